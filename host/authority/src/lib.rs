@@ -1,0 +1,1 @@
+//! Decides what a component may do; pure, no I/O.

@@ -1,0 +1,2 @@
+//! The `cara` binary.
+fn main() {}

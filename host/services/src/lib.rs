@@ -1,0 +1,1 @@
+//! Acts on the outside world, each kind of effect through one gate.

@@ -1,0 +1,1 @@
+//! Signed component packages: the only maker of Verified<Package>.
