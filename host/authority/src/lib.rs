@@ -1,1 +1,33 @@
-//! Decides what a component may do; pure, no I/O.
+//! Decides what a component may do. Pure: no I/O, no async, no clock.
+//!
+//! It must not know wasmtime, sockets, files or any component by name. A decision is a value with private fields
+//! ([`Grants`], [`Destination`], [`SecretGrant`]): the parts of the host that act take the value, so a forgotten
+//! check does not compile.
+//!
+//! ```text
+//! imports (binary) ─┐
+//! manifest (signed) ─┼─→ Grants ─→ Destination, SecretGrant, Limits ─→ services act
+//! granted (operator) ┘
+//! ```
+
+pub mod address;
+pub mod capability;
+pub mod grants;
+pub mod id;
+pub mod interfaces;
+pub mod limits;
+pub mod manifest;
+pub mod origin;
+pub mod pattern;
+pub mod refusal;
+pub mod settings;
+
+pub use capability::Capability;
+pub use grants::{Destination, Grants, Reach, SecretGrant};
+pub use id::{ComponentId, SecretName, SettingKey, ToolName};
+pub use interfaces::{Interfaces, Kind};
+pub use limits::Limits;
+pub use manifest::Manifest;
+pub use origin::Origin;
+pub use refusal::{Refusal, Rule};
+pub use settings::Settings;

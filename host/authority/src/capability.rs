@@ -1,0 +1,67 @@
+//! One power an operator can grant a component, and its text form.
+
+use crate::id::SecretName;
+use crate::pattern::OriginPattern;
+use std::fmt;
+
+/// What an operator grants; the text form is what the ledger records and `cara plugin inspect` shows.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Capability {
+    /// Connecting there.
+    Http(OriginPattern),
+    /// Spending that secret, toward its audience.
+    Secret(SecretName),
+    /// Keeping state between calls.
+    State,
+}
+
+/// A text that is no capability.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not a capability\nhint: write `http https://api.example.com`, `secret api-key` or `state`")]
+pub struct BadCapability(String);
+
+impl Capability {
+    /// Reads the text form.
+    pub fn parse(text: &str) -> Result<Self, BadCapability> {
+        let bad = || BadCapability(text.chars().take(200).flat_map(char::escape_default).collect());
+        match text.split_once(' ').unwrap_or((text, "")) {
+            ("http", origin) => OriginPattern::parse(origin).map(Self::Http).map_err(|_| bad()),
+            ("secret", name) => SecretName::parse(name).map(Self::Secret).map_err(|_| bad()),
+            ("state", "") => Ok(Self::State),
+            _ => Err(bad()),
+        }
+    }
+}
+
+impl fmt::Display for Capability {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Http(origin) => write!(f, "http {origin}"),
+            Self::Secret(name) => write!(f, "secret {name}"),
+            Self::State => f.write_str("state"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn text_forms_come_back_unchanged() {
+        for text in [
+            "http https://api.example.com",
+            "http https://*.example.com:8443",
+            "http https://*",
+            "http http://127.0.0.1:11434",
+            "secret api-key",
+            "state",
+        ] {
+            assert_eq!(Capability::parse(text).unwrap().to_string(), text);
+        }
+        for bad in ["", "http", "http api.example.com", "secret", "secret A", "state 1", "root"] {
+            assert!(Capability::parse(bad).is_err(), "{bad}");
+        }
+    }
+}

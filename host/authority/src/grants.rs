@@ -1,0 +1,309 @@
+//! Imports ∩ manifest ∩ grant, and the proofs that come out of it.
+
+use crate::address;
+use crate::capability::Capability;
+use crate::id::{ComponentId, SecretName};
+use crate::interfaces::Interfaces;
+use crate::limits::{Limits, LimitsTable};
+use crate::manifest::{HttpDeclaration, Manifest, Place};
+use crate::origin::{Origin, Scheme, parse_url};
+use crate::pattern::OriginPattern;
+use crate::refusal::{Refusal, Rule};
+use crate::settings::Settings;
+use http::{Method, Uri};
+
+/// Having a `Grants` tells you: these are the powers of one component that its binary imports, its signed manifest
+/// declares and the operator granted, with its settings and limits. Nothing else may be done in its name.
+#[derive(Debug, Clone)]
+pub struct Grants {
+    component: ComponentId,
+    http: Vec<Reachable>,
+    ungranted: Vec<OriginPattern>,
+    secrets: Vec<SecretGrant>,
+    withheld: Vec<SecretName>,
+    state: Option<u64>,
+    settings: Settings,
+    limits: Limits,
+}
+
+/// One granted `[[http]]` entry.
+#[derive(Debug, Clone)]
+struct Reachable {
+    origin: OriginPattern,
+    methods: Vec<Method>,
+    paths: Vec<String>,
+}
+
+/// How a destination may be connected to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Reach {
+    /// Every address of the host must be public.
+    Public,
+    /// Every address of the host must be loopback: the operator named this one origin.
+    Loopback,
+}
+
+/// Having a `Destination` tells you: this component may send this method to this URL; if the host is an address, it
+/// fits the reach. What remains to be checked is every address its name resolves to (see [`Destination::admits`]).
+#[derive(Debug, Clone)]
+pub struct Destination {
+    component: ComponentId,
+    origin: Origin,
+    method: Method,
+    uri: Uri,
+    reach: Reach,
+}
+
+/// Having a `SecretGrant` tells you: this component may spend this secret toward these origins, in these places.
+#[derive(Debug, Clone)]
+pub struct SecretGrant {
+    component: ComponentId,
+    name: SecretName,
+    audience: Vec<OriginPattern>,
+    places: Vec<Place>,
+}
+
+impl Grants {
+    /// Meets what a binary imports, what its manifest declares and what the operator granted.
+    pub fn meet(
+        manifest: &Manifest,
+        interfaces: &Interfaces,
+        granted: &[Capability],
+        settings: Settings,
+        order: &LimitsTable,
+    ) -> Self {
+        let mut grants = Self {
+            component: manifest.id().clone(),
+            http: Vec::new(),
+            ungranted: Vec::new(),
+            secrets: Vec::new(),
+            withheld: Vec::new(),
+            state: None,
+            limits: Limits::default_for(interfaces.kinds()).narrowed(manifest.limits()).overridden(order),
+            settings,
+        };
+        if interfaces.imports_http() {
+            for declared in manifest.http() {
+                grants.meet_http(declared, granted);
+            }
+        }
+        if interfaces.imports_secrets() {
+            for declared in manifest.secrets() {
+                let audience = declared.audience.iter().filter_map(|host| host.resolve(&grants.settings)).collect();
+                if granted.contains(&Capability::Secret(declared.name.clone())) {
+                    let (component, name) = (grants.component.clone(), declared.name.clone());
+                    grants.secrets.push(SecretGrant { component, name, audience, places: declared.places.clone() });
+                } else {
+                    grants.withheld.push(declared.name.clone());
+                }
+            }
+        }
+        if interfaces.imports_state() && granted.contains(&Capability::State) {
+            grants.state = manifest.state().map(|state| state.bytes);
+        }
+        grants
+    }
+
+    fn meet_http(&mut self, declared: &HttpDeclaration, granted: &[Capability]) {
+        let Some(origin) = declared.host.resolve(&self.settings) else { return };
+        if granted.contains(&Capability::Http(origin.clone())) {
+            let paths =
+                declared.host.base_path(&self.settings).map_or_else(|| declared.paths.clone(), |path| vec![path]);
+            self.http.push(Reachable { origin, methods: declared.methods.clone(), paths });
+        } else {
+            self.ungranted.push(origin);
+        }
+    }
+
+    /// Whose powers these are.
+    pub fn component(&self) -> &ComponentId {
+        &self.component
+    }
+
+    /// What one call may use up.
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// The component's settings.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Bytes of state it may keep.
+    pub fn state(&self) -> Result<u64, Refusal> {
+        self.state.ok_or_else(|| {
+            Refusal::new(Rule::Ungranted, format!("component `{}` may not keep state", self.component))
+                .hint("naming the component, for example with `--model`, grants what its manifest asks")
+        })
+    }
+
+    /// The secret of that name, if it may be spent.
+    pub fn secret(&self, name: &str) -> Result<&SecretGrant, Refusal> {
+        if let Some(grant) = self.secrets.iter().find(|grant| grant.name.as_str() == name) {
+            return Ok(grant);
+        }
+        let shown: String = name.chars().take(63).flat_map(char::escape_default).collect();
+        let component = &self.component;
+        if self.withheld.iter().any(|withheld| withheld.as_str() == name) {
+            return Err(Refusal::new(
+                Rule::Ungranted,
+                format!("component `{component}` may not spend secret `{shown}`"),
+            )
+            .hint(format!("to allow it, run `cara secrets set {component}/{shown}`")));
+        }
+        Err(Refusal::new(Rule::Undeclared, format!("component `{component}` declares no secret `{shown}`"))
+            .hint("only a new version, signed with another manifest, can ask for more"))
+    }
+
+    /// Checks a request's method and URL.
+    pub fn destination(&self, method: &Method, uri: &Uri) -> Result<Destination, Refusal> {
+        let component = &self.component;
+        let invalid = |error: crate::origin::BadUrl| Refusal::new(Rule::Destination, error.to_string());
+        let url = parse_url(&uri.to_string()).map_err(invalid)?;
+        let origin = Origin::parse(url.as_str()).map_err(invalid)?;
+        let known: Vec<&Reachable> = self.http.iter().filter(|entry| entry.origin.matches(&origin)).collect();
+        if known.is_empty() {
+            return Err(self.unreachable(&origin));
+        }
+        let path = url.path();
+        let entry = known.iter().find(|entry| entry.methods.contains(method) && below(path, &entry.paths));
+        let Some(entry) = entry else {
+            let text = format!("component `{component}` may not `{method}` `{origin}{}`", shorten(path));
+            return Err(Refusal::new(Rule::Destination, text).hint(format!("its manifest asks for {}", offers(&known))));
+        };
+        let reach = self.reach(&origin, &entry.origin)?;
+        let uri = url.as_str().split('#').next().unwrap_or_default().parse();
+        let uri = uri.map_err(|_| Refusal::new(Rule::Invalid, format!("`{origin}`: the URL cannot be sent")))?;
+        Ok(Destination { component: component.clone(), origin, method: method.clone(), uri, reach })
+    }
+
+    fn reach(&self, origin: &Origin, pattern: &OriginPattern) -> Result<Reach, Refusal> {
+        if origin.is_loopback() && pattern.origin().is_some() {
+            return Ok(Reach::Loopback);
+        }
+        let refuse = |why: String| {
+            Refusal::new(Rule::Destination, format!("component `{}` may not reach `{origin}`: {why}", self.component))
+                .hint("only public hosts over `https`, or an `http` server on this machine named as base URL, are reached")
+        };
+        if origin.scheme() == Scheme::Http {
+            return Err(refuse("`http` is for this machine only".into()));
+        }
+        match origin.ip().map(address::public) {
+            Some(Err(reason)) => Err(refuse(format!("the address is {reason}"))),
+            _ => Ok(Reach::Public),
+        }
+    }
+
+    fn unreachable(&self, origin: &Origin) -> Refusal {
+        let component = &self.component;
+        let text = format!("component `{component}` may not reach `{origin}`");
+        if self.ungranted.iter().any(|pattern| pattern.matches(origin)) {
+            return Refusal::new(Rule::Ungranted, text)
+                .hint(format!("to allow it, name the component: `cara chat --model {component}`"));
+        }
+        Refusal::new(Rule::Undeclared, text).hint("only a new version, signed with another manifest, can ask for more")
+    }
+}
+
+/// Whether a normalised path is one of the prefixes or below it; an encoded slash, backslash or dot could mean
+/// something else to the server than to us, so with a restricted path it never matches.
+fn below(path: &str, prefixes: &[String]) -> bool {
+    if prefixes.is_empty() {
+        return true;
+    }
+    let lower = path.to_ascii_lowercase();
+    if ["%2f", "%5c", "%2e", "%00", "//"].iter().any(|form| lower.contains(form)) {
+        return false;
+    }
+    prefixes.iter().any(|prefix| {
+        let prefix = prefix.trim_end_matches('/');
+        path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    })
+}
+
+fn shorten(path: &str) -> String {
+    path.chars().take(100).flat_map(char::escape_default).collect()
+}
+
+fn offers(entries: &[&Reachable]) -> String {
+    let text = |entry: &&Reachable| {
+        let methods: Vec<&str> = entry.methods.iter().map(Method::as_str).collect();
+        let paths = if entry.paths.is_empty() { String::new() } else { format!(" below {}", entry.paths.join(", ")) };
+        format!("`{} {}{paths}`", methods.join("|"), entry.origin)
+    };
+    entries.iter().map(text).collect::<Vec<_>>().join(", ")
+}
+
+impl Destination {
+    /// Whose request it is.
+    pub fn component(&self) -> &ComponentId {
+        &self.component
+    }
+
+    /// Scheme, host and port.
+    pub fn origin(&self) -> &Origin {
+        &self.origin
+    }
+
+    /// The method.
+    pub fn method(&self) -> &Method {
+        &self.method
+    }
+
+    /// The whole URL in normal form; what is sent, instead of what the guest wrote.
+    pub fn uri(&self) -> &Uri {
+        &self.uri
+    }
+
+    /// How it may be connected to.
+    pub fn reach(&self) -> Reach {
+        self.reach
+    }
+
+    /// Checks one address the host resolved to. All of them must pass before a connection is made to one.
+    pub fn admits(&self, address: std::net::IpAddr) -> Result<(), Refusal> {
+        let refuse = |why: &dyn std::fmt::Display| {
+            let (component, origin) = (&self.component, &self.origin);
+            let text =
+                format!("component `{component}` may not reach `{origin}`: it resolves to `{address}`, which is {why}");
+            Refusal::new(Rule::Destination, text)
+        };
+        match self.reach {
+            Reach::Public => address::public(address).map_err(|reason| refuse(&reason)),
+            Reach::Loopback if address.is_loopback() => Ok(()),
+            Reach::Loopback => Err(refuse(&"not this machine")),
+        }
+    }
+}
+
+impl SecretGrant {
+    /// Whose secret it is.
+    pub fn component(&self) -> &ComponentId {
+        &self.component
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &SecretName {
+        &self.name
+    }
+
+    /// Whether it may be put into a request to this destination, at this place.
+    pub fn admits(&self, destination: &Destination, place: Place) -> Result<(), Refusal> {
+        let Self { component, name, .. } = self;
+        if destination.component() != component || !self.audience.iter().any(|to| to.matches(destination.origin())) {
+            let text = format!("secret `{name}` of component `{component}` may not go to `{}`", destination.origin());
+            let audience: Vec<String> = self.audience.iter().map(|to| format!("`{to}`")).collect();
+            return Err(
+                Refusal::new(Rule::Destination, text).hint(format!("its manifest names {}", audience.join(", ")))
+            );
+        }
+        if !self.places.contains(&place) {
+            let text =
+                format!("secret `{name}` of component `{component}` may not be put into the {place} of a request");
+            let places: Vec<String> = self.places.iter().map(|place| format!("`{place}`")).collect();
+            return Err(Refusal::new(Rule::Denied, text).hint(format!("its manifest names {}", places.join(", "))));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,130 @@
+//! Names that were checked once: of components, secrets, settings and tools.
+
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// Why a name was refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{text}` is not a {what}\nhint: {hint}")]
+pub struct BadName {
+    what: &'static str,
+    hint: &'static str,
+    text: String,
+}
+
+macro_rules! name {
+    ($(#[$doc:meta])* $type:ident, $what:literal, $hint:literal, $check:expr) => {
+        $(#[$doc])*
+        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(try_from = "String", into = "String")]
+        pub struct $type(String);
+
+        impl $type {
+            /// Checks a name.
+            pub fn parse(text: &str) -> Result<Self, BadName> {
+                let check: fn(&str) -> bool = $check;
+                if check(text) {
+                    return Ok(Self(text.to_owned()));
+                }
+                let text = text.chars().take(80).flat_map(char::escape_default).collect();
+                Err(BadName { what: $what, hint: $hint, text })
+            }
+
+            /// The name as text.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl TryFrom<String> for $type {
+            type Error = BadName;
+            fn try_from(text: String) -> Result<Self, BadName> {
+                Self::parse(&text)
+            }
+        }
+
+        impl std::str::FromStr for $type {
+            type Err = BadName;
+            fn from_str(text: &str) -> Result<Self, BadName> {
+                Self::parse(text)
+            }
+        }
+
+        impl From<$type> for String {
+            fn from(name: $type) -> String {
+                name.0
+            }
+        }
+
+        impl fmt::Display for $type {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl fmt::Debug for $type {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Debug::fmt(&self.0, f)
+            }
+        }
+    };
+}
+
+fn kebab(text: &str) -> bool {
+    let mut bytes = text.bytes();
+    text.len() <= 63
+        && bytes.next().is_some_and(|b| b.is_ascii_lowercase())
+        && bytes.all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+}
+
+name!(
+    /// The id of a component, as its manifest states it.
+    ComponentId,
+    "component id",
+    "use 1 to 63 of `a-z`, `0-9` and `-`, beginning with a letter",
+    kebab
+);
+name!(
+    /// The name of a secret within a component.
+    SecretName,
+    "secret name",
+    "use 1 to 63 of `a-z`, `0-9` and `-`, beginning with a letter",
+    kebab
+);
+name!(
+    /// The key of a setting within a component.
+    SettingKey,
+    "setting key",
+    "use 1 to 63 of `a-z`, `0-9` and `-`, beginning with a letter",
+    kebab
+);
+name!(
+    /// The name of a tool, as models see it.
+    ToolName,
+    "tool name",
+    "use 1 to 64 of `A-Z`, `a-z`, `0-9`, `_` and `-`",
+    |text| (1..=64).contains(&text.len())
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
+);
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn ids_are_short_lower_case_and_plain() {
+        for good in ["a", "openai", "a-1", &"x".repeat(63)] {
+            assert_eq!(ComponentId::parse(good).unwrap().as_str(), good);
+        }
+        for bad in ["", "1a", "-a", "A", "a_b", "a.b", "a/b", "ä", "a ", &"x".repeat(64), "a\u{202e}b"] {
+            assert!(ComponentId::parse(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_refused_name_is_shown_escaped_and_short() {
+        let error = ComponentId::parse(&format!("\u{1b}[2J{}", "x".repeat(500))).unwrap_err().to_string();
+        assert!(!error.contains('\u{1b}') && error.len() < 300, "{error}");
+    }
+}

@@ -1,0 +1,250 @@
+//! What a component's binary really imports and exports, read from the binary.
+
+use crate::manifest::Manifest;
+use std::collections::BTreeSet;
+use std::fmt;
+use wasmparser::{Parser, Payload};
+
+/// The contract this host speaks; `0.1.x` of it is accepted.
+pub const CONTRACT: &str = "cara:plugin@0.1";
+
+/// Interfaces of ours that a component may import from this host, beside `types`.
+const OFFERED: [&str; 6] = ["log", "clock", "settings", "state", "secrets", "turn"];
+
+/// What a component is, by what it exports.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Kind {
+    /// Offers language models.
+    Provider,
+    /// Offers tools.
+    Tool,
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Provider => "provider",
+            Self::Tool => "tool",
+        })
+    }
+}
+
+/// Having an `Interfaces` tells you: these are the imports and exports of the binary itself, all of which this host
+/// offers or knows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Interfaces {
+    imports: BTreeSet<String>,
+    exports: BTreeSet<String>,
+    kinds: Vec<Kind>,
+}
+
+/// Why a binary cannot be a component of this host.
+#[derive(Debug, thiserror::Error)]
+pub enum InterfacesError {
+    /// The bytes are not a WebAssembly component.
+    #[error("the file is not a WebAssembly component")]
+    NotComponent(#[source] wasmparser::BinaryReaderError),
+    /// An import that this host does not offer.
+    #[error(
+        "the component imports `{0}`, which this host does not offer\nhint: this host offers {CONTRACT} and WASI 0.2 without files and sockets"
+    )]
+    NotOffered(String),
+    /// No export that this host can call.
+    #[error("the component exports neither a provider nor a tool\nhint: build it against {CONTRACT} with `cara_sdk`")]
+    NoKind,
+}
+
+/// Where binary and manifest disagree.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Disagreement {
+    /// The binary uses what the manifest does not ask for.
+    #[error(
+        "component `{id}` imports `{import}`, but its manifest has no `{table}`\nhint: declare it with the reason why, or remove the import"
+    )]
+    Undeclared {
+        /// The component.
+        id: String,
+        /// The import.
+        import: String,
+        /// What the manifest lacks.
+        table: &'static str,
+    },
+    /// The manifest asks for what the binary does not use.
+    #[error("component `{id}` declares `{table}`, but does not import `{import}`\nhint: remove the declaration")]
+    Unused {
+        /// The component.
+        id: String,
+        /// The import that is missing.
+        import: String,
+        /// What is declared.
+        table: &'static str,
+    },
+    /// A kind is exported without its declaration, or declared without its export.
+    #[error(
+        "component `{id}`: its manifest and its exports disagree about being a {kind}\nhint: a {kind} exports `{export}` and has `{table}`"
+    )]
+    Kind {
+        /// The component.
+        id: String,
+        /// The kind.
+        kind: Kind,
+        /// The export that makes it one.
+        export: &'static str,
+        /// The declaration that goes with it.
+        table: &'static str,
+    },
+}
+
+impl Interfaces {
+    /// Reads a component's top-level imports and exports.
+    pub fn read(component: &[u8]) -> Result<Self, InterfacesError> {
+        let (mut imports, mut exports, mut depth) = (BTreeSet::new(), BTreeSet::new(), 0_usize);
+        for payload in Parser::new(0).parse_all(component) {
+            match payload.map_err(InterfacesError::NotComponent)? {
+                Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => depth += 1,
+                Payload::End(_) => depth = depth.saturating_sub(1),
+                Payload::ComponentImportSection(section) if depth == 0 => {
+                    for import in section {
+                        imports.insert(import.map_err(InterfacesError::NotComponent)?.name.name.to_owned());
+                    }
+                }
+                Payload::ComponentExportSection(section) if depth == 0 => {
+                    for export in section {
+                        exports.insert(export.map_err(InterfacesError::NotComponent)?.name.name.to_owned());
+                    }
+                }
+                _ => {}
+            }
+        }
+        if let Some(import) = imports.iter().find(|import| !offered(import)) {
+            return Err(InterfacesError::NotOffered(import.chars().take(120).collect()));
+        }
+        let exported = |name| exports.iter().any(|export| ours(export) == Some(name));
+        let kinds: Vec<Kind> = [(Kind::Provider, "provider"), (Kind::Tool, "tool")]
+            .into_iter()
+            .filter_map(|(kind, name)| exported(name).then_some(kind))
+            .collect();
+        if kinds.is_empty() { Err(InterfacesError::NoKind) } else { Ok(Self { imports, exports, kinds }) }
+    }
+
+    /// The imported interfaces, sorted, as the binary writes them.
+    pub fn imports(&self) -> impl Iterator<Item = &str> {
+        self.imports.iter().map(String::as_str)
+    }
+
+    /// The exported interfaces, sorted.
+    pub fn exports(&self) -> impl Iterator<Item = &str> {
+        self.exports.iter().map(String::as_str)
+    }
+
+    /// What the component is.
+    pub fn kinds(&self) -> &[Kind] {
+        &self.kinds
+    }
+
+    /// Whether it can make HTTP requests.
+    pub fn imports_http(&self) -> bool {
+        self.imports.iter().any(|import| import.starts_with("wasi:http/outgoing-handler@"))
+    }
+
+    /// Whether it can spend secrets.
+    pub fn imports_secrets(&self) -> bool {
+        self.imports_ours("secrets")
+    }
+
+    /// Whether it can keep state.
+    pub fn imports_state(&self) -> bool {
+        self.imports_ours("state")
+    }
+
+    fn imports_ours(&self, name: &str) -> bool {
+        self.imports.iter().any(|import| ours(import) == Some(name))
+    }
+
+    /// Checks that binary and manifest say the same.
+    pub fn agree(&self, manifest: &Manifest) -> Result<(), Disagreement> {
+        let id = || manifest.id().to_string();
+        let settings = self.imports_ours("settings");
+        for (imported, declared, import, table) in [
+            (self.imports_http(), !manifest.http().is_empty(), "wasi:http/outgoing-handler", "[[http]]"),
+            (self.imports_secrets(), !manifest.secrets().is_empty(), "cara:plugin/secrets", "[[secret]]"),
+            (self.imports_state(), manifest.state().is_some(), "cara:plugin/state", "[state]"),
+            (settings, !manifest.setting_keys().is_empty(), "cara:plugin/settings", "[[setting]]"),
+            (self.imports_ours("turn"), manifest.provider().is_some(), "cara:plugin/turn", "[provider]"),
+        ] {
+            match (imported, declared) {
+                (true, false) => return Err(Disagreement::Undeclared { id: id(), import: import.into(), table }),
+                (false, true) => return Err(Disagreement::Unused { id: id(), import: import.into(), table }),
+                _ => {}
+            }
+        }
+        for (kind, declared, export, table) in [
+            (Kind::Provider, manifest.provider().is_some(), "cara:plugin/provider", "[provider]"),
+            (Kind::Tool, !manifest.tools().is_empty(), "cara:plugin/tool", "[[tool]]"),
+        ] {
+            if self.kinds.contains(&kind) != declared {
+                return Err(Disagreement::Kind { id: id(), kind, export, table });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The name of an interface of ours in a version this host speaks.
+fn ours(name: &str) -> Option<&str> {
+    let (name, version) = name.strip_prefix("cara:plugin/")?.split_once('@')?;
+    version.strip_prefix("0.1.").and_then(|patch| patch.parse::<u32>().ok())?;
+    Some(name)
+}
+
+fn offered(import: &str) -> bool {
+    if let Some(name) = ours(import) {
+        return name == "types" || OFFERED.contains(&name);
+    }
+    let Some((package, rest)) = import.split_once('/') else { return false };
+    let Some((interface, version)) = rest.split_once('@') else { return false };
+    let version_fits = version.strip_prefix("0.2.").is_some_and(|patch| patch.parse::<u32>().is_ok());
+    let package_fits = match package {
+        "wasi:http" => matches!(interface, "types" | "outgoing-handler"),
+        "wasi:cli" => interface != "command",
+        "wasi:io" | "wasi:clocks" | "wasi:random" | "wasi:filesystem" | "wasi:sockets" => true,
+        _ => false,
+    };
+    version_fits && package_fits
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_served_is_offered() {
+        for good in [
+            "cara:plugin/log@0.1.0",
+            "cara:plugin/types@0.1.7",
+            "wasi:http/outgoing-handler@0.2.3",
+            "wasi:io/streams@0.2.12",
+        ] {
+            assert!(offered(good), "{good}");
+        }
+        for bad in [
+            "cara:plugin/exec@0.1.0",
+            "cara:plugin/approvals@0.1.0",
+            "cara:plugin/log@0.2.0",
+            "cara:plugin/log",
+            "wasi:http/incoming-handler@0.2.3",
+            "wasi:http/outgoing-handler@0.3.0",
+            "evil:host/everything@0.1.0",
+            "log",
+        ] {
+            assert!(!offered(bad), "{bad}");
+        }
+    }
+
+    #[test]
+    fn bytes_that_are_no_component_are_refused() {
+        for bytes in [&b""[..], b"hello", b"\0asm\x0d\0\x01\0\x07\xff"] {
+            assert!(Interfaces::read(bytes).is_err());
+        }
+    }
+}

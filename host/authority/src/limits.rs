@@ -1,0 +1,199 @@
+//! What one call may use up: memory, fuel, time, output and the rest.
+
+use crate::interfaces::Kind;
+use serde::{Deserialize, Deserializer, de};
+use std::time::Duration;
+
+/// One mebibyte.
+const MIB: u64 = 1024 * 1024;
+
+/// The limits of one call. Fuel is about one per WebAssembly instruction; times are wall-clock.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of linear memory, all memories of the component together.
+    pub memory: u64,
+    /// Units of wasmtime fuel.
+    pub fuel: u64,
+    /// The whole call, time spent waiting for a person excluded.
+    pub wall: Duration,
+    /// The longest time without an event; what ends a provider whose upstream drips.
+    pub idle: Duration,
+    /// Bytes the call may emit and return.
+    pub output: u64,
+    /// Bytes copied between guest and host in one host call.
+    pub transfer: u64,
+    /// Open handles: requests, streams, pollables, keys.
+    pub handles: u32,
+    /// Elements in all tables of the component.
+    pub table_elements: u32,
+    /// Core instances, memories and tables inside the component.
+    pub instances: u32,
+    /// Lines it may write to the log.
+    pub log_lines: u32,
+    /// HTTP requests it may make.
+    pub requests: u32,
+    /// Bytes it may send and receive over HTTP.
+    pub egress: u64,
+}
+
+impl Limits {
+    /// The host's defaults for components that export these kinds.
+    pub fn default_for(kinds: &[Kind]) -> Self {
+        let provider = kinds.contains(&Kind::Provider);
+        Self {
+            memory: 64 * MIB,
+            fuel: 1_000_000_000,
+            wall: if provider { Duration::from_secs(600) } else { Duration::from_secs(30) },
+            idle: if provider { Duration::from_secs(90) } else { Duration::from_secs(30) },
+            output: MIB,
+            transfer: 16 * MIB,
+            handles: 1_000,
+            table_elements: 20_000,
+            instances: 50,
+            log_lines: 1_000,
+            requests: 100,
+            egress: 64 * MIB,
+        }
+    }
+
+    /// Applies what a manifest asks for: only downward, a larger wish changes nothing.
+    #[must_use]
+    pub fn narrowed(mut self, wish: &LimitsTable) -> Self {
+        fn lower<T: Ord + Copy>(value: &mut T, wish: Option<T>) {
+            if let Some(wish) = wish {
+                *value = wish.min(*value);
+            }
+        }
+        lower(&mut self.memory, wish.memory.map(|bytes| bytes.0));
+        lower(&mut self.fuel, wish.fuel);
+        lower(&mut self.wall, wish.wall.map(|time| time.0));
+        lower(&mut self.idle, wish.idle.map(|time| time.0));
+        lower(&mut self.output, wish.output.map(|bytes| bytes.0));
+        lower(&mut self.egress, wish.egress.map(|bytes| bytes.0));
+        lower(&mut self.requests, wish.requests);
+        self
+    }
+
+    /// Applies what the operator set: up or down.
+    #[must_use]
+    pub fn overridden(mut self, order: &LimitsTable) -> Self {
+        fn set<T>(value: &mut T, order: Option<T>) {
+            if let Some(order) = order {
+                *value = order;
+            }
+        }
+        set(&mut self.memory, order.memory.map(|bytes| bytes.0));
+        set(&mut self.fuel, order.fuel);
+        set(&mut self.wall, order.wall.map(|time| time.0));
+        set(&mut self.idle, order.idle.map(|time| time.0));
+        set(&mut self.output, order.output.map(|bytes| bytes.0));
+        set(&mut self.egress, order.egress.map(|bytes| bytes.0));
+        set(&mut self.requests, order.requests);
+        self
+    }
+}
+
+/// The `[limits]` table of a manifest or of the operator's configuration.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LimitsTable {
+    /// Linear memory, `"64MiB"`.
+    pub memory: Option<Bytes>,
+    /// Fuel, a number.
+    pub fuel: Option<u64>,
+    /// The whole call, `"30s"`.
+    pub wall: Option<Time>,
+    /// Without an event, `"90s"`.
+    pub idle: Option<Time>,
+    /// Emitted and returned, `"1MiB"`.
+    pub output: Option<Bytes>,
+    /// Sent and received, `"64MiB"`.
+    pub egress: Option<Bytes>,
+    /// HTTP requests.
+    pub requests: Option<u32>,
+}
+
+/// A number of bytes, written `1024`, `"512KiB"`, `"64MiB"` or `"1GiB"`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bytes(pub u64);
+
+/// A length of time, written `"500ms"`, `"30s"` or `"10m"`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Time(pub Duration);
+
+fn split_unit(text: &str) -> Option<(u64, &str)> {
+    let at = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(at);
+    Some((number.parse().ok()?, unit.trim()))
+}
+
+impl<'de> Deserialize<'de> for Bytes {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Form {
+            Number(u64),
+            Text(String),
+        }
+        let text = match Form::deserialize(deserializer)? {
+            Form::Number(bytes) => return Ok(Self(bytes)),
+            Form::Text(text) => text,
+        };
+        let unit = |unit: &str| match unit {
+            "" => Some(1),
+            "KiB" => Some(1024),
+            "MiB" => Some(MIB),
+            "GiB" => Some(1024 * MIB),
+            _ => None,
+        };
+        split_unit(&text)
+            .and_then(|(number, name)| number.checked_mul(unit(name)?))
+            .map(Self)
+            .ok_or_else(|| de::Error::custom(format!("`{text}` is not a size; write `64MiB`")))
+    }
+}
+
+impl<'de> Deserialize<'de> for Time {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let unit = |unit: &str| match unit {
+            "ms" => Some(1),
+            "s" => Some(1_000),
+            "m" | "min" => Some(60_000),
+            _ => None,
+        };
+        split_unit(&text)
+            .and_then(|(number, name)| number.checked_mul(unit(name)?))
+            .filter(|ms| (1..=24 * 3_600_000).contains(ms))
+            .map(|ms| Self(Duration::from_millis(ms)))
+            .ok_or_else(|| de::Error::custom(format!("`{text}` is not a time; write `500ms`, `30s` or `10m`")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_manifest_lowers_and_never_raises() {
+        let wish: LimitsTable = toml::from_str("memory = \"8MiB\"\nfuel = 9000000000\nwall = \"20s\"").unwrap();
+        let limits = Limits::default_for(&[Kind::Tool]).narrowed(&wish);
+        assert_eq!(limits.memory, 8 * MIB);
+        assert_eq!(limits.fuel, 1_000_000_000);
+        assert_eq!(limits.wall, Duration::from_secs(20));
+    }
+
+    #[test]
+    fn an_operator_raises_too() {
+        let order: LimitsTable = toml::from_str("memory = \"256MiB\"").unwrap();
+        assert_eq!(Limits::default_for(&[Kind::Tool]).overridden(&order).memory, 256 * MIB);
+    }
+
+    #[test]
+    fn unknown_units_and_keys_are_errors() {
+        for bad in ["memory = \"64MB\"", "wall = \"1h\"", "wall = \"0s\"", "wall = 30", "speed = 1", "memory = -1"] {
+            assert!(toml::from_str::<LimitsTable>(bad).is_err(), "{bad}");
+        }
+    }
+}

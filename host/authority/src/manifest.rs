@@ -1,0 +1,226 @@
+//! The signed manifest of a component, parsed and checked.
+//!
+//! One definition drives the grant prompt, validation, policy and the documentation. Unknown keys are errors.
+
+use crate::id::{BadName, ComponentId, SecretName, SettingKey, ToolName};
+use crate::interfaces::CONTRACT;
+use crate::limits::LimitsTable;
+use crate::origin::parse_url;
+use crate::pattern::{HostPattern, OriginPattern};
+use crate::settings::{BadSetting, SettingType, Settings};
+use http::Method;
+use semver::Version;
+use serde::Deserialize;
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+mod declared;
+pub use declared::{Detect, Effect, HttpDeclaration, Place, Provider, Secret, Setting, State, Target, Tool};
+
+/// Why a manifest was refused.
+#[derive(Debug, thiserror::Error)]
+pub enum ManifestError {
+    /// Not TOML, an unknown key, or a value of the wrong type.
+    #[error("the manifest cannot be read: {0}")]
+    Toml(#[from] toml::de::Error),
+    /// Written for another contract.
+    #[error("component `{id}` is written for contract `{contract}`\nhint: this host speaks `{CONTRACT}`")]
+    Contract {
+        /// The component.
+        id: String,
+        /// The contract it names.
+        contract: String,
+    },
+    /// A value that does not make sense.
+    #[error("component `{id}`: {problem}")]
+    Value {
+        /// The component.
+        id: String,
+        /// What is wrong, and with which entry.
+        problem: String,
+    },
+    /// The default of a setting does not fit its type.
+    #[error(transparent)]
+    Default(#[from] BadSetting),
+    /// A name is malformed.
+    #[error(transparent)]
+    Name(#[from] BadName),
+}
+
+/// Having a `Manifest` tells you: it parsed without an unknown key, its names are well formed and unique, and every
+/// setting it refers to exists. Whether the binary agrees is for [`crate::Interfaces::agree`].
+#[derive(Debug, Clone)]
+pub struct Manifest {
+    table: Table,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct Table {
+    id: ComponentId,
+    version: Version,
+    summary: String,
+    contract: String,
+    license: Option<String>,
+    source: Option<String>,
+    provider: Option<Provider>,
+    #[serde(default)]
+    http: Vec<HttpDeclaration>,
+    #[serde(default)]
+    secret: Vec<Secret>,
+    #[serde(default)]
+    setting: Vec<Setting>,
+    state: Option<State>,
+    #[serde(default)]
+    tool: Vec<Tool>,
+    #[serde(default)]
+    limits: LimitsTable,
+}
+
+impl Manifest {
+    /// Parses and checks a manifest's text.
+    pub fn parse(text: &str) -> Result<Self, ManifestError> {
+        let manifest = Self { table: toml::from_str(text)? };
+        manifest.check()?;
+        Ok(manifest)
+    }
+
+    fn check(&self) -> Result<(), ManifestError> {
+        let table = &self.table;
+        if table.contract != CONTRACT {
+            return Err(ManifestError::Contract { id: table.id.to_string(), contract: table.contract.clone() });
+        }
+        let problem = |problem: String| ManifestError::Value { id: table.id.to_string(), problem };
+        let line = |what: &str, text: &str| match text {
+            _ if text.trim().is_empty() => Err(problem(format!("{what} is empty"))),
+            _ if text.chars().any(char::is_control) => Err(problem(format!("{what} has control characters"))),
+            _ if text.len() > 400 => Err(problem(format!("{what} is over 400 bytes"))),
+            _ => Ok(()),
+        };
+        line("`summary`", &table.summary)?;
+        unique("secret", table.secret.iter().map(|secret| secret.name.as_str())).map_err(problem)?;
+        unique("setting", table.setting.iter().map(|setting| setting.key.as_str())).map_err(problem)?;
+        unique("tool", table.tool.iter().map(|tool| tool.name.as_str())).map_err(problem)?;
+        for setting in &table.setting {
+            line("the label of a setting", &setting.label)?;
+            if let Some(value) = &setting.default {
+                setting.kind.check(&setting.key, value)?;
+            }
+        }
+        for http in &table.http {
+            line("the `why` of `[[http]]`", &http.why)?;
+            http.check(&self.url_settings()).map_err(problem)?;
+        }
+        for secret in &table.secret {
+            line("the label of a secret", &secret.label)?;
+            secret.check(&self.url_settings()).map_err(problem)?;
+        }
+        for tool in &table.tool {
+            tool.check().map_err(problem)?;
+        }
+        table.state.as_ref().map_or(Ok(()), |state| line("the `why` of `[state]`", &state.why))
+    }
+
+    fn url_settings(&self) -> BTreeSet<&SettingKey> {
+        let urls = self.table.setting.iter().filter(|setting| setting.kind == SettingType::Url);
+        urls.map(|setting| &setting.key).collect()
+    }
+
+    /// The component's id.
+    pub fn id(&self) -> &ComponentId {
+        &self.table.id
+    }
+
+    /// The component's version.
+    pub fn version(&self) -> &Version {
+        &self.table.version
+    }
+
+    /// One line about it.
+    pub fn summary(&self) -> &str {
+        &self.table.summary
+    }
+
+    /// SPDX expression, where stated.
+    pub fn license(&self) -> Option<&str> {
+        self.table.license.as_deref()
+    }
+
+    /// Where its source is, where stated.
+    pub fn source(&self) -> Option<&str> {
+        self.table.source.as_deref()
+    }
+
+    /// How it is chosen as a provider, if it is one.
+    pub fn provider(&self) -> Option<&Provider> {
+        self.table.provider.as_ref()
+    }
+
+    /// Where it asks to connect.
+    pub fn http(&self) -> &[HttpDeclaration] {
+        &self.table.http
+    }
+
+    /// The secrets it asks to spend.
+    pub fn secrets(&self) -> &[Secret] {
+        &self.table.secret
+    }
+
+    /// The settings it has.
+    pub fn setting_keys(&self) -> &[Setting] {
+        &self.table.setting
+    }
+
+    /// The state it asks to keep.
+    pub fn state(&self) -> Option<&State> {
+        self.table.state.as_ref()
+    }
+
+    /// The tools it offers.
+    pub fn tools(&self) -> &[Tool] {
+        &self.table.tool
+    }
+
+    /// The limits it asks for.
+    pub fn limits(&self) -> &LimitsTable {
+        &self.table.limits
+    }
+
+    /// The settings with the operator's values over the defaults. An unknown key or an unfit value is an error.
+    pub fn settings(&self, values: &BTreeMap<String, Value>) -> Result<Settings, BadSetting> {
+        let mut all = BTreeMap::new();
+        for setting in &self.table.setting {
+            if let Some(value) = values.get(setting.key.as_str()).or(setting.default.as_ref()) {
+                all.insert(setting.key.clone(), setting.kind.check(&setting.key, value)?);
+            }
+        }
+        let known =
+            || self.table.setting.iter().map(|setting| format!("`{}`", setting.key)).collect::<Vec<_>>().join(", ");
+        match values.keys().find(|key| !self.table.setting.iter().any(|setting| setting.key.as_str() == *key)) {
+            Some(key) => {
+                let known = if self.table.setting.is_empty() { "none".into() } else { known() };
+                Err(BadSetting::Unknown { component: self.table.id.to_string(), key: key.clone(), known })
+            }
+            None => Ok(Settings::new(all)),
+        }
+    }
+
+    /// Everything the manifest asks for, with these settings: what naming the component grants it.
+    pub fn wishes(&self, settings: &Settings) -> Vec<crate::Capability> {
+        use crate::Capability;
+        let http = self.table.http.iter().filter_map(|http| http.host.resolve(settings)).map(Capability::Http);
+        let secrets = self.table.secret.iter().map(|secret| Capability::Secret(secret.name.clone()));
+        http.chain(secrets).chain(self.table.state.as_ref().map(|_| Capability::State)).collect()
+    }
+}
+
+fn unique<'a>(what: &str, names: impl Iterator<Item = &'a str>) -> Result<(), String> {
+    let mut seen = BTreeSet::new();
+    for name in names {
+        if !seen.insert(name) {
+            return Err(format!("{what} `{name}` is declared twice"));
+        }
+    }
+    Ok(())
+}

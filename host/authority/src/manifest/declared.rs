@@ -1,0 +1,313 @@
+//! The entries of a manifest: where it connects, what it spends, what it offers.
+
+use super::*;
+
+/// Where a host comes from: written out, or the origin of a URL setting (`{setting:base-url}`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Target {
+    /// These hosts, over `https`, on this port.
+    Written(OriginPattern),
+    /// The one origin of this setting's URL.
+    Setting(SettingKey),
+}
+
+impl Target {
+    fn read(host: &str, port: Option<u16>) -> Result<Self, String> {
+        if let Some(key) = host.strip_prefix("{setting:").and_then(|rest| rest.strip_suffix('}')) {
+            let key = SettingKey::parse(key).map_err(|error| error.to_string())?;
+            return if port.is_some() {
+                Err(format!("`{host}` has its port in the setting"))
+            } else {
+                Ok(Self::Setting(key))
+            };
+        }
+        let host = HostPattern::parse(host).map_err(|error| error.to_string())?;
+        Ok(Self::Written(OriginPattern::https(host, port)))
+    }
+
+    fn check(&self, urls: &BTreeSet<&SettingKey>) -> Result<(), String> {
+        match self {
+            Self::Setting(key) if !urls.contains(key) => {
+                Err(format!("`{{setting:{key}}}` names no setting of type `url`"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// What is meant, with these settings; `None` when the setting has no value.
+    pub fn resolve(&self, settings: &Settings) -> Option<OriginPattern> {
+        match self {
+            Self::Written(pattern) => Some(pattern.clone()),
+            Self::Setting(key) => {
+                crate::Origin::parse(settings.text(key)?).ok().map(|origin| OriginPattern::exactly(&origin))
+            }
+        }
+    }
+
+    /// The path of the setting's URL, to which requests are confined.
+    pub(crate) fn base_path(&self, settings: &Settings) -> Option<String> {
+        match self {
+            Self::Written(_) => None,
+            Self::Setting(key) => parse_url(settings.text(key)?).ok().map(|url| url.path().to_owned()),
+        }
+    }
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Written(pattern) => pattern.fmt(f),
+            Self::Setting(key) => write!(f, "{{setting:{key}}}"),
+        }
+    }
+}
+
+/// An entry of `[[http]]`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(try_from = "HttpTable")]
+pub struct HttpDeclaration {
+    /// The hosts.
+    pub host: Target,
+    /// The methods.
+    pub methods: Vec<Method>,
+    /// Paths it stays below; all when empty.
+    pub paths: Vec<String>,
+    /// What for, in the author's words.
+    pub why: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct HttpTable {
+    host: String,
+    port: Option<u16>,
+    methods: Vec<String>,
+    #[serde(default)]
+    paths: Vec<String>,
+    why: String,
+}
+
+impl TryFrom<HttpTable> for HttpDeclaration {
+    type Error = String;
+    fn try_from(table: HttpTable) -> Result<Self, String> {
+        let known = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
+        let method = |name: &String| match known.contains(&name.as_str()) {
+            true => name.parse().map_err(|_| format!("`{name}` is not a method")),
+            false => Err(format!("`{name}` is not a method; use {}", known.join(", "))),
+        };
+        let methods = table.methods.iter().map(method).collect::<Result<Vec<Method>, _>>()?;
+        Ok(Self { host: Target::read(&table.host, table.port)?, methods, paths: table.paths, why: table.why })
+    }
+}
+
+impl HttpDeclaration {
+    pub(super) fn check(&self, urls: &BTreeSet<&SettingKey>) -> Result<(), String> {
+        if self.methods.is_empty() {
+            return Err(format!("`[[http]]` for `{}` names no method", self.host));
+        }
+        if matches!(self.host, Target::Setting(_)) && !self.paths.is_empty() {
+            return Err(format!(
+                "`[[http]]` for `{}`: the setting's own path is the limit, `paths` is not used",
+                self.host
+            ));
+        }
+        match self.paths.iter().find(|path| !path.starts_with('/') || path.contains(['%', '?', '#', '\\'])) {
+            Some(path) => Err(format!("`{path}` is not a path; write `/v1/`")),
+            None => self.host.check(urls),
+        }
+    }
+}
+
+/// Where in a request a secret may stand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Place {
+    /// A header's value.
+    Header,
+    /// The path of the URL.
+    Path,
+    /// The query of the URL.
+    Query,
+    /// The body.
+    Body,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Header => "header",
+            Self::Path => "path",
+            Self::Query => "query",
+            Self::Body => "body",
+        })
+    }
+}
+
+/// An entry of `[[secret]]`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(try_from = "SecretTable")]
+pub struct Secret {
+    /// Its name within the component.
+    pub name: SecretName,
+    /// What it is and where to get one.
+    pub label: String,
+    /// Environment variables that may hold it, first one set wins.
+    pub env: Vec<String>,
+    /// Where it may go.
+    pub audience: Vec<Target>,
+    /// Where in a request it may stand.
+    pub places: Vec<Place>,
+    /// Whether the component works without it.
+    pub optional: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SecretTable {
+    name: SecretName,
+    label: String,
+    #[serde(default)]
+    env: Vec<String>,
+    audience: Vec<String>,
+    #[serde(rename = "in")]
+    places: Vec<Place>,
+    #[serde(default)]
+    optional: bool,
+}
+
+impl TryFrom<SecretTable> for Secret {
+    type Error = String;
+    fn try_from(table: SecretTable) -> Result<Self, String> {
+        let audience = table.audience.iter().map(|host| Target::read(host, None)).collect::<Result<_, _>>()?;
+        let SecretTable { name, label, env, places, optional, .. } = table;
+        Ok(Self { name, label, env, audience, places, optional })
+    }
+}
+
+impl Secret {
+    pub(super) fn check(&self, urls: &BTreeSet<&SettingKey>) -> Result<(), String> {
+        if self.audience.is_empty() || self.places.is_empty() {
+            return Err(format!("secret `{}` has no `audience` or no `in`", self.name));
+        }
+        let loose = |target: &&Target| matches!(target, Target::Written(pattern) if pattern.origin().is_none());
+        if let Some(target) = self.audience.iter().find(loose) {
+            return Err(format!("secret `{}` may not go to `{target}`: an audience is one host", self.name));
+        }
+        if let Some(env) = self.env.iter().find(|env| !variable(env)) {
+            return Err(format!("`{env}` is not an environment variable"));
+        }
+        self.audience.iter().try_for_each(|target| target.check(urls))
+    }
+}
+
+fn variable(name: &str) -> bool {
+    !name.is_empty()
+        && name.len() <= 64
+        && name.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_')
+}
+
+/// An entry of `[[setting]]`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Setting {
+    /// Its key.
+    pub key: SettingKey,
+    /// What it is for.
+    pub label: String,
+    /// What it holds.
+    #[serde(rename = "type")]
+    pub kind: SettingType,
+    /// Its value when the operator sets none.
+    pub default: Option<Value>,
+    /// Environment variables that may hold it, first one set wins.
+    #[serde(default)]
+    pub env: Vec<String>,
+}
+
+/// The `[state]` table.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct State {
+    /// Keys and values together, at most this many bytes.
+    #[serde(default = "State::default_bytes")]
+    pub bytes: u64,
+    /// What for.
+    pub why: String,
+}
+
+impl State {
+    fn default_bytes() -> u64 {
+        1024 * 1024
+    }
+}
+
+/// The `[provider]` table: how a provider is chosen when the operator named none.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Provider {
+    /// The model to use when the operator names only the provider.
+    pub default_model: String,
+    /// Lower is tried first.
+    pub rank: u32,
+    /// What makes it usable without configuration.
+    pub detect: Detect,
+}
+
+/// How a provider is found usable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Detect {
+    /// An environment variable of its first secret is set, or a value is stored.
+    Secret,
+    /// A server answers at its first `[[http]]` origin on this machine.
+    Port,
+    /// Always usable.
+    Always,
+}
+
+/// What a call of a tool does beyond answering.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Effect {
+    /// Reads what belongs to the person.
+    ReadsPrivate,
+    /// Reads what strangers wrote.
+    ReadsUntrusted,
+    /// Sends data out of the conversation.
+    SendsOutside,
+    /// Changes something that lasts.
+    ChangesState,
+    /// Runs a program.
+    RunsCode,
+    /// Costs money.
+    Spends,
+}
+
+/// An entry of `[[tool]]`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tool {
+    /// Its name, as models see it.
+    pub name: ToolName,
+    /// What it does, as models are told.
+    pub description: String,
+    /// What it does beyond answering.
+    #[serde(default)]
+    pub effects: Vec<Effect>,
+    /// JSON Schema of its arguments.
+    pub input: Value,
+}
+
+impl Tool {
+    pub(super) fn check(&self) -> Result<(), String> {
+        let object = self.input.get("type").and_then(Value::as_str) == Some("object");
+        match () {
+            () if self.description.trim().is_empty() => Err(format!("tool `{}` has no description", self.name)),
+            () if self.description.len() > 4096 => {
+                Err(format!("the description of tool `{}` is over 4 KiB", self.name))
+            }
+            () if !object => Err(format!("the `input` of tool `{}` is not a schema of an object", self.name)),
+            () => Ok(()),
+        }
+    }
+}

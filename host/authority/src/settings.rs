@@ -1,0 +1,140 @@
+//! The values of a component's settings, each checked against its declared type.
+
+use crate::id::SettingKey;
+use crate::origin::parse_url;
+use serde::Deserialize;
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// What a setting may hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SettingType {
+    /// Any text of at most 4 KiB.
+    String,
+    /// An `https` URL, or `http` toward loopback. `host:port` alone is completed.
+    Url,
+    /// A whole number.
+    Integer,
+    /// A number.
+    Number,
+    /// `true` or `false`.
+    Boolean,
+}
+
+/// A value that does not fit its setting.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BadSetting {
+    /// The manifest declares no such key.
+    #[error("component `{component}` has no setting `{key}`\nhint: it has {known}")]
+    Unknown {
+        /// The component.
+        component: String,
+        /// What was set.
+        key: String,
+        /// What could be.
+        known: String,
+    },
+    /// The value has another type.
+    #[error("setting `{key}` must be {wanted}, not `{value}`")]
+    Type {
+        /// The setting.
+        key: String,
+        /// Its type, in words.
+        wanted: &'static str,
+        /// What was given.
+        value: String,
+    },
+}
+
+impl SettingType {
+    /// Checks a value and brings it to its normal form.
+    pub fn check(self, key: &SettingKey, value: &Value) -> Result<Value, BadSetting> {
+        let fits = match (self, value) {
+            (Self::String, Value::String(text)) => (text.len() <= 4096).then(|| value.clone()),
+            (Self::Url, Value::String(text)) => complete_url(text).map(Value::String),
+            (Self::Integer, Value::Number(number)) => (number.is_i64() || number.is_u64()).then(|| value.clone()),
+            (Self::Number, Value::Number(_)) | (Self::Boolean, Value::Bool(_)) => Some(value.clone()),
+            _ => None,
+        };
+        fits.ok_or_else(|| BadSetting::Type {
+            key: key.to_string(),
+            wanted: self.wanted(),
+            value: value.to_string().chars().take(100).collect(),
+        })
+    }
+
+    /// Reads a value from an environment variable or the command line.
+    pub fn read(self, key: &SettingKey, text: &str) -> Result<Value, BadSetting> {
+        let value = match self {
+            Self::String | Self::Url => Value::String(text.to_owned()),
+            _ => serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.to_owned())),
+        };
+        self.check(key, &value)
+    }
+
+    fn wanted(self) -> &'static str {
+        match self {
+            Self::String => "a text of at most 4 KiB",
+            Self::Url => "an `https://` URL, or an `http://` one on this machine",
+            Self::Integer => "a whole number",
+            Self::Number => "a number",
+            Self::Boolean => "`true` or `false`",
+        }
+    }
+}
+
+fn complete_url(text: &str) -> Option<String> {
+    if text.contains("://") {
+        return parse_url(text).ok().map(|_| text.trim_end_matches('/').to_owned());
+    }
+    if !text.contains(['.', ':']) && text != "localhost" {
+        return None;
+    }
+    let local = crate::Origin::parse(&format!("http://{text}")).ok()?.is_loopback();
+    let url = format!("{}://{text}", if local { "http" } else { "https" });
+    parse_url(&url).ok().map(|_| url.trim_end_matches('/').to_owned())
+}
+
+/// A component's settings: what the manifest declares, with the operator's values over the defaults.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Settings(BTreeMap<SettingKey, Value>);
+
+impl Settings {
+    /// Puts checked values together; later ones win. Made by [`crate::Manifest::settings`].
+    pub(crate) fn new(values: BTreeMap<SettingKey, Value>) -> Self {
+        Self(values)
+    }
+
+    /// The value of a setting.
+    pub fn get(&self, key: &str) -> Option<&Value> {
+        SettingKey::parse(key).ok().and_then(|key| self.0.get(&key))
+    }
+
+    /// The text of a setting that holds one.
+    pub fn text(&self, key: &SettingKey) -> Option<&str> {
+        self.0.get(key).and_then(Value::as_str)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_bare_host_is_completed_by_where_it_points() {
+        let key = SettingKey::parse("base-url").unwrap();
+        for (given, made) in [
+            ("127.0.0.1:11434", "http://127.0.0.1:11434"),
+            ("localhost:1", "http://localhost:1"),
+            ("llm.example.com", "https://llm.example.com"),
+            ("https://llm.example.com/v1/", "https://llm.example.com/v1"),
+        ] {
+            assert_eq!(SettingType::Url.read(&key, given).unwrap(), Value::String(made.into()));
+        }
+        for bad in ["", "http//x", "ftp://a", "https://u:p@a", "a b"] {
+            assert!(SettingType::Url.read(&key, bad).is_err(), "{bad}");
+        }
+    }
+}
