@@ -1,1 +1,60 @@
-//! What authors of components use.
+//! What authors of components use: the contract in Rust, and the client for it.
+//!
+//! One module for each interface of `wit/`, under the same name, and beside them `http` (a client over
+//! `wasi:http`), `sse` and `ndjson` (readers of streamed answers), `json` and `error`. A component implements
+//! [`provider::Provider`] or [`tool::Tool`] on a type of its own and names it in [`export_provider!`] or
+//! [`export_tool!`]; it then imports exactly what its code calls.
+//!
+//! Everything compiles on every target. What is pure can be tested natively; a function that needs the host panics
+//! there.
+
+pub mod approvals;
+#[doc(hidden)]
+pub mod bindings;
+pub mod clock;
+pub mod error;
+pub mod exec;
+pub mod http;
+pub mod json;
+pub mod log;
+pub mod messaging;
+pub mod models;
+pub mod ndjson;
+pub mod provider;
+pub mod secrets;
+pub mod settings;
+pub mod sse;
+pub mod state;
+pub mod tool;
+pub mod turn;
+pub mod types;
+
+pub use error::{Error, ErrorKind};
+
+/// Makes this crate a component that offers language models: `export_provider!(MyProvider);`
+///
+/// The type implements [`provider::Provider`]. May stand beside [`export_tool!`]. On other targets than wasm it only
+/// checks that the trait is implemented.
+#[macro_export]
+macro_rules! export_provider {
+    ($type:ident) => {
+        #[cfg(target_arch = "wasm32")]
+        $crate::bindings::provider_component::export!($type with_types_in $crate::bindings::provider_component);
+        #[cfg(not(target_arch = "wasm32"))]
+        const _: () = $crate::provider::check::<$type>();
+    };
+}
+
+/// Makes this crate a component that offers tools: `export_tool!(MyTool);`
+///
+/// The type implements [`tool::Tool`]. May stand beside [`export_provider!`]. On other targets than wasm it only
+/// checks that the trait is implemented.
+#[macro_export]
+macro_rules! export_tool {
+    ($type:ident) => {
+        #[cfg(target_arch = "wasm32")]
+        $crate::bindings::tool_component::export!($type with_types_in $crate::bindings::tool_component);
+        #[cfg(not(target_arch = "wasm32"))]
+        const _: () = $crate::tool::check::<$type>();
+    };
+}

@@ -1,0 +1,173 @@
+//! Offering language models, as in `wit/provider.wit`, and the loop that streams an answer.
+
+use crate::Error;
+pub use crate::bindings::provider_component::exports::cara::plugin::provider::{
+    Effort, EmbedRequest, Guest as Provider, Model, Outcome, Request, StopReason, ToolChoice,
+};
+use crate::http::Chunks;
+use crate::turn::Sink;
+use crate::types::{Part, ToolCall};
+
+/// Whether a decoder wants more of the stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Progress {
+    /// The answer goes on.
+    More,
+    /// The answer is complete; what else the server sends is not read.
+    Done,
+}
+
+/// Turns the bytes of a vendor's stream into the contract's events.
+pub trait Decoder {
+    /// Reads a piece, cut anywhere, and emits what is complete.
+    ///
+    /// # Errors
+    /// What the vendor reported, what cannot be read, or what `sink` answered.
+    fn feed(&mut self, piece: &[u8], sink: &mut dyn Sink) -> Result<Progress, Error>;
+
+    /// Says how the answer ended, once the stream has.
+    ///
+    /// # Errors
+    /// `network` when the stream ended before the answer did.
+    fn finish(&mut self, sink: &mut dyn Sink) -> Result<Outcome, Error>;
+}
+
+/// Reads a stream to the end of the answer. Stops at the first error, so also when nobody listens any more.
+///
+/// # Errors
+/// The first of source, decoder or sink.
+pub fn stream(source: &mut dyn Chunks, decoder: &mut dyn Decoder, sink: &mut dyn Sink) -> Result<Outcome, Error> {
+    while let Some(piece) = source.next_chunk()? {
+        if decoder.feed(&piece, sink)? == Progress::Done {
+            break;
+        }
+    }
+    decoder.finish(sink)
+}
+
+/// Checks the arguments a model gave: a JSON object; nothing at all counts as an empty one.
+///
+/// # Errors
+/// `other`, to be retried, when they are anything else: the model was cut off or made a mistake.
+pub fn object(name: &str, arguments: String) -> Result<String, Error> {
+    if arguments.trim().is_empty() {
+        return Ok("{}".to_owned());
+    }
+    let valid = serde_json::from_str::<serde::de::IgnoredAny>(&arguments).is_ok();
+    if valid && arguments.trim_start().starts_with('{') {
+        return Ok(arguments);
+    }
+    let mut error = Error::other(format!("the model called the tool `{name}` with arguments that are no JSON object"));
+    error.retry = true;
+    Err(error)
+}
+
+/// Gives ids to tool calls where a vendor sends none, or one the contract does not allow.
+///
+/// The same for the same conversation, and unlike any earlier id in it.
+#[derive(Debug, Clone, Copy)]
+pub struct CallIds {
+    next: usize,
+}
+
+impl CallIds {
+    /// Counts on from the tool calls the conversation already has.
+    #[must_use]
+    pub fn after(request: &Request) -> Self {
+        let parts = request.messages.iter().flat_map(|message| &message.parts);
+        let next = parts.filter(|part| matches!(part, Part::ToolCall(_))).count();
+        Self { next }
+    }
+
+    /// The vendor's id where it is `[A-Za-z0-9_-]{1,64}`, else one made here.
+    pub fn assign(&mut self, vendor: &str) -> String {
+        self.next += 1;
+        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
+        if (1..=64).contains(&vendor.len()) && vendor.bytes().all(allowed) {
+            return vendor.to_owned();
+        }
+        format!("call_{}", self.next)
+    }
+}
+
+/// Finds the tool call of the conversation that a result answers.
+#[must_use]
+pub fn find_call<'a>(request: &'a Request, id: &str) -> Option<&'a ToolCall> {
+    let parts = request.messages.iter().flat_map(|message| &message.parts);
+    parts
+        .filter_map(|part| match part {
+            Part::ToolCall(call) => Some(call),
+            _ => None,
+        })
+        .find(|call| call.id == id)
+}
+
+/// Checks that a type is a provider, where no export is made.
+#[doc(hidden)]
+pub const fn check<T: Provider>() {}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::turn::Event;
+
+    struct Echo;
+    impl Decoder for Echo {
+        fn feed(&mut self, piece: &[u8], sink: &mut dyn Sink) -> Result<Progress, Error> {
+            sink.emit(Event::Text(String::from_utf8_lossy(piece).into_owned()))?;
+            Ok(if piece == b"end" { Progress::Done } else { Progress::More })
+        }
+        fn finish(&mut self, _: &mut dyn Sink) -> Result<Outcome, Error> {
+            Ok(Outcome { stop: StopReason::Complete, model: "echo".to_owned() })
+        }
+    }
+
+    struct Pieces(Vec<&'static [u8]>);
+    impl Chunks for Pieces {
+        fn next_chunk(&mut self) -> Result<Option<Vec<u8>>, Error> {
+            Ok((!self.0.is_empty()).then(|| self.0.remove(0).to_vec()))
+        }
+    }
+
+    struct Gone;
+    impl Sink for Gone {
+        fn emit(&mut self, _: Event) -> Result<(), Error> {
+            Err(crate::types::Refusal::Cancelled.into())
+        }
+    }
+
+    #[test]
+    fn nothing_is_read_after_the_answer_is_complete() {
+        let mut source = Pieces(vec![b"a", b"end", b"more"]);
+        let mut events = Vec::new();
+        stream(&mut source, &mut Echo, &mut events).unwrap();
+        assert_eq!((events.len(), source.0.len()), (2, 1));
+    }
+
+    #[test]
+    fn nothing_is_read_after_nobody_listens() {
+        let mut source = Pieces(vec![b"a", b"b"]);
+        let error = stream(&mut source, &mut Echo, &mut Gone).unwrap_err();
+        assert!(!error.retry);
+        assert_eq!(source.0.len(), 1);
+    }
+
+    #[test]
+    fn arguments_are_an_object_or_an_error() {
+        assert_eq!(object("t", " ".to_owned()).unwrap(), "{}");
+        assert_eq!(object("t", "{\"a\":1}".to_owned()).unwrap(), "{\"a\":1}");
+        for broken in ["{\"a\":", "[1]", "null", "{} {}"] {
+            assert!(object("t", broken.to_owned()).unwrap_err().retry, "{broken}");
+        }
+    }
+
+    #[test]
+    fn an_id_the_contract_does_not_allow_is_replaced() {
+        let mut ids = CallIds { next: 2 };
+        assert_eq!(ids.assign("call_abc-1"), "call_abc-1");
+        assert_eq!(ids.assign("functions.f:0"), "call_4");
+        assert_eq!(ids.assign(""), "call_5");
+        assert_eq!(ids.assign(&"x".repeat(65)), "call_6");
+    }
+}
