@@ -1,0 +1,247 @@
+//! `Bundle`: the signature file, a Sigstore bundle around a DSSE envelope.
+//!
+//! Specifications: <https://docs.sigstore.dev/about/bundle/> and
+//! <https://github.com/secure-systems-lab/dsse/blob/master/protocol.md>
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+use sigstore_types::bundle::{Bundle as Wire, MediaType, VerificationMaterial};
+use sigstore_types::{DsseEnvelope, DsseSignature, PublicKeyIdentifier, SignatureContent, VerificationMaterialContent};
+use thiserror::Error;
+
+use crate::foreign::Foreign;
+use crate::key::{KeyId, SecretKey};
+use crate::package::Package;
+use crate::statement;
+
+/// The one media type read and written: Sigstore bundle, version 0.3.
+pub const MEDIA_TYPE: &str = "application/vnd.dev.sigstore.bundle.v0.3+json";
+
+/// The type of the signed payload: an in-toto statement.
+pub const PAYLOAD_TYPE: &str = "application/vnd.in-toto+json";
+
+/// One signature by one key, well formed but not yet checked.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Bundle {
+    material: VerificationMaterial,
+    envelope: DsseEnvelope,
+    signer: KeyId,
+    signature: [u8; 64],
+}
+
+/// Signs `package`: its digest, manifest digest, id and version.
+#[must_use]
+pub fn sign(package: &Package, key: &SecretKey) -> Bundle {
+    let payload = statement::about(package);
+    let signature = key.sign(&sigstore_types::pae(PAYLOAD_TYPE, &payload));
+    let signer = key.public().id();
+    let hex = signer.to_hex();
+    let dsse = DsseSignature::new(signature.to_vec().into(), sigstore_types::KeyId::new(hex.clone()));
+    let by_key = VerificationMaterialContent::PublicKey(PublicKeyIdentifier::new(hex));
+    Bundle {
+        material: VerificationMaterial::new(by_key),
+        envelope: DsseEnvelope::new(PAYLOAD_TYPE, payload.into(), dsse),
+        signer,
+        signature,
+    }
+}
+
+impl Bundle {
+    /// Largest bundle, in bytes of JSON (64 KiB).
+    pub const MAX_BYTES: usize = 64 * 1024;
+
+    /// Reads a bundle made with a key: media type 0.3, one DSSE signature by 64
+    /// bytes, the key named by its id. Log entries are kept but not relied on.
+    ///
+    /// # Errors
+    /// When the text is anything else.
+    pub fn from_json(json: &str) -> Result<Self, BundleError> {
+        if json.len() > Self::MAX_BYTES {
+            return Err(BundleError::TooLarge(json.len()));
+        }
+        let outline: Outline = serde_json::from_str(json).map_err(BundleError::json)?;
+        outline.check()?;
+        let wire = Wire::from_json(json).map_err(|error| match error {
+            sigstore_types::Error::Json(error) => BundleError::json(error),
+            error => BundleError::Json(Foreign::new(&error.to_string())),
+        })?;
+        let SignatureContent::DsseEnvelope(envelope) = wire.content else {
+            return Err(BundleError::NoEnvelope);
+        };
+        let VerificationMaterialContent::PublicKey(key) = &wire.verification_material.content else {
+            return Err(BundleError::NotAKey);
+        };
+        let signer = one_id(&key.hint, envelope.signature.keyid.as_str())?;
+        let signature = envelope.signature.sig.as_bytes();
+        let signature = signature.try_into().map_err(|_| BundleError::SignatureLength(signature.len()))?;
+        Ok(Self { material: wire.verification_material, envelope, signer, signature })
+    }
+
+    /// The bundle as one line of JSON.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        let wire = Wire::new(
+            MediaType::Bundle0_3,
+            self.material.clone(),
+            SignatureContent::DsseEnvelope(self.envelope.clone()),
+        );
+        wire.to_json().expect("a bundle of strings and bytes always has a JSON form")
+    }
+
+    /// The id of the key that is said to have signed; a claim, not a proof.
+    #[must_use]
+    pub fn signer(&self) -> KeyId {
+        self.signer
+    }
+
+    pub(crate) fn payload_type(&self) -> &str {
+        &self.envelope.payload_type
+    }
+
+    pub(crate) fn payload(&self) -> &[u8] {
+        self.envelope.payload.as_bytes()
+    }
+
+    pub(crate) fn signature(&self) -> &[u8; 64] {
+        &self.signature
+    }
+
+    /// The bytes the signature is over (DSSE "pre-authentication encoding").
+    pub(crate) fn signed_bytes(&self) -> Vec<u8> {
+        self.envelope.pae()
+    }
+}
+
+/// The key's id is written twice; a file where the two differ was tampered with.
+fn one_id(hint: &str, keyid: &str) -> Result<KeyId, BundleError> {
+    let read = |text: &str| text.parse().map_err(|_| BundleError::KeyId(Foreign::new(text)));
+    let (hint, keyid): (KeyId, KeyId) = (read(hint)?, read(keyid)?);
+    if hint == keyid { Ok(hint) } else { Err(BundleError::TwoKeyIds { hint, keyid }) }
+}
+
+/// The parts of the JSON looked at before `sigstore-types` does: its one error
+/// type cannot tell the refusals apart, and it reads more than version 0.3.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", expecting = "a Sigstore bundle")]
+struct Outline {
+    #[serde(default)]
+    media_type: String,
+    dsse_envelope: Option<OutlineEnvelope>,
+    message_signature: Option<IgnoredAny>,
+}
+
+#[derive(Deserialize)]
+#[serde(expecting = "a DSSE envelope")]
+struct OutlineEnvelope {
+    payload: String,
+    signatures: Vec<OutlineSignature>,
+}
+
+#[derive(Deserialize)]
+#[serde(expecting = "a DSSE signature")]
+struct OutlineSignature {
+    sig: String,
+}
+
+impl Outline {
+    fn check(&self) -> Result<(), BundleError> {
+        if self.media_type != MEDIA_TYPE {
+            return Err(BundleError::MediaType(Foreign::new(&self.media_type)));
+        }
+        let Some(envelope) = self.dsse_envelope.as_ref().filter(|_| self.message_signature.is_none()) else {
+            return Err(BundleError::NoEnvelope);
+        };
+        let [signature] = envelope.signatures.as_slice() else {
+            return Err(BundleError::Signatures(envelope.signatures.len()));
+        };
+        one_spelling("payload", &envelope.payload)?;
+        one_spelling("signature", &signature.sig)
+    }
+}
+
+/// Refuses the other base64 spellings of the same bytes (URL-safe, no padding).
+fn one_spelling(part: &'static str, text: &str) -> Result<(), BundleError> {
+    // The standard engine wants the padding and zero bits after the last byte.
+    let decoded = STANDARD.decode(text);
+    decoded.map(drop).map_err(|_| BundleError::Base64(part))
+}
+
+/// Why a text is not a bundle we read.
+#[derive(Debug, Error)]
+pub enum BundleError {
+    /// More bytes than `Bundle::MAX_BYTES`.
+    #[error(
+        "the signature file is {0} bytes, the most is {max}\n\
+         hint: sign the component again with `cara sign`",
+        max = Bundle::MAX_BYTES
+    )]
+    TooLarge(usize),
+    /// Not the JSON of a bundle.
+    #[error(
+        "the signature file is not a Sigstore bundle: {0}\n\
+         hint: sign the component again with `cara sign`"
+    )]
+    Json(Foreign),
+    /// Another media type than `MEDIA_TYPE`.
+    #[error(
+        "the signature file has the media type `{0}`, it must be `{MEDIA_TYPE}`\n\
+         hint: sign the component again with `cara sign`"
+    )]
+    MediaType(Foreign),
+    /// A plain signature instead of a DSSE envelope.
+    #[error(
+        "the signature file holds no DSSE envelope, so it says nothing about a manifest\n\
+         hint: sign the component again with `cara sign`"
+    )]
+    NoEnvelope,
+    /// Not exactly one signature.
+    #[error(
+        "the signature file has {0} signatures, it must have one\n\
+         hint: sign the component again with `cara sign`"
+    )]
+    Signatures(usize),
+    /// Made with a certificate instead of a key.
+    #[error(
+        "the signature file names a certificate, not a key\n\
+         hint: ask the author for a signature made with a key (`cara sign`)"
+    )]
+    NotAKey,
+    /// Not the standard base64 form.
+    #[error(
+        "the {0} in the signature file is not standard base64\n\
+         hint: fetch the signature file again; it may be damaged"
+    )]
+    Base64(&'static str),
+    /// Not a key id of ours.
+    #[error(
+        "the signature file names the key `{0}`, which is not a key id\n\
+         hint: sign the component again with `cara sign`"
+    )]
+    KeyId(Foreign),
+    /// Two places name two keys.
+    #[error(
+        "the signature file names two keys, `{hint}` and `{keyid}`\n\
+         hint: fetch the signature file again; it was changed after signing"
+    )]
+    TwoKeyIds {
+        /// The key named as verification material.
+        hint: KeyId,
+        /// The key named beside the signature.
+        keyid: KeyId,
+    },
+    /// Not the length of an Ed25519 signature.
+    #[error(
+        "the signature is {0} bytes, an Ed25519 signature has 64\n\
+         hint: fetch the signature file again; it may be damaged"
+    )]
+    SignatureLength(usize),
+}
+
+impl BundleError {
+    /// The message only, escaped: it can repeat text of the file.
+    fn json(error: serde_json::Error) -> Self {
+        Self::Json(Foreign::new(&error.to_string()))
+    }
+}

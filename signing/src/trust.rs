@@ -1,0 +1,375 @@
+//! `TrustStore`: whose signatures count, and for which components.
+//!
+//! Text in, text out: where it is stored is the caller's affair. Nothing is trusted
+//! by default, and neither environment nor working folder has a say.
+//!
+//! ```toml
+//! revoked = ["<64 hex digits of a key id>", "sha256:<digest of a component>"]
+//!
+//! [[key]]
+//! id = "<64 hex digits>"            # must be the id of `public`
+//! public = "<base64 of the SubjectPublicKeyInfo>"
+//! name = "acme"
+//! components = ["acme-*", "openai"] # one id, a prefix with `*`, or `*`
+//! since = "2026-11-21T09:00:00Z"    # optional, for people
+//! ```
+
+use std::fmt;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use crate::component_id::ComponentId;
+use crate::digest::Digest;
+use crate::foreign::Foreign;
+use crate::key::{KeyId, PublicKey};
+use crate::pattern::Pattern;
+
+/// Longest name of a key, in characters.
+const MAX_NAME: usize = 64;
+
+/// A key the operator trusts, its name and the components it may sign.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct TrustedKey {
+    id: KeyId,
+    public: PublicKey,
+    name: String,
+    components: Vec<Pattern>,
+    since: Option<Timestamp>,
+}
+
+impl TrustedKey {
+    /// Trust in `public` for `components`; none of them means for nothing.
+    ///
+    /// # Errors
+    /// When `name` is empty, longer than 64 characters or holds characters that
+    /// cannot be shown.
+    pub fn new(public: PublicKey, name: &str, components: Vec<Pattern>) -> Result<Self, TrustError> {
+        check_name(name)?;
+        Ok(Self { id: public.id(), public, name: name.to_owned(), components, since: None })
+    }
+
+    /// The same, with the moment the trust began; shown to people, never compared.
+    #[must_use]
+    pub fn with_since(self, since: Timestamp) -> Self {
+        Self { since: Some(since), ..self }
+    }
+
+    /// The key's id.
+    #[must_use]
+    pub fn id(&self) -> KeyId {
+        self.id
+    }
+
+    /// The key.
+    #[must_use]
+    pub fn public(&self) -> &PublicKey {
+        &self.public
+    }
+
+    /// What the operator calls its owner.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The components it may sign.
+    #[must_use]
+    pub fn components(&self) -> &[Pattern] {
+        &self.components
+    }
+
+    /// When the trust began.
+    #[must_use]
+    pub fn since(&self) -> Option<Timestamp> {
+        self.since
+    }
+
+    /// Whether the operator lets this key sign the component `id`.
+    #[must_use]
+    pub fn may_sign(&self, id: &ComponentId) -> bool {
+        self.components.iter().any(|pattern| pattern.matches(id))
+    }
+}
+
+/// Something no longer trusted, whatever else the store says.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum Revoked {
+    /// Every signature of this key.
+    Key(KeyId),
+    /// The component file with this digest.
+    Component(Digest),
+}
+
+impl fmt::Display for Revoked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Key(id) => f.write_str(&id.to_hex()),
+            Self::Component(digest) => write!(f, "{digest}"),
+        }
+    }
+}
+
+impl TryFrom<String> for Revoked {
+    type Error = TrustError;
+
+    fn try_from(text: String) -> Result<Self, TrustError> {
+        let key = text.parse().map(Self::Key).ok();
+        key.or_else(|| text.parse().map(Self::Component).ok()).ok_or_else(|| TrustError::Revoked(Foreign::new(&text)))
+    }
+}
+
+impl From<Revoked> for String {
+    fn from(revoked: Revoked) -> Self {
+        revoked.to_string()
+    }
+}
+
+/// The keys the operator trusts, and what was revoked.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct TrustStore {
+    revoked: Vec<Revoked>,
+    keys: Vec<TrustedKey>,
+}
+
+/// The text form, unchecked; a `TrustStore` is made from it by `from_toml` only.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StoreText {
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    revoked: Vec<Revoked>,
+    #[serde(default, rename = "key", skip_serializing_if = "Vec::is_empty")]
+    keys: Vec<KeyText>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct KeyText {
+    id: KeyId,
+    public: PublicKey,
+    name: String,
+    components: Vec<Pattern>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    since: Option<Timestamp>,
+}
+
+impl TrustStore {
+    /// Largest text form, in bytes (1 MiB).
+    pub const MAX_BYTES: usize = 1024 * 1024;
+
+    /// A store that trusts nobody.
+    #[must_use]
+    pub fn empty() -> Self {
+        Self::default()
+    }
+
+    /// Reads the text form; an empty text trusts nobody.
+    ///
+    /// # Errors
+    /// When the text is not TOML, has an unknown key, an id that is not its key's,
+    /// or names or lists a key twice.
+    pub fn from_toml(text: &str) -> Result<Self, TrustError> {
+        if text.len() > Self::MAX_BYTES {
+            return Err(TrustError::TooLarge(text.len()));
+        }
+        let read: StoreText = toml::from_str(text).map_err(|error| not_toml(text, &error))?;
+        let mut store = Self { revoked: read.revoked, keys: Vec::new() };
+        for key in read.keys {
+            let trusted = TrustedKey::new(key.public, &key.name, key.components)?;
+            if key.id != trusted.id {
+                return Err(TrustError::WrongId { name: key.name, id: trusted.id });
+            }
+            store.insert(TrustedKey { since: key.since, ..trusted })?;
+        }
+        Ok(store)
+    }
+
+    /// The text form; reading it gives this store again.
+    #[must_use]
+    pub fn to_toml(&self) -> String {
+        let keys = self.keys.iter().cloned().map(|key| KeyText {
+            id: key.id,
+            public: key.public,
+            name: key.name,
+            components: key.components,
+            since: key.since,
+        });
+        let text = StoreText { revoked: self.revoked.clone(), keys: keys.collect() };
+        toml::to_string(&text).expect("a trust store of strings always has a TOML form")
+    }
+
+    /// Starts to trust a key.
+    ///
+    /// # Errors
+    /// When the key or its name is in the store already, or the key was revoked.
+    pub fn add(&mut self, key: TrustedKey) -> Result<(), TrustError> {
+        if self.is_revoked(Revoked::Key(key.id)) {
+            return Err(TrustError::AddsRevoked { name: key.name, id: key.id });
+        }
+        self.insert(key)
+    }
+
+    /// Stops to trust a key and returns it; `None` when it was not trusted.
+    pub fn remove(&mut self, id: &KeyId) -> Option<TrustedKey> {
+        let at = self.keys.iter().position(|key| key.id == *id)?;
+        Some(self.keys.remove(at))
+    }
+
+    /// Lets a trusted key sign `components` as well.
+    ///
+    /// # Errors
+    /// When the key is not trusted.
+    pub fn allow(&mut self, id: &KeyId, components: Pattern) -> Result<(), TrustError> {
+        let key = self.keys.iter_mut().find(|key| key.id == *id);
+        let key = key.ok_or(TrustError::NotTrusted(*id))?;
+        if !key.components.contains(&components) {
+            key.components.push(components);
+        }
+        Ok(())
+    }
+
+    /// Refuses a key or a component from now on. A revoked key stays listed.
+    pub fn revoke(&mut self, what: Revoked) {
+        if !self.is_revoked(what) {
+            self.revoked.push(what);
+        }
+    }
+
+    /// The keys, in the order they were added. Some may be revoked.
+    #[must_use]
+    pub fn keys(&self) -> &[TrustedKey] {
+        &self.keys
+    }
+
+    /// What was revoked, in that order.
+    #[must_use]
+    pub fn revoked(&self) -> &[Revoked] {
+        &self.revoked
+    }
+
+    /// Whether `what` was revoked.
+    #[must_use]
+    pub fn is_revoked(&self, what: Revoked) -> bool {
+        self.revoked.contains(&what)
+    }
+
+    /// The key with this id. It may be revoked.
+    #[must_use]
+    pub fn key(&self, id: &KeyId) -> Option<&TrustedKey> {
+        self.keys.iter().find(|key| key.id == *id)
+    }
+
+    /// The one key a person means by its name, its id or the id's first 16 digits.
+    #[must_use]
+    pub fn find(&self, text: &str) -> Option<&TrustedKey> {
+        let named = |key: &&TrustedKey| key.name == text || key.id.to_hex() == text || key.id.to_string() == text;
+        let mut found = self.keys.iter().filter(named);
+        found.next().filter(|_| found.next().is_none())
+    }
+
+    fn insert(&mut self, key: TrustedKey) -> Result<(), TrustError> {
+        if let Some(same) = self.keys.iter().find(|old| old.id == key.id) {
+            return Err(TrustError::SameKey { name: same.name.clone(), id: key.id });
+        }
+        if self.keys.iter().any(|old| old.name == key.name) {
+            return Err(TrustError::SameName(key.name));
+        }
+        self.keys.push(key);
+        Ok(())
+    }
+}
+
+/// The first line of the message only: a value's own error brings its own hint.
+fn not_toml(text: &str, error: &toml::de::Error) -> TrustError {
+    let before = error.span().and_then(|span| text.get(..span.start));
+    TrustError::Toml {
+        line: before.map_or(0, |before| before.matches('\n').count() + 1),
+        message: Foreign::new(error.message().lines().next().unwrap_or_default()),
+    }
+}
+
+fn check_name(name: &str) -> Result<(), TrustError> {
+    let shown = |c: char| c == '"' || c == '\'' || c.escape_debug().count() == 1;
+    let fits = (1..=MAX_NAME).contains(&name.chars().count());
+    if fits && name.trim() == name && name.chars().all(shown) {
+        Ok(())
+    } else {
+        Err(TrustError::Name(Foreign::new(name)))
+    }
+}
+
+/// Why a trust store could not be read or changed.
+#[derive(Debug, Error, PartialEq, Eq)]
+pub enum TrustError {
+    /// More bytes than `TrustStore::MAX_BYTES`.
+    #[error(
+        "the trust store is {0} bytes, the most is {max}\n\
+         hint: remove keys you do not use with `cara trust remove`",
+        max = TrustStore::MAX_BYTES
+    )]
+    TooLarge(usize),
+    /// Not the TOML of a trust store.
+    #[error(
+        "line {line} of the trust store is not understood: {message}\n\
+         hint: correct that line; until then no component is trusted"
+    )]
+    Toml {
+        /// Where, from 1; 0 when unknown.
+        line: usize,
+        /// What.
+        message: Foreign,
+    },
+    /// A name that is empty, too long or not visible.
+    #[error(
+        "`{0}` is not a name for a key\n\
+         hint: use 1 to 64 visible characters, no space at either end"
+    )]
+    Name(Foreign),
+    /// The `id` beside a key is another key's.
+    #[error(
+        "the id of key `{name}` in the trust store does not belong to it\n\
+         hint: if the key is right, its id is `{}`", id.to_hex()
+    )]
+    WrongId {
+        /// The key's name.
+        name: String,
+        /// The id it really has.
+        id: KeyId,
+    },
+    /// Neither a key id nor a digest.
+    #[error(
+        "`{0}` is neither a key id nor a digest, so it cannot be revoked\n\
+         hint: to see both, run `cara trust list`"
+    )]
+    Revoked(Foreign),
+    /// A key is there already.
+    #[error(
+        "key `{id}` is trusted already, as `{name}`\n\
+         hint: to let it sign more components, run `cara trust allow`"
+    )]
+    SameKey {
+        /// The name it has.
+        name: String,
+        /// The key.
+        id: KeyId,
+    },
+    /// A key is not there.
+    #[error("key `{0}` is not trusted\nhint: to see the trusted keys, run `cara trust list`")]
+    NotTrusted(KeyId),
+    /// A name is taken.
+    #[error("another trusted key is named `{0}`\nhint: choose another name with `--name`")]
+    SameName(String),
+    /// A revoked key would be trusted.
+    #[error(
+        "key `{id}` (`{name}`) was revoked and cannot be trusted again\n\
+         hint: ask its owner for a new key"
+    )]
+    AddsRevoked {
+        /// The name it was to have.
+        name: String,
+        /// The key.
+        id: KeyId,
+    },
+}

@@ -1,0 +1,98 @@
+//! The trust store: what it reads, what it refuses, what changes.
+
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use cara_signing::{Revoked, TrustError, TrustStore, TrustedKey};
+use support::{AUTHOR, STRANGER, secret, trust};
+
+/// The text of a store with one key, for a test to write on.
+fn right() -> String {
+    trust(AUTHOR, &["hello", "acme-*"]).to_toml()
+}
+
+#[test]
+fn a_store_reads_back_as_it_was() {
+    assert_eq!(TrustStore::from_toml(&right()).unwrap().to_toml(), right());
+    assert_eq!(TrustStore::from_toml("").unwrap(), TrustStore::empty());
+    assert_eq!(TrustStore::empty().to_toml(), "");
+}
+
+#[test]
+fn a_text_that_is_no_trust_store_is_refused() {
+    let id = secret(AUTHOR).public().id().to_hex();
+    let other = secret(STRANGER).public().id().to_hex();
+    let key = right();
+    let long = "#".repeat(TrustStore::MAX_BYTES + 1);
+    let renamed = key.replace("key 1", "key 2");
+    let stranger = trust(STRANGER, &[]).to_toml().replace("key 2", "key 1");
+    let cases = [
+        ("trust-unknown-field", format!("{key}expires = \"never\"\n")),
+        ("trust-unknown-table", format!("trust_all = true\n{key}")),
+        ("trust-no-public-key", key.replace("public", "# public")),
+        ("trust-broken-public-key", key.replace("MCowBQ", "MCowBR")),
+        ("trust-wrong-id", key.replace(&id, &other)),
+        ("trust-bad-id", key.replace(&id, "me")),
+        ("trust-bad-pattern", key.replace("acme-*", "*-acme")),
+        ("trust-bad-name", key.replace("key 1", r"key\u001b[2J")),
+        ("trust-empty-name", key.replace("key 1", "")),
+        ("trust-same-key", format!("{key}\n{renamed}")),
+        ("trust-same-name", format!("{key}\n{stranger}")),
+        ("trust-bad-revocation", format!("revoked = [\"everything\"]\n{key}")),
+        ("trust-bad-since", format!("{key}since = \"yesterday\"\n")),
+        ("trust-too-large", long),
+    ];
+    for (name, text) in cases {
+        insta::assert_snapshot!(name, TrustStore::from_toml(&text).unwrap_err());
+    }
+}
+
+#[test]
+fn a_key_is_added_once_found_and_removed() {
+    let mut store = trust(AUTHOR, &["*"]);
+    let id = secret(AUTHOR).public().id();
+    let again = TrustedKey::new(secret(AUTHOR).public(), "again", vec![]).unwrap();
+    assert!(matches!(store.add(again), Err(TrustError::SameKey { .. })));
+    for text in ["key 1", &id.to_hex(), &id.to_string()] {
+        assert_eq!(store.find(text).unwrap().id(), id);
+    }
+    assert!(store.find("key").is_none());
+    assert_eq!(store.remove(&id).unwrap().name(), "key 1");
+    assert!(store.remove(&id).is_none());
+    assert!(store.keys().is_empty());
+}
+
+#[test]
+fn a_name_that_is_another_key_s_short_id_finds_neither() {
+    let mut store = trust(AUTHOR, &["*"]);
+    let short = secret(AUTHOR).public().id().to_string();
+    store.add(TrustedKey::new(secret(STRANGER).public(), &short, vec![]).unwrap()).unwrap();
+    assert!(store.find(&short).is_none());
+}
+
+#[test]
+fn a_key_may_be_allowed_more() {
+    let mut store = trust(AUTHOR, &["hello"]);
+    let id = secret(AUTHOR).public().id();
+    let mail = "mail".parse().unwrap();
+    assert!(!store.key(&id).unwrap().may_sign(&mail));
+    store.allow(&id, "mail".parse().unwrap()).unwrap();
+    store.allow(&id, "mail".parse().unwrap()).unwrap();
+    assert!(store.key(&id).unwrap().may_sign(&mail));
+    assert_eq!(store.key(&id).unwrap().components().len(), 2);
+    let stranger = secret(STRANGER).public().id();
+    let error = store.allow(&stranger, "mail".parse().unwrap()).unwrap_err();
+    insta::assert_snapshot!("trust-not-trusted", error);
+}
+
+#[test]
+fn a_revoked_key_cannot_be_trusted_again() {
+    let mut store = TrustStore::empty();
+    let public = secret(AUTHOR).public();
+    store.revoke(Revoked::Key(public.id()));
+    store.revoke(Revoked::Key(public.id()));
+    assert_eq!(store.revoked().len(), 1);
+    let error = store.add(TrustedKey::new(public, "author", vec![]).unwrap()).unwrap_err();
+    insta::assert_snapshot!("trust-adds-revoked", error);
+}
