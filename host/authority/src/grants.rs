@@ -1,6 +1,6 @@
 //! Imports ∩ manifest ∩ grant, and the proofs that come out of it.
 
-use crate::address;
+use crate::address::{self, NotPublic};
 use crate::capability::Capability;
 use crate::id::{ComponentId, SecretName};
 use crate::interfaces::Interfaces;
@@ -11,6 +11,8 @@ use crate::pattern::OriginPattern;
 use crate::refusal::{Refusal, Rule};
 use crate::settings::Settings;
 use http::{Method, Uri};
+use std::net::IpAddr;
+use url::Host;
 
 /// Having a `Grants` tells you: these are the powers of one component that its binary imports, its signed manifest
 /// declares and the operator granted, with its settings and limits. Nothing else may be done in its name.
@@ -189,10 +191,12 @@ impl Grants {
         if origin.scheme() == Scheme::Http {
             return Err(refuse("`http` is for this machine only".into()));
         }
-        match origin.ip().map(address::public) {
-            Some(Err(reason)) => Err(refuse(format!("the address is {reason}"))),
-            _ => Ok(Reach::Public),
+        match origin.host() {
+            Host::Domain(name) => address::public_name(name).map_err(|reason| refuse(format!("the name is {reason}")))?,
+            Host::Ipv4(v4) => address::public((*v4).into()).map_err(|reason| refuse(format!("the address is {reason}")))?,
+            Host::Ipv6(v6) => address::public((*v6).into()).map_err(|reason| refuse(format!("the address is {reason}")))?,
         }
+        Ok(Reach::Public)
     }
 
     fn unreachable(&self, origin: &Origin) -> Refusal {
@@ -235,6 +239,16 @@ fn offers(entries: &[&Reachable]) -> String {
     entries.iter().map(text).collect::<Vec<_>>().join(", ")
 }
 
+impl Reach {
+    /// Checks one address that a host resolved to, without saying for whom.
+    pub fn admits(self, address: IpAddr) -> Result<(), NotPublic> {
+        match self {
+            Self::Public => address::public(address),
+            Self::Loopback => address::loopback(address),
+        }
+    }
+}
+
 impl Destination {
     /// Whose request it is.
     pub fn component(&self) -> &ComponentId {
@@ -262,18 +276,14 @@ impl Destination {
     }
 
     /// Checks one address the host resolved to. All of them must pass before a connection is made to one.
-    pub fn admits(&self, address: std::net::IpAddr) -> Result<(), Refusal> {
+    pub fn admits(&self, address: IpAddr) -> Result<(), Refusal> {
         let refuse = |why: &dyn std::fmt::Display| {
             let (component, origin) = (&self.component, &self.origin);
             let text =
                 format!("component `{component}` may not reach `{origin}`: it resolves to `{address}`, which is {why}");
             Refusal::new(Rule::Destination, text)
         };
-        match self.reach {
-            Reach::Public => address::public(address).map_err(|reason| refuse(&reason)),
-            Reach::Loopback if address.is_loopback() => Ok(()),
-            Reach::Loopback => Err(refuse(&"not this machine")),
-        }
+        self.reach.admits(address).map_err(|reason| refuse(&reason))
     }
 }
 
