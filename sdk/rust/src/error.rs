@@ -94,6 +94,25 @@ pub fn parse_retry_after(value: &str, now_ms: u64) -> Option<u64> {
     Some(u64::try_from(since.as_millis()).ok()?.saturating_sub(now_ms))
 }
 
+/// What a server said, fit for a message: text on one line, at most 300 characters.
+#[must_use]
+pub fn excerpt(said: &[u8]) -> String {
+    let text = String::from_utf8_lossy(said);
+    let mut line = String::new();
+    for word in text.split_whitespace() {
+        if !line.is_empty() {
+            line.push(' ');
+        }
+        line.push_str(word);
+        if let Some((end, _)) = line.char_indices().nth(300) {
+            line.truncate(end);
+            line.push('\u{2026}');
+            break;
+        }
+    }
+    line
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -141,5 +160,12 @@ mod tests {
         let error = Error::from(Refusal::Unavailable("hint: store it".to_owned()));
         assert_eq!((error.kind, &*error.message), (ErrorKind::Auth, "hint: store it"));
         assert!(!Error::from(Refusal::Cancelled).retry);
+    }
+
+    #[test]
+    fn what_a_server_said_is_one_short_line() {
+        assert_eq!(excerpt(b" <p>\n no\t</p> "), "<p> no </p>");
+        let long = excerpt("\u{e4}".repeat(400).as_bytes());
+        assert_eq!(long.chars().count(), 301);
     }
 }

@@ -45,17 +45,18 @@ pub fn stream(source: &mut dyn Chunks, decoder: &mut dyn Decoder, sink: &mut dyn
     decoder.finish(sink)
 }
 
-/// Checks the arguments a model gave: a JSON object; nothing at all counts as an empty one.
+/// A tool call whose arguments have all come: they must be a JSON object; nothing at all counts as an empty one.
 ///
 /// # Errors
-/// `other`, to be retried, when they are anything else: the model was cut off or made a mistake.
-pub fn object(name: &str, arguments: String) -> Result<String, Error> {
-    if arguments.trim().is_empty() {
-        return Ok("{}".to_owned());
-    }
+/// `other` when they are anything else: the limit cut them off, or (worth another try) the model made a mistake.
+pub fn complete_call(stop: StopReason, id: String, name: String, arguments: String) -> Result<ToolCall, Error> {
+    let arguments = if arguments.trim().is_empty() { "{}".to_owned() } else { arguments };
     let valid = serde_json::from_str::<serde::de::IgnoredAny>(&arguments).is_ok();
-    if valid && arguments.trim_start().starts_with('{') {
-        return Ok(arguments);
+    if valid && arguments.trim_start().starts_with('{') && !name.is_empty() {
+        return Ok(ToolCall { id, name, arguments });
+    }
+    if stop == StopReason::Length {
+        return Err(Error::other(format!("the limit of the answer cut off a call of the tool `{name}`")));
     }
     let mut error = Error::other(format!("the model called the tool `{name}` with arguments that are no JSON object"));
     error.retry = true;
@@ -155,10 +156,13 @@ mod tests {
 
     #[test]
     fn arguments_are_an_object_or_an_error() {
-        assert_eq!(object("t", " ".to_owned()).unwrap(), "{}");
-        assert_eq!(object("t", "{\"a\":1}".to_owned()).unwrap(), "{\"a\":1}");
+        let call = |stop, arguments: &str| complete_call(stop, "1".to_owned(), "t".to_owned(), arguments.to_owned());
+        let stop = StopReason::ToolCalls;
+        assert_eq!(call(stop, " ").unwrap().arguments, "{}");
+        assert_eq!(call(stop, "{\"a\":1}").unwrap().arguments, "{\"a\":1}");
         for broken in ["{\"a\":", "[1]", "null", "{} {}"] {
-            assert!(object("t", broken.to_owned()).unwrap_err().retry, "{broken}");
+            assert!(call(stop, broken).unwrap_err().retry, "{broken}");
+            assert!(!call(StopReason::Length, broken).unwrap_err().retry);
         }
     }
 

@@ -1,0 +1,300 @@
+//! The stream of a chat completion, decoded as it comes.
+
+use cara_sdk::Error;
+use cara_sdk::json::Text;
+use cara_sdk::provider::{CallIds, Decoder as Decode, Outcome, Progress, Request, StopReason, complete_call};
+use cara_sdk::sse;
+use cara_sdk::turn::{Event, Sink, ToolFragment, ToolStart};
+use cara_sdk::types::Usage;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::{Fault, explain, from_json};
+
+/// The most bytes of one tool call's arguments, as the contract says.
+const ARGUMENTS_LIMIT: usize = 256 << 10;
+
+#[derive(Deserialize)]
+struct Chunk<'a> {
+    #[serde(borrow)]
+    model: Option<Text<'a>>,
+    #[serde(borrow)]
+    choices: Option<Vec<Choice<'a>>>,
+    usage: Option<Tokens>,
+    #[serde(borrow)]
+    error: Option<Fault<'a>>,
+}
+
+#[derive(Deserialize)]
+struct Choice<'a> {
+    #[serde(default)]
+    index: u32,
+    #[serde(borrow)]
+    delta: Option<Delta<'a>>,
+    #[serde(borrow)]
+    finish_reason: Option<Text<'a>>,
+    /// vLLM: the stop string that ended the answer, or a token's number.
+    #[serde(borrow)]
+    stop_reason: Option<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+struct Delta<'a> {
+    #[serde(borrow)]
+    content: Option<Text<'a>>,
+    #[serde(borrow)]
+    refusal: Option<Text<'a>>,
+    /// DeepSeek, llama.cpp, older vLLM.
+    #[serde(borrow)]
+    reasoning_content: Option<Text<'a>>,
+    /// The same under its newer name.
+    #[serde(borrow)]
+    reasoning: Option<Text<'a>>,
+    #[serde(borrow)]
+    tool_calls: Option<Vec<CallDelta<'a>>>,
+}
+
+#[derive(Deserialize)]
+struct CallDelta<'a> {
+    index: Option<u32>,
+    #[serde(borrow)]
+    id: Option<Text<'a>>,
+    #[serde(borrow)]
+    function: Option<FunctionDelta<'a>>,
+}
+
+#[derive(Deserialize)]
+struct FunctionDelta<'a> {
+    #[serde(borrow)]
+    name: Option<Text<'a>>,
+    #[serde(borrow)]
+    arguments: Option<Text<'a>>,
+}
+
+#[derive(Deserialize)]
+struct Tokens {
+    prompt_tokens: Option<u64>,
+    completion_tokens: Option<u64>,
+    prompt_tokens_details: Option<PromptTokens>,
+}
+
+#[derive(Deserialize)]
+struct PromptTokens {
+    cached_tokens: Option<u64>,
+    cache_write_tokens: Option<u64>,
+}
+
+/// A tool call that is still coming.
+struct Call {
+    index: Option<u32>,
+    vendor_id: String,
+    id: String,
+    name: String,
+    arguments: String,
+}
+
+/// Decodes the answer to one request.
+#[derive(Debug)]
+pub struct Decoder {
+    parser: sse::Parser,
+    answer: Answer,
+}
+
+impl std::fmt::Debug for Call {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "Call({}, {})", self.id, self.name)
+    }
+}
+
+/// What is known of the answer so far.
+#[derive(Debug)]
+struct Answer {
+    model: String,
+    stop: Option<StopReason>,
+    refused: bool,
+    done: bool,
+    usage: Usage,
+    ids: CallIds,
+    calls: Vec<Call>,
+}
+
+impl Decoder {
+    /// A decoder at the beginning of the answer to `request`.
+    #[must_use]
+    pub fn new(request: &Request) -> Self {
+        Self {
+            parser: sse::Parser::new(),
+            answer: Answer {
+                model: request.model.clone(),
+                stop: None,
+                refused: false,
+                done: false,
+                usage: Usage::zero(),
+                ids: CallIds::after(request),
+                calls: Vec::new(),
+            },
+        }
+    }
+}
+
+impl Decode for Decoder {
+    fn feed(&mut self, piece: &[u8], sink: &mut dyn Sink) -> Result<Progress, Error> {
+        let Self { parser, answer } = self;
+        parser.push(piece, |event| answer.read(event.data, sink))?;
+        Ok(if answer.done { Progress::Done } else { Progress::More })
+    }
+
+    /// A server may leave out `[DONE]`; without it and without a reason to stop, the stream was cut off.
+    fn finish(&mut self, sink: &mut dyn Sink) -> Result<Outcome, Error> {
+        let answer = &mut self.answer;
+        let stop = match answer.stop {
+            _ if answer.refused => StopReason::Refused,
+            Some(StopReason::Complete) | None if !answer.calls.is_empty() => StopReason::ToolCalls,
+            Some(stop) => stop,
+            None => StopReason::Complete,
+        };
+        if answer.stop.is_none() && !answer.done {
+            return Err(Error::network("the stream ended before the answer was complete"));
+        }
+        for call in answer.calls.drain(..) {
+            sink.emit(Event::ToolCall(complete_call(stop, call.id, call.name, call.arguments)?))?;
+        }
+        Ok(Outcome { stop, model: std::mem::take(&mut answer.model) })
+    }
+}
+
+impl Answer {
+    /// Reads the data of one event.
+    fn read(&mut self, data: &[u8], sink: &mut dyn Sink) -> Result<(), Error> {
+        if self.done {
+            return Ok(());
+        }
+        if data.trim_ascii() == b"[DONE]" {
+            self.done = true;
+            return Ok(());
+        }
+        let chunk: Chunk<'_> = from_json(data)?;
+        if let Some(fault) = &chunk.error {
+            return Err(explain(None, fault));
+        }
+        let Some(choices) = chunk.choices else {
+            return self.without_choices(data, chunk.usage, sink);
+        };
+        if let Some(model) = chunk.model.filter(|model| !model.is_empty() && **model != *self.model) {
+            self.model = model.into_string();
+        }
+        for choice in choices.into_iter().filter(|choice| choice.index == 0) {
+            self.choose(choice, sink)?;
+        }
+        self.count(chunk.usage, sink)
+    }
+
+    /// Older vLLM reports a failure as an object that is the error itself.
+    fn without_choices(&mut self, data: &[u8], usage: Option<Tokens>, sink: &mut dyn Sink) -> Result<(), Error> {
+        match serde_json::from_slice::<Fault<'_>>(data) {
+            Ok(fault) => Err(explain(None, &fault)),
+            Err(_) => self.count(usage, sink),
+        }
+    }
+
+    fn choose(&mut self, choice: Choice<'_>, sink: &mut dyn Sink) -> Result<(), Error> {
+        if let Some(delta) = choice.delta {
+            let thinking = delta.reasoning_content.or(delta.reasoning);
+            if let Some(text) = thinking.filter(|text| !text.is_empty()) {
+                sink.emit(Event::Thinking(text.into_string()))?;
+            }
+            if let Some(text) = delta.content.filter(|text| !text.is_empty()) {
+                sink.emit(Event::Text(text.into_string()))?;
+            }
+            if let Some(text) = delta.refusal.filter(|text| !text.is_empty()) {
+                self.refused = true;
+                sink.emit(Event::Text(text.into_string()))?;
+            }
+            for call in delta.tool_calls.into_iter().flatten() {
+                self.call(call, sink)?;
+            }
+        }
+        let Some(reason) = choice.finish_reason else {
+            return Ok(());
+        };
+        self.stop = Some(match (&*reason, choice.stop_reason) {
+            ("length", _) => StopReason::Length,
+            ("tool_calls" | "function_call", _) => StopReason::ToolCalls,
+            ("content_filter", _) => StopReason::Refused,
+            (_, Some(text)) if text.get().starts_with('"') => StopReason::StopSequence,
+            _ => StopReason::Complete,
+        });
+        Ok(())
+    }
+
+    /// Adds a piece of a tool call to the call it belongs to.
+    fn call(&mut self, delta: CallDelta<'_>, sink: &mut dyn Sink) -> Result<(), Error> {
+        let vendor_id = delta.id.as_deref().unwrap_or_default();
+        let (name, arguments) = match delta.function {
+            Some(function) => (function.name, function.arguments),
+            None => (None, None),
+        };
+        // Without index and id, a name is the only sign of another call.
+        let begins = delta.index.is_none() && vendor_id.is_empty() && name.is_some();
+        let at = match self.find(delta.index, vendor_id) {
+            Some(at) if !begins => at,
+            _ => {
+                self.calls.push(Call {
+                    index: delta.index,
+                    vendor_id: vendor_id.to_owned(),
+                    id: self.ids.assign(vendor_id),
+                    name: String::new(),
+                    arguments: String::new(),
+                });
+                self.calls.len() - 1
+            }
+        };
+        let call = &mut self.calls[at];
+        if let Some(name) = name.filter(|name| call.name.is_empty() && !name.is_empty()) {
+            call.name = name.into_string();
+            let (id, name) = (call.id.clone(), call.name.clone());
+            sink.emit(Event::ToolStart(ToolStart { id, name }))?;
+        }
+        let Some(json) = arguments.filter(|json| !json.is_empty()) else {
+            return Ok(());
+        };
+        call.arguments.push_str(&json);
+        if call.arguments.len() > ARGUMENTS_LIMIT {
+            return Err(Error::other(format!(
+                "the arguments of the tool `{}` are larger than {ARGUMENTS_LIMIT} bytes",
+                call.name
+            )));
+        }
+        let (id, json) = (call.id.clone(), json.into_string());
+        sink.emit(Event::ToolFragment(ToolFragment { id, json }))
+    }
+
+    /// The call a piece belongs to: by index; a new id on a known index is another call, as servers without
+    /// indexes count them all 0; a piece with neither continues the last.
+    fn find(&self, index: Option<u32>, vendor_id: &str) -> Option<usize> {
+        let fits = |call: &Call| {
+            let same_id = vendor_id.is_empty() || call.vendor_id.is_empty() || call.vendor_id == vendor_id;
+            same_id && (index.is_none() || call.index == index)
+        };
+        self.calls.iter().rposition(fits)
+    }
+
+    /// Reports the tokens, when they have changed.
+    fn count(&mut self, tokens: Option<Tokens>, sink: &mut dyn Sink) -> Result<(), Error> {
+        let Some(tokens) = tokens else {
+            return Ok(());
+        };
+        let details = tokens.prompt_tokens_details.as_ref();
+        let usage = Usage {
+            input: tokens.prompt_tokens.unwrap_or_default(),
+            output: tokens.completion_tokens.unwrap_or_default(),
+            cache_read: details.and_then(|tokens| tokens.cached_tokens).unwrap_or_default(),
+            cache_write: details.and_then(|tokens| tokens.cache_write_tokens).unwrap_or_default(),
+        };
+        if usage == self.usage {
+            return Ok(());
+        }
+        self.usage = usage;
+        sink.emit(Event::Usage(usage))
+    }
+}
