@@ -1,0 +1,132 @@
+//! Attacks through HTTP: wrong places, wrong forms, dripping, hoarding.
+
+use crate::{Answer, say};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use cara_sdk::bindings::provider_component::wasi::clocks::monotonic_clock::subscribe_duration;
+use cara_sdk::bindings::provider_component::wasi::http::outgoing_handler::handle;
+use cara_sdk::bindings::provider_component::wasi::http::types::{Fields, OutgoingBody, OutgoingRequest, Scheme};
+use cara_sdk::http::{Method, Request, Response};
+use cara_sdk::{Error, secrets};
+use serde::Deserialize;
+use serde_json::json;
+
+/// A request to be made, perhaps with a placeholder in it.
+#[derive(Deserialize)]
+pub(crate) struct Plan {
+    url: String,
+    #[serde(default)]
+    method: Option<String>,
+    #[serde(default)]
+    headers: Vec<(String, String)>,
+    #[serde(default)]
+    body: Option<String>,
+    /// Name of a secret; its placeholder takes the place of `{secret}` in URL, headers and body.
+    #[serde(default)]
+    pub(crate) secret: Option<String>,
+    /// What is done to the placeholder before: `plain`, `base64`, `hex`, `reversed`, `upper`, `percent`, `cut`, `basic`.
+    #[serde(default)]
+    form: Option<String>,
+}
+
+/// Sends a request and tells everything about the answer.
+pub(crate) fn request(plan: Plan) -> Answer {
+    let placeholder = plan.secret.as_deref().map(|name| match plan.form.as_deref() {
+        Some("basic") => secrets::basic("user", name),
+        _ => secrets::placeholder(name),
+    });
+    let placeholder = placeholder.transpose().map_err(Error::from)?.unwrap_or_default();
+    let (response, body) = send(&plan, &placeholder)?;
+    say(json!({ "status": response, "body": body }).to_string())
+}
+
+/// Sends a request; the status and body that came back, the headers as first lines of the body.
+pub(crate) fn send(plan: &Plan, placeholder: &str) -> Result<(u16, String), Error> {
+    let disguised = disguise(placeholder, plan.form.as_deref().unwrap_or("plain"))?;
+    let fill = |text: &str| text.replace("{secret}", &disguised);
+    let method = match plan.method.as_deref() {
+        None if plan.body.is_some() => Method::Post,
+        None | Some("GET") => Method::Get,
+        Some("POST") => Method::Post,
+        Some(other) => Method::Other(other.to_owned()),
+    };
+    let mut request = Request::new(method, fill(&plan.url));
+    for (name, value) in &plan.headers {
+        request = request.header(&fill(name), fill(value));
+    }
+    if let Some(body) = &plan.body {
+        request = request.body("text/plain", fill(body).into_bytes());
+    }
+    let response = request.send()?;
+    let status = response.status();
+    Ok((status, everything(response)?))
+}
+
+/// Headers that a test looks at, and the body.
+fn everything(response: Response) -> Result<String, Error> {
+    let mut text = String::new();
+    for name in ["location", "x-echo", "x-echo-base64", "set-cookie", "content-encoding"] {
+        if let Some(value) = response.header(name) {
+            text.push_str(&format!("{name}: {value}\n"));
+        }
+    }
+    text.push_str(&String::from_utf8_lossy(&response.bytes(32 << 20)?));
+    Ok(text)
+}
+
+fn disguise(placeholder: &str, form: &str) -> Result<String, Error> {
+    Ok(match form {
+        "plain" | "basic" => placeholder.to_owned(),
+        "base64" => STANDARD.encode(placeholder),
+        "hex" => placeholder.bytes().map(|byte| format!("{byte:02x}")).collect(),
+        "reversed" => placeholder.chars().rev().collect(),
+        "upper" => placeholder.to_ascii_uppercase(),
+        "percent" => placeholder.bytes().map(|byte| format!("%{byte:02X}")).collect(),
+        "cut" => placeholder[..placeholder.len() - 1].to_owned(),
+        other => return Err(Error::bad_request(format!("`{other}` is no form"))),
+    })
+}
+
+#[derive(Deserialize)]
+pub(crate) struct Hoard {
+    url: String,
+    count: usize,
+}
+
+/// Opens requests and reads no answer; says how many the host let it open.
+pub(crate) fn hoard_requests(args: &Hoard) -> Answer {
+    let mut kept = Vec::new();
+    for _ in 0..args.count {
+        match Request::get(&args.url).send() {
+            Ok(response) => kept.push(response),
+            Err(_) => break,
+        }
+    }
+    say(kept.len().to_string())
+}
+
+#[derive(Deserialize)]
+pub(crate) struct Drip {
+    authority: String,
+    every_ms: u64,
+    count: usize,
+}
+
+/// Sends a body byte by byte with a pause after each, and never ends it.
+pub(crate) fn drip_request(args: &Drip) -> Answer {
+    let broken = || Error::network("the request could not be made");
+    let request = OutgoingRequest::new(Fields::new());
+    request.set_method(&Method::Post).map_err(|()| broken())?;
+    request.set_scheme(Some(&Scheme::Http)).map_err(|()| broken())?;
+    request.set_authority(Some(&args.authority)).map_err(|()| broken())?;
+    request.set_path_with_query(Some("/")).map_err(|()| broken())?;
+    let body: OutgoingBody = request.body().map_err(|()| broken())?;
+    let stream = body.write().map_err(|()| broken())?;
+    let answer = handle(request, None).map_err(|code| Error::network(code.to_string()))?;
+    for _ in 0..args.count {
+        stream.blocking_write_and_flush(b".").map_err(|_| broken())?;
+        subscribe_duration(args.every_ms * 1_000_000).block();
+    }
+    answer.subscribe().block();
+    say("dripped")
+}
