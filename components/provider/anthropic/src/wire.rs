@@ -1,0 +1,119 @@
+//! The API's JSON: requests from the contract's types, answers into them.
+//!
+//! Pure: knows no host and no network.
+
+use cara_sdk::error::excerpt;
+use cara_sdk::json::Text;
+use cara_sdk::provider::Model;
+use cara_sdk::{Error, ErrorKind};
+use serde::Deserialize;
+
+mod request;
+mod stream;
+#[cfg(test)]
+mod tests;
+
+pub use request::messages;
+pub use stream::Decoder;
+
+/// The vendor's own address.
+pub const BASE_URL: &str = "https://api.anthropic.com";
+
+/// The version of the API that this speaks.
+pub const VERSION: &str = "2023-06-01";
+
+/// Before the data of a redacted block, in a thought's signature: the API takes it back in another form.
+const REDACTED: &str = "redacted_thinking:";
+
+/// The models of a list answer.
+///
+/// # Errors
+/// `network` when it is something else.
+pub fn models(answer: &[u8]) -> Result<Vec<Model>, Error> {
+    #[derive(Deserialize)]
+    struct Answer<'a> {
+        #[serde(borrow)]
+        data: Vec<Item<'a>>,
+    }
+    #[derive(Deserialize)]
+    struct Item<'a> {
+        #[serde(borrow)]
+        id: Text<'a>,
+        #[serde(borrow)]
+        display_name: Option<Text<'a>>,
+        max_input_tokens: Option<u32>,
+        max_tokens: Option<u32>,
+    }
+    let model = |item: Item<'_>| Model {
+        name: item.display_name.as_ref().unwrap_or(&item.id).to_string(),
+        id: item.id.into_string(),
+        context_tokens: item.max_input_tokens,
+        output_tokens: item.max_tokens,
+    };
+    Ok(from_json::<Answer<'_>>(answer)?.data.into_iter().map(model).collect())
+}
+
+/// What the API says of a failure, in a body or in the stream.
+#[derive(Debug, Deserialize)]
+struct Fault<'a> {
+    #[serde(borrow, rename = "type")]
+    kind: Text<'a>,
+    #[serde(borrow)]
+    message: Text<'a>,
+}
+
+/// The error that an answer without success means.
+#[must_use]
+pub fn failure(status: u16, body: &[u8]) -> Error {
+    #[derive(Deserialize)]
+    struct Answer<'a> {
+        #[serde(borrow)]
+        error: Fault<'a>,
+    }
+    match serde_json::from_slice::<Answer<'_>>(body) {
+        Ok(answer) => explain(Some(status), &answer.error),
+        Err(_) => Error::from_status(status, format!("the server answered {status}: {}", excerpt(body))),
+    }
+}
+
+/// Says what a failure means. `status` is that of the answer, none in a stream.
+fn explain(status: Option<u16>, fault: &Fault<'_>) -> Error {
+    let said = excerpt(fault.message.as_bytes());
+    let message = match status {
+        Some(status) => format!("the server answered {status}: {said}"),
+        None => format!("the server ended the answer: {said}"),
+    };
+    let kind = match &*fault.kind {
+        "authentication_error" | "permission_error" | "billing_error" => ErrorKind::Auth,
+        "rate_limit_error" => ErrorKind::RateLimit,
+        "overloaded_error" => ErrorKind::Overloaded,
+        "timeout_error" => ErrorKind::Network,
+        "request_too_large" => ErrorKind::ContextTooLong,
+        // The only sign of it is the text.
+        "invalid_request_error" if too_long(&fault.message) => ErrorKind::ContextTooLong,
+        "invalid_request_error" | "not_found_error" => ErrorKind::BadRequest,
+        "api_error" => {
+            let mut error = Error::other(message);
+            error.retry = true;
+            return error;
+        }
+        _ => {
+            return match status {
+                Some(status) => Error::from_status(status, message),
+                None => Error::other(message),
+            };
+        }
+    };
+    Error::new(kind, message)
+}
+
+/// Whether a message says that the request is larger than the context window.
+fn too_long(message: &str) -> bool {
+    ["prompt is too long", "exceed context limit", "context window"].iter().any(|text| message.contains(text))
+}
+
+/// Reads an answer.
+fn from_json<'a, T: Deserialize<'a>>(answer: &'a [u8]) -> Result<T, Error> {
+    serde_json::from_slice(answer)
+        .map_err(|error| Error::network(format!("the answer is not the JSON expected: {error}")))
+}

@@ -1,0 +1,146 @@
+//! The API's JSON: requests from the contract's types, answers into them.
+//!
+//! Pure: knows no host and no network.
+
+use cara_sdk::error::excerpt;
+use cara_sdk::json::Text;
+use cara_sdk::provider::{EmbedRequest, Model};
+use cara_sdk::{Error, ErrorKind};
+use serde::{Deserialize, Serialize};
+
+mod request;
+mod stream;
+#[cfg(test)]
+mod tests;
+
+pub use request::chat;
+pub use stream::Decoder;
+
+/// Where a server listens unless told otherwise.
+pub const BASE_URL: &str = "http://127.0.0.1:11434";
+
+/// Makes a URL of what `OLLAMA_HOST` may hold: a URL, or host and port of which either may be left out.
+///
+/// A server told to listen on every address is asked on this machine's own.
+#[must_use]
+pub fn base_url(setting: &str) -> String {
+    let setting = setting.trim().trim_end_matches('/');
+    let (scheme, rest) = setting.split_once("://").unwrap_or(("http", setting));
+    let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    // An IPv6 address has colons of its own, within its brackets.
+    let (host, port) = match authority.rfind(':') {
+        Some(colon) if !authority[colon..].contains(']') => authority.split_at(colon),
+        _ => (authority, ""),
+    };
+    let host = match host {
+        "" | "0.0.0.0" => "127.0.0.1",
+        "[::]" => "[::1]",
+        other => other,
+    };
+    // A URL keeps its scheme's port; a bare host means Ollama's.
+    let port = match port {
+        "" if !setting.contains("://") => ":11434",
+        given => given,
+    };
+    format!("{scheme}://{host}{port}{path}")
+}
+
+/// The body of an embedding request.
+///
+/// # Errors
+/// `other` when it cannot be written as JSON.
+pub fn embed(request: &EmbedRequest) -> Result<Vec<u8>, Error> {
+    #[derive(Serialize)]
+    struct Body<'a> {
+        model: &'a str,
+        input: &'a [String],
+    }
+    to_json(&Body { model: &request.model, input: &request.inputs })
+}
+
+/// The vectors of an embedding answer, in the order of the inputs.
+///
+/// # Errors
+/// `network` when it is something else, or not `count` vectors.
+pub fn vectors(answer: &[u8], count: usize) -> Result<Vec<Vec<f32>>, Error> {
+    #[derive(Deserialize)]
+    struct Answer {
+        embeddings: Vec<Vec<f32>>,
+    }
+    let vectors = from_json::<Answer>(answer)?.embeddings;
+    if vectors.len() == count {
+        return Ok(vectors);
+    }
+    let found = vectors.len();
+    Err(Error::network(format!("the server answered {count} inputs with {found} vectors")))
+}
+
+/// The models of a list answer.
+///
+/// # Errors
+/// `network` when it is something else.
+pub fn models(answer: &[u8]) -> Result<Vec<Model>, Error> {
+    #[derive(Deserialize)]
+    struct Answer<'a> {
+        #[serde(borrow)]
+        models: Option<Vec<Item<'a>>>,
+    }
+    #[derive(Deserialize)]
+    struct Item<'a> {
+        #[serde(borrow)]
+        name: Text<'a>,
+    }
+    let model = |item: Item<'_>| Model {
+        id: item.name.to_string(),
+        name: item.name.into_string(),
+        context_tokens: None,
+        output_tokens: None,
+    };
+    let items = from_json::<Answer<'_>>(answer)?.models.unwrap_or_default();
+    Ok(items.into_iter().map(model).collect())
+}
+
+/// The error that an answer without success means.
+#[must_use]
+pub fn failure(status: u16, body: &[u8]) -> Error {
+    #[derive(Deserialize)]
+    struct Answer<'a> {
+        #[serde(borrow)]
+        error: Text<'a>,
+    }
+    match serde_json::from_slice::<Answer<'_>>(body) {
+        Ok(answer) => explain(Some(status), &answer.error),
+        Err(_) => Error::from_status(status, format!("the server answered {status}: {}", excerpt(body))),
+    }
+}
+
+/// Says what a failure means. `status` is that of the answer, none in a stream.
+fn explain(status: Option<u16>, said: &str) -> Error {
+    let shown = excerpt(said.as_bytes());
+    let error = match status {
+        Some(404) if said.contains("not found") => {
+            Error::bad_request(format!("{shown}\nhint: to get it, run `ollama pull` with its name"))
+        }
+        Some(status) => Error::from_status(status, format!("the server answered {status}: {shown}")),
+        None => Error::other(format!("the server ended the answer: {shown}")),
+    };
+    // The only sign of either is the text.
+    if said.contains("context length") || said.contains("context window") {
+        return Error::new(ErrorKind::ContextTooLong, error.message);
+    }
+    if said.contains("server busy") {
+        return Error::new(ErrorKind::Overloaded, error.message);
+    }
+    error
+}
+
+/// Writes a request body.
+fn to_json<T: Serialize>(body: &T) -> Result<Vec<u8>, Error> {
+    serde_json::to_vec(body).map_err(|error| Error::other(format!("the request cannot be written: {error}")))
+}
+
+/// Reads an answer.
+fn from_json<'a, T: Deserialize<'a>>(answer: &'a [u8]) -> Result<T, Error> {
+    serde_json::from_slice(answer)
+        .map_err(|error| Error::network(format!("the answer is not the JSON expected: {error}")))
+}
