@@ -1,0 +1,384 @@
+//! Private files of the state folder: atomic writes, capped reads, locks.
+//!
+//! The one home of `std::fs` in this crate. Knows nothing of what the files mean. On Windows the access list of the
+//! user's profile folder does the work that the modes 0600 and 0700 do elsewhere.
+
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+
+/// Why a file could not be used.
+#[derive(Debug, thiserror::Error)]
+pub enum FileError {
+    /// The operating system refused.
+    #[error("cannot {action} `{}`: {source}\nhint: check that the folder exists, is yours and has room", path.display())]
+    Io {
+        /// What was tried: "read", "write".
+        action: &'static str,
+        /// The file or folder.
+        path: PathBuf,
+        /// The system's reason.
+        source: io::Error,
+    },
+    /// The path is a symbolic link where only a plain file is taken.
+    #[error("`{}` is a symbolic link and is not followed\nhint: put the file itself there", .0.display())]
+    Symlink(PathBuf),
+    /// A folder, device or pipe where a file was expected, or a file where a folder was.
+    #[error("`{}` is not a {expected}\nhint: move it away", path.display())]
+    WrongKind {
+        /// The path.
+        path: PathBuf,
+        /// "file" or "folder".
+        expected: &'static str,
+    },
+    /// More bytes than the reader takes.
+    #[error("`{}` is larger than {max} bytes\nhint: it is not a file that cara wrote; move it away", path.display())]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+        /// The most that is read.
+        max: u64,
+    },
+    /// Another user could change it.
+    #[error("`{}` belongs to user {uid}, not to you\nhint: use another path, or make it yours: `chown -h $(id -u) '{}'`", path.display(), path.display())]
+    NotOwned {
+        /// The folder, or the symbolic link to it.
+        path: PathBuf,
+        /// Whose it is.
+        uid: u32,
+    },
+    /// The group or others may use what has to be private.
+    #[error("`{}` is open to other users (mode {mode:04o})\nhint: run `chmod {fix} '{}'`", path.display(), path.display())]
+    NotPrivate {
+        /// The file or folder.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+        /// The mode it should have.
+        fix: &'static str,
+    },
+}
+
+fn failed<'a>(action: &'static str, path: &'a Path) -> impl FnOnce(io::Error) -> FileError + 'a {
+    move |source| FileError::Io { action, path: path.to_owned(), source }
+}
+
+/// Makes the folder, and those above it, for this user only (0700).
+///
+/// An existing folder that others may read is narrowed to 0700. One that others may write to is refused, for what is in it
+/// may be theirs; this also spares `/tmp` and the like.
+pub fn ensure_private_dir(path: &Path) -> Result<(), FileError> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(path).map_err(failed("create the folder", path))?;
+    let metadata = fs::metadata(path).map_err(failed("look at", path))?;
+    if !metadata.is_dir() {
+        return Err(FileError::WrongKind { path: path.to_owned(), expected: "folder" });
+    }
+    refuse(path, &metadata, 0o022, "700")?;
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        if metadata.permissions().mode() & 0o077 != 0 {
+            fs::set_permissions(path, fs::Permissions::from_mode(0o700)).map_err(failed("narrow", path))?;
+        }
+    }
+    Ok(())
+}
+
+/// Like [`ensure_private_dir`], and refuses a folder, or a symbolic link to one, that belongs to another user.
+pub fn ensure_own_dir(path: &Path) -> Result<(), FileError> {
+    if exists(path)? {
+        check_owner(path)?;
+    }
+    ensure_private_dir(path)?;
+    check_owner(path)
+}
+
+/// The length of the private file at `path`; nothing when there is none.
+///
+/// It is not opened: closing a file drops the locks that a database in this process holds on it.
+pub fn private_len(path: &Path) -> Result<Option<u64>, FileError> {
+    let metadata = match fs::symlink_metadata(path) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
+        other => other.map_err(failed("look at", path))?,
+    };
+    if metadata.is_symlink() {
+        return Err(FileError::Symlink(path.to_owned()));
+    }
+    if !metadata.is_file() {
+        return Err(FileError::WrongKind { path: path.to_owned(), expected: "file" });
+    }
+    refuse(path, &metadata, 0o077, "600")?;
+    Ok(Some(metadata.len()))
+}
+
+/// Whether something is at `path`; a symbolic link counts, wherever it points.
+pub fn exists(path: &Path) -> Result<bool, FileError> {
+    match fs::symlink_metadata(path) {
+        Ok(_) => Ok(true),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(e) => Err(failed("look at", path)(e)),
+    }
+}
+
+/// Reads a whole file of at most `max` bytes; nothing when there is none. Follows symbolic links.
+pub fn read_capped(path: &Path, max: u64) -> Result<Option<Vec<u8>>, FileError> {
+    let Some(file) = absent(open(path, false))? else { return Ok(None) };
+    read_open(file, path, max).map(|(bytes, _)| Some(bytes))
+}
+
+/// Like [`read_capped`] for files with secrets: no symbolic link, nothing the group or others may use.
+pub fn read_private(path: &Path, max: u64) -> Result<Option<Vec<u8>>, FileError> {
+    let Some(file) = absent(open(path, true))? else { return Ok(None) };
+    let (bytes, metadata) = read_open(file, path, max)?;
+    refuse(path, &metadata, 0o077, "600")?;
+    Ok(Some(bytes))
+}
+
+/// Replaces the file as a whole (0600): a reader, or a crash at any moment, sees the old bytes or the new ones.
+///
+/// Refuses to replace a symbolic link. What a crash leaves behind is a file `.<name>.*.tmp` that nobody reads.
+pub fn write_private_atomic(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
+    if fs::symlink_metadata(path).is_ok_and(|m| m.is_symlink()) {
+        return Err(FileError::Symlink(path.to_owned()));
+    }
+    let temporary = write_temporary(path, bytes)?;
+    temporary.persist(path).map_err(|e| failed("replace", path)(e.error))?;
+    sync_dir(path)
+}
+
+/// Writes the file (0600) if there is none: true when this call made it. Of racing calls exactly one does.
+pub fn create_private(path: &Path, bytes: &[u8]) -> Result<bool, FileError> {
+    let temporary = write_temporary(path, bytes)?;
+    match temporary.persist_noclobber(path) {
+        Ok(_) => sync_dir(path).map(|()| true),
+        Err(e) if e.error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+        Err(e) => Err(failed("create", path)(e.error)),
+    }
+}
+
+/// An empty file (0600) beside `path`, to be filled by its name and then given to [`publish`]; removed when dropped.
+pub fn temporary_beside(path: &Path) -> Result<tempfile::TempPath, FileError> {
+    Ok(write_temporary(path, b"")?.into_temp_path())
+}
+
+/// Puts a file there that is whole and on disk, if there is none: true when it was this one.
+pub fn publish(temporary: tempfile::TempPath, path: &Path) -> Result<bool, FileError> {
+    match temporary.persist_noclobber(path) {
+        Ok(()) => sync_dir(path).map(|()| true),
+        Err(e) if e.error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+        Err(e) => Err(failed("create", path)(e.error)),
+    }
+}
+
+/// Holds a file lock until dropped; other holders, in this process or another, wait.
+#[derive(Debug)]
+pub struct FileLock {
+    _file: File,
+}
+
+/// Waits for the exclusive lock on the file at `path`, which is created (0600) when missing and stays.
+pub fn lock(path: &Path) -> Result<FileLock, FileError> {
+    let mut options = File::options();
+    options.read(true).write(true).create(true).truncate(false);
+    let file = open_with(options, path, true)?;
+    file.lock().map_err(failed("lock", path))?;
+    Ok(FileLock { _file: file })
+}
+
+fn write_temporary(path: &Path, bytes: &[u8]) -> Result<tempfile::NamedTempFile, FileError> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    // The same folder, so that the rename stays within one file system. `tempfile` opens with O_EXCL and 0600.
+    let mut temporary = tempfile::Builder::new()
+        .prefix(&format!(".{name}."))
+        .suffix(".tmp")
+        .tempfile_in(parent(path))
+        .map_err(failed("write beside", path))?;
+    temporary.write_all(bytes).map_err(failed("write", path))?;
+    temporary.as_file().sync_all().map_err(failed("write", path))?;
+    Ok(temporary)
+}
+
+fn parent(path: &Path) -> &Path {
+    path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// Makes the rename itself last. Windows cannot open a folder as a file; NTFS journals the rename.
+fn sync_dir(path: &Path) -> Result<(), FileError> {
+    if cfg!(unix) {
+        let parent = parent(path);
+        File::open(parent).and_then(|dir| dir.sync_all()).map_err(failed("sync the folder", parent))?;
+    }
+    Ok(())
+}
+
+fn open(path: &Path, private: bool) -> Result<File, FileError> {
+    let mut options = File::options();
+    options.read(true);
+    open_with(options, path, private)
+}
+
+fn open_with(mut options: fs::OpenOptions, path: &Path, private: bool) -> Result<File, FileError> {
+    #[cfg(unix)]
+    {
+        use rustix::fs::OFlags;
+        use std::os::unix::fs::OpenOptionsExt;
+        // NONBLOCK: a pipe put in the file's place must not hang the opener.
+        let follow = if private { OFlags::NOFOLLOW } else { OFlags::empty() };
+        options.mode(0o600).custom_flags((OFlags::NONBLOCK | follow).bits() as i32);
+    }
+    options.open(path).map_err(|e| {
+        // What the system says of a refused link (ELOOP) differs from one system to another, so look.
+        if private && fs::symlink_metadata(path).is_ok_and(|m| m.is_symlink()) {
+            return FileError::Symlink(path.to_owned());
+        }
+        failed("open", path)(e)
+    })
+}
+
+fn absent(opened: Result<File, FileError>) -> Result<Option<File>, FileError> {
+    match opened {
+        Err(FileError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(None),
+        other => other.map(Some),
+    }
+}
+
+fn read_open(file: File, path: &Path, max: u64) -> Result<(Vec<u8>, fs::Metadata), FileError> {
+    let metadata = file.metadata().map_err(failed("look at", path))?;
+    if !metadata.is_file() {
+        return Err(FileError::WrongKind { path: path.to_owned(), expected: "file" });
+    }
+    let too_large = || FileError::TooLarge { path: path.to_owned(), max };
+    if metadata.len() > max {
+        return Err(too_large());
+    }
+    // Room for the whole at once: growing would leave copies of a secret behind.
+    let mut bytes = Vec::with_capacity(metadata.len() as usize + 1);
+    file.take(max + 1).read_to_end(&mut bytes).map_err(failed("read", path))?;
+    if bytes.len() as u64 > max {
+        return Err(too_large());
+    }
+    Ok((bytes, metadata))
+}
+
+/// Refuses a file with any of the permission bits `open`.
+#[cfg(unix)]
+fn refuse(path: &Path, metadata: &fs::Metadata, open: u32, fix: &'static str) -> Result<(), FileError> {
+    use std::os::unix::fs::PermissionsExt;
+    let mode = metadata.permissions().mode() & 0o7777;
+    if mode & open != 0 {
+        return Err(FileError::NotPrivate { path: path.to_owned(), mode, fix });
+    }
+    Ok(())
+}
+
+#[cfg(not(unix))]
+fn refuse(_: &Path, _: &fs::Metadata, _: u32, _: &'static str) -> Result<(), FileError> {
+    Ok(())
+}
+
+/// The link and what it leads to: whoever owns either decides what is there.
+#[cfg(unix)]
+fn check_owner(path: &Path) -> Result<(), FileError> {
+    use std::os::unix::fs::MetadataExt;
+    let own = rustix::process::geteuid().as_raw();
+    for look in [fs::symlink_metadata, fs::metadata] {
+        let uid = look(path).map_err(failed("look at", path))?.uid();
+        if uid != own {
+            return Err(FileError::NotOwned { path: path.to_owned(), uid });
+        }
+    }
+    Ok(())
+}
+
+#[cfg(not(unix))]
+fn check_owner(_: &Path) -> Result<(), FileError> {
+    Ok(())
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    fn mode(path: &Path) -> u32 {
+        fs::metadata(path).unwrap().permissions().mode() & 0o7777
+    }
+
+    #[test]
+    fn files_are_0600_and_folders_0700() {
+        let root = tempfile::tempdir().unwrap();
+        let dir = root.path().join("a/b");
+        ensure_private_dir(&dir).unwrap();
+        write_private_atomic(&dir.join("f"), b"x").unwrap();
+        let _lock = lock(&dir.join("l")).unwrap();
+        assert_eq!((mode(&dir), mode(&dir.join("f")), mode(&dir.join("l"))), (0o700, 0o600, 0o600));
+        assert_eq!(fs::read_dir(&dir).unwrap().count(), 2);
+    }
+
+    #[test]
+    fn a_symbolic_link_is_neither_read_nor_replaced_nor_locked() {
+        let root = tempfile::tempdir().unwrap();
+        let (target, link) = (root.path().join("target"), root.path().join("link"));
+        write_private_atomic(&target, b"old").unwrap();
+        symlink(&target, &link).unwrap();
+        assert!(matches!(write_private_atomic(&link, b"new"), Err(FileError::Symlink(_))));
+        assert!(matches!(read_private(&link, 9), Err(FileError::Symlink(_))));
+        assert!(matches!(lock(&link), Err(FileError::Symlink(_))));
+        assert!(!create_private(&link, b"new").unwrap());
+        assert_eq!(fs::read(&target).unwrap(), b"old");
+    }
+
+    #[test]
+    fn what_others_may_read_is_refused_with_the_cure() {
+        let root = tempfile::tempdir().unwrap();
+        let file = root.path().join("f");
+        write_private_atomic(&file, b"x").unwrap();
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o640)).unwrap();
+        let text = read_private(&file, 9).unwrap_err().to_string();
+        assert!(text.contains("mode 0640") && text.contains("hint: run `chmod 600 '"), "{text}");
+        assert_eq!(read_capped(&file, 9).unwrap().unwrap(), b"x");
+        fs::set_permissions(root.path(), fs::Permissions::from_mode(0o770)).unwrap();
+        let text = ensure_private_dir(root.path()).unwrap_err().to_string();
+        assert!(text.contains("chmod 700"), "{text}");
+        fs::set_permissions(root.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        ensure_private_dir(root.path()).unwrap();
+        assert_eq!(mode(root.path()), 0o700);
+    }
+
+    #[test]
+    fn a_reader_has_a_cap_and_never_hangs_on_a_pipe() {
+        let root = tempfile::tempdir().unwrap();
+        let file = root.path().join("f");
+        write_private_atomic(&file, b"12345").unwrap();
+        assert_eq!(read_capped(&file, 5).unwrap().unwrap(), b"12345");
+        assert!(matches!(read_capped(&file, 4), Err(FileError::TooLarge { .. })));
+        assert!(matches!(read_capped(root.path(), 4), Err(FileError::WrongKind { .. })));
+        assert!(read_capped(&root.path().join("none"), 4).unwrap().is_none());
+        let pipe = root.path().join("pipe");
+        rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
+        assert!(matches!(read_private(&pipe, 4), Err(FileError::WrongKind { .. })));
+    }
+
+    #[test]
+    fn of_racing_creators_exactly_one_wins() {
+        let root = tempfile::tempdir().unwrap();
+        let file = root.path().join("f");
+        let made = std::thread::scope(|scope| {
+            let all: Vec<_> = (0..8u8)
+                .map(|i| {
+                    scope.spawn({
+                        let file = &file;
+                        move || create_private(file, &[i]).unwrap()
+                    })
+                })
+                .collect();
+            all.into_iter().map(|t| t.join().unwrap()).filter(|made| *made).count()
+        });
+        assert_eq!((made, fs::read_dir(root.path()).unwrap().count()), (1, 1));
+    }
+}

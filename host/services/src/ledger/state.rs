@@ -1,0 +1,237 @@
+//! State of components; the meaning of each call is in `wit/state.wit`.
+
+use super::{Ledger, LedgerError, from_sql, shown, to_sql};
+use cara_authority::{ComponentId, Grants, Refusal, Rule};
+use sqlx::SqliteConnection;
+
+const MAX_KEY: usize = 256;
+const MAX_VALUE: usize = 256 * 1024;
+const MAX_KEYS: i64 = 1000;
+
+/// Having a `ComponentState` tells you: this component may keep state, and this is its own.
+#[derive(Debug, Clone)]
+pub struct ComponentState {
+    ledger: Ledger,
+    component: ComponentId,
+    /// Bytes of keys and values together.
+    quota: u64,
+}
+
+/// A stored value and its revision.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// The value.
+    pub value: Vec<u8>,
+    /// Grows by at least 1 with every `put` of the key, also across a `delete`.
+    pub revision: u64,
+}
+
+impl Ledger {
+    /// The state of the component whose powers these are. Opens nothing yet.
+    pub fn state(&self, grants: &Grants) -> Result<ComponentState, Refusal> {
+        let (quota, component) = (grants.state()?, grants.component().clone());
+        Ok(ComponentState { ledger: self.clone(), component, quota })
+    }
+}
+
+impl ComponentState {
+    /// Reads a key.
+    pub async fn get(&self, key: &str) -> Result<Option<Entry>, Refusal> {
+        self.check_key(key)?;
+        self.answer(self.read(key).await)
+    }
+
+    /// Writes a value and returns its revision once it is durable.
+    pub async fn put(&self, key: &str, value: &[u8], expected: Option<u64>) -> Result<u64, Refusal> {
+        self.check_key(key)?;
+        if value.len() > MAX_VALUE {
+            let text = format!("a value of {} bytes is over the {MAX_VALUE} that a key may hold", value.len());
+            return Err(Refusal::new(Rule::Limit, text).hint("keep it in parts, under several keys"));
+        }
+        self.answer(self.write(key, Some(value), expected).await)?
+    }
+
+    /// Removes a key; removing one that does not exist succeeds.
+    pub async fn delete(&self, key: &str, expected: Option<u64>) -> Result<(), Refusal> {
+        self.check_key(key)?;
+        self.answer(self.write(key, None, expected).await)?.map(|_| ())
+    }
+
+    /// The first 1,000 keys that begin with `prefix`, sorted by bytes.
+    pub async fn keys(&self, prefix: &str) -> Result<Vec<String>, Refusal> {
+        self.answer(self.list(prefix).await)
+    }
+
+    fn check_key(&self, key: &str) -> Result<(), Refusal> {
+        if (1..=MAX_KEY).contains(&key.len()) {
+            return Ok(());
+        }
+        Err(Refusal::new(Rule::Invalid, format!("a state key of {} bytes", key.len())).hint("use 1 to 256 bytes"))
+    }
+
+    /// A component learns that the ledger failed, but not where it lies or how.
+    fn answer<T>(&self, done: Result<T, LedgerError>) -> Result<T, Refusal> {
+        done.map_err(|error| {
+            tracing::warn!(component = %self.component, %error, "state failed");
+            let text = format!("the state of component `{}` cannot be used now", self.component);
+            Refusal::new(Rule::Unavailable, text).hint("the host's log says why")
+        })
+    }
+
+    async fn read(&self, key: &str) -> Result<Option<Entry>, LedgerError> {
+        let pool = self.ledger.pool().await?;
+        let row: Option<(Vec<u8>, i64)> =
+            sqlx::query_as("SELECT value, revision FROM component_state WHERE component = $1 AND key = $2")
+                .bind(self.component.as_str())
+                .bind(key.as_bytes())
+                .fetch_optional(pool)
+                .await
+                .map_err(|e| self.ledger.failed(e))?;
+        let entry = row.map(|(value, revision)| Ok(Entry { value, revision: from_sql(revision)? })).transpose();
+        entry.map_err(|e| self.ledger.failed(e))
+    }
+
+    async fn list(&self, prefix: &str) -> Result<Vec<String>, LedgerError> {
+        let pool = self.ledger.pool().await?;
+        let rows: Vec<Vec<u8>> = sqlx::query_scalar(
+            "SELECT key FROM component_state WHERE component = $1 AND key >= $2 AND key < $3 ORDER BY key LIMIT $4",
+        )
+        .bind(self.component.as_str())
+        .bind(prefix.as_bytes())
+        .bind(after(prefix))
+        .bind(MAX_KEYS)
+        .fetch_all(pool)
+        .await
+        .map_err(|e| self.ledger.failed(e))?;
+        let keys: Result<_, _> = rows.into_iter().map(String::from_utf8).collect();
+        keys.map_err(|e| self.ledger.failed(sqlx::Error::Decode(Box::new(e))))
+    }
+
+    async fn write(
+        &self,
+        key: &str,
+        value: Option<&[u8]>,
+        expected: Option<u64>,
+    ) -> Result<Result<u64, Refusal>, LedgerError> {
+        let failed = |e| self.ledger.failed(e);
+        let mut change = self.ledger.change().await?;
+        let found = Found::read(&mut change.transaction, &self.component, key).await.map_err(failed)?;
+        let next = match self.next(key, &found, value, expected) {
+            Ok(Some(next)) => next,
+            Ok(None) => return Ok(Ok(0)),
+            Err(refusal) => return Ok(Err(refusal)),
+        };
+        next.write(&mut change.transaction, &self.component, key, value).await.map_err(failed)?;
+        change.commit().await?;
+        Ok(Ok(next.revision))
+    }
+
+    /// What a write makes of what it found; nothing when there is nothing to do.
+    fn next(
+        &self,
+        key: &str,
+        found: &Found,
+        value: Option<&[u8]>,
+        expected: Option<u64>,
+    ) -> Result<Option<Next>, Refusal> {
+        let stored = found.entry.map_or(0, |(revision, _)| revision);
+        if let Some(expected) = expected.filter(|expected| *expected != stored) {
+            let text = format!("key `{}` is at revision {stored}, not {expected}", shown(key));
+            return Err(Refusal::new(Rule::Conflict, text).hint("read it again"));
+        }
+        let others = found.bytes.saturating_sub(found.entry.map_or(0, |(_, size)| key.len() as u64 + size));
+        let Some(value) = value else {
+            let gone = Next { revision: stored, bytes: others, floor: found.floor.max(stored) };
+            return Ok(found.entry.map(|_| gone));
+        };
+        let bytes = others + (key.len() + value.len()) as u64;
+        // A component whose quota was lowered may still write what makes it smaller.
+        if bytes > self.quota && bytes > found.bytes {
+            let (component, quota) = (&self.component, self.quota);
+            let text = format!("the state of component `{component}` would be {bytes} bytes, the most is {quota}");
+            return Err(Refusal::new(Rule::Limit, text).hint("delete keys it no longer needs"));
+        }
+        let revision = 1 + if found.entry.is_some() { stored } else { found.floor };
+        Ok(Some(Next { revision, bytes, floor: found.floor }))
+    }
+}
+
+/// The least bytes after all keys with that prefix. UTF-8 has no byte above 0xf4, so one can always be added.
+fn after(prefix: &str) -> Vec<u8> {
+    let mut after = prefix.as_bytes().to_vec();
+    match after.last_mut() {
+        Some(last) => *last += 1,
+        None => after.push(0xff),
+    }
+    after
+}
+
+/// What is stored before a write.
+struct Found {
+    /// Revision of the key and length of its value.
+    entry: Option<(u64, u64)>,
+    /// Bytes of all the component's keys and values.
+    bytes: u64,
+    /// The highest revision of any key it deleted.
+    floor: u64,
+}
+
+impl Found {
+    async fn read(connection: &mut SqliteConnection, component: &ComponentId, key: &str) -> sqlx::Result<Self> {
+        let entry: Option<(i64, i64)> = sqlx::query_as(
+            "SELECT revision, CAST(length(value) AS BIGINT) FROM component_state WHERE component = $1 AND key = $2",
+        )
+        .bind(component.as_str())
+        .bind(key.as_bytes())
+        .fetch_optional(&mut *connection)
+        .await?;
+        let total: Option<(i64, i64)> =
+            sqlx::query_as("SELECT bytes, floor FROM component_state_total WHERE component = $1")
+                .bind(component.as_str())
+                .fetch_optional(connection)
+                .await?;
+        let entry = entry.map(|(revision, length)| Ok::<_, sqlx::Error>((from_sql(revision)?, from_sql(length)?)));
+        let (bytes, floor) = total.unwrap_or((0, 0));
+        Ok(Self { entry: entry.transpose()?, bytes: from_sql(bytes)?, floor: from_sql(floor)? })
+    }
+}
+
+/// What is stored after it.
+struct Next {
+    revision: u64,
+    bytes: u64,
+    floor: u64,
+}
+
+impl Next {
+    async fn write(
+        &self,
+        connection: &mut SqliteConnection,
+        component: &ComponentId,
+        key: &str,
+        value: Option<&[u8]>,
+    ) -> sqlx::Result<()> {
+        let entry = match value {
+            None => sqlx::query("DELETE FROM component_state WHERE component = $1 AND key = $2"),
+            Some(_) => sqlx::query(
+                "INSERT INTO component_state (component, key, value, revision) VALUES ($1, $2, $3, $4) \
+                 ON CONFLICT (component, key) DO UPDATE SET value = excluded.value, revision = excluded.revision",
+            ),
+        };
+        let mut entry = entry.bind(component.as_str()).bind(key.as_bytes());
+        if let Some(value) = value {
+            entry = entry.bind(value).bind(to_sql(self.revision));
+        }
+        entry.execute(&mut *connection).await?;
+        sqlx::query(
+            "INSERT INTO component_state_total (component, bytes, floor) VALUES ($1, $2, $3) \
+             ON CONFLICT (component) DO UPDATE SET bytes = excluded.bytes, floor = excluded.floor",
+        )
+        .bind(component.as_str())
+        .bind(to_sql(self.bytes))
+        .bind(to_sql(self.floor))
+        .execute(connection)
+        .await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,72 @@
+//! Tests of the ledger on real files in temporary folders.
+
+#![allow(clippy::unwrap_used)]
+
+mod events;
+mod grants;
+mod open;
+mod race;
+mod state;
+
+use super::*;
+use cara_authority::{Capability, ComponentId, Grants, Interfaces, Manifest, limits::LimitsTable};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+/// A ledger in a folder that goes away with it.
+struct Place {
+    folder: tempfile::TempDir,
+}
+
+impl Place {
+    fn new() -> Self {
+        Self { folder: tempfile::tempdir().unwrap() }
+    }
+
+    fn path(&self) -> PathBuf {
+        self.folder.path().join("ledger.db")
+    }
+
+    async fn open(&self) -> Ledger {
+        self.open_at(1_000).await
+    }
+
+    async fn open_at(&self, now_ms: u64) -> Ledger {
+        Ledger::open(self.path(), Clock::fixed(now_ms)).await.unwrap()
+    }
+}
+
+/// Changes the database behind the ledger's back.
+async fn tamper(ledger: &Ledger, sql: &'static str) {
+    sqlx::query(sql).execute(ledger.pool().await.unwrap()).await.unwrap();
+}
+
+fn id(text: &str) -> ComponentId {
+    ComponentId::parse(text).unwrap()
+}
+
+fn capability(text: &str) -> Capability {
+    Capability::parse(text).unwrap()
+}
+
+/// The powers of a component that keeps `bytes` of state, or was not granted any.
+fn powers(component: &str, bytes: u64, granted: bool) -> Grants {
+    let manifest = format!(
+        "id = \"{component}\"\nversion = \"1.0.0\"\nsummary = \"keeps\"\ncontract = \"cara:plugin@0.1\"\n\
+         [state]\nbytes = {bytes}\nwhy = \"to test\"\n"
+    );
+    let granted: &[Capability] = if granted { &[Capability::State] } else { &[] };
+    let (manifest, interfaces) = (Manifest::parse(&manifest).unwrap(), Interfaces::read(&component_bytes()).unwrap());
+    let settings = manifest.settings(&BTreeMap::new()).unwrap();
+    Grants::meet(&manifest, &interfaces, granted, settings, &LimitsTable::default())
+}
+
+/// A component that imports state and exports a tool, and has nothing in it.
+fn component_bytes() -> Vec<u8> {
+    let named = |name: &str, rest: &[u8]| {
+        let name = [&[1, 0, name.len() as u8], name.as_bytes(), rest].concat();
+        [&[name.len() as u8], &name[..]].concat()
+    };
+    let (import, export) = (named("cara:plugin/state@0.1.0", &[5, 0]), named("cara:plugin/tool@0.1.0", &[5, 0, 0]));
+    [b"\0asm\x0d\0\x01\0", &[10][..], &import, &[11], &export].concat()
+}

@@ -1,0 +1,146 @@
+//! Opening: private, quick, and never touching what is not a whole ledger of this version.
+
+use super::*;
+use std::fs;
+
+async fn refused(place: &Place) -> LedgerError {
+    let before = fs::read(place.path()).unwrap();
+    let error = Ledger::open(place.path(), Clock::system()).await.unwrap_err();
+    assert_eq!(fs::read(place.path()).unwrap(), before, "the file was touched");
+    assert!(error.to_string().contains("\nhint: "), "{error}");
+    error
+}
+
+#[tokio::test]
+async fn a_new_ledger_is_private_whole_and_alone_in_its_folder() {
+    let place = Place::new();
+    let ledger = place.open().await;
+    ledger.append("test", "x", serde_json::json!({})).await.unwrap();
+    let mut names = Vec::new();
+    for entry in fs::read_dir(place.folder.path()).unwrap() {
+        let entry = entry.unwrap();
+        names.push(entry.file_name().into_string().unwrap());
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            assert_eq!(entry.metadata().unwrap().permissions().mode() & 0o777, 0o600, "{names:?}");
+        }
+    }
+    names.sort();
+    assert_eq!(names, ["ledger.db", "ledger.db-shm", "ledger.db-wal"]);
+    ledger.close().await;
+    assert_eq!(place.open().await.events(9).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn every_connection_writes_through_to_the_disk_and_keeps_a_journal() {
+    let place = Place::new();
+    let ledger = place.open().await;
+    let pool = ledger.pool().await.unwrap();
+    for (pragma, value) in [
+        ("PRAGMA journal_mode", "wal"),
+        ("PRAGMA synchronous", "2"),
+        ("PRAGMA foreign_keys", "1"),
+        ("PRAGMA busy_timeout", "10000"),
+    ] {
+        let mut all = Vec::new();
+        for _ in 0..4 {
+            let mut connection = pool.acquire().await.unwrap();
+            let row = sqlx::query(pragma).fetch_one(&mut *connection).await.unwrap();
+            let text = sqlx::Row::try_get::<String, _>(&row, 0);
+            let text = text.or_else(|_| sqlx::Row::try_get::<i64, _>(&row, 0).map(|n| n.to_string())).unwrap();
+            assert_eq!(text, value, "{pragma}");
+            all.push(connection);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_lazy_ledger_makes_no_file_until_it_is_used() {
+    let place = Place::new();
+    let ledger = Ledger::lazy(place.path(), Clock::fixed(1));
+    let state = ledger.state(&powers("a", 10, true)).unwrap();
+    assert!(!place.path().exists());
+    assert_eq!(state.get("k").await.unwrap(), None);
+    assert!(place.path().exists());
+}
+
+#[tokio::test]
+async fn a_damaged_file_is_refused_and_left_as_it_is() {
+    let place = Place::new();
+    place.open().await.close().await;
+    let whole = fs::read(place.path()).unwrap();
+    for bytes in [&whole[..whole.len() / 2], &whole[..50], &[0x5a; 8192][..]] {
+        fs::write(place.path(), bytes).unwrap();
+        let error = refused(&place).await;
+        assert!(matches!(error, LedgerError::Damaged { .. }), "{} bytes: {error}", bytes.len());
+    }
+    fs::write(place.path(), b"").unwrap();
+    assert!(matches!(refused(&place).await, LedgerError::NotLedger(_)));
+}
+
+#[tokio::test]
+async fn a_newer_ledger_and_another_programs_database_are_refused_and_left_as_they_are() {
+    for (sql, newer) in [
+        ("INSERT INTO _sqlx_migrations VALUES (99, 'later', '2027-01-01', 1, x'00', 0)", true),
+        ("UPDATE _sqlx_migrations SET checksum = x'00'", false),
+        ("DROP TABLE _sqlx_migrations", false),
+    ] {
+        let place = Place::new();
+        let ledger = place.open().await;
+        tamper(&ledger, sql).await;
+        ledger.close().await;
+        match refused(&place).await {
+            LedgerError::Newer(_) if newer => {}
+            LedgerError::NotLedger(_) if !newer => {}
+            error => panic!("{sql}: {error}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_older_ledger_is_upgraded_once_by_processes_that_start_together() {
+    let place = Place::new();
+    let ledger = place.open().await;
+    // What a version before the first would have left: the bookkeeping, and no tables yet.
+    tamper(&ledger, "DELETE FROM _sqlx_migrations").await;
+    for drop in ["component_state", "component_state_total", "grants", "events", "event_head", "component_versions"] {
+        let sql = sqlx::AssertSqlSafe(format!("DROP TABLE {drop}"));
+        sqlx::query(sql).execute(ledger.pool().await.unwrap()).await.unwrap();
+    }
+    ledger.close().await;
+    let opened = futures_util::future::join_all((0..6).map(|_| place.open())).await;
+    assert_eq!(opened[5].verify_events().await.unwrap(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn processes_that_start_together_in_a_new_home_share_one_ledger() {
+    let place = Place::new();
+    let tasks: Vec<_> = (0..8)
+        .map(|_| {
+            let path = place.path();
+            tokio::spawn(async move {
+                let ledger = Ledger::open(path, Clock::fixed(1)).await.unwrap();
+                ledger.append("started", "host", serde_json::json!({})).await.unwrap();
+            })
+        })
+        .collect();
+    for task in tasks {
+        task.await.unwrap();
+    }
+    assert_eq!(place.open().await.verify_events().await.unwrap(), 8);
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_ledger_that_others_may_read_or_that_is_a_link_is_refused() {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+    let place = Place::new();
+    place.open().await.close().await;
+    fs::set_permissions(place.path(), fs::Permissions::from_mode(0o644)).unwrap();
+    assert!(refused(&place).await.to_string().contains("hint: run `chmod 600"));
+    fs::set_permissions(place.path(), fs::Permissions::from_mode(0o600)).unwrap();
+    let link = place.folder.path().join("link.db");
+    symlink(place.path(), &link).unwrap();
+    assert!(matches!(Ledger::open(link, Clock::system()).await, Err(LedgerError::File(FileError::Symlink(_)))));
+}
