@@ -6,11 +6,14 @@ use serde::Deserialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
 
+/// The most bytes of a text: a setting may hold a small file, such as a script.
+const TEXT_BYTES: usize = 256 * 1024;
+
 /// What a setting may hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum SettingType {
-    /// Any text of at most 4 KiB.
+    /// Any text of at most 256 KiB.
     String,
     /// An `https` URL, or `http` toward loopback. `host:port` alone is completed.
     Url,
@@ -51,7 +54,7 @@ impl SettingType {
     /// Checks a value and brings it to its normal form.
     pub fn check(self, key: &SettingKey, value: &Value) -> Result<Value, BadSetting> {
         let fits = match (self, value) {
-            (Self::String, Value::String(text)) => (text.len() <= 4096).then(|| value.clone()),
+            (Self::String, Value::String(text)) => (text.len() <= TEXT_BYTES).then(|| value.clone()),
             (Self::Url, Value::String(text)) => complete_url(text).map(Value::String),
             (Self::Integer, Value::Number(number)) => (number.is_i64() || number.is_u64()).then(|| value.clone()),
             (Self::Number, Value::Number(_)) | (Self::Boolean, Value::Bool(_)) => Some(value.clone()),
@@ -75,7 +78,7 @@ impl SettingType {
 
     fn wanted(self) -> &'static str {
         match self {
-            Self::String => "a text of at most 4 KiB",
+            Self::String => "a text of at most 256 KiB",
             Self::Url => "an `https://` URL, or an `http://` one on this machine",
             Self::Integer => "a whole number",
             Self::Number => "a number",
@@ -136,5 +139,14 @@ mod tests {
         for bad in ["", "http//x", "ftp://a", "https://u:p@a", "a b"] {
             assert!(SettingType::Url.read(&key, bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn a_text_is_as_long_as_a_small_file_and_no_longer() {
+        let key = SettingKey::parse("script").unwrap();
+        assert!(SettingType::String.read(&key, &"x".repeat(TEXT_BYTES)).is_ok());
+        let error = SettingType::String.read(&key, &"x".repeat(TEXT_BYTES + 1)).unwrap_err().to_string();
+        assert!(error.starts_with("setting `script` must be a text of at most 256 KiB, not `\"xxx"));
+        assert!(error.len() < 200);
     }
 }
