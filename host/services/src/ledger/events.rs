@@ -161,7 +161,7 @@ async fn verify(connection: &mut SqliteConnection) -> sqlx::Result<Result<u64, (
 }
 
 /// Every field with its length before it: no two events have the same bytes.
-fn hash(seq: i64, at_ms: i64, kind: &str, subject: &str, detail: &str, prev: &[u8]) -> Hash {
+pub(super) fn hash(seq: i64, at_ms: i64, kind: &str, subject: &str, detail: &str, prev: &[u8]) -> Hash {
     let mut hasher = Sha256::new_with_prefix(b"cara event 1\0");
     for field in
         [&seq.to_be_bytes()[..], &at_ms.to_be_bytes(), kind.as_bytes(), subject.as_bytes(), detail.as_bytes(), prev]

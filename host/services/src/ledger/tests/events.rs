@@ -66,6 +66,20 @@ async fn swapped_events_are_found() {
 }
 
 #[tokio::test]
+async fn an_event_that_was_rewritten_with_a_fitting_hash_is_found_at_the_next() {
+    let (_place, ledger) = five().await;
+    let pool = ledger.pool().await.unwrap();
+    let prev: Vec<u8> = sqlx::query_scalar("SELECT prev FROM events WHERE seq = 3").fetch_one(pool).await.unwrap();
+    let forged = super::super::events::hash(3, 1_000, "test", "somebody else", "{}", &prev);
+    sqlx::query("UPDATE events SET subject = 'somebody else', detail = '{}', hash = $1 WHERE seq = 3")
+        .bind(&forged[..])
+        .execute(pool)
+        .await
+        .unwrap();
+    assert!(matches!(ledger.verify_events().await.unwrap_err(), ChainError::Broken { seq: 4, what: Break::Changed }));
+}
+
+#[tokio::test]
 async fn an_empty_log_is_whole() {
     let place = Place::new();
     assert_eq!(place.open().await.verify_events().await.unwrap(), 0);

@@ -113,6 +113,9 @@ async fn a_component_sees_and_changes_only_its_own_state() {
     b.put("k", b"of b", Some(0)).await.unwrap();
     b.delete("k", None).await.unwrap();
     assert_eq!(a.get("k").await.unwrap().unwrap().value, b"of a");
+    b.put("k", b"of b", Some(0)).await.unwrap();
+    a.delete("k", None).await.unwrap();
+    assert_eq!(b.get("k").await.unwrap().unwrap().value, b"of b");
 }
 
 #[tokio::test]
@@ -131,4 +134,23 @@ async fn a_component_does_not_learn_where_the_ledger_is() {
     let refusal = state.get("k").await.unwrap_err();
     assert_eq!(refusal.rule(), Rule::Unavailable);
     assert!(!refusal.to_string().contains(place.folder.path().to_str().unwrap()), "{refusal}");
+}
+
+#[tokio::test]
+async fn a_call_that_is_dropped_midway_leaves_the_state_whole_and_usable() {
+    let place = Place::new();
+    let ledger = place.open().await;
+    let state = ledger.state(&powers("a", 1000, true)).unwrap();
+    for polls in 0..60 {
+        let value = vec![1; polls];
+        tokio::select! {
+            biased;
+            _ = state.put("k", &value, None) => {}
+            () = async { for _ in 0..polls { tokio::task::yield_now().await } } => {}
+        }
+    }
+    state.put("k", b"last", None).await.unwrap();
+    let pool = ledger.pool().await.unwrap();
+    let bytes: i64 = sqlx::query_scalar("SELECT bytes FROM component_state_total").fetch_one(pool).await.unwrap();
+    assert_eq!((bytes, state.get("k").await.unwrap().unwrap().value), (5, b"last".to_vec()));
 }
