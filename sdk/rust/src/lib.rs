@@ -5,6 +5,28 @@
 //! [`provider::Provider`] or [`tool::Tool`] on a type of its own and names it in [`export_provider!`] or
 //! [`export_tool!`]; it then imports exactly what its code calls.
 //!
+//! ```
+//! use cara_sdk::provider::{EmbedRequest, Model, Outcome, Provider, Request, StopReason};
+//! use cara_sdk::turn::{self, Event};
+//! use cara_sdk::Error;
+//!
+//! pub struct Parrot;
+//! cara_sdk::export_provider!(Parrot);
+//!
+//! impl Provider for Parrot {
+//!     fn models() -> Result<Vec<Model>, Error> {
+//!         Ok(Vec::new())
+//!     }
+//!     fn complete(request: Request) -> Result<Outcome, Error> {
+//!         turn::emit(&Event::Text("hello".to_owned()))?;
+//!         Ok(Outcome { stop: StopReason::Complete, model: request.model })
+//!     }
+//!     fn embed(_: EmbedRequest) -> Result<Vec<Vec<f32>>, Error> {
+//!         Err(Error::unsupported("a parrot has no embeddings"))
+//!     }
+//! }
+//! ```
+//!
 //! Everything compiles on every target. What is pure can be tested natively; a function that needs the host panics
 //! there.
 

@@ -1,11 +1,11 @@
 //! What a `wasi:http` error code means to the caller of a request.
 
+use crate::Error;
 use crate::bindings::provider_component::wasi::http::types::ErrorCode;
-use crate::{Error, ErrorKind};
 
 /// Says in one sentence what went wrong on the way to `authority`.
 ///
-/// What the host itself forbade is `other` and not to be retried; a text it gave with it is kept, it names the cure.
+/// What the host itself forbade is `other` and not to be retried; its text is kept, it names the cure.
 pub(super) fn explain(code: &ErrorCode, authority: &str) -> Error {
     let text = match code {
         ErrorCode::DestinationIpProhibited | ErrorCode::HttpRequestDenied => {
@@ -22,11 +22,9 @@ pub(super) fn explain(code: &ErrorCode, authority: &str) -> Error {
         | ErrorCode::HttpRequestTrailerSize(_) => {
             return Error::bad_request(format!("the request to `{authority}` is malformed or too large"));
         }
-        ErrorCode::InternalError(Some(text)) => {
-            let mut error = Error::new(ErrorKind::Network, text.as_str());
-            error.retry = false;
-            return error;
-        }
+        // The host's own refusals come with their text; the hint tells them from a fault on the way.
+        ErrorCode::InternalError(Some(text)) if text.contains("\nhint: ") => return Error::other(text.as_str()),
+        ErrorCode::InternalError(Some(text)) => return Error::network(format!("`{authority}`: {text}")),
         ErrorCode::DnsTimeout | ErrorCode::DnsError(_) => "could not be resolved",
         ErrorCode::DestinationNotFound | ErrorCode::DestinationUnavailable | ErrorCode::DestinationIpUnroutable => {
             "cannot be reached"
@@ -52,6 +50,7 @@ pub(super) fn explain(code: &ErrorCode, authority: &str) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ErrorKind;
 
     #[test]
     fn a_failed_connection_is_network_and_names_the_server() {
@@ -65,6 +64,9 @@ mod tests {
         let error = explain(&ErrorCode::HttpRequestDenied, "h");
         assert_eq!((error.kind, error.retry), (ErrorKind::Other, false));
         let error = explain(&ErrorCode::InternalError(Some("no\nhint: yes".to_owned())), "h");
-        assert_eq!((&*error.message, error.retry), ("no\nhint: yes", false));
+        assert_eq!((error.kind, error.retry), (ErrorKind::Other, false));
+        assert_eq!(error.message, "no\nhint: yes");
+        let error = explain(&ErrorCode::InternalError(Some("reset".to_owned())), "h");
+        assert_eq!((error.kind, error.retry, &*error.message), (ErrorKind::Network, true, "`h`: reset"));
     }
 }
