@@ -1,0 +1,54 @@
+//! Everything that is logged in this process, at trace level, from every crate.
+
+use std::io::{self, Write};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use tracing_subscriber::filter::LevelFilter;
+
+/// The log so far. All tests of a process share it, so look for what only one test can have caused.
+#[derive(Clone, Default)]
+pub struct Captured(Arc<Mutex<Vec<u8>>>);
+
+/// Begins to capture, if nobody has, and gives what is and will be captured.
+///
+/// # Panics
+/// When something else in this process already takes the log.
+pub fn captured() -> Captured {
+    static CAPTURED: OnceLock<Captured> = OnceLock::new();
+    let begin = || {
+        let captured = Captured::default();
+        let writer = captured.clone();
+        let make = move || writer.clone();
+        let subscriber = tracing_subscriber::fmt().with_max_level(LevelFilter::TRACE).with_ansi(false).with_writer(make);
+        // `init` also takes what crates write through `log`.
+        subscriber.init();
+        captured
+    };
+    CAPTURED.get_or_init(begin).clone()
+}
+
+impl Captured {
+    /// All of it.
+    #[must_use]
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.0.lock().unwrap_or_else(PoisonError::into_inner)).into_owned()
+    }
+
+    /// The lines with all of these words.
+    #[must_use]
+    pub fn lines(&self, words: &[&str]) -> Vec<String> {
+        let text = self.text();
+        let lines = text.lines().filter(|line| words.iter().all(|word| line.contains(word)));
+        lines.map(str::to_owned).collect()
+    }
+}
+
+impl Write for Captured {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

@@ -1,0 +1,63 @@
+//! Components whose binary and manifest disagree are not loaded.
+
+use cara_harness::{World, component_of, manifest_of};
+
+/// What loading the guest with an edited manifest comes to.
+async fn loaded_with(guest: &str, edit: impl FnOnce(String) -> String) -> String {
+    let world = World::new().await;
+    let package = component_of(guest, &edit(manifest_of(guest)));
+    world.package(package).try_load().err().expect("a refusal").to_string()
+}
+
+/// A manifest without the tables of this name.
+fn without(manifest: String, table: &str) -> String {
+    let mut kept = Vec::new();
+    let mut inside = false;
+    for line in manifest.lines() {
+        if line.starts_with('[') {
+            inside = line == table;
+        }
+        if !inside {
+            kept.push(line);
+        }
+    }
+    kept.join("\n")
+}
+
+#[tokio::test]
+async fn an_import_the_manifest_does_not_declare_is_refused() {
+    for (table, import) in [("[state]", "cara:plugin/state"), ("[[secret]]", "cara:plugin/secrets"), ("[[http]]", "wasi:http/outgoing-handler")] {
+        let refusal = loaded_with("hostile", |manifest| without(manifest, table)).await;
+        assert_eq!(refusal, format!("component `hostile` imports `{import}`, but its manifest has no `{table}`\nhint: declare it with the reason why, or remove the import"));
+    }
+}
+
+#[tokio::test]
+async fn a_declaration_without_its_import_is_refused() {
+    let refusal = loaded_with("hostile-provider", |manifest| manifest + "\n[state]\nwhy = \"for later\"\n").await;
+    assert_eq!(refusal, "component `hostile-provider` declares `[state]`, but does not import `cara:plugin/state`\nhint: remove the declaration");
+}
+
+#[tokio::test]
+async fn a_kind_that_is_declared_and_not_exported_is_refused() {
+    let provider = "\n[provider]\ndefault-model = \"m\"\nrank = 1\ndetect = \"always\"\n";
+    let refusal = loaded_with("hostile", |manifest| manifest + provider).await;
+    assert_eq!(refusal, "component `hostile` declares `[provider]`, but does not import `cara:plugin/turn`\nhint: remove the declaration");
+    let refusal = loaded_with("hostile", |manifest| without(manifest, "[[tool]]")).await;
+    assert_eq!(refusal, "component `hostile`: its manifest and its exports disagree about being a tool\nhint: a tool exports `cara:plugin/tool` and has `[[tool]]`");
+}
+
+#[tokio::test]
+async fn an_unknown_key_is_refused() {
+    let refusal = loaded_with("hostile-provider", |manifest| manifest + "\n[powers]\nroot = true\n").await;
+    assert!(refusal.starts_with("the manifest cannot be read:") && refusal.contains("unknown field `powers`"), "{refusal}");
+}
+
+#[tokio::test]
+async fn limits_above_the_hosts_change_nothing() {
+    let world = World::new().await;
+    let manifest = manifest_of("hostile") + "\n[limits]\nfuel = 999000000000\nmemory = \"4GiB\"\nwall = \"24m\"\n";
+    let subject = world.package(component_of("hostile", &manifest)).load();
+    let limits = subject.grants.limits();
+    assert_eq!((limits.fuel, limits.memory, limits.wall.as_secs()), (1_000_000_000, 64 << 20, 30));
+}

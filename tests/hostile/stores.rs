@@ -1,0 +1,73 @@
+//! Attacks on what is kept: others' state, settings and secrets.
+
+use cara_harness::{Attack, Canary, Subject, component_of, manifest_of};
+use serde_json::json;
+
+/// The same code under another id, which keeps something.
+async fn victim(attack: &Attack) -> Subject {
+    let manifest = manifest_of("hostile").replace("id = \"hostile\"", "id = \"victim\"");
+    attack.world.secrets.set("victim", "header-key", Canary::new("victim").value());
+    let victim = attack.world.package(component_of("hostile", &manifest)).setting("base-url", attack.upstream.url()).load();
+    victim.tool("write_state", json!({ "key": "diary", "value": "private" })).await.unwrap();
+    victim
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_state_of_another_component_cannot_be_named() {
+    let attack = Attack::new().await;
+    let victim = victim(&attack).await;
+    let subject = attack.load();
+    for key in ["diary", "victim/diary", "../victim/diary", "victim\0diary", "%"] {
+        let told = subject.tool("read_state", json!({ "key": key })).await.unwrap();
+        assert_eq!(told.text(), "None []", "{key}");
+    }
+    subject.tool("write_state", json!({ "key": "diary", "value": "forged" })).await.unwrap();
+    let told = victim.tool("read_state", json!({ "key": "diary" })).await.unwrap();
+    assert_eq!(told.text(), r#"Some("private") ["diary"]"#);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn state_that_was_not_granted_is_refused() {
+    let attack = Attack::new().await;
+    let subject = attack.guest().without("state").load();
+    let told = subject.tool("read_state", json!({ "key": "diary" })).await.unwrap();
+    assert!(told.answer.is_err());
+    assert_eq!(told.refusal(), "component `hostile` may not keep state\nhint: naming the component, for example with `--model`, grants what its manifest asks");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn state_is_full_at_what_the_manifest_says() {
+    let attack = Attack::new().await;
+    let subject = attack.load();
+    let told = subject.tool("fill_state", json!({})).await.unwrap();
+    // Sixteen values of 4 KiB would be 64 KiB without their keys.
+    assert!(told.text().starts_with("15 Refusal::Limit("), "{told:?}");
+    assert_eq!(told.refusal(), "GOLDEN state");
+    subject.lives().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn secrets_of_others_undeclared_and_ungranted_ones_are_refused() {
+    let attack = Attack::new().await;
+    let _victim = victim(&attack).await;
+    let subject = attack.load();
+    for (name, refusal) in [
+        ("victim/header-key", "component `hostile` declares no secret `victim/header-key`\nhint: only a new version, signed with another manifest, can ask for more"),
+        ("undeclared", "component `hostile` declares no secret `undeclared`\nhint: only a new version, signed with another manifest, can ask for more"),
+        ("withheld-key", "component `hostile` may not spend secret `withheld-key`\nhint: to allow it, run `cara secrets set hostile/withheld-key`"),
+    ] {
+        let told = subject.tool("ask_secret", json!({ "name": name })).await.unwrap();
+        assert_eq!(told.refusal(), refusal);
+        assert!(told.text().lines().all(|line| line.starts_with("Err(Refusal::")), "{told:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_setting_the_manifest_does_not_declare_has_no_value() {
+    let attack = Attack::new().await;
+    let subject = attack.load();
+    for key in ["PATH", "HOME", "base_url", "../base-url", ""] {
+        let told = subject.tool("read_setting", json!({ "key": key })).await.unwrap();
+        assert_eq!(told.text(), "None", "{key}");
+    }
+}

@@ -1,0 +1,58 @@
+//! After every attack the memory of the host returns to where it was.
+//!
+//! A process of its own with one test, so that nothing else moves the figure.
+
+#![allow(clippy::unwrap_used)]
+
+use cara_harness::{Reply, Subject, Upstream, World, resident};
+use serde_json::{Value, json};
+
+const MIB: u64 = 1 << 20;
+
+/// Attacks that take memory in one way or another.
+fn attacks(upstream: &Upstream) -> Vec<(&'static str, Value)> {
+    let url = upstream.url();
+    vec![
+        ("allocate", json!({})),
+        ("recurse", json!({})),
+        ("panic", json!({})),
+        ("return_large", json!({ "count": 1, "bytes": 40 * MIB })),
+        ("return_amplified", json!({ "count": 100, "bytes": MIB })),
+        ("amplify_log", json!({ "count": 1_000, "bytes": MIB })),
+        ("open_handles", json!({ "kind": "fields", "count": 10_000 })),
+        ("open_handles", json!({ "kind": "pollables", "count": 10_000 })),
+        ("flood_log", json!({ "count": 5_000, "bytes": 4_000 })),
+        ("hoard_requests", json!({ "url": url, "count": 20 })),
+    ]
+}
+
+/// A round of all attacks, each by a component without a past, so that none is resting.
+async fn round(world: &World, upstream: &Upstream) {
+    for (name, arguments) in attacks(upstream) {
+        let subject: Subject = world.guest("hostile").setting("base-url", upstream.url()).load();
+        // Some are faults, some are answers: what each is, is tested elsewhere.
+        let _ = subject.tool(name, arguments).await;
+        subject.lives().await;
+    }
+    upstream.idle().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn memory_returns_to_where_it_was_after_every_attack() {
+    let world = World::new().await;
+    let upstream = Upstream::start(|_| Reply::pieces(&vec![b'x'; 8 << 20], 64 * 1024)).await;
+    // Twice, so that the pool, the allocator and the connections are warm.
+    for _ in 0..2 {
+        round(&world, &upstream).await;
+    }
+    let Some(before) = resident() else {
+        println!("skipped: this system does not tell how much memory a process holds");
+        return;
+    };
+    for _ in 0..5 {
+        round(&world, &upstream).await;
+    }
+    let after = resident().unwrap();
+    // Fifty attacks; a leak of any of them would be hundreds of mebibytes.
+    assert!(after < before + 16 * MIB, "from {} to {} MiB", before / MIB, after / MIB);
+}

@@ -1,0 +1,21 @@
+//! Secrets are spent, never read: canary values are looked for everywhere.
+
+#![allow(clippy::unwrap_used)]
+
+#[path = "secrets/echo.rs"]
+mod echo;
+#[path = "secrets/placeholders.rs"]
+mod placeholders;
+#[path = "secrets/providers.rs"]
+mod providers;
+
+use cara_harness::{Canary, World, captured};
+
+/// Fails when the canary was seen in the log or in a file of the home.
+#[track_caller]
+fn unseen(canary: &Canary, world: &World) {
+    assert_eq!(canary.seen_in(&captured().text()), None, "in the log");
+    for (path, bytes) in world.files() {
+        assert_eq!(canary.seen_in(&String::from_utf8_lossy(&bytes)), None, "in {}", path.display());
+    }
+}
