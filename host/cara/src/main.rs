@@ -1,2 +1,28 @@
 //! The `cara` binary.
-fn main() {}
+//!
+//! ```text
+//! cli ─→ commands/* ─→ boot (the one file that knows every part) ─→ choose ─→ assistant, kernel, services
+//! ```
+
+mod boot;
+mod choose;
+mod cli;
+mod commands;
+mod config;
+mod logging;
+mod passwords;
+mod show;
+
+use clap::Parser;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let arguments = cli::Arguments::parse();
+    match commands::run(arguments) {
+        Ok(code) => code,
+        Err(error) => {
+            show::error(&error);
+            ExitCode::FAILURE
+        }
+    }
+}

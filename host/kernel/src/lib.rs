@@ -1,1 +1,32 @@
 //! Runs components: the only crate that knows wasmtime.
+//!
+//! It must not know a vendor, a channel or a component by name, and opens no socket, file or process itself: it calls
+//! the gates in `cara-services`, and they want the proofs of `cara-authority`.
+//!
+//! ```text
+//! Verified<Package> ─ loader ─→ Loaded (pre-linked, compiled code cached)
+//!                                 │  one call, one sandbox
+//!                                 ▼
+//! exports/{provider,tool} ─→ Call: fresh Store + limits ─→ guest ─→ imports/* ─→ gates
+//!                                 └─→ Outcome, or Fault and the store is gone
+//! ```
+
+pub mod bindings;
+pub mod breaker;
+mod cache;
+mod call;
+mod engine;
+pub mod exports;
+pub mod fault;
+mod imports;
+mod limiter;
+mod loader;
+mod registry;
+mod services;
+
+pub use cache::CompiledCache;
+pub use engine::{Kernel, PoolSize};
+pub use fault::Fault;
+pub use loader::{Checked, LoadError, Loaded};
+pub use registry::{Component, Registry};
+pub use services::{CallServices, SecretSource};

@@ -1,0 +1,141 @@
+//! Puts the parts together: the one file that knows every one of them.
+
+use crate::config::Config;
+use crate::passwords::vault_password;
+use crate::show;
+use anyhow::{Context, Result, anyhow};
+use cara_authority::{ComponentId, Refusal, Rule, SecretGrant};
+use cara_kernel::{CallServices, Checked, CompiledCache, Component, Kernel, PoolSize, Registry, SecretSource};
+use cara_services::clock::Clock;
+use cara_services::egress::{Doors, Egress, KnownSecrets};
+use cara_services::files;
+use cara_services::home::Home;
+use cara_services::ledger::Ledger;
+use cara_services::vault::{SecretId, SecretValue, Vault, VaultOptions, local_key};
+use cara_signing::{Bundle, Package, TrustStore, TrustedKey, verify};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Everything that runs.
+pub struct Cara {
+    pub home: Home,
+    pub config: Config,
+    pub ledger: Arc<Ledger>,
+    pub vault: Arc<Vault>,
+    pub services: CallServices,
+    /// The installed components, checked; by id.
+    pub installed: BTreeMap<ComponentId, Arc<Checked>>,
+    kernel: Kernel,
+    cache: Arc<CompiledCache>,
+    registry: Registry,
+}
+
+impl Cara {
+    /// Starts all parts. Nothing is compiled and no password is asked for yet.
+    pub fn start(log: Option<&str>) -> Result<Self> {
+        let known = KnownSecrets::new();
+        crate::logging::start(log, &known)?;
+        let home = Home::locate(std::env::var_os("CARA_HOME").filter(|value| !value.is_empty()))?;
+        let config = Config::read(&home.config())?;
+        let clock = Clock::system();
+        let ledger = Arc::new(Ledger::lazy(home.ledger(), clock.clone()));
+        let mut options = VaultOptions::new(vault_password);
+        options.choice = config.vault.store;
+        let vault = Arc::new(Vault::open(&home.vault_dir(), options)?);
+        let secrets = Arc::new(VaultSource(vault.clone()));
+        let egress = Egress::new(known.clone(), Doors::system());
+        let services = CallServices { egress, secrets, ledger: ledger.clone(), clock, known };
+        let key = local_key(home.path(), "compiled-code")?;
+        let cache = Arc::new(CompiledCache::new(home.cache_dir(), &key));
+        let kernel =
+            Kernel::new(PoolSize::default()).map_err(|error| anyhow!("the sandbox cannot be started: {error:#}"))?;
+        let installed = installed(&trust(&home)?)?;
+        Ok(Self { home, config, ledger, vault, services, installed, kernel, cache, registry: Registry::default() })
+    }
+
+    /// A component, loaded. When its code must be compiled first, all others' is too, in parallel, with a progress bar.
+    pub async fn component(&self, id: &ComponentId) -> Result<Arc<Component>> {
+        if let Some(component) = self.registry.get(id) {
+            return Ok(component);
+        }
+        let checked = self.checked(id)?.clone();
+        if !self.kernel.is_compiled(&checked, &self.cache) {
+            self.compile_all().await?;
+        }
+        let (kernel, cache) = (self.kernel.clone(), self.cache.clone());
+        let loaded = tokio::task::spawn_blocking(move || kernel.load(checked, Some(&cache))).await??;
+        let component = Component::new(&self.kernel, loaded);
+        self.registry.insert(component.clone());
+        Ok(component)
+    }
+
+    /// An installed component.
+    pub fn checked(&self, id: &ComponentId) -> Result<&Arc<Checked>> {
+        self.installed.get(id).ok_or_else(|| {
+            let known: Vec<String> = self.installed.keys().map(|id| format!("`{id}`")).collect();
+            anyhow!("component `{id}` is not installed\nhint: installed are {}", known.join(", "))
+        })
+    }
+
+    async fn compile_all(&self) -> Result<()> {
+        let kernel = &self.kernel;
+        let missing: Vec<_> =
+            self.installed.values().filter(|checked| !kernel.is_compiled(checked, &self.cache)).collect();
+        let bar = show::progress(missing.len() as u64, "preparing components");
+        let mut tasks = tokio::task::JoinSet::new();
+        for checked in missing {
+            let (kernel, cache, checked) = (kernel.clone(), self.cache.clone(), checked.clone());
+            tasks.spawn_blocking(move || kernel.compile(&checked, &cache));
+        }
+        while let Some(compiled) = tasks.join_next().await {
+            compiled??;
+            bar.inc(1);
+        }
+        bar.finish_and_clear();
+        Ok(())
+    }
+}
+
+/// Who is trusted: the key this build was signed with, for what is built in, and whom the operator added.
+fn trust(home: &Home) -> Result<TrustStore> {
+    let path = home.trust();
+    let text = files::read_capped(&path, TrustStore::MAX_BYTES as u64)?.unwrap_or_default();
+    let text = String::from_utf8(text).with_context(|| format!("`{}` is not UTF-8", path.display()))?;
+    let mut store = TrustStore::from_toml(&text).with_context(|| format!("`{}` cannot be used", path.display()))?;
+    let patterns =
+        cara_bundle::components().iter().map(|built_in| built_in.id.parse()).collect::<Result<Vec<_>, _>>()?;
+    let key = cara_signing::PublicKey::from_pem(cara_bundle::public_key())?;
+    store.add(TrustedKey::new("built-in", key, patterns)?)?;
+    Ok(store)
+}
+
+fn installed(trust: &TrustStore) -> Result<BTreeMap<ComponentId, Arc<Checked>>> {
+    let mut installed = BTreeMap::new();
+    for built_in in cara_bundle::components() {
+        let package = Package::read(built_in.component()?)?;
+        let bundle = Bundle::from_json(built_in.bundle_json)?;
+        let checked = Checked::new(verify(package, &bundle, trust, None)?)?;
+        installed.insert(checked.manifest().id().clone(), Arc::new(checked));
+    }
+    Ok(installed)
+}
+
+/// Secrets from the vault; its calls block, and may wait for a person to type a password.
+struct VaultSource(Arc<Vault>);
+
+#[async_trait::async_trait]
+impl SecretSource for VaultSource {
+    async fn value(&self, grant: &SecretGrant) -> Result<Arc<SecretValue>, Refusal> {
+        let id = SecretId { component: grant.component().clone(), name: grant.name().clone() };
+        let (vault, wanted) = (self.0.clone(), id.clone());
+        let found = tokio::task::spawn_blocking(move || vault.get(&wanted)).await;
+        let refuse = |text: String| Refusal::new(Rule::Unavailable, text);
+        match found {
+            Ok(Ok(Some(value))) => Ok(value),
+            Ok(Ok(None)) => Err(refuse(format!("no value is stored for secret `{id}`"))
+                .hint(format!("to store one, run `cara secrets set {id}`"))),
+            Ok(Err(error)) => Err(refuse(error.to_string())),
+            Err(error) => Err(refuse(format!("the vault did not answer: {error}"))),
+        }
+    }
+}

@@ -1,0 +1,206 @@
+//! Which provider and model answer, and what naming them grants.
+
+use crate::boot::Cara;
+use crate::cli::{ProviderChoice, SettingArgument};
+use crate::show;
+use anyhow::{Context, Result, anyhow, bail};
+use cara_assistant::{ModelName, Provider};
+use cara_authority::manifest::{Detect, Setting};
+use cara_authority::{Capability, ComponentId, Grants, Settings};
+use cara_kernel::Checked;
+use cara_services::files;
+use cara_services::vault::{SecretId, SecretValue};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+/// The largest file `--set KEY=@FILE` reads, bytes.
+const LARGEST: u64 = 256 * 1024;
+
+/// Chooses by `--model`, else the configuration, else what can be found.
+pub async fn provider(cara: &Cara, choice: &ProviderChoice) -> Result<Provider> {
+    if let Some(name) = &choice.model {
+        return named(cara, name, &choice.settings, "--model names it").await;
+    }
+    if let Some(name) = &cara.config.chat.model {
+        return named(cara, name, &[], "the configuration names it").await;
+    }
+    found(cara).await
+}
+
+/// The provider of that name, with what its manifest asks granted: naming it is the operator's act.
+pub async fn named(cara: &Cara, name: &ModelName, set: &[SettingArgument], act: &str) -> Result<Provider> {
+    let checked = cara.checked(&name.component)?.clone();
+    let Some(declared) = checked.manifest().provider() else {
+        bail!("component `{}` offers no models\nhint: `cara plugin list` shows the providers", name.component);
+    };
+    let settings = settings(cara, &checked, set)?;
+    use_environment(cara, &checked);
+    grant(cara, &checked, &settings, act).await?;
+    let model = name.model.clone().unwrap_or_else(|| declared.default_model.clone());
+    ready(cara, &checked, settings, model).await
+}
+
+/// The first usable provider by rank, saying so in one line.
+async fn found(cara: &Cara) -> Result<Provider> {
+    let mut candidates: Vec<&Arc<Checked>> =
+        cara.installed.values().filter(|c| c.manifest().provider().is_some()).collect();
+    candidates.sort_by_key(|checked| checked.manifest().provider().map(|provider| provider.rank));
+    for checked in candidates {
+        let (manifest, Some(declared)) = (checked.manifest(), checked.manifest().provider()) else { continue };
+        let settings = settings(cara, checked, &[])?;
+        match declared.detect {
+            Detect::Secret => {
+                let Some(why) = key_at_hand(cara, checked)? else { continue };
+                use_environment(cara, checked);
+                grant(cara, checked, &settings, &why).await?;
+                show::note(&format!("using {}:{} because {why}", manifest.id(), declared.default_model));
+                return ready(cara, checked, settings, declared.default_model.clone()).await;
+            }
+            Detect::Port => {
+                if let Some(provider) = answering(cara, checked, settings).await? {
+                    return Ok(provider);
+                }
+            }
+            Detect::Always => {
+                let text = format!(
+                    "no model is configured: using `{}`, which is not a language model; say `help` to it",
+                    manifest.id()
+                );
+                show::note(&text);
+                return ready(cara, checked, settings, declared.default_model.clone()).await;
+            }
+        }
+    }
+    Err(anyhow!("no provider is usable\nhint: name one with `--model`, or store a key with `cara secrets set`"))
+}
+
+/// Why a key of the component counts as given: its variable is set, or a value is stored.
+fn key_at_hand(cara: &Cara, checked: &Checked) -> Result<Option<String>> {
+    let Some(secret) = checked.manifest().secrets().first() else { return Ok(None) };
+    if let Some(variable) = secret.env.iter().find(|name| set_variable(name).is_some()) {
+        return Ok(Some(format!("{variable} is set")));
+    }
+    let id = SecretId { component: checked.manifest().id().clone(), name: secret.name.clone() };
+    Ok(cara.vault.list()?.contains(&id).then(|| format!("secret `{id}` is stored")))
+}
+
+/// A provider whose server on this machine answers. It is asked with powers that are recorded only when it does.
+async fn answering(cara: &Cara, checked: &Arc<Checked>, settings: Settings) -> Result<Option<Provider>> {
+    let (manifest, interfaces) = (checked.manifest(), checked.interfaces());
+    let wishes = manifest.wishes(&settings);
+    let local = |wish: &&Capability| matches!(wish, Capability::Http(to) if to.origin().is_some_and(|origin| origin.is_loopback()));
+    let wishes: Vec<Capability> = wishes.iter().filter(local).cloned().collect();
+    let Some(place) = wishes.first() else { return Ok(None) };
+    let order = cara.config.component.get(manifest.id()).map(|config| config.limits.clone()).unwrap_or_default();
+    let grants = Arc::new(Grants::meet(manifest, interfaces, &wishes, settings.clone(), &order));
+    let component = cara.component(manifest.id()).await?;
+    let Ok(returned) = component.models(&grants, &cara.services).await else { return Ok(None) };
+    let Ok(models) = returned.answer else { return Ok(None) };
+    let wanted = manifest.provider().map(|provider| provider.default_model.clone()).unwrap_or_default();
+    let has = |model: &str| {
+        models.iter().any(|offered| offered.id == model || offered.id.strip_suffix(":latest") == Some(model))
+    };
+    let model = if has(&wanted) { Some(wanted) } else { models.first().map(|model| model.id.clone()) };
+    let Some(model) = model else { return Ok(None) };
+    let why = format!("a server answers there: {place}");
+    grant(cara, checked, &settings, &why).await?;
+    show::note(&format!("using {}:{model}, served on this machine", manifest.id()));
+    ready(cara, checked, settings, model).await.map(Some)
+}
+
+/// Grants what the manifest asks with these settings, records it, and says what is new in one line.
+pub async fn grant(cara: &Cara, checked: &Checked, settings: &Settings, act: &str) -> Result<()> {
+    let id = checked.manifest().id();
+    let wishes = checked.manifest().wishes(settings);
+    if wishes.is_empty() {
+        return Ok(());
+    }
+    let new = cara.ledger.grant(id, &wishes, act).await?;
+    if !new.is_empty() {
+        let new: Vec<String> = new.iter().map(ToString::to_string).collect();
+        show::note(&format!("granted to `{id}`: {} ({act})", new.join(", ")));
+    }
+    Ok(())
+}
+
+/// Loads the component and meets its grants.
+async fn ready(cara: &Cara, checked: &Arc<Checked>, settings: Settings, model: String) -> Result<Provider> {
+    let (manifest, id) = (checked.manifest(), checked.manifest().id());
+    let granted = if manifest.wishes(&settings).is_empty() { Vec::new() } else { cara.ledger.granted(id).await? };
+    let order = cara.config.component.get(id).map(|config| config.limits.clone()).unwrap_or_default();
+    let grants = Arc::new(Grants::meet(manifest, checked.interfaces(), &granted, settings, &order));
+    unlock(cara, checked).await?;
+    let component = cara.component(id).await?;
+    Ok(Provider { component, grants, services: cara.services.clone(), model })
+}
+
+/// Opens the vault now if one of the component's secrets is in it, so that a password is asked for before the turn.
+async fn unlock(cara: &Cara, checked: &Checked) -> Result<()> {
+    let manifest = checked.manifest();
+    for secret in manifest.secrets() {
+        let id = SecretId { component: manifest.id().clone(), name: secret.name.clone() };
+        let vault = cara.vault.clone();
+        if let Some(value) = tokio::task::spawn_blocking(move || vault.get(&id)).await?? {
+            cara.services.known.register(&value);
+        }
+    }
+    Ok(())
+}
+
+/// The component's settings: `--set` over the environment over the configuration over the manifest's defaults.
+pub fn settings(cara: &Cara, checked: &Checked, set: &[SettingArgument]) -> Result<Settings> {
+    let manifest = checked.manifest();
+    let configured = cara.config.component.get(manifest.id()).map(|config| config.settings.clone());
+    let mut values: BTreeMap<String, Value> = configured.unwrap_or_default();
+    for setting in manifest.setting_keys() {
+        for variable in &setting.env {
+            if let Some(text) = set_variable(variable) {
+                let value = setting
+                    .kind
+                    .read(&setting.key, &text)
+                    .with_context(|| format!("environment variable {variable}"))?;
+                values.insert(setting.key.to_string(), value);
+                break;
+            }
+        }
+    }
+    for argument in set {
+        let setting = manifest.setting_keys().iter().find(|setting| setting.key.as_str() == argument.key);
+        let setting = setting.ok_or_else(|| unknown(manifest.id(), &argument.key, manifest.setting_keys()))?;
+        let text = match argument.value.strip_prefix('@') {
+            Some(path) => read_text(Path::new(path))?,
+            None => argument.value.clone(),
+        };
+        values.insert(argument.key.clone(), setting.kind.read(&setting.key, &text)?);
+    }
+    Ok(manifest.settings(&values)?)
+}
+
+fn unknown(id: &ComponentId, key: &str, settings: &[Setting]) -> anyhow::Error {
+    let known: Vec<String> = settings.iter().map(|setting| format!("`{}`", setting.key)).collect();
+    let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+    anyhow!("component `{id}` has no setting `{key}`\nhint: it has {known}")
+}
+
+fn read_text(path: &Path) -> Result<String> {
+    let shown = path.display();
+    let bytes = files::read_capped(path, LARGEST)?.ok_or_else(|| anyhow!("`{shown}` does not exist"))?;
+    String::from_utf8(bytes).with_context(|| format!("`{shown}` is not UTF-8"))
+}
+
+/// Uses the component's secrets from the environment for this run; they are not stored.
+pub fn use_environment(cara: &Cara, checked: &Checked) {
+    let manifest = checked.manifest();
+    for secret in manifest.secrets() {
+        let value = secret.env.iter().find_map(|name| set_variable(name));
+        if let Some(value) = value.and_then(|value| SecretValue::new(value.into_bytes()).ok()) {
+            cara.vault.overlay(SecretId { component: manifest.id().clone(), name: secret.name.clone() }, value);
+        }
+    }
+}
+
+fn set_variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
+}

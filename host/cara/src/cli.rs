@@ -1,0 +1,145 @@
+//! What can be typed: every command and flag, with its help text.
+
+use cara_assistant::ModelName;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+
+/// A personal AI assistant whose every provider and tool runs in a sandbox that you can inspect.
+#[derive(Debug, Parser)]
+#[command(name = "cara", version, propagate_version = true, arg_required_else_help = true)]
+#[command(after_help = "State lives in CARA_HOME, or in the platform's usual data folder.")]
+pub struct Arguments {
+    #[command(subcommand)]
+    pub command: Command,
+
+    /// Write diagnostics to stderr: error, warn, info, debug, trace, or a filter like `component=debug`.
+    #[arg(long, global = true, value_name = "FILTER", env = "CARA_LOG")]
+    pub log: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Talk to a model.
+    Chat(Chat),
+    /// List the models that a provider offers.
+    Models(Models),
+    /// Store, list and remove secrets such as API keys.
+    #[command(subcommand)]
+    Secrets(Secrets),
+    /// Show the installed components and what they may do.
+    #[command(subcommand)]
+    Plugin(Plugin),
+    /// Print a completion script for a shell.
+    Completion {
+        /// The shell.
+        shell: Shell,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct Chat {
+    #[command(flatten)]
+    pub provider: ProviderChoice,
+
+    /// Ask once, print the answer and end. `-` reads the text from stdin.
+    #[arg(short, long, value_name = "TEXT")]
+    pub message: Option<String>,
+
+    /// With --message: print every event as one JSON object a line.
+    #[arg(long, requires = "message")]
+    pub json: bool,
+
+    /// The operator's instructions to the model.
+    #[arg(long, value_name = "TEXT")]
+    pub system: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct ProviderChoice {
+    /// The model: `provider:model`, or a provider for its default. Naming a provider grants it what its manifest asks.
+    #[arg(long, value_name = "PROVIDER[:MODEL]")]
+    pub model: Option<ModelName>,
+
+    /// A setting of the provider for this run. `KEY=@FILE` takes the file's text.
+    #[arg(long = "set", value_name = "KEY=VALUE", requires = "model")]
+    pub settings: Vec<SettingArgument>,
+}
+
+/// `KEY=VALUE` or `KEY=@FILE`.
+#[derive(Debug, Clone)]
+pub struct SettingArgument {
+    pub key: String,
+    pub value: String,
+}
+
+impl std::str::FromStr for SettingArgument {
+    type Err = &'static str;
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (key, value) = text.split_once('=').ok_or("write KEY=VALUE")?;
+        Ok(Self { key: key.to_owned(), value: value.to_owned() })
+    }
+}
+
+#[derive(Debug, Args)]
+pub struct Models {
+    #[command(flatten)]
+    pub provider: ProviderChoice,
+
+    /// Print a JSON array.
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Secrets {
+    /// Store a secret; its value is read from a prompt, or from stdin when that is no terminal.
+    Set {
+        /// `COMPONENT/NAME`, or a component with one secret.
+        secret: String,
+    },
+    /// List the stored secrets and where they are; values are never shown.
+    List {
+        /// Print a JSON array.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Remove a stored secret.
+    Remove {
+        /// `COMPONENT/NAME`, or a component with one secret.
+        secret: String,
+    },
+    /// Encrypt the vault file anew under another password.
+    RotatePassword {
+        /// How the key is derived from the password.
+        #[arg(long, value_enum, default_value_t)]
+        kdf: KdfName,
+    },
+}
+
+/// A key derivation function.
+#[derive(Debug, Clone, Copy, Default, ValueEnum)]
+pub enum KdfName {
+    /// Argon2id, 64 MiB, 3 passes.
+    #[default]
+    Argon2id,
+    /// PBKDF2-HMAC-SHA256, 600 000 rounds.
+    Pbkdf2HmacSha256,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Plugin {
+    /// List the installed components.
+    List {
+        /// Print a JSON array.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show one: version, digest, signer, imports, manifest, grants, limits.
+    Inspect {
+        /// The component's id.
+        id: String,
+        /// Print a JSON object.
+        #[arg(long)]
+        json: bool,
+    },
+}

@@ -1,0 +1,37 @@
+//! The commands: one file each.
+
+mod chat;
+mod models;
+mod plugin;
+mod repl;
+mod secrets;
+
+use crate::boot::Cara;
+use crate::cli::{Arguments, Command};
+use anyhow::Result;
+use clap::CommandFactory;
+use std::process::ExitCode;
+
+/// Runs the command that was typed.
+pub fn run(arguments: Arguments) -> Result<ExitCode> {
+    if let Command::Completion { shell } = arguments.command {
+        clap_complete::generate(shell, &mut Arguments::command(), "cara", &mut std::io::stdout());
+        return Ok(ExitCode::SUCCESS);
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let result = runtime.block_on(async {
+        let cara = Cara::start(arguments.log.as_deref())?;
+        let code = match arguments.command {
+            Command::Chat(chat) => chat::run(&cara, chat).await,
+            Command::Models(models) => models::run(&cara, models).await,
+            Command::Secrets(secrets) => secrets::run(&cara, secrets).await,
+            Command::Plugin(plugin) => plugin::run(&cara, plugin).await,
+            Command::Completion { .. } => Ok(ExitCode::SUCCESS),
+        };
+        cara.ledger.close().await;
+        code
+    });
+    // A line editor may still wait for input on a thread of its own.
+    runtime.shutdown_background();
+    result
+}

@@ -1,0 +1,124 @@
+//! How things look on a terminal: notes, errors, tables, an answer as it streams.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "the one place that writes to the terminal")]
+
+use cara_assistant::text::harmless;
+use cara_assistant::{Failure, TurnEvent};
+use std::io::{IsTerminal, Write};
+
+/// Terminal attributes, when stdout or stderr is a terminal and NO_COLOR is not set.
+fn dim(text: &str, terminal: bool) -> String {
+    let plain = !terminal || std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    if plain { text.to_owned() } else { format!("\u{1b}[2m{text}\u{1b}[0m") }
+}
+
+/// A line about what happens, on stderr.
+pub fn note(text: &str) {
+    eprintln!("{}", dim(&harmless(text), std::io::stderr().is_terminal()));
+}
+
+/// An error with all its causes, on stderr.
+pub fn error(error: &anyhow::Error) {
+    let mut text = error.to_string();
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        if !text.contains(&cause) {
+            text.push_str(": ");
+            text.push_str(&cause);
+        }
+    }
+    eprintln!("error: {}", harmless(&text));
+}
+
+/// Why a turn failed, with what was refused on the way.
+pub fn failure(failure: &Failure) {
+    eprintln!("error: {}", harmless(&failure.message));
+    for refusal in &failure.refusals {
+        eprintln!("{}", harmless(refusal));
+    }
+    if let Some(wait) = failure.retry_after_ms {
+        eprintln!("hint: try again in {} s", wait.div_ceil(1000));
+    }
+}
+
+/// A line on stdout.
+pub fn line(text: &str) {
+    let _ = writeln!(std::io::stdout(), "{text}");
+}
+
+/// Writes an answer while it comes.
+pub struct Streaming {
+    terminal: bool,
+    thinking: bool,
+    fresh_line: bool,
+}
+
+impl Streaming {
+    /// An answer that has not begun.
+    pub fn new() -> Self {
+        Self { terminal: std::io::stdout().is_terminal(), thinking: false, fresh_line: true }
+    }
+
+    /// Shows one event.
+    pub fn event(&mut self, event: &TurnEvent) {
+        match event {
+            TurnEvent::Text { text } => {
+                if std::mem::take(&mut self.thinking) {
+                    self.put("\n");
+                }
+                self.put(&harmless(text));
+            }
+            TurnEvent::Thinking { text } if self.terminal => {
+                self.thinking = true;
+                self.put(&dim(&harmless(text), true));
+            }
+            TurnEvent::ToolCall { name, arguments, .. } => {
+                self.end_line();
+                self.put(&dim(&harmless(&format!("the model asks for tool {name} {arguments}\n")), self.terminal));
+            }
+            TurnEvent::Thinking { .. } | TurnEvent::ToolStart { .. } | TurnEvent::Usage(_) => {}
+        }
+    }
+
+    /// Ends the line the answer stopped in.
+    pub fn end_line(&mut self) {
+        if !self.fresh_line {
+            self.put("\n");
+        }
+    }
+
+    fn put(&mut self, text: &str) {
+        if let Some(last) = text.chars().last() {
+            self.fresh_line = last == '\n' || (self.fresh_line && last == '\u{1b}');
+        }
+        let mut out = std::io::stdout().lock();
+        let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    }
+}
+
+/// Prints rows in columns as wide as their widest cell.
+pub fn table(head: &[&str], rows: &[Vec<String>]) {
+    let width = |column: usize| {
+        let cells = rows.iter().map(|row| row[column].chars().count());
+        cells.chain([head[column].len()]).max().unwrap_or(0)
+    };
+    let widths: Vec<usize> = (0..head.len()).map(width).collect();
+    let print = |cells: Vec<&str>, faint: bool| {
+        let padded = cells.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}"));
+        let text = padded.collect::<Vec<_>>().join("  ");
+        line(&dim(text.trim_end(), faint && std::io::stdout().is_terminal()));
+    };
+    print(head.to_vec(), true);
+    for row in rows {
+        print(row.iter().map(String::as_str).collect(), false);
+    }
+}
+
+/// A progress bar on stderr; hidden when that is no terminal.
+pub fn progress(total: u64, what: &str) -> indicatif::ProgressBar {
+    let bar = indicatif::ProgressBar::new(total);
+    if let Ok(style) = indicatif::ProgressStyle::with_template("{msg} {bar:24} {pos}/{len}") {
+        bar.set_style(style.progress_chars("━╸─"));
+    }
+    bar.set_message(what.to_owned());
+    bar.tick();
+    bar
+}

@@ -1,0 +1,35 @@
+//! The host's side of `wit/`, generated from the same files as the SDK's.
+#![allow(missing_docs, unreachable_pub, clippy::all, reason = "generated code")]
+
+wasmtime::component::bindgen!({
+    path: "../../wit",
+    inline: "
+        package cara:host;
+        world host {
+            import cara:plugin/log@0.1.0;
+            import cara:plugin/clock@0.1.0;
+            import cara:plugin/settings@0.1.0;
+            import cara:plugin/state@0.1.0;
+            import cara:plugin/secrets@0.1.0;
+            import cara:plugin/turn@0.1.0;
+            export cara:plugin/provider@0.1.0;
+            export cara:plugin/tool@0.1.0;
+        }
+    ",
+    world: "cara:host/host",
+    imports: {
+        "cara:plugin/state@0.1.0": async | trappable,
+        "cara:plugin/secrets@0.1.0": async | trappable,
+        "cara:plugin/turn@0.1.0": async | trappable,
+        default: trappable,
+    },
+    exports: { default: async },
+    require_store_data_send: true,
+    additional_derives: [PartialEq],
+    with: {
+        "cara:plugin/secrets.key": crate::imports::secrets::Key,
+    },
+});
+
+pub use cara::plugin::{turn, types};
+pub use exports::cara::plugin::{provider, tool};

@@ -1,0 +1,112 @@
+//! Rests a component after repeated faults, longer each time, and tries it again by itself.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// Faults in a row that open it.
+const THRESHOLD: u32 = 5;
+/// The first rest; doubles with every further fault.
+const FIRST_REST: Duration = Duration::from_secs(1);
+/// The longest rest.
+const LONGEST_REST: Duration = Duration::from_secs(300);
+
+/// The breaker of one component.
+#[derive(Debug, Default)]
+pub struct Breaker(Mutex<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    faults: u32,
+    until: Option<Instant>,
+}
+
+/// Having a `Pass` tells you: the breaker let this call through.
+#[derive(Debug)]
+pub struct Pass(());
+
+impl Breaker {
+    /// Asks to make a call: the faults in a row and the time left when it rests.
+    pub fn enter(&self, now: Instant) -> Result<Pass, (u32, Duration)> {
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match state.until {
+            Some(until) if now < until => Err((state.faults, until - now)),
+            Some(_) => {
+                // One call is let through to try; others wait for what becomes of it, at most the same rest again.
+                state.until = Some(now + rest(state.faults));
+                Ok(Pass(()))
+            }
+            None => Ok(Pass(())),
+        }
+    }
+
+    /// The call answered: all is well again.
+    pub fn answered(&self, _pass: Pass) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = State::default();
+    }
+
+    /// The call ended in a fault.
+    pub fn faulted(&self, _pass: Pass, now: Instant) {
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        state.faults = state.faults.saturating_add(1);
+        if state.faults >= THRESHOLD {
+            state.until = Some(now + rest(state.faults));
+        }
+    }
+
+    /// The call was cancelled: it says nothing about the component.
+    pub fn abandoned(&self, _pass: Pass, now: Instant) {
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if state.until.is_some() {
+            state.until = Some(now);
+        }
+    }
+}
+
+fn rest(faults: u32) -> Duration {
+    let doublings = faults.saturating_sub(THRESHOLD).min(16);
+    (FIRST_REST * 2_u32.pow(doublings)).min(LONGEST_REST)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn fail(breaker: &Breaker, times: u32, now: Instant) {
+        for _ in 0..times {
+            let pass = breaker.enter(now).unwrap();
+            breaker.faulted(pass, now);
+        }
+    }
+
+    #[test]
+    fn it_opens_after_five_faults_in_a_row_and_closes_again() {
+        let (breaker, now) = (Breaker::default(), Instant::now());
+        fail(&breaker, 4, now);
+        let pass = breaker.enter(now).unwrap();
+        breaker.answered(pass);
+        fail(&breaker, 5, now);
+        assert_eq!(breaker.enter(now).unwrap_err(), (5, Duration::from_secs(1)));
+        let later = now + Duration::from_secs(1);
+        let pass = breaker.enter(later).unwrap();
+        assert!(breaker.enter(later).is_err(), "one trial at a time");
+        breaker.answered(pass);
+        assert!(breaker.enter(later).is_ok());
+    }
+
+    #[test]
+    fn it_rests_longer_each_time_up_to_five_minutes() {
+        let (breaker, mut now) = (Breaker::default(), Instant::now());
+        fail(&breaker, 5, now);
+        let mut rests = Vec::new();
+        for _ in 0..12 {
+            let (_, wait) = breaker.enter(now).unwrap_err();
+            rests.push(wait.as_secs());
+            now += wait;
+            let pass = breaker.enter(now).unwrap();
+            breaker.faulted(pass, now);
+        }
+        assert_eq!(rests, [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300, 300]);
+    }
+}

@@ -1,0 +1,84 @@
+//! Compiled code on disk, authenticated: a file whose MAC is wrong is compiled again, never loaded.
+
+use cara_services::files;
+use cara_signing::Digest;
+use ring::hmac;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::path::PathBuf;
+use wasmtime::Engine;
+use wasmtime::component::Component;
+
+/// Bytes of the MAC (HMAC-SHA256) in front of the code.
+const MAC: usize = 32;
+/// The largest file read: native code of the largest component there may be.
+const LARGEST: u64 = 512 << 20;
+
+/// A folder of compiled components under one key. The key lives in a private file of the same home: who can read it
+/// could as well replace the program (see docs/decisions).
+pub struct CompiledCache {
+    folder: PathBuf,
+    key: hmac::Key,
+}
+
+impl CompiledCache {
+    /// A cache in a private folder, under a key of 32 random bytes.
+    pub fn new(folder: PathBuf, key: &[u8; 32]) -> Self {
+        Self { folder, key: hmac::Key::new(hmac::HMAC_SHA256, key) }
+    }
+
+    fn file(&self, engine: &Engine, digest: &Digest) -> PathBuf {
+        let mut hasher = DefaultHasher::new();
+        engine.precompile_compatibility_hash().hash(&mut hasher);
+        self.folder.join(format!("{}-{:016x}.cwasm", digest.to_hex(), hasher.finish()))
+    }
+
+    fn context(&self, digest: &Digest) -> hmac::Context {
+        let mut context = hmac::Context::with_key(&self.key);
+        context.update(b"cara compiled component 1\0");
+        context.update(digest.as_bytes());
+        context
+    }
+
+    /// Whether code for this component is there; its MAC is checked only when it is loaded.
+    pub fn holds(&self, engine: &Engine, digest: &Digest) -> bool {
+        files::exists(&self.file(engine, digest)).unwrap_or(false)
+    }
+
+    /// The compiled component, if its code is there and authentic.
+    pub(crate) fn load(&self, engine: &Engine, digest: &Digest) -> Option<Component> {
+        let path = self.file(engine, digest);
+        let bytes = files::read_private(&path, LARGEST).ok()??;
+        let (mac, code) = bytes.split_at_checked(MAC)?;
+        let mut context = self.context(digest);
+        context.update(code);
+        // `ring` compares tags in constant time only with the whole message at hand; a fresh MAC over both tags hides
+        // the position of the first difference just as well.
+        let computed = context.sign();
+        let blind = |tag: &[u8]| hmac::sign(&self.key, tag);
+        if blind(computed.as_ref()).as_ref() != blind(mac).as_ref() {
+            tracing::warn!(file = %path.display(), "compiled code failed its check and is compiled again");
+            return None;
+        }
+        // SAFETY: these very bytes were made by `Component::serialize` in `store` of a program that holds the same key:
+        // the MAC over them was just verified, and they are in memory, so nobody can change them in between.
+        #[allow(unsafe_code, reason = "the one `deserialize` of authenticated code")]
+        let component = unsafe { Component::deserialize(engine, code) };
+        component.inspect_err(|error| tracing::debug!(%error, "compiled code is of another wasmtime")).ok()
+    }
+
+    /// Keeps a component's code. A failure costs only time at the next start, so it is logged and forgotten.
+    pub(crate) fn store(&self, engine: &Engine, digest: &Digest, component: &Component) {
+        let kept = component.serialize().map_err(|error| error.to_string()).and_then(|code| {
+            let mut context = self.context(digest);
+            context.update(&code);
+            let mut bytes = Vec::with_capacity(MAC + code.len());
+            bytes.extend_from_slice(context.sign().as_ref());
+            bytes.extend_from_slice(&code);
+            files::ensure_private_dir(&self.folder).map_err(|error| error.to_string())?;
+            files::write_private_atomic(&self.file(engine, digest), &bytes).map_err(|error| error.to_string())
+        });
+        if let Err(error) = kept {
+            tracing::warn!(%error, "compiled code could not be kept");
+        }
+    }
+}

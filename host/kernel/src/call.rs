@@ -1,0 +1,193 @@
+//! One call, one sandbox: a fresh store under limits, watched from outside, and gone afterwards.
+
+use crate::engine::Kernel;
+use crate::fault::{Cause, Fault, cause_of};
+use crate::imports::http::Gate;
+use crate::imports::turn::Turn;
+use crate::imports::wasi::Ambient;
+use crate::limiter::Limiter;
+use crate::loader::Loaded;
+use crate::services::CallServices;
+use cara_authority::{Grants, Refusal};
+use cara_services::egress::{Budget, Spending};
+use std::future::Future;
+use std::pin::pin;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::time::Instant;
+use wasmtime::Store;
+use wasmtime::component::{Instance, ResourceTable};
+use wasmtime_wasi_http::WasiHttpCtx;
+
+/// What the imports see of the call they serve.
+pub(crate) struct Call {
+    pub(crate) grants: Arc<Grants>,
+    pub(crate) services: CallServices,
+    pub(crate) spending: Spending,
+    pub(crate) log_lines: AtomicU32,
+    pub(crate) requests: AtomicU32,
+    /// Bytes it may still send and receive.
+    pub(crate) egress: Arc<Budget>,
+    refusals: Mutex<Vec<Refusal>>,
+    started: Instant,
+    /// Milliseconds from `started` to the last sign of life.
+    active: AtomicU64,
+}
+
+/// How many refusals of one call are kept for the operator; the first ones tell the story.
+const KEPT_REFUSALS: usize = 16;
+
+impl Call {
+    fn new(grants: Arc<Grants>, services: CallServices) -> Self {
+        let limits = grants.limits();
+        Self {
+            spending: Spending::new(services.known.clone()),
+            log_lines: AtomicU32::new(0),
+            requests: AtomicU32::new(0),
+            egress: Arc::new(Budget::new(limits.egress)),
+            refusals: Mutex::default(),
+            started: Instant::now(),
+            active: AtomicU64::new(0),
+            grants,
+            services,
+        }
+    }
+
+    /// Records a refusal, so that the operator sees its text and cure whatever the guest makes of it.
+    pub(crate) fn refuse(&self, refusal: Refusal) -> Refusal {
+        let mut refusals = self.refusals.lock().unwrap_or_else(PoisonError::into_inner);
+        if refusals.len() < KEPT_REFUSALS && !refusals.contains(&refusal) {
+            tracing::debug!(component = %self.grants.component(), refusal = %refusal.text(), "refused");
+            refusals.push(refusal.clone());
+        }
+        refusal
+    }
+
+    /// What is left of the call's time.
+    pub(crate) fn time_left(&self) -> Duration {
+        self.grants.limits().wall.saturating_sub(self.started.elapsed())
+    }
+
+    /// Notes a sign of life: an event came.
+    pub(crate) fn touch(&self) {
+        self.active.store(self.started.elapsed().as_millis() as u64, Ordering::Relaxed);
+    }
+}
+
+/// The data of a call's store.
+pub(crate) struct CallState {
+    pub(crate) table: ResourceTable,
+    pub(crate) limiter: Limiter,
+    pub(crate) call: Arc<Call>,
+    pub(crate) http: WasiHttpCtx,
+    pub(crate) gate: Gate,
+    pub(crate) ambient: Ambient,
+    pub(crate) turn: Option<Turn>,
+}
+
+impl CallState {
+    fn new(call: Arc<Call>, turn: Option<Turn>) -> Self {
+        let limits = call.grants.limits();
+        let mut table = ResourceTable::new();
+        table.set_max_capacity(limits.handles as usize);
+        let mut http = WasiHttpCtx::new();
+        http.set_field_size_limit(64 << 10);
+        Self {
+            table,
+            limiter: Limiter::new(limits),
+            http,
+            gate: Gate::new(call.clone()),
+            ambient: Ambient::default(),
+            turn,
+            call,
+        }
+    }
+}
+
+/// One exported function with its arguments.
+pub(crate) trait Invocation: Send {
+    /// What it returns.
+    type Answer: Send;
+
+    /// Calls it in a fresh instance.
+    fn invoke(
+        self,
+        store: &mut Store<CallState>,
+        instance: &Instance,
+        loaded: &Loaded,
+    ) -> impl Future<Output = wasmtime::Result<Self::Answer>> + Send;
+}
+
+/// What came of a call that returned.
+#[derive(Debug)]
+pub struct Returned<T> {
+    /// What the guest returned.
+    pub answer: T,
+    /// What it was refused on the way, in order, without repetitions.
+    pub refusals: Vec<Refusal>,
+    /// The fuel it burnt.
+    pub fuel: u64,
+}
+
+impl Kernel {
+    /// Runs one call to its end. Dropping the future ends the call at once.
+    pub(crate) async fn call<I: Invocation>(
+        &self,
+        loaded: &Loaded,
+        grants: Arc<Grants>,
+        services: CallServices,
+        turn: Option<Turn>,
+        invocation: I,
+    ) -> Result<Returned<I::Answer>, Fault> {
+        let _place = self.shared.places.acquire().await.expect("the semaphore is never closed");
+        let _running = self.running();
+        let call = Arc::new(Call::new(grants.clone(), services));
+        let limits = grants.limits();
+        let fault = |cause| Fault::new(grants.component(), cause);
+        let mut store = Store::new(&self.shared.engine, CallState::new(call.clone(), turn));
+        store.limiter(|state| &mut state.limiter);
+        store.set_fuel(limits.fuel).expect("fuel is switched on in the engine");
+        store.set_epoch_deadline(1);
+        store.epoch_deadline_async_yield_and_update(1);
+        store.set_hostcall_fuel(limits.transfer as usize);
+        store.set_max_component_handles(limits.handles as usize);
+        let ended = {
+            let work = async {
+                let instance = loaded.pre.instantiate_async(&mut store).await?;
+                invocation.invoke(&mut store, &instance, loaded).await
+            };
+            watch(work, &call, limits.wall, limits.idle).await.map_err(fault)?
+        };
+        match ended {
+            Ok(answer) => {
+                let fuel = limits.fuel.saturating_sub(store.get_fuel().unwrap_or_default());
+                let refusals = std::mem::take(&mut *call.refusals.lock().unwrap_or_else(PoisonError::into_inner));
+                Ok(Returned { answer, refusals, fuel })
+            }
+            Err(error) => Err(fault(cause_of(&error, limits, store.data().limiter.denied()))),
+        }
+    }
+}
+
+/// Waits for the work, at most `wall` in all and `idle` without a sign of life. The epoch makes a spinning guest yield,
+/// so this also fires while one spins; a guest blocked in a host call is simply dropped.
+async fn watch<T>(work: impl Future<Output = T>, call: &Call, wall: Duration, idle: Duration) -> Result<T, Cause> {
+    let mut work = pin!(work);
+    let end = call.started + wall;
+    loop {
+        let quiet = call.started + Duration::from_millis(call.active.load(Ordering::Relaxed)) + idle;
+        tokio::select! {
+            biased;
+            done = &mut work => return Ok(done),
+            () = tokio::time::sleep_until(end.min(quiet)) => {}
+        }
+        let now = Instant::now();
+        if now >= end {
+            return Err(Cause::Wall(wall));
+        }
+        if now >= call.started + Duration::from_millis(call.active.load(Ordering::Relaxed)) + idle {
+            return Err(Cause::Idle(idle));
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! One engine, one linker, one ticker: what all calls share.
+
+use crate::call::CallState;
+use crate::imports;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
+use std::time::Duration;
+use tokio::sync::Semaphore;
+use wasmtime::component::Linker;
+use wasmtime::{Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
+
+/// How often a running guest is made to yield; also how late a spinning guest notices that its time is up.
+const TICK: Duration = Duration::from_millis(10);
+
+/// WebAssembly stack of a guest. Recursion past it is a fault, not a crash.
+const GUEST_STACK: usize = 512 * 1024;
+
+/// How many calls may run at once; further ones wait for a place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PoolSize(pub u32);
+
+impl Default for PoolSize {
+    fn default() -> Self {
+        Self(64)
+    }
+}
+
+/// The engine and what belongs to it. Cheap to clone.
+#[derive(Clone)]
+pub struct Kernel {
+    pub(crate) shared: Arc<Shared>,
+}
+
+pub(crate) struct Shared {
+    pub(crate) engine: Engine,
+    pub(crate) linker: Linker<CallState>,
+    pub(crate) places: Semaphore,
+    ticker: Arc<Ticker>,
+}
+
+impl Kernel {
+    /// Makes the engine. Fails when the machine cannot run compiled WebAssembly or the pool cannot be reserved.
+    pub fn new(pool: PoolSize) -> Result<Self, wasmtime::Error> {
+        let engine = Engine::new(&config(pool))?;
+        let linker = imports::linker(&engine)?;
+        let ticker = Ticker::start(engine.weak());
+        let places = Semaphore::new(pool.0 as usize);
+        Ok(Self { shared: Arc::new(Shared { engine, linker, places, ticker }) })
+    }
+
+    /// Marks a call as running for as long as the value lives, so that the ticker ticks.
+    pub(crate) fn running(&self) -> Running {
+        self.shared.ticker.enter()
+    }
+}
+
+fn config(pool: PoolSize) -> Config {
+    let mut pooling = PoolingAllocationConfig::new();
+    pooling
+        .total_component_instances(pool.0)
+        .total_core_instances(pool.0.saturating_mul(4).max(60))
+        .total_memories(pool.0.saturating_mul(2).max(20))
+        .total_tables(pool.0.saturating_mul(4).max(60))
+        .total_stacks(pool.0)
+        .max_core_instances_per_component(50)
+        .max_memories_per_component(8)
+        .max_tables_per_component(50)
+        .max_component_instance_size(1 << 20)
+        .max_core_instance_size(1 << 20)
+        .table_elements(20_000)
+        .max_memory_size(256 << 20)
+        .linear_memory_keep_resident(128 << 10)
+        .table_keep_resident(8 << 10)
+        .max_unused_warm_slots(4);
+    let mut config = Config::new();
+    config
+        .allocation_strategy(InstanceAllocationStrategy::Pooling(pooling))
+        .consume_fuel(true)
+        .epoch_interruption(true)
+        .concurrency_support(false)
+        .max_wasm_stack(GUEST_STACK)
+        .async_stack_size(GUEST_STACK + (512 << 10))
+        .wasm_backtrace_max_frames(None)
+        .wasm_component_model_async(false)
+        .wasm_relaxed_simd(false)
+        .wasm_memory64(false)
+        .wasm_tail_call(false);
+    config
+}
+
+/// Advances the engine's epoch while calls are running, and sleeps for good while none is.
+struct Ticker {
+    running: AtomicUsize,
+    parked: Mutex<bool>,
+    wake: Condvar,
+}
+
+/// Having a `Running` tells you: the epoch advances.
+pub(crate) struct Running(Arc<Ticker>);
+
+impl Ticker {
+    fn start(engine: wasmtime::EngineWeak) -> Arc<Self> {
+        let ticker = Arc::new(Self { running: AtomicUsize::new(0), parked: Mutex::new(false), wake: Condvar::new() });
+        let weak = Arc::downgrade(&ticker);
+        std::thread::Builder::new()
+            .name("cara-epoch".into())
+            .spawn(move || Self::tick(&weak, &engine))
+            .expect("a thread can be started while the program starts");
+        ticker
+    }
+
+    fn tick(ticker: &Weak<Self>, engine: &wasmtime::EngineWeak) {
+        loop {
+            std::thread::sleep(TICK);
+            let (Some(ticker), Some(engine)) = (ticker.upgrade(), engine.upgrade()) else { return };
+            engine.increment_epoch();
+            drop(engine);
+            let mut parked = ticker.parked.lock().unwrap_or_else(PoisonError::into_inner);
+            if ticker.running.load(Ordering::SeqCst) == 0 {
+                *parked = true;
+                // A time-out, so that the thread notices when the kernel is gone.
+                parked =
+                    ticker.wake.wait_timeout(parked, Duration::from_secs(1)).unwrap_or_else(PoisonError::into_inner).0;
+                *parked = false;
+            }
+        }
+    }
+
+    fn enter(self: &Arc<Self>) -> Running {
+        if self.running.fetch_add(1, Ordering::SeqCst) == 0
+            && *self.parked.lock().unwrap_or_else(PoisonError::into_inner)
+        {
+            self.wake.notify_one();
+        }
+        Running(self.clone())
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.running.fetch_sub(1, Ordering::SeqCst);
+    }
+}

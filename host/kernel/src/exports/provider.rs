@@ -1,0 +1,123 @@
+//! `provider`: models, answers and embeddings.
+
+use super::{presentable, within_output};
+use crate::bindings::provider::{EmbedRequest, Guest, Model, Outcome, Request};
+use crate::bindings::turn::Event;
+use crate::bindings::types::Error;
+use crate::call::{CallState, Invocation, Returned};
+use crate::fault::{Cause, Fault};
+use crate::imports::turn::Turn;
+use crate::loader::Loaded;
+use crate::registry::Component;
+use crate::services::CallServices;
+use cara_authority::Grants;
+use std::sync::Arc;
+use tokio::sync::mpsc;
+use wasmtime::Store;
+use wasmtime::component::Instance;
+
+/// How many events a provider may be ahead of its listener before it waits.
+pub const EVENTS_AHEAD: usize = 64;
+
+fn guest(store: &mut Store<CallState>, instance: &Instance, loaded: &Loaded) -> wasmtime::Result<Guest> {
+    let missing = || wasmtime::Error::new(Cause::Start("it is not a provider".into()));
+    loaded.provider.as_ref().ok_or_else(missing)?.load(store, instance)
+}
+
+struct Complete(Request);
+
+impl Invocation for Complete {
+    type Answer = Result<Outcome, Error>;
+    async fn invoke(
+        self,
+        store: &mut Store<CallState>,
+        instance: &Instance,
+        loaded: &Loaded,
+    ) -> wasmtime::Result<Self::Answer> {
+        guest(&mut *store, instance, loaded)?.call_complete(store, &self.0).await
+    }
+}
+
+struct Models;
+
+impl Invocation for Models {
+    type Answer = Result<Vec<Model>, Error>;
+    async fn invoke(
+        self,
+        store: &mut Store<CallState>,
+        instance: &Instance,
+        loaded: &Loaded,
+    ) -> wasmtime::Result<Self::Answer> {
+        guest(&mut *store, instance, loaded)?.call_models(store).await
+    }
+}
+
+struct Embed(EmbedRequest);
+
+impl Invocation for Embed {
+    type Answer = Result<Vec<Vec<f32>>, Error>;
+    async fn invoke(
+        self,
+        store: &mut Store<CallState>,
+        instance: &Instance,
+        loaded: &Loaded,
+    ) -> wasmtime::Result<Self::Answer> {
+        guest(&mut *store, instance, loaded)?.call_embed(store, &self.0).await
+    }
+}
+
+/// Returned, refused and at fault are three things; an `Err` inside is the component's own.
+pub type Answered<T> = Result<Returned<Result<T, Error>>, Fault>;
+
+fn shown<T>(returned: Returned<Result<T, Error>>, services: &CallServices) -> Returned<Result<T, Error>> {
+    let answer = returned.answer.map_err(|error| presentable(error, services));
+    Returned { answer, refusals: returned.refusals, fuel: returned.fuel }
+}
+
+impl Component {
+    /// Answers a request. Events go to `events` as they come; make it with a capacity of [`EVENTS_AHEAD`]. Dropping the
+    /// future, or the receiver, ends the call.
+    pub async fn complete(
+        &self,
+        grants: &Arc<Grants>,
+        services: &CallServices,
+        request: Request,
+        events: mpsc::Sender<Event>,
+    ) -> Answered<Outcome> {
+        let turn = Turn::new(events, grants.limits().output);
+        let returned = self.call(grants, services, Some(turn), Complete(request)).await?;
+        Ok(shown(returned, services))
+    }
+
+    /// The models on offer now.
+    pub async fn models(&self, grants: &Arc<Grants>, services: &CallServices) -> Answered<Vec<Model>> {
+        let returned = self.call(grants, services, None, Models).await?;
+        if let Ok(models) = &returned.answer {
+            within_output(models.iter().map(|model| (model.id.len() + model.name.len()) as u64 + 32).sum(), grants)?;
+        }
+        Ok(shown(returned, services))
+    }
+
+    /// One vector for each input.
+    pub async fn embed(
+        &self,
+        grants: &Arc<Grants>,
+        services: &CallServices,
+        request: EmbedRequest,
+    ) -> Answered<Vec<Vec<f32>>> {
+        let inputs = request.inputs.len();
+        let returned = self.call(grants, services, None, Embed(request)).await?;
+        if let Ok(vectors) = &returned.answer {
+            // Numbers, not text: four bytes each, and as many vectors as were asked for.
+            let size: usize = vectors.iter().map(|vector| vector.len() * 4).sum();
+            within_output(size as u64 / 16, grants)?;
+            if vectors.len() != inputs {
+                return Err(Fault::new(
+                    grants.component(),
+                    Cause::Trap(format!("{} vectors for {inputs} inputs", vectors.len())),
+                ));
+            }
+        }
+        Ok(shown(returned, services))
+    }
+}

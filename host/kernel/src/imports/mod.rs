@@ -1,0 +1,64 @@
+//! What a component can import: one file an interface, and the linker that offers them all.
+//!
+//! The linker offers the same to everyone. What a component may use of it was decided before: imports that disagree with
+//! the manifest are refused at load, and every function here asks the call's `Grants`.
+
+mod clock;
+pub(crate) mod http;
+pub(crate) mod log;
+pub(crate) mod secrets;
+mod settings;
+mod state;
+pub(crate) mod turn;
+pub(crate) mod wasi;
+
+use crate::bindings::cara::plugin::types;
+use crate::bindings::{self, cara};
+use crate::call::CallState;
+use cara_authority::{Refusal, Rule};
+use wasmtime::Engine;
+use wasmtime::component::{HasSelf, Linker};
+
+/// A linker with all interfaces.
+pub(crate) fn linker(engine: &Engine) -> wasmtime::Result<Linker<CallState>> {
+    let mut linker = Linker::new(engine);
+    wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
+    wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut linker)?;
+    fn same(state: &mut CallState) -> &mut CallState {
+        state
+    }
+    cara::plugin::types::add_to_linker::<_, HasSelf<CallState>>(&mut linker, same)?;
+    cara::plugin::log::add_to_linker::<_, HasSelf<CallState>>(&mut linker, same)?;
+    cara::plugin::clock::add_to_linker::<_, HasSelf<CallState>>(&mut linker, same)?;
+    cara::plugin::settings::add_to_linker::<_, HasSelf<CallState>>(&mut linker, same)?;
+    cara::plugin::state::add_to_linker::<_, HasSelf<CallState>>(&mut linker, same)?;
+    cara::plugin::secrets::add_to_linker::<_, HasSelf<CallState>>(&mut linker, same)?;
+    cara::plugin::turn::add_to_linker::<_, HasSelf<CallState>>(&mut linker, same)?;
+    Ok(linker)
+}
+
+impl types::Host for CallState {}
+
+/// A refusal in the contract's form.
+pub(crate) fn toward_guest(refusal: &Refusal) -> bindings::types::Refusal {
+    use bindings::types::Refusal as Wit;
+    let text = refusal.text().to_owned();
+    match refusal.rule() {
+        Rule::Undeclared => Wit::Undeclared(text),
+        Rule::Ungranted => Wit::Ungranted(text),
+        Rule::Destination => Wit::Destination(text),
+        Rule::Limit => Wit::Limit(text),
+        Rule::Denied => Wit::Denied(text),
+        Rule::Unavailable => Wit::Unavailable(text),
+        Rule::Invalid => Wit::Invalid(text),
+        Rule::Conflict => Wit::Conflict,
+        Rule::Cancelled => Wit::Cancelled,
+    }
+}
+
+impl CallState {
+    /// Turns a gate's answer into the guest's, recording a refusal.
+    pub(crate) fn answer<T>(&self, result: Result<T, Refusal>) -> Result<T, bindings::types::Refusal> {
+        result.map_err(|refusal| toward_guest(&self.call.refuse(refusal)))
+    }
+}

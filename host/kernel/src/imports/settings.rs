@@ -1,0 +1,10 @@
+//! `settings`: what the operator configured for the component.
+
+use crate::bindings::cara::plugin::settings;
+use crate::call::CallState;
+
+impl settings::Host for CallState {
+    fn get(&mut self, key: String) -> wasmtime::Result<Option<String>> {
+        Ok(self.call.grants.settings().get(&key).map(ToString::to_string))
+    }
+}

@@ -1,0 +1,97 @@
+//! The components that can be called, by id.
+
+use crate::breaker::Breaker;
+use crate::call::{Invocation, Returned};
+use crate::engine::Kernel;
+use crate::fault::{Cause, Fault};
+use crate::imports::turn::Turn;
+use crate::loader::{Checked, Loaded};
+use crate::services::CallServices;
+use cara_authority::{ComponentId, Grants};
+use std::collections::BTreeMap;
+use std::sync::{Arc, PoisonError, RwLock};
+use tokio::time::Instant;
+
+/// A loaded component with its breaker. Calls are made through `exports`.
+pub struct Component {
+    kernel: Kernel,
+    loaded: Loaded,
+    breaker: Breaker,
+}
+
+impl Component {
+    /// A component that can be called.
+    pub fn new(kernel: &Kernel, loaded: Loaded) -> Arc<Self> {
+        Arc::new(Self { kernel: kernel.clone(), loaded, breaker: Breaker::default() })
+    }
+
+    /// What was checked before it was loaded: package, manifest, interfaces.
+    pub fn checked(&self) -> &Checked {
+        self.loaded.checked()
+    }
+
+    /// Its id.
+    pub fn id(&self) -> &ComponentId {
+        self.checked().manifest().id()
+    }
+
+    /// Makes one call, unless the component rests.
+    pub(crate) async fn call<I: Invocation>(
+        &self,
+        grants: &Arc<Grants>,
+        services: &CallServices,
+        turn: Option<Turn>,
+        invocation: I,
+    ) -> Result<Returned<I::Answer>, Fault> {
+        debug_assert_eq!(grants.component(), self.id(), "grants belong to the component they were met for");
+        let resting = |(faults, wait)| Fault::new(self.id(), Cause::Resting { faults, wait });
+        let mut trial =
+            Trial { breaker: &self.breaker, pass: Some(self.breaker.enter(Instant::now()).map_err(resting)?) };
+        let result = self.kernel.call(&self.loaded, grants.clone(), services.clone(), turn, invocation).await;
+        match (&result, trial.pass.take()) {
+            (Ok(_), Some(pass)) => self.breaker.answered(pass),
+            (Err(fault), Some(pass)) if fault.counts() => {
+                tracing::warn!(component = %self.id(), %fault, "a call faulted");
+                self.breaker.faulted(pass, Instant::now());
+            }
+            (Err(_), Some(pass)) => self.breaker.abandoned(pass, Instant::now()),
+            (_, None) => {}
+        }
+        result
+    }
+}
+
+/// Gives a pass back when the call's future is dropped before its end.
+struct Trial<'a> {
+    breaker: &'a Breaker,
+    pass: Option<crate::breaker::Pass>,
+}
+
+impl Drop for Trial<'_> {
+    fn drop(&mut self) {
+        if let Some(pass) = self.pass.take() {
+            self.breaker.abandoned(pass, Instant::now());
+        }
+    }
+}
+
+/// All components that can be called. A replaced one is dropped when its last call ends.
+#[derive(Default)]
+pub struct Registry(RwLock<BTreeMap<ComponentId, Arc<Component>>>);
+
+impl Registry {
+    /// Adds a component, in place of one with the same id.
+    pub fn insert(&self, component: Arc<Component>) {
+        self.0.write().unwrap_or_else(PoisonError::into_inner).insert(component.id().clone(), component);
+    }
+
+    /// The component with this id.
+    pub fn get(&self, id: &ComponentId) -> Option<Arc<Component>> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).get(id).cloned()
+    }
+
+    /// All of them, sorted by id.
+    pub fn all(&self) -> Vec<Arc<Component>> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+    }
+}
