@@ -1,0 +1,263 @@
+//! The one outbound HTTP client: nothing else in the host opens a connection.
+//!
+//! ```text
+//! Grants ─→ Destination ─→ send ─→ guest's bytes scanned ─→ values put in ─┐
+//!                                  name resolved, addresses judged ────────┴→ wire ─→ values taken out ─→ guest
+//! ```
+//!
+//! It must not know components, wasmtime or where values are stored. The header with the values in it is made before
+//! the connection is, in memory; no byte of it leaves before every address passed, because there is no connection
+//! before that. Redirects are not followed: a 3xx is an answer like any other, and the next request is judged anew.
+
+use body::{Answer, Outgoing};
+use bytes::Bytes;
+use cara_authority::origin::Scheme;
+use cara_authority::{Destination, Origin, Reach};
+use connect::{ConnectError, Gate, Pool};
+use error::reason;
+use futures_util::future::{Either, select};
+use http::{HeaderValue, Request, Response, header};
+use http_body::Body;
+use http_body_util::BodyExt;
+use http_body_util::combinators::UnsyncBoxBody;
+use hyper::body::Incoming;
+use hyper_util::client::legacy;
+use hyper_util::client::legacy::connect::capture_connection;
+use needles::Sieve;
+use outgoing::{Exchange, Stream, declared_length};
+use std::error::Error;
+use std::pin::pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::sync::OnceCell;
+use tokio::time::{Instant, sleep, timeout};
+
+mod body;
+mod connect;
+mod error;
+mod forms;
+mod incoming;
+mod known;
+mod limits;
+mod needles;
+mod outgoing;
+mod placeholder;
+mod spending;
+
+pub use connect::{Dial, Resolver, Roots, SystemResolver, TcpDial, Wire};
+pub use error::{EgressError, Stage};
+pub use known::{KnownSecrets, SHORTEST};
+pub use limits::{Budget, EgressLimits};
+pub use spending::Spending;
+
+/// The body of an answer. It is read as it comes; dropping it ends the exchange.
+pub type AnswerBody = UnsyncBoxBody<Bytes, EgressError>;
+
+/// What the gate reaches the network with.
+pub struct Doors {
+    /// Names to addresses.
+    pub resolver: Arc<dyn Resolver>,
+    /// Addresses to connections.
+    pub dial: Arc<dyn Dial>,
+    /// Whom to trust.
+    pub roots: Roots,
+}
+
+impl Doors {
+    /// The system's resolver, TCP and the platform's roots.
+    pub fn system() -> Self {
+        Self { resolver: Arc::new(SystemResolver), dial: Arc::new(TcpDial), roots: Roots::Platform }
+    }
+}
+
+/// The gate. Cloning shares its connections.
+#[derive(Clone)]
+pub struct Egress(Arc<Inner>);
+
+struct Inner {
+    known: KnownSecrets,
+    doors: Doors,
+    public: OnceCell<Pool>,
+    loopback: OnceCell<Pool>,
+    loopback_plain: OnceCell<Pool>,
+}
+
+/// Why a body was ended, for whoever sees the exchange break.
+#[derive(Clone, Default)]
+struct Fault(Arc<Mutex<Option<EgressError>>>);
+
+impl Fault {
+    fn set(&self, error: EgressError) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+    }
+
+    fn take(&self) -> Option<EgressError> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+impl Egress {
+    /// A gate. Nothing is opened or read before the first request.
+    pub fn new(known: KnownSecrets, doors: Doors) -> Self {
+        let (public, loopback, loopback_plain) = (OnceCell::new(), OnceCell::new(), OnceCell::new());
+        Self(Arc::new(Inner { known, doors, public, loopback, loopback_plain }))
+    }
+
+    /// The secrets that are taken out of answers.
+    pub fn known(&self) -> &KnownSecrets {
+        &self.0.known
+    }
+
+    /// Sends a request and gives the answer as soon as its header is there.
+    ///
+    /// Of `request` only headers and body count: method and URL are those of the destination.
+    pub async fn send<B>(
+        &self,
+        destination: Destination,
+        request: Request<B>,
+        spending: &Spending,
+        limits: &EgressLimits,
+    ) -> Result<Response<AnswerBody>, EgressError>
+    where
+        B: Body<Data = Bytes> + Send + Unpin + 'static,
+        B::Error: Into<Box<dyn Error + Send + Sync>>,
+    {
+        let deadline = Instant::now() + limits.total;
+        let search = self.0.known.search();
+        let exchange = Exchange {
+            destination: destination.clone(),
+            spending: spending.clone(),
+            search: search.clone(),
+            budget: Arc::clone(&limits.budget),
+        };
+        let fault = Fault::default();
+        let request = self.prepared(&exchange, request, &fault)?;
+        let pool = self.pool(&destination).await?;
+        let answer = self.exchanged(&pool, &destination, request, limits, &fault).await?;
+
+        let (parts, body) = answer.into_parts();
+        limits.budget.take(incoming::size(&parts.headers))?;
+        let origin = destination.origin().clone();
+        let (status, headers) = incoming::head(&parts, destination.method(), &origin, search.as_deref(), spending)?;
+        let scrubbing = search.map(|search| (Arc::clone(&search), Sieve::new(Arc::clone(&search.needles))));
+        let (spending, limits, known) = (spending.clone(), limits.clone(), self.0.known.clone());
+        let (waiting, timer, ended, trailers) = (None, None, false, None);
+        let body = Answer { body, scrubbing, spending, limits, deadline, waiting, timer, ended, trailers, fault, origin, known };
+        let mut response = Response::new(body.boxed_unsync());
+        *response.status_mut() = status;
+        *response.headers_mut() = headers;
+        Ok(response)
+    }
+
+    /// The request as it goes out: header with the values in it, body that gets them as it streams.
+    fn prepared<B>(
+        &self,
+        exchange: &Exchange,
+        request: Request<B>,
+        fault: &Fault,
+    ) -> Result<Request<connect::Sent>, EgressError>
+    where
+        B: Body<Data = Bytes> + Send + Unpin + 'static,
+        B::Error: Into<Box<dyn Error + Send + Sync>>,
+    {
+        let (parts, body) = request.into_parts();
+        let fixed = !exchange.spending.changes_body(&exchange.destination);
+        let declared = declared_length(&parts.headers)?.or(body.size_hint().exact());
+        let length = declared.filter(|&length| fixed || length == 0);
+        let stream = Stream::new(exchange.clone(), &parts.headers);
+        let (head, ()) = exchange.head(parts)?.into_parts();
+        let (budget, origin) = (Arc::clone(&exchange.budget), exchange.destination.origin().clone());
+        let (fault, known) = (fault.clone(), self.0.known.clone());
+        let (sent, ended, trailers) = (0, false, None);
+        let body = Outgoing { body, stream, budget, length, sent, ended, trailers, fault, origin, known };
+        let mut request = Request::from_parts(head, body.boxed());
+        if let Some(length) = length.filter(|&length| length > 0) {
+            request.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(length));
+        }
+        Ok(request)
+    }
+
+    /// Connects, or takes a connection from the pool, and waits for the header of the answer.
+    async fn exchanged(
+        &self,
+        pool: &Pool,
+        destination: &Destination,
+        mut request: Request<connect::Sent>,
+        limits: &EgressLimits,
+        fault: &Fault,
+    ) -> Result<Response<Incoming>, EgressError> {
+        let origin = destination.origin();
+        let late = |stage, limit| EgressError::Timeout { origin: origin.clone(), stage, limit };
+        let failed = |error| fault.take().unwrap_or_else(|| self.failed(destination, &error));
+        let begun = Instant::now();
+        let mut captured = capture_connection(&mut request);
+        let mut answer = pin!(pool.request(request));
+        {
+            let connected = pin!(async { drop(captured.wait_for_connection_metadata().await) });
+            let connected = pin!(timeout(limits.connect.min(limits.total), connected));
+            match select(answer.as_mut(), connected).await {
+                Either::Left((answer, _)) => return answer.map_err(failed),
+                Either::Right((Ok(()), _)) => {}
+                Either::Right((Err(_), _)) => return Err(late(Stage::Connect, limits.connect)),
+            }
+        }
+        let left = limits.total.saturating_sub(begun.elapsed());
+        match select(answer, pin!(sleep(limits.first_byte.min(left)))).await {
+            Either::Left((answer, _)) => answer.map_err(failed),
+            Either::Right(_) if left < limits.first_byte => Err(late(Stage::Finish, limits.total)),
+            Either::Right(_) => Err(late(Stage::FirstByte, limits.first_byte)),
+        }
+    }
+
+    /// The connections for a destination, opened on first use. `http` needs no trusted roots, so none are read.
+    async fn pool(&self, destination: &Destination) -> Result<Pool, EgressError> {
+        let Inner { doors, public, loopback, loopback_plain, .. } = &*self.0;
+        let (reach, scheme) = (destination.reach(), destination.origin().scheme());
+        let (cell, roots) = match (reach, scheme) {
+            (Reach::Public, _) => (public, doors.roots.clone()),
+            (Reach::Loopback, Scheme::Https) => (loopback, doors.roots.clone()),
+            (Reach::Loopback, Scheme::Http) => (loopback_plain, Roots::None),
+        };
+        let gate = || Gate { reach, resolver: Arc::clone(&doors.resolver), dial: Arc::clone(&doors.dial) };
+        let make = || async {
+            let config = tokio::task::spawn_blocking(|| roots.config()).await;
+            match config {
+                Ok(Ok(config)) => Ok(connect::pool(gate(), config, scheme == Scheme::Https)),
+                Ok(Err(error)) => Err(self.untrusted(destination.origin(), &error)),
+                Err(error) => Err(self.untrusted(destination.origin(), &error)),
+            }
+        };
+        cell.get_or_try_init(make).await.cloned()
+    }
+
+    fn untrusted(&self, origin: &Origin, error: &(dyn Error + 'static)) -> EgressError {
+        EgressError::Tls { origin: origin.clone(), reason: reason(&self.0.known, error) }
+    }
+
+    /// What an error of the client means for this destination.
+    fn failed(&self, destination: &Destination, error: &legacy::Error) -> EgressError {
+        let origin = destination.origin().clone();
+        let reason = |error: &(dyn Error + 'static)| reason(&self.0.known, error);
+        if !error.is_connect() {
+            return EgressError::Broken { origin, reason: reason(error) };
+        }
+        let mut source = error.source();
+        while let Some(error) = source {
+            match error.downcast_ref::<ConnectError>() {
+                Some(ConnectError::Refused(address, why)) => {
+                    let refusal = destination.admits(*address).err();
+                    return refusal.map_or(EgressError::Connect { origin, reason: why.to_string() }, Into::into);
+                }
+                Some(ConnectError::Timeout) => {
+                    let limit = Duration::from_secs(30);
+                    return EgressError::Timeout { origin, stage: Stage::Connect, limit };
+                }
+                Some(error @ ConnectError::Dial(_)) => return EgressError::Connect { origin, reason: reason(error) },
+                Some(error) => return EgressError::Resolve { origin, reason: reason(error) },
+                None => source = error.source(),
+            }
+        }
+        // What is left comes from the layer between the connection and HTTP, which is TLS.
+        EgressError::Tls { origin, reason: error.source().map_or_else(String::new, reason) }
+    }
+}

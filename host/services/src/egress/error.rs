@@ -1,0 +1,111 @@
+//! Why a request failed. No variant holds a secret: foreign text is scrubbed, escaped and cut before it gets here.
+
+use super::known::KnownSecrets;
+use cara_authority::{Origin, Refusal};
+use std::error::Error;
+use std::time::Duration;
+
+/// Why a request failed. The source is kept as scrubbed text, because a chain of foreign errors would be printed
+/// unscrubbed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum EgressError {
+    /// A rule said no.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// The name has no address.
+    #[error("the name of `{origin}` cannot be resolved: {reason}\nhint: check the name and this machine's DNS")]
+    Resolve {
+        /// Where to.
+        origin: Origin,
+        /// What the resolver said.
+        reason: String,
+    },
+    /// No address took the connection.
+    #[error("cannot connect to `{origin}`: {reason}\nhint: check that the server runs and that this machine is online")]
+    Connect {
+        /// Where to.
+        origin: Origin,
+        /// What the system said.
+        reason: String,
+    },
+    /// The server is not who it should be, or speaks no TLS that is safe.
+    #[error("no trusted connection to `{origin}`: {reason}\nhint: the server's certificate must fit its name and be signed by an authority this machine trusts")]
+    Tls {
+        /// Where to.
+        origin: Origin,
+        /// What rustls said.
+        reason: String,
+    },
+    /// It took too long.
+    #[error("`{origin}` took over {limit:?} to {stage}")]
+    Timeout {
+        /// Where to.
+        origin: Origin,
+        /// What it was to do.
+        stage: Stage,
+        /// How long it had.
+        limit: Duration,
+    },
+    /// The connection ended in the middle, or what came was not HTTP.
+    #[error("the exchange with `{origin}` broke off: {reason}")]
+    Broken {
+        /// Where to.
+        origin: Origin,
+        /// What hyper said.
+        reason: String,
+    },
+    /// The component's own body failed.
+    #[error("the body of the request to `{origin}` failed: {reason}")]
+    Body {
+        /// Where to.
+        origin: Origin,
+        /// What was wrong.
+        reason: String,
+    },
+}
+
+/// What took too long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// Resolving, connecting and the TLS handshake.
+    Connect,
+    /// Up to the header of the answer.
+    FirstByte,
+    /// From one part of the answer to the next.
+    NextByte,
+    /// The whole exchange.
+    Finish,
+}
+
+impl std::fmt::Display for Stage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Connect => "connect",
+            Self::FirstByte => "begin its answer",
+            Self::NextByte => "go on with its answer",
+            Self::Finish => "finish its answer",
+        })
+    }
+}
+
+/// The texts of an error and its sources: without secrets, on one line, at most 256 bytes.
+pub(super) fn reason(known: &KnownSecrets, error: &(dyn Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        let next = error.to_string();
+        if !text.contains(&next) {
+            text = format!("{text}: {next}");
+        }
+        source = error.source();
+    }
+    let mut plain = String::new();
+    for c in known.scrub_text(&text).chars() {
+        let shown: String = if c.is_control() { c.escape_default().collect() } else { c.into() };
+        if plain.len() + shown.len() > 256 {
+            break;
+        }
+        plain.push_str(&shown);
+    }
+    plain
+}
