@@ -4,6 +4,7 @@
 //! result is shown and never obeyed.
 
 use cara_sdk::provider::{Request, ToolChoice};
+use serde::de::IgnoredAny;
 
 use crate::conversation::{Conversation, Shown, quoted};
 use crate::script::{Act, Pieces, Step};
@@ -40,7 +41,7 @@ pub fn answer(request: &Request, conversation: &Conversation) -> Vec<Step> {
 
 /// The answer to words that need nothing else.
 fn plain(request: &Request, asked: &str) -> String {
-    let bare = asked.trim_end_matches(['.', '!', '?', ',', ' ']).to_lowercase();
+    let bare = asked.trim_end_matches(['.', '!', '?', ',', ' ']).to_ascii_lowercase();
     match bare.as_str() {
         "hi" | "hello" | "hey" | "good morning" | "good afternoon" | "good evening" | "hello there" => {
             format!("Hello!\n{CONNECT}")
@@ -59,10 +60,10 @@ fn call(request: &Request, wish: &str) -> Step {
     if request.tool_choice == ToolChoice::None || !request.tools.iter().any(|tool| tool.name == name) {
         return say(format!("There is no tool {} to call here. {}", quoted(name), offered(request)));
     }
-    match serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(arguments) {
-        Ok(_) => Step::new(Act::ToolCall { name: name.to_owned(), arguments: arguments.to_owned() }),
-        Err(error) => say(format!("{} is not a JSON object: {error}. Write `call {name} {{}}`.", quoted(arguments))),
+    if !arguments.starts_with('{') || serde_json::from_str::<IgnoredAny>(arguments).is_err() {
+        return say(format!("{} is not a JSON object. Write `call {name} {{}}`.", quoted(arguments)));
     }
+    Step::new(Act::ToolCall { name: name.to_owned(), arguments: arguments.to_owned() })
 }
 
 /// The tools a person can call.
@@ -76,11 +77,10 @@ fn offered(request: &Request) -> String {
 
 fn show_result(result: &Shown) -> String {
     let verb = if result.failed { "failed" } else { "returned" };
-    format!(
-        "{} {verb}:\n{}",
-        if result.tool.is_empty() { "A tool".to_owned() } else { format!("`{}`", result.tool) },
-        result.text
-    )
+    match result.tool.as_str() {
+        "" => format!("A tool {verb}:\n{}", result.text),
+        tool => format!("`{tool}` {verb}:\n{}", result.text),
+    }
 }
 
 fn say(text: String) -> Step {

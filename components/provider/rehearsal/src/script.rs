@@ -8,6 +8,7 @@ use cara_sdk::types::Usage;
 
 use crate::conversation::{Conversation, quoted};
 
+mod node;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -20,8 +21,7 @@ pub struct Script {
 }
 
 /// Which turn is due.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Order {
     /// The first turn answers first, and so on; after the last there is none.
     #[default]
@@ -63,7 +63,7 @@ pub struct Step {
     /// In which pieces.
     pub pieces: Pieces,
     /// How often.
-    pub repeat: u32,
+    pub repeat: u64,
     /// How long to wait before each event, milliseconds.
     pub delay_ms: u64,
 }
@@ -120,7 +120,7 @@ impl Script {
     /// Reads a script.
     ///
     /// # Errors
-    /// `bad-request` with the line, or the turn and step, that is wrong.
+    /// `bad-request` with the line that is wrong.
     pub fn parse(text: &str) -> Result<Self, Error> {
         table::parse(text)
     }

@@ -3,230 +3,146 @@
 use cara_sdk::provider::StopReason;
 use cara_sdk::types::Usage;
 use cara_sdk::{Error, ErrorKind};
-use serde::Deserialize;
-use serde_json::Value as Json;
+use toml::de::{DeTable, DeValue};
 
+use super::node::{Fields, Node, wrong};
 use super::{Act, Expectation, Order, Pieces, Script, Step, Subject, Turn};
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-struct ScriptTable {
-    #[serde(default)]
-    order: Order,
-    #[serde(default)]
-    turn: Vec<TurnTable>,
-}
+const ORDERS: [(&str, Order); 3] = [("once", Order::Once), ("loop", Order::Loop), ("any", Order::Any)];
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-struct TurnTable {
-    expect: Option<Expectation>,
-    expect_tool_result: Option<Expectation>,
-    expect_system: Option<Expectation>,
-    #[serde(default)]
-    step: Vec<StepTable>,
-}
+const SUBJECTS: [(&str, Subject); 3] =
+    [("expect", Subject::Message), ("expect-tool-result", Subject::ToolResult), ("expect-system", Subject::System)];
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ExpectationTable {
-    contains: Option<String>,
-    exact: Option<String>,
-    absent: Option<String>,
-}
+const STOPS: [(&str, StopReason); 5] = [
+    ("complete", StopReason::Complete),
+    ("tool-calls", StopReason::ToolCalls),
+    ("length", StopReason::Length),
+    ("stop-sequence", StopReason::StopSequence),
+    ("refused", StopReason::Refused),
+];
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-struct StepTable {
-    text: Option<String>,
-    thinking: Option<String>,
-    signature: Option<String>,
-    tool_call: Option<CallTable>,
-    usage: Option<UsageTable>,
-    error: Option<ErrorTable>,
-    stop: Option<Stop>,
-    chunk: Option<u32>,
-    repeat: Option<u32>,
-    delay_ms: Option<u64>,
-}
+const KINDS: [(&str, ErrorKind); 9] = [
+    ("auth", ErrorKind::Auth),
+    ("rate-limit", ErrorKind::RateLimit),
+    ("overloaded", ErrorKind::Overloaded),
+    ("context-too-long", ErrorKind::ContextTooLong),
+    ("refused", ErrorKind::Refused),
+    ("bad-request", ErrorKind::BadRequest),
+    ("network", ErrorKind::Network),
+    ("unsupported", ErrorKind::Unsupported),
+    ("other", ErrorKind::Other),
+];
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct CallTable {
-    name: String,
-    arguments: Option<toml::Value>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
-#[derive(Default)]
-struct UsageTable {
-    input: u64,
-    output: u64,
-    cache_read: u64,
-    cache_write: u64,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-struct ErrorTable {
-    kind: Kind,
-    message: String,
-    retry: Option<bool>,
-    retry_after_ms: Option<u64>,
-}
-
-/// The contract's stop reasons, by name.
-#[derive(Deserialize)]
-#[serde(remote = "StopReason", rename_all = "kebab-case")]
-enum StopName {
-    Complete,
-    ToolCalls,
-    Length,
-    StopSequence,
-    Refused,
-}
-
-#[derive(Deserialize)]
-struct Stop(#[serde(with = "StopName")] StopReason);
-
-/// The contract's kinds of errors, by name.
-#[derive(Deserialize)]
-#[serde(remote = "ErrorKind", rename_all = "kebab-case")]
-enum KindName {
-    Auth,
-    RateLimit,
-    Overloaded,
-    ContextTooLong,
-    Refused,
-    BadRequest,
-    Network,
-    Unsupported,
-    Other,
-}
-
-#[derive(Deserialize)]
-struct Kind(#[serde(with = "KindName")] ErrorKind);
-
-impl<'de> Deserialize<'de> for Expectation {
-    /// A text alone is what must be contained.
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        match toml::Value::deserialize(deserializer)? {
-            toml::Value::String(text) => Ok(Self { contains: Some(text), ..Self::default() }),
-            value => {
-                let table: ExpectationTable =
-                    value.try_into().map_err(|error: toml::de::Error| serde::de::Error::custom(error.message()))?;
-                Ok(Self { contains: table.contains, exact: table.exact, absent: table.absent })
-            }
-        }
-    }
-}
+/// The keys of a step: what it does, then how.
+const STEP: [&str; 10] =
+    ["text", "thinking", "tool-call", "usage", "error", "stop", "delay-ms", "signature", "chunk", "repeat"];
 
 /// Reads and checks a script.
-pub(super) fn parse(text: &str) -> Result<Script, Error> {
-    let table: ScriptTable = toml::from_str(text).map_err(|error| {
-        let start = error.span().map_or(0, |span| span.start.min(text.len()));
-        let line = text.as_bytes()[..start].iter().filter(|&&byte| byte == b'\n').count() + 1;
-        Error::bad_request(format!("the script cannot be read: line {line}: {}", error.message().trim()))
-    })?;
-    if table.turn.is_empty() {
+pub(super) fn parse(source: &str) -> Result<Script, Error> {
+    let document = DeTable::parse(source)
+        .map_err(|error| wrong(source, error.span().map_or(0, |span| span.start), error.message()))?;
+    let fields = Fields::of(source, document.get_ref(), &["order", "turn"])?;
+    let turns = fields.read("turn", Node::items)?.unwrap_or_default();
+    if turns.is_empty() {
         return Err(Error::bad_request("the script has no `[[turn]]`"));
     }
-    let turns = table.turn.into_iter().enumerate();
-    let turns = turns.map(|(index, turn)| read_turn(index + 1, turn)).collect::<Result<_, _>>()?;
-    Ok(Script { order: table.order, turns })
+    let order = fields.read("order", |order| order.name(&ORDERS))?.unwrap_or_default();
+    Ok(Script { order, turns: turns.into_iter().map(read_turn).collect::<Result<_, _>>()? })
 }
 
-fn read_turn(number: usize, table: TurnTable) -> Result<Turn, Error> {
-    let count = table.step.len();
-    let mut steps = Vec::with_capacity(count);
-    for (index, step) in table.step.into_iter().enumerate() {
-        let wrong = |why: &str| {
-            Error::bad_request(format!("the script cannot be read: turn {number}, step {}: {why}", index + 1))
-        };
-        let step = read_step(step).map_err(|Wrong(why)| wrong(why))?;
-        if matches!(step.act, Act::Stop(_) | Act::Fail(_)) && index + 1 < count {
-            return Err(wrong("nothing is played after `stop` or `error`"));
+fn read_turn(turn: Node<'_>) -> Result<Turn, Error> {
+    let fields = turn.table(&["expect", "expect-tool-result", "expect-system", "step"])?;
+    let mut expectations = Vec::new();
+    for (key, subject) in SUBJECTS {
+        if let Some(expectation) = fields.read(key, read_expectation)? {
+            expectations.push((subject, expectation));
         }
-        steps.push(step);
     }
-    let expectations = [
-        (Subject::Message, table.expect),
-        (Subject::ToolResult, table.expect_tool_result),
-        (Subject::System, table.expect_system),
-    ];
-    let expectations = expectations.into_iter().filter_map(|(subject, expectation)| Some((subject, expectation?)));
-    Ok(Turn { expectations: expectations.collect(), steps })
+    let mut steps: Vec<Step> = Vec::new();
+    for step in fields.read("step", Node::items)?.unwrap_or_default() {
+        if let Some(Step { act: Act::Stop(_) | Act::Fail(_), .. }) = steps.last() {
+            return Err(step.wrong("nothing is played after `stop` or `error`"));
+        }
+        steps.push(read_step(step)?);
+    }
+    Ok(Turn { expectations, steps })
 }
 
-/// Why a step cannot be.
-struct Wrong(&'static str);
+/// A text alone is what must be contained.
+fn read_expectation(expectation: Node<'_>) -> Result<Expectation, Error> {
+    if expectation.value().is_str() {
+        return Ok(Expectation { contains: Some(expectation.text()?), ..Expectation::default() });
+    }
+    let fields = expectation.table(&["contains", "exact", "absent"])?;
+    let read = |key| fields.read(key, Node::text);
+    Ok(Expectation { contains: read("contains")?, exact: read("exact")?, absent: read("absent")? })
+}
 
-fn read_step(table: StepTable) -> Result<Step, Wrong> {
-    let StepTable { chunk, repeat, delay_ms, signature, .. } = table;
-    if signature.is_some() && table.thinking.is_none() {
-        return Err(Wrong("`signature` belongs to `thinking`"));
+fn read_step(step: Node<'_>) -> Result<Step, Error> {
+    let fields = step.table(&STEP)?;
+    let has = |key| fields.get(key).is_some();
+    let act = read_act(step, &fields)?;
+    if has("signature") && !has("thinking") {
+        return Err(step.wrong("`signature` belongs to `thinking`"));
     }
-    let acts = [
-        table.text.map(Act::Text),
-        table.thinking.map(|text| Act::Thinking { text, signature }),
-        table.tool_call.map(|call| Act::ToolCall { name: call.name, arguments: arguments(call.arguments) }),
-        table.usage.map(|usage| Act::Usage(read_usage(&usage))),
-        table.error.map(|error| Act::Fail(read_error(error))),
-        table.stop.map(|Stop(reason)| Act::Stop(reason)),
-    ];
-    let mut acts = acts.into_iter().flatten();
-    let act = match (acts.next(), acts.next()) {
-        (Some(act), None) => act,
-        (None, _) if delay_ms.is_some() => Act::Wait,
-        _ => {
-            return Err(Wrong(
-                "a step has one of `text`, `thinking`, `tool-call`, `usage`, `error`, `stop`, `delay-ms`",
-            ));
-        }
-    };
-    if chunk.is_some() && !matches!(act, Act::Text(_) | Act::Thinking { .. } | Act::ToolCall { .. }) {
-        return Err(Wrong("`chunk` belongs to `text`, `thinking` or `tool-call`"));
+    if has("chunk") && !matches!(act, Act::Text(_) | Act::Thinking { .. } | Act::ToolCall { .. }) {
+        return Err(step.wrong("`chunk` belongs to `text`, `thinking` or `tool-call`"));
     }
-    if repeat.is_some() && matches!(act, Act::Fail(_) | Act::Stop(_)) {
-        return Err(Wrong("`repeat` does not go with `error` or `stop`"));
+    if has("repeat") && matches!(act, Act::Fail(_) | Act::Stop(_)) {
+        return Err(step.wrong("`repeat` does not go with `error` or `stop`"));
     }
-    let pieces = match chunk {
+    let pieces = match fields.read("chunk", Node::number)? {
         None => Pieces::Whole,
-        Some(0) => return Err(Wrong("`chunk` is at least 1")),
-        Some(characters) => Pieces::Characters(characters as usize),
+        Some(0) => return Err(step.wrong("`chunk` is at least 1")),
+        Some(characters) => Pieces::Characters(usize::try_from(characters).unwrap_or(usize::MAX)),
     };
-    Ok(Step { act, pieces, repeat: repeat.unwrap_or(1), delay_ms: delay_ms.unwrap_or(0) })
+    let repeat = fields.read("repeat", Node::number)?.unwrap_or(1);
+    Ok(Step { act, pieces, repeat, delay_ms: fields.read("delay-ms", Node::number)?.unwrap_or(0) })
 }
 
-fn read_usage(table: &UsageTable) -> Usage {
-    Usage { input: table.input, output: table.output, cache_read: table.cache_read, cache_write: table.cache_write }
-}
-
-fn read_error(table: ErrorTable) -> Error {
-    let Kind(kind) = table.kind;
-    let mut error = Error::new(kind, table.message).after(table.retry_after_ms);
-    error.retry = table.retry.unwrap_or(error.retry);
-    error
-}
-
-/// JSON text; a TOML string is taken as that text, right or wrong.
-fn arguments(value: Option<toml::Value>) -> String {
-    match value {
-        None => "{}".to_owned(),
-        Some(toml::Value::String(text)) => text,
-        Some(value) => json(value).to_string(),
+fn read_act(step: Node<'_>, fields: &Fields<'_>) -> Result<Act, Error> {
+    let mut acts = STEP[..6].iter().filter_map(|&key| Some((key, fields.get(key)?)));
+    match (acts.next(), acts.next()) {
+        (Some(("text", text)), None) => Ok(Act::Text(text.text()?)),
+        (Some(("thinking", thinking)), None) => {
+            Ok(Act::Thinking { text: thinking.text()?, signature: fields.read("signature", Node::text)? })
+        }
+        (Some(("tool-call", call)), None) => read_call(call),
+        (Some(("usage", usage)), None) => read_usage(usage),
+        (Some(("error", error)), None) => read_error(error),
+        (Some((_, stop)), None) => Ok(Act::Stop(stop.name(&STOPS)?)),
+        (None, _) if fields.get("delay-ms").is_some() => Ok(Act::Wait),
+        _ => Err(step.wrong("a step has one of `text`, `thinking`, `tool-call`, `usage`, `error`, `stop`, `delay-ms`")),
     }
 }
 
-fn json(value: toml::Value) -> Json {
-    match value {
-        toml::Value::String(text) => Json::String(text),
-        toml::Value::Integer(number) => number.into(),
-        toml::Value::Float(number) => number.into(),
-        toml::Value::Boolean(truth) => truth.into(),
-        toml::Value::Datetime(time) => Json::String(time.to_string()),
-        toml::Value::Array(items) => items.into_iter().map(json).collect(),
-        toml::Value::Table(fields) => fields.into_iter().map(|(key, value)| (key, json(value))).collect(),
+/// Arguments that are a text are sent as that text, right or wrong.
+fn read_call(call: Node<'_>) -> Result<Act, Error> {
+    let fields = call.table(&["name", "arguments"])?;
+    let name = fields.read("name", Node::text)?.ok_or_else(|| call.wrong("`name` is missing"))?;
+    let mut arguments = String::new();
+    match fields.get("arguments") {
+        None => arguments.push_str("{}"),
+        Some(node) => match node.value() {
+            DeValue::String(text) => arguments.push_str(text),
+            _ => node.json(&mut arguments)?,
+        },
     }
+    Ok(Act::ToolCall { name, arguments })
+}
+
+fn read_usage(usage: Node<'_>) -> Result<Act, Error> {
+    let fields = usage.table(&["input", "output", "cache-read", "cache-write"])?;
+    let count = |key| Ok::<_, Error>(fields.read(key, Node::number)?.unwrap_or(0));
+    let (cache_read, cache_write) = (count("cache-read")?, count("cache-write")?);
+    Ok(Act::Usage(Usage { input: count("input")?, output: count("output")?, cache_read, cache_write }))
+}
+
+fn read_error(error: Node<'_>) -> Result<Act, Error> {
+    let fields = error.table(&["kind", "message", "retry", "retry-after-ms"])?;
+    let kind = fields.read("kind", |kind| kind.name(&KINDS))?.ok_or_else(|| error.wrong("`kind` is missing"))?;
+    let message = fields.read("message", Node::text)?.ok_or_else(|| error.wrong("`message` is missing"))?;
+    let mut made = Error::new(kind, message).after(fields.read("retry-after-ms", Node::number)?);
+    made.retry = fields.read("retry", Node::truth)?.unwrap_or(made.retry);
+    Ok(Act::Fail(made))
 }

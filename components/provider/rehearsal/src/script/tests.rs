@@ -83,6 +83,7 @@ fn arguments_are_a_table_made_json_or_a_text_as_it_is() {
         arguments(", arguments = { b = [1, 2.5, true], a = 2026-11-21 }"),
         r#"{"a":"2026-11-21","b":[1,2.5,true]}"#
     );
+    assert_eq!(arguments(", arguments = { n = [0x1F, +1_000, -1.5e06, '\"'] }"), r#"{"n":[31,1000,-1.5e06,"\""]}"#);
     assert_eq!(arguments(", arguments = '{\"broken'"), "{\"broken");
 }
 
@@ -90,25 +91,37 @@ fn arguments_are_a_table_made_json_or_a_text_as_it_is() {
 fn what_cannot_be_read_names_its_place() {
     assert_eq!(wrong(""), "the script has no `[[turn]]`");
     assert!(wrong("[[turn]]\nstep = [").starts_with("the script cannot be read: line 2: "));
-    let message = wrong("[[turn]]\nexpected = 'x'");
-    assert!(message.starts_with("the script cannot be read: line 2: unknown field `expected`"), "{message}");
-    assert!(wrong("[[turn]]\nexpect = { like = 'x' }").contains("unknown field `like`"));
-    assert!(wrong("[[turn]]\nexpect = 3").starts_with("the script cannot be read: line 2: "));
-    assert!(wrong("order = 'random'\n[[turn]]").contains("unknown variant `random`"));
-    assert!(wrong("[[turn]]\nstep = [{ stop = 'tired' }]").contains("unknown variant `tired`"));
+    for (text, why) in [
+        ("[[turn]]\nexpected = 'x'", "line 2: unknown key `expected`, known are `expect`, `expect-tool-result`"),
+        ("[[turn]]\n\nexpect = { like = 'x' }", "line 3: unknown key `like`, known are `contains`"),
+        ("[[turn]]\nexpect = 3", "line 2: this must be a table"),
+        ("turn = 3", "line 1: this must be an array"),
+        ("order = 'random'\n[[turn]]", "line 1: this must be one of `once`, `loop`, `any`"),
+        ("[[turn]]\nstep = [\n{ stop = 'tired' }]", "line 3: this must be one of `complete`, "),
+        ("[[turn]]\nstep = [{ text = 1 }]", "line 2: this must be a text"),
+        ("[[turn]]\n[[turn.step]]\ntext = 'a'\nrepeat = -1", "line 4: this must be a whole number from 0"),
+        ("[[turn]]\nstep = [{ error = { kind = 'auth' } }]", "line 2: `message` is missing"),
+        ("[[turn]]\nstep = [{ error = { message = 'm' } }]", "line 2: `kind` is missing"),
+        ("[[turn]]\nstep = [{ tool-call = { } }]", "line 2: `name` is missing"),
+        ("[[turn]]\nstep = [{ tool-call = { name = 'n', arguments = [inf] } }]", "line 2: JSON has no such number"),
+    ] {
+        let message = wrong(text);
+        let message = message.strip_prefix("the script cannot be read: ").unwrap();
+        assert!(message.starts_with(why), "{message}");
+    }
 }
 
 #[test]
-fn a_step_that_makes_no_sense_is_refused_by_number() {
+fn a_step_that_makes_no_sense_is_refused_with_its_line() {
     for (steps, why) in [
-        ("{}", "step 1: a step has one of"),
-        ("{ text = 'a' }, { text = 'b', thinking = 'c' }", "turn 1, step 2: a step has one of"),
+        ("{}", "line 2: a step has one of"),
+        ("{ text = 'a' }, { text = 'b', thinking = 'c' }", "a step has one of"),
         ("{ repeat = 2 }", "a step has one of"),
         ("{ text = 'a', chunk = 0 }", "`chunk` is at least 1"),
         ("{ usage = {}, chunk = 1 }", "`chunk` belongs to"),
         ("{ text = 'a', signature = 's' }", "`signature` belongs to"),
         ("{ stop = 'length', repeat = 2 }", "`repeat` does not go with"),
-        ("{ stop = 'length' }, { text = 'a' }", "step 1: nothing is played after"),
+        ("{ stop = 'length' }, { text = 'a' }", "line 2: nothing is played after"),
         ("{ error = { kind = 'other', message = 'm' } }, { delay-ms = 1 }", "nothing is played after"),
     ] {
         let message = wrong(&format!("[[turn]]\nstep = [{steps}]"));
