@@ -1,1 +1,7 @@
 //! Acts on the outside world, each kind of effect through one gate.
+pub mod egress;
+pub mod clock;
+pub mod files;
+pub mod home;
+pub mod ledger;
+pub mod vault;

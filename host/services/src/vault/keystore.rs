@@ -1,0 +1,185 @@
+//! Secrets in the operating system's own store, through `keyring-core`.
+//!
+//! Linux and the BSDs: Secret Service (GNOME Keyring, KWallet, KeePassXC) over D-Bus in Rust, no libdbus; values cross the
+//! bus encrypted (Diffie-Hellman session). macOS: Keychain. Windows: Credential Manager (2560 bytes a value). The Linux
+//! kernel's keyring is a store of its own, `Session`: its keys are gone after a reboot, so it is used only where the
+//! operator names it. The crates copy values on the way; what is wiped is what we hold.
+
+use super::{SecretId, SecretStore, SecretValue, StoreKind, VaultError, random};
+use keyring_core::{CredentialStore, Entry, Error};
+use std::sync::{Arc, mpsc};
+use std::time::Duration;
+
+/// Opens a system's store; given to the vault so that a test can bring its own.
+pub type OpenKeystore = Arc<dyn Fn(StoreKind) -> Result<Arc<CredentialStore>, VaultError> + Send + Sync>;
+
+/// How long the first probe of a keystore takes at most: nobody is asked anything, so an answer comes at once or not.
+const PROBE: Duration = Duration::from_secs(3);
+/// How long a call takes at most: the system may be asking a person to unlock the store.
+const CALL: Duration = Duration::from_secs(60);
+const SERVICE: &str = "cara";
+
+/// The stores this system has.
+pub fn open_system_keystore(kind: StoreKind) -> Result<Arc<CredentialStore>, VaultError> {
+    match kind {
+        StoreKind::Keystore => platform().map_err(|e| refused(kind, &e)),
+        #[cfg(target_os = "linux")]
+        StoreKind::Session => match linux_keyutils_keyring_store::Store::new() {
+            Ok(store) => Ok(store),
+            Err(e) => Err(refused(kind, &e)),
+        },
+        _ => Err(VaultError::NoSuchStore(kind)),
+    }
+}
+
+#[cfg(all(unix, not(target_os = "macos")))]
+fn platform() -> Result<Arc<CredentialStore>, Error> {
+    Ok(zbus_secret_service_keyring_store::Store::new()?)
+}
+
+#[cfg(target_os = "macos")]
+fn platform() -> Result<Arc<CredentialStore>, Error> {
+    Ok(apple_native_keyring_store::keychain::Store::new()?)
+}
+
+#[cfg(windows)]
+fn platform() -> Result<Arc<CredentialStore>, Error> {
+    Ok(windows_native_keyring_store::Store::new()?)
+}
+
+/// A system store, with the entries of one home.
+pub(super) struct Keystore {
+    kind: StoreKind,
+    home: String,
+    store: Arc<CredentialStore>,
+}
+
+impl Keystore {
+    /// Connects, without trying it out.
+    pub(super) fn open(kind: StoreKind, home: &str, open: &OpenKeystore) -> Result<Self, VaultError> {
+        let open = open.clone();
+        let store = within(kind, CALL, move || open(kind))?;
+        Ok(Self { kind, home: home.to_owned(), store })
+    }
+
+    /// Writes, reads and deletes an entry to see that the store really works.
+    pub(super) fn probe(kind: StoreKind, open: &OpenKeystore) -> Result<(), VaultError> {
+        let (open, canary) = (open.clone(), hex::encode(random::<16>()?));
+        let name = format!("probe-{}", &canary[..8]);
+        within(kind, PROBE, move || {
+            let store = open(kind)?;
+            let entry = store.build(SERVICE, &name, None).map_err(|e| refused(kind, &e))?;
+            entry.set_secret(canary.as_bytes()).map_err(|e| refused(kind, &e))?;
+            let read = entry.get_secret();
+            entry.delete_credential().map_err(|e| refused(kind, &e))?;
+            if read.map_err(|e| refused(kind, &e))? == canary.as_bytes() {
+                return Ok(());
+            }
+            Err(VaultError::Keystore { kind, reason: "it gives back other bytes than were put in".to_owned() })
+        })
+    }
+
+    /// Calls the store with the entry of `id`.
+    fn call<T: Send + 'static>(
+        &self,
+        id: &SecretId,
+        act: impl FnOnce(Entry) -> Result<T, Error> + Send + 'static,
+    ) -> Result<Option<T>, VaultError> {
+        let (kind, store, name) = (self.kind, self.store.clone(), format!("{}/{id}", self.home));
+        within(kind, CALL, move || match store.build(SERVICE, &name, None).and_then(act) {
+            Ok(value) => Ok(Some(value)),
+            Err(Error::NoEntry) => Ok(None),
+            Err(e) => Err(refused(kind, &e)),
+        })
+    }
+}
+
+impl SecretStore for Keystore {
+    fn kind(&self) -> StoreKind {
+        self.kind
+    }
+
+    fn unlock(&self) -> Result<(), VaultError> {
+        Ok(())
+    }
+
+    fn get(&self, id: &SecretId) -> Result<Option<Arc<SecretValue>>, VaultError> {
+        let value = self.call(id, |entry| entry.get_secret().map(SecretValue::new))?.transpose()?;
+        Ok(value.map(Arc::new))
+    }
+
+    fn set(&self, id: &SecretId, value: Arc<SecretValue>) -> Result<(), VaultError> {
+        let bytes = value.expose().len();
+        let done = self.call(id, move |entry| match entry.set_secret(value.expose()) {
+            Err(Error::TooLong(_, max)) => Ok(Err(VaultError::ValueTooLong { bytes, max: max as usize })),
+            other => other.map(Ok),
+        })?;
+        let gone = VaultError::Keystore { kind: self.kind, reason: "the entry cannot be made".to_owned() };
+        done.unwrap_or(Err(gone))
+    }
+
+    fn remove(&self, id: &SecretId) -> Result<bool, VaultError> {
+        Ok(self.call(id, |entry| entry.delete_credential())?.is_some())
+    }
+}
+
+/// Runs a call that may never return on a thread of its own. One that is too late is left behind: D-Bus and the system
+/// libraries offer no way to stop it, and what it still reads is wiped where it ends.
+fn within<T: Send + 'static>(
+    kind: StoreKind,
+    deadline: Duration,
+    act: impl FnOnce() -> Result<T, VaultError> + Send + 'static,
+) -> Result<T, VaultError> {
+    let failed = |reason: String| VaultError::Keystore { kind, reason };
+    let (send, receive) = mpsc::sync_channel(1);
+    std::thread::Builder::new()
+        .name("keystore".to_owned())
+        .spawn(move || drop(send.send(act())))
+        .map_err(|e| failed(e.to_string()))?;
+    match receive.recv_timeout(deadline) {
+        Ok(result) => result,
+        Err(mpsc::RecvTimeoutError::Timeout) => Err(failed(format!("no answer within {deadline:?}"))),
+        Err(mpsc::RecvTimeoutError::Disconnected) => Err(failed("its library failed".to_owned())),
+    }
+}
+
+/// The reason in words. Not the error itself: some of its variants carry a value, which `Debug` would print.
+fn refused(kind: StoreKind, error: &Error) -> VaultError {
+    let reason = match error {
+        Error::PlatformFailure(cause) | Error::NoStorageAccess(cause) => cause.to_string(),
+        Error::Ambiguous(_) => "it has two entries of one name".to_owned(),
+        Error::BadEncoding(_) | Error::BadDataFormat(..) => "it gave back an entry in another form".to_owned(),
+        other => other.to_string(),
+    };
+    VaultError::Keystore { kind, reason }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_call_that_never_returns_is_left_behind_at_its_deadline() {
+        let (_open, never) = mpsc::channel::<()>();
+        let stuck = move || never.recv().map_err(|_| VaultError::Busy);
+        let error = within(StoreKind::Keystore, Duration::from_millis(10), stuck).unwrap_err().to_string();
+        assert!(error.contains("no answer within 10ms\nhint: "), "{error}");
+    }
+
+    #[test]
+    fn a_library_that_panics_is_an_error() {
+        let panics = || -> Result<(), VaultError> { panic!("as a library may") };
+        assert!(within(StoreKind::Keystore, CALL, panics).unwrap_err().to_string().contains("its library failed"));
+    }
+
+    #[test]
+    fn a_value_inside_a_librarys_error_goes_no_further() {
+        let bytes = b"canary".to_vec();
+        for error in [Error::BadEncoding(bytes.clone()), Error::BadDataFormat(bytes.clone(), "canary".into())] {
+            let ours = refused(StoreKind::Keystore, &error);
+            let text = format!("{ours} {ours:?}");
+            assert!(!text.contains("canary") && !text.contains("99, 97"), "{text}");
+        }
+    }
+}
