@@ -17,14 +17,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Everything that runs.
-pub struct Cara {
-    pub home: Home,
-    pub config: Config,
-    pub ledger: Arc<Ledger>,
-    pub vault: Arc<Vault>,
-    pub services: CallServices,
+pub(crate) struct Cara {
+    pub(crate) home: Home,
+    pub(crate) config: Config,
+    pub(crate) ledger: Arc<Ledger>,
+    pub(crate) vault: Arc<Vault>,
+    pub(crate) services: CallServices,
     /// The installed components, checked; by id.
-    pub installed: BTreeMap<ComponentId, Arc<Checked>>,
+    pub(crate) installed: BTreeMap<ComponentId, Arc<Checked>>,
     kernel: Kernel,
     cache: Arc<CompiledCache>,
     registry: Registry,
@@ -32,7 +32,7 @@ pub struct Cara {
 
 impl Cara {
     /// Starts all parts. Nothing is compiled and no password is asked for yet.
-    pub fn start(log: Option<&str>) -> Result<Self> {
+    pub(crate) fn start(log: Option<&str>) -> Result<Self> {
         let known = KnownSecrets::new();
         crate::logging::start(log, &known)?;
         let home = Home::locate(std::env::var_os("CARA_HOME").filter(|value| !value.is_empty()))?;
@@ -54,7 +54,7 @@ impl Cara {
     }
 
     /// A component, loaded. When its code must be compiled first, all others' is too, in parallel, with a progress bar.
-    pub async fn component(&self, id: &ComponentId) -> Result<Arc<Component>> {
+    pub(crate) async fn component(&self, id: &ComponentId) -> Result<Arc<Component>> {
         if let Some(component) = self.registry.get(id) {
             return Ok(component);
         }
@@ -70,7 +70,7 @@ impl Cara {
     }
 
     /// An installed component.
-    pub fn checked(&self, id: &ComponentId) -> Result<&Arc<Checked>> {
+    pub(crate) fn checked(&self, id: &ComponentId) -> Result<&Arc<Checked>> {
         self.installed.get(id).ok_or_else(|| {
             let known: Vec<String> = self.installed.keys().map(|id| format!("`{id}`")).collect();
             anyhow!("component `{id}` is not installed\nhint: installed are {}", known.join(", "))
@@ -105,7 +105,7 @@ fn trust(home: &Home) -> Result<TrustStore> {
     let patterns =
         cara_bundle::components().iter().map(|built_in| built_in.id.parse()).collect::<Result<Vec<_>, _>>()?;
     let key = cara_signing::PublicKey::from_pem(cara_bundle::public_key())?;
-    store.add(TrustedKey::new("built-in", key, patterns)?)?;
+    store.add(TrustedKey::new(key, "built-in", patterns)?)?;
     Ok(store)
 }
 

@@ -19,7 +19,7 @@ use std::sync::Arc;
 const LARGEST: u64 = 256 * 1024;
 
 /// Chooses by `--model`, else the configuration, else what can be found.
-pub async fn provider(cara: &Cara, choice: &ProviderChoice) -> Result<Provider> {
+pub(crate) async fn provider(cara: &Cara, choice: &ProviderChoice) -> Result<Provider> {
     if let Some(name) = &choice.model {
         return named(cara, name, &choice.settings, "--model names it").await;
     }
@@ -30,7 +30,7 @@ pub async fn provider(cara: &Cara, choice: &ProviderChoice) -> Result<Provider> 
 }
 
 /// The provider of that name, with what its manifest asks granted: naming it is the operator's act.
-pub async fn named(cara: &Cara, name: &ModelName, set: &[SettingArgument], act: &str) -> Result<Provider> {
+pub(crate) async fn named(cara: &Cara, name: &ModelName, set: &[SettingArgument], act: &str) -> Result<Provider> {
     let checked = cara.checked(&name.component)?.clone();
     let Some(declared) = checked.manifest().provider() else {
         bail!("component `{}` offers no models\nhint: `cara plugin list` shows the providers", name.component);
@@ -111,7 +111,7 @@ async fn answering(cara: &Cara, checked: &Arc<Checked>, settings: Settings) -> R
 }
 
 /// Grants what the manifest asks with these settings, records it, and says what is new in one line.
-pub async fn grant(cara: &Cara, checked: &Checked, settings: &Settings, act: &str) -> Result<()> {
+pub(crate) async fn grant(cara: &Cara, checked: &Checked, settings: &Settings, act: &str) -> Result<()> {
     let id = checked.manifest().id();
     let wishes = checked.manifest().wishes(settings);
     if wishes.is_empty() {
@@ -150,7 +150,7 @@ async fn unlock(cara: &Cara, checked: &Checked) -> Result<()> {
 }
 
 /// The component's settings: `--set` over the environment over the configuration over the manifest's defaults.
-pub fn settings(cara: &Cara, checked: &Checked, set: &[SettingArgument]) -> Result<Settings> {
+pub(crate) fn settings(cara: &Cara, checked: &Checked, set: &[SettingArgument]) -> Result<Settings> {
     let manifest = checked.manifest();
     let configured = cara.config.component.get(manifest.id()).map(|config| config.settings.clone());
     let mut values: BTreeMap<String, Value> = configured.unwrap_or_default();
@@ -191,7 +191,7 @@ fn read_text(path: &Path) -> Result<String> {
 }
 
 /// Uses the component's secrets from the environment for this run; they are not stored.
-pub fn use_environment(cara: &Cara, checked: &Checked) {
+pub(crate) fn use_environment(cara: &Cara, checked: &Checked) {
     let manifest = checked.manifest();
     for secret in manifest.secrets() {
         let value = secret.env.iter().find_map(|name| set_variable(name));

@@ -8,17 +8,17 @@ use clap_complete::Shell;
 #[derive(Debug, Parser)]
 #[command(name = "cara", version, propagate_version = true, arg_required_else_help = true)]
 #[command(after_help = "State lives in CARA_HOME, or in the platform's usual data folder.")]
-pub struct Arguments {
+pub(crate) struct Arguments {
     #[command(subcommand)]
-    pub command: Command,
+    pub(crate) command: Command,
 
     /// Write diagnostics to stderr: error, warn, info, debug, trace, or a filter like `component=debug`.
     #[arg(long, global = true, value_name = "FILTER", env = "CARA_LOG")]
-    pub log: Option<String>,
+    pub(crate) log: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]
-pub enum Command {
+pub(crate) enum Command {
     /// Talk to a model.
     Chat(Chat),
     /// List the models that a provider offers.
@@ -37,39 +37,39 @@ pub enum Command {
 }
 
 #[derive(Debug, Args)]
-pub struct Chat {
+pub(crate) struct Chat {
     #[command(flatten)]
-    pub provider: ProviderChoice,
+    pub(crate) provider: ProviderChoice,
 
     /// Ask once, print the answer and end. `-` reads the text from stdin.
     #[arg(short, long, value_name = "TEXT")]
-    pub message: Option<String>,
+    pub(crate) message: Option<String>,
 
     /// With --message: print every event as one JSON object a line.
     #[arg(long, requires = "message")]
-    pub json: bool,
+    pub(crate) json: bool,
 
     /// The operator's instructions to the model.
     #[arg(long, value_name = "TEXT")]
-    pub system: Option<String>,
+    pub(crate) system: Option<String>,
 }
 
 #[derive(Debug, Args)]
-pub struct ProviderChoice {
+pub(crate) struct ProviderChoice {
     /// The model: `provider:model`, or a provider for its default. Naming a provider grants it what its manifest asks.
     #[arg(long, value_name = "PROVIDER[:MODEL]")]
-    pub model: Option<ModelName>,
+    pub(crate) model: Option<ModelName>,
 
     /// A setting of the provider for this run. `KEY=@FILE` takes the file's text.
     #[arg(long = "set", value_name = "KEY=VALUE", requires = "model")]
-    pub settings: Vec<SettingArgument>,
+    pub(crate) settings: Vec<SettingArgument>,
 }
 
 /// `KEY=VALUE` or `KEY=@FILE`.
 #[derive(Debug, Clone)]
-pub struct SettingArgument {
-    pub key: String,
-    pub value: String,
+pub(crate) struct SettingArgument {
+    pub(crate) key: String,
+    pub(crate) value: String,
 }
 
 impl std::str::FromStr for SettingArgument {
@@ -81,17 +81,17 @@ impl std::str::FromStr for SettingArgument {
 }
 
 #[derive(Debug, Args)]
-pub struct Models {
+pub(crate) struct Models {
     #[command(flatten)]
-    pub provider: ProviderChoice,
+    pub(crate) provider: ProviderChoice,
 
     /// Print a JSON array.
     #[arg(long)]
-    pub json: bool,
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, Subcommand)]
-pub enum Secrets {
+pub(crate) enum Secrets {
     /// Store a secret; its value is read from a prompt, or from stdin when that is no terminal.
     Set {
         /// `COMPONENT/NAME`, or a component with one secret.
@@ -118,7 +118,7 @@ pub enum Secrets {
 
 /// A key derivation function.
 #[derive(Debug, Clone, Copy, Default, ValueEnum)]
-pub enum KdfName {
+pub(crate) enum KdfName {
     /// Argon2id, 64 MiB, 3 passes.
     #[default]
     Argon2id,
@@ -127,7 +127,7 @@ pub enum KdfName {
 }
 
 #[derive(Debug, Subcommand)]
-pub enum Plugin {
+pub(crate) enum Plugin {
     /// List the installed components.
     List {
         /// Print a JSON array.

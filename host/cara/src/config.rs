@@ -17,42 +17,42 @@ const LARGEST: u64 = 1024 * 1024;
 /// The operator's configuration.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct Config {
+pub(crate) struct Config {
     /// `[chat]`
-    pub chat: ChatConfig,
+    pub(crate) chat: ChatConfig,
     /// `[vault]`
-    pub vault: VaultConfig,
+    pub(crate) vault: VaultConfig,
     /// `[component.<id>]`
-    pub component: BTreeMap<ComponentId, ComponentConfig>,
+    pub(crate) component: BTreeMap<ComponentId, ComponentConfig>,
 }
 
 /// Defaults of `cara chat`.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct ChatConfig {
+pub(crate) struct ChatConfig {
     /// The model when `--model` is not given.
     #[serde(deserialize_with = "model")]
-    pub model: Option<ModelName>,
+    pub(crate) model: Option<ModelName>,
     /// The operator's instructions to the model.
-    pub system: Option<String>,
+    pub(crate) system: Option<String>,
 }
 
 /// Where secrets are kept.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct VaultConfig {
+pub(crate) struct VaultConfig {
     /// `auto`, `keystore`, `file` or `session`.
-    pub store: StoreChoice,
+    pub(crate) store: StoreChoice,
 }
 
 /// What the operator sets for one component.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct ComponentConfig {
+pub(crate) struct ComponentConfig {
     /// Its settings.
-    pub settings: BTreeMap<String, Value>,
+    pub(crate) settings: BTreeMap<String, Value>,
     /// Its limits, up or down.
-    pub limits: LimitsTable,
+    pub(crate) limits: LimitsTable,
 }
 
 fn model<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<ModelName>, D::Error> {
@@ -62,7 +62,7 @@ fn model<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Mod
 
 impl Config {
     /// Reads the file; one that does not exist is empty.
-    pub fn read(path: &Path) -> Result<Self> {
+    pub(crate) fn read(path: &Path) -> Result<Self> {
         let Some(bytes) = files::read_capped(path, LARGEST)? else { return Ok(Self::default()) };
         let shown = path.display();
         let text = String::from_utf8(bytes).with_context(|| format!("`{shown}` is not UTF-8"))?;

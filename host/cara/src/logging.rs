@@ -7,7 +7,7 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
 
 /// Switches diagnostics on; without a filter there are none.
-pub fn start(filter: Option<&str>, known: &KnownSecrets) -> Result<()> {
+pub(crate) fn start(filter: Option<&str>, known: &KnownSecrets) -> Result<()> {
     let Some(filter) = filter.filter(|filter| !filter.is_empty()) else { return Ok(()) };
     let filter = EnvFilter::try_new(filter).with_context(|| format!("`{filter}` is not a log filter"))?;
     tracing_subscriber::fmt()

@@ -6,7 +6,7 @@ use std::path::Path;
 use zeroize::Zeroizing;
 
 /// The environment variable with the vault's password, for unattended use.
-pub const PASSWORD_VARIABLE: &str = "CARA_VAULT_PASSWORD";
+pub(crate) const PASSWORD_VARIABLE: &str = "CARA_VAULT_PASSWORD";
 
 /// Shortest password of a new vault.
 const SHORTEST: usize = 8;
@@ -15,7 +15,7 @@ const SHORTEST: usize = 8;
 const LARGEST: u64 = 64 * 1024;
 
 /// The password of a vault file: from the environment, else from the terminal.
-pub fn vault_password(purpose: Purpose, vault: &Path) -> Result<SecretValue, PromptError> {
+pub(crate) fn vault_password(purpose: Purpose, vault: &Path) -> Result<SecretValue, PromptError> {
     if let Some(value) = std::env::var_os(PASSWORD_VARIABLE) {
         return value_of(value.into_encoded_bytes());
     }
@@ -29,7 +29,7 @@ pub fn vault_password(purpose: Purpose, vault: &Path) -> Result<SecretValue, Pro
 }
 
 /// A new password, typed twice.
-pub fn new_password(prompt: &str) -> Result<SecretValue, PromptError> {
+pub(crate) fn new_password(prompt: &str) -> Result<SecretValue, PromptError> {
     loop {
         let first = typed(prompt)?;
         if first.expose().len() < SHORTEST {
@@ -44,13 +44,13 @@ pub fn new_password(prompt: &str) -> Result<SecretValue, PromptError> {
 }
 
 /// One line typed without being shown.
-pub fn typed(prompt: &str) -> Result<SecretValue, PromptError> {
+pub(crate) fn typed(prompt: &str) -> Result<SecretValue, PromptError> {
     let line = rpassword::prompt_password(prompt).map_err(|error| Box::new(error) as PromptError)?;
     value_of(line.into_bytes())
 }
 
 /// A secret's value: typed on a terminal, or all of stdin without the line end.
-pub fn secret_value(prompt: &str) -> Result<SecretValue, PromptError> {
+pub(crate) fn secret_value(prompt: &str) -> Result<SecretValue, PromptError> {
     if std::io::stdin().is_terminal() {
         return typed(prompt);
     }
@@ -70,7 +70,7 @@ fn value_of(bytes: Vec<u8>) -> Result<SecretValue, PromptError> {
 const REPLACEMENT_VARIABLE: &str = "CARA_VAULT_NEW_PASSWORD";
 
 /// The password to change to: from the environment, else typed twice.
-pub fn replacement() -> Result<SecretValue, PromptError> {
+pub(crate) fn replacement() -> Result<SecretValue, PromptError> {
     match std::env::var_os(REPLACEMENT_VARIABLE) {
         Some(value) => value_of(value.into_encoded_bytes()),
         None if std::io::stdin().is_terminal() => new_password("New password: "),

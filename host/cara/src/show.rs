@@ -12,12 +12,12 @@ fn dim(text: &str, terminal: bool) -> String {
 }
 
 /// A line about what happens, on stderr.
-pub fn note(text: &str) {
+pub(crate) fn note(text: &str) {
     eprintln!("{}", dim(&harmless(text), std::io::stderr().is_terminal()));
 }
 
 /// An error with all its causes, on stderr.
-pub fn error(error: &anyhow::Error) {
+pub(crate) fn error(error: &anyhow::Error) {
     let mut text = error.to_string();
     for cause in error.chain().skip(1).map(ToString::to_string) {
         if !text.contains(&cause) {
@@ -29,7 +29,7 @@ pub fn error(error: &anyhow::Error) {
 }
 
 /// Why a turn failed, with what was refused on the way.
-pub fn failure(failure: &Failure) {
+pub(crate) fn failure(failure: &Failure) {
     eprintln!("error: {}", harmless(&failure.message));
     for refusal in &failure.refusals {
         eprintln!("{}", harmless(refusal));
@@ -40,12 +40,12 @@ pub fn failure(failure: &Failure) {
 }
 
 /// A line on stdout.
-pub fn line(text: &str) {
+pub(crate) fn line(text: &str) {
     let _ = writeln!(std::io::stdout(), "{text}");
 }
 
 /// Writes an answer while it comes.
-pub struct Streaming {
+pub(crate) struct Streaming {
     terminal: bool,
     thinking: bool,
     fresh_line: bool,
@@ -53,12 +53,12 @@ pub struct Streaming {
 
 impl Streaming {
     /// An answer that has not begun.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { terminal: std::io::stdout().is_terminal(), thinking: false, fresh_line: true }
     }
 
     /// Shows one event.
-    pub fn event(&mut self, event: &TurnEvent) {
+    pub(crate) fn event(&mut self, event: &TurnEvent) {
         match event {
             TurnEvent::Text { text } => {
                 if std::mem::take(&mut self.thinking) {
@@ -79,7 +79,7 @@ impl Streaming {
     }
 
     /// Ends the line the answer stopped in.
-    pub fn end_line(&mut self) {
+    pub(crate) fn end_line(&mut self) {
         if !self.fresh_line {
             self.put("\n");
         }
@@ -95,7 +95,7 @@ impl Streaming {
 }
 
 /// Prints rows in columns as wide as their widest cell.
-pub fn table(head: &[&str], rows: &[Vec<String>]) {
+pub(crate) fn table(head: &[&str], rows: &[Vec<String>]) {
     let width = |column: usize| {
         let cells = rows.iter().map(|row| row[column].chars().count());
         cells.chain([head[column].len()]).max().unwrap_or(0)
@@ -113,7 +113,7 @@ pub fn table(head: &[&str], rows: &[Vec<String>]) {
 }
 
 /// A progress bar on stderr; hidden when that is no terminal.
-pub fn progress(total: u64, what: &str) -> indicatif::ProgressBar {
+pub(crate) fn progress(total: u64, what: &str) -> indicatif::ProgressBar {
     let bar = indicatif::ProgressBar::new(total);
     if let Ok(style) = indicatif::ProgressStyle::with_template("{msg} {bar:24} {pos}/{len}") {
         bar.set_style(style.progress_chars("━╸─"));

@@ -17,7 +17,7 @@ const LONGEST: u64 = 1024 * 1024;
 const INTERRUPTED: u8 = 130;
 
 /// Runs the command.
-pub async fn run(cara: &Cara, chat: Chat) -> Result<ExitCode> {
+pub(crate) async fn run(cara: &Cara, chat: Chat) -> Result<ExitCode> {
     let provider = choose::provider(cara, &chat.provider).await?;
     let system = chat.system.or_else(|| cara.config.chat.system.clone());
     let conversation = Conversation::new(system);

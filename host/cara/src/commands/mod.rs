@@ -13,7 +13,7 @@ use clap::CommandFactory;
 use std::process::ExitCode;
 
 /// Runs the command that was typed.
-pub fn run(arguments: Arguments) -> Result<ExitCode> {
+pub(crate) fn run(arguments: Arguments) -> Result<ExitCode> {
     if let Command::Completion { shell } = arguments.command {
         clap_complete::generate(shell, &mut Arguments::command(), "cara", &mut std::io::stdout());
         return Ok(ExitCode::SUCCESS);

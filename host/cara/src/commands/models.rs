@@ -18,7 +18,7 @@ struct Row {
 }
 
 /// Runs the command.
-pub async fn run(cara: &Cara, models: Models) -> Result<ExitCode> {
+pub(crate) async fn run(cara: &Cara, models: Models) -> Result<ExitCode> {
     let provider = choose::provider(cara, &models.provider).await?;
     let returned = provider.component.models(&provider.grants, &provider.services).await?;
     let offered = returned.answer.map_err(|error| match returned.refusals.first() {

@@ -11,7 +11,7 @@ use serde::Serialize;
 use std::process::ExitCode;
 
 /// Runs the command.
-pub async fn run(cara: &Cara, plugin: Plugin) -> Result<ExitCode> {
+pub(crate) async fn run(cara: &Cara, plugin: Plugin) -> Result<ExitCode> {
     match plugin {
         Plugin::List { json } => list(cara, json).await?,
         Plugin::Inspect { id, json } => inspect(cara, &ComponentId::parse(&id)?, json).await?,

@@ -26,7 +26,7 @@ const COMMANDS: [(&str, &str); 4] = [
 ];
 
 /// Runs until `/exit` or the end of input.
-pub async fn run(cara: &Cara, mut provider: Provider, mut conversation: Conversation) -> Result<ExitCode> {
+pub(crate) async fn run(cara: &Cara, mut provider: Provider, mut conversation: Conversation) -> Result<ExitCode> {
     let empty = conversation.clone();
     let mut editor = editor(cara)?;
     show::note(&format!("cara {} · {} · /help shows the commands", env!("CARGO_PKG_VERSION"), full_name(&provider)));

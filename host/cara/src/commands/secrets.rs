@@ -3,7 +3,7 @@
 use crate::boot::Cara;
 use crate::cli::{KdfName, Secrets};
 use crate::{choose, passwords, show};
-use anyhow::{Result, bail};
+use anyhow::{Error, Result, bail};
 use cara_authority::ComponentId;
 use cara_services::vault::{Kdf, Purpose, SecretId};
 use serde::Serialize;
@@ -11,7 +11,7 @@ use std::process::ExitCode;
 use tokio::task::spawn_blocking;
 
 /// Runs the command.
-pub async fn run(cara: &Cara, secrets: Secrets) -> Result<ExitCode> {
+pub(crate) async fn run(cara: &Cara, secrets: Secrets) -> Result<ExitCode> {
     match secrets {
         Secrets::Set { secret } => set(cara, &secret).await?,
         Secrets::List { json } => list(cara, json).await?,
@@ -56,7 +56,7 @@ async fn set(cara: &Cara, text: &str) -> Result<()> {
     let prompt = format!("{}: ", declared.label);
     let (vault, wanted) = (cara.vault.clone(), id.clone());
     let stored = spawn_blocking(move || -> Result<_> {
-        let value = passwords::secret_value(&prompt)?;
+        let value = passwords::secret_value(&prompt).map_err(Error::from_boxed)?;
         vault.set(&wanted, value)?;
         Ok(vault.kind()?)
     });
@@ -99,8 +99,8 @@ async fn rotate(cara: &Cara, kdf: KdfName) -> Result<()> {
     };
     let (vault, folder) = (cara.vault.clone(), cara.home.vault_dir());
     spawn_blocking(move || -> Result<()> {
-        let old = passwords::vault_password(Purpose::Unlock, &folder)?;
-        let new = passwords::replacement()?;
+        let old = passwords::vault_password(Purpose::Unlock, &folder).map_err(Error::from_boxed)?;
+        let new = passwords::replacement().map_err(Error::from_boxed)?;
         Ok(vault.rotate_password(&old, &new, kdf)?)
     })
     .await??;
