@@ -1,4 +1,4 @@
-//! The rules of docs/architecture.md and docs/style.md, as tests on the source.
+//! The rules of docs/architecture.md and docs/style.md, as tests on source.
 //!
 //! It reads files only, so it needs nothing of ours compiled.
 //!

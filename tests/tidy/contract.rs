@@ -1,4 +1,4 @@
-//! `wit/` is well formed, documented, and the one source of both sides' bindings.
+//! `wit/` is well formed, documented, and the source of both bindings.
 
 use crate::{none, root};
 use proc_macro2::{TokenStream, TokenTree};

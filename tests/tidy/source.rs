@@ -1,4 +1,4 @@
-//! One source file and what its tokens say; test code and comments are told apart.
+//! One source file, read as tokens; test code and comments told apart.
 
 use proc_macro2::{Delimiter, Group, TokenStream, TokenTree};
 use std::fs;

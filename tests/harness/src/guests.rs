@@ -38,7 +38,7 @@ pub fn component_of(id: &str, manifest: &str) -> Package {
     let header = bytes.len() - content - length_of(content);
     assert_eq!(bytes[header - 1], 0, "the last section is a custom section");
     let bare = &bytes[..header - 1];
-    Package::read(cara_signing::manifest::embed(bare, manifest).unwrap()).unwrap()
+    wrapped(bare, manifest)
 }
 
 /// How many bytes a LEB128 number takes.
@@ -49,6 +49,15 @@ fn length_of(mut number: usize) -> usize {
         length += 1;
     }
     length
+}
+
+/// A component with a manifest put into it.
+///
+/// # Panics
+/// When it has one already, or is none.
+#[must_use]
+pub fn wrapped(component: &[u8], manifest: &str) -> Package {
+    Package::read(cara_signing::manifest::embed(component, manifest).unwrap()).unwrap()
 }
 
 /// Signs a package with the key that the tests trust for everything, and verifies it.

@@ -1,4 +1,4 @@
-//! Everything that is logged in this process, at trace level, from every crate.
+//! Everything logged in this process, at trace level, from every crate.
 
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};

@@ -1,4 +1,4 @@
-//! An HTTP server on loopback that answers from a script and remembers what it was sent.
+//! A scripted HTTP server on loopback that remembers what it was sent.
 
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response, StatusCode};

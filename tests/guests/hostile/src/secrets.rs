@@ -1,4 +1,4 @@
-//! Attacks on secrets: those of others, kept placeholders, the guest's own memory.
+//! Attacks on secrets: those of others, kept ones, the own memory.
 
 use crate::network::{Plan, send};
 use crate::{Answer, say};

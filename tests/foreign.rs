@@ -1,0 +1,95 @@
+//! A component by another toolchain, with its WASI imports: Python.
+//!
+//! A lane of its own: it needs `componentize-py` on the path, or `CARA_FOREIGN=1`, which installs it from PyPI into the
+//! target folder (CI does). Without either it says that it was skipped. One test, because the component takes seconds
+//! to make and to compile.
+
+#![allow(clippy::unwrap_used)]
+
+use cara_harness::{Subject, World, captured, wrapped};
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// The version that is installed; its bindings are what `foreign/app.py` is written against.
+const VERSION: &str = "0.25.1";
+
+/// The tool's program, installed if that was asked for.
+fn componentize() -> Option<PathBuf> {
+    let runs = |program: &Path| Command::new(program).arg("--version").output().is_ok_and(|output| output.status.success());
+    let on_path = PathBuf::from("componentize-py");
+    if runs(&on_path) {
+        return Some(on_path);
+    }
+    std::env::var_os("CARA_FOREIGN")?;
+    let venv = Path::new(env!("CARGO_TARGET_TMPDIR")).join("componentize-py");
+    let folder = venv.join(if cfg!(windows) { "Scripts" } else { "bin" });
+    let program = folder.join("componentize-py");
+    if !runs(&program) {
+        let python = if cfg!(windows) { "python" } else { "python3" };
+        run(Command::new(python).args(["-m", "venv"]).arg(&venv));
+        run(Command::new(folder.join("pip")).args(["install", "--quiet", &format!("componentize-py=={VERSION}")]));
+    }
+    Some(program)
+}
+
+/// Runs a program that has to succeed.
+#[track_caller]
+fn run(command: &mut Command) {
+    let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// Makes the component of `tests/foreign`.
+fn build(componentize: &Path) -> Vec<u8> {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("foreign");
+    let contract = source.parent().unwrap().parent().unwrap().join("wit");
+    let folder = tempfile::tempdir().unwrap();
+    // A copy, because Python leaves its cache beside what it reads.
+    std::fs::copy(source.join("app.py"), folder.path().join("app.py")).unwrap();
+    let file = folder.path().join("app.wasm");
+    run(Command::new(componentize)
+        .arg("-d")
+        .arg(contract)
+        .arg("-d")
+        .arg(source.join("wit"))
+        .args(["-w", "test:foreign/python-tool", "componentize", "app", "-p"])
+        .arg(folder.path())
+        .arg("-o")
+        .arg(&file));
+    std::fs::read(file).unwrap()
+}
+
+async fn text(subject: &Subject, tool: &str) -> String {
+    subject.tool(tool, json!({})).await.unwrap().text().to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_python_component_runs_and_finds_no_machine_around_it() {
+    let Some(componentize) = componentize() else {
+        println!("skipped: `componentize-py` is not on the path\nhint: run it with CARA_FOREIGN=1 to install it from PyPI");
+        return;
+    };
+    let log = captured();
+    let manifest = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("foreign/component.toml")).unwrap();
+    let world = World::new().await;
+    let subject = world.package(wrapped(&build(&componentize), &manifest)).load();
+
+    subject.lives().await;
+    assert_eq!((text(&subject, "count").await, text(&subject, "count").await), ("1".into(), "2".into()), "its state lasts");
+
+    let ambient: Value = serde_json::from_str(&text(&subject, "ambient").await).unwrap();
+    assert_eq!(ambient["environment"], json!({}), "{ambient}");
+    assert!(ambient["arguments"].as_array().unwrap().iter().all(|argument| argument == ""), "{ambient}");
+    for attempt in ["read", "list", "write", "connect", "resolve"] {
+        assert!(ambient[attempt].as_str().unwrap().starts_with("failed: "), "{attempt}: {ambient}");
+    }
+    assert_eq!((&ambient["time"], &ambient["random"]), (&json!(true), &json!(true)));
+    assert_eq!(log.lines(&["python-tool", "a line on stdout"]).len(), 1);
+    assert_eq!(log.lines(&["python-tool", "a line on stderr"]).len(), 1);
+
+    let fault = subject.fault("spin", json!({})).await;
+    assert_eq!(fault, "component `python-tool` was stopped: it used up its 1000000000 units of fuel");
+    let fault = subject.fault("fail", json!({})).await;
+    assert_eq!(fault, "component `python-tool` broke: it panicked");
+}
