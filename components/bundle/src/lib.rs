@@ -109,14 +109,16 @@ mod tests {
     #[test]
     fn a_component_larger_than_it_was_built_is_not_unpacked() {
         let bomb = zstd::bulk::compress(&vec![0; 1 << 20], 1).unwrap();
-        let embedded = Embedded { id: "bomb", version: "0.1.0", wasm_zst: bomb.leak(), wasm_len: 1024, bundle_json: "" };
+        let embedded =
+            Embedded { id: "bomb", version: "0.1.0", wasm_zst: bomb.leak(), wasm_len: 1024, bundle_json: "" };
         assert!(matches!(embedded.component(), Err(EmbeddedError::Damaged { .. })));
     }
 
     #[test]
     fn a_component_cut_short_is_refused() {
         let short = zstd::bulk::compress(&[0; 100], 1).unwrap();
-        let embedded = Embedded { id: "short", version: "0.1.0", wasm_zst: short.leak(), wasm_len: 1024, bundle_json: "" };
+        let embedded =
+            Embedded { id: "short", version: "0.1.0", wasm_zst: short.leak(), wasm_len: 1024, bundle_json: "" };
         assert!(matches!(embedded.component(), Err(EmbeddedError::Length { found: 100, .. })));
     }
 }

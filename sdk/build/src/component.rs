@@ -15,7 +15,9 @@ pub enum ComponentError {
     #[error("the compiled module is not WebAssembly\nhint: remove the target folder and build again")]
     Module(#[source] wasmparser::BinaryReaderError),
     /// The module does not fit a world.
-    #[error("the compiled module fits no world: {0:#}\nhint: export a world with `cara_sdk::export_provider!` or `export_tool!`")]
+    #[error(
+        "the compiled module fits no world: {0:#}\nhint: export a world with `cara_sdk::export_provider!` or `export_tool!`"
+    )]
     World(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The manifest is refused.
     #[error(transparent)]

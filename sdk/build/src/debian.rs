@@ -112,7 +112,8 @@ impl<'a> Lists<'a> {
         let installed = self.installed()?;
         // Debian's `rustc-web` also needs a C compiler; that one is there, or the host could not be built.
         let libraries = self.needs("libstd-rust-web-dev")?;
-        let missing = libraries.into_iter().filter(|name| !WANTED.contains(&name.as_str()) && !installed.contains(name));
+        let missing =
+            libraries.into_iter().filter(|name| !WANTED.contains(&name.as_str()) && !installed.contains(name));
         packages.extend(missing);
         progress(Step::Downloading(&packages));
         let downloads = folder.join("packages");
@@ -129,18 +130,17 @@ impl<'a> Lists<'a> {
 
 /// A program that starts the unpacked compiler with its own libraries.
 fn wrap(root: &Path, rustc: &Path) -> Result<(), Reason> {
-    let libraries = root.join("usr/lib");
-    let mut folders = vec![libraries.clone()];
-    let entries = std::fs::read_dir(&libraries).map_err(Reason::file(&libraries))?;
-    folders.extend(entries.flatten().map(|entry| entry.path()).filter(|path| path.to_string_lossy().contains("-linux-")));
+    let mut folders = Vec::new();
+    for libraries in [root.join("usr/lib"), root.join("lib")] {
+        // Older Debian has some libraries in `/lib`, newer has none there.
+        let entries = std::fs::read_dir(&libraries).into_iter().flatten().flatten();
+        folders.extend(entries.map(|entry| entry.path()).filter(|path| path.to_string_lossy().contains("-linux-")));
+    }
     folders.sort();
     let folders: Vec<String> = folders.iter().map(|folder| folder.to_string_lossy().into_owned()).collect();
     let program = root.join("usr/bin/rustc").to_string_lossy().into_owned();
-    let script = format!(
-        "#!/bin/sh\nLD_LIBRARY_PATH={} exec {} \"$@\"\n",
-        quoted(&folders.join(":")),
-        quoted(&program)
-    );
+    let script =
+        format!("#!/bin/sh\nLD_LIBRARY_PATH={} exec {} \"$@\"\n", quoted(&folders.join(":")), quoted(&program));
     if std::fs::read_to_string(rustc).is_ok_and(|found| found == script) {
         return Ok(());
     }

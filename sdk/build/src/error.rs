@@ -28,7 +28,9 @@ pub enum Error {
         source: RunError,
     },
     /// Cargo's description is not what is documented.
-    #[error("cargo describes the sources in a form that is not known here\nhint: use the cargo that comes with Rust 1.95 or newer")]
+    #[error(
+        "cargo describes the sources in a form that is not known here\nhint: use the cargo that comes with Rust 1.95 or newer"
+    )]
     Description(#[source] serde_json::Error),
     /// There is no such package.
     #[error("there is no package `{package}` in `{}`\nhint: it must be a member of the workspace there", .workspace.display())]
@@ -39,7 +41,9 @@ pub enum Error {
         workspace: PathBuf,
     },
     /// The package makes no library that can become a component.
-    #[error("package `{0}` makes no component\nhint: add `crate-type = [\"cdylib\", \"rlib\"]` under `[lib]` in its Cargo.toml")]
+    #[error(
+        "package `{0}` makes no component\nhint: add `crate-type = [\"cdylib\", \"rlib\"]` under `[lib]` in its Cargo.toml"
+    )]
     NotCdylib(String),
     /// Two packages make components of one id.
     #[error("packages `{first}` and `{second}` both have the id `{id}`\nhint: change one of their component.toml")]

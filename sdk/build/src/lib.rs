@@ -25,8 +25,8 @@ mod environment;
 mod error;
 pub mod key;
 mod nested;
-mod tools;
 mod toolchain;
+mod tools;
 mod workspace;
 
 pub use builder::{Builder, Built, component_folders, target_folder};

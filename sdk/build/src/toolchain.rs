@@ -265,7 +265,8 @@ impl Search<'_> {
         let probe = self.folder.join("probe");
         write(&probe.join("src/lib.rs"), "//! Nothing.\n")?;
         let manifest = probe.join("Cargo.toml");
-        let package = "[package]\nname = \"probe\"\nedition = \"2024\"\n[lib]\ncrate-type = [\"cdylib\"]\n[workspace]\n";
+        let package =
+            "[package]\nname = \"probe\"\nedition = \"2024\"\n[lib]\ncrate-type = [\"cdylib\"]\n[workspace]\n";
         write(&manifest, &format!("{package}{}", self.profiles))?;
         (self.progress)(Step::CompilingStd);
         let mut cargo = command(&self.tools.cargo);

@@ -32,7 +32,8 @@ impl Tools {
     /// The machine's own. In a build script `CARGO` and `RUSTC` name the running toolchain's.
     #[must_use]
     pub fn from_environment() -> Self {
-        let named = |variable, otherwise: &str| std::env::var_os(variable).map_or_else(|| otherwise.into(), PathBuf::from);
+        let named =
+            |variable, otherwise: &str| std::env::var_os(variable).map_or_else(|| otherwise.into(), PathBuf::from);
         Self {
             cargo: named("CARGO", "cargo"),
             rustc: named("RUSTC", "rustc"),
@@ -53,7 +54,7 @@ pub enum RunError {
     #[error("`{0}` is not installed")]
     Missing(String),
     /// It could not be started or read.
-    #[error("`{program}` cannot be run")]
+    #[error("`{program}` cannot be run: {source}")]
     Start {
         /// The program.
         program: String,

@@ -52,8 +52,7 @@ impl Workspace {
         cargo.args(["metadata", "--format-version=1", "--no-deps", "--manifest-path"]).arg(folder.join("Cargo.toml"));
         let unreadable = |source: RunError| Error::Metadata { folder: folder.to_owned(), source };
         let text = ask(&mut cargo, None).map_err(unreadable)?;
-        let Description { workspace_root: root, packages } =
-            serde_json::from_str(&text).map_err(Error::Description)?;
+        let Description { workspace_root: root, packages } = serde_json::from_str(&text).map_err(Error::Description)?;
         let manifest = root.join("Cargo.toml");
         let manifest = std::fs::read_to_string(&manifest).map_err(Error::read(&manifest))?;
         // Cargo has read it already; what it accepted and we do not understand has no profile for us.
