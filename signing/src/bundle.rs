@@ -174,38 +174,38 @@ pub enum BundleError {
     /// More bytes than `Bundle::MAX_BYTES`.
     #[error(
         "the signature file is {0} bytes, the most is {max}\n\
-         hint: sign the component again with `cara sign`",
+         hint: its author has to sign the component again",
         max = Bundle::MAX_BYTES
     )]
     TooLarge(usize),
     /// Not the JSON of a bundle.
     #[error(
         "the signature file is not a Sigstore bundle: {0}\n\
-         hint: sign the component again with `cara sign`"
+         hint: its author has to sign the component again"
     )]
     Json(Foreign),
     /// Another media type than `MEDIA_TYPE`.
     #[error(
         "the signature file has the media type `{0}`, it must be `{MEDIA_TYPE}`\n\
-         hint: sign the component again with `cara sign`"
+         hint: its author has to sign the component again"
     )]
     MediaType(Foreign),
     /// A plain signature instead of a DSSE envelope.
     #[error(
         "the signature file holds no DSSE envelope, so it says nothing about a manifest\n\
-         hint: sign the component again with `cara sign`"
+         hint: its author has to sign the component again"
     )]
     NoEnvelope,
     /// Not exactly one signature.
     #[error(
         "the signature file has {0} signatures, it must have one\n\
-         hint: sign the component again with `cara sign`"
+         hint: its author has to sign the component again"
     )]
     Signatures(usize),
     /// Made with a certificate instead of a key.
     #[error(
         "the signature file names a certificate, not a key\n\
-         hint: ask the author for a signature made with a key (`cara sign`)"
+         hint: ask the author for a signature made with a key"
     )]
     NotAKey,
     /// Not the standard base64 form.
@@ -217,7 +217,7 @@ pub enum BundleError {
     /// Not a key id of ours.
     #[error(
         "the signature file names the key `{0}`, which is not a key id\n\
-         hint: sign the component again with `cara sign`"
+         hint: its author has to sign the component again"
     )]
     KeyId(Foreign),
     /// Two places name two keys.

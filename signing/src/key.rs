@@ -224,13 +224,13 @@ pub enum KeyError {
     /// Not a secret key.
     #[error(
         "the secret key is not an Ed25519 key in PKCS#8 PEM\n\
-         hint: to make one, run `cara keys generate`"
+         hint: `openssl genpkey -algorithm ed25519` makes one"
     )]
     Secret,
     /// Not a public key.
     #[error(
         "the public key is not an Ed25519 key in PEM or base64\n\
-         hint: to print the public half of a signing key, run `cara keys public`"
+         hint: `openssl pkey -in KEY -pubout` prints the public half of a signing key"
     )]
     Public,
     /// A public key of small order.
@@ -240,7 +240,7 @@ pub enum KeyError {
     )]
     Weak,
     /// Not a key id.
-    #[error("`{0}` is not a key id\nhint: to see the ids of trusted keys, run `cara trust list`")]
+    #[error("`{0}` is not a key id\nhint: `trust.toml` in cara's home has the ids of trusted keys")]
     Id(Foreign),
 }
 

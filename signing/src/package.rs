@@ -106,14 +106,14 @@ pub enum PackageError {
     /// More bytes than `Package::MAX_BYTES`.
     #[error(
         "the package is {0} bytes, the most is {max}\n\
-         hint: build it with `cara build`, which makes it small",
+         hint: build it with cara's `sdk/build`, which makes it small",
         max = Package::MAX_BYTES
     )]
     TooLarge(usize),
     /// A core module where a component must be.
     #[error(
         "the file is a core WebAssembly module, not a component\n\
-         hint: build it with `cara build`, or wrap it with `wasm-tools component new`"
+         hint: build it with cara's `sdk/build`, or wrap it with `wasm-tools component new`"
     )]
     CoreModule,
     /// Not WebAssembly, cut short, or damaged.
@@ -125,25 +125,25 @@ pub enum PackageError {
     /// Components inside components without end.
     #[error(
         "the package nests components too deep\n\
-         hint: build it with `cara build`; no honest tool nests more than 100"
+         hint: build it with cara's `sdk/build`; no honest tool nests more than 100"
     )]
     TooDeep,
     /// No manifest section.
     #[error(
         "the component has no manifest\n\
-         hint: build it with `cara build`, which puts `component.toml` into it"
+         hint: build it with cara's `sdk/build`, which puts `component.toml` into it"
     )]
     NoManifest,
     /// More than one manifest section.
     #[error(
         "the component has more than one manifest\n\
-         hint: start from the component without `cara:manifest` sections, then run `cara build`"
+         hint: start from the component without `cara:manifest` sections"
     )]
     TwoManifests,
     /// A manifest section in a nested component or module.
     #[error(
         "a part inside the component has a manifest of its own\n\
-         hint: compose from parts without `cara:manifest` sections, then run `cara build`"
+         hint: compose from parts without `cara:manifest` sections"
     )]
     NestedManifest,
     /// More bytes than `manifest::MAX_BYTES`.

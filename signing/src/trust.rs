@@ -306,7 +306,7 @@ pub enum TrustError {
     /// More bytes than `TrustStore::MAX_BYTES`.
     #[error(
         "the trust store is {0} bytes, the most is {max}\n\
-         hint: remove keys you do not use with `cara trust remove`",
+         hint: remove keys you do not use",
         max = TrustStore::MAX_BYTES
     )]
     TooLarge(usize),
@@ -341,13 +341,13 @@ pub enum TrustError {
     /// Neither a key id nor a digest.
     #[error(
         "`{0}` is neither a key id nor a digest, so it cannot be revoked\n\
-         hint: to see both, run `cara trust list`"
+         hint: give each key a name and an entry of its own"
     )]
     Revoked(Foreign),
     /// A key is there already.
     #[error(
         "key `{id}` is trusted already, as `{name}`\n\
-         hint: to let it sign more components, run `cara trust allow`"
+         hint: to let it sign more components, add them to its `components`"
     )]
     SameKey {
         /// The name it has.
@@ -356,7 +356,7 @@ pub enum TrustError {
         id: KeyId,
     },
     /// A key is not there.
-    #[error("key `{0}` is not trusted\nhint: to see the trusted keys, run `cara trust list`")]
+    #[error("key `{0}` is not trusted\nhint: `trust.toml` in cara's home has the trusted keys")]
     NotTrusted(KeyId),
     /// A name is taken.
     #[error("another trusted key is named `{0}`\nhint: choose another name with `--name`")]

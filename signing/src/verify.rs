@@ -170,7 +170,7 @@ pub enum VerifyError {
     /// The trust store holds no key at all.
     #[error(
         "component `{id}` is signed by key `{key}`, and no key is trusted yet\n\
-         hint: if you know its author, run `cara trust add <public key> --component {id}`"
+         hint: if you know its author, add the key to `trust.toml` in cara's home, with `{id}` in its `components`"
     )]
     NobodyTrusted {
         /// The component.
@@ -181,7 +181,7 @@ pub enum VerifyError {
     /// The key is not in the trust store.
     #[error(
         "component `{id}` is signed by key `{key}`, which is not trusted\n\
-         hint: if you know its author, run `cara trust add <public key> --component {id}`"
+         hint: if you know its author, add the key to `trust.toml` in cara's home, with `{id}` in its `components`"
     )]
     UnknownKey {
         /// The component.
@@ -214,7 +214,7 @@ pub enum VerifyError {
     /// The key is trusted, but for other components.
     #[error(
         "key `{key}` (`{name}`) may not sign component `{id}`\n\
-         hint: to allow it, run `cara trust allow {key} {id}`"
+         hint: to allow it, add `{id}` to the `components` of key {key} in `trust.toml`"
     )]
     NotAllowed {
         /// The component.
@@ -227,7 +227,7 @@ pub enum VerifyError {
     /// The payload is not an in-toto statement.
     #[error(
         "the signature of component `{id}` is over `{found}`, it must be over `{PAYLOAD_TYPE}`\n\
-         hint: sign the component again with `cara sign`"
+         hint: its author has to sign the component again"
     )]
     PayloadType {
         /// The component.
@@ -249,7 +249,7 @@ pub enum VerifyError {
     /// The key signed something else than a statement about a component.
     #[error(
         "what was signed for component `{id}` is not understood: {problem}\n\
-         hint: sign the component again with `cara sign`"
+         hint: its author has to sign the component again"
     )]
     Statement {
         /// The component.
@@ -271,7 +271,7 @@ pub enum VerifyError {
     /// The signature is for another file name.
     #[error(
         "the signature beside component `{id}` is for the file `{signed}`, it must be for `{id}.wasm`\n\
-         hint: sign the component again with `cara sign`"
+         hint: its author has to sign the component again"
     )]
     OtherFile {
         /// The component.

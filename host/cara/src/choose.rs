@@ -21,7 +21,9 @@ const LARGEST: u64 = 256 * 1024;
 /// Chooses by `--model`, else the configuration, else what can be found.
 pub(crate) async fn provider(cara: &Cara, choice: &ProviderChoice) -> Result<Provider> {
     if let Some(name) = &choice.model {
-        return named(cara, name, &choice.settings, "--model names it").await;
+        let script = choice.script.iter().map(|path| SettingArgument { key: "script".into(), value: format!("@{path}") });
+        let set: Vec<SettingArgument> = choice.settings.iter().cloned().chain(script).collect();
+        return named(cara, name, &set, "--model names it").await;
     }
     if let Some(name) = &cara.config.chat.model {
         return named(cara, name, &[], "the configuration names it").await;

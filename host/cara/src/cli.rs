@@ -60,6 +60,10 @@ pub(crate) struct ProviderChoice {
     #[arg(long, value_name = "PROVIDER[:MODEL]")]
     pub(crate) model: Option<ModelName>,
 
+    /// A script for a provider that plays one; short for `--set script=@FILE`.
+    #[arg(long, value_name = "FILE", requires = "model")]
+    pub(crate) script: Option<String>,
+
     /// A setting of the provider for this run. `KEY=@FILE` takes the file's text.
     #[arg(long = "set", value_name = "KEY=VALUE", requires = "model")]
     pub(crate) settings: Vec<SettingArgument>,

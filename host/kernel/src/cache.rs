@@ -82,3 +82,51 @@ impl CompiledCache {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::engine::{Kernel, PoolSize};
+
+    /// The smallest component there is: a header and nothing else.
+    const EMPTY: &[u8] = b"\0asm\x0d\0\x01\0";
+
+    fn engine() -> Engine {
+        Kernel::new(PoolSize(1)).unwrap().shared.engine.clone()
+    }
+
+    #[test]
+    fn code_that_was_kept_is_loaded_by_who_holds_the_key_for_that_component_only() {
+        let (engine, folder) = (engine(), tempfile::tempdir().unwrap());
+        let cache = |key: u8| CompiledCache::new(folder.path().join("cache"), &[key; 32]);
+        let digest = Digest::of(EMPTY);
+        cache(1).store(&engine, &digest, &Component::from_binary(&engine, EMPTY).unwrap());
+        assert!(cache(1).holds(&engine, &digest) && cache(1).load(&engine, &digest).is_some());
+        assert!(cache(2).load(&engine, &digest).is_none(), "another key");
+        let other = Digest::of(b"other");
+        std::fs::rename(cache(1).file(&engine, &digest), cache(1).file(&engine, &other)).unwrap();
+        assert!(cache(1).load(&engine, &other).is_none(), "another component's code");
+    }
+
+    #[test]
+    fn code_that_was_changed_or_cut_is_never_loaded() {
+        let (engine, folder) = (engine(), tempfile::tempdir().unwrap());
+        let cache = CompiledCache::new(folder.path().join("cache"), &[7; 32]);
+        let digest = Digest::of(EMPTY);
+        cache.store(&engine, &digest, &Component::from_binary(&engine, EMPTY).unwrap());
+        let path = cache.file(&engine, &digest);
+        let good = std::fs::read(&path).unwrap();
+        let step = (good.len() / 97).max(1);
+        for at in (0..MAC + 8).chain((MAC..good.len()).step_by(step)) {
+            let mut bad = good.clone();
+            bad[at] ^= 1;
+            std::fs::write(&path, &bad).unwrap();
+            assert!(cache.load(&engine, &digest).is_none(), "byte {at} flipped");
+            std::fs::write(&path, &good[..at]).unwrap();
+            assert!(cache.load(&engine, &digest).is_none(), "cut at {at}");
+        }
+        std::fs::write(&path, &good).unwrap();
+        assert!(cache.load(&engine, &digest).is_some());
+    }
+}

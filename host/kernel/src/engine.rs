@@ -41,11 +41,16 @@ pub(crate) struct Shared {
 impl Kernel {
     /// Makes the engine. Fails when the machine cannot run compiled WebAssembly or the pool cannot be reserved.
     pub fn new(pool: PoolSize) -> Result<Self, wasmtime::Error> {
-        let engine = Engine::new(&config(pool))?;
+        let engine = Engine::new(&Self::engine_config(pool))?;
         let linker = imports::linker(&engine)?;
         let ticker = Ticker::start(engine.weak());
         let places = Semaphore::new(pool.0 as usize);
         Ok(Self { shared: Arc::new(Shared { engine, linker, places, ticker }) })
+    }
+
+    /// The settings of the engine; public, so that what the kernel costs can be measured against wasmtime alone.
+    pub fn engine_config(pool: PoolSize) -> Config {
+        config(pool)
     }
 
     /// Marks a call as running for as long as the value lives, so that the ticker ticks.

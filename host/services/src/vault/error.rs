@@ -18,7 +18,7 @@ pub enum VaultError {
     #[error(transparent)]
     Name(#[from] BadName),
     /// Not `component/name`.
-    #[error("`{0}` does not name a secret\nhint: write `component/name`, like `openai/api-key`")]
+    #[error("`{0}` does not name a secret\nhint: write `component/name`, like `acme/api-key`")]
     NotAnId(String),
     /// A secret or password without a byte.
     #[error("an empty value is not a secret\nhint: type or pipe the value in")]

@@ -1,0 +1,226 @@
+//! What comes out when imports, manifest and grant meet.
+#![allow(clippy::unwrap_used)]
+
+use cara_authority::limits::LimitsTable;
+use cara_authority::manifest::Place;
+use cara_authority::{Capability, Grants, Interfaces, Manifest, Reach, Refusal, Rule};
+use http::{Method, Uri};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+
+const MANIFEST: &str = r#"
+id = "acme"
+version = "1.0.0"
+summary = "A provider"
+contract = "cara:plugin@0.1"
+
+[provider]
+default-model = "m"
+rank = 1
+detect = "secret"
+
+[[http]]
+host = "{setting:base-url}"
+methods = ["GET", "POST"]
+why = "the API"
+
+[[http]]
+host = "*.files.example"
+methods = ["GET"]
+paths = ["/public/"]
+why = "files"
+
+[[secret]]
+name = "api-key"
+label = "Key"
+env = ["ACME_KEY"]
+audience = ["{setting:base-url}"]
+in = ["header"]
+
+[[setting]]
+key = "base-url"
+label = "Where the API is"
+type = "url"
+default = "https://api.acme.example/v1"
+
+[state]
+why = "remembers a cursor"
+
+[limits]
+wall = "20s"
+"#;
+
+/// A component binary that imports and exports these instances, made by hand: it needs no code to be read.
+fn binary(imports: &[&str], exports: &[&str]) -> Vec<u8> {
+    use wasm_encoder::{Component, ComponentExportKind, ComponentExportSection, ComponentImportSection};
+    use wasm_encoder::{ComponentTypeRef, ComponentTypeSection, InstanceType};
+    let mut component = Component::new();
+    let mut types = ComponentTypeSection::new();
+    types.instance(&InstanceType::new());
+    component.section(&types);
+    let mut section = ComponentImportSection::new();
+    for name in imports.iter().chain(&["cara:plugin/types@0.1.0"]) {
+        section.import(*name, ComponentTypeRef::Instance(0));
+    }
+    component.section(&section);
+    let mut section = ComponentExportSection::new();
+    for name in exports {
+        section.export(*name, ComponentExportKind::Instance, 0, None);
+    }
+    component.section(&section);
+    component.finish()
+}
+
+const ALL: [&str; 5] = [
+    "wasi:http/outgoing-handler@0.2.12",
+    "cara:plugin/secrets@0.1.0",
+    "cara:plugin/settings@0.1.0",
+    "cara:plugin/state@0.1.0",
+    "cara:plugin/turn@0.1.0",
+];
+
+fn interfaces(imports: &[&str]) -> Interfaces {
+    Interfaces::read(&binary(imports, &["cara:plugin/provider@0.1.0"])).unwrap()
+}
+
+fn meet(granted: &[&str], settings: Value) -> Grants {
+    let manifest = Manifest::parse(MANIFEST).unwrap();
+    let granted: Vec<Capability> = granted.iter().map(|text| Capability::parse(text).unwrap()).collect();
+    let settings: BTreeMap<String, Value> = serde_json::from_value(settings).unwrap();
+    let settings = manifest.settings(&settings).unwrap();
+    Grants::meet(&manifest, &interfaces(&ALL), &granted, settings, &LimitsTable::default())
+}
+
+fn go(grants: &Grants, method: &str, url: &str) -> Result<Reach, Refusal> {
+    let uri: Uri = url.parse().unwrap();
+    grants.destination(&Method::from_bytes(method.as_bytes()).unwrap(), &uri).map(|destination| destination.reach())
+}
+
+#[test]
+fn binary_and_manifest_must_say_the_same() {
+    let manifest = Manifest::parse(MANIFEST).unwrap();
+    assert_eq!(interfaces(&ALL).agree(&manifest), Ok(()));
+    for left_out in 0..ALL.len() {
+        let mut fewer = ALL.to_vec();
+        let import = fewer.remove(left_out);
+        let error = interfaces(&fewer).agree(&manifest).unwrap_err().to_string();
+        assert!(error.contains("does not import"), "{import}: {error}");
+    }
+    let bare = Manifest::parse(&MANIFEST[..MANIFEST.find("[[http]]").unwrap()]).unwrap();
+    for import in &ALL[..4] {
+        let error = interfaces(&[import, ALL[4]]).agree(&bare).unwrap_err().to_string();
+        assert!(error.contains("its manifest has no"), "{import}: {error}");
+    }
+    let tool = Interfaces::read(&binary(&ALL[..4], &["cara:plugin/tool@0.1.0"])).unwrap();
+    assert!(tool.agree(&manifest).is_err(), "a provider that exports a tool");
+}
+
+#[test]
+fn nothing_is_allowed_before_it_is_granted_and_the_refusal_says_which_it_is() {
+    let grants = meet(&[], json!({}));
+    let rule = |result: Result<Reach, Refusal>| result.unwrap_err().rule();
+    assert_eq!(rule(go(&grants, "GET", "https://api.acme.example/v1/models")), Rule::Ungranted);
+    assert_eq!(rule(go(&grants, "GET", "https://evil.example/")), Rule::Undeclared);
+    assert_eq!(grants.secret("api-key").unwrap_err().rule(), Rule::Ungranted);
+    assert_eq!(grants.secret("other").unwrap_err().rule(), Rule::Undeclared);
+    assert_eq!(grants.state().unwrap_err().rule(), Rule::Ungranted);
+}
+
+#[test]
+fn a_grant_covers_one_origin_below_the_path_of_its_setting() {
+    let grants = meet(&["http https://api.acme.example", "state"], json!({}));
+    assert_eq!(go(&grants, "POST", "https://api.acme.example/v1/chat?x=1"), Ok(Reach::Public));
+    for (method, url) in [
+        ("DELETE", "https://api.acme.example/v1/chat"),
+        ("GET", "https://api.acme.example/v2/chat"),
+        ("GET", "https://api.acme.example/v1x"),
+        ("GET", "https://api.acme.example/v1/../admin"),
+        ("GET", "https://api.acme.example/v1/%2e%2e/admin"),
+        ("GET", "https://api.acme.example/v1/..%2fadmin"),
+        ("GET", "https://api.acme.example:8443/v1/chat"),
+        ("GET", "http://api.acme.example/v1/chat"),
+        ("GET", "https://xapi.acme.example/v1/chat"),
+        ("GET", "https://a.files.example/public/x"),
+    ] {
+        assert!(go(&grants, method, url).is_err(), "{method} {url}");
+    }
+    assert_eq!(grants.state(), Ok(1024 * 1024));
+    assert_eq!(grants.limits().wall.as_secs(), 20);
+}
+
+#[test]
+fn a_changed_base_url_is_not_covered_by_the_old_grant() {
+    let moved = json!({ "base-url": "https://llm.other.example/v1" });
+    let grants = meet(&["http https://api.acme.example"], moved);
+    assert_eq!(go(&grants, "GET", "https://llm.other.example/v1/x").unwrap_err().rule(), Rule::Ungranted);
+    assert_eq!(go(&grants, "GET", "https://api.acme.example/v1/x").unwrap_err().rule(), Rule::Undeclared);
+}
+
+#[test]
+fn loopback_is_reached_only_where_the_grant_names_that_one_origin() {
+    let local = json!({ "base-url": "http://127.0.0.1:8000/v1" });
+    let grants = meet(&["http http://127.0.0.1:8000", "http https://*.files.example"], local);
+    assert_eq!(go(&grants, "GET", "http://127.0.0.1:8000/v1/models"), Ok(Reach::Loopback));
+    for url in [
+        "http://127.0.0.1:8001/v1/x",
+        "http://127.0.0.2:8000/v1/x",
+        "https://127.0.0.1:8000/v1/x",
+        "http://localhost:8000/v1/x",
+    ] {
+        assert!(go(&grants, "GET", url).is_err(), "{url}");
+    }
+    let plain = meet(&["http http://api.acme.example"], json!({ "base-url": "http://api.acme.example/v1" }));
+    assert_eq!(go(&plain, "GET", "http://api.acme.example/v1/x").unwrap_err().rule(), Rule::Destination);
+    let private = meet(&["http https://192.168.1.5"], json!({ "base-url": "https://192.168.1.5/v1" }));
+    assert_eq!(go(&private, "GET", "https://192.168.1.5/v1/x").unwrap_err().rule(), Rule::Destination);
+}
+
+#[test]
+fn a_secret_goes_to_its_audience_in_its_place_and_nowhere_else() {
+    let granted = ["http https://api.acme.example", "http https://*.files.example", "secret api-key"];
+    let grants = meet(&granted, json!({}));
+    let to = |url: &str| grants.destination(&Method::GET, &url.parse().unwrap()).unwrap();
+    let secret = grants.secret("api-key").unwrap();
+    let home = to("https://api.acme.example/v1/x");
+    assert_eq!(secret.admits(&home, Place::Header), Ok(()));
+    for place in [Place::Path, Place::Query, Place::Body] {
+        assert_eq!(secret.admits(&home, place).unwrap_err().rule(), Rule::Denied);
+    }
+    let files = to("https://a.files.example/public/x");
+    assert_eq!(secret.admits(&files, Place::Header).unwrap_err().rule(), Rule::Destination);
+}
+
+#[test]
+fn what_the_binary_does_not_import_is_not_granted_even_when_declared_and_granted() {
+    let manifest = Manifest::parse(MANIFEST).unwrap();
+    let settings = manifest.settings(&BTreeMap::new()).unwrap();
+    let granted: Vec<Capability> = manifest.wishes(&settings);
+    let grants = Grants::meet(&manifest, &interfaces(&[ALL[4]]), &granted, settings, &LimitsTable::default());
+    assert!(go(&grants, "GET", "https://api.acme.example/v1/x").is_err());
+    assert!(grants.secret("api-key").is_err() && grants.state().is_err());
+}
+
+#[test]
+fn a_manifest_with_a_mistake_is_refused_and_the_text_names_it() {
+    let wrong = |from: &str, to: &str| Manifest::parse(&MANIFEST.replace(from, to)).unwrap_err().to_string();
+    for (from, to, says) in [
+        ("id = \"acme\"", "id = \"Acme\"", "component id"),
+        ("cara:plugin@0.1", "cara:plugin@0.9", "this host speaks"),
+        ("summary =", "sumary =", "sumary"),
+        ("rank = 1", "rank = 1\nspeed = 2", "speed"),
+        ("methods = [\"GET\"]", "methods = [\"CONNECT\"]", "CONNECT"),
+        ("methods = [\"GET\"]", "methods = []", "names no method"),
+        ("*.files.example", "*.example", "not a host pattern"),
+        ("audience = [\"{setting:base-url}\"]", "audience = [\"{setting:nothing}\"]", "names no setting"),
+        ("audience = [\"{setting:base-url}\"]", "audience = [\"*.files.example\"]", "an audience is one host"),
+        ("audience = [\"{setting:base-url}\"]", "audience = []", "no `audience`"),
+        ("in = [\"header\"]", "in = [\"cookie\"]", "cookie"),
+        ("env = [\"ACME_KEY\"]", "env = [\"acme key\"]", "environment variable"),
+        ("default = \"https://api.acme.example/v1\"", "default = 7", "must be"),
+        ("why = \"files\"", "why = \"\"", "is empty"),
+        ("wall = \"20s\"", "wall = \"20\"", "not a time"),
+    ] {
+        let error = wrong(from, to);
+        assert!(error.contains(says), "{to}: {error}");
+    }
+}
