@@ -150,6 +150,21 @@ pub fn write_private_atomic(path: &Path, bytes: &[u8]) -> Result<(), FileError> 
     sync_dir(path)
 }
 
+/// Deletes what crashes during [`write_private_atomic`] left beside `path`. Only for who holds the lock that all its writers
+/// take: another's write that is under way would fail.
+pub fn remove_leftovers(path: &Path) -> Result<(), FileError> {
+    let folder = parent(path);
+    let prefix = format!(".{}.", path.file_name().unwrap_or_default().to_string_lossy());
+    for entry in fs::read_dir(folder).map_err(failed("list", folder))? {
+        let entry = entry.map_err(failed("list", folder))?;
+        let name = entry.file_name();
+        if name.to_str().is_some_and(|name| name.starts_with(&prefix) && name.ends_with(".tmp")) {
+            fs::remove_file(entry.path()).map_err(failed("delete", &entry.path()))?;
+        }
+    }
+    Ok(())
+}
+
 /// Writes the file (0600) if there is none: true when this call made it. Of racing calls exactly one does.
 pub fn create_private(path: &Path, bytes: &[u8]) -> Result<bool, FileError> {
     let temporary = write_temporary(path, bytes)?;

@@ -7,7 +7,8 @@
 use super::sealed::{Derivation, MAX_FILE_BYTES, Sealed, Values, seal};
 use super::{Kdf, PasswordPrompt, Purpose, SecretId, SecretStore, SecretValue, StoreKind, VaultError, kdf::Keys};
 use crate::files;
-use std::path::{Path, PathBuf};
+use sha2::{Digest as _, Sha256};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// The encrypted file of a home.
@@ -23,7 +24,15 @@ struct Open {
     keys: Keys,
     values: Values,
     /// Of the file these values are from; `None` while no file was written.
-    digest: Option<String>,
+    digest: Option<Digest>,
+}
+
+type Digest = [u8; 32];
+
+/// The file as it is now, not looked into: most reads find it unchanged.
+struct Found {
+    bytes: Vec<u8>,
+    digest: Digest,
 }
 
 impl FileStore {
@@ -31,9 +40,17 @@ impl FileStore {
         Self { path, kdf, prompt, open: Mutex::new(None) }
     }
 
-    fn read(&self) -> Result<Option<Sealed>, VaultError> {
+    fn read(&self) -> Result<Option<Found>, VaultError> {
         let bytes = files::read_private(&self.path, MAX_FILE_BYTES)?;
-        bytes.map(|bytes| Sealed::parse(&bytes, &self.path)).transpose()
+        Ok(bytes.map(|bytes| Found { digest: Sha256::digest(&bytes).into(), bytes }))
+    }
+
+    /// Writes the values, under the home's lock. What a crash left behind goes first: it may be under an older password.
+    fn write(&self, derivation: Derivation, keys: Keys, values: Values) -> Result<Open, VaultError> {
+        let bytes = seal(&derivation, &keys, &values)?;
+        files::remove_leftovers(&self.path)?;
+        files::write_private_atomic(&self.path, &bytes)?;
+        Ok(Open { derivation, keys, values, digest: Some(Sha256::digest(&bytes).into()) })
     }
 
     fn ask(&self, purpose: Purpose) -> Result<SecretValue, VaultError> {
@@ -43,16 +60,17 @@ impl FileStore {
     }
 
     /// Brings `open` up to the file on disk, asking for the password where its key is not at hand.
-    fn refresh(&self, open: &mut Option<Open>, sealed: &Sealed) -> Result<(), VaultError> {
+    fn refresh(&self, open: &mut Option<Open>, found: &Found) -> Result<(), VaultError> {
+        if open.as_ref().is_some_and(|open| open.digest == Some(found.digest)) {
+            return Ok(());
+        }
+        let sealed = Sealed::parse(&found.bytes, &self.path)?;
         let keys = match open.take() {
-            Some(current) if current.digest.as_deref() == Some(&sealed.digest) => {
-                *open = Some(current);
-                return Ok(());
-            }
             Some(current) if current.derivation == sealed.derivation && sealed.is_for(&current.keys) => current.keys,
             _ => sealed.unlock(&self.ask(Purpose::Unlock)?, &self.path)?,
         };
-        *open = Some(opened(sealed, keys, &self.path)?);
+        let values = sealed.open(&keys, &self.path)?;
+        *open = Some(Open { derivation: sealed.derivation, keys, values, digest: Some(found.digest) });
         Ok(())
     }
 
@@ -65,31 +83,26 @@ impl FileStore {
     /// key by now is `Busy`, and the caller unlocks again.
     fn change(&self, edit: impl FnOnce(&mut Values) -> bool) -> Result<bool, VaultError> {
         self.locked(|open| {
-            let sealed = self.read()?;
-            let current = open.as_mut().ok_or(VaultError::Busy)?;
-            let mut values = match &sealed {
+            let current = open.as_ref().ok_or(VaultError::Busy)?;
+            let mut values = match self.read()? {
                 None if current.digest.is_none() => Values::new(),
                 None => return Err(VaultError::Missing(self.path.clone())),
-                Some(sealed) if current.digest.as_deref() == Some(&sealed.digest) => current.values.clone(),
-                Some(sealed) if sealed.derivation == current.derivation && sealed.is_for(&current.keys) => {
+                Some(found) if current.digest == Some(found.digest) => current.values.clone(),
+                Some(found) => {
+                    let sealed = Sealed::parse(&found.bytes, &self.path)?;
+                    if sealed.derivation != current.derivation || !sealed.is_for(&current.keys) {
+                        return Err(VaultError::Busy);
+                    }
                     sealed.open(&current.keys, &self.path)?
                 }
-                Some(_) => return Err(VaultError::Busy),
             };
             let changed = edit(&mut values);
             if changed {
-                let (bytes, digest) = seal(&current.derivation, &current.keys, &values)?;
-                files::write_private_atomic(&self.path, &bytes)?;
-                (current.values, current.digest) = (values, Some(digest));
+                *open = Some(self.write(current.derivation, current.keys.clone(), values)?);
             }
             Ok(changed)
         })
     }
-}
-
-fn opened(sealed: &Sealed, keys: Keys, path: &Path) -> Result<Open, VaultError> {
-    let values = sealed.open(&keys, path)?;
-    Ok(Open { derivation: sealed.derivation, keys, values, digest: Some(sealed.digest.clone()) })
 }
 
 impl SecretStore for FileStore {
@@ -99,8 +112,8 @@ impl SecretStore for FileStore {
 
     fn unlock(&self) -> Result<(), VaultError> {
         self.locked(|open| match self.read()? {
-            Some(sealed) => self.refresh(open, &sealed),
-            None if open.is_some() => Ok(()),
+            Some(found) => self.refresh(open, &found),
+            None if open.as_ref().is_some_and(|open| open.digest.is_none()) => Ok(()),
             None => {
                 let derivation = Derivation::fresh(self.kdf)?;
                 let keys = derivation.keys(&self.ask(Purpose::Create)?)?;
@@ -112,8 +125,8 @@ impl SecretStore for FileStore {
 
     fn get(&self, id: &SecretId) -> Result<Option<Arc<SecretValue>>, VaultError> {
         self.locked(|open| {
-            let sealed = self.read()?.ok_or_else(|| VaultError::Missing(self.path.clone()))?;
-            self.refresh(open, &sealed)?;
+            let found = self.read()?.ok_or_else(|| VaultError::Missing(self.path.clone()))?;
+            self.refresh(open, &found)?;
             Ok(open.as_ref().and_then(|open| open.values.get(id)).cloned())
         })
     }
@@ -132,21 +145,19 @@ impl SecretStore for FileStore {
 
     fn names(&self) -> Result<Option<Vec<SecretId>>, VaultError> {
         self.locked(|open| {
-            let Some(sealed) = self.read()? else { return Ok(Some(Vec::new())) };
-            self.refresh(open, &sealed)?;
+            let Some(found) = self.read()? else { return Ok(Some(Vec::new())) };
+            self.refresh(open, &found)?;
             Ok(open.as_ref().map(|open| open.values.keys().cloned().collect()))
         })
     }
 
     fn rotate_password(&self, old: &SecretValue, new: &SecretValue, kdf: Kdf) -> Result<(), VaultError> {
         self.locked(|open| {
-            let sealed = self.read()?.ok_or_else(|| VaultError::Missing(self.path.clone()))?;
+            let found = self.read()?.ok_or_else(|| VaultError::Missing(self.path.clone()))?;
+            let sealed = Sealed::parse(&found.bytes, &self.path)?;
             let values = sealed.open(&sealed.unlock(old, &self.path)?, &self.path)?;
             let derivation = Derivation::fresh(kdf)?;
-            let keys = derivation.keys(new)?;
-            let (bytes, digest) = seal(&derivation, &keys, &values)?;
-            files::write_private_atomic(&self.path, &bytes)?;
-            *open = Some(Open { derivation, keys, values, digest: Some(digest) });
+            *open = Some(self.write(derivation, derivation.keys(new)?, values)?);
             Ok(())
         })
     }

@@ -105,6 +105,7 @@ impl Kdf {
 }
 
 /// What a password and a salt give: the key of the file, and a value that tells a wrong password from a changed file.
+#[derive(Clone)]
 pub(super) struct Keys {
     pub(super) encryption: Zeroizing<[u8; 32]>,
     /// Independent of `encryption` (HMAC as a PRF), so that it may stand in the file. It helps somebody who guesses

@@ -86,8 +86,6 @@ impl Derivation {
 /// A vault file that is whole and of this format; not yet known to be honest.
 pub(super) struct Sealed {
     pub(super) derivation: Derivation,
-    /// Differs between any two writes, for the nonce does.
-    pub(super) digest: String,
     aad: Vec<u8>,
     check: [u8; 32],
     nonce: [u8; 12],
@@ -113,7 +111,6 @@ impl Sealed {
             nonce: unhex(&record.nonce).ok_or_else(damaged)?,
             ciphertext: STANDARD.decode(&record.ciphertext).map_err(|_| damaged())?,
             aad: record.aad(),
-            digest: record.sha256,
         })
     }
 
@@ -141,8 +138,8 @@ impl Sealed {
     }
 }
 
-/// A file of the secrets, and its digest.
-pub(super) fn seal(derivation: &Derivation, keys: &Keys, values: &Values) -> Result<(Vec<u8>, String), VaultError> {
+/// A file of the secrets.
+pub(super) fn seal(derivation: &Derivation, keys: &Keys, values: &Values) -> Result<Vec<u8>, VaultError> {
     let mut text = encode(values)?;
     let nonce: [u8; 12] = random()?;
     let mut record = Record {
@@ -159,7 +156,7 @@ pub(super) fn seal(derivation: &Derivation, keys: &Keys, values: &Values) -> Res
         .expect("AES-GCM takes up to 64 GiB");
     record.ciphertext = STANDARD.encode([text.as_slice(), tag.as_slice()].concat());
     record.sha256 = record.digest();
-    Ok((record.bytes(), record.sha256))
+    Ok(record.bytes())
 }
 
 /// Each secret as: length of the id (2 bytes), id, length of the value (4 bytes, both big-endian), value. Not JSON, which
@@ -221,7 +218,7 @@ mod tests {
         let secret = |text: &str| Arc::new(SecretValue::new(text.as_bytes().to_vec()).unwrap());
         let values = [("a/b", secret("canary")), ("c/d", secret("{\"x\":1}"))];
         let values = values.into_iter().map(|(id, value)| (SecretId::parse(id).unwrap(), value)).collect();
-        let bytes = seal(&derivation, &keys, &values).unwrap().0;
+        let bytes = seal(&derivation, &keys, &values).unwrap();
         (keys, bytes)
     }
 
@@ -310,7 +307,7 @@ mod tests {
         let derivation = Derivation { kdf: Kdf::default(), salt: [0; 16] };
         let keys = Keys { encryption: [1; 32].into(), check: [2; 32].into() };
         let nonces: std::collections::HashSet<_> = (0..100)
-            .map(|_| Sealed::parse(&seal(&derivation, &keys, &Values::new()).unwrap().0, Path::new("v")).unwrap().nonce)
+            .map(|_| Sealed::parse(&seal(&derivation, &keys, &Values::new()).unwrap(), Path::new("v")).unwrap().nonce)
             .collect();
         assert_eq!(nonces.len(), 100);
     }

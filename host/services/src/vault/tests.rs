@@ -227,13 +227,16 @@ fn a_rotated_password_is_the_only_one_that_opens() {
     let before = fs::read(file(&home)).unwrap();
     assert!(matches!(vault.rotate_password(&secret("no"), &secret("new"), fast()), Err(VaultError::WrongPassword(_))));
     assert_eq!(fs::read(file(&home)).unwrap(), before);
+    let left = home.path().join(".vault.json.Ab12.tmp");
+    fs::copy(file(&home), &left).unwrap();
     vault.rotate_password(&secret("pass"), &secret("new"), Kdf::pbkdf2()).unwrap();
     assert_eq!(read(&with_file(&home, "new"), "a/b").as_deref(), Some("x"));
     assert!(matches!(with_file(&home, "pass").get(&id("a/b")), Err(VaultError::WrongPassword(_))));
+    // Nor is there a copy under the old one.
+    assert!(!left.exists());
     // A process that was unlocked before has no way round the new password.
     assert!(matches!(running.set(&id("a/c"), secret("y")), Err(VaultError::WrongPassword(_))));
     assert!(fs::read_to_string(file(&home)).unwrap().contains("pbkdf2-hmac-sha256"));
-    assert!(!home.path().join("vault.json.bak").exists());
 }
 
 #[test]
