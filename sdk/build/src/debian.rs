@@ -27,6 +27,7 @@ pub(crate) fn unpacked(tools: &Tools, folder: &Path, progress: &mut dyn FnMut(St
         std::fs::create_dir_all(folder).map_err(Reason::file(folder))?;
         let packages = Lists::known_or_fetched(tools, folder)?.download(folder, progress)?;
         let draft = folder.join("root.draft");
+        emptied(&draft)?;
         for package in packages {
             run(command(&tools.dpkg).arg("-x").arg(&package).arg(&draft), Some(DOWNLOAD_DEADLINE))?;
             std::fs::remove_file(&package).map_err(Reason::file(&package))?;
@@ -50,8 +51,10 @@ impl<'a> Lists<'a> {
     /// The system's lists, or where they do not know the compiler, our own copy of the newest.
     fn known_or_fetched(tools: &'a Tools, folder: &Path) -> Result<Self, Reason> {
         let system = Self { tools, options: Vec::new() };
-        if system.version("rustc-web").is_ok() {
-            return Ok(system);
+        match system.version("rustc-web") {
+            Ok(_) => return Ok(system),
+            Err(Reason::NoPackage(_)) => {}
+            Err(other) => return Err(other),
         }
         let (lists, cache) = (folder.join("lists"), folder.join("cache"));
         for folder in [lists.join("partial"), cache.join("archives/partial")] {
@@ -117,15 +120,20 @@ impl<'a> Lists<'a> {
         packages.extend(missing);
         progress(Step::Downloading(&packages));
         let downloads = folder.join("packages");
-        if downloads.exists() {
-            std::fs::remove_dir_all(&downloads).map_err(Reason::file(&downloads))?;
-        }
-        std::fs::create_dir_all(&downloads).map_err(Reason::file(&downloads))?;
+        emptied(&downloads)?;
         let mut get = self.apt(&self.tools.apt_get);
         run(get.arg("download").args(&packages).current_dir(&downloads), Some(DOWNLOAD_DEADLINE))?;
         let files = std::fs::read_dir(&downloads).map_err(Reason::file(&downloads))?;
         Ok(files.flatten().map(|file| file.path()).collect())
     }
+}
+
+/// Makes the folder, without what an interrupted run may have left in it.
+fn emptied(folder: &Path) -> Result<(), Reason> {
+    if folder.exists() {
+        std::fs::remove_dir_all(folder).map_err(Reason::file(folder))?;
+    }
+    std::fs::create_dir_all(folder).map_err(Reason::file(folder))
 }
 
 /// A program that starts the unpacked compiler with its own libraries.

@@ -120,7 +120,7 @@ mod tests {
         of_checkout(folder.path()).unwrap();
         let path = folder.path().join("signing-key.pem");
         assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600);
-        std::fs::set_permissions(&path, PermissionsExt::from_mode(0o640)).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o640)).unwrap();
         let error = of_checkout(folder.path()).unwrap_err();
         assert!(matches!(error, KeyError::Open { .. }), "{error}");
         assert!(error.to_string().contains("hint: run `chmod 600 "), "{error}");

@@ -13,7 +13,7 @@ pub(crate) fn fixture(folder: &Path) -> PathBuf {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     let copy = folder.join("fixture");
     fs::create_dir_all(copy.join("src")).unwrap();
-    for file in ["Cargo.toml", "component.toml", "src/lib.rs"] {
+    for file in ["Cargo.toml", "build.rs", "component.toml", "src/lib.rs"] {
         fs::copy(here.join("tests/fixture").join(file), copy.join(file)).unwrap();
     }
     let mut resolve = Resolve::default();
