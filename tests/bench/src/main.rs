@@ -1,0 +1,85 @@
+//! Measures what the architecture costs, each figure beside its floor.
+//!
+//! ```text
+//! cargo run --release -p cara-bench -- all        everything
+//! cargo run --release -p cara-bench -- sandbox    one of sandbox, stream, start, memory, cold, load
+//! cargo run --release -p cara-bench -- smoke      everything with tiny counts: shows that it works, not how fast
+//! ```
+//!
+//! A floor is the same work without this program: wasmtime alone, a plain client, `/bin/true`. It is measured in the
+//! same run, in turns with ours, so a busy or slow machine moves both. Time never fails a run; a wrong answer does.
+
+mod bare;
+mod load;
+mod process;
+mod samples;
+mod sandbox;
+mod stream;
+mod table;
+
+use anyhow::{Result, bail};
+use std::process::ExitCode;
+use table::{Row, Table};
+
+/// How often each thing is done.
+#[derive(Debug, Clone, Copy)]
+struct Counts {
+    /// Samples of each figure.
+    samples: usize,
+    /// Sandbox calls in one sample.
+    calls: usize,
+    /// Events in one stream.
+    events: usize,
+    /// Starts of the program.
+    starts: usize,
+    /// Starts with nothing compiled; each takes seconds.
+    cold: usize,
+}
+
+impl Counts {
+    const FULL: Self = Self { samples: 25, calls: 1000, events: 10_000, starts: 40, cold: 5 };
+    const SMOKE: Self = Self { samples: 2, calls: 20, events: 200, starts: 2, cold: 1 };
+}
+
+/// What can be measured, in the order of the table.
+const SUBJECTS: [&str; 6] = ["start", "memory", "cold", "sandbox", "stream", "load"];
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let result = match words.as_slice() {
+        [process::PEAK, program, arguments @ ..] => process::print_peak(program, arguments),
+        ["smoke"] => measure(&SUBJECTS, Counts::SMOKE),
+        [] | ["all"] => measure(&SUBJECTS, Counts::FULL),
+        subjects => measure(subjects, Counts::FULL),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            table::complain(&format!("{error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn measure(subjects: &[&str], counts: Counts) -> Result<()> {
+    if let Some(unknown) = subjects.iter().find(|subject| !SUBJECTS.contains(subject)) {
+        bail!("nothing is called `{unknown}`\nhint: measure `all`, `smoke`, or some of {}", SUBJECTS.join(", "));
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let mut table = Table::new();
+    for subject in SUBJECTS.iter().filter(|subject| subjects.contains(subject)) {
+        table::note(&format!("measuring {subject}"));
+        let rows: Vec<Row> = match *subject {
+            "start" => process::start(counts)?,
+            "memory" => process::memory(counts)?,
+            "cold" => process::cold(counts)?,
+            "sandbox" => runtime.block_on(sandbox::measure(counts))?,
+            "stream" => runtime.block_on(stream::measure(counts))?,
+            _ => load::measure(counts)?,
+        };
+        table.add(rows);
+    }
+    table.print();
+    Ok(())
+}
