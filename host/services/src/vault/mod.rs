@@ -85,16 +85,21 @@ impl VaultOptions {
 pub struct Vault {
     home: PathBuf,
     options: VaultOptions,
-    /// The store in use, with the home id and kind it was opened for.
-    store: Mutex<Option<(StoreKind, String, Arc<dyn SecretStore>)>>,
+    used: Mutex<Option<Used>>,
     overlay: Mutex<BTreeMap<SecretId, Arc<SecretValue>>>,
+}
+
+/// The store in use, and the home id it was opened for.
+struct Used {
+    home: String,
+    store: Arc<dyn SecretStore>,
 }
 
 impl Vault {
     /// The vault in the folder `home`, which is made (0700) if missing. Asks nothing and reads no secret yet.
     pub fn open(home: &Path, options: VaultOptions) -> Result<Self, VaultError> {
         files::ensure_private_dir(home)?;
-        Ok(Self { home: home.to_owned(), options, store: Mutex::default(), overlay: Mutex::default() })
+        Ok(Self { home: home.to_owned(), options, used: Mutex::default(), overlay: Mutex::default() })
     }
 
     /// Uses a value for this run, before any stored one; it is never stored.
@@ -269,17 +274,17 @@ impl Vault {
     }
 
     fn store(&self, kind: StoreKind, home: &str) -> Result<Arc<dyn SecretStore>, VaultError> {
-        let mut held = self.store.lock().unwrap_or_else(PoisonError::into_inner);
-        match &*held {
-            // The file is the same whatever the home is called.
-            Some((k, h, store)) if *k == kind && (kind == StoreKind::File || h == home) => return Ok(store.clone()),
-            _ => {}
+        let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
+        // The file is the same whatever the home is called.
+        let fits = |used: &&Used| used.store.kind() == kind && (kind == StoreKind::File || used.home == home);
+        if let Some(used) = used.as_ref().filter(fits) {
+            return Ok(used.store.clone());
         }
         let store: Arc<dyn SecretStore> = match kind {
             StoreKind::File => Arc::new(FileStore::new(self.file(), self.options.kdf, self.options.prompt.clone())),
             _ => Arc::new(Keystore::open(kind, home, &self.options.keystore)?),
         };
-        *held = Some((kind, home.to_owned(), store.clone()));
+        *used = Some(Used { home: home.to_owned(), store: store.clone() });
         Ok(store)
     }
 
