@@ -63,7 +63,17 @@ const V6: [(Ipv6Addr, u32, &str); 20] = [
 /// Names that only mean something inside a network or a machine: as a whole or as the end after a dot. Among them
 /// the metadata services of clouds (`metadata.google.internal`, `instance-data.ec2.internal`).
 const INTERNAL: [&str; 12] = [
-    "corp", "home", "home.arpa", "internal", "intranet", "lan", "local", "localdomain", "localhost", "onion", "private",
+    "corp",
+    "home",
+    "home.arpa",
+    "internal",
+    "intranet",
+    "lan",
+    "local",
+    "localdomain",
+    "localhost",
+    "onion",
+    "private",
     "svc",
 ];
 
@@ -105,9 +115,7 @@ fn public_v6(address: Ipv6Addr) -> Result<(), NotPublic> {
         return Err(NotPublic(what));
     }
     match address.segments() {
-        [0x64, 0xff9b, 0, 0, 0, 0, high, low] => {
-            public_v4(Ipv4Addr::from_bits(u32::from(high) << 16 | u32::from(low)))
-        }
+        [0x64, 0xff9b, 0, 0, 0, 0, high, low] => public_v4(Ipv4Addr::from_bits(u32::from(high) << 16 | u32::from(low))),
         [.., 0 | 0x200, 0x5efe, _, _] => Err(NotPublic("an ISATAP tunnel (RFC 5214)")),
         [first, ..] if first & 0xe000 != 0x2000 => Err(NotPublic("outside the allocated unicast space")),
         _ => Ok(()),
@@ -125,10 +133,27 @@ mod tests {
 
     #[test]
     fn the_addresses_of_public_servers_pass() {
-        for address in ["1.1.1.1", "8.8.8.8", "104.18.6.192", "9.255.255.255", "11.0.0.0", "100.63.255.255", "100.128.0.0",
-            "172.15.255.255", "172.32.0.0", "192.0.1.0", "198.17.255.255", "198.20.0.0", "223.255.255.255", "168.63.129.17",
-            "2606:4700::6812:6c0", "2001:4860:4860::8888", "2a00:1450:4001:80b::200e", "64:ff9b::8.8.8.8", "2001:200::1"]
-        {
+        for address in [
+            "1.1.1.1",
+            "8.8.8.8",
+            "104.18.6.192",
+            "9.255.255.255",
+            "11.0.0.0",
+            "100.63.255.255",
+            "100.128.0.0",
+            "172.15.255.255",
+            "172.32.0.0",
+            "192.0.1.0",
+            "198.17.255.255",
+            "198.20.0.0",
+            "223.255.255.255",
+            "168.63.129.17",
+            "2606:4700::6812:6c0",
+            "2001:4860:4860::8888",
+            "2a00:1450:4001:80b::200e",
+            "64:ff9b::8.8.8.8",
+            "2001:200::1",
+        ] {
             assert!(passes(address), "{address}");
         }
     }
@@ -148,24 +173,55 @@ mod tests {
 
     #[test]
     fn an_address_inside_an_address_is_not_a_way_in() {
-        for address in ["::ffff:127.0.0.1", "::ffff:8.8.8.8", "::127.0.0.1", "64:ff9b::127.0.0.1", "64:ff9b::a9fe:a9fe",
-            "64:ff9b::10.0.0.1", "64:ff9b:1::8.8.8.8", "64:ff9b:0:0:1::1", "2002:7f00:1::", "2002:808:808::1", "2001:0:4136::1",
-            "2606:4700::5efe:10.0.0.1", "2606:4700::200:5efe:8.8.8.8", "::ffff:0:127.0.0.1"]
-        {
+        for address in [
+            "::ffff:127.0.0.1",
+            "::ffff:8.8.8.8",
+            "::127.0.0.1",
+            "64:ff9b::127.0.0.1",
+            "64:ff9b::a9fe:a9fe",
+            "64:ff9b::10.0.0.1",
+            "64:ff9b:1::8.8.8.8",
+            "64:ff9b:0:0:1::1",
+            "2002:7f00:1::",
+            "2002:808:808::1",
+            "2001:0:4136::1",
+            "2606:4700::5efe:10.0.0.1",
+            "2606:4700::200:5efe:8.8.8.8",
+            "::ffff:0:127.0.0.1",
+        ] {
             assert!(!passes(address), "{address}");
         }
     }
 
     #[test]
     fn metadata_services_are_refused_by_address_and_by_name() {
-        for address in ["169.254.169.254", "169.254.170.2", "100.100.100.200", "192.0.0.192", "168.63.129.16", "fd00:ec2::254",
-            "fd20:ce::254", "fe80::a9fe:a9fe"]
-        {
+        for address in [
+            "169.254.169.254",
+            "169.254.170.2",
+            "100.100.100.200",
+            "192.0.0.192",
+            "168.63.129.16",
+            "fd00:ec2::254",
+            "fd20:ce::254",
+            "fe80::a9fe:a9fe",
+        ] {
             assert!(!passes(address), "{address}");
         }
-        for name in ["metadata.google.internal", "METADATA.google.Internal.", "metadata", "instance-data", "localhost",
-            "a.localhost", "printer.local", "nas.lan", "x.home.arpa", "kubernetes.default.svc", "a.cluster.local", "internal", ""]
-        {
+        for name in [
+            "metadata.google.internal",
+            "METADATA.google.Internal.",
+            "metadata",
+            "instance-data",
+            "localhost",
+            "a.localhost",
+            "printer.local",
+            "nas.lan",
+            "x.home.arpa",
+            "kubernetes.default.svc",
+            "a.cluster.local",
+            "internal",
+            "",
+        ] {
             assert!(public_name(name).is_err(), "{name}");
         }
         for name in ["api.example.com", "internal.example.com", "localhost.example.com", "notlocal.org", "mylan.net"] {

@@ -114,20 +114,22 @@ pub fn parse_url(text: &str) -> Result<Url, BadUrl> {
         return Err(BadUrl::Scheme(shown()));
     }
     let authority = text.split_once("://").map(|(_, rest)| rest.split(['/', '?', '#']).next().unwrap_or(""));
-    if !authority.is_some_and(|authority| !authority.contains('@')) {
+    if authority.is_none_or(|authority| authority.contains('@')) {
         return Err(BadUrl::UserInfo(url.host_str().unwrap_or("").to_owned()));
     }
     let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_');
     let dotted = match url.host() {
-        Some(Host::Domain(name)) if !name.bytes().all(plain) => return Err(BadUrl::Host(shown())),
+        Some(Host::Domain(name)) if !name.bytes().all(plain) || name.starts_with('.') || name.contains("..") => {
+            return Err(BadUrl::Host(shown()));
+        }
         Some(Host::Domain(name)) => name.strip_suffix('.').map(str::to_owned),
         Some(_) => None,
         None => return Err(BadUrl::Host(shown())),
     };
-    if let Some(name) = dotted {
-        if name.is_empty() || name.ends_with('.') || url.set_host(Some(&name)).is_err() {
-            return Err(BadUrl::Host(shown()));
-        }
+    if let Some(name) = dotted
+        && (name.is_empty() || name.ends_with('.') || url.set_host(Some(&name)).is_err())
+    {
+        return Err(BadUrl::Host(shown()));
     }
     Ok(url)
 }
@@ -166,6 +168,8 @@ mod tests {
             "https://a b",
             "https://[fe80::1%25eth0]",
             "https://a..",
+            "https://a..b",
+            "https://.a.b",
             "https://.",
             "file:///etc/passwd",
         ] {

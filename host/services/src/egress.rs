@@ -28,7 +28,6 @@ use outgoing::{Exchange, Stream, declared_length};
 use std::error::Error;
 use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 use tokio::sync::OnceCell;
 use tokio::time::{Instant, sleep, timeout};
 
@@ -43,12 +42,14 @@ mod needles;
 mod outgoing;
 mod placeholder;
 mod spending;
+mod text;
 
 pub use connect::{Dial, Resolver, Roots, SystemResolver, TcpDial, Wire};
 pub use error::{EgressError, Stage};
 pub use known::{KnownSecrets, SHORTEST};
 pub use limits::{Budget, EgressLimits};
 pub use spending::Spending;
+pub use text::TextScrubber;
 
 /// The body of an answer. It is read as it comes; dropping it ends the exchange.
 pub type AnswerBody = UnsyncBoxBody<Bytes, EgressError>;
@@ -142,7 +143,20 @@ impl Egress {
         let scrubbing = search.map(|search| (Arc::clone(&search), Sieve::new(Arc::clone(&search.needles))));
         let (spending, limits, known) = (spending.clone(), limits.clone(), self.0.known.clone());
         let (waiting, timer, ended, trailers) = (None, None, false, None);
-        let body = Answer { body, scrubbing, spending, limits, deadline, waiting, timer, ended, trailers, fault, origin, known };
+        let body = Answer {
+            body,
+            scrubbing,
+            spending,
+            limits,
+            deadline,
+            waiting,
+            timer,
+            ended,
+            trailers,
+            fault,
+            origin,
+            known,
+        };
         let mut response = Response::new(body.boxed_unsync());
         *response.status_mut() = status;
         *response.headers_mut() = headers;
@@ -249,8 +263,7 @@ impl Egress {
                     return refusal.map_or(EgressError::Connect { origin, reason: why.to_string() }, Into::into);
                 }
                 Some(ConnectError::Timeout) => {
-                    let limit = Duration::from_secs(30);
-                    return EgressError::Timeout { origin, stage: Stage::Connect, limit };
+                    return EgressError::Timeout { origin, stage: Stage::Connect, limit: connect::CONNECT };
                 }
                 Some(error @ ConnectError::Dial(_)) => return EgressError::Connect { origin, reason: reason(error) },
                 Some(error) => return EgressError::Resolve { origin, reason: reason(error) },

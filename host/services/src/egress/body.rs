@@ -45,7 +45,7 @@ where
 {
     /// The body in the one type that the pools know.
     pub(super) fn boxed(self) -> Sent {
-        if self.length == Some(0) || self.body.is_end_stream() {
+        if self.length == Some(0) || (self.length.is_none() && self.body.is_end_stream()) {
             return http_body_util::Empty::new().map_err(|never| match never {}).boxed_unsync();
         }
         self.boxed_unsync()
@@ -111,10 +111,7 @@ where
     type Data = Bytes;
     type Error = Stopped;
 
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Stopped>>> {
+    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Stopped>>> {
         Poll::Ready(match ready!(self.poll_next(context)) {
             Some(Err(error)) => {
                 self.ended = true;
@@ -165,6 +162,10 @@ impl Answer {
             // Bytes that come too late are refused even when they are there: a drip never leaves the timer alone.
             if Instant::now() >= self.deadline {
                 return Poll::Ready(Some(Err(self.late(Stage::Finish))));
+            }
+            // A server may answer in full before it has read a request that is then refused.
+            if let Some(error) = self.fault.take() {
+                return Poll::Ready(Some(Err(error)));
             }
             match self.pass(frame) {
                 Ok(data) if data.is_empty() => self.waiting = None,
@@ -225,9 +226,9 @@ impl Answer {
     }
 
     fn broken(&self, error: &hyper::Error) -> EgressError {
-        self.fault.take().unwrap_or_else(|| {
-            EgressError::Broken { origin: self.origin.clone(), reason: reason(&self.known, error) }
-        })
+        self.fault
+            .take()
+            .unwrap_or_else(|| EgressError::Broken { origin: self.origin.clone(), reason: reason(&self.known, error) })
     }
 }
 

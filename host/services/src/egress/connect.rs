@@ -27,9 +27,9 @@ use tokio::time::{sleep, timeout};
 use tower_service::Service;
 
 /// How long a name may take to resolve.
-pub(super) const RESOLVE: Duration = Duration::from_secs(5);
+const RESOLVE: Duration = Duration::from_secs(5);
 /// How long resolving, connecting and TLS may take when nobody waits for it any more.
-const CONNECT: Duration = Duration::from_secs(30);
+pub(super) const CONNECT: Duration = Duration::from_secs(30);
 /// How long an address has before the next one is tried beside it (RFC 8305 section 8).
 const STAGGER: Duration = Duration::from_millis(250);
 /// Addresses that are tried.
@@ -82,6 +82,7 @@ impl Dial for TcpDial {
 }
 
 /// Whom to trust for TLS.
+#[allow(clippy::large_enum_variant, reason = "there is one, made at start")]
 #[derive(Clone)]
 pub enum Roots {
     /// The platform's store. It is read when the first `https` request is made, not at start.

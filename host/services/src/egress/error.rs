@@ -29,7 +29,9 @@ pub enum EgressError {
         reason: String,
     },
     /// The server is not who it should be, or speaks no TLS that is safe.
-    #[error("no trusted connection to `{origin}`: {reason}\nhint: the server's certificate must fit its name and be signed by an authority this machine trusts")]
+    #[error(
+        "no trusted connection to `{origin}`: {reason}\nhint: the server's certificate must fit its name and be signed by an authority this machine trusts"
+    )]
     Tls {
         /// Where to.
         origin: Origin,

@@ -7,14 +7,27 @@ use std::collections::BTreeSet;
 
 /// What stays as it is in a path: `pchar` of RFC 3986 without `%`, so a Telegram token keeps its colon.
 const PATH: &AsciiSet = &NON_ALPHANUMERIC
-    .remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b':').remove(b'@')
-    .remove(b'!').remove(b'$').remove(b'&').remove(b'\'').remove(b'(').remove(b')')
-    .remove(b'*').remove(b'+').remove(b',').remove(b';').remove(b'=');
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~')
+    .remove(b':')
+    .remove(b'@')
+    .remove(b'!')
+    .remove(b'$')
+    .remove(b'&')
+    .remove(b'\'')
+    .remove(b'(')
+    .remove(b')')
+    .remove(b'*')
+    .remove(b'+')
+    .remove(b',')
+    .remove(b';')
+    .remove(b'=');
 /// What stays as it is in a query's value; also right in a form, where `+` would be a space.
 const QUERY: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 /// What JavaScript's `encodeURIComponent` leaves.
-const COMPONENT: &AsciiSet =
-    &QUERY.remove(b'!').remove(b'\'').remove(b'(').remove(b')').remove(b'*');
+const COMPONENT: &AsciiSet = &QUERY.remove(b'!').remove(b'\'').remove(b'(').remove(b')').remove(b'*');
 
 /// The value as part of a path.
 pub(super) fn path(value: &[u8]) -> String {
@@ -82,7 +95,8 @@ mod tests {
         for before in 0..7 {
             for after in 0..4 {
                 let text = STANDARD.encode([&vec![b'u'; before][..], value, &vec![b'z'; after]].concat());
-                let found = all(value).into_iter().any(|form| form != value && text.contains(&*String::from_utf8_lossy(&form)));
+                let found =
+                    all(value).into_iter().any(|form| form != value && text.contains(&*String::from_utf8_lossy(&form)));
                 assert!(found, "{before} before, {after} after");
             }
         }
@@ -90,8 +104,15 @@ mod tests {
 
     #[test]
     fn escapes_have_their_own_forms() {
-        let forms: Vec<String> = all(b"a/B \"c\"\\%x").iter().map(|form| String::from_utf8_lossy(form).into()).collect();
-        for form in ["a/B \\\"c\\\"\\\\%x", "a\\/B \\\"c\\\"\\\\%x", "a%2FB%20%22c%22%5C%25x", "a%2fB%20%22c%22%5c%25x", "a%2FB+%22c%22%5C%25x"] {
+        let forms: Vec<String> =
+            all(b"a/B \"c\"\\%x").iter().map(|form| String::from_utf8_lossy(form).into()).collect();
+        for form in [
+            "a/B \\\"c\\\"\\\\%x",
+            "a\\/B \\\"c\\\"\\\\%x",
+            "a%2FB%20%22c%22%5C%25x",
+            "a%2fB%20%22c%22%5c%25x",
+            "a%2FB+%22c%22%5C%25x",
+        ] {
             assert!(forms.iter().any(|known| known == form), "{form}: {forms:?}");
         }
     }

@@ -39,9 +39,12 @@ pub(super) fn head(
     let plain = only(&parts.headers, &header::CONTENT_ENCODING, "identity")
         && only(&parts.headers, &header::TRANSFER_ENCODING, "chunked");
     if !plain {
-        return Err(Refusal::new(Rule::Denied, format!("the answer of `{origin}` is compressed, though it was asked not to"))
-            .hint("secrets could not be found in it")
-            .into());
+        return Err(Refusal::new(
+            Rule::Denied,
+            format!("the answer of `{origin}` is compressed, though it was asked not to"),
+        )
+        .hint("secrets could not be found in it")
+        .into());
     }
     let mut headers = scrubbed(&parts.headers, search, spending);
     if search.is_some() && method != Method::HEAD {

@@ -54,7 +54,8 @@ impl Budget {
     /// Uses up a part; the rest is lost when it is not enough.
     pub(super) fn take(&self, bytes: usize) -> Result<(), Refusal> {
         let bytes = bytes as u64;
-        let before = self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| Some(left.saturating_sub(bytes)));
+        let before =
+            self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| Some(left.saturating_sub(bytes)));
         match before {
             Ok(left) if left >= bytes => Ok(()),
             _ => Err(Refusal::new(Rule::Limit, format!("the call sent and received over {} bytes", self.whole))

@@ -92,8 +92,9 @@ impl Exchange {
             self.unmarked(name.as_str(), "the name of a header")?;
             let exchanged = self.whole(Bytes::copy_from_slice(value.as_bytes()), Place::Header)?;
             let changed = exchanged != value.as_bytes();
-            let mut exchanged = HeaderValue::from_maybe_shared(exchanged)
-                .map_err(|_| Refusal::new(Rule::Invalid, format!("a secret in header `{name}` has a line break in it")))?;
+            let mut exchanged = HeaderValue::from_maybe_shared(exchanged).map_err(|_| {
+                Refusal::new(Rule::Invalid, format!("a secret in header `{name}` has a line break in it"))
+            })?;
             exchanged.set_sensitive(changed || value.is_sensitive());
             request.headers_mut().append(name, exchanged);
         }
@@ -214,7 +215,9 @@ fn written(spent: &Spent, place: Place, quoting: Quoting) -> Result<Bytes, Refus
         (Place::Path, _) => forms::path(value).into(),
         (Place::Query, _) | (Place::Body, Quoting::Form) => forms::query(value).into(),
         (Place::Body, Quoting::Json) => forms::json(value)
-            .ok_or_else(|| Refusal::new(Rule::Invalid, format!("secret `{}` is no text, JSON cannot hold it", spent.name)))?
+            .ok_or_else(|| {
+                Refusal::new(Rule::Invalid, format!("secret `{}` is no text, JSON cannot hold it", spent.name))
+            })?
             .into(),
         _ => Bytes::copy_from_slice(value),
     })

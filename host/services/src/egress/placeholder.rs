@@ -78,7 +78,9 @@ static TABLE: LazyLock<Table> = LazyLock::new(|| {
     rows.extend([hex::encode(PREFIX), hex::encode_upper(PREFIX)].map(|text| (Form::Hex, text)));
     let percent: String = PREFIX.bytes().map(|byte| format!("%{byte:02X}")).collect();
     let dashes = PREFIX.replace('-', "%2D");
-    rows.extend([percent.replace("2D", "2d"), percent, dashes.replace("2D", "2d"), dashes].map(|text| (Form::Percent, text)));
+    rows.extend(
+        [percent.replace("2D", "2d"), percent, dashes.replace("2D", "2d"), dashes].map(|text| (Form::Percent, text)),
+    );
     let (forms, texts): (Vec<_>, Vec<_>) = rows.into_iter().map(|(form, text)| (form, text.into_bytes())).unzip();
     Table { forms, needles: Arc::new(Needles::new(&texts)) }
 });
@@ -140,7 +142,8 @@ fn from_base64(text: &[u8], before: usize) -> Option<Vec<u8>> {
     };
     let skipped = (before * 8).div_ceil(6);
     let text: Vec<u8> = std::iter::repeat_n(b'A', skipped).chain(text.iter().map(standard)).collect();
-    let engine = base64::engine::GeneralPurpose::new(&base64::alphabet::STANDARD, NO_PAD.with_decode_allow_trailing_bits(true));
+    let engine =
+        base64::engine::GeneralPurpose::new(&base64::alphabet::STANDARD, NO_PAD.with_decode_allow_trailing_bits(true));
     engine.decode(text).ok().map(|bytes| bytes[before + 1..].to_vec())
 }
 

@@ -46,7 +46,8 @@ impl Spending {
     /// A placeholder for base64("user:secret") (RFC 7617). A user with a colon or a control character is `invalid`.
     pub fn issue_basic(&self, user: &str, grant: &SecretGrant, value: Arc<SecretValue>) -> Result<String, Refusal> {
         if user.contains(':') || user.chars().any(char::is_control) || user.len() > 256 {
-            let text = format!("secret `{}`: the user has a colon, a control character or over 256 bytes", grant.name());
+            let text =
+                format!("secret `{}`: the user has a colon, a control character or over 256 bytes", grant.name());
             return Err(Refusal::new(Rule::Invalid, text));
         }
         self.0.known.register(&value);

@@ -1,0 +1,219 @@
+//! Bytes and time: a server or a component that takes too much of either is cut off. Time is paused, nothing sleeps.
+
+use crate::world::{Answer, BASE, Step, World, answer, get, get_with, limits, post};
+use bytes::Bytes;
+use cara_services::egress::{Budget, EgressError, EgressLimits, Stage};
+use http::Request;
+use http_body_util::{BodyExt, Full, StreamBody};
+use std::sync::Arc;
+use std::time::Duration;
+
+const ALL: &str = r#""header", "body""#;
+const SECOND: Duration = Duration::from_secs(1);
+const HEAD: &[u8] = b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n";
+
+async fn late(world: &World, limits: &EgressLimits) -> (Stage, String) {
+    let (spending, _) = world.call();
+    match world.send_within(&spending, get(BASE), limits).await {
+        Err(error @ EgressError::Timeout { stage, .. }) => (stage, error.to_string()),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_says_nothing_is_left() {
+    let world = World::plain(ALL, |_| vec![Step::Wait(1000 * SECOND)]);
+    let (stage, text) = late(&world, &EgressLimits { first_byte: 20 * SECOND, ..limits() }).await;
+    assert_eq!(stage, Stage::FirstByte);
+    insta::assert_snapshot!(text, @"`http://127.0.0.1:8080` took over 20s to begin its answer");
+}
+
+#[tokio::test(start_paused = true)]
+async fn slow_headers_do_not_move_the_limit() {
+    let world = World::plain(ALL, |_| {
+        let line = |n| [Step::Write(format!("x-{n}: 1\r\n").into_bytes()), Step::Wait(SECOND)];
+        [Step::Write(b"HTTP/1.1 200 OK\r\n".into())].into_iter().chain((0..90).flat_map(line)).collect()
+    });
+    assert_eq!(late(&world, &EgressLimits { first_byte: 20 * SECOND, ..limits() }).await.0, Stage::FirstByte);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pause_in_the_middle_is_limited() {
+    let world = World::plain(ALL, |_| vec![Step::Write([HEAD, b"begun"].concat()), Step::Wait(1000 * SECOND)]);
+    let (stage, text) =
+        late(&world, &EgressLimits { between_bytes: 5 * SECOND, total: 600 * SECOND, ..limits() }).await;
+    assert_eq!(stage, Stage::NextByte);
+    insta::assert_snapshot!(text, @"`http://127.0.0.1:8080` took over 5s to go on with its answer");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_drip_of_one_byte_a_second_ends_with_the_whole_time() {
+    let world = World::plain(ALL, |_| {
+        let drip = (0..10_000).flat_map(|_| [Step::Write(b".".into()), Step::Wait(SECOND)]);
+        [Step::Write(HEAD.into())].into_iter().chain(drip).collect()
+    });
+    let begun = tokio::time::Instant::now();
+    let (stage, text) = late(&world, &EgressLimits { between_bytes: 5 * SECOND, total: 60 * SECOND, ..limits() }).await;
+    assert_eq!((stage, begun.elapsed().as_secs()), (Stage::Finish, 60));
+    insta::assert_snapshot!(text, @"`http://127.0.0.1:8080` took over 60s to finish its answer");
+}
+
+#[tokio::test(start_paused = true)]
+async fn time_in_which_nobody_reads_does_not_count_as_a_pause() {
+    let world = World::plain(ALL, |_| {
+        vec![
+            Step::Write([HEAD, b"one"].concat()),
+            Step::Wait(2 * SECOND),
+            Step::Write(b"two".into()),
+            Step::Wait(4 * SECOND),
+            Step::Write(b"three".into()),
+        ]
+    });
+    let (spending, _) = world.call();
+    let request = get(BASE);
+    let destination = world.grants.destination(request.method(), request.uri()).unwrap();
+    let limits = EgressLimits { between_bytes: 5 * SECOND, total: 600 * SECOND, ..limits() };
+    let mut body = world.egress.send(destination, request, &spending, &limits).await.unwrap().into_body();
+    let mut text = Vec::new();
+    while let Some(frame) = body.frame().await {
+        text.extend(frame.unwrap().into_data().unwrap());
+        tokio::time::sleep(60 * SECOND).await;
+    }
+    assert_eq!(text, b"onetwothree");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_that_is_not_made_in_time_is_given_up() {
+    let mut world = World::plain(ALL, |_| Vec::new());
+    struct Never;
+    impl cara_services::egress::Dial for Never {
+        fn dial(
+            &self,
+            _: std::net::SocketAddr,
+        ) -> futures_util::future::BoxFuture<'_, std::io::Result<Box<dyn cara_services::egress::Wire>>> {
+            Box::pin(std::future::pending())
+        }
+    }
+    let doors = cara_services::egress::Doors {
+        resolver: world.names.clone(),
+        dial: Arc::new(Never),
+        roots: cara_services::egress::Roots::None,
+    };
+    world.egress = cara_services::egress::Egress::new(world.known.clone(), doors);
+    let (stage, text) = late(&world, &EgressLimits { connect: 3 * SECOND, ..limits() }).await;
+    assert_eq!(stage, Stage::Connect);
+    insta::assert_snapshot!(text, @"`http://127.0.0.1:8080` took over 3s to connect");
+}
+
+#[tokio::test]
+async fn bytes_count_both_ways_and_over_all_requests_of_a_call() {
+    let world = World::plain(ALL, |_| answer("", &[b'x'; 1000]));
+    let (spending, _) = world.call();
+    let limits = EgressLimits { budget: Arc::new(Budget::new(3500)), ..limits() };
+    let mut sent = 0;
+    let error = loop {
+        match world.send_within(&spending, post("text/plain", vec![b'y'; 500]), &limits).await {
+            Ok(answer) => sent += answer.text().len() + 500,
+            Err(error) => break error,
+        }
+    };
+    assert_eq!((sent, limits.budget.left()), (3000, 0));
+    insta::assert_snapshot!(error, @r"
+    the call sent and received over 3500 bytes
+    hint: to allow more, raise `egress` in the component's limits
+    ");
+}
+
+#[tokio::test]
+async fn an_answer_without_end_stops_at_the_budget() {
+    let world = World::plain(ALL, |_| {
+        [Step::Write(HEAD.into())].into_iter().chain((0..1000).map(|_| Step::Write(vec![b'x'; 65536]))).collect()
+    });
+    let (spending, _) = world.call();
+    let limits = EgressLimits { budget: Arc::new(Budget::new(1 << 20)), ..limits() };
+    assert!(matches!(world.send_within(&spending, get(BASE), &limits).await, Err(EgressError::Refused(_))));
+}
+
+#[tokio::test]
+async fn headers_over_64_kib_are_refused_both_ways() {
+    let world = World::plain(ALL, |_| answer(&format!("x-big: {}\r\n", "x".repeat(70_000)), b""));
+    let (spending, _) = world.call();
+    assert!(matches!(
+        world.send(&spending, get(BASE)).await,
+        Err(EgressError::Broken { .. } | EgressError::Refused(_))
+    ));
+    insta::assert_snapshot!(
+        world.refused(&spending, get_with("x-big", &"x".repeat(70_000))).await,
+        @"the header of the request is over 65536 bytes"
+    );
+    let world = World::plain(ALL, |_| answer(&"x-many: 1\r\n".repeat(1000), b""));
+    assert!(matches!(world.send(&spending, get(BASE)).await, Err(EgressError::Broken { .. })));
+}
+
+#[tokio::test]
+async fn oversized_trailers_of_a_chunked_answer_are_refused() {
+    let world = World::plain(ALL, |_| {
+        let trailers = "x-end: 1\r\n".repeat(20_000);
+        answer("transfer-encoding: chunked\r\n", format!("2\r\nok\r\n0\r\n{trailers}\r\n").as_bytes())
+    });
+    let (spending, _) = world.call();
+    assert!(matches!(world.send(&spending, get(BASE)).await, Err(EgressError::Broken { .. })));
+}
+
+#[tokio::test]
+async fn a_body_of_another_length_than_promised_is_refused() {
+    for (length, body) in [("3", "four"), ("5", "four")] {
+        let world = World::plain("\"header\"", |_| answer("", b"ok"));
+        let (spending, _) = world.call();
+        let mut request = post("text/plain", body);
+        request.headers_mut().insert("content-length", length.parse().unwrap());
+        let error = world.refused(&spending, request).await;
+        assert_eq!(error, format!("the request promised a body of {length} bytes and has another"));
+    }
+    let world = World::plain(ALL, |_| answer("", b"ok"));
+    let (spending, _) = world.call();
+    let mut request = post("text/plain", "four");
+    request.headers_mut().insert("content-length", "4, 5".parse().unwrap());
+    assert_eq!(world.refused(&spending, request).await, "the request has no single `content-length`");
+}
+
+#[tokio::test]
+async fn a_length_is_sent_when_no_secret_can_change_it() {
+    for (places, wanted) in [("\"header\"", "content-length: 4"), (ALL, "transfer-encoding: chunked")] {
+        let world = World::plain(places, |_| answer("", b"ok"));
+        let (spending, _) = world.call();
+        world.send(&spending, post("text/plain", "four")).await.unwrap();
+        assert!(world.only_request().contains(wanted), "{}", world.only_request());
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_fails_ends_the_request() {
+    let world = World::plain(ALL, |_| answer("", b"ok"));
+    let (spending, _) = world.call();
+    let frames = [Ok(http_body::Frame::data(Bytes::from("begun"))), Err(std::io::Error::other("the guest gave up"))];
+    let body = StreamBody::new(futures_util::stream::iter(frames));
+    let request = Request::post(BASE).body(body).unwrap();
+    let destination = world.grants.destination(request.method(), request.uri()).unwrap();
+    let error = world.egress.send(destination, request, &spending, &limits()).await.err().unwrap();
+    insta::assert_snapshot!(error, @"the body of the request to `http://127.0.0.1:8080` failed: the guest gave up");
+}
+
+#[tokio::test]
+async fn a_placeholder_split_over_two_chunks_is_exchanged() {
+    let world = World::plain(ALL, |_| answer("", b"ok"));
+    let (spending, placeholder) = world.call();
+    for cut in 0..placeholder.len() {
+        let frames = [&placeholder[..cut], &placeholder[cut..]].map(|part| Bytes::copy_from_slice(part.as_bytes()));
+        let body = StreamBody::new(futures_util::stream::iter(
+            frames.map(|data| Ok::<_, EgressError>(http_body::Frame::data(data))),
+        ));
+        let request = Request::post(BASE).header("content-type", "text/plain").body(body).unwrap();
+        let destination = world.grants.destination(request.method(), request.uri()).unwrap();
+        let response = world.egress.send(destination, request, &spending, &limits()).await.unwrap();
+        Answer::read(response).await.unwrap();
+        assert!(world.seen.lock().unwrap().pop().unwrap().contains(crate::world::VALUE), "cut at {cut}");
+    }
+    let empty: Request<Full<Bytes>> = get(BASE);
+    world.send(&spending, empty).await.unwrap();
+}

@@ -1,0 +1,151 @@
+//! Where a component may make the host connect to: a corpus of URLs and DNS answers through the whole gate.
+
+use crate::tls::Authority;
+use crate::world::{Server, World, get};
+use cara_services::egress::{Doors, Egress, EgressError, Roots, Spending, TcpDial};
+use http::Uri;
+use std::sync::Arc;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+const ANYWHERE: &str = "[[http]]\nhost = \"*\"\nmethods = [\"GET\"]\nwhy = \"a test\"";
+
+fn hangs_up() -> Server {
+    Arc::new(|_| Box::pin(async {}))
+}
+
+/// Each line of the corpus: a URL, what the resolver says (`-`: it may not even be asked), and `reached` or `refused`.
+#[tokio::test]
+async fn no_form_of_an_inner_address_is_reached() {
+    let lines = include_str!("ssrf.txt").lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
+    let mut wrong = Vec::new();
+    let mut count = 0;
+    for line in lines {
+        let [url, answer, verdict] = line.split_whitespace().collect::<Vec<_>>()[..] else { panic!("{line}") };
+        let world = World::new(ANYWHERE, hangs_up(), Authority::new().roots());
+        if answer != "-" {
+            let host = url.parse::<Uri>().unwrap().host().unwrap().trim_end_matches('.').to_ascii_lowercase();
+            world.names.answer(&host, answer);
+        }
+        // What is no URI for the `http` crate never becomes a request of a component.
+        let result = match url.parse::<Uri>() {
+            Ok(uri) => {
+                let request = http::Request::get(uri).body(http_body_util::Full::default()).unwrap();
+                world.send(&Spending::new(world.known.clone()), request).await.map(|_| ())
+            }
+            Err(_) => Err(cara_authority::Refusal::new(cara_authority::Rule::Invalid, "no URI").into()),
+        };
+        let dialed = world.pipes.dialed.lock().unwrap().clone();
+        let refused = matches!(result, Err(EgressError::Refused(_))) && dialed.is_empty();
+        let only_answered = dialed.iter().all(|address| answer == "-" || answer.contains(&address.ip().to_string()));
+        let right = match verdict {
+            "refused" => refused && (answer != "-" || world.names.asked.lock().unwrap().is_empty()),
+            "reached" => !dialed.is_empty() && only_answered,
+            _ => false,
+        };
+        count += 1;
+        if !right {
+            wrong.push(format!("{line}: {result:?}, connected to {dialed:?}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(count >= 150, "{count} lines");
+}
+
+#[tokio::test]
+async fn a_name_that_rebinds_is_connected_to_where_it_was_checked() {
+    let authority = Authority::new();
+    let world = World::new(ANYWHERE, authority.server("rebind.example", &["http/1.1"]), authority.roots());
+    world.names.answer("rebind.example", "1.1.1.1");
+    world.names.answer("rebind.example", "127.0.0.1");
+    let spending = Spending::new(world.known.clone());
+    world.send(&spending, get("https://rebind.example/")).await.unwrap();
+    assert_eq!(*world.names.asked.lock().unwrap(), ["rebind.example"]);
+    assert_eq!(*world.pipes.dialed.lock().unwrap(), ["1.1.1.1:443".parse().unwrap()]);
+}
+
+#[tokio::test]
+async fn a_name_that_rebinds_after_the_connection_closed_is_refused() {
+    let world = World::new(ANYWHERE, hangs_up(), Authority::new().roots());
+    world.names.answer("rebind.example", "1.1.1.1");
+    world.names.answer("rebind.example", "169.254.169.254");
+    let spending = Spending::new(world.known.clone());
+    world.send(&spending, get("https://rebind.example/")).await.unwrap_err();
+    insta::assert_snapshot!(
+        world.refused(&spending, get("https://rebind.example/")).await,
+        @"component `guest` may not reach `https://rebind.example`: it resolves to `169.254.169.254`, which is link-local (RFC 3927)"
+    );
+    assert_eq!(world.pipes.dialed.lock().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn refusals_say_what_is_wrong() {
+    let world = World::new(ANYWHERE, hangs_up(), Authority::new().roots());
+    let spending = Spending::new(world.known.clone());
+    let mut texts = String::new();
+    for url in [
+        "https://169.254.169.254/",
+        "https://metadata.google.internal/",
+        "https://intranet/",
+        "https://[::ffff:127.0.0.1]/",
+        "https://nowhere.example/",
+    ] {
+        texts += &world.refused(&spending, get(url)).await;
+        texts += "\n";
+    }
+    insta::assert_snapshot!(texts, @r"
+    component `guest` may not reach `https://169.254.169.254`: the address is link-local (RFC 3927)
+    hint: only public hosts over `https`, or an `http` server on this machine named as base URL, are reached
+    component `guest` may not reach `https://metadata.google.internal`: the name is internal to a network
+    hint: only public hosts over `https`, or an `http` server on this machine named as base URL, are reached
+    component `guest` may not reach `https://intranet`: the name is without a domain
+    hint: only public hosts over `https`, or an `http` server on this machine named as base URL, are reached
+    component `guest` may not reach `https://[::ffff:7f00:1]`: the address is IPv4-mapped (RFC 4291)
+    hint: only public hosts over `https`, or an `http` server on this machine named as base URL, are reached
+    the name of `https://nowhere.example` cannot be resolved: no such name
+    hint: check the name and this machine's DNS
+    ");
+}
+
+#[tokio::test]
+async fn localhost_is_this_machine_whatever_the_resolver_says() {
+    let manifest = "[[http]]\nhost = \"{setting:base-url}\"\nmethods = [\"GET\"]\nwhy = \"a test\"\n\
+        [[setting]]\nkey = \"base-url\"\nlabel = \"URL\"\ntype = \"url\"\ndefault = \"http://localhost:8080\"";
+    let world = World::new(manifest, hangs_up(), Roots::None);
+    world.names.answer("localhost", "93.184.216.34");
+    world.send(&Spending::new(world.known.clone()), get("http://localhost:8080/")).await.unwrap_err();
+    assert!(world.pipes.dialed.lock().unwrap().iter().all(|address| address.ip().is_loopback()));
+    assert!(world.names.asked.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_real_server_on_this_machine_answers_over_tcp() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let base = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let _ = stream.read(&mut [0; 4096]).await.unwrap();
+        stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").await.unwrap();
+    });
+    let manifest = format!(
+        "[[http]]\nhost = \"{{setting:base-url}}\"\nmethods = [\"GET\"]\nwhy = \"a test\"\n\
+         [[setting]]\nkey = \"base-url\"\nlabel = \"URL\"\ntype = \"url\"\ndefault = \"{base}\""
+    );
+    let mut world = World::new(&manifest, hangs_up(), Roots::None);
+    let doors = Doors { resolver: world.names.clone(), dial: Arc::new(TcpDial), roots: Roots::None };
+    world.egress = Egress::new(world.known.clone(), doors);
+    let answer = world.send(&Spending::new(world.known.clone()), get(&base)).await.unwrap();
+    assert_eq!(answer.text(), "ok");
+}
+
+/// Runs the test above once more in a process whose environment names proxies.
+#[test]
+fn proxy_variables_are_never_read() {
+    let mut command = std::process::Command::new(std::env::current_exe().unwrap());
+    command.args(["--exact", "ssrf::a_real_server_on_this_machine_answers_over_tcp"]);
+    for name in ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"] {
+        command.env(name, "http://127.0.0.1:9");
+    }
+    let output = command.env_remove("NO_PROXY").output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success() && text.contains("1 passed"), "{text}");
+}
