@@ -4,7 +4,7 @@
 //! target folder (CI does). Without either it says that it was skipped. One test, because the component takes seconds
 //! to make and to compile.
 
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::print_stdout)]
 
 use cara_harness::{Subject, World, captured, wrapped};
 use serde_json::{Value, json};
@@ -16,7 +16,8 @@ const VERSION: &str = "0.25.1";
 
 /// The tool's program, installed if that was asked for.
 fn componentize() -> Option<PathBuf> {
-    let runs = |program: &Path| Command::new(program).arg("--version").output().is_ok_and(|output| output.status.success());
+    let runs =
+        |program: &Path| Command::new(program).arg("--version").output().is_ok_and(|output| output.status.success());
     let on_path = PathBuf::from("componentize-py");
     if runs(&on_path) {
         return Some(on_path);
@@ -67,16 +68,23 @@ async fn text(subject: &Subject, tool: &str) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_python_component_runs_and_finds_no_machine_around_it() {
     let Some(componentize) = componentize() else {
-        println!("skipped: `componentize-py` is not on the path\nhint: run it with CARA_FOREIGN=1 to install it from PyPI");
+        println!(
+            "skipped: `componentize-py` is not on the path\nhint: run it with CARA_FOREIGN=1 to install it from PyPI"
+        );
         return;
     };
     let log = captured();
-    let manifest = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("foreign/component.toml")).unwrap();
+    let manifest =
+        std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("foreign/component.toml")).unwrap();
     let world = World::new().await;
     let subject = world.package(wrapped(&build(&componentize), &manifest)).load();
 
     subject.lives().await;
-    assert_eq!((text(&subject, "count").await, text(&subject, "count").await), ("1".into(), "2".into()), "its state lasts");
+    assert_eq!(
+        (text(&subject, "count").await, text(&subject, "count").await),
+        ("1".into(), "2".into()),
+        "its state lasts"
+    );
 
     let ambient: Value = serde_json::from_str(&text(&subject, "ambient").await).unwrap();
     assert_eq!(ambient["environment"], json!({}), "{ambient}");

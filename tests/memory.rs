@@ -2,7 +2,7 @@
 //!
 //! A process of its own with one test, so that nothing else moves the figure.
 
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::print_stdout)]
 
 use cara_harness::{Reply, Subject, Upstream, World, resident};
 use serde_json::{Value, json};

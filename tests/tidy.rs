@@ -8,6 +8,7 @@
 //! wit/ ─────────────→ tidy/contract.rs  one contract, documented, for both sides
 //! ```
 
+#![allow(clippy::type_complexity, reason = "a test names its tables where it uses them")]
 #[path = "tidy/contract.rs"]
 mod contract;
 #[path = "tidy/layers.rs"]
@@ -43,7 +44,9 @@ fn every_file_begins_with_a_short_line_about_itself() {
         let first = file.text.lines().next().unwrap_or_default();
         match first.strip_prefix("//! ") {
             None => Some(format!("{}: does not begin with `//! `", file.path)),
-            Some(_) if first.chars().count() >= 80 => Some(format!("{}: its first line is 80 columns or more", file.path)),
+            Some(_) if first.chars().count() >= 80 => {
+                Some(format!("{}: its first line is 80 columns or more", file.path))
+            }
             Some(_) => None,
         }
     });
@@ -59,8 +62,25 @@ fn no_file_is_longer_than_500_lines() {
 
 /// Vendors, products and networks that could tempt somebody to write a special case into the host.
 const NAMES: [&str; 19] = [
-    "openai", "anthropic", "ollama", "claude", "gpt-", "gemini", "mistral", "deepseek", "bedrock", "openrouter", "telegram",
-    "discord", "slack", "whatsapp", "signal.org", "matrix.org", "teams.microsoft", "github.com", "googleapis",
+    "openai",
+    "anthropic",
+    "ollama",
+    "claude",
+    "gpt-",
+    "gemini",
+    "mistral",
+    "deepseek",
+    "bedrock",
+    "openrouter",
+    "telegram",
+    "discord",
+    "slack",
+    "whatsapp",
+    "signal.org",
+    "matrix.org",
+    "teams.microsoft",
+    "github.com",
+    "googleapis",
 ];
 
 #[test]
@@ -86,9 +106,27 @@ fn each_kind_of_effect_has_one_home() {
     // What it is, the paths that give it away, and its home. Tools that build, and tests, are no part of what runs.
     let homes: [(&str, &[&[&str]], &[&str]); 5] = [
         ("files", &[&["std", "fs"], &["tokio", "fs"]], &["host/services/src/files.rs"]),
-        ("processes", &[&["std", "process", "Command"], &["std", "process", "Stdio"], &["tokio", "process"]], &["host/services/src/jail"]),
-        ("sockets", &[&["tokio", "net"], &["std", "net", "TcpStream"], &["std", "net", "TcpListener"], &["std", "net", "UdpSocket"], &["std", "net", "ToSocketAddrs"]], &["host/services/src/egress"]),
-        ("the clock", &[&["std", "time", "SystemTime"], &["jiff", "Zoned", "now"], &["jiff", "Timestamp", "now"]], &["host/services/src/clock.rs"]),
+        (
+            "processes",
+            &[&["std", "process", "Command"], &["std", "process", "Stdio"], &["tokio", "process"]],
+            &["host/services/src/jail"],
+        ),
+        (
+            "sockets",
+            &[
+                &["tokio", "net"],
+                &["std", "net", "TcpStream"],
+                &["std", "net", "TcpListener"],
+                &["std", "net", "UdpSocket"],
+                &["std", "net", "ToSocketAddrs"],
+            ],
+            &["host/services/src/egress"],
+        ),
+        (
+            "the clock",
+            &[&["std", "time", "SystemTime"], &["jiff", "Zoned", "now"], &["jiff", "Timestamp", "now"]],
+            &["host/services/src/clock.rs"],
+        ),
         ("wasmtime", &[&["wasmtime"], &["wasmtime_wasi"], &["wasmtime_wasi_http"]], &["host/kernel/src"]),
     ];
     let all = sources(&root());
@@ -99,7 +137,12 @@ fn each_kind_of_effect_has_one_home() {
             for (line, path) in file.paths() {
                 let hit = paths.iter().any(|tell| path.starts_with(&tell.map_owned()));
                 if hit && !build_tool {
-                    findings.push(format!("{}:{line}: `{}`; the home of {what} is {}", file.path, path.join("::"), home.join(", ")));
+                    findings.push(format!(
+                        "{}:{line}: `{}`; the home of {what} is {}",
+                        file.path,
+                        path.join("::"),
+                        home.join(", ")
+                    ));
                 }
             }
         }
@@ -149,8 +192,11 @@ fn no_code_is_left_for_later() {
         let lines = file.text.lines().enumerate();
         let marked = lines.filter(|(_, line)| marks.iter().any(|mark| line.contains(mark)));
         findings.extend(marked.map(|(at, _)| format!("{}:{}", file.path, at + 1)));
-        findings.extend(file.words("todo").into_iter().chain(file.words("unimplemented")).map(|at| format!("{}:{at}", file.path)));
-        findings.extend(file.attributes("ignore").into_iter().map(|at| format!("{}:{at}: a test is ignored", file.path)));
+        findings.extend(
+            file.words("todo").into_iter().chain(file.words("unimplemented")).map(|at| format!("{}:{at}", file.path)),
+        );
+        findings
+            .extend(file.attributes("ignore").into_iter().map(|at| format!("{}:{at}: a test is ignored", file.path)));
     }
     none("do it, or write an issue", findings);
 }

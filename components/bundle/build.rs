@@ -89,10 +89,10 @@ fn table(built: &[Built], key: &SecretKey, out: &Path) -> Result<String, Box<dyn
         let (code, signature) = (out.join(format!("{id}.wasm.zst")), out.join(format!("{id}.sigstore.json")));
         std::fs::write(&code, zstd::bulk::compress(bytes, level)?)?;
         std::fs::write(&signature, bundle)?;
-        write!(
+        writeln!(
             table,
             "Embedded {{ id: {id:?}, version: {version:?}, wasm_zst: include_bytes!({code:?}), wasm_len: {}, \
-             bundle_json: include_str!({signature:?}) }},\n",
+             bundle_json: include_str!({signature:?}) }},",
             bytes.len()
         )?;
     }

@@ -75,6 +75,17 @@ async fn ten_thousand_handles_of_any_kind_are_too_many() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_a_handle_holds_in_the_host_is_small() {
+    let attack = Attack::new().await;
+    let subject = attack.load();
+    for (kind, bytes) in [("prefixed-keys", 8 * MIB), ("filled-fields", MIB)] {
+        let told = subject.tool("open_handles", json!({ "kind": kind, "count": 100, "bytes": bytes })).await.unwrap();
+        assert!(told.answer.is_err(), "{kind}: {told:?}");
+        subject.lives().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn requests_end_at_the_limit() {
     let attack = Attack::new().await;
     let subject = attack.guest().limits("requests = 5").load();

@@ -20,10 +20,10 @@ async fn endless_events_end_at_the_limit_of_the_output() {
     let subject = provider(&world, "").await;
     for model in ["endless", "endless-nothing", "endless-usage"] {
         let completed = subject.complete(model).await;
+        assert!(completed.text().len() <= 1 << 20);
+        assert_eq!(completed.refusals, ["component `hostile-provider`: its output is over 1048576 bytes"]);
         let error = completed.ended.unwrap().unwrap_err();
         assert_eq!(error.message, "component `hostile-provider`: its output is over 1048576 bytes", "{model}");
-        assert_eq!(completed.refusals, ["component `hostile-provider`: its output is over 1048576 bytes"]);
-        assert!(completed.text().len() <= 1 << 20);
         lives(&subject).await;
     }
 }

@@ -26,31 +26,52 @@ fn without(manifest: String, table: &str) -> String {
 
 #[tokio::test]
 async fn an_import_the_manifest_does_not_declare_is_refused() {
-    for (table, import) in [("[state]", "cara:plugin/state"), ("[[secret]]", "cara:plugin/secrets"), ("[[http]]", "wasi:http/outgoing-handler")] {
+    for (table, import) in [
+        ("[state]", "cara:plugin/state"),
+        ("[[secret]]", "cara:plugin/secrets"),
+        ("[[http]]", "wasi:http/outgoing-handler"),
+    ] {
         let refusal = loaded_with("hostile", |manifest| without(manifest, table)).await;
-        assert_eq!(refusal, format!("component `hostile` imports `{import}`, but its manifest has no `{table}`\nhint: declare it with the reason why, or remove the import"));
+        assert_eq!(
+            refusal,
+            format!(
+                "component `hostile` imports `{import}`, but its manifest has no `{table}`\nhint: declare it with the reason why, or remove the import"
+            )
+        );
     }
 }
 
 #[tokio::test]
 async fn a_declaration_without_its_import_is_refused() {
     let refusal = loaded_with("hostile-provider", |manifest| manifest + "\n[state]\nwhy = \"for later\"\n").await;
-    assert_eq!(refusal, "component `hostile-provider` declares `[state]`, but does not import `cara:plugin/state`\nhint: remove the declaration");
+    assert_eq!(
+        refusal,
+        "component `hostile-provider` declares `[state]`, but does not import `cara:plugin/state`\nhint: remove the declaration"
+    );
 }
 
 #[tokio::test]
 async fn a_kind_that_is_declared_and_not_exported_is_refused() {
     let provider = "\n[provider]\ndefault-model = \"m\"\nrank = 1\ndetect = \"always\"\n";
     let refusal = loaded_with("hostile", |manifest| manifest + provider).await;
-    assert_eq!(refusal, "component `hostile` declares `[provider]`, but does not import `cara:plugin/turn`\nhint: remove the declaration");
+    assert_eq!(
+        refusal,
+        "component `hostile` declares `[provider]`, but does not import `cara:plugin/turn`\nhint: remove the declaration"
+    );
     let refusal = loaded_with("hostile", |manifest| without(manifest, "[[tool]]")).await;
-    assert_eq!(refusal, "component `hostile`: its manifest and its exports disagree about being a tool\nhint: a tool exports `cara:plugin/tool` and has `[[tool]]`");
+    assert_eq!(
+        refusal,
+        "component `hostile`: its manifest and its exports disagree about being a tool\nhint: a tool exports `cara:plugin/tool` and has `[[tool]]`"
+    );
 }
 
 #[tokio::test]
 async fn an_unknown_key_is_refused() {
     let refusal = loaded_with("hostile-provider", |manifest| manifest + "\n[powers]\nroot = true\n").await;
-    assert!(refusal.starts_with("the manifest cannot be read:") && refusal.contains("unknown field `powers`"), "{refusal}");
+    assert!(
+        refusal.starts_with("the manifest cannot be read:") && refusal.contains("unknown field `powers`"),
+        "{refusal}"
+    );
 }
 
 #[tokio::test]

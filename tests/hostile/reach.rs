@@ -33,12 +33,18 @@ async fn a_declared_and_granted_server_is_reached() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_undeclared_host_is_not_reached() {
-    assert_eq!(refused("https://evil.example/").await, "component `hostile` may not reach `https://evil.example`\nhint: only a new version, signed with another manifest, can ask for more");
+    assert_eq!(
+        refused("https://evil.example/").await,
+        "component `hostile` may not reach `https://evil.example`\nhint: only a new version, signed with another manifest, can ask for more"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_declared_host_that_was_not_granted_is_not_reached() {
-    assert_eq!(refused("https://ungranted.example.org/").await, "component `hostile` may not reach `https://ungranted.example.org`\nhint: to allow it, name the component: `cara chat --model hostile`");
+    assert_eq!(
+        refused("https://ungranted.example.org/").await,
+        "component `hostile` may not reach `https://ungranted.example.org`\nhint: to allow it, name the component: `cara chat --model hostile`"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -48,16 +54,28 @@ async fn a_private_address_is_not_reached_even_where_the_manifest_names_it() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn another_port_or_scheme_is_another_host() {
-    assert_eq!(refused("http://rebind.example.com/").await, "component `hostile` may not reach `http://rebind.example.com`\nhint: only a new version, signed with another manifest, can ask for more");
-    assert_eq!(refused("https://rebind.example.com:8443/").await, "component `hostile` may not reach `https://rebind.example.com:8443`\nhint: only a new version, signed with another manifest, can ask for more");
-    assert_eq!(refused("http://127.0.0.1:9/").await, "component `hostile` may not reach `http://127.0.0.1:9`\nhint: only a new version, signed with another manifest, can ask for more");
+    assert_eq!(
+        refused("http://rebind.example.com/").await,
+        "component `hostile` may not reach `http://rebind.example.com`\nhint: only a new version, signed with another manifest, can ask for more"
+    );
+    assert_eq!(
+        refused("https://rebind.example.com:8443/").await,
+        "component `hostile` may not reach `https://rebind.example.com:8443`\nhint: only a new version, signed with another manifest, can ask for more"
+    );
+    assert_eq!(
+        refused("http://127.0.0.1:9/").await,
+        "component `hostile` may not reach `http://127.0.0.1:9`\nhint: only a new version, signed with another manifest, can ask for more"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_method_the_manifest_does_not_name_is_refused() {
     let attack = Attack::new().await;
     let refusal = refusal(&attack, json!({ "url": attack.upstream.url(), "method": "DELETE" })).await;
-    assert_eq!(refusal, "component `hostile` may not `DELETE` `http://<upstream>/`\nhint: its manifest asks for `GET|POST http://<upstream> below /`");
+    assert_eq!(
+        refusal,
+        "component `hostile` may not `DELETE` `http://<upstream>/`\nhint: its manifest asks for `GET|POST http://<upstream> below /`"
+    );
     assert!(attack.upstream.requests().is_empty());
 }
 
@@ -67,7 +85,9 @@ async fn a_name_that_resolves_to_a_private_address_is_not_reached() {
         let attack = Attack::new().await;
         attack.world.names.set("inside.example.net", &[&[address]]);
         let refusal = refusal(&attack, json!({ "url": "https://inside.example.net/" })).await;
-        let begin = format!("component `hostile` may not reach `https://inside.example.net`: it resolves to `{address}`, which is ");
+        let begin = format!(
+            "component `hostile` may not reach `https://inside.example.net`: it resolves to `{address}`, which is "
+        );
         assert!(refusal.starts_with(&begin), "{refusal}");
         assert!(dialed(&attack).is_empty());
     }

@@ -7,7 +7,8 @@ use serde_json::json;
 async fn victim(attack: &Attack) -> Subject {
     let manifest = manifest_of("hostile").replace("id = \"hostile\"", "id = \"victim\"");
     attack.world.secrets.set("victim", "header-key", Canary::new("victim").value());
-    let victim = attack.world.package(component_of("hostile", &manifest)).setting("base-url", attack.upstream.url()).load();
+    let victim =
+        attack.world.package(component_of("hostile", &manifest)).setting("base-url", attack.upstream.url()).load();
     victim.tool("write_state", json!({ "key": "diary", "value": "private" })).await.unwrap();
     victim
 }
@@ -32,7 +33,10 @@ async fn state_that_was_not_granted_is_refused() {
     let subject = attack.guest().without("state").load();
     let told = subject.tool("read_state", json!({ "key": "diary" })).await.unwrap();
     assert!(told.answer.is_err());
-    assert_eq!(told.refusal(), "component `hostile` may not keep state\nhint: naming the component, for example with `--model`, grants what its manifest asks");
+    assert_eq!(
+        told.refusal(),
+        "component `hostile` may not keep state\nhint: naming the component, for example with `--model`, grants what its manifest asks"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -52,9 +56,18 @@ async fn secrets_of_others_undeclared_and_ungranted_ones_are_refused() {
     let _victim = victim(&attack).await;
     let subject = attack.load();
     for (name, refusal) in [
-        ("victim/header-key", "component `hostile` declares no secret `victim/header-key`\nhint: only a new version, signed with another manifest, can ask for more"),
-        ("undeclared", "component `hostile` declares no secret `undeclared`\nhint: only a new version, signed with another manifest, can ask for more"),
-        ("withheld-key", "component `hostile` may not spend secret `withheld-key`\nhint: to allow it, run `cara secrets set hostile/withheld-key`"),
+        (
+            "victim/header-key",
+            "component `hostile` declares no secret `victim/header-key`\nhint: only a new version, signed with another manifest, can ask for more",
+        ),
+        (
+            "undeclared",
+            "component `hostile` declares no secret `undeclared`\nhint: only a new version, signed with another manifest, can ask for more",
+        ),
+        (
+            "withheld-key",
+            "component `hostile` may not spend secret `withheld-key`\nhint: to allow it, run `cara secrets set hostile/withheld-key`",
+        ),
     ] {
         let told = subject.tool("ask_secret", json!({ "name": name })).await.unwrap();
         assert_eq!(told.refusal(), refusal);

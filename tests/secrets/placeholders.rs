@@ -36,7 +36,8 @@ async fn a_placeholder_in_its_place_is_exchanged_on_the_wire_only() {
         "url": format!("{url}/bot{{secret}}/send?key={{secret}}"), "secret": "anywhere-key",
         "headers": [["x-key", "{secret}"]], "body": "key={secret}",
     });
-    subject.tool("request", arguments).await.unwrap().text();
+    let told = subject.tool("request", arguments).await.unwrap();
+    assert!(told.text().contains("200"), "{}", told.text());
     let sent = attack.upstream.requests();
     assert_eq!(sent[0].header("authorization"), format!("Bearer {}", header.value()));
     let value = anywhere.value();
@@ -54,7 +55,8 @@ async fn a_basic_credential_is_made_by_the_host() {
         "url": attack.upstream.url(), "secret": "header-key", "form": "basic",
         "headers": [["authorization", "Basic {secret}"]],
     });
-    attack.load().tool("request", arguments).await.unwrap().text();
+    let told = attack.load().tool("request", arguments).await.unwrap();
+    assert!(told.text().contains("200"), "{}", told.text());
     let sent = attack.upstream.requests();
     // base64("user:sk-canary-header-key-…")
     let basic = sent[0].header("authorization");
@@ -65,18 +67,30 @@ async fn a_basic_credential_is_made_by_the_host() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_placeholder_toward_another_host_fails_the_request() {
     let attack = Attack::new().await;
-    let arguments = json!({ "url": attack.other.url(), "secret": "header-key", "headers": [["authorization", "Bearer {secret}"]] });
-    assert_eq!(refused(&attack, arguments).await, "secret `header-key` of component `hostile` may not go to `http://<other>`\nhint: its manifest names `http://<upstream>`");
+    let arguments =
+        json!({ "url": attack.other.url(), "secret": "header-key", "headers": [["authorization", "Bearer {secret}"]] });
+    assert_eq!(
+        refused(&attack, arguments).await,
+        "secret `header-key` of component `hostile` may not go to `http://<other>`\nhint: its manifest names `http://<upstream>`"
+    );
     assert!(attack.other.requests().is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_placeholder_in_the_wrong_place_fails_the_request() {
-    for (place, url, body) in [("path", "/{secret}", None), ("query", "/?q={secret}", None), ("body", "/", Some("{secret}"))] {
+    for (place, url, body) in
+        [("path", "/{secret}", None), ("query", "/?q={secret}", None), ("body", "/", Some("{secret}"))]
+    {
         let attack = Attack::new().await;
-        let arguments = json!({ "url": format!("{}{url}", attack.upstream.url()), "secret": "header-key", "body": body });
+        let arguments =
+            json!({ "url": format!("{}{url}", attack.upstream.url()), "secret": "header-key", "body": body });
         let refusal = refused(&attack, arguments).await;
-        assert_eq!(refusal, format!("secret `header-key` of component `hostile` may not be put into the {place} of a request\nhint: its manifest names `header`"));
+        assert_eq!(
+            refusal,
+            format!(
+                "secret `header-key` of component `hostile` may not be put into the {place} of a request\nhint: its manifest names `header`"
+            )
+        );
     }
 }
 
@@ -84,7 +98,10 @@ async fn a_placeholder_in_the_wrong_place_fails_the_request() {
 async fn a_placeholder_as_a_headers_name_fails_the_request() {
     let attack = Attack::new().await;
     let arguments = json!({ "url": attack.upstream.url(), "secret": "header-key", "headers": [["{secret}", "x"]] });
-    assert_eq!(refused(&attack, arguments).await, "component `hostile` put a placeholder into the name of a header\nhint: put what `secrets.placeholder` gives where the value belongs, unchanged");
+    assert_eq!(
+        refused(&attack, arguments).await,
+        "component `hostile` put a placeholder into the name of a header\nhint: put what `secrets.placeholder` gives where the value belongs, unchanged"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -94,10 +111,19 @@ async fn a_placeholder_in_disguise_fails_the_request() {
         let arguments = json!({
             "url": attack.upstream.url(), "secret": "header-key", "form": form, "headers": [["x-key", "{secret}"]],
         });
-        assert_eq!(refused(&attack, arguments).await, "component `hostile` encoded a placeholder\nhint: put it in as it is; for `Authorization: Basic` use `secrets.basic`", "{form}");
+        assert_eq!(
+            refused(&attack, arguments).await,
+            "component `hostile` encoded a placeholder\nhint: put it in as it is; for `Authorization: Basic` use `secrets.basic`",
+            "{form}"
+        );
         let attack = Attack::new().await;
-        let arguments = json!({ "url": attack.upstream.url(), "secret": "anywhere-key", "form": form, "body": "x{secret}y" });
-        assert_eq!(refused(&attack, arguments).await, "component `hostile` encoded a placeholder\nhint: put it in as it is; for `Authorization: Basic` use `secrets.basic`", "{form} in the body");
+        let arguments =
+            json!({ "url": attack.upstream.url(), "secret": "anywhere-key", "form": form, "body": "x{secret}y" });
+        assert_eq!(
+            refused(&attack, arguments).await,
+            "component `hostile` encoded a placeholder\nhint: put it in as it is; for `Authorization: Basic` use `secrets.basic`",
+            "{form} in the body"
+        );
     }
 }
 
@@ -105,7 +131,10 @@ async fn a_placeholder_in_disguise_fails_the_request() {
 async fn a_placeholder_that_was_cut_fails_the_request() {
     let attack = Attack::new().await;
     let arguments = json!({ "url": attack.upstream.url(), "secret": "header-key", "form": "cut", "headers": [["x-key", "{secret}"]] });
-    assert_eq!(refused(&attack, arguments).await, "component `hostile` used a placeholder that is not of this call\nhint: ask for a new one in each call; it means nothing afterwards");
+    assert_eq!(
+        refused(&attack, arguments).await,
+        "component `hostile` used a placeholder that is not of this call\nhint: ask for a new one in each call; it means nothing afterwards"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -128,10 +157,14 @@ async fn a_placeholder_of_an_earlier_call_fails_the_request() {
     let kept = subject.tool("keep_placeholder", json!({ "name": "header-key" })).await.unwrap().text().to_owned();
     assert!(kept.starts_with("cara-secret-"), "{kept}");
     for fresh in [None, Some("header-key")] {
-        let plan = json!({ "url": attack.upstream.url(), "secret": fresh, "headers": [["authorization", "Bearer {secret}"]] });
+        let plan =
+            json!({ "url": attack.upstream.url(), "secret": fresh, "headers": [["authorization", "Bearer {secret}"]] });
         let told = subject.tool("send_kept", plan).await.unwrap();
         assert!(told.answer.is_err());
-        assert_eq!(told.refusal(), "component `hostile` used a placeholder that is not of this call\nhint: ask for a new one in each call; it means nothing afterwards");
+        assert_eq!(
+            told.refusal(),
+            "component `hostile` used a placeholder that is not of this call\nhint: ask for a new one in each call; it means nothing afterwards"
+        );
     }
     assert!(attack.upstream.requests().is_empty());
     let again = subject.tool("keep_placeholder", json!({ "name": "header-key" })).await.unwrap().text().to_owned();
@@ -152,7 +185,10 @@ async fn a_value_in_the_clear_fails_the_request() {
     ] {
         let told = subject.tool("request", arguments).await.unwrap();
         assert!(told.answer.is_err());
-        assert_eq!(told.refusal(), "the request of component `hostile` holds a stored secret in the clear\nhint: put what `secrets.placeholder` gives where the value belongs, unchanged");
+        assert_eq!(
+            told.refusal(),
+            "the request of component `hostile` holds a stored secret in the clear\nhint: put what `secrets.placeholder` gives where the value belongs, unchanged"
+        );
     }
     for sent in attack.other.requests() {
         assert_eq!(Canary::new("anywhere-key").seen_in(&sent.text()), None);

@@ -33,7 +33,11 @@ impl Case {
     async fn ask(&self) -> Completed {
         let completed = self.load().complete("any-model").await;
         let sent = self.upstream.requests();
-        assert!(sent.iter().any(|request| request.text().contains(self.canary.value())), "{}: the key was spent", self.id);
+        assert!(
+            sent.iter().any(|request| request.text().contains(self.canary.value())),
+            "{}: the key was spent",
+            self.id
+        );
         assert_eq!(self.canary.seen_in(&format!("{completed:?}")), None, "{}: in what came of the call", self.id);
         unseen(&self.canary, &self.world);
         completed
@@ -74,7 +78,10 @@ fn every_provider_with_a_key_is_tested() {
 async fn a_providers_key_echoed_in_its_answer_comes_back_as_the_placeholder() {
     for id in PROVIDERS {
         for size in [1, 5, 4096] {
-            let case = Case::new(id, move |key| Reply::pieces(stream(id, key).as_bytes(), size).header("content-type", "text/event-stream")).await;
+            let case = Case::new(id, move |key| {
+                Reply::pieces(stream(id, key).as_bytes(), size).header("content-type", "text/event-stream")
+            })
+            .await;
             let completed = case.ask().await;
             assert!(completed.text().starts_with("cara-secret-"), "{id}: {completed:?}");
             assert!(completed.ended.unwrap().is_ok(), "{id}");

@@ -27,7 +27,8 @@ fn the_contract_parses_and_has_the_worlds_components_are_built_for() {
 #[test]
 fn each_interface_has_a_file_of_its_own_name() {
     let (resolve, package) = contract();
-    let missing = resolve.packages[package].interfaces.keys().filter(|name| !root().join(format!("wit/{name}.wit")).exists());
+    let missing =
+        resolve.packages[package].interfaces.keys().filter(|name| !root().join(format!("wit/{name}.wit")).exists());
     none("one interface a file", missing.cloned().collect());
 }
 

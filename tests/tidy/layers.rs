@@ -18,8 +18,7 @@ const LAYERS: [&str; 7] =
     ["signing", "host/authority", "host/services", "host/kernel", "host/assistant", "host/gateway", "host/cara"];
 
 /// Crates a component may use beside the SDK: no I/O, no clock, no randomness.
-const PURE: [&str; 9] =
-    ["base64", "hex", "http", "httpdate", "memchr", "serde", "serde_json", "sha2", "url"];
+const PURE: [&str; 9] = ["base64", "hex", "http", "httpdate", "memchr", "serde", "serde_json", "sha2", "url"];
 
 /// The folders of first-party components, which are also their names.
 pub(crate) fn component_names(root: &Path) -> BTreeSet<String> {
@@ -40,7 +39,8 @@ fn members(root: &Path) -> Vec<Member> {
             None => folders.push(pattern.to_owned()),
             Some(parent) => {
                 let inside = fs::read_dir(root.join(parent)).into_iter().flatten().flatten();
-                let names = inside.filter(|entry| entry.path().join("Cargo.toml").exists()).map(|entry| entry.file_name());
+                let names =
+                    inside.filter(|entry| entry.path().join("Cargo.toml").exists()).map(|entry| entry.file_name());
                 folders.extend(names.map(|name| format!("{parent}/{}", name.to_string_lossy())));
             }
         }
@@ -82,7 +82,8 @@ fn may_use(folder: &str, other: &str) -> bool {
     let layer = |folder: &str| LAYERS.iter().position(|layer| *layer == folder);
     if let Some(own) = layer(folder) {
         // The binary carries the first-party components, as bytes.
-        return layer(other).is_some_and(|other| other < own) || (folder == "host/cara" && other == "components/bundle");
+        return layer(other).is_some_and(|other| other < own)
+            || (folder == "host/cara" && other == "components/bundle");
     }
     match folder {
         "sdk/rust" => false,
@@ -114,8 +115,11 @@ fn crates_depend_only_on_the_layers_below_them() {
 fn a_components_other_crates_are_pure() {
     let all = members(&root());
     let mut findings = Vec::new();
-    for member in all.iter().filter(|member| member.folder.starts_with("components/") && member.folder != "components/bundle") {
-        let other = member.names(&SHIPPED).into_iter().filter(|name| name != "cara-sdk" && !PURE.contains(&name.as_str()));
+    for member in
+        all.iter().filter(|member| member.folder.starts_with("components/") && member.folder != "components/bundle")
+    {
+        let other =
+            member.names(&SHIPPED).into_iter().filter(|name| name != "cara-sdk" && !PURE.contains(&name.as_str()));
         findings.extend(other.map(|name| format!("{}: {name}", member.folder)));
     }
     none("a component uses the SDK and pure crates", findings);
@@ -134,11 +138,19 @@ fn wasmtime_and_the_network_have_one_home_each() {
         ("keyring", &["host/services"]),
     ];
     let mut findings = Vec::new();
-    for member in members(&root()).iter().filter(|member| member.folder != "tests" && !member.folder.starts_with("tests/")) {
+    for member in
+        members(&root()).iter().filter(|member| member.folder != "tests" && !member.folder.starts_with("tests/"))
+    {
         for name in member.names(&SHIPPED) {
-            let same = |home: &&(&str, &[&str])| name == home.0 || name.strip_prefix(home.0).is_some_and(|rest| rest.starts_with('-'));
+            let same = |home: &&(&str, &[&str])| {
+                name == home.0 || name.strip_prefix(home.0).is_some_and(|rest| rest.starts_with('-'))
+            };
             // The types of certificates and keys are not the TLS stack.
-            if let Some((what, _)) = homes.iter().find(same).filter(|home| name != "rustls-pki-types" && !home.1.contains(&member.folder.as_str())) {
+            if let Some((what, _)) = homes
+                .iter()
+                .find(same)
+                .filter(|home| name != "rustls-pki-types" && !home.1.contains(&member.folder.as_str()))
+            {
                 findings.push(format!("{} depends on {name}, {what} has another home", member.folder));
             }
         }

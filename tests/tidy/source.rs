@@ -32,7 +32,8 @@ fn walk(root: &Path, folder: &Path, found: &mut Vec<Source>) {
             walk(root, &path, found);
         } else if path.extension().is_some_and(|extension| extension == "rs") {
             let relative = path.strip_prefix(root).expect("the walk began at the root");
-            let relative = relative.components().map(|part| part.as_os_str().to_string_lossy()).collect::<Vec<_>>().join("/");
+            let relative =
+                relative.components().map(|part| part.as_os_str().to_string_lossy()).collect::<Vec<_>>().join("/");
             found.push(Source::read(relative, fs::read_to_string(&path).expect("a source file is text")));
         }
     }
@@ -100,7 +101,11 @@ impl Source {
 
     /// The lines with a path that ends so, in test code too.
     pub(crate) fn calls(&self, end: &[&str]) -> Vec<usize> {
-        all_paths(&self.all).into_iter().filter(|(_, path)| path.ends_with(&end.iter().map(|part| (*part).to_owned()).collect::<Vec<_>>())).map(|(line, _)| line).collect()
+        all_paths(&self.all)
+            .into_iter()
+            .filter(|(_, path)| path.ends_with(&end.iter().map(|part| (*part).to_owned()).collect::<Vec<_>>()))
+            .map(|(line, _)| line)
+            .collect()
     }
 
     /// The lines of `pub fn` in production code that return `Result<_, String>`.
@@ -111,7 +116,9 @@ impl Source {
                 let public = matches!(token, TokenTree::Ident(ident) if ident == "pub")
                     && matches!(tokens.get(at + 1), Some(TokenTree::Ident(next)) if next == "fn" || next == "async" || next == "const");
                 if public {
-                    let head = tokens[at..].iter().take_while(|token| !matches!(token, TokenTree::Group(group) if group.delimiter() == Delimiter::Brace));
+                    let head = tokens[at..].iter().take_while(
+                        |token| !matches!(token, TokenTree::Group(group) if group.delimiter() == Delimiter::Brace),
+                    );
                     let head: String = head.map(|token| token.to_string()).collect::<Vec<_>>().join("");
                     if head.contains("->Result<") && head.ends_with(",String>") {
                         found.push(line(token));
@@ -176,7 +183,8 @@ fn without_docs(tokens: TokenStream) -> Vec<TokenTree> {
 fn without_tests(tokens: Vec<TokenTree>) -> Vec<TokenTree> {
     rebuild(tokens, &|content, rest| {
         let text: String = content.iter().map(ToString::to_string).collect::<Vec<_>>().join("");
-        let test = text == "test" || text == "cfg(test)" || text.starts_with("cfg(all(test,") || text.ends_with("::test");
+        let test =
+            text == "test" || text == "cfg(test)" || text.starts_with("cfg(all(test,") || text.ends_with("::test");
         test.then(|| item_length(rest))
     })
 }

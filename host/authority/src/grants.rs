@@ -192,9 +192,15 @@ impl Grants {
             return Err(refuse("`http` is for this machine only".into()));
         }
         match origin.host() {
-            Host::Domain(name) => address::public_name(name).map_err(|reason| refuse(format!("the name is {reason}")))?,
-            Host::Ipv4(v4) => address::public((*v4).into()).map_err(|reason| refuse(format!("the address is {reason}")))?,
-            Host::Ipv6(v6) => address::public((*v6).into()).map_err(|reason| refuse(format!("the address is {reason}")))?,
+            Host::Domain(name) => {
+                address::public_name(name).map_err(|reason| refuse(format!("the name is {reason}")))?
+            }
+            Host::Ipv4(v4) => {
+                address::public((*v4).into()).map_err(|reason| refuse(format!("the address is {reason}")))?
+            }
+            Host::Ipv6(v6) => {
+                address::public((*v6).into()).map_err(|reason| refuse(format!("the address is {reason}")))?
+            }
         }
         Ok(Reach::Public)
     }

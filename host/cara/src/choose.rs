@@ -21,7 +21,8 @@ const LARGEST: u64 = 256 * 1024;
 /// Chooses by `--model`, else the configuration, else what can be found.
 pub(crate) async fn provider(cara: &Cara, choice: &ProviderChoice) -> Result<Provider> {
     if let Some(name) = &choice.model {
-        let script = choice.script.iter().map(|path| SettingArgument { key: "script".into(), value: format!("@{path}") });
+        let script =
+            choice.script.iter().map(|path| SettingArgument { key: "script".into(), value: format!("@{path}") });
         let set: Vec<SettingArgument> = choice.settings.iter().cloned().chain(script).collect();
         return named(cara, name, &set, "--model names it").await;
     }
@@ -94,7 +95,7 @@ async fn answering(cara: &Cara, checked: &Arc<Checked>, settings: Settings) -> R
     let wishes = manifest.wishes(&settings);
     let local = |wish: &&Capability| matches!(wish, Capability::Http(to) if to.origin().is_some_and(|origin| origin.is_loopback()));
     let wishes: Vec<Capability> = wishes.iter().filter(local).cloned().collect();
-    let Some(place) = wishes.first() else { return Ok(None) };
+    let Some(Capability::Http(place)) = wishes.first() else { return Ok(None) };
     let order = cara.config.component.get(manifest.id()).map(|config| config.limits.clone()).unwrap_or_default();
     let grants = Arc::new(Grants::meet(manifest, interfaces, &wishes, settings.clone(), &order));
     let component = cara.component(manifest.id()).await?;
@@ -106,7 +107,7 @@ async fn answering(cara: &Cara, checked: &Arc<Checked>, settings: Settings) -> R
     };
     let model = if has(&wanted) { Some(wanted) } else { models.first().map(|model| model.id.clone()) };
     let Some(model) = model else { return Ok(None) };
-    let why = format!("a server answers there: {place}");
+    let why = format!("a server answers at {place}");
     grant(cara, checked, &settings, &why).await?;
     show::note(&format!("using {}:{model}, served on this machine", manifest.id()));
     ready(cara, checked, settings, model).await.map(Some)

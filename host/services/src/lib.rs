@@ -1,6 +1,6 @@
 //! Acts on the outside world, each kind of effect through one gate.
-pub mod egress;
 pub mod clock;
+pub mod egress;
 pub mod files;
 pub mod home;
 pub mod ledger;

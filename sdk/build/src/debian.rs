@@ -32,6 +32,7 @@ pub(crate) fn unpacked(tools: &Tools, folder: &Path, progress: &mut dyn FnMut(St
             run(command(&tools.dpkg).arg("-x").arg(&package).arg(&draft), Some(DOWNLOAD_DEADLINE))?;
             std::fs::remove_file(&package).map_err(Reason::file(&package))?;
         }
+        prune(&draft)?;
         // Renamed when whole: what is interrupted before is unpacked again.
         std::fs::rename(&draft, &root).map_err(Reason::file(&root))?;
     }
@@ -126,6 +127,18 @@ impl<'a> Lists<'a> {
         let files = std::fs::read_dir(&downloads).map_err(Reason::file(&downloads))?;
         Ok(files.flatten().map(|file| file.path()).collect())
     }
+}
+
+/// Removes the sources of the compiler and its tests, which come along with std's: half of 840 MB.
+fn prune(root: &Path) -> Result<(), Reason> {
+    for source in std::fs::read_dir(root.join("usr/src")).into_iter().flatten().flatten() {
+        for unused in ["compiler", "src"].map(|name| source.path().join(name)) {
+            if unused.is_dir() {
+                std::fs::remove_dir_all(&unused).map_err(Reason::file(&unused))?;
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Makes the folder, without what an interrupted run may have left in it.

@@ -6,8 +6,9 @@ use crate::samples::{in_turns, timed};
 use crate::table::{Aim, Row, Unit};
 use anyhow::{Context, Result, anyhow};
 use cara_kernel::{Checked, CompiledCache, Kernel, PoolSize};
-use cara_signing::{Bundle, Package, PublicKey, TrustStore, TrustedKey, verify};
+use cara_signing::{Bundle, Digest, Package, PublicKey, TrustStore, TrustedKey, verify};
 use std::cell::Cell;
+use std::hint::black_box;
 use std::sync::Arc;
 
 /// The component that is loaded: one with a network, so with the most imports.
@@ -64,7 +65,8 @@ pub(crate) fn measure(counts: Counts) -> Result<Vec<Row>> {
         || timed(|| source.load(&cache)),
         || timed(|| bare.deserialize(&code).and_then(&link)),
     )?;
-    let checked = in_turns(counts.samples, || timed(|| source.check()), || timed(|| Ok(source.file.clone())))?;
+    let checked =
+        in_turns(counts.samples, || timed(|| source.check()), || timed(|| Ok(black_box(Digest::of(&source.file)))))?;
     let fresh = Cell::new(0);
     let cold = in_turns(
         counts.cold,
@@ -79,7 +81,7 @@ pub(crate) fn measure(counts: Counts) -> Result<Vec<Row>> {
         Row { name, against, ours, floor, unit: Unit::Time, aim: Aim::None }
     };
     Ok(vec![
-        row("signature and checks", "a copy of the file in memory", checked),
+        row("signature and checks", "one SHA-256 of the file", checked),
         row("one component, warm", "wasmtime alone: deserialize, link", warm),
         row("one component, cold", "wasmtime alone: compile, link", cold),
     ])

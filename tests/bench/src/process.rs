@@ -144,7 +144,7 @@ fn children_peak() -> Result<i64> {
     use nix::sys::resource::{UsageWho, getrusage};
     // Bytes on Apple's systems, kilobytes elsewhere.
     let unit = if cfg!(target_vendor = "apple") { 1 } else { 1024 };
-    Ok(i64::from(getrusage(UsageWho::RUSAGE_CHILDREN)?.max_rss()) * unit)
+    Ok(getrusage(UsageWho::RUSAGE_CHILDREN)?.max_rss() * unit)
 }
 
 #[cfg(not(unix))]

@@ -26,7 +26,10 @@ impl Attack {
     /// The guest, granted all but what it is never granted.
     pub fn guest(&self) -> Wanted<'_> {
         let guest = self.world.guest("hostile").setting("base-url", self.upstream.url());
-        guest.setting("other-url", self.other.url()).without("http https://ungranted.example.org").without("secret withheld-key")
+        guest
+            .setting("other-url", self.other.url())
+            .without("http https://ungranted.example.org")
+            .without("secret withheld-key")
     }
 
     /// The guest, loaded.

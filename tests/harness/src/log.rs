@@ -2,7 +2,14 @@
 
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::Layer;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+
+/// The compiler, which at this level writes down every instruction of a guest, and never sees a value.
+const COMPILER: [&str; 5] =
+    ["cranelift_codegen", "cranelift_frontend", "regalloc2", "wasmtime_cranelift", "wasmtime_internal_cranelift"];
 
 /// The log so far. All tests of a process share it, so look for what only one test can have caused.
 #[derive(Clone, Default)]
@@ -18,7 +25,8 @@ pub fn captured() -> Captured {
         let captured = Captured::default();
         let writer = captured.clone();
         let make = move || writer.clone();
-        let subscriber = tracing_subscriber::fmt().with_max_level(LevelFilter::TRACE).with_ansi(false).with_writer(make);
+        let subscriber =
+            tracing_subscriber::fmt().with_max_level(LevelFilter::TRACE).with_ansi(false).with_writer(make);
         // `init` also takes what crates write through `log`.
         subscriber.init();
         captured

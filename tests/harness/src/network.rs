@@ -26,9 +26,9 @@ impl Names {
 impl Resolver for Names {
     fn resolve<'a>(&'a self, name: &'a str) -> BoxFuture<'a, io::Result<Vec<IpAddr>>> {
         let mut names = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let answer = names.get_mut(name).and_then(|answers| {
-            if answers.len() > 1 { answers.pop() } else { answers.last().cloned() }
-        });
+        let answer = names
+            .get_mut(name)
+            .and_then(|answers| if answers.len() > 1 { answers.pop() } else { answers.last().cloned() });
         let answer = answer.ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "the test knows no such name"));
         Box::pin(async move { answer })
     }

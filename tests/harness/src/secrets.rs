@@ -53,7 +53,8 @@ impl Canary {
     pub fn seen_in(&self, text: &str) -> Option<String> {
         let found = self.forms().into_iter().find_map(|form| text.find(&form).map(|at| (at, form)));
         found.map(|(at, form)| {
-            let around = text.char_indices().map(|(at, _)| at).filter(|start| *start + 60 > at && *start < at + form.len() + 60);
+            let around =
+                text.char_indices().map(|(at, _)| at).filter(|start| *start + 60 > at && *start < at + form.len() + 60);
             let (first, last) = around.fold((at, at), |(first, last), next| (first.min(next), last.max(next)));
             text[first..last].to_owned()
         })
@@ -71,7 +72,11 @@ impl Canary {
         let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
         let percent: String = bytes.iter().map(|byte| format!("%{byte:02X}")).collect();
         let mut forms = vec![self.0.clone(), hex, percent, self.0.chars().rev().collect()];
-        forms.extend((0..3).map(|before| base64(&[&vec![0; before][..], bytes].concat())).map(|text| text[4..text.len() - 4].to_owned()));
+        forms.extend(
+            (0..3)
+                .map(|before| base64(&[&vec![0; before][..], bytes].concat()))
+                .map(|text| text[4..text.len() - 4].to_owned()),
+        );
         forms
     }
 }

@@ -99,7 +99,8 @@ impl Subject {
         let returned = self.component.call_tool(&self.grants, &self.services, name, &arguments, context).await?;
         let (answer, refusals, fuel) = split(returned);
         let text = |content: Vec<Content>| {
-            let texts = content.into_iter().map(|content| if let Content::Text(text) = content { text } else { String::new() });
+            let texts =
+                content.into_iter().map(|content| if let Content::Text(text) = content { text } else { String::new() });
             texts.collect::<Vec<_>>().concat()
         };
         Ok(Told { answer: answer.map(text), refusals, fuel })

@@ -220,19 +220,29 @@ impl Drop for Open {
     }
 }
 
-async fn serve(listener: TcpListener, script: Arc<Script>, requests: Arc<Mutex<Vec<Recorded>>>, count: watch::Sender<usize>) {
+async fn serve(
+    listener: TcpListener,
+    script: Arc<Script>,
+    requests: Arc<Mutex<Vec<Recorded>>>,
+    count: watch::Sender<usize>,
+) {
     let mut connections = tokio::task::JoinSet::new();
     while let Ok((stream, _)) = listener.accept().await {
         let (script, requests, count) = (script.clone(), requests.clone(), count.clone());
         connections.spawn(async move {
-            let service = service_fn(move |request| answer(request, script.clone(), requests.clone(), Open::new(&count)));
+            let service =
+                service_fn(move |request| answer(request, script.clone(), requests.clone(), Open::new(&count)));
             // How a connection ends is the client's affair.
             let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
         });
     }
 }
 
-async fn serve_raw(listener: TcpListener, script: Box<dyn Fn(&str) -> String + Send + Sync>, requests: Arc<Mutex<Vec<Recorded>>>) {
+async fn serve_raw(
+    listener: TcpListener,
+    script: Box<dyn Fn(&str) -> String + Send + Sync>,
+    requests: Arc<Mutex<Vec<Recorded>>>,
+) {
     while let Ok((mut stream, _)) = listener.accept().await {
         let mut head = Vec::new();
         while !head.ends_with(b"\r\n\r\n") && stream.read_buf(&mut head).await.is_ok_and(|read| read > 0) {}

@@ -8,7 +8,7 @@ use cara_authority::limits::LimitsTable;
 use cara_authority::{Capability, Grants, Manifest};
 use cara_kernel::{CallServices, Checked, CompiledCache, Component, Kernel, LoadError, PoolSize};
 use cara_services::clock::Clock;
-use cara_services::egress::{Egress, KnownSecrets, Roots};
+use cara_services::egress::{Doors, Egress, KnownSecrets, Roots};
 use cara_services::ledger::Ledger;
 use cara_signing::{Bundle, Package, TrustStore, TrustedKey, Verified, verify};
 use serde_json::Value;
@@ -39,7 +39,8 @@ fn kernel() -> &'static Kernel {
 /// Compiled guests, kept from run to run. The key is no secret: whoever can write there can replace the tests.
 fn cache() -> &'static CompiledCache {
     static CACHE: OnceLock<CompiledCache> = OnceLock::new();
-    CACHE.get_or_init(|| CompiledCache::new(PathBuf::from(env!("CARA_TEST_CACHE")), b"the tests' key of thirty-two byt"))
+    CACHE
+        .get_or_init(|| CompiledCache::new(PathBuf::from(env!("CARA_TEST_CACHE")), b"the tests' key of thirty-two byt"))
 }
 
 impl World {
@@ -53,9 +54,9 @@ impl World {
         let secrets = Arc::new(Secrets::default());
         let clock = Clock::system();
         let ledger = Ledger::open(home.path().join("ledger.db"), clock).await.unwrap();
-        let egress = Egress::new(known.clone(), Arc::new(names.clone()), Arc::new(dialed.clone()), Roots::None);
-        let services =
-            CallServices { egress: Arc::new(egress), secrets: secrets.clone(), ledger: Arc::new(ledger), clock, known };
+        let (resolver, dial) = (Arc::new(names.clone()), Arc::new(dialed.clone()));
+        let egress = Egress::new(known.clone(), Doors { resolver, dial, roots: Roots::None });
+        let services = CallServices { egress, secrets: secrets.clone(), ledger: Arc::new(ledger), clock, known };
         Self { home, services, secrets, names, dialed }
     }
 
@@ -66,13 +67,11 @@ impl World {
     }
 
     /// A guest of `tests/guests`.
-    #[must_use]
     pub fn guest(&self, id: &str) -> Wanted<'_> {
         self.package(package(id))
     }
 
     /// A package, signed by the tests' key.
-    #[must_use]
     pub fn package(&self, package: Package) -> Wanted<'_> {
         self.verified(signed(package))
     }
@@ -81,7 +80,6 @@ impl World {
     ///
     /// # Panics
     /// When there is none of this id.
-    #[must_use]
     pub fn first_party(&self, id: &str) -> Wanted<'_> {
         let built_in = cara_bundle::components().iter().find(|built_in| built_in.id == id);
         let built_in = built_in.unwrap_or_else(|| panic!("no component `{id}` comes with the program"));
@@ -102,7 +100,8 @@ impl World {
             let package = Package::read(built_in.component().unwrap()).unwrap();
             Manifest::parse(package.manifest()).unwrap()
         };
-        let with_secrets = cara_bundle::components().iter().map(manifest).filter(|manifest| !manifest.secrets().is_empty());
+        let with_secrets =
+            cara_bundle::components().iter().map(manifest).filter(|manifest| !manifest.secrets().is_empty());
         let mut ids: Vec<String> = with_secrets.map(|manifest| manifest.id().to_string()).collect();
         ids.sort();
         ids

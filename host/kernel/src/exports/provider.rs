@@ -34,7 +34,11 @@ impl Invocation for Complete {
         instance: &Instance,
         loaded: &Loaded,
     ) -> wasmtime::Result<Self::Answer> {
-        guest(&mut *store, instance, loaded)?.call_complete(store, &self.0).await
+        let answer = guest(&mut *store, instance, loaded)?.call_complete(&mut *store, &self.0).await;
+        if let Some(turn) = &mut store.data_mut().turn {
+            turn.flush().await;
+        }
+        answer
     }
 }
 
@@ -84,7 +88,7 @@ impl Component {
         request: Request,
         events: mpsc::Sender<Event>,
     ) -> Answered<Outcome> {
-        let turn = Turn::new(events, grants.limits().output);
+        let turn = Turn::new(events, grants.limits().output, &services.known);
         let returned = self.call(grants, services, Some(turn), Complete(request)).await?;
         Ok(shown(returned, services))
     }

@@ -4,17 +4,87 @@ use crate::bindings::cara::plugin::turn::{self, Event};
 use crate::bindings::types::Refusal as Wit;
 use crate::call::CallState;
 use cara_authority::{Refusal, Rule};
+use cara_services::egress::{KnownSecrets, TextScrubber};
+use std::borrow::Cow;
 use tokio::sync::mpsc;
 
-/// The host's end of a turn.
+/// The host's end of a turn. Known secrets are taken out of what passes, also where one is spread over events.
 pub(crate) struct Turn {
     sender: mpsc::Sender<Event>,
     left: u64,
+    known: KnownSecrets,
+    text: TextScrubber,
+    thinking: TextScrubber,
 }
 
+/// Nobody listens any more.
+struct Gone;
+
 impl Turn {
-    pub(crate) fn new(sender: mpsc::Sender<Event>, output: u64) -> Self {
-        Self { sender, left: output }
+    pub(crate) fn new(sender: mpsc::Sender<Event>, output: u64, known: &KnownSecrets) -> Self {
+        let scrubber = || TextScrubber::new(known.clone());
+        Self { sender, left: output, text: scrubber(), thinking: scrubber(), known: known.clone() }
+    }
+
+    /// Passes on what was held back: at the end of the answer, and before an event of another kind.
+    pub(crate) async fn flush(&mut self) {
+        // The end of the listener shows at the next event, or not at all when this was the last.
+        let _ = self.release().await;
+    }
+
+    async fn release(&mut self) -> Result<(), Gone> {
+        let (thinking, text) = (self.thinking.finish(), self.text.finish());
+        if !thinking.is_empty() {
+            self.send(Event::Thinking(thinking)).await?;
+        }
+        if !text.is_empty() {
+            self.send(Event::Text(text)).await?;
+        }
+        Ok(())
+    }
+
+    async fn pass(&mut self, event: Event) -> Result<(), Gone> {
+        let clean = match event {
+            Event::Text(piece) => Event::Text(self.text.push(piece)),
+            Event::Thinking(piece) => Event::Thinking(self.thinking.push(piece)),
+            other => {
+                self.release().await?;
+                self.scrubbed(other)
+            }
+        };
+        match &clean {
+            // All of it is held back; there is nothing to show yet.
+            Event::Text(text) | Event::Thinking(text) if text.is_empty() && !self.sender.is_closed() => Ok(()),
+            _ => self.send(clean).await,
+        }
+    }
+
+    /// Events that come whole. A fragment of arguments is looked through by itself; the call that follows, as a whole.
+    fn scrubbed(&self, mut event: Event) -> Event {
+        let scrub = |text: &mut String| {
+            if let Cow::Owned(scrubbed) = self.known.scrub_text(text) {
+                *text = scrubbed;
+            }
+        };
+        match &mut event {
+            Event::Thought(thought) => scrub(&mut thought.text),
+            Event::ToolStart(start) => scrub(&mut start.name),
+            Event::ToolFragment(fragment) => scrub(&mut fragment.json),
+            Event::ToolCall(call) => {
+                scrub(&mut call.name);
+                scrub(&mut call.arguments);
+            }
+            Event::Text(_) | Event::Thinking(_) | Event::Usage(_) => {}
+        }
+        event
+    }
+
+    async fn send(&self, event: Event) -> Result<(), Gone> {
+        match self.sender.try_send(event) {
+            Ok(()) => Ok(()),
+            Err(mpsc::error::TrySendError::Closed(_)) => Err(Gone),
+            Err(mpsc::error::TrySendError::Full(event)) => self.sender.send(event).await.map_err(|_| Gone),
+        }
     }
 }
 
@@ -32,13 +102,9 @@ impl turn::Host for CallState {
             return Ok(self.answer(Err(refusal)));
         }
         turn.left -= size;
-        let sent = match turn.sender.try_send(event) {
-            Ok(()) => true,
-            Err(mpsc::error::TrySendError::Closed(_)) => false,
-            Err(mpsc::error::TrySendError::Full(event)) => turn.sender.send(event).await.is_ok(),
-        };
+        let passed = turn.pass(event).await;
         self.call.touch();
-        Ok(if sent { Ok(()) } else { Err(Wit::Cancelled) })
+        Ok(passed.map_err(|Gone| Wit::Cancelled))
     }
 }
 

@@ -57,17 +57,26 @@ pub(crate) fn return_amplified(args: &Amount) -> Answer {
 
 #[derive(Deserialize)]
 pub(crate) struct Handles {
-    /// `fields`, `pollables` or `keys`.
+    /// `fields`, `pollables`, `keys`, `filled-fields` or `prefixed-keys`.
     kind: String,
     count: usize,
+    /// How much each of the last two holds.
+    #[serde(default)]
+    bytes: usize,
 }
 
 /// Opens handles and keeps them.
 pub(crate) fn open_handles(args: &Handles) -> Answer {
+    let filling = "x".repeat(args.bytes);
     for _ in 0..args.count {
         match args.kind.as_str() {
             "fields" => std::mem::forget(Fields::new()),
             "pollables" => std::mem::forget(subscribe_duration(u64::MAX / 2)),
+            "filled-fields" => {
+                let fields = Fields::from_list(&[("x".to_owned(), filling.clone().into_bytes())]);
+                std::mem::forget(fields.map_err(|error| Error::other(error.to_string()))?);
+            }
+            "prefixed-keys" => std::mem::forget(Key::open("header-key", Some(&filling)).map_err(Error::from)?),
             "keys" => std::mem::forget(Key::open("header-key", None).map_err(Error::from)?),
             other => return Err(Error::bad_request(format!("`{other}` is no kind of handle"))),
         }
