@@ -77,7 +77,7 @@ impl From<Pattern> for String {
 #[derive(Debug, Error, PartialEq, Eq)]
 #[error(
     "`{0}` is not a pattern of component ids\n\
-     hint: write one id as in `openai`, a prefix as in `acme-*`, or `*` for all"
+     hint: write one id as in `acme`, a prefix as in `acme-*`, or `*` for all"
 )]
 pub struct PatternError(Foreign);
 

@@ -1,4 +1,5 @@
-//! `verify`: the one door from a package somebody made to a `Verified<Package>`.
+//! `verify`: the one door from a package somebody made to a
+//! `Verified<Package>`.
 
 use std::fmt;
 use std::ops::Deref;

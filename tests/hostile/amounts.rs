@@ -29,7 +29,7 @@ async fn an_answer_of_100_mib_that_is_all_the_same_bytes_is_not_copied() {
 #[tokio::test(flavor = "multi_thread")]
 async fn many_empty_parts_count_as_well() {
     let attack = Attack::new().await;
-    let fault = attack.load().fault("return_amplified", json!({ "count": 400_000, "bytes": 0 })).await;
+    let fault = attack.load().fault("return_amplified", json!({ "count": 140_000, "bytes": 0 })).await;
     assert_eq!(fault, "component `hostile` was stopped: its output is over 1048576 bytes");
 }
 
@@ -61,7 +61,7 @@ async fn a_long_log_line_is_cut() {
     let subject = attack.world.package(cara_harness::component_of("hostile", &manifest)).load();
     subject.tool("flood_log", json!({ "count": 1, "bytes": 100_000 })).await.unwrap();
     let lines = log.lines(&["rambler", "xxxxxxxx"]);
-    assert!(lines.len() == 1 && lines[0].len() < 5_000 && lines[0].ends_with('…'), "{} lines", lines.len());
+    assert!(lines.len() == 1 && lines[0].len() < 5_000 && lines[0].contains("x…"), "{} lines", lines.len());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -79,8 +79,9 @@ async fn what_a_handle_holds_in_the_host_is_small() {
     let attack = Attack::new().await;
     let subject = attack.load();
     for (kind, bytes) in [("prefixed-keys", 8 * MIB), ("filled-fields", MIB)] {
-        let told = subject.tool("open_handles", json!({ "kind": kind, "count": 100, "bytes": bytes })).await.unwrap();
-        assert!(told.answer.is_err(), "{kind}: {told:?}");
+        // A refusal for the one, a fault for the other.
+        let told = subject.tool("open_handles", json!({ "kind": kind, "count": 100, "bytes": bytes })).await;
+        assert!(told.as_ref().map_or(true, |told| told.answer.is_err()), "{kind}: {told:?}");
         subject.lives().await;
     }
 }
@@ -91,7 +92,10 @@ async fn requests_end_at_the_limit() {
     let subject = attack.guest().limits("requests = 5").load();
     let told = subject.tool("hoard_requests", json!({ "url": attack.upstream.url(), "count": 50 })).await.unwrap();
     assert_eq!(told.text(), "5");
-    assert_eq!(told.refusal(), "GOLDEN requests");
+    assert_eq!(
+        told.refusal(),
+        "component `hostile` made more than 5 requests in one call\nhint: to allow more, raise `requests` in its limits"
+    );
     assert_eq!(attack.upstream.requests().len(), 5);
     subject.lives().await;
 }
@@ -99,13 +103,13 @@ async fn requests_end_at_the_limit() {
 #[tokio::test(flavor = "multi_thread")]
 async fn unread_answers_do_not_fill_the_hosts_memory() {
     let mut attack = Attack::new().await;
-    attack.upstream = Upstream::start(|_| Reply::pieces(&vec![b'x'; 32 * MIB], 64 * 1024)).await;
+    attack.upstream = Upstream::start(|_| Reply::endless()).await;
     let subject = attack.load();
     let before = cara_harness::resident();
     let told = subject.tool("hoard_requests", json!({ "url": attack.upstream.url(), "count": 20 })).await.unwrap();
     assert_eq!(told.text(), "20");
     if let (Some(before), Some(after)) = (before, cara_harness::resident()) {
-        // 640 MiB were offered, and other tests run beside this one.
+        // The answers have no end, and other tests run beside this one.
         assert!(after < before + (256 << 20), "from {before} to {after} bytes");
     }
     attack.upstream.idle().await;
@@ -114,10 +118,13 @@ async fn unread_answers_do_not_fill_the_hosts_memory() {
 #[tokio::test(flavor = "multi_thread")]
 async fn bytes_over_the_egress_limit_are_not_read() {
     let mut attack = Attack::new().await;
-    attack.upstream = Upstream::start(|_| Reply::pieces(&vec![b'x'; 4 * MIB], 64 * 1024)).await;
+    attack.upstream = Upstream::start(|_| Reply::endless()).await;
     let subject = attack.guest().limits("egress = \"1MiB\"").load();
     let told = subject.tool("request", json!({ "url": attack.upstream.url() })).await.unwrap();
     assert!(told.answer.is_err());
-    assert_eq!(told.refusal(), "GOLDEN egress");
+    assert_eq!(
+        told.refusal(),
+        "the call sent and received over 1048576 bytes\nhint: to allow more, raise `egress` in the component's limits"
+    );
     subject.lives().await;
 }

@@ -49,7 +49,10 @@ async fn a_declared_host_that_was_not_granted_is_not_reached() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_private_address_is_not_reached_even_where_the_manifest_names_it() {
-    assert_eq!(refused("https://192.168.1.1/").await, "GOLDEN private");
+    assert_eq!(
+        refused("https://192.168.1.1/").await,
+        "component `hostile` may not reach `https://192.168.1.1`: the address is private (RFC 1918)\nhint: only public hosts over `https`, or an `http` server on this machine named as base URL, are reached"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

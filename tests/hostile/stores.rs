@@ -46,7 +46,10 @@ async fn state_is_full_at_what_the_manifest_says() {
     let told = subject.tool("fill_state", json!({})).await.unwrap();
     // Sixteen values of 4 KiB would be 64 KiB without their keys.
     assert!(told.text().starts_with("15 Refusal::Limit("), "{told:?}");
-    assert_eq!(told.refusal(), "GOLDEN state");
+    assert_eq!(
+        told.refusal(),
+        "the state of component `hostile` would be 65638 bytes, the most is 65536\nhint: delete keys it no longer needs"
+    );
     subject.lives().await;
 }
 

@@ -105,7 +105,10 @@ async fn an_answer_that_is_encoded_and_could_hide_the_credential_is_refused() {
     attack.upstream = Upstream::start(|_| Reply::ok("\u{1f}\u{8b}").header("content-encoding", "gzip")).await;
     let told = spend(&attack).await;
     assert!(told.answer.is_err());
-    assert_eq!(attack.named(told.refusal()), "GOLDEN encoding");
+    assert_eq!(
+        attack.named(told.refusal()),
+        "the answer of `http://<upstream>` is compressed, though it was asked not to\nhint: secrets could not be found in it"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -2,7 +2,6 @@
 
 use crate::unseen;
 use cara_harness::{Canary, Completed, Recorded, Reply, Subject, Upstream, World, captured};
-use cara_kernel::bindings::turn::Event;
 
 /// A provider with a key, and a server in the place of the vendor's.
 struct Case {
@@ -125,8 +124,8 @@ async fn a_hostile_provider_that_repeats_an_echo_everywhere_repeats_the_placehol
     let subject = world.guest("hostile-provider").setting("base-url", upstream.url()).load();
     let completed = subject.complete("echo").await;
     assert_eq!(canary.seen_in(&format!("{completed:?}")), None);
-    assert_eq!(completed.events.len(), 6);
-    assert!(matches!(&completed.events[0], Event::Text(text) if text.contains("cara-secret-")));
+    // A text may come in several pieces: what could be the beginning of a secret waits for what follows.
+    assert!(completed.events.len() >= 6 && completed.text().contains("cara-secret-"), "{completed:?}");
     let error = completed.ended.unwrap().unwrap_err();
     assert!(error.message.contains("cara-secret-"), "{}", error.message);
     unseen(&canary, &world);

@@ -1,4 +1,4 @@
-//! What happens during a turn, in a form that can be shown and written as JSON.
+//! What happens during a turn, in a form to be shown and written as JSON.
 
 use cara_kernel::bindings::provider::{Outcome, StopReason};
 use cara_kernel::bindings::turn::Event;

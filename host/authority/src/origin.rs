@@ -1,4 +1,4 @@
-//! An origin: scheme, host and port, parsed one way for everyone who compares them.
+//! An origin: scheme, host and port, parsed one way for all who compare.
 
 use std::fmt;
 use std::net::IpAddr;

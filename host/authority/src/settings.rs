@@ -1,4 +1,4 @@
-//! The values of a component's settings, each checked against its declared type.
+//! The values of a component's settings, each checked against its type.
 
 use crate::id::SettingKey;
 use crate::origin::parse_url;

@@ -1,4 +1,4 @@
-//! `config.toml` of the home. Unknown keys are errors; secrets are never in it.
+//! `config.toml`: unknown keys are errors; secrets are never in it.
 
 use anyhow::{Context, Result};
 use cara_assistant::ModelName;

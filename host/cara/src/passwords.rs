@@ -1,4 +1,4 @@
-//! Asks for passwords and secret values: on the terminal, never as an argument.
+//! Asks for passwords and secrets: on the terminal, not as an argument.
 
 use cara_services::vault::{PromptError, Purpose, SecretValue};
 use std::io::{IsTerminal, Read};

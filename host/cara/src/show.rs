@@ -1,4 +1,4 @@
-//! How things look on a terminal: notes, errors, tables, an answer as it streams.
+//! How things look: notes, errors, tables, an answer as it streams.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "the one place that writes to the terminal")]
 
 use cara_assistant::text::harmless;

@@ -1,4 +1,4 @@
-//! Rests a component after repeated faults, longer each time, and tries it again by itself.
+//! Rests a component after repeated faults, and tries it again by itself.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Compiled code on disk, authenticated: a file whose MAC is wrong is compiled again, never loaded.
+//! Compiled code on disk, authenticated: a wrong MAC means compile again.
 
 use cara_services::files;
 use cara_signing::Digest;

@@ -1,4 +1,4 @@
-//! One call, one sandbox: a fresh store under limits, watched from outside, and gone afterwards.
+//! One call, one sandbox: a fresh store under limits, gone afterwards.
 
 use crate::engine::Kernel;
 use crate::fault::{Cause, Fault, cause_of};

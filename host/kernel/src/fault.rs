@@ -1,4 +1,5 @@
-//! Why a call ended without an answer. The store is gone each time; the next call starts fresh.
+//! Why a call ended without an answer.
+//! The store is gone each time; the next call starts fresh.
 
 use cara_authority::ComponentId;
 use std::time::Duration;

@@ -1,4 +1,5 @@
-//! The gates a call may go through. The kernel calls them; it opens nothing itself.
+//! The gates a call may go through.
+//! The kernel calls them; it opens nothing itself.
 
 use cara_authority::{Refusal, SecretGrant};
 use cara_services::clock::Clock;

@@ -1,4 +1,5 @@
-//! A compiler with std's source from Debian's packages, unpacked into a folder.
+//! A compiler with std's source from Debian's packages,
+//! unpacked into a folder.
 //!
 //! Needs no root and changes nothing in the system: own package lists where the
 //! system has none, `dpkg -x` instead of an installation. apt checks signatures

@@ -1,4 +1,5 @@
-//! The programs this crate runs, and how it runs them: captured, with a deadline.
+//! The programs this crate runs, and how it runs them:
+//! captured, with a deadline.
 
 use std::ffi::OsStr;
 use std::io::{self, Read};

@@ -1,4 +1,5 @@
-//! From the fixture's source folder to a component, with the machine's own tools.
+//! From the fixture's source folder to a component,
+//! with the machine's own tools.
 
 #![allow(clippy::unwrap_used)]
 

@@ -1,4 +1,5 @@
-//! In which order the ways are tried, and what each lacks, with programs that only play.
+//! In which order the ways are tried, and what each lacks,
+//! with programs that only play.
 
 #![cfg(unix)]
 #![allow(clippy::unwrap_used)]

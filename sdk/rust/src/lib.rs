@@ -1,4 +1,5 @@
-//! What authors of components use: the contract in Rust, and the client for it.
+//! What authors of components use:
+//! the contract in Rust, and the client for it.
 //!
 //! One module for each interface of `wit/`, under the same name, and beside them `http` (a client over
 //! `wasi:http`), `sse` and `ndjson` (readers of streamed answers), `json` and `error`. A component implements

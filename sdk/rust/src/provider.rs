@@ -1,4 +1,5 @@
-//! Offering language models, as in `wit/provider.wit`, and the loop that streams an answer.
+//! Offering language models, as in `wit/provider.wit`,
+//! and the loop that streams an answer.
 
 use crate::Error;
 pub use crate::bindings::provider_component::exports::cara::plugin::provider::{

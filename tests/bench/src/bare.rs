@@ -1,4 +1,5 @@
-//! Wasmtime alone, under the kernel's settings: the floor of what the kernel does.
+//! Wasmtime alone, under the kernel's settings:
+//! the floor of what the kernel does.
 
 use anyhow::{Result, anyhow};
 use cara_kernel::{Kernel, PoolSize};

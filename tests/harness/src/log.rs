@@ -25,10 +25,11 @@ pub fn captured() -> Captured {
         let captured = Captured::default();
         let writer = captured.clone();
         let make = move || writer.clone();
-        let subscriber =
-            tracing_subscriber::fmt().with_max_level(LevelFilter::TRACE).with_ansi(false).with_writer(make);
+        let compiler = |filter: Targets, target: &&str| filter.with_target(*target, LevelFilter::OFF);
+        let filter = COMPILER.iter().fold(Targets::new().with_default(LevelFilter::TRACE), compiler);
+        let layer = tracing_subscriber::fmt::layer().with_ansi(false).with_writer(make).with_filter(filter);
         // `init` also takes what crates write through `log`.
-        subscriber.init();
+        tracing_subscriber::registry().with(layer).init();
         captured
     };
     CAPTURED.get_or_init(begin).clone()

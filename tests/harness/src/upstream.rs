@@ -84,7 +84,15 @@ impl Reply {
     /// The body cut into pieces of so many bytes, each sent on its own.
     #[must_use]
     pub fn pieces(body: &[u8], size: usize) -> Self {
-        let steps = body.chunks(size).map(|piece| Step::Send(Bytes::copy_from_slice(piece))).collect();
+        let whole = Bytes::copy_from_slice(body);
+        Self::shared(&whole, size)
+    }
+
+    /// The same without a copy of the body.
+    #[must_use]
+    pub fn shared(body: &Bytes, size: usize) -> Self {
+        let cut = |at: usize| Step::Send(body.slice(at..(at + size).min(body.len())));
+        let steps = (0..body.len()).step_by(size).map(cut).collect();
         Self { steps, ..Self::ok("") }
     }
 
@@ -92,6 +100,13 @@ impl Reply {
     #[must_use]
     pub fn drip(piece: &str, every: Duration) -> Self {
         Self { steps: vec![Step::Drip(Bytes::copy_from_slice(piece.as_bytes()), every)], ..Self::ok("") }
+    }
+
+    /// A body that never ends, as fast as it is read.
+    #[must_use]
+    pub fn endless() -> Self {
+        static PIECE: [u8; 64 * 1024] = [b'x'; 64 * 1024];
+        Self { steps: vec![Step::Drip(Bytes::from_static(&PIECE), Duration::ZERO)], ..Self::ok("") }
     }
 
     /// No answer, and no end of the connection.
@@ -228,6 +243,7 @@ async fn serve(
 ) {
     let mut connections = tokio::task::JoinSet::new();
     while let Ok((stream, _)) = listener.accept().await {
+        while connections.try_join_next().is_some() {}
         let (script, requests, count) = (script.clone(), requests.clone(), count.clone());
         connections.spawn(async move {
             let service =
@@ -305,7 +321,9 @@ async fn play(steps: Vec<Step>, sender: mpsc::Sender<io::Result<Bytes>>) {
             Step::Send(bytes) => drop(sender.send(Ok(bytes)).await),
             Step::Drip(bytes, every) => {
                 while sender.send(Ok(bytes.clone())).await.is_ok() {
-                    tokio::time::sleep(every).await;
+                    if !every.is_zero() {
+                        tokio::time::sleep(every).await;
+                    }
                 }
             }
             Step::Hang => sender.closed().await,

@@ -1,4 +1,4 @@
-//! What the model `builtin` knows: a few plain words, and how to connect a real model.
+//! What the model `builtin` knows: a few plain words.
 //!
 //! Pretends to nothing: what it does not recognise it says so. Only the person's own text is read as a wish; a tool
 //! result is shown and never obeyed.

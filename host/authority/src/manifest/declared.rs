@@ -1,4 +1,4 @@
-//! The entries of a manifest: where it connects, what it spends, what it offers.
+//! Entries of a manifest: where it connects, what it spends and offers.
 
 use super::*;
 

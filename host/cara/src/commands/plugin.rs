@@ -1,4 +1,4 @@
-//! `cara plugin list` and `inspect`: what is installed, who signed it, what it may do.
+//! `cara plugin`: what is installed, who signed it, what it may do.
 
 use crate::boot::Cara;
 use crate::cli::Plugin;

@@ -1,4 +1,4 @@
-//! The conversation on a terminal: line editing, history, and commands that begin with `/`.
+//! The conversation on a terminal: editing, history, commands with `/`.
 
 use crate::boot::Cara;
 use crate::{choose, show};

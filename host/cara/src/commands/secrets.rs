@@ -1,4 +1,4 @@
-//! `cara secrets`: stored, listed and removed; values are never shown and never an argument.
+//! `cara secrets`: values are never shown and never an argument.
 
 use crate::boot::Cara;
 use crate::cli::{KdfName, Secrets};

@@ -1,4 +1,5 @@
-//! What a component exports: one file a kind, each function a call in a sandbox of its own.
+//! What a component exports: one file a kind,
+//! each function a call in a sandbox of its own.
 
 pub mod provider;
 mod tool;

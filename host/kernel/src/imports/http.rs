@@ -1,4 +1,5 @@
-//! `wasi:http/outgoing-handler`: a guest's request on its way to the egress gate.
+//! `wasi:http/outgoing-handler`:
+//! a guest's request on its way to the egress gate.
 
 use crate::call::Call;
 use cara_authority::{Refusal, Rule};

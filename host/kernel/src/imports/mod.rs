@@ -1,4 +1,5 @@
-//! What a component can import: one file an interface, and the linker that offers them all.
+//! What a component can import:
+//! one file an interface, and the linker that offers them all.
 //!
 //! The linker offers the same to everyone. What a component may use of it was decided before: imports that disagree with
 //! the manifest are refused at load, and every function here asks the call's `Grants`.

@@ -1,4 +1,5 @@
-//! `secrets`: placeholders that stand for values, and keys that never leave the host.
+//! `secrets`: placeholders that stand for values,
+//! and keys that never leave the host.
 
 use crate::bindings::cara::plugin::secrets::{self, Algorithm, HostKey};
 use crate::bindings::types::Refusal as Wit;
@@ -10,6 +11,9 @@ use rustls_pki_types::{PrivatePkcs8KeyDer, pem::PemObject};
 use std::sync::Arc;
 use wasmtime::component::Resource;
 use zeroize::Zeroizing;
+
+/// The longest prefix of a key, bytes: what a guest chooses to keep in the host is small.
+const PREFIX: usize = 256;
 
 /// A key inside the host: a secret's bytes, or what was derived from them.
 pub struct Key {
@@ -51,6 +55,10 @@ impl secrets::Host for CallState {
 
 impl HostKey for CallState {
     async fn open(&mut self, name: String, prefix: Option<String>) -> wasmtime::Result<Result<Resource<Key>, Wit>> {
+        if prefix.as_ref().is_some_and(|prefix| prefix.len() > PREFIX) {
+            let text = format!("the prefix of a key is over {PREFIX} bytes");
+            return Ok(self.answer(Err(Refusal::new(Rule::Invalid, text))));
+        }
         match self.call.spend(&name).await {
             Ok((_, value)) => {
                 let prefix = prefix.unwrap_or_default();

@@ -1,4 +1,5 @@
-//! `state`: what outlives a call, in the ledger, under the component's own name.
+//! `state`: what outlives a call, in the ledger,
+//! under the component's own name.
 
 use crate::bindings::cara::plugin::state::{self, Entry};
 use crate::bindings::types::Refusal as Wit;

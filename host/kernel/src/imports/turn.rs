@@ -1,4 +1,5 @@
-//! `turn`: a provider's events on their way to whoever waits, with back-pressure.
+//! `turn`: a provider's events on their way to whoever waits,
+//! with back-pressure.
 
 use crate::bindings::cara::plugin::turn::{self, Event};
 use crate::bindings::types::Refusal as Wit;

@@ -1,4 +1,5 @@
-//! From a name to a connection: resolve once, judge every address, connect to those and to nothing else.
+//! From a name to a connection:
+//! resolve once, judge every address, connect to those and to nothing else.
 //!
 //! The connection pool above this asks for a connection to an origin; there is one pool for each [`Reach`], so a pooled
 //! connection was judged by the same rule when it was made. Proxy variables of the environment are never read.

@@ -1,4 +1,5 @@
-//! Why a request failed. No variant holds a secret: foreign text is scrubbed, escaped and cut before it gets here.
+//! Why a request failed. No variant holds a secret:
+//! foreign text is scrubbed, escaped and cut before it gets here.
 
 use super::known::KnownSecrets;
 use cara_authority::{Origin, Refusal};

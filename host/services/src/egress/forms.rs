@@ -52,7 +52,8 @@ pub(super) fn base64(value: &[u8], before: usize, engine: &impl Engine) -> Strin
     text[(before % 3 * 8).div_ceil(6)..padded.len() * 8 / 6].to_owned()
 }
 
-/// Every form that is looked for: as it is, base64 (both alphabets, each alignment), percent-encoded, in JSON.
+/// Every form that is looked for: as it is, base64 (both alphabets, each alignment), percent-encoded (as little as
+/// possible, or every byte), in JSON.
 pub(super) fn all(value: &[u8]) -> BTreeSet<Vec<u8>> {
     let mut forms = BTreeSet::from([value.to_vec()]);
     for before in 0..3 {
@@ -65,6 +66,10 @@ pub(super) fn all(value: &[u8]) -> BTreeSet<Vec<u8>> {
         forms.insert(encoded.replace("%20", "+").into_bytes());
         forms.insert(encoded.into_bytes());
     }
+    // What a server might do that escapes too much.
+    let every: String = value.iter().map(|byte| format!("%{byte:02X}")).collect();
+    forms.insert(lower_hex(&every).into_bytes());
+    forms.insert(every.into_bytes());
     if let Some(escaped) = json(value) {
         forms.insert(escaped.replace('/', "\\/").into_bytes());
         forms.insert(escaped.into_bytes());

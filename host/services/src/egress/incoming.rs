@@ -1,4 +1,5 @@
-//! The way back: the header of an answer is checked and the values are taken out.
+//! The way back: the header of an answer is checked and the values are taken
+//! out.
 
 use super::connect::HEADER;
 use super::known::Search;

@@ -1,4 +1,5 @@
-//! The values that may not be seen: everything that was loaded from the vault, in every form.
+//! The values that may not be seen:
+//! everything that was loaded from the vault, in every form.
 //!
 //! Values under eight bytes can be spent, but are not looked for: they would be found everywhere by chance. The
 //! automaton keeps its own copy of the values it looks for, which is dropped, not wiped, when the set changes.

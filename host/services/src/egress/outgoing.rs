@@ -1,4 +1,5 @@
-//! The way out: a component's request is looked through, then the values are put in.
+//! The way out: a component's request is looked through,
+//! then the values are put in.
 //!
 //! ```text
 //! guest's bytes ─→ known secret? refuse ─→ placeholder? of this call, audience and place fit ─→ value ─→ wire

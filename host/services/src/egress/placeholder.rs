@@ -1,4 +1,5 @@
-//! What a placeholder looks like, plain and in disguise, and how an old one is told from a made-up one.
+//! What a placeholder looks like, plain and in disguise,
+//! and how an old one is told from a made-up one.
 //!
 //! `cara-secret-` and 32 hexadecimal digits: a random number of 64 bits and a seal over it. The seal is no protection of
 //! the value (a placeholder buys nothing outside its call); it tells a placeholder that a component saved from an earlier

@@ -1,4 +1,5 @@
-//! The secrets of one call: which placeholder stands for which value, and where it may go.
+//! The secrets of one call: which placeholder stands for which value,
+//! and where it may go.
 
 use super::known::{KnownSecrets, Search};
 use super::placeholder::PREFIX;

@@ -1,4 +1,5 @@
-//! Takes known secrets out of a text that comes in pieces, such as a model's answer.
+//! Takes known secrets out of a text that comes in pieces,
+//! such as a model's answer.
 //!
 //! The bytes of an answer were looked through on the wire already; but an upstream can spread a value over several
 //! events, where it only becomes whole again when their texts are put together.

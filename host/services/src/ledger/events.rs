@@ -1,4 +1,5 @@
-//! The audit log: what was done, in a chain of hashes that shows any later change.
+//! The audit log: what was done,
+//! in a chain of hashes that shows any later change.
 //!
 //! Each event's hash covers the event and the hash before it; the head row says where the chain ends. It shows what
 //! was altered by somebody who does not rewrite all that follows and the head; it is no proof against the file's owner.

@@ -1,4 +1,5 @@
-//! Opening the database file; the only part of the ledger that is SQLite's alone.
+//! Opening the database file; the only part of the ledger that is SQLite's
+//! alone.
 
 use super::LedgerError;
 use crate::files;

@@ -1,4 +1,5 @@
-//! The highest version seen of each component: an older one is refused from then on.
+//! The highest version seen of each component:
+//! an older one is refused from then on.
 
 use super::{Ledger, LedgerError, to_sql};
 use cara_authority::ComponentId;

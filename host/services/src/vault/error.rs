@@ -1,4 +1,5 @@
-//! What goes wrong with stored secrets, each with its cure; no text holds a value.
+//! What goes wrong with stored secrets, each with its cure;
+//! no text holds a value.
 
 use super::StoreKind;
 use crate::files::FileError;

@@ -1,4 +1,5 @@
-//! Stored secrets: the system's keystore, or one encrypted file where there is none.
+//! Stored secrets: the system's keystore,
+//! or one encrypted file where there is none.
 //!
 //! Knows nothing of who may spend a secret; whoever holds a `Vault` can read them all.
 //!

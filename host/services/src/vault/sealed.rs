@@ -1,4 +1,5 @@
-//! The vault file: a JSON record that says how its key is derived, and all secrets as one AES-256-GCM text.
+//! The vault file: a JSON record that says how its key is derived,
+//! and all secrets as one AES-256-GCM text.
 //!
 //! ```text
 //! version, kdf, salt, check   what a reader needs before it has the key; authenticated by GCM as associated data

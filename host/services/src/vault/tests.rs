@@ -1,4 +1,5 @@
-//! The vault as its users see it: round trips, damage, races, and the choice of a store.
+//! The vault as its users see it:
+//! round trips, damage, races, and the choice of a store.
 #![allow(clippy::unwrap_used)]
 
 use super::*;

@@ -1,4 +1,5 @@
-//! What a component sees of an answer: no value, whatever the server does with it.
+//! What a component sees of an answer:
+//! no value, whatever the server does with it.
 
 use crate::world::{BASE, Step, VALUE, World, answer, get, get_with};
 use base64::Engine;

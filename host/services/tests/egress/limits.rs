@@ -1,4 +1,5 @@
-//! Bytes and time: a server or a component that takes too much of either is cut off. Time is paused, nothing sleeps.
+//! Bytes and time: a server or a component that takes too much of either is
+//! cut off. Time is paused, nothing sleeps.
 
 use crate::world::{Answer, BASE, Step, World, answer, get, get_with, limits, post};
 use bytes::Bytes;
@@ -80,6 +81,26 @@ async fn time_in_which_nobody_reads_does_not_count_as_a_pause() {
         tokio::time::sleep(60 * SECOND).await;
     }
     assert_eq!(text, b"onetwothree");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_is_there_but_read_too_late_is_cut_off() {
+    let world = World::plain(ALL, |_| {
+        vec![
+            Step::Write([HEAD, b"one"].concat()),
+            Step::Wait(SECOND),
+            Step::Write(b"two".into()),
+            Step::Wait(1000 * SECOND),
+        ]
+    });
+    let (spending, _) = world.call();
+    let request = get(BASE);
+    let destination = world.grants.destination(request.method(), request.uri()).unwrap();
+    let limits = EgressLimits { total: 30 * SECOND, ..limits() };
+    let mut body = world.egress.send(destination, request, &spending, &limits).await.unwrap().into_body();
+    assert_eq!(body.frame().await.unwrap().unwrap().into_data().unwrap(), "one");
+    tokio::time::sleep(60 * SECOND).await;
+    assert!(matches!(body.frame().await, Some(Err(EgressError::Timeout { stage: Stage::Finish, .. }))));
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,4 +1,5 @@
-//! The egress gate against hostile names, servers and components; no real network.
+//! The egress gate against hostile names, servers and components;
+//! no real network.
 #![allow(clippy::unwrap_used, missing_docs, unreachable_pub)]
 
 mod answers;

@@ -188,6 +188,16 @@ async fn a_stored_secret_in_the_clear_is_refused_whoever_holds_it() {
 }
 
 #[tokio::test]
+async fn a_stored_secret_that_looks_percent_encoded_is_known_as_it_is() {
+    let world = World::plain(ALL, ok);
+    let value = cara_services::vault::SecretValue::new(b"key%41%42%43-0123".to_vec()).unwrap();
+    world.known.register(&std::sync::Arc::new(value));
+    let spending = Spending::new(world.known.clone());
+    let refused = world.refused(&spending, get_with("x-key", "key%41%42%43-0123")).await;
+    assert!(refused.contains("holds a stored secret in the clear"), "{refused}");
+}
+
+#[tokio::test]
 async fn a_secret_that_would_lead_to_another_path_is_refused() {
     let world = World::plain(ALL, ok);
     let spending = Spending::new(world.known.clone());

@@ -1,4 +1,5 @@
-//! Where a component may make the host connect to: a corpus of URLs and DNS answers through the whole gate.
+//! Where a component may make the host connect to:
+//! a corpus of URLs and DNS answers through the whole gate.
 
 use crate::tls::Authority;
 use crate::world::{Server, World, get};

@@ -1,4 +1,5 @@
-//! A network in memory: names, addresses and servers that a test scripts, and a component's grants.
+//! A network in memory: names, addresses and servers that a test scripts,
+//! and a component's grants.
 
 use bytes::Bytes;
 use cara_authority::{Capability, Grants, Interfaces, Limits, Manifest, SecretGrant, limits::LimitsTable};

@@ -1,4 +1,5 @@
-//! Opening: private, quick, and never touching what is not a whole ledger of this version.
+//! Opening: private, quick, and never touching what is not a whole ledger of
+//! this version.
 
 use super::*;
 use std::fs;
