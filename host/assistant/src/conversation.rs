@@ -4,9 +4,9 @@ use crate::event::{Ending, Failure, TurnEvent, Usage};
 use cara_authority::Grants;
 use cara_kernel::bindings::provider::{Request, ToolChoice};
 use cara_kernel::bindings::turn::Event;
-use cara_kernel::bindings::types::{Message, Part, Role};
+use cara_kernel::bindings::types::{Message, Part, Role, Thought, ToolCall};
 use cara_kernel::exports::provider::EVENTS_AHEAD;
-use cara_kernel::{CallServices, Component};
+use cara_kernel::{CallServices, Component, without_placeholders};
 use std::sync::Arc;
 use tokio::sync::mpsc;
 
@@ -86,8 +86,20 @@ impl Conversation {
         let refusals: Vec<String> = returned.refusals.iter().map(ToString::to_string).collect();
         let outcome = returned.answer.map_err(|error| Failure::reported(error, refusals))?;
         self.messages.push(said);
-        self.messages.push(Message { role: Role::Assistant, parts: answer.parts });
+        self.messages.push(Message { role: Role::Assistant, parts: answer.parts.into_iter().map(lasting).collect() });
         Ok(Ending::new(outcome, answer.usage))
+    }
+}
+
+/// A part as it is kept: an upstream that echoes a credential gives back this call's placeholder, which the next call
+/// may not send.
+fn lasting(part: Part) -> Part {
+    let clean = |text: String| without_placeholders(&text).into_owned();
+    match part {
+        Part::Text(text) => Part::Text(clean(text)),
+        Part::Thinking(thought) => Part::Thinking(Thought { text: clean(thought.text), ..thought }),
+        Part::ToolCall(call) => Part::ToolCall(ToolCall { arguments: clean(call.arguments), ..call }),
+        other => other,
     }
 }
 

@@ -30,3 +30,5 @@ pub use fault::Fault;
 pub use loader::{Checked, LoadError, Loaded};
 pub use registry::{Component, Registry};
 pub use services::{CallServices, SecretSource};
+
+pub use cara_services::egress::without_placeholders;

@@ -48,6 +48,7 @@ pub use connect::{Dial, Resolver, Roots, SystemResolver, TcpDial, Wire};
 pub use error::{EgressError, Stage};
 pub use known::{KnownSecrets, SHORTEST};
 pub use limits::{Budget, EgressLimits};
+pub use placeholder::without_placeholders;
 pub use spending::Spending;
 pub use text::TextScrubber;
 

@@ -12,6 +12,7 @@ use base64::engine::general_purpose::{NO_PAD, STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use hmac::{Hmac, KeyInit, Mac};
 use percent_encoding::percent_decode;
 use sha2::Sha256;
+use std::borrow::Cow;
 use std::sync::{Arc, LazyLock};
 use subtle::ConstantTimeEq;
 
@@ -47,6 +48,25 @@ impl Seal {
         let tag = mac.finalize().into_bytes();
         tag[..8].try_into().expect("SHA-256 has 32 bytes")
     }
+}
+
+/// A text without placeholders, for what outlives the call: there they mean nothing, and would be refused as stale.
+pub fn without_placeholders(text: &str) -> Cow<'_, str> {
+    let mut clean = String::new();
+    let mut rest = text;
+    while let Some(at) = rest.find(PREFIX) {
+        let (before, found) = rest.split_at(at);
+        let whole = found.get(PREFIX.len()..LENGTH).is_some_and(|digits| digits.bytes().all(|b| b.is_ascii_hexdigit()));
+        let (shown, length) = if whole { ("[secret]", LENGTH) } else { (PREFIX, PREFIX.len()) };
+        clean.push_str(before);
+        clean.push_str(shown);
+        rest = &found[length..];
+    }
+    if clean.is_empty() && rest.len() == text.len() {
+        return Cow::Borrowed(text);
+    }
+    clean.push_str(rest);
+    Cow::Owned(clean)
 }
 
 fn random<const N: usize>() -> [u8; N] {
@@ -152,6 +172,15 @@ fn from_base64(text: &[u8], before: usize) -> Option<Vec<u8>> {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+
+    #[test]
+    fn what_outlives_a_call_has_no_placeholder() {
+        let (one, two) = (Seal::new().placeholder(), Seal::new().placeholder());
+        let text = format!("a {one}, b {two}{one}, c cara-secret-, d cara-secret-zz, é");
+        let clean = "a [secret], b [secret][secret], c cara-secret-, d cara-secret-zz, é";
+        assert_eq!(without_placeholders(&text), clean);
+        assert!(matches!(without_placeholders("nothing"), Cow::Borrowed(_)));
+    }
 
     #[test]
     fn a_placeholder_is_header_and_url_safe_and_new_each_time() {
