@@ -125,6 +125,7 @@ impl Builder {
         let toolchain = Search {
             tools: &self.tools,
             folder: &self.folder,
+            workspace: workspace.root(),
             profiles: &workspace.profiles(),
             profile: workspace.profile(),
             progress,

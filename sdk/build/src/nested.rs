@@ -39,7 +39,8 @@ pub(crate) fn modules(
         result => result,
     };
     let messages = messages.map_err(|error| match error {
-        RunError::Failed { stderr, .. } => {
+        // Without a code a signal ended it, and the sources are not to blame.
+        RunError::Failed { stderr, status, .. } if status.code().is_some() => {
             let packages = packages.iter().map(|package| package.name.clone()).collect();
             Error::Compile { packages, stderr }
         }

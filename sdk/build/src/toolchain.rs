@@ -192,6 +192,8 @@ pub(crate) struct Search<'a> {
     pub(crate) tools: &'a Tools,
     /// Where it may write: probes, packages, the compiled std.
     pub(crate) folder: &'a Path,
+    /// What will be built. Of one workspace the flags are the same, so what is compiled for one build serves the next.
+    pub(crate) workspace: &'a Path,
     /// `[profile.*]` of the workspace, so that the std compiled here is the one the build wants.
     pub(crate) profiles: &'a str,
     /// The arguments that choose the profile.
@@ -272,7 +274,7 @@ impl Search<'_> {
         let mut cargo = command(&self.tools.cargo);
         cargo.args(["build", "--quiet", "--target", TARGET]).args(self.profile);
         cargo.arg("--manifest-path").arg(&manifest).arg("--target-dir").arg(self.folder);
-        toolchain.apply(&mut cargo, &probe, self.folder);
+        toolchain.apply(&mut cargo, self.workspace, self.folder);
         run(&mut cargo, None)?;
         Ok(toolchain)
     }
