@@ -17,13 +17,13 @@ async fn lives(subject: &Subject) {
 #[tokio::test(flavor = "multi_thread")]
 async fn endless_events_end_at_the_limit_of_the_output() {
     let world = World::new().await;
-    let subject = provider(&world, "").await;
+    let subject = provider(&world, "output = \"64KiB\"").await;
     for model in ["endless", "endless-nothing", "endless-usage"] {
         let completed = subject.complete(model).await;
-        assert!(completed.text().len() <= 1 << 20);
-        assert_eq!(completed.refusals, ["component `hostile-provider`: its output is over 1048576 bytes"]);
+        assert!(completed.text().len() <= 65_536);
+        assert_eq!(completed.refusals, ["component `hostile-provider`: its output is over 65536 bytes"]);
         let error = completed.ended.unwrap().unwrap_err();
-        assert_eq!(error.message, "component `hostile-provider`: its output is over 1048576 bytes", "{model}");
+        assert_eq!(error.message, "component `hostile-provider`: its output is over 65536 bytes", "{model}");
         lives(&subject).await;
     }
 }
@@ -31,9 +31,9 @@ async fn endless_events_end_at_the_limit_of_the_output() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_provider_deaf_to_refusals_burns_its_own_fuel() {
     let world = World::new().await;
-    let subject = provider(&world, "fuel = 200000000").await;
+    let subject = provider(&world, "fuel = 20000000\noutput = \"1KiB\"").await;
     let completed = subject.complete("endless-deaf").await;
-    assert_eq!(completed.fault(), "component `hostile-provider` was stopped: it used up its 200000000 units of fuel");
+    assert_eq!(completed.fault(), "component `hostile-provider` was stopped: it used up its 20000000 units of fuel");
     lives(&subject).await;
 }
 

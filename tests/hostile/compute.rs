@@ -65,6 +65,51 @@ async fn a_guest_that_allocates_without_end_hits_its_limit() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_ended_a_call_is_named_and_not_what_was_denied_before() {
+    let attack = Attack::new().await;
+    let subject = attack.guest().limits("fuel = 200000000\nmemory = \"8MiB\"").load();
+    let fault = subject.fault("allocate_then_spin", json!({})).await;
+    assert_eq!(fault, "component `hostile` was stopped: it used up its 200000000 units of fuel");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_memory_of_a_guest_survives_its_call() {
+    let attack = Attack::new().await;
+    let subject = attack.load();
+    for _ in 0..3 {
+        assert_eq!(subject.tool("remember", json!({})).await.unwrap().text(), "1");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn more_calls_than_the_pool_holds_wait_for_their_turn() {
+    let attack = Attack::new().await;
+    let subject = std::sync::Arc::new(attack.load());
+    let mut calls = tokio::task::JoinSet::new();
+    for _ in 0..150 {
+        let subject = subject.clone();
+        calls.spawn(async move { subject.tool("sleep", json!({ "ms": 20 })).await });
+    }
+    while let Some(call) = calls.join_next().await {
+        assert_eq!(call.unwrap().unwrap().text(), "slept");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_that_is_dropped_takes_its_request_with_it() {
+    let mut attack = Attack::new().await;
+    attack.upstream = Upstream::start(|_| Reply::ok("the beginning").then_hang()).await;
+    let subject = attack.load();
+    let call = subject.tool("request", json!({ "url": attack.upstream.url() }));
+    tokio::select! {
+        _ = call => panic!("the upstream never ends"),
+        () = attack.upstream.asked() => {}
+    }
+    attack.upstream.idle().await;
+    subject.lives().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_guest_that_recurses_overflows_its_own_stack() {
     let attack = Attack::new().await;
     let fault = attack.load().fault("recurse", json!({})).await;

@@ -96,6 +96,12 @@ pub(crate) fn cause_of(
     if let Some(cause) = error.downcast_ref::<Cause>() {
         return cause.clone();
     }
+    // What ended the call comes before what was denied it on the way.
+    match error.downcast_ref::<Trap>() {
+        Some(Trap::OutOfFuel) => return Cause::Fuel(limits.fuel),
+        Some(Trap::StackOverflow) => return Cause::Stack,
+        _ => {}
+    }
     if let Some(what) = denied {
         let limit = match what {
             "memory" => format!("{} MiB", limits.memory >> 20),
@@ -104,8 +110,6 @@ pub(crate) fn cause_of(
         return Cause::Allocation { what, limit };
     }
     match error.downcast_ref::<Trap>() {
-        Some(Trap::OutOfFuel) => Cause::Fuel(limits.fuel),
-        Some(Trap::StackOverflow) => Cause::Stack,
         Some(Trap::UnreachableCodeReached) => Cause::Trap("it panicked".into()),
         Some(trap) => Cause::Trap(trap.to_string()),
         None => untyped(error, limits),

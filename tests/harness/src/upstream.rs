@@ -208,6 +208,21 @@ impl Upstream {
         self.requests.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// Waits for the first request.
+    ///
+    /// # Panics
+    /// When none comes within ten seconds.
+    pub async fn asked(&self) {
+        let mut open = self.open.clone();
+        let waited = tokio::time::timeout(Duration::from_secs(10), open.wait_for(|count| *count > 0)).await;
+        assert!(waited.is_ok(), "no request came");
+    }
+
+    /// Forgets what came so far.
+    pub fn forget(&self) {
+        self.requests.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
     /// Waits until no request is being answered any more: whoever waited for an answer is gone.
     ///
     /// # Panics

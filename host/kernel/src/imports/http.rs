@@ -12,6 +12,9 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
 
+/// The call's own time is up first, so that it ends as a fault and not as a broken answer.
+const GRACE: Duration = Duration::from_secs(1);
+
 /// The hooks of one call.
 pub(crate) struct Gate {
     call: Arc<Call>,
@@ -57,8 +60,11 @@ async fn send(
         return Err(Refusal::new(Rule::Limit, text).hint("to allow more, raise `requests` in its limits").into());
     }
     let destination = grants.destination(request.method(), request.uri())?;
-    let mut limits =
-        EgressLimits { budget: call.egress.clone(), total: call.time_left(), ..EgressLimits::of(grants.limits()) };
+    let mut limits = EgressLimits {
+        budget: call.egress.clone(),
+        total: call.time_left() + GRACE,
+        ..EgressLimits::of(grants.limits())
+    };
     let lower = |limit: &mut Duration, wish: Option<Duration>| *limit = wish.map_or(*limit, |wish| wish.min(*limit));
     lower(&mut limits.connect, options.connect_timeout);
     lower(&mut limits.first_byte, options.first_byte_timeout);

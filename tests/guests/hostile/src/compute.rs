@@ -5,6 +5,7 @@ use cara_sdk::bindings::provider_component::wasi::clocks::monotonic_clock::subsc
 use cara_sdk::{Error, clock, log, state};
 use serde::Deserialize;
 use std::hint::black_box;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 /// Computes for ever.
 pub(crate) fn spin() -> Answer {
@@ -46,6 +47,22 @@ pub(crate) fn allocate() -> Answer {
     loop {
         kept.push(black_box(vec![1; 1 << 20]));
     }
+}
+
+/// Takes no for an answer when it asks for memory, and computes for ever.
+pub(crate) fn allocate_then_spin() -> Answer {
+    let mut kept: Vec<u8> = Vec::new();
+    while kept.try_reserve(kept.capacity().max(1 << 20)).is_ok() {
+        kept.resize(kept.capacity(), 1);
+    }
+    black_box(&kept);
+    spin()
+}
+
+/// Counts its calls in its own memory.
+pub(crate) fn remember() -> Answer {
+    static CALLS: AtomicU32 = AtomicU32::new(0);
+    say((CALLS.fetch_add(1, Ordering::Relaxed) + 1).to_string())
 }
 
 #[derive(Deserialize)]

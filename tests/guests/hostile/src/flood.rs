@@ -71,7 +71,7 @@ pub(crate) fn open_handles(args: &Handles) -> Answer {
     for _ in 0..args.count {
         match args.kind.as_str() {
             "fields" => std::mem::forget(Fields::new()),
-            "pollables" => std::mem::forget(subscribe_duration(u64::MAX / 2)),
+            "pollables" => std::mem::forget(subscribe_duration(u64::MAX)),
             "filled-fields" => {
                 let fields = Fields::from_list(&[("x".to_owned(), filling.clone().into_bytes())]);
                 std::mem::forget(fields.map_err(|error| Error::other(error.to_string()))?);

@@ -30,6 +30,8 @@ impl Tool for Hostile {
             "spin_in_host_calls" => compute::spin_in_host_calls(&read(&arguments)?),
             "recurse" => say(compute::recurse(0).to_string()),
             "allocate" => compute::allocate(),
+            "allocate_then_spin" => compute::allocate_then_spin(),
+            "remember" => compute::remember(),
             "panic" => panic!("on purpose"),
             "sleep" => compute::sleep(&read(&arguments)?),
             "flood_log" => flood::flood_log(&read(&arguments)?),
