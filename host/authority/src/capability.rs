@@ -2,6 +2,7 @@
 
 use crate::id::SecretName;
 use crate::pattern::OriginPattern;
+use crate::power::Power;
 use std::fmt;
 
 /// What an operator grants; the text form is what the ledger records and `cara plugin inspect` shows.
@@ -13,11 +14,15 @@ pub enum Capability {
     Secret(SecretName),
     /// Keeping state between calls.
     State,
+    /// Using a service of the host.
+    Power(Power),
 }
 
 /// A text that is no capability.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not a capability\nhint: write `http https://api.example.com`, `secret api-key` or `state`")]
+#[error(
+    "`{0}` is not a capability\nhint: write `http https://api.example.com`, `secret api-key`, `state` or a power such as `memory`"
+)]
 pub struct BadCapability(String);
 
 impl Capability {
@@ -28,6 +33,7 @@ impl Capability {
             ("http", origin) => OriginPattern::parse(origin).map(Self::Http).map_err(|_| bad()),
             ("secret", name) => SecretName::parse(name).map(Self::Secret).map_err(|_| bad()),
             ("state", "") => Ok(Self::State),
+            (name, "") => Power::named(name).map(Self::Power).ok_or_else(bad),
             _ => Err(bad()),
         }
     }
@@ -39,6 +45,7 @@ impl fmt::Display for Capability {
             Self::Http(origin) => write!(f, "http {origin}"),
             Self::Secret(name) => write!(f, "secret {name}"),
             Self::State => f.write_str("state"),
+            Self::Power(power) => power.fmt(f),
         }
     }
 }
@@ -57,6 +64,8 @@ mod tests {
             "http http://127.0.0.1:11434",
             "secret api-key",
             "state",
+            "memory",
+            "messaging",
         ] {
             assert_eq!(Capability::parse(text).unwrap().to_string(), text);
         }

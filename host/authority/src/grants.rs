@@ -8,6 +8,7 @@ use crate::limits::{Limits, LimitsTable};
 use crate::manifest::{HttpDeclaration, Manifest, Place};
 use crate::origin::{Origin, Scheme, parse_url};
 use crate::pattern::OriginPattern;
+use crate::power::{Power, Powered};
 use crate::refusal::{Refusal, Rule};
 use crate::settings::Settings;
 use http::{Method, Uri};
@@ -24,6 +25,7 @@ pub struct Grants {
     secrets: Vec<SecretGrant>,
     withheld: Vec<SecretName>,
     state: Option<u64>,
+    powers: Vec<Power>,
     settings: Settings,
     limits: Limits,
 }
@@ -81,6 +83,7 @@ impl Grants {
             secrets: Vec::new(),
             withheld: Vec::new(),
             state: None,
+            powers: Vec::new(),
             limits: Limits::default_for(interfaces.kinds()).narrowed(manifest.limits()).overridden(order),
             settings,
         };
@@ -103,6 +106,10 @@ impl Grants {
         if interfaces.imports_state() && granted.contains(&Capability::State) {
             grants.state = manifest.state().map(|state| state.bytes);
         }
+        let declared = manifest.powers().iter().map(|declared| declared.name);
+        grants.powers = declared
+            .filter(|power| interfaces.imports_power(*power) && granted.contains(&Capability::Power(*power)))
+            .collect();
         grants
     }
 
@@ -138,6 +145,16 @@ impl Grants {
             Refusal::new(Rule::Ungranted, format!("component `{}` may not keep state", self.component))
                 .hint("naming the component, for example with `--model`, grants what its manifest asks")
         })
+    }
+
+    /// A service of the host, if it may be used.
+    pub fn power(&self, power: Power) -> Result<Powered, Refusal> {
+        if self.powers.contains(&power) {
+            return Ok(Powered::new(self.component.clone(), power));
+        }
+        let component = &self.component;
+        Err(Refusal::new(Rule::Ungranted, format!("component `{component}` may not use `{power}`"))
+            .hint(format!("to allow what its manifest asks, run `cara tools enable {component}`")))
     }
 
     /// The secret of that name, if it may be spent.

@@ -107,6 +107,42 @@ name!(
         && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
 );
 
+name!(
+    /// The id of a session: one conversation of one person.
+    SessionId,
+    "session id",
+    "`cara sessions list` shows the ids",
+    kebab
+);
+name!(
+    /// The id of a run: one message of a person and all that is done to answer it.
+    RunId,
+    "run id",
+    "`cara sessions show` shows the runs of a session",
+    kebab
+);
+name!(
+    /// The id of a request for approval.
+    ApprovalId,
+    "approval id",
+    "`cara approvals list` shows the ids",
+    kebab
+);
+name!(
+    /// The id of a stored rule that approves.
+    RuleId,
+    "rule id",
+    "`cara approvals rules` shows the ids",
+    kebab
+);
+name!(
+    /// Who speaks: the immutable id of a person, with where it is known from. Never a display name.
+    PersonId,
+    "person id",
+    "use 1 to 200 visible characters without white space",
+    |text| (1..=200).contains(&text.len()) && text.chars().all(|c| !c.is_whitespace() && !c.is_control())
+);
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]

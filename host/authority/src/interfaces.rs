@@ -1,6 +1,7 @@
 //! What a component's binary really imports and exports, read from the binary.
 
 use crate::manifest::Manifest;
+use crate::power::Power;
 use std::collections::BTreeSet;
 use std::fmt;
 use wasmparser::{Parser, Payload};
@@ -10,6 +11,11 @@ pub const CONTRACT: &str = "cara:plugin@0.1";
 
 /// Interfaces of ours that a component may import from this host, beside `types`.
 const OFFERED: [&str; 6] = ["log", "clock", "settings", "state", "secrets", "turn"];
+
+/// Whether this host serves an interface of ours.
+fn served(name: &str) -> bool {
+    name == "types" || OFFERED.contains(&name) || Power::named(name).is_some()
+}
 
 /// What a component is, by what it exports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -157,6 +163,11 @@ impl Interfaces {
         self.imports_ours("state")
     }
 
+    /// Whether it can use a service of the host.
+    pub fn imports_power(&self, power: Power) -> bool {
+        self.imports_ours(power.name())
+    }
+
     fn imports_ours(&self, name: &str) -> bool {
         self.imports.iter().any(|import| ours(import) == Some(name))
     }
@@ -175,6 +186,15 @@ impl Interfaces {
             match (imported, declared) {
                 (true, false) => return Err(Disagreement::Undeclared { id: id(), import: import.into(), table }),
                 (false, true) => return Err(Disagreement::Unused { id: id(), import: import.into(), table }),
+                _ => {}
+            }
+        }
+        for power in Power::ALL {
+            let declared = manifest.powers().iter().any(|declared| declared.name == power);
+            let (import, table) = (format!("cara:plugin/{power}"), "[[power]]");
+            match (self.imports_power(power), declared) {
+                (true, false) => return Err(Disagreement::Undeclared { id: id(), import, table }),
+                (false, true) => return Err(Disagreement::Unused { id: id(), import, table }),
                 _ => {}
             }
         }
@@ -199,7 +219,7 @@ fn ours(name: &str) -> Option<&str> {
 
 fn offered(import: &str) -> bool {
     if let Some(name) = ours(import) {
-        return name == "types" || OFFERED.contains(&name);
+        return served(name);
     }
     let Some((package, rest)) = import.split_once('/') else { return false };
     let Some((interface, version)) = rest.split_once('@') else { return false };
@@ -229,7 +249,7 @@ mod tests {
         }
         for bad in [
             "cara:plugin/exec@0.1.0",
-            "cara:plugin/approvals@0.1.0",
+            "cara:plugin/sockets@0.1.0",
             "cara:plugin/log@0.2.0",
             "cara:plugin/log",
             "wasi:http/incoming-handler@0.2.3",

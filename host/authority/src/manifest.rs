@@ -16,7 +16,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 mod declared;
-pub use declared::{Detect, Effect, HttpDeclaration, Place, Provider, Secret, Setting, State, Target, Tool};
+pub use declared::{
+    DestinationArgument, Detect, Effect, HttpDeclaration, Place, PowerDeclaration, Provider, Secret, Setting, State,
+    Target, Tool,
+};
 
 /// Why a manifest was refused.
 #[derive(Debug, thiserror::Error)]
@@ -73,6 +76,8 @@ struct Table {
     setting: Vec<Setting>,
     state: Option<State>,
     #[serde(default)]
+    power: Vec<PowerDeclaration>,
+    #[serde(default)]
     tool: Vec<Tool>,
     #[serde(default)]
     limits: LimitsTable,
@@ -115,6 +120,10 @@ impl Manifest {
         for secret in &table.secret {
             line("the label of a secret", &secret.label)?;
             secret.check(&self.url_settings()).map_err(problem)?;
+        }
+        unique("power", table.power.iter().map(|power| power.name.name())).map_err(problem)?;
+        for power in &table.power {
+            line("the `why` of `[[power]]`", &power.why)?;
         }
         for tool in &table.tool {
             tool.check().map_err(problem)?;
@@ -177,6 +186,11 @@ impl Manifest {
         self.table.state.as_ref()
     }
 
+    /// The services of the host it asks to use.
+    pub fn powers(&self) -> &[PowerDeclaration] {
+        &self.table.power
+    }
+
     /// The tools it offers.
     pub fn tools(&self) -> &[Tool] {
         &self.table.tool
@@ -211,7 +225,9 @@ impl Manifest {
         use crate::Capability;
         let http = self.table.http.iter().filter_map(|http| http.host.resolve(settings)).map(Capability::Http);
         let secrets = self.table.secret.iter().map(|secret| Capability::Secret(secret.name.clone()));
-        http.chain(secrets).chain(self.table.state.as_ref().map(|_| Capability::State)).collect()
+        let state = self.table.state.as_ref().map(|_| Capability::State);
+        let powers = self.table.power.iter().map(|power| Capability::Power(power.name));
+        http.chain(secrets).chain(state).chain(powers).collect()
     }
 }
 

@@ -5,7 +5,7 @@ use crate::passwords::vault_password;
 use crate::show;
 use anyhow::{Context, Result, anyhow};
 use cara_authority::{ComponentId, Refusal, Rule, SecretGrant};
-use cara_kernel::{CallServices, Checked, CompiledCache, Component, Kernel, PoolSize, Registry, SecretSource};
+use cara_kernel::{CallServices, Checked, CompiledCache, Component, Kernel, NoTurn, PoolSize, Registry, SecretSource};
 use cara_services::clock::Clock;
 use cara_services::egress::{Doors, Egress, KnownSecrets};
 use cara_services::files;
@@ -44,7 +44,7 @@ impl Cara {
         let vault = Arc::new(Vault::open(&home.vault_dir(), options)?);
         let secrets = Arc::new(VaultSource(vault.clone()));
         let egress = Egress::new(known.clone(), Doors::system());
-        let services = CallServices { egress, secrets, ledger: ledger.clone(), clock, known };
+        let services = CallServices { egress, secrets, ledger: ledger.clone(), clock, known, powers: Arc::new(NoTurn) };
         let key = local_key(home.path(), "compiled-code")?;
         let cache = Arc::new(CompiledCache::new(home.cache_dir(), &key));
         let kernel =

@@ -12,6 +12,13 @@ wasmtime::component::bindgen!({
             import cara:plugin/state@0.1.0;
             import cara:plugin/secrets@0.1.0;
             import cara:plugin/turn@0.1.0;
+            import cara:plugin/approvals@0.1.0;
+            import cara:plugin/attachments@0.1.0;
+            import cara:plugin/configuration@0.1.0;
+            import cara:plugin/memory@0.1.0;
+            import cara:plugin/messaging@0.1.0;
+            import cara:plugin/models@0.1.0;
+            import cara:plugin/sessions@0.1.0;
             export cara:plugin/provider@0.1.0;
             export cara:plugin/tool@0.1.0;
         }
@@ -21,6 +28,13 @@ wasmtime::component::bindgen!({
         "cara:plugin/state@0.1.0": async | trappable,
         "cara:plugin/secrets@0.1.0": async | trappable,
         "cara:plugin/turn@0.1.0": async | trappable,
+        "cara:plugin/approvals@0.1.0": async | trappable,
+        "cara:plugin/attachments@0.1.0": async | trappable,
+        "cara:plugin/configuration@0.1.0": async | trappable,
+        "cara:plugin/memory@0.1.0": async | trappable,
+        "cara:plugin/messaging@0.1.0": async | trappable,
+        "cara:plugin/models@0.1.0": async | trappable,
+        "cara:plugin/sessions@0.1.0": async | trappable,
         default: trappable,
     },
     exports: { default: async },
@@ -31,5 +45,5 @@ wasmtime::component::bindgen!({
     },
 });
 
-pub use cara::plugin::{turn, types};
+pub use cara::plugin::{approvals, memory, messaging, models, sessions, turn, types};
 pub use exports::cara::plugin::{provider, tool};

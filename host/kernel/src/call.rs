@@ -33,6 +33,8 @@ pub(crate) struct Call {
     started: Instant,
     /// Milliseconds from `started` to the last sign of life.
     active: AtomicU64,
+    /// Time that was spent waiting for somebody else, and since when it is now.
+    waited: Mutex<Waited>,
 }
 
 /// How many refusals of one call are kept for the operator; the first ones tell the story.
@@ -49,6 +51,7 @@ impl Call {
             refusals: Mutex::default(),
             started: Instant::now(),
             active: AtomicU64::new(0),
+            waited: Mutex::default(),
             grants,
             services,
         }
@@ -66,12 +69,52 @@ impl Call {
 
     /// What is left of the call's time.
     pub(crate) fn time_left(&self) -> Duration {
-        self.grants.limits().wall.saturating_sub(self.started.elapsed())
+        (self.grants.limits().wall + self.waited()).saturating_sub(self.started.elapsed())
+    }
+
+    /// Stops the call's clock for as long as the pause lives.
+    pub(crate) fn pause(self: &Arc<Self>) -> Pause {
+        let mut waited = self.waited.lock().unwrap_or_else(PoisonError::into_inner);
+        waited.since.get_or_insert_with(Instant::now);
+        Pause(self.clone())
+    }
+
+    /// The time spent waiting for somebody else.
+    fn waited(&self) -> Duration {
+        let waited = self.waited.lock().unwrap_or_else(PoisonError::into_inner);
+        waited.total + waited.since.map_or(Duration::ZERO, |since| since.elapsed())
+    }
+
+    /// When the last sign of life was; waiting for somebody else is one.
+    fn quiet_since(&self) -> Instant {
+        let waiting = self.waited.lock().unwrap_or_else(PoisonError::into_inner).since.is_some();
+        if waiting { Instant::now() } else { self.started + Duration::from_millis(self.active.load(Ordering::Relaxed)) }
     }
 
     /// Notes a sign of life: an event came.
     pub(crate) fn touch(&self) {
         self.active.store(self.started.elapsed().as_millis() as u64, Ordering::Relaxed);
+    }
+}
+
+/// Time in which somebody else had to act.
+#[derive(Default)]
+struct Waited {
+    total: Duration,
+    since: Option<Instant>,
+}
+
+/// The call's clock stands still. A guest has one call at a time into the host, so pauses do not overlap.
+pub(crate) struct Pause(Arc<Call>);
+
+impl Drop for Pause {
+    fn drop(&mut self) {
+        let mut waited = self.0.waited.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(since) = waited.since.take() {
+            waited.total += since.elapsed();
+        }
+        drop(waited);
+        self.0.touch();
     }
 }
 
@@ -174,19 +217,19 @@ impl Kernel {
 /// so this also fires while one spins; a guest blocked in a host call is simply dropped.
 async fn watch<T>(work: impl Future<Output = T>, call: &Call, wall: Duration, idle: Duration) -> Result<T, Cause> {
     let mut work = pin!(work);
-    let end = call.started + wall;
     loop {
-        let quiet = call.started + Duration::from_millis(call.active.load(Ordering::Relaxed)) + idle;
+        let end = call.started + wall + call.waited();
+        let quiet = call.quiet_since() + idle;
         tokio::select! {
             biased;
             done = &mut work => return Ok(done),
             () = tokio::time::sleep_until(end.min(quiet)) => {}
         }
         let now = Instant::now();
-        if now >= end {
+        if now >= call.started + wall + call.waited() {
             return Err(Cause::Wall(wall));
         }
-        if now >= call.started + Duration::from_millis(call.active.load(Ordering::Relaxed)) + idle {
+        if now >= call.quiet_since() + idle {
             return Err(Cause::Idle(idle));
         }
     }

@@ -29,6 +29,6 @@ pub use engine::{Kernel, PoolSize};
 pub use fault::Fault;
 pub use loader::{Checked, LoadError, Loaded};
 pub use registry::{Component, Registry};
-pub use services::{CallServices, SecretSource};
+pub use services::{CallServices, NoTurn, Powers, SecretSource};
 
 pub use cara_services::egress::without_placeholders;

@@ -32,19 +32,23 @@
 //! there.
 
 pub mod approvals;
+pub mod attachments;
 #[doc(hidden)]
 pub mod bindings;
 pub mod clock;
+pub mod configuration;
 pub mod error;
 pub mod exec;
 pub mod http;
 pub mod json;
 pub mod log;
+pub mod memory;
 pub mod messaging;
 pub mod models;
 pub mod ndjson;
 pub mod provider;
 pub mod secrets;
+pub mod sessions;
 pub mod settings;
 pub mod sse;
 pub mod state;

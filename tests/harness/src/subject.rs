@@ -94,7 +94,7 @@ fn split<T>(returned: Returned<T>) -> (T, Vec<String>, u64) {
 impl Subject {
     /// Calls a tool.
     pub async fn tool(&self, name: &str, arguments: Value) -> Result<Told, Fault> {
-        let context = Context { session: "test".into(), time_zone: None, language: None };
+        let context = Context { session: "test".into(), run: "run".into(), time_zone: None, language: None };
         let arguments = arguments.to_string();
         let returned = self.component.call_tool(&self.grants, &self.services, name, &arguments, context).await?;
         let (answer, refusals, fuel) = split(returned);

@@ -6,7 +6,7 @@ use crate::secrets::Secrets;
 use crate::subject::Subject;
 use cara_authority::limits::LimitsTable;
 use cara_authority::{Capability, Grants, Manifest};
-use cara_kernel::{CallServices, Checked, CompiledCache, Component, Kernel, LoadError, PoolSize};
+use cara_kernel::{CallServices, Checked, CompiledCache, Component, Kernel, LoadError, NoTurn, PoolSize};
 use cara_services::clock::Clock;
 use cara_services::egress::{Doors, Egress, KnownSecrets, Roots};
 use cara_services::ledger::Ledger;
@@ -56,7 +56,14 @@ impl World {
         let ledger = Ledger::open(home.path().join("ledger.db"), clock).await.unwrap();
         let (resolver, dial) = (Arc::new(names.clone()), Arc::new(dialed.clone()));
         let egress = Egress::new(known.clone(), Doors { resolver, dial, roots: Roots::None });
-        let services = CallServices { egress, secrets: secrets.clone(), ledger: Arc::new(ledger), clock, known };
+        let services = CallServices {
+            egress,
+            secrets: secrets.clone(),
+            ledger: Arc::new(ledger),
+            clock,
+            known,
+            powers: Arc::new(NoTurn),
+        };
         Self { home, services, secrets, names, dialed }
     }
 

@@ -1,6 +1,7 @@
 //! Entries of a manifest: where it connects, what it spends and offers.
 
 use super::*;
+use crate::power::Power;
 
 /// Where a host comes from: written out, or the origin of a URL setting (`{setting:base-url}`).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -241,6 +242,16 @@ impl State {
     }
 }
 
+/// An entry of `[[power]]`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PowerDeclaration {
+    /// Which service of the host.
+    pub name: Power,
+    /// What for.
+    pub why: String,
+}
+
 /// The `[provider]` table: how a provider is chosen when the operator named none.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
@@ -294,8 +305,29 @@ pub struct Tool {
     /// What it does beyond answering.
     #[serde(default)]
     pub effects: Vec<Effect>,
+    /// Which of its arguments says where data goes, if one does.
+    pub destination: Option<DestinationArgument>,
     /// JSON Schema of its arguments.
     pub input: Value,
+}
+
+/// The argument of a tool that says where data goes, and how it is written.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum DestinationArgument {
+    /// A URL; what the request says about the conversation is in it.
+    Url(String),
+    /// The address of a conversation on a channel.
+    Address(String),
+}
+
+impl DestinationArgument {
+    /// The argument's name.
+    pub fn argument(&self) -> &str {
+        match self {
+            Self::Url(argument) | Self::Address(argument) => argument,
+        }
+    }
 }
 
 impl Tool {
@@ -306,8 +338,17 @@ impl Tool {
             () if self.description.len() > 4096 => {
                 Err(format!("the description of tool `{}` is over 4 KiB", self.name))
             }
+            () if self.destination.as_ref().is_some_and(|to| !self.requires_text(to.argument())) => {
+                Err(format!("the `destination` of tool `{}` is not a required argument of type `string`", self.name))
+            }
             () if !object => Err(format!("the `input` of tool `{}` is not a schema of an object", self.name)),
             () => Ok(()),
         }
+    }
+
+    fn requires_text(&self, argument: &str) -> bool {
+        let required = self.input.get("required").and_then(Value::as_array);
+        let kind = self.input.get("properties").and_then(|all| all.get(argument)?.get("type")?.as_str());
+        required.is_some_and(|required| required.iter().any(|name| name == argument)) && kind == Some("string")
     }
 }

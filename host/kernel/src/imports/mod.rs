@@ -7,6 +7,7 @@
 mod clock;
 pub(crate) mod http;
 pub(crate) mod log;
+mod powers;
 pub(crate) mod secrets;
 mod settings;
 mod state;
@@ -35,6 +36,7 @@ pub(crate) fn linker(engine: &Engine) -> wasmtime::Result<Linker<CallState>> {
     cara::plugin::state::add_to_linker::<_, HasSelf<CallState>>(&mut linker, same)?;
     cara::plugin::secrets::add_to_linker::<_, HasSelf<CallState>>(&mut linker, same)?;
     cara::plugin::turn::add_to_linker::<_, HasSelf<CallState>>(&mut linker, same)?;
+    powers::add(&mut linker)?;
     Ok(linker)
 }
 

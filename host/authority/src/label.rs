@@ -1,0 +1,171 @@
+//! What a piece of content came from, and whether it is private.
+//!
+//! A label is a set: joining two keeps all that either knew, and nothing takes anything out of one. What a model makes
+//! of content has the label of all it saw.
+
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// Where content came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Source {
+    /// Written by who runs this host: instructions, configuration.
+    Operator,
+    /// The person the session belongs to.
+    Owner,
+    /// Somebody else in the conversation.
+    OtherPerson,
+    /// What strangers wrote: pages, search results, mail.
+    Web,
+    /// What a tool worked out itself.
+    Tool,
+    /// A file somebody handed in.
+    File,
+}
+
+impl Source {
+    /// All of them.
+    pub const ALL: [Self; 6] = [Self::Operator, Self::Owner, Self::OtherPerson, Self::Web, Self::Tool, Self::File];
+
+    fn bit(self) -> u16 {
+        1 << self as u16
+    }
+
+    /// Whether somebody other than operator and owner may have chosen the words.
+    pub fn is_untrusted(self) -> bool {
+        matches!(self, Self::OtherPerson | Self::Web | Self::File)
+    }
+
+    /// Its name in texts, configuration and the ledger.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Operator => "operator",
+            Self::Owner => "owner",
+            Self::OtherPerson => "other-person",
+            Self::Web => "web",
+            Self::Tool => "tool",
+            Self::File => "file",
+        }
+    }
+}
+
+const PRIVATE: u16 = 1 << 15;
+
+/// Sources and privacy of content.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Label(u16);
+
+/// A text that is no label.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not a label\nhint: write sources and `private`, joined by `+`: `owner+web+private`")]
+pub struct BadLabel(String);
+
+impl Label {
+    /// Nothing seen yet.
+    pub const NONE: Self = Self(0);
+
+    /// Content of one source.
+    pub fn of(source: Source) -> Self {
+        Self(source.bit())
+    }
+
+    /// The same, known to be private.
+    #[must_use]
+    pub fn private(self) -> Self {
+        Self(self.0 | PRIVATE)
+    }
+
+    /// What has seen both.
+    #[must_use]
+    pub fn join(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    /// Whether it has seen content of this source.
+    pub fn has(self, source: Source) -> bool {
+        self.0 & source.bit() != 0
+    }
+
+    /// Whether it has seen private content.
+    pub fn is_private(self) -> bool {
+        self.0 & PRIVATE != 0
+    }
+
+    /// Whether somebody other than operator and owner may have chosen words it has seen.
+    pub fn is_untrusted(self) -> bool {
+        Source::ALL.into_iter().any(|source| source.is_untrusted() && self.has(source))
+    }
+
+    /// Whether everything `other` has seen, it has seen too.
+    pub fn includes(self, other: Self) -> bool {
+        self.0 & other.0 == other.0
+    }
+
+    /// Its sources.
+    pub fn sources(self) -> impl Iterator<Item = Source> {
+        Source::ALL.into_iter().filter(move |source| self.has(*source))
+    }
+
+    /// Reads the text form.
+    pub fn parse(text: &str) -> Result<Self, BadLabel> {
+        let word = |word: &str| match word {
+            "private" => Some(Self(PRIVATE)),
+            _ => Source::ALL.into_iter().find(|source| source.name() == word).map(Self::of),
+        };
+        let words = text.split('+').filter(|word| !word.is_empty() && *word != "none");
+        let joined = words.map(word).try_fold(Self::NONE, |label, word| Some(label.join(word?)));
+        joined.ok_or_else(|| BadLabel(text.chars().take(100).flat_map(char::escape_default).collect()))
+    }
+}
+
+impl FromIterator<Self> for Label {
+    fn from_iter<I: IntoIterator<Item = Self>>(labels: I) -> Self {
+        labels.into_iter().fold(Self::NONE, Self::join)
+    }
+}
+
+impl fmt::Display for Label {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let private = self.is_private().then_some("private");
+        let words: Vec<&str> = self.sources().map(Source::name).chain(private).collect();
+        f.write_str(if words.is_empty() { "none".to_owned() } else { words.join("+") }.as_str())
+    }
+}
+
+impl fmt::Debug for Label {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Label({self})")
+    }
+}
+
+impl TryFrom<String> for Label {
+    type Error = BadLabel;
+    fn try_from(text: String) -> Result<Self, BadLabel> {
+        Self::parse(&text)
+    }
+}
+
+impl From<Label> for String {
+    fn from(label: Label) -> Self {
+        label.to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn joining_forgets_nothing_and_the_text_form_comes_back() {
+        let seen = Label::of(Source::Owner).join(Label::of(Source::Web)).join(Label::of(Source::Tool).private());
+        assert_eq!(seen.to_string(), "owner+web+tool+private");
+        assert_eq!(Label::parse("owner+web+tool+private").unwrap(), seen);
+        assert_eq!(Label::parse(&Label::NONE.to_string()).unwrap(), Label::NONE);
+        assert!(seen.is_untrusted() && seen.is_private() && seen.includes(Label::of(Source::Web)));
+        assert!(!Label::of(Source::Owner).join(Label::of(Source::Tool)).is_untrusted());
+        assert!(Label::parse("owner+nobody").is_err());
+    }
+}

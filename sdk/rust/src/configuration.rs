@@ -1,0 +1,3 @@
+//! How the operator set the assistant up, as in `wit/configuration.wit`. Only for tools.
+
+pub use crate::bindings::tool_component::cara::plugin::configuration::read;
