@@ -11,6 +11,8 @@
 //! ```
 
 pub mod address;
+pub mod approval;
+pub mod budget;
 pub mod capability;
 pub mod grants;
 pub mod id;
@@ -20,10 +22,12 @@ pub mod limits;
 pub mod manifest;
 pub mod origin;
 pub mod pattern;
+pub mod policy;
 pub mod power;
 pub mod refusal;
 pub mod settings;
 
+pub use approval::{Approved, Binding, Ticket, ToolCall};
 pub use capability::Capability;
 pub use grants::{Destination, Grants, Reach, SecretGrant};
 pub use id::{ApprovalId, ComponentId, PersonId, RuleId, RunId, SecretName, SessionId, SettingKey, ToolName};
@@ -32,6 +36,7 @@ pub use label::{Label, Source};
 pub use limits::Limits;
 pub use manifest::Manifest;
 pub use origin::Origin;
+pub use policy::{Decision, Policy, Situation, Standing, Then};
 pub use power::{Power, Powered};
 pub use refusal::{Refusal, Rule};
 pub use settings::Settings;

@@ -294,6 +294,25 @@ pub enum Effect {
     Spends,
 }
 
+impl Effect {
+    /// Its name in manifests.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::ReadsPrivate => "reads-private",
+            Self::ReadsUntrusted => "reads-untrusted",
+            Self::SendsOutside => "sends-outside",
+            Self::ChangesState => "changes-state",
+            Self::RunsCode => "runs-code",
+            Self::Spends => "spends",
+        }
+    }
+
+    /// Whether it does something to the world beyond the conversation.
+    pub fn reaches_out(self) -> bool {
+        matches!(self, Self::SendsOutside | Self::ChangesState | Self::RunsCode | Self::Spends)
+    }
+}
+
 /// An entry of `[[tool]]`.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -1,0 +1,158 @@
+//! What an approval is bound to, and the proof that a tool call may be made.
+
+use crate::id::{ComponentId, SessionId, ToolName};
+use crate::policy::{Decision, Then};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+/// One tool call as it would be made: exactly this, by exactly this code, in exactly this session.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ToolCall {
+    /// Whose tool.
+    pub component: ComponentId,
+    /// SHA-256 of the component.
+    pub digest: [u8; 32],
+    /// The tool.
+    pub tool: ToolName,
+    /// Its arguments as canonical JSON: see [`canonical`].
+    pub arguments: String,
+    /// Where data goes, when an argument says so.
+    pub destination: Option<String>,
+    /// The session it is made in.
+    pub session: SessionId,
+}
+
+/// The hash that an approval is bound to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Binding(pub [u8; 32]);
+
+/// A person's yes, taken out of the store so that nobody can take it out again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ticket {
+    /// What it was given for.
+    pub binding: Binding,
+}
+
+/// Why a call may not be made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NotApproved {
+    /// The policy does not let it run.
+    #[error("the policy does not let this call run")]
+    Policy,
+    /// The approval was given for something else.
+    #[error("the approval was given for another call\nhint: ask again; an approval is good for one call, unchanged")]
+    Binding,
+}
+
+/// Having an `Approved<ToolCall>` tells you: the policy, or a person who was shown exactly this call, said yes to it.
+#[derive(Debug, Clone)]
+pub struct Approved<T>(T);
+
+impl ToolCall {
+    /// SHA-256 over every field with its length before it: no two calls have the same bytes.
+    pub fn binding(&self) -> Binding {
+        let mut hasher = Sha256::new_with_prefix(b"cara tool call 1\0");
+        let destination = self.destination.as_deref();
+        let fields: [&[u8]; 7] = [
+            self.component.as_str().as_bytes(),
+            &self.digest,
+            self.tool.as_str().as_bytes(),
+            self.arguments.as_bytes(),
+            if destination.is_some() { b"to" } else { b"" },
+            destination.unwrap_or_default().as_bytes(),
+            self.session.as_str().as_bytes(),
+        ];
+        for field in fields {
+            hasher.update((field.len() as u64).to_be_bytes());
+            hasher.update(field);
+        }
+        Binding(hasher.finalize().into())
+    }
+}
+
+impl Approved<ToolCall> {
+    /// A call that the policy lets run without asking.
+    pub fn by_policy(call: ToolCall, decision: &Decision) -> Result<Self, NotApproved> {
+        if decision.then() == Then::Run && decision.is_for(&call) { Ok(Self(call)) } else { Err(NotApproved::Policy) }
+    }
+
+    /// A call that a person approved. A denial by the policy stands against it.
+    pub fn by_person(call: ToolCall, decision: &Decision, ticket: &Ticket) -> Result<Self, NotApproved> {
+        if decision.then() == Then::Deny || !decision.is_for(&call) {
+            return Err(NotApproved::Policy);
+        }
+        if call.binding() == ticket.binding { Ok(Self(call)) } else { Err(NotApproved::Binding) }
+    }
+
+    /// The call.
+    pub fn call(&self) -> &ToolCall {
+        &self.0
+    }
+}
+
+/// JSON with the keys of every object sorted by bytes and no white space: one text for one value.
+pub fn canonical(value: &Value) -> String {
+    match value {
+        Value::Object(fields) => {
+            let mut sorted: Vec<_> = fields.iter().collect();
+            sorted.sort_by(|a, b| a.0.as_bytes().cmp(b.0.as_bytes()));
+            let fields: Vec<String> = sorted
+                .into_iter()
+                .map(|(key, value)| format!("{}:{}", Value::from(key.as_str()), canonical(value)))
+                .collect();
+            format!("{{{}}}", fields.join(","))
+        }
+        Value::Array(items) => format!("[{}]", items.iter().map(canonical).collect::<Vec<_>>().join(",")),
+        scalar => scalar.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    pub(crate) fn call() -> ToolCall {
+        ToolCall {
+            component: ComponentId::parse("post").unwrap(),
+            digest: [7; 32],
+            tool: ToolName::parse("post_send").unwrap(),
+            arguments: r#"{"text":"hi","to":"a"}"#.into(),
+            destination: Some("a".into()),
+            session: SessionId::parse("s-1").unwrap(),
+        }
+    }
+
+    #[test]
+    fn every_field_changes_the_binding() {
+        type Change = fn(&mut ToolCall);
+        let changes: [Change; 7] = [
+            |call| call.component = ComponentId::parse("host").unwrap(),
+            |call| call.digest[31] ^= 1,
+            |call| call.tool = ToolName::parse("post_senc").unwrap(),
+            |call| call.arguments = r#"{"text":"ho","to":"a"}"#.into(),
+            |call| call.destination = Some("b".into()),
+            |call| call.destination = None,
+            |call| call.session = SessionId::parse("s-2").unwrap(),
+        ];
+        let original = call().binding();
+        for change in changes {
+            let mut changed = call();
+            change(&mut changed);
+            assert_ne!(changed.binding(), original, "{changed:?}");
+        }
+        let mut shifted = call();
+        (shifted.destination, shifted.session) = (Some("as".into()), SessionId::parse("s-1").unwrap());
+        assert_ne!(shifted.binding(), original);
+    }
+
+    #[test]
+    fn one_value_has_one_text() {
+        let read = |text: &str| canonical(&serde_json::from_str(text).unwrap());
+        assert_eq!(
+            read(r#"{ "b": [1, {"z":null,"a":"\u0041"}], "a": 1.50 }"#),
+            r#"{"a":1.5,"b":[1,{"a":"A","z":null}]}"#
+        );
+        assert_eq!(read(r#"{"b":1,"a":2}"#), read(r#"{"a":2,"b":1}"#));
+    }
+}

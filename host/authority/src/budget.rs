@@ -1,0 +1,134 @@
+//! How much may be spent: tokens and money, per run, session, day and component.
+
+use crate::id::ComponentId;
+use serde::Deserialize;
+use std::collections::BTreeMap;
+
+/// Tokens that a run may use unless the operator says otherwise.
+const RUN_TOKENS: u64 = 1_000_000;
+
+/// Millionths of a dollar.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub struct Micros(pub u64);
+
+/// One amount; what is `None` is not limited.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Amount {
+    /// Tokens in and out together.
+    pub tokens: Option<u64>,
+    /// US dollars.
+    pub dollars: Option<Micros>,
+}
+
+/// The `[budget]` table.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Budgets {
+    /// One message and all that is done to answer it.
+    pub run: Amount,
+    /// One conversation.
+    pub session: Amount,
+    /// Everything in one day, UTC.
+    pub day: Amount,
+    /// What each component's models may cost in one day.
+    pub component: BTreeMap<ComponentId, Amount>,
+}
+
+impl Default for Budgets {
+    fn default() -> Self {
+        let run = Amount { tokens: Some(RUN_TOKENS), dollars: None };
+        Self { run, session: Amount::default(), day: Amount::default(), component: BTreeMap::new() }
+    }
+}
+
+impl Budgets {
+    /// Whether any limit is in money, so that prices must be known.
+    pub fn limits_money(&self, component: &ComponentId) -> bool {
+        let own = self.component.get(component);
+        [Some(&self.run), Some(&self.session), Some(&self.day), own].into_iter().flatten().any(|a| a.dollars.is_some())
+    }
+}
+
+impl<'de> Deserialize<'de> for Micros {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let dollars = f64::deserialize(deserializer)?;
+        if !(0.0..=1e9).contains(&dollars) {
+            return Err(serde::de::Error::custom(format!("{dollars} is not an amount of dollars; write `2.50`")));
+        }
+        Ok(Self((dollars * 1e6).round() as u64))
+    }
+}
+
+/// What tokens cost: US dollars for a million of them.
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Price {
+    /// Of the prompt.
+    pub input: f64,
+    /// Of the answer.
+    pub output: f64,
+    /// Of the prompt, when read from the vendor's cache; as `input` if not said.
+    pub cache_read: Option<f64>,
+    /// Of the prompt, when written to the vendor's cache; as `input` if not said.
+    pub cache_write: Option<f64>,
+}
+
+/// Tokens of one answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Tokens {
+    /// Of the prompt, the cached ones included.
+    pub input: u64,
+    /// Of the answer.
+    pub output: u64,
+    /// Of `input`, read from the cache.
+    pub cache_read: u64,
+    /// Of `input`, written to the cache.
+    pub cache_write: u64,
+}
+
+impl Price {
+    /// What they cost. A dollar a million tokens is a millionth of a dollar a token.
+    pub fn of(&self, tokens: Tokens) -> Micros {
+        let plain = tokens.input.saturating_sub(tokens.cache_read + tokens.cache_write);
+        let parts = [
+            (plain, self.input),
+            (tokens.cache_read, self.cache_read.unwrap_or(self.input)),
+            (tokens.cache_write, self.cache_write.unwrap_or(self.input)),
+            (tokens.output, self.output),
+        ];
+        Micros(parts.iter().map(|(tokens, price)| *tokens as f64 * price).sum::<f64>().ceil() as u64)
+    }
+
+    /// Whether it is an amount that can be.
+    pub fn is_plausible(&self) -> bool {
+        let all = [Some(self.input), Some(self.output), self.cache_read, self.cache_write];
+        all.into_iter().flatten().all(|price| (0.0..=100_000.0).contains(&price))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn cached_tokens_have_their_own_price() {
+        let price: Price = toml::from_str("input = 3.0\noutput = 15.0\ncache-read = 0.3\ncache-write = 3.75").unwrap();
+        let tokens = Tokens { input: 1_000, output: 100, cache_read: 600, cache_write: 200 };
+        assert_eq!(price.of(tokens), Micros(600 + 180 + 750 + 1_500));
+        assert_eq!(price.of(Tokens { input: 1, ..Tokens::default() }), Micros(3));
+    }
+
+    #[test]
+    fn an_amount_is_read_strictly() {
+        let budgets: Budgets =
+            toml::from_str("[run]\ntokens = 1000\n[day]\ndollars = 2.5\n[component.a]\ndollars = 1.0").unwrap();
+        assert_eq!(budgets.day.dollars, Some(Micros(2_500_000)));
+        assert!(budgets.limits_money(&ComponentId::parse("a").unwrap()));
+        assert_eq!(Budgets::default().run.tokens, Some(RUN_TOKENS));
+        for bad in ["[run]\ndollars = -1.0", "[run]\neuros = 1.0", "[week]\ntokens = 1", "[component.A]\ntokens = 1"] {
+            assert!(toml::from_str::<Budgets>(bad).is_err(), "{bad}");
+        }
+    }
+}

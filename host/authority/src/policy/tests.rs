@@ -1,0 +1,154 @@
+//! Precedence of rules, and what labels demand.
+#![allow(clippy::unwrap_used)]
+
+use super::*;
+use crate::id::SessionId;
+
+fn tool(effects: &[&str], destination: bool) -> Tool {
+    let effects = effects.iter().map(|effect| format!("{effect:?}")).collect::<Vec<_>>().join(",");
+    let destination = if destination { "destination = { url = \"url\" }" } else { "" };
+    toml::from_str(&format!(
+        "name = \"act\"\ndescription = \"acts\"\neffects = [{effects}]\n{destination}\n\
+         input = {{ type = \"object\", required = [\"url\"], properties = {{ url = {{ type = \"string\" }} }} }}"
+    ))
+    .unwrap()
+}
+
+fn call() -> ToolCall {
+    ToolCall {
+        component: ComponentId::parse("actor").unwrap(),
+        digest: [0; 32],
+        tool: ToolName::parse("act").unwrap(),
+        arguments: "{}".into(),
+        destination: None,
+        session: SessionId::parse("s-1").unwrap(),
+    }
+}
+
+fn decide(rules: &str, tool: &Tool, seen: &str, standing: Option<Standing>) -> Decision {
+    let policy: Policy = toml::from_str(rules).unwrap();
+    let (call, person) = (call(), PersonId::parse("local").unwrap());
+    let seen = Label::parse(seen).unwrap();
+    let situation = Situation {
+        call: &call,
+        tool,
+        agent: "main",
+        channel: "console",
+        person: &person,
+        seen,
+        standing,
+        followed: 0,
+    };
+    policy.decide(&situation)
+}
+
+#[test]
+fn reading_runs_and_every_other_effect_is_asked() {
+    for reads in [&[][..], &["reads-private"], &["reads-untrusted", "reads-private"]] {
+        assert_eq!(decide("", &tool(reads, false), "owner", None).then(), Then::Run);
+    }
+    for acts in ["sends-outside", "changes-state", "runs-code", "spends"] {
+        let decision = decide("", &tool(&["reads-private", acts], false), "owner", None);
+        assert_eq!(decision.then(), Then::Ask);
+        assert!(decision.may_be_answered_by_rule() && decision.lines()[0].why.contains(acts));
+    }
+}
+
+#[test]
+fn any_denial_wins_and_then_the_most_specific_rule() {
+    let acts = tool(&["changes-state"], false);
+    let rules = "[[rule]]\ntool = \"act\"\nthen = \"run\"\n[[rule]]\neffect = \"changes-state\"\nthen = \"ask\"\n";
+    assert_eq!(decide(rules, &acts, "owner", None).lines()[0].name, "policy.rule 1");
+    let by_sender = format!("{rules}[[rule]]\nsender = \"local\"\nthen = \"ask\"\n");
+    assert_eq!(decide(&by_sender, &acts, "owner", None).lines()[0].name, "policy.rule 3");
+    let denied = format!("{by_sender}[[rule]]\nthen = \"deny\"\n");
+    let decision = decide(&denied, &acts, "owner", None);
+    assert_eq!((decision.then(), decision.lines()[0].name.as_str()), (Then::Deny, "policy.rule 4"));
+    let tie = "[[rule]]\ntool = \"act\"\nthen = \"run\"\n[[rule]]\ntool = \"act\"\nthen = \"ask\"\n";
+    assert_eq!(decide(tie, &acts, "owner", None).then(), Then::Ask);
+    let other = "[[rule]]\ntool = \"act\"\nsender = \"loca\"\nthen = \"run\"\n";
+    assert_eq!(decide(other, &acts, "owner", None).then(), Then::Ask);
+}
+
+#[test]
+fn no_rule_lets_an_effect_run_once_untrusted_content_was_seen() {
+    let run = "[[rule]]\nsender = \"local\"\ntool = \"act\"\nthen = \"run\"\n";
+    for acts in ["sends-outside", "changes-state", "runs-code", "spends"] {
+        for seen in ["owner+web", "file", "other-person"] {
+            let decision = decide(run, &tool(&[acts], false), seen, None);
+            assert_eq!(decision.then(), Then::Ask, "{acts} {seen}");
+            assert!(!decision.may_be_answered_by_rule());
+            assert_eq!(decision.lines()[0].name, "label.untrusted");
+        }
+        assert_eq!(decide(run, &tool(&[acts], false), "owner+tool", None).then(), Then::Run);
+    }
+}
+
+#[test]
+fn private_content_goes_only_where_somebody_named_it() {
+    let fetch = tool(&["reads-untrusted"], true);
+    for (standing, then) in [
+        (Standing::Named, Then::Run),
+        (Standing::Written, Then::Run),
+        (Standing::Read, Then::Ask),
+        (Standing::Made, Then::Ask),
+    ] {
+        assert_eq!(decide("", &fetch, "owner+private", Some(standing)).then(), then, "{standing:?}");
+    }
+    let send = tool(&["sends-outside"], false);
+    let run = "[[rule]]\ntool = \"act\"\nthen = \"run\"\n";
+    assert_eq!(decide(run, &send, "owner+private", None).then(), Then::Ask);
+}
+
+#[test]
+fn after_untrusted_content_only_addresses_that_were_read_or_given_are_fetched() {
+    let fetch = tool(&["reads-untrusted"], true);
+    for (standing, then) in [
+        (Standing::Named, Then::Run),
+        (Standing::Written, Then::Run),
+        (Standing::Read, Then::Run),
+        (Standing::Made, Then::Ask),
+    ] {
+        assert_eq!(decide("", &fetch, "owner+web", Some(standing)).then(), then, "{standing:?}");
+    }
+    assert_eq!(decide("", &fetch, "owner", Some(Standing::Made)).then(), Then::Run);
+    let (call, person) = (call(), PersonId::parse("local").unwrap());
+    let situation = Situation {
+        call: &call,
+        tool: &fetch,
+        agent: "main",
+        channel: "console",
+        person: &person,
+        seen: Label::of(Source::Web),
+        standing: Some(Standing::Read),
+        followed: FOLLOWED,
+    };
+    assert_eq!(Policy::default().decide(&situation).lines()[0].name, "label.followed");
+}
+
+#[test]
+fn a_destination_is_named_by_its_whole_origin() {
+    let policy: Policy =
+        toml::from_str("private-destinations = [\"https://wiki.example.org\", \"post:me:1\"]").unwrap();
+    assert!(policy.names("https://wiki.example.org/a?b") && policy.names("post:me:1"));
+    for other in [
+        "https://wiki.example.org.evil.example/",
+        "http://wiki.example.org/",
+        "post:me:12",
+        "https://evil.example/https://wiki.example.org",
+    ] {
+        assert!(!policy.names(other), "{other}");
+    }
+}
+
+#[test]
+fn a_name_that_nothing_has_is_an_error() {
+    let known =
+        Known { tools: &["act".into()], components: &[], agents: &["main".into()], channels: &["console".into()] };
+    let policy: Policy =
+        toml::from_str("[[rule]]\ntool = \"act\"\nthen = \"ask\"\n[[rule]]\ntool = \"akt\"\nthen = \"deny\"").unwrap();
+    let error = policy.check(&known).unwrap_err().to_string();
+    assert!(error.contains("rule 2") && error.contains("`akt`") && error.contains("there are `act`"), "{error}");
+    assert!(toml::from_str::<Policy>("[[rule]]\ntools = \"act\"\nthen = \"ask\"").is_err());
+    assert!(toml::from_str::<Policy>("[[rule]]\ntool = \"act\"\nthen = \"allow\"").is_err());
+}
