@@ -38,7 +38,7 @@ impl Cara {
         let home = Home::locate(std::env::var_os("CARA_HOME").filter(|value| !value.is_empty()))?;
         let config = Config::read(&home.config())?;
         let clock = Clock::system();
-        let ledger = Arc::new(Ledger::lazy(home.ledger(), clock));
+        let ledger = Arc::new(Ledger::lazy(home.ledger(), clock, local_key(home.path(), "audit")?));
         let mut options = VaultOptions::new(vault_password);
         options.choice = config.vault.store;
         let vault = Arc::new(Vault::open(&home.vault_dir(), options)?);

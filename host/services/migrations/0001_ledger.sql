@@ -27,7 +27,7 @@ CREATE TABLE grants (
     PRIMARY KEY (component, capability)
 );
 
--- Rows are only ever added; `hash` covers all other columns, `prev` is the hash of the row before.
+-- Rows are only ever added; `hash` is a MAC over all other columns, `prev` is the hash of the row before.
 CREATE TABLE events (
     seq BIGINT NOT NULL PRIMARY KEY,
     at_ms BIGINT NOT NULL,
@@ -38,11 +38,12 @@ CREATE TABLE events (
     hash BLOB NOT NULL
 );
 
--- One row: where the chain of events ends, so that cutting off its end shows.
+-- One row, made with the file: where the chain of events ends, so that cutting off its end shows. `mac` covers both.
 CREATE TABLE event_head (
     id BIGINT NOT NULL PRIMARY KEY CHECK (id = 1),
     seq BIGINT NOT NULL,
-    hash BLOB NOT NULL
+    hash BLOB NOT NULL,
+    mac BLOB NOT NULL
 );
 
 CREATE TABLE component_versions (

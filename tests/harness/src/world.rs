@@ -53,7 +53,7 @@ impl World {
         let (known, names, dialed) = (KnownSecrets::new(), Names::default(), Dialed::default());
         let secrets = Arc::new(Secrets::default());
         let clock = Clock::system();
-        let ledger = Ledger::open(home.path().join("ledger.db"), clock).await.unwrap();
+        let ledger = Ledger::open(home.path().join("ledger.db"), clock, [7; 32].into()).await.unwrap();
         let (resolver, dial) = (Arc::new(names.clone()), Arc::new(dialed.clone()));
         let egress = Egress::new(known.clone(), Doors { resolver, dial, roots: Roots::None });
         let services = CallServices {

@@ -1,6 +1,6 @@
 //! What the operator granted each component, and by which act.
 
-use super::{Ledger, LedgerError, events, from_sql, shown, to_sql};
+use super::{Ledger, LedgerError, from_sql, shown, to_sql};
 use cara_authority::{Capability, ComponentId};
 use serde_json::json;
 use sqlx::SqliteConnection;
@@ -97,8 +97,7 @@ impl Ledger {
         }
         if !gone.is_empty() {
             let detail = json!({ "capabilities": texts(&gone), "reason": reason });
-            let append = events::append(&mut change.transaction, self.now_ms(), "revoke", component.as_str(), detail);
-            append.await.map_err(failed)?;
+            change.event("revoke", component.as_str(), detail).await?;
             change.commit().await?;
         }
         Ok(gone)
@@ -142,8 +141,7 @@ impl Ledger {
             .map_err(failed)?;
         }
         let detail = json!({ "capabilities": texts(&added), "reason": reason, "expires_ms": expires_ms });
-        let append = events::append(&mut change.transaction, now_ms, "grant", component.as_str(), detail);
-        append.await.map_err(failed)?;
+        change.event("grant", component.as_str(), detail).await?;
         change.commit().await?;
         Ok(added)
     }

@@ -7,11 +7,14 @@
 //! Grants ──→ state()  ─→ ComponentState: get, put, delete, keys
 //! operator ─→ grant(), revoke() ─→ grants + one event in the same transaction
 //! verify() ←─ floor(), seen()   ─→ the highest version of each component
+//! content key ─→ records()      ─→ Records: conversations, calls, approvals, memory; content only encrypted
 //! ```
 
 mod events;
 mod grants;
 mod open;
+pub mod records;
+mod sql;
 mod state;
 #[cfg(test)]
 mod tests;
@@ -19,14 +22,18 @@ mod versions;
 
 pub use events::{Break, ChainError, Event};
 pub use grants::Granted;
+pub use records::{ContentKey, Records};
 pub use state::{ComponentState, Entry};
 
 use crate::clock::Clock;
 use crate::files::FileError;
+use serde_json::Value;
+use sql::Sql;
 use sqlx::{Sqlite, SqlitePool, Transaction};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio::sync::{Mutex, MutexGuard, OnceCell};
+use zeroize::Zeroizing;
 
 /// The host's durable memory; a clone is the same ledger.
 ///
@@ -39,7 +46,11 @@ pub struct Ledger {
 struct Inner {
     path: PathBuf,
     clock: Clock,
+    /// Under which the audit log is chained.
+    audit: Zeroizing<[u8; 32]>,
     pool: OnceCell<SqlitePool>,
+    /// For changes that a power cut may undo.
+    light: OnceCell<SqlitePool>,
     /// Whose turn it is to write. The database would make writers of this process wait as well, by sleeping and trying.
     turn: Mutex<()>,
 }
@@ -75,6 +86,53 @@ pub enum LedgerError {
         /// What the database said.
         source: sqlx::Error,
     },
+    /// The end of the audit log was changed: going on would hide it.
+    #[error("the head of the audit log in `{}` was changed or removed, or is of another key\nhint: `cara audit verify` shows what is left; put a copy of the ledger back", .0.display())]
+    AuditHead(PathBuf),
+    /// Conversations and memory were sealed with another key; nothing was changed.
+    #[error("the ledger `{}` was written with another content key\nhint: use the vault that was there when it was made, or move the ledger and the files `{}-*` away to start anew", .0.display(), .0.display())]
+    WrongKey(PathBuf),
+    /// A sealed value was changed, or put where another one was.
+    #[error("a {column} among the {table} of the ledger `{}` was changed by something else than cara\nhint: put a copy of the ledger back", path.display())]
+    Tampered {
+        /// The file.
+        path: PathBuf,
+        /// The table.
+        table: &'static str,
+        /// The column.
+        column: &'static str,
+    },
+    /// Nothing has this id.
+    #[error("there is no {what} `{id}`\nhint: it may have been deleted; `cara sessions list` shows what there is")]
+    NoSuch {
+        /// "session", "run", "call", "approval", "reservation".
+        what: &'static str,
+        /// What was asked for; escaped and cut.
+        id: String,
+    },
+    /// It is past what was asked.
+    #[error("{what} `{id}` is {state}\nhint: `cara explain` shows what happened in a run")]
+    Conflict {
+        /// "run", "call".
+        what: &'static str,
+        /// Which; escaped and cut.
+        id: String,
+        /// What it is instead.
+        state: &'static str,
+    },
+    /// More than is kept.
+    #[error("{what} of {bytes} bytes is over the {max} that the ledger keeps\nhint: use a smaller one")]
+    TooLarge {
+        /// "an attachment".
+        what: &'static str,
+        /// How large it is.
+        bytes: u64,
+        /// The most.
+        max: u64,
+    },
+    /// The system gives no random bytes.
+    #[error("no random bytes from the system: {0}\nhint: see whether `/dev/urandom` is there")]
+    Random(getrandom::Error),
 }
 
 impl LedgerError {
@@ -90,6 +148,10 @@ impl LedgerError {
             _ => Self::Database { path, source },
         }
     }
+
+    fn no_such(what: &'static str, id: &str) -> Self {
+        Self::NoSuch { what, id: shown(id) }
+    }
 }
 
 /// One change of the ledger: all of it happens at [`Change::commit`], or nothing.
@@ -97,49 +159,76 @@ struct Change<'a> {
     /// First, so that it is undone before the turn passes on.
     transaction: Transaction<'static, Sqlite>,
     _turn: MutexGuard<'a, ()>,
-    path: &'a Path,
+    ledger: &'a Ledger,
 }
 
 impl Change<'_> {
+    fn sql(&mut self) -> Sql<'_> {
+        Sql { connection: &mut self.transaction, path: self.ledger.path() }
+    }
+
+    /// Adds to the audit log. `kind` is a word of the host's own; the rest may be foreign.
+    async fn event(&mut self, kind: &'static str, subject: &str, detail: Value) -> Result<(), LedgerError> {
+        events::append(self.ledger, &mut self.transaction, kind, subject, detail).await
+    }
+
     async fn commit(self) -> Result<(), LedgerError> {
-        let path = self.path;
-        self.transaction.commit().await.map_err(|e| LedgerError::new(path, e))
+        self.transaction.commit().await.map_err(|e| self.ledger.failed(e))
     }
 }
 
 impl Ledger {
-    /// The ledger in the file at `path`, whose folder exists; the file is opened at the first use.
-    pub fn lazy(path: impl Into<PathBuf>, clock: Clock) -> Self {
-        let inner = Inner { path: path.into(), clock, pool: OnceCell::new(), turn: Mutex::new(()) };
-        Self { inner: Arc::new(inner) }
+    /// The ledger in the file at `path`, whose folder exists; the file is opened at the first use. `audit` is the key of
+    /// the audit log's chain: who has only the file cannot alter the log without being found.
+    pub fn lazy(path: impl Into<PathBuf>, clock: Clock, audit: Zeroizing<[u8; 32]>) -> Self {
+        let (pool, light, turn) = (OnceCell::new(), OnceCell::new(), Mutex::new(()));
+        Self { inner: Arc::new(Inner { path: path.into(), clock, audit, pool, light, turn }) }
     }
 
     /// Opens the ledger in the file at `path`, whose folder exists; makes the file (0600) if it is missing.
     ///
     /// A damaged file, one of a newer cara and one of another program are errors, and are left as they are.
-    pub async fn open(path: impl Into<PathBuf>, clock: Clock) -> Result<Self, LedgerError> {
-        let ledger = Self::lazy(path, clock);
+    pub async fn open(path: impl Into<PathBuf>, clock: Clock, audit: Zeroizing<[u8; 32]>) -> Result<Self, LedgerError> {
+        let ledger = Self::lazy(path, clock, audit);
         ledger.pool().await?;
         Ok(ledger)
     }
 
     /// Closes the file, after which every call fails. A ledger that is just dropped loses nothing either.
     pub async fn close(&self) {
-        if let Some(pool) = self.inner.pool.get() {
-            pool.close().await;
+        for pool in [&self.inner.light, &self.inner.pool] {
+            if let Some(pool) = pool.get() {
+                pool.close().await;
+            }
         }
     }
 
     async fn pool(&self) -> Result<&SqlitePool, LedgerError> {
-        self.inner.pool.get_or_try_init(|| open::open(&self.inner.path)).await
+        self.inner.pool.get_or_try_init(|| open::open(&self.inner.path, &self.inner.audit)).await
     }
 
     /// Begins a change. What it reads is what it changes: no other process writes in between.
     async fn change(&self) -> Result<Change<'_>, LedgerError> {
         let pool = self.pool().await?;
+        self.begin(pool).await
+    }
+
+    /// Like [`Ledger::change`], but the commit does not wait for the disk. Other processes see it and `kill -9` loses
+    /// nothing of it; a power cut may undo it together with all after it that did not wait either.
+    async fn light_change(&self) -> Result<Change<'_>, LedgerError> {
+        self.pool().await?;
+        let pool = self.inner.light.get_or_try_init(|| open::light(&self.inner.path)).await?;
+        self.begin(pool).await
+    }
+
+    async fn begin(&self, pool: &SqlitePool) -> Result<Change<'_>, LedgerError> {
         let turn = self.inner.turn.lock().await;
         let transaction = pool.begin_with("BEGIN IMMEDIATE").await.map_err(|e| self.failed(e))?;
-        Ok(Change { transaction, _turn: turn, path: &self.inner.path })
+        Ok(Change { transaction, _turn: turn, ledger: self })
+    }
+
+    fn path(&self) -> &Path {
+        &self.inner.path
     }
 
     fn now_ms(&self) -> u64 {

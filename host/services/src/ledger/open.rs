@@ -1,7 +1,7 @@
 //! Opening the database file; the only part of the ledger that is SQLite's
 //! alone.
 
-use super::LedgerError;
+use super::{LedgerError, events};
 use crate::files;
 use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
@@ -14,27 +14,23 @@ use std::time::Duration;
 /// build a second SQLite for the compiler.
 static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| {
     let ledger = include_str!("../../migrations/0001_ledger.sql").into_sql_str();
-    Migrator::with_migrations(vec![Migration::new(1, "ledger".into(), MigrationType::Simple, ledger, false)])
+    let records = include_str!("../../migrations/0002_records.sql").into_sql_str();
+    Migrator::with_migrations(vec![
+        Migration::new(1, "ledger".into(), MigrationType::Simple, ledger, false),
+        Migration::new(2, "records".into(), MigrationType::Simple, records, false),
+    ])
 });
 
 /// How long a change waits for those of other processes.
 const BUSY: Duration = Duration::from_secs(10);
 
 /// Opens the file at `path`, made and brought to this version's tables if need be.
-pub(super) async fn open(path: &Path) -> Result<SqlitePool, LedgerError> {
+pub(super) async fn open(path: &Path, audit: &[u8; 32]) -> Result<SqlitePool, LedgerError> {
     if files::private_len(path)?.is_none() {
-        create(path).await?;
+        create(path, audit).await?;
     }
     let failed = |e| LedgerError::new(path, e);
-    // Nothing is checked before a use and nothing ages: a connection to a file does neither.
-    let pool = SqlitePoolOptions::new()
-        .max_connections(4)
-        .test_before_acquire(false)
-        .idle_timeout(None)
-        .max_lifetime(None)
-        .connect_with(options(path))
-        .await
-        .map_err(failed)?;
+    let pool = connect(path, 4, SqliteSynchronous::Full).await?;
     let mut connection = pool.acquire().await.map_err(failed)?;
     if is_behind(&mut connection, path).await? {
         upgrade(&mut connection, path).await?;
@@ -43,6 +39,24 @@ pub(super) async fn open(path: &Path) -> Result<SqlitePool, LedgerError> {
     Ok(pool)
 }
 
+/// A second way to a file that [`open`] has opened: its commits do not wait for the disk.
+pub(super) async fn light(path: &Path) -> Result<SqlitePool, LedgerError> {
+    connect(path, 1, SqliteSynchronous::Normal).await
+}
+
+/// Nothing is checked before a use and nothing ages: a connection to a file does neither.
+async fn connect(path: &Path, most: u32, synchronous: SqliteSynchronous) -> Result<SqlitePool, LedgerError> {
+    SqlitePoolOptions::new()
+        .max_connections(most)
+        .test_before_acquire(false)
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .connect_with(options(path).synchronous(synchronous))
+        .await
+        .map_err(|e| LedgerError::new(path, e))
+}
+
+/// What is deleted is overwritten: `secure_delete`.
 fn options(path: &Path) -> SqliteConnectOptions {
     SqliteConnectOptions::new()
         .filename(path)
@@ -50,17 +64,20 @@ fn options(path: &Path) -> SqliteConnectOptions {
         .foreign_keys(true)
         .synchronous(SqliteSynchronous::Full)
         .busy_timeout(BUSY)
+        .pragma("secure_delete", "ON")
         .disable_statement_logging()
 }
 
 /// Makes a new ledger beside `path` and puts it there when it is whole, so that a crash leaves all of it or none, and of
 /// processes that start at once all get the first one's.
-async fn create(path: &Path) -> Result<(), LedgerError> {
+async fn create(path: &Path, audit: &[u8; 32]) -> Result<(), LedgerError> {
     let failed = |e| LedgerError::new(path, e);
     let temporary = files::temporary_beside(path)?;
     let options = options(&temporary).journal_mode(SqliteJournalMode::Wal);
     let mut connection = options.connect().await.map_err(failed)?;
     MIGRATIONS.run_direct(None, &mut connection, false).await.map_err(|e| migrating(path, e))?;
+    // Only here: a head that is missing later was removed.
+    events::put_head(&mut connection, audit, 0, &[0; 32]).await.map_err(failed)?;
     connection.close().await.map_err(failed)?;
     files::publish(temporary, path)?;
     Ok(())

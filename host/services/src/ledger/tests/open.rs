@@ -6,7 +6,7 @@ use std::fs;
 
 async fn refused(place: &Place) -> LedgerError {
     let before = fs::read(place.path()).unwrap();
-    let error = Ledger::open(place.path(), Clock::system()).await.unwrap_err();
+    let error = Ledger::open(place.path(), Clock::system(), audit_key()).await.unwrap_err();
     assert_eq!(fs::read(place.path()).unwrap(), before, "the file was touched");
     assert!(error.to_string().contains("\nhint: "), "{error}");
     error
@@ -59,7 +59,7 @@ async fn every_connection_writes_through_to_the_disk_and_keeps_a_journal() {
 #[tokio::test]
 async fn a_lazy_ledger_makes_no_file_until_it_is_used() {
     let place = Place::new();
-    let ledger = Ledger::lazy(place.path(), Clock::fixed(1));
+    let ledger = Ledger::lazy(place.path(), Clock::fixed(1), audit_key());
     let state = ledger.state(&powers("a", 10, true)).unwrap();
     assert!(!place.path().exists());
     assert_eq!(state.get("k").await.unwrap(), None);
@@ -103,15 +103,32 @@ async fn a_newer_ledger_and_another_programs_database_are_refused_and_left_as_th
 async fn an_older_ledger_is_upgraded_once_by_processes_that_start_together() {
     let place = Place::new();
     let ledger = place.open().await;
-    // What a version before the first would have left: the bookkeeping, and no tables yet.
-    tamper(&ledger, "DELETE FROM _sqlx_migrations").await;
-    for drop in ["component_state", "component_state_total", "grants", "events", "event_head", "component_versions"] {
+    ledger.append("test", "x", serde_json::json!({})).await.unwrap();
+    // What the first version left: its own tables, and none of the second's.
+    tamper(&ledger, "DELETE FROM _sqlx_migrations WHERE version > 1").await;
+    for drop in [
+        "attachments",
+        "memory_totals",
+        "memories",
+        "usage",
+        "reservations",
+        "rules",
+        "revisions",
+        "approvals",
+        "calls",
+        "summaries",
+        "messages",
+        "runs",
+        "sessions",
+        "content_key",
+    ] {
         let sql = sqlx::AssertSqlSafe(format!("DROP TABLE {drop}"));
         sqlx::query(sql).execute(ledger.pool().await.unwrap()).await.unwrap();
     }
     ledger.close().await;
     let opened = futures_util::future::join_all((0..6).map(|_| place.open())).await;
-    assert_eq!(opened[5].verify_events().await.unwrap(), 0);
+    assert_eq!(opened[5].verify_events().await.unwrap(), 1);
+    opened[4].records(ContentKey::new([1; 32].into())).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -121,7 +138,7 @@ async fn processes_that_start_together_in_a_new_home_share_one_ledger() {
         .map(|_| {
             let path = place.path();
             tokio::spawn(async move {
-                let ledger = Ledger::open(path, Clock::fixed(1)).await.unwrap();
+                let ledger = Ledger::open(path, Clock::fixed(1), audit_key()).await.unwrap();
                 ledger.append("started", "host", serde_json::json!({})).await.unwrap();
             })
         })
@@ -143,5 +160,8 @@ async fn a_ledger_that_others_may_read_or_that_is_a_link_is_refused() {
     fs::set_permissions(place.path(), fs::Permissions::from_mode(0o600)).unwrap();
     let link = place.folder.path().join("link.db");
     symlink(place.path(), &link).unwrap();
-    assert!(matches!(Ledger::open(link, Clock::system()).await, Err(LedgerError::File(FileError::Symlink(_)))));
+    assert!(matches!(
+        Ledger::open(link, Clock::system(), audit_key()).await,
+        Err(LedgerError::File(FileError::Symlink(_)))
+    ));
 }

@@ -1,0 +1,105 @@
+//! What a person allowed for good: narrow, listed, revocable.
+
+use super::seal::Spot;
+use super::{Records, fresh};
+use crate::ledger::sql::{As, Number};
+use crate::ledger::{LedgerError, to_sql};
+use cara_authority::{ComponentId, PersonId, RuleId, SessionId, ToolName};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+/// What is allowed from now on without asking.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct NewRule {
+    /// Calls of this component.
+    pub component: ComponentId,
+    /// Of this tool of it.
+    pub tool: ToolName,
+    /// Toward this destination; any when none.
+    pub destination: Option<String>,
+    /// With exactly these arguments; any when none.
+    pub arguments: Option<Value>,
+    /// In this session; any of the person's when none. The rule goes with the session.
+    pub session: Option<SessionId>,
+    /// In the sessions of this person.
+    pub person: PersonId,
+    /// Who allowed it.
+    pub by: String,
+}
+
+/// A rule that was kept.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StoredRule {
+    /// Its id, `p-` and six characters.
+    pub id: RuleId,
+    /// What it allows.
+    pub rule: NewRule,
+    /// When it was added, Unix milliseconds.
+    pub added_ms: u64,
+    /// When it last allowed something.
+    pub last_used_ms: Option<u64>,
+}
+
+fn spot<'a>(row: &'a [&'a str; 1]) -> Spot<'a> {
+    Spot { table: "rules", column: "terms", row }
+}
+
+impl Records {
+    /// Adds a rule, with an event.
+    pub async fn add_rule(&self, rule: &NewRule) -> Result<RuleId, LedgerError> {
+        let mut change = self.ledger.change().await?;
+        let id = loop {
+            let id = fresh("p-", 6)?;
+            let taken = sqlx::query_as::<_, (i64,)>("SELECT 1 FROM rules WHERE id = $1").bind(&id);
+            if change.sql().one(taken).await?.is_none() {
+                break RuleId::parse(&id).expect("base32 after a letter is an id");
+            }
+        };
+        let terms = self.seal.seal_json(spot(&[id.as_str()]), rule)?;
+        let query = sqlx::query("INSERT INTO rules (id, session, terms, added_ms) VALUES ($1, $2, $3, $4)");
+        let query = query.bind(id.as_str()).bind(rule.session.as_ref().map(SessionId::as_str)).bind(terms);
+        change.sql().execute(query.bind(to_sql(self.ledger.now_ms()))).await?;
+        let detail = json!({
+            "component": rule.component, "tool": rule.tool, "session": rule.session, "person": rule.person, "by": rule.by,
+            "any_destination": rule.destination.is_none(), "any_arguments": rule.arguments.is_none(),
+        });
+        change.event("rule-added", id.as_str(), detail).await?;
+        change.commit().await?;
+        Ok(id)
+    }
+
+    /// All rules, the first first. One that was put in without the key is an error.
+    pub async fn rules(&self) -> Result<Vec<StoredRule>, LedgerError> {
+        let query = sqlx::query_as::<_, (As<RuleId>, Vec<u8>, Number, Option<Number>)>(
+            "SELECT id, terms, added_ms, last_used_ms FROM rules ORDER BY added_ms, id",
+        );
+        let rows = self.ledger.reader().await?.sql().all(query).await?;
+        let read = |(id, terms, added_ms, used_ms): (As<RuleId>, Vec<u8>, Number, Option<Number>)| {
+            let rule = self.seal.open_json(spot(&[id.0.as_str()]), terms)?;
+            Ok(StoredRule { id: id.0, rule, added_ms: added_ms.0, last_used_ms: used_ms.map(|ms| ms.0) })
+        };
+        rows.into_iter().map(read).collect()
+    }
+
+    /// Removes a rule, with an event; says whether there was one.
+    pub async fn remove_rule(&self, id: &RuleId, by: &str) -> Result<bool, LedgerError> {
+        let mut change = self.ledger.change().await?;
+        let query = sqlx::query("DELETE FROM rules WHERE id = $1").bind(id.as_str());
+        if change.sql().execute(query).await? == 0 {
+            return Ok(false);
+        }
+        change.event("rule-removed", id.as_str(), json!({ "by": by })).await?;
+        change.commit().await?;
+        Ok(true)
+    }
+
+    /// Keeps that a rule allows something now. False when it was removed meanwhile: then it allows nothing. Does not wait
+    /// for the disk.
+    pub async fn use_rule(&self, id: &RuleId) -> Result<bool, LedgerError> {
+        let mut change = self.ledger.light_change().await?;
+        let query = sqlx::query("UPDATE rules SET last_used_ms = $2 WHERE id = $1").bind(id.as_str());
+        let used = change.sql().execute(query.bind(to_sql(self.ledger.now_ms()))).await?;
+        change.commit().await?;
+        Ok(used > 0)
+    }
+}

@@ -1,0 +1,188 @@
+//! Conversations: who, where, what about.
+
+use super::messages::Tail;
+use super::seal::{Seal, Spot};
+use super::{Records, fresh};
+use crate::ledger::sql::{As, Number, Sql};
+use crate::ledger::{LedgerError, shown, to_sql};
+use cara_authority::{Label, PersonId, SessionId};
+use serde_json::json;
+
+/// A conversation, without what was said in it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Session {
+    /// Its id, `s-` and ten characters.
+    pub id: SessionId,
+    /// Whose it is.
+    pub person: PersonId,
+    /// Where it takes place.
+    pub channel: String,
+    /// Which agent answers.
+    pub agent: String,
+    /// What it is about.
+    pub title: String,
+    /// When it began, Unix milliseconds.
+    pub began_ms: u64,
+    /// When it last changed, Unix milliseconds.
+    pub changed_ms: u64,
+    /// How many messages it has; also the place of the last one.
+    pub messages: u64,
+    /// What all its messages came from, joined.
+    pub label: Label,
+    /// The session it was forked from; that one may be gone.
+    pub parent: Option<SessionId>,
+}
+
+type Row =
+    (As<SessionId>, As<PersonId>, String, String, Vec<u8>, Number, Number, Number, As<Label>, Option<As<SessionId>>);
+
+fn title_spot<'a>(row: &'a [&'a str; 1]) -> Spot<'a> {
+    Spot { table: "sessions", column: "title", row }
+}
+
+impl Records {
+    /// Begins a conversation of `person` on `channel` with `agent`.
+    pub async fn begin_session(
+        &self,
+        person: &PersonId,
+        channel: &str,
+        agent: &str,
+        title: &str,
+    ) -> Result<SessionId, LedgerError> {
+        let mut change = self.ledger.change().await?;
+        let new = New { person, channel, agent, title, parent: None };
+        let id = new.insert(&mut change.sql(), &self.seal, self.ledger.now_ms()).await?;
+        change.commit().await?;
+        Ok(id)
+    }
+
+    /// The conversations that changed last, of everybody or of one person, the newest first.
+    pub async fn recent_sessions(&self, person: Option<&PersonId>, most: u32) -> Result<Vec<Session>, LedgerError> {
+        let query = match person {
+            None => sqlx::query_as::<_, Row>(
+                "SELECT id, person, channel, agent, title, began_ms, changed_ms, messages, label, parent \
+                 FROM sessions ORDER BY changed_ms DESC, id LIMIT $1",
+            ),
+            Some(_) => sqlx::query_as::<_, Row>(
+                "SELECT id, person, channel, agent, title, began_ms, changed_ms, messages, label, parent \
+                 FROM sessions WHERE person = $2 ORDER BY changed_ms DESC, id LIMIT $1",
+            ),
+        };
+        let mut query = query.bind(i64::from(most));
+        if let Some(person) = person {
+            query = query.bind(person.as_str());
+        }
+        let rows = self.ledger.reader().await?.sql().all(query).await?;
+        rows.into_iter().map(|row| self.read_session(row)).collect()
+    }
+
+    /// A conversation.
+    pub async fn session(&self, id: &SessionId) -> Result<Option<Session>, LedgerError> {
+        let query = sqlx::query_as::<_, Row>(
+            "SELECT id, person, channel, agent, title, began_ms, changed_ms, messages, label, parent \
+             FROM sessions WHERE id = $1",
+        );
+        let row = self.ledger.reader().await?.sql().one(query.bind(id.as_str())).await?;
+        row.map(|row| self.read_session(row)).transpose()
+    }
+
+    /// Gives a conversation another title.
+    pub async fn rename_session(&self, id: &SessionId, title: &str) -> Result<(), LedgerError> {
+        let title = self.seal.seal(title_spot(&[id.as_str()]), title.as_bytes())?;
+        let mut change = self.ledger.change().await?;
+        let query = sqlx::query("UPDATE sessions SET title = $2 WHERE id = $1").bind(id.as_str()).bind(title);
+        if change.sql().execute(query).await? == 0 {
+            return Err(LedgerError::no_such("session", id.as_str()));
+        }
+        change.commit().await
+    }
+
+    /// Deletes a conversation and all that is in it, its rules too. What it used stays counted, without the session.
+    /// Returns whether there was one.
+    pub async fn delete_session(&self, id: &SessionId) -> Result<bool, LedgerError> {
+        let mut change = self.ledger.change().await?;
+        let count = sqlx::query_as::<_, (Number,)>("SELECT messages FROM sessions WHERE id = $1").bind(id.as_str());
+        let Some((messages,)) = change.sql().one(count).await? else { return Ok(false) };
+        // The tables of its parts refer to it and go with it.
+        change.sql().execute(sqlx::query("DELETE FROM sessions WHERE id = $1").bind(id.as_str())).await?;
+        bump_approvals(&mut change.sql()).await?;
+        change.event("session-deleted", id.as_str(), json!({ "messages": messages.0 })).await?;
+        change.commit().await?;
+        Ok(true)
+    }
+
+    /// A new conversation with what was said up to a place, the summary if it goes no further, and all attachments.
+    ///
+    /// Each message keeps its label; the label of the new conversation is theirs, joined. Runs and calls stay behind.
+    pub async fn fork_session(&self, id: &SessionId, upto_place: u64) -> Result<SessionId, LedgerError> {
+        let parent = self.session(id).await?.ok_or_else(|| LedgerError::no_such("session", id.as_str()))?;
+        let now_ms = self.ledger.now_ms();
+        let mut change = self.ledger.change().await?;
+        let sql = &mut change.sql();
+        let new = New {
+            person: &parent.person,
+            channel: &parent.channel,
+            agent: &parent.agent,
+            title: &parent.title,
+            parent: Some(id),
+        };
+        let fork = new.insert(sql, &self.seal, now_ms).await?;
+        let mut tail = Tail::new(fork.clone());
+        for message in self.read_messages(sql, id, 1, upto_place).await? {
+            tail.add(sql, &self.seal, None, &message.into(), now_ms).await?;
+        }
+        self.copy_summary(sql, id, &mut tail, now_ms).await?;
+        self.copy_attachments(sql, id, &mut tail, now_ms).await?;
+        tail.save(sql, now_ms).await?;
+        change.commit().await?;
+        Ok(fork)
+    }
+
+    fn read_session(&self, row: Row) -> Result<Session, LedgerError> {
+        let (id, person, channel, agent, title, began_ms, changed_ms, messages, label, parent) = row;
+        let (row, id) = ([id.0.as_str()], &id.0);
+        let title = self.seal.open(title_spot(&row), title)?;
+        Ok(Session {
+            title: String::from_utf8(title).map_err(|_| self.seal.tampered(title_spot(&row)))?,
+            id: id.clone(),
+            person: person.0,
+            channel,
+            agent,
+            began_ms: began_ms.0,
+            changed_ms: changed_ms.0,
+            messages: messages.0,
+            label: label.0,
+            parent: parent.map(|parent| parent.0),
+        })
+    }
+}
+
+/// A conversation that begins.
+struct New<'a> {
+    person: &'a PersonId,
+    channel: &'a str,
+    agent: &'a str,
+    title: &'a str,
+    parent: Option<&'a SessionId>,
+}
+
+impl New<'_> {
+    async fn insert(&self, sql: &mut Sql<'_>, seal: &Seal, now_ms: u64) -> Result<SessionId, LedgerError> {
+        let id = SessionId::parse(&fresh("s-", 10)?).expect("base32 after a letter is an id");
+        let title = seal.seal(title_spot(&[id.as_str()]), self.title.as_bytes())?;
+        let query = sqlx::query(
+            "INSERT INTO sessions (id, person, channel, agent, title, began_ms, changed_ms, messages, label, parent) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, 0, $8, $9)",
+        );
+        let query =
+            query.bind(id.as_str()).bind(self.person.as_str()).bind(shown(self.channel)).bind(shown(self.agent));
+        let query = query.bind(title).bind(to_sql(now_ms)).bind(to_sql(now_ms)).bind(Label::NONE.to_string());
+        sql.execute(query.bind(self.parent.map(SessionId::as_str))).await?;
+        Ok(id)
+    }
+}
+
+/// Says to those who wait that approvals changed.
+pub(super) async fn bump_approvals(sql: &mut Sql<'_>) -> Result<(), LedgerError> {
+    sql.execute(sqlx::query("UPDATE revisions SET revision = revision + 1 WHERE name = 'approvals'")).await.map(drop)
+}

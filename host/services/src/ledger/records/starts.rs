@@ -1,0 +1,189 @@
+//! The moment before an effect: what is begun is on disk first, once.
+
+use super::approvals::{self, ApprovalState};
+use super::calls::{CallState, binding, too_late};
+use super::runs::Open;
+use super::{Records, RunState};
+use crate::ledger::sql::{As, Sql};
+use crate::ledger::{LedgerError, to_sql};
+use cara_authority::{ApprovalId, ComponentId, RunId, ToolName};
+use serde_json::json;
+use subtle::ConstantTimeEq;
+
+/// Having a `Started` tells you: the ledger says that this call began, and who asks to begin it now is refused. If it
+/// leaves something behind or spent an approval, that is on disk.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Started {
+    run: RunId,
+    call_id: String,
+}
+
+impl Started {
+    /// The run of the call.
+    pub fn run(&self) -> &RunId {
+        &self.run
+    }
+
+    /// The model's id of the call.
+    pub fn call_id(&self) -> &str {
+        &self.call_id
+    }
+}
+
+/// Why a call may not begin.
+#[derive(Debug, thiserror::Error)]
+pub enum StartRefused {
+    /// It began before, ended, or was never allowed.
+    #[error("the call is {0} and cannot begin\nhint: `cara explain` shows what happened in its run")]
+    Call(CallState),
+    /// Its run ended.
+    #[error("the run is {0} and begins nothing more\nhint: send the message again")]
+    Run(RunState),
+    /// A person was asked about it, and no answer is spent on it.
+    #[error("the call needs the approval that was asked for\nhint: `cara approvals list` shows what waits")]
+    NeedsApproval,
+    /// The approval does not allow this now.
+    #[error("the approval is {0} and cannot be spent\nhint: ask for a new one")]
+    Approval(ApprovalState),
+    /// The approval is of another call, session or binding.
+    #[error(
+        "the approval is for something else\nhint: what is called was changed after it was given; ask for a new one"
+    )]
+    OtherApproval,
+    /// It leaves something behind: it is begun one at a time, and never twice.
+    #[error(
+        "the call leaves something behind and may have done so already\nhint: look whether it did before asking for it again"
+    )]
+    Lasting,
+    /// The ledger failed.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+}
+
+/// A call that shall begin.
+struct Ready {
+    component: As<ComponentId>,
+    tool: As<ToolName>,
+    binding: Vec<u8>,
+    lasting: bool,
+    state: As<CallState>,
+}
+
+impl Ready {
+    async fn read(sql: &mut Sql<'_>, run: &RunId, call_id: &str) -> Result<Self, StartRefused> {
+        let query = sqlx::query_as::<_, (As<ComponentId>, As<ToolName>, Vec<u8>, bool, As<CallState>)>(
+            "SELECT component, tool, binding, lasting, state FROM calls WHERE run = $1 AND call_id = $2",
+        );
+        match sql.one(query.bind(run.as_str()).bind(call_id)).await? {
+            Some((component, tool, binding, lasting, state)) => Ok(Self { component, tool, binding, lasting, state }),
+            None => Err(LedgerError::no_such("call", call_id).into()),
+        }
+    }
+}
+
+impl Records {
+    /// Begins a call; the effect may follow when this returns, for it is on disk then.
+    ///
+    /// With an approval, the same change spends it: it must be allowed, not past its time of use, and be of this run,
+    /// call and binding. Without one, the call must be `Allowed` and nobody may have been asked about it.
+    pub async fn start(
+        &self,
+        run: &RunId,
+        call_id: &str,
+        spend: Option<(&ApprovalId, &[u8; 32])>,
+    ) -> Result<Started, StartRefused> {
+        let mut change = self.ledger.change().await?;
+        let sql = &mut change.sql();
+        let session = running(sql, run).await?.session;
+        let ready = Ready::read(sql, run, call_id).await?;
+        match spend {
+            None => may_begin(sql, run, call_id, ready.state.0).await?,
+            Some(_) if !matches!(ready.state.0, CallState::Proposed | CallState::Waiting | CallState::Allowed) => {
+                return Err(StartRefused::Call(ready.state.0));
+            }
+            Some((approval, wanted)) => {
+                let wanted = binding(&self.seal, wanted);
+                if !bool::from(wanted.ct_eq(&ready.binding)) {
+                    return Err(StartRefused::OtherApproval);
+                }
+                let of = approvals::Spend { approval, session: &session, run, call_id, binding: &wanted };
+                of.spend(sql, &self.seal, self.ledger.now_ms()).await?;
+            }
+        }
+        mark(sql, run, call_id, spend.map(|(approval, _)| approval), self.ledger.now_ms()).await?;
+        if let Some((approval, _)) = spend {
+            let (component, tool) = (ready.component.0.as_str(), ready.tool.0.as_str());
+            let detail = json!({ "run": run, "call": call_id, "component": component, "tool": tool });
+            change.event("approval-spent", approval.as_str(), detail).await?;
+        }
+        change.commit().await?;
+        Ok(Started { run: run.clone(), call_id: call_id.to_owned() })
+    }
+
+    /// Begins calls that leave nothing behind and need no approval, all or none. Does not wait for the disk.
+    pub async fn start_reads(&self, run: &RunId, call_ids: &[&str]) -> Result<Vec<Started>, StartRefused> {
+        let mut change = self.ledger.light_change().await?;
+        let sql = &mut change.sql();
+        running(sql, run).await?;
+        let mut started = Vec::new();
+        for call_id in call_ids {
+            let ready = Ready::read(sql, run, call_id).await?;
+            if ready.lasting {
+                return Err(StartRefused::Lasting);
+            }
+            may_begin(sql, run, call_id, ready.state.0).await?;
+            mark(sql, run, call_id, None, self.ledger.now_ms()).await?;
+            started.push(Started { run: run.clone(), call_id: (*call_id).to_owned() });
+        }
+        change.commit().await?;
+        Ok(started)
+    }
+
+    /// Begins once more, after a crash, a call that began and leaves nothing behind.
+    pub async fn restart(&self, run: &RunId, call_id: &str) -> Result<Started, StartRefused> {
+        let mut reader = self.ledger.reader().await?;
+        let sql = &mut reader.sql();
+        running(sql, run).await?;
+        let ready = Ready::read(sql, run, call_id).await?;
+        match ready.state.0 {
+            CallState::Started if ready.lasting => Err(StartRefused::Lasting),
+            CallState::Started => Ok(Started { run: run.clone(), call_id: call_id.to_owned() }),
+            state => Err(StartRefused::Call(state)),
+        }
+    }
+}
+
+async fn running(sql: &mut Sql<'_>, run: &RunId) -> Result<Open, StartRefused> {
+    let open = Open::read(sql, run).await?;
+    if open.state == RunState::Running { Ok(open) } else { Err(StartRefused::Run(open.state)) }
+}
+
+/// Whether a call may begin without an approval.
+async fn may_begin(sql: &mut Sql<'_>, run: &RunId, call_id: &str, state: CallState) -> Result<(), StartRefused> {
+    if state != CallState::Allowed {
+        return Err(StartRefused::Call(state));
+    }
+    let asked = sqlx::query_as::<_, (i64,)>("SELECT 1 FROM approvals WHERE run = $1 AND call_id = $2 LIMIT 1");
+    match sql.one(asked.bind(run.as_str()).bind(call_id)).await? {
+        Some(_) => Err(StartRefused::NeedsApproval),
+        None => Ok(()),
+    }
+}
+
+async fn mark(
+    sql: &mut Sql<'_>,
+    run: &RunId,
+    call_id: &str,
+    approval: Option<&ApprovalId>,
+    now_ms: u64,
+) -> Result<(), LedgerError> {
+    let query = sqlx::query(
+        "UPDATE calls SET state = 'started', approval = $3, started_ms = $4 \
+         WHERE run = $1 AND call_id = $2 AND state IN ('proposed', 'waiting', 'allowed')",
+    );
+    let query = query.bind(run.as_str()).bind(call_id).bind(approval.map(ApprovalId::as_str)).bind(to_sql(now_ms));
+    match sql.execute(query).await? {
+        0 => Err(too_late(sql, run, call_id).await),
+        _ => Ok(()),
+    }
+}

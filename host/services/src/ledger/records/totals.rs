@@ -1,0 +1,69 @@
+//! What was used, summed up.
+
+use super::Records;
+use crate::ledger::sql::Number;
+use crate::ledger::{LedgerError, to_sql};
+
+/// By what uses are summed up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UsageBy {
+    /// By days of UTC; the group is the Unix time of the day's begin, in milliseconds.
+    Day,
+    /// By session; the group of those that were deleted is empty.
+    Session,
+    /// By run; the group of those that were deleted is empty.
+    Run,
+    /// By provider.
+    Component,
+    /// By model, as `component/model`.
+    Model,
+}
+
+/// What a group used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UsageTotal {
+    /// Which.
+    pub group: String,
+    /// How many calls of a model.
+    pub calls: u64,
+    /// Tokens the models read.
+    pub input: u64,
+    /// Tokens they wrote.
+    pub output: u64,
+    /// Millionths of a dollar, of those whose price was known.
+    pub micros: u64,
+    /// How many calls had no known price.
+    pub unpriced: u64,
+}
+
+type Row = (String, Number, Number, Number, Number, Number);
+
+impl Records {
+    /// What was used since then, summed up by group and sorted by it.
+    pub async fn usage(&self, since_ms: u64, by: UsageBy) -> Result<Vec<UsageTotal>, LedgerError> {
+        macro_rules! totals {
+            ($group:literal) => {
+                concat!(
+                    "SELECT ",
+                    $group,
+                    " AS part, COUNT(*), CAST(SUM(input) AS BIGINT), CAST(SUM(output) AS BIGINT), \
+                     CAST(COALESCE(SUM(micros), 0) AS BIGINT), COUNT(*) - COUNT(micros) \
+                     FROM usage WHERE at_ms >= $1 GROUP BY part ORDER BY part"
+                )
+            };
+        }
+        let query = sqlx::query_as::<_, Row>(match by {
+            UsageBy::Day => totals!("CAST(at_ms / 86400000 * 86400000 AS TEXT)"),
+            UsageBy::Session => totals!("COALESCE(session, '')"),
+            UsageBy::Run => totals!("COALESCE(run, '')"),
+            UsageBy::Component => totals!("component"),
+            UsageBy::Model => totals!("component || '/' || model"),
+        });
+        let rows = self.ledger.reader().await?.sql().all(query.bind(to_sql(since_ms))).await?;
+        let read = |(group, calls, input, output, micros, unpriced): Row| {
+            let (calls, input, output) = (calls.0, input.0, output.0);
+            UsageTotal { group, calls, input, output, micros: micros.0, unpriced: unpriced.0 }
+        };
+        Ok(rows.into_iter().map(read).collect())
+    }
+}

@@ -1,0 +1,266 @@
+//! Budgets: what a call of a model may use is reserved before it, and settled after.
+
+use super::{Records, fresh};
+use crate::ledger::sql::{As, Number, Sql};
+use crate::ledger::{LedgerError, to_sql};
+use cara_authority::{ComponentId, PersonId, RunId, SessionId};
+
+/// The most that a call of a model will use.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reservation {
+    /// The run it is for; session, person and process are the run's.
+    pub run: RunId,
+    /// The provider.
+    pub component: ComponentId,
+    /// Its model.
+    pub model: String,
+    /// Tokens, in and out.
+    pub tokens: u64,
+    /// Millionths of a dollar; none when no price is known.
+    pub micros: Option<u64>,
+}
+
+/// Which uses a limit counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Scope {
+    /// Those of the same run.
+    Run,
+    /// Those of the same session.
+    Session,
+    /// Those of the same person.
+    Person,
+    /// Those of the same provider.
+    Component,
+    /// All of a day; the caller says by `since_ms` when that began.
+    Day,
+    /// All.
+    Total,
+}
+
+impl Scope {
+    /// Its name in texts.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Run => "run",
+            Self::Session => "session",
+            Self::Person => "person",
+            Self::Component => "component",
+            Self::Day => "day",
+            Self::Total => "total",
+        }
+    }
+}
+
+/// What may be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limit {
+    /// What counts.
+    pub scope: Scope,
+    /// From when on what was settled counts, Unix milliseconds. What is reserved always does.
+    pub since_ms: u64,
+    /// The most tokens.
+    pub tokens: Option<u64>,
+    /// The most millionths of a dollar. A use without a price counts as none: bound those by tokens.
+    pub micros: Option<u64>,
+}
+
+/// A reservation that was made.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct ReservationId(String);
+
+/// What a call of a model did use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Spent {
+    /// Tokens the model read.
+    pub input: u64,
+    /// Tokens it wrote.
+    pub output: u64,
+    /// Millionths of a dollar; none when no price is known.
+    pub micros: Option<u64>,
+}
+
+/// A limit that would be passed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OverBudget {
+    /// Which.
+    pub limit: Limit,
+    /// "tokens" or "micros": what the numbers count.
+    pub unit: &'static str,
+    /// Used and settled.
+    pub used: u64,
+    /// Reserved by calls under way.
+    pub reserved: u64,
+    /// What this call asked for.
+    pub asked: u64,
+    /// The most.
+    pub most: u64,
+}
+
+impl std::fmt::Display for OverBudget {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { limit, unit, used, reserved, asked, most } = self;
+        let scope = limit.scope.name();
+        write!(f, "the budget of the {scope} is {most} {unit}: {used} used, {reserved} reserved, {asked} more needed")?;
+        f.write_str("\nhint: wait for what is under way, or raise the limit in the configuration")
+    }
+}
+
+impl std::error::Error for OverBudget {}
+
+/// Why nothing was reserved.
+#[derive(Debug, thiserror::Error)]
+pub enum ReserveError {
+    /// A limit would be passed.
+    #[error(transparent)]
+    OverBudget(#[from] OverBudget),
+    /// The ledger failed.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+}
+
+/// Whose the call is.
+struct Of {
+    process: String,
+    session: SessionId,
+    person: PersonId,
+}
+
+impl Records {
+    /// Reserves, if with all that is used and reserved no limit is passed. Does not wait for the disk: a reservation ends
+    /// with its process anyway.
+    pub async fn reserve(&self, asked: &Reservation, limits: &[Limit]) -> Result<ReservationId, ReserveError> {
+        let mut change = self.ledger.light_change().await?;
+        let sql = &mut change.sql();
+        let of = owner(sql, &asked.run).await?;
+        for limit in limits {
+            check(sql, asked, &of, limit).await?;
+        }
+        let id = fresh("u-", 16)?;
+        let query = sqlx::query(
+            "INSERT INTO reservations (id, process, run, session, person, component, model, tokens, micros, at_ms) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+        );
+        let query = query.bind(&id).bind(of.process).bind(asked.run.as_str()).bind(of.session.as_str());
+        let query = query.bind(of.person.as_str()).bind(asked.component.as_str()).bind(&asked.model);
+        let query = query.bind(to_sql(asked.tokens)).bind(asked.micros.map(to_sql));
+        sql.execute(query.bind(to_sql(self.ledger.now_ms()))).await?;
+        change.commit().await?;
+        Ok(ReservationId(id))
+    }
+
+    /// Keeps what was used in place of what was reserved; durable when it returns. A second time changes nothing.
+    pub async fn settle(&self, id: &ReservationId, spent: Spent) -> Result<(), LedgerError> {
+        let mut change = self.ledger.change().await?;
+        settle(&mut change.sql(), id, &spent, self.ledger.now_ms()).await?;
+        change.commit().await
+    }
+
+    /// Gives a reservation back: nothing was used.
+    pub async fn release(&self, id: &ReservationId) -> Result<(), LedgerError> {
+        let mut change = self.ledger.light_change().await?;
+        change.sql().execute(sqlx::query("DELETE FROM reservations WHERE id = $1").bind(&id.0)).await?;
+        change.commit().await
+    }
+
+    /// Gives back what a process reserved that has ended. Returns how many there were.
+    pub async fn release_process(&self, process: &str) -> Result<u64, LedgerError> {
+        let mut change = self.ledger.light_change().await?;
+        let query = sqlx::query("DELETE FROM reservations WHERE process = $1").bind(process);
+        let gone = change.sql().execute(query).await?;
+        change.commit().await?;
+        Ok(gone)
+    }
+}
+
+async fn owner(sql: &mut Sql<'_>, run: &RunId) -> Result<Of, LedgerError> {
+    let query = sqlx::query_as::<_, (String, As<SessionId>, As<PersonId>)>(
+        "SELECT runs.process, runs.session, sessions.person FROM runs JOIN sessions ON sessions.id = runs.session \
+         WHERE runs.id = $1 AND runs.state = 'running'",
+    );
+    match sql.one(query.bind(run.as_str())).await? {
+        Some((process, session, person)) => Ok(Of { process, session: session.0, person: person.0 }),
+        None => Err(LedgerError::no_such("running run", run.as_str())),
+    }
+}
+
+async fn check(sql: &mut Sql<'_>, asked: &Reservation, of: &Of, limit: &Limit) -> Result<(), ReserveError> {
+    let (used, reserved) = match limit.scope {
+        Scope::Run => (
+            "SELECT CAST(COALESCE(SUM(input + output), 0) AS BIGINT), CAST(COALESCE(SUM(micros), 0) AS BIGINT) \
+             FROM usage WHERE at_ms >= $1 AND run = $2",
+            "SELECT CAST(COALESCE(SUM(tokens), 0) AS BIGINT), CAST(COALESCE(SUM(micros), 0) AS BIGINT) \
+             FROM reservations WHERE run = $1",
+        ),
+        Scope::Session => (
+            "SELECT CAST(COALESCE(SUM(input + output), 0) AS BIGINT), CAST(COALESCE(SUM(micros), 0) AS BIGINT) \
+             FROM usage WHERE at_ms >= $1 AND session = $2",
+            "SELECT CAST(COALESCE(SUM(tokens), 0) AS BIGINT), CAST(COALESCE(SUM(micros), 0) AS BIGINT) \
+             FROM reservations WHERE session = $1",
+        ),
+        Scope::Person => (
+            "SELECT CAST(COALESCE(SUM(input + output), 0) AS BIGINT), CAST(COALESCE(SUM(micros), 0) AS BIGINT) \
+             FROM usage WHERE at_ms >= $1 AND person = $2",
+            "SELECT CAST(COALESCE(SUM(tokens), 0) AS BIGINT), CAST(COALESCE(SUM(micros), 0) AS BIGINT) \
+             FROM reservations WHERE person = $1",
+        ),
+        Scope::Component => (
+            "SELECT CAST(COALESCE(SUM(input + output), 0) AS BIGINT), CAST(COALESCE(SUM(micros), 0) AS BIGINT) \
+             FROM usage WHERE at_ms >= $1 AND component = $2",
+            "SELECT CAST(COALESCE(SUM(tokens), 0) AS BIGINT), CAST(COALESCE(SUM(micros), 0) AS BIGINT) \
+             FROM reservations WHERE component = $1",
+        ),
+        // The parameter is there so that all are asked alike.
+        Scope::Day | Scope::Total => (
+            "SELECT CAST(COALESCE(SUM(input + output), 0) AS BIGINT), CAST(COALESCE(SUM(micros), 0) AS BIGINT) \
+             FROM usage WHERE at_ms >= $1 AND $2 <> ''",
+            "SELECT CAST(COALESCE(SUM(tokens), 0) AS BIGINT), CAST(COALESCE(SUM(micros), 0) AS BIGINT) \
+             FROM reservations WHERE $1 <> ''",
+        ),
+    };
+    let value = match limit.scope {
+        Scope::Run => asked.run.as_str(),
+        Scope::Session => of.session.as_str(),
+        Scope::Person => of.person.as_str(),
+        Scope::Component => asked.component.as_str(),
+        Scope::Day | Scope::Total => "all",
+    };
+    let used = sqlx::query_as::<_, (Number, Number)>(used).bind(to_sql(limit.since_ms)).bind(value);
+    let reserved = sqlx::query_as::<_, (Number, Number)>(reserved).bind(value);
+    let (used, reserved) = (sql.one(used).await?, sql.one(reserved).await?);
+    let none = (Number(0), Number(0));
+    let ((used, used_micros), (reserved, reserved_micros)) = (used.unwrap_or(none), reserved.unwrap_or(none));
+    within(limit, "tokens", limit.tokens, used.0, reserved.0, asked.tokens)?;
+    within(limit, "micros", limit.micros, used_micros.0, reserved_micros.0, asked.micros.unwrap_or(0))
+}
+
+fn within(
+    limit: &Limit,
+    unit: &'static str,
+    most: Option<u64>,
+    used: u64,
+    reserved: u64,
+    asked: u64,
+) -> Result<(), ReserveError> {
+    match most {
+        Some(most) if used.saturating_add(reserved).saturating_add(asked) > most => {
+            Err(OverBudget { limit: *limit, unit, used, reserved, asked, most }.into())
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Moves a reservation to what was used. One that is gone, settled or of a dead process, is left alone.
+pub(super) async fn settle(
+    sql: &mut Sql<'_>,
+    id: &ReservationId,
+    spent: &Spent,
+    now_ms: u64,
+) -> Result<(), LedgerError> {
+    let query = sqlx::query(
+        "INSERT INTO usage (id, run, session, person, component, model, input, output, micros, at_ms) \
+         SELECT id, run, session, person, component, model, $2, $3, $4, $5 FROM reservations WHERE id = $1",
+    );
+    let query = query.bind(&id.0).bind(to_sql(spent.input)).bind(to_sql(spent.output));
+    sql.execute(query.bind(spent.micros.map(to_sql)).bind(to_sql(now_ms))).await?;
+    sql.execute(sqlx::query("DELETE FROM reservations WHERE id = $1").bind(&id.0)).await.map(drop)
+}

@@ -1,0 +1,100 @@
+//! Statements whose errors name the file, and columns that come out typed.
+
+use super::{Ledger, LedgerError};
+use sqlx::pool::PoolConnection;
+use sqlx::query::{Query, QueryAs};
+use sqlx::sqlite::{SqliteArguments, SqliteRow, SqliteTypeInfo, SqliteValueRef};
+use sqlx::{Decode, FromRow, Sqlite, SqliteConnection, Type};
+use std::path::Path;
+
+/// A connection, and the file to name when it fails.
+pub(super) struct Sql<'c> {
+    pub(super) connection: &'c mut SqliteConnection,
+    pub(super) path: &'c Path,
+}
+
+impl Sql<'_> {
+    /// Runs a statement and says how many rows it touched.
+    pub(super) async fn execute(&mut self, query: Query<'_, Sqlite, SqliteArguments>) -> Result<u64, LedgerError> {
+        let done = query.execute(&mut *self.connection).await.map_err(|e| LedgerError::new(self.path, e))?;
+        Ok(done.rows_affected())
+    }
+
+    pub(super) async fn one<O>(
+        &mut self,
+        query: QueryAs<'_, Sqlite, O, SqliteArguments>,
+    ) -> Result<Option<O>, LedgerError>
+    where
+        O: for<'r> FromRow<'r, SqliteRow> + Send + Unpin,
+    {
+        query.fetch_optional(&mut *self.connection).await.map_err(|e| LedgerError::new(self.path, e))
+    }
+
+    pub(super) async fn all<O>(&mut self, query: QueryAs<'_, Sqlite, O, SqliteArguments>) -> Result<Vec<O>, LedgerError>
+    where
+        O: for<'r> FromRow<'r, SqliteRow> + Send + Unpin,
+    {
+        query.fetch_all(&mut *self.connection).await.map_err(|e| LedgerError::new(self.path, e))
+    }
+}
+
+/// A connection for reading.
+pub(super) struct Reader<'a> {
+    connection: PoolConnection<Sqlite>,
+    path: &'a Path,
+}
+
+impl Reader<'_> {
+    pub(super) fn sql(&mut self) -> Sql<'_> {
+        Sql { connection: &mut self.connection, path: self.path }
+    }
+}
+
+impl Ledger {
+    pub(super) async fn reader(&self) -> Result<Reader<'_>, LedgerError> {
+        let connection = self.pool().await?.acquire().await.map_err(|e| self.failed(e))?;
+        Ok(Reader { connection, path: self.path() })
+    }
+}
+
+/// A text column that is one of the checked types; a text that is none shows that the ledger is damaged.
+pub(super) struct As<T>(pub(super) T);
+
+impl<T> Type<Sqlite> for As<T> {
+    fn type_info() -> SqliteTypeInfo {
+        <String as Type<Sqlite>>::type_info()
+    }
+
+    fn compatible(info: &SqliteTypeInfo) -> bool {
+        <String as Type<Sqlite>>::compatible(info)
+    }
+}
+
+impl<'r, T> Decode<'r, Sqlite> for As<T>
+where
+    T: TryFrom<String, Error: std::error::Error + Send + Sync + 'static>,
+{
+    fn decode(value: SqliteValueRef<'r>) -> Result<Self, sqlx::error::BoxDynError> {
+        Ok(Self(T::try_from(<String as Decode<'r, Sqlite>>::decode(value)?)?))
+    }
+}
+
+/// A number column; a negative one was never written.
+#[derive(Clone, Copy)]
+pub(super) struct Number(pub(super) u64);
+
+impl Type<Sqlite> for Number {
+    fn type_info() -> SqliteTypeInfo {
+        <i64 as Type<Sqlite>>::type_info()
+    }
+
+    fn compatible(info: &SqliteTypeInfo) -> bool {
+        <i64 as Type<Sqlite>>::compatible(info)
+    }
+}
+
+impl<'r> Decode<'r, Sqlite> for Number {
+    fn decode(value: SqliteValueRef<'r>) -> Result<Self, sqlx::error::BoxDynError> {
+        Ok(Self(u64::try_from(<i64 as Decode<'r, Sqlite>>::decode(value)?)?))
+    }
+}
