@@ -1,0 +1,15 @@
+//! Guards: what text from strangers tries to do, and what may not leave.
+//!
+//! All of it is pure: text in, verdict out. The verdicts become labels and audit entries; no approval rule depends on
+//! one, since every list of phrases can be got around.
+//!
+//! ```text
+//! text in  ─→ normal (views) ─→ injection (rules) ─→ Verdict ┐
+//!                 classifier (prompt, strict answer, breaker) ┴─→ label, audit entry
+//! text out ─→ output (shapes of secrets and personal data, on the stream) ─→ person
+//! ```
+
+pub mod classifier;
+mod encodings;
+pub mod injection;
+pub mod normal;
