@@ -38,12 +38,17 @@ impl CallState {
     pub fn is_ended(self) -> bool {
         matches!(self, Self::Denied | Self::Done | Self::Failed | Self::Interrupted)
     }
+
+    /// Whether a decision can bring a call here. Only [`Records::start`] begins one.
+    fn is_decision(self) -> bool {
+        matches!(self, Self::Waiting | Self::Allowed | Self::Denied)
+    }
 }
 
 /// A call that a model asked for.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NewCall {
-    /// The model's id of it, unique within the run.
+    /// The model's id of it, made unique within the run: a second one of the same id is a conflict.
     pub call_id: String,
     /// Which component.
     pub component: ComponentId,
@@ -144,6 +149,9 @@ impl Records {
         decision: &Value,
         state: CallState,
     ) -> Result<(), LedgerError> {
+        if !state.is_decision() {
+            return Err(conflict(call_id, "not decided by that state"));
+        }
         let decision = Spots { run, call_id }.seal(&self.seal, "decision", &[], decision)?;
         let mut change = self.ledger.light_change().await?;
         let ended = (state == CallState::Denied).then(|| to_sql(self.ledger.now_ms()));
@@ -213,10 +221,14 @@ impl Records {
 pub(super) async fn too_late(sql: &mut Sql<'_>, run: &RunId, call_id: &str) -> LedgerError {
     let query = sqlx::query_as::<_, (As<CallState>,)>("SELECT state FROM calls WHERE run = $1 AND call_id = $2");
     match sql.one(query.bind(run.as_str()).bind(call_id)).await {
-        Ok(Some((state,))) => LedgerError::Conflict { what: "call", id: shown(call_id), state: state.0.name() },
+        Ok(Some((state,))) => conflict(call_id, state.0.name()),
         Ok(None) => LedgerError::no_such("call", call_id),
         Err(error) => error,
     }
+}
+
+fn conflict(call_id: &str, state: &'static str) -> LedgerError {
+    LedgerError::Conflict { what: "call", id: shown(call_id), state }
 }
 
 /// Where the sealed columns of a call stand.
@@ -244,6 +256,9 @@ async fn insert(
     call: &NewCall,
     now_ms: u64,
 ) -> Result<(), LedgerError> {
+    if call.state != CallState::Proposed && !call.state.is_decision() {
+        return Err(conflict(&call.call_id, "not proposed by that state"));
+    }
     let spots = Spots { run, call_id: &call.call_id };
     // Sealed with what is called: the arguments cannot be given to another tool.
     let digest = hex::encode(call.digest);
@@ -256,14 +271,18 @@ async fn insert(
     let query = sqlx::query(
         "INSERT INTO calls (run, call_id, position, component, digest, tool, arguments, destination, binding, lasting, \
          state, decision, label, proposed_ms, ended_ms) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15) \
+         ON CONFLICT (run, call_id) DO NOTHING",
     );
     let query = query.bind(run.as_str()).bind(&call.call_id).bind(to_sql(position)).bind(call.component.as_str());
     let query = query.bind(&call.digest[..]).bind(call.tool.as_str()).bind(arguments).bind(destination);
     let query = query.bind(&binding(seal, &call.binding)[..]).bind(call.lasting).bind(call.state.name());
     let ended = (call.state == CallState::Denied).then(|| to_sql(now_ms));
     let query = query.bind(decision).bind(Label::NONE.to_string()).bind(to_sql(now_ms)).bind(ended);
-    sql.execute(query).await.map(drop)
+    match sql.execute(query).await? {
+        0 => Err(conflict(&call.call_id, "asked for already in this run")),
+        _ => Ok(()),
+    }
 }
 
 /// What stands in the file for a binding, which may be a digest of content.
@@ -274,16 +293,24 @@ pub(super) fn binding(seal: &Seal, binding: &[u8; 32]) -> [u8; 32] {
 async fn end(sql: &mut Sql<'_>, seal: &Seal, run: &RunId, call: &FinishedCall, now_ms: u64) -> Result<(), LedgerError> {
     let label = call.label.to_string();
     let result = Spots { run, call_id: &call.call_id }.seal(seal, "result", &[&label], &call.result)?;
-    // Denied ones ended when that was decided, and get their result here. What did not begin cannot have been done.
+    // What did not begin cannot have been done, and what began not denied. What a decision or the end of the run ended
+    // gets its result here, once.
     let query = match call.state {
         CallState::Done | CallState::Failed => sqlx::query(
             "UPDATE calls SET state = $3, result = $4, label = $5, ended_ms = $6 \
              WHERE run = $1 AND call_id = $2 AND state = 'started'",
         ),
-        _ => sqlx::query(
+        CallState::Denied => sqlx::query(
             "UPDATE calls SET state = $3, result = $4, label = $5, ended_ms = $6 WHERE run = $1 AND call_id = $2 \
-             AND (ended_ms IS NULL OR (state IN ('denied', 'interrupted') AND result IS NULL))",
+             AND (state IN ('proposed', 'waiting', 'allowed') OR (state = 'denied' AND result IS NULL))",
         ),
+        CallState::Interrupted => sqlx::query(
+            "UPDATE calls SET state = $3, result = $4, label = $5, ended_ms = $6 WHERE run = $1 AND call_id = $2 \
+             AND (ended_ms IS NULL OR (state = 'interrupted' AND result IS NULL))",
+        ),
+        CallState::Proposed | CallState::Waiting | CallState::Allowed | CallState::Started => {
+            return Err(conflict(&call.call_id, "not ended by that state"));
+        }
     };
     let query = query.bind(run.as_str()).bind(&call.call_id).bind(call.state.name()).bind(result).bind(label);
     match sql.execute(query.bind(to_sql(now_ms))).await? {

@@ -83,6 +83,10 @@ impl Records {
         let mut messages = Vec::new();
         for (place, run, role, body, label, at_ms) in sql.all(query).await? {
             let at = Place { session, place: place.0, role: role.0, label: label.0 };
+            // One that was taken out from between does not go unseen.
+            if place.0 != from_place.max(1) + messages.len() as u64 {
+                return Err(at.spot(|spot| self.seal.tampered(spot)));
+            }
             let body = at.spot(|spot| self.seal.open_json(spot, body))?;
             let (run, at_ms) = (run.map(|run| run.0), at_ms.0);
             messages.push(Message { place: place.0, run, role: role.0, body, label: label.0, at_ms });

@@ -36,7 +36,8 @@ pub struct Session {
 type Row =
     (As<SessionId>, As<PersonId>, String, String, Vec<u8>, Number, Number, Number, As<Label>, Option<As<SessionId>>);
 
-fn title_spot<'a>(row: &'a [&'a str; 1]) -> Spot<'a> {
+/// Whose session it is, is sealed with its title: the file alone does not give it to somebody else.
+fn title_spot<'a>(row: &'a [&'a str; 4]) -> Spot<'a> {
     Spot { table: "sessions", column: "title", row }
 }
 
@@ -88,12 +89,12 @@ impl Records {
 
     /// Gives a conversation another title.
     pub async fn rename_session(&self, id: &SessionId, title: &str) -> Result<(), LedgerError> {
-        let title = self.seal.seal(title_spot(&[id.as_str()]), title.as_bytes())?;
+        let of = self.session(id).await?.ok_or_else(|| LedgerError::no_such("session", id.as_str()))?;
+        let row = [id.as_str(), of.person.as_str(), &of.channel, &of.agent];
+        let title = self.seal.seal(title_spot(&row), title.as_bytes())?;
         let mut change = self.ledger.change().await?;
         let query = sqlx::query("UPDATE sessions SET title = $2 WHERE id = $1").bind(id.as_str()).bind(title);
-        if change.sql().execute(query).await? == 0 {
-            return Err(LedgerError::no_such("session", id.as_str()));
-        }
+        change.sql().execute(query).await?;
         change.commit().await
     }
 
@@ -140,11 +141,11 @@ impl Records {
 
     fn read_session(&self, row: Row) -> Result<Session, LedgerError> {
         let (id, person, channel, agent, title, began_ms, changed_ms, messages, label, parent) = row;
-        let (row, id) = ([id.0.as_str()], &id.0);
+        let row = [id.0.as_str(), person.0.as_str(), &channel, &agent];
         let title = self.seal.open(title_spot(&row), title)?;
         Ok(Session {
             title: String::from_utf8(title).map_err(|_| self.seal.tampered(title_spot(&row)))?,
-            id: id.clone(),
+            id: id.0,
             person: person.0,
             channel,
             agent,
@@ -169,13 +170,14 @@ struct New<'a> {
 impl New<'_> {
     async fn insert(&self, sql: &mut Sql<'_>, seal: &Seal, now_ms: u64) -> Result<SessionId, LedgerError> {
         let id = SessionId::parse(&fresh("s-", 10)?).expect("base32 after a letter is an id");
-        let title = seal.seal(title_spot(&[id.as_str()]), self.title.as_bytes())?;
+        let (channel, agent) = (shown(self.channel), shown(self.agent));
+        let row = [id.as_str(), self.person.as_str(), &channel, &agent];
+        let title = seal.seal(title_spot(&row), self.title.as_bytes())?;
         let query = sqlx::query(
             "INSERT INTO sessions (id, person, channel, agent, title, began_ms, changed_ms, messages, label, parent) \
              VALUES ($1, $2, $3, $4, $5, $6, $7, 0, $8, $9)",
         );
-        let query =
-            query.bind(id.as_str()).bind(self.person.as_str()).bind(shown(self.channel)).bind(shown(self.agent));
+        let query = query.bind(id.as_str()).bind(self.person.as_str()).bind(channel).bind(agent);
         let query = query.bind(title).bind(to_sql(now_ms)).bind(to_sql(now_ms)).bind(Label::NONE.to_string());
         sql.execute(query.bind(self.parent.map(SessionId::as_str))).await?;
         Ok(id)

@@ -39,7 +39,7 @@ pub struct UsageTotal {
 type Row = (String, Number, Number, Number, Number, Number);
 
 impl Records {
-    /// What was used since then, summed up by group and sorted by it.
+    /// What was used since then, summed up by group, the group that was used first first.
     pub async fn usage(&self, since_ms: u64, by: UsageBy) -> Result<Vec<UsageTotal>, LedgerError> {
         macro_rules! totals {
             ($group:literal) => {
@@ -48,7 +48,7 @@ impl Records {
                     $group,
                     " AS part, COUNT(*), CAST(SUM(input) AS BIGINT), CAST(SUM(output) AS BIGINT), \
                      CAST(COALESCE(SUM(micros), 0) AS BIGINT), COUNT(*) - COUNT(micros) \
-                     FROM usage WHERE at_ms >= $1 GROUP BY part ORDER BY part"
+                     FROM usage WHERE at_ms >= $1 GROUP BY part ORDER BY MIN(at_ms), part"
                 )
             };
         }

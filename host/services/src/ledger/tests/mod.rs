@@ -6,6 +6,7 @@ mod events;
 mod grants;
 mod open;
 mod race;
+mod records;
 mod state;
 
 use super::*;

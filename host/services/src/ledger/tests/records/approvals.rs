@@ -1,0 +1,148 @@
+//! Approvals: bound to one call, decided once, spent once; and rules.
+
+use super::*;
+use cara_authority::ApprovalId;
+
+async fn asked(world: &World) -> ApprovalId {
+    world.propose(NewCall { state: CallState::Waiting, ..call("c") }).await;
+    world.records.request_approval(&question(world, "c")).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_call_begins_with_the_approval_that_names_it_once() {
+    let world = World::new().await;
+    let (records, run) = (&world.records, &world.run);
+    let before = records.approvals_version().await.unwrap();
+    let id = asked(&world).await;
+    assert_eq!(id.as_str().len(), 8);
+    let waiting = records.waiting_approvals().await.unwrap();
+    assert_eq!((&waiting[0].id, &waiting[0].shown["text"]), (&id, &json!("good day")));
+    let start = || records.start(run, "c", Some((&id, &[9; 32])));
+    assert!(matches!(start().await, Err(StartRefused::Approval(ApprovalState::Waiting))));
+    // The answer may come from another process.
+    let desk = records_at(&world.place, 2_000).await;
+    let decided = desk.decide_approval(&id, Decision::Allowed, "anna").await.unwrap();
+    assert_eq!((decided.call_id.as_str(), decided.verdict.at_ms), ("c", 2_000));
+    assert!(records.approvals_version().await.unwrap() >= before + 2);
+    start().await.unwrap();
+    assert!(start().await.is_err());
+    let read = records.approval(&id).await.unwrap().unwrap();
+    assert_eq!((read.state, read.verdict.unwrap().by), (ApprovalState::Spent, "anna".into()));
+    assert_eq!(records.call(run, "c").await.unwrap().unwrap().approval, Some(id));
+    let kinds: Vec<_> = records.ledger().events(9).await.unwrap().into_iter().map(|event| event.kind).collect();
+    assert_eq!(kinds, ["approval-spent", "approval-decided"]);
+    assert!(records.waiting_approvals().await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn an_approval_is_spent_on_nothing_but_what_it_was_given_for() {
+    let world = World::new().await;
+    let (records, run) = (&world.records, &world.run);
+    let id = asked(&world).await;
+    records.decide_approval(&id, Decision::Allowed, "anna").await.unwrap();
+    world.propose(call("other")).await;
+    let session = records.begin_session(&person("anna"), "terminal", "main", "other").await.unwrap();
+    let elsewhere = records.begin_run(&session, "p", &said("x", Source::Owner)).await.unwrap();
+    records.propose(&elsewhere, &said("x", Source::Owner), &[call("c")]).await.unwrap();
+    for (run, call, binding) in [(run, "c", [8; 32]), (run, "other", [9; 32]), (&elsewhere, "c", [9; 32])] {
+        let refused = records.start(run, call, Some((&id, &binding))).await;
+        assert!(matches!(refused, Err(StartRefused::OtherApproval)), "{call}: {refused:?}");
+    }
+    // A call whose own binding changed is not what was shown.
+    tamper(records.ledger(), "UPDATE calls SET binding = zeroblob(32) WHERE call_id = 'c'").await;
+    let refused = records.start(run, "c", Some((&id, &[9; 32]))).await;
+    assert!(matches!(refused, Err(StartRefused::OtherApproval)), "{refused:?}");
+    assert_eq!(records.approval(&id).await.unwrap().unwrap().state, ApprovalState::Allowed);
+}
+
+#[tokio::test]
+async fn no_word_in_the_file_passes_for_a_persons_answer() {
+    let world = World::new().await;
+    let id = asked(&world).await;
+    tamper(world.records.ledger(), "UPDATE approvals SET state = 'allowed'").await;
+    let refused = world.records.start(&world.run, "c", Some((&id, &[9; 32]))).await;
+    assert!(matches!(refused, Err(StartRefused::Approval(ApprovalState::Waiting))), "{refused:?}");
+    tamper(world.records.ledger(), "UPDATE approvals SET state = 'waiting'").await;
+    world.records.decide_approval(&id, Decision::Denied(Some("no".into())), "anna").await.unwrap();
+    tamper(world.records.ledger(), "UPDATE approvals SET state = 'allowed'").await;
+    let refused = world.records.start(&world.run, "c", Some((&id, &[9; 32]))).await;
+    assert!(matches!(refused, Err(StartRefused::Approval(ApprovalState::Denied))), "{refused:?}");
+    tamper(world.records.ledger(), "UPDATE approvals SET verdict = x'00'").await;
+    let refused = world.records.start(&world.run, "c", Some((&id, &[9; 32]))).await;
+    assert!(matches!(refused, Err(StartRefused::Ledger(LedgerError::Tampered { .. }))), "{refused:?}");
+}
+
+#[tokio::test]
+async fn nobody_answers_after_the_deadline_and_no_answer_lasts_for_good() {
+    let world = World::new().await;
+    let id = asked(&world).await;
+    let late = records_at(&world.place, 60_000).await;
+    assert!(late.waiting_approvals().await.unwrap().is_empty());
+    assert_eq!(late.approval(&id).await.unwrap().unwrap().state, ApprovalState::Expired);
+    for _ in 0..2 {
+        let error = late.decide_approval(&id, Decision::Allowed, "anna").await.unwrap_err();
+        let expected = |what, at_ms| what == ApprovalState::Expired && at_ms == 60_000;
+        assert!(matches!(error, DecideError::AlreadyDecided { what, at_ms, .. } if expected(what, at_ms)), "{error}");
+    }
+    assert!(world.records.start(&world.run, "c", Some((&id, &[9; 32]))).await.is_err());
+
+    let id = world.records.request_approval(&question(&world, "c")).await.unwrap();
+    let verdict = world.records.decide_approval(&id, Decision::Allowed, "anna").await.unwrap().verdict;
+    let late = records_at(&world.place, verdict.use_by_ms).await;
+    let refused = late.start(&world.run, "c", Some((&id, &[9; 32]))).await;
+    assert!(matches!(refused, Err(StartRefused::Approval(ApprovalState::Expired))), "{refused:?}");
+    let in_time = records_at(&world.place, verdict.use_by_ms - 1).await;
+    in_time.start(&world.run, "c", Some((&id, &[9; 32]))).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn of_a_thousand_racing_decisions_exactly_one_counts() {
+    let world = World::new().await;
+    let id = asked(&world).await;
+    let mut desks = Vec::new();
+    for _ in 0..4 {
+        desks.push(records_at(&world.place, 2_000).await);
+    }
+    let tries: Vec<_> = (0..1_000)
+        .map(|n| {
+            let (desk, id) = (desks[n % 4].clone(), id.clone());
+            let decision = if n % 3 == 0 { Decision::Allowed } else { Decision::Denied(None) };
+            tokio::spawn(async move { (n, desk.decide_approval(&id, decision, &format!("desk {n}")).await) })
+        })
+        .collect();
+    let (mut first, mut later) = (Vec::new(), Vec::new());
+    for decided in futures_util::future::join_all(tries).await {
+        match decided.unwrap() {
+            (n, Ok(decided)) => first.push((format!("desk {n}"), decided.verdict.what)),
+            (_, Err(DecideError::AlreadyDecided { what, by, .. })) => later.push((by, what)),
+            (n, Err(error)) => panic!("{n}: {error}"),
+        }
+    }
+    assert_eq!((first.len(), later.len()), (1, 999));
+    assert!(later.iter().all(|told| *told == first[0]), "the others are told who decided what");
+    assert_eq!(world.records.ledger().verify_events().await.unwrap(), 1);
+}
+
+#[tokio::test]
+async fn a_rule_is_listed_used_and_removed_and_both_ends_are_audited() {
+    let world = World::new().await;
+    let records = &world.records;
+    let rule = NewRule {
+        component: id("mailer"),
+        tool: tool("send"),
+        destination: Some("https://mail.example".into()),
+        arguments: Some(json!({ "to": "ben" })),
+        session: None,
+        person: person("anna"),
+        by: "anna".into(),
+    };
+    let id = records.add_rule(&rule).await.unwrap();
+    assert!(records.use_rule(&id).await.unwrap());
+    let rules = records_at(&world.place, 9).await.rules().await.unwrap();
+    assert_eq!((&rules[0].id, &rules[0].rule, rules[0].last_used_ms), (&id, &rule, Some(1_000)));
+    assert!(records.remove_rule(&id, "anna").await.unwrap());
+    assert!(!records.remove_rule(&id, "anna").await.unwrap() && !records.use_rule(&id).await.unwrap());
+    assert!(records.rules().await.unwrap().is_empty());
+    let kinds: Vec<_> = records.ledger().events(9).await.unwrap().into_iter().map(|event| event.kind).collect();
+    assert_eq!(kinds, ["rule-removed", "rule-added"]);
+}

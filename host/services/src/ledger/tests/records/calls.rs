@@ -1,0 +1,111 @@
+//! Calls: kept before they begin, begun once.
+
+use super::*;
+
+#[tokio::test]
+async fn a_call_is_read_back_with_all_that_was_said_of_it() {
+    let world = World::new().await;
+    let (records, run) = (&world.records, &world.run);
+    world.propose(NewCall { decision: Some(json!({ "rule": "reads run" })), ..allowed("c-1") }).await;
+    records.start(run, "c-1", None).await.unwrap();
+    let message = NewMessage { role: Role::Tool, body: json!("results"), label: Label::NONE };
+    records.end_calls(run, &[finished("c-1", CallState::Done)], &message).await.unwrap();
+    let again = records_at(&world.place, 9).await;
+    let read = again.call(run, "c-1").await.unwrap().unwrap();
+    assert_eq!(
+        (read.arguments, read.destination.as_deref()),
+        (json!({ "text": "good day" }), Some("https://mail.example"))
+    );
+    assert_eq!((read.state, read.result, read.digest), (CallState::Done, Some(json!("an answer")), [3; 32]));
+    assert_eq!((read.decision, read.started_ms), (Some(json!({ "rule": "reads run" })), Some(1_000)));
+    // The message with the results, the run and the session have seen what the result came from.
+    let last = again.messages(&world.session, 3, 1).await.unwrap().remove(0);
+    assert!(last.label.has(Source::Web));
+    assert!(again.run(run).await.unwrap().unwrap().label.has(Source::Web));
+    assert!(again.session(&world.session).await.unwrap().unwrap().label.has(Source::Web));
+}
+
+#[tokio::test]
+async fn a_call_begins_once_and_one_that_leaves_something_behind_never_again() {
+    let world = World::new().await;
+    let (records, run) = (&world.records, &world.run);
+    world.propose(allowed("keeps")).await;
+    world.propose(NewCall { lasting: false, ..allowed("reads") }).await;
+    assert!(matches!(records.start_reads(run, &["reads", "keeps"]).await, Err(StartRefused::Lasting)));
+    // All or none: the reading one had not begun.
+    assert_eq!(records.call(run, "reads").await.unwrap().unwrap().state, CallState::Allowed);
+    records.start(run, "keeps", None).await.unwrap();
+    assert_eq!(records.start_reads(run, &["reads"]).await.unwrap()[0].call_id(), "reads");
+    for call in ["keeps", "reads"] {
+        let again = records.start(run, call, None).await;
+        assert!(matches!(again, Err(StartRefused::Call(CallState::Started))), "{again:?}");
+    }
+    assert!(matches!(records.restart(run, "keeps").await, Err(StartRefused::Lasting)));
+    assert_eq!(records.restart(run, "reads").await.unwrap().run(), run);
+    records.finish(run, &finished("reads", CallState::Failed)).await.unwrap();
+    assert!(matches!(records.restart(run, "reads").await, Err(StartRefused::Call(CallState::Failed))));
+}
+
+#[tokio::test]
+async fn only_what_was_allowed_begins_without_an_approval() {
+    let world = World::new().await;
+    let (records, run) = (&world.records, &world.run);
+    for state in [CallState::Proposed, CallState::Waiting, CallState::Denied] {
+        world.propose(NewCall { state, ..call(state.name()) }).await;
+        let refused = records.start(run, state.name(), None).await;
+        assert!(matches!(refused, Err(StartRefused::Call(is)) if is == state), "{refused:?}");
+    }
+    // What a person is asked about begins with the answer only, whatever else is decided.
+    records.request_approval(&question(&world, "waiting")).await.unwrap();
+    records.decide(run, "waiting", &json!("policy"), CallState::Allowed).await.unwrap();
+    assert!(matches!(records.start(run, "waiting", None).await, Err(StartRefused::NeedsApproval)));
+    records.decide(run, "proposed", &json!("policy"), CallState::Allowed).await.unwrap();
+    records.start(run, "proposed", None).await.unwrap();
+    let late = records.decide(run, "proposed", &json!("no"), CallState::Denied).await;
+    assert!(matches!(late, Err(LedgerError::Conflict { state: "started", .. })), "{late:?}");
+}
+
+#[tokio::test]
+async fn no_decision_and_no_proposal_passes_for_a_beginning_or_an_end() {
+    let world = World::new().await;
+    let (records, run) = (&world.records, &world.run);
+    world.propose(call("c")).await;
+    for state in [CallState::Started, CallState::Done, CallState::Proposed] {
+        assert!(records.decide(run, "c", &json!("x"), state).await.is_err(), "{state}");
+    }
+    let begun = NewCall { state: CallState::Started, ..call("d") };
+    assert!(records.propose(run, &said("x", Source::Owner), &[begun]).await.is_err());
+    for state in [CallState::Done, CallState::Failed, CallState::Allowed] {
+        assert!(records.finish(run, &finished("c", state)).await.is_err(), "{state}");
+    }
+    records.finish(run, &finished("c", CallState::Denied)).await.unwrap();
+    for state in [CallState::Done, CallState::Denied, CallState::Interrupted] {
+        assert!(records.finish(run, &finished("c", state)).await.is_err(), "a second end: {state}");
+    }
+}
+
+#[tokio::test]
+async fn a_second_call_of_the_same_id_is_a_conflict_and_nothing_of_the_round_is_kept() {
+    let world = World::new().await;
+    world.propose(call("c")).await;
+    let again = world.records.propose(&world.run, &said("x", Source::Web), &[call("e"), call("c")]).await;
+    assert!(matches!(again, Err(LedgerError::Conflict { what: "call", .. })), "{again:?}");
+    assert_eq!(world.records.calls(&world.run).await.unwrap().len(), 1);
+    assert_eq!(world.records.session(&world.session).await.unwrap().unwrap().messages, 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn of_processes_that_begin_the_same_call_one_does() {
+    let world = World::new().await;
+    let others = [records_at(&world.place, 1).await, records_at(&world.place, 1).await];
+    for n in 0..20 {
+        let call_id = format!("c-{n}");
+        world.propose(allowed(&call_id)).await;
+        let tries = (0..6).map(|n| {
+            let (records, run, call_id) = (others[n % 2].clone(), world.run.clone(), call_id.clone());
+            tokio::spawn(async move { records.start(&run, &call_id, None).await.is_ok() })
+        });
+        let began = futures_util::future::join_all(tries).await;
+        assert_eq!(began.into_iter().filter(|began| *began.as_ref().unwrap()).count(), 1);
+    }
+}

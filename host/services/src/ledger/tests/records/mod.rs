@@ -1,0 +1,96 @@
+//! Tests of what holds content: sealed, in order, once.
+
+mod approvals;
+mod attachments;
+mod calls;
+mod kill;
+mod memory;
+mod secrecy;
+mod sessions;
+mod tamper;
+mod usage;
+
+use super::*;
+use crate::ledger::records::*;
+use cara_authority::{Label, PersonId, RunId, SessionId, Source, ToolName};
+use serde_json::json;
+
+fn content_key() -> ContentKey {
+    ContentKey::new([5; 32].into())
+}
+
+/// A session with one run in it that goes on.
+struct World {
+    place: Place,
+    records: Records,
+    session: SessionId,
+    run: RunId,
+}
+
+impl World {
+    async fn new() -> Self {
+        let place = Place::new();
+        let records = records_at(&place, 1_000).await;
+        let session = records.begin_session(&person("anna"), "terminal", "main", "a title").await.unwrap();
+        let run = records.begin_run(&session, "process 1", &said("hello", Source::Owner)).await.unwrap();
+        Self { place, records, session, run }
+    }
+
+    /// Proposes a call in the run.
+    async fn propose(&self, call: NewCall) {
+        self.records.propose(&self.run, &said("calls", Source::Owner), &[call]).await.unwrap();
+    }
+}
+
+/// The records of the place as another process would open them, at another time.
+async fn records_at(place: &Place, now_ms: u64) -> Records {
+    place.open_at(now_ms).await.records(content_key()).await.unwrap()
+}
+
+fn person(name: &str) -> PersonId {
+    PersonId::parse(name).unwrap()
+}
+
+fn said(text: &str, source: Source) -> NewMessage {
+    NewMessage { role: Role::User, body: json!({ "text": text }), label: Label::of(source) }
+}
+
+fn tool(name: &str) -> ToolName {
+    ToolName::parse(name).unwrap()
+}
+
+/// A call that leaves something behind, and that policy has not decided.
+fn call(call_id: &str) -> NewCall {
+    NewCall {
+        call_id: call_id.into(),
+        component: id("mailer"),
+        digest: [3; 32],
+        tool: tool("send"),
+        arguments: json!({ "text": "good day" }),
+        destination: Some("https://mail.example".into()),
+        binding: [9; 32],
+        lasting: true,
+        state: CallState::Proposed,
+        decision: None,
+    }
+}
+
+fn allowed(call_id: &str) -> NewCall {
+    NewCall { state: CallState::Allowed, ..call(call_id) }
+}
+
+fn finished(call_id: &str, state: CallState) -> FinishedCall {
+    FinishedCall { call_id: call_id.into(), state, result: json!("an answer"), label: Label::of(Source::Web) }
+}
+
+fn question(world: &World, call_id: &str) -> NewApproval {
+    NewApproval {
+        binding: [9; 32],
+        session: world.session.clone(),
+        run: world.run.clone(),
+        call_id: call_id.into(),
+        person: person("anna"),
+        shown: json!({ "tool": "send", "text": "good day" }),
+        deadline_ms: 60_000,
+    }
+}

@@ -1,0 +1,121 @@
+//! No content stands in the file as it was given.
+
+use super::*;
+use std::fs;
+
+const CANARIES: [&str; 14] = [
+    "canary-title",
+    "canary-renamed",
+    "canary-said",
+    "canary-summary",
+    "canary-argument",
+    "canary-destination",
+    "canary-decision",
+    "canary-result",
+    "canary-shown",
+    "canary-reason",
+    "canary-rule",
+    "canary-key",
+    "canary-value",
+    "canary-file",
+];
+
+/// Which of the words stand in any file of the ledger.
+fn standing(place: &Place, words: &[&'static str]) -> Vec<&'static str> {
+    let files: Vec<Vec<u8>> =
+        fs::read_dir(place.folder.path()).unwrap().map(|entry| fs::read(entry.unwrap().path()).unwrap()).collect();
+    let stands = |word: &&&str| files.iter().any(|file| file.windows(word.len()).any(|part| part == word.as_bytes()));
+    words.iter().filter(stands).copied().collect()
+}
+
+#[tokio::test]
+async fn no_content_is_found_in_any_file_of_the_ledger() {
+    let place = Place::new();
+    let records = records_at(&place, 1_000).await;
+    let session = records.begin_session(&person("anna"), "plain-channel", "main", "canary-title").await.unwrap();
+    records.rename_session(&session, "canary-renamed").await.unwrap();
+    let run = records.begin_run(&session, "plain-process", &said("canary-said", Source::Owner)).await.unwrap();
+    let new = NewCall {
+        arguments: json!({ "canary-argument": ["canary-argument"] }),
+        destination: Some("https://canary-destination".into()),
+        decision: Some(json!("canary-decision")),
+        state: CallState::Waiting,
+        ..call("plain-call")
+    };
+    records.propose(&run, &said("canary-said", Source::Owner), &[new]).await.unwrap();
+    let world = World { place, records, session, run };
+    let World { place, records, session, run } = &world;
+    let question = NewApproval { shown: json!({ "what": "canary-shown" }), ..question(&world, "plain-call") };
+    let asked = records.request_approval(&question).await.unwrap();
+    records.decide_approval(&asked, Decision::Denied(Some("canary-reason".into())), "plain-by").await.unwrap();
+    let end = FinishedCall { result: json!("canary-result"), ..finished("plain-call", CallState::Denied) };
+    records.end_calls(run, &[end], &said("canary-result", Source::Web)).await.unwrap();
+    records.set_summary(session, 2, &json!("canary-summary"), Label::NONE).await.unwrap();
+    let rule = NewRule {
+        component: id("mailer"),
+        tool: tool("send"),
+        destination: Some("canary-rule".into()),
+        arguments: Some(json!("canary-rule")),
+        session: None,
+        person: person("anna"),
+        by: "anna".into(),
+    };
+    records.add_rule(&rule).await.unwrap();
+    let memory = records.memory(&person("anna"));
+    memory.write("canary-key", "canary-value", Label::NONE).await.unwrap();
+    assert_eq!(memory.search("canary", 1).await.unwrap().len(), 1);
+    let (media_type, name) = ("canary-file/x".into(), "canary-file".into());
+    let file = NewAttachment { media_type, name, content: b"canary-file".to_vec(), label: Label::NONE };
+    records.attach(session, &file).await.unwrap();
+    records.end_run(run, &[], RunState::Failed, Some("canary-reason"), None).await.unwrap();
+    records.fork_session(session, 3).await.unwrap();
+
+    // What is no content stands there: the search for the rest does look where it would be.
+    let plain = ["plain-channel", "plain-process", "plain-call", "mailer", "owner"];
+    assert_eq!(standing(place, &plain), plain);
+    assert!(place.folder.path().join("ledger.db-wal").exists());
+    assert_eq!(standing(place, &CANARIES), [""; 0]);
+    tamper(records.ledger(), "PRAGMA wal_checkpoint(TRUNCATE)").await;
+    assert_eq!(standing(place, &plain), plain);
+    assert_eq!(standing(place, &CANARIES), [""; 0]);
+}
+
+#[tokio::test]
+async fn what_was_deleted_is_not_left_in_the_file_even_sealed() {
+    let world = World::new().await;
+    let ledger = world.records.ledger();
+    let body: Vec<u8> =
+        sqlx::query_scalar("SELECT body FROM messages").fetch_one(ledger.pool().await.unwrap()).await.unwrap();
+    let stands = || fs::read(world.place.path()).unwrap().windows(body.len()).any(|part| part == body);
+    tamper(ledger, "PRAGMA wal_checkpoint(TRUNCATE)").await;
+    assert!(stands());
+    world.records.delete_session(&world.session).await.unwrap();
+    tamper(ledger, "PRAGMA wal_checkpoint(TRUNCATE)").await;
+    assert!(!stands());
+}
+
+#[tokio::test]
+async fn another_key_opens_nothing_and_changes_nothing() {
+    let world = World::new().await;
+    let other = || ContentKey::new([6; 32].into());
+    let again = world.place.open().await;
+    let error = again.records(other()).await.unwrap_err();
+    assert!(matches!(error, LedgerError::WrongKey(_)) && error.to_string().contains("\nhint: "), "{error}");
+    // Without the row that shows which key is the right one, none is taken for the first.
+    tamper(&again, "DELETE FROM content_key").await;
+    assert!(matches!(again.records(other()).await.unwrap_err(), LedgerError::WrongKey(_)));
+    assert_eq!(world.records.messages(&world.session, 1, 9).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn processes_that_start_together_agree_on_the_first_key() {
+    let place = Place::new();
+    let ledgers = [place.open().await, place.open().await, place.open().await, place.open().await];
+    let opened = ledgers.iter().enumerate().map(|(n, ledger)| {
+        let key = ContentKey::new([n as u8 % 2; 32].into());
+        async move { (n % 2, ledger.records(key).await) }
+    });
+    let opened = futures_util::future::join_all(opened).await;
+    let right: Vec<_> = opened.iter().filter(|(_, records)| records.is_ok()).map(|(key, _)| *key).collect();
+    assert!(right == [0, 0] || right == [1, 1], "{right:?}");
+}

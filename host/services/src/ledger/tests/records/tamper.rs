@@ -1,0 +1,168 @@
+//! A sealed value opens only in its place, whole and with what it was sealed
+//! with.
+
+use super::*;
+
+/// Two of everything that holds sealed values.
+async fn two_of_everything() -> World {
+    let world = World::new().await;
+    let records = &world.records;
+    let (mut sessions, mut runs) = (vec![world.session.clone()], vec![world.run.clone()]);
+    sessions.push(records.begin_session(&person("ben"), "web", "other", "another title").await.unwrap());
+    runs.push(records.begin_run(&sessions[1], "p", &said("bye", Source::Web)).await.unwrap());
+    for (session, run) in sessions.iter().zip(&runs) {
+        let new = NewCall { decision: Some(json!("decided")), ..call("c") };
+        records.propose(run, &said("calls", Source::Tool), &[new]).await.unwrap();
+        let question = NewApproval { session: session.clone(), run: run.clone(), ..question(&world, "c") };
+        let asked = records.request_approval(&question).await.unwrap();
+        records.decide_approval(&asked, Decision::Allowed, "anna").await.unwrap();
+        records.start(run, "c", Some((&asked, &[9; 32]))).await.unwrap();
+        records.end_calls(run, &[finished("c", CallState::Done)], &said("r", Source::Web)).await.unwrap();
+        records.end_run(run, &[], RunState::Done, Some("a reason"), None).await.unwrap();
+        records.set_summary(session, 2, &json!("summary"), Label::NONE).await.unwrap();
+        let (media_type, name) = ("text/plain".into(), "n".into());
+        let file = NewAttachment { media_type, name, content: vec![1; 40], label: Label::of(Source::File) };
+        records.attach(session, &file).await.unwrap();
+        let rule = NewRule {
+            component: id("mailer"),
+            tool: tool("send"),
+            destination: None,
+            arguments: None,
+            session: None,
+            person: person("anna"),
+            by: session.to_string(),
+        };
+        records.add_rule(&rule).await.unwrap();
+        records.memory(&person("anna")).write(session.as_str(), "v", Label::of(Source::Web)).await.unwrap();
+    }
+    world
+}
+
+/// Reads all there is.
+async fn read(records: &Records) -> Result<(), LedgerError> {
+    for session in records.recent_sessions(None, 9).await? {
+        records.messages(&session.id, 1, 99).await?;
+        records.summary(&session.id).await?;
+        for run in records.runs(&session.id).await? {
+            records.calls(&run.id).await?;
+            records.approvals_of(&run.id).await?;
+        }
+        for listed in records.attachments(&session.id).await? {
+            records.attachment(&session.id, &listed.id).await?;
+        }
+    }
+    records.rules().await?;
+    match records.memory(&person("anna")).keys("").await {
+        Err(MemoryError::Ledger(error)) => Err(error),
+        other => Ok(drop(other.unwrap())),
+    }
+}
+
+const SEALED: [(&str, &str); 14] = [
+    ("sessions", "title"),
+    ("messages", "body"),
+    ("summaries", "body"),
+    ("runs", "reason"),
+    ("calls", "arguments"),
+    ("calls", "destination"),
+    ("calls", "decision"),
+    ("calls", "result"),
+    ("approvals", "shown"),
+    ("approvals", "verdict"),
+    ("rules", "terms"),
+    ("memories", "entry"),
+    ("attachments", "about"),
+    ("attachments", "content"),
+];
+
+/// Changes a table, looks whether reading fails, and undoes it.
+async fn found(world: &World, table: &str, sql: String) -> bool {
+    let mut connection = world.records.ledger().pool().await.unwrap().acquire().await.unwrap();
+    let save =
+        format!("DROP TABLE IF EXISTS saved; CREATE TABLE saved AS SELECT * FROM {table}; PRAGMA foreign_keys = OFF");
+    sqlx::raw_sql(sqlx::AssertSqlSafe(save)).execute(&mut *connection).await.unwrap();
+    assert!(sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).execute(&mut *connection).await.unwrap().rows_affected() > 0);
+    let done = read(&world.records).await;
+    let undo = format!("DELETE FROM {table}; INSERT INTO {table} SELECT * FROM saved; PRAGMA foreign_keys = ON");
+    sqlx::raw_sql(sqlx::AssertSqlSafe(undo)).execute(&mut *connection).await.unwrap();
+    drop(connection);
+    read(&world.records).await.unwrap();
+    match done {
+        Ok(()) => false,
+        Err(error) => {
+            let hint = error.to_string().contains("\nhint: ");
+            assert!(matches!(error, LedgerError::Tampered { .. }) && hint, "{error}");
+            true
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_value_that_was_put_into_another_row_or_column_does_not_open() {
+    let world = two_of_everything().await;
+    for (table, column) in SEALED {
+        let other = format!("(SELECT {column} FROM {table} ORDER BY rowid LIMIT 1)");
+        let last = format!("(SELECT MAX(rowid) FROM {table})");
+        assert!(
+            found(&world, table, format!("UPDATE {table} SET {column} = {other} WHERE rowid = {last}")).await,
+            "{table}.{column} of another row"
+        );
+        for (other_table, other_column) in SEALED.into_iter().filter(|other| *other != (table, column)) {
+            let other = format!("(SELECT {other_column} FROM {other_table} ORDER BY rowid DESC LIMIT 1)");
+            assert!(
+                found(&world, table, format!("UPDATE {table} SET {column} = {other} WHERE rowid = {last}")).await,
+                "{other_table}.{other_column} in place of {table}.{column}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_flipped_bit_and_every_cut_is_found() {
+    let world = two_of_everything().await;
+    let pool = world.records.ledger().pool().await.unwrap();
+    for (table, column) in SEALED {
+        let sql = sqlx::AssertSqlSafe(format!("SELECT {column} FROM {table} ORDER BY rowid LIMIT 1"));
+        let value: Vec<u8> = sqlx::query_scalar(sql).fetch_one(pool).await.unwrap();
+        let flipped = [0, 11, 12, value.len() / 2, value.len() - 16, value.len() - 1].into_iter().map(|at| {
+            let mut flipped = value.clone();
+            flipped[at] ^= 1 << (at % 8);
+            flipped
+        });
+        let cut = [0, 1, 11, 12, 27, 28, value.len() - 1].into_iter().map(|length| value[..length].to_vec());
+        for changed in flipped.chain(cut).filter(|changed| *changed != value) {
+            let hex = hex::encode(&changed);
+            let first = format!("(SELECT MIN(rowid) FROM {table})");
+            let sql = format!("UPDATE {table} SET {column} = x'{hex}' WHERE rowid = {first}");
+            assert!(found(&world, table, sql).await, "{table}.{column}: {hex}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn labels_roles_owners_and_what_is_called_cannot_be_changed_beside_the_content() {
+    let world = two_of_everything().await;
+    for (table, sql) in [
+        ("sessions", "UPDATE sessions SET person = 'mallory'"),
+        ("sessions", "UPDATE sessions SET agent = 'main' WHERE agent = 'other'"),
+        ("messages", "UPDATE messages SET label = 'none'"),
+        ("messages", "UPDATE messages SET role = 'assistant'"),
+        ("messages", "DELETE FROM messages WHERE place = 1"),
+        ("messages", "DELETE FROM messages WHERE place = 2"),
+        ("summaries", "UPDATE summaries SET label = 'owner'"),
+        ("summaries", "UPDATE summaries SET upto_place = 1"),
+        ("calls", "UPDATE calls SET tool = 'delete'"),
+        ("calls", "UPDATE calls SET component = 'other'"),
+        ("calls", "UPDATE calls SET digest = zeroblob(32)"),
+        ("calls", "UPDATE calls SET label = 'none'"),
+        ("approvals", "UPDATE approvals SET binding = zeroblob(32)"),
+        ("approvals", "UPDATE approvals SET call_id = 'other'"),
+        ("memories", "UPDATE memories SET label = 'none'"),
+        ("memories", "UPDATE memories SET changed_ms = 9"),
+        ("memories", "UPDATE memories SET person = 'anna', lookup = zeroblob(32) WHERE rowid = 1"),
+        ("attachments", "UPDATE attachments SET label = 'none'"),
+        ("rules", "INSERT INTO rules SELECT 'p-forged', session, terms, added_ms, last_used_ms FROM rules LIMIT 1"),
+    ] {
+        assert!(found(&world, table, sql.to_owned()).await, "{sql}");
+    }
+}
