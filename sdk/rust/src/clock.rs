@@ -1,4 +1,6 @@
-//! The host's one clock, as in `wit/clock.wit`, and waiting.
+//! The host's one clock, as in `wit/clock.wit`, waiting, and times for reading.
+
+use std::time::{Duration, UNIX_EPOCH};
 
 pub use crate::bindings::provider_component::cara::plugin::clock::now_ms;
 use crate::bindings::provider_component::wasi::clocks::monotonic_clock::subscribe_duration;
@@ -8,4 +10,29 @@ use crate::bindings::provider_component::wasi::clocks::monotonic_clock::subscrib
 /// Imports `wasi:clocks/monotonic-clock` and `wasi:io/poll`. A cancelled call ends within the wait.
 pub fn sleep_ms(milliseconds: u64) {
     subscribe_duration(milliseconds.saturating_mul(1_000_000)).block();
+}
+
+/// A time in Unix milliseconds as a date for reading, in UTC: `Sun, 29 Mar 2026 01:30:00 GMT` (RFC 9110 section 5.6.7).
+#[must_use]
+pub fn shown(ms: u64) -> String {
+    // The form ends with the year 9999.
+    const END: u64 = 253_402_300_800_000;
+    match ms {
+        END.. => "an unknown time".to_owned(),
+        ms => httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_millis(ms)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_time_can_be_shown() {
+        assert_eq!(shown(1_774_747_800_000), "Sun, 29 Mar 2026 01:30:00 GMT");
+        assert_eq!(shown(0), "Thu, 01 Jan 1970 00:00:00 GMT");
+        assert_eq!(shown(253_402_300_799_999), "Fri, 31 Dec 9999 23:59:59 GMT");
+        assert_eq!(shown(253_402_300_800_000), "an unknown time");
+        assert_eq!(shown(u64::MAX), "an unknown time");
+    }
 }

@@ -1,6 +1,6 @@
 //! The HTTP client, over `wasi:http/outgoing-handler`.
 //!
-//! The host decides where a request may go, exchanges placeholders for secrets, and follows no redirect.
+//! The host decides where a request may go, exchanges placeholders for secrets, and follows no redirect; [`follow`] does.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -11,11 +11,13 @@ use crate::bindings::provider_component::wasi::io::streams::{InputStream, Stream
 use crate::{Error, clock, error};
 
 mod fault;
+mod follow;
 mod url;
 
+use self::url::Url;
+pub use self::url::join;
 pub use crate::bindings::provider_component::wasi::http::types::Method;
-use url::Url;
-pub use url::join;
+pub use follow::{Followed, follow, redirection};
 
 /// How many bytes are asked for at once.
 const CHUNK: u64 = 64 * 1024;

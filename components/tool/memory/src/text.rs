@@ -1,9 +1,8 @@
 //! What a model is told about entries, and what it may ask.
 
-use cara_sdk::Error;
 use cara_sdk::memory::Entry;
 use cara_sdk::tool::beginning;
-use jiff::Timestamp;
+use cara_sdk::{Error, clock};
 
 /// The most keys a list shows.
 const KEYS: usize = 500;
@@ -47,10 +46,7 @@ pub(crate) fn whole(entry: &Entry) -> String {
 }
 
 fn heading(entry: &Entry) -> String {
-    let changed = i64::try_from(entry.changed_ms).ok().and_then(|ms| Timestamp::from_millisecond(ms).ok());
-    let changed =
-        changed.map_or_else(String::new, |time| format!(" (written {})", time.strftime("%Y-%m-%d %H:%M UTC")));
-    format!("`{}`{changed}:", entry.key)
+    format!("`{}` (written {}):", entry.key, clock::shown(entry.changed_ms))
 }
 
 /// The keys, one a line.
@@ -94,9 +90,9 @@ mod tests {
 
     #[test]
     fn an_entry_is_shown_with_the_time_it_was_written() {
-        assert_eq!(whole(&entry("seat", "aisle")), "`seat` (written 2026-03-29 01:30 UTC):\naisle");
+        assert_eq!(whole(&entry("seat", "aisle")), "`seat` (written Sun, 29 Mar 2026 01:30:00 GMT):\naisle");
         let never = Entry { changed_ms: u64::MAX, ..entry("seat", "aisle") };
-        assert_eq!(whole(&never), "`seat`:\naisle");
+        assert_eq!(whole(&never), "`seat` (written an unknown time):\naisle");
     }
 
     #[test]
