@@ -145,7 +145,7 @@ mod tests {
 
     #[test]
     fn what_takes_too_long_is_stopped_and_the_error_can_be_corrected() {
-        for expression in ["9^9^9", "2^(2^40)", "1e1000000000", "100000!", "x = 9^9; x^9"] {
+        for expression in ["9^9^9", "2^(2^40)", "1e1000000000", "100000!", "x = 9^9; x^x"] {
             let error = within(expression, 100).unwrap_err();
             assert!(
                 error.message.contains("too long") || error.message.contains("too large"),
@@ -189,7 +189,7 @@ mod tests {
 
     #[test]
     fn a_long_value_is_cut_and_says_so() {
-        let told = told("2^20000");
-        assert!(told.len() < 4_200 && told.contains("(cut; it has 6021 characters"), "{}", &told[3_990..]);
+        let told = told("2^15000");
+        assert!(told.len() < 4_200 && told.contains("(cut; it has 4516 characters"), "{}", &told[3_990..]);
     }
 }
