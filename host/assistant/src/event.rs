@@ -1,9 +1,10 @@
 //! What happens during a turn, in a form to be shown and written as JSON.
 
+use cara_authority::policy::Line;
+use cara_authority::{Label, Then};
 use cara_kernel::bindings::provider::{Outcome, StopReason};
-use cara_kernel::bindings::turn::Event;
 use cara_kernel::bindings::types::{ErrorKind, Usage as Tokens};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// One event of a turn. As JSON: one object a line, told apart by `type`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -35,8 +36,92 @@ pub enum TurnEvent {
         /// Its arguments, JSON.
         arguments: String,
     },
+    /// A call was decided on: it runs, a person is asked, or it is denied.
+    ToolDecision {
+        /// Names the call.
+        id: String,
+        /// The tool.
+        name: String,
+        /// `run`, `ask` or `deny`.
+        then: Then,
+        /// The lines that spoke; the first one decided.
+        lines: Vec<Line>,
+    },
+    /// A person is asked.
+    Approval(Asked),
+    /// A person, a rule or the deadline answered.
+    ApprovalDecided {
+        /// Names the request.
+        id: String,
+        /// Whether the call may be made.
+        allowed: bool,
+        /// Who, or what, answered.
+        by: String,
+    },
+    /// A call is done.
+    ToolResult {
+        /// Names the call.
+        id: String,
+        /// The tool.
+        name: String,
+        /// What the model is told.
+        text: String,
+        /// Whether it failed or was not made.
+        failed: bool,
+        /// What the result came from.
+        label: Label,
+    },
+    /// What the run has seen by now.
+    Seen {
+        /// Sources, and whether anything was private.
+        label: Label,
+    },
+    /// A guard found something.
+    Guard {
+        /// In what: `message`, `tool-result`, `answer`.
+        place: &'static str,
+        /// Which rules.
+        rules: Vec<String>,
+    },
+    /// Earlier messages were replaced by a summary.
+    Compacted {
+        /// Up to which place.
+        upto: u32,
+        /// Tokens before and after, as the host counts them.
+        tokens: [u32; 2],
+    },
     /// Tokens so far.
     Usage(Usage),
+}
+
+/// What a person is asked, whole: every byte of it is shown, escaped.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Asked {
+    /// Names the request.
+    pub id: String,
+    /// The component whose tool it is.
+    pub component: String,
+    /// SHA-256 of its code.
+    pub digest: String,
+    /// The tool, or the component's own question.
+    pub tool: String,
+    /// The arguments, canonical JSON; or the question.
+    pub arguments: String,
+    /// Where data goes.
+    pub destination: Option<String>,
+    /// The session.
+    pub session: String,
+    /// What the run has seen.
+    pub seen: Label,
+    /// Why it is asked.
+    pub why: Vec<String>,
+    /// What "allow always" would store, in words; none when it cannot be given here.
+    pub always: Option<String>,
+    /// Whether "always" would hold in this session only.
+    #[serde(default)]
+    pub within_session: bool,
+    /// When silence becomes a denial, Unix milliseconds.
+    pub deadline_ms: u64,
 }
 
 /// Tokens as the vendor counts them.
@@ -60,26 +145,11 @@ impl From<Tokens> for Usage {
     }
 }
 
-impl TurnEvent {
-    /// The event as it is shown; fragments and completed thoughts, which only the conversation keeps, have none.
-    pub(crate) fn of(event: &Event) -> Option<Self> {
-        match event {
-            Event::Text(text) => Some(Self::Text { text: text.clone() }),
-            Event::Thinking(text) => Some(Self::Thinking { text: text.clone() }),
-            Event::ToolStart(start) => Some(Self::ToolStart { id: start.id.clone(), name: start.name.clone() }),
-            Event::ToolCall(call) => {
-                let (id, name, arguments) = (call.id.clone(), call.name.clone(), call.arguments.clone());
-                Some(Self::ToolCall { id, name, arguments })
-            }
-            Event::Usage(usage) => Some(Self::Usage((*usage).into())),
-            Event::Thought(_) | Event::ToolFragment(_) => None,
-        }
-    }
-}
-
 /// How a turn that worked ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Ending {
+    /// The run.
+    pub run: String,
     /// Why: `complete`, `tool-calls`, `length`, `stop-sequence` or `refused`.
     pub stop: &'static str,
     /// The model that answered.
@@ -89,7 +159,7 @@ pub struct Ending {
 }
 
 impl Ending {
-    pub(crate) fn new(outcome: Outcome, usage: Option<Usage>) -> Self {
+    pub(crate) fn new(run: String, outcome: Outcome, usage: Option<Usage>) -> Self {
         let stop = match outcome.stop {
             StopReason::Complete => "complete",
             StopReason::ToolCalls => "tool-calls",
@@ -97,7 +167,7 @@ impl Ending {
             StopReason::StopSequence => "stop-sequence",
             StopReason::Refused => "refused",
         };
-        Self { stop, model: outcome.model, usage }
+        Self { run, stop, model: outcome.model, usage }
     }
 }
 
@@ -134,6 +204,11 @@ impl Failure {
             ErrorKind::Other => "other",
         };
         Self { kind, message: error.message, retry: error.retry, retry_after_ms: error.retry_after_ms, refusals }
+    }
+
+    /// A failure of the host's own.
+    pub(crate) fn own(kind: &'static str, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into(), retry: false, retry_after_ms: None, refusals: Vec::new() }
     }
 
     pub(crate) fn fault(fault: &cara_kernel::Fault) -> Self {

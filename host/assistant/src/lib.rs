@@ -1,12 +1,37 @@
-//! Conversations and their turns over the kernel.
+//! The assistant: sessions, the agent loop, approvals, labels and guards, over the kernel.
 //!
-//! It must not know a vendor, a terminal or a socket: a turn goes to a component, its events come back as values.
+//! It must not know a vendor, a terminal or a socket: models answer as `Thinker`, people as `Approver`, what happens is
+//! told as `TurnEvent`.
+//!
+//! ```text
+//! person ─→ Assistant.run ─→ Session (ledger) ─→ Run: prompt ─→ Thinker ─→ calls ─→ policy, desk ─→ tools
+//! ```
 
-pub mod conversation;
+pub mod assistant;
+pub mod desk;
 pub mod event;
+pub mod explain;
+pub mod fence;
+pub mod guards;
+pub mod inert;
+pub mod lookout;
 pub mod model;
+pub mod outbound;
+pub mod part;
+mod powers;
+pub mod prompt;
+mod purse;
+mod run;
+pub mod session;
+pub mod standing;
 pub mod text;
+pub mod thinker;
+pub mod toolbox;
 
-pub use conversation::{Conversation, Provider};
-pub use event::{Ending, Failure, TurnEvent};
+pub use assistant::{Assistant, Company, Listener, RunLimits};
+pub use desk::{Answer, Approver, Desk, Nobody};
+pub use event::{Asked, Ending, Failure, TurnEvent};
 pub use model::ModelName;
+pub use session::{Circumstances, Session};
+pub use thinker::{Provider, Thinker};
+pub use toolbox::Toolbox;

@@ -76,6 +76,12 @@ impl Approved<ToolCall> {
         if decision.then() == Then::Run && decision.is_for(&call) { Ok(Self(call)) } else { Err(NotApproved::Policy) }
     }
 
+    /// A call that a rule of a person answers; not when the labels of the run ask.
+    pub fn by_stored_rule(call: ToolCall, decision: &Decision) -> Result<Self, NotApproved> {
+        let may = decision.may_be_answered_by_rule() && decision.is_for(&call);
+        if may { Ok(Self(call)) } else { Err(NotApproved::Policy) }
+    }
+
     /// A call that a person approved. A denial by the policy stands against it.
     pub fn by_person(call: ToolCall, decision: &Decision, ticket: &Ticket) -> Result<Self, NotApproved> {
         if decision.then() == Then::Deny || !decision.is_for(&call) {

@@ -22,11 +22,14 @@ pub enum Source {
     Tool,
     /// A file somebody handed in.
     File,
+    /// The model itself.
+    Model,
 }
 
 impl Source {
     /// All of them.
-    pub const ALL: [Self; 6] = [Self::Operator, Self::Owner, Self::OtherPerson, Self::Web, Self::Tool, Self::File];
+    pub const ALL: [Self; 7] =
+        [Self::Operator, Self::Owner, Self::OtherPerson, Self::Web, Self::Tool, Self::File, Self::Model];
 
     fn bit(self) -> u16 {
         1 << self as u16
@@ -46,6 +49,7 @@ impl Source {
             Self::Web => "web",
             Self::Tool => "tool",
             Self::File => "file",
+            Self::Model => "model",
         }
     }
 }

@@ -17,8 +17,8 @@ use std::fmt;
 
 mod declared;
 pub use declared::{
-    DestinationArgument, Detect, Effect, HttpDeclaration, Place, PowerDeclaration, Provider, Secret, Setting, State,
-    Target, Tool,
+    DestinationArgument, Detect, Effect, HttpDeclaration, ModelFacts, Place, PowerDeclaration, Provider, Secret,
+    Setting, State, Target, Tool,
 };
 
 /// Why a manifest was refused.

@@ -1,7 +1,9 @@
 //! Puts the parts together: the one file that knows every one of them.
 
 use crate::config::Config;
+use crate::content_key::content_key;
 use crate::passwords::vault_password;
+use crate::process::Process;
 use crate::show;
 use anyhow::{Context, Result, anyhow};
 use cara_authority::{ComponentId, Refusal, Rule, SecretGrant};
@@ -10,11 +12,12 @@ use cara_services::clock::Clock;
 use cara_services::egress::{Doors, Egress, KnownSecrets};
 use cara_services::files;
 use cara_services::home::Home;
-use cara_services::ledger::Ledger;
+use cara_services::ledger::{Ledger, Records};
 use cara_services::vault::{SecretId, SecretValue, Vault, VaultOptions, local_key};
 use cara_signing::{Bundle, Package, TrustStore, TrustedKey, verify};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use tokio::sync::OnceCell;
 
 /// Everything that runs.
 pub(crate) struct Cara {
@@ -25,6 +28,9 @@ pub(crate) struct Cara {
     pub(crate) services: CallServices,
     /// The installed components, checked; by id.
     pub(crate) installed: BTreeMap<ComponentId, Arc<Checked>>,
+    /// This process, in the ledger: the name of a lock it holds.
+    pub(crate) process: Process,
+    records: OnceCell<Records>,
     kernel: Kernel,
     cache: Arc<CompiledCache>,
     registry: Registry,
@@ -50,7 +56,19 @@ impl Cara {
         let kernel =
             Kernel::new(PoolSize::default()).map_err(|error| anyhow!("the sandbox cannot be started: {error:#}"))?;
         let installed = installed(&trust(&home)?)?;
-        Ok(Self { home, config, ledger, vault, services, installed, kernel, cache, registry: Registry::default() })
+        let process = Process::begin(&home)?;
+        let (registry, records) = (Registry::default(), OnceCell::new());
+        Ok(Self { home, config, ledger, vault, services, installed, process, records, kernel, cache, registry })
+    }
+
+    /// What is kept of conversations. The first call may ask for the vault's password.
+    pub(crate) async fn records(&self) -> Result<&Records> {
+        let open = async {
+            let (home, vault) = (self.home.clone(), self.vault.clone());
+            let key = tokio::task::spawn_blocking(move || content_key(&home, &vault)).await??;
+            Ok::<_, anyhow::Error>(self.ledger.records(key).await?)
+        };
+        self.records.get_or_try_init(|| open).await
     }
 
     /// A component, loaded. When its code must be compiled first, all others' is too, in parallel, with a progress bar.

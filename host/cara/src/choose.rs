@@ -15,6 +15,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
+mod facts;
+
 /// The largest file `--set KEY=@FILE` reads, bytes.
 const LARGEST: u64 = 256 * 1024;
 
@@ -136,7 +138,9 @@ async fn ready(cara: &Cara, checked: &Arc<Checked>, settings: Settings, model: S
     let grants = Arc::new(Grants::meet(manifest, checked.interfaces(), &granted, settings, &order));
     unlock(cara, checked).await?;
     let component = cara.component(id).await?;
-    Ok(Provider { component, grants, services: cara.services.clone(), model })
+    let facts = facts::facts(cara, checked, &model)?;
+    let (context_tokens, price) = (facts.context_tokens, facts.price);
+    Ok(Provider { component, grants, services: cara.services.clone(), model, context_tokens, price })
 }
 
 /// Opens the vault now if one of the component's secrets is in it, so that a password is asked for before the turn.

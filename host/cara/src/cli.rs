@@ -1,6 +1,7 @@
 //! What can be typed: every command and flag, with its help text.
 
 use cara_assistant::ModelName;
+use cara_authority::ComponentId;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
@@ -52,6 +53,30 @@ pub(crate) struct Chat {
     /// The operator's instructions to the model.
     #[arg(long, value_name = "TEXT")]
     pub(crate) system: Option<String>,
+
+    /// Go on with this session; `cara sessions list` shows them.
+    #[arg(long, value_name = "ID", conflicts_with = "continue")]
+    pub(crate) session: Option<String>,
+
+    /// Go on with the session that changed last.
+    #[arg(short, long)]
+    pub(crate) r#continue: bool,
+
+    /// The agent: instructions and a model under `[agent.NAME]` in the configuration.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) agent: Option<String>,
+
+    /// Switch on the tools of a component; naming it grants what its manifest asks. May be repeated.
+    #[arg(long = "tool", value_name = "COMPONENT", conflicts_with = "no_tools")]
+    pub(crate) tools: Vec<ComponentId>,
+
+    /// Offer the model no tools.
+    #[arg(long)]
+    pub(crate) no_tools: bool,
+
+    /// Attach a file to the first message. May be repeated.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) attach: Vec<String>,
 }
 
 #[derive(Debug, Args)]

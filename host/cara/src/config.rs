@@ -2,8 +2,9 @@
 
 use anyhow::{Context, Result};
 use cara_assistant::ModelName;
-use cara_authority::ComponentId;
-use cara_authority::limits::LimitsTable;
+use cara_authority::budget::Budgets;
+use cara_authority::limits::{LimitsTable, Time};
+use cara_authority::{ComponentId, Policy};
 use cara_services::files;
 use cara_services::vault::StoreChoice;
 use serde::Deserialize;
@@ -12,7 +13,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 /// The largest configuration file, bytes.
-const LARGEST: u64 = 1024 * 1024;
+pub(crate) const LARGEST: u64 = 1024 * 1024;
 
 /// The operator's configuration.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -22,6 +23,18 @@ pub(crate) struct Config {
     pub(crate) chat: ChatConfig,
     /// `[vault]`
     pub(crate) vault: VaultConfig,
+    /// `[run]`
+    pub(crate) run: RunConfig,
+    /// `[approvals]`
+    pub(crate) approvals: ApprovalsConfig,
+    /// `[policy]`
+    pub(crate) policy: Policy,
+    /// `[budget]`
+    pub(crate) budget: Budgets,
+    /// `[guards]`
+    pub(crate) guards: GuardsConfig,
+    /// `[agent.<name>]`
+    pub(crate) agent: BTreeMap<String, AgentConfig>,
     /// `[component.<id>]`
     pub(crate) component: BTreeMap<ComponentId, ComponentConfig>,
 }
@@ -35,6 +48,71 @@ pub(crate) struct ChatConfig {
     pub(crate) model: Option<ModelName>,
     /// The operator's instructions to the model.
     pub(crate) system: Option<String>,
+    /// The agent when `--agent` is not given.
+    pub(crate) agent: Option<String>,
+}
+
+/// Instructions and a model under a name.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct AgentConfig {
+    /// Its model; that of `[chat]` when not set.
+    #[serde(deserialize_with = "model")]
+    pub(crate) model: Option<ModelName>,
+    /// The operator's instructions to it.
+    pub(crate) system: Option<String>,
+}
+
+/// How far one run may go.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
+pub(crate) struct RunConfig {
+    /// Answers of the model.
+    pub(crate) turns: Option<u32>,
+    /// Time, without that in which a person is waited for: `"15m"`.
+    pub(crate) wall: Option<Time>,
+    /// The longest answer, tokens.
+    pub(crate) answer_tokens: Option<u32>,
+    /// Tokens the model takes, where its manifest does not say.
+    pub(crate) context_tokens: Option<u32>,
+}
+
+/// How approvals are asked for.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct ApprovalsConfig {
+    /// After which time silence is a denial: `"10m"`.
+    pub(crate) deadline: Option<Time>,
+}
+
+/// What looks at text.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
+pub(crate) struct GuardsConfig {
+    /// Whether incoming text is examined for injections.
+    pub(crate) injection: bool,
+    /// What becomes of secrets in answers.
+    pub(crate) secrets: OutputAction,
+    /// What becomes of personal data in answers.
+    pub(crate) personal_data: OutputAction,
+}
+
+impl Default for GuardsConfig {
+    fn default() -> Self {
+        Self { injection: true, secrets: OutputAction::Mask, personal_data: OutputAction::Note }
+    }
+}
+
+/// What becomes of something found in an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum OutputAction {
+    /// It is replaced.
+    Mask,
+    /// It stays, and is written down.
+    Note,
+    /// It is not looked for.
+    Off,
 }
 
 /// Where secrets are kept.
@@ -81,8 +159,29 @@ mod tests {
             [chat]
             model = "local:llama3.2"
             system = "Be brief."
+            agent = "clerk"
             [vault]
             store = "file"
+            [run]
+            turns = 5
+            wall = "2m"
+            answer-tokens = 1000
+            context-tokens = 32000
+            [approvals]
+            deadline = "1m"
+            [policy]
+            private-destinations = ["https://wiki.example.org"]
+            [[policy.rule]]
+            tool = "memory_write"
+            then = "run"
+            [budget.day]
+            dollars = 2.5
+            [guards]
+            injection = false
+            secrets = "note"
+            personal-data = "off"
+            [agent.clerk]
+            system = "Be exact."
             [component.local.settings]
             base-url = "http://127.0.0.1:11434"
             [component.local.limits]
@@ -92,6 +191,18 @@ mod tests {
         assert_eq!(config.chat.model.unwrap().to_string(), "local:llama3.2");
         assert_eq!(config.chat.system.as_deref(), Some("Be brief."));
         assert_eq!(config.vault.store, StoreChoice::File);
+        assert_eq!(
+            (config.run.turns, config.run.answer_tokens, config.run.context_tokens),
+            (Some(5), Some(1000), Some(32000))
+        );
+        assert!(config.run.wall.is_some() && config.approvals.deadline.is_some() && config.policy.rule.len() == 1);
+        assert_eq!(config.budget.day.dollars, Some(cara_authority::budget::Micros(2_500_000)));
+        assert_eq!(config.guards.secrets, OutputAction::Note);
+        assert!(!config.guards.injection && config.guards.personal_data == OutputAction::Off);
+        assert_eq!(
+            (config.chat.agent.as_deref(), config.agent["clerk"].system.as_deref()),
+            (Some("clerk"), Some("Be exact."))
+        );
         let local = &config.component[&ComponentId::parse("local").unwrap()];
         assert!(local.settings.contains_key("base-url") && local.limits.wall.is_some());
         for bad in [
@@ -100,6 +211,11 @@ mod tests {
             "[chat]\nmodel = 'A b'",
             "[vault]\nstore = 'cloud'",
             "[component.X]",
+            "[[policy.rule]]\nthen = 'allow'",
+            "[budget.week]\ntokens = 1",
+            "[guards]\nsecrets = 'hide'",
+            "[run]\nturn = 1",
+            "[agent.a]\ntools = []",
         ] {
             assert!(toml::from_str::<Config>(bad).is_err(), "{bad}");
         }

@@ -4,13 +4,18 @@
 //! cli ─→ commands/* ─→ boot (the one file that knows every part) ─→ choose ─→ assistant, kernel, services
 //! ```
 
+mod assemble;
 mod boot;
 mod choose;
 mod cli;
 mod commands;
 mod config;
+mod content_key;
 mod logging;
+mod outbound;
 mod passwords;
+mod process;
+mod prompt;
 mod show;
 
 use clap::Parser;

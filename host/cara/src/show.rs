@@ -2,7 +2,8 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "the one place that writes to the terminal")]
 
 use cara_assistant::text::harmless;
-use cara_assistant::{Failure, TurnEvent};
+use cara_assistant::{Asked, Failure, TurnEvent};
+use cara_authority::Then;
 use std::io::{IsTerminal, Write};
 
 /// Terminal attributes, when stdout or stderr is a terminal and NO_COLOR is not set.
@@ -39,6 +40,16 @@ pub(crate) fn failure(failure: &Failure) {
     }
 }
 
+/// A foreign name, escaped and cut.
+pub(crate) fn short(text: &str) -> String {
+    text.chars().take(80).flat_map(char::escape_default).collect()
+}
+
+/// A message that a tool sent to the person at this terminal.
+pub(crate) fn message(to: &str, text: &str) {
+    line(&harmless(&format!("[message to {to}] {text}")));
+}
+
 /// A line on stdout.
 pub(crate) fn line(text: &str) {
     let _ = writeln!(std::io::stdout(), "{text}");
@@ -49,12 +60,30 @@ pub(crate) struct Streaming {
     terminal: bool,
     thinking: bool,
     fresh_line: bool,
+    results: Vec<(String, String)>,
+}
+
+/// The longest folded text, characters.
+const FOLDED: usize = 100;
+
+/// The first line of a text, with what is left out.
+fn folded(text: &str) -> String {
+    let first = text.lines().next().unwrap_or_default();
+    let mut shown: String = first.chars().take(FOLDED).collect();
+    let (lines, cut) = (text.lines().count(), shown.len() < first.len());
+    if cut {
+        shown.push('…');
+    }
+    if lines > 1 {
+        shown.push_str(&format!(" (+{} lines)", lines - 1));
+    }
+    shown
 }
 
 impl Streaming {
     /// An answer that has not begun.
     pub(crate) fn new() -> Self {
-        Self { terminal: std::io::stdout().is_terminal(), thinking: false, fresh_line: true }
+        Self { terminal: std::io::stdout().is_terminal(), thinking: false, fresh_line: true, results: Vec::new() }
     }
 
     /// Shows one event.
@@ -70,12 +99,75 @@ impl Streaming {
                 self.thinking = true;
                 self.put(&dim(&harmless(text), true));
             }
-            TurnEvent::ToolCall { name, arguments, .. } => {
-                self.end_line();
-                self.put(&dim(&harmless(&format!("the model asks for tool {name} {arguments}\n")), self.terminal));
+            TurnEvent::ToolCall { name, arguments, .. } => self.aside(&format!("▸ {name} {}", folded(arguments))),
+            TurnEvent::ToolDecision { name, then: Then::Deny, lines, .. } => {
+                let why = lines.first().map(|line| line.why.as_str()).unwrap_or_default();
+                self.aside(&format!("  {name} is denied: {why}"));
             }
-            TurnEvent::Thinking { .. } | TurnEvent::ToolStart { .. } | TurnEvent::Usage(_) => {}
+            TurnEvent::Approval(asked) => self.approval(asked),
+            TurnEvent::ApprovalDecided { id, allowed, by } if by != "prompt" => {
+                let what = if *allowed { "allowed" } else { "denied" };
+                self.aside(&format!("  {id} was {what} by {by}"));
+            }
+            TurnEvent::ToolResult { name, text, failed, label, .. } => {
+                let mark = if *failed { "✗" } else { "◂" };
+                self.aside(&format!("{mark} {name} [{label}] {}", folded(text)));
+                self.results.push((name.clone(), text.clone()));
+            }
+            TurnEvent::Seen { label } if label.is_untrusted() || label.is_private() => {
+                self.aside(&format!("  seen: {label}"));
+            }
+            TurnEvent::Guard { place, rules } => {
+                self.aside(&format!("  guard: {} in the {place}", rules.join(", ")));
+            }
+            TurnEvent::Compacted { upto, tokens } => {
+                self.aside(&format!("  messages 1 to {upto} were summed up: {} → {} tokens", tokens[0], tokens[1]));
+            }
+            TurnEvent::Thinking { .. }
+            | TurnEvent::ToolStart { .. }
+            | TurnEvent::ToolDecision { .. }
+            | TurnEvent::ApprovalDecided { .. }
+            | TurnEvent::Seen { .. }
+            | TurnEvent::Usage(_) => {}
         }
+    }
+
+    /// The results of tools since the terminal was last asked for them, whole.
+    pub(crate) fn results(&self) -> &[(String, String)] {
+        &self.results
+    }
+
+    /// A line beside the answer.
+    fn aside(&mut self, text: &str) {
+        self.end_line();
+        self.put(&dim(&harmless(&format!("{text}\n")), self.terminal));
+    }
+
+    /// What a person is asked: every byte of it, escaped.
+    fn approval(&mut self, asked: &Asked) {
+        self.end_line();
+        let mut rows = vec![format!("┌ approval {} · {} of `{}`", asked.id, asked.tool, asked.component)];
+        rows.extend(asked.destination.iter().map(|to| format!("│ to       {to}")));
+        rows.push(format!("│ with     {}", asked.arguments));
+        rows.extend(asked.why.iter().map(|why| format!("│ because  {why}")));
+        rows.push(format!("│ seen     {}", asked.seen));
+        rows.push(format!("│ code     sha256:{}", asked.digest));
+        rows.extend(asked.always.iter().map(|always| format!("│ always   would store: {always}")));
+        rows.push(format!("└ here, or from another terminal: cara approvals allow {}", asked.id));
+        for row in rows {
+            self.put(&harmless(&row).replace('\n', "\\n"));
+            self.put("\n");
+        }
+    }
+
+    /// The question under it.
+    pub(crate) fn question(&mut self, always: bool) {
+        self.put(if always {
+            "allow? [y]es once, [a]lways, [n]o (and why): "
+        } else {
+            "allow? [y]es once, [n]o (and why): "
+        });
+        self.fresh_line = true;
     }
 
     /// Ends the line the answer stopped in.

@@ -204,6 +204,31 @@ pub fn lock(path: &Path) -> Result<FileLock, FileError> {
     Ok(FileLock { _file: file })
 }
 
+/// The exclusive lock on the file at `path`, if nobody holds it; the file is made when it is missing.
+pub fn try_lock(path: &Path) -> Result<Option<FileLock>, FileError> {
+    let mut options = File::options();
+    options.read(true).write(true).create(true).truncate(false);
+    let file = open_with(options, path, true)?;
+    match file.try_lock() {
+        Ok(()) => Ok(Some(FileLock { _file: file })),
+        Err(fs::TryLockError::WouldBlock) => Ok(None),
+        Err(fs::TryLockError::Error(error)) => Err(failed("lock", path)(error)),
+    }
+}
+
+/// Removes a file; one that does not exist is removed already.
+pub fn remove(path: &Path) -> Result<(), FileError> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(failed("remove", path)(error)),
+        _ => Ok(()),
+    }
+}
+
+/// Where a symbolic link leads; none when the path is none.
+pub fn link_target(path: &Path) -> Option<PathBuf> {
+    fs::read_link(path).ok()
+}
+
 fn write_temporary(path: &Path, bytes: &[u8]) -> Result<tempfile::NamedTempFile, FileError> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     // The same folder, so that the rename stays within one file system. `tempfile` opens with O_EXCL and 0600.

@@ -82,6 +82,16 @@ impl Home {
         self.path.join("config.toml")
     }
 
+    /// The folder of locks that living processes hold.
+    pub fn run_dir(&self) -> PathBuf {
+        self.path.join("run")
+    }
+
+    /// What models cost, where the operator says so.
+    pub fn prices(&self) -> PathBuf {
+        self.path.join("prices.toml")
+    }
+
     /// The lines typed at the prompt.
     pub fn history(&self) -> PathBuf {
         self.path.join("history")

@@ -113,10 +113,16 @@ pub struct Breaker {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
-    Closed { failures: u32 },
-    Open { until: u64 },
+    Closed {
+        failures: u32,
+    },
+    Open {
+        until: u64,
+    },
     /// One trial is under way; given up when no outcome comes by then.
-    Trying { until: u64 },
+    Trying {
+        until: u64,
+    },
 }
 
 /// Leave to ask once; to be handed back with the outcome.

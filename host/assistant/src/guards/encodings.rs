@@ -20,11 +20,9 @@ fn regex(pattern: &str) -> Regex {
 
 /// Base64 and hexadecimal runs that decode to text, with where they stand.
 pub(super) fn runs(text: &str) -> Vec<(Range<usize>, String)> {
-    static BASE64_RUN: LazyLock<Regex> = LazyLock::new(|| {
-        regex(r"(?-u)[A-Za-z0-9+/_-]{20,}(?:\r?\n[ \t]*[A-Za-z0-9+/_-]{4,})*={0,2}")
-    });
-    static HEX_RUN: LazyLock<Regex> =
-        LazyLock::new(|| regex(r"(?-u)(?:(?:0x|\\x)?[0-9A-Fa-f]{2}(?:, ?|[ :-])?){12,}"));
+    static BASE64_RUN: LazyLock<Regex> =
+        LazyLock::new(|| regex(r"(?-u)[A-Za-z0-9+/_-]{20,}(?:\r?\n[ \t]*[A-Za-z0-9+/_-]{4,})*={0,2}"));
+    static HEX_RUN: LazyLock<Regex> = LazyLock::new(|| regex(r"(?-u)(?:(?:0x|\\x)?[0-9A-Fa-f]{2}(?:, ?|[ :-])?){12,}"));
     let mut found = Vec::new();
     for run in BASE64_RUN.find_iter(text) {
         found.extend(base64_text(run.as_str(), run.start() == 0).map(|decoded| (run.range(), decoded)));
@@ -172,7 +170,9 @@ fn selector(c: char) -> Option<u8> {
 /// The folded text with the alphabet turned by 13, when it has words that only then are telling.
 pub(super) fn rotated(text: &str) -> Option<String> {
     static WORDS: LazyLock<Regex> = LazyLock::new(|| {
-        regex("(?-u)vtaber|vafgehpgvba|cerivbhf|flfgrz|cebzcg|qvfertneq|sbetrg|nffvfgnag|erirny|gur hfre|hfref|cnffjbeq|frperg")
+        regex(
+            "(?-u)vtaber|vafgehpgvba|cerivbhf|flfgrz|cebzcg|qvfertneq|sbetrg|nffvfgnag|erirny|gur hfre|hfref|cnffjbeq|frperg",
+        )
     });
     let turn = |c: char| match c {
         'a'..='m' => (c as u8 + 13) as char,
@@ -185,7 +185,9 @@ pub(super) fn rotated(text: &str) -> Option<String> {
 /// The folded text from its end, when it has words that only then are telling.
 pub(super) fn reversed(text: &str) -> Option<String> {
     static WORDS: LazyLock<Regex> = LazyLock::new(|| {
-        regex("(?-u)erongi|noitcurtsni|suoiverp|metsys|tpmorp|dragersid|tegrof|tnatsissa|laever|resu eht|drowssap|terces")
+        regex(
+            "(?-u)erongi|noitcurtsni|suoiverp|metsys|tpmorp|dragersid|tegrof|tnatsissa|laever|resu eht|drowssap|terces",
+        )
     });
     WORDS.is_match(text).then(|| text.chars().rev().collect())
 }

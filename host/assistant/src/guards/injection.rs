@@ -93,7 +93,8 @@ struct Rules {
 }
 
 static RULES: LazyLock<Rules> = LazyLock::new(|| {
-    let table: Table = toml::from_str(include_str!("rules.toml")).expect("the table is read by every test of this file");
+    let table: Table =
+        toml::from_str(include_str!("rules.toml")).expect("the table is read by every test of this file");
     let plain = Patterns::new(&table, false);
     let squashed = Patterns::new(&table, true);
     Rules { rules: table.rule, plain, squashed }
@@ -212,5 +213,10 @@ fn invisible(text: &str) -> Option<(Finding, u32)> {
         }
     }
     let what = "hides characters in the text that nobody sees";
-    seen.filter(|_| weight >= 4).map(|at| (Finding { rule: "invisible-characters", what, at, disguised: true }, weight.min(6)))
+    seen.filter(|_| weight >= 4)
+        .map(|at| (Finding { rule: "invisible-characters", what, at, disguised: true }, weight.min(6)))
 }
+
+#[cfg(test)]
+#[path = "rates_tests.rs"]
+mod tests;

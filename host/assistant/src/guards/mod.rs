@@ -13,3 +13,5 @@ pub mod classifier;
 mod encodings;
 pub mod injection;
 pub mod normal;
+pub mod output;
+mod shapes;

@@ -113,11 +113,21 @@ impl Reading {
     fn look(&mut self, text: &str, origin: &Origin, disguise: Disguise, depth: u8) {
         let plain = fold_text(text, origin, disguise);
         if let Some(other) = encodings::rotated(&plain.text) {
-            self.views.push(View { text: other, disguise: Disguise::Shifted, squashed: false, origin: plain.origin.clone() });
+            self.views.push(View {
+                text: other,
+                disguise: Disguise::Shifted,
+                squashed: false,
+                origin: plain.origin.clone(),
+            });
         }
         if let Some(other) = encodings::reversed(&plain.text) {
             let all = plain.origin.of(0..plain.text.len());
-            self.views.push(View { text: other, disguise: Disguise::Shifted, squashed: false, origin: Origin::Whole(all) });
+            self.views.push(View {
+                text: other,
+                disguise: Disguise::Shifted,
+                squashed: false,
+                origin: Origin::Whole(all),
+            });
         }
         let gaps = squash(&plain);
         self.views.push(plain);
@@ -233,7 +243,8 @@ fn look_up(c: char) -> Option<char> {
 
 /// Folds a text. A word that mixes scripts, or looks Latin as a whole, becomes Latin.
 fn fold_text(text: &str, origin: &Origin, disguise: Disguise) -> View {
-    let mut folded = Folded { text: String::with_capacity(text.len()), at: Vec::with_capacity(text.len()), ..Folded::default() };
+    let mut folded =
+        Folded { text: String::with_capacity(text.len()), at: Vec::with_capacity(text.len()), ..Folded::default() };
     for (index, c) in text.char_indices() {
         let place = origin.start(index);
         if c.is_ascii() {
@@ -299,7 +310,8 @@ impl Folded {
         }
         let word = self.text.split_off(self.word);
         let places = self.at.split_off(self.word);
-        let become_latin = ascii || foreign.iter().all(|&at| word[at - self.word..].chars().next().and_then(latin).is_some());
+        let become_latin =
+            ascii || foreign.iter().all(|&at| word[at - self.word..].chars().next().and_then(latin).is_some());
         for (index, c) in word.char_indices() {
             self.text.push(if become_latin { latin(c).unwrap_or(c) } else { c });
             self.at.resize(self.text.len(), places[index]);

@@ -262,6 +262,31 @@ pub struct Provider {
     pub rank: u32,
     /// What makes it usable without configuration.
     pub detect: Detect,
+    /// What is known of its models.
+    #[serde(default)]
+    pub model: Vec<ModelFacts>,
+}
+
+/// What a manifest, or the operator, knows of a model.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct ModelFacts {
+    /// The model's id; a `*` at its end stands for anything.
+    pub name: String,
+    /// Tokens it takes, prompt and answer together.
+    pub context_tokens: Option<u32>,
+    /// What a million tokens cost.
+    pub price: Option<crate::budget::Price>,
+}
+
+impl ModelFacts {
+    /// Whether this is about the model of that id.
+    pub fn is_about(&self, id: &str) -> bool {
+        match self.name.strip_suffix('*') {
+            Some(beginning) => id.starts_with(beginning),
+            None => id == self.name,
+        }
+    }
 }
 
 /// How a provider is found usable.

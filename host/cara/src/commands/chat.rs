@@ -1,30 +1,182 @@
 //! `cara chat`: one answer with `--message`, else the conversation in `repl`.
 
 use super::repl;
+use crate::assemble::{self, CONSOLE};
 use crate::boot::Cara;
 use crate::cli::Chat;
+use crate::prompt::Prompt;
 use crate::{choose, show};
-use anyhow::{Context, Result, bail};
-use cara_assistant::{Conversation, Ending, Failure, Provider, TurnEvent};
+use anyhow::{Context, Result, anyhow, bail};
+use cara_assistant::{
+    Approver, Assistant, Circumstances, Company, Ending, Failure, Listener, Nobody, Session, Thinker, TurnEvent,
+};
+use cara_authority::{Label, PersonId, SessionId, Source};
+use cara_kernel::bindings::types::Blob;
+use cara_services::files;
 use serde::Serialize;
-use std::io::Read;
+use std::io::{IsTerminal, Read};
+use std::path::Path;
 use std::process::ExitCode;
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio_util::sync::CancellationToken;
 
 /// The longest message, bytes.
 const LONGEST: u64 = 1024 * 1024;
 
+/// The largest attachment, bytes.
+const LARGEST: u64 = 8 * 1024 * 1024;
+
 /// Exit code of a turn ended by Ctrl-C (128 + SIGINT).
 const INTERRUPTED: u8 = 130;
 
+/// Who speaks at this terminal.
+pub(crate) const PERSON: &str = "local:owner";
+
+/// Everything a conversation needs.
+pub(crate) struct Talk {
+    pub(crate) assistant: Assistant,
+    pub(crate) thinker: Arc<dyn Thinker>,
+    pub(crate) circumstances: Circumstances,
+    /// None until the first message.
+    pub(crate) session: Option<Session>,
+}
+
 /// Runs the command.
 pub(crate) async fn run(cara: &Cara, chat: Chat) -> Result<ExitCode> {
-    let provider = choose::provider(cara, &chat.provider).await?;
-    let system = chat.system.or_else(|| cara.config.chat.system.clone());
-    let conversation = Conversation::new(system);
-    match chat.message {
-        Some(text) => once(provider, conversation, &message(text)?, chat.json).await,
-        None => repl::run(cara, provider, conversation).await,
+    let agent = chat.agent.clone().or_else(|| cara.config.chat.agent.clone());
+    let agent = agent.unwrap_or_else(|| assemble::AGENT.to_owned());
+    let configured = cara.config.agent.get(&agent);
+    if configured.is_none() && agent != assemble::AGENT {
+        let known: Vec<String> = cara.config.agent.keys().map(|name| format!("`{name}`")).collect();
+        bail!(
+            "there is no agent `{agent}`\nhint: configured are {}",
+            if known.is_empty() { "none".into() } else { known.join(", ") }
+        );
     }
+    let own = configured.and_then(|agent| agent.model.as_ref());
+    let provider = match own.filter(|_| chat.provider.model.is_none()) {
+        Some(model) => choose::named(cara, model, &[], "the configuration names it").await?,
+        None => choose::provider(cara, &chat.provider).await?,
+    };
+    let system = chat.system.clone().or_else(|| configured.and_then(|agent| agent.system.clone()));
+    let system = system.or_else(|| cara.config.chat.system.clone());
+    let person = PersonId::parse(PERSON)?;
+    let circumstances = Circumstances { person, channel: CONSOLE.to_owned(), agent, system };
+    let assistant = assemble::assistant(cara, &chat.tools, !chat.no_tools).await?;
+    let session = open(&assistant, &circumstances, &chat).await?;
+    let mut talk = Talk { assistant, thinker: Arc::new(provider), circumstances, session };
+    for path in &chat.attach {
+        talk.attach(Path::new(path)).await?;
+    }
+    talk.take_up(cara, chat.json).await?;
+    match chat.message {
+        Some(text) => once(&mut talk, &message(text)?, chat.json).await,
+        None => repl::run(cara, talk).await,
+    }
+}
+
+/// The session that was asked for.
+async fn open(assistant: &Assistant, circumstances: &Circumstances, chat: &Chat) -> Result<Option<Session>> {
+    let records = &assistant.records;
+    let id = match (&chat.session, chat.r#continue) {
+        (Some(id), _) => SessionId::parse(id)?,
+        (None, true) => {
+            let recent = records.recent_sessions(Some(&circumstances.person), 1).await?;
+            recent
+                .into_iter()
+                .next()
+                .map(|session| session.id)
+                .ok_or_else(|| anyhow!("there is no conversation to go on with"))?
+        }
+        (None, false) => return Ok(None),
+    };
+    let session = Session::open(records, &id, circumstances.clone()).await?;
+    let session =
+        session.ok_or_else(|| anyhow!("there is no session `{id}`\nhint: `cara sessions list` shows them"))?;
+    Ok(Some(session))
+}
+
+impl Talk {
+    /// The session, begun with these first words if there is none yet.
+    pub(crate) async fn session(&mut self, first: &str) -> Result<&mut Session> {
+        if self.session.is_none() {
+            let begun = Session::begin(&self.assistant.records, self.circumstances.clone(), first).await?;
+            self.session = Some(begun);
+        }
+        self.session.as_mut().ok_or_else(|| anyhow!("the session was not begun"))
+    }
+
+    /// Attaches a file to the next message. Its words are a stranger's until the person says otherwise.
+    pub(crate) async fn attach(&mut self, path: &Path) -> Result<String> {
+        let shown = path.display();
+        let data = files::read_capped(path, LARGEST)?.ok_or_else(|| anyhow!("`{shown}` does not exist"))?;
+        let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
+        let media_type = media_type(&data, path).to_owned();
+        let records = self.assistant.records.clone();
+        let session = self.session(name.as_deref().unwrap_or("a file")).await?;
+        let label = Label::of(Source::File).private();
+        Ok(session.attach(&records, Blob { media_type, name, data }, label).await?)
+    }
+
+    /// Goes on with a run that a dead process left in the session.
+    async fn take_up(&mut self, cara: &Cara, json: bool) -> Result<()> {
+        for run in self.assistant.records.unfinished_runs().await? {
+            if !cara.process.lives(&cara.home, &run.process)? {
+                self.assistant.records.release_process(&run.process).await?;
+            } else if self.session.as_ref().is_some_and(|session| *session.id() == run.session) {
+                bail!("session `{}` is in use by another process\nhint: end that one first", run.session);
+            }
+        }
+        let Some(session) = &mut self.session else { return Ok(()) };
+        let streaming = Arc::new(Mutex::new(show::Streaming::new()));
+        let company = company(&streaming, json, CancellationToken::new());
+        if let Some(resumed) = self.assistant.resume(session, &self.thinker, company).await {
+            lock(&streaming).end_line();
+            match resumed {
+                Ok(_) => show::note("the answer that was interrupted is complete"),
+                Err(failure) => show::failure(&failure),
+            }
+        }
+        Ok(())
+    }
+
+    /// One turn, until it is answered, fails, or Ctrl-C stops it.
+    pub(crate) async fn turn(
+        &mut self,
+        text: &str,
+        streaming: &Arc<Mutex<show::Streaming>>,
+        json: bool,
+    ) -> Result<Result<Ending, Failure>> {
+        let cancel = CancellationToken::new();
+        let company = company(streaming, json, cancel.clone());
+        self.session(text).await?;
+        let Some(session) = &mut self.session else { bail!("the session was not begun") };
+        let run = self.assistant.run(session, &self.thinker, text, company);
+        let mut run = std::pin::pin!(run);
+        tokio::select! {
+            ended = &mut run => return Ok(ended),
+            _ = tokio::signal::ctrl_c() => cancel.cancel(),
+        }
+        Ok(run.await)
+    }
+}
+
+/// Shows what happens, and asks at the terminal when there is one.
+fn company(streaming: &Arc<Mutex<show::Streaming>>, json: bool, cancel: CancellationToken) -> Company {
+    let shown = streaming.clone();
+    let listen: Listener = if json {
+        Arc::new(|event: TurnEvent| print(&event))
+    } else {
+        Arc::new(move |event: TurnEvent| lock(&shown).event(&event))
+    };
+    let present = std::io::stdin().is_terminal() && !json;
+    let approver: Arc<dyn Approver> = if present { Arc::new(Prompt::new(streaming.clone())) } else { Arc::new(Nobody) };
+    Company { listen, approver, cancel }
+}
+
+/// The terminal's state; nobody panics while it is held.
+pub(crate) fn lock(streaming: &Mutex<show::Streaming>) -> std::sync::MutexGuard<'_, show::Streaming> {
+    streaming.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn message(text: String) -> Result<String> {
@@ -47,21 +199,17 @@ enum Last<'a> {
     Error(&'a Failure),
 }
 
-async fn once(provider: Provider, mut conversation: Conversation, text: &str, json: bool) -> Result<ExitCode> {
-    let mut streaming = show::Streaming::new();
-    let listen = |event: &TurnEvent| if json { print(event) } else { streaming.event(event) };
-    let turn = conversation.turn(&provider, text, listen);
-    let ended = tokio::select! {
-        ended = turn => ended,
-        _ = tokio::signal::ctrl_c() => return Ok(ExitCode::from(INTERRUPTED)),
-    };
+async fn once(talk: &mut Talk, text: &str, json: bool) -> Result<ExitCode> {
+    let streaming = Arc::new(Mutex::new(show::Streaming::new()));
+    let ended = talk.turn(text, &streaming, json).await?;
     if json {
         print(&ended.as_ref().map_or_else(Last::Error, Last::Done));
     } else {
-        streaming.end_line();
+        lock(&streaming).end_line();
     }
     match ended {
         Ok(_) => Ok(ExitCode::SUCCESS),
+        Err(failure) if failure.kind == "cancelled" => Ok(ExitCode::from(INTERRUPTED)),
         Err(failure) => {
             if !json {
                 show::failure(&failure);
@@ -73,4 +221,32 @@ async fn once(provider: Provider, mut conversation: Conversation, text: &str, js
 
 fn print(value: &impl Serialize) {
     show::line(&serde_json::to_string(value).expect("events are plain data"));
+}
+
+/// What the bytes are, by their first ones; else by the name.
+fn media_type(data: &[u8], path: &Path) -> &'static str {
+    let magic: [(&[u8], &str); 7] = [
+        (b"\x89PNG\r\n\x1a\n", "image/png"),
+        (b"\xff\xd8\xff", "image/jpeg"),
+        (b"GIF8", "image/gif"),
+        (b"%PDF-", "application/pdf"),
+        (b"OggS", "audio/ogg"),
+        (b"fLaC", "audio/flac"),
+        (b"ID3", "audio/mpeg"),
+    ];
+    if let Some((_, media_type)) = magic.iter().find(|(magic, _)| data.starts_with(magic)) {
+        return media_type;
+    }
+    match (data.get(..4), data.get(8..12)) {
+        (Some(b"RIFF"), Some(b"WEBP")) => return "image/webp",
+        (Some(b"RIFF"), Some(b"WAVE")) => return "audio/wav",
+        _ => {}
+    }
+    match path.extension().and_then(|extension| extension.to_str()) {
+        Some("md") => "text/markdown",
+        Some("csv") => "text/csv",
+        Some("json") => "application/json",
+        _ if std::str::from_utf8(data).is_ok() => "text/plain",
+        _ => "application/octet-stream",
+    }
 }

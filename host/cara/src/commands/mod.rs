@@ -1,10 +1,14 @@
 //! The commands: one file each.
 
 mod chat;
+mod explain;
 mod models;
 mod plugin;
 mod repl;
 mod secrets;
+mod usage;
+
+pub(crate) use chat::lock;
 
 use crate::boot::Cara;
 use crate::cli::{Arguments, Command};

@@ -1,15 +1,22 @@
 //! The conversation on a terminal: editing, history, commands with `/`.
 
+use super::chat::{Talk, lock};
+use crate::assemble;
 use crate::boot::Cara;
 use crate::{choose, show};
 use anyhow::Result;
-use cara_assistant::{Conversation, ModelName, Provider};
+use cara_assistant::desk::answer_request;
+use cara_assistant::explain::{asked, explain};
+use cara_assistant::text::harmless;
+use cara_assistant::{Answer, ModelName};
+use cara_authority::ApprovalId;
 use rustyline::completion::Completer;
 use rustyline::error::ReadlineError;
 use rustyline::history::FileHistory;
 use rustyline::{Config, Context, Editor, Helper, Highlighter, Hinter, Validator};
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::{Arc, Mutex};
 
 /// The prompt.
 const PROMPT: &str = "› ";
@@ -18,21 +25,36 @@ const PROMPT: &str = "› ";
 const HISTORY: usize = 1000;
 
 /// What can be typed at the prompt, and what it does.
-const COMMANDS: [(&str, &str); 4] = [
+const COMMANDS: [(&str, &str); 11] = [
     ("/help", "show this"),
     ("/new", "begin a new conversation"),
     ("/model", "show the model and what else is on offer; `/model provider:model` changes it"),
+    ("/tools", "show the tools, with what each may do"),
+    ("/attach", "`/attach FILE`: attach a file to the next message"),
+    ("/expand", "show the results of the last answer's tools whole"),
+    ("/approve", "what waits for an answer; `/approve ID`, `/approve ID no [reason]`"),
+    ("/explain", "what the last answer saw, what was decided by which rule, and what it did"),
+    ("/usage", "tokens and money of this conversation and of today"),
+    ("/compact", "sum up the conversation before the next answer"),
     ("/exit", "end; Ctrl-D does too. Ctrl-C stops an answer"),
 ];
 
+/// What the last turn left to be looked at.
+#[derive(Default)]
+struct Last {
+    run: Option<String>,
+    results: Vec<(String, String)>,
+}
+
 /// Runs until `/exit` or the end of input.
-pub(crate) async fn run(cara: &Cara, mut provider: Provider, mut conversation: Conversation) -> Result<ExitCode> {
-    let empty = conversation.clone();
+pub(crate) async fn run(cara: &Cara, mut talk: Talk) -> Result<ExitCode> {
     let mut editor = editor(cara)?;
-    show::note(&format!("cara {} · {} · /help shows the commands", env!("CARGO_PKG_VERSION"), full_name(&provider)));
+    let mut last = Last::default();
+    show::note(&format!("cara {} · {} · /help shows the commands", env!("CARGO_PKG_VERSION"), full_name(&talk)));
+    assemble::say_tools(&talk.assistant);
     loop {
-        let history = cara.home.history();
-        let (back, read) = tokio::task::spawn_blocking(move || read_line(editor, &history)).await?;
+        let (history, prompt) = (cara.home.history(), prompt(&talk));
+        let (back, read) = tokio::task::spawn_blocking(move || read_line(editor, &history, &prompt)).await?;
         editor = back;
         let line = match read {
             Ok(line) => line,
@@ -41,71 +63,142 @@ pub(crate) async fn run(cara: &Cara, mut provider: Provider, mut conversation: C
             Err(error) => return Err(error.into()),
         };
         let line = line.trim();
-        match line.split_once(char::is_whitespace).unwrap_or((line, "")) {
-            ("", _) => {}
-            ("/exit" | "/quit", _) => break,
-            ("/help", _) => COMMANDS.iter().for_each(|(name, what)| show::line(&format!("  {name:8} {what}"))),
-            ("/new", _) => {
-                conversation = empty.clone();
-                show::note("a new conversation");
-            }
-            ("/model", "") => models(&provider).await,
-            ("/model", name) => match change(cara, name.trim()).await {
-                Ok(changed) => {
-                    provider = changed;
-                    show::note(&format!("now {}", full_name(&provider)));
-                }
-                Err(error) => show::error(&error),
-            },
-            (command, _) if command.starts_with('/') => {
-                show::note(&format!("`{command}` is no command; /help shows them"))
-            }
-            _ => turn(&provider, &mut conversation, line).await,
+        let (command, rest) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
+        if matches!(command, "/exit" | "/quit") {
+            break;
+        }
+        if let Err(error) = obey(cara, &mut talk, &mut last, command, rest.trim(), line).await {
+            show::error(&error);
         }
     }
     Ok(ExitCode::SUCCESS)
 }
 
+/// What the conversation has seen stands before the prompt once it matters.
+fn prompt(talk: &Talk) -> String {
+    let seen = talk.session.as_ref().map(|session| session.seen()).unwrap_or_default();
+    if seen.is_untrusted() || seen.is_private() { format!("[{seen}] {PROMPT}") } else { PROMPT.to_owned() }
+}
+
+async fn obey(cara: &Cara, talk: &mut Talk, last: &mut Last, command: &str, rest: &str, line: &str) -> Result<()> {
+    match command {
+        "" => {}
+        "/help" => COMMANDS.iter().for_each(|(name, what)| show::line(&format!("  {name:9} {what}"))),
+        "/new" => {
+            talk.session = None;
+            show::note("a new conversation");
+        }
+        "/model" if rest.is_empty() => models(talk).await,
+        "/model" => {
+            let name: ModelName = rest.parse()?;
+            talk.thinker = Arc::new(choose::named(cara, &name, &[], "/model names it").await?);
+            show::note(&format!("now {}", full_name(talk)));
+        }
+        "/tools" => tools(talk),
+        "/attach" => {
+            let id = talk.attach(Path::new(rest)).await?;
+            show::note(&format!("attached as {id}; it goes with the next message"));
+        }
+        "/expand" => {
+            for (name, text) in &last.results {
+                show::line(&harmless(&format!("◂ {name}\n{text}")));
+            }
+        }
+        "/approve" => approve(talk, rest).await?,
+        "/explain" => {
+            let id = if rest.is_empty() { last.run.clone() } else { Some(rest.to_owned()) };
+            let id = id.ok_or_else(|| anyhow::anyhow!("there is no answer to explain yet"))?;
+            match explain(&talk.assistant.records, &cara_authority::RunId::parse(&id)?).await? {
+                Some(explained) => super::explain::print(&explained),
+                None => show::note(&format!("there is no run `{id}`")),
+            }
+        }
+        "/usage" => super::usage::of_session(cara, talk.session.as_ref(), &*talk.thinker).await?,
+        "/compact" => match &mut talk.session {
+            Some(session) => {
+                session.compact();
+                show::note("the conversation is summed up before the next answer");
+            }
+            None => show::note("nothing was said yet"),
+        },
+        command if command.starts_with('/') => show::note(&format!("`{command}` is no command; /help shows them")),
+        _ => turn(talk, last, line).await?,
+    }
+    Ok(())
+}
+
 /// One turn; Ctrl-C ends it and nothing else.
-async fn turn(provider: &Provider, conversation: &mut Conversation, text: &str) {
-    let mut streaming = show::Streaming::new();
-    let ended = tokio::select! {
-        ended = conversation.turn(provider, text, |event| streaming.event(event)) => Some(ended),
-        _ = tokio::signal::ctrl_c() => None,
-    };
+async fn turn(talk: &mut Talk, last: &mut Last, text: &str) -> Result<()> {
+    let streaming = Arc::new(Mutex::new(show::Streaming::new()));
+    let ended = talk.turn(text, &streaming, false).await?;
+    let mut streaming = lock(&streaming);
     streaming.end_line();
+    last.results = streaming.results().to_vec();
     match ended {
-        None => show::note("stopped; the conversation is as it was before"),
-        Some(Err(failure)) => show::failure(&failure),
-        Some(Ok(ending)) => match ending.stop {
-            "length" => show::note("the answer was cut: it reached its longest length"),
-            "refused" => show::note("the model declined to answer"),
-            "tool-calls" => show::note("the model asked for a tool, and none is offered to it yet"),
-            _ => {}
-        },
+        Err(failure) if failure.kind == "cancelled" => show::note("stopped"),
+        Err(failure) => show::failure(&failure),
+        Ok(ending) => {
+            last.run = Some(ending.run);
+            match ending.stop {
+                "length" => show::note("the answer was cut: it reached its longest length"),
+                "refused" => show::note("the model declined to answer"),
+                _ => {}
+            }
+        }
+    }
+    Ok(())
+}
+
+fn tools(talk: &Talk) {
+    for offered in talk.assistant.toolbox.all() {
+        let effects: Vec<&str> = offered.tool.effects.iter().map(|effect| effect.name()).collect();
+        let effects = if effects.is_empty() { "computes".to_owned() } else { effects.join(", ") };
+        show::line(&format!("  {:22} {:12} {effects}", offered.tool.name.as_str(), offered.component.id().as_str()));
+    }
+    show::note("`cara tools enable COMPONENT` switches more on");
+}
+
+/// `/approve`, `/approve ID`, `/approve ID no reason`.
+async fn approve(talk: &Talk, rest: &str) -> Result<()> {
+    let records = &talk.assistant.records;
+    let (id, rest) = rest.split_once(char::is_whitespace).unwrap_or((rest, ""));
+    if id.is_empty() {
+        let waiting = records.waiting_approvals().await?;
+        if waiting.is_empty() {
+            show::note("nothing waits for an answer");
+        }
+        for approval in waiting {
+            let what = asked(approval.shown).map(|asked| format!("{} {}", asked.tool, asked.arguments));
+            show::line(&harmless(&format!("  {}  {}", approval.id, what.unwrap_or_default())));
+        }
+        return Ok(());
+    }
+    let id = ApprovalId::parse(id)?;
+    let Some(approval) = records.approval(&id).await? else { anyhow::bail!("there is no approval `{id}`") };
+    let shown = asked(approval.shown).ok_or_else(|| anyhow::anyhow!("approval `{id}` cannot be read"))?;
+    let answer = match rest.trim().split_once(char::is_whitespace).unwrap_or((rest.trim(), "")) {
+        ("" | "yes" | "y", _) => Answer::Once,
+        ("always", _) => Answer::Always,
+        ("no" | "n", reason) => Answer::No(Some(reason.to_owned()).filter(|reason| !reason.is_empty())),
+        _ => anyhow::bail!("write `/approve {id}`, `/approve {id} always` or `/approve {id} no REASON`"),
+    };
+    answer_request(records, &id, &shown, &approval.person, &answer, "chat").await?;
+    show::note(&format!("answered {id}"));
+    Ok(())
+}
+
+async fn models(talk: &Talk) {
+    show::line(&format!("  now {}", full_name(talk)));
+    match talk.thinker.models().await {
+        Ok(models) => models.iter().for_each(|model| {
+            show::line(&format!("  {}:{}", talk.thinker.component(), harmless(&model.id)));
+        }),
+        Err(failure) => show::note(&failure.message),
     }
 }
 
-async fn change(cara: &Cara, name: &str) -> Result<Provider> {
-    let name: ModelName = name.parse()?;
-    choose::named(cara, &name, &[], "/model names it").await
-}
-
-async fn models(provider: &Provider) {
-    show::line(&format!("  now {}", full_name(provider)));
-    match provider.component.models(&provider.grants, &provider.services).await {
-        Ok(returned) => match returned.answer {
-            Ok(models) => models.iter().for_each(|model| {
-                show::line(&format!("  {}:{}", provider.component.id(), cara_assistant::text::harmless(&model.id)));
-            }),
-            Err(error) => show::note(&error.message),
-        },
-        Err(fault) => show::note(&fault.to_string()),
-    }
-}
-
-fn full_name(provider: &Provider) -> String {
-    format!("{}:{}", provider.component.id(), provider.model)
+fn full_name(talk: &Talk) -> String {
+    format!("{}:{}", talk.thinker.component(), talk.thinker.model())
 }
 
 type LineEditor = Editor<Commands, FileHistory>;
@@ -123,8 +216,8 @@ fn editor(cara: &Cara) -> Result<LineEditor> {
 }
 
 /// Reads a line on a blocking thread; the history file is written after each, so that nothing is lost at a crash.
-fn read_line(mut editor: LineEditor, history: &Path) -> (LineEditor, rustyline::Result<String>) {
-    let read = editor.readline(PROMPT);
+fn read_line(mut editor: LineEditor, history: &Path, prompt: &str) -> (LineEditor, rustyline::Result<String>) {
+    let read = editor.readline(prompt);
     if read.is_ok()
         && let Err(error) = editor.append_history(history)
     {

@@ -4,11 +4,11 @@ use super::{content_size, presentable, within_output};
 use crate::bindings::tool::Context;
 use crate::bindings::types::{Content, Error};
 use crate::call::{CallState, Invocation, Returned};
-use crate::fault::Cause;
+use crate::fault::{Cause, Fault};
 use crate::loader::Loaded;
 use crate::registry::Component;
 use crate::services::CallServices;
-use cara_authority::Grants;
+use cara_authority::{Approved, Grants, ToolCall};
 use std::sync::Arc;
 use wasmtime::Store;
 use wasmtime::component::Instance;
@@ -34,15 +34,19 @@ impl Invocation for Call<'_> {
 }
 
 impl Component {
-    /// Calls a tool. Whether it may be called, and with these arguments, was decided before.
+    /// Makes an approved tool call. The approval holds for the code it was given for: other code is a fault.
     pub async fn call_tool(
         &self,
         grants: &Arc<Grants>,
         services: &CallServices,
-        name: &str,
-        arguments: &str,
+        approved: &Approved<ToolCall>,
         context: Context,
     ) -> super::provider::Answered<Vec<Content>> {
+        let call = approved.call();
+        if call.component != *self.id() || call.digest != *self.checked().package().digest().as_bytes() {
+            return Err(Fault::new(self.id(), Cause::Start("the call was approved for other code".into())));
+        }
+        let (name, arguments) = (call.tool.as_str(), call.arguments.as_str());
         let returned = self.call(grants, services, None, Call { name, arguments, context }).await?;
         if let Ok(content) = &returned.answer {
             within_output(content_size(content), grants)?;

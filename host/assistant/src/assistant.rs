@@ -1,0 +1,125 @@
+//! The assistant: everything that the runs of one process share.
+
+use crate::desk::{Approver, Desk};
+use crate::event::{Ending, Failure, TurnEvent};
+use crate::lookout::Lookout;
+use crate::outbound::Outbound;
+use crate::part::{Body, Part, Role};
+use crate::run::Run;
+use crate::session::{Session, lost, stored};
+use crate::thinker::Thinker;
+use crate::toolbox::Toolbox;
+use cara_authority::budget::Budgets;
+use cara_authority::{Label, Policy, Source};
+use cara_kernel::CallServices;
+use cara_services::ledger::records::Records;
+use serde_json::Value;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+
+/// How far one run may go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RunLimits {
+    /// Answers of the model.
+    pub turns: u32,
+    /// Time, without that in which a person is waited for.
+    pub wall: Duration,
+    /// The longest answer, tokens.
+    pub answer_tokens: u32,
+    /// What a model is shown of one result, bytes.
+    pub result_bytes: usize,
+}
+
+impl Default for RunLimits {
+    fn default() -> Self {
+        Self { turns: 30, wall: Duration::from_secs(900), answer_tokens: 8_192, result_bytes: 64 * 1024 }
+    }
+}
+
+/// What all runs share. Public, because whoever starts the parts puts them together here.
+pub struct Assistant {
+    /// The gates of calls.
+    pub services: CallServices,
+    /// What is kept.
+    pub records: Records,
+    /// Who asks people.
+    pub desk: Desk,
+    /// The tools on offer.
+    pub toolbox: Toolbox,
+    /// The operator's policy.
+    pub policy: Policy,
+    /// What may be spent.
+    pub budgets: Budgets,
+    /// How far a run may go.
+    pub limits: RunLimits,
+    /// What looks at text.
+    pub lookout: Lookout,
+    /// How messages leave.
+    pub outbound: Arc<dyn Outbound>,
+    /// The configuration as tools may read it, without secrets.
+    pub configuration: Arc<Value>,
+    /// This process, in the ledger.
+    pub process: String,
+    /// The person's IANA time zone, where known.
+    pub time_zone: Option<String>,
+}
+
+/// Is told what happens in a run.
+pub type Listener = Arc<dyn Fn(TurnEvent) + Send + Sync>;
+
+/// Who listens to a run, and who can be asked in it.
+#[derive(Clone)]
+pub struct Company {
+    /// Is told what happens.
+    pub listen: Listener,
+    /// Is asked.
+    pub approver: Arc<dyn Approver>,
+    /// Ends the run at once.
+    pub cancel: CancellationToken,
+}
+
+impl Assistant {
+    /// Answers what the person says.
+    pub async fn run(
+        &self,
+        session: &mut Session,
+        thinker: &Arc<dyn Thinker>,
+        text: &str,
+        company: Company,
+    ) -> Result<Ending, Failure> {
+        let mut parts = std::mem::take(&mut session.attached);
+        let (label, found) = self.lookout.label_of(text, Label::of(Source::Owner));
+        parts.push(Part { label, body: Body::Text { text: text.to_owned() } });
+        let message = stored(Role::User, &parts);
+        let id = self.records.begin_run(session.id(), &self.process, &message).await.map_err(lost)?;
+        session.push(Role::User, parts);
+        let run = Run::new(self, session, thinker, id, company)?;
+        run.note("message", found).await?;
+        run.go().await
+    }
+
+    /// Goes on with the run that a dead process left in this session, if there is one. Effects that may have happened
+    /// are not repeated.
+    pub async fn resume(
+        &self,
+        session: &mut Session,
+        thinker: &Arc<dyn Thinker>,
+        company: Company,
+    ) -> Option<Result<Ending, Failure>> {
+        let run = match session.unfinished(&self.records).await {
+            Ok(run) => run?,
+            Err(failure) => return Some(Err(failure)),
+        };
+        match self.records.take_run(&run.id, &run.process, &self.process).await {
+            Ok(true) => {}
+            Ok(false) => return None,
+            Err(error) => return Some(Err(lost(error))),
+        }
+        let resumed = async {
+            session.reload(&self.records).await?;
+            Run::new(self, session, thinker, run.id, company)?.take_up().await
+        };
+        Some(resumed.await)
+    }
+}

@@ -1,0 +1,242 @@
+//! The approval desk: asks a person, and takes the first answer from wherever it comes.
+//!
+//! A request is in the ledger before anybody is asked. It can be answered at the prompt, from another terminal
+//! (`cara approvals`), or not at all: then its deadline denies it. Waiting holds nothing but a timer.
+
+use crate::event::{Asked, Failure, TurnEvent};
+use crate::session::lost;
+use cara_authority::{ApprovalId, Binding, ComponentId, PersonId, RunId, SessionId, ToolName};
+use cara_services::clock::Clock;
+use cara_services::ledger::records::{ApprovalState, DecideError, Decision, NewApproval, NewRule, Records};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::Mutex;
+
+/// How often the ledger is looked at for an answer from another process. One query of one row.
+const LOOK: Duration = Duration::from_millis(200);
+
+/// What a person answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    /// Yes, this once.
+    Once,
+    /// Yes, and store the rule that was shown.
+    Always,
+    /// No; the reason is for the model.
+    No(Option<String>),
+}
+
+/// Where a person can be asked at once. Its future may be dropped at any time: somebody else answered.
+#[async_trait::async_trait]
+pub trait Approver: Send + Sync {
+    /// Shows the request and waits for an answer; for ever, when nobody is there.
+    async fn ask(&self, asked: &Asked) -> Answer;
+}
+
+/// Nobody is at hand: answers come through the ledger or not at all.
+#[derive(Debug, Clone, Copy)]
+pub struct Nobody;
+
+#[async_trait::async_trait]
+impl Approver for Nobody {
+    async fn ask(&self, _: &Asked) -> Answer {
+        std::future::pending().await
+    }
+}
+
+/// How a request ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Settled {
+    /// It may be spent once.
+    Allowed {
+        /// Who said so.
+        by: String,
+    },
+    /// It is denied.
+    Denied {
+        /// Who, or what, said so.
+        by: String,
+        /// For the model.
+        reason: Option<String>,
+    },
+}
+
+/// What is asked, and for what the answer holds.
+pub struct Question<'a> {
+    /// What the answer is bound to.
+    pub binding: Binding,
+    /// The session.
+    pub session: &'a SessionId,
+    /// The run.
+    pub run: &'a RunId,
+    /// The call in it.
+    pub call: &'a str,
+    /// Whose session it is.
+    pub person: &'a PersonId,
+    /// What is shown; its id is filled in.
+    pub asked: Asked,
+}
+
+/// The desk of one process.
+#[derive(Clone)]
+pub struct Desk {
+    records: Records,
+    clock: Clock,
+    /// How long a request stands.
+    pub(crate) patience: Duration,
+    /// One prompt at a time.
+    prompt: Arc<Mutex<()>>,
+}
+
+impl Desk {
+    /// A desk over the ledger.
+    pub fn new(records: Records, clock: Clock, patience: Duration) -> Self {
+        Self { records, clock, patience, prompt: Arc::default() }
+    }
+
+    /// When a request made now is denied by itself.
+    pub(crate) fn deadline_ms(&self) -> u64 {
+        self.clock.now_ms().saturating_add(u64::try_from(self.patience.as_millis()).unwrap_or(u64::MAX))
+    }
+
+    /// Asks, waits, and says how it ended and under which id. A request that was made before a restart is taken up.
+    pub async fn ask(
+        &self,
+        mut question: Question<'_>,
+        earlier: Option<ApprovalId>,
+        approver: &dyn Approver,
+        listen: &(dyn Fn(TurnEvent) + Send + Sync),
+    ) -> Result<(ApprovalId, Settled), Failure> {
+        let shown = serde_json::to_value(&question.asked).expect("what is asked is plain data");
+        let new = NewApproval {
+            binding: question.binding.0,
+            session: question.session.clone(),
+            run: question.run.clone(),
+            call_id: question.call.to_owned(),
+            person: question.person.clone(),
+            shown,
+            deadline_ms: question.asked.deadline_ms,
+        };
+        let id = match earlier {
+            Some(earlier) => earlier,
+            None => self.records.request_approval(&new).await.map_err(lost)?,
+        };
+        question.asked.id = id.to_string();
+        listen(TurnEvent::Approval(question.asked.clone()));
+        let settled = self.settle(&id, &question.asked, question.person, approver).await?;
+        let (allowed, by) = match &settled {
+            Settled::Allowed { by } => (true, by.clone()),
+            Settled::Denied { by, .. } => (false, by.clone()),
+        };
+        listen(TurnEvent::ApprovalDecided { id: id.to_string(), allowed, by });
+        Ok((id, settled))
+    }
+
+    /// Waits for the end of a request that was made, here or before a restart.
+    pub(crate) async fn settle(
+        &self,
+        id: &ApprovalId,
+        asked: &Asked,
+        person: &PersonId,
+        approver: &dyn Approver,
+    ) -> Result<Settled, Failure> {
+        let prompted = async {
+            let _one = self.prompt.lock().await;
+            approver.ask(asked).await
+        };
+        tokio::pin!(prompted);
+        let mut answered = false;
+        loop {
+            if let Some(settled) = self.look(id).await? {
+                return Ok(settled);
+            }
+            tokio::select! {
+                answer = &mut prompted, if !answered => {
+                    answered = true;
+                    self.take(id, asked, person, answer).await?;
+                }
+                () = tokio::time::sleep(LOOK) => {}
+            }
+        }
+    }
+
+    async fn take(&self, id: &ApprovalId, asked: &Asked, person: &PersonId, answer: Answer) -> Result<(), Failure> {
+        match answer_request(&self.records, id, asked, person, &answer, "prompt").await {
+            // Somebody was faster; the next look says who.
+            Ok(()) | Err(DecideError::AlreadyDecided { .. }) => Ok(()),
+            Err(error) => Err(Failure::own("ledger", error.to_string())),
+        }
+    }
+
+    /// How the request ended, if it did.
+    async fn look(&self, id: &ApprovalId) -> Result<Option<Settled>, Failure> {
+        let Some(found) = self.records.approval(id).await.map_err(lost)? else {
+            return Ok(Some(Settled::Denied { by: "nobody".into(), reason: Some("the request is gone".into()) }));
+        };
+        let (by, reason) = found.verdict.map(|verdict| (verdict.by, verdict.reason)).unwrap_or_default();
+        Ok(match found.state {
+            ApprovalState::Allowed => Some(Settled::Allowed { by }),
+            ApprovalState::Waiting if self.clock.now_ms() < found.deadline_ms => None,
+            ApprovalState::Waiting | ApprovalState::Expired => {
+                let reason = Some("nobody answered in time".to_owned());
+                Some(Settled::Denied { by: "deadline".into(), reason })
+            }
+            ApprovalState::Spent => {
+                let reason = Some("the approval was used already".to_owned());
+                Some(Settled::Denied { by, reason })
+            }
+            ApprovalState::Denied | ApprovalState::Withdrawn => Some(Settled::Denied { by, reason }),
+        })
+    }
+}
+
+/// Records an answer, and the rule that goes with "always". The first answer counts; a later one is told so, and stores
+/// no rule.
+pub async fn answer_request(
+    records: &Records,
+    id: &ApprovalId,
+    asked: &Asked,
+    person: &PersonId,
+    answer: &Answer,
+    by: &str,
+) -> Result<(), DecideError> {
+    let decision = match answer {
+        Answer::Once | Answer::Always => Decision::Allowed,
+        Answer::No(reason) => Decision::Denied(reason.clone()),
+    };
+    records.decide_approval(id, decision, by).await?;
+    if *answer == Answer::Always
+        && let Some(rule) = rule_for(asked, person, by)
+    {
+        records.add_rule(&rule).await?;
+    }
+    Ok(())
+}
+
+/// The narrow rule that "always" stores for a request: to its one destination; else, where it only changes the
+/// component's own store, in its session; else exactly its arguments. None where the labels asked: what a run has seen
+/// is different each time.
+fn rule_for(asked: &Asked, person: &PersonId, by: &str) -> Option<NewRule> {
+    asked.always.as_ref()?;
+    let exact = || serde_json::from_str(&asked.arguments).ok();
+    let within = asked.destination.is_none() && asked.within_session;
+    Some(NewRule {
+        component: ComponentId::parse(&asked.component).ok()?,
+        tool: ToolName::parse(&asked.tool).ok()?,
+        destination: asked.destination.clone(),
+        arguments: if asked.destination.is_none() && !within { Some(exact()?) } else { None },
+        session: if within { SessionId::parse(&asked.session).ok() } else { None },
+        person: person.clone(),
+        by: by.to_owned(),
+    })
+}
+
+/// What "always" would store, in words.
+pub(crate) fn always_text(asked: &Asked) -> String {
+    let tool = &asked.tool;
+    match &asked.destination {
+        Some(to) => format!("`{tool}` to `{to}`, whatever it says, in every session of this person"),
+        None if asked.within_session => format!("`{tool}` in this session, whatever its arguments"),
+        None => format!("`{tool}` with exactly these arguments"),
+    }
+}

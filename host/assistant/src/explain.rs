@@ -1,0 +1,207 @@
+//! Why a run did what it did: what it saw with which label, each decision with the line that made it, and each effect.
+
+use crate::event::{Asked, Failure};
+use crate::part::{Body, Part};
+use crate::session::lost;
+use cara_authority::policy::Line;
+use cara_authority::{Label, RunId, Source, Then};
+use cara_services::ledger::records::{ApprovalState, Call, Records};
+use serde::{Deserialize, Serialize};
+
+/// The longest piece of content in an explanation, characters.
+const SNIPPET: usize = 160;
+
+/// A run, explained.
+#[derive(Debug, Clone, Serialize)]
+pub struct Explained {
+    /// The run.
+    pub run: String,
+    /// Its session.
+    pub session: String,
+    /// How it ended.
+    pub state: &'static str,
+    /// Why.
+    pub reason: Option<String>,
+    /// All it saw.
+    pub label: Label,
+    /// When it began and ended, Unix milliseconds.
+    pub began_ms: u64,
+    /// None while it goes on.
+    pub ended_ms: Option<u64>,
+    /// What came before it and was still shown to the model.
+    pub before: Label,
+    /// What it saw, in order.
+    pub saw: Vec<Saw>,
+    /// What became of each call.
+    pub calls: Vec<Explanation>,
+}
+
+/// A piece of content.
+#[derive(Debug, Clone, Serialize)]
+pub struct Saw {
+    /// Its message's place in the session.
+    pub place: u64,
+    /// Who spoke.
+    pub role: &'static str,
+    /// What kind of piece.
+    pub kind: &'static str,
+    /// Where it came from.
+    pub label: Label,
+    /// Its beginning.
+    pub beginning: String,
+}
+
+/// What became of a call.
+#[derive(Debug, Clone, Serialize)]
+pub struct Explanation {
+    /// Names the call.
+    pub id: String,
+    /// Whose tool.
+    pub component: String,
+    /// Which.
+    pub tool: String,
+    /// With what.
+    pub arguments: String,
+    /// Toward where.
+    pub destination: Option<String>,
+    /// What was decided, by which lines.
+    pub decision: Option<Decided>,
+    /// The question a person was asked, and how it ended.
+    pub approval: Option<Answered>,
+    /// How far the call came.
+    pub state: &'static str,
+    /// Whether it did something that lasts.
+    pub effect: bool,
+    /// Where its result came from.
+    pub result: Label,
+}
+
+/// A decision as the ledger kept it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Decided {
+    /// What became of the call.
+    pub then: Then,
+    /// The lines that spoke; the first one decided.
+    pub lines: Vec<ReadLine>,
+    /// What the run had seen.
+    pub seen: Label,
+    /// The rule that answered in a person's place.
+    pub stored_rule: Option<String>,
+}
+
+/// A line of a decision.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ReadLine {
+    /// Its name.
+    pub name: String,
+    /// What it says.
+    pub then: Then,
+    /// Why.
+    pub why: String,
+}
+
+impl From<Line> for ReadLine {
+    fn from(Line { name, then, why }: Line) -> Self {
+        Self { name, then, why }
+    }
+}
+
+/// How a request for approval ended.
+#[derive(Debug, Clone, Serialize)]
+pub struct Answered {
+    /// Names the request.
+    pub id: String,
+    /// How it ended.
+    pub state: &'static str,
+    /// Who answered.
+    pub by: Option<String>,
+    /// What they said.
+    pub reason: Option<String>,
+    /// Whether it was used.
+    pub spent: bool,
+}
+
+/// Explains a run; none when there is none of that id.
+pub async fn explain(records: &Records, id: &RunId) -> Result<Option<Explained>, Failure> {
+    let Some(run) = records.run(id).await.map_err(lost)? else { return Ok(None) };
+    let mut saw = Vec::new();
+    let mut before = Label::NONE;
+    let mut from = 1;
+    loop {
+        let page = records.messages(&run.session, from, 500).await.map_err(lost)?;
+        let Some(last) = page.last().map(|message| message.place) else { break };
+        for message in page {
+            if message.run.as_ref() != Some(id) {
+                if saw.is_empty() {
+                    before = before.join(message.label);
+                }
+                continue;
+            }
+            let parts: Vec<Part> = serde_json::from_value(message.body).unwrap_or_default();
+            saw.extend(parts.iter().map(|part| piece(part, message.place, message.role.name())));
+        }
+        from = last + 1;
+    }
+    let approvals = records.approvals_of(id).await.map_err(lost)?;
+    let calls = records.calls(id).await.map_err(lost)?;
+    let calls = calls.into_iter().map(|call| {
+        let approval = approvals.iter().rfind(|approval| approval.call_id == call.call_id).map(|found| Answered {
+            id: found.id.to_string(),
+            state: found.state.name(),
+            by: found.verdict.as_ref().map(|verdict| verdict.by.clone()),
+            reason: found.verdict.as_ref().and_then(|verdict| verdict.reason.clone()),
+            spent: found.state == ApprovalState::Spent,
+        });
+        explanation(call, approval)
+    });
+    Ok(Some(Explained {
+        run: id.to_string(),
+        session: run.session.to_string(),
+        state: run.state.name(),
+        reason: run.reason,
+        label: run.label,
+        began_ms: run.began_ms,
+        ended_ms: run.ended_ms,
+        before,
+        saw,
+        calls: calls.collect(),
+    }))
+}
+
+fn piece(part: &Part, place: u64, role: &'static str) -> Saw {
+    let kind = match part.body {
+        Body::Text { .. } if part.label.has(Source::Model) => "answer",
+        Body::Text { .. } => "text",
+        Body::Attachment { .. } => "attachment",
+        Body::Thinking { .. } => "thinking",
+        Body::ToolCall { .. } => "call",
+        Body::ToolResult { .. } => "result",
+    };
+    let line: String = part.readable().split_whitespace().collect::<Vec<_>>().join(" ");
+    let mut beginning: String = line.chars().take(SNIPPET).collect();
+    if beginning.len() < line.len() {
+        beginning.push('…');
+    }
+    Saw { place, role, kind, label: part.label, beginning }
+}
+
+fn explanation(call: Call, approval: Option<Answered>) -> Explanation {
+    Explanation {
+        id: call.call_id,
+        component: call.component.to_string(),
+        tool: call.tool.to_string(),
+        arguments: cara_authority::approval::canonical(&call.arguments),
+        destination: call.destination,
+        decision: call.decision.and_then(|decision| serde_json::from_value(decision).ok()),
+        approval,
+        state: call.state.name(),
+        effect: call.lasting && call.started_ms.is_some(),
+        result: call.label,
+    }
+}
+
+/// Reads what a person was shown of a request.
+pub fn asked(shown: serde_json::Value) -> Option<Asked> {
+    serde_json::from_value(shown).ok()
+}

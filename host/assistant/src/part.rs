@@ -1,0 +1,110 @@
+//! What a conversation is made of, in the form the ledger keeps: every part with its label.
+
+use cara_authority::{Label, Source};
+pub use cara_services::ledger::records::Role;
+use serde::{Deserialize, Serialize};
+
+/// One piece of a message, and where it came from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Part {
+    /// Its sources, and whether it is private.
+    pub label: Label,
+    /// The piece.
+    #[serde(flatten)]
+    pub body: Body,
+}
+
+/// The piece itself.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum Body {
+    /// Words.
+    Text {
+        /// The words.
+        text: String,
+    },
+    /// A file the person or a tool handed in; its bytes are in the ledger.
+    Attachment {
+        /// Its id there.
+        id: String,
+        /// IANA media type.
+        media_type: String,
+        /// Its name, where it has one.
+        name: Option<String>,
+    },
+    /// The model's reasoning.
+    Thinking {
+        /// What is readable of it.
+        text: String,
+        /// The vendor's proof, to be sent back.
+        signature: Option<String>,
+    },
+    /// The model wants a tool called.
+    ToolCall {
+        /// Names the call.
+        id: String,
+        /// The tool, as the model wrote it.
+        name: String,
+        /// The arguments, as the model wrote them.
+        arguments: String,
+    },
+    /// What came of a call.
+    ToolResult {
+        /// The call.
+        id: String,
+        /// The tool.
+        name: String,
+        /// What the model is told.
+        text: String,
+        /// Whether it failed or was not made.
+        failed: bool,
+    },
+}
+
+/// A message with its place in the conversation, from 1.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Message {
+    /// Its place.
+    pub place: u64,
+    /// Who speaks.
+    pub role: Role,
+    /// What it is made of.
+    pub parts: Vec<Part>,
+}
+
+impl Part {
+    /// Words of one source.
+    pub fn text(source: Source, text: impl Into<String>) -> Self {
+        Self { label: Label::of(source), body: Body::Text { text: text.into() } }
+    }
+
+    /// Everything in it that a model reads, as text.
+    pub fn readable(&self) -> &str {
+        match &self.body {
+            Body::Text { text } | Body::Thinking { text, .. } | Body::ToolResult { text, .. } => text,
+            Body::ToolCall { arguments, .. } => arguments,
+            Body::Attachment { id, .. } => id,
+        }
+    }
+}
+
+/// What all parts together have seen.
+pub fn label_of(parts: &[Part]) -> Label {
+    parts.iter().map(|part| part.label).collect()
+}
+
+impl Message {
+    /// What it has seen.
+    pub fn label(&self) -> Label {
+        label_of(&self.parts)
+    }
+
+    /// Its words alone.
+    pub fn words(&self) -> String {
+        let words = self.parts.iter().filter_map(|part| match &part.body {
+            Body::Text { text } => Some(text.as_str()),
+            _ => None,
+        });
+        words.collect::<Vec<_>>().join("\n")
+    }
+}

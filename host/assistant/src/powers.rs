@@ -1,0 +1,312 @@
+//! What the assistant does for a tool: in the name of one person, in one call.
+//!
+//! What a tool reads through it joins the label of the call's result, so nothing private or untrusted comes in unseen.
+
+use crate::assistant::Company;
+use crate::desk::{Desk, Question, Settled};
+use crate::event::Asked;
+use crate::outbound::{Outbound, address_text};
+use crate::part::{Body, Part};
+use crate::prompt::Estimate;
+use crate::purse::Purse;
+use crate::thinker::Thinker;
+use cara_authority::approval::canonical;
+use cara_authority::{Label, PersonId, Powered, Refusal, Rule, RunId, SessionId, Source, ToolCall, ToolName};
+use cara_kernel::Powers;
+use cara_kernel::bindings::approvals::{Decision, Question as Asking};
+use cara_kernel::bindings::memory::Entry;
+use cara_kernel::bindings::messaging::{Address, Outbound as Message, Receipt};
+use cara_kernel::bindings::models::{Request, Response};
+use cara_kernel::bindings::provider::{Request as Full, ToolChoice};
+use cara_kernel::bindings::sessions::{Line, Session as Listed};
+use cara_kernel::bindings::turn::Event;
+use cara_kernel::bindings::types::{Blob, Content, Role as SentRole, Usage};
+use cara_services::ledger::LedgerError;
+use cara_services::ledger::records::{MemoryError, Records, Remembered, Role};
+use serde_json::{Value, json};
+use std::sync::{Arc, Mutex, PoisonError};
+
+mod configuration;
+
+/// The most text that is given out of earlier conversations at once, bytes.
+const SESSION_TEXT: usize = 256 * 1024;
+
+/// The longest title of a component's question, characters, and its longest text, bytes (`wit/approvals.wit`).
+const TITLE: usize = 80;
+const DETAIL: usize = 4 * 1024;
+
+/// The powers of one call.
+pub(crate) struct TurnPowers {
+    pub(crate) records: Records,
+    pub(crate) desk: Desk,
+    pub(crate) outbound: Arc<dyn Outbound>,
+    pub(crate) configuration: Arc<Value>,
+    pub(crate) person: PersonId,
+    pub(crate) session: SessionId,
+    pub(crate) run: RunId,
+    pub(crate) call: ToolCall,
+    pub(crate) call_id: String,
+    /// What the run had seen before the call.
+    pub(crate) before: Label,
+    pub(crate) seen: Mutex<Label>,
+    pub(crate) purse: Purse,
+    pub(crate) thinker: Arc<dyn Thinker>,
+    pub(crate) company: Company,
+}
+
+impl TurnPowers {
+    /// What the call has read through its powers.
+    pub(crate) fn seen(&self) -> Label {
+        *self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn saw(&self, label: Label) {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        *seen = seen.join(label);
+    }
+
+    /// Asks a person about something that the approval of the call does not cover.
+    async fn ask_person(&self, what: &ToolCall, why: String) -> Result<Settled, Refusal> {
+        let asked = Asked {
+            id: String::new(),
+            component: what.component.to_string(),
+            digest: hex::encode(what.digest),
+            tool: what.tool.to_string(),
+            arguments: what.arguments.clone(),
+            destination: what.destination.clone(),
+            session: what.session.to_string(),
+            seen: self.before.join(self.seen()),
+            why: vec![why],
+            always: None,
+            within_session: false,
+            deadline_ms: self.desk.deadline_ms(),
+        };
+        let question = Question {
+            binding: what.binding(),
+            session: &self.session,
+            run: &self.run,
+            call: &self.call_id,
+            person: &self.person,
+            asked,
+        };
+        let asked = self.desk.ask(question, None, &*self.company.approver, &*self.company.listen).await;
+        asked.map(|(_, settled)| settled).map_err(|failure| unavailable(&failure.message))
+    }
+
+    /// A call of the host's own kind in the name of the component, for a question of its own.
+    fn own_call(&self, tool: &str, arguments: &Value, destination: Option<String>) -> Result<ToolCall, Refusal> {
+        let tool = ToolName::parse(tool).map_err(|error| Refusal::new(Rule::Invalid, error.to_string()))?;
+        Ok(ToolCall { tool, arguments: canonical(arguments), destination, ..self.call.clone() })
+    }
+
+    /// Whether the approved call was for exactly this message: its destination, and its text among the arguments.
+    fn covers(&self, to: &str, text: &str) -> bool {
+        let arguments: Value = serde_json::from_str(&self.call.arguments).unwrap_or(Value::Null);
+        let says =
+            arguments.as_object().is_some_and(|fields| fields.values().any(|value| value.as_str() == Some(text)));
+        self.call.destination.as_deref() == Some(to) && says
+    }
+}
+
+#[async_trait::async_trait]
+impl Powers for TurnPowers {
+    async fn ask(&self, by: Powered, question: Asking) -> Result<Decision, Refusal> {
+        if question.title.chars().count() > TITLE || question.detail.len() > DETAIL {
+            let text = format!(
+                "a question of component `{}` is longer than {TITLE} characters and {DETAIL} bytes",
+                by.component()
+            );
+            return Err(Refusal::new(Rule::Invalid, text));
+        }
+        let what = json!({ "question": question.title, "detail": question.detail });
+        let what = self.own_call("question", &what, None)?;
+        Ok(match self.ask_person(&what, format!("component `{}` asks", by.component())).await? {
+            Settled::Allowed { .. } => Decision::Allowed,
+            Settled::Denied { reason, .. } => Decision::Denied(reason),
+        })
+    }
+
+    async fn attachment(&self, _: Powered, id: String) -> Result<Blob, Refusal> {
+        let found = self.records.attachment(&self.session, &id).await.map_err(ledger)?;
+        let found = found.ok_or_else(|| {
+            let id: String = id.chars().take(64).flat_map(char::escape_default).collect();
+            Refusal::new(Rule::Invalid, format!("this conversation has no attachment `{id}`"))
+        })?;
+        self.saw(found.attachment.label.private());
+        let name = Some(found.attachment.name).filter(|name| !name.is_empty());
+        Ok(Blob { media_type: found.attachment.media_type, name, data: found.content })
+    }
+
+    async fn configuration(&self, _: Powered, path: String) -> Result<Option<String>, Refusal> {
+        self.saw(Label::of(Source::Operator).private());
+        Ok(configuration::read(&self.configuration, &path).map(|value| value.to_string()))
+    }
+
+    async fn remember(&self, _: Powered, key: String, value: String) -> Result<(), Refusal> {
+        let label = self.before.join(Label::of(Source::Model));
+        self.records.memory(&self.person).write(&key, &value, label).await.map_err(memory)
+    }
+
+    async fn recall(&self, _: Powered, key: String) -> Result<Option<Entry>, Refusal> {
+        let found = self.records.memory(&self.person).read(&key).await.map_err(memory)?;
+        Ok(found.map(|found| self.remembered(found)))
+    }
+
+    async fn forget(&self, _: Powered, key: String) -> Result<bool, Refusal> {
+        self.records.memory(&self.person).delete(&key).await.map_err(memory)
+    }
+
+    async fn remembered(&self, _: Powered, prefix: String) -> Result<Vec<String>, Refusal> {
+        let memory_of = self.records.memory(&self.person);
+        let keys = memory_of.keys(&prefix).await.map_err(memory)?;
+        for key in &keys {
+            if let Some(found) = memory_of.read(key).await.map_err(memory)? {
+                self.saw(found.label.private());
+            }
+        }
+        Ok(keys)
+    }
+
+    async fn search(&self, _: Powered, query: String, most: u32) -> Result<Vec<Entry>, Refusal> {
+        let found = self.records.memory(&self.person).search(&query, most).await.map_err(memory)?;
+        Ok(found.into_iter().map(|found| self.remembered(found)).collect())
+    }
+
+    async fn send(&self, by: Powered, to: Address, message: Message) -> Result<Receipt, Refusal> {
+        let (address, text) = (address_text(&to), words(&message.content));
+        if !self.covers(&address, &text) {
+            let what = json!({ "to": address, "text": text, "parts": message.content.len() });
+            let what = self.own_call("message", &what, Some(address.clone()))?;
+            let why = format!("component `{}` sends what the call does not name", by.component());
+            if let Settled::Denied { by, reason } = self.ask_person(&what, why).await? {
+                let reason = reason.map(|reason| format!(": {reason}")).unwrap_or_default();
+                return Err(Refusal::new(
+                    Rule::Denied,
+                    format!("the message to `{address}` was denied by {by}{reason}"),
+                ));
+            }
+        }
+        self.outbound.send(to, message).await
+    }
+
+    async fn complete(&self, by: Powered, request: Request) -> Result<Response, Refusal> {
+        let most = request.max_output_tokens.unwrap_or(2_048).min(self.thinker.context_tokens() / 4).max(64);
+        let full = Full {
+            model: self.thinker.model().to_owned(),
+            system: request.system,
+            messages: request.messages.into_iter().filter(|message| message.role != SentRole::System).collect(),
+            tools: Vec::new(),
+            tool_choice: ToolChoice::None,
+            max_output_tokens: Some(most),
+            temperature: None,
+            stop: Vec::new(),
+            effort: None,
+        };
+        let mut text = String::new();
+        let mut take = |event: Event| {
+            if let Event::Text(piece) = event {
+                text.push_str(&piece);
+            }
+        };
+        let paid = self.purse.complete(&*self.thinker, full, &Estimate::default(), &mut take).await;
+        let paid = paid.map_err(|failure| {
+            Refusal::new(
+                Rule::Unavailable,
+                format!("the model that `{}` asked did not answer: {}", by.component(), failure.message),
+            )
+        })?;
+        self.purse.settle(&paid).await.map_err(|failure| unavailable(&failure.message))?;
+        self.saw(Label::of(Source::Model));
+        let usage = Usage { input: paid.spent.input, output: paid.spent.output, cache_read: 0, cache_write: 0 };
+        Ok(Response { text: cara_kernel::without_placeholders(&text).into_owned(), usage })
+    }
+
+    async fn recent(&self, _: Powered, most: u32) -> Result<Vec<Listed>, Refusal> {
+        let found = self.records.recent_sessions(Some(&self.person), most.clamp(1, 100)).await.map_err(ledger)?;
+        let listed = found.into_iter().map(|session| {
+            self.saw(session.label.private());
+            Listed {
+                id: session.id.to_string(),
+                title: session.title,
+                began_ms: session.began_ms,
+                changed_ms: session.changed_ms,
+                messages: u32::try_from(session.messages).unwrap_or(u32::MAX),
+            }
+        });
+        Ok(listed.collect())
+    }
+
+    async fn read(&self, _: Powered, id: String, first: u32, most: u32) -> Result<Vec<Line>, Refusal> {
+        let unknown = || {
+            let id: String = id.chars().take(64).flat_map(char::escape_default).collect();
+            Refusal::new(Rule::Invalid, format!("this person has no conversation `{id}`"))
+        };
+        let session = SessionId::parse(&id).map_err(|_| unknown())?;
+        let stored = self.records.session(&session).await.map_err(ledger)?;
+        stored.filter(|stored| stored.person == self.person).ok_or_else(unknown)?;
+        let messages = self.records.messages(&session, u64::from(first.max(1)), most.clamp(1, 100)).await;
+        let (mut lines, mut bytes) = (Vec::new(), 0);
+        for message in messages.map_err(ledger)? {
+            let parts: Vec<Part> = serde_json::from_value(message.body).unwrap_or_default();
+            let text = spoken(&parts);
+            bytes += text.len();
+            if bytes > SESSION_TEXT {
+                break;
+            }
+            self.saw(message.label.private());
+            let role = match message.role {
+                Role::User => SentRole::User,
+                Role::Assistant => SentRole::Assistant,
+                Role::Tool => SentRole::Tool,
+            };
+            let place = u32::try_from(message.place).unwrap_or(u32::MAX);
+            lines.push(Line { place, role, text, at_ms: message.at_ms });
+        }
+        Ok(lines)
+    }
+}
+
+impl TurnPowers {
+    fn remembered(&self, found: Remembered) -> Entry {
+        self.saw(found.label.private());
+        Entry { key: found.key, value: found.value, changed_ms: found.changed_ms }
+    }
+}
+
+/// The words of a message that is to be sent; what else is in it is counted, and so never covered by a call.
+fn words(content: &[Content]) -> String {
+    let words = content.iter().map(|content| match content {
+        Content::Text(text) => text.as_str(),
+        Content::Image(_) | Content::Audio(_) | Content::File(_) => "\u{fffc}",
+    });
+    words.collect::<Vec<_>>().join("\n")
+}
+
+/// What was said in a message, without reasoning and blobs.
+fn spoken(parts: &[Part]) -> String {
+    let said = parts.iter().filter_map(|part| match &part.body {
+        Body::Text { text } => Some(text.clone()),
+        Body::ToolResult { name, text, .. } => Some(format!("[{name}] {text}")),
+        Body::ToolCall { name, arguments, .. } => Some(format!("[calls {name} {arguments}]")),
+        Body::Attachment { id, media_type, .. } => Some(format!("[attachment {id}, {media_type}]")),
+        Body::Thinking { .. } => None,
+    });
+    said.collect::<Vec<_>>().join("\n")
+}
+
+fn unavailable(text: &str) -> Refusal {
+    Refusal::new(Rule::Unavailable, text.to_owned())
+}
+
+/// A component learns that the ledger failed, not how.
+fn ledger(error: LedgerError) -> Refusal {
+    tracing::warn!(%error, "the ledger failed in a tool's call");
+    unavailable("what the assistant keeps cannot be used now").hint("the host's log says why")
+}
+
+fn memory(error: MemoryError) -> Refusal {
+    match error {
+        MemoryError::Refused(refusal) => refusal,
+        MemoryError::Ledger(error) => ledger(error),
+    }
+}

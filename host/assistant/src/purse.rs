@@ -1,0 +1,186 @@
+//! Spends the budget: reserves before a model is asked, settles with what it used, and cuts it off where that is too
+//! much.
+
+use crate::event::{Failure, Usage};
+use crate::prompt::Estimate;
+use crate::session::lost;
+use crate::thinker::Thinker;
+use cara_authority::RunId;
+use cara_authority::budget::{Amount, Budgets, Micros, Tokens};
+use cara_kernel::bindings::provider::{Outcome, Request};
+use cara_kernel::bindings::turn::Event;
+use cara_kernel::exports::provider::EVENTS_AHEAD;
+use cara_services::clock::Clock;
+use cara_services::ledger::records::{Limit, Records, Reservation, ReservationId, ReserveError, Scope, Spent};
+use tokio::sync::mpsc;
+
+/// One day, milliseconds.
+const DAY_MS: u64 = 24 * 3_600 * 1_000;
+
+/// An answer shorter than this is not worth asking for.
+const SHORTEST: u32 = 64;
+
+/// The purse of one run.
+#[derive(Clone)]
+pub(crate) struct Purse {
+    pub(crate) records: Records,
+    pub(crate) budgets: Budgets,
+    pub(crate) clock: Clock,
+    pub(crate) run: RunId,
+}
+
+/// An answer that came to its end, and what is still to be settled for it.
+pub(crate) struct Paid {
+    pub(crate) outcome: Outcome,
+    pub(crate) usage: Option<Usage>,
+    pub(crate) reservation: ReservationId,
+    pub(crate) spent: Spent,
+}
+
+impl Purse {
+    /// Asks a model, under the budget. What it used is settled by the caller, with what else it has to write.
+    pub(crate) async fn complete(
+        &self,
+        thinker: &dyn Thinker,
+        mut request: Request,
+        estimate: &Estimate,
+        take: &mut (dyn FnMut(Event) + Send),
+    ) -> Result<Paid, Failure> {
+        let prompt = estimate.request(&request);
+        let wanted = request.max_output_tokens.unwrap_or(SHORTEST);
+        let (reservation, most) = self.reserve(thinker, prompt, wanted).await?;
+        request.max_output_tokens = Some(most);
+        let reserved = u64::from(prompt) + u64::from(most);
+        let mut usage: Option<Usage> = None;
+        let mut bytes = 0_usize;
+        let answered = {
+            let (sender, mut events) = mpsc::channel(EVENTS_AHEAD);
+            let mut call = std::pin::pin!(thinker.complete(request, sender));
+            let mut watch = |event: Event| {
+                bytes += size(&event);
+                if let Event::Usage(tokens) = &event {
+                    usage = Some((*tokens).into());
+                }
+                let over = usage.is_some_and(|usage| usage.input + usage.output > reserved);
+                take(event);
+                over
+            };
+            loop {
+                tokio::select! {
+                    biased;
+                    Some(event) = events.recv() => {
+                        if watch(event) && self.is_limited() {
+                            break Err(Failure::own("budget", "the answer was cut off: it used more than was reserved for it\nhint: raise the budget in `config.toml`"));
+                        }
+                    }
+                    answered = &mut call => {
+                        while let Ok(event) = events.try_recv() {
+                            watch(event);
+                        }
+                        break answered;
+                    }
+                }
+            }
+        };
+        // A vendor that says nothing is taken at what the host counts.
+        let tokens = usage.map_or(
+            Tokens { input: prompt.into(), output: estimate.text(bytes).into(), ..Tokens::default() },
+            |usage| Tokens {
+                input: usage.input,
+                output: usage.output,
+                cache_read: usage.cache_read,
+                cache_write: usage.cache_write,
+            },
+        );
+        let spent = Spent {
+            input: tokens.input,
+            output: tokens.output,
+            micros: thinker.price().map(|price| price.of(tokens).0),
+        };
+        match answered {
+            Ok(outcome) => Ok(Paid { outcome, usage, reservation, spent }),
+            Err(failure) => {
+                let nothing = usage.is_none() && bytes == 0;
+                let settled = if nothing {
+                    self.records.release(&reservation).await
+                } else {
+                    self.records.settle(&reservation, spent).await
+                };
+                settled.map_err(lost)?;
+                Err(failure)
+            }
+        }
+    }
+
+    /// Settles what an answer used.
+    pub(crate) async fn settle(&self, paid: &Paid) -> Result<(), Failure> {
+        self.records.settle(&paid.reservation, paid.spent).await.map_err(lost)
+    }
+
+    fn is_limited(&self) -> bool {
+        let Budgets { run, session, day, component } = &self.budgets;
+        [run, session, day].into_iter().chain(component.values()).any(|a| a.tokens.is_some() || a.dollars.is_some())
+    }
+
+    /// Reserves for an answer of `wanted` tokens, or of as many as are left.
+    async fn reserve(&self, thinker: &dyn Thinker, prompt: u32, wanted: u32) -> Result<(ReservationId, u32), Failure> {
+        let price = thinker.price();
+        if price.is_none() && self.budgets.limits_money(thinker.component()) {
+            let (component, model) = (thinker.component(), thinker.model());
+            return Err(Failure::own(
+                "budget",
+                format!(
+                    "a budget in dollars is set, and the price of `{component}:{model}` is not known\nhint: add a `[[price]]` for it to `prices.toml` in the home folder"
+                ),
+            ));
+        }
+        let limits = self.limits(thinker);
+        let mut most = wanted;
+        loop {
+            let tokens = Tokens { input: prompt.into(), output: most.into(), ..Tokens::default() };
+            let reservation = Reservation {
+                run: self.run.clone(),
+                component: thinker.component().clone(),
+                model: thinker.model().to_owned(),
+                tokens: tokens.input + tokens.output,
+                micros: price.map(|price| price.of(tokens).0),
+            };
+            match self.records.reserve(&reservation, &limits).await {
+                Ok(id) => return Ok((id, most)),
+                Err(ReserveError::OverBudget(_)) if most / 2 >= SHORTEST => most /= 2,
+                Err(ReserveError::OverBudget(over)) => return Err(Failure::own("budget", over.to_string())),
+                Err(ReserveError::Ledger(error)) => return Err(lost(error)),
+            }
+        }
+    }
+
+    fn limits(&self, thinker: &dyn Thinker) -> Vec<Limit> {
+        let today = self.clock.now_ms() / DAY_MS * DAY_MS;
+        let limit = |scope, since_ms, amount: &Amount| {
+            let micros = amount.dollars.map(|Micros(micros)| micros);
+            (amount.tokens.is_some() || micros.is_some()).then_some(Limit {
+                scope,
+                since_ms,
+                tokens: amount.tokens,
+                micros,
+            })
+        };
+        let own = self.budgets.component.get(thinker.component());
+        let all = [
+            limit(Scope::Run, 0, &self.budgets.run),
+            limit(Scope::Session, 0, &self.budgets.session),
+            limit(Scope::Total, today, &self.budgets.day),
+            own.and_then(|amount| limit(Scope::Component, today, amount)),
+        ];
+        all.into_iter().flatten().collect()
+    }
+}
+
+fn size(event: &Event) -> usize {
+    match event {
+        Event::Text(text) | Event::Thinking(text) => text.len(),
+        Event::Thought(thought) => thought.signature.as_ref().map_or(0, String::len),
+        Event::ToolCall(call) => call.name.len() + call.arguments.len(),
+        Event::ToolStart(_) | Event::ToolFragment(_) | Event::Usage(_) => 0,
+    }
+}

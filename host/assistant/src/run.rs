@@ -1,0 +1,248 @@
+//! A run: one message of a person, and all that is done to answer it.
+//!
+//! ```text
+//! fit (compaction) ─→ think (purse, provider) ─→ text: done
+//!        ▲                     └─→ tool calls ─→ decide ─→ desk ─→ act ─→ results ─┐
+//!        └──────────────────────────────────────────────────────────────────────────┘
+//! ```
+
+mod act;
+mod compact;
+mod decide;
+
+mod think;
+
+use crate::assistant::{Assistant, Company};
+use crate::event::{Ending, Failure, TurnEvent};
+use crate::fence::Fence;
+use crate::part::{Body, Part, Role};
+use crate::prompt::Prompt;
+use crate::purse::Purse;
+use crate::session::{Session, lost, stored};
+use crate::thinker::Thinker;
+use cara_authority::{Label, RunId};
+use cara_kernel::bindings::types::ToolDefinition;
+use cara_services::ledger::records::{CallState, FinishedCall, RunState};
+use serde_json::json;
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// A run under way.
+pub(crate) struct Run<'a> {
+    assistant: &'a Assistant,
+    session: &'a mut Session,
+    thinker: &'a Arc<dyn Thinker>,
+    company: Company,
+    id: RunId,
+    purse: Purse,
+    fence: Fence,
+    tools: Vec<ToolDefinition>,
+    /// Ids of calls that were used in this run.
+    used: HashSet<String>,
+    /// How many links out of what was read were followed.
+    followed: u32,
+    /// Time in which a person was waited for.
+    waited: Duration,
+    began: Instant,
+    shown: Label,
+}
+
+impl<'a> Run<'a> {
+    pub(crate) fn new(
+        assistant: &'a Assistant,
+        session: &'a mut Session,
+        thinker: &'a Arc<dyn Thinker>,
+        id: RunId,
+        company: Company,
+    ) -> Result<Self, Failure> {
+        let mut random = [0; 16];
+        getrandom::fill(&mut random).map_err(|error| Failure::own("random", error.to_string()))?;
+        let purse = Purse {
+            records: assistant.records.clone(),
+            budgets: assistant.budgets.clone(),
+            clock: assistant.services.clock,
+            run: id.clone(),
+        };
+        Ok(Self {
+            tools: assistant.toolbox.definitions(),
+            fence: Fence::new(random),
+            used: HashSet::new(),
+            followed: 0,
+            waited: Duration::ZERO,
+            began: Instant::now(),
+            shown: Label::NONE,
+            assistant,
+            session,
+            thinker,
+            company,
+            id,
+            purse,
+        })
+    }
+
+    /// Goes on until the model has answered.
+    pub(crate) async fn go(mut self) -> Result<Ending, Failure> {
+        let cancel = self.company.cancel.clone();
+        let ended = tokio::select! {
+            biased;
+            () = cancel.cancelled() => Err(Failure::own("cancelled", "the run was stopped")),
+            ended = self.turns() => ended,
+        };
+        self.close(ended).await
+    }
+
+    /// Goes on where a process that died left it.
+    pub(crate) async fn take_up(mut self) -> Result<Ending, Failure> {
+        let cancel = self.company.cancel.clone();
+        let ended = tokio::select! {
+            biased;
+            () = cancel.cancelled() => Err(Failure::own("cancelled", "the run was stopped")),
+            ended = async {
+                self.finish_round().await?;
+                self.turns().await
+            } => ended,
+        };
+        self.close(ended).await
+    }
+
+    async fn turns(&mut self) -> Result<Ending, Failure> {
+        let limits = self.assistant.limits;
+        for _ in 0..limits.turns {
+            self.tell_seen();
+            let answer = self.think().await?;
+            let calls = answer.calls();
+            if calls.is_empty() {
+                return self.answered(answer).await;
+            }
+            self.round(answer, calls).await?;
+            if self.time_left().is_zero() {
+                let most = limits.wall.as_secs();
+                return Err(Failure::own(
+                    "limit",
+                    format!("the run took longer than {most} s\nhint: raise `wall` in `[run]`"),
+                ));
+            }
+        }
+        let most = limits.turns;
+        Err(Failure::own(
+            "limit",
+            format!("the model was asked {most} times and wants more\nhint: raise `turns` in `[run]`, or say `go on`"),
+        ))
+    }
+
+    /// The last answer: it, what it cost and the end of the run are one commit.
+    async fn answered(&mut self, answer: think::Answer) -> Result<Ending, Failure> {
+        let message = stored(Role::Assistant, &answer.parts);
+        let settle = Some((&answer.paid.reservation, answer.paid.spent));
+        let ended = self.assistant.records.end_run(&self.id, &[message], RunState::Done, None, settle).await;
+        ended.map_err(lost)?;
+        self.session.push(Role::Assistant, answer.parts);
+        Ok(Ending::new(self.id.to_string(), answer.paid.outcome, answer.paid.usage))
+    }
+
+    /// Writes down how a run ended that was not answered, and leaves a conversation that can go on.
+    async fn close(&mut self, ended: Result<Ending, Failure>) -> Result<Ending, Failure> {
+        let Err(failure) = ended else { return ended };
+        let state = if failure.kind == "cancelled" { RunState::Cancelled } else { RunState::Failed };
+        let closed = async {
+            self.interrupt_round().await?;
+            let reason = Some(failure.message.as_str());
+            self.assistant.records.end_run(&self.id, &[], state, reason, None).await.map_err(lost)?;
+            if self.session.messages.last().is_some_and(|last| last.role == Role::User) {
+                self.session.messages.pop();
+            }
+            Ok::<(), Failure>(())
+        };
+        if let Err(worse) = closed.await {
+            tracing::warn!(run = %self.id, error = %worse, "the end of a run could not be written down");
+        }
+        Err(failure)
+    }
+
+    /// Calls that were asked for and have no result get one, so that every call of a conversation has its pair.
+    async fn interrupt_round(&mut self) -> Result<(), Failure> {
+        let open = self.open_calls();
+        if open.is_empty() {
+            return Ok(());
+        }
+        let known = self.assistant.records.calls(&self.id).await.map_err(lost)?;
+        let (mut parts, mut finished) = (Vec::new(), Vec::new());
+        for (call_id, name) in open {
+            let call = known.iter().find(|call| call.call_id == call_id);
+            let text = match call {
+                Some(call) if call.state == CallState::Started && call.lasting => {
+                    "interrupted: it is not known whether this happened; look before doing it again"
+                }
+                _ => "not done: the run was stopped before it",
+            };
+            if let Some(call) = call.filter(|call| !call.state.is_ended()) {
+                let state = CallState::Interrupted;
+                let (call_id, result, label) = (call.call_id.clone(), json!(text), Label::NONE);
+                finished.push(FinishedCall { call_id, state, result, label });
+            }
+            let label = Label::of(cara_authority::Source::Tool);
+            parts.push(Part { label, body: Body::ToolResult { id: call_id, name, text: text.into(), failed: true } });
+        }
+        let message = stored(Role::Tool, &parts);
+        self.assistant.records.end_calls(&self.id, &finished, &message).await.map_err(lost)?;
+        self.session.push(Role::Tool, parts);
+        Ok(())
+    }
+
+    /// The calls of the last message, when they have no results yet.
+    fn open_calls(&self) -> Vec<(String, String)> {
+        let Some(last) = self.session.messages.last().filter(|last| last.role == Role::Assistant) else {
+            return Vec::new();
+        };
+        let call = |part: &Part| match &part.body {
+            Body::ToolCall { id, name, .. } => Some((id.clone(), name.clone())),
+            _ => None,
+        };
+        last.parts.iter().filter_map(call).collect()
+    }
+
+    /// What the model is shown now.
+    fn prompt(&self) -> Prompt<'_> {
+        Prompt {
+            system: self.session.circumstances.system.as_deref(),
+            summary: self.session.summary.as_ref(),
+            messages: &self.session.messages,
+            attachments: &self.session.blobs,
+            tools: &self.tools,
+        }
+    }
+
+    /// What the run has seen.
+    fn seen(&self) -> Label {
+        self.session.seen()
+    }
+
+    fn tell(&self, event: TurnEvent) {
+        (self.company.listen)(event);
+    }
+
+    fn tell_seen(&mut self) {
+        let seen = self.seen();
+        if seen != self.shown {
+            self.shown = seen;
+            self.tell(TurnEvent::Seen { label: seen });
+        }
+    }
+
+    /// Says and writes down what a guard found.
+    pub(crate) async fn note(&self, place: &'static str, rules: Vec<String>) -> Result<(), Failure> {
+        if rules.is_empty() {
+            return Ok(());
+        }
+        let detail = json!({ "place": place, "rules": rules });
+        self.assistant.records.ledger().append("guard", self.id.as_str(), detail).await.map_err(lost)?;
+        self.tell(TurnEvent::Guard { place, rules });
+        Ok(())
+    }
+
+    fn time_left(&self) -> Duration {
+        (self.assistant.limits.wall + self.waited).saturating_sub(self.began.elapsed())
+    }
+}

@@ -1,0 +1,354 @@
+//! A round of calls: written down, asked about where need be, made, and their results told to the model.
+
+use super::Run;
+use super::decide::{Plan, Planned};
+use super::think::Answer;
+use crate::desk::{Question, Settled};
+use crate::event::{Failure, TurnEvent};
+use crate::part::{Body, Part, Role};
+use crate::powers::TurnPowers;
+use crate::session::{lost, stored};
+use cara_authority::{Approved, Label, Source, Then, Ticket, ToolCall};
+use cara_kernel::CallServices;
+use cara_kernel::bindings::tool::Context;
+use cara_kernel::bindings::types::Content;
+use cara_kernel::without_placeholders;
+use cara_services::ledger::records::{CallState, FinishedCall, NewAttachment, NewCall, StartRefused};
+use futures_util::stream::{FuturesOrdered, StreamExt};
+use serde_json::json;
+use std::sync::{Arc, Mutex};
+use tokio::time::Instant;
+
+/// How many calls that only read are made at once.
+const AT_ONCE: usize = 8;
+
+/// What came of a call.
+pub(super) struct Outcome {
+    id: String,
+    name: String,
+    text: String,
+    label: Label,
+    failed: bool,
+    /// How the ledger shall keep it; none when it was no call, or is kept already.
+    state: Option<CallState>,
+}
+
+impl Run<'_> {
+    /// Makes the calls of an answer.
+    pub(super) async fn round(&mut self, answer: Answer, calls: Vec<(String, String, String)>) -> Result<(), Failure> {
+        self.purse.settle(&answer.paid).await?;
+        let mut plans = Vec::with_capacity(calls.len());
+        for (id, name, arguments) in calls {
+            plans.push(self.plan(id, name, &arguments).await?);
+        }
+        let records: Vec<NewCall> = plans
+            .iter()
+            .filter_map(|plan| if let Plan::Call(planned) = plan { Some(planned.record()) } else { None })
+            .collect::<Result<_, _>>()?;
+        let message = stored(Role::Assistant, &answer.parts);
+        self.assistant.records.propose(&self.id, &message, &records).await.map_err(lost)?;
+        self.session.push(Role::Assistant, answer.parts);
+        let results = self.make(plans).await?;
+        self.end_round(results).await
+    }
+
+    /// After a restart: makes what was not made, and says of the rest what is known.
+    pub(super) async fn finish_round(&mut self) -> Result<(), Failure> {
+        let open = self.open_calls();
+        if open.is_empty() {
+            return Ok(());
+        }
+        let known = self.assistant.records.calls(&self.id).await.map_err(lost)?;
+        self.used.extend(known.iter().map(|call| call.call_id.clone()));
+        let arguments = self.open_arguments();
+        let (mut results, mut again) = (Vec::new(), Vec::new());
+        for (id, name) in open {
+            let call = known.iter().find(|call| call.call_id == id);
+            let told = |text: &str, label, state, failed| Outcome {
+                id: id.clone(),
+                name: name.clone(),
+                text: text.into(),
+                label,
+                failed,
+                state,
+            };
+            match call {
+                Some(call) if call.state == CallState::Started && call.lasting => results.push(told(
+                    "interrupted: the host was restarted while this was under way; it is not known whether it happened. Look before doing it again.",
+                    Label::of(Source::Tool),
+                    Some(CallState::Interrupted),
+                    true,
+                )),
+                Some(call) if call.state.is_ended() && call.result.is_some() => {
+                    let text = call.result.as_ref().and_then(|result| result.as_str()).unwrap_or_default();
+                    results.push(told(text, call.label, None, call.state != CallState::Done));
+                }
+                Some(call) if call.state == CallState::Denied => {
+                    results.push(told("denied by the policy", Label::of(Source::Tool), None, true));
+                }
+                _ => {
+                    let written = arguments.iter().find(|(call, _)| *call == id).map_or("", |(_, written)| written);
+                    again.push(self.plan(id, name, written).await?);
+                }
+            }
+        }
+        results.extend(self.make(again).await?);
+        self.end_round(results).await
+    }
+
+    fn open_arguments(&self) -> Vec<(String, String)> {
+        let last = self.session.messages.last();
+        let calls = last.into_iter().flat_map(|last| &last.parts).filter_map(|part| match &part.body {
+            Body::ToolCall { id, arguments, .. } => Some((id.clone(), arguments.clone())),
+            _ => None,
+        });
+        calls.collect()
+    }
+
+    /// Makes calls in their order; neighbours that only read at once.
+    async fn make(&mut self, plans: Vec<Plan>) -> Result<Vec<Outcome>, Failure> {
+        let order: Vec<String> = plans.iter().map(|plan| plan.id().to_owned()).collect();
+        let (mut results, mut reads) = (Vec::new(), Vec::new());
+        for plan in plans {
+            match plan {
+                Plan::Misfit { id, name, text } => {
+                    let label = Label::of(Source::Tool);
+                    self.tell(TurnEvent::ToolResult {
+                        id: id.clone(),
+                        name: name.clone(),
+                        text: text.clone(),
+                        failed: true,
+                        label,
+                    });
+                    results.push(Outcome { id, name, text, label, failed: true, state: None });
+                }
+                Plan::Call(planned) if planned.runs() && !planned.offered.is_lasting() => reads.push(planned),
+                Plan::Call(planned) => {
+                    results.extend(self.read_all(std::mem::take(&mut reads)).await?);
+                    results.push(self.one(*planned).await?);
+                }
+            }
+        }
+        results.extend(self.read_all(reads).await?);
+        results.sort_by_key(|result| order.iter().position(|id| *id == result.id));
+        Ok(results)
+    }
+
+    async fn read_all(&self, planned: Vec<Box<Planned>>) -> Result<Vec<Outcome>, Failure> {
+        let mut results = Vec::with_capacity(planned.len());
+        let mut waiting = planned.into_iter();
+        loop {
+            let group: Vec<Box<Planned>> = waiting.by_ref().take(AT_ONCE).collect();
+            if group.is_empty() {
+                return Ok(results);
+            }
+            let ids: Vec<&str> = group.iter().map(|planned| planned.id.as_str()).collect();
+            self.begin_reads(&ids).await?;
+            let made: FuturesOrdered<_> =
+                group.iter().map(|planned| self.call(planned, self.approved(planned))).collect();
+            let made: Vec<Result<Outcome, Failure>> = made.collect().await;
+            for result in made {
+                results.push(result?);
+            }
+        }
+    }
+
+    /// Marks reads as begun; after a restart they may have begun before, which harms nothing.
+    async fn begin_reads(&self, ids: &[&str]) -> Result<(), Failure> {
+        match self.assistant.records.start_reads(&self.id, ids).await {
+            Ok(_) => return Ok(()),
+            Err(StartRefused::Call(CallState::Started)) => {}
+            Err(refused) => return Err(Failure::own("ledger", refused.to_string())),
+        }
+        for id in ids {
+            let begun = match self.assistant.records.start(&self.id, id, None).await {
+                Err(StartRefused::Call(CallState::Started)) => self.assistant.records.restart(&self.id, id).await,
+                begun => begun,
+            };
+            begun.map_err(|refused| Failure::own("ledger", refused.to_string()))?;
+        }
+        Ok(())
+    }
+
+    /// The proof for a call that needs no person.
+    fn approved(&self, planned: &Planned) -> Result<Approved<ToolCall>, Failure> {
+        let (call, decision) = (planned.call.clone(), &planned.decision);
+        let approved = match &planned.rule {
+            Some(_) => Approved::by_stored_rule(call, decision),
+            None => Approved::by_policy(call, decision),
+        };
+        approved.map_err(|refused| Failure::own("policy", refused.to_string()))
+    }
+
+    /// One call that changes something, or that a person is asked about.
+    async fn one(&mut self, planned: Planned) -> Result<Outcome, Failure> {
+        if planned.decision.then() == Then::Deny {
+            let why = planned.decision.lines().first().map(|line| format!("{} ({})", line.why, line.name));
+            return Ok(self.denied(planned, format!("denied by the policy: {}", why.unwrap_or_default())));
+        }
+        let approved = if planned.runs() {
+            if let Some(rule) = &planned.rule {
+                self.assistant.records.use_rule(rule).await.map_err(lost)?;
+            }
+            let begun = self.assistant.records.start(&self.id, &planned.id, None).await;
+            begun.map_err(|refused| Failure::own("ledger", refused.to_string()))?;
+            self.approved(&planned)?
+        } else {
+            match self.ask_person(&planned).await? {
+                Ok(approved) => approved,
+                Err(text) => return Ok(self.denied(planned, text)),
+            }
+        };
+        self.call(&planned, Ok(approved)).await
+    }
+
+    /// Asks, and spends the answer: from here on it is used up, whatever becomes of the call.
+    async fn ask_person(&mut self, planned: &Planned) -> Result<Result<Approved<ToolCall>, String>, Failure> {
+        let binding = planned.call.binding();
+        let question = Question {
+            binding,
+            session: self.session.id(),
+            run: &self.id,
+            call: &planned.id,
+            person: self.session.person(),
+            asked: self.asked(planned),
+        };
+        let since = Instant::now();
+        let earlier = self.assistant.records.approvals_of(&self.id).await.map_err(lost)?;
+        let earlier = earlier.into_iter().rfind(|found| found.call_id == planned.id).map(|found| found.id);
+        let desk = &self.assistant.desk;
+        let (id, settled) = desk.ask(question, earlier, &*self.company.approver, &*self.company.listen).await?;
+        self.waited += since.elapsed();
+        if let Settled::Denied { by, reason } = settled {
+            let reason = reason.map(|reason| format!(": {reason}")).unwrap_or_default();
+            return Ok(Err(format!("denied by {by}{reason}. Do not try to get around this.")));
+        }
+        let begun = self.assistant.records.start(&self.id, &planned.id, Some((&id, &binding.0))).await;
+        match begun {
+            Ok(_) => {}
+            Err(StartRefused::Ledger(error)) => return Err(lost(error)),
+            Err(refused) => return Ok(Err(refused.to_string())),
+        }
+        let approved = Approved::by_person(planned.call.clone(), &planned.decision, &Ticket { binding });
+        Ok(approved.map_err(|refused| refused.to_string()))
+    }
+
+    fn denied(&self, planned: Planned, text: String) -> Outcome {
+        let (id, name) = (planned.id, planned.call.tool.to_string());
+        let label = Label::of(Source::Tool);
+        self.tell(TurnEvent::ToolResult {
+            id: id.clone(),
+            name: name.clone(),
+            text: text.clone(),
+            failed: true,
+            label,
+        });
+        Outcome { id, name, text, label, failed: true, state: Some(CallState::Denied) }
+    }
+
+    /// Makes a call that was approved.
+    async fn call(&self, planned: &Planned, approved: Result<Approved<ToolCall>, Failure>) -> Result<Outcome, Failure> {
+        let approved = approved?;
+        let Planned { offered, .. } = planned;
+        let powers = Arc::new(self.powers(planned));
+        let services = CallServices { powers: powers.clone(), ..self.assistant.services.clone() };
+        let context = Context {
+            session: self.session.id().to_string(),
+            run: self.id.to_string(),
+            time_zone: self.assistant.time_zone.clone(),
+            language: None,
+        };
+        let returned = offered.component.call_tool(&offered.grants, &services, &approved, context).await;
+        let (mut text, failed) = match returned {
+            Err(fault) => (fault.to_string(), true),
+            Ok(returned) => match returned.answer {
+                Ok(content) => (self.told(content, offered.result).await?, false),
+                Err(error) => {
+                    let refusals = returned.refusals.iter().map(|refusal| format!("\n{refusal}"));
+                    (format!("{}{}", error.message, refusals.collect::<String>()), true)
+                }
+            },
+        };
+        text = without_placeholders(&text).into_owned();
+        let (label, found) = self.assistant.lookout.label_of(&text, offered.result.join(powers.seen()));
+        self.note("tool-result", found).await?;
+        let state = Some(if failed { CallState::Failed } else { CallState::Done });
+        let (id, name) = (planned.id.clone(), approved.call().tool.to_string());
+        self.tell(TurnEvent::ToolResult { id: id.clone(), name: name.clone(), text: text.clone(), failed, label });
+        Ok(Outcome { id, name, text, label, failed, state })
+    }
+
+    fn powers(&self, planned: &Planned) -> TurnPowers {
+        let assistant = self.assistant;
+        TurnPowers {
+            records: assistant.records.clone(),
+            desk: assistant.desk.clone(),
+            outbound: assistant.outbound.clone(),
+            configuration: assistant.configuration.clone(),
+            person: self.session.person().clone(),
+            session: self.session.id().clone(),
+            run: self.id.clone(),
+            call: planned.call.clone(),
+            call_id: planned.id.clone(),
+            before: planned.seen,
+            seen: Mutex::default(),
+            purse: self.purse.clone(),
+            thinker: self.thinker.clone(),
+            company: self.company.clone(),
+        }
+    }
+
+    /// What the model is told of a result: its words, cut where they are too many; blobs become attachments.
+    async fn told(&self, content: Vec<Content>, label: Label) -> Result<String, Failure> {
+        let mut text = String::new();
+        for piece in content {
+            if !text.is_empty() {
+                text.push('\n');
+            }
+            match piece {
+                Content::Text(words) => text.push_str(&words),
+                Content::Image(blob) | Content::Audio(blob) | Content::File(blob) => {
+                    let media_type = blob.media_type;
+                    let new =
+                        NewAttachment { media_type, name: blob.name.unwrap_or_default(), content: blob.data, label };
+                    let id = self.assistant.records.attach(self.session.id(), &new).await.map_err(lost)?;
+                    text.push_str(&format!("[attachment {id}, {}]", crate::text::harmless(&new.media_type)));
+                }
+            }
+        }
+        let most = self.assistant.limits.result_bytes.min(self.thinker.context_tokens() as usize * 3 / 4);
+        if text.len() > most {
+            let (whole, at) = (text.len(), (0..=most).rev().find(|&at| text.is_char_boundary(at)).unwrap_or(0));
+            text.truncate(at);
+            text.push_str(&format!("\n[cut by the host: {at} of {whole} bytes are shown]"));
+        }
+        Ok(text)
+    }
+
+    /// Writes down a round: its results and the message with them are one commit.
+    async fn end_round(&mut self, results: Vec<Outcome>) -> Result<(), Failure> {
+        let finished: Vec<FinishedCall> = results
+            .iter()
+            .filter_map(|result| {
+                let state = result.state?;
+                Some(FinishedCall {
+                    call_id: result.id.clone(),
+                    state,
+                    result: json!(result.text),
+                    label: result.label,
+                })
+            })
+            .collect();
+        let parts: Vec<Part> = results
+            .into_iter()
+            .map(|result| {
+                let Outcome { id, name, text, label, failed, .. } = result;
+                Part { label, body: Body::ToolResult { id, name, text, failed } }
+            })
+            .collect();
+        let message = stored(Role::Tool, &parts);
+        self.assistant.records.end_calls(&self.id, &finished, &message).await.map_err(lost)?;
+        self.session.push(Role::Tool, parts);
+        Ok(())
+    }
+}

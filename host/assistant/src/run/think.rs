@@ -1,0 +1,225 @@
+//! One answer of the model: under the budget, masked as it streams, tried again where that may help.
+
+use super::Run;
+use crate::event::{Failure, TurnEvent};
+use crate::guards::output::{OutputCheck, Policy};
+use crate::inert::Inert;
+use crate::part::{Body, Part};
+use crate::purse::Paid;
+use cara_authority::{Label, Source};
+use cara_kernel::bindings::provider::Request;
+use cara_kernel::bindings::turn::Event;
+use cara_kernel::without_placeholders;
+use std::time::Duration;
+
+/// How often an answer is asked for again when nothing of it came and the failure may pass.
+const TRIES: u32 = 3;
+
+/// The longest time to wait before that; when the other side wants more, the failure is shown.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// An answer that is complete.
+pub(super) struct Answer {
+    pub(super) parts: Vec<Part>,
+    pub(super) paid: Paid,
+}
+
+impl Answer {
+    /// The calls it asks for: id, tool, arguments.
+    pub(super) fn calls(&self) -> Vec<(String, String, String)> {
+        let call = |part: &Part| match &part.body {
+            Body::ToolCall { id, name, arguments } => Some((id.clone(), name.clone(), arguments.clone())),
+            _ => None,
+        };
+        self.parts.iter().filter_map(call).collect()
+    }
+}
+
+impl Run<'_> {
+    /// Asks the model, and passes its words on as they come.
+    pub(super) async fn think(&mut self) -> Result<Answer, Failure> {
+        self.fit().await?;
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let (answered, began) = self.ask().await?;
+            let failure = match answered {
+                Ok(answer) => return Ok(answer),
+                Err(failure) => failure,
+            };
+            if failure.kind == "context-too-long" && tries < TRIES {
+                // The vendor counts more than the host: believe it, and make room.
+                self.session.estimate.measured = (self.session.estimate.measured * 1.5).min(8.0);
+                self.compact_now().await?;
+                continue;
+            }
+            let wait = Duration::from_millis(failure.retry_after_ms.unwrap_or(500 << tries));
+            if began || !failure.retry || tries >= TRIES || wait > PATIENCE.min(self.time_left()) {
+                return Err(failure);
+            }
+            tokio::time::sleep(wait).await;
+        }
+    }
+
+    /// Asks once. The flag says whether anything was shown already.
+    async fn ask(&mut self) -> Result<(Result<Answer, Failure>, bool), Failure> {
+        let most = self.answer_tokens();
+        let prompt = self.prompt();
+        let seen = prompt.label().join(Label::of(Source::Model));
+        let request = prompt.request(self.thinker.model(), &self.fence, most);
+        let estimated = self.session.estimate.request(&request);
+        let mut growing = Growing::new(seen, self.assistant.lookout.output);
+        let listen = self.company.listen.clone();
+        let listen = &*listen;
+        let answered = {
+            let mut take = |event: Event| growing.take(event, listen);
+            let left = self.time_left();
+            let asked = self.purse.complete(&**self.thinker, request, &self.session.estimate, &mut take);
+            tokio::time::timeout(left, asked).await
+        };
+        let Ok(answered) = answered else {
+            return Err(Failure::own("limit", "the run took too long\nhint: raise `wall` in `[run]`"));
+        };
+        let (parts, masked) = growing.finish(listen);
+        let began = !parts.is_empty();
+        self.note("answer", masked).await?;
+        match answered {
+            Err(failure) => Ok((Err(failure), began)),
+            Ok(paid) => {
+                if let Some(usage) = paid.usage {
+                    self.session.estimate.learn(estimated, usage.input);
+                }
+                let parts = self.unique(parts);
+                Ok((Ok(Answer { parts, paid }), began))
+            }
+        }
+    }
+
+    /// Ids of calls name them within the run; one that was used before gets another.
+    fn unique(&mut self, mut parts: Vec<Part>) -> Vec<Part> {
+        for part in &mut parts {
+            if let Body::ToolCall { id, .. } = &mut part.body {
+                let mut number = 2;
+                let given = id.clone();
+                while !self.used.insert(id.clone()) {
+                    *id = format!("{}_{number}", &given[..given.len().min(56)]);
+                    number += 1;
+                }
+            }
+        }
+        parts
+    }
+
+    /// The longest answer there is room for.
+    pub(super) fn answer_tokens(&self) -> u32 {
+        self.assistant.limits.answer_tokens.min(self.thinker.context_tokens() / 4).max(64)
+    }
+
+    /// Asks for a text that nobody is shown: a summary.
+    pub(super) async fn ask_aside(&self, request: Request) -> Result<String, Failure> {
+        let mut text = String::new();
+        let mut take = |event: Event| {
+            if let Event::Text(piece) = event {
+                text.push_str(&piece);
+            }
+        };
+        let asked = self.purse.complete(&**self.thinker, request, &self.session.estimate, &mut take);
+        let paid = tokio::time::timeout(self.time_left(), asked)
+            .await
+            .map_err(|_| Failure::own("limit", "the run took too long\nhint: raise `wall` in `[run]`"))??;
+        self.purse.settle(&paid).await?;
+        Ok(without_placeholders(&text).into_owned())
+    }
+}
+
+/// An answer as it grows: what is kept, and what is shown of it.
+struct Growing {
+    label: Label,
+    parts: Vec<Part>,
+    policy: Policy,
+    /// Masks secrets, in what is kept as well.
+    check: OutputCheck,
+    /// Which shapes were found.
+    found: Vec<String>,
+    /// Takes active content out of what is shown.
+    inert: Inert,
+}
+
+impl Growing {
+    fn new(label: Label, policy: Policy) -> Self {
+        let check = OutputCheck::new(policy);
+        Self { label, parts: Vec::new(), policy, check, found: Vec::new(), inert: Inert::new() }
+    }
+
+    fn take(&mut self, event: Event, listen: &(dyn Fn(TurnEvent) + Send + Sync)) {
+        match event {
+            Event::Text(piece) => {
+                let clean = self.check.push(&piece);
+                self.say(&clean, listen);
+            }
+            Event::Thought(thought) => {
+                let text = without_placeholders(&thought.text).into_owned();
+                self.add(Body::Thinking { text, signature: thought.signature });
+            }
+            Event::ToolCall(call) => {
+                self.flush(listen);
+                let arguments = without_placeholders(&call.arguments).into_owned();
+                listen(TurnEvent::ToolCall {
+                    id: call.id.clone(),
+                    name: call.name.clone(),
+                    arguments: arguments.clone(),
+                });
+                self.add(Body::ToolCall { id: call.id, name: call.name, arguments });
+            }
+            Event::Thinking(text) => listen(TurnEvent::Thinking { text }),
+            Event::ToolStart(start) => listen(TurnEvent::ToolStart { id: start.id, name: start.name }),
+            Event::Usage(usage) => listen(TurnEvent::Usage(usage.into())),
+            Event::ToolFragment(_) => {}
+        }
+    }
+
+    fn add(&mut self, body: Body) {
+        self.parts.push(Part { label: self.label, body });
+    }
+
+    fn say(&mut self, clean: &str, listen: &(dyn Fn(TurnEvent) + Send + Sync)) {
+        if clean.is_empty() {
+            return;
+        }
+        match self.parts.last_mut().map(|part| &mut part.body) {
+            Some(Body::Text { text }) => text.push_str(clean),
+            _ => self.add(Body::Text { text: clean.to_owned() }),
+        }
+        let shown = self.inert.push(clean);
+        if !shown.is_empty() {
+            listen(TurnEvent::Text { text: shown });
+        }
+    }
+
+    /// Lets go of what was held back.
+    fn flush(&mut self, listen: &(dyn Fn(TurnEvent) + Send + Sync)) {
+        let mut check = std::mem::replace(&mut self.check, OutputCheck::new(self.policy));
+        let rest = check.finish();
+        self.say(&rest, listen);
+        for leak in check.findings() {
+            if !self.found.iter().any(|kind| kind == leak.kind) {
+                self.found.push(leak.kind.to_owned());
+            }
+        }
+        let shown = std::mem::replace(&mut self.inert, Inert::new()).finish();
+        if !shown.is_empty() {
+            listen(TurnEvent::Text { text: shown });
+        }
+    }
+
+    /// The parts, and which shapes were found in them.
+    fn finish(mut self, listen: &(dyn Fn(TurnEvent) + Send + Sync)) -> (Vec<Part>, Vec<String>) {
+        self.flush(listen);
+        for part in &mut self.parts {
+            if let Body::Text { text } = &mut part.body {
+                *text = without_placeholders(text).into_owned();
+            }
+        }
+        (self.parts, self.found)
+    }
+}

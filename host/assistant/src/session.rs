@@ -1,0 +1,224 @@
+//! A session: the conversation of one person, as the ledger keeps it and as a model is shown it.
+
+use crate::event::Failure;
+use crate::part::{Message, Part};
+use crate::prompt::{Estimate, Summary};
+use cara_authority::{Label, PersonId, RunId, SessionId};
+use cara_kernel::bindings::types::Blob;
+use cara_services::ledger::LedgerError;
+use cara_services::ledger::records as ledger;
+use cara_services::ledger::records::{Records, Role};
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// How many messages are read from the ledger at once.
+const PAGE: u32 = 500;
+
+/// The longest title made of a person's first words, characters.
+const TITLE: usize = 60;
+
+/// Who speaks with whom, where.
+#[derive(Debug, Clone)]
+pub struct Circumstances {
+    /// Whose session it is.
+    pub person: PersonId,
+    /// The channel it is on.
+    pub channel: String,
+    /// The agent that answers.
+    pub agent: String,
+    /// The operator's instructions to it.
+    pub system: Option<String>,
+}
+
+/// A conversation in memory.
+pub struct Session {
+    id: SessionId,
+    pub(crate) circumstances: Circumstances,
+    pub(crate) messages: Vec<Message>,
+    pub(crate) summary: Option<Summary>,
+    /// What the person attached and has not been sent yet.
+    pub(crate) attached: Vec<Part>,
+    /// Bytes of what was attached since the session was opened.
+    pub(crate) blobs: BTreeMap<String, Blob>,
+    pub(crate) estimate: Estimate,
+    /// Whether the person wants a summary before the next answer.
+    pub(crate) compact_next: bool,
+}
+
+impl Session {
+    /// Begins one; its title is the person's first words.
+    pub async fn begin(records: &Records, circumstances: Circumstances, first: &str) -> Result<Self, Failure> {
+        let title = title(first);
+        let Circumstances { person, channel, agent, .. } = &circumstances;
+        let id = records.begin_session(person, channel, agent, &title).await.map_err(lost)?;
+        Ok(Self::empty(id, circumstances))
+    }
+
+    /// Opens one with everything that was said in it. Somebody else's is as if it did not exist.
+    pub async fn open(
+        records: &Records,
+        id: &SessionId,
+        circumstances: Circumstances,
+    ) -> Result<Option<Self>, Failure> {
+        let Some(stored) = records.session(id).await.map_err(lost)? else { return Ok(None) };
+        if stored.person != circumstances.person {
+            return Ok(None);
+        }
+        let mut session = Self::empty(id.clone(), circumstances);
+        session.circumstances.channel = stored.channel;
+        session.reload(records).await?;
+        Ok(Some(session))
+    }
+
+    fn empty(id: SessionId, circumstances: Circumstances) -> Self {
+        let (messages, attached) = (Vec::new(), Vec::new());
+        let (blobs, estimate) = (BTreeMap::new(), Estimate::default());
+        Self { id, circumstances, messages, summary: None, attached, blobs, estimate, compact_next: false }
+    }
+
+    /// Reads everything anew.
+    pub(crate) async fn reload(&mut self, records: &Records) -> Result<(), Failure> {
+        self.messages.clear();
+        let runs = records.runs(&self.id).await.map_err(lost)?;
+        let unanswered: Vec<RunId> = runs
+            .into_iter()
+            .filter(|run| {
+                matches!(
+                    run.state,
+                    ledger::RunState::Failed | ledger::RunState::Cancelled | ledger::RunState::Interrupted
+                )
+            })
+            .map(|run| run.id)
+            .collect();
+        let mut from = 1;
+        let mut all = Vec::new();
+        loop {
+            let page = records.messages(&self.id, from, PAGE).await.map_err(lost)?;
+            let Some(last) = page.last() else { break };
+            from = last.place + 1;
+            all.extend(page);
+        }
+        // A message that got no answer, and did nothing, would only be asked twice.
+        let alone = |run: &RunId| all.iter().filter(|message| message.run.as_ref() == Some(run)).count() == 1;
+        let skipped: Vec<RunId> = unanswered.into_iter().filter(|run| alone(run)).collect();
+        for message in all {
+            if !message.run.as_ref().is_some_and(|run| skipped.contains(run)) {
+                self.messages.push(read(message)?);
+            }
+        }
+        let summary = records.summary(&self.id).await.map_err(lost)?;
+        self.summary = summary.map(|summary| Summary {
+            upto: summary.upto_place,
+            text: summary.body.as_str().unwrap_or_default().to_owned(),
+            label: summary.label,
+        });
+        Ok(())
+    }
+
+    /// Has everything but the newest messages summed up before the next answer.
+    pub fn compact(&mut self) {
+        self.compact_next = true;
+    }
+
+    /// Tokens that the next prompt takes, about.
+    pub fn tokens(&self) -> u32 {
+        let upto = self.summary.as_ref().map_or(0, |summary| summary.upto);
+        let open = self.messages.iter().filter(|message| message.place > upto);
+        let said: u32 = open.map(|message| self.estimate.message(message)).sum();
+        let more = [self.circumstances.system.as_ref(), self.summary.as_ref().map(|summary| &summary.text)];
+        said + more.into_iter().flatten().map(|text| self.estimate.text(text.len())).sum::<u32>()
+    }
+
+    /// Its id.
+    pub fn id(&self) -> &SessionId {
+        &self.id
+    }
+
+    /// Whose it is.
+    pub fn person(&self) -> &PersonId {
+        &self.circumstances.person
+    }
+
+    /// The messages, oldest first; those that a summary stands for as well.
+    pub fn messages(&self) -> &[Message] {
+        &self.messages
+    }
+
+    /// What stands for the first messages.
+    pub fn summary(&self) -> Option<&Summary> {
+        self.summary.as_ref()
+    }
+
+    /// What a model that is shown it now has seen.
+    pub fn seen(&self) -> Label {
+        let upto = self.summary.as_ref().map_or(0, |summary| summary.upto);
+        let open = self.messages.iter().filter(|message| message.place > upto).map(Message::label);
+        open.fold(self.summary.as_ref().map_or(Label::NONE, |summary| summary.label), Label::join)
+    }
+
+    /// Takes what came into the ledger as the next message.
+    pub(crate) fn push(&mut self, role: Role, parts: Vec<Part>) {
+        let place = self.messages.last().map_or(1, |last| last.place + 1);
+        self.messages.push(Message { place, role, parts });
+    }
+
+    /// Attaches a file to the person's next message.
+    pub async fn attach(&mut self, records: &Records, blob: Blob, label: Label) -> Result<String, Failure> {
+        let new = ledger::NewAttachment {
+            media_type: blob.media_type.clone(),
+            name: blob.name.clone().unwrap_or_default(),
+            content: blob.data.clone(),
+            label,
+        };
+        let id = records.attach(&self.id, &new).await.map_err(lost)?;
+        let body = crate::part::Body::Attachment {
+            id: id.clone(),
+            media_type: blob.media_type.clone(),
+            name: blob.name.clone(),
+        };
+        self.attached.push(Part { label, body });
+        self.blobs.insert(id.clone(), blob);
+        Ok(id)
+    }
+
+    /// The last run of the session that did not end, and was left by a process.
+    pub(crate) async fn unfinished(&self, records: &Records) -> Result<Option<ledger::Run>, Failure> {
+        let runs = records.runs(&self.id).await.map_err(lost)?;
+        Ok(runs.into_iter().rfind(|run| run.state == ledger::RunState::Running))
+    }
+}
+
+/// The person's first words as a title.
+fn title(text: &str) -> String {
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let line: String = words.join(" ").chars().filter(|c| !c.is_control()).collect();
+    let mut title: String = line.chars().take(TITLE).collect();
+    if title.len() < line.len() {
+        title.push('…');
+    }
+    if title.is_empty() { "untitled".into() } else { title }
+}
+
+fn read(message: ledger::Message) -> Result<Message, Failure> {
+    let mut parts: Vec<Part> = serde_json::from_value(message.body)
+        .map_err(|error| Failure::own("ledger", format!("message {} cannot be read: {error}", message.place)))?;
+    // The ledger's own label is the sum; a part never has less than what was joined to the whole later.
+    if let Some(first) = parts.first_mut()
+        && !crate::part::label_of(std::slice::from_ref(first)).includes(message.label)
+        && message.role == Role::Assistant
+    {
+        first.label = first.label.join(message.label);
+    }
+    Ok(Message { place: message.place, role: message.role, parts })
+}
+
+/// Parts as the ledger keeps them.
+pub(crate) fn stored(role: Role, parts: &[Part]) -> ledger::NewMessage {
+    let body = serde_json::to_value(parts).unwrap_or(Value::Null);
+    ledger::NewMessage { role, body, label: crate::part::label_of(parts) }
+}
+
+/// The ledger failed: nothing goes on without it.
+pub(crate) fn lost(error: LedgerError) -> Failure {
+    Failure::own("ledger", error.to_string())
+}

@@ -1,0 +1,76 @@
+//! Who thinks: a model behind a provider component, or anything else that answers a request with events.
+
+use crate::event::Failure;
+use cara_authority::budget::Price;
+use cara_authority::{ComponentId, Grants};
+use cara_kernel::bindings::provider::{Model, Outcome, Request};
+use cara_kernel::bindings::turn::Event;
+use cara_kernel::{CallServices, Component};
+use std::sync::Arc;
+use tokio::sync::mpsc;
+
+/// Answers requests. Dropping the future of [`Thinker::complete`] ends the answer at once.
+#[async_trait::async_trait]
+pub trait Thinker: Send + Sync {
+    /// The component that answers, for budgets and the audit log.
+    fn component(&self) -> &ComponentId;
+    /// Which of its models.
+    fn model(&self) -> &str;
+    /// How many tokens the model takes, prompt and answer together.
+    fn context_tokens(&self) -> u32;
+    /// What it costs, when that is known.
+    fn price(&self) -> Option<Price>;
+    /// Answers. Events come in order; an error after some of them means the answer is incomplete.
+    async fn complete(&self, request: Request, events: mpsc::Sender<Event>) -> Result<Outcome, Failure>;
+    /// The models on offer where this one comes from.
+    async fn models(&self) -> Result<Vec<Model>, Failure>;
+}
+
+/// A model behind a provider component.
+#[derive(Clone)]
+pub struct Provider {
+    /// The component.
+    pub component: Arc<Component>,
+    /// What it may do.
+    pub grants: Arc<Grants>,
+    /// The gates it goes through.
+    pub services: CallServices,
+    /// The model.
+    pub model: String,
+    /// How many tokens it takes.
+    pub context_tokens: u32,
+    /// What it costs.
+    pub price: Option<Price>,
+}
+
+#[async_trait::async_trait]
+impl Thinker for Provider {
+    fn component(&self) -> &ComponentId {
+        self.component.id()
+    }
+
+    fn model(&self) -> &str {
+        &self.model
+    }
+
+    fn context_tokens(&self) -> u32 {
+        self.context_tokens
+    }
+
+    fn price(&self) -> Option<Price> {
+        self.price
+    }
+
+    async fn complete(&self, request: Request, events: mpsc::Sender<Event>) -> Result<Outcome, Failure> {
+        let returned = self.component.complete(&self.grants, &self.services, request, events).await;
+        let returned = returned.map_err(|fault| Failure::fault(&fault))?;
+        let refusals: Vec<String> = returned.refusals.iter().map(ToString::to_string).collect();
+        returned.answer.map_err(|error| Failure::reported(error, refusals))
+    }
+    async fn models(&self) -> Result<Vec<Model>, Failure> {
+        let returned = self.component.models(&self.grants, &self.services).await;
+        let returned = returned.map_err(|fault| Failure::fault(&fault))?;
+        let refusals: Vec<String> = returned.refusals.iter().map(ToString::to_string).collect();
+        returned.answer.map_err(|error| Failure::reported(error, refusals))
+    }
+}

@@ -1,0 +1,180 @@
+//! The tools that are offered, each from a signed manifest, with its schema compiled.
+
+use cara_authority::manifest::{DestinationArgument, Tool};
+use cara_authority::policy::result_label;
+use cara_authority::{Grants, Label, SessionId, ToolCall, ToolName};
+use cara_kernel::Component;
+use cara_kernel::bindings::types::ToolDefinition;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// The largest arguments, bytes (`wit/types.wit`).
+const LARGEST: usize = 256 * 1024;
+
+/// A tool that can be called.
+pub struct Offered {
+    /// Whose it is.
+    pub component: Arc<Component>,
+    /// What the component may do.
+    pub grants: Arc<Grants>,
+    /// What the manifest says of it.
+    pub tool: Tool,
+    /// Where its results come from.
+    pub result: Label,
+    validator: jsonschema::Validator,
+}
+
+/// Why tools cannot be offered together.
+#[derive(Debug, thiserror::Error)]
+pub enum ToolboxError {
+    /// Two components offer one name.
+    #[error(
+        "components `{first}` and `{second}` both offer the tool `{tool}`\nhint: leave one of them out with `cara tools disable`"
+    )]
+    Twice {
+        /// The tool.
+        tool: ToolName,
+        /// Who offered it first.
+        first: String,
+        /// Who as well.
+        second: String,
+    },
+    /// The schema in a manifest is none.
+    #[error("the `input` of tool `{tool}` is no JSON Schema: {problem}")]
+    Schema {
+        /// The tool.
+        tool: ToolName,
+        /// What is wrong.
+        problem: String,
+    },
+}
+
+/// Why a model's call does not fit; the text is for the model, which may try again.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Misfit {
+    /// There is no such tool.
+    #[error("there is no tool `{name}`; there are: {known}")]
+    Unknown {
+        /// What the model wrote, escaped.
+        name: String,
+        /// What there is.
+        known: String,
+    },
+    /// The arguments are no JSON object.
+    #[error("the arguments of `{0}` are not a JSON object: {1}")]
+    NotObject(ToolName, String),
+    /// The arguments do not fit the schema.
+    #[error("the arguments of `{tool}` do not fit its schema: {problems}. Correct them and call it again.")]
+    Schema {
+        /// The tool.
+        tool: ToolName,
+        /// Where and how, at most five.
+        problems: String,
+    },
+}
+
+/// The tools of a turn.
+#[derive(Default)]
+pub struct Toolbox(BTreeMap<ToolName, Arc<Offered>>);
+
+impl Toolbox {
+    /// Adds all tools of a component.
+    pub fn add(&mut self, component: &Arc<Component>, grants: &Arc<Grants>) -> Result<(), ToolboxError> {
+        let reaches_out = component.checked().interfaces().imports_http();
+        for tool in component.checked().manifest().tools() {
+            if let Some(other) = self.0.get(&tool.name) {
+                let (first, second) = (other.component.id().to_string(), component.id().to_string());
+                return Err(ToolboxError::Twice { tool: tool.name.clone(), first, second });
+            }
+            let offered = Offered {
+                validator: compile(tool)?,
+                component: component.clone(),
+                grants: grants.clone(),
+                tool: tool.clone(),
+                result: result_label(tool, reaches_out),
+            };
+            self.0.insert(tool.name.clone(), Arc::new(offered));
+        }
+        Ok(())
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// All of them, by name.
+    pub fn all(&self) -> impl Iterator<Item = &Arc<Offered>> {
+        self.0.values()
+    }
+
+    /// The tool of this name.
+    pub fn get(&self, name: &str) -> Result<&Arc<Offered>, Misfit> {
+        let found = ToolName::parse(name).ok().and_then(|name| self.0.get(&name));
+        found.ok_or_else(|| {
+            let known: Vec<&str> = self.0.keys().map(ToolName::as_str).collect();
+            let name = name.chars().take(64).flat_map(char::escape_default).collect();
+            Misfit::Unknown { name, known: if known.is_empty() { "none".into() } else { known.join(", ") } }
+        })
+    }
+
+    /// What a model is told about them.
+    pub fn definitions(&self) -> Vec<ToolDefinition> {
+        let definition = |offered: &Arc<Offered>| ToolDefinition {
+            name: offered.tool.name.to_string(),
+            description: offered.tool.description.clone(),
+            input_schema: offered.tool.input.to_string(),
+        };
+        self.0.values().map(definition).collect()
+    }
+}
+
+/// Schemas are signed but foreign: no references to elsewhere, and patterns that take linear time.
+fn compile(tool: &Tool) -> Result<jsonschema::Validator, ToolboxError> {
+    let refuse = |problem: String| ToolboxError::Schema { tool: tool.name.clone(), problem };
+    jsonschema::options()
+        .with_draft(jsonschema::Draft::Draft202012)
+        .with_pattern_options(jsonschema::PatternOptions::regex())
+        .build(&tool.input)
+        .map_err(|error| refuse(error.to_string()))
+}
+
+impl Offered {
+    /// Checks what a model wrote and makes the call of it.
+    pub fn read(&self, arguments: &str, session: &SessionId) -> Result<ToolCall, Misfit> {
+        let name = &self.tool.name;
+        let not_object = |problem: String| Misfit::NotObject(name.clone(), problem);
+        if arguments.len() > LARGEST {
+            return Err(not_object(format!("they are over {LARGEST} bytes")));
+        }
+        let text = if arguments.trim().is_empty() { "{}" } else { arguments };
+        let value: Value = serde_json::from_str(text).map_err(|error| not_object(error.to_string()))?;
+        if !value.is_object() {
+            return Err(not_object("they are something else".into()));
+        }
+        let problem = |error: jsonschema::ValidationError<'_>| {
+            let (at, what) = (error.instance_path().to_string(), error.to_string());
+            let what: String = what.chars().take(200).collect();
+            if at.is_empty() { what } else { format!("at `{at}`: {what}") }
+        };
+        let problems: Vec<String> = self.validator.iter_errors(&value).take(5).map(problem).collect();
+        if !problems.is_empty() {
+            return Err(Misfit::Schema { tool: name.clone(), problems: problems.join("; ") });
+        }
+        let destination = self.tool.destination.as_ref().map(DestinationArgument::argument);
+        Ok(ToolCall {
+            component: self.component.id().clone(),
+            digest: *self.component.checked().package().digest().as_bytes(),
+            tool: name.clone(),
+            destination: destination.and_then(|key| value.get(key)?.as_str()).map(str::to_owned),
+            arguments: cara_authority::approval::canonical(&value),
+            session: session.clone(),
+        })
+    }
+
+    /// Whether a call does something that must not be done twice.
+    pub fn is_lasting(&self) -> bool {
+        self.tool.effects.iter().any(|effect| effect.reaches_out())
+    }
+}

@@ -1,0 +1,145 @@
+//! Puts an assistant together: tools with their grants, policy, budgets, guards.
+
+use crate::boot::Cara;
+use crate::choose;
+use crate::config::OutputAction;
+use crate::outbound::Channels;
+use crate::show;
+use anyhow::{Context, Result};
+use cara_assistant::lookout::Lookout;
+use cara_assistant::outbound::Outbound;
+use cara_assistant::{Assistant, Desk, RunLimits, Toolbox};
+use cara_authority::policy::Known;
+use cara_authority::{ComponentId, Grants};
+use cara_kernel::{Checked, Component};
+use serde_json::Value;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How long a request for approval stands, when the configuration does not say.
+const PATIENCE: Duration = Duration::from_secs(600);
+
+/// The agent that answers when none is named.
+pub(crate) const AGENT: &str = "main";
+
+/// The channel of `cara chat`.
+pub(crate) const CONSOLE: &str = "console";
+
+/// The assistant with the tools that are switched on, and those named for this run.
+pub(crate) async fn assistant(cara: &Cara, named: &[ComponentId], tools: bool) -> Result<Assistant> {
+    let records = cara.records().await?.clone();
+    for id in named {
+        let checked = cara.checked(id)?.clone();
+        let settings = choose::settings(cara, &checked, &[])?;
+        choose::grant(cara, &checked, &settings, "--tool names it").await?;
+    }
+    let mut toolbox = Toolbox::default();
+    for checked in if tools { enabled(cara).await? } else { Vec::new() } {
+        let (component, grants) = ready(cara, &checked).await?;
+        toolbox.add(&component, &grants)?;
+    }
+    let outbound: Arc<dyn Outbound> = Arc::new(Channels::new());
+    check_policy(cara, &*outbound)?;
+    let config = &cara.config;
+    let clock = cara.services.clock;
+    let patience = config.approvals.deadline.map_or(PATIENCE, |deadline| deadline.0);
+    let usual = RunLimits::default();
+    let limits = RunLimits {
+        turns: config.run.turns.unwrap_or(usual.turns).max(1),
+        wall: config.run.wall.map_or(usual.wall, |wall| wall.0),
+        answer_tokens: config.run.answer_tokens.unwrap_or(usual.answer_tokens).max(64),
+        ..usual
+    };
+    Ok(Assistant {
+        desk: Desk::new(records.clone(), clock, patience),
+        services: cara.services.clone(),
+        records,
+        toolbox,
+        policy: config.policy.clone(),
+        budgets: config.budget.clone(),
+        limits,
+        lookout: lookout(cara),
+        outbound,
+        configuration: Arc::new(configuration(cara)?),
+        process: cara.process.name().to_owned(),
+        time_zone: time_zone(),
+    })
+}
+
+/// The tool components that may be used: those that ask for nothing, and those that something was granted to.
+pub(crate) async fn enabled(cara: &Cara) -> Result<Vec<Arc<Checked>>> {
+    let mut enabled = Vec::new();
+    for checked in cara.installed.values().filter(|checked| !checked.manifest().tools().is_empty()) {
+        let settings = choose::settings(cara, checked, &[])?;
+        let wishes = checked.manifest().wishes(&settings);
+        if wishes.is_empty() || !cara.ledger.granted(checked.manifest().id()).await?.is_empty() {
+            enabled.push(checked.clone());
+        }
+    }
+    Ok(enabled)
+}
+
+async fn ready(cara: &Cara, checked: &Arc<Checked>) -> Result<(Arc<Component>, Arc<Grants>)> {
+    let (manifest, id) = (checked.manifest(), checked.manifest().id());
+    let settings = choose::settings(cara, checked, &[])?;
+    choose::use_environment(cara, checked);
+    let granted = cara.ledger.granted(id).await?;
+    let order = cara.config.component.get(id).map(|config| config.limits.clone()).unwrap_or_default();
+    let grants = Arc::new(Grants::meet(manifest, checked.interfaces(), &granted, settings, &order));
+    Ok((cara.component(id).await?, grants))
+}
+
+/// Unknown names in the policy are errors, also for tools that are not switched on.
+pub(crate) fn check_policy(cara: &Cara, outbound: &dyn Outbound) -> Result<()> {
+    let tools = cara.installed.values().flat_map(|checked| checked.manifest().tools());
+    let tools: Vec<String> = tools.map(|tool| tool.name.to_string()).collect();
+    let components: Vec<String> = cara.installed.keys().map(ToString::to_string).collect();
+    let agents: Vec<String> = std::iter::once(AGENT.to_owned()).chain(cara.config.agent.keys().cloned()).collect();
+    let channels: Vec<String> = std::iter::once(CONSOLE.to_owned()).chain(outbound.channels()).collect();
+    let known = Known { tools: &tools, components: &components, agents: &agents, channels: &channels };
+    let path = cara.home.config();
+    cara.config.policy.check(&known).with_context(|| format!("`{}` cannot be used", path.display()))
+}
+
+fn lookout(cara: &Cara) -> Lookout {
+    use cara_assistant::guards::output::{Action, Policy};
+    let action = |action| match action {
+        OutputAction::Mask => Action::Mask,
+        OutputAction::Note => Action::Note,
+        OutputAction::Off => Action::Off,
+    };
+    let guards = &cara.config.guards;
+    let personal = action(guards.personal_data);
+    // Addresses and phone numbers are what people ask for: they are written down at most.
+    let contact = if personal == Action::Off { Action::Off } else { Action::Note };
+    let output = Policy { secret: action(guards.secrets), payment: personal, identity: personal, contact };
+    Lookout { examines: guards.injection, output }
+}
+
+/// The configuration file as data.
+fn configuration(cara: &Cara) -> Result<Value> {
+    let path = cara.home.config();
+    let text = cara_services::files::read_capped(&path, crate::config::LARGEST)?.unwrap_or_default();
+    let text = String::from_utf8(text).with_context(|| format!("`{}` is not UTF-8", path.display()))?;
+    let table: toml::Table = toml::from_str(&text).with_context(|| format!("`{}` cannot be used", path.display()))?;
+    Ok(serde_json::to_value(table)?)
+}
+
+/// The machine's IANA zone: of TZ, or the link that Unix systems keep.
+fn time_zone() -> Option<String> {
+    let named = std::env::var("TZ").ok().map(|zone| zone.trim_start_matches(':').to_owned());
+    let named = named.filter(|zone| zone.contains('/') && !zone.starts_with('/'));
+    named.or_else(|| {
+        let link = cara_services::files::link_target(std::path::Path::new("/etc/localtime"))?;
+        let (_, zone) = link.to_str()?.split_once("zoneinfo/")?;
+        Some(zone.to_owned())
+    })
+}
+
+/// Says which tools the model has, in one line.
+pub(crate) fn say_tools(assistant: &Assistant) {
+    let names: Vec<&str> = assistant.toolbox.all().map(|offered| offered.tool.name.as_str()).collect();
+    if !names.is_empty() {
+        show::note(&format!("tools: {} · `cara tools list` shows more", names.join(", ")));
+    }
+}
