@@ -107,7 +107,7 @@ pub(crate) mod memory {
     pub(crate) struct Memory {
         pub(crate) entries: BTreeMap<String, Entry>,
         pub(crate) most: Option<usize>,
-        before: Option<Before>,
+        pub(crate) before: Option<Before>,
     }
 
     impl Memory {
