@@ -162,14 +162,17 @@ mod tests {
 
     #[test]
     fn when_there_is_no_room_the_oldest_lists_go_and_the_own_stays() {
-        let mut store = Memory { most: Some(1_000), ..Memory::default() };
-        for number in 0..20 {
-            // The own conversation is the oldest of all.
-            assert!(put(&mut store, "own", 0).unwrap());
-            assert!(put(&mut store, &format!("s{number:02}"), number + 1).unwrap());
+        let mut store = Memory::default();
+        assert!(put(&mut store, "own", 0).unwrap());
+        for number in 1..=5 {
+            assert!(put(&mut store, &format!("s{number:02}"), number).unwrap());
         }
+        store.most = Some(store.entries.values().map(|entry| entry.value.len()).sum());
+        // Written again it is a little longer, and there is no room for that.
+        assert!(put(&mut store, "own", 10).unwrap());
         let keys: Vec<&str> = store.entries.keys().map(String::as_str).collect();
-        assert!(keys.contains(&"own") && keys.contains(&"s19") && !keys.contains(&"s00"), "{keys:?}");
+        assert_eq!(keys, ["own", "s04", "s05"]);
+        assert_eq!(store.entries["own"].revision, 2);
     }
 
     #[test]
