@@ -18,8 +18,22 @@ const LAYERS: [&str; 7] =
     ["signing", "host/authority", "host/services", "host/kernel", "host/assistant", "host/gateway", "host/cara"];
 
 /// Crates a component may use beside the SDK: no I/O, no clock, no randomness.
-const PURE: [&str; 11] =
-    ["base64", "hex", "http", "httpdate", "jiff", "memchr", "serde", "serde_json", "sha2", "toml", "url"];
+const PURE: [&str; 14] = [
+    "base64",
+    "encoding_rs",
+    "fend-core",
+    "hex",
+    "html5gum",
+    "http",
+    "httpdate",
+    "jiff",
+    "memchr",
+    "serde",
+    "serde_json",
+    "sha2",
+    "toml",
+    "url",
+];
 
 /// The folders of first-party components, which are also their names.
 pub(crate) fn component_names(root: &Path) -> BTreeSet<String> {
