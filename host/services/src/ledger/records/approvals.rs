@@ -144,7 +144,15 @@ impl Records {
         let sql = &mut change.sql();
         let id = fresh_id(sql).await?;
         let bound = binding(&self.seal, &new.binding);
-        let key = Key { id: &id, session: &new.session, run: &new.run, call_id: &new.call_id, binding: &bound };
+        let key = Key {
+            id: &id,
+            session: &new.session,
+            run: &new.run,
+            call_id: &new.call_id,
+            person: &new.person,
+            binding: &bound,
+            deadline_ms: new.deadline_ms,
+        };
         let shown = key.with("shown", |spot| self.seal.seal_json(spot, &new.shown))?;
         let query = sqlx::query(
             "INSERT INTO approvals (id, session, run, call_id, person, binding, shown, state, asked_ms, deadline_ms) \
@@ -258,7 +266,7 @@ impl Verdict {
 async fn fresh_id(sql: &mut Sql<'_>) -> Result<ApprovalId, LedgerError> {
     loop {
         let id = fresh("a-", 6)?;
-        let taken = sqlx::query_as::<_, (i64,)>("SELECT 1 FROM approvals WHERE id = $1").bind(&id);
+        let taken = sqlx::query_as::<_, (i64,)>("SELECT CAST(1 AS BIGINT) FROM approvals WHERE id = $1").bind(&id);
         if sql.one(taken).await?.is_none() {
             return Ok(ApprovalId::parse(&id).expect("base32 after a letter is an id"));
         }
@@ -271,13 +279,16 @@ struct Key<'a> {
     session: &'a SessionId,
     run: &'a RunId,
     call_id: &'a str,
+    person: &'a PersonId,
     binding: &'a [u8],
+    deadline_ms: u64,
 }
 
 impl Key<'_> {
     fn with<T>(&self, column: &'static str, with: impl FnOnce(Spot<'_>) -> T) -> T {
-        let binding = hex::encode(self.binding);
-        let row = [self.id.as_str(), self.session.as_str(), self.run.as_str(), self.call_id, &binding];
+        let Self { id, session, run, call_id, person, .. } = self;
+        let (binding, deadline) = (hex::encode(self.binding), self.deadline_ms.to_string());
+        let row = [id.as_str(), session.as_str(), run.as_str(), call_id, person.as_str(), &binding, &deadline];
         with(Spot { table: "approvals", column, row: &row })
     }
 }
@@ -332,8 +343,8 @@ impl Stored {
     }
 
     fn key(&self) -> Key<'_> {
-        let Self { id, session, run, call_id, binding, .. } = self;
-        Key { id, session, run, call_id, binding }
+        let Self { id, session, run, call_id, person, binding, deadline_ms, .. } = self;
+        Key { id, session, run, call_id, person, binding, deadline_ms: *deadline_ms }
     }
 
     fn verdict(&self, seal: &Seal) -> Result<Option<Verdict>, LedgerError> {

@@ -88,7 +88,7 @@ impl Ledger {
         }
         // Somebody who removed the row must not make another key look like the first.
         let used = sqlx::query_as::<_, (i64,)>(
-            "SELECT 1 WHERE EXISTS (SELECT 1 FROM sessions) OR EXISTS (SELECT 1 FROM memories) \
+            "SELECT CAST(1 AS BIGINT) WHERE EXISTS (SELECT 1 FROM sessions) OR EXISTS (SELECT 1 FROM memories) \
              OR EXISTS (SELECT 1 FROM rules)",
         );
         if change.sql().one(used).await?.is_some() {

@@ -50,7 +50,7 @@ impl Records {
         let mut change = self.ledger.change().await?;
         let id = loop {
             let id = fresh("p-", 6)?;
-            let taken = sqlx::query_as::<_, (i64,)>("SELECT 1 FROM rules WHERE id = $1").bind(&id);
+            let taken = sqlx::query_as::<_, (i64,)>("SELECT CAST(1 AS BIGINT) FROM rules WHERE id = $1").bind(&id);
             if change.sql().one(taken).await?.is_none() {
                 break RuleId::parse(&id).expect("base32 after a letter is an id");
             }

@@ -163,7 +163,8 @@ async fn may_begin(sql: &mut Sql<'_>, run: &RunId, call_id: &str, state: CallSta
     if state != CallState::Allowed {
         return Err(StartRefused::Call(state));
     }
-    let asked = sqlx::query_as::<_, (i64,)>("SELECT 1 FROM approvals WHERE run = $1 AND call_id = $2 LIMIT 1");
+    let asked =
+        sqlx::query_as::<_, (i64,)>("SELECT CAST(1 AS BIGINT) FROM approvals WHERE run = $1 AND call_id = $2 LIMIT 1");
     match sql.one(asked.bind(run.as_str()).bind(call_id)).await? {
         Some(_) => Err(StartRefused::NeedsApproval),
         None => Ok(()),

@@ -54,7 +54,10 @@ async fn read(records: &Records) -> Result<(), LedgerError> {
     records.rules().await?;
     match records.memory(&person("anna")).keys("").await {
         Err(MemoryError::Ledger(error)) => Err(error),
-        other => Ok(drop(other.unwrap())),
+        other => {
+            other.unwrap();
+            Ok(())
+        }
     }
 }
 
@@ -157,6 +160,8 @@ async fn labels_roles_owners_and_what_is_called_cannot_be_changed_beside_the_con
         ("calls", "UPDATE calls SET label = 'none'"),
         ("approvals", "UPDATE approvals SET binding = zeroblob(32)"),
         ("approvals", "UPDATE approvals SET call_id = 'other'"),
+        ("approvals", "UPDATE approvals SET person = 'mallory'"),
+        ("approvals", "UPDATE approvals SET deadline_ms = deadline_ms + 1"),
         ("memories", "UPDATE memories SET label = 'none'"),
         ("memories", "UPDATE memories SET changed_ms = 9"),
         ("memories", "UPDATE memories SET person = 'anna', lookup = zeroblob(32) WHERE rowid = 1"),
