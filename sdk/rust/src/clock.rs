@@ -1,4 +1,4 @@
-//! The host's one clock, as in `wit/clock.wit`, waiting, and times for reading.
+//! The host's one clock, as in `wit/clock.wit`, waiting, and dates to read.
 
 use std::time::{Duration, UNIX_EPOCH};
 

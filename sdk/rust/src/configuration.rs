@@ -1,3 +1,3 @@
-//! How the operator set the assistant up, as in `wit/configuration.wit`. Only for tools.
+//! How the assistant is set up, as in `wit/configuration.wit`. Only for tools.
 
 pub use crate::bindings::tool_component::cara::plugin::configuration::read;

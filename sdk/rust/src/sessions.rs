@@ -1,3 +1,3 @@
-//! The person's earlier conversations, as in `wit/sessions.wit`. Only for tools.
+//! Earlier conversations, as in `wit/sessions.wit`. Only for tools.
 
 pub use crate::bindings::tool_component::cara::plugin::sessions::{Line, Session, read, recent};

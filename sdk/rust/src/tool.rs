@@ -1,4 +1,4 @@
-//! Work a model can ask for, as in `wit/tool.wit`, and what every tool begins and ends with.
+//! Work a model can ask for, as in `wit/tool.wit`, and how every call goes.
 
 use serde::Deserialize;
 
