@@ -1,4 +1,4 @@
-//! Text laid out in lines: white space, blank lines, and the marks before lines.
+//! Text laid out in lines: white space, blank lines, marks before lines.
 
 /// The most bytes of text that are made.
 const MOST: usize = 2 << 20;
