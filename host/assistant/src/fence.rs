@@ -155,6 +155,7 @@ mod tests {
             let wrapped = fence.wrap("web page", &text);
             // Of the two true marks each has the word and the name.
             assert_eq!(marks(&wrapped, &fence), 4, "{wrapped}");
+            assert!(!wrapped.contains(&text), "{wrapped}");
             assert_eq!(fence.unwrap(&wrapped).unwrap(), text);
         }
     }

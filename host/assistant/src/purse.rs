@@ -130,7 +130,7 @@ impl Purse {
             return Err(Failure::own(
                 "budget",
                 format!(
-                    "a budget in dollars is set, and the price of `{component}:{model}` is not known\nhint: add a `[[price]]` for it to `prices.toml` in the home folder"
+                    "a budget in dollars is set, and the price of `{component}:{model}` is not known\nhint: add a `[[model]]` with its `price` to `prices.toml` in the home folder"
                 ),
             ));
         }

@@ -5,6 +5,9 @@ use cara_authority::ComponentId;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+mod operator;
+pub(crate) use operator::*;
+
 /// A personal AI assistant whose every provider and tool runs in a sandbox that you can inspect.
 #[derive(Debug, Parser)]
 #[command(name = "cara", version, propagate_version = true, arg_required_else_help = true)]
@@ -30,6 +33,25 @@ pub(crate) enum Command {
     /// Show the installed components and what they may do.
     #[command(subcommand)]
     Plugin(Plugin),
+    /// Show the tools, and switch them on and off.
+    #[command(subcommand)]
+    Tools(Tools),
+    /// Show, write out, fork and delete conversations.
+    #[command(subcommand)]
+    Sessions(Sessions),
+    /// Answer what a run waits for, and see the rules that answer in your place.
+    #[command(subcommand)]
+    Approvals(Approvals),
+    /// Say what would become of a call, and by which line.
+    #[command(subcommand)]
+    Policy(Policy),
+    /// Explain a run: what it saw, what was decided by which line, what it did.
+    Explain(Explain),
+    /// Show what was used, and what is left of the budgets.
+    Usage(Usage),
+    /// Show and check the log of what was done.
+    #[command(subcommand)]
+    Audit(Audit),
     /// Print a completion script for a shell.
     Completion {
         /// The shell.

@@ -11,12 +11,14 @@ mod cli;
 mod commands;
 mod config;
 mod content_key;
+mod layout;
 mod logging;
 mod outbound;
 mod passwords;
 mod process;
 mod prompt;
 mod show;
+mod when;
 
 use clap::Parser;
 use std::process::ExitCode;

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! cargo run --release -p cara-bench -- all        everything
-//! cargo run --release -p cara-bench -- sandbox    one of sandbox, stream, start, memory, cold, load
+//! cargo run --release -p cara-bench -- sandbox    one of sandbox, stream, turn, start, memory, cold, load
 //! cargo run --release -p cara-bench -- smoke      everything with tiny counts: shows that it works, not how fast
 //! ```
 //!
@@ -16,6 +16,7 @@ mod samples;
 mod sandbox;
 mod stream;
 mod table;
+mod turn;
 
 use anyhow::{Result, bail};
 use std::process::ExitCode;
@@ -42,7 +43,7 @@ impl Counts {
 }
 
 /// What can be measured, in the order of the table.
-const SUBJECTS: [&str; 6] = ["start", "memory", "cold", "sandbox", "stream", "load"];
+const SUBJECTS: [&str; 7] = ["start", "memory", "cold", "sandbox", "stream", "turn", "load"];
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -76,6 +77,7 @@ fn measure(subjects: &[&str], counts: Counts) -> Result<()> {
             "cold" => process::cold(counts)?,
             "sandbox" => runtime.block_on(sandbox::measure(counts))?,
             "stream" => runtime.block_on(stream::measure(counts))?,
+            "turn" => runtime.block_on(turn::measure(counts))?,
             _ => load::measure(counts)?,
         };
         table.add(rows);

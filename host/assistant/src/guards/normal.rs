@@ -50,6 +50,8 @@ pub struct View {
 /// Where each byte of a view came from.
 #[derive(Debug, Clone)]
 enum Origin {
+    /// The text itself, of this length.
+    Itself(u32),
     /// Byte by byte; and where the text ends.
     Each(Vec<u32>, u32),
     /// All from one encoded run.
@@ -66,6 +68,7 @@ impl View {
 impl Origin {
     fn of(&self, part: Range<usize>) -> Range<usize> {
         match self {
+            Self::Itself(_) => part,
             Self::Whole(range) => range.clone(),
             Self::Each(at, end) => {
                 let place = |index: usize| at.get(index).copied().unwrap_or(*end) as usize;
@@ -77,6 +80,7 @@ impl Origin {
 
     fn start(&self, index: usize) -> u32 {
         match self {
+            Self::Itself(end) => (index as u32).min(*end),
             Self::Whole(range) => range.start as u32,
             Self::Each(at, end) => at.get(index).copied().unwrap_or(*end),
         }
@@ -97,7 +101,7 @@ pub fn windows(text: &str) -> impl Iterator<Item = (usize, &str)> {
 /// Every way to read a window of text, the plain one first.
 pub fn views(window: &str) -> Vec<View> {
     let window = &window[..window.floor_char_boundary(WINDOW)];
-    let whole = Origin::Each((0..window.len() as u32).collect(), window.len() as u32);
+    let whole = Origin::Itself(window.len() as u32);
     let mut reading = Reading { views: Vec::new(), budget: 4 * WINDOW };
     reading.look(window, &whole, Disguise::Plain, 0);
     reading.views
@@ -176,8 +180,9 @@ pub fn fold(c: char, mut each: impl FnMut(char)) {
         c if c.is_ascii() => each(c.to_ascii_lowercase()),
         '\u{e0020}'..='\u{e007e}' | '\u{e0001}' => {}
         c if is_invisible(c) => {}
-        // Letters of scripts that have neither case nor compatibility forms here.
-        '\u{3041}'..='\u{30ff}' | '\u{4e00}'..='\u{9fff}' | '\u{ac00}'..='\u{d7a3}' => each(c),
+        // Lower case, or of scripts without case, and without compatibility forms.
+        '\u{430}'..='\u{438}' | '\u{43a}'..='\u{44f}' | '\u{3041}'..='\u{30ff}' | '\u{4e00}'..='\u{9fff}'
+        | '\u{ac00}'..='\u{d7a3}' => each(c),
         c => match enclosed(c) {
             Some(letter) => each(letter),
             None => std::iter::once(c)
@@ -257,7 +262,7 @@ fn fold_text(text: &str, origin: &Origin, disguise: Disguise) -> View {
     let end = origin.start(text.len());
     let origin = match origin {
         Origin::Whole(range) => Origin::Whole(range.clone()),
-        Origin::Each(..) => Origin::Each(folded.at, end),
+        Origin::Itself(_) | Origin::Each(..) => Origin::Each(folded.at, end),
     };
     View { text: folded.text, disguise, squashed: false, origin }
 }
@@ -347,7 +352,7 @@ fn squash(plain: &View) -> View {
     }
     let origin = match &plain.origin {
         Origin::Whole(range) => Origin::Whole(range.clone()),
-        Origin::Each(_, end) => Origin::Each(at, *end),
+        Origin::Itself(end) | Origin::Each(_, end) => Origin::Each(at, *end),
     };
     let disguise = if plain.disguise == Disguise::Plain { Disguise::Gaps } else { plain.disguise };
     View { text, disguise, squashed: true, origin }

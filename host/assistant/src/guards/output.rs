@@ -123,6 +123,8 @@ enum Within {
 
 struct Scanner {
     classes: Vec<(Class, &'static Shapes)>,
+    /// The bytes with which something to be found begins.
+    first: [bool; 256],
     masks: bool,
     held: String,
     before: u8,
@@ -134,9 +136,10 @@ struct Scanner {
 
 impl Scanner {
     fn new(classes: Vec<Class>, masks: bool) -> Self {
-        let classes = classes.into_iter().map(|class| (class, Shapes::of(class))).collect();
+        let classes: Vec<_> = classes.into_iter().map(|class| (class, Shapes::of(class))).collect();
+        let first = std::array::from_fn(|byte| classes.iter().any(|(_, shapes)| shapes.begins(byte as u8)));
         let (held, leaks) = (String::new(), Vec::new());
-        Self { classes, masks, held, before: b' ', within: Within::Text, shown: 0, leaks, count: 0 }
+        Self { classes, first, masks, held, before: b' ', within: Within::Text, shown: 0, leaks, count: 0 }
     }
 
     fn push(&mut self, piece: &str, last: bool) -> String {
@@ -201,7 +204,7 @@ impl Scanner {
     /// Whether a word begins here that something could begin with.
     fn may_begin(&self, text: &[u8], at: usize) -> bool {
         let byte = text[at];
-        if !self.classes.iter().any(|(_, shapes)| shapes.begins(byte)) {
+        if !self.first[usize::from(byte)] {
             return false;
         }
         let before = if at == 0 { self.before } else { text[at - 1] };

@@ -155,10 +155,12 @@ impl Shapes {
         let mut alive = true;
         for (index, &byte) in text.as_bytes().iter().take(FOLLOWED).enumerate() {
             state = dfa.next_state(state, byte);
-            note(state, index);
-            if dfa.is_dead_state(state) {
-                alive = false;
-                break;
+            if dfa.is_special_state(state) {
+                note(state, index);
+                if dfa.is_dead_state(state) {
+                    alive = false;
+                    break;
+                }
             }
         }
         if alive {

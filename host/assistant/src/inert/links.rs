@@ -156,7 +156,7 @@ pub(super) fn tag(rest: &str, more: bool) -> Option<Step> {
     match next {
         None if more => return None,
         Some(c) if c.is_ascii_alphabetic() => {}
-        Some('/' | '!' | '?') => return Step::new(1, "< "),
+        // Before a letter or sign, `show` puts a space.
         _ => return Step::same(1),
     }
     let name = rest[1..].bytes().take_while(|byte| byte.is_ascii_alphanumeric()).count();

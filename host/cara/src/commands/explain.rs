@@ -1,36 +1,112 @@
-//! What a run saw, what was decided by which line, and what it did.
+//! `cara explain`: what a run saw, what was decided by which line, what it did.
 
-use crate::show;
-use cara_assistant::explain::{Explained, Explanation};
-use cara_assistant::text::harmless;
+use super::policy::outcome;
+use super::sessions;
+use crate::boot::Cara;
+use crate::cli::Explain;
+use crate::{layout, show, when};
+use anyhow::{Result, anyhow};
+use cara_assistant::explain::{Answered, Decided, Explained, Explanation, Saw, explain};
+use cara_authority::RunId;
+use cara_services::ledger::records::{Records, Run};
+use std::process::ExitCode;
+
+/// In how many sessions, those that changed last, the last run is looked for.
+const LOOKED_AT: u32 = 50;
+
+/// Runs the command.
+pub(crate) async fn run(cara: &Cara, command: Explain) -> Result<ExitCode> {
+    let records = cara.records().await?;
+    let id = match command.run.as_str() {
+        "last" => last(records).await?,
+        id => RunId::parse(id)?,
+    };
+    let none = || anyhow!("there is no run `{id}`\nhint: `cara sessions show` shows the runs of a session");
+    let run = records.run(&id).await?.ok_or_else(none)?;
+    let mut explained = explain(records, &id).await?.ok_or_else(none)?;
+    explained.state = sessions::state(cara, run.state, &run.process)?.name();
+    if command.json {
+        layout::json(&explained)?;
+    } else {
+        print(&explained);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The run that began last.
+async fn last(records: &Records) -> Result<RunId> {
+    let mut newest: Option<Run> = None;
+    for session in records.recent_sessions(None, LOOKED_AT).await? {
+        let runs = records.runs(&session.id).await?;
+        newest = newest.into_iter().chain(runs).max_by_key(|run| run.began_ms);
+    }
+    newest.map(|run| run.id).ok_or_else(|| anyhow!("nothing was asked yet\nhint: `cara chat` begins a conversation"))
+}
 
 /// Prints it for a person. `/explain` in a conversation uses it as well.
 pub(crate) fn print(run: &Explained) {
-    let put = |text: String| show::line(&harmless(&text));
-    put(format!("run {} of session {}: {}", run.run, run.session, run.state));
-    for reason in &run.reason {
-        put(format!("  because  {reason}"));
+    let put = |name: &str, value: &str| layout::field(0, name, value);
+    put("run", &format!("{} of session {}", run.run, run.session));
+    let took = run.ended_ms.map(|ended| format!(", took {}", when::length(ended.saturating_sub(run.began_ms))));
+    put("began", &format!("{}{}", when::second(run.began_ms), took.unwrap_or_default()));
+    put("state", &run.reason.as_ref().map_or_else(|| run.state.to_owned(), |why| format!("{}: {why}", run.state)));
+    put("seen", &format!("{} (before it: {})", run.label, run.before));
+    show::line("");
+    show::line("what it saw, in order, with where it came from");
+    run.saw.iter().for_each(print_saw);
+    if run.calls.is_empty() {
+        show::line("");
+        show::line("it called no tool");
     }
-    put(format!("  seen     {} (before it: {})", run.label, run.before));
-    for saw in &run.saw {
-        put(format!("  {:>4}  {:10} [{}] {}", saw.place, saw.kind, saw.label, saw.beginning));
-    }
-    run.calls.iter().for_each(|call| print_call(call, &put));
+    run.calls.iter().enumerate().for_each(|(at, call)| print_call(at + 1, call));
 }
 
-fn print_call(call: &Explanation, put: &dyn Fn(String)) {
-    put(format!("  call {} · {} of `{}`: {}", call.id, call.tool, call.component, call.state));
-    put(format!("    with      {}", call.arguments));
-    call.destination.iter().for_each(|to| put(format!("    to        {to}")));
-    for decision in &call.decision {
-        put(format!("    decision  {} (seen: {})", decision.then, decision.seen));
-        decision.lines.iter().for_each(|line| put(format!("      {} → {}: {}", line.name, line.then, line.why)));
-        decision.stored_rule.iter().for_each(|rule| put(format!("      answered by the stored rule {rule}")));
+fn print_saw(saw: &Saw) {
+    layout::hang(&format!("  {:>3}  ", saw.place), &format!("{} [{}]", saw.kind, saw.label));
+    layout::paragraph(7, &saw.beginning);
+}
+
+fn print_call(number: usize, call: &Explanation) {
+    let put = |name: &str, value: &str| layout::field(2, name, value);
+    show::line("");
+    layout::paragraph(0, &format!("call {number}: {} of {}", call.tool, call.component));
+    put("arguments", &call.arguments);
+    call.destination.iter().for_each(|to| put("destination", to));
+    match &call.decision {
+        Some(decision) => print_decision(decision),
+        None => put("decision", "none is kept"),
     }
-    for approval in &call.approval {
-        let by = approval.by.as_deref().unwrap_or("nobody");
-        put(format!("    approval  {} {} by {by}", approval.id, approval.state));
+    call.approval.iter().for_each(|approval| put("approval", &answer(approval)));
+    put("state", call.state);
+    put("effect", effect(call));
+    put("result from", &call.result.to_string());
+}
+
+fn print_decision(decision: &Decided) {
+    let put = |name: &str, value: &str| layout::field(2, name, value);
+    put("decision", outcome(decision.then));
+    put("had seen", &decision.seen.to_string());
+    for (at, line) in decision.lines.iter().enumerate() {
+        put(if at == 0 { "decided by" } else { "also" }, &format!("{}: {}; {}", line.name, line.then, line.why));
     }
-    put(format!("    effect    {}", if call.effect { "begun, and may last" } else { "none that lasts" }));
-    put(format!("    result    [{}]", call.result));
+    if let Some(rule) = &decision.stored_rule {
+        put("answered by", &format!("the stored rule {rule}, so it ran"));
+    }
+}
+
+fn answer(approval: &Answered) -> String {
+    let Answered { id, state, by, reason, .. } = approval;
+    let by = by.as_ref().map(|by| format!(", answered by {by}")).unwrap_or_default();
+    let reason = reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
+    let what = if approval.spent { "allowed and used" } else { state };
+    format!("{id} {what}{by}{reason}")
+}
+
+/// What is known of its effect.
+fn effect(call: &Explanation) -> &'static str {
+    match (call.effect, call.state) {
+        (false, _) => "none that lasts",
+        (true, "done") => "happened",
+        (true, _) => "begun; whether it happened is not known",
+    }
 }

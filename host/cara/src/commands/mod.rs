@@ -1,11 +1,17 @@
 //! The commands: one file each.
 
+mod approvals;
+mod audit;
 mod chat;
 mod explain;
 mod models;
 mod plugin;
+mod policy;
 mod repl;
 mod secrets;
+mod sessions;
+mod tools;
+mod transcript;
 mod usage;
 
 pub(crate) use chat::lock;
@@ -30,6 +36,13 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode> {
             Command::Models(models) => models::run(&cara, models).await,
             Command::Secrets(secrets) => secrets::run(&cara, secrets).await,
             Command::Plugin(plugin) => plugin::run(&cara, plugin).await,
+            Command::Tools(tools) => tools::run(&cara, tools).await,
+            Command::Sessions(sessions) => sessions::run(&cara, sessions).await,
+            Command::Approvals(approvals) => approvals::run(&cara, approvals).await,
+            Command::Policy(policy) => policy::run(&cara, policy).await,
+            Command::Explain(explain) => explain::run(&cara, explain).await,
+            Command::Usage(usage) => usage::run(&cara, usage).await,
+            Command::Audit(audit) => audit::run(&cara, audit).await,
             Command::Completion { .. } => Ok(ExitCode::SUCCESS),
         };
         cara.ledger.close().await;

@@ -1,0 +1,268 @@
+//! Commands of who runs cara: over what is kept, what is asked and what is allowed.
+
+use crate::assemble::{AGENT, CONSOLE};
+use cara_authority::{ApprovalId, ComponentId, Label, PersonId, RuleId, SessionId, Standing, ToolName};
+use clap::{Args, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Sessions {
+    /// List conversations; the one that changed last comes first.
+    List {
+        /// All of them.
+        #[arg(long, conflicts_with = "limit")]
+        all: bool,
+        /// At most so many.
+        #[arg(long, value_name = "N", default_value_t = 20)]
+        limit: u32,
+        /// Print a JSON array.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show a conversation: its runs, and every message with where it came from.
+    Show {
+        /// The session.
+        id: SessionId,
+        /// Print a JSON object.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Write a conversation out as text or data. Attached files are listed, not contained.
+    Export {
+        /// The session.
+        id: SessionId,
+        /// How it is written.
+        #[arg(long, value_enum, default_value_t)]
+        format: ExportFormat,
+        /// A new file (0600) in place of stdout; one that exists is not replaced.
+        #[arg(long, value_name = "FILE")]
+        output: Option<PathBuf>,
+    },
+    /// Delete a conversation with all that is in it. There is no way back.
+    Delete {
+        /// The session.
+        id: SessionId,
+        /// Do not ask.
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Begin a new conversation with the messages of another one.
+    Fork {
+        /// The session.
+        id: SessionId,
+        /// The last message that is taken along; all when left out. `cara sessions show` has the numbers.
+        #[arg(long, value_name = "PLACE")]
+        upto: Option<u64>,
+    },
+    /// Give a conversation another title.
+    Rename {
+        /// The session.
+        id: SessionId,
+        /// The title.
+        title: String,
+    },
+}
+
+/// How a conversation is written out.
+#[derive(Debug, Clone, Copy, Default, ValueEnum)]
+pub(crate) enum ExportFormat {
+    /// Everything, as data.
+    #[default]
+    Json,
+    /// To be read. Links and images of others are made harmless.
+    Markdown,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Audit {
+    /// Show what was done; the newest comes first.
+    Show {
+        /// At most so many events.
+        #[arg(long, value_name = "N", default_value_t = 50)]
+        limit: u32,
+        /// Only events of this kind: `grant`, `approval-decided`, …
+        #[arg(long, value_name = "KIND")]
+        kind: Option<String>,
+        /// Print a JSON array.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Check that no event was changed, removed or reordered. Exit code 1 when one was.
+    Verify {
+        /// Print a JSON object.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Approvals {
+    /// List the requests that wait for an answer.
+    List {
+        /// Print a JSON array.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show a request whole: every byte of it, escaped.
+    Show {
+        /// The request.
+        id: ApprovalId,
+        /// Print a JSON object.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Allow a request, once.
+    Allow {
+        /// The request.
+        id: ApprovalId,
+        /// And store the rule that `show` names, so that the like is not asked again.
+        #[arg(long)]
+        always: bool,
+    },
+    /// Deny a request.
+    Deny {
+        /// The request.
+        id: ApprovalId,
+        /// Why; the model is told.
+        #[arg(long, value_name = "TEXT")]
+        reason: Option<String>,
+    },
+    /// List the stored rules that answer in your place.
+    Rules {
+        /// Print a JSON array.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Remove a stored rule.
+    Forget {
+        /// The rule; `cara approvals rules` shows them.
+        rule: RuleId,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Policy {
+    /// Say what would become of a call, and which line decides.
+    Explain(Box<PolicyExplain>),
+    /// Show the rules in force, the defaults and what labels demand.
+    Show {
+        /// Print a JSON object.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PolicyExplain {
+    /// The tool.
+    pub(crate) tool: ToolName,
+
+    /// Its arguments, JSON; checked like those of a model.
+    pub(crate) arguments: Option<String>,
+
+    /// What the run has seen: sources and `private`, joined by `+`, such as `owner+web+private`.
+    #[arg(long, value_name = "LABEL", default_value = "owner", value_parser = Label::parse)]
+    pub(crate) seen: Label,
+
+    /// The agent.
+    #[arg(long, value_name = "NAME", default_value = AGENT)]
+    pub(crate) agent: String,
+
+    /// The channel.
+    #[arg(long, value_name = "NAME", default_value = CONSOLE)]
+    pub(crate) channel: String,
+
+    /// The person whose conversation it is; the one at this terminal when left out.
+    #[arg(long, value_name = "ID")]
+    pub(crate) sender: Option<PersonId>,
+
+    /// How the destination came about. When left out: `named` if the configuration names it, else `made`.
+    #[arg(long, value_name = "HOW", value_enum)]
+    pub(crate) destination_standing: Option<StandingName>,
+
+    /// Print a JSON object.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// How a destination came about.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum StandingName {
+    /// The configuration names it for private content.
+    Named,
+    /// The owner wrote it.
+    Written,
+    /// It stands in what was read.
+    Read,
+    /// The model put it together.
+    Made,
+}
+
+impl From<StandingName> for Standing {
+    fn from(name: StandingName) -> Self {
+        match name {
+            StandingName::Named => Self::Named,
+            StandingName::Written => Self::Written,
+            StandingName::Read => Self::Read,
+            StandingName::Made => Self::Made,
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Usage {
+    /// By what it is summed up.
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) by: UsageGroup,
+
+    /// How many days back, today included; days are those of UTC.
+    #[arg(long, value_name = "DAYS", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=36_500))]
+    pub(crate) since: u32,
+
+    /// Print a JSON object.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// By what uses are summed up.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum UsageGroup {
+    #[default]
+    Day,
+    Session,
+    Run,
+    Component,
+    Model,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Explain {
+    /// The run, or `last`.
+    pub(crate) run: String,
+
+    /// Print a JSON object.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Tools {
+    /// List the tools of all installed components, and whether a model is offered them.
+    List {
+        /// Print a JSON array.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Switch the tools of components on: grants what their manifests ask.
+    Enable {
+        /// The components.
+        #[arg(required = true)]
+        components: Vec<ComponentId>,
+    },
+    /// Switch the tools of components off: takes all their grants away.
+    Disable {
+        /// The components.
+        #[arg(required = true)]
+        components: Vec<ComponentId>,
+    },
+}

@@ -1,0 +1,318 @@
+//! `cara policy`: what would become of a call, and why.
+
+use super::approvals;
+use super::chat::PERSON;
+use super::tools;
+use crate::assemble::{self, AGENT, CONSOLE};
+use crate::boot::Cara;
+use crate::cli::{Policy as PolicyCommand, PolicyExplain};
+use crate::outbound::Channels;
+use crate::{choose, layout, show};
+use anyhow::{Result, anyhow, bail};
+use cara_assistant::Toolbox;
+use cara_assistant::outbound::Outbound;
+use cara_assistant::standing::standing;
+use cara_authority::approval::canonical;
+use cara_authority::manifest::{Effect, Tool};
+use cara_authority::policy::{FOLLOWED, Line, Rule};
+use cara_authority::{
+    Decision, Grants, Label, PersonId, Policy, SessionId, Situation, Standing, Then, ToolCall, ToolName,
+};
+use cara_kernel::Checked;
+use cara_services::ledger::records::StoredRule;
+use serde::Serialize;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+/// Runs the command.
+pub(crate) async fn run(cara: &Cara, policy: PolicyCommand) -> Result<ExitCode> {
+    assemble::check_policy(cara, &Channels::new())?;
+    match policy {
+        PolicyCommand::Explain(explain) => explain_call(cara, &explain).await?,
+        PolicyCommand::Show { json } => show_policy(&cara.config.policy, json)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct Explained {
+    tool: ToolName,
+    component: String,
+    arguments: Option<String>,
+    destination: Option<String>,
+    destination_standing: Option<&'static str>,
+    seen: Label,
+    then: Then,
+    lines: Vec<Line>,
+    stored_rule: Option<String>,
+    /// Rules that would answer in their session.
+    stored_rules_of_sessions: Vec<String>,
+    offered: bool,
+}
+
+async fn explain_call(cara: &Cara, asked: &PolicyExplain) -> Result<()> {
+    let checked = offering(cara, &asked.tool)?;
+    check_names(cara, asked)?;
+    let (tool, call) = call(cara, &checked, asked).await?;
+    let has_destination = tool.destination.is_some();
+    let standing = has_destination.then(|| match (asked.destination_standing, &call.destination) {
+        (Some(named), _) => named.into(),
+        (None, Some(to)) => standing(to, &[], &cara.config.policy),
+        (None, None) => Standing::Made,
+    });
+    if asked.destination_standing.is_some() && !has_destination {
+        bail!("tool `{}` has no destination\nhint: leave `--destination-standing` out", asked.tool);
+    }
+    let person = asked.sender.clone().map_or_else(|| PersonId::parse(PERSON), Ok)?;
+    let decision = cara.config.policy.decide(&Situation {
+        call: &call,
+        tool: &tool,
+        agent: &asked.agent,
+        channel: &asked.channel,
+        person: &person,
+        seen: asked.seen,
+        standing,
+        followed: 0,
+    });
+    let (stored, in_sessions) = stored_rules(cara, &decision, &call, &person, asked.arguments.is_some()).await?;
+    let explained = Explained {
+        tool: asked.tool.clone(),
+        component: checked.manifest().id().to_string(),
+        arguments: asked.arguments.is_some().then(|| call.arguments.clone()),
+        destination: call.destination.clone(),
+        destination_standing: standing.map(standing_name),
+        seen: asked.seen,
+        then: if stored.is_some() { Then::Run } else { decision.then() },
+        lines: decision.lines().to_vec(),
+        stored_rule: stored.map(|rule| format!("{}: {}", rule.id, approvals::terms(&rule))),
+        stored_rules_of_sessions: in_sessions
+            .iter()
+            .map(|rule| format!("{}: {}", rule.id, approvals::terms(rule)))
+            .collect(),
+        offered: tools::is_on(cara, &checked).await?,
+    };
+    if asked.json {
+        return layout::json(&explained);
+    }
+    print(&explained);
+    Ok(())
+}
+
+/// The component whose tool it is.
+fn offering(cara: &Cara, tool: &ToolName) -> Result<Arc<Checked>> {
+    let has = |checked: &&Arc<Checked>| checked.manifest().tools().iter().any(|offered| offered.name == *tool);
+    let found = cara.installed.values().find(has).cloned();
+    found.ok_or_else(|| anyhow!("no installed component offers a tool `{tool}`\nhint: `cara tools list` shows them"))
+}
+
+/// Agents and channels that do not exist are errors, as they are in rules.
+fn check_names(cara: &Cara, asked: &PolicyExplain) -> Result<()> {
+    if asked.agent != AGENT && !cara.config.agent.contains_key(&asked.agent) {
+        let known: Vec<&str> = std::iter::once(AGENT).chain(cara.config.agent.keys().map(String::as_str)).collect();
+        bail!("there is no agent `{}`\nhint: there are {}", show::short(&asked.agent), known.join(", "));
+    }
+    let channels = Channels::new().channels();
+    if asked.channel != CONSOLE && !channels.contains(&asked.channel) {
+        bail!("there is no channel `{}`\nhint: there are {}", show::short(&asked.channel), channels.join(", "));
+    }
+    Ok(())
+}
+
+/// The tool, and the call as it would be made: read by the same code that reads a model's.
+async fn call(cara: &Cara, checked: &Arc<Checked>, asked: &PolicyExplain) -> Result<(Tool, ToolCall)> {
+    let (manifest, id) = (checked.manifest(), checked.manifest().id());
+    let session = SessionId::parse("s-explained")?;
+    let Some(text) = &asked.arguments else {
+        let tool = manifest.tools().iter().find(|tool| tool.name == asked.tool);
+        let tool = tool.ok_or_else(|| anyhow!("component `{id}` has no tool `{}`", asked.tool))?.clone();
+        let call = ToolCall {
+            component: id.clone(),
+            digest: *checked.package().digest().as_bytes(),
+            tool: tool.name.clone(),
+            arguments: "{}".into(),
+            destination: None,
+            session,
+        };
+        return Ok((tool, call));
+    };
+    let settings = choose::settings(cara, checked, &[])?;
+    let grants = Grants::meet(manifest, checked.interfaces(), &[], settings, &Default::default());
+    let mut toolbox = Toolbox::default();
+    toolbox.add(&cara.component(id).await?, &Arc::new(grants))?;
+    let offered = toolbox.get(asked.tool.as_str())?;
+    Ok((offered.tool.clone(), offered.read(text, &session)?))
+}
+
+/// The stored rule that would answer, and those that would in their session.
+async fn stored_rules(
+    cara: &Cara,
+    decision: &Decision,
+    call: &ToolCall,
+    person: &PersonId,
+    exact: bool,
+) -> Result<(Option<StoredRule>, Vec<StoredRule>)> {
+    if !decision.may_be_answered_by_rule() || !exact {
+        return Ok((None, Vec::new()));
+    }
+    let fits = |stored: &StoredRule| {
+        let rule = &stored.rule;
+        rule.component == call.component
+            && rule.tool == call.tool
+            && rule.person == *person
+            && rule.destination.as_ref().is_none_or(|to| call.destination.as_ref() == Some(to))
+            && rule.arguments.as_ref().is_none_or(|arguments| canonical(arguments) == call.arguments)
+    };
+    let fitting = cara.records().await?.rules().await?.into_iter().filter(fits);
+    let (in_sessions, anywhere): (Vec<_>, Vec<_>) = fitting.partition(|stored| stored.rule.session.is_some());
+    let narrow = |stored: &StoredRule| stored.rule.destination.is_some() || stored.rule.arguments.is_some();
+    Ok((anywhere.into_iter().find(narrow), in_sessions))
+}
+
+fn standing_name(standing: Standing) -> &'static str {
+    match standing {
+        Standing::Named => "named",
+        Standing::Written => "written",
+        Standing::Read => "read",
+        Standing::Made => "made",
+    }
+}
+
+/// What becomes of a call, as a verb.
+pub(super) fn outcome(then: Then) -> &'static str {
+    match then {
+        Then::Run => "it runs",
+        Then::Ask => "a person is asked",
+        Then::Deny => "it is denied",
+    }
+}
+
+fn print(explained: &Explained) {
+    let put = |name: &str, value: &str| layout::field(0, name, value);
+    put("call", &format!("{} of {}", explained.tool, explained.component));
+    put("arguments", explained.arguments.as_deref().unwrap_or("not given, so not checked"));
+    if let Some(standing) = explained.destination_standing {
+        put("destination", &format!("{} ({standing})", explained.destination.as_deref().unwrap_or("any")));
+    }
+    put("seen", &explained.seen.to_string());
+    put("then", outcome(explained.then));
+    for (at, line) in explained.lines.iter().enumerate() {
+        let decided = if at == 0 && explained.stored_rule.is_none() { "decided by" } else { "also" };
+        let name = if at == 0 && explained.stored_rule.is_some() { "would decide" } else { decided };
+        put(name, &format!("{}: {}; {}", line.name, line.then, line.why));
+    }
+    explained.stored_rule.iter().for_each(|rule| put("answered by", &format!("the stored rule {rule}")));
+    for rule in &explained.stored_rules_of_sessions {
+        put("unless", &format!("the stored rule {rule}, which would let it run there"));
+    }
+    if !explained.offered {
+        put("but", &format!("the tool is off: `cara tools enable {}` switches it on", explained.component));
+    }
+}
+
+/// All effects, in the order of the manifest's documentation.
+const EFFECTS: [Effect; 6] = [
+    Effect::ReadsPrivate,
+    Effect::ReadsUntrusted,
+    Effect::SendsOutside,
+    Effect::ChangesState,
+    Effect::RunsCode,
+    Effect::Spends,
+];
+
+/// What labels demand, whatever the rules say.
+fn label_rules() -> [(&'static str, String); 4] {
+    [
+        (
+            "label.untrusted",
+            "after content of strangers (web, file, other-person), a call that sends outside, changes state, runs code \
+             or spends is asked"
+                .into(),
+        ),
+        (
+            "label.private",
+            "after private content, a call that sends outside or has a destination is asked, unless the configuration \
+             names the destination in `private-destinations` or the owner wrote it"
+                .into(),
+        ),
+        (
+            "label.destination",
+            "after content of strangers, a call to a destination that the model put together is asked".into(),
+        ),
+        (
+            "label.followed",
+            format!("after content of strangers, only {FOLLOWED} links out of it are followed unasked in one run"),
+        ),
+    ]
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct Shown {
+    rules: Vec<Numbered>,
+    private_destinations: Vec<String>,
+    defaults: Vec<Default_>,
+    labels: Vec<LabelRule>,
+}
+
+#[derive(Serialize)]
+struct Numbered {
+    number: usize,
+    rule: String,
+    then: Then,
+}
+
+#[derive(Serialize)]
+struct Default_ {
+    effect: &'static str,
+    then: Then,
+}
+
+#[derive(Serialize)]
+struct LabelRule {
+    name: &'static str,
+    demands: String,
+}
+
+fn show_policy(policy: &Policy, json: bool) -> Result<()> {
+    let number =
+        |(index, rule): (usize, &Rule)| Numbered { number: index + 1, rule: rule.to_string(), then: rule.then };
+    let default = |effect: Effect| Default_ {
+        effect: effect.name(),
+        then: if effect.reaches_out() { Then::Ask } else { Then::Run },
+    };
+    let shown = Shown {
+        rules: policy.rule.iter().enumerate().map(number).collect(),
+        private_destinations: policy.private_destinations.clone(),
+        defaults: EFFECTS.map(default).into(),
+        labels: label_rules().into_iter().map(|(name, demands)| LabelRule { name, demands }).collect(),
+    };
+    if json {
+        return layout::json(&shown);
+    }
+    show::line("rules: one that denies wins, then the most specific one");
+    show::line("(sender, channel, agent, tool, component, effect; at a tie the stricter one)");
+    if shown.rules.is_empty() {
+        show::line("  none");
+    }
+    for rule in &shown.rules {
+        layout::hang(&format!("  {:>3}  ", rule.number), &rule.rule);
+    }
+    show::line("defaults, where no rule fits: the strictest of a tool's effects");
+    show::line(&format!("  {:18} run", "none"));
+    for default in &shown.defaults {
+        show::line(&format!("  {:18} {}", default.effect, default.then));
+    }
+    show::line("labels: asked on top of rules and defaults; no rule takes that away");
+    for rule in &shown.labels {
+        layout::hang(&format!("  {:18} ", rule.name), &rule.demands);
+    }
+    show::line("destinations that may be told private things");
+    if shown.private_destinations.is_empty() {
+        show::line("  none");
+    }
+    for destination in &shown.private_destinations {
+        layout::paragraph(2, destination);
+    }
+    Ok(())
+}

@@ -1,0 +1,213 @@
+//! `cara tools`: which tools a model is offered, and switching them on and off.
+
+use super::chat::PERSON;
+use crate::assemble::{AGENT, CONSOLE};
+use crate::boot::Cara;
+use crate::cli::Tools;
+use crate::{choose, layout, show};
+use anyhow::{Result, bail};
+use cara_authority::manifest::Tool;
+use cara_authority::{
+    Capability, ComponentId, Label, PersonId, SessionId, Situation, Source, Standing, Then, ToolCall,
+};
+use cara_kernel::Checked;
+use cara_services::vault::SecretId;
+use serde::Serialize;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+/// Runs the command.
+pub(crate) async fn run(cara: &Cara, tools: Tools) -> Result<ExitCode> {
+    match tools {
+        Tools::List { json } => list(cara, json).await?,
+        Tools::Enable { components } => {
+            for checked in with_tools(cara, &components)? {
+                enable(cara, &checked).await?;
+            }
+        }
+        Tools::Disable { components } => {
+            let checked = with_tools(cara, &components)?;
+            for checked in &checked {
+                refuse_without_wishes(cara, checked).await?;
+            }
+            for checked in &checked {
+                disable(cara, checked).await?;
+            }
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The components of these ids; each must be installed and offer a tool.
+fn with_tools(cara: &Cara, ids: &[ComponentId]) -> Result<Vec<Arc<Checked>>> {
+    let mut found = Vec::new();
+    for id in ids {
+        let checked = cara.checked(id)?;
+        if checked.manifest().tools().is_empty() {
+            bail!("component `{id}` offers no tools\nhint: `cara tools list` shows those that do");
+        }
+        found.push(checked.clone());
+    }
+    Ok(found)
+}
+
+/// What a component's manifest asks, and what of it is granted.
+struct Powers {
+    asked: Vec<Capability>,
+    granted: Vec<Capability>,
+}
+
+impl Powers {
+    async fn of(cara: &Cara, checked: &Checked) -> Result<Self> {
+        let settings = choose::settings(cara, checked, &[])?;
+        let asked = checked.manifest().wishes(&settings);
+        Ok(Self { asked, granted: cara.ledger.granted(checked.manifest().id()).await? })
+    }
+
+    /// As `assemble::enabled` has it: those that ask for nothing, and those that something was granted to.
+    fn are_on(&self) -> bool {
+        self.asked.is_empty() || !self.granted.is_empty()
+    }
+
+    fn why(&self, id: &ComponentId) -> String {
+        let missing: Vec<String> =
+            self.asked.iter().filter(|wish| !self.granted.contains(wish)).map(ToString::to_string).collect();
+        match (self.asked.is_empty(), self.granted.is_empty(), missing.is_empty()) {
+            (true, ..) => "asks for nothing".to_owned(),
+            (_, true, _) => format!("nothing is granted: `cara tools enable {id}`"),
+            (.., true) => "granted".to_owned(),
+            (.., false) => format!("not granted: {}", missing.join(", ")),
+        }
+    }
+}
+
+/// Whether a model is offered the tools of a component.
+pub(super) async fn is_on(cara: &Cara, checked: &Checked) -> Result<bool> {
+    Ok(Powers::of(cara, checked).await?.are_on())
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct Row {
+    tool: String,
+    component: String,
+    effects: Vec<&'static str>,
+    on: bool,
+    why: String,
+    /// What becomes of a call while only the owner has spoken.
+    then: Then,
+    description: String,
+}
+
+async fn list(cara: &Cara, json: bool) -> Result<()> {
+    let mut rows = Vec::new();
+    for checked in cara.installed.values().filter(|checked| !checked.manifest().tools().is_empty()) {
+        let powers = Powers::of(cara, checked).await?;
+        let id = checked.manifest().id();
+        for tool in checked.manifest().tools() {
+            rows.push(Row {
+                tool: tool.name.to_string(),
+                component: id.to_string(),
+                effects: tool.effects.iter().map(|effect| effect.name()).collect(),
+                on: powers.are_on(),
+                why: powers.why(id),
+                then: usually(cara, checked, tool)?,
+                description: tool.description.clone(),
+            });
+        }
+    }
+    if json {
+        return layout::json(&rows);
+    }
+    let cells = rows.into_iter().map(|row| {
+        let effects = if row.effects.is_empty() { "-".to_owned() } else { row.effects.join(", ") };
+        let on = if row.on { "on" } else { "off" };
+        vec![row.tool, row.component, on.to_owned(), row.then.to_string(), effects, row.why]
+    });
+    show::table(&["TOOL", "COMPONENT", "IS", "THEN", "EFFECTS", "WHY"], &cells.collect::<Vec<_>>());
+    Ok(())
+}
+
+/// What the policy says of a call while only the owner has spoken, and wrote the destination.
+fn usually(cara: &Cara, checked: &Checked, tool: &Tool) -> Result<Then> {
+    let call = ToolCall {
+        component: checked.manifest().id().clone(),
+        digest: *checked.package().digest().as_bytes(),
+        tool: tool.name.clone(),
+        arguments: "{}".into(),
+        destination: None,
+        session: SessionId::parse("s-listed")?,
+    };
+    let person = PersonId::parse(PERSON)?;
+    let decision = cara.config.policy.decide(&Situation {
+        call: &call,
+        tool,
+        agent: AGENT,
+        channel: CONSOLE,
+        person: &person,
+        seen: Label::of(Source::Owner),
+        standing: tool.destination.as_ref().map(|_| Standing::Written),
+        followed: 0,
+    });
+    Ok(decision.then())
+}
+
+async fn enable(cara: &Cara, checked: &Checked) -> Result<()> {
+    let id = checked.manifest().id();
+    let before = Powers::of(cara, checked).await?;
+    if before.asked.is_empty() {
+        show::note(&format!("`{id}` asks for nothing and is always on"));
+        return Ok(());
+    }
+    if before.asked.iter().all(|wish| before.granted.contains(wish)) {
+        show::note(&format!("`{id}` was on already"));
+    }
+    let settings = choose::settings(cara, checked, &[])?;
+    choose::grant(cara, checked, &settings, "cara tools enable").await?;
+    say_missing_secrets(cara, checked).await
+}
+
+/// A secret that is needed and not stored would only show at the first call.
+async fn say_missing_secrets(cara: &Cara, checked: &Checked) -> Result<()> {
+    let manifest = checked.manifest();
+    if manifest.secrets().iter().all(|secret| secret.optional) {
+        return Ok(());
+    }
+    let vault = cara.vault.clone();
+    let stored = tokio::task::spawn_blocking(move || vault.list()).await??;
+    for secret in manifest.secrets().iter().filter(|secret| !secret.optional) {
+        let id = SecretId { component: manifest.id().clone(), name: secret.name.clone() };
+        if !stored.contains(&id) {
+            show::note(&format!("it needs {}: `cara secrets set {id}`", secret.label));
+        }
+    }
+    Ok(())
+}
+
+async fn refuse_without_wishes(cara: &Cara, checked: &Checked) -> Result<()> {
+    let powers = Powers::of(cara, checked).await?;
+    if powers.asked.is_empty() {
+        let id = checked.manifest().id();
+        bail!(
+            "component `{id}` asks for nothing, so there is nothing to take away\n\
+             hint: to deny its calls, add to `{}`:\n[[policy.rule]]\ncomponent = \"{id}\"\nthen = \"deny\"",
+            cara.home.config().display()
+        );
+    }
+    Ok(())
+}
+
+async fn disable(cara: &Cara, checked: &Checked) -> Result<()> {
+    let id = checked.manifest().id();
+    // Expired ones too, so that nothing is left.
+    let recorded = cara.ledger.grants().await?.into_iter().filter(|grant| grant.component == *id);
+    let recorded: Vec<Capability> = recorded.map(|grant| grant.capability).collect();
+    let gone = cara.ledger.revoke(id, &recorded, "cara tools disable").await?;
+    if gone.is_empty() {
+        show::note(&format!("`{id}` was off already"));
+        return Ok(());
+    }
+    let gone: Vec<String> = gone.iter().map(ToString::to_string).collect();
+    show::note(&format!("taken from `{id}`: {} (cara tools disable)", gone.join(", ")));
+    Ok(())
+}

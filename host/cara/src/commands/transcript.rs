@@ -1,0 +1,255 @@
+//! A conversation written out: on the terminal, as data, as Markdown.
+
+use super::sessions;
+use crate::boot::Cara;
+use crate::{layout, show, when};
+use anyhow::{Context, Result};
+use cara_assistant::inert::inert;
+use cara_assistant::part::{Body, Part};
+use cara_assistant::text::harmless;
+use cara_authority::{Label, SessionId};
+use cara_services::ledger::records::{Message, Records};
+use serde::Serialize;
+use serde_json::Value;
+use std::fmt::Write;
+
+/// How many messages are read at once.
+const PAGE: u32 = 500;
+
+/// A whole conversation.
+#[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) struct Transcript {
+    id: String,
+    title: String,
+    person: String,
+    channel: String,
+    agent: String,
+    label: Label,
+    began_ms: u64,
+    changed_ms: u64,
+    parent: Option<String>,
+    runs: Vec<RunRow>,
+    summary: Option<SummaryRow>,
+    attachments: Vec<AttachmentRow>,
+    messages: Vec<MessageRow>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct RunRow {
+    id: String,
+    state: &'static str,
+    label: Label,
+    reason: Option<String>,
+    began_ms: u64,
+    ended_ms: Option<u64>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct SummaryRow {
+    upto_place: u64,
+    label: Label,
+    body: Value,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct AttachmentRow {
+    id: String,
+    name: String,
+    media_type: String,
+    size: u64,
+    label: Label,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct MessageRow {
+    place: u64,
+    run: Option<String>,
+    role: &'static str,
+    label: Label,
+    at_ms: u64,
+    parts: Vec<Part>,
+}
+
+impl MessageRow {
+    fn read(message: Message) -> Result<Self> {
+        let Message { place, run, role, body, label, at_ms } = message;
+        let parts = serde_json::from_value(body).with_context(|| format!("message {place} cannot be read"))?;
+        Ok(Self { place, run: run.map(|run| run.to_string()), role: role.name(), label, at_ms, parts })
+    }
+}
+
+impl Transcript {
+    /// Reads the session.
+    pub(super) async fn read(cara: &Cara, id: &SessionId) -> Result<Self> {
+        let records = cara.records().await?;
+        let session = sessions::find(records, id).await?;
+        let mut runs = Vec::new();
+        for run in records.runs(id).await? {
+            let state = sessions::state(cara, run.state, &run.process)?.name();
+            let (label, reason, began_ms, ended_ms) = (run.label, run.reason, run.began_ms, run.ended_ms);
+            runs.push(RunRow { id: run.id.to_string(), state, label, reason, began_ms, ended_ms });
+        }
+        let summary = records.summary(id).await?;
+        let attachments = records.attachments(id).await?.into_iter().map(|attached| AttachmentRow {
+            id: attached.id,
+            name: attached.name,
+            media_type: attached.media_type,
+            size: attached.size,
+            label: attached.label,
+        });
+        Ok(Self {
+            id: session.id.to_string(),
+            title: session.title,
+            person: session.person.to_string(),
+            channel: session.channel,
+            agent: session.agent,
+            label: session.label,
+            began_ms: session.began_ms,
+            changed_ms: session.changed_ms,
+            parent: session.parent.map(|parent| parent.to_string()),
+            runs,
+            summary: summary.map(|s| SummaryRow { upto_place: s.upto_place, label: s.label, body: s.body }),
+            attachments: attachments.collect(),
+            messages: messages(records, id).await?,
+        })
+    }
+
+    /// Prints it for a person.
+    pub(super) fn print(&self) {
+        layout::field(0, "session", &self.id);
+        layout::field(0, "title", &self.title);
+        layout::field(0, "person", &format!("{} on {}, agent {}", self.person, self.channel, self.agent));
+        layout::field(0, "label", &self.label.to_string());
+        layout::field(0, "began", &when::second(self.began_ms));
+        layout::field(0, "changed", &when::second(self.changed_ms));
+        self.parent.iter().for_each(|parent| layout::field(0, "forked from", parent));
+        for run in &self.runs {
+            let reason = run.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
+            let text = format!("{}  {}  {} [{}]{reason}", run.id, when::second(run.began_ms), run.state, run.label);
+            layout::field(0, "run", &text);
+        }
+        for attached in &self.attachments {
+            let AttachmentRow { id, name, media_type, size, label } = attached;
+            layout::field(0, "attachment", &format!("{id}  {name}, {media_type}, {size} bytes [{label}]"));
+        }
+        if let Some(summary) = &self.summary {
+            show::line("");
+            show::line(&format!("1 to {}  summary [{}]", summary.upto_place, summary.label));
+            layout::paragraph(4, &summary.text());
+        }
+        for message in &self.messages {
+            show::line("");
+            let run = message.run.as_deref().unwrap_or("-");
+            let MessageRow { place, role, label, .. } = message;
+            show::line(&format!("{place}  {role} [{label}]  {run}  {}", when::second(message.at_ms)));
+            message.parts.iter().for_each(print_part);
+        }
+    }
+}
+
+impl SummaryRow {
+    fn text(&self) -> String {
+        self.body.as_str().map_or_else(|| self.body.to_string(), str::to_owned)
+    }
+}
+
+async fn messages(records: &Records, id: &SessionId) -> Result<Vec<MessageRow>> {
+    let (mut all, mut from) = (Vec::new(), 1);
+    loop {
+        let page = records.messages(id, from, PAGE).await?;
+        let Some(last) = page.last() else { return Ok(all) };
+        from = last.place + 1;
+        for message in page {
+            all.push(MessageRow::read(message)?);
+        }
+    }
+}
+
+fn print_part(part: &Part) {
+    let label = part.label;
+    match &part.body {
+        Body::Text { text } => layout::paragraph(4, text),
+        Body::Thinking { text, .. } => layout::hang("    thinking  ", text),
+        Body::Attachment { id, media_type, name } => {
+            layout::paragraph(4, &format!("attachment {id} {} {media_type} [{label}]", name.as_deref().unwrap_or("-")));
+        }
+        Body::ToolCall { name, arguments, .. } => layout::hang("    calls  ", &format!("{name} {arguments}")),
+        Body::ToolResult { name, text, failed, .. } => {
+            let what = if *failed { "failed" } else { "result" };
+            show::line(&harmless(&format!("    {what} of {name} [{label}]")));
+            layout::paragraph(6, text);
+        }
+    }
+}
+
+/// The conversation as Markdown. What was said is inert: no renderer fetches or runs anything of it.
+pub(super) fn markdown(transcript: &Transcript) -> String {
+    let mut out = format!("# {}\n\n", one_line(&transcript.title));
+    let Transcript { id, person, channel, agent, label, .. } = transcript;
+    let (began, changed) = (when::second(transcript.began_ms), when::second(transcript.changed_ms));
+    for (name, value) in [
+        ("session", id.as_str()),
+        ("person", person),
+        ("channel", channel),
+        ("agent", agent),
+        ("label", &label.to_string()),
+        ("began", &began),
+        ("changed", &changed),
+    ] {
+        let _ = writeln!(out, "- {name}: {}", one_line(value));
+    }
+    if let Some(summary) = &transcript.summary {
+        let _ = write!(out, "\n## Summary of 1 to {}\n\n{}", summary.upto_place, fenced(&summary.text()));
+    }
+    for message in &transcript.messages {
+        let MessageRow { place, role, label, .. } = message;
+        let _ = write!(out, "\n## {place}. {role} [{label}]\n");
+        for part in &message.parts {
+            let text = match &part.body {
+                Body::Text { text } => format!("{}\n", inert(text)),
+                Body::Thinking { text, .. } => format!("Thinking:\n\n{}", fenced(text)),
+                Body::Attachment { id, media_type, name } => {
+                    format!(
+                        "Attachment {id}: {}\n",
+                        one_line(&format!("{} ({media_type})", name.as_deref().unwrap_or("-")))
+                    )
+                }
+                Body::ToolCall { name, arguments, .. } => format!("Calls {}:\n\n{}", one_line(name), fenced(arguments)),
+                Body::ToolResult { name, text, failed, .. } => {
+                    let what = if *failed { "Failed" } else { "Result" };
+                    format!("{what} of {} [{}]:\n\n{}", one_line(name), part.label, fenced(text))
+                }
+            };
+            let _ = write!(out, "\n{text}");
+        }
+    }
+    harmless(&out).into_owned()
+}
+
+/// A text on one line of Markdown, with nothing active in it.
+fn one_line(text: &str) -> String {
+    inert(&text.split_whitespace().collect::<Vec<_>>().join(" "))
+}
+
+/// A text as it is, in a fence that it cannot end.
+fn fenced(text: &str) -> String {
+    let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or(0);
+    let fence = "`".repeat(longest.max(2) + 1);
+    format!("{fence}text\n{}\n{fence}\n", text.trim_end_matches('\n'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fence_is_longer_than_any_in_the_text() {
+        assert_eq!(fenced("a"), "```text\na\n```\n");
+        assert!(fenced("x\n`````\n![](https://evil.example)").starts_with("``````text\n"));
+    }
+}

@@ -1,0 +1,22 @@
+//! The operator's commands, each end to end: the real binary on a home of its own.
+//!
+//! A scripted provider stands in for the model (docs/rehearsal-script.md); nothing leaves the machine.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+#[path = "commands/approvals.rs"]
+mod approvals;
+#[path = "commands/audit.rs"]
+mod audit;
+#[path = "commands/explain.rs"]
+mod explain;
+#[path = "commands/home.rs"]
+mod home;
+#[path = "commands/policy.rs"]
+mod policy;
+#[path = "commands/sessions.rs"]
+mod sessions;
+#[path = "commands/tools.rs"]
+mod tools;
+#[path = "commands/usage.rs"]
+mod usage;

@@ -1,0 +1,220 @@
+//! A home folder, and the binary run on it.
+
+use serde_json::Value;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::LazyLock;
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+
+/// How long something that has to happen is waited for.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A script that says one thing.
+pub(crate) const HELLO: &str = "[[turn]]\nstep = [{ text = \"Hello.\" }, { usage = { input = 100, output = 20 } }]\n";
+
+/// A script that asks the clock, then answers.
+pub(crate) const CLOCK: &str = r#"
+[[turn]]
+step = [{ tool-call = { name = "time_now", arguments = { zone = "Europe/Oslo" } } }]
+[[turn]]
+expect-tool-result = "Europe/Oslo"
+step = [{ text = "It is late.\n![pixel](https://evil.example/x.png)" }]
+"#;
+
+/// A script that wants something remembered, then answers.
+pub(crate) const REMEMBER: &str = r#"
+[[turn]]
+step = [{ tool-call = { name = "memory_write", arguments = { key = "seat", value = "window" } } }]
+[[turn]]
+step = [{ text = "Noted." }]
+"#;
+
+/// Everything compiled once; each home gets a copy of the cache and of the key it is authenticated with.
+static COMPILED: LazyLock<TempDir> = LazyLock::new(|| {
+    let home = Home::bare();
+    home.chat(HELLO, "hi", &[]);
+    home.folder
+});
+
+/// A home folder of its own.
+pub(crate) struct Home {
+    folder: TempDir,
+}
+
+impl Home {
+    /// A new one in which nothing happened.
+    pub(crate) fn new() -> Self {
+        let home = Self::bare();
+        for folder in ["cache", "keys"] {
+            let to = home.path(folder);
+            fs::create_dir_all(&to).unwrap();
+            private(&to, 0o700);
+            for entry in fs::read_dir(COMPILED.path().join(folder)).unwrap() {
+                let entry = entry.unwrap();
+                let name = entry.file_name();
+                if folder == "cache" || name == "compiled-code" {
+                    fs::copy(entry.path(), to.join(name)).unwrap();
+                }
+            }
+        }
+        home
+    }
+
+    fn bare() -> Self {
+        let home = Self { folder: tempfile::tempdir().unwrap() };
+        home.configure("");
+        home
+    }
+
+    /// A file in it.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Writes the configuration; secrets stay out of this machine's keystore.
+    pub(crate) fn configure(&self, toml: &str) {
+        fs::write(self.path("config.toml"), format!("[vault]\nstore = \"file\"\n{toml}\n")).unwrap();
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_cara"));
+        command.args(arguments).env_clear().env("CARA_HOME", self.folder.path()).env("TZ", "UTC");
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    }
+
+    /// Runs it to its end.
+    pub(crate) fn run(&self, arguments: &[&str]) -> Output {
+        self.command(arguments).output().unwrap()
+    }
+
+    /// What it prints when it works.
+    #[track_caller]
+    pub(crate) fn ok(&self, arguments: &[&str]) -> String {
+        let output = self.run(arguments);
+        assert!(output.status.success(), "{arguments:?}: {}", text(&output.stderr));
+        text(&output.stdout)
+    }
+
+    /// What it notes on stderr when it works.
+    #[track_caller]
+    pub(crate) fn notes(&self, arguments: &[&str]) -> String {
+        let output = self.run(arguments);
+        assert!(output.status.success(), "{arguments:?}: {}", text(&output.stderr));
+        text(&output.stderr)
+    }
+
+    /// The JSON it prints when it works.
+    #[track_caller]
+    pub(crate) fn json(&self, arguments: &[&str]) -> Value {
+        serde_json::from_str(&self.ok(arguments)).unwrap()
+    }
+
+    /// The error it ends in, with exit code 1.
+    #[track_caller]
+    pub(crate) fn fails(&self, arguments: &[&str]) -> String {
+        let output = self.run(arguments);
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}: {}", text(&output.stdout));
+        text(&output.stderr)
+    }
+
+    fn chat_command(&self, script: &str, message: &str, more: &[&str]) -> Command {
+        let file = self.path("script.toml");
+        fs::write(&file, script).unwrap();
+        let model = ["chat", "--model", "rehearsal:script", "--script", file.to_str().unwrap(), "--json"];
+        self.command(&[&model[..], more, &["--message", message]].concat())
+    }
+
+    /// One message, answered; the events.
+    #[track_caller]
+    pub(crate) fn chat(&self, script: &str, message: &str, more: &[&str]) -> Vec<Value> {
+        let output = self.chat_command(script, message, more).output().unwrap();
+        assert!(output.status.success(), "{}{}", text(&output.stdout), text(&output.stderr));
+        events(&output.stdout)
+    }
+
+    /// One message; the answer comes while other things happen.
+    pub(crate) fn begin_chat(&self, script: &str, message: &str, more: &[&str]) -> Talking {
+        Talking(Some(self.chat_command(script, message, more).spawn().unwrap()))
+    }
+
+    /// The first request for approval that waits, as soon as there is one.
+    #[track_caller]
+    pub(crate) fn waiting(&self) -> Value {
+        let since = Instant::now();
+        while since.elapsed() < PATIENCE {
+            let waiting = self.json(&["approvals", "list", "--json"]);
+            if let Some(first) = waiting.as_array().unwrap().first() {
+                return first.clone();
+            }
+        }
+        panic!("nothing is asked");
+    }
+
+    /// The id of the session that changed last.
+    #[track_caller]
+    pub(crate) fn session(&self) -> String {
+        self.json(&["sessions", "list", "--json"])[0]["id"].as_str().unwrap().to_owned()
+    }
+}
+
+/// A `cara chat` that goes on; killed when it is dropped.
+pub(crate) struct Talking(Option<Child>);
+
+impl Talking {
+    /// Waits for its end; the events.
+    #[track_caller]
+    pub(crate) fn end(mut self) -> Vec<Value> {
+        let output = self.0.take().unwrap().wait_with_output().unwrap();
+        assert!(output.status.success(), "{}{}", text(&output.stdout), text(&output.stderr));
+        events(&output.stdout)
+    }
+
+    /// Ends it as `kill -9` does.
+    pub(crate) fn kill(mut self) {
+        let mut child = self.0.take().unwrap();
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+}
+
+impl Drop for Talking {
+    fn drop(&mut self) {
+        if let Some(mut child) = self.0.take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+/// All that was said, in one text.
+pub(crate) fn said(events: &[Value]) -> String {
+    events.iter().filter(|event| event["type"] == "text").filter_map(|event| event["text"].as_str()).collect()
+}
+
+/// Output as text.
+pub(crate) fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+fn events(stdout: &[u8]) -> Vec<Value> {
+    text(stdout).lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+/// Asserts that no line is wider than a terminal.
+#[track_caller]
+pub(crate) fn fits_a_terminal(text: &str) {
+    let wide: Vec<&str> = text.lines().filter(|line| line.chars().count() > 80).collect();
+    assert!(wide.is_empty(), "{wide:#?}");
+}
+
+#[cfg(unix)]
+fn private(path: &Path, mode: u32) {
+    use std::os::unix::fs::PermissionsExt;
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+}
+
+#[cfg(not(unix))]
+fn private(_: &Path, _: u32) {}

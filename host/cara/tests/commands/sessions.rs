@@ -1,0 +1,126 @@
+//! `cara sessions`.
+
+use crate::home::{CLOCK, HELLO, Home, REMEMBER};
+use std::fs;
+
+#[test]
+fn a_conversation_is_listed_shown_and_renamed() {
+    let home = Home::new();
+    assert!(home.notes(&["sessions", "list"]).contains("no conversation is kept yet"));
+    home.chat(CLOCK, "what time is it?", &[]);
+    let listed = home.json(&["sessions", "list", "--json"]);
+    let session = &listed[0];
+    assert_eq!((listed.as_array().unwrap().len(), session["messages"].as_u64()), (1, Some(4)));
+    assert_eq!((session["title"].as_str(), session["channel"].as_str()), (Some("what time is it?"), Some("console")));
+    assert!(session["state"].is_null() && session["label"].as_str().unwrap().contains("owner"));
+    let id = session["id"].as_str().unwrap();
+    let table = home.ok(&["sessions", "list"]);
+    assert!(table.starts_with("ID ") && table.contains(id) && table.contains("what time is it?"), "{table}");
+
+    let shown = home.ok(&["sessions", "show", id]);
+    for part in
+        ["1  user [owner]", "calls  time_now {\"zone\":\"Europe/Oslo\"}", "result of time_now [tool]", "It is late."]
+    {
+        assert!(shown.contains(part), "{part}: {shown}");
+    }
+    let data = home.json(&["sessions", "show", id, "--json"]);
+    assert_eq!(data["messages"].as_array().unwrap().len(), 4);
+    assert_eq!(
+        (data["runs"][0]["state"].as_str(), data["runs"][0]["id"].as_str()),
+        (Some("done"), data["messages"][0]["run"].as_str())
+    );
+
+    home.ok(&["sessions", "rename", id, "Late"]);
+    assert_eq!(home.json(&["sessions", "list", "--json"])[0]["title"], "Late");
+    assert!(home.fails(&["sessions", "rename", id, " "]).contains("hint: write one line"));
+    assert!(home.fails(&["sessions", "show", "s-nothing"]).contains("hint: `cara sessions list`"));
+    assert_eq!(home.run(&["sessions", "show", "S 1"]).status.code(), Some(2));
+}
+
+#[test]
+fn titles_and_texts_act_on_no_terminal() {
+    let home = Home::new();
+    home.chat(HELLO, "\u{202e}\u{9b}2Jhi", &[]);
+    let id = home.session();
+    for command in [
+        &["sessions", "list"][..],
+        &["sessions", "show", &id],
+        &["sessions", "show", &id, "--json"],
+        &["sessions", "export", &id, "--format", "markdown"],
+    ] {
+        let printed = home.ok(command);
+        assert!(!printed.contains(['\u{202e}', '\u{9b}']), "{printed}");
+    }
+    let same = home.json(&["sessions", "show", &id, "--json"]);
+    assert_eq!(same["messages"][0]["parts"][0]["text"], "\u{202e}\u{9b}2Jhi");
+}
+
+#[test]
+fn an_export_is_private_inert_and_replaces_nothing() {
+    let home = Home::new();
+    home.chat(CLOCK, "what time is it?", &[]);
+    let (id, file) = (home.session(), home.path("out.md"));
+    let path = file.to_str().unwrap();
+    home.ok(&["sessions", "export", &id, "--format", "markdown", "--output", path]);
+    let written = fs::read_to_string(&file).unwrap();
+    assert!(written.contains("## 4. assistant") && written.contains("It is late."), "{written}");
+    assert!(!written.contains("![pixel](") && written.contains("evil.example"), "{written}");
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+    assert!(home.fails(&["sessions", "export", &id, "--output", path]).contains("exists already"));
+    assert_eq!(fs::read_to_string(&file).unwrap(), written);
+    assert_eq!(home.json(&["sessions", "export", &id])["title"], "what time is it?");
+}
+
+#[test]
+fn a_fork_has_what_was_said_up_to_a_place_and_never_half_a_call() {
+    let home = Home::new();
+    home.chat(CLOCK, "what time is it?", &[]);
+    let id = home.session();
+    let fork = home.ok(&["sessions", "fork", &id, "--upto", "3"]);
+    let data = home.json(&["sessions", "show", fork.trim(), "--json"]);
+    assert_eq!((data["messages"].as_array().unwrap().len(), data["parent"].as_str()), (3, Some(id.as_str())));
+    let whole = home.ok(&["sessions", "fork", &id]);
+    home.chat(
+        "[[turn]]\nstep = []\n[[turn]]\nstep = []\n[[turn]]\nexpect = \"and now?\"\nstep = [{ text = \"Later.\" }]\n",
+        "and now?",
+        &["--session", whole.trim()],
+    );
+    let error = home.fails(&["sessions", "fork", &id, "--upto", "2"]);
+    assert!(error.contains("calls tools") && error.contains("hint: fork at 1 or 3"), "{error}");
+    assert!(home.fails(&["sessions", "fork", &id, "--upto", "5"]).contains("hint: it has messages 1 to 4"));
+}
+
+#[test]
+fn nothing_is_deleted_without_a_yes() {
+    let home = Home::new();
+    home.chat(HELLO, "hi", &[]);
+    let id = home.session();
+    let error = home.fails(&["sessions", "delete", &id]);
+    assert!(error.contains("no terminal to ask on") && error.contains("`--yes`"), "{error}");
+    assert_eq!(home.session(), id);
+    home.ok(&["sessions", "delete", &id, "--yes"]);
+    assert_eq!(home.json(&["sessions", "list", "--json"]).as_array().unwrap().len(), 0);
+    assert!(home.fails(&["sessions", "delete", &id, "--yes"]).contains("there is no session"));
+    assert_eq!(home.json(&["usage", "--by", "session", "--json"])["used"][0]["group"], "(deleted)");
+}
+
+#[test]
+fn a_run_whose_process_died_is_interrupted_and_one_that_lives_is_not_deleted() {
+    let home = Home::new();
+    home.ok(&["tools", "enable", "memory"]);
+    let talking = home.begin_chat(REMEMBER, "I like the window seat", &[]);
+    let asked = home.waiting();
+    let state = || home.json(&["sessions", "list", "--json"])[0]["state"].clone();
+    assert_eq!(state(), "running");
+    assert!(home.fails(&["sessions", "delete", &home.session(), "--yes"]).contains("in use by another process"));
+    talking.kill();
+    assert_eq!(state(), "interrupted");
+    assert_eq!(home.json(&["explain", "last", "--json"])["state"], "interrupted");
+    let waiting = home.json(&["approvals", "list", "--json"]);
+    assert_eq!((&waiting[0]["id"], waiting[0]["run-is-alive"].as_bool()), (&asked["id"], Some(false)));
+    home.ok(&["sessions", "delete", &home.session(), "--yes"]);
+}
