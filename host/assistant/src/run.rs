@@ -41,6 +41,8 @@ pub(crate) struct Run<'a> {
     tools: Vec<ToolDefinition>,
     /// Ids of calls that were used in this run.
     used: HashSet<String>,
+    /// Calls of this round whose results were told already.
+    told: HashSet<String>,
     /// How many links out of what was read were followed.
     followed: u32,
     /// Time in which a person was waited for.
@@ -69,6 +71,7 @@ impl<'a> Run<'a> {
             tools: assistant.toolbox.definitions(),
             fence: Fence::new(random),
             used: HashSet::new(),
+            told: HashSet::new(),
             followed: 0,
             waited: Duration::ZERO,
             began: Instant::now(),
@@ -171,7 +174,9 @@ impl<'a> Run<'a> {
         let (mut parts, mut finished) = (Vec::new(), Vec::new());
         for (call_id, name) in open {
             let call = known.iter().find(|call| call.call_id == call_id);
+            let kept = call.and_then(|call| Some((call.result.as_ref()?.as_str()?, call.state != CallState::Done)));
             let text = match call {
+                _ if kept.is_some() => kept.map_or("", |(text, _)| text),
                 Some(call) if call.state == CallState::Started && call.lasting => {
                     "interrupted: it is not known whether this happened; look before doing it again"
                 }
@@ -182,8 +187,9 @@ impl<'a> Run<'a> {
                 let (call_id, result, label) = (call.call_id.clone(), json!(text), Label::NONE);
                 finished.push(FinishedCall { call_id, state, result, label });
             }
-            let label = Label::of(cara_authority::Source::Tool);
-            parts.push(Part { label, body: Body::ToolResult { id: call_id, name, text: text.into(), failed: true } });
+            let label = Label::of(cara_authority::Source::Tool).join(call.map_or(Label::NONE, |call| call.label));
+            let failed = kept.is_none_or(|(_, failed)| failed);
+            parts.push(Part { label, body: Body::ToolResult { id: call_id, name, text: text.into(), failed } });
         }
         let message = stored(Role::Tool, &parts);
         self.assistant.records.end_calls(&self.id, &finished, &message).await.map_err(lost)?;

@@ -33,6 +33,18 @@ pub(super) struct Outcome {
     state: Option<CallState>,
 }
 
+impl Outcome {
+    fn event(&self) -> TurnEvent {
+        let Self { id, name, text, label, failed, .. } = self;
+        TurnEvent::ToolResult { id: id.clone(), name: name.clone(), text: text.clone(), failed: *failed, label: *label }
+    }
+
+    fn finished(&self) -> Option<FinishedCall> {
+        let result = json!(self.text);
+        Some(FinishedCall { call_id: self.id.clone(), state: self.state?, result, label: self.label })
+    }
+}
+
 impl Run<'_> {
     /// Makes the calls of an answer.
     pub(super) async fn round(&mut self, answer: Answer, calls: Vec<(String, String, String)>) -> Result<(), Failure> {
@@ -113,13 +125,6 @@ impl Run<'_> {
             match plan {
                 Plan::Misfit { id, name, text } => {
                     let label = Label::of(Source::Tool);
-                    self.tell(TurnEvent::ToolResult {
-                        id: id.clone(),
-                        name: name.clone(),
-                        text: text.clone(),
-                        failed: true,
-                        label,
-                    });
                     results.push(Outcome { id, name, text, label, failed: true, state: None });
                 }
                 Plan::Call(planned) if planned.runs() && !planned.offered.is_lasting() => reads.push(planned),
@@ -199,7 +204,15 @@ impl Run<'_> {
                 Err(text) => return Ok(self.denied(planned, text)),
             }
         };
-        self.call(&planned, Ok(approved)).await
+        let mut outcome = self.call(&planned, Ok(approved)).await?;
+        // What has happened is on disk before anybody is told, and before the next call.
+        if let Some(finished) = outcome.finished() {
+            self.assistant.records.finish(&self.id, &finished).await.map_err(lost)?;
+            outcome.state = None;
+            self.told.insert(outcome.id.clone());
+            self.tell(outcome.event());
+        }
+        Ok(outcome)
     }
 
     /// Asks, and spends the answer: from here on it is used up, whatever becomes of the call.
@@ -236,13 +249,6 @@ impl Run<'_> {
     fn denied(&self, planned: Planned, text: String) -> Outcome {
         let (id, name) = (planned.id, planned.call.tool.to_string());
         let label = Label::of(Source::Tool);
-        self.tell(TurnEvent::ToolResult {
-            id: id.clone(),
-            name: name.clone(),
-            text: text.clone(),
-            failed: true,
-            label,
-        });
         Outcome { id, name, text, label, failed: true, state: Some(CallState::Denied) }
     }
 
@@ -274,7 +280,6 @@ impl Run<'_> {
         self.note("tool-result", found).await?;
         let state = Some(if failed { CallState::Failed } else { CallState::Done });
         let (id, name) = (planned.id.clone(), approved.call().tool.to_string());
-        self.tell(TurnEvent::ToolResult { id: id.clone(), name: name.clone(), text: text.clone(), failed, label });
         Ok(Outcome { id, name, text, label, failed, state })
     }
 
@@ -327,18 +332,9 @@ impl Run<'_> {
 
     /// Writes down a round: its results and the message with them are one commit.
     async fn end_round(&mut self, results: Vec<Outcome>) -> Result<(), Failure> {
-        let finished: Vec<FinishedCall> = results
-            .iter()
-            .filter_map(|result| {
-                let state = result.state?;
-                Some(FinishedCall {
-                    call_id: result.id.clone(),
-                    state,
-                    result: json!(result.text),
-                    label: result.label,
-                })
-            })
-            .collect();
+        let finished: Vec<FinishedCall> = results.iter().filter_map(Outcome::finished).collect();
+        let events: Vec<TurnEvent> =
+            results.iter().filter(|result| !self.told.remove(&result.id)).map(Outcome::event).collect();
         let parts: Vec<Part> = results
             .into_iter()
             .map(|result| {
@@ -349,6 +345,7 @@ impl Run<'_> {
         let message = stored(Role::Tool, &parts);
         self.assistant.records.end_calls(&self.id, &finished, &message).await.map_err(lost)?;
         self.session.push(Role::Tool, parts);
+        events.into_iter().for_each(|event| self.tell(event));
         Ok(())
     }
 }

@@ -133,6 +133,7 @@ impl Talk {
         if let Some(resumed) = self.assistant.resume(session, &self.thinker, company).await {
             lock(&streaming).end_line();
             match resumed {
+                ended if json => print(&ended.as_ref().map_or_else(Last::Error, Last::Done)),
                 Ok(_) => show::note("the answer that was interrupted is complete"),
                 Err(failure) => show::failure(&failure),
             }
