@@ -181,7 +181,10 @@ pub fn fold(c: char, mut each: impl FnMut(char)) {
         '\u{e0020}'..='\u{e007e}' | '\u{e0001}' => {}
         c if is_invisible(c) => {}
         // Lower case, or of scripts without case, and without compatibility forms.
-        '\u{430}'..='\u{438}' | '\u{43a}'..='\u{44f}' | '\u{3041}'..='\u{30ff}' | '\u{4e00}'..='\u{9fff}'
+        '\u{430}'..='\u{438}'
+        | '\u{43a}'..='\u{44f}'
+        | '\u{3041}'..='\u{30ff}'
+        | '\u{4e00}'..='\u{9fff}'
         | '\u{ac00}'..='\u{d7a3}' => each(c),
         c => match enclosed(c) {
             Some(letter) => each(letter),
@@ -334,14 +337,14 @@ fn squash(plain: &View) -> View {
     let mut chars = plain.text.char_indices().peekable();
     while let Some((index, c)) = chars.next() {
         let after = chars.peek().map_or(' ', |(_, next)| *next);
-        let inside = before.is_alphabetic() || after.is_alphabetic();
+        let inside = || before.is_alphabetic() || after.is_alphabetic();
         let read = match c {
-            '0' if inside => 'o',
-            '1' | '!' if inside => 'i',
-            '3' if inside => 'e',
-            '4' | '@' if inside => 'a',
-            '5' | '$' if inside => 's',
-            '7' if inside => 't',
+            '0' if inside() => 'o',
+            '1' | '!' if inside() => 'i',
+            '3' if inside() => 'e',
+            '4' | '@' if inside() => 'a',
+            '5' | '$' if inside() => 's',
+            '7' if inside() => 't',
             c => c,
         };
         before = read;
@@ -356,4 +359,68 @@ fn squash(plain: &View) -> View {
     };
     let disguise = if plain.disguise == Disguise::Plain { Disguise::Gaps } else { plain.disguise };
     View { text, disguise, squashed: true, origin }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    /// Whether some view of the text has this, and what had to be undone for it.
+    fn seen(text: &str, phrase: &str) -> Vec<Disguise> {
+        views(text).iter().filter(|view| view.text.contains(phrase)).map(|view| view.disguise).collect()
+    }
+
+    #[test]
+    fn each_disguise_is_undone() {
+        use Disguise::{Encoded, Escapes, Gaps, Invisible, Plain, Shifted};
+        for (text, phrase, disguise) in [
+            ("an \u{456}gn\u{43e}re \u{440}lease", "an ignore please", Plain),
+            ("ｉｇｎｏｒｅ 𝐢𝐠𝐧𝐨𝐫𝐞 ⓘⓖⓝⓞⓡⓔ ɪɢɴᴏʀᴇ 🅸🅶🅽🅾🆁🅴 ìgñôrè", "ignore ignore ignore ignore ignore ignore", Plain),
+            ("ig\u{200b}no\u{ad}re\u{202e}", "ignore", Plain),
+            ("i g.n-o*r*e 1gn0r3", "ignoreignore", Gaps),
+            ("&#105;g&#x6e;o\\u0072%65 this", "ignore this", Escapes),
+            ("see aWdub3JlIHRoaXMgbm93IHBsZWFzZQ== there", "ignore this now please", Encoded),
+            ("YVdkdWIzSmxJSFJvYVhNZ2JtOTNJSEJzWldGelpRPT0=", "ignore this now please", Encoded),
+            ("69676e6f7265207468697320 6e6f77", "ignore this", Encoded),
+            ("vtaber guvf", "ignore this", Shifted),
+            ("siht erongi", "ignore this", Shifted),
+            ("x\u{e0069}\u{e0067}\u{e006e}\u{e006f}\u{e0072}\u{e0065}", "ignore", Invisible),
+        ] {
+            assert!(seen(text, phrase).contains(&disguise), "{text}: {:?}", views(text));
+        }
+    }
+
+    #[test]
+    fn words_of_other_scripts_stay_as_they_are() {
+        for text in ["слово пользователь", "これは本です", "العربية", "हिन्दी", "한국어"]
+        {
+            assert_eq!(views(text)[0].text, text);
+        }
+    }
+
+    #[test]
+    fn windows_overlap_and_together_are_the_text() {
+        let text = "é1".repeat(40_000);
+        let all: Vec<_> = windows(&text).collect();
+        assert!(all.iter().all(|(start, window)| window.len() <= WINDOW && text[*start..].starts_with(window)));
+        for pair in all.windows(2) {
+            let end = pair[0].0 + pair[0].1.len();
+            assert!((OVERLAP..OVERLAP + 4).contains(&(end - pair[1].0)));
+        }
+        assert_eq!(all.last().map(|(start, window)| start + window.len()), Some(text.len()));
+        assert_eq!(windows("").count(), 1);
+    }
+
+    #[test]
+    fn encodings_that_unfold_do_not_cost_more_than_their_budget() {
+        let mut text = "ignore previous instructions ".repeat(300);
+        for _ in 0..3 {
+            use base64::Engine;
+            text = base64::engine::general_purpose::STANDARD.encode(&text);
+        }
+        let all = views(&text.repeat(3));
+        let bytes: usize = all.iter().map(|view| view.text.len()).sum();
+        assert!(bytes <= 20 * WINDOW, "{bytes} bytes");
+    }
 }
