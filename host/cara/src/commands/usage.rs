@@ -191,3 +191,29 @@ pub(crate) async fn of_session(cara: &Cara, session: Option<&Session>, thinker: 
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn total(group: &str, calls: u64, unpriced: u64) -> UsageTotal {
+        UsageTotal { group: group.into(), calls, input: 10, output: 1, micros: 2_500_000, unpriced }
+    }
+
+    #[test]
+    fn dollars_are_only_said_where_a_price_is_known() {
+        let row = |unpriced| Row::new(total("86400000", 2, unpriced), UsageGroup::Day);
+        assert_eq!((row(0).dollars, row(1).dollars, row(2).dollars), (Some(2.5), Some(2.5), None));
+        assert_eq!((row(1).calls_without_price, row(0).group.as_str()), (1, "1970-01-02"));
+        assert_eq!(Row::new(total("", 1, 0), UsageGroup::Run).group, "(deleted)");
+    }
+
+    #[test]
+    fn only_what_is_counted_by_the_day_has_something_left() {
+        let amount = Amount { tokens: Some(100), dollars: Some(Micros(3_000_000)) };
+        let text = |used| Budget::new("x".into(), &amount, used).map(|budget| budget.text());
+        assert_eq!(text(None).as_deref(), Some("of x: 100 tokens; $3.00"));
+        assert_eq!(text(Some((150, 1_000_000))).as_deref(), Some("of x: 100 tokens, 0 left; $3.00, $2.0000 left"));
+        assert!(Budget::new("x".into(), &Amount::default(), None).is_none());
+    }
+}

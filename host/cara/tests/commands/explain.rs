@@ -23,6 +23,7 @@ fn a_run_is_explained_with_labels_lines_approval_and_effect() {
         &format!("run          {run} of session "),
         "state        done",
         "    1  text [owner]\n       read this\n",
+        "    2  call [owner+file+model+private]\n       memory_write {\"key\":\"seat\",\"value\":\"window\"}\n",
         "call 1: memory_write of memory",
         r#"  arguments    {"key":"seat","value":"window"}"#,
         "  decision     a person is asked",

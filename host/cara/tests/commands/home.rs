@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 /// How long something that has to happen is waited for.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(180);
 
 /// A script that says one thing.
 pub(crate) const HELLO: &str = "[[turn]]\nstep = [{ text = \"Hello.\" }, { usage = { input = 100, output = 20 } }]\n";
