@@ -5,7 +5,7 @@ use crate::event::{Ending, Failure, TurnEvent};
 use crate::lookout::Lookout;
 use crate::outbound::Outbound;
 use crate::part::{Body, Part, Role};
-use crate::run::Run;
+use crate::run::{Classifier, Run};
 use crate::session::{Session, lost, stored};
 use crate::thinker::Thinker;
 use crate::toolbox::Toolbox;
@@ -55,6 +55,8 @@ pub struct Assistant {
     pub limits: RunLimits,
     /// What looks at text.
     pub lookout: Lookout,
+    /// A model that judges strangers' words, where the operator wants one.
+    pub classifier: Option<Classifier>,
     /// How messages leave.
     pub outbound: Arc<dyn Outbound>,
     /// The configuration as tools may read it, without secrets.

@@ -21,7 +21,7 @@ pub mod part;
 mod powers;
 pub mod prompt;
 mod purse;
-mod run;
+pub mod run;
 pub mod session;
 pub mod standing;
 pub mod text;

@@ -7,10 +7,13 @@
 //! ```
 
 mod act;
+mod classify;
 mod compact;
 mod decide;
 
 mod think;
+
+pub use classify::Classifier;
 
 use crate::assistant::{Assistant, Company};
 use crate::event::{Ending, Failure, TurnEvent};

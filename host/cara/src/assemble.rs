@@ -8,6 +8,7 @@ use crate::show;
 use anyhow::{Context, Result};
 use cara_assistant::lookout::Lookout;
 use cara_assistant::outbound::Outbound;
+use cara_assistant::run::Classifier;
 use cara_assistant::{Assistant, Desk, RunLimits, Toolbox};
 use cara_authority::policy::Known;
 use cara_authority::{ComponentId, Grants};
@@ -59,6 +60,7 @@ pub(crate) async fn assistant(cara: &Cara, named: &[ComponentId], tools: bool) -
         budgets: config.budget.clone(),
         limits,
         lookout: lookout(cara),
+        classifier: classifier(cara).await?,
         outbound,
         configuration: Arc::new(configuration(cara)?),
         process: cara.process.name().to_owned(),
@@ -99,6 +101,13 @@ pub(crate) fn check_policy(cara: &Cara, outbound: &dyn Outbound) -> Result<()> {
     let known = Known { tools: &tools, components: &components, agents: &agents, channels: &channels };
     let path = cara.home.config();
     cara.config.policy.check(&known).with_context(|| format!("`{}` cannot be used", path.display()))
+}
+
+/// The model that `[guards]` names; naming it there is the operator's grant.
+async fn classifier(cara: &Cara) -> Result<Option<Classifier>> {
+    let Some(name) = &cara.config.guards.classifier else { return Ok(None) };
+    let provider = choose::named(cara, name, &[], "the configuration names it").await?;
+    Ok(Some(Classifier::new(Arc::new(provider))))
 }
 
 fn lookout(cara: &Cara) -> Lookout {

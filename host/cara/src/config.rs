@@ -95,11 +95,14 @@ pub(crate) struct GuardsConfig {
     pub(crate) secrets: OutputAction,
     /// What becomes of personal data in answers.
     pub(crate) personal_data: OutputAction,
+    /// A model that judges what tools bring in from strangers.
+    #[serde(deserialize_with = "model")]
+    pub(crate) classifier: Option<ModelName>,
 }
 
 impl Default for GuardsConfig {
     fn default() -> Self {
-        Self { injection: true, secrets: OutputAction::Mask, personal_data: OutputAction::Note }
+        Self { injection: true, secrets: OutputAction::Mask, personal_data: OutputAction::Note, classifier: None }
     }
 }
 
@@ -180,6 +183,7 @@ mod tests {
             injection = false
             secrets = "note"
             personal-data = "off"
+            classifier = "local:judge"
             [agent.clerk]
             system = "Be exact."
             [component.local.settings]
@@ -198,6 +202,7 @@ mod tests {
         assert!(config.run.wall.is_some() && config.approvals.deadline.is_some() && config.policy.rule.len() == 1);
         assert_eq!(config.budget.day.dollars, Some(cara_authority::budget::Micros(2_500_000)));
         assert_eq!(config.guards.secrets, OutputAction::Note);
+        assert_eq!(config.guards.classifier.unwrap().to_string(), "local:judge");
         assert!(!config.guards.injection && config.guards.personal_data == OutputAction::Off);
         assert_eq!(
             (config.chat.agent.as_deref(), config.agent["clerk"].system.as_deref()),

@@ -278,6 +278,9 @@ impl Run<'_> {
         text = without_placeholders(&text).into_owned();
         let (label, found) = self.assistant.lookout.label_of(&text, offered.result.join(powers.seen()));
         self.note("tool-result", found).await?;
+        if label.is_untrusted() && !failed {
+            self.classify(&text).await?;
+        }
         let state = Some(if failed { CallState::Failed } else { CallState::Done });
         let (id, name) = (planned.id.clone(), approved.call().tool.to_string());
         Ok(Outcome { id, name, text, label, failed, state })

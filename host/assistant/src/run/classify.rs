@@ -1,0 +1,92 @@
+//! Asks the optional classifier, a model of the operator's choice, about strangers' words.
+//!
+//! What it says is written down and shown. It may be wrong or silent: no approval depends on it, and after failures it is
+//! left alone for a while.
+
+use super::Run;
+use crate::event::Failure;
+use crate::guards::classifier::{Breaker, Opinion, question};
+use crate::guards::injection::Level;
+use crate::prompt::Estimate;
+use crate::thinker::Thinker;
+use cara_kernel::bindings::provider::{Request, ToolChoice};
+use cara_kernel::bindings::turn::Event;
+use cara_kernel::bindings::types::{Message, Part, Role};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+/// The longest an answer is waited for.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// The longest answer, tokens.
+const TOKENS: u32 = 200;
+
+/// The classifier of an assistant.
+pub struct Classifier {
+    thinker: Arc<dyn Thinker>,
+    breaker: Mutex<Breaker>,
+}
+
+impl Classifier {
+    /// One that asks this model.
+    pub fn new(thinker: Arc<dyn Thinker>) -> Self {
+        Self { thinker, breaker: Mutex::default() }
+    }
+
+    fn breaker(&self) -> std::sync::MutexGuard<'_, Breaker> {
+        self.breaker.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Run<'_> {
+    /// Has a text judged, and notes what comes of it.
+    pub(super) async fn classify(&self, text: &str) -> Result<(), Failure> {
+        let Some(classifier) = &self.assistant.classifier else { return Ok(()) };
+        let now = self.assistant.services.clock.now_ms();
+        let Some(leave) = classifier.breaker().ask(now) else { return Ok(()) };
+        match self.judged(classifier, text).await {
+            Ok(opinion) => {
+                classifier.breaker().succeeded(leave);
+                if opinion.level == Level::Clean {
+                    return Ok(());
+                }
+                self.note("classifier", vec![format!("{}: {}", opinion.level.name(), opinion.reason)]).await
+            }
+            Err(why) => {
+                let now = self.assistant.services.clock.now_ms();
+                classifier.breaker().failed(leave, now);
+                tracing::debug!(why, "the classifier gave no verdict");
+                Ok(())
+            }
+        }
+    }
+
+    async fn judged(&self, classifier: &Classifier, text: &str) -> Result<Opinion, String> {
+        let mut random = [0; 16];
+        getrandom::fill(&mut random).map_err(|error| error.to_string())?;
+        let asked = question(random, text);
+        let request = Request {
+            model: classifier.thinker.model().to_owned(),
+            system: Some(asked.system),
+            messages: vec![Message { role: Role::User, parts: vec![Part::Text(asked.text)] }],
+            tools: Vec::new(),
+            tool_choice: ToolChoice::None,
+            max_output_tokens: Some(TOKENS),
+            temperature: None,
+            stop: Vec::new(),
+            effort: None,
+        };
+        let mut answer = String::new();
+        let mut take = |event: Event| {
+            if let Event::Text(piece) = event {
+                answer.push_str(&piece);
+            }
+        };
+        let estimate = Estimate::default();
+        let complete = self.purse.complete(&*classifier.thinker, request, &estimate, &mut take);
+        let paid = tokio::time::timeout(PATIENCE.min(self.time_left()), complete).await;
+        let paid = paid.map_err(|_| "it took too long".to_owned())?.map_err(|failure| failure.message)?;
+        self.purse.settle(&paid).await.map_err(|failure| failure.message)?;
+        Opinion::parse(answer.trim()).map_err(|error| error.to_string())
+    }
+}
