@@ -10,6 +10,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot be set up fails where it is")]
 
+pub mod assistant;
 mod attack;
 mod guests;
 mod log;

@@ -1,0 +1,275 @@
+//! An approval holds for one call, unchanged, once; and whoever decides first decides.
+
+use crate::oracle::PERSON;
+use cara_assistant::desk::{Answer, answer_request};
+use cara_assistant::event::Asked;
+use cara_assistant::explain::asked as read_asked;
+use cara_authority::{ApprovalId, ComponentId, PersonId, SessionId, ToolCall, ToolName};
+use cara_harness::assistant::{Heard, Judge, Page, Reply, Scripted, Setup, Stage};
+use cara_services::ledger::records::{Approval, CallState, DecideError, StartRefused};
+use serde_json::json;
+use sqlx::Connection;
+use std::sync::Arc;
+use std::time::Duration;
+
+const TO: &str = "mail:me:boss";
+
+fn sender() -> Scripted {
+    Scripted::new(|number, _| match number {
+        0 => Reply::calls("message_send", json!({ "to": TO, "text": "late", "reply_to": "m1" })),
+        _ => Reply::says("done"),
+    })
+}
+
+/// A run that waits for a person, left by its process.
+struct Waiting {
+    stage: Stage,
+    session: SessionId,
+    approval: Approval,
+    asked: Asked,
+    call: ToolCall,
+}
+
+impl Waiting {
+    async fn new() -> Self {
+        let stage = Stage::new().await;
+        let mut session = stage.session(PERSON).await;
+        let (_, thinker) = sender().shared();
+        let (heard, silent) = (Heard::default(), Judge::silent());
+        {
+            let run = stage.assistant.run(&mut session, &thinker, "Tell them", heard.company(silent.clone()));
+            tokio::select! {
+                ended = run => panic!("it ended: {ended:?}"),
+                () = silent.rang() => {}
+            }
+        }
+        let approval = stage.assistant.records.waiting_approvals().await.unwrap().remove(0);
+        let asked = read_asked(approval.shown.clone()).unwrap();
+        let digest: Vec<u8> =
+            (0..64).step_by(2).map(|at| u8::from_str_radix(&asked.digest[at..at + 2], 16).unwrap()).collect();
+        let call = ToolCall {
+            component: ComponentId::parse(&asked.component).unwrap(),
+            digest: digest.try_into().unwrap(),
+            tool: ToolName::parse(&asked.tool).unwrap(),
+            arguments: asked.arguments.clone(),
+            destination: asked.destination.clone(),
+            session: SessionId::parse(&asked.session).unwrap(),
+        };
+        Self { session: session.id().clone(), stage, approval, asked, call }
+    }
+
+    async fn answer(&self, answer: Answer) -> Result<(), DecideError> {
+        let person = PersonId::parse(PERSON).unwrap();
+        answer_request(&self.stage.assistant.records, &self.approval.id, &self.asked, &person, &answer, "elsewhere")
+            .await
+    }
+
+    async fn start(&self, id: &ApprovalId, call: &ToolCall) -> Result<(), StartRefused> {
+        let records = &self.stage.assistant.records;
+        let begun = records.start(&self.approval.run, &self.approval.call_id, Some((id, &call.binding().0))).await;
+        begun.map(drop)
+    }
+
+    /// Takes the run up; says what its call came to.
+    async fn resume(&self) -> Option<(bool, Heard)> {
+        let mut session = self.stage.reopened(&self.session, PERSON).await;
+        let (_, thinker) = Scripted::new(|_, _| Reply::says("done")).shared();
+        let heard = Heard::default();
+        let company = heard.company(Judge::denying());
+        let ended = self.stage.restarted().resume(&mut session, &thinker, company).await?;
+        Some((ended.is_ok(), heard))
+    }
+
+    async fn change(&self, change: &str) {
+        let path = self.stage.world.home().join("ledger.db");
+        let mut file = sqlx::SqliteConnection::connect(&format!("sqlite:{}", path.display())).await.unwrap();
+        let changed = sqlx::query(sqlx::AssertSqlSafe(change.to_owned())).execute(&mut file).await.unwrap();
+        assert!(changed.rows_affected() > 0, "{change}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_approval_is_spent_on_exactly_what_was_shown_and_once() {
+    let waiting = Waiting::new().await;
+    waiting.answer(Answer::Once).await.unwrap();
+    type Change = (&'static str, fn(&mut ToolCall));
+    let arguments = |text: serde_json::Value| text.to_string();
+    let changes: [Change; 11] = [
+        ("component", |call| call.component = ComponentId::parse("memory").unwrap()),
+        ("first byte of the digest", |call| call.digest[0] ^= 1),
+        ("last byte of the digest", |call| call.digest[31] ^= 1),
+        ("tool", |call| call.tool = ToolName::parse("message_sent").unwrap()),
+        ("argument `to`", |call| call.arguments = call.arguments.replace("boss", "evil")),
+        ("argument `text`", |call| call.arguments = call.arguments.replace("late", "lat3")),
+        ("argument `reply_to`", |call| call.arguments = call.arguments.replace("m1", "m2")),
+        ("one argument less", |call| call.arguments = call.arguments.replace(r#""reply_to":"m1","#, "")),
+        ("destination", |call| call.destination = Some("mail:me:evil".into())),
+        ("no destination", |call| call.destination = None),
+        ("session", |call| call.session = SessionId::parse("s-aaaaaaaaaa").unwrap()),
+    ];
+    assert_eq!(waiting.call.arguments, arguments(json!({ "reply_to": "m1", "text": "late", "to": TO })));
+    for (name, change) in changes {
+        let mut changed = waiting.call.clone();
+        change(&mut changed);
+        assert_ne!(changed, waiting.call, "{name}");
+        let refused = waiting.start(&waiting.approval.id, &changed).await;
+        assert!(matches!(refused, Err(StartRefused::OtherApproval)), "{name}: {refused:?}");
+    }
+    waiting.start(&waiting.approval.id, &waiting.call).await.unwrap();
+    let again = waiting.start(&waiting.approval.id, &waiting.call).await;
+    assert!(matches!(again, Err(StartRefused::Call(CallState::Started))), "{again:?}");
+    assert!(waiting.stage.outbox.sent().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_changed_in_the_file_is_not_allowed_by_it() {
+    for change in [
+        "UPDATE approvals SET binding = zeroblob(32)",
+        "UPDATE calls SET binding = zeroblob(32)",
+        "UPDATE approvals SET call_id = 'other'",
+        "UPDATE approvals SET person = 'person-two'",
+        "UPDATE approvals SET verdict = NULL",
+        "UPDATE approvals SET deadline_ms = deadline_ms + 1",
+        "UPDATE calls SET arguments = zeroblob(40)",
+    ] {
+        let waiting = Waiting::new().await;
+        waiting.answer(Answer::Once).await.unwrap();
+        waiting.change(change).await;
+        let came = waiting.resume().await;
+        assert!(came.is_some(), "{change}: there is a run to take up");
+        assert_eq!(waiting.stage.outbox.sent(), [], "{change}");
+    }
+    // A yes that is written into the file is none.
+    let waiting = Waiting::new().await;
+    waiting.change("UPDATE approvals SET state = 'allowed'").await;
+    waiting.resume().await;
+    assert_eq!(waiting.stage.outbox.sent(), []);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_after_a_restart_is_honoured_once() {
+    let waiting = Waiting::new().await;
+    waiting.answer(Answer::Once).await.unwrap();
+    let (ended, heard) = waiting.resume().await.unwrap();
+    assert!(ended, "{:?}", heard.results());
+    assert_eq!(waiting.stage.outbox.sent(), [(TO.to_owned(), "late".to_owned())]);
+    assert!(waiting.resume().await.is_none());
+    assert_eq!(waiting.stage.outbox.sent().len(), 1);
+    let state = waiting.stage.assistant.records.approval(&waiting.approval.id).await.unwrap().unwrap().state;
+    assert_eq!(state.name(), "spent");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_a_thousand_racing_answers_one_counts() {
+    let waiting = Arc::new(Waiting::new().await);
+    let racing = (0..1_000).map(|number| {
+        let waiting = waiting.clone();
+        tokio::spawn(async move {
+            let answer = match number % 3 {
+                0 => Answer::Once,
+                1 => Answer::Always,
+                _ => Answer::No(None),
+            };
+            (answer.clone(), waiting.answer(answer).await)
+        })
+    });
+    let mut won = Vec::new();
+    for racing in racing.collect::<Vec<_>>() {
+        let (answer, ended) = racing.await.unwrap();
+        match ended {
+            Ok(()) => won.push(answer),
+            Err(DecideError::AlreadyDecided { .. }) => {}
+            Err(other) => panic!("{other}"),
+        }
+    }
+    assert_eq!(won.len(), 1);
+    let rules = waiting.stage.assistant.records.rules().await.unwrap();
+    assert_eq!(rules.len(), usize::from(won[0] == Answer::Always), "{won:?}");
+    waiting.resume().await.unwrap();
+    let sent = usize::from(!matches!(won[0], Answer::No(_)));
+    assert_eq!(waiting.stage.outbox.sent().len(), sent, "{won:?}");
+}
+
+/// Runs with a judge; gives who decided, whether it was allowed and what was sent.
+async fn decided(stage: &Stage, judge: Arc<Judge>) -> (Heard, Vec<(String, String)>) {
+    let mut session = stage.session(PERSON).await;
+    let (_, thinker) = sender().shared();
+    let heard = Heard::default();
+    stage.assistant.run(&mut session, &thinker, "Tell them", heard.company(judge)).await.unwrap();
+    (heard, stage.outbox.sent())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_first_answer_counts_from_wherever_it_comes() {
+    // From another terminal, while the prompt is open.
+    let stage = Stage::new().await;
+    let silent = Judge::silent();
+    let elsewhere = async {
+        silent.rang().await;
+        let records = &stage.assistant.records;
+        let approval = records.waiting_approvals().await.unwrap().remove(0);
+        let (asked, person) = (read_asked(approval.shown).unwrap(), PersonId::parse(PERSON).unwrap());
+        answer_request(records, &approval.id, &asked, &person, &Answer::Once, "terminal").await.unwrap();
+        let late = answer_request(records, &approval.id, &asked, &person, &Answer::Always, "late").await;
+        assert!(matches!(late, Err(DecideError::AlreadyDecided { ref by, .. }) if by == "terminal"), "{late:?}");
+    };
+    let ((_, sent), ()) = tokio::join!(decided(&stage, silent.clone()), elsewhere);
+    assert_eq!(sent.len(), 1);
+    assert!(stage.assistant.records.rules().await.unwrap().is_empty());
+    // From the prompt; then the other terminal is late.
+    let stage = Stage::new().await;
+    let judge = Judge::denying();
+    let (_, sent) = decided(&stage, judge.clone()).await;
+    let asked = judge.asked().remove(0);
+    let (id, person) = (ApprovalId::parse(&asked.id).unwrap(), PersonId::parse(PERSON).unwrap());
+    let late = answer_request(&stage.assistant.records, &id, &asked, &person, &Answer::Always, "late").await;
+    assert!(matches!(late, Err(DecideError::AlreadyDecided { ref by, .. }) if by == "prompt"), "{late:?}");
+    assert!(sent.is_empty() && stage.assistant.records.rules().await.unwrap().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_answer_before_the_deadline_is_a_denial() {
+    let stage = Stage::with(Setup { patience: Duration::ZERO, ..Setup::default() }).await;
+    let (heard, sent) = decided(&stage, Judge::silent()).await;
+    let (_, text, failed) = heard.results().remove(0);
+    assert!(failed && text.contains("denied by deadline"), "{text}");
+    assert!(sent.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn allow_always_is_narrow_and_does_not_speak_when_labels_ask() {
+    let stage = Stage::new().await;
+    stage.internet.page("page.example", Page::text("nothing"));
+    let always = Judge::new(|_| Some(Answer::Always));
+    let (_, sent) = decided(&stage, always.clone()).await;
+    assert_eq!((sent.len(), always.asked().len()), (1, 1));
+    assert!(always.asked()[0].always.as_ref().unwrap().contains(TO));
+    // The same destination, in another conversation: the rule answers.
+    let denying = Judge::denying();
+    let (_, sent) = decided(&stage, denying.clone()).await;
+    assert_eq!((sent.len(), denying.asked().len()), (2, 0));
+    // Another destination; the same after a page was read; another person's.
+    let other = |to: &'static str, read: bool| {
+        Scripted::new(move |number, _| match number {
+            0 if read => Reply::calls("fetch_page", json!({ "url": "https://page.example/" })),
+            0 | 1 if number == usize::from(read) => Reply::calls("message_send", json!({ "to": to, "text": "late" })),
+            _ => Reply::says("done"),
+        })
+    };
+    for (person, to, read) in [(PERSON, "mail:me:team", false), (PERSON, TO, true), ("person-two", TO, false)] {
+        let mut session = stage.session(person).await;
+        let (_, thinker) = other(to, read).shared();
+        let (heard, denying) = (Heard::default(), Judge::denying());
+        let text = "Read https://page.example/ and tell them";
+        stage.assistant.run(&mut session, &thinker, text, heard.company(denying.clone())).await.unwrap();
+        assert_eq!(denying.asked().len(), 1, "{person} {to} {read}");
+        assert_eq!(denying.asked()[0].always.is_none(), read);
+        assert_eq!(stage.outbox.sent().len(), 2);
+    }
+    // And a rule that is taken back is gone.
+    let rule = stage.assistant.records.rules().await.unwrap().remove(0).id;
+    assert!(stage.assistant.records.remove_rule(&rule, "test").await.unwrap());
+    let denying = Judge::denying();
+    decided(&stage, denying.clone()).await;
+    assert_eq!((denying.asked().len(), stage.outbox.sent().len()), (1, 2));
+}

@@ -1,0 +1,54 @@
+//! What may be spent is not passed, however many runs spend it at once.
+
+use crate::oracle::PERSON;
+use cara_authority::budget::{Amount, Budgets};
+use cara_harness::assistant::{Heard, Judge, Reply, Scripted, Setup, Stage};
+use cara_services::ledger::records::UsageBy;
+use std::sync::Arc;
+
+const RUNS: usize = 64;
+const MOST: u64 = 60_000;
+
+/// What was used in all, and how many runs were answered, when all run at once.
+async fn together(reply: Reply) -> (u64, usize) {
+    let budgets = Budgets { day: Amount { tokens: Some(MOST), dollars: None }, ..Budgets::default() };
+    let stage = Arc::new(Stage::with(Setup { budgets, ..Setup::default() }).await);
+    let start = Arc::new(tokio::sync::Barrier::new(RUNS));
+    let runs = (0..RUNS).map(|_| {
+        let (stage, start, reply) = (stage.clone(), start.clone(), reply.clone());
+        tokio::spawn(async move {
+            let mut session = stage.session(PERSON).await;
+            let (_, thinker) = Scripted::new(move |_, _| reply.clone()).shared();
+            start.wait().await;
+            let company = Heard::default().company(Judge::denying());
+            stage.assistant.run(&mut session, &thinker, "Hello", company).await
+        })
+    });
+    let mut answered = 0;
+    for run in runs.collect::<Vec<_>>() {
+        match run.await.unwrap() {
+            Ok(_) => answered += 1,
+            Err(failure) => assert_eq!(failure.kind, "budget", "{failure}"),
+        }
+    }
+    let used = stage.assistant.records.usage(0, UsageBy::Day).await.unwrap();
+    (used.iter().map(|total| total.input + total.output).sum(), answered)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sixty_four_runs_at_once_stay_within_one_limit() {
+    // A vendor that counts no more than was reserved: the limit is never passed at all.
+    let (used, answered) = together(Reply { tokens: Some((1_500, 500)), ..Reply::says("hello") }).await;
+    assert!(used <= MOST, "{used} of {MOST} used");
+    assert!(answered > 0 && answered < RUNS, "{answered} answered");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_vendor_that_counts_more_than_was_reserved_is_cut_off_at_that_event() {
+    // Each counts 200 000 for an answer: each is cut off at the event that says so, and nothing begins after the first.
+    let (used, answered) = together(Reply { tokens: Some((100_000, 100_000)), ..Reply::says("hello") }).await;
+    assert_eq!(answered, 0);
+    // At once there are only as many as have room in the limit together.
+    let at_once = MOST / 2_000;
+    assert!(used <= MOST + at_once * 200_000, "{used}");
+}

@@ -1,0 +1,193 @@
+//! A whole assistant over a temporary ledger, with every tool that comes with the program.
+//!
+//! ```text
+//! Stage: World (ledger, home) ─ Internet (in memory) ─ Outbox ─→ Assistant
+//!   Scripted: a model   Judge: who is asked   Heard: what was told
+//! ```
+
+mod internet;
+mod people;
+mod thinkers;
+
+pub use internet::{Internet, Page};
+pub use people::{Heard, Judge, Outbox};
+pub use thinkers::{Reply, Scripted, shown_to_model};
+
+use crate::World;
+use cara_assistant::lookout::Lookout;
+use cara_assistant::{Assistant, Circumstances, Desk, RunLimits, Session, Toolbox};
+use cara_authority::budget::Budgets;
+use cara_authority::{Grants, Manifest, PersonId, Policy, SessionId};
+use cara_kernel::Component;
+use cara_services::egress::{Doors, Egress};
+use cara_services::ledger::records::ContentKey;
+use cara_signing::Package;
+use serde_json::{Value, json};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::OnceCell;
+
+/// Where the search tool asks.
+pub const ENGINE: &str = "engine.example";
+
+/// The operator's instructions in every test.
+pub const SYSTEM: &str = "You are an assistant. Be brief.";
+
+/// How an assistant is set up.
+pub struct Setup {
+    /// The `[policy]` table.
+    pub policy: String,
+    /// What may be spent.
+    pub budgets: Budgets,
+    /// How far a run may go.
+    pub limits: RunLimits,
+    /// How long a request for approval stands.
+    pub patience: Duration,
+    /// What tools may read of the configuration.
+    pub configuration: Value,
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        Self {
+            policy: String::new(),
+            budgets: Budgets::default(),
+            limits: RunLimits::default(),
+            patience: Duration::from_secs(600),
+            configuration: json!({ "chat": { "model": "scripted:script" } }),
+        }
+    }
+}
+
+/// An assistant, and all there is around it.
+pub struct Stage {
+    /// The host.
+    pub world: World,
+    /// The assistant.
+    pub assistant: Assistant,
+    /// Where its connections go.
+    pub internet: Internet,
+    /// Where its messages go.
+    pub outbox: Outbox,
+}
+
+type Tools = Vec<(Arc<Component>, Arc<Grants>)>;
+
+/// The tools, loaded once a process.
+async fn tools() -> &'static Tools {
+    static TOOLS: OnceCell<Tools> = OnceCell::const_new();
+    TOOLS
+        .get_or_init(|| async {
+            let world = World::new().await;
+            let load = |manifest: Manifest| {
+                let mut wanted = world.first_party(manifest.id().as_str());
+                if manifest.id().as_str() == "search" {
+                    wanted = wanted.setting("engine", "searxng").setting("searxng-url", format!("https://{ENGINE}"));
+                }
+                let subject = wanted.load();
+                (subject.component, subject.grants)
+            };
+            let manifests = cara_bundle::components().iter().map(|built_in| {
+                let package = Package::read(built_in.component().unwrap()).unwrap();
+                Manifest::parse(package.manifest()).unwrap()
+            });
+            manifests.filter(|manifest| !manifest.tools().is_empty()).map(load).collect()
+        })
+        .await
+}
+
+impl Stage {
+    /// Sets one up as it is by default.
+    pub async fn new() -> Self {
+        Self::with(Setup::default()).await
+    }
+
+    /// Sets one up.
+    ///
+    /// # Panics
+    /// When it cannot be.
+    pub async fn with(setup: Setup) -> Self {
+        let mut world = World::new().await;
+        let (internet, outbox) = (Internet::default(), Outbox::default());
+        let (resolver, dial) = (Arc::new(internet.clone()), Arc::new(internet.clone()));
+        let doors = Doors { resolver, dial, roots: Internet::roots() };
+        world.services.egress = Egress::new(world.services.known.clone(), doors);
+        let records = world.services.ledger.records(ContentKey::new([9; 32].into())).await.unwrap();
+        let mut toolbox = Toolbox::default();
+        for (component, grants) in tools().await {
+            toolbox.add(component, grants).unwrap();
+        }
+        let assistant = Assistant {
+            services: world.services.clone(),
+            desk: Desk::new(records.clone(), world.services.clock, setup.patience),
+            records,
+            toolbox,
+            policy: toml::from_str::<Policy>(&setup.policy).unwrap(),
+            budgets: setup.budgets,
+            limits: setup.limits,
+            lookout: Lookout::default(),
+            classifier: None,
+            outbound: Arc::new(outbox.clone()),
+            configuration: Arc::new(setup.configuration),
+            process: "p-one".into(),
+            time_zone: Some("Europe/Oslo".into()),
+        };
+        Self { world, assistant, internet, outbox }
+    }
+
+    /// The assistant of the next process on the same home.
+    #[must_use]
+    pub fn restarted(&self) -> Assistant {
+        let Assistant { services, records, desk, policy, budgets, limits, lookout, .. } = &self.assistant;
+        let mut toolbox = Toolbox::default();
+        for offered in self.assistant.toolbox.all() {
+            // A component with several tools is offered once.
+            let _ = toolbox.add(&offered.component, &offered.grants);
+        }
+        Assistant {
+            services: services.clone(),
+            records: records.clone(),
+            desk: desk.clone(),
+            toolbox,
+            policy: policy.clone(),
+            budgets: budgets.clone(),
+            limits: *limits,
+            lookout: lookout.clone(),
+            classifier: None,
+            outbound: self.assistant.outbound.clone(),
+            configuration: self.assistant.configuration.clone(),
+            process: "p-two".into(),
+            time_zone: self.assistant.time_zone.clone(),
+        }
+    }
+
+    /// Begins a conversation of a person.
+    ///
+    /// # Panics
+    /// When the ledger fails.
+    pub async fn session(&self, person: &str) -> Session {
+        Session::begin(&self.assistant.records, circumstances(person), "test").await.unwrap()
+    }
+
+    /// Opens one as after a restart.
+    ///
+    /// # Panics
+    /// When it is not this person's.
+    pub async fn reopened(&self, id: &SessionId, person: &str) -> Session {
+        Session::open(&self.assistant.records, id, circumstances(person)).await.unwrap().unwrap()
+    }
+}
+
+/// Who speaks with whom in the tests.
+///
+/// # Panics
+/// When this is no person's id.
+#[must_use]
+pub fn circumstances(person: &str) -> Circumstances {
+    Circumstances {
+        person: PersonId::parse(person).unwrap(),
+        channel: "terminal".into(),
+        agent: "main".into(),
+        system: Some(SYSTEM.into()),
+    }
+}

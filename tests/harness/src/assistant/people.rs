@@ -1,0 +1,137 @@
+//! Those around an assistant: who is asked, who listens, and where messages end up.
+
+use cara_assistant::desk::{Answer, Approver};
+use cara_assistant::event::{Asked, TurnEvent};
+use cara_assistant::outbound::{Outbound, address_text};
+use cara_assistant::{Company, Listener};
+use cara_authority::Refusal;
+use cara_kernel::bindings::messaging::{Address, Outbound as Message, Receipt};
+use cara_kernel::bindings::types::Content;
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+fn held<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Answers requests by a script, and remembers all of them.
+pub struct Judge {
+    decide: Box<dyn Fn(&Asked) -> Option<Answer> + Send + Sync>,
+    asked: Mutex<Vec<Asked>>,
+    rang: Notify,
+}
+
+impl Judge {
+    /// Decides by this; never answers where it gives none.
+    pub fn new(decide: impl Fn(&Asked) -> Option<Answer> + Send + Sync + 'static) -> Arc<Self> {
+        Arc::new(Self { decide: Box::new(decide), asked: Mutex::default(), rang: Notify::new() })
+    }
+
+    /// Says no to everything.
+    #[must_use]
+    pub fn denying() -> Arc<Self> {
+        Self::new(|_| Some(Answer::No(None)))
+    }
+
+    /// Says yes, once, to everything.
+    #[must_use]
+    pub fn allowing() -> Arc<Self> {
+        Self::new(|_| Some(Answer::Once))
+    }
+
+    /// Is asked, and never answers.
+    #[must_use]
+    pub fn silent() -> Arc<Self> {
+        Self::new(|_| None)
+    }
+
+    /// What it was asked.
+    #[must_use]
+    pub fn asked(&self) -> Vec<Asked> {
+        held(&self.asked).clone()
+    }
+
+    /// Waits until it is asked.
+    pub async fn rang(&self) {
+        self.rang.notified().await;
+    }
+}
+
+#[async_trait::async_trait]
+impl Approver for Judge {
+    async fn ask(&self, asked: &Asked) -> Answer {
+        held(&self.asked).push(asked.clone());
+        self.rang.notify_one();
+        match (self.decide)(asked) {
+            Some(answer) => answer,
+            None => std::future::pending().await,
+        }
+    }
+}
+
+/// The events of runs.
+#[derive(Clone, Default)]
+pub struct Heard(Arc<Mutex<Vec<TurnEvent>>>);
+
+impl Heard {
+    /// All of them.
+    #[must_use]
+    pub fn events(&self) -> Vec<TurnEvent> {
+        held(&self.0).clone()
+    }
+
+    /// The answer as it was shown.
+    #[must_use]
+    pub fn shown(&self) -> String {
+        let text = |event: &TurnEvent| if let TurnEvent::Text { text } = event { Some(text.clone()) } else { None };
+        held(&self.0).iter().filter_map(text).collect()
+    }
+
+    /// The results of calls: tool, text, and whether it failed.
+    #[must_use]
+    pub fn results(&self) -> Vec<(String, String, bool)> {
+        let result = |event: &TurnEvent| match event {
+            TurnEvent::ToolResult { name, text, failed, .. } => Some((name.clone(), text.clone(), *failed)),
+            _ => None,
+        };
+        held(&self.0).iter().filter_map(result).collect()
+    }
+
+    /// Who listens to a run with it.
+    #[must_use]
+    pub fn company(&self, approver: Arc<dyn Approver>) -> Company {
+        let events = self.clone();
+        let listen: Listener = Arc::new(move |event| held(&events.0).push(event));
+        Company { listen, approver, cancel: CancellationToken::new() }
+    }
+}
+
+/// Where messages end up: nowhere but here.
+#[derive(Clone, Default)]
+pub struct Outbox(Arc<Mutex<Vec<(String, String)>>>);
+
+impl Outbox {
+    /// Address and text of each message.
+    #[must_use]
+    pub fn sent(&self) -> Vec<(String, String)> {
+        held(&self.0).clone()
+    }
+}
+
+#[async_trait::async_trait]
+impl Outbound for Outbox {
+    fn channels(&self) -> Vec<String> {
+        vec!["telegram".into(), "mail".into()]
+    }
+
+    async fn send(&self, to: Address, message: Message) -> Result<Receipt, Refusal> {
+        let words = message.content.iter().map(|piece| match piece {
+            Content::Text(text) => text.as_str(),
+            _ => "\u{fffc}",
+        });
+        let words = words.collect::<Vec<_>>().join("\n");
+        held(&self.0).push((address_text(&to), words));
+        Ok(Receipt { message_id: format!("m-{}", held(&self.0).len()) })
+    }
+}
