@@ -15,9 +15,13 @@ mod compaction;
 mod hijacked;
 #[path = "assistant/oracle.rs"]
 mod oracle;
+#[path = "assistant/readings.rs"]
+mod readings;
 #[path = "assistant/rounds.rs"]
 mod rounds;
 #[path = "assistant/routes.rs"]
 mod routes;
 #[path = "assistant/special.rs"]
 mod special;
+#[path = "assistant/tasks.rs"]
+mod tasks;

@@ -160,6 +160,17 @@ async fn an_answer_after_a_restart_is_honoured_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_rule_that_came_with_the_answer_does_not_stand_in_its_way_after_a_restart() {
+    for answer in [Answer::Once, Answer::Always] {
+        let waiting = Waiting::new().await;
+        waiting.answer(answer.clone()).await.unwrap();
+        let (ended, heard) = waiting.resume().await.unwrap();
+        assert!(ended, "{answer:?}: {:?}", heard.results());
+        assert_eq!(waiting.stage.outbox.sent().len(), 1, "{answer:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn of_a_thousand_racing_answers_one_counts() {
     let waiting = Arc::new(Waiting::new().await);
     let racing = (0..1_000).map(|number| {

@@ -67,8 +67,6 @@ pub(crate) enum Served {
     Json(String),
     Missing(String),
     Redirect(String),
-    /// Repeats path and query.
-    Echo,
     /// An engine that repeats the query in a title.
     EchoingEngine,
 }
@@ -131,7 +129,6 @@ async fn serve(stage: &Stage, dialogue: &Dialogue) {
             Served::Json(text) => Page::json(text.clone()),
             Served::Missing(text) => Page::text(text.clone()).status(404),
             Served::Redirect(to) => Page::redirect(to),
-            Served::Echo => Page::text(format!("you asked for {target}")),
             Served::EchoingEngine => {
                 let query = url::Url::parse(&format!("https://{ENGINE}{target}")).unwrap();
                 let query = query.query_pairs().find(|(key, _)| key == "q").map(|(_, value)| value.into_owned());

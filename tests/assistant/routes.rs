@@ -141,7 +141,8 @@ pub(crate) const PLACES: [(&str, Place); 17] = [
         Dialogue { steps, aside: orders.into(), ..Dialogue::default() }
     }),
     ("name of a file", |orders| {
-        let mut steps = vec![Step::Attach("application/pdf", format!("a\n{orders}"), vec![1], Source::OtherPerson)];
+        let mut steps =
+            vec![Step::Attach("application/pdf", format!("a\n{orders}\n.pdf"), vec![1], Source::OtherPerson)];
         steps.extend(begins("What is it?", Vec::new()));
         Dialogue { steps, ..Dialogue::default() }
     }),

@@ -4,6 +4,8 @@
 
 use crate::part::{Body, Message, Part};
 use cara_authority::{Label, Policy, Source, Standing};
+use percent_encoding::percent_decode_str;
+use serde_json::Value;
 
 /// Finds out, over all messages of the session.
 pub fn standing(destination: &str, messages: &[Message], policy: &Policy) -> Standing {
@@ -18,11 +20,12 @@ pub fn standing(destination: &str, messages: &[Message], policy: &Policy) -> Sta
         return Standing::Written;
     }
     // What the model said before it read it may be an echo: a tool repeats its arguments, a search its query.
-    let mentions = |part: &Part| forms.iter().any(|form| part.readable().contains(form));
+    let letters = letters(destination.strip_prefix("https://").unwrap_or(destination));
+    let mentions = |part: &Part| self::letters(&wrote(part)).contains(&letters);
     for part in parts() {
         match &part.body {
             Body::Text { text } | Body::ToolResult { text, .. }
-                if part.label.is_untrusted() && !part.label.has(Source::Model) =>
+                if part.label.is_strangers() && !part.label.has(Source::Model) =>
             {
                 if holds(text) {
                     return Standing::Read;
@@ -33,6 +36,42 @@ pub fn standing(destination: &str, messages: &[Message], policy: &Policy) -> Sta
         }
     }
     Standing::Made
+}
+
+/// The letters and digits of a text, percent-encoding undone: what is left of it whichever way somebody wrote it.
+fn letters(text: &str) -> String {
+    let mut text = text.to_owned();
+    for _ in 0..2 {
+        text = percent_decode_str(&text).decode_utf8_lossy().into_owned();
+    }
+    text.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
+}
+
+/// What the model wrote, also as a tool reads it: `\/` in arguments is a slash to whoever repeats them.
+fn wrote(part: &Part) -> String {
+    let mut text = part.readable().to_owned();
+    if let Body::ToolCall { arguments, .. } = &part.body {
+        let value = serde_json::from_str(arguments).unwrap_or(Value::Null);
+        texts(&value, &mut text);
+    }
+    text
+}
+
+/// Every text in a value, keys too.
+fn texts(value: &Value, all: &mut String) {
+    let mut add = |text: &str| {
+        all.push('\n');
+        all.push_str(text);
+    };
+    match value {
+        Value::String(text) => add(text),
+        Value::Array(items) => items.iter().for_each(|item| texts(item, all)),
+        Value::Object(fields) => {
+            fields.keys().for_each(|key| add(key));
+            fields.values().for_each(|value| texts(value, all));
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
 }
 
 /// The ways a person writes it: with and without `https://` and a last slash.
@@ -129,6 +168,18 @@ mod tests {
         let echoed = Part::text(Source::Web, "results for https://a.example/?words=mine");
         let policy = Policy::default();
         assert_eq!(standing(url, &said(vec![asked.clone(), echoed.clone()]), &policy), Standing::Made);
-        assert_eq!(standing(url, &said(vec![echoed, asked]), &policy), Standing::Read);
+        assert_eq!(standing(url, &said(vec![echoed.clone(), asked]), &policy), Standing::Read);
+        for arguments in [
+            r#"{"query":"https:\/\/a.example\/?words=mine"}"#,
+            r#"{"query":"\u0068ttps://a.example/?word\u0073=mine"}"#,
+            r#"{"items":[{"a.example\/?words=mine":1}]}"#,
+            r#"{"query":"https%3A%2F%2Fa.example%2F%3Fwords%3Dmine"}"#,
+            r#"{"query":"A . example / ? words \u003d mine"}"#,
+            r#"{"items":["a.example/","?words=mine"]}"#,
+        ] {
+            let body = Body::ToolCall { id: "c".into(), name: "search".into(), arguments: arguments.into() };
+            let call = Part { label: Label::of(Source::Model), body };
+            assert_eq!(standing(url, &said(vec![call, echoed.clone()]), &policy), Standing::Made, "{arguments}");
+        }
     }
 }

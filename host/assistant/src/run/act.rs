@@ -100,7 +100,11 @@ impl Run<'_> {
                 }
                 _ => {
                     let written = arguments.iter().find(|(call, _)| *call == id).map_or("", |(_, written)| written);
-                    again.push(self.plan(id, name, written).await?);
+                    let mut plan = self.plan(id, name, written).await?;
+                    if let Plan::Call(planned) = &mut plan {
+                        planned.asked = call.is_some_and(|call| call.state == CallState::Waiting);
+                    }
+                    again.push(plan);
                 }
             }
         }

@@ -23,6 +23,8 @@ pub(crate) struct Planned {
     pub(super) rule: Option<RuleId>,
     /// What the run had seen when it was decided.
     pub(crate) seen: Label,
+    /// Whether a person was asked about it before a restart: then their answer counts, and nothing in its place.
+    pub(super) asked: bool,
 }
 
 /// What becomes of one thing the model asked for.
@@ -45,7 +47,7 @@ impl Plan {
 impl Planned {
     /// Whether it is made without asking.
     pub(super) fn runs(&self) -> bool {
-        self.decision.then() == Then::Run || self.rule.is_some()
+        !self.asked && (self.decision.then() == Then::Run || self.rule.is_some())
     }
 
     /// As the ledger keeps it.
@@ -97,7 +99,7 @@ impl Run<'_> {
         let rule = if decision.may_be_answered_by_rule() { self.stored_rule(&call).await? } else { None };
         let then = if rule.is_some() { Then::Run } else { decision.then() };
         self.tell(TurnEvent::ToolDecision { id: id.clone(), name, then, lines: decision.lines().to_vec() });
-        Ok(Plan::Call(Box::new(Planned { id, offered, call, decision, rule, seen })))
+        Ok(Plan::Call(Box::new(Planned { id, offered, call, decision, rule, seen, asked: false })))
     }
 
     fn decide(&self, offered: &Offered, call: &ToolCall) -> (Decision, Label, Option<Standing>) {

@@ -262,7 +262,10 @@ impl ResolvesServerCert for Signing {
             let parameters = CertificateParams::new(vec![name.clone()]).unwrap();
             let certificate = parameters.signed_by(&key, &authority.issuer).unwrap().der().clone();
             let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
-            Arc::new(CertifiedKey::new(vec![certificate], rustls::crypto::ring::sign::any_supported_type(&key).unwrap()))
+            Arc::new(CertifiedKey::new(
+                vec![certificate],
+                rustls::crypto::ring::sign::any_supported_type(&key).unwrap(),
+            ))
         };
         Some(held(&authority.known).entry(name.clone()).or_insert_with(signed).clone())
     }
