@@ -35,10 +35,24 @@ const PURE: [&str; 14] = [
     "url",
 ];
 
-/// The folders of first-party components, which are also their names.
+/// The names that belong to first-party components: of providers and channels their own, which are those of vendors; of
+/// tools what models call them by. The ids of tool components are plain words (`time`, `memory`) that anybody may use.
 pub(crate) fn component_names(root: &Path) -> BTreeSet<String> {
-    let folders = members(root).into_iter().map(|member| member.folder);
-    folders.filter_map(|folder| Some(folder.strip_prefix("components/")?.split_once('/')?.1.to_owned())).collect()
+    let mut names = BTreeSet::new();
+    for folder in members(root).into_iter().map(|member| member.folder) {
+        let Some((kind, name)) = folder.strip_prefix("components/").and_then(|rest| rest.split_once('/')) else {
+            continue;
+        };
+        if kind != "tool" {
+            names.insert(name.to_owned());
+        }
+        let manifest =
+            fs::read_to_string(root.join(&folder).join("component.toml")).expect("a component has a manifest");
+        let manifest: Table = manifest.parse().expect("a manifest is TOML");
+        let tools = manifest.get("tool").and_then(Value::as_array).into_iter().flatten();
+        names.extend(tools.filter_map(|tool| Some(tool.get("name")?.as_str()?.to_owned())));
+    }
+    names
 }
 
 fn members(root: &Path) -> Vec<Member> {

@@ -31,7 +31,7 @@ impl Lookout {
         }
         let verdict = examine(text);
         let found: Vec<String> = verdict.findings.iter().map(|finding| finding.rule.to_owned()).collect();
-        let label = if verdict.level == Level::Clean { label } else { label.join(Label::of(Source::Web)) };
+        let label = if verdict.level == Level::Clean { label } else { label.join(Label::of(Source::Suspect)) };
         (label, if verdict.level == Level::Clean { Vec::new() } else { found })
     }
 }

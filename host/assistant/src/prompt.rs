@@ -81,11 +81,11 @@ impl Prompt<'_> {
             Role::Tool => SentRole::Tool,
         };
         let own = message.role == Role::Assistant;
-        Sent { role, parts: message.parts.iter().map(|part| self.piece(part, own, fence)).collect() }
+        Sent { role, parts: message.parts.iter().flat_map(|part| self.pieces(part, own, fence)).collect() }
     }
 
-    fn piece(&self, part: &Part, own: bool, fence: &Fence) -> Piece {
-        match part.body.clone() {
+    fn pieces(&self, part: &Part, own: bool, fence: &Fence) -> Vec<Piece> {
+        let piece = match part.body.clone() {
             Body::Text { text } if own => Piece::Text(text),
             Body::Text { text } => Piece::Text(quoted(fence, part.label, &text)),
             Body::Thinking { text, signature } => Piece::Thinking(Thought { text, signature }),
@@ -94,15 +94,18 @@ impl Prompt<'_> {
                 let content = vec![Content::Text(quoted(fence, part.label, &text))];
                 Piece::ToolResult(ToolResult { call_id: id, content, failed })
             }
-            Body::Attachment { id, media_type, name } => match self.attachments.get(&id) {
-                Some(blob) if media_type.starts_with("image/") => Piece::Image(blob.clone()),
-                Some(blob) if media_type.starts_with("audio/") => Piece::Audio(blob.clone()),
-                _ => {
-                    let named = name.map(|name| format!(" `{}`", crate::text::harmless(&name))).unwrap_or_default();
-                    Piece::Text(format!("[attachment {id}{named}, {media_type}]"))
-                }
-            },
-        }
+            Body::Attachment { id, media_type, name } => {
+                let named = name.map(|name| format!(" `{}`", crate::text::harmless(&name))).unwrap_or_default();
+                let told = Piece::Text(format!("[attachment {id}{named}, {media_type}]"));
+                let blob = match self.attachments.get(&id) {
+                    Some(blob) if media_type.starts_with("image/") => Some(Piece::Image(blob.clone())),
+                    Some(blob) if media_type.starts_with("audio/") => Some(Piece::Audio(blob.clone())),
+                    _ => None,
+                };
+                return std::iter::once(told).chain(blob).collect();
+            }
+        };
+        vec![piece]
     }
 }
 

@@ -14,6 +14,9 @@ use std::collections::BTreeMap;
 /// How many messages are read from the ledger at once.
 const PAGE: u32 = 500;
 
+/// The largest attached text that a model is given to read, bytes.
+const READ_TEXT: usize = 256 * 1024;
+
 /// The longest title made of a person's first words, characters.
 const TITLE: usize = 60;
 
@@ -177,6 +180,12 @@ impl Session {
             name: blob.name.clone(),
         };
         self.attached.push(Part { label, body });
+        // A model is sent images and sounds as they are; of other files only those that are text, as text.
+        if blob.data.len() <= READ_TEXT
+            && let Ok(text) = std::str::from_utf8(&blob.data)
+        {
+            self.attached.push(Part { label, body: crate::part::Body::Text { text: text.to_owned() } });
+        }
         self.blobs.insert(id.clone(), blob);
         Ok(id)
     }

@@ -25,11 +25,9 @@ pub fn standing(destination: &str, messages: &[Message], policy: &Policy) -> Sta
     for part in parts() {
         match &part.body {
             Body::Text { text } | Body::ToolResult { text, .. }
-                if part.label.is_strangers() && !part.label.has(Source::Model) =>
+                if part.label.is_strangers() && !part.label.has(Source::Model) && holds(text) =>
             {
-                if holds(text) {
-                    return Standing::Read;
-                }
+                return Standing::Read;
             }
             _ if part.label.has(Source::Model) && mentions(part) => return Standing::Made,
             _ => {}

@@ -24,12 +24,14 @@ pub enum Source {
     File,
     /// The model itself.
     Model,
+    /// Whatever it came from, it reads like an attack: a guard said so.
+    Suspect,
 }
 
 impl Source {
     /// All of them.
-    pub const ALL: [Self; 7] =
-        [Self::Operator, Self::Owner, Self::OtherPerson, Self::Web, Self::Tool, Self::File, Self::Model];
+    pub const ALL: [Self; 8] =
+        [Self::Operator, Self::Owner, Self::OtherPerson, Self::Web, Self::Tool, Self::File, Self::Model, Self::Suspect];
 
     fn bit(self) -> u16 {
         1 << self as u16
@@ -37,6 +39,11 @@ impl Source {
 
     /// Whether somebody other than operator and owner may have chosen the words.
     pub fn is_untrusted(self) -> bool {
+        self.is_strangers() || self == Self::Suspect
+    }
+
+    /// Whether it is what somebody else wrote; a guard's suspicion is not, it may be about anybody's words.
+    pub fn is_strangers(self) -> bool {
         matches!(self, Self::OtherPerson | Self::Web | Self::File)
     }
 
@@ -50,6 +57,7 @@ impl Source {
             Self::Tool => "tool",
             Self::File => "file",
             Self::Model => "model",
+            Self::Suspect => "suspect",
         }
     }
 }
@@ -100,6 +108,11 @@ impl Label {
     /// Whether somebody other than operator and owner may have chosen words it has seen.
     pub fn is_untrusted(self) -> bool {
         Source::ALL.into_iter().any(|source| source.is_untrusted() && self.has(source))
+    }
+
+    /// Whether it has seen what strangers wrote, whoever suspects what of it.
+    pub fn is_strangers(self) -> bool {
+        Source::ALL.into_iter().any(|source| source.is_strangers() && self.has(source))
     }
 
     /// Whether everything `other` has seen, it has seen too.

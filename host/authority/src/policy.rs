@@ -218,6 +218,7 @@ fn strangers(seen: Label) -> String {
     let word = |source| match source {
         Source::OtherPerson => "what another person wrote",
         Source::File => "a file",
+        Source::Suspect => "text that reads like an attack",
         _ => "web content",
     };
     seen.sources().filter(|source| source.is_untrusted()).map(word).collect::<Vec<_>>().join(" and ")

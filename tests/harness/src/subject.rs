@@ -1,6 +1,7 @@
 //! One component with its grants, and calls of its exports.
 
-use cara_authority::Grants;
+use cara_authority::approval::canonical;
+use cara_authority::{Approved, Grants, Label, PersonId, Policy, SessionId, Situation, ToolCall, ToolName};
 use cara_kernel::bindings::provider::{Outcome, Request, ToolChoice};
 use cara_kernel::bindings::tool::Context;
 use cara_kernel::bindings::turn::Event;
@@ -95,8 +96,8 @@ impl Subject {
     /// Calls a tool.
     pub async fn tool(&self, name: &str, arguments: Value) -> Result<Told, Fault> {
         let context = Context { session: "test".into(), run: "run".into(), time_zone: None, language: None };
-        let arguments = arguments.to_string();
-        let returned = self.component.call_tool(&self.grants, &self.services, name, &arguments, context).await?;
+        let approved = self.approved(name, &arguments);
+        let returned = self.component.call_tool(&self.grants, &self.services, &approved, context).await?;
         let (answer, refusals, fuel) = split(returned);
         let text = |content: Vec<Content>| {
             let texts =
@@ -104,6 +105,34 @@ impl Subject {
             texts.collect::<Vec<_>>().concat()
         };
         Ok(Told { answer: answer.map(text), refusals, fuel })
+    }
+
+    /// The call under a policy that lets everything run.
+    fn approved(&self, name: &str, arguments: &Value) -> Approved<ToolCall> {
+        let checked = self.component.checked();
+        let call = ToolCall {
+            component: self.component.id().clone(),
+            digest: *checked.package().digest().as_bytes(),
+            tool: ToolName::parse(name).unwrap(),
+            arguments: canonical(arguments),
+            destination: None,
+            session: SessionId::parse("test").unwrap(),
+        };
+        let tool = checked.manifest().tools().iter().find(|tool| tool.name.as_str() == name);
+        let tool = tool.unwrap_or_else(|| panic!("`{name}` is in the manifest"));
+        let policy: Policy = toml::from_str("[[rule]]\nthen = \"run\"").unwrap();
+        let person = PersonId::parse("test").unwrap();
+        let decision = policy.decide(&Situation {
+            call: &call,
+            tool,
+            agent: "test",
+            channel: "test",
+            person: &person,
+            seen: Label::NONE,
+            standing: None,
+            followed: 0,
+        });
+        Approved::by_policy(call, &decision).unwrap()
     }
 
     /// Calls a tool that has to end in a fault, and gives the fault's text. Then shows that the next call works.

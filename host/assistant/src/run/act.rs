@@ -131,7 +131,7 @@ impl Run<'_> {
                     let label = Label::of(Source::Tool);
                     results.push(Outcome { id, name, text, label, failed: true, state: None });
                 }
-                Plan::Call(planned) if planned.runs() && !planned.offered.is_lasting() => reads.push(planned),
+                Plan::Call(planned) if planned.runs() && !planned.offered.is_lasting() => reads.push(*planned),
                 Plan::Call(planned) => {
                     results.extend(self.read_all(std::mem::take(&mut reads)).await?);
                     results.push(self.one(*planned).await?);
@@ -143,11 +143,11 @@ impl Run<'_> {
         Ok(results)
     }
 
-    async fn read_all(&self, planned: Vec<Box<Planned>>) -> Result<Vec<Outcome>, Failure> {
+    async fn read_all(&self, planned: Vec<Planned>) -> Result<Vec<Outcome>, Failure> {
         let mut results = Vec::with_capacity(planned.len());
         let mut waiting = planned.into_iter();
         loop {
-            let group: Vec<Box<Planned>> = waiting.by_ref().take(AT_ONCE).collect();
+            let group: Vec<Planned> = waiting.by_ref().take(AT_ONCE).collect();
             if group.is_empty() {
                 return Ok(results);
             }

@@ -15,9 +15,11 @@ fn held<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+type Decide = dyn Fn(&Asked) -> Option<Answer> + Send + Sync;
+
 /// Answers requests by a script, and remembers all of them.
 pub struct Judge {
-    decide: Box<dyn Fn(&Asked) -> Option<Answer> + Send + Sync>,
+    decide: Box<Decide>,
     asked: Mutex<Vec<Asked>>,
     rang: Notify,
 }
