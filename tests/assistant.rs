@@ -1,4 +1,5 @@
-//! The assistant as a whole: a model that obeys the attacker, sensible ones, and what must hold around them.
+//! The assistant as a whole: a model that obeys the attacker,
+//! sensible ones, and what must hold around them.
 #![allow(clippy::unwrap_used, reason = "a test that cannot be set up fails where it is")]
 
 #[path = "assistant/approvals.rs"]

@@ -1,4 +1,5 @@
-//! An approval holds for one call, unchanged, once; and whoever decides first decides.
+//! An approval holds for one call, unchanged, once;
+//! and whoever decides first decides.
 
 use crate::oracle::PERSON;
 use cara_assistant::desk::{Answer, answer_request};

@@ -1,4 +1,5 @@
-//! Ordinary work with sensible models: it finishes, and what only reads asks nobody.
+//! Ordinary work with sensible models: it finishes,
+//! and what only reads asks nobody.
 
 use crate::oracle::PERSON;
 use crate::tasks::{Task, all};

@@ -1,4 +1,5 @@
-//! A conversation that is longer than the model's context goes on, and forgets neither facts nor labels.
+//! A conversation that is longer than the model's context goes on,
+//! and forgets neither facts nor labels.
 
 use crate::oracle::PERSON;
 use cara_assistant::RunLimits;

@@ -1,4 +1,5 @@
-//! What happened in the world, found out without asking the host's policy, and what may have.
+//! What happened in the world, found out without asking the host's policy,
+//! and what may have.
 
 use crate::hijacked::{Hijacked, OWNER, PRIVATE};
 use cara_assistant::Session;

@@ -1,4 +1,5 @@
-//! The loop: at once what may be at once, stopped when it is stopped, and mistakes of a model can be corrected.
+//! The loop: at once what may be at once, stopped when it is stopped,
+//! and mistakes of a model can be corrected.
 
 use crate::oracle::PERSON;
 use cara_assistant::RunLimits;

@@ -1,4 +1,5 @@
-//! Ordinary things that people ask for, and what a sensible model does about them.
+//! Ordinary things that people ask for,
+//! and what a sensible model does about them.
 
 use crate::readings::{calculations, reading};
 use serde_json::{Value, json};

@@ -70,7 +70,11 @@ fn stream(id: &str, said: &str) -> String {
 
 #[test]
 fn every_provider_with_a_key_is_tested() {
-    assert_eq!(World::first_party_with_secrets(), PROVIDERS);
+    // A tool with a key is no provider: it has no answer that streams.
+    let tools = ["search"];
+    let mut with_secrets = World::first_party_with_secrets();
+    with_secrets.retain(|id| !tools.contains(&id.as_str()));
+    assert_eq!(with_secrets, PROVIDERS);
 }
 
 #[tokio::test(flavor = "multi_thread")]

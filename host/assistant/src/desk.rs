@@ -1,4 +1,5 @@
-//! The approval desk: asks a person, and takes the first answer from wherever it comes.
+//! The approval desk: asks a person,
+//! and takes the first answer from wherever it comes.
 //!
 //! A request is in the ledger before anybody is asked. It can be answered at the prompt, from another terminal
 //! (`cara approvals`), or not at all: then its deadline denies it. Waiting holds nothing but a timer.

@@ -1,4 +1,5 @@
-//! Why a run did what it did: what it saw with which label, each decision with the line that made it, and each effect.
+//! Why a run did what it did: what it saw with which label,
+//! each decision with the line that made it, and each effect.
 
 use crate::event::{Asked, Failure};
 use crate::part::{Body, Part};

@@ -1,4 +1,5 @@
-//! Marks off text from strangers for the model, so that it cannot pretend to be over.
+//! Marks off text from strangers for the model,
+//! so that it cannot pretend to be over.
 //!
 //! Each turn has a fence with a random name. What the text says can name neither the fence nor one like it: wherever
 //! its letters, in any disguise, spell the fence's word or the name, a backslash is put after the first of them. Taking

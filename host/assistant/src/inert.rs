@@ -1,4 +1,5 @@
-//! Text for a person with everything active taken out of its Markdown and HTML, as it streams.
+//! Text for a person with everything active taken out of its Markdown and
+//! HTML, as it streams.
 //!
 //! What a renderer would fetch by itself becomes a word about it, what it would run becomes text, and a link says
 //! where it really goes. What is written out is the only text a renderer sees, so the rules are about that:

@@ -1,4 +1,5 @@
-//! The assistant: sessions, the agent loop, approvals, labels and guards, over the kernel.
+//! The assistant: sessions, the agent loop, approvals, labels and guards,
+//! over the kernel.
 //!
 //! It must not know a vendor, a terminal or a socket: models answer as `Thinker`, people as `Approver`, what happens is
 //! told as `TurnEvent`.

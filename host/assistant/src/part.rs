@@ -1,4 +1,5 @@
-//! What a conversation is made of, in the form the ledger keeps: every part with its label.
+//! What a conversation is made of, in the form the ledger keeps:
+//! every part with its label.
 
 use cara_authority::{Label, Source};
 pub use cara_services::ledger::records::Role;

@@ -1,4 +1,5 @@
-//! What a model is sent: instructions of the operator only, and the conversation with strangers' words fenced.
+//! What a model is sent: instructions of the operator only,
+//! and the conversation with strangers' words fenced.
 
 use crate::fence::Fence;
 use crate::part::{Body, Message, Part, Role};

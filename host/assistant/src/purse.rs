@@ -1,4 +1,5 @@
-//! Spends the budget: reserves before a model is asked, settles with what it used, and cuts it off where that is too
+//! Spends the budget: reserves before a model is asked,
+//! settles with what it used, and cuts it off where that is too
 //! much.
 
 use crate::event::{Failure, Usage};

@@ -1,4 +1,5 @@
-//! A session: the conversation of one person, as the ledger keeps it and as a model is shown it.
+//! A session: the conversation of one person,
+//! as the ledger keeps it and as a model is shown it.
 
 use crate::event::Failure;
 use crate::part::{Message, Part};

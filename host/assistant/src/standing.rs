@@ -1,4 +1,5 @@
-//! How the destination of a call came about: named, written by the owner, read somewhere, or put together.
+//! How the destination of a call came about: named, written by the owner,
+//! read somewhere, or put together.
 //!
 //! Only whole destinations count: `https://a.example/x` in a text does not stand for `https://a.example/x?all=my+words`.
 

@@ -1,4 +1,5 @@
-//! Who thinks: a model behind a provider component, or anything else that answers a request with events.
+//! Who thinks: a model behind a provider component,
+//! or anything else that answers a request with events.
 
 use crate::event::Failure;
 use cara_authority::budget::Price;

@@ -1,4 +1,5 @@
-//! The tools that are offered, each from a signed manifest, with its schema compiled.
+//! The tools that are offered, each from a signed manifest,
+//! with its schema compiled.
 
 use cara_authority::manifest::{DestinationArgument, Tool};
 use cara_authority::policy::result_label;

@@ -1,4 +1,5 @@
-//! How much may be spent: tokens and money, per run, session, day and component.
+//! How much may be spent: tokens and money, per run, session,
+//! day and component.
 
 use crate::id::ComponentId;
 use serde::Deserialize;

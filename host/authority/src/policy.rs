@@ -1,4 +1,5 @@
-//! What becomes of a tool call: it runs, a person is asked, or it is denied; and which line says so.
+//! What becomes of a tool call: it runs, a person is asked,
+//! or it is denied; and which line says so.
 //!
 //! ```text
 //! effects ─ defaults ─┐

@@ -1,4 +1,5 @@
-//! Puts an assistant together: tools with their grants, policy, budgets, guards.
+//! Puts an assistant together: tools with their grants, policy, budgets,
+//! guards.
 
 use crate::boot::Cara;
 use crate::choose;

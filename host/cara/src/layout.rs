@@ -1,4 +1,5 @@
-//! Text in 80 columns, and data as JSON: both safe to show, whoever wrote what is in it.
+//! Text in 80 columns, and data as JSON: both safe to show,
+//! whoever wrote what is in it.
 
 use crate::show;
 use anyhow::Result;

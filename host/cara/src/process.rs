@@ -1,4 +1,5 @@
-//! Which processes live: each holds the lock on a file of its own, which the system lets go of when it dies.
+//! Which processes live: each holds the lock on a file of its own,
+//! which the system lets go of when it dies.
 
 use anyhow::Result;
 use cara_services::files::{self, FileLock};

@@ -1,4 +1,5 @@
-//! Asks the person at the terminal about a call, and stops asking when somebody else has answered.
+//! Asks the person at the terminal about a call,
+//! and stops asking when somebody else has answered.
 
 use crate::commands::lock;
 use crate::show::{self, Streaming};

@@ -1,4 +1,5 @@
-//! Times as people read them: in this machine's zone, or UTC where it has none.
+//! Times as people read them: in this machine's zone,
+//! or UTC where it has none.
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;

@@ -1,4 +1,5 @@
-//! The operator's commands, each end to end: the real binary on a home of its own.
+//! The operator's commands, each end to end:
+//! the real binary on a home of its own.
 //!
 //! A scripted provider stands in for the model (docs/rehearsal-script.md); nothing leaves the machine.
 

@@ -1,4 +1,5 @@
-//! `kill -9` at any moment of a run with tools: nothing acknowledged is lost, no effect happens twice, the ledger opens.
+//! `kill -9` at any moment of a run with tools:
+//! nothing acknowledged is lost, no effect happens twice, the ledger opens.
 //!
 //! The program plays a script whose calls send messages to the terminal: a message that was seen twice was sent twice.
 //! After each kill the session is opened again, goes on by itself, and must come to its end.
@@ -56,10 +57,13 @@ fn cara(home: &Path, arguments: &[&str]) -> Command {
 fn chat(home: &Path, arguments: &[&str], kill_after: Option<Duration>) -> Printed {
     let mut child = cara(home, arguments).spawn().unwrap();
     let out = BufReader::new(child.stdout.take().unwrap());
+    let (ended, over) = std::sync::mpsc::channel::<()>();
     let killer = kill_after.map(|after| {
         let pid = rustix::process::Pid::from_child(&child);
         std::thread::spawn(move || {
-            std::thread::sleep(after);
+            if over.recv_timeout(after).is_ok() {
+                return;
+            }
             // It may have ended by itself; the pid is not reused before it is waited for below.
             let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
         })
@@ -80,6 +84,8 @@ fn chat(home: &Path, arguments: &[&str], kill_after: Option<Duration>) -> Printe
         }
     }
     if let Some(killer) = killer {
+        // Nobody listens any more when it has struck.
+        let _ = ended.send(());
         killer.join().unwrap();
     }
     child.wait().unwrap();

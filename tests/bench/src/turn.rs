@@ -1,4 +1,5 @@
-//! One turn of the agent loop, with everything it writes to disk, beside what it cannot do without.
+//! One turn of the agent loop, with everything it writes to disk,
+//! beside what it cannot do without.
 
 use crate::Counts;
 use crate::samples::timed_in_turns;

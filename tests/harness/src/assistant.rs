@@ -1,4 +1,5 @@
-//! A whole assistant over a temporary ledger, with every tool that comes with the program.
+//! A whole assistant over a temporary ledger,
+//! with every tool that comes with the program.
 //!
 //! ```text
 //! Stage: World (ledger, home) ─ Internet (in memory) ─ Outbox ─→ Assistant

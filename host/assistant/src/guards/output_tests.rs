@@ -1,4 +1,5 @@
-//! What the output check hides, what it leaves, and that cutting changes nothing.
+//! What the output check hides, what it leaves,
+//! and that cutting changes nothing.
 
 #![allow(clippy::unwrap_used)]
 use super::*;

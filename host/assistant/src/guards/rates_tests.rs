@@ -1,4 +1,5 @@
-//! How much of a corpus the rules find, and what they take for an attack that is none.
+//! How much of a corpus the rules find,
+//! and what they take for an attack that is none.
 //!
 //! Of each corpus a third is held out: no rule was tuned on it. But all of it is by the author of the rules, and was
 //! written before the first of them, so these rates say that the rules do what they are for, not how many attacks by

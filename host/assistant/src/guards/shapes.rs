@@ -1,4 +1,5 @@
-//! What secrets and personal data look like: one automaton for each class, and the checks that numbers must pass.
+//! What secrets and personal data look like: one automaton for each class,
+//! and the checks that numbers must pass.
 //!
 //! The automaton says at each byte whether more text could still make a match. So what is held back of a stream is
 //! exactly what could be the beginning of one.

@@ -1,4 +1,5 @@
-//! What of a text stays active, by what a renderer would make of it, and that cutting changes nothing.
+//! What of a text stays active, by what a renderer would make of it,
+//! and that cutting changes nothing.
 
 #![allow(clippy::unwrap_used)]
 use super::*;

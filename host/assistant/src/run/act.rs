@@ -1,4 +1,5 @@
-//! A round of calls: written down, asked about where need be, made, and their results told to the model.
+//! A round of calls: written down, asked about where need be, made,
+//! and their results told to the model.
 
 use super::Run;
 use super::decide::{Plan, Planned};

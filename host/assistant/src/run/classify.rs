@@ -1,4 +1,5 @@
-//! Asks the optional classifier, a model of the operator's choice, about strangers' words.
+//! Asks the optional classifier, a model of the operator's choice,
+//! about strangers' words.
 //!
 //! What it says is written down and shown. It may be wrong or silent: no approval depends on it, and after failures it is
 //! left alone for a while.

@@ -1,4 +1,5 @@
-//! Makes room: the model sums up the first part of a conversation before it would no longer fit.
+//! Makes room: the model sums up the first part of a conversation before it
+//! would no longer fit.
 //!
 //! The ledger keeps every message; only what the model is shown gets shorter. The label of a summary is that of all it
 //! stands for: whatever the model writes, or was persuaded to leave out, the host has kept it.

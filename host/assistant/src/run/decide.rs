@@ -1,4 +1,5 @@
-//! What becomes of each call that the model asks for, before any of them is made.
+//! What becomes of each call that the model asks for,
+//! before any of them is made.
 
 use super::Run;
 use crate::desk::always_text;

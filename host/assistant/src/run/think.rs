@@ -1,4 +1,5 @@
-//! One answer of the model: under the budget, masked as it streams, tried again where that may help.
+//! One answer of the model: under the budget, masked as it streams,
+//! tried again where that may help.
 
 use super::Run;
 use crate::event::{Failure, TurnEvent};

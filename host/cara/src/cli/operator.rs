@@ -1,4 +1,5 @@
-//! Commands of who runs cara: over what is kept, what is asked and what is allowed.
+//! Commands of who runs cara: over what is kept,
+//! what is asked and what is allowed.
 
 use crate::assemble::{AGENT, CONSOLE};
 use cara_authority::{ApprovalId, ComponentId, Label, PersonId, RuleId, SessionId, Standing, ToolName};

@@ -1,4 +1,5 @@
-//! `cara explain`: what a run saw, what was decided by which line, what it did.
+//! `cara explain`: what a run saw, what was decided by which line,
+//! what it did.
 
 use super::policy::outcome;
 use super::sessions;

@@ -1,4 +1,5 @@
-//! `cara tools`: which tools a model is offered, and switching them on and off.
+//! `cara tools`: which tools a model is offered,
+//! and switching them on and off.
 
 use super::chat::PERSON;
 use crate::assemble::{AGENT, CONSOLE};

@@ -1,4 +1,5 @@
-//! An internet in memory: every name resolves, every host speaks TLS, and everything asked of it is written down.
+//! An internet in memory: every name resolves, every host speaks TLS,
+//! and everything asked of it is written down.
 
 use bytes::Bytes;
 use cara_services::egress::{Dial, Resolver, Roots, Wire};

@@ -1,4 +1,5 @@
-//! Those around an assistant: who is asked, who listens, and where messages end up.
+//! Those around an assistant: who is asked, who listens,
+//! and where messages end up.
 
 use cara_assistant::desk::{Answer, Approver};
 use cara_assistant::event::{Asked, TurnEvent};

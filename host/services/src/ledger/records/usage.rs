@@ -1,4 +1,5 @@
-//! Budgets: what a call of a model may use is reserved before it, and settled after.
+//! Budgets: what a call of a model may use is reserved before it,
+//! and settled after.
 
 use super::{Records, fresh};
 use crate::ledger::sql::{As, Number, Sql};
