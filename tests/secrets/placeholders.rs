@@ -176,7 +176,10 @@ async fn a_placeholder_of_an_earlier_call_fails_the_request() {
 async fn a_value_in_the_clear_fails_the_request() {
     let attack = Attack::new().await;
     // A guest that learnt the value elsewhere cannot send it where it may go anywhere either.
-    let value = Canary::new("anywhere-key").value().to_owned();
+    // It has a value of its own, for the log of this process shows what a guest knows.
+    let canary = Canary::new("told-key");
+    attack.world.secrets.set("hostile", "anywhere-key", canary.value());
+    let value = canary.value().to_owned();
     let subject = attack.load();
     for arguments in [
         json!({ "url": attack.other.url(), "secret": "anywhere-key", "headers": [["x-key", value]] }),
@@ -191,7 +194,7 @@ async fn a_value_in_the_clear_fails_the_request() {
         );
     }
     for sent in attack.other.requests() {
-        assert_eq!(Canary::new("anywhere-key").seen_in(&sent.text()), None);
+        assert_eq!(canary.seen_in(&sent.text()), None);
     }
 }
 
