@@ -73,7 +73,7 @@ pub(crate) struct RunConfig {
     pub(crate) wall: Option<Time>,
     /// The longest answer, tokens.
     pub(crate) answer_tokens: Option<u32>,
-    /// Tokens the model takes, where its manifest does not say.
+    /// Tokens the model takes, whatever its manifest says.
     pub(crate) context_tokens: Option<u32>,
 }
 
