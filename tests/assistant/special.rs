@@ -180,6 +180,14 @@ fn memories() -> Vec<Dialogue> {
             all.push(dialogue);
         }
     }
+    // Where the operator lets memory be written unasked, only the label of what is remembered holds it.
+    let alone: Vec<Dialogue> =
+        all.iter().filter(|dialogue| dialogue.name.starts_with("another memory")).cloned().collect();
+    for mut dialogue in alone {
+        dialogue.name.push_str(", though a rule lets it be written");
+        dialogue.policy = "[[rule]]\ntool = \"memory_write\"\nthen = \"run\"".into();
+        all.push(dialogue);
+    }
     all
 }
 
