@@ -7,7 +7,7 @@ use crate::desk::{Desk, Question, Settled};
 use crate::event::Asked;
 use crate::outbound::{Outbound, address_text};
 use crate::part::{Body, Part};
-use crate::prompt::Estimate;
+use crate::prompt::{Estimate, merged};
 use crate::purse::Purse;
 use crate::thinker::Thinker;
 use cara_authority::approval::canonical;
@@ -20,7 +20,7 @@ use cara_kernel::bindings::models::{Request, Response};
 use cara_kernel::bindings::provider::{Request as Full, ToolChoice};
 use cara_kernel::bindings::sessions::{Line, Session as Listed};
 use cara_kernel::bindings::turn::Event;
-use cara_kernel::bindings::types::{Blob, Content, Role as SentRole, Usage};
+use cara_kernel::bindings::types::{Blob, Content, Message as Sent, Part as Piece, Role as SentRole, Usage};
 use cara_services::ledger::LedgerError;
 use cara_services::ledger::records::{MemoryError, Records, Remembered, Role};
 use serde_json::{Value, json};
@@ -191,10 +191,13 @@ impl Powers for TurnPowers {
 
     async fn complete(&self, by: Powered, request: Request) -> Result<Response, Refusal> {
         let most = request.max_output_tokens.unwrap_or(2_048).min(self.thinker.context_tokens() / 4).max(64);
+        // The system prompt is the operator's: what a component wants of the model is said like a person's words.
+        let wish = request.system.map(|text| Sent { role: SentRole::User, parts: vec![Piece::Text(text)] });
+        let said = request.messages.into_iter().filter(|message| message.role != SentRole::System);
         let full = Full {
             model: self.thinker.model().to_owned(),
-            system: request.system,
-            messages: request.messages.into_iter().filter(|message| message.role != SentRole::System).collect(),
+            system: None,
+            messages: merged(wish.into_iter().chain(said).collect()),
             tools: Vec::new(),
             tool_choice: ToolChoice::None,
             max_output_tokens: Some(most),

@@ -120,7 +120,7 @@ fn quoted(fence: &Fence, label: Label, text: &str) -> String {
 }
 
 /// Vendors want user and assistant to take turns: neighbours of one role become one message.
-fn merged(messages: Vec<Sent>) -> Vec<Sent> {
+pub(crate) fn merged(messages: Vec<Sent>) -> Vec<Sent> {
     let mut merged: Vec<Sent> = Vec::with_capacity(messages.len());
     for message in messages {
         match merged.last_mut() {

@@ -10,7 +10,6 @@ mod act;
 mod classify;
 mod compact;
 mod decide;
-
 mod think;
 
 pub use classify::Classifier;

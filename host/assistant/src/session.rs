@@ -39,6 +39,8 @@ pub struct Session {
     id: SessionId,
     pub(crate) circumstances: Circumstances,
     pub(crate) messages: Vec<Message>,
+    /// The last place in the ledger; messages without an answer have one there and are not in memory.
+    last: u64,
     pub(crate) summary: Option<Summary>,
     /// What the person attached and has not been sent yet.
     pub(crate) attached: Vec<Part>,
@@ -77,7 +79,7 @@ impl Session {
     fn empty(id: SessionId, circumstances: Circumstances) -> Self {
         let (messages, attached) = (Vec::new(), Vec::new());
         let (blobs, estimate) = (BTreeMap::new(), Estimate::default());
-        Self { id, circumstances, messages, summary: None, attached, blobs, estimate, compact_next: false }
+        Self { id, circumstances, messages, last: 0, summary: None, attached, blobs, estimate, compact_next: false }
     }
 
     /// Reads everything anew.
@@ -103,6 +105,7 @@ impl Session {
             all.extend(page);
         }
         // A message that got no answer, and did nothing, would only be asked twice.
+        self.last = from - 1;
         let alone = |run: &RunId| all.iter().filter(|message| message.run.as_ref() == Some(run)).count() == 1;
         let skipped: Vec<RunId> = unanswered.into_iter().filter(|run| alone(run)).collect();
         for message in all {
@@ -162,8 +165,8 @@ impl Session {
 
     /// Takes what came into the ledger as the next message.
     pub(crate) fn push(&mut self, role: Role, parts: Vec<Part>) {
-        let place = self.messages.last().map_or(1, |last| last.place + 1);
-        self.messages.push(Message { place, role, parts });
+        self.last += 1;
+        self.messages.push(Message { place: self.last, role, parts });
     }
 
     /// Attaches a file to the person's next message.

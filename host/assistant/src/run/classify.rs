@@ -56,15 +56,15 @@ impl Run<'_> {
             Err(why) => {
                 let now = self.assistant.services.clock.now_ms();
                 classifier.breaker().failed(leave, now);
-                tracing::debug!(why, "the classifier gave no verdict");
+                tracing::debug!(%why, "the classifier gave no verdict");
                 Ok(())
             }
         }
     }
 
-    async fn judged(&self, classifier: &Classifier, text: &str) -> Result<Opinion, String> {
+    async fn judged(&self, classifier: &Classifier, text: &str) -> Result<Opinion, Failure> {
         let mut random = [0; 16];
-        getrandom::fill(&mut random).map_err(|error| error.to_string())?;
+        getrandom::fill(&mut random).map_err(|error| Failure::own("random", error.to_string()))?;
         let asked = question(random, text);
         let request = Request {
             model: classifier.thinker.model().to_owned(),
@@ -86,8 +86,8 @@ impl Run<'_> {
         let estimate = Estimate::default();
         let complete = self.purse.complete(&*classifier.thinker, request, &estimate, &mut take);
         let paid = tokio::time::timeout(PATIENCE.min(self.time_left()), complete).await;
-        let paid = paid.map_err(|_| "it took too long".to_owned())?.map_err(|failure| failure.message)?;
-        self.purse.settle(&paid).await.map_err(|failure| failure.message)?;
-        Opinion::parse(answer.trim()).map_err(|error| error.to_string())
+        let paid = paid.map_err(|_| Failure::own("limit", "it took too long"))??;
+        self.purse.settle(&paid).await?;
+        Opinion::parse(answer.trim()).map_err(|error| Failure::own("classifier", error.to_string()))
     }
 }
