@@ -6,9 +6,9 @@
 
 use crate::event::{Asked, Failure, TurnEvent};
 use crate::session::lost;
-use cara_authority::{ApprovalId, Binding, ComponentId, PersonId, RunId, SessionId, ToolName};
+use cara_authority::{ApprovalId, Binding, ComponentId, PersonId, RunId, SessionId, ToolCall, ToolName};
 use cara_services::clock::Clock;
-use cara_services::ledger::records::{ApprovalState, DecideError, Decision, NewApproval, NewRule, Records};
+use cara_services::ledger::records::{ApprovalState, DecideError, Decision, NewApproval, NewRule, Records, StoredRule};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Mutex;
@@ -119,7 +119,12 @@ impl Desk {
             deadline_ms: question.asked.deadline_ms,
         };
         let id = match earlier {
-            Some(earlier) => earlier,
+            Some(earlier) => {
+                if let Some(found) = self.records.approval(&earlier).await.map_err(lost)? {
+                    question.asked.deadline_ms = found.deadline_ms;
+                }
+                earlier
+            }
             None => self.records.request_approval(&new).await.map_err(lost)?,
         };
         question.asked.id = id.to_string();
@@ -146,10 +151,15 @@ impl Desk {
             approver.ask(asked).await
         };
         tokio::pin!(prompted);
-        let mut answered = false;
+        let (mut answered, mut looked) = (false, None);
         loop {
-            if let Some(settled) = self.look(id).await? {
-                return Ok(settled);
+            // One number says whether any answer came; a request is opened only then, and at its deadline.
+            let version = Some(self.records.approvals_version().await.map_err(lost)?);
+            if looked != version || self.clock.now_ms() >= asked.deadline_ms {
+                looked = version;
+                if let Some(settled) = self.look(id).await? {
+                    return Ok(settled);
+                }
             }
             tokio::select! {
                 answer = &mut prompted, if !answered => {
@@ -230,6 +240,20 @@ fn rule_for(asked: &Asked, person: &PersonId, by: &str) -> Option<NewRule> {
         person: person.clone(),
         by: by.to_owned(),
     })
+}
+
+/// Whether a stored rule covers a call: every term it has must fit, and it has one that narrows it.
+pub fn covers(stored: &StoredRule, call: &ToolCall, person: &PersonId) -> bool {
+    let rule = &stored.rule;
+    let arguments = rule.arguments.as_ref().map(cara_authority::approval::canonical);
+    let narrow = rule.destination.is_some() || arguments.is_some() || rule.session.is_some();
+    narrow
+        && rule.component == call.component
+        && rule.tool == call.tool
+        && rule.person == *person
+        && rule.destination.as_ref().is_none_or(|to| call.destination.as_ref() == Some(to))
+        && arguments.is_none_or(|arguments| arguments == call.arguments)
+        && rule.session.as_ref().is_none_or(|session| *session == call.session)
 }
 
 /// What "always" would store, in words.

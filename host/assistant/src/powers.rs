@@ -157,14 +157,8 @@ impl Powers for TurnPowers {
     }
 
     async fn remembered(&self, _: Powered, prefix: String) -> Result<Vec<String>, Refusal> {
-        let memory_of = self.records.memory(&self.person);
-        let keys = memory_of.keys(&prefix).await.map_err(memory)?;
-        for key in &keys {
-            if let Some(found) = memory_of.read(key).await.map_err(memory)? {
-                self.saw(found.label.private());
-            }
-        }
-        Ok(keys)
+        let found = self.records.memory(&self.person).entries(&prefix).await.map_err(memory)?;
+        Ok(found.into_iter().map(|found| self.remembered(found).key).collect())
     }
 
     async fn search(&self, _: Powered, query: String, most: u32) -> Result<Vec<Entry>, Refusal> {

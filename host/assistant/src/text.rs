@@ -31,6 +31,22 @@ pub fn harmless(text: &str) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
+/// The text with everything that does not show, or shows as something else, written out: for what is
+/// approved. A backslash stays as it is:
+/// in JSON, `\u{` can only come from here.
+pub fn exact(text: &str) -> String {
+    let blank = |c: char| matches!(c, '\u{115f}' | '\u{1160}' | '\u{2800}' | '\u{3164}' | '\u{ffa0}');
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '"' | '\'' | '\\' => shown.push(c),
+            c if blank(c) => shown.extend(c.escape_unicode()),
+            c => shown.extend(c.escape_debug()),
+        }
+    }
+    shown
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,7 +1,7 @@
 //! How things look: notes, errors, tables, an answer as it streams.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "the one place that writes to the terminal")]
 
-use cara_assistant::text::harmless;
+use cara_assistant::text::{exact, harmless};
 use cara_assistant::{Asked, Failure, TurnEvent};
 use cara_authority::Then;
 use std::io::{IsTerminal, Write};
@@ -155,7 +155,7 @@ impl Streaming {
         rows.extend(asked.always.iter().map(|always| format!("│ always   would store: {always}")));
         rows.push(format!("└ here, or from another terminal: cara approvals allow {}", asked.id));
         for row in rows {
-            self.put(&harmless(&row).replace('\n', "\\n"));
+            self.put(&exact(&row));
             self.put("\n");
         }
     }

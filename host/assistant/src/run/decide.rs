@@ -2,7 +2,7 @@
 //! before any of them is made.
 
 use super::Run;
-use crate::desk::always_text;
+use crate::desk::{always_text, covers};
 use crate::event::{Asked, Failure, TurnEvent};
 use crate::session::lost;
 use crate::standing::standing;
@@ -10,7 +10,7 @@ use crate::toolbox::Offered;
 use cara_authority::manifest::Effect;
 use cara_authority::policy::Situation;
 use cara_authority::{Decision, Label, RuleId, Standing, Then, ToolCall};
-use cara_services::ledger::records::{CallState, NewCall, StoredRule};
+use cara_services::ledger::records::{CallState, NewCall};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -124,7 +124,7 @@ impl Run<'_> {
     /// The rule of this person that covers exactly such a call.
     async fn stored_rule(&self, call: &ToolCall) -> Result<Option<RuleId>, Failure> {
         let rules = self.assistant.records.rules().await.map_err(lost)?;
-        let found = rules.into_iter().find(|stored| covers(stored, call, self.session.person().as_str()));
+        let found = rules.into_iter().find(|stored| covers(stored, call, self.session.person()));
         Ok(found.map(|stored| stored.id))
     }
 
@@ -150,18 +150,4 @@ impl Run<'_> {
         asked.always = decision.may_be_answered_by_rule().then(|| always_text(&asked));
         asked
     }
-}
-
-/// Whether a stored rule covers a call: every term it has must fit, and it has one that narrows it.
-fn covers(stored: &StoredRule, call: &ToolCall, person: &str) -> bool {
-    let rule = &stored.rule;
-    let arguments = rule.arguments.as_ref().map(cara_authority::approval::canonical);
-    let narrow = rule.destination.is_some() || arguments.is_some() || rule.session.is_some();
-    narrow
-        && rule.component == call.component
-        && rule.tool == call.tool
-        && rule.person.as_str() == person
-        && rule.destination.as_ref().is_none_or(|to| call.destination.as_ref() == Some(to))
-        && arguments.is_none_or(|arguments| arguments == call.arguments)
-        && rule.session.as_ref().is_none_or(|session| *session == call.session)
 }

@@ -7,6 +7,7 @@ use crate::{layout, show, when};
 use anyhow::{Result, anyhow, bail};
 use cara_assistant::desk::answer_request;
 use cara_assistant::explain::asked;
+use cara_assistant::text::exact;
 use cara_assistant::{Answer, Asked};
 use cara_authority::approval::canonical;
 use cara_authority::{ApprovalId, RuleId};
@@ -165,21 +166,6 @@ fn print_asked(asked: &Asked) {
         None => put("always", "cannot be given: it is asked because of what the run has seen"),
     }
     put("arguments", &asked.arguments);
-}
-
-/// The text with everything that does not show, or shows as something else, written out. A backslash stays as it is:
-/// in JSON, `\u{` can only come from here.
-fn exact(text: &str) -> String {
-    let blank = |c: char| matches!(c, '\u{115f}' | '\u{1160}' | '\u{2800}' | '\u{3164}' | '\u{ffa0}');
-    let mut shown = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '"' | '\'' | '\\' => shown.push(c),
-            c if blank(c) => shown.extend(c.escape_unicode()),
-            c => shown.extend(c.escape_debug()),
-        }
-    }
-    shown
 }
 
 async fn allow(cara: &Cara, records: &Records, id: &ApprovalId, always: bool) -> Result<()> {

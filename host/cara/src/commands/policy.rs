@@ -10,9 +10,9 @@ use crate::outbound::Channels;
 use crate::{choose, layout, show};
 use anyhow::{Result, anyhow, bail};
 use cara_assistant::Toolbox;
+use cara_assistant::desk::covers;
 use cara_assistant::outbound::Outbound;
 use cara_assistant::standing::standing;
-use cara_authority::approval::canonical;
 use cara_authority::manifest::{Effect, Tool};
 use cara_authority::policy::{FOLLOWED, Line, Rule};
 use cara_authority::{
@@ -155,18 +155,14 @@ async fn stored_rules(
     if !decision.may_be_answered_by_rule() || !exact {
         return Ok((None, Vec::new()));
     }
+    // A rule of a session answers there.
     let fits = |stored: &StoredRule| {
-        let rule = &stored.rule;
-        rule.component == call.component
-            && rule.tool == call.tool
-            && rule.person == *person
-            && rule.destination.as_ref().is_none_or(|to| call.destination.as_ref() == Some(to))
-            && rule.arguments.as_ref().is_none_or(|arguments| canonical(arguments) == call.arguments)
+        let session = stored.rule.session.clone().unwrap_or_else(|| call.session.clone());
+        covers(stored, &ToolCall { session, ..call.clone() }, person)
     };
     let fitting = cara.records().await?.rules().await?.into_iter().filter(fits);
     let (in_sessions, anywhere): (Vec<_>, Vec<_>) = fitting.partition(|stored| stored.rule.session.is_some());
-    let narrow = |stored: &StoredRule| stored.rule.destination.is_some() || stored.rule.arguments.is_some();
-    Ok((anywhere.into_iter().find(narrow), in_sessions))
+    Ok((anywhere.into_iter().next(), in_sessions))
 }
 
 fn standing_name(standing: Standing) -> &'static str {

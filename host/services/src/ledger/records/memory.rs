@@ -123,11 +123,15 @@ impl Memory {
 
     /// The keys that begin with `prefix`, sorted by bytes.
     pub async fn keys(&self, prefix: &str) -> Result<Vec<String>, MemoryError> {
-        let all = self.all(&mut self.records.ledger.reader().await?.sql()).await?;
-        let mut keys: Vec<String> = all.into_iter().map(|entry| entry.key).collect();
-        keys.retain(|key| key.starts_with(prefix));
-        keys.sort_unstable();
-        Ok(keys)
+        Ok(self.entries(prefix).await?.into_iter().map(|entry| entry.key).collect())
+    }
+
+    /// The entries whose keys begin with `prefix`, sorted by the bytes of their keys.
+    pub async fn entries(&self, prefix: &str) -> Result<Vec<Remembered>, MemoryError> {
+        let mut all = self.all(&mut self.records.ledger.reader().await?.sql()).await?;
+        all.retain(|entry| entry.key.starts_with(prefix));
+        all.sort_unstable_by(|a, b| a.key.cmp(&b.key));
+        Ok(all)
     }
 
     /// The entries in which all words of `query` occur, the best first, at most `most` (1 to 50).
