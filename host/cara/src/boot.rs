@@ -7,6 +7,7 @@ use crate::process::Process;
 use crate::show;
 use anyhow::{Context, Result, anyhow};
 use cara_authority::{ComponentId, Refusal, Rule, SecretGrant};
+use cara_bundle::Embedded;
 use cara_kernel::{CallServices, Checked, CompiledCache, Component, Kernel, NoTurn, PoolSize, Registry, SecretSource};
 use cara_services::clock::Clock;
 use cara_services::egress::{Doors, Egress, KnownSecrets};
@@ -17,6 +18,7 @@ use cara_services::vault::{SecretId, SecretValue, Vault, VaultOptions, local_key
 use cara_signing::{Bundle, Package, TrustStore, TrustedKey, verify};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::sync::OnceCell;
 
 /// Everything that runs.
@@ -71,7 +73,8 @@ impl Cara {
         self.records.get_or_try_init(|| open).await
     }
 
-    /// A component, loaded. When its code must be compiled first, all others' is too, in parallel, with a progress bar.
+    /// A component, which its first call loads. When its code must be compiled first, all others' is too, in parallel,
+    /// with a progress bar.
     pub(crate) async fn component(&self, id: &ComponentId) -> Result<Arc<Component>> {
         if let Some(component) = self.registry.get(id) {
             return Ok(component);
@@ -80,9 +83,7 @@ impl Cara {
         if !self.kernel.is_compiled(&checked, &self.cache) {
             self.compile_all().await?;
         }
-        let (kernel, cache) = (self.kernel.clone(), self.cache.clone());
-        let loaded = tokio::task::spawn_blocking(move || kernel.load(checked, Some(&cache))).await??;
-        let component = Component::new(&self.kernel, loaded);
+        let component = Component::lazy(&self.kernel, checked, self.cache.clone());
         self.registry.insert(component.clone());
         Ok(component)
     }
@@ -127,15 +128,31 @@ fn trust(home: &Home) -> Result<TrustStore> {
     Ok(store)
 }
 
+/// Verifies what is built in, on all cores: its digests are most of the time of a start.
 fn installed(trust: &TrustStore) -> Result<BTreeMap<ComponentId, Arc<Checked>>> {
-    let mut installed = BTreeMap::new();
-    for built_in in cara_bundle::components() {
-        let package = Package::read(built_in.component()?)?;
-        let bundle = Bundle::from_json(built_in.bundle_json)?;
-        let checked = Checked::new(verify(package, &bundle, trust, None)?)?;
-        installed.insert(checked.manifest().id().clone(), Arc::new(checked));
-    }
-    Ok(installed)
+    let all = cara_bundle::components();
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let next = AtomicUsize::new(0);
+    let work = || {
+        let mut checked = Vec::new();
+        while let Some(built_in) = all.get(next.fetch_add(1, Ordering::Relaxed)) {
+            checked.push(verified(built_in, trust)?);
+        }
+        Ok::<_, anyhow::Error>(checked)
+    };
+    let parts = std::thread::scope(|scope| {
+        let others: Vec<_> = (1..threads.min(all.len())).map(|_| scope.spawn(work)).collect();
+        let own = work();
+        let others = others.into_iter().map(|thread| thread.join().expect("a panic here is a bug"));
+        std::iter::once(own).chain(others).collect::<Result<Vec<_>>>()
+    })?;
+    Ok(parts.into_iter().flatten().map(|checked| (checked.manifest().id().clone(), Arc::new(checked))).collect())
+}
+
+fn verified(built_in: &Embedded, trust: &TrustStore) -> Result<Checked> {
+    let package = Package::read(built_in.component()?)?;
+    let bundle = Bundle::from_json(built_in.bundle_json)?;
+    Ok(Checked::new(verify(package, &bundle, trust, None)?)?)
 }
 
 /// Secrets from the vault; its calls block, and may wait for a person to type a password.

@@ -1,6 +1,7 @@
 //! The components that can be called, by id.
 
 use crate::breaker::Breaker;
+use crate::cache::CompiledCache;
 use crate::call::{Invocation, Returned};
 use crate::engine::Kernel;
 use crate::fault::{Cause, Fault};
@@ -10,29 +11,60 @@ use crate::services::CallServices;
 use cara_authority::{ComponentId, Grants};
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
+use tokio::sync::OnceCell;
 use tokio::time::Instant;
 
-/// A loaded component with its breaker. Calls are made through `exports`.
+/// A component with its breaker. Calls are made through `exports`.
 pub struct Component {
     kernel: Kernel,
-    loaded: Loaded,
+    checked: Arc<Checked>,
+    cache: Option<Arc<CompiledCache>>,
+    loaded: OnceCell<Loaded>,
     breaker: Breaker,
 }
 
 impl Component {
     /// A component that can be called.
     pub fn new(kernel: &Kernel, loaded: Loaded) -> Arc<Self> {
-        Arc::new(Self { kernel: kernel.clone(), loaded, breaker: Breaker::default() })
+        let checked = loaded.checked().clone();
+        Arc::new(Self {
+            kernel: kernel.clone(),
+            checked,
+            cache: None,
+            loaded: OnceCell::new_with(Some(loaded)),
+            breaker: Breaker::default(),
+        })
+    }
+
+    /// A component that is loaded by its first call.
+    pub fn lazy(kernel: &Kernel, checked: Arc<Checked>, cache: Arc<CompiledCache>) -> Arc<Self> {
+        Arc::new(Self {
+            kernel: kernel.clone(),
+            checked,
+            cache: Some(cache),
+            loaded: OnceCell::new(),
+            breaker: Breaker::default(),
+        })
     }
 
     /// What was checked before it was loaded: package, manifest, interfaces.
     pub fn checked(&self) -> &Checked {
-        self.loaded.checked()
+        &self.checked
     }
 
     /// Its id.
     pub fn id(&self) -> &ComponentId {
         self.checked().manifest().id()
+    }
+
+    async fn loaded(&self) -> Result<&Loaded, Fault> {
+        let load = async {
+            let (kernel, checked, cache) = (self.kernel.clone(), self.checked.clone(), self.cache.clone());
+            let loaded = tokio::task::spawn_blocking(move || kernel.load(checked, cache.as_deref())).await;
+            let refuse = |reason: String| Fault::new(self.id(), Cause::Start(reason));
+            loaded.map_err(|error| refuse(error.to_string()))?.map_err(|error| refuse(error.to_string()))
+        };
+        self.loaded.get_or_try_init(|| load).await
     }
 
     /// Makes one call, unless the component rests.
@@ -44,10 +76,11 @@ impl Component {
         invocation: I,
     ) -> Result<Returned<I::Answer>, Fault> {
         debug_assert_eq!(grants.component(), self.id(), "grants belong to the component they were met for");
+        let loaded = self.loaded().await?;
         let resting = |(faults, wait)| Fault::new(self.id(), Cause::Resting { faults, wait });
         let mut trial =
             Trial { breaker: &self.breaker, pass: Some(self.breaker.enter(Instant::now()).map_err(resting)?) };
-        let result = self.kernel.call(&self.loaded, grants.clone(), services.clone(), turn, invocation).await;
+        let result = self.kernel.call(loaded, grants.clone(), services.clone(), turn, invocation).await;
         match (&result, trial.pass.take()) {
             (Ok(_), Some(pass)) => self.breaker.answered(pass),
             (Err(fault), Some(pass)) if fault.counts() => {
