@@ -8,7 +8,7 @@ use regex::{Regex, RegexBuilder, RegexSet, RegexSetBuilder};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::ops::Range;
-use std::sync::LazyLock;
+use std::sync::{LazyLock, OnceLock};
 
 /// From this weight a text is suspicious.
 const SUSPICIOUS: u32 = 5;
@@ -83,7 +83,14 @@ struct Rule {
 /// The patterns of one kind of view, each with its rule.
 struct Patterns {
     set: RegexSet,
-    each: Vec<(usize, Regex)>,
+    each: Vec<Pattern>,
+}
+
+/// One pattern. By itself it only says where it was met, so it is compiled when it first is.
+struct Pattern {
+    rule: usize,
+    source: String,
+    regex: OnceLock<Regex>,
 }
 
 struct Rules {
@@ -100,6 +107,11 @@ static RULES: LazyLock<Rules> = LazyLock::new(|| {
     Rules { rules: table.rule, plain, squashed }
 });
 
+/// Compiles the rules.
+pub(super) fn prepare() {
+    LazyLock::force(&RULES);
+}
+
 impl Patterns {
     fn new(table: &Table, squashed: bool) -> Self {
         let rules = table.rule.iter().enumerate().filter(|(_, rule)| rule.squashed || !squashed);
@@ -112,22 +124,22 @@ impl Patterns {
             .dfa_size_limit(16 << 20)
             .build()
             .expect("the table is compiled by every test of this file");
-        let one = |source: &str| RegexBuilder::new(source).build().expect("it is part of the set");
-        let each = sources.iter().map(|(index, source)| (*index, one(source))).collect();
+        let each = sources.into_iter().map(|(rule, source)| Pattern { rule, source, regex: OnceLock::new() }).collect();
         Self { set, each }
     }
 
     /// The rules that this view meets, with where.
     fn found<'a>(&'a self, view: &'a View) -> impl Iterator<Item = (usize, Range<usize>)> + 'a {
         self.set.matches(&view.text).into_iter().filter_map(|pattern| {
-            let (rule, regex) = &self.each[pattern];
+            let Pattern { rule, source, regex } = &self.each[pattern];
+            let regex = regex.get_or_init(|| RegexBuilder::new(source).build().expect("it is part of the set"));
             Some((*rule, view.origin(regex.find(&view.text)?.range())))
         })
     }
 }
 
 /// What may stand between two words, and what is in one: small classes, so that the automaton stays small.
-const GAP: &str = r"(?:[\x00-/:-@\[-`{-\x7f\u{a0}-\u{bf}\u{2000}-\u{206f}\u{3000}-\u{303f}]{1,8})";
+const GAP: &str = r"(?:[\x00-/:-@\[-`{-\x7f\u{a0}-\u{bf}\u{2000}-\u{206f}\u{3000}-\u{303f}]+)";
 /// What may stand between two words where words have no ends.
 const FILLER: &str = "(?:all|any|every|the|your|my|our|of|these|those|that|about|this|other|to|them|it|out)";
 const WORD: &str = r"[a-z0-9_\u{80}-\u{10ffff}]";

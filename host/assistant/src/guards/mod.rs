@@ -15,3 +15,9 @@ pub mod injection;
 pub mod normal;
 pub mod output;
 mod shapes;
+
+/// Compiles the rules, which the first use would do otherwise. Blocks for some tens of milliseconds.
+pub fn prepare() {
+    injection::prepare();
+    shapes::prepare();
+}

@@ -116,6 +116,11 @@ static ALL: LazyLock<[Shapes; 4]> = LazyLock::new(|| {
     })
 });
 
+/// Compiles the shapes.
+pub(super) fn prepare() {
+    LazyLock::force(&ALL);
+}
+
 impl Shapes {
     /// Those of a class.
     pub(super) fn of(class: Class) -> &'static Self {
