@@ -44,7 +44,7 @@ async fn records(stage: &Stage) {
     let body = json!([{ "label": owner, "kind": "text", "text": "I want a ketch" }]);
     let message = NewMessage { role: Role::User, body, label: owner };
     let run = stage.assistant.records.begin_run(session.id(), "p-zero", &message).await.unwrap();
-    stage.assistant.records.end_run(&run, &[], RunState::Done, None, None).await.unwrap();
+    stage.assistant.records.end_run(&run, &[], RunState::Done, None, &[]).await.unwrap();
 }
 
 /// The ids of sessions or attachments in what the model was shown.

@@ -1,6 +1,7 @@
 //! What may be spent is not passed, however many runs spend it at once.
 
 use crate::oracle::PERSON;
+use cara_assistant::TurnEvent;
 use cara_authority::budget::{Amount, Budgets};
 use cara_harness::assistant::{Heard, Judge, Reply, Scripted, Setup, Stage};
 use cara_services::ledger::records::UsageBy;
@@ -51,4 +52,23 @@ async fn a_vendor_that_counts_more_than_was_reserved_passes_it_by_one_event_of_e
     assert_eq!(used, answered as u64 * EVENT);
     // So many had room in the limit together: a prompt takes some 3 000 tokens, an answer 8 192.
     assert!((1..=MOST / 3_000).contains(&(answered as u64)), "{answered} answered");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_was_stopped_is_counted_as_far_as_it_came() {
+    let stage = Stage::new().await;
+    let hanging = Reply { tokens: Some((700, 30)), hangs: true, ..Reply::says("half of an ans") };
+    let (_, thinker) = Scripted::new(move |_, _| hanging.clone()).shared();
+    let mut session = stage.session(PERSON).await;
+    let mut company = Heard::default().company(Judge::denying());
+    let cancel = company.cancel.clone();
+    company.listen = Arc::new(move |event| {
+        if matches!(event, TurnEvent::Usage(_)) {
+            cancel.cancel();
+        }
+    });
+    let ended = stage.assistant.run(&mut session, &thinker, "Hello", company).await;
+    assert_eq!(ended.unwrap_err().kind, "cancelled");
+    let used = stage.assistant.records.usage(0, UsageBy::Day).await.unwrap();
+    assert_eq!(used.iter().map(|total| (total.input, total.output)).collect::<Vec<_>>(), [(700, 30)]);
 }

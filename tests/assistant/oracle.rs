@@ -173,7 +173,7 @@ async fn prepare(stage: &Stage, dialogue: &Dialogue) {
         let body = serde_json::json!([{ "label": label, "kind": "text", "text": said }]);
         let message = NewMessage { role: Role::User, body, label };
         let run = records.begin_run(session.id(), "p-zero", &message).await.unwrap();
-        records.end_run(&run, &[], RunState::Done, None, None).await.unwrap();
+        records.end_run(&run, &[], RunState::Done, None, &[]).await.unwrap();
     }
 }
 

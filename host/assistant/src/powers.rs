@@ -7,7 +7,7 @@ use crate::desk::{Desk, Question, Settled};
 use crate::event::Asked;
 use crate::outbound::{Outbound, address_text};
 use crate::part::{Body, Part};
-use crate::prompt::{Estimate, merged};
+use crate::prompt::{Estimate, aside, merged, said};
 use crate::purse::Purse;
 use crate::thinker::Thinker;
 use cara_authority::approval::canonical;
@@ -17,10 +17,8 @@ use cara_kernel::bindings::approvals::{Decision, Question as Asking};
 use cara_kernel::bindings::memory::Entry;
 use cara_kernel::bindings::messaging::{Address, Outbound as Message, Receipt};
 use cara_kernel::bindings::models::{Request, Response};
-use cara_kernel::bindings::provider::{Request as Full, ToolChoice};
 use cara_kernel::bindings::sessions::{Line, Session as Listed};
-use cara_kernel::bindings::turn::Event;
-use cara_kernel::bindings::types::{Blob, Content, Message as Sent, Part as Piece, Role as SentRole, Usage};
+use cara_kernel::bindings::types::{Blob, Content, Role as SentRole, Usage};
 use cara_services::ledger::LedgerError;
 use cara_services::ledger::records::{MemoryError, Records, Remembered, Role};
 use serde_json::{Value, json};
@@ -186,35 +184,18 @@ impl Powers for TurnPowers {
     async fn complete(&self, by: Powered, request: Request) -> Result<Response, Refusal> {
         let most = request.max_output_tokens.unwrap_or(2_048).min(self.thinker.context_tokens() / 4).max(64);
         // The system prompt is the operator's: what a component wants of the model is said like a person's words.
-        let wish = request.system.map(|text| Sent { role: SentRole::User, parts: vec![Piece::Text(text)] });
-        let said = request.messages.into_iter().filter(|message| message.role != SentRole::System);
-        let full = Full {
-            model: self.thinker.model().to_owned(),
-            system: None,
-            messages: merged(wish.into_iter().chain(said).collect()),
-            tools: Vec::new(),
-            tool_choice: ToolChoice::None,
-            max_output_tokens: Some(most),
-            temperature: None,
-            stop: Vec::new(),
-            effort: None,
-        };
-        let mut text = String::new();
-        let mut take = |event: Event| {
-            if let Event::Text(piece) = event {
-                text.push_str(&piece);
-            }
-        };
-        let paid = self.purse.complete(&*self.thinker, full, &Estimate::default(), &mut take).await;
-        let paid = paid.map_err(|failure| {
+        let wish = request.system.map(said);
+        let told = request.messages.into_iter().filter(|message| message.role != SentRole::System);
+        let full = aside(self.thinker.model(), None, merged(wish.into_iter().chain(told).collect()), most);
+        let answered = self.purse.text(&*self.thinker, full, &Estimate::default()).await;
+        let (text, spent) = answered.map_err(|failure| {
             Refusal::new(
                 Rule::Unavailable,
                 format!("the model that `{}` asked did not answer: {}", by.component(), failure.message),
             )
         })?;
-        self.purse.settle(&paid).await.map_err(|failure| unavailable(&failure.message))?;
         self.saw(Label::of(Source::Model));
-        let usage = Usage { input: paid.spent.input, output: paid.spent.output, cache_read: 0, cache_write: 0 };
+        let usage = Usage { input: spent.input, output: spent.output, cache_read: 0, cache_write: 0 };
         Ok(Response { text: cara_kernel::without_placeholders(&text).into_owned(), usage })
     }
 

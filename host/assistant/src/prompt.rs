@@ -62,17 +62,9 @@ impl Prompt<'_> {
             Sent { role: SentRole::User, parts: vec![Piece::Text(format!("{SUMMARY}{text}"))] }
         });
         let said = self.open().iter().map(|message| self.sent(message, fence));
-        Request {
-            model: model.to_owned(),
-            system: (!system.is_empty()).then(|| system.join("\n\n")),
-            messages: merged(summary.into_iter().chain(said).collect()),
-            tools: self.tools.to_vec(),
-            tool_choice: ToolChoice::Auto,
-            max_output_tokens: Some(most),
-            temperature: None,
-            stop: Vec::new(),
-            effort: None,
-        }
+        let system = (!system.is_empty()).then(|| system.join("\n\n"));
+        let messages = merged(summary.into_iter().chain(said).collect());
+        Request { tools: self.tools.to_vec(), tool_choice: ToolChoice::Auto, ..aside(model, system, messages, most) }
     }
 
     fn sent(&self, message: &Message, fence: &Fence) -> Sent {
@@ -117,6 +109,26 @@ fn quoted(fence: &Fence, label: Label, text: &str) -> String {
     }
     let sources: Vec<&str> = label.sources().filter(|source| source.is_untrusted()).map(Source::name).collect();
     fence.wrap(&sources.join("+"), text)
+}
+
+/// A request without tools.
+pub(crate) fn aside(model: &str, system: Option<String>, messages: Vec<Sent>, most: u32) -> Request {
+    Request {
+        model: model.to_owned(),
+        system,
+        messages,
+        tools: Vec::new(),
+        tool_choice: ToolChoice::None,
+        max_output_tokens: Some(most),
+        temperature: None,
+        stop: Vec::new(),
+        effort: None,
+    }
+}
+
+/// What a person says, as a message.
+pub(crate) fn said(text: String) -> Sent {
+    Sent { role: SentRole::User, parts: vec![Piece::Text(text)] }
 }
 
 /// Vendors want user and assistant to take turns: neighbours of one role become one message.

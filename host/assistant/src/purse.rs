@@ -13,6 +13,8 @@ use cara_kernel::bindings::turn::Event;
 use cara_kernel::exports::provider::EVENTS_AHEAD;
 use cara_services::clock::Clock;
 use cara_services::ledger::records::{Limit, Records, Reservation, ReservationId, ReserveError, Scope, Spent};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::mpsc;
 
 /// One day, milliseconds.
@@ -28,6 +30,8 @@ pub(crate) struct Purse {
     pub(crate) budgets: Budgets,
     pub(crate) clock: Clock,
     pub(crate) run: RunId,
+    /// Answers that were begun and are not settled: what they used so far.
+    begun: Arc<Mutex<HashMap<ReservationId, Spent>>>,
 }
 
 /// An answer that came to its end, and what is still to be settled for it.
@@ -39,6 +43,10 @@ pub(crate) struct Paid {
 }
 
 impl Purse {
+    pub(crate) fn new(records: Records, budgets: Budgets, clock: Clock, run: RunId) -> Self {
+        Self { records, budgets, clock, run, begun: Arc::default() }
+    }
+
     /// Asks a model, under the budget. What it used is settled by the caller, with what else it has to write.
     pub(crate) async fn complete(
         &self,
@@ -54,6 +62,20 @@ impl Purse {
         let reserved = u64::from(prompt) + u64::from(most);
         let mut usage: Option<Usage> = None;
         let mut bytes = 0_usize;
+        let price = thinker.price();
+        // A vendor that says nothing is taken at what the host counts.
+        let spent = |usage: Option<Usage>, bytes: usize| {
+            let counted = Usage { input: prompt.into(), output: estimate.text(bytes).into(), ..Usage::default() };
+            let usage = usage.unwrap_or(counted);
+            let tokens = Tokens {
+                input: usage.input,
+                output: usage.output,
+                cache_read: usage.cache_read,
+                cache_write: usage.cache_write,
+            };
+            Spent { input: tokens.input, output: tokens.output, micros: price.map(|price| price.of(tokens).0) }
+        };
+        self.begun().insert(reservation.clone(), spent(None, 0));
         let answered = {
             let (sender, mut events) = mpsc::channel(EVENTS_AHEAD);
             let mut call = std::pin::pin!(thinker.complete(request, sender));
@@ -63,6 +85,7 @@ impl Purse {
                     usage = Some((*tokens).into());
                 }
                 let over = usage.is_some_and(|usage| usage.input + usage.output > reserved);
+                self.begun().insert(reservation.clone(), spent(usage, bytes));
                 take(event);
                 over
             };
@@ -83,39 +106,56 @@ impl Purse {
                 }
             }
         };
-        // A vendor that says nothing is taken at what the host counts.
-        let tokens = usage.map_or(
-            Tokens { input: prompt.into(), output: estimate.text(bytes).into(), ..Tokens::default() },
-            |usage| Tokens {
-                input: usage.input,
-                output: usage.output,
-                cache_read: usage.cache_read,
-                cache_write: usage.cache_write,
-            },
-        );
-        let spent = Spent {
-            input: tokens.input,
-            output: tokens.output,
-            micros: thinker.price().map(|price| price.of(tokens).0),
-        };
+        let nothing = usage.is_none() && bytes == 0;
         match answered {
-            Ok(outcome) => Ok(Paid { outcome, usage, reservation, spent }),
+            Ok(outcome) => {
+                let spent = spent(usage, bytes);
+                Ok(Paid { outcome, usage, reservation, spent })
+            }
             Err(failure) => {
-                let nothing = usage.is_none() && bytes == 0;
-                let settled = if nothing {
-                    self.records.release(&reservation).await
+                if nothing {
+                    self.records.release(&reservation).await.map_err(lost)?;
                 } else {
-                    self.records.settle(&reservation, spent).await
-                };
-                settled.map_err(lost)?;
+                    self.records.settle(&reservation, spent(usage, bytes)).await.map_err(lost)?;
+                }
+                self.begun().remove(&reservation);
                 Err(failure)
             }
         }
     }
 
+    /// Asks a model for a text that nobody is shown, and settles it.
+    pub(crate) async fn text(
+        &self,
+        thinker: &dyn Thinker,
+        request: Request,
+        estimate: &Estimate,
+    ) -> Result<(String, Spent), Failure> {
+        let mut text = String::new();
+        let mut take = |event: Event| {
+            if let Event::Text(piece) = event {
+                text.push_str(&piece);
+            }
+        };
+        let paid = self.complete(thinker, request, estimate, &mut take).await?;
+        self.settle(&paid).await?;
+        Ok((text, paid.spent))
+    }
+
     /// Settles what an answer used.
     pub(crate) async fn settle(&self, paid: &Paid) -> Result<(), Failure> {
-        self.records.settle(&paid.reservation, paid.spent).await.map_err(lost)
+        self.records.settle(&paid.reservation, paid.spent).await.map_err(lost)?;
+        self.begun().remove(&paid.reservation);
+        Ok(())
+    }
+
+    /// What was begun and not settled, because its call was dropped or its caller ends the run with it.
+    pub(crate) fn left(&self) -> Vec<(ReservationId, Spent)> {
+        self.begun().iter().map(|(id, spent)| (id.clone(), *spent)).collect()
+    }
+
+    fn begun(&self) -> MutexGuard<'_, HashMap<ReservationId, Spent>> {
+        self.begun.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn is_limited(&self) -> bool {
@@ -170,7 +210,7 @@ impl Purse {
         let all = [
             limit(Scope::Run, 0, &self.budgets.run),
             limit(Scope::Session, 0, &self.budgets.session),
-            limit(Scope::Total, today, &self.budgets.day),
+            limit(Scope::Day, today, &self.budgets.day),
             own.and_then(|amount| limit(Scope::Component, today, amount)),
         ];
         all.into_iter().flatten().collect()

@@ -63,12 +63,8 @@ impl<'a> Run<'a> {
     ) -> Result<Self, Failure> {
         let mut random = [0; 16];
         getrandom::fill(&mut random).map_err(|error| Failure::own("random", error.to_string()))?;
-        let purse = Purse {
-            records: assistant.records.clone(),
-            budgets: assistant.budgets.clone(),
-            clock: assistant.services.clock,
-            run: id.clone(),
-        };
+        let purse =
+            Purse::new(assistant.records.clone(), assistant.budgets.clone(), assistant.services.clock, id.clone());
         Ok(Self {
             tools: assistant.toolbox.definitions(),
             fence: Fence::new(random),
@@ -140,8 +136,8 @@ impl<'a> Run<'a> {
     /// The last answer: it, what it cost and the end of the run are one commit.
     async fn answered(&mut self, answer: think::Answer) -> Result<Ending, Failure> {
         let message = stored(Role::Assistant, &answer.parts);
-        let settle = Some((&answer.paid.reservation, answer.paid.spent));
-        let ended = self.assistant.records.end_run(&self.id, &[message], RunState::Done, None, settle).await;
+        let spent = self.purse.left();
+        let ended = self.assistant.records.end_run(&self.id, &[message], RunState::Done, None, &spent).await;
         ended.map_err(lost)?;
         self.session.push(Role::Assistant, answer.parts);
         Ok(Ending::new(self.id.to_string(), answer.paid.outcome, answer.paid.usage))
@@ -154,7 +150,7 @@ impl<'a> Run<'a> {
         let closed = async {
             self.interrupt_round().await?;
             let reason = Some(failure.message.as_str());
-            self.assistant.records.end_run(&self.id, &[], state, reason, None).await.map_err(lost)?;
+            self.assistant.records.end_run(&self.id, &[], state, reason, &self.purse.left()).await.map_err(lost)?;
             if self.session.messages.last().is_some_and(|last| last.role == Role::User) {
                 self.session.messages.pop();
             }

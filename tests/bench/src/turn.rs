@@ -85,7 +85,7 @@ async fn write(counts: Counts) -> Result<Row> {
     let ours = || async move {
         for _ in 0..TURNS {
             let run = records.begin_run(id, "bench", message).await?;
-            records.end_run(&run, answer, RunState::Done, None, None).await?;
+            records.end_run(&run, answer, RunState::Done, None, &[]).await?;
         }
         Ok(())
     };

@@ -8,11 +8,8 @@ use super::Run;
 use crate::event::Failure;
 use crate::guards::classifier::{Breaker, Opinion, question};
 use crate::guards::injection::Level;
-use crate::prompt::Estimate;
+use crate::prompt::{Estimate, aside, said};
 use crate::thinker::Thinker;
-use cara_kernel::bindings::provider::{Request, ToolChoice};
-use cara_kernel::bindings::turn::Event;
-use cara_kernel::bindings::types::{Message, Part, Role};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -66,28 +63,12 @@ impl Run<'_> {
         let mut random = [0; 16];
         getrandom::fill(&mut random).map_err(|error| Failure::own("random", error.to_string()))?;
         let asked = question(random, text);
-        let request = Request {
-            model: classifier.thinker.model().to_owned(),
-            system: Some(asked.system),
-            messages: vec![Message { role: Role::User, parts: vec![Part::Text(asked.text)] }],
-            tools: Vec::new(),
-            tool_choice: ToolChoice::None,
-            max_output_tokens: Some(TOKENS),
-            temperature: None,
-            stop: Vec::new(),
-            effort: None,
-        };
-        let mut answer = String::new();
-        let mut take = |event: Event| {
-            if let Event::Text(piece) = event {
-                answer.push_str(&piece);
-            }
-        };
+        let model = classifier.thinker.model();
+        let request = aside(model, Some(asked.system), vec![said(asked.text)], TOKENS);
         let estimate = Estimate::default();
-        let complete = self.purse.complete(&*classifier.thinker, request, &estimate, &mut take);
-        let paid = tokio::time::timeout(PATIENCE.min(self.time_left()), complete).await;
-        let paid = paid.map_err(|_| Failure::own("limit", "it took too long"))??;
-        self.purse.settle(&paid).await?;
+        let asked = self.purse.text(&*classifier.thinker, request, &estimate);
+        let answered = tokio::time::timeout(PATIENCE.min(self.time_left()), asked).await;
+        let (answer, _) = answered.map_err(|_| Failure::own("limit", "it took too long"))??;
         Opinion::parse(answer.trim()).map_err(|error| Failure::own("classifier", error.to_string()))
     }
 }

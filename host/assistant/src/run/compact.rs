@@ -7,11 +7,10 @@
 use super::Run;
 use crate::event::{Failure, TurnEvent};
 use crate::part::{Body, Message, Role};
-use crate::prompt::Summary;
+use crate::prompt::{Summary, aside, said};
 use crate::session::lost;
 use cara_authority::{Label, Source};
-use cara_kernel::bindings::provider::{Request, ToolChoice};
-use cara_kernel::bindings::types::{Message as Sent, Part as Piece, Role as SentRole};
+use cara_kernel::bindings::provider::Request;
 use serde_json::json;
 use std::fmt::Write;
 
@@ -138,17 +137,8 @@ impl Run<'_> {
             "What was said since:\n{}\n\nWrite the whole new summary.",
             self.fence.wrap("transcript", transcript)
         );
-        Request {
-            model: self.thinker.model().to_owned(),
-            system: Some(format!("{INSTRUCTIONS}\n\n{}", self.fence.instructions())),
-            messages: vec![Sent { role: SentRole::User, parts: vec![Piece::Text(asked)] }],
-            tools: Vec::new(),
-            tool_choice: ToolChoice::None,
-            max_output_tokens: Some(most),
-            temperature: None,
-            stop: Vec::new(),
-            effort: None,
-        }
+        let system = format!("{INSTRUCTIONS}\n\n{}", self.fence.instructions());
+        aside(self.thinker.model(), Some(system), vec![said(asked)], most)
     }
 }
 

@@ -118,17 +118,10 @@ impl Run<'_> {
 
     /// Asks for a text that nobody is shown: a summary.
     pub(super) async fn ask_aside(&self, request: Request) -> Result<String, Failure> {
-        let mut text = String::new();
-        let mut take = |event: Event| {
-            if let Event::Text(piece) = event {
-                text.push_str(&piece);
-            }
-        };
-        let asked = self.purse.complete(&**self.thinker, request, &self.session.estimate, &mut take);
-        let paid = tokio::time::timeout(self.time_left(), asked)
-            .await
-            .map_err(|_| Failure::own("limit", "the run took too long\nhint: raise `wall` in `[run]`"))??;
-        self.purse.settle(&paid).await?;
+        let asked = self.purse.text(&**self.thinker, request, &self.session.estimate);
+        let answered = tokio::time::timeout(self.time_left(), asked).await;
+        let (text, _) =
+            answered.map_err(|_| Failure::own("limit", "the run took too long\nhint: raise `wall` in `[run]`"))??;
         Ok(without_placeholders(&text).into_owned())
     }
 }

@@ -140,33 +140,6 @@ impl Records {
         change.commit().await
     }
 
-    /// Keeps what was decided about a call that has not begun: `Waiting`, `Allowed` or `Denied`. Does not wait for the
-    /// disk.
-    pub async fn decide(
-        &self,
-        run: &RunId,
-        call_id: &str,
-        decision: &Value,
-        state: CallState,
-    ) -> Result<(), LedgerError> {
-        if !state.is_decision() {
-            return Err(conflict(call_id, "not decided by that state"));
-        }
-        let decision = Spots { run, call_id }.seal(&self.seal, "decision", &[], decision)?;
-        let mut change = self.ledger.light_change().await?;
-        let ended = (state == CallState::Denied).then(|| to_sql(self.ledger.now_ms()));
-        let query = sqlx::query(
-            "UPDATE calls SET decision = $3, state = $4, ended_ms = $5 \
-             WHERE run = $1 AND call_id = $2 AND state IN ('proposed', 'waiting', 'allowed')",
-        );
-        let query = query.bind(run.as_str()).bind(call_id).bind(decision).bind(state.name()).bind(ended);
-        let sql = &mut change.sql();
-        if sql.execute(query).await? == 0 {
-            return Err(too_late(sql, run, call_id).await);
-        }
-        change.commit().await
-    }
-
     /// Keeps how a call ended; durable when it returns.
     pub async fn finish(&self, run: &RunId, call: &FinishedCall) -> Result<(), LedgerError> {
         let now_ms = self.ledger.now_ms();

@@ -77,7 +77,7 @@ impl Records {
         Ok(id)
     }
 
-    /// Ends a run with its last messages and what its last call of a model used; durable when it returns.
+    /// Ends a run with its last messages and what its last calls of models used; durable when it returns.
     ///
     /// Calls that have not ended are then `interrupted`, approvals that were not spent withdrawn, and what was reserved
     /// for the run is free again. Returns false, and only settles, when the run had ended before.
@@ -87,13 +87,13 @@ impl Records {
         messages: &[NewMessage],
         state: RunState,
         reason: Option<&str>,
-        settle: Option<(&ReservationId, Spent)>,
+        spent: &[(ReservationId, Spent)],
     ) -> Result<bool, LedgerError> {
         let now_ms = self.ledger.now_ms();
         let mut change = self.ledger.change().await?;
         let sql = &mut change.sql();
-        if let Some((reservation, spent)) = settle {
-            super::usage::settle(sql, reservation, &spent, now_ms).await?;
+        for (reservation, spent) in spent {
+            super::usage::settle(sql, reservation, spent, now_ms).await?;
         }
         let open = Open::read(sql, run).await?;
         let goes_on = open.state == RunState::Running;

@@ -28,14 +28,10 @@ pub enum Scope {
     Run,
     /// Those of the same session.
     Session,
-    /// Those of the same person.
-    Person,
     /// Those of the same provider.
     Component,
     /// All of a day; the caller says by `since_ms` when that began.
     Day,
-    /// All.
-    Total,
 }
 
 impl Scope {
@@ -44,10 +40,8 @@ impl Scope {
         match self {
             Self::Run => "run",
             Self::Session => "session",
-            Self::Person => "person",
             Self::Component => "component",
             Self::Day => "day",
-            Self::Total => "total",
         }
     }
 }
@@ -198,12 +192,6 @@ async fn check(sql: &mut Sql<'_>, asked: &Reservation, of: &Of, limit: &Limit) -
             "SELECT CAST(COALESCE(SUM(tokens), 0) AS BIGINT), CAST(COALESCE(SUM(micros), 0) AS BIGINT) \
              FROM reservations WHERE session = $1",
         ),
-        Scope::Person => (
-            "SELECT CAST(COALESCE(SUM(input + output), 0) AS BIGINT), CAST(COALESCE(SUM(micros), 0) AS BIGINT) \
-             FROM usage WHERE at_ms >= $1 AND person = $2",
-            "SELECT CAST(COALESCE(SUM(tokens), 0) AS BIGINT), CAST(COALESCE(SUM(micros), 0) AS BIGINT) \
-             FROM reservations WHERE person = $1",
-        ),
         Scope::Component => (
             "SELECT CAST(COALESCE(SUM(input + output), 0) AS BIGINT), CAST(COALESCE(SUM(micros), 0) AS BIGINT) \
              FROM usage WHERE at_ms >= $1 AND component = $2",
@@ -211,7 +199,7 @@ async fn check(sql: &mut Sql<'_>, asked: &Reservation, of: &Of, limit: &Limit) -
              FROM reservations WHERE component = $1",
         ),
         // The parameter is there so that all are asked alike.
-        Scope::Day | Scope::Total => (
+        Scope::Day => (
             "SELECT CAST(COALESCE(SUM(input + output), 0) AS BIGINT), CAST(COALESCE(SUM(micros), 0) AS BIGINT) \
              FROM usage WHERE at_ms >= $1 AND $2 <> ''",
             "SELECT CAST(COALESCE(SUM(tokens), 0) AS BIGINT), CAST(COALESCE(SUM(micros), 0) AS BIGINT) \
@@ -221,9 +209,8 @@ async fn check(sql: &mut Sql<'_>, asked: &Reservation, of: &Of, limit: &Limit) -
     let value = match limit.scope {
         Scope::Run => asked.run.as_str(),
         Scope::Session => of.session.as_str(),
-        Scope::Person => of.person.as_str(),
         Scope::Component => asked.component.as_str(),
-        Scope::Day | Scope::Total => "all",
+        Scope::Day => "all",
     };
     let used = sqlx::query_as::<_, (Number, Number)>(used).bind(to_sql(limit.since_ms)).bind(value);
     let reserved = sqlx::query_as::<_, (Number, Number)>(reserved).bind(value);

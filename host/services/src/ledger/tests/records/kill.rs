@@ -31,7 +31,7 @@ async fn a_child_works_until_it_is_killed() {
             }
             effect(&records, &run.id, &call.call_id, None).await;
         }
-        records.end_run(&run.id, &[], RunState::Interrupted, Some("killed"), None).await.unwrap();
+        records.end_run(&run.id, &[], RunState::Interrupted, Some("killed"), &[]).await.unwrap();
         acknowledge(format!("end {}", run.id));
     }
     let session = match records.recent_sessions(None, 1).await.unwrap().pop() {
@@ -74,7 +74,7 @@ async fn work(records: &Records, session: &SessionId) {
     records.end_calls(&run, &ends, &said("results", Source::Web)).await.unwrap();
     acknowledge(format!("call {run}/asked"));
     let answer = [said("answer", Source::Web)];
-    assert!(records.end_run(&run, &answer, RunState::Done, None, None).await.unwrap());
+    assert!(records.end_run(&run, &answer, RunState::Done, None, &[]).await.unwrap());
     acknowledge(format!("end {run}"));
 }
 

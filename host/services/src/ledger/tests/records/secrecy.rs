@@ -67,7 +67,7 @@ async fn no_content_is_found_in_any_file_of_the_ledger() {
     let (media_type, name) = ("canary-file/x".into(), "canary-file".into());
     let file = NewAttachment { media_type, name, content: b"canary-file".to_vec(), label: Label::NONE };
     records.attach(session, &file).await.unwrap();
-    records.end_run(run, &[], RunState::Failed, Some("canary-reason"), None).await.unwrap();
+    records.end_run(run, &[], RunState::Failed, Some("canary-reason"), &[]).await.unwrap();
     records.fork_session(session, 3).await.unwrap();
 
     // What is no content stands there: the search for the rest does look where it would be.

@@ -6,7 +6,7 @@ use super::*;
 async fn what_was_said_is_read_back_in_order_also_after_a_restart() {
     let world = World::new().await;
     let answer = NewMessage { role: Role::Assistant, body: json!("hi"), label: Label::of(Source::Web).private() };
-    assert!(world.records.end_run(&world.run, &[answer], RunState::Done, Some("said"), None).await.unwrap());
+    assert!(world.records.end_run(&world.run, &[answer], RunState::Done, Some("said"), &[]).await.unwrap());
     let again = records_at(&world.place, 2_000).await;
     let messages = again.messages(&world.session, 1, 10).await.unwrap();
     assert_eq!(messages.iter().map(|message| message.place).collect::<Vec<_>>(), [1, 2]);
@@ -30,9 +30,9 @@ async fn a_run_ends_once_and_ends_what_is_open_in_it() {
     records.start(&world.run, "c-1", None).await.unwrap();
     let asked = records.request_approval(&question(&world, "c-2")).await.unwrap();
     assert_eq!(records.unfinished_runs().await.unwrap()[0].process, "process 1");
-    assert!(records.end_run(&world.run, &[], RunState::Cancelled, None, None).await.unwrap());
+    assert!(records.end_run(&world.run, &[], RunState::Cancelled, None, &[]).await.unwrap());
     let late = [said("late", Source::Web)];
-    assert!(!records.end_run(&world.run, &late, RunState::Done, None, None).await.unwrap());
+    assert!(!records.end_run(&world.run, &late, RunState::Done, None, &[]).await.unwrap());
     assert_eq!(records.session(&world.session).await.unwrap().unwrap().messages, 3);
     assert_eq!(records.run(&world.run).await.unwrap().unwrap().state, RunState::Cancelled);
     let states: Vec<_> = records.calls(&world.run).await.unwrap().iter().map(|call| call.state).collect();
@@ -79,7 +79,7 @@ async fn a_summary_has_seen_all_that_it_covers_whatever_its_writer_says() {
     let world = World::new().await;
     let records = &world.records;
     let page = NewMessage { label: Label::of(Source::Web).private(), ..said("a page", Source::Web) };
-    records.end_run(&world.run, &[page, said("after", Source::File)], RunState::Done, None, None).await.unwrap();
+    records.end_run(&world.run, &[page, said("after", Source::File)], RunState::Done, None, &[]).await.unwrap();
     records.set_summary(&world.session, 2, &json!("all of it"), Label::NONE).await.unwrap();
     let summary = records.summary(&world.session).await.unwrap().unwrap();
     assert_eq!((summary.upto_place, summary.label.to_string().as_str()), (2, "owner+web+private"));
@@ -106,7 +106,7 @@ async fn a_fork_has_what_was_said_up_to_its_place_with_labels_and_goes_its_own_w
     };
     let file = records.attach(&world.session, &file).await.unwrap();
     let more = [said("a page", Source::Web), said("private", Source::OtherPerson)];
-    records.end_run(&world.run, &more, RunState::Done, None, None).await.unwrap();
+    records.end_run(&world.run, &more, RunState::Done, None, &[]).await.unwrap();
     records.set_summary(&world.session, 2, &json!("two"), Label::NONE).await.unwrap();
 
     let fork = records.fork_session(&world.session, 2).await.unwrap();

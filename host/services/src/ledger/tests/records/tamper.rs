@@ -18,7 +18,7 @@ async fn two_of_everything() -> World {
         records.decide_approval(&asked, Decision::Allowed, "anna").await.unwrap();
         records.start(run, "c", Some((&asked, &[9; 32]))).await.unwrap();
         records.end_calls(run, &[finished("c", CallState::Done)], &said("r", Source::Web)).await.unwrap();
-        records.end_run(run, &[], RunState::Done, Some("a reason"), None).await.unwrap();
+        records.end_run(run, &[], RunState::Done, Some("a reason"), &[]).await.unwrap();
         records.set_summary(session, 2, &json!("summary"), Label::NONE).await.unwrap();
         let (media_type, name) = ("text/plain".into(), "n".into());
         let file = NewAttachment { media_type, name, content: vec![1; 40], label: Label::of(Source::File) };

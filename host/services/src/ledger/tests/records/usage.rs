@@ -59,7 +59,7 @@ async fn the_refusal_names_the_limit_and_what_counts_for_it() {
     let limits = [limit(Scope::Session, 1_000), limit(Scope::Run, 99)];
     let Err(ReserveError::OverBudget(over)) = records.reserve(&asked(run, 10), &limits).await else { panic!() };
     assert_eq!((over.limit.scope, over.used, over.reserved, over.asked, over.most), (Scope::Run, 40, 50, 10, 99));
-    let money = Limit { scope: Scope::Total, since_ms: 0, tokens: None, micros: Some(7 + 100 + 19) };
+    let money = Limit { scope: Scope::Day, since_ms: 0, tokens: None, micros: Some(7 + 100 + 19) };
     let Err(ReserveError::OverBudget(over)) = records.reserve(&asked(run, 10), &[money]).await else { panic!() };
     assert_eq!((over.unit, over.used, over.reserved, over.asked), ("micros", 7, 100, 20));
 }
@@ -72,14 +72,8 @@ async fn each_scope_counts_its_own_and_a_day_begins_when_it_is_said_to() {
     records.settle(&id, Spent { input: 50, output: 0, micros: None }).await.unwrap();
     let session = records.begin_session(&person("ben"), "t", "a", "other").await.unwrap();
     let other = records.begin_run(&session, "p", &said("x", Source::Owner)).await.unwrap();
-    for (scope, counts) in [
-        (Scope::Run, false),
-        (Scope::Session, false),
-        (Scope::Person, false),
-        (Scope::Component, true),
-        (Scope::Day, true),
-        (Scope::Total, true),
-    ] {
+    for (scope, counts) in [(Scope::Run, false), (Scope::Session, false), (Scope::Component, true), (Scope::Day, true)]
+    {
         assert_eq!(records.reserve(&asked(&other, 60), &[limit(scope, 100)]).await.is_err(), counts, "{scope:?}");
         records.release_process("p").await.unwrap();
     }
@@ -91,14 +85,14 @@ async fn each_scope_counts_its_own_and_a_day_begins_when_it_is_said_to() {
 async fn what_a_dead_process_or_an_ended_run_reserved_is_free_again() {
     let world = World::new().await;
     let (records, run) = (&world.records, &world.run);
-    let limits = [limit(Scope::Total, 100)];
+    let limits = [limit(Scope::Day, 100)];
     records.reserve(&asked(run, 100), &limits).await.unwrap();
     assert!(records.reserve(&asked(run, 1), &limits).await.is_err());
     assert_eq!(records.release_process("another").await.unwrap(), 0);
     assert_eq!(records.release_process("process 1").await.unwrap(), 1);
     let id = records.reserve(&asked(run, 100), &limits).await.unwrap();
     let spent = Spent { input: 1, output: 1, micros: None };
-    records.end_run(run, &[], RunState::Done, None, Some((&id, spent))).await.unwrap();
+    records.end_run(run, &[], RunState::Done, None, &[(id, spent)]).await.unwrap();
     assert!(matches!(records.reserve(&asked(run, 1), &[]).await, Err(ReserveError::Ledger(_))));
     let next = records.begin_run(&world.session, "p", &said("x", Source::Owner)).await.unwrap();
     records.reserve(&asked(&next, 98), &limits).await.unwrap();
