@@ -12,6 +12,7 @@
 
 pub mod address;
 pub mod approval;
+pub mod asks;
 pub mod budget;
 pub mod capability;
 pub mod grants;

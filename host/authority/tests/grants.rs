@@ -1,6 +1,9 @@
 //! What comes out when imports, manifest and grant meet.
 #![allow(clippy::unwrap_used)]
 
+mod binary;
+
+use binary::binary;
 use cara_authority::limits::LimitsTable;
 use cara_authority::manifest::Place;
 use cara_authority::{Capability, Grants, Interfaces, Manifest, Reach, Refusal, Rule};
@@ -49,27 +52,6 @@ why = "remembers a cursor"
 [limits]
 wall = "20s"
 "#;
-
-/// A component binary that imports and exports these instances, made by hand: it needs no code to be read.
-fn binary(imports: &[&str], exports: &[&str]) -> Vec<u8> {
-    use wasm_encoder::{Component, ComponentExportKind, ComponentExportSection, ComponentImportSection};
-    use wasm_encoder::{ComponentTypeRef, ComponentTypeSection, InstanceType};
-    let mut component = Component::new();
-    let mut types = ComponentTypeSection::new();
-    types.instance(&InstanceType::new());
-    component.section(&types);
-    let mut section = ComponentImportSection::new();
-    for name in imports.iter().chain(&["cara:plugin/types@0.1.0"]) {
-        section.import(*name, ComponentTypeRef::Instance(0));
-    }
-    component.section(&section);
-    let mut section = ComponentExportSection::new();
-    for name in exports {
-        section.export(*name, ComponentExportKind::Instance, 0, None);
-    }
-    component.section(&section);
-    component.finish()
-}
 
 const ALL: [&str; 5] = [
     "wasi:http/outgoing-handler@0.2.12",

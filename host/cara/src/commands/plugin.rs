@@ -4,7 +4,6 @@ use crate::boot::Cara;
 use crate::cli::Plugin;
 use crate::{choose, show};
 use anyhow::Result;
-use cara_authority::limits::Limits;
 use cara_authority::{ComponentId, Grants};
 use cara_kernel::Checked;
 use serde::Serialize;
@@ -90,7 +89,7 @@ async fn inspect(cara: &Cara, id: &ComponentId, json: bool) -> Result<()> {
         imports: interfaces.imports().map(str::to_owned).collect(),
         exports: interfaces.exports().map(str::to_owned).collect(),
         asks,
-        limits: limits(grants.limits()),
+        limits: grants.limits().shown(),
         manifest: package.manifest().to_owned(),
     };
     if json {
@@ -99,23 +98,6 @@ async fn inspect(cara: &Cara, id: &ComponentId, json: bool) -> Result<()> {
         print(&inspection);
     }
     Ok(())
-}
-
-fn limits(limits: &Limits) -> Vec<(&'static str, String)> {
-    let mib = |bytes: u64| format!("{} MiB", bytes >> 20);
-    let seconds = |time: std::time::Duration| format!("{} s", time.as_secs_f32());
-    vec![
-        ("memory", mib(limits.memory)),
-        ("fuel", limits.fuel.to_string()),
-        ("wall", seconds(limits.wall)),
-        ("idle", seconds(limits.idle)),
-        ("output", mib(limits.output)),
-        ("transfer", mib(limits.transfer)),
-        ("egress", mib(limits.egress)),
-        ("requests", limits.requests.to_string()),
-        ("handles", limits.handles.to_string()),
-        ("log-lines", limits.log_lines.to_string()),
-    ]
 }
 
 fn print(inspection: &Inspection) {
