@@ -4,8 +4,8 @@
 //! already lost, since anybody can find words that are on no list.
 
 use super::normal::{Disguise, View, is_invisible, views, windows};
+use aho_corasick::AhoCorasick;
 use regex::{Regex, RegexBuilder, RegexSet, RegexSetBuilder};
-use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::{LazyLock, OnceLock};
@@ -61,123 +61,115 @@ impl Level {
     }
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Table {
-    words: BTreeMap<String, String>,
-    rule: Vec<Rule>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+/// A rule of the table.
 struct Rule {
-    id: String,
-    what: String,
+    id: &'static str,
+    what: &'static str,
     weight: u32,
-    patterns: Vec<String>,
-    /// Whether it is also looked for where everything between the letters was removed.
-    #[serde(default)]
-    squashed: bool,
 }
 
-/// The patterns of one kind of view, each with its rule.
-struct Patterns {
-    set: RegexSet,
-    each: Vec<Pattern>,
-}
-
-/// One pattern. By itself it only says where it was met, so it is compiled when it first is.
+/// One of its patterns.
 struct Pattern {
     rule: usize,
-    source: String,
-    regex: OnceLock<Regex>,
+    source: &'static str,
+    /// Every text that it matches has at least one of these.
+    words: &'static [&'static str],
 }
 
-struct Rules {
-    rules: Vec<Rule>,
-    plain: Patterns,
-    squashed: Patterns,
+// The build script makes RULES, PLAIN and SQUASHED of rules.toml.
+include!(concat!(env!("OUT_DIR"), "/rules.rs"));
+
+/// With fewer patterns in question, each is tried by itself; with more, all at once.
+const FEW: usize = 8;
+
+/// The patterns of one kind of view. Hardly any text has words of many, so hardly any has to be compiled.
+struct Patterns {
+    patterns: &'static [Pattern],
+    words: AhoCorasick,
+    /// The patterns of each word.
+    wanted_by: Vec<Vec<usize>>,
+    each: Vec<OnceLock<Regex>>,
+    all: OnceLock<RegexSet>,
 }
 
-static RULES: LazyLock<Rules> = LazyLock::new(|| {
-    let table: Table =
-        toml::from_str(include_str!("rules.toml")).expect("the table is read by every test of this file");
-    let plain = Patterns::new(&table, false);
-    let squashed = Patterns::new(&table, true);
-    Rules { rules: table.rule, plain, squashed }
-});
+static KINDS: LazyLock<[Patterns; 2]> = LazyLock::new(|| [Patterns::new(PLAIN), Patterns::new(SQUASHED)]);
 
-/// Compiles the rules.
+/// Compiles what texts with many suspicious words need.
 pub(super) fn prepare() {
-    LazyLock::force(&RULES);
+    for kind in &*KINDS {
+        kind.all();
+    }
 }
 
 impl Patterns {
-    fn new(table: &Table, squashed: bool) -> Self {
-        let rules = table.rule.iter().enumerate().filter(|(_, rule)| rule.squashed || !squashed);
-        let sources: Vec<(usize, String)> = rules
-            .flat_map(|(index, rule)| rule.patterns.iter().map(move |pattern| (index, pattern)))
-            .map(|(index, pattern)| (index, expanded(pattern, &table.words, squashed)))
-            .collect();
-        let set = RegexSetBuilder::new(sources.iter().map(|(_, source)| source))
-            .size_limit(64 << 20)
-            .dfa_size_limit(16 << 20)
-            .build()
-            .expect("the table is compiled by every test of this file");
-        let each = sources.into_iter().map(|(rule, source)| Pattern { rule, source, regex: OnceLock::new() }).collect();
-        Self { set, each }
+    fn new(patterns: &'static [Pattern]) -> Self {
+        let mut words: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+        for (index, pattern) in patterns.iter().enumerate() {
+            for word in pattern.words {
+                words.entry(word).or_default().push(index);
+            }
+        }
+        let automaton = AhoCorasick::new(words.keys()).expect("the words are compiled by every test of this file");
+        let each = patterns.iter().map(|_| OnceLock::new()).collect();
+        let wanted_by = words.into_values().collect();
+        Self { patterns, words: automaton, wanted_by, each, all: OnceLock::new() }
+    }
+
+    /// The patterns that could match a text, by the words in it.
+    fn in_question(&self, text: &str) -> Vec<usize> {
+        let mut found = vec![false; self.patterns.len()];
+        let mut seen = vec![false; self.wanted_by.len()];
+        for word in self.words.find_overlapping_iter(text) {
+            let word = word.pattern().as_usize();
+            if !std::mem::replace(&mut seen[word], true) {
+                self.wanted_by[word].iter().for_each(|&pattern| found[pattern] = true);
+            }
+        }
+        (0..found.len()).filter(|&pattern| found[pattern]).collect()
+    }
+
+    fn all(&self) -> &RegexSet {
+        self.all.get_or_init(|| {
+            RegexSetBuilder::new(self.patterns.iter().map(|pattern| pattern.source))
+                .size_limit(64 << 20)
+                .dfa_size_limit(16 << 20)
+                .build()
+                .expect("the table is compiled by every test of this file")
+        })
     }
 
     /// The rules that this view meets, with where.
-    fn found<'a>(&'a self, view: &'a View) -> impl Iterator<Item = (usize, Range<usize>)> + 'a {
-        self.set.matches(&view.text).into_iter().filter_map(|pattern| {
-            let Pattern { rule, source, regex } = &self.each[pattern];
-            let regex = regex.get_or_init(|| RegexBuilder::new(source).build().expect("it is part of the set"));
-            Some((*rule, view.origin(regex.find(&view.text)?.range())))
-        })
+    fn found(&self, view: &View) -> Vec<(usize, Range<usize>)> {
+        let mut patterns = self.in_question(&view.text);
+        if patterns.len() > FEW {
+            patterns = self.all().matches(&view.text).into_iter().collect();
+        }
+        let met = patterns.into_iter().filter_map(|index| {
+            let source = self.patterns[index].source;
+            let regex = self.each[index]
+                .get_or_init(|| RegexBuilder::new(source).build().expect("it was parsed when this was built"));
+            Some((self.patterns[index].rule, view.origin(regex.find(&view.text)?.range())))
+        });
+        met.collect()
     }
-}
-
-/// What may stand between two words, and what is in one: small classes, so that the automaton stays small.
-const GAP: &str = r"(?:[\x00-/:-@\[-`{-\x7f\u{a0}-\u{bf}\u{2000}-\u{206f}\u{3000}-\u{303f}]+)";
-/// What may stand between two words where words have no ends.
-const FILLER: &str = "(?:all|any|every|the|your|my|our|of|these|those|that|about|this|other|to|them|it|out)";
-const WORD: &str = r"[a-z0-9_\u{80}-\u{10ffff}]";
-
-/// A pattern of the table as a regular expression: `%name` stands for the words of that name, a space for what stands
-/// between two words, `~` for up to the rest of a sentence.
-fn expanded(pattern: &str, words: &BTreeMap<String, String>, squashed: bool) -> String {
-    let mut text = pattern.to_owned();
-    // Longer names first, so that none is taken for the beginning of another.
-    let mut names: Vec<&String> = words.keys().collect();
-    names.sort_by_key(|name| std::cmp::Reverse(name.len()));
-    for name in names {
-        text = text.replace(&format!("%{name}"), &format!("(?:{})", words[name]));
-    }
-    if squashed {
-        let text = text.replace(r"\b", "").replace(r" \w+", FILLER).replace(r"\w+ ", FILLER);
-        return text.replace(r"\w", "[a-z]").replace('~', "[a-z0-9]{0,24}?").replace(' ', "(?:)");
-    }
-    // Word boundaries of ASCII: those of Unicode would take the automaton away.
-    text.replace(r"\b", r"(?-u:\b)").replace(r"\w", WORD).replace(' ', GAP).replace('~', r"[^.!?\n]*?")
 }
 
 /// What a text seems to try. Linear in its length.
 pub fn examine(text: &str) -> Verdict {
-    let rules = &*RULES;
+    let [plain, squashed] = &*KINDS;
     let mut met: BTreeMap<usize, Finding> = BTreeMap::new();
     for (start, window) in windows(text) {
         for view in views(window) {
-            let patterns = if view.squashed { &rules.squashed } else { &rules.plain };
+            let patterns = if view.squashed { squashed } else { plain };
             for (rule, at) in patterns.found(&view) {
                 let at = start + at.start..start + at.end;
                 let disguised = view.disguise != Disguise::Plain;
-                let (id, what) = (rules.rules[rule].id.as_str(), rules.rules[rule].what.as_str());
+                let Rule { id, what, .. } = RULES[rule];
                 met.entry(rule).or_insert(Finding { rule: id, what, at, disguised });
             }
         }
     }
-    let mut weight: u32 = met.keys().map(|rule| rules.rules[*rule].weight).sum();
+    let mut weight: u32 = met.keys().map(|rule| RULES[*rule].weight).sum();
     if met.values().any(|finding| finding.disguised) {
         weight += DISGUISED;
     }

@@ -16,8 +16,7 @@ pub mod normal;
 pub mod output;
 mod shapes;
 
-/// Compiles the rules, which the first use would do otherwise. Blocks for some tens of milliseconds.
+/// Compiles what long texts need, which the first of them would wait for. Blocks for some tens of milliseconds.
 pub fn prepare() {
     injection::prepare();
-    shapes::prepare();
 }

@@ -82,3 +82,26 @@ proptest::proptest! {
         }
     }
 }
+
+#[test]
+fn no_rule_matches_a_text_without_one_of_its_words() {
+    let corpora = [
+        include_str!("../../../../tests/guards/attacks.toml"),
+        include_str!("../../../../tests/guards/attacks-held-out.toml"),
+        include_str!("../../../../tests/guards/benign.toml"),
+    ];
+    let mut matches = 0;
+    for corpus in corpora {
+        let corpus: BTreeMap<String, Vec<String>> = toml::from_str(corpus).unwrap();
+        for view in corpus.values().flatten().flat_map(|text| views(text)) {
+            let patterns = &KINDS[usize::from(view.squashed)];
+            let in_question = patterns.in_question(&view.text);
+            for pattern in patterns.all().matches(&view.text) {
+                let source = patterns.patterns[pattern].source;
+                assert!(in_question.contains(&pattern), "{source} matches {}", view.text);
+                matches += 1;
+            }
+        }
+    }
+    assert!(matches > 200, "{matches}");
+}

@@ -4,11 +4,11 @@
 //! The automaton says at each byte whether more text could still make a match. So what is held back of a stream is
 //! exactly what could be the beginning of one.
 
-use regex_automata::dfa::{Automaton, StartKind, dense};
-use regex_automata::nfa::thompson;
-use regex_automata::util::{start, syntax};
-use regex_automata::{Anchored, MatchKind};
+use regex_automata::Anchored;
+use regex_automata::dfa::{Automaton, dense};
+use regex_automata::util::start;
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use std::sync::LazyLock;
 
 /// So much of a stream is held back at most, bytes.
@@ -46,7 +46,8 @@ struct Table {
 struct Shape {
     kind: String,
     class: Class,
-    pattern: String,
+    #[serde(rename = "pattern")]
+    _pattern: IgnoredAny,
     #[serde(default)]
     check: Check,
     #[serde(default)]
@@ -76,9 +77,19 @@ enum Mask {
     Value,
 }
 
+/// Bytes that begin where a number may.
+#[repr(C)]
+struct Aligned<T: ?Sized> {
+    _as: [u32; 0],
+    bytes: T,
+}
+
+// The build script makes AUTOMATA of shapes.toml, in the order of the classes.
+include!(concat!(env!("OUT_DIR"), "/shapes.rs"));
+
 /// The shapes of one class.
 pub(super) struct Shapes {
-    automaton: dense::DFA<Vec<u32>>,
+    automaton: dense::DFA<&'static [u32]>,
     /// The bytes with which one of them begins.
     first: [bool; 256],
     shapes: Vec<Shape>,
@@ -112,14 +123,9 @@ static ALL: LazyLock<[Shapes; 4]> = LazyLock::new(|| {
     Class::ALL.map(|class| {
         let (own, other) = std::mem::take(&mut left).into_iter().partition(|shape| shape.class == class);
         left = other;
-        Shapes::new(own)
+        Shapes::new(own, &AUTOMATA[class as usize].bytes)
     })
 });
-
-/// Compiles the shapes.
-pub(super) fn prepare() {
-    LazyLock::force(&ALL);
-}
 
 impl Shapes {
     /// Those of a class.
@@ -127,14 +133,9 @@ impl Shapes {
         &ALL[class as usize]
     }
 
-    fn new(shapes: Vec<Shape>) -> Self {
-        let patterns: Vec<&str> = shapes.iter().map(|shape| shape.pattern.as_str()).collect();
-        let automaton = dense::Builder::new()
-            .configure(dense::Config::new().match_kind(MatchKind::All).start_kind(StartKind::Anchored).minimize(false))
-            .thompson(thompson::Config::new().utf8(false))
-            .syntax(syntax::Config::new().unicode(false).utf8(false))
-            .build_many(&patterns)
-            .expect("the table is compiled by every test of it");
+    fn new(shapes: Vec<Shape>, automaton: &'static [u8]) -> Self {
+        let read = dense::DFA::from_bytes(automaton);
+        let (automaton, _) = read.expect("what was embedded is read by every test of it");
         let begin = start_of(&automaton);
         let mut first = [false; 256];
         for (byte, begins) in (0..=u8::MAX).zip(&mut first) {
@@ -199,7 +200,7 @@ impl Shapes {
     }
 }
 
-fn start_of(dfa: &dense::DFA<Vec<u32>>) -> regex_automata::util::primitives::StateID {
+fn start_of(dfa: &dense::DFA<&[u32]>) -> regex_automata::util::primitives::StateID {
     let anchored = start::Config::new().anchored(Anchored::Yes);
     dfa.start_state(&anchored).expect("it was built to be anchored, and looks at nothing before the text")
 }

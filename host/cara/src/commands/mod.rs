@@ -29,10 +29,6 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    if let Command::Chat(_) = arguments.command {
-        // While the components are verified; who needs the rules before they are ready waits for them.
-        std::thread::spawn(cara_assistant::guards::prepare);
-    }
     let result = runtime.block_on(async {
         let cara = Cara::start(arguments.log.as_deref())?;
         let code = match arguments.command {

@@ -49,6 +49,8 @@ struct Last {
 /// Runs until `/exit` or the end of input.
 pub(crate) async fn run(cara: &Cara, mut talk: Talk) -> Result<ExitCode> {
     let mut editor = editor(cara)?;
+    // While the person types.
+    std::thread::spawn(cara_assistant::guards::prepare);
     let mut last = Last::default();
     show::note(&format!("cara {} · {} · /help shows the commands", env!("CARGO_PKG_VERSION"), full_name(&talk)));
     assemble::say_tools(&talk.assistant);
