@@ -8,7 +8,7 @@ use crate::part::{Body, Part, Role};
 use crate::run::{Classifier, Run};
 use crate::session::{Session, lost, stored};
 use crate::thinker::Thinker;
-use crate::toolbox::Toolbox;
+use crate::toolbox::Tools;
 use cara_authority::budget::Budgets;
 use cara_authority::{Label, Policy, Source};
 use cara_kernel::CallServices;
@@ -46,7 +46,7 @@ pub struct Assistant {
     /// Who asks people.
     pub desk: Desk,
     /// The tools on offer.
-    pub toolbox: Toolbox,
+    pub tools: Arc<dyn Tools>,
     /// The operator's policy.
     pub policy: Policy,
     /// What may be spent.

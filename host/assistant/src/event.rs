@@ -207,7 +207,7 @@ impl Failure {
     }
 
     /// A failure of the host's own.
-    pub(crate) fn own(kind: &'static str, message: impl Into<String>) -> Self {
+    pub fn own(kind: &'static str, message: impl Into<String>) -> Self {
         Self { kind, message: message.into(), retry: false, retry_after_ms: None, refusals: Vec::new() }
     }
 

@@ -35,4 +35,4 @@ pub use event::{Asked, Ending, Failure, TurnEvent};
 pub use model::ModelName;
 pub use session::{Circumstances, Session};
 pub use thinker::{Provider, Thinker};
-pub use toolbox::Toolbox;
+pub use toolbox::{Toolbox, Tools};

@@ -22,6 +22,7 @@ use crate::prompt::Prompt;
 use crate::purse::Purse;
 use crate::session::{Session, lost, stored};
 use crate::thinker::Thinker;
+use crate::toolbox::Toolbox;
 use cara_authority::{Label, RunId};
 use cara_kernel::bindings::types::ToolDefinition;
 use cara_services::ledger::records::{CallState, FinishedCall, RunState};
@@ -40,6 +41,8 @@ pub(crate) struct Run<'a> {
     id: RunId,
     purse: Purse,
     fence: Fence,
+    toolbox: Arc<Toolbox>,
+    /// What the model is told of them.
     tools: Vec<ToolDefinition>,
     /// Ids of calls that were used in this run.
     used: HashSet<String>,
@@ -66,7 +69,8 @@ impl<'a> Run<'a> {
         let purse =
             Purse::new(assistant.records.clone(), assistant.budgets.clone(), assistant.services.clock, id.clone());
         Ok(Self {
-            tools: assistant.toolbox.definitions(),
+            toolbox: Arc::default(),
+            tools: Vec::new(),
             fence: Fence::new(random),
             used: HashSet::new(),
             told: HashSet::new(),
@@ -101,6 +105,7 @@ impl<'a> Run<'a> {
             biased;
             () = cancel.cancelled() => Err(Failure::own("cancelled", "the run was stopped")),
             ended = async {
+                self.look_for_tools().await?;
                 self.finish_round().await?;
                 self.turns().await
             } => ended,
@@ -111,6 +116,7 @@ impl<'a> Run<'a> {
     async fn turns(&mut self) -> Result<Ending, Failure> {
         let limits = self.assistant.limits;
         for _ in 0..limits.turns {
+            self.look_for_tools().await?;
             self.tell_seen();
             let answer = self.think().await?;
             let calls = answer.calls();
@@ -131,6 +137,15 @@ impl<'a> Run<'a> {
             "limit",
             format!("the model was asked {most} times and wants more\nhint: raise `turns` in `[run]`, or say `go on`"),
         ))
+    }
+
+    /// Takes the tools as they are now.
+    async fn look_for_tools(&mut self) -> Result<(), Failure> {
+        let now = self.assistant.tools.now().await?;
+        if !Arc::ptr_eq(&now, &self.toolbox) {
+            (self.tools, self.toolbox) = (now.definitions(), now);
+        }
+        Ok(())
     }
 
     /// The last answer: it, what it cost and the end of the run are one commit.

@@ -27,13 +27,20 @@ pub trait Thinker: Send + Sync {
     async fn models(&self) -> Result<Vec<Model>, Failure>;
 }
 
+/// A component and what it may do, as it is now: both can change between two calls.
+#[async_trait::async_trait]
+pub trait Granted: Send + Sync {
+    /// What is called at this moment.
+    async fn now(&self) -> Result<(Arc<Component>, Arc<Grants>), Failure>;
+}
+
 /// A model behind a provider component.
 #[derive(Clone)]
 pub struct Provider {
+    /// The component's id.
+    pub id: ComponentId,
     /// The component.
-    pub component: Arc<Component>,
-    /// What it may do.
-    pub grants: Arc<Grants>,
+    pub component: Arc<dyn Granted>,
     /// The gates it goes through.
     pub services: CallServices,
     /// The model.
@@ -47,7 +54,7 @@ pub struct Provider {
 #[async_trait::async_trait]
 impl Thinker for Provider {
     fn component(&self) -> &ComponentId {
-        self.component.id()
+        &self.id
     }
 
     fn model(&self) -> &str {
@@ -63,13 +70,15 @@ impl Thinker for Provider {
     }
 
     async fn complete(&self, request: Request, events: mpsc::Sender<Event>) -> Result<Outcome, Failure> {
-        let returned = self.component.complete(&self.grants, &self.services, request, events).await;
+        let (component, grants) = self.component.now().await?;
+        let returned = component.complete(&grants, &self.services, request, events).await;
         let returned = returned.map_err(|fault| Failure::fault(&fault))?;
         let refusals: Vec<String> = returned.refusals.iter().map(ToString::to_string).collect();
         returned.answer.map_err(|error| Failure::reported(error, refusals))
     }
     async fn models(&self) -> Result<Vec<Model>, Failure> {
-        let returned = self.component.models(&self.grants, &self.services).await;
+        let (component, grants) = self.component.now().await?;
+        let returned = component.models(&grants, &self.services).await;
         let returned = returned.map_err(|fault| Failure::fault(&fault))?;
         let refusals: Vec<String> = returned.refusals.iter().map(ToString::to_string).collect();
         returned.answer.map_err(|error| Failure::reported(error, refusals))

@@ -1,6 +1,7 @@
 //! The tools that are offered, each from a signed manifest,
 //! with its schema compiled.
 
+use crate::event::Failure;
 use cara_authority::manifest::{DestinationArgument, Tool};
 use cara_authority::policy::result_label;
 use cara_authority::{Grants, Label, SessionId, ToolCall, ToolName};
@@ -73,6 +74,23 @@ pub enum Misfit {
         /// Where and how, at most five.
         problems: String,
     },
+}
+
+/// The tools on offer now: what is installed and granted can change while a run goes on.
+#[async_trait::async_trait]
+pub trait Tools: Send + Sync {
+    /// Those that may be called at this moment. Cheap when nothing changed.
+    async fn now(&self) -> Result<Arc<Toolbox>, Failure>;
+}
+
+/// Tools that stay as they are.
+pub struct Fixed(pub Arc<Toolbox>);
+
+#[async_trait::async_trait]
+impl Tools for Fixed {
+    async fn now(&self) -> Result<Arc<Toolbox>, Failure> {
+        Ok(self.0.clone())
+    }
 }
 
 /// The tools of a turn.
@@ -166,12 +184,17 @@ impl Offered {
         let destination = self.tool.destination.as_ref().map(DestinationArgument::argument);
         Ok(ToolCall {
             component: self.component.id().clone(),
-            digest: *self.component.checked().package().digest().as_bytes(),
+            digest: self.digest(),
             tool: name.clone(),
             destination: destination.and_then(|key| value.get(key)?.as_str()).map(str::to_owned),
             arguments: cara_authority::approval::canonical(&value),
             session: session.clone(),
         })
+    }
+
+    /// The digest of its component's file.
+    pub fn digest(&self) -> [u8; 32] {
+        *self.component.checked().package().digest().as_bytes()
     }
 
     /// Whether a call does something that must not be done twice.

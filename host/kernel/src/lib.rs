@@ -15,20 +15,20 @@ pub mod bindings;
 pub mod breaker;
 mod cache;
 mod call;
+mod component;
 mod engine;
 pub mod exports;
 pub mod fault;
 mod imports;
 mod limiter;
 mod loader;
-mod registry;
 mod services;
 
 pub use cache::CompiledCache;
+pub use component::{Component, Watch};
 pub use engine::{Kernel, PoolSize};
 pub use fault::Fault;
 pub use loader::{Checked, LoadError, Loaded};
-pub use registry::{Component, Registry};
 pub use services::{CallServices, NoTurn, Powers, SecretSource};
 
 pub use cara_services::egress::without_placeholders;

@@ -16,6 +16,7 @@ pub use thinkers::{Reply, Scripted, shown_to_model};
 
 use crate::World;
 use cara_assistant::lookout::Lookout;
+use cara_assistant::toolbox::Fixed;
 use cara_assistant::{Assistant, Circumstances, Desk, RunLimits, Session, Toolbox};
 use cara_authority::budget::Budgets;
 use cara_authority::{Grants, Manifest, PersonId, Policy, SessionId};
@@ -122,7 +123,7 @@ impl Stage {
             services: world.services.clone(),
             desk: Desk::new(records.clone(), world.services.clock, setup.patience),
             records,
-            toolbox,
+            tools: Arc::new(Fixed(Arc::new(toolbox))),
             policy: toml::from_str::<Policy>(&setup.policy).unwrap(),
             budgets: setup.budgets,
             limits: setup.limits,
@@ -140,16 +141,11 @@ impl Stage {
     #[must_use]
     pub fn restarted(&self) -> Assistant {
         let Assistant { services, records, desk, policy, budgets, limits, lookout, .. } = &self.assistant;
-        let mut toolbox = Toolbox::default();
-        for offered in self.assistant.toolbox.all() {
-            // A component with several tools is offered once.
-            let _ = toolbox.add(&offered.component, &offered.grants);
-        }
         Assistant {
             services: services.clone(),
             records: records.clone(),
             desk: desk.clone(),
-            toolbox,
+            tools: self.assistant.tools.clone(),
             policy: policy.clone(),
             budgets: budgets.clone(),
             limits: *limits,

@@ -9,6 +9,7 @@ use crate::event::{Failure, TurnEvent};
 use crate::part::{Body, Part, Role};
 use crate::powers::TurnPowers;
 use crate::session::{lost, stored};
+use crate::toolbox::Offered;
 use cara_authority::{Approved, Label, Source, Then, Ticket, ToolCall};
 use cara_kernel::CallServices;
 use cara_kernel::bindings::tool::Context;
@@ -260,7 +261,13 @@ impl Run<'_> {
     /// Makes a call that was approved.
     async fn call(&self, planned: &Planned, approved: Result<Approved<ToolCall>, Failure>) -> Result<Outcome, Failure> {
         let approved = approved?;
-        let Planned { offered, .. } = planned;
+        let offered = match self.still_offered(planned).await? {
+            Ok(offered) => offered,
+            Err(text) => {
+                let (id, name, label) = (planned.id.clone(), approved.call().tool.to_string(), Label::of(Source::Tool));
+                return Ok(Outcome { id, name, text, label, failed: true, state: Some(CallState::Failed) });
+            }
+        };
         let powers = Arc::new(self.powers(planned));
         let services = CallServices { powers: powers.clone(), ..self.assistant.services.clone() };
         let context = Context {
@@ -289,6 +296,17 @@ impl Run<'_> {
         let state = Some(if failed { CallState::Failed } else { CallState::Done });
         let (id, name) = (planned.id.clone(), approved.call().tool.to_string());
         Ok(Outcome { id, name, text, label, failed, state })
+    }
+
+    /// The tool as it may be called at this moment, or why not, for the model: while a person was asked, it may have been
+    /// switched off, replaced, or something taken from it.
+    async fn still_offered(&self, planned: &Planned) -> Result<Result<Arc<Offered>, String>, Failure> {
+        let now = self.assistant.tools.now().await?;
+        Ok(match now.get(planned.call.tool.as_str()) {
+            Ok(offered) if offered.digest() == planned.call.digest => Ok(offered.clone()),
+            Ok(_) => Err("not done: another version of this tool came into use meanwhile; call it again".into()),
+            Err(_) => Err("not done: this tool was switched off meanwhile".into()),
+        })
     }
 
     fn powers(&self, planned: &Planned) -> TurnPowers {

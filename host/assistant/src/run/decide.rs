@@ -85,7 +85,7 @@ impl Planned {
 impl Run<'_> {
     /// Decides on one call.
     pub(super) async fn plan(&mut self, id: String, name: String, arguments: &str) -> Result<Plan, Failure> {
-        let read = self.assistant.toolbox.get(&name).and_then(|offered| {
+        let read = self.toolbox.get(&name).and_then(|offered| {
             let call = offered.read(arguments, self.session.id())?;
             Ok((offered.clone(), call))
         });

@@ -1,4 +1,5 @@
-//! The components that can be called, by id.
+//! A component that can be called: loaded by its first call, guarded by its
+//! breaker, watched by whoever put it there.
 
 use crate::breaker::Breaker;
 use crate::cache::CompiledCache;
@@ -9,10 +10,16 @@ use crate::imports::turn::Turn;
 use crate::loader::{Checked, Loaded};
 use crate::services::CallServices;
 use cara_authority::{ComponentId, Grants};
-use std::collections::BTreeMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 use tokio::sync::OnceCell;
 use tokio::time::Instant;
+
+/// Is told how calls of a component end.
+#[async_trait::async_trait]
+pub trait Watch: Send + Sync {
+    /// A call ended: with an answer, or in a fault the component is to blame for.
+    async fn ended(&self, fault: Option<&Fault>);
+}
 
 /// A component with its breaker. Calls are made through `exports`.
 pub struct Component {
@@ -21,6 +28,7 @@ pub struct Component {
     cache: Option<Arc<CompiledCache>>,
     loaded: OnceCell<Loaded>,
     breaker: Breaker,
+    watch: Option<Arc<dyn Watch>>,
 }
 
 impl Component {
@@ -33,17 +41,24 @@ impl Component {
             cache: None,
             loaded: OnceCell::new_with(Some(loaded)),
             breaker: Breaker::default(),
+            watch: None,
         })
     }
 
     /// A component that is loaded by its first call.
-    pub fn lazy(kernel: &Kernel, checked: Arc<Checked>, cache: Arc<CompiledCache>) -> Arc<Self> {
+    pub fn lazy(
+        kernel: &Kernel,
+        checked: Arc<Checked>,
+        cache: Arc<CompiledCache>,
+        watch: Option<Arc<dyn Watch>>,
+    ) -> Arc<Self> {
         Arc::new(Self {
             kernel: kernel.clone(),
             checked,
             cache: Some(cache),
             loaded: OnceCell::new(),
             breaker: Breaker::default(),
+            watch,
         })
     }
 
@@ -69,6 +84,24 @@ impl Component {
 
     /// Makes one call, unless the component rests.
     pub(crate) async fn call<I: Invocation>(
+        &self,
+        grants: &Arc<Grants>,
+        services: &CallServices,
+        turn: Option<Turn>,
+        invocation: I,
+    ) -> Result<Returned<I::Answer>, Fault> {
+        let result = self.guarded(grants, services, turn, invocation).await;
+        if let Some(watch) = &self.watch {
+            match &result {
+                Ok(_) => watch.ended(None).await,
+                Err(fault) if fault.counts() => watch.ended(Some(fault)).await,
+                Err(_) => {}
+            }
+        }
+        result
+    }
+
+    async fn guarded<I: Invocation>(
         &self,
         grants: &Arc<Grants>,
         services: &CallServices,
@@ -105,26 +138,5 @@ impl Drop for Trial<'_> {
         if let Some(pass) = self.pass.take() {
             self.breaker.abandoned(pass, Instant::now());
         }
-    }
-}
-
-/// All components that can be called. A replaced one is dropped when its last call ends.
-#[derive(Default)]
-pub struct Registry(RwLock<BTreeMap<ComponentId, Arc<Component>>>);
-
-impl Registry {
-    /// Adds a component, in place of one with the same id.
-    pub fn insert(&self, component: Arc<Component>) {
-        self.0.write().unwrap_or_else(PoisonError::into_inner).insert(component.id().clone(), component);
-    }
-
-    /// The component with this id.
-    pub fn get(&self, id: &ComponentId) -> Option<Arc<Component>> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).get(id).cloned()
-    }
-
-    /// All of them, sorted by id.
-    pub fn all(&self) -> Vec<Arc<Component>> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
     }
 }
