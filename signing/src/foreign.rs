@@ -11,7 +11,9 @@ const MAX_BYTES: usize = 256;
 pub struct Foreign(String);
 
 impl Foreign {
-    pub(crate) fn new(text: &str) -> Self {
+    /// Escapes and cuts a text.
+    #[must_use]
+    pub fn new(text: &str) -> Self {
         let mut shown = String::new();
         for c in text.chars() {
             let before = shown.len();

@@ -14,8 +14,16 @@ struct Member {
 }
 
 /// The trusted layers, from the lowest: each may use those before it.
-const LAYERS: [&str; 7] =
-    ["signing", "host/authority", "host/services", "host/kernel", "host/assistant", "host/gateway", "host/cara"];
+const LAYERS: [&str; 8] = [
+    "signing",
+    "host/authority",
+    "host/services",
+    "host/packages",
+    "host/kernel",
+    "host/assistant",
+    "host/gateway",
+    "host/cara",
+];
 
 /// Crates a component may use beside the SDK: no I/O, no clock, no randomness.
 const PURE: [&str; 14] = [

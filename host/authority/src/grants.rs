@@ -12,8 +12,13 @@ use crate::power::{Power, Powered};
 use crate::refusal::{Refusal, Rule};
 use crate::settings::Settings;
 use http::{Method, Uri};
+use std::fmt;
 use std::net::IpAddr;
 use url::Host;
+
+mod named;
+
+pub use named::{OwnSecret, Permit};
 
 /// Having a `Grants` tells you: these are the powers of one component that its binary imports, its signed manifest
 /// declares and the operator granted, with its settings and limits. Nothing else may be done in its name.
@@ -47,11 +52,29 @@ pub enum Reach {
     Loopback,
 }
 
-/// Having a `Destination` tells you: this component may send this method to this URL; if the host is an address, it
-/// fits the reach. What remains to be checked is every address its name resolves to (see [`Destination::admits`]).
+/// On whose behalf a request is sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Sender {
+    /// A component, by its grants.
+    Component(ComponentId),
+    /// The operator, who named the URL.
+    Operator,
+}
+
+impl fmt::Display for Sender {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Component(component) => write!(f, "component `{component}`"),
+            Self::Operator => f.write_str("cara"),
+        }
+    }
+}
+
+/// Having a `Destination` tells you: its sender may send this method to this URL; if the host is an address, it fits the
+/// reach. What remains to be checked is every address its name resolves to (see [`Destination::admits`]).
 #[derive(Debug, Clone)]
 pub struct Destination {
-    component: ComponentId,
+    sender: Sender,
     origin: Origin,
     method: Method,
     uri: Uri,
@@ -194,32 +217,24 @@ impl Grants {
         let reach = self.reach(&origin, &entry.origin)?;
         let uri = url.as_str().split('#').next().unwrap_or_default().parse();
         let uri = uri.map_err(|_| Refusal::new(Rule::Invalid, format!("`{origin}`: the URL cannot be sent")))?;
-        Ok(Destination { component: component.clone(), origin, method: method.clone(), uri, reach })
+        let sender = Sender::Component(component.clone());
+        Ok(Destination { sender, origin, method: method.clone(), uri, reach })
     }
 
     fn reach(&self, origin: &Origin, pattern: &OriginPattern) -> Result<Reach, Refusal> {
         if origin.is_loopback() && pattern.origin().is_some() {
             return Ok(Reach::Loopback);
         }
-        let refuse = |why: String| {
-            Refusal::new(Rule::Destination, format!("component `{}` may not reach `{origin}`: {why}", self.component))
-                .hint("only public hosts over `https`, or an `http` server on this machine named as base URL, are reached")
-        };
-        if origin.scheme() == Scheme::Http {
-            return Err(refuse("`http` is for this machine only".into()));
+        match not_public(origin) {
+            None => Ok(Reach::Public),
+            Some(why) => Err(Refusal::new(
+                Rule::Destination,
+                format!("component `{}` may not reach `{origin}`: {why}", self.component),
+            )
+            .hint(
+                "only public hosts over `https`, or an `http` server on this machine named as base URL, are reached",
+            )),
         }
-        match origin.host() {
-            Host::Domain(name) => {
-                address::public_name(name).map_err(|reason| refuse(format!("the name is {reason}")))?
-            }
-            Host::Ipv4(v4) => {
-                address::public((*v4).into()).map_err(|reason| refuse(format!("the address is {reason}")))?
-            }
-            Host::Ipv6(v6) => {
-                address::public((*v6).into()).map_err(|reason| refuse(format!("the address is {reason}")))?
-            }
-        }
-        Ok(Reach::Public)
     }
 
     fn unreachable(&self, origin: &Origin) -> Refusal {
@@ -231,6 +246,19 @@ impl Grants {
         }
         Refusal::new(Rule::Undeclared, text).hint("only a new version, signed with another manifest, can ask for more")
     }
+}
+
+/// Why an origin is none of the public internet; nothing when it is. Addresses behind a name are judged later.
+fn not_public(origin: &Origin) -> Option<String> {
+    if origin.scheme() == Scheme::Http {
+        return Some("`http` is for this machine only".into());
+    }
+    let (what, judged) = match origin.host() {
+        Host::Domain(name) => ("name", address::public_name(name)),
+        Host::Ipv4(v4) => ("address", address::public((*v4).into())),
+        Host::Ipv6(v6) => ("address", address::public((*v6).into())),
+    };
+    judged.err().map(|reason| format!("the {what} is {reason}"))
 }
 
 /// Whether a normalised path is one of the prefixes or below it; an encoded slash, backslash or dot could mean
@@ -274,8 +302,8 @@ impl Reach {
 
 impl Destination {
     /// Whose request it is.
-    pub fn component(&self) -> &ComponentId {
-        &self.component
+    pub fn sender(&self) -> &Sender {
+        &self.sender
     }
 
     /// Scheme, host and port.
@@ -301,9 +329,8 @@ impl Destination {
     /// Checks one address the host resolved to. All of them must pass before a connection is made to one.
     pub fn admits(&self, address: IpAddr) -> Result<(), Refusal> {
         let refuse = |why: &dyn std::fmt::Display| {
-            let (component, origin) = (&self.component, &self.origin);
-            let text =
-                format!("component `{component}` may not reach `{origin}`: it resolves to `{address}`, which is {why}");
+            let (sender, origin) = (&self.sender, &self.origin);
+            let text = format!("{sender} may not reach `{origin}`: it resolves to `{address}`, which is {why}");
             Refusal::new(Rule::Destination, text)
         };
         self.reach.admits(address).map_err(|reason| refuse(&reason))
@@ -324,7 +351,8 @@ impl SecretGrant {
     /// Whether it may be put into a request to this destination, at this place.
     pub fn admits(&self, destination: &Destination, place: Place) -> Result<(), Refusal> {
         let Self { component, name, .. } = self;
-        if destination.component() != component || !self.audience.iter().any(|to| to.matches(destination.origin())) {
+        let own = matches!(&destination.sender, Sender::Component(sender) if sender == component);
+        if !own || !self.audience.iter().any(|to| to.matches(destination.origin())) {
             let text = format!("secret `{name}` of component `{component}` may not go to `{}`", destination.origin());
             let audience: Vec<String> = self.audience.iter().map(|to| format!("`{to}`")).collect();
             return Err(

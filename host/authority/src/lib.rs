@@ -30,7 +30,7 @@ pub mod settings;
 
 pub use approval::{Approved, Binding, Ticket, ToolCall};
 pub use capability::Capability;
-pub use grants::{Destination, Grants, Reach, SecretGrant};
+pub use grants::{Destination, Grants, OwnSecret, Permit, Reach, SecretGrant, Sender};
 pub use id::{ApprovalId, ComponentId, PersonId, RuleId, RunId, SecretName, SessionId, SettingKey, ToolName};
 pub use interfaces::{Interfaces, Kind};
 pub use label::{Label, Source};

@@ -124,6 +124,18 @@ pub fn exists(path: &Path) -> Result<bool, FileError> {
     }
 }
 
+/// What is directly in a folder, sorted, at most so much of it; nothing when it is no folder. Follows symbolic links.
+pub fn entries(folder: &Path, most: usize) -> Result<Option<Vec<PathBuf>>, FileError> {
+    if !fs::metadata(folder).is_ok_and(|metadata| metadata.is_dir()) {
+        return Ok(None);
+    }
+    let listed = fs::read_dir(folder).map_err(failed("list", folder))?.take(most);
+    let mut paths =
+        listed.map(|entry| Ok(entry.map_err(failed("list", folder))?.path())).collect::<Result<Vec<_>, _>>()?;
+    paths.sort();
+    Ok(Some(paths))
+}
+
 /// Reads a whole file of at most `max` bytes; nothing when there is none. Follows symbolic links.
 pub fn read_capped(path: &Path, max: u64) -> Result<Option<Vec<u8>>, FileError> {
     let Some(file) = absent(open(path, false))? else { return Ok(None) };
@@ -216,6 +228,56 @@ pub fn try_lock(path: &Path) -> Result<Option<FileLock>, FileError> {
     }
 }
 
+/// Tells a file from another one at the same path: who writes it anew as a whole changes this.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stamp {
+    bytes: u64,
+    changed: (i64, i64),
+    file: u64,
+}
+
+/// The stamp of a file, if there is one. Follows no symbolic link.
+pub fn stamp(path: &Path) -> Result<Option<Stamp>, FileError> {
+    let metadata = absent(fs::symlink_metadata(path).map_err(failed("look at", path)))?;
+    Ok(metadata.map(|metadata| Stamp { bytes: metadata.len(), changed: changed(&metadata), file: inode(&metadata) }))
+}
+
+#[cfg(unix)]
+fn changed(metadata: &fs::Metadata) -> (i64, i64) {
+    use std::os::unix::fs::MetadataExt;
+    (metadata.mtime(), metadata.mtime_nsec())
+}
+
+#[cfg(unix)]
+fn inode(metadata: &fs::Metadata) -> u64 {
+    std::os::unix::fs::MetadataExt::ino(metadata)
+}
+
+#[cfg(windows)]
+fn changed(metadata: &fs::Metadata) -> (i64, i64) {
+    (std::os::windows::fs::MetadataExt::last_write_time(metadata).cast_signed(), 0)
+}
+
+#[cfg(windows)]
+fn inode(metadata: &fs::Metadata) -> u64 {
+    std::os::windows::fs::MetadataExt::creation_time(metadata)
+}
+
+/// The names of what is in a folder, sorted; none when there is no folder. Names that are not UTF-8 are left out.
+pub fn names(folder: &Path) -> Result<Vec<String>, FileError> {
+    let entries = match fs::read_dir(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries.map_err(failed("list", folder))?,
+    };
+    let mut names = Vec::new();
+    for entry in entries {
+        let name = entry.map_err(failed("list", folder))?.file_name();
+        names.extend(name.into_string());
+    }
+    names.sort();
+    Ok(names)
+}
+
 /// Removes a file; one that does not exist is removed already.
 pub fn remove(path: &Path) -> Result<(), FileError> {
     match fs::remove_file(path) {
@@ -279,7 +341,7 @@ fn open_with(mut options: fs::OpenOptions, path: &Path, private: bool) -> Result
     })
 }
 
-fn absent(opened: Result<File, FileError>) -> Result<Option<File>, FileError> {
+fn absent<T>(opened: Result<T, FileError>) -> Result<Option<T>, FileError> {
     match opened {
         Err(FileError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(None),
         other => other.map(Some),

@@ -77,6 +77,21 @@ impl Home {
         self.path.join("trust.toml")
     }
 
+    /// What is installed.
+    pub fn lock(&self) -> PathBuf {
+        self.path.join("cara.lock")
+    }
+
+    /// The folder of installed components, by digest.
+    pub fn packages_dir(&self) -> PathBuf {
+        self.path.join("packages")
+    }
+
+    /// The folder of the keys that components are signed with here.
+    pub fn signing_keys_dir(&self) -> PathBuf {
+        self.path.join("signing-keys")
+    }
+
     /// The configuration.
     pub fn config(&self) -> PathBuf {
         self.path.join("config.toml")

@@ -146,7 +146,7 @@ impl Exchange {
             return Err(self.seen());
         }
         if text.contains(PREFIX) {
-            let text = format!("component `{}` put a placeholder into {place}", self.destination.component());
+            let text = format!("{} put a placeholder into {place}", self.destination.sender());
             return Err(Refusal::new(Rule::Denied, text).hint(HOW));
         }
         Ok(())
@@ -171,20 +171,19 @@ impl Exchange {
 
     fn seen(&self) -> Refusal {
         // Which one is not said: a component could guess values and watch the answer.
-        let component = self.destination.component();
-        Refusal::new(Rule::Denied, format!("the request of component `{component}` holds a stored secret in the clear"))
-            .hint(HOW)
+        let sender = self.destination.sender();
+        Refusal::new(Rule::Denied, format!("the request of {sender} holds a stored secret in the clear")).hint(HOW)
     }
 
     fn disguised(&self) -> Refusal {
-        let component = self.destination.component();
-        Refusal::new(Rule::Denied, format!("component `{component}` encoded a placeholder"))
+        let sender = self.destination.sender();
+        Refusal::new(Rule::Denied, format!("{sender} encoded a placeholder"))
             .hint("put it in as it is; for `Authorization: Basic` use `secrets.basic`")
     }
 
     fn stale(&self) -> Refusal {
-        let component = self.destination.component();
-        Refusal::new(Rule::Denied, format!("component `{component}` used a placeholder that is not of this call"))
+        let sender = self.destination.sender();
+        Refusal::new(Rule::Denied, format!("{sender} used a placeholder that is not of this call"))
             .hint("ask for a new one in each call; it means nothing afterwards")
     }
 }

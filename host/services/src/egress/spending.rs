@@ -7,7 +7,7 @@ use crate::vault::SecretValue;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use cara_authority::manifest::Place;
-use cara_authority::{Destination, Refusal, Rule, SecretGrant};
+use cara_authority::{Destination, Permit, Refusal, Rule};
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use zeroize::Zeroizing;
@@ -28,7 +28,7 @@ struct Inner {
 #[derive(Clone)]
 pub(super) struct Issued {
     placeholder: String,
-    grant: SecretGrant,
+    permit: Permit,
     value: Arc<SecretValue>,
 }
 
@@ -39,37 +39,43 @@ impl Spending {
     }
 
     /// A placeholder for the value of that secret: random, of this call. Asking twice gives the same one.
-    pub fn issue(&self, grant: &SecretGrant, value: Arc<SecretValue>) -> Result<String, Refusal> {
+    pub fn issue(&self, permit: impl Into<Permit>, value: Arc<SecretValue>) -> Result<String, Refusal> {
         self.0.known.register(&value);
-        self.add(grant, value)
+        self.add(permit.into(), value)
     }
 
     /// A placeholder for base64("user:secret") (RFC 7617). A user with a colon or a control character is `invalid`.
-    pub fn issue_basic(&self, user: &str, grant: &SecretGrant, value: Arc<SecretValue>) -> Result<String, Refusal> {
+    pub fn issue_basic(
+        &self,
+        user: &str,
+        permit: impl Into<Permit>,
+        value: Arc<SecretValue>,
+    ) -> Result<String, Refusal> {
+        let permit = permit.into();
         if user.contains(':') || user.chars().any(char::is_control) || user.len() > 256 {
             let text =
-                format!("secret `{}`: the user has a colon, a control character or over 256 bytes", grant.name());
+                format!("secret `{}`: the user has a colon, a control character or over 256 bytes", permit.name());
             return Err(Refusal::new(Rule::Invalid, text));
         }
         self.0.known.register(&value);
         let pair = Zeroizing::new([user.as_bytes(), b":", value.expose()].concat());
         let basic = SecretValue::new(STANDARD.encode(&*pair).into_bytes())
-            .map_err(|_| Refusal::new(Rule::Invalid, format!("secret `{}` is too long for a header", grant.name())))?;
+            .map_err(|_| Refusal::new(Rule::Invalid, format!("secret `{}` is too long for a header", permit.name())))?;
         let basic = Arc::new(basic);
         self.0.known.register_derived(&basic);
-        self.add(grant, basic)
+        self.add(permit, basic)
     }
 
-    fn add(&self, grant: &SecretGrant, value: Arc<SecretValue>) -> Result<String, Refusal> {
+    fn add(&self, permit: Permit, value: Arc<SecretValue>) -> Result<String, Refusal> {
         let mut issued = self.issued();
-        if let Some(same) = issued.iter().find(|one| one.grant.name() == grant.name() && one.value == value) {
+        if let Some(same) = issued.iter().find(|one| one.permit.name() == permit.name() && one.value == value) {
             return Ok(same.placeholder.clone());
         }
         if issued.len() == MOST {
             return Err(Refusal::new(Rule::Limit, format!("a call holds at most {MOST} placeholders")));
         }
         let placeholder = self.0.known.seal().placeholder();
-        issued.push(Issued { placeholder: placeholder.clone(), grant: grant.clone(), value });
+        issued.push(Issued { placeholder: placeholder.clone(), permit, value });
         Ok(placeholder)
     }
 
@@ -81,9 +87,9 @@ impl Spending {
         place: Place,
     ) -> Result<Option<Spent>, Refusal> {
         let found = self.issued().iter().find(|one| one.placeholder.as_bytes() == placeholder).cloned();
-        let Some(Issued { grant, value, .. }) = found else { return Ok(None) };
-        grant.admits(destination, place)?;
-        Ok(Some(Spent { name: grant.name().to_string(), value }))
+        let Some(Issued { permit, value, .. }) = found else { return Ok(None) };
+        permit.admits(destination, place)?;
+        Ok(Some(Spent { name: permit.name(), value }))
     }
 
     /// Whether what follows the first byte of a decoded text is a placeholder of this call.
@@ -102,7 +108,7 @@ impl Spending {
 
     /// Whether a body to that destination may come out longer or shorter than the component wrote it.
     pub(super) fn changes_body(&self, destination: &Destination) -> bool {
-        self.issued().iter().any(|one| one.grant.admits(destination, Place::Body).is_ok())
+        self.issued().iter().any(|one| one.permit.admits(destination, Place::Body).is_ok())
     }
 
     /// Whether this process made a placeholder, in whatever call.

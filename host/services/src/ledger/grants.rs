@@ -21,12 +21,13 @@ pub struct Granted {
 }
 
 impl Granted {
-    fn at(&self, now_ms: u64) -> bool {
+    /// Whether it holds at this time.
+    pub fn holds(&self, now_ms: u64) -> bool {
         self.expires_ms.is_none_or(|expires_ms| now_ms < expires_ms)
     }
 
     fn covers(&self, now_ms: u64, expires_ms: Option<u64>) -> bool {
-        self.at(now_ms) && self.expires_ms.is_none_or(|own| expires_ms.is_some_and(|wanted| wanted <= own))
+        self.holds(now_ms) && self.expires_ms.is_none_or(|own| expires_ms.is_some_and(|wanted| wanted <= own))
     }
 }
 
@@ -39,7 +40,7 @@ impl Ledger {
         let mut connection = pool.acquire().await.map_err(|e| self.failed(e))?;
         let recorded = recorded(&mut connection, component).await.map_err(|e| self.failed(e))?;
         let now_ms = self.now_ms();
-        Ok(recorded.into_iter().filter(|grant| grant.at(now_ms)).map(|grant| grant.capability).collect())
+        Ok(recorded.into_iter().filter(|grant| grant.holds(now_ms)).map(|grant| grant.capability).collect())
     }
 
     /// Every recorded grant, expired ones too, by component and capability.

@@ -231,7 +231,8 @@ impl Ledger {
         &self.inner.path
     }
 
-    fn now_ms(&self) -> u64 {
+    /// The time by its clock, Unix milliseconds.
+    pub fn now_ms(&self) -> u64 {
         self.inner.clock.now_ms()
     }
 

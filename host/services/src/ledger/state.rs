@@ -32,6 +32,30 @@ impl Ledger {
         let (quota, component) = (grants.state()?, grants.component().clone());
         Ok(ComponentState { ledger: self.clone(), component, quota })
     }
+
+    /// Removes all that a component kept. Revisions go on above those there were, so that no writer of the same id takes
+    /// new values for old ones.
+    pub async fn forget_state(&self, component: &ComponentId) -> Result<(), LedgerError> {
+        let failed = |e| self.failed(e);
+        let mut change = self.change().await?;
+        let (highest,): (Option<i64>,) =
+            sqlx::query_as("SELECT MAX(revision) FROM component_state WHERE component = $1")
+                .bind(component.as_str())
+                .fetch_one(&mut *change.transaction)
+                .await
+                .map_err(failed)?;
+        for query in [
+            sqlx::query("UPDATE component_state_total SET floor = $2 WHERE component = $1 AND floor < $2")
+                .bind(component.as_str())
+                .bind(highest.unwrap_or(0)),
+            sqlx::query("UPDATE component_state_total SET bytes = 0 WHERE component = $1").bind(component.as_str()),
+            sqlx::query("DELETE FROM component_state WHERE component = $1").bind(component.as_str()),
+        ] {
+            query.execute(&mut *change.transaction).await.map_err(failed)?;
+        }
+        change.event("state-forgotten", component.as_str(), serde_json::json!({})).await?;
+        change.commit().await
+    }
 }
 
 impl ComponentState {
