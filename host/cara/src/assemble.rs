@@ -4,16 +4,17 @@
 use crate::boot::Cara;
 use crate::choose;
 use crate::config::OutputAction;
+use crate::live::LiveTools;
 use crate::outbound::Channels;
 use crate::show;
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use cara_assistant::lookout::Lookout;
 use cara_assistant::outbound::Outbound;
 use cara_assistant::run::Classifier;
-use cara_assistant::{Assistant, Desk, RunLimits, Toolbox};
+use cara_assistant::toolbox::Fixed;
+use cara_assistant::{Assistant, Desk, RunLimits, Tools};
+use cara_authority::ComponentId;
 use cara_authority::policy::Known;
-use cara_authority::{ComponentId, Grants};
-use cara_kernel::{Checked, Component};
 use serde_json::Value;
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,15 +32,19 @@ pub(crate) const CONSOLE: &str = "console";
 pub(crate) async fn assistant(cara: &Cara, named: &[ComponentId], tools: bool) -> Result<Assistant> {
     let records = cara.records().await?.clone();
     for id in named {
-        let checked = cara.checked(id)?.clone();
-        let settings = choose::settings(cara, &checked, &[])?;
+        let checked = cara.checked(id)?;
+        let settings = choose::settings(&cara.config, &checked, &[])?;
         choose::grant(cara, &checked, &settings, "--tool names it").await?;
     }
-    let mut toolbox = Toolbox::default();
-    for checked in if tools { enabled(cara).await? } else { Vec::new() } {
-        let (component, grants) = ready(cara, &checked).await?;
-        toolbox.add(&component, &grants)?;
+    for checked in cara.installed()?.usable.values().filter(|checked| !checked.manifest().tools().is_empty()) {
+        choose::use_environment(cara, checked);
     }
+    let tools: Arc<dyn Tools> = match tools {
+        true => Arc::new(LiveTools::new(cara.live())),
+        false => Arc::new(Fixed(Arc::default())),
+    };
+    // What cannot be offered together is better said now than in the middle of a conversation.
+    tools.now().await.map_err(|failure| anyhow!("{failure}"))?;
     let outbound: Arc<dyn Outbound> = Arc::new(Channels::new());
     check_policy(cara, &*outbound)?;
     let config = &cara.config;
@@ -56,7 +61,7 @@ pub(crate) async fn assistant(cara: &Cara, named: &[ComponentId], tools: bool) -
         desk: Desk::new(records.clone(), clock, patience),
         services: cara.services.clone(),
         records,
-        toolbox,
+        tools,
         policy: config.policy.clone(),
         budgets: config.budget.clone(),
         limits,
@@ -69,34 +74,12 @@ pub(crate) async fn assistant(cara: &Cara, named: &[ComponentId], tools: bool) -
     })
 }
 
-/// The tool components that may be used: those that ask for nothing, and those that something was granted to.
-pub(crate) async fn enabled(cara: &Cara) -> Result<Vec<Arc<Checked>>> {
-    let mut enabled = Vec::new();
-    for checked in cara.installed.values().filter(|checked| !checked.manifest().tools().is_empty()) {
-        let settings = choose::settings(cara, checked, &[])?;
-        let wishes = checked.manifest().wishes(&settings);
-        if wishes.is_empty() || !cara.ledger.granted(checked.manifest().id()).await?.is_empty() {
-            enabled.push(checked.clone());
-        }
-    }
-    Ok(enabled)
-}
-
-async fn ready(cara: &Cara, checked: &Arc<Checked>) -> Result<(Arc<Component>, Arc<Grants>)> {
-    let (manifest, id) = (checked.manifest(), checked.manifest().id());
-    let settings = choose::settings(cara, checked, &[])?;
-    choose::use_environment(cara, checked);
-    let granted = cara.ledger.granted(id).await?;
-    let order = cara.config.component.get(id).map(|config| config.limits.clone()).unwrap_or_default();
-    let grants = Arc::new(Grants::meet(manifest, checked.interfaces(), &granted, settings, &order));
-    Ok((cara.component(id).await?, grants))
-}
-
 /// Unknown names in the policy are errors, also for tools that are not switched on.
 pub(crate) fn check_policy(cara: &Cara, outbound: &dyn Outbound) -> Result<()> {
-    let tools = cara.installed.values().flat_map(|checked| checked.manifest().tools());
+    let installed = cara.installed()?;
+    let tools = installed.usable.values().flat_map(|checked| checked.manifest().tools());
     let tools: Vec<String> = tools.map(|tool| tool.name.to_string()).collect();
-    let components: Vec<String> = cara.installed.keys().map(ToString::to_string).collect();
+    let components: Vec<String> = installed.usable.keys().map(ToString::to_string).collect();
     let agents: Vec<String> = std::iter::once(AGENT.to_owned()).chain(cara.config.agent.keys().cloned()).collect();
     let channels: Vec<String> = std::iter::once(CONSOLE.to_owned()).chain(outbound.channels()).collect();
     let known = Known { tools: &tools, components: &components, agents: &agents, channels: &channels };
@@ -147,8 +130,9 @@ fn time_zone() -> Option<String> {
 }
 
 /// Says which tools the model has, in one line.
-pub(crate) fn say_tools(assistant: &Assistant) {
-    let names: Vec<&str> = assistant.toolbox.all().map(|offered| offered.tool.name.as_str()).collect();
+pub(crate) async fn say_tools(assistant: &Assistant) {
+    let Ok(toolbox) = assistant.tools.now().await else { return };
+    let names: Vec<&str> = toolbox.all().map(|offered| offered.tool.name.as_str()).collect();
     if !names.is_empty() {
         show::note(&format!("tools: {} · `cara tools list` shows more", names.join(", ")));
     }

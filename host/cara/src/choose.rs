@@ -2,6 +2,8 @@
 
 use crate::boot::Cara;
 use crate::cli::{ProviderChoice, SettingArgument};
+use crate::config::Config;
+use crate::live::LiveComponent;
 use crate::show;
 use anyhow::{Context, Result, anyhow, bail};
 use cara_assistant::{ModelName, Provider};
@@ -36,32 +38,33 @@ pub(crate) async fn provider(cara: &Cara, choice: &ProviderChoice) -> Result<Pro
 
 /// The provider of that name, with what its manifest asks granted: naming it is the operator's act.
 pub(crate) async fn named(cara: &Cara, name: &ModelName, set: &[SettingArgument], act: &str) -> Result<Provider> {
-    let checked = cara.checked(&name.component)?.clone();
+    let checked = cara.checked(&name.component)?;
     let Some(declared) = checked.manifest().provider() else {
         bail!("component `{}` offers no models\nhint: `cara plugin list` shows the providers", name.component);
     };
-    let settings = settings(cara, &checked, set)?;
+    let resolved = settings(&cara.config, &checked, set)?;
     use_environment(cara, &checked);
-    grant(cara, &checked, &settings, act).await?;
+    grant(cara, &checked, &resolved, act).await?;
     let model = name.model.clone().unwrap_or_else(|| declared.default_model.clone());
-    ready(cara, &checked, settings, model).await
+    ready(cara, &checked, set, model).await
 }
 
 /// The first usable provider by rank, saying so in one line.
 async fn found(cara: &Cara) -> Result<Provider> {
+    let installed = cara.installed()?;
     let mut candidates: Vec<&Arc<Checked>> =
-        cara.installed.values().filter(|c| c.manifest().provider().is_some()).collect();
+        installed.usable.values().filter(|c| c.manifest().provider().is_some()).collect();
     candidates.sort_by_key(|checked| checked.manifest().provider().map(|provider| provider.rank));
     for checked in candidates {
         let (manifest, Some(declared)) = (checked.manifest(), checked.manifest().provider()) else { continue };
-        let settings = settings(cara, checked, &[])?;
+        let settings = settings(&cara.config, checked, &[])?;
         match declared.detect {
             Detect::Secret => {
                 let Some(why) = key_at_hand(cara, checked)? else { continue };
                 use_environment(cara, checked);
                 grant(cara, checked, &settings, &why).await?;
                 show::note(&format!("using {}:{} because {why}", manifest.id(), declared.default_model));
-                return ready(cara, checked, settings, declared.default_model.clone()).await;
+                return ready(cara, checked, &[], declared.default_model.clone()).await;
             }
             Detect::Port => {
                 if let Some(provider) = answering(cara, checked, settings).await? {
@@ -74,7 +77,7 @@ async fn found(cara: &Cara) -> Result<Provider> {
                     manifest.id()
                 );
                 show::note(&text);
-                return ready(cara, checked, settings, declared.default_model.clone()).await;
+                return ready(cara, checked, &[], declared.default_model.clone()).await;
             }
         }
     }
@@ -112,7 +115,7 @@ async fn answering(cara: &Cara, checked: &Arc<Checked>, settings: Settings) -> R
     let why = format!("a server answers at {place}");
     grant(cara, checked, &settings, &why).await?;
     show::note(&format!("using {}:{model}, served on this machine", manifest.id()));
-    ready(cara, checked, settings, model).await.map(Some)
+    ready(cara, checked, &[], model).await.map(Some)
 }
 
 /// Grants what the manifest asks with these settings, records it, and says what is new in one line.
@@ -130,17 +133,23 @@ pub(crate) async fn grant(cara: &Cara, checked: &Checked, settings: &Settings, a
     Ok(())
 }
 
-/// Loads the component and meets its grants.
-async fn ready(cara: &Cara, checked: &Arc<Checked>, settings: Settings, model: String) -> Result<Provider> {
-    let (manifest, id) = (checked.manifest(), checked.manifest().id());
-    let granted = if manifest.wishes(&settings).is_empty() { Vec::new() } else { cara.ledger.granted(id).await? };
-    let order = cara.config.component.get(id).map(|config| config.limits.clone()).unwrap_or_default();
-    let grants = Arc::new(Grants::meet(manifest, checked.interfaces(), &granted, settings, &order));
+/// A model of the component, which is met with its grants at each call.
+async fn ready(cara: &Cara, checked: &Arc<Checked>, set: &[SettingArgument], model: String) -> Result<Provider> {
+    let id = checked.manifest().id().clone();
     unlock(cara, checked).await?;
-    let component = cara.component(id).await?;
+    cara.component(&id).await?;
     let facts = facts::facts(cara, checked, &model)?;
     let (context_tokens, price) = (facts.context_tokens, facts.price);
-    Ok(Provider { component, grants, services: cara.services.clone(), model, context_tokens, price })
+    let component = Arc::new(LiveComponent { live: cara.live(), id: id.clone(), set: set.to_vec() });
+    Ok(Provider { id, component, services: cara.services.clone(), model, context_tokens, price })
+}
+
+/// Whether a model is offered the tools of a component: of those that ask for nothing, and those that something was
+/// granted to.
+pub(crate) fn offers_tools(config: &Config, checked: &Checked, granted: &[Capability]) -> Result<bool> {
+    let manifest = checked.manifest();
+    let asks_nothing = || Ok::<_, anyhow::Error>(manifest.wishes(&settings(config, checked, &[])?).is_empty());
+    Ok(!manifest.tools().is_empty() && (!granted.is_empty() || asks_nothing()?))
 }
 
 /// Opens the vault now if one of the component's secrets is in it, so that a password is asked for before the turn.
@@ -157,9 +166,9 @@ async fn unlock(cara: &Cara, checked: &Checked) -> Result<()> {
 }
 
 /// The component's settings: `--set` over the environment over the configuration over the manifest's defaults.
-pub(crate) fn settings(cara: &Cara, checked: &Checked, set: &[SettingArgument]) -> Result<Settings> {
+pub(crate) fn settings(config: &Config, checked: &Checked, set: &[SettingArgument]) -> Result<Settings> {
     let manifest = checked.manifest();
-    let configured = cara.config.component.get(manifest.id()).map(|config| config.settings.clone());
+    let configured = config.component.get(manifest.id()).map(|config| config.settings.clone());
     let mut values: BTreeMap<String, Value> = configured.unwrap_or_default();
     for setting in manifest.setting_keys() {
         for variable in &setting.env {

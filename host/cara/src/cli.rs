@@ -6,7 +6,9 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 mod operator;
+mod plugin;
 pub(crate) use operator::*;
+pub(crate) use plugin::*;
 
 /// A personal AI assistant whose every provider and tool runs in a sandbox that you can inspect.
 #[derive(Debug, Parser)]
@@ -30,9 +32,24 @@ pub(crate) enum Command {
     /// Store, list and remove secrets such as API keys.
     #[command(subcommand)]
     Secrets(Secrets),
-    /// Show the installed components and what they may do.
+    /// Install, review, sign and manage components.
     #[command(subcommand)]
     Plugin(Plugin),
+    /// Say whose signatures count, and for which components.
+    #[command(subcommand)]
+    Trust(Trust),
+    /// Grant a component a power, for good or for a time.
+    Grant(Grant),
+    /// Take a power from a component; it counts from its next call on.
+    Revoke(Revoke),
+    /// Show what is granted to whom, since when, and by which act.
+    Grants {
+        /// Only those of this component.
+        component: Option<ComponentId>,
+        /// Print a JSON array.
+        #[arg(long)]
+        json: bool,
+    },
     /// Show the tools, and switch them on and off.
     #[command(subcommand)]
     Tools(Tools),
@@ -175,22 +192,4 @@ pub(crate) enum KdfName {
     Argon2id,
     /// PBKDF2-HMAC-SHA256, 600 000 rounds.
     Pbkdf2HmacSha256,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum Plugin {
-    /// List the installed components.
-    List {
-        /// Print a JSON array.
-        #[arg(long)]
-        json: bool,
-    },
-    /// Show one: version, digest, signer, imports, manifest, grants, limits.
-    Inspect {
-        /// The component's id.
-        id: String,
-        /// Print a JSON object.
-        #[arg(long)]
-        json: bool,
-    },
 }

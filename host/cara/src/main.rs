@@ -6,17 +6,21 @@
 
 mod assemble;
 mod boot;
+mod candidate;
 mod choose;
 mod cli;
 mod commands;
 mod config;
 mod content_key;
 mod layout;
+mod live;
 mod logging;
 mod outbound;
 mod passwords;
+mod plugins;
 mod process;
 mod prompt;
+mod review;
 mod show;
 mod when;
 

@@ -13,6 +13,10 @@ mod audit;
 mod explain;
 #[path = "commands/home.rs"]
 mod home;
+#[path = "commands/packages.rs"]
+mod packages;
+#[path = "commands/plugins.rs"]
+mod plugins;
 #[path = "commands/policy.rs"]
 mod policy;
 #[path = "commands/sessions.rs"]

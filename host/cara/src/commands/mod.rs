@@ -4,6 +4,7 @@ mod approvals;
 mod audit;
 mod chat;
 mod explain;
+mod grants;
 mod models;
 mod plugin;
 mod policy;
@@ -12,6 +13,7 @@ mod secrets;
 mod sessions;
 mod tools;
 mod transcript;
+mod trust;
 mod usage;
 
 pub(crate) use chat::lock;
@@ -36,6 +38,10 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode> {
             Command::Models(models) => models::run(&cara, models).await,
             Command::Secrets(secrets) => secrets::run(&cara, secrets).await,
             Command::Plugin(plugin) => plugin::run(&cara, plugin).await,
+            Command::Trust(trust) => trust::run(&cara, trust).await,
+            Command::Grant(grant) => grants::grant(&cara, grant).await,
+            Command::Revoke(revoke) => grants::revoke(&cara, revoke).await,
+            Command::Grants { component, json } => grants::list(&cara, component.as_ref(), json).await,
             Command::Tools(tools) => tools::run(&cara, tools).await,
             Command::Sessions(sessions) => sessions::run(&cara, sessions).await,
             Command::Approvals(approvals) => approvals::run(&cara, approvals).await,

@@ -4,6 +4,7 @@ use crate::boot::Cara;
 use crate::cli::Models;
 use crate::{choose, show};
 use anyhow::{Result, anyhow};
+use cara_assistant::Thinker;
 use cara_assistant::text::harmless;
 use serde::Serialize;
 use std::process::ExitCode;
@@ -20,12 +21,11 @@ struct Row {
 /// Runs the command.
 pub(crate) async fn run(cara: &Cara, models: Models) -> Result<ExitCode> {
     let provider = choose::provider(cara, &models.provider).await?;
-    let returned = provider.component.models(&provider.grants, &provider.services).await?;
-    let offered = returned.answer.map_err(|error| match returned.refusals.first() {
-        Some(refusal) => anyhow!("{}\n{refusal}", error.message),
-        None => anyhow!(error.message),
+    let offered = provider.models().await.map_err(|failure| match failure.refusals.first() {
+        Some(refusal) => anyhow!("{}\n{refusal}", failure.message),
+        None => anyhow!(failure.message),
     })?;
-    let id = provider.component.id();
+    let id = &provider.id;
     let rows = offered.into_iter().map(|model| Row {
         model: format!("{id}:{}", harmless(&model.id)),
         name: harmless(&model.name).into_owned(),

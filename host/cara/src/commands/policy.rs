@@ -102,7 +102,7 @@ async fn explain_call(cara: &Cara, asked: &PolicyExplain) -> Result<()> {
 /// The component whose tool it is.
 fn offering(cara: &Cara, tool: &ToolName) -> Result<Arc<Checked>> {
     let has = |checked: &&Arc<Checked>| checked.manifest().tools().iter().any(|offered| offered.name == *tool);
-    let found = cara.installed.values().find(has).cloned();
+    let found = cara.installed()?.usable.values().find(has).cloned();
     found.ok_or_else(|| anyhow!("no installed component offers a tool `{tool}`\nhint: `cara tools list` shows them"))
 }
 
@@ -136,7 +136,7 @@ async fn call(cara: &Cara, checked: &Arc<Checked>, asked: &PolicyExplain) -> Res
         };
         return Ok((tool, call));
     };
-    let settings = choose::settings(cara, checked, &[])?;
+    let settings = choose::settings(&cara.config, checked, &[])?;
     let grants = Grants::meet(manifest, checked.interfaces(), &[], settings, &Default::default());
     let mut toolbox = Toolbox::default();
     toolbox.add(&cara.component(id).await?, &Arc::new(grants))?;

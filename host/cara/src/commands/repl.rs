@@ -4,7 +4,7 @@ use super::chat::{Talk, lock};
 use crate::assemble;
 use crate::boot::Cara;
 use crate::{choose, show};
-use anyhow::Result;
+use anyhow::{Result, anyhow};
 use cara_assistant::desk::answer_request;
 use cara_assistant::explain::{asked, explain};
 use cara_assistant::text::harmless;
@@ -53,7 +53,7 @@ pub(crate) async fn run(cara: &Cara, mut talk: Talk) -> Result<ExitCode> {
     std::thread::spawn(cara_assistant::guards::prepare);
     let mut last = Last::default();
     show::note(&format!("cara {} · {} · /help shows the commands", env!("CARGO_PKG_VERSION"), full_name(&talk)));
-    assemble::say_tools(&talk.assistant);
+    assemble::say_tools(&talk.assistant).await;
     loop {
         let (history, prompt) = (cara.home.history(), prompt(&talk));
         let (back, read) = tokio::task::spawn_blocking(move || read_line(editor, &history, &prompt)).await?;
@@ -96,7 +96,7 @@ async fn obey(cara: &Cara, talk: &mut Talk, last: &mut Last, command: &str, rest
             talk.thinker = Arc::new(choose::named(cara, &name, &[], "/model names it").await?);
             show::note(&format!("now {}", full_name(talk)));
         }
-        "/tools" => tools(talk),
+        "/tools" => tools(talk).await?,
         "/attach" => {
             let id = talk.attach(Path::new(rest)).await?;
             show::note(&format!("attached as {id}; it goes with the next message"));
@@ -151,13 +151,15 @@ async fn turn(talk: &mut Talk, last: &mut Last, text: &str) -> Result<()> {
     Ok(())
 }
 
-fn tools(talk: &Talk) {
-    for offered in talk.assistant.toolbox.all() {
+async fn tools(talk: &Talk) -> Result<()> {
+    let toolbox = talk.assistant.tools.now().await.map_err(|failure| anyhow!("{failure}"))?;
+    for offered in toolbox.all() {
         let effects: Vec<&str> = offered.tool.effects.iter().map(|effect| effect.name()).collect();
         let effects = if effects.is_empty() { "computes".to_owned() } else { effects.join(", ") };
         show::line(&format!("  {:22} {:12} {effects}", offered.tool.name.as_str(), offered.component.id().as_str()));
     }
     show::note("`cara tools enable COMPONENT` switches more on");
+    Ok(())
 }
 
 /// `/approve`, `/approve ID`, `/approve ID no reason`.

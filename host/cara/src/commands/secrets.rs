@@ -46,7 +46,7 @@ fn identify(cara: &Cara, text: &str) -> Result<SecretId> {
 
 async fn set(cara: &Cara, text: &str) -> Result<()> {
     let id = identify(cara, text)?;
-    let checked = cara.checked(&id.component)?.clone();
+    let checked = cara.checked(&id.component)?;
     let secrets = checked.manifest().secrets();
     let Some(declared) = secrets.iter().find(|secret| secret.name == id.name) else {
         let names: Vec<String> = secrets.iter().map(|secret| format!("`{}/{}`", id.component, secret.name)).collect();
@@ -62,7 +62,7 @@ async fn set(cara: &Cara, text: &str) -> Result<()> {
     });
     let kind = stored.await??;
     show::note(&format!("stored `{id}` in the {kind}"));
-    let settings = choose::settings(cara, &checked, &[])?;
+    let settings = choose::settings(&cara.config, &checked, &[])?;
     choose::grant(cara, &checked, &settings, "its key was stored").await
 }
 
@@ -76,8 +76,9 @@ struct Row {
 async fn list(cara: &Cara, json: bool) -> Result<()> {
     let vault = cara.vault.clone();
     let (ids, kind) = spawn_blocking(move || -> Result<_> { Ok((vault.list()?, vault.kind()?)) }).await??;
+    let installed = cara.installed()?;
     let label = |id: &SecretId| {
-        let secrets = cara.installed.get(&id.component)?.manifest().secrets();
+        let secrets = installed.usable.get(&id.component)?.manifest().secrets();
         secrets.iter().find(|secret| secret.name == id.name).map(|secret| secret.label.clone())
     };
     let rows = ids.iter().map(|id| Row { secret: id.to_string(), store: kind.to_string(), label: label(id) });

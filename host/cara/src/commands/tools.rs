@@ -47,7 +47,7 @@ fn with_tools(cara: &Cara, ids: &[ComponentId]) -> Result<Vec<Arc<Checked>>> {
         if checked.manifest().tools().is_empty() {
             bail!("component `{id}` offers no tools\nhint: `cara tools list` shows those that do");
         }
-        found.push(checked.clone());
+        found.push(checked);
     }
     Ok(found)
 }
@@ -60,12 +60,12 @@ struct Powers {
 
 impl Powers {
     async fn of(cara: &Cara, checked: &Checked) -> Result<Self> {
-        let settings = choose::settings(cara, checked, &[])?;
+        let settings = choose::settings(&cara.config, checked, &[])?;
         let asked = checked.manifest().wishes(&settings);
         Ok(Self { asked, granted: cara.ledger.granted(checked.manifest().id()).await? })
     }
 
-    /// As `assemble::enabled` has it: those that ask for nothing, and those that something was granted to.
+    /// As `choose::offers_tools` has it.
     fn are_on(&self) -> bool {
         self.asked.is_empty() || !self.granted.is_empty()
     }
@@ -102,7 +102,7 @@ struct Row {
 
 async fn list(cara: &Cara, json: bool) -> Result<()> {
     let mut rows = Vec::new();
-    for checked in cara.installed.values().filter(|checked| !checked.manifest().tools().is_empty()) {
+    for checked in cara.installed()?.usable.values().filter(|checked| !checked.manifest().tools().is_empty()) {
         let powers = Powers::of(cara, checked).await?;
         let id = checked.manifest().id();
         for tool in checked.manifest().tools() {
@@ -163,7 +163,7 @@ async fn enable(cara: &Cara, checked: &Checked) -> Result<()> {
     if before.asked.iter().all(|wish| before.granted.contains(wish)) {
         show::note(&format!("`{id}` was on already"));
     }
-    let settings = choose::settings(cara, checked, &[])?;
+    let settings = choose::settings(&cara.config, checked, &[])?;
     choose::grant(cara, checked, &settings, "cara tools enable").await?;
     say_missing_secrets(cara, checked).await
 }

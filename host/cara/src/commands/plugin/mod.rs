@@ -1,11 +1,16 @@
 //! `cara plugin`: what is installed, who signed it, what it may do.
 
+mod install;
+mod keys;
+mod manage;
+
 use crate::boot::Cara;
 use crate::cli::Plugin;
-use crate::{choose, show};
+use crate::{choose, layout, show};
 use anyhow::Result;
 use cara_authority::{ComponentId, Grants};
 use cara_kernel::Checked;
+use cara_packages::lock::{Entry, Pinned};
 use serde::Serialize;
 use std::process::ExitCode;
 
@@ -14,6 +19,18 @@ pub(crate) async fn run(cara: &Cara, plugin: Plugin) -> Result<ExitCode> {
     match plugin {
         Plugin::List { json } => list(cara, json).await?,
         Plugin::Inspect { id, json } => inspect(cara, &ComponentId::parse(&id)?, json).await?,
+        Plugin::Review { what, against, json } => return manage::review(cara, &what, against.as_ref(), json).await,
+        Plugin::Install(install) => install::install(cara, install).await?,
+        Plugin::Update(update) => install::update(cara, update).await?,
+        Plugin::Rollback { id } => manage::rollback(cara, &id).await?,
+        Plugin::Enable { id } => manage::switch(cara, &id, true).await?,
+        Plugin::Disable { id } => manage::switch(cara, &id, false).await?,
+        Plugin::Remove { id, state } => manage::remove(cara, &id, state).await?,
+        Plugin::Search { words, index, json } => manage::search(cara, &words, &index, json).await?,
+        Plugin::Push { file, to, user } => manage::push(cara, &file, &to, user).await?,
+        Plugin::Keygen { name, file } => keys::keygen(cara, &name, file.as_deref()).await?,
+        Plugin::Sign { file, key } => keys::sign(cara, &file, &key).await?,
+        Plugin::Verify { file, json } => keys::verify(cara, &file, json)?,
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -28,11 +45,23 @@ struct Row {
     digest: String,
     summary: String,
     granted: Vec<String>,
+    /// What it came from; none when it is built in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    from: Option<String>,
+    /// A newer version that asks for more and waits.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    waiting: Option<String>,
+    /// Why it cannot be used, when it cannot.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    problem: Option<String>,
 }
 
 async fn row(cara: &Cara, checked: &Checked) -> Result<Row> {
     let (manifest, package) = (checked.manifest(), checked.package());
     let granted = cara.ledger.granted(manifest.id()).await?;
+    let installed = cara.installed()?;
+    let entry = installed.lock.0.get(manifest.id());
+    let pinned = entry.and_then(|entry| entry.active.as_ref());
     Ok(Row {
         id: manifest.id().to_string(),
         version: manifest.version().to_string(),
@@ -41,21 +70,52 @@ async fn row(cara: &Cara, checked: &Checked) -> Result<Row> {
         digest: package.digest().to_string(),
         summary: manifest.summary().to_owned(),
         granted: granted.iter().map(ToString::to_string).collect(),
+        from: pinned.map(|pinned| pinned.from.clone()),
+        waiting: entry.and_then(|entry| entry.waiting.as_ref()).map(|pinned| pinned.version.to_string()),
+        problem: None,
     })
+}
+
+/// One that is installed and cannot be used: what `cara.lock` knows of it.
+fn unusable(id: &ComponentId, entry: Option<&Entry>, problem: &str) -> Row {
+    let active = entry.and_then(|entry| entry.active.as_ref());
+    let of = |text: fn(&Pinned) -> String| active.map(text).unwrap_or_default();
+    Row {
+        id: id.to_string(),
+        version: of(|active| active.version.to_string()),
+        kinds: Vec::new(),
+        signer: of(|active| active.signer.clone()),
+        digest: of(|active| active.digest.to_string()),
+        summary: String::new(),
+        granted: Vec::new(),
+        from: active.map(|active| active.from.clone()),
+        waiting: None,
+        problem: Some(problem.to_owned()),
+    }
 }
 
 async fn list(cara: &Cara, json: bool) -> Result<()> {
     let mut rows = Vec::new();
-    for checked in cara.installed.values() {
+    let installed = cara.installed()?;
+    for checked in installed.usable.values() {
         rows.push(row(cara, checked).await?);
     }
+    for (id, problem) in &installed.broken {
+        rows.push(unusable(id, installed.lock.0.get(id), problem));
+    }
+    rows.sort_by(|a, b| a.id.cmp(&b.id));
     if json {
         show::line(&serde_json::to_string_pretty(&rows)?);
         return Ok(());
     }
     let cells = rows.into_iter().map(|row| {
         let powers = if row.granted.is_empty() { "-".to_owned() } else { row.granted.len().to_string() };
-        vec![row.id, row.version, row.kinds.join(", "), row.signer, powers, row.summary]
+        let told = match (&row.problem, &row.waiting) {
+            (Some(problem), _) => layout::cut(problem.lines().next().unwrap_or_default(), 40),
+            (None, Some(waiting)) => format!("{waiting} waits: `cara plugin update {}`", row.id),
+            (None, None) => layout::cut(&row.summary, 40),
+        };
+        vec![row.id, row.version, row.kinds.join(", "), row.signer, powers, told]
     });
     show::table(&["ID", "VERSION", "KIND", "SIGNER", "GRANTS", "SUMMARY"], &cells.collect::<Vec<_>>());
     Ok(())
@@ -76,8 +136,8 @@ struct Inspection {
 }
 
 async fn inspect(cara: &Cara, id: &ComponentId, json: bool) -> Result<()> {
-    let checked = cara.checked(id)?;
-    let settings = choose::settings(cara, checked, &[])?;
+    let checked = &*cara.checked(id)?;
+    let settings = choose::settings(&cara.config, checked, &[])?;
     let (manifest, package, interfaces) = (checked.manifest(), checked.package(), checked.interfaces());
     let order = cara.config.component.get(id).map(|config| config.limits.clone()).unwrap_or_default();
     let asks = manifest.wishes(&settings).iter().map(ToString::to_string).collect();

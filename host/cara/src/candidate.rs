@@ -1,0 +1,160 @@
+//! A package that somebody offers: fetched, and looked at from every side
+//! before anything of it is kept.
+
+use crate::boot::Cara;
+use crate::show;
+use anyhow::{Context, Result, anyhow, bail};
+use cara_authority::asks::{Fact, facts};
+use cara_authority::{ComponentId, Interfaces, Manifest};
+use cara_kernel::Checked;
+use cara_packages::imitation::imitated;
+use cara_packages::{Access, Deadlines, Reference, fetch};
+use cara_signing::{Bundle, Package, TrustStore, VerifyError, verify};
+use semver::Version;
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+/// A package as it came, with what is known of it.
+pub(crate) struct Candidate {
+    /// The package. Reading it proved nothing.
+    pub(crate) package: Package,
+    /// The signature file that is used: the first that verifies, else the first.
+    pub(crate) bundle: String,
+    /// What was named, without the digest of what came.
+    pub(crate) from: Reference,
+    pub(crate) manifest: Manifest,
+    pub(crate) interfaces: Interfaces,
+    /// How long fetching took.
+    pub(crate) fetched: Duration,
+}
+
+impl Candidate {
+    /// Fetches a package, through the gate, and reads it.
+    pub(crate) async fn fetch(cara: &Cara, reference: &Reference) -> Result<Self> {
+        let bar = show::bytes("fetching");
+        let progress = |progress: cara_packages::Progress| {
+            bar.set_length(progress.of.unwrap_or(progress.bytes));
+            bar.set_position(progress.bytes);
+        };
+        let access = Access {
+            egress: &cara.services.egress,
+            credentials: &cara_packages::Credentials::Anonymous,
+            deadlines: Deadlines::FETCH,
+            progress: &progress,
+        };
+        let fetched = fetch(reference, access).await;
+        bar.finish_and_clear();
+        let fetched = fetched?;
+        let package = Package::read(fetched.wasm)?;
+        let trust = cara.plugins.trusted()?;
+        let bundle = best(&package, fetched.bundles, &trust)?;
+        Self::read(package, bundle, reference.clone(), fetched.took)
+    }
+
+    /// One that is installed.
+    pub(crate) fn installed(checked: &Checked, bundle: String, from: Reference) -> Result<Self> {
+        Self::read(Package::clone(checked.package()), bundle, from, Duration::ZERO)
+    }
+
+    /// One that is kept in the store.
+    pub(crate) fn stored(package: Package, bundle: String, from: Reference) -> Result<Self> {
+        Self::read(package, bundle, from, Duration::ZERO)
+    }
+
+    fn read(package: Package, bundle: String, from: Reference, fetched: Duration) -> Result<Self> {
+        let manifest = Manifest::parse(package.manifest())?;
+        let interfaces = Interfaces::read(package.bytes())?;
+        Ok(Self { package, bundle, from, manifest, interfaces, fetched })
+    }
+
+    /// Its id.
+    pub(crate) fn id(&self) -> &ComponentId {
+        self.manifest.id()
+    }
+
+    /// What it asks for.
+    pub(crate) fn facts(&self) -> BTreeSet<Fact> {
+        facts(&self.manifest, &self.interfaces)
+    }
+
+    /// Verifies and checks it: the way to something that may be loaded.
+    pub(crate) fn checked(&self, trust: &TrustStore, floor: Option<&Version>) -> Result<Checked> {
+        let bundle = Bundle::from_json(&self.bundle)?;
+        let verified = verify(self.package.clone(), &bundle, trust, floor).map_err(with_cure)?;
+        Ok(Checked::new(verified)?)
+    }
+
+    /// Refuses a name that is the host's own, or looks like that of something else.
+    pub(crate) fn check_name(&self, cara: &Cara) -> Result<()> {
+        let id = self.id();
+        if id.as_str() == "cara" || id.as_str().starts_with("cara-") {
+            bail!("component `{id}` has a name that is cara's own\nhint: its author has to give it another id");
+        }
+        let installed = cara.installed()?;
+        let names = installed.usable.keys().chain(installed.lock.0.keys()).map(ComponentId::as_str);
+        if let Some(other) = imitated(id.as_str(), names) {
+            bail!(
+                "component `{id}` looks like `{other}`, which is installed, and is another one\n\
+                 hint: if you want both, its author has to give it another id"
+            );
+        }
+        Ok(())
+    }
+
+    /// Refuses tools whose names another component has already.
+    pub(crate) fn check_tools(&self, cara: &Cara) -> Result<()> {
+        for (id, other) in &cara.installed()?.usable {
+            let names =
+                |tool: &&cara_authority::manifest::Tool| other.manifest().tools().iter().any(|o| o.name == tool.name);
+            if let Some(tool) = self.manifest.tools().iter().find(names).filter(|_| id != self.id()) {
+                bail!(
+                    "`{}` offers a tool `{}`, and so does `{id}`\nhint: switch that one off first: `cara plugin disable {id}`",
+                    self.id(),
+                    tool.name
+                );
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The first signature file that verifies; when none does, the first, so that its error is told.
+fn best(package: &Package, bundles: Vec<String>, trust: &TrustStore) -> Result<String> {
+    let verifies = |text: &&String| {
+        Bundle::from_json(text).is_ok_and(|bundle| verify(package.clone(), &bundle, trust, None).is_ok())
+    };
+    let found = bundles.iter().find(verifies).or(bundles.first()).cloned();
+    found.ok_or_else(|| {
+        anyhow!("`{}` has no signature\nhint: its author has to sign it: `cara plugin sign`", package.id())
+    })
+}
+
+/// The library knows the trust store; the program knows the command.
+pub(crate) fn with_cure(error: VerifyError) -> anyhow::Error {
+    match &error {
+        VerifyError::NobodyTrusted { id, key } | VerifyError::UnknownKey { id, key } => anyhow!(
+            "component `{id}` is signed by key `{key}`, which is not trusted\n\
+             hint: if you know its author, get the key from them and run `cara trust add NAME KEYFILE --may {id}`"
+        ),
+        VerifyError::Older { id, .. } => {
+            let id = id.clone();
+            anyhow::Error::new(error).context(format!("`{id}` would be downgraded; `--allow-downgrade` does it anyway"))
+        }
+        _ => anyhow::Error::new(error),
+    }
+}
+
+/// Reads what was typed. A path becomes absolute: it is kept, and read again from another folder.
+pub(crate) fn reference(text: &str) -> Result<Reference> {
+    let reference = Reference::parse(text)?;
+    let Reference::File(_) = &reference else { return Ok(reference) };
+    let absolute = std::path::absolute(text)?;
+    let absolute = absolute.to_str().with_context(|| format!("`{}` is not UTF-8", absolute.display()))?;
+    Ok(Reference::parse(absolute)?)
+}
+
+/// The signature file of something built in.
+pub(crate) fn built_in_bundle(id: &ComponentId) -> Result<String> {
+    let embedded = cara_bundle::components().iter().find(|embedded| embedded.id == id.as_str());
+    Ok(embedded.with_context(|| format!("`{id}` is not built in"))?.bundle_json.to_owned())
+}

@@ -1,0 +1,195 @@
+//! The commands for components: installing, reviewing, signing, trusting,
+//! granting.
+
+use cara_authority::ComponentId;
+use cara_authority::limits::Time;
+use clap::{Args, Subcommand};
+use semver::Version;
+use std::path::PathBuf;
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Plugin {
+    /// List the installed components.
+    List {
+        /// Print a JSON array.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show one: version, digest, signer, imports, manifest, grants, limits.
+    Inspect {
+        /// The component's id.
+        id: String,
+        /// Print a JSON object.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show what a person needs to decide about a package; exits with 1 when it could not be installed.
+    Review {
+        /// A file, folder, URL, `oci://` reference, or the id of an installed component.
+        what: String,
+        /// Compare with this version instead of the one in use.
+        #[arg(long, value_name = "VERSION")]
+        against: Option<Version>,
+        /// Print a JSON object.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Fetch a package, verify it, review it, ask for its grants, and use it from the next call on.
+    Install(Install),
+    /// Fetch newer versions from where each came from. What asks for more than before waits for you.
+    Update(Update),
+    /// Return to the version that was in use before.
+    Rollback {
+        /// The component.
+        id: ComponentId,
+    },
+    /// Switch a component on again.
+    Enable {
+        /// The component.
+        id: ComponentId,
+    },
+    /// Switch a component off; it stays installed.
+    Disable {
+        /// The component.
+        id: ComponentId,
+    },
+    /// Remove an installed component and what was granted to it. What is built in under its id returns.
+    Remove {
+        /// The component.
+        id: ComponentId,
+        /// Remove what it kept between calls, too.
+        #[arg(long)]
+        state: bool,
+    },
+    /// Find components in an index.
+    Search {
+        /// Words that its id or summary must have.
+        words: Vec<String>,
+        /// The index: a file, URL or `oci://` reference.
+        #[arg(long, value_name = "REF", env = "CARA_PLUGIN_INDEX")]
+        index: String,
+        /// Print a JSON array.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Put a signed package into an OCI registry.
+    Push {
+        /// The package, its signature file beside it.
+        file: PathBuf,
+        /// Where to: `oci://registry/repository:tag`.
+        to: String,
+        /// The user to log in as; the password is read from a prompt or stdin.
+        #[arg(long, value_name = "NAME")]
+        user: Option<String>,
+    },
+    /// Make a key to sign with. The secret part goes into the vault, or a file; the public part is printed.
+    Keygen {
+        /// What to call it.
+        name: String,
+        /// Keep the secret part in this file instead of the vault (PKCS#8 PEM, mode 0600).
+        #[arg(long, value_name = "PATH")]
+        file: Option<PathBuf>,
+    },
+    /// Sign a package: writes `FILE.sigstore.json`.
+    Sign {
+        /// The package.
+        file: PathBuf,
+        /// The name of a key in the vault, or the path of a PEM file.
+        #[arg(long, value_name = "NAME|PATH")]
+        key: String,
+    },
+    /// Check a package's signature against whom you trust.
+    Verify {
+        /// The package, its signature file beside it.
+        file: PathBuf,
+        /// Print a JSON object.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Install {
+    /// A file, folder, URL or `oci://` reference.
+    pub(crate) from: String,
+    #[command(flatten)]
+    pub(crate) consent: Consent,
+    /// Install although a newer version was here before.
+    #[arg(long)]
+    pub(crate) allow_downgrade: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Update {
+    /// The components; all that were installed when none is named.
+    pub(crate) ids: Vec<ComponentId>,
+    #[command(flatten)]
+    pub(crate) consent: Consent,
+}
+
+/// How a person agrees when nobody can be asked.
+#[derive(Debug, Args, Clone)]
+pub(crate) struct Consent {
+    /// Agree to everything the review shows.
+    #[arg(long, conflicts_with = "grants")]
+    pub(crate) yes: bool,
+    /// Agree, and grant only what this TOML file lists: `grants = ["http https://api.example.com", "state"]`.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) grants: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Trust {
+    /// Trust a key to sign components.
+    Add {
+        /// What to call whoever has it.
+        name: String,
+        /// The public key: a PEM file.
+        key: PathBuf,
+        /// What it may sign: an id, a prefix with `*`, or `*`. May be repeated.
+        #[arg(long = "may", value_name = "PATTERN", required = true)]
+        may: Vec<String>,
+    },
+    /// List whom you trust, for what, since when, and what was revoked.
+    List {
+        /// Print a JSON object.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Trust a key no more; what it signed is not used from the next call on.
+    Remove {
+        /// Its name, or the beginning of its id.
+        name: String,
+    },
+    /// Revoke for good: a key id of 64 hex digits, or a component's digest `sha256:...`.
+    Revoke {
+        /// What is revoked.
+        what: String,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Grant {
+    /// The component.
+    pub(crate) component: ComponentId,
+    /// What: `http https://api.example.com`, `secret api-key`, `state`, or a power such as `memory`.
+    #[arg(required = true, num_args = 1..)]
+    pub(crate) capability: Vec<String>,
+    /// For how long: `30m`, at most `24h` as `1440m`; for good when left out.
+    #[arg(long = "for", value_name = "TIME", value_parser = time)]
+    pub(crate) lasts: Option<Time>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Revoke {
+    /// The component.
+    pub(crate) component: ComponentId,
+    /// What; everything when left out.
+    pub(crate) capability: Vec<String>,
+}
+
+fn time(text: &str) -> Result<Time, serde::de::value::Error> {
+    use serde::Deserialize;
+    use serde::de::IntoDeserializer;
+    Time::deserialize(text.into_deserializer())
+}

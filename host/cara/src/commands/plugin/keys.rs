@@ -1,0 +1,106 @@
+//! `cara plugin keygen`, `sign`, `verify`.
+
+use super::manage::{beside, signature_path};
+use crate::boot::Cara;
+use crate::candidate::with_cure;
+use crate::{layout, show};
+use anyhow::{Context, Result, anyhow, bail};
+use cara_authority::{ComponentId, SecretName};
+use cara_services::files;
+use cara_services::vault::{SecretId, SecretValue};
+use cara_signing::{Bundle, Package, SecretKey, sign as signed, verify as verified};
+use serde_json::json;
+use std::path::Path;
+use tokio::task::spawn_blocking;
+
+/// Under which keys are in the vault; no component has this id.
+const KEYS: &str = "cara-signing";
+
+/// The largest key file, bytes.
+const LARGEST: u64 = 4 * 1024;
+
+/// `cara plugin keygen`.
+pub(super) async fn keygen(cara: &Cara, name: &str, file: Option<&Path>) -> Result<()> {
+    let key = SecretKey::generate()?;
+    let (public, pem) = (key.public(), key.to_pem());
+    match file {
+        Some(path) => {
+            if !files::create_private(path, pem.as_bytes())? {
+                bail!(
+                    "`{}` is there already\nhint: choose another path; a key that is lost cannot be made again",
+                    path.display()
+                );
+            }
+            show::note(&format!("the secret part is in `{}`", path.display()));
+        }
+        None => {
+            let (vault, id) = (cara.vault.clone(), in_vault(name)?);
+            let value = SecretValue::new(pem.as_bytes().to_vec())?;
+            let kind = spawn_blocking(move || {
+                if vault.get(&id)?.is_some() {
+                    bail!("a key with this name is there already\nhint: choose another name");
+                }
+                vault.set(&id, value)?;
+                Ok(vault.kind()?)
+            });
+            show::note(&format!("the secret part is in the {}", kind.await??));
+        }
+    }
+    show::note(&format!(
+        "key {}; who trusts it runs `cara trust add {name} FILE --may PATTERN` with this:",
+        public.id()
+    ));
+    show::line(public.to_pem().trim_end());
+    Ok(())
+}
+
+fn in_vault(name: &str) -> Result<SecretId> {
+    let name = SecretName::parse(name).context("a key's name is like a secret's: `my-key`")?;
+    Ok(SecretId { component: ComponentId::parse(KEYS)?, name })
+}
+
+/// A key of the vault, or of a file when the name is a path.
+async fn key(cara: &Cara, name: &str) -> Result<SecretKey> {
+    if name.contains(['/', '\\']) || name.ends_with(".pem") {
+        let path = Path::new(name);
+        let bytes = files::read_private(path, LARGEST)?.ok_or_else(|| anyhow!("`{name}` does not exist"))?;
+        let bytes = zeroize::Zeroizing::new(bytes);
+        let pem = std::str::from_utf8(&bytes).with_context(|| format!("`{name}` is no PEM file"))?;
+        return Ok(SecretKey::from_pem(pem)?);
+    }
+    let (vault, id) = (cara.vault.clone(), in_vault(name)?);
+    let value = spawn_blocking(move || vault.get(&id)).await??;
+    let value =
+        value.ok_or_else(|| anyhow!("there is no key `{name}`\nhint: `cara plugin keygen {name}` makes one"))?;
+    Ok(SecretKey::from_pem(std::str::from_utf8(value.expose())?)?)
+}
+
+/// `cara plugin sign`.
+pub(super) async fn sign(cara: &Cara, file: &Path, name: &str) -> Result<()> {
+    let bytes = files::read_capped(file, Package::MAX_BYTES as u64)?;
+    let bytes = bytes.ok_or_else(|| anyhow!("`{}` does not exist", file.display()))?;
+    let package = Package::read(bytes)?;
+    // What nobody could install is not worth a signature.
+    let manifest = cara_authority::Manifest::parse(package.manifest())?;
+    cara_authority::Interfaces::read(package.bytes())?.agree(&manifest)?;
+    let bundle = signed(&package, &key(cara, name).await?).to_json();
+    let path = signature_path(file);
+    files::write_private_atomic(&path, bundle.as_bytes())?;
+    show::note(&format!("signed `{}` {} in `{}`", package.id(), package.version(), path.display()));
+    Ok(())
+}
+
+/// `cara plugin verify`.
+pub(super) fn verify(cara: &Cara, file: &Path, json: bool) -> Result<()> {
+    let (wasm, bundle) = beside(file)?;
+    let package = Package::read(wasm)?;
+    let (id, version, digest) = (package.id().to_string(), package.version().to_string(), package.digest());
+    let bundle = Bundle::from_json(&bundle)?;
+    let verified = verified(package, &bundle, &cara.plugins.trusted()?, None).map_err(with_cure)?;
+    let signer = verified.signer_name();
+    if json {
+        return layout::json(&json!({ "id": id, "version": version, "digest": digest, "signer": signer }));
+    }
+    show::line(&format!("`{id}` {version} is signed by `{signer}`, who is trusted for it"));
+    Ok(())
+}

@@ -1,0 +1,114 @@
+//! What may be called now: installed, switched on and granted at this
+//! moment, so that a change counts from the next call on.
+
+use crate::choose;
+use crate::cli::SettingArgument;
+use crate::config::Config;
+use crate::plugins::{Installed, Plugins};
+use anyhow::Result;
+use cara_assistant::thinker::Granted;
+use cara_assistant::{Failure, Toolbox, Tools};
+use cara_authority::{Capability, ComponentId, Grants};
+use cara_kernel::{Checked, Component};
+use cara_services::ledger::Ledger;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// All that says what may be called.
+#[derive(Clone)]
+pub(crate) struct Live {
+    pub(crate) plugins: Arc<Plugins>,
+    pub(crate) ledger: Arc<Ledger>,
+    pub(crate) config: Arc<Config>,
+}
+
+impl Live {
+    /// What each component is granted now.
+    async fn granted(&self) -> Result<BTreeMap<ComponentId, Vec<Capability>>> {
+        let now_ms = self.ledger.now_ms();
+        let mut granted: BTreeMap<ComponentId, Vec<Capability>> = BTreeMap::new();
+        for grant in self.ledger.grants().await?.into_iter().filter(|grant| grant.holds(now_ms)) {
+            granted.entry(grant.component).or_default().push(grant.capability);
+        }
+        Ok(granted)
+    }
+
+    fn meet(&self, checked: &Checked, granted: &[Capability], set: &[SettingArgument]) -> Result<Arc<Grants>> {
+        let manifest = checked.manifest();
+        let settings = choose::settings(&self.config, checked, set)?;
+        let order = self.config.component.get(manifest.id()).map(|config| config.limits.clone()).unwrap_or_default();
+        Ok(Arc::new(Grants::meet(manifest, checked.interfaces(), granted, settings, &order)))
+    }
+}
+
+/// One component with what is granted to it.
+pub(crate) struct LiveComponent {
+    pub(crate) live: Live,
+    pub(crate) id: ComponentId,
+    /// Settings of this run.
+    pub(crate) set: Vec<SettingArgument>,
+}
+
+#[async_trait::async_trait]
+impl Granted for LiveComponent {
+    async fn now(&self) -> Result<(Arc<Component>, Arc<Grants>), Failure> {
+        let now = async {
+            let checked = self.live.plugins.checked(&self.id)?;
+            let granted = self.live.ledger.granted(&self.id).await?;
+            let grants = self.live.meet(&checked, &granted, &self.set)?;
+            Ok::<_, anyhow::Error>((self.live.plugins.component(&self.id).await?, grants))
+        };
+        now.await.map_err(|error| Failure::own("plugin", format!("{error:#}")))
+    }
+}
+
+/// The tools that are switched on.
+pub(crate) struct LiveTools {
+    live: Live,
+    last: Mutex<Option<Last>>,
+}
+
+/// What the toolbox was made of, so that it is only made anew when that changes.
+struct Last {
+    installed: Arc<Installed>,
+    granted: BTreeMap<ComponentId, Vec<Capability>>,
+    toolbox: Arc<Toolbox>,
+}
+
+impl LiveTools {
+    pub(crate) fn new(live: Live) -> Self {
+        Self { live, last: Mutex::default() }
+    }
+
+    async fn look(&self) -> Result<Arc<Toolbox>> {
+        let (installed, granted) = (self.live.plugins.now()?, self.live.granted().await?);
+        if let Some(last) = &*self.last()
+            && Arc::ptr_eq(&last.installed, &installed)
+            && last.granted == granted
+        {
+            return Ok(last.toolbox.clone());
+        }
+        let mut toolbox = Toolbox::default();
+        for (id, checked) in &installed.usable {
+            let granted = granted.get(id).map(Vec::as_slice).unwrap_or_default();
+            if choose::offers_tools(&self.live.config, checked, granted)? {
+                let grants = self.live.meet(checked, granted, &[])?;
+                toolbox.add(&self.live.plugins.component(id).await?, &grants)?;
+            }
+        }
+        let toolbox = Arc::new(toolbox);
+        *self.last() = Some(Last { installed, granted, toolbox: toolbox.clone() });
+        Ok(toolbox)
+    }
+
+    fn last(&self) -> std::sync::MutexGuard<'_, Option<Last>> {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[async_trait::async_trait]
+impl Tools for LiveTools {
+    async fn now(&self) -> Result<Arc<Toolbox>, Failure> {
+        self.look().await.map_err(|error| Failure::own("plugin", format!("{error:#}")))
+    }
+}

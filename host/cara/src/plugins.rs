@@ -1,0 +1,321 @@
+//! What is installed: built in, or kept in the store. Followed while it changes.
+//!
+//! ```text
+//! cara.lock, trust.toml ─→ stamps ─→ Installed (verified, checked) ─→ Component (loaded by its first call)
+//!       ▲                                                                   │
+//!       └──────────────── roll back ◄── a new version's first calls fail ◄──┘
+//! ```
+
+use crate::show;
+use anyhow::{Context, Result, anyhow};
+use cara_authority::ComponentId;
+use cara_bundle::Embedded;
+use cara_kernel::{Checked, CompiledCache, Component, Fault, Kernel, Watch};
+use cara_packages::lock::{Entry, Lock, Pinned};
+use cara_packages::store::{Stamp, Store};
+use cara_services::files;
+use cara_services::home::Home;
+use cara_services::ledger::Ledger;
+use cara_signing::{Bundle, Digest, Package, TrustStore, TrustedKey, verify};
+use serde_json::json;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+/// The key that is trusted for what is built in has this name.
+pub(crate) const BUILT_IN: &str = "built-in";
+
+/// The installed components, followed while they change.
+pub(crate) struct Plugins {
+    store: Store,
+    trust: PathBuf,
+    kernel: Kernel,
+    cache: Arc<CompiledCache>,
+    ledger: Arc<Ledger>,
+    built_in: BTreeMap<ComponentId, Arc<Checked>>,
+    now: RwLock<Arc<Installed>>,
+    /// By digest, so that a version keeps its breaker when others change.
+    components: Mutex<BTreeMap<Digest, Arc<Component>>>,
+}
+
+/// What is installed at a moment.
+pub(crate) struct Installed {
+    stamps: Stamps,
+    /// Those that may be called.
+    pub(crate) usable: BTreeMap<ComponentId, Arc<Checked>>,
+    /// Those that may not, and why.
+    pub(crate) broken: BTreeMap<ComponentId, String>,
+    /// What was installed, whatever became of it.
+    pub(crate) lock: Lock,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Stamps {
+    lock: Stamp,
+    trust: Option<files::Stamp>,
+}
+
+impl Plugins {
+    /// Verifies everything that is installed. Nothing is compiled yet.
+    pub(crate) fn open(home: &Home, kernel: Kernel, cache: Arc<CompiledCache>, ledger: Arc<Ledger>) -> Result<Self> {
+        let (store, trust) = (Store::of(home), home.trust());
+        let built_in = built_in(&trusted(&trust, true)?)?;
+        let stamps = Stamps { lock: store.stamp()?, trust: files::stamp(&trust)? };
+        let installed = read(&store, &trust, stamps, &built_in, &BTreeMap::new())?;
+        let (now, components) = (RwLock::new(Arc::new(installed)), Mutex::default());
+        Ok(Self { store, trust, kernel, cache, ledger, built_in, now, components })
+    }
+
+    /// The store.
+    pub(crate) fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// The kernel that loads them, and the cache of compiled code.
+    pub(crate) fn engine(&self) -> (&Kernel, &Arc<CompiledCache>) {
+        (&self.kernel, &self.cache)
+    }
+
+    /// Whom the operator trusts; the key of what is built in too.
+    pub(crate) fn trusted(&self) -> Result<TrustStore> {
+        trusted(&self.trust, true)
+    }
+
+    /// What is installed now. When nothing changed, this costs two looks at files' metadata.
+    pub(crate) fn now(&self) -> Result<Arc<Installed>> {
+        let stamps = Stamps { lock: self.store.stamp()?, trust: files::stamp(&self.trust)? };
+        let before = self.now.read().unwrap_or_else(PoisonError::into_inner).clone();
+        if before.stamps == stamps {
+            return Ok(before);
+        }
+        let installed = Arc::new(read(&self.store, &self.trust, stamps, &self.built_in, &before.usable)?);
+        let mut components = self.components.lock().unwrap_or_else(PoisonError::into_inner);
+        components.retain(|digest, _| installed.usable.values().any(|checked| checked.package().digest() == *digest));
+        drop(components);
+        *self.now.write().unwrap_or_else(PoisonError::into_inner) = installed.clone();
+        Ok(installed)
+    }
+
+    /// An installed component.
+    pub(crate) fn checked(&self, id: &ComponentId) -> Result<Arc<Checked>> {
+        let now = self.now()?;
+        if let Some(checked) = now.usable.get(id) {
+            return Ok(checked.clone());
+        }
+        if let Some(why) = now.broken.get(id) {
+            return Err(anyhow!("component `{id}` cannot be used: {why}"));
+        }
+        let known: Vec<String> = now.usable.keys().map(|id| format!("`{id}`")).collect();
+        Err(anyhow!("component `{id}` is not installed\nhint: installed are {}", known.join(", ")))
+    }
+
+    /// What is built in under this id, whatever was installed in its place.
+    pub(crate) fn built_in(&self, id: &ComponentId) -> Option<&Arc<Checked>> {
+        self.built_in.get(id)
+    }
+
+    /// A component as it is to be called now. When its code must be compiled first, all others' is too, in parallel, with
+    /// a progress bar.
+    pub(crate) async fn component(self: &Arc<Self>, id: &ComponentId) -> Result<Arc<Component>> {
+        let checked = self.checked(id)?;
+        let digest = checked.package().digest();
+        if let Some(component) = self.kept(&digest) {
+            return Ok(component);
+        }
+        if !self.kernel.is_compiled(&checked, &self.cache) {
+            self.compile_all().await?;
+        }
+        let trial = self.now()?.lock.0.get(id).is_some_and(|entry| entry.trial.is_some());
+        let watch = trial.then(|| -> Arc<dyn Watch> {
+            Arc::new(Trial { plugins: Arc::downgrade(self), id: id.clone(), digest, over: AtomicUsize::new(0) })
+        });
+        let component = Component::lazy(&self.kernel, checked, self.cache.clone(), watch);
+        let mut components = self.components.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(components.entry(digest).or_insert(component).clone())
+    }
+
+    fn kept(&self, digest: &Digest) -> Option<Arc<Component>> {
+        self.components.lock().unwrap_or_else(PoisonError::into_inner).get(digest).cloned()
+    }
+
+    async fn compile_all(&self) -> Result<()> {
+        let now = self.now()?;
+        let missing: Vec<_> =
+            now.usable.values().filter(|checked| !self.kernel.is_compiled(checked, &self.cache)).collect();
+        let bar = show::progress(missing.len() as u64, "preparing components");
+        let mut tasks = tokio::task::JoinSet::new();
+        for checked in missing {
+            let (kernel, cache, checked) = (self.kernel.clone(), self.cache.clone(), checked.clone());
+            tasks.spawn_blocking(move || kernel.compile(&checked, &cache));
+        }
+        while let Some(compiled) = tasks.join_next().await {
+            compiled??;
+            bar.inc(1);
+        }
+        bar.finish_and_clear();
+        Ok(())
+    }
+}
+
+/// A new version on trial: its first faults bring the one before it back.
+struct Trial {
+    plugins: std::sync::Weak<Plugins>,
+    id: ComponentId,
+    digest: Digest,
+    over: AtomicUsize,
+}
+
+#[async_trait::async_trait]
+impl Watch for Trial {
+    async fn ended(&self, fault: Option<&Fault>) {
+        if self.over.load(Ordering::Relaxed) != 0 {
+            return;
+        }
+        let Some(plugins) = self.plugins.upgrade() else { return };
+        let ended = match fault {
+            None => self.passed(&plugins),
+            Some(fault) => self.failed(&plugins, fault).await,
+        };
+        match ended {
+            Ok(true) => self.over.store(1, Ordering::Relaxed),
+            Ok(false) => {}
+            Err(error) => {
+                tracing::warn!(component = %self.id, %error, "the trial of a new version was not written down")
+            }
+        }
+    }
+}
+
+impl Trial {
+    /// The entry, while it is this version that is on trial.
+    fn entry<'a>(&self, lock: &'a mut Lock) -> Option<&'a mut Entry> {
+        let entry = lock.0.get_mut(&self.id)?;
+        let active = entry.active.as_ref().is_some_and(|active| active.digest == self.digest);
+        (active && entry.trial.is_some()).then_some(entry)
+    }
+
+    fn passed(&self, plugins: &Plugins) -> Result<bool> {
+        let mut change = plugins.store.change()?;
+        let Some(entry) = self.entry(&mut change.lock) else { return Ok(true) };
+        let left = entry.trial.unwrap_or(1).saturating_sub(1);
+        entry.trial = (left > 0).then_some(left);
+        change.commit()?;
+        Ok(left == 0)
+    }
+
+    async fn failed(&self, plugins: &Plugins, fault: &Fault) -> Result<bool> {
+        let mut change = plugins.store.change()?;
+        let Some(entry) = self.entry(&mut change.lock) else { return Ok(true) };
+        let new = entry.active.as_ref().map(|pinned| pinned.version.to_string()).unwrap_or_default();
+        let Some(old) = entry.roll_back().map(|pinned| pinned.version.to_string()) else { return Ok(true) };
+        change.commit()?;
+        let detail = json!({ "from": new, "to": old, "by": "trial", "fault": fault.to_string() });
+        plugins.ledger.append("plugin-rolled-back", self.id.as_str(), detail).await?;
+        show::note(&format!("`{}` {new} failed in its first calls ({}); {old} is back", self.id, fault.cause()));
+        Ok(true)
+    }
+}
+
+/// Whom the operator trusts; with the key this build was signed with, for the ids of what is built in.
+fn trusted(path: &std::path::Path, and_built_in: bool) -> Result<TrustStore> {
+    let text = files::read_capped(path, TrustStore::MAX_BYTES as u64)?.unwrap_or_default();
+    let text = String::from_utf8(text).with_context(|| format!("`{}` is not UTF-8", path.display()))?;
+    let mut store = TrustStore::from_toml(&text).with_context(|| format!("`{}` cannot be used", path.display()))?;
+    if and_built_in {
+        let ids = cara_bundle::components().iter().map(|built_in| built_in.id.parse());
+        let key = cara_signing::PublicKey::from_pem(cara_bundle::public_key())?;
+        store.add(TrustedKey::new(key, BUILT_IN, ids.collect::<Result<Vec<_>, _>>()?)?)?;
+    }
+    Ok(store)
+}
+
+/// Verifies what is built in, on all cores: its digests are most of the time of a start.
+fn built_in(trust: &TrustStore) -> Result<BTreeMap<ComponentId, Arc<Checked>>> {
+    let all = cara_bundle::components();
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let next = AtomicUsize::new(0);
+    let work = || {
+        let mut checked = Vec::new();
+        while let Some(embedded) = all.get(next.fetch_add(1, Ordering::Relaxed)) {
+            checked.push(embedded_one(embedded, trust)?);
+        }
+        Ok::<_, anyhow::Error>(checked)
+    };
+    let parts = std::thread::scope(|scope| {
+        let others: Vec<_> = (1..threads.min(all.len())).map(|_| scope.spawn(work)).collect();
+        let own = work();
+        let others = others.into_iter().map(|thread| thread.join().expect("a panic here is a bug"));
+        std::iter::once(own).chain(others).collect::<Result<Vec<_>>>()
+    })?;
+    Ok(parts.into_iter().flatten().map(|checked| (checked.manifest().id().clone(), Arc::new(checked))).collect())
+}
+
+fn embedded_one(embedded: &Embedded, trust: &TrustStore) -> Result<Checked> {
+    let package = Package::read(embedded.component()?)?;
+    let bundle = Bundle::from_json(embedded.bundle_json)?;
+    Ok(Checked::new(verify(package, &bundle, trust, None)?)?)
+}
+
+/// Reads the lock and verifies what it names; what `before` has already is not read again.
+fn read(
+    store: &Store,
+    trust: &std::path::Path,
+    stamps: Stamps,
+    built_in: &BTreeMap<ComponentId, Arc<Checked>>,
+    before: &BTreeMap<ComponentId, Arc<Checked>>,
+) -> Result<Installed> {
+    let (lock, _) = store.read()?;
+    let trust = trusted(trust, true)?;
+    let mut usable = built_in.clone();
+    let mut broken = BTreeMap::new();
+    for (id, entry) in &lock.0 {
+        let Some(active) = &entry.active else {
+            if !entry.enabled {
+                usable.remove(id);
+                broken.insert(id.clone(), switched_off(id));
+            }
+            continue;
+        };
+        usable.remove(id);
+        if !entry.enabled {
+            broken.insert(id.clone(), switched_off(id));
+            continue;
+        }
+        match stored(store, &trust, id, active, before) {
+            Ok(checked) => {
+                usable.insert(id.clone(), checked);
+            }
+            Err(error) => {
+                broken.insert(id.clone(), error.to_string());
+            }
+        }
+    }
+    Ok(Installed { stamps, usable, broken, lock })
+}
+
+fn switched_off(id: &ComponentId) -> String {
+    format!("it is switched off\nhint: `cara plugin enable {id}` switches it on")
+}
+
+/// An installed version, verified now: by who is trusted now, and not by who was when it was installed.
+fn stored(
+    store: &Store,
+    trust: &TrustStore,
+    id: &ComponentId,
+    pinned: &Pinned,
+    before: &BTreeMap<ComponentId, Arc<Checked>>,
+) -> Result<Arc<Checked>> {
+    let kept = before.get(id).filter(|checked| checked.package().digest() == pinned.digest);
+    let stored = store.get(&pinned.digest)?;
+    let package = Package::read(stored.wasm)?;
+    let verified = verify(package, &Bundle::from_json(&stored.bundle)?, trust, Some(&pinned.version))?;
+    if let Some(kept) = kept {
+        return Ok(kept.clone());
+    }
+    let checked = Checked::new(verified)?;
+    if checked.manifest().id() != id {
+        return Err(anyhow!("`cara.lock` has it under `{id}`, it is `{}`", checked.manifest().id()));
+    }
+    Ok(Arc::new(checked))
+}
