@@ -36,7 +36,11 @@ impl Cara {
     pub(crate) fn start(log: Option<&str>) -> Result<Self> {
         let known = KnownSecrets::new();
         crate::logging::start(log, &known)?;
-        let home = Home::locate(std::env::var_os("CARA_HOME").filter(|value| !value.is_empty()))?;
+        Self::at(Home::locate(std::env::var_os("CARA_HOME").filter(|value| !value.is_empty()))?, known)
+    }
+
+    /// Starts all parts in this home.
+    pub(crate) fn at(home: Home, known: KnownSecrets) -> Result<Self> {
         let config = Config::read(&home.config())?;
         let clock = Clock::system();
         let ledger = Arc::new(Ledger::lazy(home.ledger(), clock, local_key(home.path(), "audit")?));

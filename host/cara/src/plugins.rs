@@ -319,3 +319,6 @@ fn stored(
     }
     Ok(Arc::new(checked))
 }
+
+#[cfg(test)]
+mod tests;

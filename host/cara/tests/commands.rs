@@ -25,3 +25,5 @@ mod sessions;
 mod tools;
 #[path = "commands/usage.rs"]
 mod usage;
+#[path = "commands/wasm.rs"]
+mod wasm;

@@ -90,6 +90,17 @@ impl Home {
         self.command(arguments).output().unwrap()
     }
 
+    /// Runs it, and kills it after so long.
+    pub(crate) fn killed(&self, arguments: &[&str], after: Duration) {
+        let mut child = self.command(arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let until = Instant::now() + after;
+        while Instant::now() < until && child.try_wait().unwrap().is_none() {
+            std::thread::yield_now();
+        }
+        let _ = child.kill();
+        child.wait().unwrap();
+    }
+
     /// What it prints when it works.
     #[track_caller]
     pub(crate) fn ok(&self, arguments: &[&str]) -> String {

@@ -1,7 +1,7 @@
 //! `cara plugin`, `trust`, `grant`: the life of a stranger's component.
 
 use super::home::{CLOCK, HELLO, Home};
-use super::packages::package;
+use super::wasm::package;
 use serde_json::Value;
 
 /// A stranger's clock: that of this project under another name.

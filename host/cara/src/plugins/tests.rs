@@ -1,0 +1,116 @@
+//! Versions alternate while calls are made: none fails, none is mixed.
+#![allow(clippy::unwrap_used)]
+
+use super::*;
+use crate::boot::Cara;
+use cara_authority::Grants;
+use cara_services::egress::KnownSecrets;
+use cara_signing::{SecretKey, sign};
+use jiff::Timestamp;
+use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::time::Duration;
+
+#[path = "../../tests/commands/wasm.rs"]
+mod wasm;
+
+const ID: &str = "echo";
+const SWAPS: usize = 100;
+
+/// A home whose operator trusts a key, and two versions signed with it in the store.
+fn two_versions(home: &Home) -> [Pinned; 2] {
+    let key = SecretKey::generate().unwrap();
+    let mut trust = TrustStore::empty();
+    trust.add(TrustedKey::new(key.public(), "acme", vec!["*".parse().unwrap()]).unwrap()).unwrap();
+    files::write_private_atomic(&home.trust(), trust.to_toml().as_bytes()).unwrap();
+    let store = Store::of(home);
+    ["1.0.0", "1.1.0"].map(|version| {
+        let line = format!("version = \"{version}\"");
+        let changes = [("id = \"rehearsal\"", "id = \"echo\""), ("version = \"0.1.0\"", line.as_str())];
+        let package = Package::read(wasm::package("rehearsal", &changes)).unwrap();
+        let bundle = sign(&package, &key);
+        let verified = verify(package, &bundle, &trust, None).unwrap();
+        let pinned = Pinned {
+            version: version.parse().unwrap(),
+            digest: verified.digest(),
+            signer: "acme".into(),
+            key: key.public().id().to_hex(),
+            from: "./echo.wasm".into(),
+            since: Timestamp::UNIX_EPOCH,
+        };
+        let mut change = store.change().unwrap();
+        change.put(&verified, &bundle.to_json()).unwrap();
+        change.lock.entry(&ComponentId::parse(ID).unwrap()).activate(pinned.clone());
+        change.commit().unwrap();
+        pinned
+    })
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn versions_alternate_under_load_and_no_call_fails() {
+    let folder = tempfile::tempdir().unwrap();
+    let home = Home::at(folder.path()).unwrap();
+    files::write_private_atomic(&home.config(), b"[vault]\nstore = \"file\"\n").unwrap();
+    let versions = two_versions(&home);
+    let cara = Arc::new(Cara::at(home.clone(), KnownSecrets::new()).unwrap());
+    let id = ComponentId::parse(ID).unwrap();
+    // Both are compiled before the load begins, as `cara plugin install` does it.
+    for pinned in &versions {
+        let stored = cara.plugins.store().get(&pinned.digest).unwrap();
+        let bundle = Bundle::from_json(&stored.bundle).unwrap();
+        let trust = cara.plugins.trusted().unwrap();
+        let checked =
+            Checked::new(verify(Package::read(stored.wasm).unwrap(), &bundle, &trust, None).unwrap()).unwrap();
+        let (kernel, cache) = cara.plugins.engine();
+        kernel.compile(&checked, cache).unwrap();
+    }
+    let over = Arc::new(AtomicBool::new(false));
+    let calls: Arc<[AtomicU64; 2]> = Arc::default();
+    let callers = (0..4).map(|_| {
+        let (cara, over, calls, versions, id) =
+            (cara.clone(), over.clone(), calls.clone(), versions.clone(), id.clone());
+        tokio::spawn(async move {
+            let mut tick = tokio::time::interval(Duration::from_millis(20));
+            while !over.load(Ordering::Relaxed) {
+                tick.tick().await;
+                let component = cara.plugins.component(&id).await.unwrap();
+                let checked = component.checked();
+                let settings = checked.manifest().settings(&BTreeMap::new()).unwrap();
+                let order = Default::default();
+                let grants = Grants::meet(checked.manifest(), checked.interfaces(), &[], settings, &order);
+                let called = component.models(&Arc::new(grants), &cara.services).await.unwrap();
+                assert!(!called.answer.unwrap().is_empty());
+                // What was called is what the lock named when it was asked for, whole.
+                let at = versions.iter().position(|pinned| pinned.digest == checked.package().digest()).unwrap();
+                assert_eq!(checked.manifest().version(), &versions[at].version);
+                calls[at].fetch_add(1, Ordering::Relaxed);
+            }
+        })
+    });
+    let callers: Vec<_> = callers.collect();
+    for swap in 0..SWAPS {
+        let before = [&calls[0], &calls[1]].map(|count| count.load(Ordering::Relaxed));
+        let next = versions[swap % 2].clone();
+        tokio::task::spawn_blocking({
+            let (store, id, next) = (cara.plugins.store().clone(), id.clone(), next.clone());
+            move || {
+                let mut change = store.change().unwrap();
+                change.lock.entry(&id).activate(next);
+                change.commit().unwrap();
+            }
+        })
+        .await
+        .unwrap();
+        // It takes over: the next calls are of the new version.
+        let component = cara.plugins.component(&id).await.unwrap();
+        assert_eq!(component.checked().package().digest(), next.digest);
+        while calls[swap % 2].load(Ordering::Relaxed) == before[swap % 2] {
+            tokio::task::yield_now().await;
+        }
+    }
+    over.store(true, Ordering::Relaxed);
+    for caller in callers {
+        caller.await.unwrap();
+    }
+    assert!(calls.iter().all(|count| count.load(Ordering::Relaxed) >= SWAPS as u64 / 2));
+    assert_eq!(files::names(&home.packages_dir()).unwrap().len(), 4, "two versions, each with its signature");
+}
