@@ -11,6 +11,7 @@ mod choose;
 mod cli;
 mod commands;
 mod config;
+mod conformance;
 mod content_key;
 mod layout;
 mod live;

@@ -3,7 +3,11 @@
 //!
 //! A scripted provider stands in for the model (docs/rehearsal-script.md); nothing leaves the machine.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test that cannot go on fails, one that is skipped says so"
+)]
 
 #[path = "commands/approvals.rs"]
 mod approvals;
@@ -15,10 +19,15 @@ mod explain;
 mod home;
 #[path = "commands/packages.rs"]
 mod packages;
+#[cfg(unix)]
+#[path = "commands/plugin_kill.rs"]
+mod plugin_kill;
 #[path = "commands/plugins.rs"]
 mod plugins;
 #[path = "commands/policy.rs"]
 mod policy;
+#[path = "commands/registry.rs"]
+mod registry;
 #[path = "commands/sessions.rs"]
 mod sessions;
 #[path = "commands/tools.rs"]

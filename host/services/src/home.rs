@@ -87,11 +87,6 @@ impl Home {
         self.path.join("packages")
     }
 
-    /// The folder of the keys that components are signed with here.
-    pub fn signing_keys_dir(&self) -> PathBuf {
-        self.path.join("signing-keys")
-    }
-
     /// The configuration.
     pub fn config(&self) -> PathBuf {
         self.path.join("config.toml")

@@ -34,6 +34,14 @@ pub(crate) enum Plugin {
         #[arg(long)]
         json: bool,
     },
+    /// Call a component in every way its kind has to stand, in the real sandbox, without a network; signed or not.
+    Check {
+        /// The package.
+        file: PathBuf,
+        /// Print a JSON object.
+        #[arg(long)]
+        json: bool,
+    },
     /// Fetch a package, verify it, review it, ask for its grants, and use it from the next call on.
     Install(Install),
     /// Fetch newer versions from where each came from. What asks for more than before waits for you.

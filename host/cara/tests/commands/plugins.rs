@@ -32,7 +32,7 @@ fn row(home: &Home, id: &str) -> Option<Value> {
 /// Nothing of a refused package is kept.
 #[track_caller]
 fn nothing_is_left(home: &Home) {
-    assert_eq!(home.stored(), [String::new(); 0]);
+    assert!(home.stored().is_empty());
     let lock = std::fs::read_to_string(home.path("cara.lock")).unwrap_or_default();
     assert!(!lock.contains("sha256:"), "{lock}");
 }
@@ -58,7 +58,7 @@ fn a_component_is_signed_trusted_installed_called_and_removed() {
     assert!(events.iter().any(|event| event["type"] == "tool-result" && event["failed"] == false), "{events:?}");
     home.ok(&["plugin", "remove", "watch"]);
     assert_eq!(row(&home, "watch"), None);
-    assert_eq!(home.stored(), [String::new(); 0]);
+    assert!(home.stored().is_empty());
     let audit = home.ok(&["audit", "show"]);
     for event in ["trust-added", "plugin-activated", "plugin-removed"] {
         assert!(audit.contains(event), "{event} is not in:\n{audit}");
@@ -278,4 +278,21 @@ fn a_review_shows_what_a_person_decides_on_and_what_changed() {
     let output = home.run(&["plugin", "review", &unsigned]);
     assert_eq!(output.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&output.stdout).contains("NOT SIGNED"));
+}
+
+#[test]
+fn the_conformance_kit_passes_what_answers_and_names_what_breaks() {
+    let home = Home::new();
+    for id in ["time", "search", "plan", "rehearsal", "openai"] {
+        let file = home.write(&format!("{id}.wasm"), &package(id, &[]));
+        let checked = home.json(&["plugin", "check", &file, "--json"]);
+        assert_eq!(checked["faults"], 0, "{checked}");
+        assert!(checked["tried"].as_array().unwrap().len() >= 6, "{checked}");
+    }
+    let broken = home.write("time.wasm", &package("time", &[("[[tool]]", "[limits]\nfuel = 1\n\n[[tool]]")]));
+    let output = home.run(&["plugin", "check", &broken]);
+    assert_eq!(output.status.code(), Some(1));
+    let shown = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(shown.contains("it used up its 1 units of fuel"), "{shown}");
+    assert!(shown.lines().all(|line| line.chars().count() <= 80), "{shown}");
 }

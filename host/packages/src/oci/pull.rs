@@ -104,11 +104,8 @@ pub(super) async fn manifest(
     let header = header.map(|kind| kind.split(';').next().unwrap_or_default().trim().to_owned());
     let media_type = match (outline.media_type, header) {
         (Some(own), Some(header)) if own != header => {
-            return Err(OciError::Kind {
-                name: name.to_string(),
-                found: shown(&header),
-                wanted: "what its manifest says",
-            });
+            let why = format!("it is `{}`, and was sent as `{}`", shown(&own), shown(&header));
+            return Err(OciError::Malformed { what: "the manifest", name: name.to_string(), why });
         }
         (Some(kind), _) | (None, Some(kind)) => kind,
         (None, None) => MANIFEST.to_owned(),

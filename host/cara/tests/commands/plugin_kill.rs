@@ -1,20 +1,9 @@
 //! `kill -9` at any moment of an install, an update or a rollback:
 //! always one whole version is in use.
 
-#![cfg(unix)]
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
-
-#[path = "commands/home.rs"]
-#[allow(dead_code, reason = "it is shared with other tests")]
-mod home;
-#[path = "commands/packages.rs"]
-mod packages;
-#[path = "commands/wasm.rs"]
-mod wasm;
-
-use home::Home;
+use super::home::Home;
+use super::wasm::package;
 use std::time::{Duration, Instant};
-use wasm::package;
 
 const KILLS: u32 = 60;
 
@@ -69,5 +58,5 @@ fn always_one_whole_version_is_in_use() {
     home.ok(&["audit", "verify"]);
     let mut left = home.stored();
     left.retain(|name| name.ends_with(".tmp") || name.starts_with('.'));
-    assert_eq!(left, [String::new(); 0], "the last change swept away what the kills left");
+    assert!(left.is_empty(), "the last change swept away what the kills left, but not {left:?}");
 }

@@ -1,0 +1,15 @@
+//! Fetching, pushing and searching against hostile servers and a real registry;
+//! no real network.
+#![allow(clippy::unwrap_used, missing_docs, unreachable_pub)]
+
+mod files;
+mod index;
+mod logins;
+mod manifests;
+mod package;
+mod push;
+mod reference;
+mod shelf;
+mod signatures;
+mod web;
+mod world;
