@@ -8,9 +8,13 @@ use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use sigstore_types::bundle::{Bundle as Wire, MediaType, VerificationMaterial};
-use sigstore_types::{DsseEnvelope, DsseSignature, PublicKeyIdentifier, SignatureContent, VerificationMaterialContent};
+use sigstore_types::{
+    DsseEnvelope, DsseSignature, PublicKeyIdentifier, SignatureContent, TransparencyLogEntry,
+    VerificationMaterialContent,
+};
 use thiserror::Error;
 
+use crate::certificate::Certificate;
 use crate::foreign::Foreign;
 use crate::key::{KeyId, SecretKey};
 use crate::package::Package;
@@ -22,13 +26,21 @@ pub const MEDIA_TYPE: &str = "application/vnd.dev.sigstore.bundle.v0.3+json";
 /// The type of the signed payload: an in-toto statement.
 pub const PAYLOAD_TYPE: &str = "application/vnd.in-toto+json";
 
-/// One signature by one key, well formed but not yet checked.
+/// One signature by one key or by one certificate, well formed but not yet checked.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Bundle {
     material: VerificationMaterial,
     envelope: DsseEnvelope,
-    signer: KeyId,
-    signature: [u8; 64],
+    claim: Claim,
+}
+
+/// Who is said to have signed; a claim, not a proof.
+#[derive(Clone, PartialEq, Debug)]
+pub(crate) enum Claim {
+    /// The key with this id made this signature.
+    Key { id: KeyId, signature: [u8; 64] },
+    /// The one this certificate names signed, and the log has it.
+    Certificate(Certificate),
 }
 
 /// Signs `package`: its digest, manifest digest, id and version.
@@ -43,8 +55,7 @@ pub fn sign(package: &Package, key: &SecretKey) -> Bundle {
     Bundle {
         material: VerificationMaterial::new(by_key),
         envelope: DsseEnvelope::new(PAYLOAD_TYPE, payload.into(), dsse),
-        signer,
-        signature,
+        claim: Claim::Key { id: signer, signature },
     }
 }
 
@@ -52,8 +63,9 @@ impl Bundle {
     /// Largest bundle, in bytes of JSON (64 KiB).
     pub const MAX_BYTES: usize = 64 * 1024;
 
-    /// Reads a bundle made with a key: media type 0.3, one DSSE signature by 64
-    /// bytes, the key named by its id. Log entries are kept but not relied on.
+    /// Reads a bundle: media type 0.3, one DSSE signature. Made with a key, that is 64
+    /// bytes and the key named by its id; log entries are kept but not relied on.
+    /// Made with a certificate, each log entry carries its proof of inclusion.
     ///
     /// # Errors
     /// When the text is anything else.
@@ -70,30 +82,37 @@ impl Bundle {
         let SignatureContent::DsseEnvelope(envelope) = wire.content else {
             return Err(BundleError::NoEnvelope);
         };
-        let VerificationMaterialContent::PublicKey(key) = &wire.verification_material.content else {
-            return Err(BundleError::NotAKey);
+        let claim = match &wire.verification_material.content {
+            VerificationMaterialContent::PublicKey(key) => {
+                let id = one_id(&key.hint, envelope.signature.keyid.as_str())?;
+                let signature = envelope.signature.sig.as_bytes();
+                let signature = signature.try_into().map_err(|_| BundleError::SignatureLength(signature.len()))?;
+                Claim::Key { id, signature }
+            }
+            VerificationMaterialContent::Certificate(content) => {
+                let certificate = Certificate::read(&content.raw_bytes).ok_or(BundleError::Certificate)?;
+                check_log(&wire.verification_material)?;
+                Claim::Certificate(certificate)
+            }
+            _ => return Err(BundleError::Material),
         };
-        let signer = one_id(&key.hint, envelope.signature.keyid.as_str())?;
-        let signature = envelope.signature.sig.as_bytes();
-        let signature = signature.try_into().map_err(|_| BundleError::SignatureLength(signature.len()))?;
-        Ok(Self { material: wire.verification_material, envelope, signer, signature })
+        Ok(Self { material: wire.verification_material, envelope, claim })
     }
 
     /// The bundle as one line of JSON.
     #[must_use]
     pub fn to_json(&self) -> String {
-        let wire = Wire::new(
-            MediaType::Bundle0_3,
-            self.material.clone(),
-            SignatureContent::DsseEnvelope(self.envelope.clone()),
-        );
-        wire.to_json().expect("a bundle of strings and bytes always has a JSON form")
+        self.wire().to_json().expect("a bundle of strings and bytes always has a JSON form")
     }
 
-    /// The id of the key that is said to have signed; a claim, not a proof.
-    #[must_use]
-    pub fn signer(&self) -> KeyId {
-        self.signer
+    /// The bundle as the type Sigstore's crates check.
+    pub(crate) fn wire(&self) -> Wire {
+        let content = SignatureContent::DsseEnvelope(self.envelope.clone());
+        Wire::new(MediaType::Bundle0_3, self.material.clone(), content)
+    }
+
+    pub(crate) fn claim(&self) -> &Claim {
+        &self.claim
     }
 
     pub(crate) fn payload_type(&self) -> &str {
@@ -102,10 +121,6 @@ impl Bundle {
 
     pub(crate) fn payload(&self) -> &[u8] {
         self.envelope.payload.as_bytes()
-    }
-
-    pub(crate) fn signature(&self) -> &[u8; 64] {
-        &self.signature
     }
 
     /// The bytes the signature is over (DSSE "pre-authentication encoding").
@@ -121,6 +136,15 @@ fn one_id(hint: &str, keyid: &str) -> Result<KeyId, BundleError> {
     if hint == keyid { Ok(hint) } else { Err(BundleError::TwoKeyIds { hint, keyid }) }
 }
 
+/// Every entry has to prove that the log has it: a promise alone is not enough,
+/// and an entry without both would be carried along unchecked.
+fn check_log(material: &VerificationMaterial) -> Result<(), BundleError> {
+    let proven =
+        |entry: &TransparencyLogEntry| entry.inclusion_proof.as_ref().is_some_and(|proof| !proof.checkpoint.is_empty());
+    let entries = &material.tlog_entries;
+    if !entries.is_empty() && entries.iter().all(proven) { Ok(()) } else { Err(BundleError::NoLogEntry) }
+}
+
 /// The parts of the JSON looked at before `sigstore-types` does: its one error
 /// type cannot tell the refusals apart, and it reads more than version 0.3.
 #[derive(Deserialize)]
@@ -130,6 +154,17 @@ struct Outline {
     media_type: String,
     dsse_envelope: Option<OutlineEnvelope>,
     message_signature: Option<IgnoredAny>,
+    #[serde(default)]
+    verification_material: OutlineMaterial,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", expecting = "verification material")]
+struct OutlineMaterial {
+    public_key: Option<IgnoredAny>,
+    certificate: Option<IgnoredAny>,
+    #[serde(rename = "x509CertificateChain")]
+    chain: Option<IgnoredAny>,
 }
 
 #[derive(Deserialize)]
@@ -156,6 +191,11 @@ impl Outline {
         let [signature] = envelope.signatures.as_slice() else {
             return Err(BundleError::Signatures(envelope.signatures.len()));
         };
+        // Version 0.3 has no chains; of two others, `sigstore-types` would take the first and drop the second.
+        let material = &self.verification_material;
+        if material.chain.is_some() || material.public_key.is_some() == material.certificate.is_some() {
+            return Err(BundleError::Material);
+        }
         one_spelling("payload", &envelope.payload)?;
         one_spelling("signature", &signature.sig)
     }
@@ -202,12 +242,24 @@ pub enum BundleError {
          hint: its author has to sign the component again"
     )]
     Signatures(usize),
-    /// Made with a certificate instead of a key.
+    /// Neither one key nor one certificate.
     #[error(
-        "the signature file names a certificate, not a key\n\
-         hint: ask the author for a signature made with a key"
+        "the signature file has to name either one key or one certificate\n\
+         hint: its author has to sign the component again"
     )]
-    NotAKey,
+    Material,
+    /// A broken certificate, or one that names nobody.
+    #[error(
+        "the certificate in the signature file is broken, or names no e-mail address or URI and its issuer\n\
+         hint: its author has to sign the component again, with a certificate of a Sigstore instance"
+    )]
+    Certificate,
+    /// A certificate without proof that a transparency log has the signature.
+    #[error(
+        "the signature file has a certificate, but no proof that a transparency log has the signature\n\
+         hint: its author has to sign the component again and upload the signature to the log"
+    )]
+    NoLogEntry,
     /// Not the standard base64 form.
     #[error(
         "the {0} in the signature file is not standard base64\n\

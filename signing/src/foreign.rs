@@ -31,6 +31,11 @@ impl Foreign {
     }
 }
 
+/// Whether a character is shown as it is.
+pub(crate) fn is_shown(c: char) -> bool {
+    c == '"' || c == '\'' || c.escape_debug().count() == 1
+}
+
 impl fmt::Display for Foreign {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)

@@ -1,39 +1,60 @@
 //! Signed component packages: the only maker of `Verified<Package>`.
 //!
 //! Pure: bytes and text come in, values go out. It opens no file, no socket and
-//! asks no clock; it knows no other crate of this project and no component.
+//! asks no clock itself (`trust_root.rs` says what does); it knows no other crate of
+//! this project and no component.
 //!
 //! ```text
 //! name.wasm ──────────→ Package::read ─→ Package ─┐
 //! name.wasm.sigstore.json ─→ Bundle::from_json ───┼─→ verify ─→ Verified<Package>
 //! trust.toml ─────────────→ TrustStore::from_toml ┘
+//! trusted_root.json ──→ TrustRoot::from_json ↗ what certificates are checked against
+//!
+//! Package, SecretKey ─→ sign ─────────→ Bundle
+//! Package, token ─────→ sign_keyless ─→ Bundle  (by way of the caller's `Transport`)
 //! ```
 //!
 //! The manifest is a custom section of the component, so one digest covers code
 //! and manifest, and one signature covers both. The signature file is a Sigstore
 //! bundle around a DSSE envelope around an in-toto statement: other people's tools
-//! read it. Its types come from `sigstore-types`, the part of the Sigstore crates
-//! without network or TLS.
+//! read it. Its types come from `sigstore-types`, the checks of certificates and
+//! log entries from `sigstore-verify`, without their network parts. A bundle names
+//! its signer by a key's id or by a certificate; the trust store says who counts.
 
 mod bundle;
+mod certificate;
 mod component_id;
+mod crypto;
 mod digest;
 mod foreign;
+mod identity;
 mod key;
+mod keyless;
 pub mod manifest;
 mod package;
 mod pattern;
+mod refusal;
+mod signer;
 mod statement;
 mod trust;
+mod trust_root;
+mod trusted;
 mod verify;
 
 pub use bundle::{Bundle, BundleError, MEDIA_TYPE, PAYLOAD_TYPE, sign};
+pub use certificate::CertificateError;
 pub use component_id::{ComponentId, ComponentIdError};
 pub use digest::{Digest, DigestError};
 pub use foreign::Foreign;
+pub use identity::{Identity, IdentityError, Issuer, IssuerError};
 pub use key::{KeyError, KeyId, PublicKey, SecretKey};
+pub use keyless::{Answer, Endpoint, EndpointError, Instance, KeylessError, Transport, sign_keyless};
 pub use package::{Package, PackageError};
 pub use pattern::{Pattern, PatternError};
+pub use refusal::VerifyError;
+pub use signer::Signer;
 pub use statement::{PREDICATE_TYPE, STATEMENT_TYPE, StatementError};
-pub use trust::{Revoked, TrustError, TrustStore, TrustedKey};
-pub use verify::{Verified, VerifyError, verify};
+pub use trust::{Revoked, TrustError, TrustStore};
+pub use trust_root::{TrustRoot, TrustRootError};
+pub use trusted::{TrustedIdentity, TrustedKey};
+pub use verify::{Verified, verify};

@@ -12,6 +12,12 @@
 //! name = "acme"
 //! components = ["acme-*", "openai"] # one id, a prefix with `*`, or `*`
 //! since = "2026-11-21T09:00:00Z"    # optional, for people
+//!
+//! [[identity]]                      # counts only with a trust root beside the store
+//! name = "acme releases"
+//! identity = "https://…/release.yml@refs/tags/*"
+//! issuer = "https://…"              # who vouched for the identity
+//! components = ["acme-*"]
 //! ```
 
 use std::fmt;
@@ -20,78 +26,13 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::component_id::ComponentId;
 use crate::digest::Digest;
 use crate::foreign::Foreign;
+use crate::identity::{Identity, Issuer};
 use crate::key::{KeyId, PublicKey};
 use crate::pattern::Pattern;
-
-/// Longest name of a key, in characters.
-const MAX_NAME: usize = 64;
-
-/// A key the operator trusts, its name and the components it may sign.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct TrustedKey {
-    id: KeyId,
-    public: PublicKey,
-    name: String,
-    components: Vec<Pattern>,
-    since: Option<Timestamp>,
-}
-
-impl TrustedKey {
-    /// Trust in `public` for `components`; none of them means for nothing.
-    ///
-    /// # Errors
-    /// When `name` is empty, longer than 64 characters or holds characters that
-    /// cannot be shown.
-    pub fn new(public: PublicKey, name: &str, components: Vec<Pattern>) -> Result<Self, TrustError> {
-        check_name(name)?;
-        Ok(Self { id: public.id(), public, name: name.to_owned(), components, since: None })
-    }
-
-    /// The same, with the moment the trust began; shown to people, never compared.
-    #[must_use]
-    pub fn with_since(self, since: Timestamp) -> Self {
-        Self { since: Some(since), ..self }
-    }
-
-    /// The key's id.
-    #[must_use]
-    pub fn id(&self) -> KeyId {
-        self.id
-    }
-
-    /// The key.
-    #[must_use]
-    pub fn public(&self) -> &PublicKey {
-        &self.public
-    }
-
-    /// What the operator calls its owner.
-    #[must_use]
-    pub fn name(&self) -> &str {
-        &self.name
-    }
-
-    /// The components it may sign.
-    #[must_use]
-    pub fn components(&self) -> &[Pattern] {
-        &self.components
-    }
-
-    /// When the trust began.
-    #[must_use]
-    pub fn since(&self) -> Option<Timestamp> {
-        self.since
-    }
-
-    /// Whether the operator lets this key sign the component `id`.
-    #[must_use]
-    pub fn may_sign(&self, id: &ComponentId) -> bool {
-        self.components.iter().any(|pattern| pattern.matches(id))
-    }
-}
+use crate::trust_root::TrustRoot;
+use crate::trusted::{TrustedIdentity, TrustedKey};
 
 /// Something no longer trusted, whatever else the store says.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -127,11 +68,13 @@ impl From<Revoked> for String {
     }
 }
 
-/// The keys the operator trusts, and what was revoked.
+/// The keys and identities the operator trusts, and what was revoked.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct TrustStore {
     revoked: Vec<Revoked>,
     keys: Vec<TrustedKey>,
+    identities: Vec<TrustedIdentity>,
+    root: Option<TrustRoot>,
 }
 
 /// The text form, unchecked; a `TrustStore` is made from it by `from_toml` only.
@@ -142,6 +85,8 @@ struct StoreText {
     revoked: Vec<Revoked>,
     #[serde(default, rename = "key", skip_serializing_if = "Vec::is_empty")]
     keys: Vec<KeyText>,
+    #[serde(default, rename = "identity", skip_serializing_if = "Vec::is_empty")]
+    identities: Vec<IdentityText>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -150,6 +95,17 @@ struct KeyText {
     id: KeyId,
     public: PublicKey,
     name: String,
+    components: Vec<Pattern>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    since: Option<Timestamp>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct IdentityText {
+    name: String,
+    identity: Identity,
+    issuer: Issuer,
     components: Vec<Pattern>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     since: Option<Timestamp>,
@@ -169,34 +125,52 @@ impl TrustStore {
     ///
     /// # Errors
     /// When the text is not TOML, has an unknown key, an id that is not its key's,
-    /// or names or lists a key twice.
+    /// or names or lists a key or an identity twice.
     pub fn from_toml(text: &str) -> Result<Self, TrustError> {
         if text.len() > Self::MAX_BYTES {
             return Err(TrustError::TooLarge(text.len()));
         }
         let read: StoreText = toml::from_str(text).map_err(|error| not_toml(text, &error))?;
-        let mut store = Self { revoked: read.revoked, keys: Vec::new() };
+        let mut store = Self { revoked: read.revoked, ..Self::empty() };
         for key in read.keys {
             let trusted = TrustedKey::new(key.public, &key.name, key.components)?;
-            if key.id != trusted.id {
-                return Err(TrustError::WrongId { name: key.name, id: trusted.id });
+            if key.id != trusted.id() {
+                return Err(TrustError::WrongId { name: key.name, id: trusted.id() });
             }
-            store.insert(TrustedKey { since: key.since, ..trusted })?;
+            store.insert(match key.since {
+                Some(since) => trusted.with_since(since),
+                None => trusted,
+            })?;
+        }
+        for text in read.identities {
+            let trusted = TrustedIdentity::new(&text.name, text.identity, text.issuer, text.components)?;
+            store.add_identity(match text.since {
+                Some(since) => trusted.with_since(since),
+                None => trusted,
+            })?;
         }
         Ok(store)
     }
 
-    /// The text form; reading it gives this store again.
+    /// The text form; reading it gives this store again, without the trust root,
+    /// which has a file of its own.
     #[must_use]
     pub fn to_toml(&self) -> String {
-        let keys = self.keys.iter().cloned().map(|key| KeyText {
-            id: key.id,
-            public: key.public,
-            name: key.name,
-            components: key.components,
-            since: key.since,
+        let keys = self.keys.iter().map(|key| KeyText {
+            id: key.id(),
+            public: key.public().clone(),
+            name: key.name().to_owned(),
+            components: key.components().to_vec(),
+            since: key.since(),
         });
-        let text = StoreText { revoked: self.revoked.clone(), keys: keys.collect() };
+        let identities = self.identities.iter().map(|trusted| IdentityText {
+            name: trusted.name().to_owned(),
+            identity: trusted.identity().clone(),
+            issuer: trusted.issuer().clone(),
+            components: trusted.components().to_vec(),
+            since: trusted.since(),
+        });
+        let text = StoreText { revoked: self.revoked.clone(), keys: keys.collect(), identities: identities.collect() };
         toml::to_string(&text).expect("a trust store of strings always has a TOML form")
     }
 
@@ -205,15 +179,15 @@ impl TrustStore {
     /// # Errors
     /// When the key or its name is in the store already, or the key was revoked.
     pub fn add(&mut self, key: TrustedKey) -> Result<(), TrustError> {
-        if self.is_revoked(Revoked::Key(key.id)) {
-            return Err(TrustError::AddsRevoked { name: key.name, id: key.id });
+        if self.is_revoked(Revoked::Key(key.id())) {
+            return Err(TrustError::AddsRevoked { name: key.name().to_owned(), id: key.id() });
         }
         self.insert(key)
     }
 
     /// Stops to trust a key and returns it; `None` when it was not trusted.
     pub fn remove(&mut self, id: &KeyId) -> Option<TrustedKey> {
-        let at = self.keys.iter().position(|key| key.id == *id)?;
+        let at = self.keys.iter().position(|key| key.id() == *id)?;
         Some(self.keys.remove(at))
     }
 
@@ -222,12 +196,38 @@ impl TrustStore {
     /// # Errors
     /// When the key is not trusted.
     pub fn allow(&mut self, id: &KeyId, components: Pattern) -> Result<(), TrustError> {
-        let key = self.keys.iter_mut().find(|key| key.id == *id);
-        let key = key.ok_or(TrustError::NotTrusted(*id))?;
-        if !key.components.contains(&components) {
-            key.components.push(components);
-        }
+        let key = self.keys.iter_mut().find(|key| key.id() == *id);
+        key.ok_or(TrustError::NotTrusted(*id))?.allow(components);
         Ok(())
+    }
+
+    /// Starts to trust an identity.
+    ///
+    /// # Errors
+    /// When the identity with this issuer, or the name, is in the store already.
+    pub fn add_identity(&mut self, trusted: TrustedIdentity) -> Result<(), TrustError> {
+        let same = |old: &&TrustedIdentity| (old.identity(), old.issuer()) == (trusted.identity(), trusted.issuer());
+        if let Some(same) = self.identities.iter().find(same) {
+            let identity = same.identity().clone();
+            return Err(TrustError::SameIdentity { name: same.name().to_owned(), identity });
+        }
+        self.check_unnamed(trusted.name())?;
+        self.identities.push(trusted);
+        Ok(())
+    }
+
+    /// Stops to trust the identity with this name and returns it; `None` when no
+    /// identity has it.
+    pub fn remove_identity(&mut self, name: &str) -> Option<TrustedIdentity> {
+        let at = self.identities.iter().position(|trusted| trusted.name() == name)?;
+        Some(self.identities.remove(at))
+    }
+
+    /// The same store with the trust root that certificates are checked against;
+    /// without one they are all refused.
+    #[must_use]
+    pub fn with_root(self, root: TrustRoot) -> Self {
+        Self { root: Some(root), ..self }
     }
 
     /// Refuses a key or a component from now on. A revoked key stays listed.
@@ -241,6 +241,18 @@ impl TrustStore {
     #[must_use]
     pub fn keys(&self) -> &[TrustedKey] {
         &self.keys
+    }
+
+    /// The identities, in the order they were added.
+    #[must_use]
+    pub fn identities(&self) -> &[TrustedIdentity] {
+        &self.identities
+    }
+
+    /// What certificates are checked against.
+    #[must_use]
+    pub fn root(&self) -> Option<&TrustRoot> {
+        self.root.as_ref()
     }
 
     /// What was revoked, in that order.
@@ -258,26 +270,31 @@ impl TrustStore {
     /// The key with this id. It may be revoked.
     #[must_use]
     pub fn key(&self, id: &KeyId) -> Option<&TrustedKey> {
-        self.keys.iter().find(|key| key.id == *id)
+        self.keys.iter().find(|key| key.id() == *id)
     }
 
     /// The one key a person means by its name, its id or the id's first 16 digits.
     #[must_use]
     pub fn find(&self, text: &str) -> Option<&TrustedKey> {
-        let named = |key: &&TrustedKey| key.name == text || key.id.to_hex() == text || key.id.to_string() == text;
+        let named = |key: &&TrustedKey| key.name() == text || key.id().to_hex() == text || key.id().to_string() == text;
         let mut found = self.keys.iter().filter(named);
         found.next().filter(|_| found.next().is_none())
     }
 
     fn insert(&mut self, key: TrustedKey) -> Result<(), TrustError> {
-        if let Some(same) = self.keys.iter().find(|old| old.id == key.id) {
-            return Err(TrustError::SameKey { name: same.name.clone(), id: key.id });
+        if let Some(same) = self.keys.iter().find(|old| old.id() == key.id()) {
+            return Err(TrustError::SameKey { name: same.name().to_owned(), id: key.id() });
         }
-        if self.keys.iter().any(|old| old.name == key.name) {
-            return Err(TrustError::SameName(key.name));
-        }
+        self.check_unnamed(key.name())?;
         self.keys.push(key);
         Ok(())
+    }
+
+    /// A name stands for one signer, so that who reads it knows which.
+    fn check_unnamed(&self, name: &str) -> Result<(), TrustError> {
+        let keys = self.keys.iter().map(TrustedKey::name);
+        let taken = keys.chain(self.identities.iter().map(TrustedIdentity::name)).any(|old| old == name);
+        if taken { Err(TrustError::SameName(name.to_owned())) } else { Ok(()) }
     }
 }
 
@@ -287,16 +304,6 @@ fn not_toml(text: &str, error: &toml::de::Error) -> TrustError {
     TrustError::Toml {
         line: before.map_or(0, |before| before.matches('\n').count() + 1),
         message: Foreign::new(error.message().lines().next().unwrap_or_default()),
-    }
-}
-
-fn check_name(name: &str) -> Result<(), TrustError> {
-    let shown = |c: char| c == '"' || c == '\'' || c.escape_debug().count() == 1;
-    let fits = (1..=MAX_NAME).contains(&name.chars().count());
-    if fits && name.trim() == name && name.chars().all(shown) {
-        Ok(())
-    } else {
-        Err(TrustError::Name(Foreign::new(name)))
     }
 }
 
@@ -323,7 +330,7 @@ pub enum TrustError {
     },
     /// A name that is empty, too long or not visible.
     #[error(
-        "`{0}` is not a name for a key\n\
+        "`{0}` is not a name for a key or an identity\n\
          hint: use 1 to 64 visible characters, no space at either end"
     )]
     Name(Foreign),
@@ -358,8 +365,19 @@ pub enum TrustError {
     /// A key is not there.
     #[error("key `{0}` is not trusted\nhint: `trust.toml` in cara's home has the trusted keys")]
     NotTrusted(KeyId),
+    /// An identity is there already.
+    #[error(
+        "identity `{identity}` is trusted already, as `{name}`\n\
+         hint: to let it sign more components, add them to its `components`"
+    )]
+    SameIdentity {
+        /// The name it has.
+        name: String,
+        /// The identity.
+        identity: Identity,
+    },
     /// A name is taken.
-    #[error("another trusted key is named `{0}`\nhint: choose another name with `--name`")]
+    #[error("another trusted key or identity is named `{0}`\nhint: choose another name with `--name`")]
     SameName(String),
     /// A revoked key would be trusted.
     #[error(

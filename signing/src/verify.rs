@@ -5,48 +5,50 @@ use std::fmt;
 use std::ops::Deref;
 
 use semver::Version;
-use thiserror::Error;
 
-use crate::bundle::{Bundle, PAYLOAD_TYPE};
+use crate::bundle::{Bundle, Claim, PAYLOAD_TYPE};
+use crate::certificate::{Certificate, CertificateError};
 use crate::component_id::ComponentId;
-use crate::digest::Digest;
 use crate::foreign::Foreign;
 use crate::key::KeyId;
 use crate::package::Package;
-use crate::statement::{self, Claims, StatementError};
-use crate::trust::{Revoked, TrustStore, TrustedKey};
+use crate::refusal::VerifyError;
+use crate::signer::Signer;
+use crate::statement::{self, Claims};
+use crate::trust::{Revoked, TrustStore};
+use crate::trusted::{TrustedIdentity, TrustedKey};
 
-/// Having a `Verified<Package>` tells you: when it was made, a key in the trust
-/// store, not revoked and allowed to speak for this component, had signed exactly
-/// these bytes with this manifest, id and version; neither key nor file was
-/// revoked; and the version was not below the floor.
+/// Having a `Verified<Package>` tells you: when it was made, a key or an identity in
+/// the trust store, not revoked and allowed to speak for this component, had signed
+/// exactly these bytes with this manifest, id and version; the file was not revoked;
+/// and the version was not below the floor. Of an identity, its authority and a
+/// public log had confirmed it at the time of signing, by the store's trust root.
 ///
 /// `verify` is its only maker. It does not tell you that the code is good, nor that
 /// the operator granted it anything.
 ///
 /// ```compile_fail,E0451
-/// # fn forge(package: cara_signing::Package, signer: cara_signing::KeyId) {
-/// let forged = cara_signing::Verified { inner: package, signer, signer_name: String::new() };
+/// # fn forge(package: cara_signing::Package, signer: cara_signing::Signer) {
+/// let forged = cara_signing::Verified { inner: package, signer };
 /// # }
 /// ```
 #[derive(Clone)]
 pub struct Verified<T> {
     inner: T,
-    signer: KeyId,
-    signer_name: String,
+    signer: Signer,
 }
 
 impl<T> Verified<T> {
-    /// The key that signed it.
+    /// Who signed it.
     #[must_use]
-    pub fn signer(&self) -> KeyId {
-        self.signer
+    pub fn signer(&self) -> &Signer {
+        &self.signer
     }
 
-    /// What the operator calls the owner of that key.
+    /// What the operator calls the signer.
     #[must_use]
     pub fn signer_name(&self) -> &str {
-        &self.signer_name
+        self.signer.name()
     }
 }
 
@@ -68,8 +70,8 @@ impl<T: fmt::Debug> fmt::Debug for Verified<T> {
 /// Checks that `bundle` is a trusted signature of exactly this `package`.
 ///
 /// `floor` is the highest version of this component seen so far: an older one is
-/// refused, the same one is not. Nothing of the payload is read before its
-/// signature holds.
+/// refused, the same one is not. What the payload claims is not looked at before its
+/// signature holds; a certificate counts for the time the log or a time stamp says.
 ///
 /// # Errors
 /// Each check that fails has its own variant of [`VerifyError`].
@@ -79,22 +81,37 @@ pub fn verify(
     trust: &TrustStore,
     floor: Option<&Version>,
 ) -> Result<Verified<Package>, VerifyError> {
-    let key = trusted_key(&package, bundle, trust)?;
-    check_signature(&package, bundle, key)?;
-    let claims = Claims::read(bundle.payload())
-        .map_err(|problem| VerifyError::Statement { id: package.id().clone(), problem })?;
-    check_claims(&package, &claims)?;
-    check_floor(&package, floor)?;
-    Ok(Verified { signer: key.id(), signer_name: key.name().to_owned(), inner: package })
-}
-
-/// The key that is said to have signed, if it may speak for this component.
-fn trusted_key<'a>(package: &Package, bundle: &Bundle, trust: &'a TrustStore) -> Result<&'a TrustedKey, VerifyError> {
     let id = package.id();
-    let signer = bundle.signer();
     if trust.is_revoked(Revoked::Component(package.digest())) {
         return Err(VerifyError::RevokedComponent { id: id.clone(), digest: package.digest() });
     }
+    let signer = match bundle.claim() {
+        Claim::Key { id: signer, signature } => {
+            let key = trusted_key(id, *signer, trust)?;
+            check_payload_type(id, bundle)?;
+            if !key.public().made(signature, &bundle.signed_bytes()) {
+                return Err(VerifyError::Signature { id: id.clone(), key: key.id() });
+            }
+            Signer::Key { id: key.id(), name: key.name().to_owned() }
+        }
+        Claim::Certificate(certificate) => {
+            let trusted = trusted_identity(id, certificate, trust)?;
+            check_payload_type(id, bundle)?;
+            check_certificate(&package, bundle, certificate, trust)?;
+            Signer::Identity {
+                name: trusted.name().to_owned(),
+                identity: certificate.subject.to_string(),
+                issuer: trusted.issuer().clone(),
+            }
+        }
+    };
+    check_statement(&package, bundle)?;
+    check_floor(&package, floor)?;
+    Ok(Verified { signer, inner: package })
+}
+
+/// The key that is said to have signed, if it may speak for this component.
+fn trusted_key<'a>(id: &ComponentId, signer: KeyId, trust: &'a TrustStore) -> Result<&'a TrustedKey, VerifyError> {
     if trust.is_revoked(Revoked::Key(signer)) {
         return Err(VerifyError::RevokedKey { id: id.clone(), key: signer });
     }
@@ -108,16 +125,62 @@ fn trusted_key<'a>(package: &Package, bundle: &Bundle, trust: &'a TrustStore) ->
     Ok(key)
 }
 
-fn check_signature(package: &Package, bundle: &Bundle, key: &TrustedKey) -> Result<(), VerifyError> {
+/// The entry of the trust store for whom the certificate names, if they may speak
+/// for this component. Several can fit; one alone has to fit in all.
+fn trusted_identity<'a>(
+    id: &ComponentId,
+    certificate: &Certificate,
+    trust: &'a TrustStore,
+) -> Result<&'a TrustedIdentity, VerifyError> {
+    let identity = || Foreign::new(certificate.subject.as_str());
+    let issuer = || Foreign::new(&certificate.issuer);
+    let named: Vec<_> =
+        trust.identities().iter().filter(|trusted| trusted.identity().matches(&certificate.subject)).collect();
+    let Some(first) = named.first() else {
+        return Err(VerifyError::UnknownIdentity { id: id.clone(), identity: identity(), issuer: issuer() });
+    };
+    let mut vouched =
+        named.iter().copied().filter(|trusted| trusted.issuer().as_str() == certificate.issuer).peekable();
+    let Some(same) = vouched.peek().copied() else {
+        let trusted = first.issuer().clone();
+        return Err(VerifyError::OtherIssuer { id: id.clone(), identity: identity(), issuer: issuer(), trusted });
+    };
+    vouched.find(|trusted| trusted.may_sign(id)).ok_or_else(|| VerifyError::IdentityNotAllowed {
+        id: id.clone(),
+        identity: identity(),
+        name: same.name().to_owned(),
+    })
+}
+
+fn check_payload_type(id: &ComponentId, bundle: &Bundle) -> Result<(), VerifyError> {
+    if bundle.payload_type() == PAYLOAD_TYPE {
+        return Ok(());
+    }
+    let found = Foreign::new(bundle.payload_type());
+    Err(VerifyError::PayloadType { id: id.clone(), found })
+}
+
+fn check_certificate(
+    package: &Package,
+    bundle: &Bundle,
+    certificate: &Certificate,
+    trust: &TrustStore,
+) -> Result<(), VerifyError> {
     let id = package.id();
-    if bundle.payload_type() != PAYLOAD_TYPE {
-        let found = Foreign::new(bundle.payload_type());
-        return Err(VerifyError::PayloadType { id: id.clone(), found });
+    let root = trust.root().ok_or_else(|| VerifyError::NoTrustRoot { id: id.clone() })?;
+    let checked = root.check(&bundle.wire(), certificate, package.digest());
+    // The signature held, so the statement may be read: it says what it is for.
+    if checked == Err(CertificateError::OtherArtifact) {
+        check_statement(package, bundle)?;
     }
-    if !key.public().made(bundle.signature(), &bundle.signed_bytes()) {
-        return Err(VerifyError::Signature { id: id.clone(), key: key.id() });
-    }
-    Ok(())
+    checked.map_err(|problem| VerifyError::Certificate { id: id.clone(), problem })
+}
+
+/// What was signed, once its signature held, against the package itself.
+fn check_statement(package: &Package, bundle: &Bundle) -> Result<(), VerifyError> {
+    let claims = Claims::read(bundle.payload())
+        .map_err(|problem| VerifyError::Statement { id: package.id().clone(), problem })?;
+    check_claims(package, &claims)
 }
 
 /// Every claim of the statement against the package itself.
@@ -163,173 +226,4 @@ fn check_floor(package: &Package, floor: Option<&Version>) -> Result<(), VerifyE
         }),
         _ => Ok(()),
     }
-}
-
-/// Why a package is not trusted.
-#[derive(Debug, Error)]
-pub enum VerifyError {
-    /// The trust store holds no key at all.
-    #[error(
-        "component `{id}` is signed by key `{key}`, and no key is trusted yet\n\
-         hint: if you know its author, add the key to `trust.toml` in cara's home, with `{id}` in its `components`"
-    )]
-    NobodyTrusted {
-        /// The component.
-        id: ComponentId,
-        /// The key it names.
-        key: KeyId,
-    },
-    /// The key is not in the trust store.
-    #[error(
-        "component `{id}` is signed by key `{key}`, which is not trusted\n\
-         hint: if you know its author, add the key to `trust.toml` in cara's home, with `{id}` in its `components`"
-    )]
-    UnknownKey {
-        /// The component.
-        id: ComponentId,
-        /// The key it names.
-        key: KeyId,
-    },
-    /// The key was revoked.
-    #[error(
-        "component `{id}` is signed by key `{key}`, which was revoked\n\
-         hint: ask its author for a release signed with a new key"
-    )]
-    RevokedKey {
-        /// The component.
-        id: ComponentId,
-        /// The key.
-        key: KeyId,
-    },
-    /// This file was revoked.
-    #[error(
-        "component `{id}` was revoked: `{digest}`\n\
-         hint: ask its author for another version"
-    )]
-    RevokedComponent {
-        /// The component.
-        id: ComponentId,
-        /// The digest of the file.
-        digest: Digest,
-    },
-    /// The key is trusted, but for other components.
-    #[error(
-        "key `{key}` (`{name}`) may not sign component `{id}`\n\
-         hint: to allow it, add `{id}` to the `components` of key {key} in `trust.toml`"
-    )]
-    NotAllowed {
-        /// The component.
-        id: ComponentId,
-        /// The key.
-        key: KeyId,
-        /// The key's name.
-        name: String,
-    },
-    /// The payload is not an in-toto statement.
-    #[error(
-        "the signature of component `{id}` is over `{found}`, it must be over `{PAYLOAD_TYPE}`\n\
-         hint: its author has to sign the component again"
-    )]
-    PayloadType {
-        /// The component.
-        id: ComponentId,
-        /// The type it has.
-        found: Foreign,
-    },
-    /// The signature does not hold.
-    #[error(
-        "the signature of component `{id}` was not made by key `{key}`\n\
-         hint: fetch component and signature file again; one of them was changed"
-    )]
-    Signature {
-        /// The component.
-        id: ComponentId,
-        /// The key it names.
-        key: KeyId,
-    },
-    /// The key signed something else than a statement about a component.
-    #[error(
-        "what was signed for component `{id}` is not understood: {problem}\n\
-         hint: its author has to sign the component again"
-    )]
-    Statement {
-        /// The component.
-        id: ComponentId,
-        /// What is wrong with it.
-        problem: StatementError,
-    },
-    /// The signature is for another component.
-    #[error(
-        "the signature beside component `{id}` is for `{signed}`\n\
-         hint: put each component's own signature file beside it"
-    )]
-    OtherId {
-        /// The component.
-        id: ComponentId,
-        /// The id that was signed.
-        signed: Foreign,
-    },
-    /// The signature is for another file name.
-    #[error(
-        "the signature beside component `{id}` is for the file `{signed}`, it must be for `{id}.wasm`\n\
-         hint: its author has to sign the component again"
-    )]
-    OtherFile {
-        /// The component.
-        id: ComponentId,
-        /// The name that was signed.
-        signed: Foreign,
-    },
-    /// The signature is for another version.
-    #[error(
-        "component `{id}` says it is version `{version}`, its signature is for `{signed}`\n\
-         hint: fetch component and signature file of the same version"
-    )]
-    OtherVersion {
-        /// The component.
-        id: ComponentId,
-        /// The version its manifest says.
-        version: Version,
-        /// The version that was signed.
-        signed: Version,
-    },
-    /// The signature is for another manifest.
-    #[error(
-        "the manifest of component `{id}` is `{digest}`, signed was `{signed}`\n\
-         hint: fetch the component again; its manifest was changed after signing"
-    )]
-    OtherManifest {
-        /// The component.
-        id: ComponentId,
-        /// The digest of its manifest.
-        digest: Digest,
-        /// The digest that was signed.
-        signed: Digest,
-    },
-    /// The signature is for other bytes.
-    #[error(
-        "component `{id}` is `{digest}`, signed was `{signed}`\n\
-         hint: fetch the component again; it was changed after signing"
-    )]
-    OtherBytes {
-        /// The component.
-        id: ComponentId,
-        /// The digest of the file.
-        digest: Digest,
-        /// The digest that was signed.
-        signed: Digest,
-    },
-    /// An older version than one seen before.
-    #[error(
-        "component `{id}` is version `{version}`, but `{floor}` was here before\n\
-         hint: ask its author for a version from `{floor}` on; old versions may have known holes"
-    )]
-    Older {
-        /// The component.
-        id: ComponentId,
-        /// Its version.
-        version: Version,
-        /// The highest version seen.
-        floor: Version,
-    },
 }

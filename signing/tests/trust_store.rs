@@ -49,6 +49,31 @@ fn a_text_that_is_no_trust_store_is_refused() {
 }
 
 #[test]
+fn an_entry_that_is_no_identity_is_refused() {
+    let identity = "[[identity]]\nname = \"author\"\nidentity = \"author@example.com\"\n\
+        issuer = \"https://sign-in.example\"\ncomponents = [\"hello\"]\n";
+    let text = format!("{}\n{identity}", right());
+    assert_eq!(TrustStore::from_toml(&text).unwrap().identities().len(), 1);
+    let again = identity.replace("\"author\"", "\"again\"");
+    let cases = [
+        ("identity-unknown-field", format!("{text}key = \"any\"\n")),
+        ("identity-without-issuer", text.replace("issuer", "# issuer")),
+        ("identity-without-components", text.replace("components = [\"hello\"]\n", "")),
+        ("identity-open-to-all", text.replace("author@example.com", "*")),
+        ("identity-bad-issuer", text.replace("https://sign-in", "http://sign-in")),
+        ("identity-bad-name", text.replace("\"author\"", "\" author\"")),
+        ("identity-twice", format!("{text}\n{again}")),
+        ("identity-named-as-a-key", text.replace("\"author\"", "\"key 1\"")),
+    ];
+    for (name, text) in cases {
+        insta::assert_snapshot!(name, TrustStore::from_toml(&text).unwrap_err());
+    }
+    // The same person by two issuers is two entries.
+    let second = again.replace("sign-in", "sign-in-2");
+    assert_eq!(TrustStore::from_toml(&format!("{text}\n{second}")).unwrap().identities().len(), 2);
+}
+
+#[test]
 fn a_key_is_added_once_found_and_removed() {
     let mut store = trust(AUTHOR, &["*"]);
     let id = secret(AUTHOR).public().id();

@@ -8,7 +8,7 @@ mod support;
 
 use std::path::Path;
 
-use cara_signing::{Bundle, Package, PublicKey, TrustStore, sign, verify};
+use cara_signing::{Bundle, Package, PublicKey, Signer, TrustStore, TrustedIdentity, sign, verify};
 use support::{AUTHOR, bare_component, file, manifest_text, package, secret, trust};
 
 fn vector(name: &str) -> Vec<u8> {
@@ -49,6 +49,12 @@ fn a_trust_store_is_written_as_ever() {
     store.revoke(cara_signing::Revoked::Component(cara_signing::Digest::of(b"bad")));
     golden("trust.toml", store.to_toml().as_bytes());
     assert_eq!(TrustStore::from_toml(&text("trust.toml")).unwrap(), store);
+    let workflow = "https://forge.example/acme/plugin/release.yml@refs/tags/*".parse().unwrap();
+    let (issuer, acme) = ("https://sign-in.example".parse().unwrap(), vec!["acme-*".parse().unwrap()]);
+    let identity = TrustedIdentity::new("acme releases", workflow, issuer, acme).unwrap();
+    store.add_identity(identity.with_since("2026-11-22T09:00:00Z".parse().unwrap())).unwrap();
+    golden("trust-identity.toml", store.to_toml().as_bytes());
+    assert_eq!(TrustStore::from_toml(&text("trust-identity.toml")).unwrap(), store);
 }
 
 #[test]
@@ -58,7 +64,8 @@ fn the_golden_package_verifies() {
     let store = TrustStore::from_toml(&text("trust.toml")).unwrap();
     let author: PublicKey = text("author.pub").parse().unwrap();
     let verified = verify(package, &bundle, &store, None).unwrap();
-    assert_eq!(verified.signer(), author.id());
+    assert_eq!(*verified.signer(), Signer::Key { id: author.id(), name: "key 1".to_owned() });
+    assert_eq!(verified.signer().to_string(), author.id().to_hex());
     assert_eq!(verified.signer_name(), "key 1");
     assert_eq!(verified.id().as_str(), "hello");
     assert_eq!(verified.version().to_string(), "1.2.3");

@@ -1,4 +1,4 @@
-//! Where the operator's own requests may go, and where an answer may lead them.
+//! Where the operator's own requests go, and where an answer may lead them.
 #![allow(clippy::unwrap_used)]
 
 use cara_authority::manifest::Place;

@@ -1,4 +1,4 @@
-//! What is installed: built in, or kept in the store. Followed while it changes.
+//! What is installed: built in, or in the store. Followed while it changes.
 //!
 //! ```text
 //! cara.lock, trust.toml ─→ stamps ─→ Installed (verified, checked) ─→ Component (loaded by its first call)

@@ -1,4 +1,4 @@
-//! `Index`: a list of plugins to search in; the format is in docs/plugin-index.md.
+//! `Index`: a list of plugins to search in (docs/plugin-index.md).
 //!
 //! It is a help for people who look for something, no source of trust: what it says of a package is compared with the
 //! package once that is fetched, and who made it is verified then.

@@ -1,4 +1,4 @@
-//! What the operator himself names: where to fetch from, and with which secret.
+//! What the operator names himself: where to fetch from, with which secret.
 //!
 //! A component reaches what its manifest declares and the operator granted. Here is nobody to grant anything to: the
 //! operator typed the URL. It is judged by the same rules, and what a server answers to it (a redirect, where to ask for

@@ -1,4 +1,4 @@
-//! Finding plugins by words: all of them must be there, the better places come first.
+//! Finding plugins by words: all must be there, better places come first.
 
 use super::{Entry, Index};
 use std::cmp::Reverse;

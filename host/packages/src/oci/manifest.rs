@@ -1,4 +1,4 @@
-//! The two kinds of manifests, in the part that is used (OCI image specification 1.1).
+//! The parts used of the two kinds of manifests (OCI image specification 1.1).
 //!
 //! Other people's manifests hold more, which is left unread: `urls` above all, by which a manifest could name any place
 //! to fetch a layer from.

@@ -1,5 +1,4 @@
-//! Fetching, pushing and searching against hostile servers and a real registry;
-//! no real network.
+//! Fetching, pushing and searching against hostile servers; no real network.
 #![allow(clippy::unwrap_used, missing_docs, unreachable_pub)]
 
 mod files;

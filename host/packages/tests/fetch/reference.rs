@@ -1,4 +1,4 @@
-//! What a person types, what it means, and what he is told when it means nothing.
+//! What a person types, what it means, what is said when it means nothing.
 
 use cara_packages::Reference;
 use proptest::prelude::*;

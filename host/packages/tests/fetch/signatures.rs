@@ -1,4 +1,4 @@
-//! The signatures of what is in a registry: by the referrers API, by the tag, and none.
+//! Signatures in a registry: by the referrers API, by the tag, and none.
 
 use crate::package::signed;
 use crate::shelf::{LIST, MANIFEST, NAME, Shelf, descriptor};

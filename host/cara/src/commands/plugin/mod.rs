@@ -146,7 +146,7 @@ async fn inspect(cara: &Cara, id: &ComponentId, json: bool) -> Result<()> {
     let grants = Grants::meet(manifest, interfaces, &[], settings, &order);
     let inspection = Inspection {
         row: row(cara, checked).await?,
-        key: package.signer().to_hex(),
+        key: package.signer().to_string(),
         bytes: package.bytes().len(),
         imports: interfaces.imports().map(str::to_owned).collect(),
         exports: interfaces.exports().map(str::to_owned).collect(),

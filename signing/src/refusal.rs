@@ -1,0 +1,241 @@
+//! `VerifyError`: each reason a package is not trusted, and its cure.
+
+use semver::Version;
+use thiserror::Error;
+
+use crate::bundle::PAYLOAD_TYPE;
+use crate::certificate::CertificateError;
+use crate::component_id::ComponentId;
+use crate::digest::Digest;
+use crate::foreign::Foreign;
+use crate::identity::Issuer;
+use crate::key::KeyId;
+use crate::statement::StatementError;
+
+/// Why a package is not trusted.
+#[derive(Debug, Error)]
+pub enum VerifyError {
+    /// The trust store holds no key at all.
+    #[error(
+        "component `{id}` is signed by key `{key}`, and no key is trusted yet\n\
+         hint: if you know its author, add the key to `trust.toml` in cara's home, with `{id}` in its `components`"
+    )]
+    NobodyTrusted {
+        /// The component.
+        id: ComponentId,
+        /// The key it names.
+        key: KeyId,
+    },
+    /// The key is not in the trust store.
+    #[error(
+        "component `{id}` is signed by key `{key}`, which is not trusted\n\
+         hint: if you know its author, add the key to `trust.toml` in cara's home, with `{id}` in its `components`"
+    )]
+    UnknownKey {
+        /// The component.
+        id: ComponentId,
+        /// The key it names.
+        key: KeyId,
+    },
+    /// The key was revoked.
+    #[error(
+        "component `{id}` is signed by key `{key}`, which was revoked\n\
+         hint: ask its author for a release signed with a new key"
+    )]
+    RevokedKey {
+        /// The component.
+        id: ComponentId,
+        /// The key.
+        key: KeyId,
+    },
+    /// This file was revoked.
+    #[error(
+        "component `{id}` was revoked: `{digest}`\n\
+         hint: ask its author for another version"
+    )]
+    RevokedComponent {
+        /// The component.
+        id: ComponentId,
+        /// The digest of the file.
+        digest: Digest,
+    },
+    /// The key is trusted, but for other components.
+    #[error(
+        "key `{key}` (`{name}`) may not sign component `{id}`\n\
+         hint: to allow it, add `{id}` to the `components` of key {key} in `trust.toml`"
+    )]
+    NotAllowed {
+        /// The component.
+        id: ComponentId,
+        /// The key.
+        key: KeyId,
+        /// The key's name.
+        name: String,
+    },
+    /// The identity is not in the trust store.
+    #[error(
+        "component `{id}` is signed by `{identity}`, who is not trusted\n\
+         hint: if you know its author, add the identity and its issuer `{issuer}` to `trust.toml` in cara's home, \
+         with `{id}` in its `components`"
+    )]
+    UnknownIdentity {
+        /// The component.
+        id: ComponentId,
+        /// Whom the certificate names.
+        identity: Foreign,
+        /// Who is said to have vouched for it.
+        issuer: Foreign,
+    },
+    /// The identity is trusted, but vouched for by another issuer.
+    #[error(
+        "component `{id}` is signed by `{identity}`, who signed in at `{issuer}` and not at `{trusted}`\n\
+         hint: ask its author for a release signed after signing in at `{trusted}`"
+    )]
+    OtherIssuer {
+        /// The component.
+        id: ComponentId,
+        /// Whom the certificate names.
+        identity: Foreign,
+        /// Who is said to have vouched for it.
+        issuer: Foreign,
+        /// Who has to.
+        trusted: Issuer,
+    },
+    /// The identity is trusted, but for other components.
+    #[error(
+        "identity `{identity}` (`{name}`) may not sign component `{id}`\n\
+         hint: to allow it, add `{id}` to the `components` of identity `{name}` in `trust.toml`"
+    )]
+    IdentityNotAllowed {
+        /// The component.
+        id: ComponentId,
+        /// Whom the certificate names.
+        identity: Foreign,
+        /// The identity's name.
+        name: String,
+    },
+    /// Nothing to check a certificate against.
+    #[error(
+        "component `{id}` is signed with a certificate, and there is no trust root to check it against\n\
+         hint: put the `trusted_root.json` of its Sigstore instance into cara's home"
+    )]
+    NoTrustRoot {
+        /// The component.
+        id: ComponentId,
+    },
+    /// The certificate, the log entry or the signature does not hold.
+    #[error("the signature of component `{id}` cannot be trusted: {problem}")]
+    Certificate {
+        /// The component.
+        id: ComponentId,
+        /// What is wrong with it, and the cure.
+        problem: CertificateError,
+    },
+    /// The payload is not an in-toto statement.
+    #[error(
+        "the signature of component `{id}` is over `{found}`, it must be over `{PAYLOAD_TYPE}`\n\
+         hint: its author has to sign the component again"
+    )]
+    PayloadType {
+        /// The component.
+        id: ComponentId,
+        /// The type it has.
+        found: Foreign,
+    },
+    /// The signature does not hold.
+    #[error(
+        "the signature of component `{id}` was not made by key `{key}`\n\
+         hint: fetch component and signature file again; one of them was changed"
+    )]
+    Signature {
+        /// The component.
+        id: ComponentId,
+        /// The key it names.
+        key: KeyId,
+    },
+    /// The key signed something else than a statement about a component.
+    #[error(
+        "what was signed for component `{id}` is not understood: {problem}\n\
+         hint: its author has to sign the component again"
+    )]
+    Statement {
+        /// The component.
+        id: ComponentId,
+        /// What is wrong with it.
+        problem: StatementError,
+    },
+    /// The signature is for another component.
+    #[error(
+        "the signature beside component `{id}` is for `{signed}`\n\
+         hint: put each component's own signature file beside it"
+    )]
+    OtherId {
+        /// The component.
+        id: ComponentId,
+        /// The id that was signed.
+        signed: Foreign,
+    },
+    /// The signature is for another file name.
+    #[error(
+        "the signature beside component `{id}` is for the file `{signed}`, it must be for `{id}.wasm`\n\
+         hint: its author has to sign the component again"
+    )]
+    OtherFile {
+        /// The component.
+        id: ComponentId,
+        /// The name that was signed.
+        signed: Foreign,
+    },
+    /// The signature is for another version.
+    #[error(
+        "component `{id}` says it is version `{version}`, its signature is for `{signed}`\n\
+         hint: fetch component and signature file of the same version"
+    )]
+    OtherVersion {
+        /// The component.
+        id: ComponentId,
+        /// The version its manifest says.
+        version: Version,
+        /// The version that was signed.
+        signed: Version,
+    },
+    /// The signature is for another manifest.
+    #[error(
+        "the manifest of component `{id}` is `{digest}`, signed was `{signed}`\n\
+         hint: fetch the component again; its manifest was changed after signing"
+    )]
+    OtherManifest {
+        /// The component.
+        id: ComponentId,
+        /// The digest of its manifest.
+        digest: Digest,
+        /// The digest that was signed.
+        signed: Digest,
+    },
+    /// The signature is for other bytes.
+    #[error(
+        "component `{id}` is `{digest}`, signed was `{signed}`\n\
+         hint: fetch the component again; it was changed after signing"
+    )]
+    OtherBytes {
+        /// The component.
+        id: ComponentId,
+        /// The digest of the file.
+        digest: Digest,
+        /// The digest that was signed.
+        signed: Digest,
+    },
+    /// An older version than one seen before.
+    #[error(
+        "component `{id}` is version `{version}`, but `{floor}` was here before\n\
+         hint: ask its author for a version from `{floor}` on; old versions may have known holes"
+    )]
+    Older {
+        /// The component.
+        id: ComponentId,
+        /// Its version.
+        version: Version,
+        /// The highest version seen.
+        floor: Version,
+    },
+}
