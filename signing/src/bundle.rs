@@ -111,6 +111,15 @@ impl Bundle {
         Wire::new(MediaType::Bundle0_3, self.material.clone(), content)
     }
 
+    /// Who says that they signed it, written as [`crate::Signer`] writes them; not proven.
+    #[must_use]
+    pub fn claimed_signer(&self) -> String {
+        match &self.claim {
+            Claim::Key { id, .. } => id.to_hex(),
+            Claim::Certificate(certificate) => certificate.claimed(),
+        }
+    }
+
     pub(crate) fn claim(&self) -> &Claim {
         &self.claim
     }

@@ -30,6 +30,11 @@ impl Certificate {
         Some(Self { subject, issuer, not_before: info.not_before, not_after: info.not_after })
     }
 
+    /// Whom it names, escaped.
+    pub(crate) fn claimed(&self) -> String {
+        format!("{} ({})", Foreign::new(self.subject.as_str()), Foreign::new(&self.issuer))
+    }
+
     /// Says what Sigstore's crate found wrong in the terms of this one.
     pub(crate) fn refused(&self, found: Found) -> CertificateError {
         let told = Foreign::new(&found.to_string());

@@ -22,7 +22,9 @@ mod plugins;
 mod process;
 mod prompt;
 mod review;
+mod script;
 mod show;
+mod subject;
 mod when;
 
 use clap::Parser;

@@ -5,7 +5,7 @@ use crate::layout;
 use crate::show;
 use cara_authority::asks::{Difference, Fact, Weight};
 use cara_authority::manifest::Effect;
-use cara_signing::{Bundle, TrustStore, verify};
+use cara_signing::{Bundle, TrustStore, TrustedIdentity, TrustedKey, verify};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -202,14 +202,21 @@ impl Changes {
 
 fn signer(candidate: &Candidate, trust: &TrustStore) -> Signer {
     let read = Bundle::from_json(&candidate.bundle);
-    let key = read.as_ref().ok().map(|bundle| bundle.signer().to_hex());
+    let key = read.as_ref().ok().map(|bundle| bundle.claimed_signer());
     let bundle = match read {
         Ok(bundle) => bundle,
         Err(error) => return Signer { name: None, key, since: None, problem: Some(error.to_string()) },
     };
     match verify(candidate.package.clone(), &bundle, trust, None) {
         Ok(verified) => {
-            let since = trust.key(&bundle.signer()).and_then(|key| key.since());
+            let since = match verified.signer() {
+                cara_signing::Signer::Key { id, .. } => trust.key(id).and_then(TrustedKey::since),
+                _ => trust
+                    .identities()
+                    .iter()
+                    .find(|known| known.name() == verified.signer_name())
+                    .and_then(TrustedIdentity::since),
+            };
             let since = since.map(|since| since.strftime("%Y-%m-%d").to_string());
             Signer { name: Some(verified.signer_name().to_owned()), key, since, problem: None }
         }

@@ -22,6 +22,8 @@ mod packages;
 #[cfg(unix)]
 #[path = "commands/plugin_kill.rs"]
 mod plugin_kill;
+#[path = "commands/plugin_test.rs"]
+mod plugin_test;
 #[path = "commands/plugins.rs"]
 mod plugins;
 #[path = "commands/policy.rs"]

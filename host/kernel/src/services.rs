@@ -34,92 +34,71 @@ pub struct CallServices {
 }
 
 /// What the assistant does for a tool, on behalf of one person in one turn. The meaning of each function is in `wit/`.
-/// Each takes the proof that the component may use it.
+/// Each takes the proof that the component may use it. What is not offered is unavailable.
 #[async_trait::async_trait]
 pub trait Powers: Send + Sync {
     /// Asks a person.
-    async fn ask(&self, by: Powered, question: approvals::Question) -> Result<approvals::Decision, Refusal>;
+    async fn ask(&self, by: Powered, _: approvals::Question) -> Result<approvals::Decision, Refusal> {
+        unavailable(&by)
+    }
     /// Reads an attachment.
-    async fn attachment(&self, by: Powered, id: String) -> Result<types::Blob, Refusal>;
+    async fn attachment(&self, by: Powered, _id: String) -> Result<types::Blob, Refusal> {
+        unavailable(&by)
+    }
     /// Reads the configuration.
-    async fn configuration(&self, by: Powered, path: String) -> Result<Option<String>, Refusal>;
+    async fn configuration(&self, by: Powered, _path: String) -> Result<Option<String>, Refusal> {
+        unavailable(&by)
+    }
     /// Remembers.
-    async fn remember(&self, by: Powered, key: String, value: String) -> Result<(), Refusal>;
+    async fn remember(&self, by: Powered, _key: String, _value: String) -> Result<(), Refusal> {
+        unavailable(&by)
+    }
     /// Reads what is remembered.
-    async fn recall(&self, by: Powered, key: String) -> Result<Option<memory::Entry>, Refusal>;
+    async fn recall(&self, by: Powered, _key: String) -> Result<Option<memory::Entry>, Refusal> {
+        unavailable(&by)
+    }
     /// Forgets.
-    async fn forget(&self, by: Powered, key: String) -> Result<bool, Refusal>;
+    async fn forget(&self, by: Powered, _key: String) -> Result<bool, Refusal> {
+        unavailable(&by)
+    }
     /// Lists what is remembered.
-    async fn remembered(&self, by: Powered, prefix: String) -> Result<Vec<String>, Refusal>;
+    async fn remembered(&self, by: Powered, _prefix: String) -> Result<Vec<String>, Refusal> {
+        unavailable(&by)
+    }
     /// Searches what is remembered.
-    async fn search(&self, by: Powered, query: String, most: u32) -> Result<Vec<memory::Entry>, Refusal>;
+    async fn search(&self, by: Powered, _query: String, _most: u32) -> Result<Vec<memory::Entry>, Refusal> {
+        unavailable(&by)
+    }
     /// Sends a message.
     async fn send(
         &self,
         by: Powered,
-        to: messaging::Address,
-        message: messaging::Outbound,
-    ) -> Result<messaging::Receipt, Refusal>;
+        _to: messaging::Address,
+        _message: messaging::Outbound,
+    ) -> Result<messaging::Receipt, Refusal> {
+        unavailable(&by)
+    }
     /// Asks a model.
-    async fn complete(&self, by: Powered, request: models::Request) -> Result<models::Response, Refusal>;
+    async fn complete(&self, by: Powered, _request: models::Request) -> Result<models::Response, Refusal> {
+        unavailable(&by)
+    }
     /// Lists the person's conversations.
-    async fn recent(&self, by: Powered, most: u32) -> Result<Vec<sessions::Session>, Refusal>;
+    async fn recent(&self, by: Powered, _most: u32) -> Result<Vec<sessions::Session>, Refusal> {
+        unavailable(&by)
+    }
     /// Reads one of them.
-    async fn read(&self, by: Powered, id: String, first: u32, most: u32) -> Result<Vec<sessions::Line>, Refusal>;
+    async fn read(&self, by: Powered, _id: String, _first: u32, _most: u32) -> Result<Vec<sessions::Line>, Refusal> {
+        unavailable(&by)
+    }
+}
+
+fn unavailable<T>(by: &Powered) -> Result<T, Refusal> {
+    let text = format!("component `{}` cannot use `{}`: no turn is under way", by.component(), by.power());
+    Err(Refusal::new(Rule::Unavailable, text))
 }
 
 /// For calls outside a turn: every power is unavailable.
 #[derive(Debug, Clone, Copy)]
 pub struct NoTurn;
 
-impl NoTurn {
-    fn refuse<T>(by: &Powered) -> Result<T, Refusal> {
-        let text = format!("component `{}` cannot use `{}`: no turn is under way", by.component(), by.power());
-        Err(Refusal::new(Rule::Unavailable, text))
-    }
-}
-
-#[async_trait::async_trait]
-impl Powers for NoTurn {
-    async fn ask(&self, by: Powered, _: approvals::Question) -> Result<approvals::Decision, Refusal> {
-        Self::refuse(&by)
-    }
-    async fn attachment(&self, by: Powered, _: String) -> Result<types::Blob, Refusal> {
-        Self::refuse(&by)
-    }
-    async fn configuration(&self, by: Powered, _: String) -> Result<Option<String>, Refusal> {
-        Self::refuse(&by)
-    }
-    async fn remember(&self, by: Powered, _: String, _: String) -> Result<(), Refusal> {
-        Self::refuse(&by)
-    }
-    async fn recall(&self, by: Powered, _: String) -> Result<Option<memory::Entry>, Refusal> {
-        Self::refuse(&by)
-    }
-    async fn forget(&self, by: Powered, _: String) -> Result<bool, Refusal> {
-        Self::refuse(&by)
-    }
-    async fn remembered(&self, by: Powered, _: String) -> Result<Vec<String>, Refusal> {
-        Self::refuse(&by)
-    }
-    async fn search(&self, by: Powered, _: String, _: u32) -> Result<Vec<memory::Entry>, Refusal> {
-        Self::refuse(&by)
-    }
-    async fn send(
-        &self,
-        by: Powered,
-        _: messaging::Address,
-        _: messaging::Outbound,
-    ) -> Result<messaging::Receipt, Refusal> {
-        Self::refuse(&by)
-    }
-    async fn complete(&self, by: Powered, _: models::Request) -> Result<models::Response, Refusal> {
-        Self::refuse(&by)
-    }
-    async fn recent(&self, by: Powered, _: u32) -> Result<Vec<sessions::Session>, Refusal> {
-        Self::refuse(&by)
-    }
-    async fn read(&self, by: Powered, _: String, _: u32, _: u32) -> Result<Vec<sessions::Line>, Refusal> {
-        Self::refuse(&by)
-    }
-}
+impl Powers for NoTurn {}

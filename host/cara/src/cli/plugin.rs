@@ -42,6 +42,15 @@ pub(crate) enum Plugin {
         #[arg(long)]
         json: bool,
     },
+    /// Run the scripted tests of a project (`tests/*.toml`) on what was built (`dist/*.wasm`), in the real sandbox.
+    Test {
+        /// The project's folder.
+        #[arg(default_value = ".")]
+        folder: PathBuf,
+        /// Print a JSON object.
+        #[arg(long)]
+        json: bool,
+    },
     /// Fetch a package, verify it, review it, ask for its grants, and use it from the next call on.
     Install(Install),
     /// Fetch newer versions from where each came from. What asks for more than before waits for you.

@@ -1,23 +1,99 @@
-//! `cara plugin check`: what the author of a component wants to know.
+//! `cara plugin check` and `test`: what the author of a component wants to know.
 
 use crate::boot::Cara;
 use crate::candidate::{Candidate, reference};
 use crate::conformance;
+use crate::script::{self, Script};
+use crate::subject::Subject;
 use crate::{layout, show};
-use anyhow::{Result, anyhow};
+use anyhow::{Context as _, Result, anyhow, bail};
+use cara_authority::Manifest;
 use cara_services::files;
 use cara_signing::Package;
 use serde_json::json;
 use std::path::Path;
 use std::process::ExitCode;
 
+/// The largest manifest that is read.
+const MANIFEST_BYTES: u64 = 256 * 1024;
+
+/// `cara plugin test`.
+pub(super) async fn test(cara: &Cara, folder: &Path, as_json: bool) -> Result<ExitCode> {
+    let candidate = built(folder)?;
+    let scripts = scripts(&folder.join("tests"))?;
+    let (kernel, cache) = cara.plugins.engine();
+    let subject = Subject::load(kernel, cache, &candidate).await?;
+    let (mut played, mut failed) = (Vec::new(), 0);
+    for (file, script) in &scripts {
+        for test in &script.tests {
+            let findings = match script::play(&subject, &candidate, test).await {
+                Ok(findings) => findings,
+                Err(error) => vec![format!("it could not be played: {error:#}")],
+            };
+            failed += usize::from(!findings.is_empty());
+            if !as_json {
+                layout::hang(if findings.is_empty() { "\u{2713} " } else { "\u{2717} " }, &test.name);
+                for line in findings.iter().flat_map(|finding| finding.lines()) {
+                    layout::hang("    ", &layout::cut(line, 2000));
+                }
+            }
+            played.push(json!({ "file": file, "name": test.name, "findings": findings }));
+        }
+    }
+    if as_json {
+        layout::json(&json!({ "id": candidate.id().as_str(), "failed": failed, "tests": played }))?;
+    } else {
+        match failed {
+            0 => show::note(&format!("`{}` passed {} tests", candidate.id(), played.len())),
+            _ => show::note(&format!("`{}` failed {failed} of {} tests", candidate.id(), played.len())),
+        }
+    }
+    Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// The files of tests in a folder, read and checked.
+fn scripts(folder: &Path) -> Result<Vec<(String, Script)>> {
+    let mut scripts = Vec::new();
+    for name in files::names(folder)?.into_iter().filter(|name| name.ends_with(".toml")) {
+        let bytes = files::read_capped(&folder.join(&name), script::MAX_BYTES)?.unwrap_or_default();
+        let text = String::from_utf8(bytes).with_context(|| format!("`tests/{name}` is not UTF-8"))?;
+        let script: Script = toml::from_str(&text).with_context(|| format!("`tests/{name}` cannot be read"))?;
+        if let Some(test) = script.tests.iter().find(|test| !test.expects()) {
+            bail!(
+                "the test `{}` of `tests/{name}` expects nothing\nhint: add `answer`, `contains` or `error`",
+                test.name
+            );
+        }
+        scripts.push((name, script));
+    }
+    if scripts.is_empty() {
+        bail!("there are no tests in `{}`\nhint: write some, see docs/plugin-tests.md", folder.display());
+    }
+    Ok(scripts)
+}
+
+/// What was built from a project.
+fn built(folder: &Path) -> Result<Candidate> {
+    let shown = folder.join("component.toml");
+    let manifest = files::read_capped(&shown, MANIFEST_BYTES)?;
+    let missing = || anyhow!("`{}` does not exist\nhint: name the folder of a component's project", shown.display());
+    let text = String::from_utf8(manifest.ok_or_else(missing)?).context("the manifest is not UTF-8")?;
+    let id = Manifest::parse(&text)?.id().clone();
+    read(&folder.join("dist").join(format!("{id}.wasm")))
+}
+
+fn read(file: &Path) -> Result<Candidate> {
+    let bytes = files::read_capped(file, Package::MAX_BYTES as u64)?;
+    let missing = || anyhow!("`{}` does not exist\nhint: `cara plugin build` makes it", file.display());
+    let package = Package::read(bytes.ok_or_else(missing)?)?;
+    Candidate::stored(package, String::new(), reference(&file.to_string_lossy())?)
+}
+
 /// `cara plugin check`.
 pub(super) async fn check(cara: &Cara, file: &Path, as_json: bool) -> Result<ExitCode> {
-    let shown = file.display().to_string();
-    let bytes = files::read_capped(file, Package::MAX_BYTES as u64)?;
-    let package = Package::read(bytes.ok_or_else(|| anyhow!("`{shown}` does not exist"))?)?;
-    let candidate = Candidate::stored(package, String::new(), reference(&file.to_string_lossy())?)?;
-    let tried = conformance::check(cara.plugins.engine().0, &candidate).await?;
+    let candidate = read(file)?;
+    let (kernel, cache) = cara.plugins.engine();
+    let tried = conformance::check(kernel, cache, &candidate).await?;
     let faults = tried.iter().filter(|tried| tried.fault.is_some()).count();
     if as_json {
         layout::json(&json!({ "id": candidate.id().as_str(), "faults": faults, "tried": tried }))?;

@@ -14,7 +14,6 @@ use cara_authority::{Capability, ComponentId};
 use cara_kernel::Checked;
 use cara_packages::Reference;
 use cara_packages::lock::Pinned;
-use cara_signing::Bundle;
 use jiff::Timestamp;
 use semver::Version;
 use serde::Deserialize;
@@ -205,7 +204,7 @@ fn pinned(candidate: &Candidate, checked: &Checked, now: Timestamp) -> Result<Pi
         version: checked.manifest().version().clone(),
         digest: package.digest(),
         signer: package.signer_name().to_owned(),
-        key: Bundle::from_json(&candidate.bundle)?.signer().to_hex(),
+        key: package.signer().to_string(),
         from: candidate.from.to_string(),
         since: now,
     })

@@ -21,6 +21,7 @@ pub(crate) async fn run(cara: &Cara, plugin: Plugin) -> Result<ExitCode> {
         Plugin::List { json } => list(cara, json).await?,
         Plugin::Inspect { id, json } => inspect(cara, &ComponentId::parse(&id)?, json).await?,
         Plugin::Review { what, against, json } => return manage::review(cara, &what, against.as_ref(), json).await,
+        Plugin::Test { folder, json } => return author::test(cara, &folder, json).await,
         Plugin::Check { file, json } => return author::check(cara, &file, json).await,
         Plugin::Install(install) => install::install(cara, install).await?,
         Plugin::Update(update) => install::update(cara, update).await?,

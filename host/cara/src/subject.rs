@@ -1,0 +1,162 @@
+//! A component under test: in the real kernel, signed with a key of the
+//! moment, in a world made for one call or a few.
+
+use crate::candidate::Candidate;
+use anyhow::{Result, anyhow};
+use cara_authority::manifest::Tool;
+use cara_authority::settings::BadSetting;
+use cara_authority::{
+    Approved, Capability, Decision, Grants, Label, PersonId, Policy, Refusal, Rule, SecretGrant, SessionId, Settings,
+    Situation, Source, Standing, Then, Ticket, ToolCall,
+};
+use cara_kernel::bindings::provider::{Request, ToolChoice};
+use cara_kernel::bindings::tool::Context;
+use cara_kernel::bindings::types::{Message, Part, Role};
+use cara_kernel::{CallServices, Checked, CompiledCache, Component, Kernel, Powers, SecretSource};
+use cara_services::clock::Clock;
+use cara_services::egress::{Egress, KnownSecrets};
+use cara_services::ledger::Ledger;
+use cara_services::vault::SecretValue;
+use cara_signing::{SecretKey, TrustStore, TrustedKey, sign};
+use cara_stage::Stage;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// A component, loaded.
+pub(crate) struct Subject {
+    pub(crate) component: Arc<Component>,
+    checked: Arc<Checked>,
+}
+
+impl Subject {
+    /// Signs, checks and loads it. What was compiled is kept for the next time.
+    pub(crate) async fn load(kernel: &Kernel, cache: &Arc<CompiledCache>, candidate: &Candidate) -> Result<Self> {
+        let key = SecretKey::generate()?;
+        let mut trust = TrustStore::empty();
+        trust.add(TrustedKey::new(key.public(), "check", vec!["*".parse()?])?)?;
+        let bundle = sign(&candidate.package, &key);
+        let verified = cara_signing::verify(candidate.package.clone(), &bundle, &trust, None)?;
+        let checked = Arc::new(Checked::new(verified)?);
+        let (loader, loading, cache) = (kernel.clone(), checked.clone(), cache.clone());
+        let loaded = tokio::task::spawn_blocking(move || loader.load(loading, Some(&cache))).await??;
+        Ok(Self { component: Component::new(kernel, loaded), checked })
+    }
+
+    /// Its settings, with these values over its defaults.
+    pub(crate) fn settings(&self, values: &BTreeMap<String, Value>) -> Result<Settings, BadSetting> {
+        self.checked.manifest().settings(values)
+    }
+
+    /// All it asks for under these settings.
+    pub(crate) fn wishes(&self, settings: &Settings) -> Vec<Capability> {
+        self.checked.manifest().wishes(settings)
+    }
+
+    /// What it may do when this is granted.
+    pub(crate) fn grants(&self, settings: &Settings, granted: &[Capability]) -> Arc<Grants> {
+        let (manifest, interfaces) = (self.checked.manifest(), self.checked.interfaces());
+        Arc::new(Grants::meet(manifest, interfaces, granted, settings.clone(), &Default::default()))
+    }
+
+    /// The model its manifest names.
+    pub(crate) fn default_model(&self) -> String {
+        self.checked.manifest().provider().map(|provider| provider.default_model.clone()).unwrap_or_default()
+    }
+
+    /// A call, approved as a person at a desk would.
+    pub(crate) fn call(&self, tool: &Tool, arguments: &Value) -> Result<Approved<ToolCall>> {
+        let call = ToolCall {
+            component: self.checked.manifest().id().clone(),
+            digest: *self.checked.package().digest().as_bytes(),
+            tool: tool.name.clone(),
+            arguments: cara_authority::approval::canonical(arguments),
+            destination: None,
+            session: SessionId::parse("s-check")?,
+        };
+        let person = PersonId::parse("local:author")?;
+        let decision: Decision = Policy::default().decide(&Situation {
+            call: &call,
+            tool,
+            agent: "main",
+            channel: "console",
+            person: &person,
+            seen: Label::of(Source::Owner),
+            standing: tool.destination.as_ref().map(|_| Standing::Written),
+            followed: 0,
+        });
+        let binding = call.binding();
+        let approved = match decision.then() {
+            Then::Run => Approved::by_policy(call, &decision),
+            _ => Approved::by_person(call, &decision, &Ticket { binding }),
+        };
+        approved.map_err(|refused| anyhow!("{refused}"))
+    }
+}
+
+/// Where a call comes from, as a tool is told.
+pub(crate) fn context() -> Context {
+    Context { session: "s-check".into(), run: "r-check".into(), time_zone: Some("Europe/Oslo".into()), language: None }
+}
+
+/// A request for an answer to one text.
+pub(crate) fn asked(model: String, text: &str) -> Request {
+    Request {
+        model,
+        system: None,
+        messages: vec![Message { role: Role::User, parts: vec![Part::Text(text.to_owned())] }],
+        tools: Vec::new(),
+        tool_choice: ToolChoice::None,
+        max_output_tokens: Some(64),
+        temperature: None,
+        stop: Vec::new(),
+        effort: None,
+    }
+}
+
+/// The world around a component: the gates, with nothing of this machine behind them.
+pub(crate) struct Outside {
+    pub(crate) services: CallServices,
+    _folder: tempfile::TempDir,
+}
+
+impl Outside {
+    /// One with this network, these secrets, and these answers of a person.
+    pub(crate) fn new(stage: &Stage, secrets: Secrets, powers: Arc<dyn Powers>) -> Result<Self> {
+        let folder = tempfile::tempdir()?;
+        let clock = Clock::system();
+        let known = KnownSecrets::new();
+        let services = CallServices {
+            egress: Egress::new(known.clone(), stage.doors()),
+            secrets: Arc::new(secrets),
+            ledger: Arc::new(Ledger::lazy(folder.path().join("ledger.db"), clock, [7; 32].into())),
+            clock,
+            known,
+            powers,
+        };
+        Ok(Self { services, _folder: folder })
+    }
+}
+
+/// The secrets of a test.
+pub(crate) enum Secrets {
+    /// Every secret has a value that means nothing.
+    Any,
+    /// These, and no other.
+    These(BTreeMap<String, String>),
+}
+
+#[async_trait::async_trait]
+impl SecretSource for Secrets {
+    async fn value(&self, grant: &SecretGrant) -> Result<Arc<SecretValue>, Refusal> {
+        let unavailable = |text: String| Refusal::new(Rule::Unavailable, text);
+        let name = grant.name().as_str();
+        let value = match self {
+            Self::Any => "a value that means nothing",
+            Self::These(values) => {
+                values.get(name).ok_or_else(|| unavailable(format!("secret `{name}` is not set in this test")))?
+            }
+        };
+        SecretValue::new(value.as_bytes().to_vec()).map(Arc::new).map_err(|error| unavailable(error.to_string()))
+    }
+}
