@@ -33,6 +33,9 @@ pub struct TrustRoot {
 }
 
 impl TrustRoot {
+    /// The text that [`TrustRoot::public_good`] is read from.
+    pub const PUBLIC_GOOD: &str = SIGSTORE_PRODUCTION_TRUSTED_ROOT;
+
     /// Largest text form, in bytes (1 MiB).
     pub const MAX_BYTES: usize = 1024 * 1024;
 
@@ -65,7 +68,7 @@ impl TrustRoot {
     /// instance began to use later are not in it.
     #[must_use]
     pub fn public_good() -> Self {
-        Self::from_json(SIGSTORE_PRODUCTION_TRUSTED_ROOT).expect("the embedded root is whole, which a test checks")
+        Self::from_json(Self::PUBLIC_GOOD).expect("the embedded root is whole, which a test checks")
     }
 
     /// Checks that the one named in `certificate` made `bundle` for the file with

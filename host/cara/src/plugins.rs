@@ -16,10 +16,10 @@ use cara_packages::store::{Stamp, Store};
 use cara_services::files;
 use cara_services::home::Home;
 use cara_services::ledger::Ledger;
-use cara_signing::{Bundle, Digest, Package, TrustStore, TrustedKey, verify};
+use cara_signing::{Bundle, Digest, Package, TrustRoot, TrustStore, TrustedKey, verify};
 use serde_json::json;
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
@@ -54,6 +54,7 @@ pub(crate) struct Installed {
 struct Stamps {
     lock: Stamp,
     trust: Option<files::Stamp>,
+    root: Option<files::Stamp>,
 }
 
 impl Plugins {
@@ -61,7 +62,7 @@ impl Plugins {
     pub(crate) fn open(home: &Home, kernel: Kernel, cache: Arc<CompiledCache>, ledger: Arc<Ledger>) -> Result<Self> {
         let (store, trust) = (Store::of(home), home.trust());
         let built_in = built_in(&trusted(&trust, true)?)?;
-        let stamps = Stamps { lock: store.stamp()?, trust: files::stamp(&trust)? };
+        let stamps = Stamps { lock: store.stamp()?, trust: files::stamp(&trust)?, root: files::stamp(&root(&trust))? };
         let installed = read(&store, &trust, stamps, &built_in, &BTreeMap::new())?;
         let (now, components) = (RwLock::new(Arc::new(installed)), Mutex::default());
         Ok(Self { store, trust, kernel, cache, ledger, built_in, now, components })
@@ -84,7 +85,11 @@ impl Plugins {
 
     /// What is installed now. When nothing changed, this costs two looks at files' metadata.
     pub(crate) fn now(&self) -> Result<Arc<Installed>> {
-        let stamps = Stamps { lock: self.store.stamp()?, trust: files::stamp(&self.trust)? };
+        let stamps = Stamps {
+            lock: self.store.stamp()?,
+            trust: files::stamp(&self.trust)?,
+            root: files::stamp(&root(&self.trust))?,
+        };
         let before = self.now.read().unwrap_or_else(PoisonError::into_inner).clone();
         if before.stamps == stamps {
             return Ok(before);
@@ -218,10 +223,20 @@ impl Trial {
 }
 
 /// Whom the operator trusts; with the key this build was signed with, for the ids of what is built in.
-fn trusted(path: &std::path::Path, and_built_in: bool) -> Result<TrustStore> {
+/// The trust root lies beside the trust store.
+fn root(trust: &Path) -> PathBuf {
+    trust.with_file_name(Home::TRUST_ROOT)
+}
+
+fn trusted(path: &Path, and_built_in: bool) -> Result<TrustStore> {
     let text = files::read_capped(path, TrustStore::MAX_BYTES as u64)?.unwrap_or_default();
     let text = String::from_utf8(text).with_context(|| format!("`{}` is not UTF-8", path.display()))?;
     let mut store = TrustStore::from_toml(&text).with_context(|| format!("`{}` cannot be used", path.display()))?;
+    if let Some(text) = files::read_capped(&root(path), TrustRoot::MAX_BYTES as u64)? {
+        let text = String::from_utf8(text).with_context(|| format!("`{}` is not UTF-8", root(path).display()))?;
+        let read = TrustRoot::from_json(&text);
+        store = store.with_root(read.with_context(|| format!("`{}` cannot be used", root(path).display()))?);
+    }
     if and_built_in {
         let ids = cara_bundle::components().iter().map(|built_in| built_in.id.parse());
         let key = cara_signing::PublicKey::from_pem(cara_bundle::public_key())?;

@@ -34,6 +34,8 @@ mod registry;
 mod sessions;
 #[path = "commands/tools.rs"]
 mod tools;
+#[path = "commands/trust.rs"]
+mod trust;
 #[path = "commands/usage.rs"]
 mod usage;
 #[path = "commands/wasm.rs"]

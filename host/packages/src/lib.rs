@@ -16,6 +16,7 @@ pub mod fetch;
 mod foreign;
 pub mod imitation;
 pub mod index;
+pub mod keyless;
 mod kind;
 pub mod lock;
 pub mod oci;

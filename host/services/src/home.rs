@@ -29,6 +29,9 @@ pub enum HomeError {
 }
 
 impl Home {
+    /// The name of the file with the trust root.
+    pub const TRUST_ROOT: &str = "trusted_root.json";
+
     /// The home that `env`, the value of `CARA_HOME`, names; without one, the folder `cara` in the platform's data folder.
     pub fn locate(env: Option<OsString>) -> Result<Self, HomeError> {
         match env {
@@ -75,6 +78,11 @@ impl Home {
     /// The trust store.
     pub fn trust(&self) -> PathBuf {
         self.path.join("trust.toml")
+    }
+
+    /// The authorities and logs of the Sigstore instance in use, if there is one.
+    pub fn trust_root(&self) -> PathBuf {
+        self.path.join(Self::TRUST_ROOT)
     }
 
     /// What is installed.

@@ -108,13 +108,7 @@ pub(crate) enum Plugin {
         file: Option<PathBuf>,
     },
     /// Sign a package: writes `FILE.sigstore.json`.
-    Sign {
-        /// The package.
-        file: PathBuf,
-        /// The name of a key in the vault, or the path of a PEM file.
-        #[arg(long, value_name = "NAME|PATH")]
-        key: String,
-    },
+    Sign(Sign),
     /// Check a package's signature against whom you trust.
     Verify {
         /// The package, its signature file beside it.
@@ -123,6 +117,27 @@ pub(crate) enum Plugin {
         #[arg(long)]
         json: bool,
     },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Sign {
+    /// The package.
+    pub(crate) file: PathBuf,
+    /// The name of a key in the vault, or the path of a PEM file.
+    #[arg(long, value_name = "NAME|PATH", required_unless_present = "keyless", conflicts_with = "keyless")]
+    pub(crate) key: Option<String>,
+    /// Sign with a certificate for the one whom an identity token names; this is public for ever.
+    #[arg(long)]
+    pub(crate) keyless: bool,
+    /// The file with the token, made for `sigstore`; `SIGSTORE_ID_TOKEN` holds the token itself.
+    #[arg(long, value_name = "PATH", requires = "keyless")]
+    pub(crate) token: Option<PathBuf>,
+    /// The certificate authority: a Fulcio.
+    #[arg(long, value_name = "URL", default_value = "https://fulcio.sigstore.dev", requires = "keyless")]
+    pub(crate) authority: String,
+    /// The transparency log: a Rekor.
+    #[arg(long, value_name = "URL", default_value = "https://rekor.sigstore.dev", requires = "keyless")]
+    pub(crate) log: String,
 }
 
 #[derive(Debug, Args)]
@@ -157,12 +172,19 @@ pub(crate) struct Consent {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Trust {
-    /// Trust a key to sign components.
+    /// Trust a key, or an identity that signs without one, to sign components.
     Add {
         /// What to call whoever has it.
         name: String,
         /// The public key: a PEM file.
-        key: PathBuf,
+        #[arg(required_unless_present = "identity", conflicts_with = "identity")]
+        key: Option<PathBuf>,
+        /// Instead of a key: the e-mail address or URI in the certificate; a workflow's may end in `@refs/tags/*`.
+        #[arg(long, value_name = "ID", requires = "issuer")]
+        identity: Option<String>,
+        /// Who has to have vouched for the identity: the URL of an OpenID Connect issuer.
+        #[arg(long, value_name = "URL", requires = "identity")]
+        issuer: Option<String>,
         /// What it may sign: an id, a prefix with `*`, or `*`. May be repeated.
         #[arg(long = "may", value_name = "PATTERN", required = true)]
         may: Vec<String>,
@@ -177,6 +199,15 @@ pub(crate) enum Trust {
     Remove {
         /// Its name, or the beginning of its id.
         name: String,
+    },
+    /// Say which Sigstore instance's certificates count; without one, none does.
+    Root {
+        /// Its `trusted_root.json`, or `public-good` for the public instance as this program knows it.
+        #[arg(value_name = "FILE|public-good", required_unless_present = "remove", conflicts_with = "remove")]
+        root: Option<String>,
+        /// Trust the certificates of no instance any more.
+        #[arg(long)]
+        remove: bool,
     },
     /// Revoke for good: a key id of 64 hex digits, or a component's digest `sha256:...`.
     Revoke {

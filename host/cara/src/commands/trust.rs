@@ -7,7 +7,9 @@ use crate::{layout, show};
 use anyhow::{Context, Result, anyhow, bail};
 use cara_packages::imitation::imitated;
 use cara_services::files;
-use cara_signing::{KeyId, PublicKey, Revoked, TrustStore, TrustedKey};
+use cara_signing::{
+    Digest, Identity, Issuer, KeyId, PublicKey, Revoked, TrustRoot, TrustStore, TrustedIdentity, TrustedKey,
+};
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::json;
@@ -20,7 +22,12 @@ const LARGEST: u64 = 4 * 1024;
 /// Runs the command.
 pub(crate) async fn run(cara: &Cara, trust: Trust) -> Result<ExitCode> {
     match trust {
-        Trust::Add { name, key, may } => add(cara, &name, &key, &may).await?,
+        Trust::Add { name, key: Some(key), may, .. } => add(cara, &name, &key, &may).await?,
+        Trust::Add { name, key: None, identity, issuer, may } => {
+            let (identity, issuer) = (identity.unwrap_or_default().parse()?, issuer.unwrap_or_default().parse()?);
+            identify(cara, &name, identity, issuer, &may).await?;
+        }
+        Trust::Root { root, .. } => set_root(cara, root.as_deref()).await?,
         Trust::List { json } => list(cara, json)?,
         Trust::Remove { name } => remove(cara, &name).await?,
         Trust::Revoke { what } => revoke(cara, &what).await?,
@@ -57,13 +64,7 @@ async fn add(cara: &Cara, name: &str, file: &Path, may: &[String]) -> Result<()>
     let since = Timestamp::from_millisecond(i64::try_from(cara.services.clock.now_ms())?)?;
     let id = key.id();
     change(cara, "trust-added", name, |store| {
-        let names = store.keys().iter().map(TrustedKey::name).chain([BUILT_IN]);
-        if let Some(other) = imitated(name, names.clone()) {
-            bail!("`{name}` looks like `{other}`, whom you trust already\nhint: choose a name you will not mix up");
-        }
-        if names.into_iter().any(|known| known == name) && store.key(&id).is_none() {
-            bail!("`{name}` is the name of another key\nhint: choose another, or `cara trust remove {name}` first");
-        }
+        check_name(store, name, store.key(&id).is_some_and(|known| known.name() == name))?;
         match store.key(&id) {
             Some(_) => patterns.into_iter().try_for_each(|pattern| store.allow(&id, pattern))?,
             None => store.add(TrustedKey::new(key, name, patterns)?.with_since(since))?,
@@ -75,10 +76,68 @@ async fn add(cara: &Cara, name: &str, file: &Path, may: &[String]) -> Result<()>
     Ok(())
 }
 
+/// A name that nobody else has, and that nobody takes for another.
+fn check_name(store: &TrustStore, name: &str, own: bool) -> Result<()> {
+    let identities = store.identities().iter().map(TrustedIdentity::name);
+    let mut names = store.keys().iter().map(TrustedKey::name).chain(identities).chain([BUILT_IN]);
+    if let Some(other) = imitated(name, names.clone()) {
+        bail!("`{name}` looks like `{other}`, whom you trust already\nhint: choose a name you will not mix up");
+    }
+    if !own && names.any(|known| known == name) {
+        bail!("`{name}` is somebody else's name already\nhint: choose another, or `cara trust remove {name}` first");
+    }
+    Ok(())
+}
+
+async fn identify(cara: &Cara, name: &str, identity: Identity, issuer: Issuer, may: &[String]) -> Result<()> {
+    let patterns = may.iter().map(|text| text.parse()).collect::<Result<Vec<_>, _>>()?;
+    let since = Timestamp::from_millisecond(i64::try_from(cara.services.clock.now_ms())?)?;
+    let shown = format!("{identity} ({issuer})");
+    change(cara, "trust-added", name, |store| {
+        check_name(store, name, false)?;
+        store.add_identity(TrustedIdentity::new(name, identity, issuer, patterns)?.with_since(since))?;
+        Ok(json!({ "identity": shown, "may": may }))
+    })
+    .await?;
+    show::note(&format!("`{name}`, {shown}, may sign {}", may.join(", ")));
+    if !files::exists(&cara.home.trust_root())? {
+        show::note("no certificate counts until you say whose: `cara trust root public-good`");
+    }
+    Ok(())
+}
+
+/// Puts the trust root in its place, or takes it away.
+async fn set_root(cara: &Cara, from: Option<&str>) -> Result<()> {
+    let path = cara.home.trust_root();
+    let _alone = files::lock(&cara.home.trust().with_extension("toml.writer"))?;
+    let Some(from) = from else {
+        cara.ledger.append("trust-root-removed", "", json!({})).await?;
+        files::remove(&path)?;
+        show::note("no certificate counts any more");
+        return Ok(());
+    };
+    let text = match from {
+        "public-good" => TrustRoot::PUBLIC_GOOD.to_owned(),
+        file => {
+            let bytes = files::read_capped(Path::new(file), TrustRoot::MAX_BYTES as u64)?;
+            let bytes = bytes.ok_or_else(|| anyhow!("`{file}` does not exist"))?;
+            String::from_utf8(bytes).with_context(|| format!("`{file}` is no trust root"))?
+        }
+    };
+    TrustRoot::from_json(&text).with_context(|| format!("`{from}` is no trust root"))?;
+    cara.ledger.append("trust-root-set", from, json!({ "digest": Digest::of(text.as_bytes()).to_string() })).await?;
+    files::write_private_atomic(&path, text.as_bytes())?;
+    show::note(&format!("certificates of `{from}` count, for the identities you trust"));
+    Ok(())
+}
+
 #[derive(Serialize)]
 #[serde(rename_all = "kebab-case")]
 struct Listed {
     keys: Vec<Row>,
+    identities: Vec<Identified>,
+    /// Whether certificates count at all.
+    root: bool,
     revoked: Vec<String>,
 }
 
@@ -91,22 +150,41 @@ struct Row {
     since: Option<String>,
 }
 
+#[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct Identified {
+    name: String,
+    identity: String,
+    issuer: String,
+    may: Vec<String>,
+    since: Option<String>,
+}
+
 fn list(cara: &Cara, json: bool) -> Result<()> {
     let store = read(&cara.home.trust())?;
     let row = |key: &TrustedKey| Row {
         name: key.name().to_owned(),
         key: key.id().to_hex(),
         may: key.components().iter().map(ToString::to_string).collect(),
-        since: key.since().map(|since| since.strftime("%Y-%m-%d").to_string()),
+        since: key.since().map(day),
+    };
+    let identified = |known: &TrustedIdentity| Identified {
+        name: known.name().to_owned(),
+        identity: known.identity().to_string(),
+        issuer: known.issuer().to_string(),
+        may: known.components().iter().map(ToString::to_string).collect(),
+        since: known.since().map(day),
     };
     let listed = Listed {
         keys: store.keys().iter().map(row).collect(),
+        identities: store.identities().iter().map(identified).collect(),
+        root: files::exists(&cara.home.trust_root())?,
         revoked: store.revoked().iter().map(ToString::to_string).collect(),
     };
     if json {
         return layout::json(&listed);
     }
-    if listed.keys.is_empty() {
+    if listed.keys.is_empty() && listed.identities.is_empty() {
         show::note("you trust nobody; what is built in is signed by this program's own key, and only that");
     }
     let cells = listed
@@ -117,14 +195,29 @@ fn list(cara: &Cara, json: bool) -> Result<()> {
     if !cells.is_empty() {
         show::table(&["NAME", "KEY", "SINCE", "MAY SIGN"], &cells);
     }
+    for known in &listed.identities {
+        let since = known.since.as_deref().map(|since| format!(", since {since}")).unwrap_or_default();
+        let of = format!("{} by {} may sign {}{since}", known.identity, known.issuer, known.may.join(", "));
+        layout::hang("", &format!("{}: {of}", known.name));
+    }
+    if !listed.identities.is_empty() && !listed.root {
+        show::note("no certificate counts until you say whose: `cara trust root public-good`");
+    }
     for revoked in listed.revoked {
         show::line(&format!("revoked: {revoked}"));
     }
     Ok(())
 }
 
+fn day(since: Timestamp) -> String {
+    since.strftime("%Y-%m-%d").to_string()
+}
+
 async fn remove(cara: &Cara, name: &str) -> Result<()> {
     change(cara, "trust-removed", name, |store| {
+        if let Some(known) = store.remove_identity(name) {
+            return Ok(json!({ "identity": known.identity().to_string(), "issuer": known.issuer().to_string() }));
+        }
         let named = |key: &&TrustedKey| key.name() == name || (name.len() >= 8 && key.id().to_hex().starts_with(name));
         let found: Vec<KeyId> = store.keys().iter().filter(named).map(TrustedKey::id).collect();
         let [id] = found[..] else {

@@ -3,6 +3,7 @@
 
 mod files;
 mod index;
+mod keyless;
 mod logins;
 mod manifests;
 mod package;

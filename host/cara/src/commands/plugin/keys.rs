@@ -3,21 +3,28 @@
 use super::manage::{beside, signature_path};
 use crate::boot::Cara;
 use crate::candidate::with_cure;
+use crate::cli::Sign;
 use crate::{layout, show};
 use anyhow::{Context, Result, anyhow, bail};
 use cara_authority::{ComponentId, SecretName};
+use cara_packages::Access;
+use cara_packages::keyless::Signing;
 use cara_services::files;
 use cara_services::vault::{SecretId, SecretValue};
-use cara_signing::{Bundle, Package, SecretKey, sign as signed, verify as verified};
+use cara_signing::{Bundle, Instance, Package, SecretKey, sign as signed, sign_keyless, verify as verified};
 use serde_json::json;
 use std::path::Path;
 use tokio::task::spawn_blocking;
+use zeroize::Zeroizing;
 
 /// Under which keys are in the vault; no component has this id.
 const KEYS: &str = "cara-signing";
 
 /// The largest key file, bytes.
 const LARGEST: u64 = 4 * 1024;
+
+/// The largest identity token, bytes.
+const LARGEST_TOKEN: u64 = 16 * 1024;
 
 /// `cara plugin keygen`.
 pub(super) async fn keygen(cara: &Cara, name: &str, file: Option<&Path>) -> Result<()> {
@@ -64,7 +71,7 @@ async fn key(cara: &Cara, name: &str) -> Result<SecretKey> {
     if name.contains(['/', '\\']) || name.ends_with(".pem") {
         let path = Path::new(name);
         let bytes = files::read_private(path, LARGEST)?.ok_or_else(|| anyhow!("`{name}` does not exist"))?;
-        let bytes = zeroize::Zeroizing::new(bytes);
+        let bytes = Zeroizing::new(bytes);
         let pem = std::str::from_utf8(&bytes).with_context(|| format!("`{name}` is no PEM file"))?;
         return Ok(SecretKey::from_pem(pem)?);
     }
@@ -76,18 +83,44 @@ async fn key(cara: &Cara, name: &str) -> Result<SecretKey> {
 }
 
 /// `cara plugin sign`.
-pub(super) async fn sign(cara: &Cara, file: &Path, name: &str) -> Result<()> {
+pub(super) async fn sign(cara: &Cara, how: &Sign) -> Result<()> {
+    let file = how.file.as_path();
     let bytes = files::read_capped(file, Package::MAX_BYTES as u64)?;
     let bytes = bytes.ok_or_else(|| anyhow!("`{}` does not exist", file.display()))?;
     let package = Package::read(bytes)?;
     // What nobody could install is not worth a signature.
     let manifest = cara_authority::Manifest::parse(package.manifest())?;
     cara_authority::Interfaces::read(package.bytes())?.agree(&manifest)?;
-    let bundle = signed(&package, &key(cara, name).await?).to_json();
+    let bundle = match &how.key {
+        Some(name) => signed(&package, &key(cara, name).await?),
+        None => keyless(cara, &package, how).await?,
+    };
+    let bundle = bundle.to_json();
     let path = signature_path(file);
     files::write_private_atomic(&path, bundle.as_bytes())?;
     show::note(&format!("signed `{}` {} in `{}`", package.id(), package.version(), path.display()));
     Ok(())
+}
+
+/// Signs as whom the token names.
+async fn keyless(cara: &Cara, package: &Package, how: &Sign) -> Result<Bundle> {
+    let trust = cara.plugins.trusted()?;
+    let root = trust.root().cloned();
+    let root = root.ok_or_else(|| anyhow!("no Sigstore instance is trusted\nhint: `cara trust root public-good`"))?;
+    let instance = Instance { authority: how.authority.parse()?, log: how.log.parse()?, root };
+    let token = match &how.token {
+        Some(path) => {
+            let bytes = files::read_capped(path, LARGEST_TOKEN)?;
+            let bytes = Zeroizing::new(bytes.ok_or_else(|| anyhow!("`{}` does not exist", path.display()))?);
+            let text = std::str::from_utf8(&bytes).with_context(|| format!("`{}` is no token", path.display()))?;
+            Zeroizing::new(text.trim().to_owned())
+        }
+        None => Zeroizing::new(std::env::var("SIGSTORE_ID_TOKEN").map_err(|_| {
+            anyhow!("there is no token to sign in with\nhint: `--token PATH`, or set SIGSTORE_ID_TOKEN; a CI makes one for the audience `sigstore`")
+        })?),
+    };
+    let way = Signing::new(Access::anonymous(&cara.services.egress));
+    Ok(sign_keyless(package, &token, &instance, &way).await?)
 }
 
 /// `cara plugin verify`.

@@ -32,7 +32,7 @@ pub(crate) async fn run(cara: &Cara, plugin: Plugin) -> Result<ExitCode> {
         Plugin::Search { words, index, json } => manage::search(cara, &words, &index, json).await?,
         Plugin::Push { file, to, user } => manage::push(cara, &file, &to, user).await?,
         Plugin::Keygen { name, file } => keys::keygen(cara, &name, file.as_deref()).await?,
-        Plugin::Sign { file, key } => keys::sign(cara, &file, &key).await?,
+        Plugin::Sign(sign) => keys::sign(cara, &sign).await?,
         Plugin::Verify { file, json } => keys::verify(cara, &file, json)?,
     }
     Ok(ExitCode::SUCCESS)
