@@ -1,4 +1,4 @@
-//! `cara plugin check` and `test`: what the author of a component wants to know.
+//! `cara plugin check` and `test`: what an author wants to know.
 
 use crate::boot::Cara;
 use crate::candidate::{Candidate, reference};
