@@ -1,5 +1,6 @@
 //! From a project's folder to `dist/NAME.wasm`, whatever its language.
 
+use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -9,6 +10,7 @@ use cara_signing::Package;
 use crate::error::BuildError;
 use crate::words::Language;
 
+mod contract;
 mod javascript;
 mod python;
 mod rust;
@@ -59,12 +61,15 @@ pub fn build_in(folder: &Path, target: &Path, progress: &mut dyn FnMut(&str)) ->
     let language = language(folder)?;
     // Tools are started in the folder, where a relative path would mean another place.
     let (folder, target) = (absolute(folder)?, absolute(target)?);
+    let lock = lock(&target)?;
     let project = Project { folder: &folder, target: &target, manifest: &manifest };
     let package = match language {
         Language::Rust => rust::build(&project, progress)?,
         Language::JavaScript => packed(&javascript::build(&project, progress)?, &manifest, &text)?,
         Language::Python => packed(&python::build(&project, progress)?, &manifest, &text)?,
     };
+    // Until here files in `target` may be written and read again.
+    drop(lock);
     let file = folder.join("dist").join(format!("{}.wasm", package.id()));
     write(&file, package.bytes())?;
     Ok(Built {
@@ -92,6 +97,15 @@ fn language(folder: &Path) -> Result<Language, BuildError> {
 fn packed(component: &[u8], manifest: &Manifest, text: &str) -> Result<Package, BuildError> {
     Interfaces::read(component)?.agree(manifest)?;
     Ok(Package::read(cara_signing::manifest::embed(component, text)?)?)
+}
+
+/// One build at a time in a target folder; a second one waits.
+fn lock(target: &Path) -> Result<File, BuildError> {
+    std::fs::create_dir_all(target).map_err(BuildError::written(target))?;
+    let path = target.join("cara-build.lock");
+    let file = File::create(&path).map_err(BuildError::written(&path))?;
+    file.lock().map_err(BuildError::written(&path))?;
+    Ok(file)
 }
 
 fn absolute(path: &Path) -> Result<PathBuf, BuildError> {

@@ -32,3 +32,8 @@ fn builds(kind: Kind, name: &str) {
 fn a_new_tool_in_rust_builds() {
     builds(Kind::Tool, "hello-tool");
 }
+
+#[test]
+fn a_new_provider_in_rust_builds() {
+    builds(Kind::Provider, "hello-provider");
+}
