@@ -26,7 +26,7 @@ const LAYERS: [&str; 8] = [
 ];
 
 /// Crates a component may use beside the SDK: no I/O, no clock, no randomness.
-const PURE: [&str; 14] = [
+const PURE: [&str; 15] = [
     "base64",
     "encoding_rs",
     "fend-core",
@@ -36,6 +36,7 @@ const PURE: [&str; 14] = [
     "httpdate",
     "jiff",
     "memchr",
+    "schemars",
     "serde",
     "serde_json",
     "sha2",

@@ -7,15 +7,16 @@
 use cara_sdk::Error;
 use cara_sdk::http::{Followed, Request, follow};
 use cara_sdk::tool::{Content, Context, Tool, read_arguments, say, unknown};
-use serde::Deserialize;
 
 mod answer;
+mod arguments;
 mod body;
 mod html;
 mod layout;
 mod page;
 
 use answer::{Came, Window};
+use arguments::Wanted;
 
 /// The component.
 #[derive(Debug)]
@@ -28,16 +29,6 @@ const REDIRECTS: usize = 5;
 
 /// The most bytes of a body that are read.
 const BODY: usize = 1 << 20;
-
-#[derive(Deserialize)]
-struct Wanted {
-    url: String,
-    #[serde(default)]
-    raw: bool,
-    max_characters: Option<usize>,
-    #[serde(default)]
-    offset: usize,
-}
 
 impl Tool for Fetch {
     fn call(name: String, arguments: String, _: Context) -> Result<Vec<Content>, Error> {

@@ -8,7 +8,10 @@ use cara_sdk::{Error, clock};
 use jiff::civil::DateTime;
 use jiff::tz::{AmbiguousOffset, TimeZone};
 use jiff::{Timestamp, Zoned};
-use serde::Deserialize;
+
+mod arguments;
+
+use arguments::{Convert, Now};
 
 /// The component.
 #[derive(Debug)]
@@ -30,18 +33,6 @@ impl Tool for Time {
         };
         say(text)
     }
-}
-
-#[derive(Deserialize)]
-struct Now {
-    zone: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct Convert {
-    time: String,
-    from: Option<String>,
-    to: String,
 }
 
 fn zone(name: Option<&str>, own: Option<&str>) -> Result<TimeZone, Error> {
