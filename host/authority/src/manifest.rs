@@ -81,8 +81,10 @@ struct Table {
     source: Option<String>,
     provider: Option<Provider>,
     #[serde(default)]
+    #[cfg_attr(test, schemars(with = "Vec<declared::HttpTable>"))]
     http: Vec<HttpDeclaration>,
     #[serde(default)]
+    #[cfg_attr(test, schemars(with = "Vec<declared::SecretTable>"))]
     secret: Vec<Secret>,
     #[serde(default)]
     setting: Vec<Setting>,

@@ -65,7 +65,6 @@ impl fmt::Display for Target {
 
 /// An entry of `[[http]]`.
 #[derive(Debug, Clone, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(try_from = "HttpTable")]
 pub struct HttpDeclaration {
     /// The hosts.
@@ -82,7 +81,7 @@ pub struct HttpDeclaration {
 #[derive(Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
-struct HttpTable {
+pub(super) struct HttpTable {
     /// `api.example.com`, `*.example.com` (every name below), `*` (every host; never this machine), or
     /// `{setting:KEY}`: the one origin of a setting of type `url`, requests confined to its path. The scheme is `https`;
     /// `http` only toward this machine and by a setting.
@@ -91,7 +90,7 @@ struct HttpTable {
     port: Option<u16>,
     /// At least one of `GET`, `HEAD`, `POST`, `PUT`, `PATCH`, `DELETE`, `OPTIONS`.
     methods: Vec<String>,
-    /// Requests stay at or below these, `/v1/`; all when left out. No `%`, `?`, `#` or `\\`. Not with `{setting:KEY}`.
+    /// Requests stay at or below these, `/v1/`; all when left out. No `%`, `?`, `#` or `\`. Not with `{setting:KEY}`.
     #[serde(default)]
     paths: Vec<String>,
     /// What for, told to the person who grants it; one line of at most 400 bytes.
@@ -157,7 +156,6 @@ impl fmt::Display for Place {
 
 /// An entry of `[[secret]]`.
 #[derive(Debug, Clone, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(try_from = "SecretTable")]
 pub struct Secret {
     /// Its name within the component.
@@ -178,7 +176,7 @@ pub struct Secret {
 #[derive(Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
-struct SecretTable {
+pub(super) struct SecretTable {
     /// Its name within the component: 1 to 63 of `a-z`, `0-9` and `-`, beginning with a letter.
     name: SecretName,
     /// What it is and where to get one; one line of at most 400 bytes.
