@@ -1,4 +1,4 @@
-//! What outlives a call, as in `wit/state.wit`: bytes by revision, and JSON over them.
+//! What outlives a call, as in `wit/state.wit`: bytes, and JSON over them.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
