@@ -6,13 +6,19 @@
 //! Cargo.toml files ─→ tidy/layers.rs    who may depend on whom
 //! *.rs files ───────→ tidy/source.rs    what the tokens of a file say; the rules on them are here
 //! wit/ ─────────────→ tidy/contract.rs  one contract, documented, for both sides
+//!                  └→ tidy/reference.rs docs/reference/wit.md says the same
+//! sdk/rust/ ────────→ tidy/examples.rs  every item shows how it is used
 //! ```
 
 #![allow(clippy::type_complexity, reason = "a test names its tables where it uses them")]
 #[path = "tidy/contract.rs"]
 mod contract;
+#[path = "tidy/examples.rs"]
+mod examples;
 #[path = "tidy/layers.rs"]
 mod layers;
+#[path = "tidy/reference.rs"]
+mod reference;
 #[path = "tidy/source.rs"]
 mod source;
 

@@ -27,7 +27,7 @@ const LAYERS: [&str; 9] = [
 ];
 
 /// Crates a component may use beside the SDK: no I/O, no clock, no randomness.
-const PURE: [&str; 14] = [
+const PURE: [&str; 15] = [
     "base64",
     "encoding_rs",
     "fend-core",
@@ -37,6 +37,7 @@ const PURE: [&str; 14] = [
     "httpdate",
     "jiff",
     "memchr",
+    "schemars",
     "serde",
     "serde_json",
     "sha2",

@@ -63,6 +63,7 @@ impl<'de> Deserialize<'de> for Micros {
 
 /// What tokens cost: US dollars for a million of them.
 #[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Price {
     /// Of the prompt.

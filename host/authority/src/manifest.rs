@@ -16,6 +16,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 mod declared;
+#[cfg(test)]
+mod reference_tests;
 pub use declared::{
     DestinationArgument, Detect, Effect, HttpDeclaration, ModelFacts, Place, PowerDeclaration, Provider, Secret,
     Setting, State, Target, Tool,
@@ -58,19 +60,31 @@ pub struct Manifest {
     table: Table,
 }
 
+/// Signed with the code; all that a component can ever be granted. An unknown key, at any place, is an error.
 #[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct Table {
+    /// The component's id: 1 to 63 of `a-z`, `0-9` and `-`, beginning with a letter. Installed ones must not begin with
+    /// `cara` nor look like another's.
     id: ComponentId,
+    /// Semantic version, `1.2.3`. A host refuses one below the newest it has seen.
+    #[cfg_attr(test, schemars(with = "String"))]
     version: Version,
+    /// One line about it, at most 400 bytes, no control characters.
     summary: String,
+    /// The contract it is written for: `cara:plugin@0.1`. A host refuses every other.
     contract: String,
+    /// SPDX expression.
     license: Option<String>,
+    /// Where its source is.
     source: Option<String>,
     provider: Option<Provider>,
     #[serde(default)]
+    #[cfg_attr(test, schemars(with = "Vec<declared::HttpTable>"))]
     http: Vec<HttpDeclaration>,
     #[serde(default)]
+    #[cfg_attr(test, schemars(with = "Vec<declared::SecretTable>"))]
     secret: Vec<Secret>,
     #[serde(default)]
     setting: Vec<Setting>,

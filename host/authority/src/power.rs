@@ -6,6 +6,7 @@ use std::fmt;
 
 /// A service of the host that needs a grant; named like its interface in `wit/`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Power {
     /// Asking a person.

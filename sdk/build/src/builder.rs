@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 
 use cara_signing::Package as Signable;
 
+use crate::arguments;
 use crate::component::{self, Agreement};
 use crate::error::Error;
-use crate::nested;
+use crate::nested::{self, Compiled};
 use crate::toolchain::{Search, Step, Way};
 use crate::tools::Tools;
 use crate::workspace::{Package, Workspace};
@@ -134,11 +135,11 @@ impl Builder {
         .map_err(Error::NoToolchain)?;
         let names: Vec<String> = packages.iter().map(|package| package.name.clone()).collect();
         progress(Step::Compiling(&names));
-        let modules = nested::modules(&self.tools, &toolchain, &workspace, &self.folder, &packages)?;
+        let compiled = nested::modules(&self.tools, &toolchain, &workspace, &self.folder, &packages)?;
         let mut built = Vec::with_capacity(packages.len());
-        for (package, module) in packages.into_iter().zip(modules) {
+        for (package, compiled) in packages.into_iter().zip(compiled) {
             progress(Step::Componentizing(&package.name));
-            built.push(self.finish(package, &module)?);
+            built.push(self.finish(package, &compiled)?);
         }
         unique(&built)?;
         for component in &built {
@@ -158,11 +159,15 @@ impl Builder {
         found.collect()
     }
 
-    fn finish(&self, package: &Package, module: &Path) -> Result<Built, Error> {
+    fn finish(&self, package: &Package, compiled: &Compiled) -> Result<Built, Error> {
         let manifest = package.folder().join("component.toml");
-        let manifest = std::fs::read_to_string(&manifest).map_err(Error::read(&manifest))?;
-        let module = std::fs::read(module).map_err(Error::read(module))?;
+        let mut manifest = std::fs::read_to_string(&manifest).map_err(Error::read(&manifest))?;
+        let module = std::fs::read(&compiled.module).map_err(Error::read(&compiled.module))?;
         let failed = |source| Error::Component { package: package.name.clone(), source };
+        if let Some(tools) = &compiled.tools {
+            let filled = arguments::told(tools).and_then(|declared| arguments::fill(&manifest, &declared));
+            manifest = filled.map_err(|error| failed(error.into()))?;
+        }
         let bytes = component::make(&module, &manifest, self.agreement).map_err(failed)?;
         let signable = Signable::read(bytes).map_err(|error| failed(error.into()))?;
         let id = signable.id().to_string();

@@ -1,5 +1,6 @@
 //! From a core module to a component with its manifest, checked.
 
+use crate::arguments::ArgumentsError;
 use cara_authority::interfaces::{Disagreement, InterfacesError};
 use cara_authority::manifest::ManifestError;
 use cara_authority::{Interfaces, Manifest};
@@ -19,6 +20,9 @@ pub enum ComponentError {
         "the compiled module fits no world: {0:#}\nhint: export a world with `cara_sdk::export_provider!` or `export_tool!`"
     )]
     World(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The arguments of its tools are not those of the manifest.
+    #[error(transparent)]
+    Arguments(#[from] ArgumentsError),
     /// The manifest is refused.
     #[error(transparent)]
     Manifest(#[from] ManifestError),

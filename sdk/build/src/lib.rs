@@ -3,7 +3,7 @@
 //! ```text
 //! Cargo.toml ──→ toolchain ──→ nested cargo ──→ core module ─┐
 //! src/           (four ways)                                 ├─→ component with manifest ─→ checked
-//! component.toml ────────────────────────────────────────────┘
+//! component.toml ← schemas that build.rs tells ──────────────┘
 //! ```
 //!
 //! Used by the build scripts of this workspace and by `cara plugin build`:
@@ -18,6 +18,7 @@
 //!
 //! It signs nothing; [`key`] only keeps the key that a checkout signs with.
 
+mod arguments;
 mod builder;
 mod component;
 mod debian;
@@ -29,6 +30,7 @@ mod toolchain;
 mod tools;
 mod workspace;
 
+pub use arguments::ArgumentsError;
 pub use builder::{Builder, Built, component_folders, target_folder};
 pub use component::ComponentError;
 pub use error::Error;

@@ -5,12 +5,21 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use crate::TARGET;
+use crate::arguments;
 use crate::error::Error;
 use crate::toolchain::Toolchain;
 use crate::tools::{RunError, Tools, command, run};
 use crate::workspace::{Package, Workspace};
 
-/// Builds the packages and gives the path of each one's module, in their order.
+/// What cargo made of a package.
+pub(crate) struct Compiled {
+    /// Where the core module is.
+    pub(crate) module: PathBuf,
+    /// What its build script told of its tools, if it did.
+    pub(crate) tools: Option<String>,
+}
+
+/// Builds the packages and gives what became of each, in their order.
 ///
 /// `folder` is a target folder of its own: in the outer build's it would wait for that build's lock for ever.
 pub(crate) fn modules(
@@ -19,7 +28,7 @@ pub(crate) fn modules(
     workspace: &Workspace,
     folder: &Path,
     packages: &[&Package],
-) -> Result<Vec<PathBuf>, Error> {
+) -> Result<Vec<Compiled>, Error> {
     let build = |locked: bool| {
         let mut cargo = command(&tools.cargo);
         cargo.args(["build", "--quiet", "--lib", "--message-format=json-render-diagnostics", "--target", TARGET]);
@@ -46,8 +55,13 @@ pub(crate) fn modules(
         }
         other => Error::Cargo(other),
     })?;
-    let artifacts: Vec<Artifact> = messages.split(|byte| *byte == b'\n').filter_map(Artifact::read).collect();
-    packages.iter().map(|package| module_of(package, &artifacts)).collect()
+    let lines = || messages.split(|byte| *byte == b'\n');
+    let artifacts: Vec<Artifact> = lines().filter_map(read).collect();
+    let scripts: Vec<Script> = lines().filter_map(read).collect();
+    let compiled = |package: &&Package| {
+        Ok(Compiled { module: module_of(package, &artifacts)?, tools: tools_of(package, &scripts) })
+    };
+    packages.iter().map(compiled).collect()
 }
 
 /// What cargo says of each thing it made or found fresh.
@@ -57,11 +71,22 @@ struct Artifact {
     filenames: Vec<PathBuf>,
 }
 
-impl Artifact {
-    /// Other messages have other fields and are no artifacts.
-    fn read(line: &[u8]) -> Option<Self> {
-        serde_json::from_slice(line).ok()
-    }
+/// What cargo says of each build script, also of one it did not run again.
+#[derive(Deserialize)]
+struct Script {
+    package_id: String,
+    env: Vec<(String, String)>,
+}
+
+/// Reads a message; those of another kind have other fields.
+fn read<T: for<'a> Deserialize<'a>>(line: &[u8]) -> Option<T> {
+    serde_json::from_slice(line).ok()
+}
+
+fn tools_of(package: &Package, scripts: &[Script]) -> Option<String> {
+    let of_package = scripts.iter().filter(|script| script.package_id == package.id);
+    let mut variables = of_package.flat_map(|script| &script.env);
+    variables.find(|(name, _)| name == arguments::VARIABLE).map(|(_, value)| value.clone())
 }
 
 fn module_of(package: &Package, artifacts: &[Artifact]) -> Result<PathBuf, Error> {

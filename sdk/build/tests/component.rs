@@ -7,8 +7,9 @@ use std::error::Error as _;
 use std::fs;
 use std::path::Path;
 
-use cara_sdk_build::{Builder, Built, ComponentError, Error};
+use cara_sdk_build::{ArgumentsError, Builder, Built, ComponentError, Error};
 use cara_signing::Package;
+use serde_json::Value;
 
 mod support;
 
@@ -56,6 +57,29 @@ fn a_second_build_changes_neither_the_bytes_nor_the_file() {
     let second = build(&source, &target).unwrap();
     assert!(first.bytes == second.bytes, "the bytes differ");
     assert_eq!(second.path.metadata().unwrap().modified().unwrap(), written);
+}
+
+#[test]
+fn the_schemas_that_a_build_script_tells_are_in_the_manifest_that_is_signed() {
+    let folder = tempfile::tempdir().unwrap();
+    let (source, target) = (support::fixture(folder.path()), folder.path().join("target"));
+    let script = fs::read_to_string(source.join("build.rs")).unwrap();
+    let told = r#"println!("cargo::rustc-env=CARA_TOOLS={{\"nothing\":{{\"type\":\"object\",\"required\":[]}}}}");"#;
+    fs::write(source.join("build.rs"), script.replacen("fn main() {", &format!("fn main() {{ {told}"), 1)).unwrap();
+    let manifest = fs::read_to_string(source.join("component.toml")).unwrap();
+    let error = build(&source, &target).unwrap_err();
+    let differs = ComponentError::Arguments(ArgumentsError::Differs { tool: "nothing".into(), said: Value::Null });
+    let Error::Component { source: found, .. } = &error else { panic!("{error:?}") };
+    assert_eq!(std::mem::discriminant(found), std::mem::discriminant(&differs), "{found}");
+
+    let without = manifest.replace("input = { type = \"object\" }\n", "");
+    fs::write(source.join("component.toml"), &without).unwrap();
+    // The second time the script is not run again, and what it told still counts.
+    for _ in 0..2 {
+        let package = Package::read(build(&source, &target).unwrap().bytes).unwrap();
+        let filled = "name = \"nothing\"\ninput = { required = [], type = \"object\" }";
+        assert_eq!(package.manifest(), without.replace("name = \"nothing\"", filled));
+    }
 }
 
 #[test]

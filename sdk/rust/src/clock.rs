@@ -2,17 +2,42 @@
 
 use std::time::{Duration, UNIX_EPOCH};
 
-pub use crate::bindings::provider_component::cara::plugin::clock::now_ms;
-use crate::bindings::provider_component::wasi::clocks::monotonic_clock::subscribe_duration;
+use crate::host;
+
+/// Milliseconds since 1970-01-01T00:00:00Z, UTC, leap seconds not counted. May step when the machine's clock is set.
+///
+/// ```
+/// use cara_sdk::{clock, testing::World};
+///
+/// assert_eq!(World::new().now_ms(7).run(clock::now_ms), 7);
+/// ```
+#[must_use]
+pub fn now_ms() -> u64 {
+    host::clock::now_ms()
+}
 
 /// Waits this many milliseconds without burning fuel; the call's limits of time go on.
 ///
 /// Imports `wasi:clocks/monotonic-clock` and `wasi:io/poll`. A cancelled call ends within the wait.
+///
+/// ```
+/// use cara_sdk::{clock, testing::World};
+///
+/// let later = World::new().now_ms(0).run(|| {
+///     clock::sleep_ms(250);
+///     clock::now_ms()
+/// });
+/// assert_eq!(later, 250);
+/// ```
 pub fn sleep_ms(milliseconds: u64) {
-    subscribe_duration(milliseconds.saturating_mul(1_000_000)).block();
+    host::sleep_ms(milliseconds);
 }
 
 /// A time in Unix milliseconds as a date for reading, in UTC: `Sun, 29 Mar 2026 01:30:00 GMT` (RFC 9110 section 5.6.7).
+///
+/// ```
+/// assert_eq!(cara_sdk::clock::shown(1_774_747_800_000), "Sun, 29 Mar 2026 01:30:00 GMT");
+/// ```
 #[must_use]
 pub fn shown(ms: u64) -> String {
     // The form ends with the year 9999.

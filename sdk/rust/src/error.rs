@@ -4,6 +4,13 @@ use crate::types::Refusal;
 pub use crate::types::{Error, ErrorKind};
 
 /// The constructors; each sets `retry` as that kind usually needs it.
+///
+/// ```
+/// use cara_sdk::{Error, ErrorKind};
+///
+/// let error = Error::from_status(429, "slow down").after(Some(2_000));
+/// assert_eq!((error.kind, error.retry, error.retry_after_ms), (ErrorKind::RateLimit, true, Some(2_000)));
+/// ```
 impl Error {
     /// An error of a kind; `retry` is true where the same call may succeed later.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
@@ -83,6 +90,14 @@ impl From<Refusal> for Error {
 /// Reads a `Retry-After` value (RFC 9110 section 10.2.3): seconds, or a date in any of the three HTTP forms.
 ///
 /// `now_ms` is the time the answer came; a date in the past is 0. `None` when it is neither.
+///
+/// ```
+/// use cara_sdk::error::parse_retry_after;
+///
+/// assert_eq!(parse_retry_after("120", 0), Some(120_000));
+/// assert_eq!(parse_retry_after("Thu, 01 Jan 1970 00:00:09 GMT", 2_000), Some(7_000));
+/// assert_eq!(parse_retry_after("soon", 0), None);
+/// ```
 #[must_use]
 pub fn parse_retry_after(value: &str, now_ms: u64) -> Option<u64> {
     let value = value.trim();
@@ -95,6 +110,10 @@ pub fn parse_retry_after(value: &str, now_ms: u64) -> Option<u64> {
 }
 
 /// What a server said, fit for a message: text on one line, at most 300 characters.
+///
+/// ```
+/// assert_eq!(cara_sdk::error::excerpt(b"<p>\n no\t</p>"), "<p> no </p>");
+/// ```
 #[must_use]
 pub fn excerpt(said: &[u8]) -> String {
     let text = String::from_utf8_lossy(said);

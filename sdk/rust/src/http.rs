@@ -5,14 +5,13 @@
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::bindings::provider_component::wasi::http::outgoing_handler::handle;
-use crate::bindings::provider_component::wasi::http::types as wasi;
-use crate::bindings::provider_component::wasi::io::streams::{InputStream, StreamError};
-use crate::{Error, clock, error};
+use crate::{Error, clock, error, host};
 
-mod fault;
+pub(crate) mod fault;
 mod follow;
-mod url;
+pub(crate) mod url;
+#[cfg(target_arch = "wasm32")]
+pub(crate) mod wasi;
 
 use self::url::Url;
 pub use self::url::join;
@@ -20,12 +19,27 @@ pub use crate::bindings::provider_component::wasi::http::types::Method;
 pub use follow::{Followed, follow, redirection};
 
 /// How many bytes are asked for at once.
+#[cfg(target_arch = "wasm32")]
 const CHUNK: u64 = 64 * 1024;
 
 /// The most bytes of a body unless [`Request::limit`] says otherwise.
 const LIMIT: u64 = 64 << 20;
 
 /// Something that gives bytes piece by piece: a response in a component, a list in a test.
+///
+/// ```
+/// use cara_sdk::Error;
+/// use cara_sdk::http::Chunks;
+///
+/// struct List(std::vec::IntoIter<&'static str>);
+/// impl Chunks for List {
+///     fn next_chunk(&mut self) -> Result<Option<Vec<u8>>, Error> {
+///         Ok(self.0.next().map(|piece| piece.as_bytes().to_vec()))
+///     }
+/// }
+/// let mut list = List(vec!["a", "b"].into_iter());
+/// assert_eq!(list.next_chunk().unwrap().unwrap(), b"a");
+/// ```
 pub trait Chunks {
     /// The next piece; `None` at the end.
     ///
@@ -35,12 +49,30 @@ pub trait Chunks {
 }
 
 /// A request to be sent. Every method but `send` only describes it.
+///
+/// ```
+/// use cara_sdk::http::{Method, Request};
+/// use cara_sdk::testing::{Reply, World};
+///
+/// let world = World::new().reply(Method::Post, "https://h.example/v1", Reply::json(200, &["a"]));
+/// let names: Vec<String> = world.run(|| {
+///     Request::post("https://h.example/v1")
+///         .header("accept", "application/json")
+///         .json(&["question"])?
+///         .timeouts(5_000, 10_000, 10_000)
+///         .limit(1 << 20)
+///         .send()?
+///         .json(1 << 20)
+/// })?;
+/// assert_eq!(names, ["a"]);
+/// # Ok::<(), cara_sdk::Error>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct Request {
-    method: Method,
-    url: String,
-    headers: Vec<(String, Vec<u8>)>,
-    body: Vec<u8>,
+    pub(crate) method: Method,
+    pub(crate) url: String,
+    pub(crate) headers: Vec<(String, Vec<u8>)>,
+    pub(crate) body: Vec<u8>,
     connect_ms: u64,
     first_byte_ms: u64,
     between_bytes_ms: u64,
@@ -119,139 +151,81 @@ impl Request {
         self
     }
 
+    /// The time limits: connection, first byte, between bytes.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub(crate) const fn timeouts_ms(&self) -> [u64; 3] {
+        [self.connect_ms, self.first_byte_ms, self.between_bytes_ms]
+    }
+
     /// Sends the request and waits for the head of the answer.
     ///
     /// # Errors
     /// `bad-request` for a URL or header that is none, else what the connection or the host answered.
     pub fn send(self) -> Result<Response, Error> {
-        let url = Url::parse(&self.url)?;
-        let limit = self.limit;
-        let (options, body) = (self.options(), self.body);
-        let request = outgoing(self.method, &url, self.headers, body.len())?;
-        let outgoing = request.body().map_err(|()| broken())?;
-        let future = handle(request, Some(options)).map_err(|code| fault::explain(&code, url.authority))?;
-        // An answer can come before the whole body is sent, and then says more than the write that failed.
-        let written = write(outgoing, &body);
-        future.subscribe().block();
-        let answer = match future.get() {
-            Some(Ok(Ok(response))) => Ok(response),
-            Some(Ok(Err(code))) => Err(fault::explain(&code, url.authority)),
-            Some(Err(())) | None => Err(written.err().unwrap_or_else(broken)),
-        };
-        Response::new(answer?, url.authority, limit)
+        let (address, limit) = (self.url.clone(), self.limit);
+        let url = Url::parse(&address)?;
+        let incoming = host::http::send(self, &url)?;
+        Ok(Response { incoming, authority: url.authority.to_owned(), left: limit, limit })
     }
-
-    /// The time limits, as the host takes them.
-    fn options(&self) -> wasi::RequestOptions {
-        let options = wasi::RequestOptions::new();
-        let nanoseconds = |ms: u64| Some(ms.saturating_mul(1_000_000));
-        // A host that supports none of these has limits of its own.
-        let _ = options.set_connect_timeout(nanoseconds(self.connect_ms));
-        let _ = options.set_first_byte_timeout(nanoseconds(self.first_byte_ms));
-        let _ = options.set_between_bytes_timeout(nanoseconds(self.between_bytes_ms));
-        options
-    }
-}
-
-/// Makes the host's request.
-fn outgoing(
-    method: Method,
-    url: &Url<'_>,
-    mut headers: Vec<(String, Vec<u8>)>,
-    length: usize,
-) -> Result<wasi::OutgoingRequest, Error> {
-    if length > 0 || matches!(method, Method::Post | Method::Put | Method::Patch) {
-        headers.push(("content-length".to_owned(), length.to_string().into_bytes()));
-    }
-    let headers = wasi::Fields::from_list(&headers)
-        .map_err(|error| Error::bad_request(format!("a header of the request is not allowed: {error}")))?;
-    let request = wasi::OutgoingRequest::new(headers);
-    let scheme = if url.secure { wasi::Scheme::Https } else { wasi::Scheme::Http };
-    request
-        .set_method(&method)
-        .and_then(|()| request.set_scheme(Some(&scheme)))
-        .and_then(|()| request.set_authority(Some(url.authority)))
-        .and_then(|()| request.set_path_with_query(Some(&url.path)))
-        .map_err(|()| Error::bad_request(format!("the address on `{}` is no URL", url.authority)))?;
-    Ok(request)
-}
-
-/// Writes the whole body, as much at once as the host takes.
-fn write(body: wasi::OutgoingBody, bytes: &[u8]) -> Result<(), Error> {
-    if !bytes.is_empty() {
-        let stream = body.write().map_err(|()| broken())?;
-        let mut rest = bytes;
-        while !rest.is_empty() {
-            let room = usize::try_from(stream.check_write().map_err(unwritten)?).unwrap_or(usize::MAX);
-            if room == 0 {
-                stream.subscribe().block();
-                continue;
-            }
-            let (now, later) = rest.split_at(room.min(rest.len()));
-            stream.write(now).map_err(unwritten)?;
-            rest = later;
-        }
-        stream.blocking_flush().map_err(unwritten)?;
-    }
-    wasi::OutgoingBody::finish(body, None).map_err(|code| fault::explain(&code, "the server"))
-}
-
-/// What a failed write means.
-fn unwritten(_: StreamError) -> Error {
-    Error::network("the connection ended before the request was sent")
 }
 
 /// The host did not keep to `wasi:http`.
+#[cfg(target_arch = "wasm32")]
 fn broken() -> Error {
     Error::network("the request ended without an answer")
 }
 
 /// The head of an answer, and its body to be read.
+///
+/// ```
+/// use cara_sdk::http::{Chunks, Method, Request};
+/// use cara_sdk::testing::{Reply, World};
+///
+/// let reply = Reply::new(200).header("content-type", "text/plain").body("one").body("two");
+/// let world = World::new().reply(Method::Get, "https://h.example/", reply);
+/// world.run(|| {
+///     let mut response = Request::get("https://h.example/").send()?;
+///     assert!(response.is_success());
+///     assert_eq!(response.header("Content-Type"), Some("text/plain"));
+///     assert_eq!(response.next_chunk()?.unwrap(), b"one");
+///     assert_eq!(response.bytes(1024)?, b"two");
+///     Ok::<(), cara_sdk::Error>(())
+/// })?;
+/// # Ok::<(), cara_sdk::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct Response {
-    status: u16,
-    headers: Vec<(String, Vec<u8>)>,
+    incoming: Incoming,
     authority: String,
     left: u64,
     limit: u64,
-    // Children before parents: the host forbids dropping a parent first.
-    stream: InputStream,
-    _body: wasi::IncomingBody,
+}
+
+/// An answer as the host gives it.
+#[derive(Debug)]
+pub(crate) struct Incoming {
+    pub(crate) status: u16,
+    pub(crate) headers: Vec<(String, Vec<u8>)>,
+    pub(crate) body: host::http::Body,
 }
 
 impl Response {
-    /// Opens the body of an answer.
-    fn new(response: wasi::IncomingResponse, authority: &str, limit: u64) -> Result<Self, Error> {
-        let headers = response.headers().entries();
-        let body = response.consume().map_err(|()| broken())?;
-        let stream = body.stream().map_err(|()| broken())?;
-        Ok(Self {
-            status: response.status(),
-            headers,
-            authority: authority.to_owned(),
-            left: limit,
-            limit,
-            stream,
-            _body: body,
-        })
-    }
-
     /// The status code.
     #[must_use]
     pub const fn status(&self) -> u16 {
-        self.status
+        self.incoming.status
     }
 
     /// Whether the status is 2xx.
     #[must_use]
     pub const fn is_success(&self) -> bool {
-        self.status / 100 == 2
+        self.incoming.status / 100 == 2
     }
 
     /// The first header of a name, any case, if it is text.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
-        let found = self.headers.iter().find(|(key, _)| key.eq_ignore_ascii_case(name));
+        let found = self.incoming.headers.iter().find(|(key, _)| key.eq_ignore_ascii_case(name));
         found.and_then(|(_, value)| std::str::from_utf8(value).ok())
     }
 
@@ -306,27 +280,12 @@ impl Response {
 impl Chunks for Response {
     /// The next piece of the body, at most 64 KiB; waits until there is one.
     fn next_chunk(&mut self) -> Result<Option<Vec<u8>>, Error> {
-        loop {
-            match self.stream.blocking_read(CHUNK) {
-                Ok(piece) if piece.is_empty() => {}
-                Ok(piece) => {
-                    let Some(left) = self.left.checked_sub(piece.len() as u64) else {
-                        let (authority, limit) = (&self.authority, self.limit);
-                        return Err(Error::network(format!(
-                            "the answer of `{authority}` is larger than {limit} bytes"
-                        )));
-                    };
-                    self.left = left;
-                    return Ok(Some(piece));
-                }
-                Err(StreamError::Closed) => return Ok(None),
-                Err(StreamError::LastOperationFailed(error)) => {
-                    return Err(match wasi::http_error_code(&error) {
-                        Some(code) => fault::explain(&code, &self.authority),
-                        None => Error::network(format!("the answer of `{}` broke off", self.authority)),
-                    });
-                }
-            }
-        }
+        let Some(piece) = self.incoming.body.next(&self.authority)? else { return Ok(None) };
+        let Some(left) = self.left.checked_sub(piece.len() as u64) else {
+            let (authority, limit) = (&self.authority, self.limit);
+            return Err(Error::network(format!("the answer of `{authority}` is larger than {limit} bytes")));
+        };
+        self.left = left;
+        Ok(Some(piece))
     }
 }

@@ -7,6 +7,18 @@ use serde::{Deserialize, Serialize};
 /// A string that stays in the buffer it was read from unless it has escapes.
 ///
 /// Needed because serde borrows into a `Cow` but not into an `Option<Cow>`.
+///
+/// ```
+/// use cara_sdk::json::Text;
+///
+/// #[derive(serde::Deserialize)]
+/// struct Answer<'a> {
+///     #[serde(borrow)]
+///     text: Option<Text<'a>>,
+/// }
+/// let answer: Answer<'_> = serde_json::from_str(r#"{"text":"hello"}"#).unwrap();
+/// assert_eq!(&*answer.text.unwrap(), "hello");
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 pub struct Text<'a>(#[serde(borrow)] pub Cow<'a, str>);
 

@@ -28,8 +28,10 @@
 //! }
 //! ```
 //!
-//! Everything compiles on every target. What is pure can be tested natively; a function that needs the host panics
-//! there.
+//! Everything compiles on every target, so a component is tested natively: inside [`testing::World`], which stands in for
+//! the host. With the feature `schemars` the types that read a tool's arguments also make its schema ([`schema`]).
+
+#![deny(missing_docs)]
 
 pub mod approvals;
 pub mod attachments;
@@ -39,6 +41,7 @@ pub mod clock;
 pub mod configuration;
 pub mod error;
 pub mod exec;
+mod host;
 pub mod http;
 pub mod json;
 pub mod log;
@@ -47,11 +50,15 @@ pub mod messaging;
 pub mod models;
 pub mod ndjson;
 pub mod provider;
+#[cfg(feature = "schemars")]
+pub mod schema;
 pub mod secrets;
 pub mod sessions;
 pub mod settings;
 pub mod sse;
 pub mod state;
+#[cfg(not(target_arch = "wasm32"))]
+pub mod testing;
 pub mod tool;
 pub mod turn;
 pub mod types;
@@ -61,7 +68,18 @@ pub use error::{Error, ErrorKind};
 /// Makes this crate a component that offers language models: `export_provider!(MyProvider);`
 ///
 /// The type implements [`provider::Provider`]. May stand beside [`export_tool!`]. On other targets than wasm it only
-/// checks that the trait is implemented.
+/// checks that the trait is implemented. The example at the top of this crate is a whole one:
+///
+/// ```
+/// # use cara_sdk::{Error, provider::*};
+/// struct Parrot;
+/// cara_sdk::export_provider!(Parrot);
+/// # impl Provider for Parrot {
+/// #     fn models() -> Result<Vec<Model>, Error> { Ok(Vec::new()) }
+/// #     fn complete(_: Request) -> Result<Outcome, Error> { Err(Error::unsupported("none")) }
+/// #     fn embed(_: EmbedRequest) -> Result<Vec<Vec<f32>>, Error> { Err(Error::unsupported("none")) }
+/// # }
+/// ```
 #[macro_export]
 macro_rules! export_provider {
     ($type:ident) => {
@@ -75,7 +93,16 @@ macro_rules! export_provider {
 /// Makes this crate a component that offers tools: `export_tool!(MyTool);`
 ///
 /// The type implements [`tool::Tool`]. May stand beside [`export_provider!`]. On other targets than wasm it only
-/// checks that the trait is implemented.
+/// checks that the trait is implemented. The example of [`tool`] is a whole one:
+///
+/// ```
+/// # use cara_sdk::{Error, tool::*};
+/// struct Greeter;
+/// cara_sdk::export_tool!(Greeter);
+/// # impl Tool for Greeter {
+/// #     fn call(name: String, _: String, _: Context) -> Result<Vec<Content>, Error> { Err(unknown(&name)) }
+/// # }
+/// ```
 #[macro_export]
 macro_rules! export_tool {
     ($type:ident) => {

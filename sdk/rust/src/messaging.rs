@@ -1,5 +1,63 @@
 //! Sending messages to channels, as in `wit/messaging.wit`. Only for tools.
 
-pub use crate::bindings::tool_component::cara::plugin::messaging::{
-    Address, Inbound, Outbound, Receipt, deliver, send,
-};
+use crate::host;
+use crate::types::Refusal;
+
+pub use crate::bindings::tool_component::cara::plugin::messaging::{Address, Inbound, Outbound, Receipt};
+
+/// Sends a message; passes the approval desk. The same idempotency key twice sends once.
+///
+/// # Errors
+/// When `messaging` is not granted, a person said no, or the channel cannot send.
+///
+/// ```
+/// use cara_sdk::messaging::{self, Address, Outbound};
+/// use cara_sdk::testing::World;
+/// use cara_sdk::types::Content;
+///
+/// let to = Address {
+///     channel: "chat".to_owned(),
+///     account: "work".to_owned(),
+///     conversation: "42".to_owned(),
+///     thread: None,
+/// };
+/// let message = Outbound {
+///     content: vec![Content::Text("hello".to_owned())],
+///     reply_to: None,
+///     idempotency_key: "one".to_owned(),
+/// };
+/// let world = World::new();
+/// let first = world.run(|| messaging::send(&to, &message)).unwrap();
+/// assert_eq!(world.run(|| messaging::send(&to, &message)).unwrap(), first);
+/// assert_eq!(world.messages().len(), 1);
+/// ```
+pub fn send(to: &Address, message: &Outbound) -> Result<Receipt, Refusal> {
+    host::messaging::send(to, message)
+}
+
+/// Hands in a message that arrived; returns once it is durable. Only a channel may.
+///
+/// # Errors
+/// When the component is no channel, or the message cannot be stored.
+///
+/// ```
+/// use cara_sdk::messaging::{self, Address, Inbound};
+/// use cara_sdk::testing::World;
+///
+/// let message = Inbound {
+///     address: Address { channel: String::new(), account: String::new(), conversation: "42".to_owned(), thread: None },
+///     message_id: "7".to_owned(),
+///     sender_id: "u1".to_owned(),
+///     sender_name: None,
+///     group: false,
+///     mentioned: false,
+///     content: Vec::new(),
+///     sent_ms: 0,
+/// };
+/// let world = World::new();
+/// world.run(|| messaging::deliver(&message)).unwrap();
+/// assert_eq!(world.delivered(), [message]);
+/// ```
+pub fn deliver(message: &Inbound) -> Result<(), Refusal> {
+    host::messaging::deliver(message)
+}

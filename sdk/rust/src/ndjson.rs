@@ -8,6 +8,17 @@ use crate::Error;
 pub const MAX_LINE: usize = 1 << 20;
 
 /// Reads a stream of lines.
+///
+/// ```
+/// use cara_sdk::ndjson::Lines;
+///
+/// let (mut lines, mut seen) = (Lines::new(), Vec::new());
+/// for piece in [b"{\"a\":".as_slice(), b"1}\n{\"b\":2}"] {
+///     lines.push(piece, |line| Ok(seen.push(line.to_vec()))).unwrap();
+/// }
+/// lines.finish(|line| Ok(seen.push(line.to_vec()))).unwrap();
+/// assert_eq!(seen, [b"{\"a\":1}", b"{\"b\":2}"]);
+/// ```
 #[derive(Debug, Default)]
 pub struct Lines {
     /// The beginning of a line whose end has not come yet.

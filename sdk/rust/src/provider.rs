@@ -10,6 +10,13 @@ use crate::turn::Sink;
 use crate::types::{Part, ToolCall};
 
 /// Whether a decoder wants more of the stream.
+///
+/// ```
+/// use cara_sdk::provider::Progress;
+///
+/// let progress = |line: &[u8]| if line == b"[DONE]" { Progress::Done } else { Progress::More };
+/// assert_eq!(progress(b"[DONE]"), Progress::Done);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Progress {
     /// The answer goes on.
@@ -19,6 +26,26 @@ pub enum Progress {
 }
 
 /// Turns the bytes of a vendor's stream into the contract's events.
+///
+/// ```
+/// use cara_sdk::Error;
+/// use cara_sdk::provider::{Decoder, Outcome, Progress, StopReason};
+/// use cara_sdk::turn::{Event, Sink};
+///
+/// struct Plain;
+/// impl Decoder for Plain {
+///     fn feed(&mut self, piece: &[u8], sink: &mut dyn Sink) -> Result<Progress, Error> {
+///         sink.emit(Event::Text(String::from_utf8_lossy(piece).into_owned()))?;
+///         Ok(Progress::More)
+///     }
+///     fn finish(&mut self, _: &mut dyn Sink) -> Result<Outcome, Error> {
+///         Ok(Outcome { stop: StopReason::Complete, model: "plain".to_owned() })
+///     }
+/// }
+/// let mut events = Vec::new();
+/// Plain.feed(b"hello", &mut events).unwrap();
+/// assert_eq!(events, [Event::Text("hello".to_owned())]);
+/// ```
 pub trait Decoder {
     /// Reads a piece, cut anywhere, and emits what is complete.
     ///
@@ -37,6 +64,33 @@ pub trait Decoder {
 ///
 /// # Errors
 /// The first of source, decoder or sink.
+///
+/// ```
+/// use cara_sdk::Error;
+/// use cara_sdk::http::{Method, Request};
+/// use cara_sdk::provider::{self, Decoder, Outcome, Progress, StopReason};
+/// use cara_sdk::testing::{Reply, World};
+/// use cara_sdk::turn::{Event, Sink, Turn};
+///
+/// struct Plain;
+/// impl Decoder for Plain {
+///     fn feed(&mut self, piece: &[u8], sink: &mut dyn Sink) -> Result<Progress, Error> {
+///         sink.emit(Event::Text(String::from_utf8_lossy(piece).into_owned()))?;
+///         Ok(Progress::More)
+///     }
+///     fn finish(&mut self, _: &mut dyn Sink) -> Result<Outcome, Error> {
+///         Ok(Outcome { stop: StopReason::Complete, model: "plain".to_owned() })
+///     }
+/// }
+/// let reply = Reply::new(200).body("hel").body("lo");
+/// let world = World::new().reply(Method::Post, "https://h.example/chat", reply);
+/// world.run(|| {
+///     let mut response = Request::post("https://h.example/chat").send()?;
+///     provider::stream(&mut response, &mut Plain, &mut Turn)
+/// })?;
+/// assert_eq!(world.events().len(), 2);
+/// # Ok::<(), Error>(())
+/// ```
 pub fn stream(source: &mut dyn Chunks, decoder: &mut dyn Decoder, sink: &mut dyn Sink) -> Result<Outcome, Error> {
     while let Some(piece) = source.next_chunk()? {
         if decoder.feed(&piece, sink)? == Progress::Done {
@@ -50,6 +104,14 @@ pub fn stream(source: &mut dyn Chunks, decoder: &mut dyn Decoder, sink: &mut dyn
 ///
 /// # Errors
 /// `other` when they are anything else: the limit cut them off, or (worth another try) the model made a mistake.
+///
+/// ```
+/// use cara_sdk::provider::{StopReason, complete_call};
+///
+/// let call = |arguments: &str| complete_call(StopReason::ToolCalls, "1".into(), "greet".into(), arguments.into());
+/// assert_eq!(call("").unwrap().arguments, "{}");
+/// assert!(call("{\"name\":").unwrap_err().retry);
+/// ```
 pub fn complete_call(stop: StopReason, id: String, name: String, arguments: String) -> Result<ToolCall, Error> {
     let arguments = if arguments.trim().is_empty() { "{}".to_owned() } else { arguments };
     let valid = serde_json::from_str::<serde::de::IgnoredAny>(&arguments).is_ok();
@@ -67,6 +129,17 @@ pub fn complete_call(stop: StopReason, id: String, name: String, arguments: Stri
 /// Gives ids to tool calls where a vendor sends none, or one the contract does not allow.
 ///
 /// The same for the same conversation, and unlike any earlier id in it.
+///
+/// ```
+/// # use cara_sdk::provider::{CallIds, Request, ToolChoice};
+/// # let request = Request {
+/// #     model: String::new(), system: None, messages: Vec::new(), tools: Vec::new(), tool_choice: ToolChoice::Auto,
+/// #     max_output_tokens: None, temperature: None, stop: Vec::new(), effort: None,
+/// # };
+/// let mut ids = CallIds::after(&request);
+/// assert_eq!(ids.assign("call_abc"), "call_abc");
+/// assert_eq!(ids.assign("not allowed!"), "call_2");
+/// ```
 #[derive(Debug, Clone, Copy)]
 pub struct CallIds {
     next: usize,
@@ -93,6 +166,19 @@ impl CallIds {
 }
 
 /// Finds the tool call of the conversation that a result answers.
+///
+/// ```
+/// # use cara_sdk::provider::{Request, ToolChoice, find_call};
+/// # use cara_sdk::types::{Message, Part, Role, ToolCall};
+/// # let call = ToolCall { id: "call_1".into(), name: "greet".into(), arguments: "{}".into() };
+/// # let request = Request {
+/// #     model: String::new(), system: None, tools: Vec::new(), tool_choice: ToolChoice::Auto,
+/// #     messages: vec![Message { role: Role::Assistant, parts: vec![Part::ToolCall(call)] }],
+/// #     max_output_tokens: None, temperature: None, stop: Vec::new(), effort: None,
+/// # };
+/// assert_eq!(find_call(&request, "call_1").unwrap().name, "greet");
+/// assert!(find_call(&request, "call_2").is_none());
+/// ```
 #[must_use]
 pub fn find_call<'a>(request: &'a Request, id: &str) -> Option<&'a ToolCall> {
     let parts = request.messages.iter().flat_map(|message| &message.parts);

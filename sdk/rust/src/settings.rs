@@ -2,15 +2,23 @@
 
 use serde::de::DeserializeOwned;
 
-use crate::Error;
-use crate::bindings::provider_component::cara::plugin::settings::get as get_text;
+use crate::{Error, host};
 
 /// The value of a setting that the manifest declares; `None` when it has none and no default.
 ///
 /// # Errors
 /// `bad-request` when the value does not fit `T`.
+///
+/// ```
+/// use cara_sdk::{settings, testing::World};
+///
+/// let world = World::new().setting("retries", 3);
+/// assert_eq!(world.run(|| settings::get::<u32>("retries")).unwrap(), Some(3));
+/// assert_eq!(world.run(|| settings::get::<u32>("other")).unwrap(), None);
+/// assert!(world.run(|| settings::get::<bool>("retries")).is_err());
+/// ```
 pub fn get<T: DeserializeOwned>(key: &str) -> Result<Option<T>, Error> {
-    get_text(key).map(|text| parse(key, &text)).transpose()
+    host::settings::get(key).map(|text| parse(key, &text)).transpose()
 }
 
 /// Reads the JSON text of the setting `key`.

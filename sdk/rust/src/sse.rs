@@ -11,6 +11,14 @@ pub const MAX_EVENT: usize = 1 << 20;
 const BOM: &[u8] = b"\xef\xbb\xbf";
 
 /// One event. Lives until the next is read.
+///
+/// ```
+/// use cara_sdk::sse::Parser;
+///
+/// let mut names = Vec::new();
+/// Parser::new().push(b"event: delta\ndata: {}\n\n", |event| Ok(names.push(event.name.to_owned()))).unwrap();
+/// assert_eq!(names, ["delta"]);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Event<'a> {
     /// The `event` field; `message` when there was none.
@@ -32,6 +40,16 @@ impl<'a> Event<'a> {
 }
 
 /// Reads a stream of events.
+///
+/// ```
+/// use cara_sdk::sse::Parser;
+///
+/// let (mut parser, mut texts) = (Parser::new(), Vec::new());
+/// for piece in [b"data: hel".as_slice(), b"lo\n\n"] {
+///     parser.push(piece, |event| Ok(texts.push(event.text().into_string()))).unwrap();
+/// }
+/// assert_eq!(texts, ["hello"]);
+/// ```
 #[derive(Debug, Default)]
 pub struct Parser {
     /// The beginning of a line whose end has not come yet.

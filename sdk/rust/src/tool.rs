@@ -1,4 +1,30 @@
 //! Work a model can ask for, as in `wit/tool.wit`, and how every call goes.
+//!
+//! ```
+//! use cara_sdk::Error;
+//! use cara_sdk::testing::{World, context};
+//! use cara_sdk::tool::{Content, Context, Tool, read_arguments, say, unknown};
+//!
+//! #[derive(serde::Deserialize)]
+//! struct Greet {
+//!     name: String,
+//! }
+//!
+//! struct Greeter;
+//! cara_sdk::export_tool!(Greeter);
+//!
+//! impl Tool for Greeter {
+//!     fn call(name: String, arguments: String, _: Context) -> Result<Vec<Content>, Error> {
+//!         match name.as_str() {
+//!             "greet" => say(format!("hello {}", read_arguments::<Greet>(&arguments)?.name)),
+//!             other => Err(unknown(other)),
+//!         }
+//!     }
+//! }
+//!
+//! let call = || Greeter::call("greet".to_owned(), r#"{"name":"Kari"}"#.to_owned(), context());
+//! assert_eq!(World::new().run(call).unwrap(), [Content::Text("hello Kari".to_owned())]);
+//! ```
 
 use serde::Deserialize;
 
@@ -14,6 +40,15 @@ pub const fn check<T: Tool>() {}
 ///
 /// # Errors
 /// `bad-request`, saying what does not fit, so that a model can call again.
+///
+/// ```
+/// #[derive(serde::Deserialize)]
+/// struct Greet {
+///     name: String,
+/// }
+/// let Greet { name } = cara_sdk::tool::read_arguments(r#"{"name":"Kari"}"#).unwrap();
+/// assert_eq!(name, "Kari");
+/// ```
 pub fn read_arguments<'a, T: Deserialize<'a>>(arguments: &'a str) -> Result<T, Error> {
     serde_json::from_str(arguments).map_err(|error| Error::bad_request(format!("the arguments do not fit: {error}")))
 }
@@ -22,17 +57,31 @@ pub fn read_arguments<'a, T: Deserialize<'a>>(arguments: &'a str) -> Result<T, E
 ///
 /// # Errors
 /// Never: it is a `Result` so that a tool can end with it.
+///
+/// ```
+/// use cara_sdk::types::Content;
+///
+/// assert_eq!(cara_sdk::tool::say("done").unwrap(), [Content::Text("done".to_owned())]);
+/// ```
 pub fn say(text: impl Into<String>) -> Result<Vec<Content>, Error> {
     Ok(vec![Content::Text(text.into())])
 }
 
 /// What to answer when the component has no tool of this name.
+///
+/// ```
+/// assert_eq!(cara_sdk::tool::unknown("fly").message, "there is no tool `fly`");
+/// ```
 #[must_use]
 pub fn unknown(name: &str) -> Error {
     Error::unsupported(format!("there is no tool `{name}`"))
 }
 
 /// The beginning of a text, at most this many characters (Unicode scalar values).
+///
+/// ```
+/// assert_eq!(cara_sdk::tool::beginning("æøå", 2), "æø");
+/// ```
 #[must_use]
 pub fn beginning(text: &str, characters: usize) -> &str {
     text.char_indices().nth(characters).map_or(text, |(end, _)| &text[..end])

@@ -1,9 +1,39 @@
 //! Where a provider's answer goes, as in `wit/turn.wit`.
 
-use crate::Error;
-pub use crate::bindings::provider_component::cara::plugin::turn::{Event, ToolFragment, ToolStart, emit};
+use crate::types::Refusal;
+use crate::{Error, host};
+
+pub use crate::bindings::provider_component::cara::plugin::turn::{Event, ToolFragment, ToolStart};
+
+/// Hands one event to the listener and returns when there is room for the next.
+///
+/// # Errors
+/// `cancelled` when nobody listens, `limit` when the answer is over its size (1 MiB of text in all): stop at once.
+///
+/// ```
+/// use cara_sdk::testing::World;
+/// use cara_sdk::turn::{self, Event};
+///
+/// let world = World::new();
+/// world.run(|| turn::emit(&Event::Text("hello".to_owned()))).unwrap();
+/// assert_eq!(world.events(), [Event::Text("hello".to_owned())]);
+/// ```
+pub fn emit(event: &Event) -> Result<(), Refusal> {
+    host::turn::emit(event)
+}
 
 /// What takes the pieces of an answer: the host's turn in a component, a `Vec` in a test.
+///
+/// ```
+/// use cara_sdk::turn::{Event, Sink};
+///
+/// fn greet(sink: &mut dyn Sink) -> Result<(), cara_sdk::Error> {
+///     sink.emit(Event::Text("hello".to_owned()))
+/// }
+/// let mut events = Vec::new();
+/// greet(&mut events).unwrap();
+/// assert_eq!(events.len(), 1);
+/// ```
 pub trait Sink {
     /// Hands over one event and returns when there is room for the next.
     ///
@@ -13,6 +43,15 @@ pub trait Sink {
 }
 
 /// The turn of the call this component is in.
+///
+/// ```
+/// use cara_sdk::testing::World;
+/// use cara_sdk::turn::{Event, Sink, Turn};
+///
+/// let world = World::new();
+/// world.run(|| Turn.emit(Event::Text("hello".to_owned()))).unwrap();
+/// assert_eq!(world.events().len(), 1);
+/// ```
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Turn;
 

@@ -1,9 +1,21 @@
 //! The vocabulary of the contract, as in `wit/types.wit`.
+//!
+//! ```
+//! use cara_sdk::types::{Message, Part, Role};
+//!
+//! let message = Message { role: Role::User, parts: vec![Part::Text("hello".to_owned())] };
+//! assert_eq!(message.parts.len(), 1);
+//! ```
 
 pub use crate::bindings::provider_component::cara::plugin::types::{
     Blob, Content, Error, ErrorKind, Message, Part, Refusal, Role, Thought, ToolCall, ToolDefinition, ToolResult, Usage,
 };
 
+/// ```
+/// use cara_sdk::types::Usage;
+///
+/// assert_eq!(Usage { input: 3, ..Usage::zero() }.output, 0);
+/// ```
 impl Usage {
     /// Nothing counted yet.
     #[must_use]

@@ -7,15 +7,16 @@
 use cara_sdk::Error;
 use cara_sdk::http::{Followed, Request, follow};
 use cara_sdk::tool::{Content, Context, Tool, read_arguments, say, unknown};
-use serde::Deserialize;
 
 mod answer;
+mod arguments;
 mod body;
 mod html;
 mod layout;
 mod page;
 
 use answer::{Came, Window};
+use arguments::Wanted;
 
 /// The component.
 #[derive(Debug)]
@@ -28,16 +29,6 @@ const REDIRECTS: usize = 5;
 
 /// The most bytes of a body that are read.
 const BODY: usize = 1 << 20;
-
-#[derive(Deserialize)]
-struct Wanted {
-    url: String,
-    #[serde(default)]
-    raw: bool,
-    max_characters: Option<usize>,
-    #[serde(default)]
-    offset: usize,
-}
 
 impl Tool for Fetch {
     fn call(name: String, arguments: String, _: Context) -> Result<Vec<Content>, Error> {
@@ -78,6 +69,23 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use cara_sdk::ErrorKind;
+    use cara_sdk::http::Method;
+    use cara_sdk::testing::{Reply, World, context};
+
+    #[test]
+    fn a_page_is_read_at_the_end_of_its_redirects() {
+        let moved = Reply::new(301).header("location", "/new");
+        let page = Reply::new(200).header("content-type", "text/html").body("<h1>Hel").body("lo</h1>");
+        let world = World::new().reply(Method::Get, "https://h.example/", moved).reply(
+            Method::Get,
+            "https://h.example/new",
+            page,
+        );
+        let call = || Fetch::call("fetch_page".into(), r#"{"url":"https://h.example/"}"#.into(), context());
+        let told = world.run(call).unwrap();
+        assert!(matches!(&told[0], Content::Text(text) if text.contains("Hello")), "{told:?}");
+        assert_eq!((world.sent().len(), world.sent()[1].timeouts_ms), (2, [10_000, 20_000, 10_000]));
+    }
 
     #[test]
     fn arguments_that_do_not_fit_are_a_bad_request_before_anything_is_asked() {
@@ -92,8 +100,7 @@ mod tests {
             r#"{"url":"https://h.example/","offset":-1}"#,
             r#"{"url":"https://h.example/","raw":"yes"}"#,
         ] {
-            let context = Context { session: "s".into(), run: "r".into(), time_zone: None, language: None };
-            let error = Fetch::call("fetch_page".into(), arguments.into(), context).unwrap_err();
+            let error = Fetch::call("fetch_page".into(), arguments.into(), context()).unwrap_err();
             assert_eq!(error.kind, ErrorKind::BadRequest, "{arguments}");
         }
     }

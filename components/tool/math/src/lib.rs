@@ -4,21 +4,18 @@
 
 use cara_sdk::tool::{Content, Context, Tool, read_arguments, say, unknown};
 use cara_sdk::{Error, clock};
-use serde::Deserialize;
 
+mod arguments;
 mod expression;
 mod result;
+
+use arguments::Evaluate;
 
 /// The component.
 #[derive(Debug)]
 pub struct Math;
 
 cara_sdk::export_tool!(Math);
-
-#[derive(Deserialize)]
-struct Evaluate {
-    expression: String,
-}
 
 impl Tool for Math {
     fn call(name: String, arguments: String, _: Context) -> Result<Vec<Content>, Error> {

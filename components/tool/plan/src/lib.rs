@@ -10,7 +10,6 @@ mod list;
 mod store;
 
 use list::{Item, List, Status};
-use store::{Host, Store};
 
 /// The component.
 #[derive(Debug)]
@@ -34,32 +33,27 @@ impl Tool for Plan {
         match name.as_str() {
             "plan_set" => {
                 let list = List::checked(read_arguments::<Set>(&arguments)?.items)?;
-                changed(&mut Host, &context, clock::now_ms, |now| {
+                changed(&context, |now| {
                     *now = list.clone();
                     Ok(())
                 })
             }
             "plan_update" => {
                 let Update { index, status } = read_arguments(&arguments)?;
-                changed(&mut Host, &context, clock::now_ms, |now| now.update(index, status))
+                changed(&context, |now| now.update(index, status))
             }
-            "plan_show" => say(store::read(&mut Host, &context.session, &context.run)?.list.shown()),
+            "plan_show" => say(store::read(&context.session, &context.run)?.list.shown()),
             other => Err(unknown(other)),
         }
     }
 }
 
 /// Changes the list and says what it then is. When another call was faster, the change is made to what that one wrote.
-fn changed(
-    store: &mut impl Store,
-    context: &Context,
-    now_ms: impl Fn() -> u64,
-    change: impl Fn(&mut List) -> Result<(), Error>,
-) -> Result<Vec<Content>, Error> {
+fn changed(context: &Context, change: impl Fn(&mut List) -> Result<(), Error>) -> Result<Vec<Content>, Error> {
     for _ in 0..5 {
-        let mut found = store::read(store, &context.session, &context.run)?;
+        let mut found = store::read(&context.session, &context.run)?;
         change(&mut found.list)?;
-        if store::write(store, &context.session, &context.run, &found, now_ms())? {
+        if store::write(&context.session, &context.run, &found, clock::now_ms())? {
             return say(found.list.shown());
         }
     }
@@ -70,52 +64,37 @@ fn changed(
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::store::memory::Memory;
     use cara_sdk::ErrorKind;
+    use cara_sdk::testing::World;
 
-    fn context(run: &str) -> Context {
-        Context { session: "s".into(), run: run.into(), time_zone: None, language: None }
-    }
-
-    fn set(store: &mut Memory, run: &str, texts: &[&str]) -> String {
-        let items = texts.iter().map(|text| Item { text: (*text).into(), status: Status::Open }).collect();
-        let list = List::checked(items).unwrap();
-        told(changed(
-            store,
-            &context(run),
-            || 1,
-            |now| {
-                *now = list.clone();
-                Ok(())
-            },
-        ))
-    }
-
-    fn told(answer: Result<Vec<Content>, Error>) -> String {
-        match answer.unwrap().remove(0) {
-            Content::Text(text) => text,
+    fn call(run: &str, name: &str, arguments: &str) -> Result<String, Error> {
+        let context = Context { session: "s".into(), run: run.into(), time_zone: None, language: None };
+        match Plan::call(name.into(), arguments.into(), context)?.remove(0) {
+            Content::Text(text) => Ok(text),
             other => panic!("{other:?}"),
         }
     }
 
+    const LIST: &str = r#"{"items":[{"text":"look","status":"open"},{"text":"think","status":"open"}]}"#;
+
     #[test]
     fn a_list_lasts_for_its_turn_and_the_next_begins_with_none() {
-        let mut store = Memory::default();
-        set(&mut store, "r1", &["look", "think"]);
-        let after = told(changed(&mut store, &context("r1"), || 2, |list| list.update(2, Status::Done)));
-        assert_eq!(after, "1. [ ] look\n2. [x] think");
-        let error = changed(&mut store, &context("r2"), || 3, |list| list.update(2, Status::Done)).unwrap_err();
-        assert!(error.message.contains("there is no list yet"), "{}", error.message);
+        World::new().run(|| {
+            call("r1", "plan_set", LIST).unwrap();
+            let after = call("r1", "plan_update", r#"{"index":2,"status":"done"}"#).unwrap();
+            assert_eq!(after, "1. [ ] look\n2. [x] think");
+            assert_eq!(call("r1", "plan_show", "{}").unwrap(), after);
+            let error = call("r2", "plan_update", r#"{"index":2,"status":"done"}"#).unwrap_err();
+            assert!(error.message.contains("there is no list yet"), "{}", error.message);
+        });
     }
 
     #[test]
     fn a_change_made_at_the_same_time_is_not_lost() {
-        let mut store = Memory::default();
-        set(&mut store, "r1", &["look", "think"]);
-        store.before_next_write(|store| {
-            told(changed(store, &context("r1"), || 2, |list| list.update(1, Status::Done)));
-        });
-        let after = told(changed(&mut store, &context("r1"), || 2, |list| list.update(2, Status::Doing)));
+        let world = World::new();
+        world.run(|| call("r1", "plan_set", LIST)).unwrap();
+        let world = world.before_put(|| drop(call("r1", "plan_update", r#"{"index":1,"status":"done"}"#).unwrap()));
+        let after = world.run(|| call("r1", "plan_update", r#"{"index":2,"status":"doing"}"#)).unwrap();
         assert_eq!(after, "1. [x] look\n2. [>] think");
     }
 
@@ -130,7 +109,7 @@ mod tests {
             ("plan_update", r#"{"index":-1,"status":"done"}"#),
             ("plan_update", r#"{"index":1}"#),
         ] {
-            let error = Plan::call(name.into(), arguments.into(), context("r")).unwrap_err();
+            let error = call("r", name, arguments).unwrap_err();
             assert_eq!(error.kind, ErrorKind::BadRequest, "{name} {arguments}");
         }
     }

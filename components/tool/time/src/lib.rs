@@ -8,7 +8,10 @@ use cara_sdk::{Error, clock};
 use jiff::civil::DateTime;
 use jiff::tz::{AmbiguousOffset, TimeZone};
 use jiff::{Timestamp, Zoned};
-use serde::Deserialize;
+
+mod arguments;
+
+use arguments::{Convert, Now};
 
 /// The component.
 #[derive(Debug)]
@@ -30,18 +33,6 @@ impl Tool for Time {
         };
         say(text)
     }
-}
-
-#[derive(Deserialize)]
-struct Now {
-    zone: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct Convert {
-    time: String,
-    from: Option<String>,
-    to: String,
 }
 
 fn zone(name: Option<&str>, own: Option<&str>) -> Result<TimeZone, Error> {
@@ -100,9 +91,18 @@ fn shown(time: &Zoned) -> String {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use cara_sdk::testing::{World, context};
 
     fn converted(time: &str, from: &str, to: &str) -> String {
         convert(Convert { time: time.into(), from: Some(from.into()), to: to.into() }, None).unwrap()
+    }
+
+    #[test]
+    fn the_tool_asks_the_host_for_the_time_and_the_call_for_the_zone() {
+        let world = World::new().now_ms(1_774_747_800_000);
+        let here = Context { time_zone: Some("Europe/Oslo".into()), ..context() };
+        let told = world.run(|| Time::call("time_now".into(), "{}".into(), here)).unwrap();
+        assert!(matches!(&told[0], Content::Text(text) if text.ends_with("Unix seconds: 1774747800")), "{told:?}");
     }
 
     #[test]

@@ -77,14 +77,23 @@ pub struct HttpDeclaration {
     pub why: String,
 }
 
+/// Where it may connect. Needed exactly when the code makes requests: one without the other is refused.
 #[derive(Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
-struct HttpTable {
+pub(super) struct HttpTable {
+    /// `api.example.com`, `*.example.com` (every name below), `*` (every host; never this machine), or
+    /// `{setting:KEY}`: the one origin of a setting of type `url`, requests confined to its path. The scheme is `https`;
+    /// `http` only toward this machine and by a setting.
     host: String,
+    /// 443 when left out. Not with `{setting:KEY}`.
     port: Option<u16>,
+    /// At least one of `GET`, `HEAD`, `POST`, `PUT`, `PATCH`, `DELETE`, `OPTIONS`.
     methods: Vec<String>,
+    /// Requests stay at or below these, `/v1/`; all when left out. No `%`, `?`, `#` or `\`. Not with `{setting:KEY}`.
     #[serde(default)]
     paths: Vec<String>,
+    /// What for, told to the person who grants it; one line of at most 400 bytes.
     why: String,
 }
 
@@ -121,6 +130,7 @@ impl HttpDeclaration {
 
 /// Where in a request a secret may stand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Place {
     /// A header's value.
@@ -162,16 +172,24 @@ pub struct Secret {
     pub optional: bool,
 }
 
+/// A secret it may spend and never reads. Needed exactly when the code imports `secrets`.
 #[derive(Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
-struct SecretTable {
+pub(super) struct SecretTable {
+    /// Its name within the component: 1 to 63 of `a-z`, `0-9` and `-`, beginning with a letter.
     name: SecretName,
+    /// What it is and where to get one; one line of at most 400 bytes.
     label: String,
+    /// Environment variables that may hold it, the first one set wins. Each 1 to 64 of `A-Z`, `0-9` and `_`.
     #[serde(default)]
     env: Vec<String>,
+    /// Where its value may go: single hosts as in `http.host`, no patterns, at least one.
     audience: Vec<String>,
+    /// Where in a request it may stand, at least one place. Anywhere else it fails the request.
     #[serde(rename = "in")]
     places: Vec<Place>,
+    /// Whether the component works without it.
     #[serde(default)]
     optional: bool,
 }
@@ -207,32 +225,34 @@ fn variable(name: &str) -> bool {
         && name.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_')
 }
 
-/// An entry of `[[setting]]`.
+/// An entry of `[[setting]]`: what the operator may set. Needed exactly when the code imports `settings`.
 #[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Setting {
-    /// Its key.
+    /// Its key: 1 to 63 of `a-z`, `0-9` and `-`, beginning with a letter.
     pub key: SettingKey,
-    /// What it is for.
+    /// What it is for; one line of at most 400 bytes.
     pub label: String,
     /// What it holds.
     #[serde(rename = "type")]
     pub kind: SettingType,
-    /// Its value when the operator sets none.
+    /// Its value when the operator sets none; must fit the type.
     pub default: Option<Value>,
     /// Environment variables that may hold it, first one set wins.
     #[serde(default)]
     pub env: Vec<String>,
 }
 
-/// The `[state]` table.
+/// The `[state]` table: what it keeps between calls. Needed exactly when the code imports `state`.
 #[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct State {
-    /// Keys and values together, at most this many bytes.
+    /// Keys and values together, at most this many bytes. More is refused with `limit`.
     #[serde(default = "State::default_bytes")]
     pub bytes: u64,
-    /// What for.
+    /// What for, told to the person who grants it; one line of at most 400 bytes.
     pub why: String,
 }
 
@@ -242,18 +262,21 @@ impl State {
     }
 }
 
-/// An entry of `[[power]]`.
+/// An entry of `[[power]]`: a service of the host. Needed exactly when the code imports the interface of that name.
 #[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct PowerDeclaration {
     /// Which service of the host.
     pub name: Power,
-    /// What for.
+    /// What for, told to the person who grants it; one line of at most 400 bytes.
     pub why: String,
 }
 
-/// The `[provider]` table: how a provider is chosen when the operator named none.
+/// The `[provider]` table: how a provider is chosen when the operator named none. Needed exactly when the code exports
+/// `provider`.
 #[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Provider {
     /// The model to use when the operator names only the provider.
@@ -269,6 +292,7 @@ pub struct Provider {
 
 /// What a manifest, or the operator, knows of a model.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct ModelFacts {
     /// The model's id; a `*` at its end stands for anything.
@@ -291,6 +315,7 @@ impl ModelFacts {
 
 /// How a provider is found usable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Detect {
     /// An environment variable of its first secret is set, or a value is stored.
@@ -303,6 +328,7 @@ pub enum Detect {
 
 /// What a call of a tool does beyond answering.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Effect {
     /// Reads what belongs to the person.
@@ -338,25 +364,28 @@ impl Effect {
     }
 }
 
-/// An entry of `[[tool]]`.
+/// An entry of `[[tool]]`: work a model can ask for. Needed exactly when the code exports `tool`.
 #[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Tool {
-    /// Its name, as models see it.
+    /// Its name, as models see it: 1 to 64 of `A-Z`, `a-z`, `0-9`, `_` and `-`.
     pub name: ToolName,
-    /// What it does, as models are told.
+    /// What it does, as models are told; at most 4 KiB.
     pub description: String,
-    /// What it does beyond answering.
+    /// What it does beyond answering; with none but reading it runs unasked.
     #[serde(default)]
     pub effects: Vec<Effect>,
-    /// Which of its arguments says where data goes, if one does.
+    /// Which of its arguments says where data goes, if one does: a required one of type `string`.
     pub destination: Option<DestinationArgument>,
-    /// JSON Schema of its arguments.
+    /// JSON Schema (2020-12, linear-time patterns) of its arguments, an object. The host checks each call against it. A
+    /// Rust component leaves it out of its source: `sdk/build` writes it from the code (`cara_sdk::schema`).
     pub input: Value,
 }
 
 /// The argument of a tool that says where data goes, and how it is written.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum DestinationArgument {
     /// A URL; what the request says about the conversation is in it.

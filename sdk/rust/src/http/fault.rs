@@ -6,7 +6,7 @@ use crate::bindings::provider_component::wasi::http::types::ErrorCode;
 /// Says in one sentence what went wrong on the way to `authority`.
 ///
 /// What the host itself forbade is `other` and not to be retried; its text is kept, it names the cure.
-pub(super) fn explain(code: &ErrorCode, authority: &str) -> Error {
+pub(crate) fn explain(code: &ErrorCode, authority: &str) -> Error {
     let text = match code {
         ErrorCode::DestinationIpProhibited | ErrorCode::HttpRequestDenied => {
             return Error::other(format!("the host does not allow a connection to `{authority}`"));
@@ -45,6 +45,11 @@ pub(super) fn explain(code: &ErrorCode, authority: &str) -> Error {
         _ => "gave no answer that could be read",
     };
     Error::network(format!("`{authority}` {text}"))
+}
+
+/// The answer ended before its end.
+pub(crate) fn broken_off(authority: &str) -> Error {
+    Error::network(format!("the answer of `{authority}` broke off"))
 }
 
 #[cfg(test)]

@@ -8,6 +8,17 @@ use super::{Request, Response};
 use crate::Error;
 
 /// An answer, and the way to it.
+///
+/// ```
+/// use cara_sdk::http::{Followed, Method, Request, follow};
+/// use cara_sdk::testing::{Reply, World};
+///
+/// let world = World::new()
+///     .reply(Method::Get, "https://h.example/a", Reply::new(301).header("location", "/b"))
+///     .reply(Method::Get, "https://h.example/b", Reply::new(200).body("here"));
+/// let Followed { response, chain } = world.run(|| follow("https://h.example/a", 5, |url| Request::get(url))).unwrap();
+/// assert_eq!((response.status(), chain.len()), (200, 2));
+/// ```
 #[derive(Debug)]
 pub struct Followed {
     /// The answer of the last address.
@@ -21,6 +32,15 @@ pub struct Followed {
 ///
 /// # Errors
 /// As [`Request::send`]; `bad-request` when there are more redirects, or one leads to no `http` or `https` URL.
+///
+/// ```
+/// use cara_sdk::http::{Method, Request, follow};
+/// use cara_sdk::testing::{Reply, World};
+///
+/// let world = World::new().reply(Method::Get, "https://h.example/", Reply::new(200));
+/// assert!(world.run(|| follow("https://h.example/#top", 5, |url| Request::get(url))).is_ok());
+/// assert!(world.run(|| follow("file:///etc/passwd", 5, |url| Request::get(url))).is_err());
+/// ```
 pub fn follow(url: &str, most: usize, request: impl Fn(&str) -> Request) -> Result<Followed, Error> {
     let mut chain = vec![absolute(url)?.into()];
     loop {
@@ -40,6 +60,13 @@ pub fn follow(url: &str, most: usize, request: impl Fn(&str) -> Request) -> Resu
 ///
 /// # Errors
 /// `bad-request` when that is no `http` or `https` URL.
+///
+/// ```
+/// use cara_sdk::http::redirection;
+///
+/// assert_eq!(redirection(302, Some("/b"), "https://h/a").unwrap().as_deref(), Some("https://h/b"));
+/// assert_eq!(redirection(200, None, "https://h/a").unwrap(), None);
+/// ```
 pub fn redirection(status: u16, location: Option<&str>, from: &str) -> Result<Option<String>, Error> {
     let Some(location) = location.filter(|_| matches!(status, 301 | 302 | 303 | 307 | 308)) else {
         return Ok(None);

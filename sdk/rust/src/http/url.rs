@@ -6,16 +6,16 @@ use crate::Error;
 
 /// A divided `http` or `https` URL.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Url<'a> {
-    pub(super) secure: bool,
-    pub(super) authority: &'a str,
+pub(crate) struct Url<'a> {
+    pub(crate) secure: bool,
+    pub(crate) authority: &'a str,
     /// Path and query, at least `/`.
-    pub(super) path: Cow<'a, str>,
+    pub(crate) path: Cow<'a, str>,
 }
 
 impl<'a> Url<'a> {
     /// Divides a URL. Only what a request needs is looked at: the host judges the rest.
-    pub(super) fn parse(url: &'a str) -> Result<Self, Error> {
+    pub(crate) fn parse(url: &'a str) -> Result<Self, Error> {
         let bad = || Error::bad_request("the address of a request is no `http` or `https` URL");
         let (scheme, rest) = url.split_once("://").ok_or_else(bad)?;
         let secure = scheme.eq_ignore_ascii_case("https");
@@ -38,6 +38,10 @@ impl<'a> Url<'a> {
 }
 
 /// Appends a path to a base URL, whether or not that ends with a slash.
+///
+/// ```
+/// assert_eq!(cara_sdk::http::join("http://h/v1/", "models"), "http://h/v1/models");
+/// ```
 #[must_use]
 pub fn join(base: &str, path: &str) -> String {
     format!("{}/{}", base.trim_end_matches('/'), path.trim_start_matches('/'))
