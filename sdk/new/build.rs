@@ -73,19 +73,29 @@ fn sdk_manifest(workspace: &Table, mut sdk: Table) -> String {
         *value = workspace["workspace"]["package"][key].clone();
     }
     let dependencies = sdk["dependencies"].as_table_mut().expect("the SDK has dependencies");
-    for (name, value) in dependencies.iter_mut().filter(|(_, value)| inherited(value)) {
-        let mut whole = dependency(workspace, name);
-        for (key, own) in value.as_table().into_iter().flatten().filter(|(key, _)| *key != "workspace") {
-            let table = whole.as_table_mut().unwrap_or_else(|| panic!("{name}: has `{key}`, is no table"));
-            table.insert(key.clone(), own.clone());
-        }
-        *value = whole;
+    written_out(workspace, dependencies);
+    for (_, target) in sdk.get_mut("target").and_then(Value::as_table_mut).into_iter().flatten() {
+        written_out(workspace, target["dependencies"].as_table_mut().expect("a target has dependencies"));
     }
     // The lints are a matter of the workspace, tests of the SDK run there.
     sdk.remove("lints");
     sdk.remove("dev-dependencies");
     let text = toml::to_string(&sdk).expect("what was read can be written");
     format!("# cara's SDK as it was when this project was made. Its licence is `.cara/LICENSE`.\n\n{text}")
+}
+
+/// Writes out the dependencies that a crate takes from the workspace, with what it says of them itself.
+fn written_out(workspace: &Table, dependencies: &mut Table) {
+    let taken = |value: &Value| value.get("workspace").and_then(Value::as_bool) == Some(true);
+    for (name, value) in dependencies.iter_mut().filter(|(_, value)| taken(value)) {
+        let mut whole = match dependency(workspace, name) {
+            Value::Table(whole) => whole,
+            version => Table::from_iter([("version".to_owned(), version)]),
+        };
+        let own = value.as_table().into_iter().flatten().filter(|(key, _)| *key != "workspace");
+        whole.extend(own.map(|(key, own)| (key.clone(), own.clone())));
+        *value = Value::Table(whole);
+    }
 }
 
 fn dependency(workspace: &Table, name: &str) -> Value {

@@ -204,6 +204,13 @@ pub(crate) fn table(head: &[&str], rows: &[Vec<String>]) {
     }
 }
 
+/// Says on stderr what is being done; hidden when that is no terminal.
+pub(crate) fn spinner() -> indicatif::ProgressBar {
+    let bar = indicatif::ProgressBar::new_spinner();
+    bar.enable_steady_tick(std::time::Duration::from_millis(100));
+    bar
+}
+
 /// A progress bar for bytes on stderr; hidden when that is no terminal.
 pub(crate) fn bytes(what: &str) -> indicatif::ProgressBar {
     let bar = indicatif::ProgressBar::new(0);

@@ -18,6 +18,12 @@ pub enum BuildError {
         /// The folder.
         folder: PathBuf,
     },
+    /// A new project may not be written into something that is there.
+    #[error("`{}` is there already\nhint: choose another name, or another folder", .folder.display())]
+    Exists {
+        /// What is there.
+        folder: PathBuf,
+    },
     /// The folder has a manifest, and nothing that says its language.
     #[error(
         "what is in `{}` has no language known here\n\

@@ -1,8 +1,11 @@
 //! The files of a new project.
 
 use std::borrow::Cow;
+use std::io;
+use std::path::Path;
 
 use crate::embedded::{carried, templates, values};
+use crate::error::BuildError;
 use crate::name::{Name, NameError};
 use crate::words::{Kind, Language};
 
@@ -35,6 +38,25 @@ pub fn project(kind: Kind, language: Language, name: &str) -> Result<Vec<File>, 
     files.extend(carried(language).map(below));
     files.sort_by(|left, right| left.path.cmp(&right.path));
     Ok(files)
+}
+
+/// Writes the files of a project into a new folder.
+///
+/// # Errors
+/// When there is something at `folder`, or it cannot be written.
+pub fn write(folder: &Path, files: &[File]) -> Result<(), BuildError> {
+    let made = std::fs::create_dir(folder);
+    made.map_err(|error| match error.kind() {
+        io::ErrorKind::AlreadyExists => BuildError::Exists { folder: folder.to_owned() },
+        _ => BuildError::written(folder)(error),
+    })?;
+    for file in files {
+        let path = folder.join(&file.path);
+        let parent = path.parent().unwrap_or(folder);
+        std::fs::create_dir_all(parent).map_err(BuildError::written(parent))?;
+        std::fs::write(&path, &file.bytes).map_err(BuildError::written(&path))?;
+    }
+    Ok(())
 }
 
 /// A template with its values put in. `{{name}}` stands for one.

@@ -3,6 +3,7 @@
 
 use cara_authority::ComponentId;
 use cara_authority::limits::Time;
+use cara_sdk_new::{Kind, Language};
 use clap::{Args, Subcommand};
 use semver::Version;
 use std::path::PathBuf;
@@ -41,6 +42,25 @@ pub(crate) enum Plugin {
         /// Print a JSON object.
         #[arg(long)]
         json: bool,
+    },
+    /// Make a new component's project in a folder of its name: sources, manifest, tests.
+    New {
+        /// `provider` or `tool`.
+        kind: Kind,
+        /// Its name, which becomes the component's id.
+        name: String,
+        /// What to write it in: `rust`, `js` or `python`.
+        #[arg(long, value_name = "LANGUAGE", default_value_t = Language::Rust)]
+        lang: Language,
+    },
+    /// Build a project and write `dist/ID.wasm`.
+    Build(Build),
+    /// Build, sign and install a project whenever one of its files changes; a running `cara chat` uses it from the next call on.
+    Dev {
+        #[command(flatten)]
+        build: Build,
+        #[command(flatten)]
+        consent: Consent,
     },
     /// Run the scripted tests of a project (`tests/*.toml`) on what was built (`dist/*.wasm`), in the real sandbox.
     Test {
@@ -117,6 +137,16 @@ pub(crate) enum Plugin {
         #[arg(long)]
         json: bool,
     },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Build {
+    /// The project's folder.
+    #[arg(default_value = ".")]
+    pub(crate) folder: PathBuf,
+    /// Where to leave what is made on the way; `target` in the folder unless said. Projects may share one.
+    #[arg(long, value_name = "PATH")]
+    pub(crate) target_dir: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

@@ -36,7 +36,7 @@ pub(crate) async fn run(cara: &Cara, trust: Trust) -> Result<ExitCode> {
 }
 
 /// Reads the file, changes it, and writes it as a whole; alone.
-async fn change(
+pub(crate) async fn change(
     cara: &Cara,
     event: &'static str,
     subject: &str,

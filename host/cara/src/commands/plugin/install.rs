@@ -67,7 +67,7 @@ pub(super) async fn update(cara: &Cara, update: Update) -> Result<()> {
     Ok(())
 }
 
-async fn one_update(cara: &Cara, id: &ComponentId, agreed: &Consent) -> Result<()> {
+pub(super) async fn one_update(cara: &Cara, id: &ComponentId, agreed: &Consent) -> Result<()> {
     let installed = cara.installed()?;
     let active = installed.lock.0.get(id).and_then(|entry| entry.active.clone());
     let active = active.ok_or_else(|| anyhow!("`{id}` was not installed\nhint: `cara plugin list` shows what was"))?;

@@ -61,7 +61,7 @@ pub(super) async fn keygen(cara: &Cara, name: &str, file: Option<&Path>) -> Resu
     Ok(())
 }
 
-fn in_vault(name: &str) -> Result<SecretId> {
+pub(super) fn in_vault(name: &str) -> Result<SecretId> {
     let name = SecretName::parse(name).context("a key's name is like a secret's: `my-key`")?;
     Ok(SecretId { component: ComponentId::parse(KEYS)?, name })
 }

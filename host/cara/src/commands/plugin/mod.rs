@@ -1,6 +1,7 @@
 //! `cara plugin`: what is installed, who signed it, what it may do.
 
 mod author;
+mod develop;
 mod install;
 mod keys;
 mod manage;
@@ -21,6 +22,9 @@ pub(crate) async fn run(cara: &Cara, plugin: Plugin) -> Result<ExitCode> {
         Plugin::List { json } => list(cara, json).await?,
         Plugin::Inspect { id, json } => inspect(cara, &ComponentId::parse(&id)?, json).await?,
         Plugin::Review { what, against, json } => return manage::review(cara, &what, against.as_ref(), json).await,
+        Plugin::New { kind, name, lang } => develop::new(kind, lang, &name)?,
+        Plugin::Build(build) => drop(develop::build(&build).await?),
+        Plugin::Dev { build, consent } => develop::dev(cara, &build, &consent).await?,
         Plugin::Test { folder, json } => return author::test(cara, &folder, json).await,
         Plugin::Check { file, json } => return author::check(cara, &file, json).await,
         Plugin::Install(install) => install::install(cara, install).await?,

@@ -1,0 +1,170 @@
+//! `cara plugin new`, `build` and `dev`: from nothing to a component in use.
+
+use super::install;
+use super::keys::in_vault;
+use super::manage::signature_path;
+use crate::boot::Cara;
+use crate::candidate::reference;
+use crate::cli::{Build, Consent, Install};
+use crate::show;
+use anyhow::{Context as _, Result, anyhow};
+use cara_authority::ComponentId;
+use cara_sdk_new::{Built, Kind, Language, build_in, project, write};
+use cara_services::files;
+use cara_services::vault::SecretValue;
+use cara_signing::{Package, PublicKey, SecretKey, TrustStore, TrustedKey, sign};
+use notify::{EventKind, RecursiveMode, Watcher};
+use serde_json::json;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::task::spawn_blocking;
+use tokio::time::timeout;
+
+/// The key that `dev` signs with, and what its owner is called.
+const DEV: &str = "dev";
+/// Files are quiet this long before they are built: an editor writes more than one.
+const QUIET: Duration = Duration::from_millis(150);
+/// Folders that hold what is made, not what is written.
+const MADE: [&str; 5] = ["target", "dist", "node_modules", "__pycache__", "tests"];
+
+/// `cara plugin new`.
+pub(super) fn new(kind: Kind, language: Language, name: &str) -> Result<()> {
+    let files = project(kind, language, name)?;
+    write(Path::new(name), &files)?;
+    show::note(&format!(
+        "`{name}` holds a {kind} in {language}: {} files; its README.md says what is where",
+        files.len()
+    ));
+    show::note(&format!("next: `cara plugin build {name}`, `cara plugin test {name}`, `cara plugin dev {name}`"));
+    Ok(())
+}
+
+/// `cara plugin build`.
+pub(super) async fn build(build: &Build) -> Result<Built> {
+    let folder = build.folder.clone();
+    let target = build.target_dir.clone().unwrap_or_else(|| folder.join("target"));
+    let bar = show::spinner();
+    let told = bar.clone();
+    let built =
+        spawn_blocking(move || build_in(&folder, &target, &mut |step| told.set_message(step.to_owned()))).await?;
+    bar.finish_and_clear();
+    let built = built?;
+    let size = built.bytes.div_ceil(1024);
+    show::note(&format!("`{}` {} is in `{}`, {size} KiB", built.id, built.version, built.file.display()));
+    Ok(built)
+}
+
+/// `cara plugin dev`: ends with Ctrl-C.
+pub(super) async fn dev(cara: &Cara, how: &Build, consent: &Consent) -> Result<()> {
+    // Watched before it is built: what changes meanwhile is built again.
+    let (_watcher, mut changed) = watch(&how.folder)?;
+    loop {
+        if let Err(error) = once(cara, how, consent).await {
+            show::error(&error);
+        }
+        show::note("waiting for a file to change; Ctrl-C ends");
+        tokio::select! {
+            more = quiet(&mut changed) => if !more { return Ok(()) },
+            ended = tokio::signal::ctrl_c() => return Ok(ended?),
+        }
+    }
+}
+
+/// Builds, signs and installs.
+async fn once(cara: &Cara, how: &Build, consent: &Consent) -> Result<()> {
+    let built = build(how).await?;
+    let id = ComponentId::parse(&built.id)?;
+    let bytes = files::read_capped(&built.file, Package::MAX_BYTES as u64)?;
+    let package = Package::read(bytes.ok_or_else(|| anyhow!("`{}` is gone", built.file.display()))?)?;
+    let key = key(cara).await?;
+    trust(cara, key.public(), &id).await?;
+    files::write_private_atomic(&signature_path(&built.file), sign(&package, &key).to_json().as_bytes())?;
+    let from = built.file.to_string_lossy().into_owned();
+    let installed = cara.installed()?;
+    let active = installed.lock.0.get(&id).and_then(|entry| entry.active.as_ref());
+    if active.is_some_and(|active| reference(&from).is_ok_and(|from| from.to_string() == active.from)) {
+        return install::one_update(cara, &id, consent).await;
+    }
+    install::install(cara, Install { from, consent: consent.clone(), allow_downgrade: false }).await
+}
+
+/// The key of this home's own developments, made when it is first needed.
+async fn key(cara: &Cara) -> Result<SecretKey> {
+    let (vault, id) = (cara.vault.clone(), in_vault(DEV)?);
+    let made = spawn_blocking(move || {
+        if let Some(value) = vault.get(&id)? {
+            return Ok((SecretKey::from_pem(std::str::from_utf8(value.expose())?)?, false));
+        }
+        let key = SecretKey::generate()?;
+        vault.set(&id, SecretValue::new(key.to_pem().as_bytes().to_vec())?)?;
+        anyhow::Ok((key, true))
+    });
+    let (key, new) = made.await??;
+    if new {
+        show::note(&format!("made the key `{DEV}`, which this home signs its own developments with"));
+    }
+    Ok(key)
+}
+
+/// Trusts it for this one component.
+async fn trust(cara: &Cara, key: PublicKey, id: &ComponentId) -> Result<()> {
+    let only = id.as_str().parse()?;
+    let known = |store: &TrustStore| {
+        store.key(&key.id()).is_some_and(|known| known.may_sign(&id.as_str().parse().expect("an id")))
+    };
+    if known(&cara.plugins.trusted()?) {
+        return Ok(());
+    }
+    crate::commands::trust::change(cara, "trust-added", DEV, |store| {
+        match store.key(&key.id()) {
+            Some(_) => store.allow(&key.id(), only)?,
+            None => store.add(TrustedKey::new(key.clone(), DEV, vec![only])?)?,
+        }
+        Ok(json!({ "key": key.id().to_hex(), "may": [id.as_str()] }))
+    })
+    .await?;
+    show::note(&format!("`{DEV}` may sign `{id}` here; `cara trust remove {DEV}` takes it back"));
+    Ok(())
+}
+
+type Changes = UnboundedReceiver<PathBuf>;
+
+/// Watches what a person writes in a project's folder.
+fn watch(folder: &Path) -> Result<(notify::RecommendedWatcher, Changes)> {
+    let (sender, changed) = unbounded_channel();
+    let mut watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
+        let Ok(event) = event else { return };
+        if matches!(event.kind, EventKind::Create(_) | EventKind::Modify(_) | EventKind::Remove(_)) {
+            for path in event.paths {
+                // Nobody listens when `dev` ends.
+                let _ = sender.send(path);
+            }
+        }
+    })?;
+    let watched = |path: &Path| format!("`{}` cannot be watched", path.display());
+    watcher.watch(folder, RecursiveMode::NonRecursive).with_context(|| watched(folder))?;
+    for name in files::names(folder)? {
+        let path = folder.join(&name);
+        if !made(&name) && path.is_dir() {
+            watcher.watch(&path, RecursiveMode::Recursive).with_context(|| watched(&path))?;
+        }
+    }
+    Ok((watcher, changed))
+}
+
+fn made(name: &str) -> bool {
+    name.starts_with('.') || name.ends_with(".lock") || name.ends_with("-lock.json") || MADE.contains(&name)
+}
+
+/// Waits for a change of something written, and for the end of all changes.
+async fn quiet(changed: &mut Changes) -> bool {
+    loop {
+        let Some(path) = changed.recv().await else { return false };
+        if path.file_name().is_some_and(|name| !made(&name.to_string_lossy())) {
+            break;
+        }
+    }
+    while timeout(QUIET, changed.recv()).await.is_ok_and(|more| more.is_some()) {}
+    true
+}
