@@ -58,7 +58,10 @@ fn entry(folder: &Path, description: &Path) -> Result<PathBuf, BuildError> {
     if file.is_file() {
         Ok(file)
     } else {
-        Err(BuildError::NoEntry { file, cure: "name the file that exports `tool` or `provider` as `main` in package.json" })
+        Err(BuildError::NoEntry {
+            file,
+            cure: "name the file that exports `tool` or `provider` as `main` in package.json",
+        })
     }
 }
 
