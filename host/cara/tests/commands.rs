@@ -13,6 +13,8 @@
 mod approvals;
 #[path = "commands/audit.rs"]
 mod audit;
+#[path = "commands/docs.rs"]
+mod docs;
 #[path = "commands/explain.rs"]
 mod explain;
 #[path = "commands/home.rs"]

@@ -145,7 +145,7 @@ pub(crate) struct Build {
     #[arg(default_value = ".")]
     pub(crate) folder: PathBuf,
     /// Where to leave what is made on the way; `target` in the folder unless said. Projects may share one.
-    #[arg(long, value_name = "PATH")]
+    #[arg(long, value_name = "PATH", env = "CARA_PLUGIN_TARGET_DIR")]
     pub(crate) target_dir: Option<PathBuf>,
 }
 

@@ -1,4 +1,4 @@
-//! JavaScript: npm installs, jco writes types, componentize-js makes the component.
+//! JavaScript: npm, then jco for types and componentize-js for the component.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -10,7 +10,7 @@ use crate::error::BuildError;
 use crate::program::run;
 use crate::world::{self, Requests};
 
-/// The packages that make the component. A project names their versions.
+/// The package that makes the component. A project names its version.
 const MAKER: &str = "@bytecodealliance/componentize-js";
 
 /// How Node.js comes to a machine.
@@ -24,8 +24,13 @@ const COMPONENTIZE: &str = r#"
 import { componentize } from "@bytecodealliance/componentize-js";
 import { writeFile } from "node:fs/promises";
 const [sourcePath, witPath, worldName, output, ...disableFeatures] = process.argv.slice(1);
-const { component } = await componentize({ sourcePath, witPath, worldName, disableFeatures });
-await writeFile(output, component);
+try {
+  const { component } = await componentize({ sourcePath, witPath, worldName, disableFeatures });
+  await writeFile(output, component);
+} catch (thrown) {
+  console.error(thrown.message);
+  process.exitCode = 1;
+}
 "#;
 
 /// Builds the project to a component without a manifest.
@@ -65,15 +70,22 @@ fn entry(folder: &Path, description: &Path) -> Result<PathBuf, BuildError> {
     }
 }
 
-/// Whether the maker is there in the version that package.json names.
+/// Whether what package.json names for the build is there, in the versions that it names.
 fn installed(folder: &Path, description: &Path) -> Result<bool, BuildError> {
-    let found = folder.join("node_modules").join(MAKER).join("package.json");
-    if !found.is_file() {
-        return Ok(false);
+    let description = read(description)?;
+    for (name, wanted) in description.get("devDependencies").and_then(Value::as_object).into_iter().flatten() {
+        let found = folder.join("node_modules").join(name).join("package.json");
+        if !found.is_file() {
+            return Ok(false);
+        }
+        let wanted = wanted.as_str().unwrap_or_default();
+        // What a range allows is for npm to say, when there is nothing yet.
+        let exact = wanted.starts_with(|first: char| first.is_ascii_digit());
+        if exact && read(&found)?.get("version").and_then(Value::as_str) != Some(wanted) {
+            return Ok(false);
+        }
     }
-    let (found, description) = (read(&found)?, read(description)?);
-    let wanted = description.get("devDependencies").and_then(|packages| packages.get(MAKER)).and_then(Value::as_str);
-    Ok(wanted.is_none_or(|wanted| found.get("version").and_then(Value::as_str) == Some(wanted)))
+    Ok(folder.join("node_modules").join(MAKER).is_dir())
 }
 
 fn install(folder: &Path) -> Result<(), BuildError> {

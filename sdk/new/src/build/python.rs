@@ -1,4 +1,4 @@
-//! Python: pip installs componentize-py into an environment of its own, which makes the component.
+//! Python: componentize-py, installed by pip into an environment of its own.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -30,8 +30,9 @@ pub(super) fn build(project: &Project<'_>, progress: &mut dyn FnMut(&str)) -> Re
     let maker = || {
         let mut maker = Command::new(programs.join("componentize-py"));
         maker.args(["--quiet", "--wit-path"]).arg(&wit).args(["--world", world::WORLD]);
-        // What it reads must not change under it, nor get a cache beside it.
-        maker.current_dir(&folder).env("PYTHONDONTWRITEBYTECODE", "1").env_remove("VIRTUAL_ENV");
+        // What it reads gets no cache beside it, and what it says is about the project, not about itself.
+        maker.current_dir(&folder).env("PYTHONDONTWRITEBYTECODE", "1");
+        maker.env_remove("VIRTUAL_ENV").env_remove("RUST_BACKTRACE");
         maker
     };
     progress("writing target/bindings, for editors");

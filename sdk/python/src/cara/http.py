@@ -143,7 +143,7 @@ def join(base: str, path: str) -> str:
 
 
 def _divided(url: str) -> Tuple["wasi.Scheme", str, str]:
-    parts = re.fullmatch("(https?)://([^/?#@]+)([^#]*)(?:#.*)?", url, re.IGNORECASE | re.DOTALL)
+    parts = re.fullmatch("(https?)://([^/?#@]+)((?:[/?][^#]*)?)(?:#.*)?", url, re.IGNORECASE | re.DOTALL)
     if parts is None:
         raise Failure(ErrorKind.BAD_REQUEST, "the address of a request is no `http` or `https` URL")
     scheme = wasi.Scheme_Https() if parts[1].lower() == "https" else wasi.Scheme_Http()

@@ -34,7 +34,11 @@ impl Provider for Component {
             .header("accept", "text/event-stream")
             .json(&wire::chat(&request)?)?;
         let mut response = send(http)?;
-        stream(&mut response, &mut wire::Decoder::new(request.model), &mut Turn)
+        stream(
+            &mut response,
+            &mut wire::Decoder::new(request.model),
+            &mut Turn,
+        )
     }
 
     fn embed(_: EmbedRequest) -> Result<Vec<Vec<f32>>, Error> {
@@ -44,7 +48,8 @@ impl Provider for Component {
 
 /// The setting `base-url`: the operator's, or the default in component.toml.
 fn base_url() -> Result<String, Error> {
-    settings::get("base-url")?.ok_or_else(|| Error::bad_request("the setting `base-url` has no value"))
+    settings::get("base-url")?
+        .ok_or_else(|| Error::bad_request("the setting `base-url` has no value"))
 }
 
 /// Sends a request with the key. What is written here only stands for the key: the host puts it in on the wire.

@@ -42,13 +42,22 @@ struct Line {
 /// # Errors
 /// `unsupported` for a message of anything but text.
 pub(crate) fn chat(request: &Request) -> Result<Chat<'_>, Error> {
-    let system = request.system.iter().map(|text| Ok(Line { role: "system", content: text.clone() }));
-    let messages = system.chain(request.messages.iter().map(message)).collect::<Result<_, _>>()?;
+    let system = request.system.iter().map(|text| {
+        Ok(Line {
+            role: "system",
+            content: text.clone(),
+        })
+    });
+    let messages = system
+        .chain(request.messages.iter().map(message))
+        .collect::<Result<_, _>>()?;
     Ok(Chat {
         model: &request.model,
         messages,
         stream: true,
-        stream_options: StreamOptions { include_usage: true },
+        stream_options: StreamOptions {
+            include_usage: true,
+        },
         max_tokens: request.max_output_tokens,
         temperature: request.temperature,
         stop: &request.stop,
@@ -87,8 +96,17 @@ pub(crate) fn models(answer: &[u8]) -> Result<Vec<Model>, Error> {
     struct Item {
         id: String,
     }
-    let model = |item: Item| Model { name: item.id.clone(), id: item.id, context_tokens: None, output_tokens: None };
-    Ok(read::<Answer>(answer)?.data.into_iter().map(model).collect())
+    let model = |item: Item| Model {
+        name: item.id.clone(),
+        id: item.id,
+        context_tokens: None,
+        output_tokens: None,
+    };
+    Ok(read::<Answer>(answer)?
+        .data
+        .into_iter()
+        .map(model)
+        .collect())
 }
 
 /// The error that an answer without success means: its kind from the status, its text from the server.
@@ -153,7 +171,14 @@ struct Answer {
 impl Decoder {
     /// A decoder at the beginning of an answer of this model.
     pub(crate) fn new(model: String) -> Self {
-        Self { events: sse::Parser::new(), answer: Answer { model, stop: None, done: false } }
+        Self {
+            events: sse::Parser::new(),
+            answer: Answer {
+                model,
+                stop: None,
+                done: false,
+            },
+        }
     }
 }
 
@@ -161,15 +186,24 @@ impl Decode for Decoder {
     fn feed(&mut self, piece: &[u8], sink: &mut dyn Sink) -> Result<Progress, Error> {
         let Self { events, answer } = self;
         events.push(piece, |event| answer.read(event.data, sink))?;
-        Ok(if answer.done { Progress::Done } else { Progress::More })
+        Ok(if answer.done {
+            Progress::Done
+        } else {
+            Progress::More
+        })
     }
 
     fn finish(&mut self, _: &mut dyn Sink) -> Result<Outcome, Error> {
         let Answer { model, stop, done } = &mut self.answer;
         match stop {
             // Without either the stream was cut off.
-            None if !*done => Err(Error::network("the stream ended before the answer was complete")),
-            stop => Ok(Outcome { stop: stop.unwrap_or(StopReason::Complete), model: std::mem::take(model) }),
+            None if !*done => Err(Error::network(
+                "the stream ended before the answer was complete",
+            )),
+            stop => Ok(Outcome {
+                stop: stop.unwrap_or(StopReason::Complete),
+                model: std::mem::take(model),
+            }),
         }
     }
 }
@@ -185,13 +219,20 @@ impl Answer {
         }
         let chunk: Chunk = read(data)?;
         if let Some(fault) = chunk.error {
-            return Err(Error::other(format!("the server ended the answer: {}", excerpt(fault.message.as_bytes()))));
+            return Err(Error::other(format!(
+                "the server ended the answer: {}",
+                excerpt(fault.message.as_bytes())
+            )));
         }
         if let Some(model) = chunk.model {
             self.model = model;
         }
         for choice in chunk.choices {
-            if let Some(text) = choice.delta.and_then(|delta| delta.content).filter(|text| !text.is_empty()) {
+            if let Some(text) = choice
+                .delta
+                .and_then(|delta| delta.content)
+                .filter(|text| !text.is_empty())
+            {
                 sink.emit(Event::Text(text))?;
             }
             if let Some(reason) = choice.finish_reason {
@@ -204,7 +245,12 @@ impl Answer {
         }
         if let Some(tokens) = chunk.usage {
             let (input, output) = (tokens.prompt_tokens, tokens.completion_tokens);
-            sink.emit(Event::Usage(Usage { input, output, cache_read: 0, cache_write: 0 }))?;
+            sink.emit(Event::Usage(Usage {
+                input,
+                output,
+                cache_read: 0,
+                cache_write: 0,
+            }))?;
         }
         Ok(())
     }
@@ -233,7 +279,10 @@ mod tests {
         Request {
             model: "small".to_owned(),
             system: Some("Be brief.".to_owned()),
-            messages: vec![Message { role: Role::User, parts: vec![part] }],
+            messages: vec![Message {
+                role: Role::User,
+                parts: vec![part],
+            }],
             tools: Vec::new(),
             tool_choice: ToolChoice::Auto,
             max_output_tokens: Some(10),
@@ -259,8 +308,15 @@ mod tests {
 
     #[test]
     fn a_message_of_anything_but_text_is_not_supported() {
-        let image = cara_sdk::types::Blob { media_type: "image/png".to_owned(), name: None, data: Vec::new() };
-        assert_eq!(chat(&request(Part::Image(image))).unwrap_err().kind, ErrorKind::Unsupported);
+        let image = cara_sdk::types::Blob {
+            media_type: "image/png".to_owned(),
+            name: None,
+            data: Vec::new(),
+        };
+        assert_eq!(
+            chat(&request(Part::Image(image))).unwrap_err().kind,
+            ErrorKind::Unsupported
+        );
     }
 
     #[test]
@@ -271,9 +327,21 @@ mod tests {
             decoder.feed(first, &mut events).unwrap();
             decoder.feed(second, &mut events).unwrap();
             let outcome = decoder.finish(&mut events).unwrap();
-            assert_eq!((outcome.stop, outcome.model.as_str()), (StopReason::Complete, "small-2"));
-            let usage = Usage { input: 3, output: 2, cache_read: 0, cache_write: 0 };
-            let expected = [Event::Text("Hi".to_owned()), Event::Text(" there".to_owned()), Event::Usage(usage)];
+            assert_eq!(
+                (outcome.stop, outcome.model.as_str()),
+                (StopReason::Complete, "small-2")
+            );
+            let usage = Usage {
+                input: 3,
+                output: 2,
+                cache_read: 0,
+                cache_write: 0,
+            };
+            let expected = [
+                Event::Text("Hi".to_owned()),
+                Event::Text(" there".to_owned()),
+                Event::Usage(usage),
+            ];
             assert_eq!(events, expected, "cut at {cut}");
         }
     }
@@ -291,13 +359,23 @@ mod tests {
         let error = failure(429, br#"{"error":{"message":"slow down"}}"#);
         assert_eq!((error.kind, error.retry), (ErrorKind::RateLimit, true));
         assert_eq!(error.message, "the server answered 429: slow down");
-        assert_eq!(failure(500, b"<h1>Oops</h1>").message, "the server answered 500: <h1>Oops</h1>");
+        assert_eq!(
+            failure(500, b"<h1>Oops</h1>").message,
+            "the server answered 500: <h1>Oops</h1>"
+        );
     }
 
     #[test]
     fn the_models_are_those_of_the_list() {
-        let models = models(br#"{"data":[{"id":"small"},{"id":"large","owned_by":"us"}]}"#).unwrap();
-        assert_eq!(models.iter().map(|model| model.id.as_str()).collect::<Vec<_>>(), ["small", "large"]);
+        let models =
+            models(br#"{"data":[{"id":"small"},{"id":"large","owned_by":"us"}]}"#).unwrap();
+        assert_eq!(
+            models
+                .iter()
+                .map(|model| model.id.as_str())
+                .collect::<Vec<_>>(),
+            ["small", "large"]
+        );
         assert_eq!(super::models(b"[]").unwrap_err().kind, ErrorKind::Network);
     }
 }

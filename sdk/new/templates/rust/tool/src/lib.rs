@@ -49,7 +49,9 @@ fn greet(wanted: Greet) -> String {
 /// Asks the one host that component.toml declares; the host lets no other request out.
 fn title(wanted: Title) -> Result<String, Error> {
     let url = format!("https://example.com/{}", wanted.page);
-    let response = Request::get(url.as_str()).header("accept", "text/html").send()?;
+    let response = Request::get(url.as_str())
+        .header("accept", "text/html")
+        .send()?;
     if !response.is_success() {
         let (status, after) = (response.status(), response.retry_after_ms());
         // The kind of the error says whether it is worth another try.

@@ -1,0 +1,96 @@
+//! `docs/add-a-component.md`, followed word by word.
+//!
+//! What is in its `sh` blocks is typed into a shell, with nothing left out. JavaScript and Python are a lane of their own:
+//! with `CARA_FOREIGN=1` their tools are installed from npm and PyPI below the target folder; without it the test says
+//! that they were skipped.
+
+use super::home::{Home, said};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// The commands in the `sh` blocks of a section.
+fn commands(section: &str) -> Vec<String> {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/add-a-component.md");
+    let page = fs::read_to_string(page).unwrap();
+    let (_, rest) = page.split_once(&format!("\n## {section}\n")).unwrap();
+    let section = rest.split("\n## ").next().unwrap();
+    section.split("```sh\n").skip(1).map(|block| block.split("```").next().unwrap().to_owned()).collect()
+}
+
+/// A folder that a person works in, and what is remembered of what they typed.
+struct Desk {
+    home: Home,
+    folder: PathBuf,
+}
+
+impl Desk {
+    fn new() -> Self {
+        let home = Home::new();
+        let folder = home.path("work");
+        fs::create_dir(&folder).unwrap();
+        Self { home, folder }
+    }
+
+    /// Types a text into a shell that stops at the first failure; what it printed.
+    #[track_caller]
+    fn types(&self, text: &str) -> String {
+        let program = Path::new(env!("CARGO_BIN_EXE_cara"));
+        let path = std::env::var("PATH").unwrap();
+        // The target folder of this workspace: what components share is compiled already.
+        let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
+        let output = Command::new("sh")
+            .args(["-euc", text])
+            .current_dir(&self.folder)
+            .env("PATH", format!("{}:{path}", program.parent().unwrap().display()))
+            .env("CARA_HOME", self.home.path(""))
+            .env("CARA_PLUGIN_TARGET_DIR", target)
+            .output()
+            .unwrap();
+        let told = |bytes| String::from_utf8_lossy(bytes).into_owned();
+        assert!(output.status.success(), "{text}\n{}{}", told(&output.stdout), told(&output.stderr));
+        told(&output.stdout)
+    }
+}
+
+/// The script that the page ends with, played once more.
+fn script(desk: &Desk) -> String {
+    fs::read_to_string(desk.folder.join("hello/script.toml")).unwrap()
+}
+
+#[test]
+fn a_tool_in_rust_comes_from_nothing_to_an_answer() {
+    let blocks = commands("A tool");
+    let desk = Desk::new();
+    let told = desk.types(&format!("{}{}", blocks[0], blocks[1]));
+    assert!(told.contains("Done."), "{told}");
+    let events = desk.home.chat(&script(&desk), "Greet Ada", &[]);
+    assert_eq!(said(&events), "Done.");
+}
+
+#[test]
+fn a_provider_in_rust_comes_from_nothing_to_being_installed() {
+    let desk = Desk::new();
+    let told = desk.types(&commands("A provider")[0]);
+    assert!(told.contains("parrot"), "{told}");
+}
+
+#[test]
+fn the_same_tool_in_javascript_and_python() {
+    if std::env::var_os("CARA_FOREIGN").is_none() {
+        println!("skipped\nhint: run it with CARA_FOREIGN=1 to install from npm and PyPI");
+        return;
+    }
+    let blocks = commands("A tool");
+    let node = Command::new("npm").arg("--version").output().is_ok_and(|output| output.status.success());
+    for first in blocks[2].lines() {
+        if first.ends_with("js") && !node {
+            println!("skipped: `npm` is not on the path");
+            continue;
+        }
+        let desk = Desk::new();
+        let (_, rest) = blocks[0].split_once('\n').unwrap();
+        let told = desk.types(&format!("{first}\n{rest}{}", blocks[1]));
+        assert!(told.contains("Done."), "{told}");
+    }
+}
