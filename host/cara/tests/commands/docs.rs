@@ -4,10 +4,11 @@
 //! with `CARA_FOREIGN=1` their tools are installed from npm and PyPI below the target folder; without it the test says
 //! that they were skipped.
 
-use super::home::{Home, said};
+use super::home::Home;
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
 
 /// The commands in the `sh` blocks of a section.
 fn commands(section: &str) -> Vec<String> {
@@ -32,30 +33,31 @@ impl Desk {
         Self { home, folder }
     }
 
-    /// Types a text into a shell that stops at the first failure; what it printed.
-    #[track_caller]
-    fn types(&self, text: &str) -> String {
+    /// A command of the shell, in the folder.
+    fn shell(&self, text: &str) -> Command {
         let program = Path::new(env!("CARGO_BIN_EXE_cara"));
         let path = std::env::var("PATH").unwrap();
         // The target folder of this workspace: what components share is compiled already.
         let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
-        let output = Command::new("sh")
+        let mut command = Command::new("sh");
+        command
             .args(["-euc", text])
             .current_dir(&self.folder)
             .env("PATH", format!("{}:{path}", program.parent().unwrap().display()))
             .env("CARA_HOME", self.home.path(""))
-            .env("CARA_PLUGIN_TARGET_DIR", target)
-            .output()
-            .unwrap();
+            .env("CARA_VAULT_PASSWORD", "open")
+            .env("CARA_PLUGIN_TARGET_DIR", target);
+        command
+    }
+
+    /// Types a text into a shell that stops at the first failure; what it printed.
+    #[track_caller]
+    fn types(&self, text: &str) -> String {
+        let output = self.shell(text).output().unwrap();
         let told = |bytes| String::from_utf8_lossy(bytes).into_owned();
         assert!(output.status.success(), "{text}\n{}{}", told(&output.stdout), told(&output.stderr));
         told(&output.stdout)
     }
-}
-
-/// The script that the page ends with, played once more.
-fn script(desk: &Desk) -> String {
-    fs::read_to_string(desk.folder.join("hello/script.toml")).unwrap()
 }
 
 #[test]
@@ -64,8 +66,42 @@ fn a_tool_in_rust_comes_from_nothing_to_an_answer() {
     let desk = Desk::new();
     let told = desk.types(&format!("{}{}", blocks[0], blocks[1]));
     assert!(told.contains("Done."), "{told}");
-    let events = desk.home.chat(&script(&desk), "Greet Ada", &[]);
-    assert_eq!(said(&events), "Done.");
+    dev_takes_over(&desk);
+}
+
+/// A command that runs until it is dropped.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// `cara plugin dev`, as the page tells of it: what is written is in use, without anything typed.
+fn dev_takes_over(desk: &Desk) {
+    let dev = desk.shell("cd hello; exec cara plugin dev --yes").stdout(Stdio::null()).stderr(Stdio::piped()).spawn();
+    let mut dev = Running(dev.unwrap());
+    let mut told = BufReader::new(dev.0.stderr.take().unwrap()).lines().map(Result::unwrap);
+    let mut wait = |what: &str| told.find(|line| line.contains(what)).unwrap_or_else(|| panic!("{what}"));
+    let greeted = |word: &str| {
+        let chat = "cara chat --model rehearsal:script --script script.toml --message 'Greet Ada'";
+        let told = desk.types(&format!("cd hello; sed -i 's/[A-Z][a-z]*, Ada/{word}, Ada/' script.toml; {chat}"));
+        assert!(told.contains("Done."), "{told}");
+    };
+    wait("waiting for a file to change");
+    greeted("Hello");
+    let source = desk.folder.join("hello/src/text.rs");
+    let text = fs::read_to_string(&source).unwrap();
+    fs::write(&source, text.replacen("Hello", "Howdy", 1)).unwrap();
+    wait("is in use from the next call on");
+    greeted("Howdy");
+    // What cannot be built leaves the version before in use.
+    fs::write(&source, "fn").unwrap();
+    wait("error");
+    wait("waiting for a file to change");
+    greeted("Howdy");
 }
 
 #[test]
