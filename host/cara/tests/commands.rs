@@ -9,6 +9,11 @@
     reason = "a test that cannot go on fails, one that is skipped says so"
 )]
 
+#[path = "../../../signing/tests/support/instance.rs"]
+mod instance;
+#[path = "../../../signing/tests/support/mod.rs"]
+mod support;
+
 #[path = "commands/approvals.rs"]
 mod approvals;
 #[path = "commands/audit.rs"]
@@ -34,6 +39,8 @@ mod policy;
 mod registry;
 #[path = "commands/sessions.rs"]
 mod sessions;
+#[path = "commands/supply_chain.rs"]
+mod supply_chain;
 #[path = "commands/tools.rs"]
 mod tools;
 #[path = "commands/trust.rs"]

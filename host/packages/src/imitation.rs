@@ -12,7 +12,9 @@ pub fn imitated<'a>(name: &str, others: impl IntoIterator<Item = &'a str>) -> Op
 fn appearance(name: &str) -> String {
     // Unicode TR 39 confusables; they keep case, which no reader relies on.
     let once: String = skeleton(name).filter(|c| !matches!(c, '-' | '_' | ' ' | '.')).collect();
-    skeleton(&once.to_lowercase()).collect::<String>().to_lowercase()
+    let twice = skeleton(&once.to_lowercase()).collect::<String>().to_lowercase();
+    // `1`, `l` and `I` are confusable there, a small `i` is not: a reader of `opena1` sees otherwise.
+    twice.replace('i', "l")
 }
 
 #[cfg(test)]
@@ -28,6 +30,7 @@ mod tests {
             ("open-ai", "openai"),
             ("opena\u{456}", "openai"),
             ("tirne", "time"),
+            ("opena1", "openai"),
             ("acmetools", "acme-tools"),
             ("o1lama", "ollama"),
         ] {

@@ -57,16 +57,22 @@ pub fn build_in(folder: &Path, target: &Path, progress: &mut dyn FnMut(&str)) ->
         io::ErrorKind::NotFound => BuildError::NoManifest { folder: folder.to_owned() },
         _ => BuildError::read(&file)(source),
     })?;
-    let manifest = Manifest::parse(&text)?;
     let language = language(folder)?;
     // Tools are started in the folder, where a relative path would mean another place.
     let (folder, target) = (absolute(folder)?, absolute(target)?);
     let lock = lock(&target)?;
-    let project = Project { folder: &folder, target: &target, manifest: &manifest };
     let package = match language {
-        Language::Rust => rust::build(&project, progress)?,
-        Language::JavaScript => packed(&javascript::build(&project, progress)?, &manifest, &text)?,
-        Language::Python => packed(&python::build(&project, progress)?, &manifest, &text)?,
+        // A manifest in Rust may lack what comes from the code; its builder puts it in and checks the whole.
+        Language::Rust => rust::build(&folder, &target, progress)?,
+        language => {
+            let manifest = Manifest::parse(&text)?;
+            let project = Project { folder: &folder, target: &target, manifest: &manifest };
+            let component = match language {
+                Language::Python => python::build(&project, progress)?,
+                _ => javascript::build(&project, progress)?,
+            };
+            packed(&component, &manifest, &text)?
+        }
     };
     // Until here files in `target` may be written and read again.
     drop(lock);

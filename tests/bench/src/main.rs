@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! cargo run --release -p cara-bench -- all        everything
-//! cargo run --release -p cara-bench -- sandbox    one of sandbox, stream, turn, start, memory, cold, load
+//! cargo run --release -p cara-bench -- sandbox    one of sandbox, stream, turn, start, memory, cold, load, plugin
 //! cargo run --release -p cara-bench -- smoke      everything with tiny counts: shows that it works, not how fast
 //! ```
 //!
@@ -11,6 +11,7 @@
 
 mod bare;
 mod load;
+mod plugin;
 mod process;
 mod samples;
 mod sandbox;
@@ -43,7 +44,7 @@ impl Counts {
 }
 
 /// What can be measured, in the order of the table.
-const SUBJECTS: [&str; 7] = ["start", "memory", "cold", "sandbox", "stream", "turn", "load"];
+const SUBJECTS: [&str; 8] = ["start", "memory", "cold", "sandbox", "stream", "turn", "load", "plugin"];
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -78,7 +79,8 @@ fn measure(subjects: &[&str], counts: Counts) -> Result<()> {
             "sandbox" => runtime.block_on(sandbox::measure(counts))?,
             "stream" => runtime.block_on(stream::measure(counts))?,
             "turn" => runtime.block_on(turn::measure(counts))?,
-            _ => load::measure(counts)?,
+            "load" => load::measure(counts)?,
+            _ => plugin::measure(counts)?,
         };
         table.add(rows);
     }

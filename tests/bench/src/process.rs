@@ -18,10 +18,10 @@ pub(crate) const PEAK: &str = "peak";
 const TRUE: &str = "/bin/true";
 
 /// What is asked: one answer, without a network.
-const ASK: [&str; 5] = ["chat", "--model", "rehearsal", "--message", "hello"];
+pub(crate) const ASK: [&str; 5] = ["chat", "--model", "rehearsal", "--message", "hello"];
 
 /// The executable beside this one.
-fn cara() -> Result<PathBuf> {
+pub(crate) fn cara() -> Result<PathBuf> {
     let own = std::env::current_exe().context("this program does not know where it is")?;
     let path = own.with_file_name(format!("cara{}", std::env::consts::EXE_SUFFIX));
     let release = if cfg!(debug_assertions) { "" } else { " --release" };
@@ -30,7 +30,7 @@ fn cara() -> Result<PathBuf> {
 }
 
 /// A command with nothing of this process's environment, and a home of its own.
-fn command(program: impl AsRef<OsStr>, home: &Path) -> Command {
+pub(crate) fn command(program: impl AsRef<OsStr>, home: &Path) -> Command {
     let mut command = Command::new(program);
     command.env_clear().env("HOME", home).env("CARA_HOME", home.join("cara")).current_dir(home);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -38,7 +38,7 @@ fn command(program: impl AsRef<OsStr>, home: &Path) -> Command {
 }
 
 /// Seconds from the start of a command to the first byte it writes, or to its end. It has to end well.
-fn first_byte(mut command: Command) -> Result<(f64, String)> {
+pub(crate) fn first_byte(mut command: Command) -> Result<(f64, String)> {
     let began = Instant::now();
     let mut child = command.spawn().with_context(|| format!("{command:?} cannot be started"))?;
     let mut output = child.stdout.take().context("the output is a pipe")?;
@@ -64,7 +64,7 @@ fn answer(cara: &Path, home: &Path) -> Result<f64> {
 }
 
 /// Starts `true`.
-fn nothing(home: &Path) -> Result<f64> {
+pub(crate) fn nothing(home: &Path) -> Result<f64> {
     Ok(first_byte(command(TRUE, home))?.0)
 }
 
@@ -121,7 +121,7 @@ pub(crate) fn memory(counts: Counts) -> Result<Vec<Row>> {
 
 /// Bytes a program held at its peak. A child inherits the peak of the process that starts it (Linux keeps it over
 /// `exec`), and this one is large by now, so a fresh and small copy of it does that.
-fn peak(program: &Path, arguments: &[&str], home: &Path) -> Result<f64> {
+pub(crate) fn peak(program: &Path, arguments: &[&str], home: &Path) -> Result<f64> {
     let mut command = command(std::env::current_exe()?, home);
     command.arg(PEAK).arg(program).args(arguments);
     let (_, text) = first_byte(command)?;

@@ -31,9 +31,17 @@ pub fn manifest_of(id: &str) -> String {
 /// A guest with another manifest in the place of its own.
 #[must_use]
 pub fn component_of(id: &str, manifest: &str) -> Package {
-    let bytes = bytes(id);
+    with_manifest(bytes(id), manifest)
+}
+
+/// A component with another manifest in the place of the one it was built with.
+///
+/// # Panics
+/// When it has none.
+#[must_use]
+pub fn with_manifest(bytes: &[u8], manifest: &str) -> Package {
     // The manifest is the last section: its content, its name, and two numbers of one to five bytes before them.
-    let own = package(id).manifest().len();
+    let own = Package::read(bytes.to_vec()).unwrap().manifest().len();
     let content = own + 1 + SECTION.len();
     let header = bytes.len() - content - length_of(content);
     assert_eq!(bytes[header - 1], 0, "the last section is a custom section");

@@ -83,25 +83,41 @@ impl Drop for Running {
 fn dev_takes_over(desk: &Desk) {
     let dev = desk.shell("cd hello; exec cara plugin dev --yes").stdout(Stdio::null()).stderr(Stdio::piped()).spawn();
     let mut dev = Running(dev.unwrap());
-    let mut told = BufReader::new(dev.0.stderr.take().unwrap()).lines().map(Result::unwrap);
-    let mut wait = |what: &str| told.find(|line| line.contains(what)).unwrap_or_else(|| panic!("{what}"));
+    let mut lines = BufReader::new(dev.0.stderr.take().unwrap()).lines().map(Result::unwrap);
+    // All it says until it waits again.
+    let mut round = || {
+        let mut told = String::new();
+        for line in lines.by_ref() {
+            told.push_str(&line);
+            told.push('\n');
+            if line.contains("waiting for a file to change") {
+                return told;
+            }
+        }
+        panic!("it ended:\n{told}");
+    };
     let greeted = |word: &str| {
         let chat = "cara chat --model rehearsal:script --script script.toml --message 'Greet Ada'";
-        let told = desk.types(&format!("cd hello; sed -i 's/[A-Z][a-z]*, Ada/{word}, Ada/' script.toml; {chat}"));
-        assert!(told.contains("Done."), "{told}");
+        let text = format!("cd hello; sed -i 's/[A-Z][a-z]*, Ada/{word}, Ada/' script.toml; {chat}");
+        desk.shell(&text).output().unwrap().status.success()
     };
-    wait("waiting for a file to change");
-    greeted("Hello");
+    let told = round();
+    assert!(told.contains("is in use from the next call on"), "{told}");
+    assert!(greeted("Hello"));
     let source = desk.folder.join("hello/src/text.rs");
     let text = fs::read_to_string(&source).unwrap();
     fs::write(&source, text.replacen("Hello", "Howdy", 1)).unwrap();
-    wait("is in use from the next call on");
-    greeted("Howdy");
+    // The script's own change may have begun a round that saw the text before.
+    let mut told = String::new();
+    let taken = (0..3).any(|_| {
+        told.push_str(&round());
+        greeted("Howdy")
+    });
+    assert!(taken, "{told}");
     // What cannot be built leaves the version before in use.
     fs::write(&source, "fn").unwrap();
-    wait("error");
-    wait("waiting for a file to change");
-    greeted("Howdy");
+    while !round().contains("error") {}
+    assert!(greeted("Howdy"));
 }
 
 #[test]

@@ -236,25 +236,64 @@ fn grants_are_given_for_a_time_and_taken_and_only_what_is_asked_for() {
 
 #[test]
 fn a_stranger_can_do_exactly_what_is_built_in() {
-    let ours = Home::new();
-    let (theirs, key) = Home::trusting();
-    let file = theirs.signed("time.wasm", &package("time", &[]), &key);
-    theirs.ok(&["plugin", "install", &file, "--yes"]);
-    assert_eq!(row(&theirs, "time").unwrap()["signer"], "acme");
-    let script = "[[turn]]\nstep = [{ tool-call = { name = \"time_now\", arguments = { zone = \"Nowhere/At-all\" } } }]\n\
-                  [[turn]]\nstep = [{ text = \"There is no such zone.\" }]\n";
+    let (ours, (theirs, key)) = (Home::new(), Home::trusting());
+    let ids: Vec<&str> = cara_bundle::components().iter().map(|embedded| embedded.id).collect();
+    for id in &ids {
+        let file = theirs.signed(&format!("{id}.wasm"), &package(id, &[]), &key);
+        theirs.ok(&["plugin", "install", &file, "--yes"]);
+        assert_eq!(row(&theirs, id).unwrap()["signer"], "acme");
+    }
+    // What installing grants, granted to what is built in.
+    for id in &ids {
+        for capability in theirs.json(&["grants", id, "--json"]).as_array().unwrap() {
+            let words: Vec<&str> = capability["capability"].as_str().unwrap().split(' ').collect();
+            ours.ok(&[&["grant", id][..], &words].concat());
+        }
+    }
+    let listed = ours.json(&["tools", "list", "--json"]);
+    let tools: Vec<&str> = listed.as_array().unwrap().iter().map(|tool| tool["tool"].as_str().unwrap()).collect();
+    assert!(tools.len() >= 14, "{listed:#}");
+    let with_arguments = [
+        ("math_evaluate", "{ expression = \"0.1 + 0.2\" }"),
+        ("time_convert", "{ time = \"2026-03-29T14:30\", from = \"Europe/Oslo\", to = \"UTC\" }"),
+        ("time_now", "{ zone = \"Nowhere/At-all\" }"),
+    ];
+    let told_by_the_clock = ["time_now", "session_list"];
+    let calls = tools
+        .iter()
+        .map(|tool| (*tool, "{}"))
+        .filter(|(tool, _)| !told_by_the_clock.contains(tool))
+        .chain(with_arguments);
+    let mut script: String = calls
+        .map(|(tool, arguments)| {
+            format!("[[turn]]\nstep = [{{ tool-call = {{ name = \"{tool}\", arguments = {arguments} }} }}]\n")
+        })
+        .collect();
+    script.push_str("[[turn]]\nstep = [{ text = \"All were called.\" }]\n");
     let transcript = |home: &Home| {
-        let events = home.chat(script, "what time is it there?", &[]);
+        let events = home.chat(&script, "call them all", &[]);
         let told = events.into_iter().filter(|event| event["type"] != "end");
-        told.map(|mut event| {
+        let told = told.map(|mut event| {
             event.as_object_mut().unwrap().remove("run");
             event
-        })
-        .collect::<Vec<_>>()
+        });
+        told.collect::<Vec<_>>()
     };
-    assert_eq!(transcript(&ours), transcript(&theirs));
-    theirs.ok(&["plugin", "remove", "time"]);
-    assert_eq!(row(&theirs, "time").unwrap()["signer"], "built-in");
+    let (one, other) = (transcript(&ours), transcript(&theirs));
+    assert_eq!(one, other);
+    assert!(one.iter().filter(|event| event["type"] == "tool-result").count() >= 15, "{one:#?}");
+    // Nobody answers at this port: the error is the same.
+    for provider in ["openai", "anthropic", "ollama"] {
+        let model = format!("{provider}:small");
+        let asked = ["chat", "--model", &model, "--set", "base-url=http://127.0.0.1:9", "--message", "hello"];
+        let (one, other) = (ours.run(&asked), theirs.run(&asked));
+        assert_eq!((one.status.code(), &one.stdout), (other.status.code(), &other.stdout), "{provider}");
+        assert_eq!(one.status.code(), Some(1), "{provider}: {}", String::from_utf8_lossy(&one.stderr));
+    }
+    for id in ids {
+        theirs.ok(&["plugin", "remove", id]);
+        assert_eq!(row(&theirs, id).unwrap()["signer"], "built-in");
+    }
     assert!(!theirs.chat(HELLO, "hi", &[]).is_empty());
 }
 
