@@ -1,4 +1,4 @@
-//! Builds, signs, compresses and embeds every component beside this folder.
+//! Builds, signs and embeds every component beside this folder.
 //!
 //! Names none of them: a folder `components/<kind>/<name>` with a component.toml is
 //! one. Signed with the key in `CARA_SIGNING_KEY_FILE` (a release) or else with one
@@ -81,19 +81,16 @@ fn signing_key(root: &Path, target: &Path) -> Result<SecretKey, cara_sdk_build::
 
 /// The source of the embedded table, its files written beside it.
 fn table(built: &[Built], key: &SecretKey, out: &Path) -> Result<String, Box<dyn Error>> {
-    // A release is built once and started often; everybody else waits for the build.
-    let level = if std::env::var("PROFILE").is_ok_and(|profile| profile == "release") { 19 } else { 1 };
     let mut table = String::from("&[\n");
     for Built { id, version, bytes, .. } in built {
         let bundle = sign(&Package::read(bytes.clone())?, key).to_json();
-        let (code, signature) = (out.join(format!("{id}.wasm.zst")), out.join(format!("{id}.sigstore.json")));
-        std::fs::write(&code, zstd::bulk::compress(bytes, level)?)?;
+        let (code, signature) = (out.join(format!("{id}.wasm")), out.join(format!("{id}.sigstore.json")));
+        std::fs::write(&code, bytes)?;
         std::fs::write(&signature, bundle)?;
         writeln!(
             table,
-            "Embedded {{ id: {id:?}, version: {version:?}, wasm_zst: include_bytes!({code:?}), wasm_len: {}, \
-             bundle_json: include_str!({signature:?}) }},",
-            bytes.len()
+            "Embedded {{ id: {id:?}, version: {version:?}, wasm: include_bytes!({code:?}), \
+             bundle_json: include_str!({signature:?}) }},"
         )?;
     }
     table.push_str("]\n");

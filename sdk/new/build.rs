@@ -110,7 +110,7 @@ fn values(workspace: &Table) -> String {
         let value = workspace["workspace"]["package"][key].to_string();
         writeln!(code, "    ({key:?}, {value:?}),").expect("writing to a string");
     }
-    for name in ["serde", "serde_json"] {
+    for name in ["schemars", "serde", "serde_json"] {
         let value = dependency(workspace, name).to_string();
         writeln!(code, "    ({name:?}, {value:?}),").expect("writing to a string");
     }

@@ -94,13 +94,13 @@ pub enum CertificateError {
     /// No authority of the trust root made the certificate.
     #[error(
         "no authority of the trust root made its certificate: {0}\n\
-         hint: if another Sigstore instance made it, use that instance's `trusted_root.json`"
+         hint: if another Sigstore instance made it, run `cara trust root FILE` with that instance's `trusted_root.json`"
     )]
     UnknownAuthority(Foreign),
     /// The certificate is in no certificate transparency log.
     #[error(
         "its certificate is in no certificate transparency log of the trust root: {0}\n\
-         hint: get its Sigstore instance's newest `trusted_root.json`; if it stays so, do not use the component"
+         hint: run `cara trust root FILE` with its instance's newest `trusted_root.json`; if it stays so, do not use it"
     )]
     Unlisted(Foreign),
     /// The log entry is missing, changed or forged.

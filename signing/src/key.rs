@@ -240,7 +240,7 @@ pub enum KeyError {
     )]
     Weak,
     /// Not a key id.
-    #[error("`{0}` is not a key id\nhint: `trust.toml` in cara's home has the ids of trusted keys")]
+    #[error("`{0}` is not a key id\nhint: `cara trust list --json` has the ids of trusted keys")]
     Id(Foreign),
 }
 

@@ -18,7 +18,7 @@ pub enum VerifyError {
     /// The trust store holds no key at all.
     #[error(
         "component `{id}` is signed by key `{key}`, and no key is trusted yet\n\
-         hint: if you know its author, add the key to `trust.toml` in cara's home, with `{id}` in its `components`"
+         hint: if you know its author, get the key from them and run `cara trust add NAME KEYFILE --may {id}`"
     )]
     NobodyTrusted {
         /// The component.
@@ -29,7 +29,7 @@ pub enum VerifyError {
     /// The key is not in the trust store.
     #[error(
         "component `{id}` is signed by key `{key}`, which is not trusted\n\
-         hint: if you know its author, add the key to `trust.toml` in cara's home, with `{id}` in its `components`"
+         hint: if you know its author, get the key from them and run `cara trust add NAME KEYFILE --may {id}`"
     )]
     UnknownKey {
         /// The component.
@@ -62,7 +62,7 @@ pub enum VerifyError {
     /// The key is trusted, but for other components.
     #[error(
         "key `{key}` (`{name}`) may not sign component `{id}`\n\
-         hint: to allow it, add `{id}` to the `components` of key {key} in `trust.toml`"
+         hint: to allow it, run `cara trust add '{name}' KEYFILE --may {id}`"
     )]
     NotAllowed {
         /// The component.
@@ -74,9 +74,9 @@ pub enum VerifyError {
     },
     /// The identity is not in the trust store.
     #[error(
-        "component `{id}` is signed by `{identity}`, who is not trusted\n\
-         hint: if you know its author, add the identity and its issuer `{issuer}` to `trust.toml` in cara's home, \
-         with `{id}` in its `components`"
+        "component `{id}` is signed by `{identity}` of issuer `{issuer}`, who is not trusted\n\
+         hint: if you know its author, get both from them and run \
+         `cara trust add NAME --identity ID --issuer URL --may {id}`"
     )]
     UnknownIdentity {
         /// The component.
@@ -104,7 +104,7 @@ pub enum VerifyError {
     /// The identity is trusted, but for other components.
     #[error(
         "identity `{identity}` (`{name}`) may not sign component `{id}`\n\
-         hint: to allow it, add `{id}` to the `components` of identity `{name}` in `trust.toml`"
+         hint: to allow it, run `cara trust add '{name}' --identity ID --issuer URL --may {id}` with its own again"
     )]
     IdentityNotAllowed {
         /// The component.
@@ -117,7 +117,7 @@ pub enum VerifyError {
     /// Nothing to check a certificate against.
     #[error(
         "component `{id}` is signed with a certificate, and there is no trust root to check it against\n\
-         hint: put the `trusted_root.json` of its Sigstore instance into cara's home"
+         hint: run `cara trust root public-good`, or `cara trust root FILE` with the `trusted_root.json` of another instance"
     )]
     NoTrustRoot {
         /// The component.

@@ -201,6 +201,16 @@ impl TrustStore {
         Ok(())
     }
 
+    /// Lets the trusted identity with this name sign `components` as well.
+    ///
+    /// # Errors
+    /// When no identity has the name.
+    pub fn allow_identity(&mut self, name: &str, components: Pattern) -> Result<(), TrustError> {
+        let trusted = self.identities.iter_mut().find(|trusted| trusted.name() == name);
+        trusted.ok_or_else(|| TrustError::NobodyNamed(Foreign::new(name)))?.allow(components);
+        Ok(())
+    }
+
     /// Starts to trust an identity.
     ///
     /// # Errors
@@ -354,7 +364,7 @@ pub enum TrustError {
     /// A key is there already.
     #[error(
         "key `{id}` is trusted already, as `{name}`\n\
-         hint: to let it sign more components, add them to its `components`"
+         hint: keep one entry; `cara trust add '{name}' KEYFILE --may ID` lets it sign more components"
     )]
     SameKey {
         /// The name it has.
@@ -363,12 +373,15 @@ pub enum TrustError {
         id: KeyId,
     },
     /// A key is not there.
-    #[error("key `{0}` is not trusted\nhint: `trust.toml` in cara's home has the trusted keys")]
+    #[error("key `{0}` is not trusted\nhint: `cara trust list` shows the trusted keys")]
     NotTrusted(KeyId),
+    /// No identity has this name.
+    #[error("no trusted identity is named `{0}`\nhint: `cara trust list` shows the trusted identities")]
+    NobodyNamed(Foreign),
     /// An identity is there already.
     #[error(
         "identity `{identity}` is trusted already, as `{name}`\n\
-         hint: to let it sign more components, add them to its `components`"
+         hint: keep one entry; `cara trust add '{name}' --identity ID --issuer URL --may ID` lets it sign more components"
     )]
     SameIdentity {
         /// The name it has.
@@ -377,7 +390,7 @@ pub enum TrustError {
         identity: Identity,
     },
     /// A name is taken.
-    #[error("another trusted key or identity is named `{0}`\nhint: choose another name with `--name`")]
+    #[error("another trusted key or identity is named `{0}`\nhint: choose another name")]
     SameName(String),
     /// A revoked key would be trusted.
     #[error(

@@ -76,9 +76,7 @@ impl TrustedKey {
     }
 
     pub(crate) fn allow(&mut self, components: Pattern) {
-        if !self.components.contains(&components) {
-            self.components.push(components);
-        }
+        add(&mut self.components, components);
     }
 }
 
@@ -145,6 +143,16 @@ impl TrustedIdentity {
     #[must_use]
     pub fn may_sign(&self, id: &ComponentId) -> bool {
         self.components.iter().any(|pattern| pattern.matches(id))
+    }
+
+    pub(crate) fn allow(&mut self, components: Pattern) {
+        add(&mut self.components, components);
+    }
+}
+
+fn add(patterns: &mut Vec<Pattern>, more: Pattern) {
+    if !patterns.contains(&more) {
+        patterns.push(more);
     }
 }
 

@@ -32,10 +32,7 @@ impl Candidate {
     /// Fetches a package, through the gate, and reads it.
     pub(crate) async fn fetch(cara: &Cara, reference: &Reference) -> Result<Self> {
         let bar = show::bytes("fetching");
-        let progress = |progress: cara_packages::Progress| {
-            bar.set_length(progress.of.unwrap_or(progress.bytes));
-            bar.set_position(progress.bytes);
-        };
+        let progress = show::follow(&bar);
         let access = Access {
             egress: &cara.services.egress,
             credentials: &cara_packages::Credentials::Anonymous,
@@ -129,19 +126,11 @@ fn best(package: &Package, bundles: Vec<String>, trust: &TrustStore) -> Result<S
     })
 }
 
-/// The library knows the trust store; the program knows the command.
+/// The library knows the versions; the program knows the option.
 pub(crate) fn with_cure(error: VerifyError) -> anyhow::Error {
-    match &error {
-        VerifyError::NobodyTrusted { id, key } | VerifyError::UnknownKey { id, key } => anyhow!(
-            "component `{id}` is signed by key `{key}`, which is not trusted\n\
-             hint: if you know its author, get the key from them and run `cara trust add NAME KEYFILE --may {id}`"
-        ),
-        VerifyError::Older { id, .. } => {
-            let id = id.clone();
-            anyhow::Error::new(error).context(format!("`{id}` would be downgraded; `--allow-downgrade` does it anyway"))
-        }
-        _ => anyhow::Error::new(error),
-    }
+    let VerifyError::Older { id, .. } = &error else { return error.into() };
+    let told = format!("`{id}` would be downgraded; `--allow-downgrade` does it anyway");
+    anyhow::Error::new(error).context(told)
 }
 
 /// Reads what was typed. A path becomes absolute: it is kept, and read again from another folder.

@@ -267,7 +267,7 @@ fn built_in(trust: &TrustStore) -> Result<BTreeMap<ComponentId, Arc<Checked>>> {
 }
 
 fn embedded_one(embedded: &Embedded, trust: &TrustStore) -> Result<Checked> {
-    let package = Package::read(embedded.component()?)?;
+    let package = Package::read(embedded.wasm)?;
     let bundle = Bundle::from_json(embedded.bundle_json)?;
     Ok(Checked::new(verify(package, &bundle, trust, None)?)?)
 }

@@ -176,7 +176,8 @@ impl Review {
         let key = key.as_deref().map(|key| format!(" (key {})", &key[..key.len().min(16)])).unwrap_or_default();
         let since = since.as_deref().map(|since| format!(", trusted since {since}")).unwrap_or_default();
         match (name, problem) {
-            (_, Some(problem)) => layout::field(0, "NOT SIGNED", problem),
+            (_, Some(problem)) if key.is_empty() => layout::field(0, "NOT SIGNED", problem),
+            (_, Some(problem)) => layout::field(0, "NOT TRUSTED", problem),
             (Some(name), None) => layout::field(0, "signer", &format!("{name}{key}{since}")),
             (None, None) => layout::field(0, "signer", "nobody"),
         }

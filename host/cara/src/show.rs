@@ -221,6 +221,15 @@ pub(crate) fn bytes(what: &str) -> indicatif::ProgressBar {
     bar
 }
 
+/// Moves such a bar with what is fetched or sent.
+pub(crate) fn follow(bar: &indicatif::ProgressBar) -> impl Fn(cara_packages::Progress) + Send + Sync {
+    let bar = bar.clone();
+    move |progress| {
+        bar.set_length(progress.of.unwrap_or(progress.bytes));
+        bar.set_position(progress.bytes);
+    }
+}
+
 /// A progress bar on stderr; hidden when that is no terminal.
 pub(crate) fn progress(total: u64, what: &str) -> indicatif::ProgressBar {
     let bar = indicatif::ProgressBar::new(total);

@@ -77,7 +77,7 @@ pub fn build_in(folder: &Path, target: &Path, progress: &mut dyn FnMut(&str)) ->
     // Until here files in `target` may be written and read again.
     drop(lock);
     let file = folder.join("dist").join(format!("{}.wasm", package.id()));
-    write(&file, package.bytes())?;
+    put(&file, package.bytes())?;
     Ok(Built {
         id: package.id().to_string(),
         version: package.version().to_string(),
@@ -88,7 +88,7 @@ pub fn build_in(folder: &Path, target: &Path, progress: &mut dyn FnMut(&str)) ->
 }
 
 /// The language of what is in the folder. A `package.json` beside a `Cargo.toml` is about something else.
-fn language(folder: &Path) -> Result<Language, BuildError> {
+pub(crate) fn language(folder: &Path) -> Result<Language, BuildError> {
     let signs = [
         ("Cargo.toml", Language::Rust),
         ("package.json", Language::JavaScript),
@@ -118,15 +118,16 @@ fn absolute(path: &Path) -> Result<PathBuf, BuildError> {
     std::path::absolute(path).map_err(BuildError::read(path))
 }
 
-/// Writes a file whole or not at all, and leaves one that is as wanted untouched.
-fn write(path: &Path, bytes: &[u8]) -> Result<(), BuildError> {
+/// Writes a file whole or not at all, and leaves one that is as wanted untouched; whether it was another.
+pub(crate) fn put(path: &Path, bytes: &[u8]) -> Result<bool, BuildError> {
     if std::fs::read(path).is_ok_and(|found| found == bytes) {
-        return Ok(());
+        return Ok(false);
     }
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder).map_err(BuildError::written(folder))?;
     }
     let draft = path.with_extension("draft");
     std::fs::write(&draft, bytes).map_err(BuildError::written(&draft))?;
-    std::fs::rename(&draft, path).map_err(BuildError::written(path))
+    std::fs::rename(&draft, path).map_err(BuildError::written(path))?;
+    Ok(true)
 }

@@ -24,6 +24,15 @@ pub enum BuildError {
         /// What is there.
         folder: PathBuf,
     },
+    /// The project has no SDK to replace.
+    #[error(
+        "`{}` carries no SDK\nhint: only what `cara plugin new` made has one; another project names its own version of it",
+        .folder.display()
+    )]
+    CarriesNothing {
+        /// The folder.
+        folder: PathBuf,
+    },
     /// The folder has a manifest, and nothing that says its language.
     #[error(
         "what is in `{}` has no language known here\n\

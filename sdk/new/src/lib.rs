@@ -22,5 +22,5 @@ mod world;
 pub use build::{Built, build, build_in};
 pub use error::BuildError;
 pub use name::NameError;
-pub use project::{File, project, write};
+pub use project::{File, project, refresh, write};
 pub use words::{Kind, Language, UnknownWord};

@@ -1,13 +1,18 @@
 //! The files of a new project.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 
+use crate::build::{language, put};
 use crate::embedded::{carried, templates, values};
 use crate::error::BuildError;
 use crate::name::{Name, NameError};
 use crate::words::{Kind, Language};
+
+/// The folder of a project that holds the SDK it is built with.
+const CARRIED: &str = ".cara";
 
 /// A file of a project.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,15 +34,40 @@ pub fn project(kind: Kind, language: Language, name: &str) -> Result<Vec<File>, 
         Language::JavaScript => "javascript",
         Language::Python => "python",
     };
-    let mut files: Vec<File> = ["every", &kind.to_string()]
-        .into_iter()
-        .flat_map(|part| [format!("every/{part}"), format!("{folder}/{part}")])
-        .flat_map(|folder| templates(&folder).map(|(path, bytes)| filled(kind, &name, path, bytes)).collect::<Vec<_>>())
-        .collect();
-    let below = |(path, bytes): (&str, &'static [u8])| File { path: format!(".cara/{path}"), bytes: bytes.into() };
-    files.extend(carried(language).map(below));
-    files.sort_by(|left, right| left.path.cmp(&right.path));
-    Ok(files)
+    let mut files = BTreeMap::new();
+    for part in ["every", &kind.to_string()] {
+        // What a language has of its own stands in the place of what every language has.
+        for folder in [format!("every/{part}"), format!("{folder}/{part}")] {
+            files.extend(templates(&folder).map(|(path, bytes)| filled(kind, &name, path, bytes)));
+        }
+    }
+    files.extend(carried(language).map(|(path, bytes)| (below(path), bytes.into())));
+    Ok(files.into_iter().map(|(path, bytes)| File { path, bytes }).collect())
+}
+
+/// Where a project keeps what it carries.
+fn below(path: &str) -> String {
+    format!("{CARRIED}/{path}")
+}
+
+/// Puts the SDK of this program into a project that [`project`] made with another one. Gives the paths of the files that
+/// changed; nothing else in the project is touched, nor what somebody put beside the SDK.
+///
+/// # Errors
+/// When the folder holds no project, or one that carries no SDK, or it cannot be written.
+pub fn refresh(folder: &Path) -> Result<Vec<String>, BuildError> {
+    let language = language(folder)?;
+    if !folder.join(CARRIED).is_dir() {
+        return Err(BuildError::CarriesNothing { folder: folder.to_owned() });
+    }
+    let mut changed = Vec::new();
+    for (path, bytes) in carried(language) {
+        let path = below(path);
+        if put(&folder.join(&path), bytes)? {
+            changed.push(path);
+        }
+    }
+    Ok(changed)
 }
 
 /// Writes the files of a project into a new folder.
@@ -60,7 +90,7 @@ pub fn write(folder: &Path, files: &[File]) -> Result<(), BuildError> {
 }
 
 /// A template with its values put in. `{{name}}` stands for one.
-fn filled(kind: Kind, name: &Name, path: &str, bytes: &'static [u8]) -> File {
+fn filled(kind: Kind, name: &Name, path: &str, bytes: &'static [u8]) -> (String, Cow<'static, [u8]>) {
     // A real `.gitignore` among the templates would be one of this repository.
     let path = path.replace("NAME", name.as_str()).replace("gitignore", ".gitignore");
     let mut text = String::from_utf8_lossy(bytes).into_owned();
@@ -68,5 +98,5 @@ fn filled(kind: Kind, name: &Name, path: &str, bytes: &'static [u8]) -> File {
     for (key, value) in own.into_iter().chain(values().map(|(key, value)| (key, value.to_owned()))) {
         text = text.replace(&format!("{{{{{key}}}}}"), &value);
     }
-    File { path, bytes: text.into_bytes().into() }
+    (path, text.into_bytes().into())
 }

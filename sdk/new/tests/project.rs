@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 
 use cara_authority::Manifest;
-use cara_sdk_new::{File, Kind, Language, project};
+use cara_sdk_new::{File, Kind, Language, project, refresh, write};
 
 fn every() -> impl Iterator<Item = (Kind, Language)> {
     Kind::ALL.into_iter().flat_map(|kind| Language::ALL.map(|language| (kind, language)))
@@ -37,7 +37,7 @@ fn nothing_is_left_to_be_filled_in_and_nothing_is_of_this_machine() {
     for (kind, language) in every() {
         for file in project(kind, language, "acme-2").unwrap() {
             let text = String::from_utf8(file.bytes.into_owned()).unwrap();
-            let placeholder = ["name", "snake", "kind", "serde", "serde_json", "edition", "rust-version"]
+            let placeholder = ["name", "snake", "kind", "schemars", "serde", "serde_json", "edition", "rust-version"]
                 .into_iter()
                 .find(|key| text.contains(&format!("{{{{{key}}}}}")));
             assert_eq!(placeholder, None, "{}", file.path);
@@ -51,7 +51,7 @@ fn nothing_is_left_to_be_filled_in_and_nothing_is_of_this_machine() {
 fn its_manifest_is_accepted_and_named_after_it() {
     for (kind, language) in every() {
         let files = project(kind, language, "acme-2").unwrap();
-        let manifest = Manifest::parse(text(&files, "component.toml")).unwrap();
+        let manifest = manifest(&files);
         assert_eq!(manifest.id().as_str(), "acme-2");
         assert_eq!(
             (manifest.provider().is_some(), manifest.tools().is_empty()),
@@ -63,12 +63,22 @@ fn its_manifest_is_accepted_and_named_after_it() {
     }
 }
 
+/// Its manifest; what the build of one in Rust adds from the code is anything here.
+fn manifest(files: &[File]) -> Manifest {
+    let mut table: toml::Table = text(files, "component.toml").parse().unwrap();
+    let tools = table.get_mut("tool").and_then(toml::Value::as_array_mut);
+    for tool in tools.into_iter().flatten().filter_map(toml::Value::as_table_mut) {
+        tool.entry("input").or_insert(toml::Table::from_iter([("type".to_owned(), "object".into())]).into());
+    }
+    Manifest::parse(&table.to_string()).unwrap()
+}
+
 /// The runner of scripted worlds is not here; their shape and the names in them are.
 #[test]
 fn its_scripted_tests_call_what_the_manifest_declares() {
     for (kind, language) in every() {
         let files = project(kind, language, "acme-2").unwrap();
-        let manifest = Manifest::parse(text(&files, "component.toml")).unwrap();
+        let manifest = manifest(&files);
         let world: toml::Table = text(&files, "tests/acme-2.toml").parse().unwrap();
         let tests = world["test"].as_array().unwrap();
         assert!(tests.len() >= 3);
@@ -96,6 +106,49 @@ fn the_sdk_of_a_rust_project_has_the_versions_of_this_workspace() {
     let own: toml::Table = text(&files, "Cargo.toml").parse().unwrap();
     assert_eq!(own["dependencies"]["serde"], root["workspace"]["dependencies"]["serde"]);
     assert_eq!(own["package"]["edition"], root["workspace"]["package"]["edition"]);
+}
+
+#[test]
+fn a_project_made_with_another_sdk_gets_this_one_and_keeps_the_rest() {
+    for language in Language::ALL {
+        let folder = tempfile::tempdir().unwrap();
+        let files = project(Kind::Tool, language, "acme").unwrap();
+        let home = folder.path().join("acme");
+        write(&home, &files).unwrap();
+        assert_eq!(refresh(&home).unwrap(), Vec::<String>::new());
+
+        let carried: Vec<&str> =
+            files.iter().map(|file| file.path.as_str()).filter(|path| path.starts_with(".cara/")).collect();
+        let (older, missing) = (carried[1], carried[2]);
+        std::fs::write(home.join(older), "older").unwrap();
+        std::fs::remove_file(home.join(missing)).unwrap();
+        let own = ["component.toml", ".cara/notes.txt"];
+        for path in own {
+            std::fs::write(home.join(path), "mine").unwrap();
+        }
+        let mut changed = refresh(&home).unwrap();
+        changed.sort();
+        assert_eq!(changed, [older, missing]);
+        for file in files.iter().filter(|file| file.path.starts_with(".cara/")) {
+            assert_eq!(std::fs::read(home.join(&file.path)).unwrap(), *file.bytes, "{}", file.path);
+        }
+        for path in own {
+            assert_eq!(std::fs::read_to_string(home.join(path)).unwrap(), "mine");
+        }
+    }
+}
+
+#[test]
+fn a_project_that_carries_no_sdk_gets_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let refused = || refresh(folder.path()).unwrap_err().to_string().replace(folder.path().to_str().unwrap(), "FOLDER");
+    assert!(refused().contains("no language known here"), "{}", refused());
+    std::fs::write(folder.path().join("Cargo.toml"), "").unwrap();
+    insta::assert_snapshot!(refused(), @r"
+    `FOLDER` carries no SDK
+    hint: only what `cara plugin new` made has one; another project names its own version of it
+    ");
+    assert!(!folder.path().join(".cara").exists());
 }
 
 #[test]

@@ -7,6 +7,7 @@
 use std::path::Path;
 use std::process::Command;
 
+use cara_authority::Manifest;
 use cara_sdk_new::{Kind, Language, build_in};
 use cara_signing::Package;
 
@@ -26,7 +27,17 @@ fn builds(kind: Kind, name: &str) {
     assert_eq!(bytes.len() as u64, built.bytes);
     assert!(built.bytes < 400 << 10, "a small component: {} bytes", built.bytes);
     let package = Package::read(bytes).unwrap();
-    assert_eq!(package.manifest(), std::fs::read_to_string(project.join("component.toml")).unwrap());
+    let written = std::fs::read_to_string(project.join("component.toml")).unwrap();
+    let mut lines = package.manifest().lines();
+    assert!(written.lines().all(|line| lines.any(|signed| signed == line)), "{}", package.manifest());
+    // The schemas of the code are those that the other languages write by hand.
+    let other = cara_sdk_new::project(kind, Language::Python, name).unwrap();
+    let other = other.iter().find(|file| file.path == "component.toml").unwrap();
+    let inputs = |manifest: &str| {
+        let manifest = Manifest::parse(manifest).unwrap();
+        manifest.tools().iter().map(|tool| tool.input.clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(inputs(package.manifest()), inputs(std::str::from_utf8(&other.bytes).unwrap()));
 }
 
 #[test]

@@ -19,7 +19,7 @@ const CACHE_KEY: &[u8; 32] = &[7; 32];
 
 /// What a load begins with.
 struct Source {
-    file: Vec<u8>,
+    file: &'static [u8],
     signature: &'static str,
     trust: TrustStore,
     kernel: Kernel,
@@ -33,12 +33,12 @@ impl Source {
         let key = PublicKey::from_pem(cara_bundle::public_key())?;
         trust.add(TrustedKey::new(key, "built-in", vec![COMPONENT.parse()?])?)?;
         let kernel = Kernel::new(PoolSize::default()).map_err(wasm)?;
-        Ok(Self { file: embedded.component()?, signature: embedded.bundle_json, trust, kernel })
+        Ok(Self { file: embedded.wasm, signature: embedded.bundle_json, trust, kernel })
     }
 
     /// Reads, verifies, checks.
     fn check(&self) -> Result<Arc<Checked>> {
-        let package = Package::read(self.file.clone())?;
+        let package = Package::read(self.file)?;
         let bundle = Bundle::from_json(self.signature)?;
         Ok(Arc::new(Checked::new(verify(package, &bundle, &self.trust, None)?)?))
     }
@@ -53,7 +53,7 @@ impl Source {
 pub(crate) fn measure(counts: Counts) -> Result<Vec<Row>> {
     let (source, bare) = (Source::new()?, Bare::new()?);
     let folder = tempfile::tempdir()?;
-    let compiled = bare.compile(&source.file)?;
+    let compiled = bare.compile(source.file)?;
     let linker = bare.linker(&compiled)?;
     let code = compiled.serialize().map_err(wasm)?;
     let link = |component| linker.instantiate_pre(&component).map(drop).map_err(wasm);
@@ -66,7 +66,7 @@ pub(crate) fn measure(counts: Counts) -> Result<Vec<Row>> {
         || timed(|| bare.deserialize(&code).and_then(&link)),
     )?;
     let checked =
-        in_turns(counts.samples, || timed(|| source.check()), || timed(|| Ok(black_box(Digest::of(&source.file)))))?;
+        in_turns(counts.samples, || timed(|| source.check()), || timed(|| Ok(black_box(Digest::of(source.file)))))?;
     let fresh = Cell::new(0);
     let cold = in_turns(
         counts.cold,
@@ -74,7 +74,7 @@ pub(crate) fn measure(counts: Counts) -> Result<Vec<Row>> {
             let cache = CompiledCache::new(folder.path().join(fresh.replace(fresh.get() + 1).to_string()), CACHE_KEY);
             timed(|| source.load(&cache))
         },
-        || timed(|| bare.compile(&source.file).and_then(&link)),
+        || timed(|| bare.compile(source.file).and_then(&link)),
     )?;
     let row = |name: &str, against, (ours, floor)| {
         let name = format!("load: {name} ({} KB)", source.file.len() / 1000);

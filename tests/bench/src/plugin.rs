@@ -31,9 +31,8 @@ struct Stranger {
 impl Stranger {
     fn new() -> Result<Self> {
         let embedded = cara_bundle::components().iter().find(|embedded| embedded.id == COMPONENT);
-        let code =
-            embedded.with_context(|| format!("no component `{COMPONENT}` comes with the program"))?.component()?;
-        let stranger = Self { home: tempfile::tempdir()?, cara: cara()?, code };
+        let embedded = embedded.with_context(|| format!("no component `{COMPONENT}` comes with the program"))?;
+        let stranger = Self { home: tempfile::tempdir()?, cara: cara()?, code: embedded.wasm.to_vec() };
         let home = stranger.home.path();
         std::fs::create_dir(home.join("cara"))?;
         std::fs::write(home.join("cara/config.toml"), "[vault]\nstore = \"file\"\n")?;

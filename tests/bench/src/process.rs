@@ -81,8 +81,7 @@ pub(crate) fn start(counts: Counts) -> Result<Vec<Row>> {
 /// With nothing compiled, in a new home each time.
 pub(crate) fn cold(counts: Counts) -> Result<Vec<Row>> {
     let (cara, bare) = (cara()?, Bare::new()?);
-    let files: Vec<Vec<u8>> =
-        cara_bundle::components().iter().map(cara_bundle::Embedded::component).collect::<Result<_, _>>()?;
+    let files: Vec<&[u8]> = cara_bundle::components().iter().map(|embedded| embedded.wasm).collect();
     let ours = || answer(&cara, tempfile::tempdir()?.path());
     let floor = || timed(|| compile_all(&bare, &files));
     let (ours, floor) = in_turns(counts.cold, ours, floor)?;
@@ -91,7 +90,7 @@ pub(crate) fn cold(counts: Counts) -> Result<Vec<Row>> {
     Ok(vec![Row { name, against, ours, floor, unit: Unit::Time, aim: Aim::None }])
 }
 
-fn compile_all(bare: &Bare, files: &[Vec<u8>]) -> Result<()> {
+fn compile_all(bare: &Bare, files: &[&[u8]]) -> Result<()> {
     std::thread::scope(|scope| {
         let threads: Vec<_> = files.iter().map(|file| scope.spawn(|| bare.compile(file).map(drop))).collect();
         threads.into_iter().try_for_each(|thread| thread.join().expect("wasmtime does not panic"))

@@ -90,7 +90,7 @@ async fn tools() -> &'static Tools {
                 (subject.component, subject.grants)
             };
             let manifests = cara_bundle::components().iter().map(|built_in| {
-                let package = Package::read(built_in.component().unwrap()).unwrap();
+                let package = Package::read(built_in.wasm).unwrap();
                 Manifest::parse(package.manifest()).unwrap()
             });
             manifests.filter(|manifest| !manifest.tools().is_empty()).map(load).collect()

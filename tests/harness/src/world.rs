@@ -94,7 +94,7 @@ impl World {
         let mut trust = TrustStore::empty();
         trust.add(TrustedKey::new(key, "built-in", vec!["*".parse().unwrap()]).unwrap()).unwrap();
         let bundle = Bundle::from_json(built_in.bundle_json).unwrap();
-        self.verified(verify(Package::read(built_in.component().unwrap()).unwrap(), &bundle, &trust, None).unwrap())
+        self.verified(verify(Package::read(built_in.wasm).unwrap(), &bundle, &trust, None).unwrap())
     }
 
     /// The ids of the components that come with the program and spend a secret, sorted.
@@ -104,7 +104,7 @@ impl World {
     #[must_use]
     pub fn first_party_with_secrets() -> Vec<String> {
         let manifest = |built_in: &cara_bundle::Embedded| {
-            let package = Package::read(built_in.component().unwrap()).unwrap();
+            let package = Package::read(built_in.wasm).unwrap();
             Manifest::parse(package.manifest()).unwrap()
         };
         let with_secrets =

@@ -53,6 +53,12 @@ pub(crate) enum Plugin {
         #[arg(long, value_name = "LANGUAGE", default_value_t = Language::Rust)]
         lang: Language,
     },
+    /// Put the SDK of this cara into a project that was made with another one; only its `.cara/` changes.
+    Refresh {
+        /// The project's folder.
+        #[arg(default_value = ".")]
+        folder: PathBuf,
+    },
     /// Build a project and write `dist/ID.wasm`.
     Build(Build),
     /// Build, sign and install a project whenever one of its files changes; a running `cara chat` uses it from the next call on.

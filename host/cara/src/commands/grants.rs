@@ -28,8 +28,12 @@ pub(crate) async fn grant(cara: &Cara, grant: Grant) -> Result<ExitCode> {
         None => cara.ledger.grant(id, &capabilities, "cara grant").await?,
     };
     for capability in &capabilities {
-        let state = if new.contains(capability) { "granted" } else { "was granted already" };
-        show::note(&format!("`{capability}` {state} to `{id}`"));
+        show::note(&match new.contains(capability) {
+            true => format!("`{capability}` granted to `{id}`"),
+            false => format!(
+                "`{id}` has `{capability}` already, for as long or longer; to shorten it, first `cara revoke {id} '{capability}'`"
+            ),
+        });
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -64,10 +64,11 @@ async fn add(cara: &Cara, name: &str, file: &Path, may: &[String]) -> Result<()>
     let since = Timestamp::from_millisecond(i64::try_from(cara.services.clock.now_ms())?)?;
     let id = key.id();
     change(cara, "trust-added", name, |store| {
-        check_name(store, name, store.key(&id).is_some_and(|known| known.name() == name))?;
-        match store.key(&id) {
-            Some(_) => patterns.into_iter().try_for_each(|pattern| store.allow(&id, pattern))?,
-            None => store.add(TrustedKey::new(key, name, patterns)?.with_since(since))?,
+        if store.key(&id).is_some_and(|known| known.name() == name) {
+            patterns.into_iter().try_for_each(|pattern| store.allow(&id, pattern))?;
+        } else {
+            check_name(store, name)?;
+            store.add(TrustedKey::new(key, name, patterns)?.with_since(since))?;
         }
         Ok(json!({ "key": id.to_hex(), "may": may }))
     })
@@ -77,13 +78,13 @@ async fn add(cara: &Cara, name: &str, file: &Path, may: &[String]) -> Result<()>
 }
 
 /// A name that nobody else has, and that nobody takes for another.
-fn check_name(store: &TrustStore, name: &str, own: bool) -> Result<()> {
+fn check_name(store: &TrustStore, name: &str) -> Result<()> {
     let identities = store.identities().iter().map(TrustedIdentity::name);
     let mut names = store.keys().iter().map(TrustedKey::name).chain(identities).chain([BUILT_IN]);
     if let Some(other) = imitated(name, names.clone()) {
         bail!("`{name}` looks like `{other}`, whom you trust already\nhint: choose a name you will not mix up");
     }
-    if !own && names.any(|known| known == name) {
+    if names.any(|known| known == name) {
         bail!("`{name}` is somebody else's name already\nhint: choose another, or `cara trust remove {name}` first");
     }
     Ok(())
@@ -94,8 +95,14 @@ async fn identify(cara: &Cara, name: &str, identity: Identity, issuer: Issuer, m
     let since = Timestamp::from_millisecond(i64::try_from(cara.services.clock.now_ms())?)?;
     let shown = format!("{identity} ({issuer})");
     change(cara, "trust-added", name, |store| {
-        check_name(store, name, false)?;
-        store.add_identity(TrustedIdentity::new(name, identity, issuer, patterns)?.with_since(since))?;
+        let same =
+            |known: &TrustedIdentity| (known.name(), known.identity(), known.issuer()) == (name, &identity, &issuer);
+        if store.identities().iter().any(same) {
+            patterns.into_iter().try_for_each(|pattern| store.allow_identity(name, pattern))?;
+        } else {
+            check_name(store, name)?;
+            store.add_identity(TrustedIdentity::new(name, identity, issuer, patterns)?.with_since(since))?;
+        }
         Ok(json!({ "identity": shown, "may": may }))
     })
     .await?;

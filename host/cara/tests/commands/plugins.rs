@@ -316,7 +316,10 @@ fn a_review_shows_what_a_person_decides_on_and_what_changed() {
     std::fs::copy(format!("{newer}.sigstore.json"), format!("{unsigned}.sigstore.json")).unwrap();
     let output = home.run(&["plugin", "review", &unsigned]);
     assert_eq!(output.status.code(), Some(1));
-    assert!(String::from_utf8_lossy(&output.stdout).contains("NOT SIGNED"));
+    assert!(String::from_utf8_lossy(&output.stdout).contains("NOT TRUSTED  "));
+    std::fs::write(format!("{unsigned}.sigstore.json"), "{}").unwrap();
+    let output = home.run(&["plugin", "review", &unsigned]);
+    assert!(String::from_utf8_lossy(&output.stdout).contains("NOT SIGNED   the signature file"));
 }
 
 #[test]

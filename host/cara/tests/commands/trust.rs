@@ -29,6 +29,25 @@ fn an_identity_is_trusted_listed_and_removed() {
 }
 
 #[test]
+fn who_is_trusted_already_may_be_let_sign_more_under_the_same_name_only() {
+    let home = Home::new();
+    let (_, public) = home.keygen("acme");
+    let identity = ["--identity", WORKFLOW, "--issuer", ISSUER];
+    for may in ["watch", "clock", "clock"] {
+        home.ok(&["trust", "add", "acme", &public, "--may", may]);
+        home.ok(&[&["trust", "add", "releases"], &identity[..], &["--may", may]].concat());
+    }
+    let listed = home.json(&["trust", "list", "--json"]);
+    let both = serde_json::json!(["watch", "clock"]);
+    assert_eq!((&listed["keys"][0]["may"], &listed["identities"][0]["may"]), (&both, &both));
+    let refused = home.fails(&["trust", "add", "other", &public, "--may", "*"]);
+    assert!(refused.contains("as `acme`") && refused.contains("cara trust add 'acme' KEYFILE"), "{refused}");
+    let refused = home.fails(&[&["trust", "add", "other"], &identity[..], &["--may", "*"]].concat());
+    assert!(refused.contains("as `releases`") && refused.contains("cara trust add 'releases'"), "{refused}");
+    assert_eq!(home.json(&["trust", "list", "--json"]), listed);
+}
+
+#[test]
 fn what_names_nobody_or_everybody_is_refused() {
     let home = Home::new();
     for (identity, issuer, told) in [

@@ -6,8 +6,7 @@ const SECTION: &[u8] = b"cara:manifest";
 /// A built-in component as a file of its own, with its manifest changed: each pair is `what` and `with what`.
 pub(crate) fn package(id: &str, changes: &[(&str, &str)]) -> Vec<u8> {
     let embedded = cara_bundle::components().iter().find(|embedded| embedded.id == id).unwrap();
-    let bytes = embedded.component().unwrap();
-    let (code, mut manifest) = parted(&bytes);
+    let (code, mut manifest) = parted(embedded.wasm);
     for (what, with) in changes {
         assert!(manifest.contains(what), "`{what}` is not in:\n{manifest}");
         manifest = manifest.replacen(what, with, 1);

@@ -11,8 +11,8 @@ use crate::error::BuildError;
 pub(super) fn write(folder: &Path, world: &str) -> Result<PathBuf, BuildError> {
     let wit = folder.join("wit");
     for (path, bytes) in embedded::contract() {
-        super::write(&wit.join(path), bytes)?;
+        super::put(&wit.join(path), bytes)?;
     }
-    super::write(&wit.join("project.wit"), world.as_bytes())?;
+    super::put(&wit.join("project.wit"), world.as_bytes())?;
     Ok(wit)
 }

@@ -124,7 +124,7 @@ fn stamped(folder: &Path, what: &[String]) -> bool {
 }
 
 fn stamp(folder: &Path, what: &[String]) -> Result<(), BuildError> {
-    super::write(&folder.join("installed"), what.join("\n").as_bytes())
+    super::put(&folder.join("installed"), what.join("\n").as_bytes()).map(drop)
 }
 
 fn remove(folder: &Path) -> Result<(), BuildError> {

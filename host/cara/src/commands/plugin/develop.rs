@@ -40,6 +40,19 @@ pub(super) fn new(kind: Kind, language: Language, name: &str) -> Result<()> {
     Ok(())
 }
 
+/// `cara plugin refresh`.
+pub(super) fn refresh(folder: &Path) -> Result<()> {
+    let changed = cara_sdk_new::refresh(folder)?;
+    for path in &changed {
+        show::line(path);
+    }
+    show::note(&match changed.len() {
+        0 => "it has the SDK of this cara already".to_owned(),
+        count => format!("{count} files of its SDK changed; next: `cara plugin build`, `cara plugin test`"),
+    });
+    Ok(())
+}
+
 /// `cara plugin build`.
 pub(super) async fn build(build: &Build) -> Result<Built> {
     let folder = build.folder.clone();

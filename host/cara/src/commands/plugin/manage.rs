@@ -57,10 +57,19 @@ fn kept(cara: &Cara, id: &ComponentId, version: &Version) -> Result<Candidate> {
 pub(super) async fn rollback(cara: &Cara, id: &ComponentId) -> Result<()> {
     let mut change = cara.plugins.store().change()?;
     let entry = change.lock.0.get_mut(id);
-    let entry = entry.ok_or_else(|| anyhow!("`{id}` was not installed\nhint: `cara plugin list` shows what was"))?;
+    let entry = entry.ok_or_else(|| match cara.plugins.built_in(id) {
+        Some(_) => {
+            anyhow!("`{id}` is built in, and no other version was installed\nhint: there is nothing to return to")
+        }
+        None => anyhow!("`{id}` was not installed\nhint: `cara plugin list` shows what was"),
+    })?;
     let from = entry.active.as_ref().map(|active| active.version.to_string()).unwrap_or_default();
     let back = entry.roll_back().map(|pinned| pinned.version.to_string());
-    let to = back.ok_or_else(|| anyhow!("there is no earlier version of `{id}` to return to"))?;
+    let to = back.ok_or_else(|| {
+        anyhow!(
+            "there is no earlier version of `{id}` to return to\nhint: `cara plugin install` with the version you want"
+        )
+    })?;
     let detail = json!({ "from": from, "to": to, "by": "cara plugin rollback" });
     cara.ledger.append("plugin-rolled-back", id.as_str(), detail).await?;
     change.commit()?;
@@ -156,10 +165,7 @@ pub(super) async fn push(cara: &Cara, file: &Path, to: &str, user: Option<String
         None => Credentials::Anonymous,
     };
     let bar = show::bytes("sending");
-    let progress = |progress: cara_packages::Progress| {
-        bar.set_length(progress.of.unwrap_or(progress.bytes));
-        bar.set_position(progress.bytes);
-    };
+    let progress = show::follow(&bar);
     let access = Access {
         egress: &cara.services.egress,
         credentials: &credentials,

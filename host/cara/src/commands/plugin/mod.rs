@@ -23,6 +23,7 @@ pub(crate) async fn run(cara: &Cara, plugin: Plugin) -> Result<ExitCode> {
         Plugin::Inspect { id, json } => inspect(cara, &ComponentId::parse(&id)?, json).await?,
         Plugin::Review { what, against, json } => return manage::review(cara, &what, against.as_ref(), json).await,
         Plugin::New { kind, name, lang } => develop::new(kind, lang, &name)?,
+        Plugin::Refresh { folder } => develop::refresh(&folder)?,
         Plugin::Build(build) => drop(develop::build(&build).await?),
         Plugin::Dev { build, consent } => develop::dev(cara, &build, &consent).await?,
         Plugin::Test { folder, json } => return author::test(cara, &folder, json).await,

@@ -6,9 +6,11 @@
 use cara_sdk::Error;
 use cara_sdk::http::Request;
 use cara_sdk::tool::{Content, Context, Tool, read_arguments, say, unknown};
-use serde::Deserialize;
 
+mod arguments;
 mod text;
+
+use arguments::{Greet, Title};
 
 /// The most of a page that is read for its title, in bytes.
 const PAGE_LIMIT: u64 = 256 << 10;
@@ -27,19 +29,6 @@ impl Tool for Component {
             other => Err(unknown(other)),
         }
     }
-}
-
-/// The arguments of `{{snake}}_greet`, as its schema in component.toml says.
-#[derive(Deserialize)]
-struct Greet {
-    name: String,
-    times: Option<usize>,
-}
-
-/// The arguments of `{{snake}}_title`.
-#[derive(Deserialize)]
-struct Title {
-    page: String,
 }
 
 fn greet(wanted: Greet) -> String {
