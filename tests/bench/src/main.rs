@@ -1,9 +1,10 @@
 //! Measures what the architecture costs, each figure beside its floor.
 //!
 //! ```text
-//! cargo run --release -p cara-bench -- all        everything
-//! cargo run --release -p cara-bench -- sandbox    one of sandbox, stream, turn, start, memory, cold, load, plugin
-//! cargo run --release -p cara-bench -- smoke      everything with tiny counts: shows that it works, not how fast
+//! cargo build --release --bin cara --bin cara-bench
+//! target/release/cara-bench all        everything
+//! target/release/cara-bench sandbox    one of sandbox, stream, turn, start, memory, cold, load, plugin
+//! target/release/cara-bench smoke      everything with tiny counts: shows that it works, not how fast
 //! ```
 //!
 //! A floor is the same work without this program: wasmtime alone, a plain client, `/bin/true`. It is measured in the

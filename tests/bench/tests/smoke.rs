@@ -2,6 +2,8 @@
 //!
 //! How fast it was is no matter here.
 
+#![allow(clippy::unwrap_used)]
+
 use std::process::Command;
 
 #[test]
