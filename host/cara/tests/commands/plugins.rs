@@ -298,6 +298,20 @@ fn a_stranger_can_do_exactly_what_is_built_in() {
 }
 
 #[test]
+fn a_project_is_refreshed_and_what_is_only_built_in_is_not_rolled_back() {
+    let home = Home::new();
+    let folder = home.path("hello");
+    let shown = folder.to_str().unwrap();
+    let files = cara_sdk_new::project(cara_sdk_new::Kind::Tool, cara_sdk_new::Language::Rust, "hello").unwrap();
+    cara_sdk_new::write(&folder, &files).unwrap();
+    assert!(home.notes(&["plugin", "refresh", shown]).contains("already"));
+    std::fs::write(folder.join(".cara/LICENSE"), "older").unwrap();
+    assert_eq!(home.ok(&["plugin", "refresh", shown]), ".cara/LICENSE\n");
+    let refused = home.fails(&["plugin", "rollback", "math"]);
+    assert!(refused.contains("is built in") && refused.contains("hint: `cara plugin install`"), "{refused}");
+}
+
+#[test]
 fn a_review_shows_what_a_person_decides_on_and_what_changed() {
     let (home, key) = Home::trusting();
     let file = home.signed("watch.wasm", &watch("1.0.0", &[]), &key);

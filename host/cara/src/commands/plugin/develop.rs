@@ -48,6 +48,7 @@ pub(super) fn refresh(folder: &Path) -> Result<()> {
     }
     show::note(&match changed.len() {
         0 => "it has the SDK of this cara already".to_owned(),
+        1 => "one file of its SDK changed; next: `cara plugin build`, `cara plugin test`".to_owned(),
         count => format!("{count} files of its SDK changed; next: `cara plugin build`, `cara plugin test`"),
     });
     Ok(())

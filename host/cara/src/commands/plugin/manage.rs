@@ -59,7 +59,7 @@ pub(super) async fn rollback(cara: &Cara, id: &ComponentId) -> Result<()> {
     let entry = change.lock.0.get_mut(id);
     let entry = entry.ok_or_else(|| match cara.plugins.built_in(id) {
         Some(_) => {
-            anyhow!("`{id}` is built in, and no other version was installed\nhint: there is nothing to return to")
+            anyhow!("`{id}` is built in, and no other version was installed\nhint: `cara plugin install` puts another in its place")
         }
         None => anyhow!("`{id}` was not installed\nhint: `cara plugin list` shows what was"),
     })?;
