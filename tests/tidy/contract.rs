@@ -17,7 +17,7 @@ fn contract() -> (Resolve, wit_parser::PackageId) {
 fn the_contract_parses_and_has_the_worlds_components_are_built_for() {
     let (resolve, package) = contract();
     let package = &resolve.packages[package];
-    assert_eq!(package.name.to_string(), "cara:plugin@0.1.0");
+    assert_eq!(package.name.to_string(), "cara:plugin@0.2.0");
     let worlds: Vec<&str> = package.worlds.keys().map(String::as_str).collect();
     for world in ["provider-component", "tool-component", "channel-component"] {
         assert!(worlds.contains(&world), "{world} in {worlds:?}");

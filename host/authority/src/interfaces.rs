@@ -6,8 +6,8 @@ use std::collections::BTreeSet;
 use std::fmt;
 use wasmparser::{Parser, Payload};
 
-/// The contract this host speaks; `0.1.x` of it is accepted.
-pub const CONTRACT: &str = "cara:plugin@0.1";
+/// The contract this host speaks; `0.2.x` of it is accepted.
+pub const CONTRACT: &str = "cara:plugin@0.2";
 
 /// Interfaces of ours that a component may import from this host, beside `types`.
 const OFFERED: [&str; 6] = ["log", "clock", "settings", "state", "secrets", "turn"];
@@ -213,7 +213,7 @@ impl Interfaces {
 /// The name of an interface of ours in a version this host speaks.
 fn ours(name: &str) -> Option<&str> {
     let (name, version) = name.strip_prefix("cara:plugin/")?.split_once('@')?;
-    version.strip_prefix("0.1.").and_then(|patch| patch.parse::<u32>().ok())?;
+    version.strip_prefix("0.2.").and_then(|patch| patch.parse::<u32>().ok())?;
     Some(name)
 }
 
@@ -240,17 +240,18 @@ mod tests {
     #[test]
     fn only_what_is_served_is_offered() {
         for good in [
-            "cara:plugin/log@0.1.0",
-            "cara:plugin/types@0.1.7",
+            "cara:plugin/log@0.2.0",
+            "cara:plugin/types@0.2.7",
             "wasi:http/outgoing-handler@0.2.3",
             "wasi:io/streams@0.2.12",
         ] {
             assert!(offered(good), "{good}");
         }
         for bad in [
-            "cara:plugin/exec@0.1.0",
-            "cara:plugin/sockets@0.1.0",
-            "cara:plugin/log@0.2.0",
+            "cara:plugin/exec@0.2.0",
+            "cara:plugin/sockets@0.2.0",
+            "cara:plugin/log@0.1.0",
+            "cara:plugin/log@0.3.0",
             "cara:plugin/log",
             "wasi:http/incoming-handler@0.2.3",
             "wasi:http/outgoing-handler@0.3.0",

@@ -18,10 +18,12 @@ use std::fmt;
 mod declared;
 #[cfg(test)]
 mod reference_tests;
+mod secret;
 pub use declared::{
-    DestinationArgument, Detect, Effect, HttpDeclaration, ModelFacts, Place, PowerDeclaration, Provider, Secret,
-    Setting, State, Target, Tool,
+    DestinationArgument, Detect, Effect, HttpDeclaration, ModelFacts, PowerDeclaration, Provider, Setting, State,
+    Target, Tool,
 };
+pub use secret::{Place, Secret};
 
 /// Why a manifest was refused.
 #[derive(Debug, thiserror::Error)]
@@ -73,7 +75,7 @@ struct Table {
     version: Version,
     /// One line about it, at most 400 bytes, no control characters.
     summary: String,
-    /// The contract it is written for: `cara:plugin@0.1`. A host refuses every other.
+    /// The contract it is written for: `cara:plugin@0.2`. A host refuses every other.
     contract: String,
     /// SPDX expression.
     license: Option<String>,
@@ -84,7 +86,7 @@ struct Table {
     #[cfg_attr(test, schemars(with = "Vec<declared::HttpTable>"))]
     http: Vec<HttpDeclaration>,
     #[serde(default)]
-    #[cfg_attr(test, schemars(with = "Vec<declared::SecretTable>"))]
+    #[cfg_attr(test, schemars(with = "Vec<secret::SecretTable>"))]
     secret: Vec<Secret>,
     #[serde(default)]
     setting: Vec<Setting>,

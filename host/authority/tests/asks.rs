@@ -12,7 +12,7 @@ const MANIFEST: &str = r#"
 id = "acme"
 version = "1.0.0"
 summary = "Posts notes"
-contract = "cara:plugin@0.1"
+contract = "cara:plugin@0.2"
 
 [[http]]
 host = "api.acme.example"
@@ -51,15 +51,15 @@ memory = "16MiB"
 
 const IMPORTS: [&str; 5] = [
     "wasi:http/outgoing-handler@0.2.12",
-    "cara:plugin/memory@0.1.0",
-    "cara:plugin/secrets@0.1.0",
-    "cara:plugin/settings@0.1.0",
-    "cara:plugin/state@0.1.0",
+    "cara:plugin/memory@0.2.0",
+    "cara:plugin/secrets@0.2.0",
+    "cara:plugin/settings@0.2.0",
+    "cara:plugin/state@0.2.0",
 ];
 
 fn facts_of(manifest: &str) -> BTreeSet<Fact> {
     let manifest = Manifest::parse(manifest).unwrap();
-    let interfaces = Interfaces::read(&binary(&IMPORTS, &["cara:plugin/tool@0.1.0"])).unwrap();
+    let interfaces = Interfaces::read(&binary(&IMPORTS, &["cara:plugin/tool@0.2.0"])).unwrap();
     facts(&manifest, &interfaces)
 }
 

@@ -15,7 +15,7 @@ const MANIFEST: &str = r#"
 id = "acme"
 version = "1.0.0"
 summary = "A provider"
-contract = "cara:plugin@0.1"
+contract = "cara:plugin@0.2"
 
 [provider]
 default-model = "m"
@@ -55,14 +55,14 @@ wall = "20s"
 
 const ALL: [&str; 5] = [
     "wasi:http/outgoing-handler@0.2.12",
-    "cara:plugin/secrets@0.1.0",
-    "cara:plugin/settings@0.1.0",
-    "cara:plugin/state@0.1.0",
-    "cara:plugin/turn@0.1.0",
+    "cara:plugin/secrets@0.2.0",
+    "cara:plugin/settings@0.2.0",
+    "cara:plugin/state@0.2.0",
+    "cara:plugin/turn@0.2.0",
 ];
 
 fn interfaces(imports: &[&str]) -> Interfaces {
-    Interfaces::read(&binary(imports, &["cara:plugin/provider@0.1.0"])).unwrap()
+    Interfaces::read(&binary(imports, &["cara:plugin/provider@0.2.0"])).unwrap()
 }
 
 fn meet(granted: &[&str], settings: Value) -> Grants {
@@ -93,7 +93,7 @@ fn binary_and_manifest_must_say_the_same() {
         let error = interfaces(&[import, ALL[4]]).agree(&bare).unwrap_err().to_string();
         assert!(error.contains("its manifest has no"), "{import}: {error}");
     }
-    let tool = Interfaces::read(&binary(&ALL[..4], &["cara:plugin/tool@0.1.0"])).unwrap();
+    let tool = Interfaces::read(&binary(&ALL[..4], &["cara:plugin/tool@0.2.0"])).unwrap();
     assert!(tool.agree(&manifest).is_err(), "a provider that exports a tool");
 }
 
@@ -187,7 +187,7 @@ fn a_manifest_with_a_mistake_is_refused_and_the_text_names_it() {
     let wrong = |from: &str, to: &str| Manifest::parse(&MANIFEST.replace(from, to)).unwrap_err().to_string();
     for (from, to, says) in [
         ("id = \"acme\"", "id = \"Acme\"", "component id"),
-        ("cara:plugin@0.1", "cara:plugin@0.9", "this host speaks"),
+        ("cara:plugin@0.2", "cara:plugin@0.9", "this host speaks"),
         ("summary =", "sumary =", "sumary"),
         ("rank = 1", "rank = 1\nspeed = 2", "speed"),
         ("methods = [\"GET\"]", "methods = [\"CONNECT\"]", "CONNECT"),

@@ -6,35 +6,35 @@ wasmtime::component::bindgen!({
     inline: "
         package cara:host;
         world host {
-            import cara:plugin/log@0.1.0;
-            import cara:plugin/clock@0.1.0;
-            import cara:plugin/settings@0.1.0;
-            import cara:plugin/state@0.1.0;
-            import cara:plugin/secrets@0.1.0;
-            import cara:plugin/turn@0.1.0;
-            import cara:plugin/approvals@0.1.0;
-            import cara:plugin/attachments@0.1.0;
-            import cara:plugin/configuration@0.1.0;
-            import cara:plugin/memory@0.1.0;
-            import cara:plugin/messaging@0.1.0;
-            import cara:plugin/models@0.1.0;
-            import cara:plugin/sessions@0.1.0;
-            export cara:plugin/provider@0.1.0;
-            export cara:plugin/tool@0.1.0;
+            import cara:plugin/log@0.2.0;
+            import cara:plugin/clock@0.2.0;
+            import cara:plugin/settings@0.2.0;
+            import cara:plugin/state@0.2.0;
+            import cara:plugin/secrets@0.2.0;
+            import cara:plugin/turn@0.2.0;
+            import cara:plugin/approvals@0.2.0;
+            import cara:plugin/attachments@0.2.0;
+            import cara:plugin/configuration@0.2.0;
+            import cara:plugin/memory@0.2.0;
+            import cara:plugin/messaging@0.2.0;
+            import cara:plugin/models@0.2.0;
+            import cara:plugin/sessions@0.2.0;
+            export cara:plugin/provider@0.2.0;
+            export cara:plugin/tool@0.2.0;
         }
     ",
     world: "cara:host/host",
     imports: {
-        "cara:plugin/state@0.1.0": async | trappable,
-        "cara:plugin/secrets@0.1.0": async | trappable,
-        "cara:plugin/turn@0.1.0": async | trappable,
-        "cara:plugin/approvals@0.1.0": async | trappable,
-        "cara:plugin/attachments@0.1.0": async | trappable,
-        "cara:plugin/configuration@0.1.0": async | trappable,
-        "cara:plugin/memory@0.1.0": async | trappable,
-        "cara:plugin/messaging@0.1.0": async | trappable,
-        "cara:plugin/models@0.1.0": async | trappable,
-        "cara:plugin/sessions@0.1.0": async | trappable,
+        "cara:plugin/state@0.2.0": async | trappable,
+        "cara:plugin/secrets@0.2.0": async | trappable,
+        "cara:plugin/turn@0.2.0": async | trappable,
+        "cara:plugin/approvals@0.2.0": async | trappable,
+        "cara:plugin/attachments@0.2.0": async | trappable,
+        "cara:plugin/configuration@0.2.0": async | trappable,
+        "cara:plugin/memory@0.2.0": async | trappable,
+        "cara:plugin/messaging@0.2.0": async | trappable,
+        "cara:plugin/models@0.2.0": async | trappable,
+        "cara:plugin/sessions@0.2.0": async | trappable,
         default: trappable,
     },
     exports: { default: async },

@@ -1,7 +1,7 @@
 // @ts-check
 /** Diagnostics for the operator, as in `wit/log.wit`. Never shown to a model or another person. */
 
-import { write } from 'cara:plugin/log@0.1.0';
+import { write } from 'cara:plugin/log@0.2.0';
 
 /** @type {(level: 'trace' | 'debug' | 'info' | 'warn' | 'error') => (message: string, fields?: Record<string, unknown>) => void} */
 const at = (level) => (message, fields = {}) =>

@@ -11,7 +11,7 @@
  * @typedef {{ model: string, inputs: string[] }} EmbedRequest
  */
 
-import { emit } from 'cara:plugin/turn@0.1.0';
+import { emit } from 'cara:plugin/turn@0.2.0';
 
 import { Failure, failureOf } from './error.js';
 

@@ -1,7 +1,7 @@
 // @ts-check
 /** Spending secrets without seeing them, as in `wit/secrets.wit`. Needs `[[secret]]` in component.toml. */
 
-import { basic, placeholder } from 'cara:plugin/secrets@0.1.0';
+import { basic, placeholder } from 'cara:plugin/secrets@0.2.0';
 
 export { basic, placeholder };
 

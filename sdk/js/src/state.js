@@ -1,7 +1,7 @@
 // @ts-check
 /** What outlives a call, as in `wit/state.wit`. Needs `[state]` in component.toml. */
 
-import { delete as remove, get as read, keys, put } from 'cara:plugin/state@0.1.0';
+import { delete as remove, get as read, keys, put } from 'cara:plugin/state@0.2.0';
 
 import { refusalOf } from './error.js';
 

@@ -30,7 +30,7 @@ pub(crate) fn of(manifest: &Manifest, requests: Requests) -> String {
         ("state", manifest.state().is_some()),
         ("turn", manifest.provider().is_some()),
     ];
-    let mut world = format!("package cara:plugin@0.1.0;\n\nworld {WORLD} {{\n  import log;\n  import clock;\n");
+    let mut world = format!("package cara:plugin@0.2.0;\n\nworld {WORLD} {{\n  import log;\n  import clock;\n");
     let mut line = |text: &str| writeln!(world, "  {text};").expect("writing to a string");
     for (name, _) in declared.iter().filter(|(_, declared)| *declared) {
         line(&format!("import {name}"));

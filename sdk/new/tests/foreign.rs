@@ -100,7 +100,7 @@ fn new_projects_in_javascript_pass_their_tests_and_build() {
         if kind == Kind::Tool {
             let line = "import '../.cara/sdk/settings.js';";
             let said = refused(&project, "src/component.js", "// @ts-check", line);
-            assert!(said.contains("cara:plugin/settings@0.1.0"), "what is not declared is named: {said}");
+            assert!(said.contains("cara:plugin/settings@0.2.0"), "what is not declared is named: {said}");
         }
     }
     run(Command::new("node").arg("--test").current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("../js")));

@@ -87,12 +87,12 @@ fn a_project_of_cargo_component_builds_as_it_is() {
     );
     write(
         "component.toml",
-        "id = \"parrot\"\nversion = \"0.3.0\"\nsummary = \"Says it again\"\ncontract = \"cara:plugin@0.1\"\n\
+        "id = \"parrot\"\nversion = \"0.3.0\"\nsummary = \"Says it again\"\ncontract = \"cara:plugin@0.2\"\n\
          [[tool]]\nname = \"parrot\"\ndescription = \"Says it again.\"\ninput = { type = \"object\" }\n",
     );
     let bindings = format!(
         "wit_bindgen::generate!({{ path: {wit:?}, inline: \"package test:parrot; world parrot {{ export \
-         cara:plugin/tool@0.1.0; }}\", world: \"test:parrot/parrot\", generate_all, pub_export_macro: true }});\n"
+         cara:plugin/tool@0.2.0; }}\", world: \"test:parrot/parrot\", generate_all, pub_export_macro: true }});\n"
     );
     write("src/bindings.rs", &bindings);
     write(

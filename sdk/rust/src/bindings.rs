@@ -8,7 +8,7 @@
 /// The world `provider-component`.
 pub mod provider_component {
     wit_bindgen::generate!({
-        world: "cara:plugin/provider-component@0.1.0",
+        world: "cara:plugin/provider-component@0.2.0",
         path: "../../wit",
         generate_all,
         generate_unused_types: true,
@@ -21,18 +21,18 @@ pub mod provider_component {
 /// The world `tool-component`.
 pub mod tool_component {
     wit_bindgen::generate!({
-        world: "cara:plugin/tool-component@0.1.0",
+        world: "cara:plugin/tool-component@0.2.0",
         path: "../../wit",
         generate_unused_types: true,
         pub_export_macro: true,
         additional_derives: [Clone, PartialEq],
         with: {
-            "cara:plugin/types@0.1.0": super::provider_component::cara::plugin::types,
-            "cara:plugin/log@0.1.0": super::provider_component::cara::plugin::log,
-            "cara:plugin/clock@0.1.0": super::provider_component::cara::plugin::clock,
-            "cara:plugin/settings@0.1.0": super::provider_component::cara::plugin::settings,
-            "cara:plugin/state@0.1.0": super::provider_component::cara::plugin::state,
-            "cara:plugin/secrets@0.1.0": super::provider_component::cara::plugin::secrets,
+            "cara:plugin/types@0.2.0": super::provider_component::cara::plugin::types,
+            "cara:plugin/log@0.2.0": super::provider_component::cara::plugin::log,
+            "cara:plugin/clock@0.2.0": super::provider_component::cara::plugin::clock,
+            "cara:plugin/settings@0.2.0": super::provider_component::cara::plugin::settings,
+            "cara:plugin/state@0.2.0": super::provider_component::cara::plugin::state,
+            "cara:plugin/secrets@0.2.0": super::provider_component::cara::plugin::secrets,
             "wasi:clocks/monotonic-clock@0.2.12": super::provider_component::wasi::clocks::monotonic_clock,
             "wasi:http/outgoing-handler@0.2.12": super::provider_component::wasi::http::outgoing_handler,
             "wasi:http/types@0.2.12": super::provider_component::wasi::http::types,

@@ -38,7 +38,7 @@ impl Bare {
     /// A linker with all the component imports. Settings are empty; whatever else the guest calls ends the call.
     pub(crate) fn linker(&self, component: &Component) -> Result<Linker<()>> {
         let mut linker: Linker<()> = Linker::new(&self.engine);
-        let mut settings = linker.instance("cara:plugin/settings@0.1.0").map_err(wasm)?;
+        let mut settings = linker.instance("cara:plugin/settings@0.2.0").map_err(wasm)?;
         settings.func_wrap("get", |_, (_key,): (String,)| Ok((None::<String>,))).map_err(wasm)?;
         linker.define_unknown_imports_as_traps(component).map_err(wasm)?;
         Ok(linker)

@@ -9,7 +9,7 @@ pub(crate) fn binary(imports: &[&str], exports: &[&str]) -> Vec<u8> {
     types.instance(&InstanceType::new());
     component.section(&types);
     let mut section = ComponentImportSection::new();
-    for name in imports.iter().chain(&["cara:plugin/types@0.1.0"]) {
+    for name in imports.iter().chain(&["cara:plugin/types@0.2.0"]) {
         section.import(*name, ComponentTypeRef::Instance(0));
     }
     component.section(&section);

@@ -7,8 +7,8 @@ use wasm_encoder::{ComponentBuilder, ComponentExportKind, ComponentTypeRef, Inst
 pub fn signed(version: &str, ballast: usize) -> (Package, Bundle) {
     let mut component = ComponentBuilder::default();
     let empty = component.type_instance(None, &InstanceType::new());
-    let log = component.import("cara:plugin/log@0.1.0", ComponentTypeRef::Instance(empty));
-    component.export("cara:plugin/provider@0.1.0", ComponentExportKind::Instance, log, None);
+    let log = component.import("cara:plugin/log@0.2.0", ComponentTypeRef::Instance(empty));
+    component.export("cara:plugin/provider@0.2.0", ComponentExportKind::Instance, log, None);
     let data = vec![7; ballast];
     component.custom_section(&wasm_encoder::CustomSection { name: "ballast".into(), data: data.into() });
     let text = format!("id = \"weather\"\nversion = \"{version}\"\n");

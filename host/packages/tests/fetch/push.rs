@@ -69,7 +69,7 @@ async fn the_manifest_is_the_layout_of_the_cncf_and_the_same_each_time() {
     let bytes = &shelf.things["manifests/1.0.0"].1;
     let manifest: Value = serde_json::from_slice(bytes).unwrap();
     let config = format!("blobs/{}", manifest["config"]["digest"].as_str().unwrap());
-    insta::assert_snapshot!(String::from_utf8_lossy(&shelf.things[&config].1).replace(&signed("1.2.0", 100).0.digest().to_string(), "<digest>"), @r#"{"created":"1970-01-01T00:00:00Z","architecture":"wasm","os":"wasip2","layerDigests":["<digest>"],"component":{"exports":["cara:plugin/provider@0.1.0"],"imports":["cara:plugin/log@0.1.0"],"target":null}}"#);
+    insta::assert_snapshot!(String::from_utf8_lossy(&shelf.things[&config].1).replace(&signed("1.2.0", 100).0.digest().to_string(), "<digest>"), @r#"{"created":"1970-01-01T00:00:00Z","architecture":"wasm","os":"wasip2","layerDigests":["<digest>"],"component":{"exports":["cara:plugin/provider@0.2.0"],"imports":["cara:plugin/log@0.2.0"],"target":null}}"#);
     insta::assert_snapshot!(without_digests(&String::from_utf8_lossy(bytes)), @r#"{"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json","config":{"mediaType":"application/vnd.wasm.config.v0+json","digest":"<digest>","size":266},"layers":[{"mediaType":"application/wasm","digest":"<digest>","size":234}],"annotations":{"org.opencontainers.image.title":"weather","org.opencontainers.image.version":"1.2.0"}}"#);
 }
 

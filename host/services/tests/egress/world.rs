@@ -260,7 +260,7 @@ pub fn post(kind: &str, body: impl Into<Bytes>) -> Request<Full<Bytes>> {
 
 /// The grants of a component whose manifest has these entries, everything granted.
 pub fn grants(entries: &str) -> Grants {
-    let head = "id = \"guest\"\nversion = \"0.1.0\"\nsummary = \"A test\"\ncontract = \"cara:plugin@0.1\"\n";
+    let head = "id = \"guest\"\nversion = \"0.1.0\"\nsummary = \"A test\"\ncontract = \"cara:plugin@0.2\"\n";
     let manifest = Manifest::parse(&format!("{head}{entries}")).unwrap();
     let settings = manifest.settings(&BTreeMap::new()).unwrap();
     let granted: Vec<Capability> = manifest.wishes(&settings);
@@ -274,7 +274,7 @@ fn component() -> Vec<u8> {
     let mut component = ComponentBuilder::default();
     let empty = component.type_instance(None, &InstanceType::new());
     component.import("wasi:http/outgoing-handler@0.2.12", ComponentTypeRef::Instance(empty));
-    let secrets = component.import("cara:plugin/secrets@0.1.0", ComponentTypeRef::Instance(empty));
-    component.export("cara:plugin/provider@0.1.0", ComponentExportKind::Instance, secrets, None);
+    let secrets = component.import("cara:plugin/secrets@0.2.0", ComponentTypeRef::Instance(empty));
+    component.export("cara:plugin/provider@0.2.0", ComponentExportKind::Instance, secrets, None);
     component.finish()
 }

@@ -57,7 +57,7 @@ fn capability(text: &str) -> Capability {
 /// The powers of a component that keeps `bytes` of state, or was not granted any.
 fn powers(component: &str, bytes: u64, granted: bool) -> Grants {
     let manifest = format!(
-        "id = \"{component}\"\nversion = \"1.0.0\"\nsummary = \"keeps\"\ncontract = \"cara:plugin@0.1\"\n\
+        "id = \"{component}\"\nversion = \"1.0.0\"\nsummary = \"keeps\"\ncontract = \"cara:plugin@0.2\"\n\
          [state]\nbytes = {bytes}\nwhy = \"to test\"\n"
     );
     let granted: &[Capability] = if granted { &[Capability::State] } else { &[] };
@@ -72,6 +72,6 @@ fn component_bytes() -> Vec<u8> {
         let name = [&[1, 0, name.len() as u8], name.as_bytes(), rest].concat();
         [&[name.len() as u8], &name[..]].concat()
     };
-    let (import, export) = (named("cara:plugin/state@0.1.0", &[5, 0]), named("cara:plugin/tool@0.1.0", &[5, 0, 0]));
+    let (import, export) = (named("cara:plugin/state@0.2.0", &[5, 0]), named("cara:plugin/tool@0.2.0", &[5, 0, 0]));
     [b"\0asm\x0d\0\x01\0", &[10][..], &import, &[11], &export].concat()
 }
