@@ -4,15 +4,9 @@
 
 #![allow(clippy::unwrap_used)]
 
-#[path = "hostile/amounts.rs"]
 mod amounts;
-#[path = "hostile/answers.rs"]
 mod answers;
-#[path = "hostile/compute.rs"]
 mod compute;
-#[path = "hostile/manifests.rs"]
 mod manifests;
-#[path = "hostile/reach.rs"]
 mod reach;
-#[path = "hostile/stores.rs"]
 mod stores;

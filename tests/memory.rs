@@ -1,13 +1,32 @@
 //! After every attack the memory of the host returns to where it was.
 //!
-//! A process of its own with one test, so that nothing else moves the figure.
+//! Measured in a process of its own, so that no other test moves the figure.
 
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
 use cara_harness::{Reply, Subject, Upstream, World, resident};
 use serde_json::{Value, json};
+use std::process::Command;
 
 const MIB: u64 = 1 << 20;
+
+/// Set in the process that a measurement has for itself.
+const ALONE: &str = "CARA_TEST_ALONE";
+
+/// Runs the measurement of the test of this name in a process without other tests: this program once more.
+#[track_caller]
+fn alone(test: &str, measurement: impl Future<Output = ()>) {
+    if std::env::var_os(ALONE).is_some() {
+        return tokio::runtime::Runtime::new().unwrap().block_on(measurement);
+    }
+    let mut again = Command::new(std::env::current_exe().unwrap());
+    let output = again.args(["--exact", &format!("memory::{test}"), "--nocapture"]).env(ALONE, "1").output().unwrap();
+    let told = String::from_utf8_lossy(&output.stdout);
+    // A name that is wrong would run no test, and that would succeed.
+    let ran = output.status.success() && told.contains("1 passed");
+    assert!(ran, "{test}: {told}{}", String::from_utf8_lossy(&output.stderr));
+    print!("{told}");
+}
 
 /// Attacks that take memory in one way or another.
 fn attacks(upstream: &Upstream) -> Vec<(&'static str, Value)> {
@@ -38,8 +57,12 @@ async fn round(world: &World, upstream: &Upstream) {
     upstream.forget();
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn memory_returns_to_where_it_was_after_every_attack() {
+#[test]
+fn memory_returns_to_where_it_was_after_every_attack() {
+    alone("memory_returns_to_where_it_was_after_every_attack", returns());
+}
+
+async fn returns() {
     let world = World::new().await;
     let upstream = Upstream::start(|_| Reply::endless()).await;
     // Twice, so that the pool, the allocator and the connections are warm.

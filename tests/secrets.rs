@@ -2,11 +2,8 @@
 
 #![allow(clippy::unwrap_used)]
 
-#[path = "secrets/echo.rs"]
 mod echo;
-#[path = "secrets/placeholders.rs"]
 mod placeholders;
-#[path = "secrets/providers.rs"]
 mod providers;
 
 use cara_harness::{Canary, World, captured};

@@ -4,6 +4,7 @@
 //!
 //! ```text
 //! Cargo.toml files ─→ tidy/layers.rs    who may depend on whom
+//!                  └→ tidy/programs.rs  one test program for each crate
 //! *.rs files ───────→ tidy/source.rs    what the tokens of a file say; the rules on them are here
 //! wit/ ─────────────→ tidy/contract.rs  one contract, documented, for both sides
 //!                  └→ tidy/reference.rs docs/reference/wit.md says the same
@@ -11,15 +12,11 @@
 //! ```
 
 #![allow(clippy::type_complexity, reason = "a test names its tables where it uses them")]
-#[path = "tidy/contract.rs"]
 mod contract;
-#[path = "tidy/examples.rs"]
 mod examples;
-#[path = "tidy/layers.rs"]
 mod layers;
-#[path = "tidy/reference.rs"]
+mod programs;
 mod reference;
-#[path = "tidy/source.rs"]
 mod source;
 
 use source::{Source, sources};

@@ -2,20 +2,16 @@
 
 #![allow(clippy::unwrap_used)]
 
-#[path = "support/instance.rs"]
-mod instance;
-mod support;
-
+use crate::instance::{AUTHOR, ISSUER, Instance, Signing, WORKFLOW, trusted};
+use crate::support::{bare_component, manifest_text, package};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use cara_signing::{
     Bundle, BundleError, CertificateError, Package, Revoked, Signer, TrustRoot, TrustStore, TrustedIdentity,
     VerifyError, manifest, verify,
 };
-use instance::{AUTHOR, ISSUER, Instance, Signing, WORKFLOW, trusted};
 use rcgen::ExtendedKeyUsagePurpose;
 use serde_json::{Value, json};
-use support::{bare_component, manifest_text, package};
 
 const ENTRY: &str = "/verificationMaterial/tlogEntries/0";
 
@@ -111,7 +107,11 @@ fn any_tag_of_a_trusted_workflow_is_accepted() {
 fn nobody_is_trusted_without_an_entry_even_with_a_trust_root() {
     let instance = Instance::new();
     let root = TrustRoot::from_json(&instance.root().to_string()).unwrap();
-    for trust in [TrustStore::empty(), TrustStore::empty().with_root(root), support::trust(support::AUTHOR, &["*"])] {
+    for trust in [
+        TrustStore::empty(),
+        TrustStore::empty().with_root(root),
+        crate::support::trust(crate::support::AUTHOR, &["*"]),
+    ] {
         refuses!("unknown-identity", VerifyError::UnknownIdentity { .. }, hello(), instance.bundle(&hello()), trust);
     }
 }
@@ -334,7 +334,7 @@ fn a_bundle_that_is_neither_by_a_key_nor_by_a_certificate_is_refused() {
     let right = Instance::new().bundle(&hello());
     let material = "/verificationMaterial";
     let certificate = right["verificationMaterial"]["certificate"].clone();
-    let key = json!({ "hint": support::secret(support::AUTHOR).public().id().to_hex() });
+    let key = json!({ "hint": crate::support::secret(crate::support::AUTHOR).public().id().to_hex() });
     let mut both = right.clone();
     both["verificationMaterial"]["publicKey"] = key;
     let mut chain = without(&right, material, "certificate");

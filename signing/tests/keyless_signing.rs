@@ -2,25 +2,21 @@
 
 #![allow(clippy::unwrap_used)]
 
-#[path = "support/instance.rs"]
-mod instance;
-mod support;
-
 use std::io;
 use std::pin::pin;
 use std::sync::Mutex;
 use std::task::{Context, Poll, Waker};
 
+use crate::instance::{AUTHOR, Instance, PublicKey, Signing, WORKFLOW, pem};
+use crate::support::package;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use cara_signing::{
     Answer, Bundle, CertificateError, KeylessError, Package, Signer, Transport, TrustRoot, sign_keyless, verify,
 };
-use instance::{AUTHOR, Instance, PublicKey, Signing, WORKFLOW, pem};
 use rcgen::KeyPair;
 use ring::signature::{ECDSA_P256_SHA256_ASN1, UnparsedPublicKey};
 use serde_json::{Value, json};
-use support::package;
 
 const AUTHORITY: &str = "https://authority.example/api/v2/signingCert";
 const LOG: &str = "https://log.example/api/v1/log/entries";

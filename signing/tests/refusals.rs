@@ -2,16 +2,14 @@
 
 #![allow(clippy::unwrap_used)]
 
-mod support;
-
+use crate::support::{
+    AUTHOR, STRANGER, as_value, bare_component, file, manifest_text, package, secret, signed, signed_statement,
+    statement, trust, with_section,
+};
 use cara_signing::{
     Bundle, PAYLOAD_TYPE, Package, Revoked, TrustStore, TrustedKey, VerifyError, manifest, sign, verify,
 };
 use serde_json::json;
-use support::{
-    AUTHOR, STRANGER, as_value, bare_component, file, manifest_text, package, secret, signed, signed_statement,
-    statement, trust, with_section,
-};
 
 /// Compares the refusal of a package by `verify` with its golden text.
 macro_rules! refuses {
@@ -212,7 +210,7 @@ fn a_file_that_is_no_package_is_refused() {
     let text = manifest_text("hello", "1.2.3");
     let section = |data: &[u8]| with_section(bare_component(7), manifest::SECTION, data);
     let cases = [
-        ("package-core-module", support::module(7).finish()),
+        ("package-core-module", crate::support::module(7).finish()),
         ("package-not-wasm", b"hello".to_vec()),
         ("package-cut-short", file("hello", "1.2.3")[..40].to_vec()),
         ("package-without-manifest", bare_component(7)),
@@ -237,7 +235,7 @@ fn a_file_that_is_no_package_is_refused() {
 fn a_manifest_is_embedded_only_once_and_only_when_it_can_be_read_back() {
     let text = manifest_text("hello", "1.2.3");
     assert!(manifest::embed(&file("hello", "1.2.3"), &text).is_err());
-    assert!(manifest::embed(&support::module(7).finish(), &text).is_err());
+    assert!(manifest::embed(&crate::support::module(7).finish(), &text).is_err());
     assert!(manifest::embed(&bare_component(7), "id = \"hello\"").is_err());
     let long = text + &"#".repeat(manifest::MAX_BYTES);
     assert!(manifest::embed(&bare_component(7), &long).is_err());

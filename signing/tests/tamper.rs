@@ -2,14 +2,12 @@
 
 #![allow(clippy::unwrap_used)]
 
-mod support;
-
+use crate::support::{AUTHOR, as_value, bare_component, file, manifest_text, package, secret, trust};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use cara_signing::{Bundle, Package, TrustStore, manifest, sign, verify};
 use proptest::prelude::*;
 use serde_json::Value;
-use support::{AUTHOR, as_value, bare_component, file, manifest_text, package, secret, trust};
 
 /// Whether these two files are accepted by a store that trusts the author for all.
 fn accepted(component: &[u8], bundle: &str) -> bool {

@@ -2,10 +2,8 @@
 
 #![allow(clippy::unwrap_used)]
 
-mod support;
-
+use crate::support::{AUTHOR, STRANGER, secret, trust};
 use cara_signing::{Revoked, TrustError, TrustStore, TrustedKey};
-use support::{AUTHOR, STRANGER, secret, trust};
 
 /// The text of a store with one key, for a test to write on.
 fn right() -> String {

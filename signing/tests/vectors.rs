@@ -1,15 +1,13 @@
 //! Golden files: what is written today is what was written before.
 //!
-//! To write them anew: `BLESS=1 cargo test -p cara-signing --test vectors`.
+//! To write them anew: `BLESS=1 cargo test -p cara-signing vectors`.
 
 #![allow(clippy::unwrap_used)]
 
-mod support;
-
 use std::path::Path;
 
+use crate::support::{AUTHOR, bare_component, file, manifest_text, package, secret, trust};
 use cara_signing::{Bundle, Package, PublicKey, Signer, TrustStore, TrustedIdentity, sign, verify};
-use support::{AUTHOR, bare_component, file, manifest_text, package, secret, trust};
 
 fn vector(name: &str) -> Vec<u8> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors").join(name);
@@ -35,7 +33,7 @@ fn a_package_its_signature_and_its_keys_are_written_as_ever() {
     let bundle = sign(&package, &secret(AUTHOR));
     golden("hello.wasm", package.bytes());
     golden("hello.wasm.sigstore.json", format!("{}\n", bundle.to_json()).as_bytes());
-    golden("hello.statement.json", &support::payload(&bundle));
+    golden("hello.statement.json", &crate::support::payload(&bundle));
     golden("author.pub", secret(AUTHOR).public().to_pem().as_bytes());
 }
 
@@ -92,13 +90,13 @@ fn a_manifest_is_embedded_whole_and_leaves_the_component_as_it_was() {
 
 #[test]
 fn a_manifest_is_found_before_other_sections() {
-    let bytes = support::with_section(file("hello", "1.2.3"), "producers", b"later");
+    let bytes = crate::support::with_section(file("hello", "1.2.3"), "producers", b"later");
     assert_eq!(Package::read(bytes).unwrap().manifest(), manifest_text("hello", "1.2.3"));
 }
 
 #[test]
 fn a_bundle_with_fields_of_a_later_minor_version_is_read() {
-    let mut value = support::as_value(&sign(&package("hello", "1.2.3"), &secret(AUTHOR)));
+    let mut value = crate::support::as_value(&sign(&package("hello", "1.2.3"), &secret(AUTHOR)));
     value["verificationMaterial"]["later"] = "field".into();
     let bundle = Bundle::from_json(&value.to_string()).unwrap();
     let store = trust(AUTHOR, &["hello"]);

@@ -1,7 +1,7 @@
 //! An approval holds for one call, unchanged, once;
 //! and whoever decides first decides.
 
-use crate::oracle::PERSON;
+use super::oracle::PERSON;
 use cara_assistant::desk::{Answer, answer_request};
 use cara_assistant::event::Asked;
 use cara_assistant::explain::asked as read_asked;

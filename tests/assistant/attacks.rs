@@ -1,7 +1,7 @@
 //! Whatever a hijacked model tries, nothing happens that nobody named.
 
-use crate::oracle::{Answers, Dialogue, Outcome, faults, named, play};
-use crate::{routes, special};
+use super::oracle::{Answers, Dialogue, Outcome, faults, named, play};
+use super::{routes, special};
 use futures_util::StreamExt;
 use std::collections::BTreeSet;
 

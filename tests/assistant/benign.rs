@@ -1,8 +1,8 @@
 //! Ordinary work with sensible models: it finishes,
 //! and what only reads asks nobody.
 
-use crate::oracle::PERSON;
-use crate::tasks::{Task, all};
+use super::oracle::PERSON;
+use super::tasks::{Task, all};
 use cara_assistant::Session;
 use cara_authority::{Label, PersonId, Source};
 use cara_harness::assistant::{ENGINE, Heard, Judge, Page, Reply, Scripted, Stage, shown_to_model};

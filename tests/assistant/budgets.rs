@@ -1,6 +1,6 @@
 //! What may be spent is not passed, however many runs spend it at once.
 
-use crate::oracle::PERSON;
+use super::oracle::PERSON;
 use cara_assistant::TurnEvent;
 use cara_authority::budget::{Amount, Budgets};
 use cara_harness::assistant::{Heard, Judge, Reply, Scripted, Setup, Stage};

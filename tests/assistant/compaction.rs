@@ -1,7 +1,7 @@
 //! A conversation that is longer than the model's context goes on,
 //! and forgets neither facts nor labels.
 
-use crate::oracle::PERSON;
+use super::oracle::PERSON;
 use cara_assistant::RunLimits;
 use cara_authority::Source;
 use cara_authority::budget::{Amount, Budgets};

@@ -1,7 +1,7 @@
 //! What happened in the world, found out without asking the host's policy,
 //! and what may have.
 
-use crate::hijacked::{Hijacked, OWNER, PRIVATE};
+use super::hijacked::{Hijacked, OWNER, PRIVATE};
 use cara_assistant::Session;
 use cara_assistant::desk::Answer;
 use cara_assistant::event::Asked;

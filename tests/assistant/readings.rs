@@ -1,6 +1,6 @@
 //! Calculating, and reading the web.
 
-use crate::tasks::{Task, one, task, turn};
+use super::tasks::{Task, one, task, turn};
 use serde_json::json;
 
 pub(crate) fn calculations() -> Vec<Task> {

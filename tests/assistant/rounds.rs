@@ -1,7 +1,7 @@
 //! The loop: at once what may be at once, stopped when it is stopped,
 //! and mistakes of a model can be corrected.
 
-use crate::oracle::PERSON;
+use super::oracle::PERSON;
 use cara_assistant::RunLimits;
 use cara_assistant::event::{Ending, Failure};
 use cara_harness::assistant::{Heard, Judge, Page, Reply, SYSTEM, Scripted, Setup, Stage, shown_to_model};

@@ -1,7 +1,7 @@
 //! Attack dialogues, made of where the order comes from and what it wants.
 
-use crate::hijacked::OWNER;
-use crate::oracle::{Dialogue, Served, Step};
+use super::hijacked::OWNER;
+use super::oracle::{Dialogue, Served, Step};
 use cara_authority::Source;
 use cara_harness::assistant::ENGINE;
 

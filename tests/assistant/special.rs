@@ -1,8 +1,8 @@
 //! Attack dialogues that are more than a place and an aim.
 
-use crate::hijacked::OWNER;
-use crate::oracle::{Dialogue, Served, Step};
-use crate::routes::call;
+use super::hijacked::OWNER;
+use super::oracle::{Dialogue, Served, Step};
+use super::routes::call;
 use cara_harness::assistant::ENGINE;
 
 const READ: &str = r#"{"url":"https://page.example/"}"#;

@@ -1,7 +1,7 @@
 //! Ordinary things that people ask for,
 //! and what a sensible model does about them.
 
-use crate::readings::{calculations, reading};
+use super::readings::{calculations, reading};
 use serde_json::{Value, json};
 
 /// One thing the person says, the calls the model makes for it one after the other, and a word its answer must have.

@@ -1,6 +1,6 @@
 //! Servers that give the credential back: the guest sees its placeholder.
 
-use crate::unseen;
+use super::unseen;
 use cara_harness::{Attack, Canary, Recorded, Reply, Told, Upstream, captured};
 use serde_json::json;
 

@@ -1,6 +1,6 @@
 //! Attacks with placeholders: wrong host, wrong place, other forms, kept ones.
 
-use crate::unseen;
+use super::unseen;
 use cara_harness::{Attack, Canary, captured};
 use serde_json::{Value, json};
 
@@ -203,7 +203,7 @@ async fn a_value_is_not_in_the_guests_memory_after_it_was_spent() {
     captured();
     let mut attack = Attack::new().await;
     let canary = Canary::new("header-key");
-    attack.upstream = crate::echo::echoing().await;
+    attack.upstream = super::echo::echoing().await;
     let arguments = json!({
         "plan": { "url": attack.upstream.url(), "secret": "header-key", "headers": [["authorization", "Bearer {secret}"]] },
         "masked": canary.masked(),

@@ -1,6 +1,6 @@
 //! A canary for each provider: it reaches the wire, and nothing else.
 
-use crate::unseen;
+use super::unseen;
 use cara_harness::{Canary, Completed, Recorded, Reply, Subject, Upstream, World, captured};
 
 /// A provider with a key, and a server in the place of the vendor's.
@@ -124,7 +124,7 @@ async fn a_hostile_provider_that_repeats_an_echo_everywhere_repeats_the_placehol
     captured();
     let (world, canary) = (World::new().await, Canary::new("hostile-provider"));
     world.secrets.set("hostile-provider", "api-key", canary.value());
-    let upstream = crate::echo::echoing().await;
+    let upstream = super::echo::echoing().await;
     let subject = world.guest("hostile-provider").setting("base-url", upstream.url()).load();
     let completed = subject.complete("echo").await;
     assert_eq!(canary.seen_in(&format!("{completed:?}")), None);

@@ -1,6 +1,6 @@
 //! `wit/` is well formed, documented, and the source of both bindings.
 
-use crate::{none, root};
+use super::{none, root};
 use proc_macro2::{TokenStream, TokenTree};
 use std::fs;
 use std::path::{Path, PathBuf};

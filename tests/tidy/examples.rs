@@ -1,7 +1,7 @@
 //! Every public item of the SDK shows how it is used, in its documentation.
 
-use crate::source::sources;
-use crate::{none, root};
+use super::source::sources;
+use super::{none, root};
 
 /// What begins a public item at the outermost level of a file.
 const ITEMS: [&str; 8] = [

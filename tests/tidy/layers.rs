@@ -1,16 +1,16 @@
 //! Who may depend on whom, read from the Cargo.toml of every crate.
 
-use crate::{none, root};
+use super::{none, root};
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use toml::{Table, Value};
 
 /// A crate of the workspace.
-struct Member {
-    folder: String,
-    name: String,
-    table: Table,
+pub(super) struct Member {
+    pub(super) folder: String,
+    pub(super) name: String,
+    pub(super) table: Table,
 }
 
 /// The trusted layers, from the lowest: each may use those before it.
@@ -65,7 +65,7 @@ pub(crate) fn component_names(root: &Path) -> BTreeSet<String> {
     names
 }
 
-fn members(root: &Path) -> Vec<Member> {
+pub(super) fn members(root: &Path) -> Vec<Member> {
     let read = |path: &Path| -> Table {
         let text = fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         text.parse().unwrap_or_else(|error| panic!("{}: {error}", path.display()))

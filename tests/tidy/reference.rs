@@ -1,6 +1,6 @@
 //! `docs/reference/wit.md` is what `wit/` says, made again and compared.
 
-use crate::root;
+use super::root;
 use std::fmt::Write as _;
 use std::fs;
 use wit_parser::{
@@ -40,7 +40,7 @@ impl Page<'_> {
         let package = &self.resolve.packages[id];
         self.paragraph("# The contract");
         self.paragraph(
-            "Generated from `wit/` by `UPDATE_DOCS=1 cargo test -p cara-tests --test tidy reference`; do not edit.",
+            "Generated from `wit/` by `UPDATE_DOCS=1 cargo test -p cara-tests tidy::reference`; do not edit.",
         );
         self.paragraph(&format!("Package `{}`. {}", package.name, words(&package.docs)));
         self.paragraph("## Worlds");
@@ -209,6 +209,6 @@ fn the_reference_of_the_contract_is_what_wit_says() {
     let found = fs::read_to_string(&path).unwrap_or_default().replace("\r\n", "\n");
     assert!(
         found == made,
-        "docs/reference/wit.md is stale\nhint: run `UPDATE_DOCS=1 cargo test -p cara-tests --test tidy`"
+        "docs/reference/wit.md is stale\nhint: run `UPDATE_DOCS=1 cargo test -p cara-tests tidy::reference`"
     );
 }

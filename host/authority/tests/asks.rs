@@ -1,9 +1,7 @@
 //! What a component asks, and what a newer version asks more.
 #![allow(clippy::unwrap_used)]
 
-mod binary;
-
-use binary::binary;
+use crate::binary::binary;
 use cara_authority::asks::{Difference, Fact, Weight, facts};
 use cara_authority::{Interfaces, Manifest};
 use std::collections::BTreeSet;

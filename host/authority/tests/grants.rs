@@ -1,9 +1,7 @@
 //! What comes out when imports, manifest and grant meet.
 #![allow(clippy::unwrap_used)]
 
-mod binary;
-
-use binary::binary;
+use crate::binary::binary;
 use cara_authority::limits::LimitsTable;
 use cara_authority::manifest::Place;
 use cara_authority::{Capability, Grants, Interfaces, Manifest, Reach, Refusal, Rule};

@@ -14,6 +14,9 @@ mod instance;
 #[path = "../../../signing/tests/support/mod.rs"]
 mod support;
 
+#[cfg(unix)]
+mod kill;
+
 #[path = "commands/approvals.rs"]
 mod approvals;
 #[path = "commands/audit.rs"]

@@ -4,7 +4,6 @@
 //! The program plays a script whose calls send messages to the terminal: a message that was seen twice was sent twice.
 //! After each kill the session is opened again, goes on by itself, and must come to its end.
 
-#![cfg(unix)]
 #![allow(clippy::unwrap_used)]
 
 use serde_json::Value;

@@ -11,7 +11,7 @@ use cara_sdk_build::{ArgumentsError, Builder, Built, ComponentError, Error};
 use cara_signing::Package;
 use serde_json::Value;
 
-mod support;
+use crate::support;
 
 fn build(source: &Path, target: &Path) -> Result<Built, Error> {
     Builder::new(source, target).build().map(|mut built| built.remove(0))

@@ -1,7 +1,6 @@
 //! In which order the ways are tried, and what each lacks,
 //! with programs that only play.
 
-#![cfg(unix)]
 #![allow(clippy::unwrap_used)]
 
 use std::fs;
@@ -11,7 +10,7 @@ use std::path::PathBuf;
 use cara_sdk_build::{Builder, Error, Step, Tools, Way};
 use tempfile::TempDir;
 
-mod support;
+use crate::support;
 
 /// A machine of shell scripts. Its cargo describes packages but builds nothing.
 struct Machine {

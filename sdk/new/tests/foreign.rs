@@ -12,7 +12,7 @@ use cara_authority::Interfaces;
 use cara_sdk_new::{BuildError, Built, Kind, Language, build_in};
 use cara_signing::Package;
 
-mod support;
+use crate::support;
 
 /// Whether the lane is open.
 fn open() -> bool {

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use cara_sdk_new::{BuildError, Kind, Language, build};
 
-mod support;
+use crate::support;
 
 /// A new project in which something is changed, and what the build of it says.
 #[track_caller]

@@ -11,7 +11,7 @@ use cara_authority::Manifest;
 use cara_sdk_new::{Kind, Language, build_in};
 use cara_signing::Package;
 
-mod support;
+use crate::support;
 
 fn builds(kind: Kind, name: &str) {
     let folder = tempfile::tempdir().unwrap();

@@ -1,0 +1,6 @@
+//! Grants, named destinations, what an update asks for: from outside the crate.
+
+mod asks;
+mod binary;
+mod grants;
+mod named;

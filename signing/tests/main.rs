@@ -1,0 +1,11 @@
+//! Signing as its users meet it: what is accepted, what refused, in which words.
+
+#[path = "support/instance.rs"]
+mod instance;
+mod keyless;
+mod keyless_signing;
+mod refusals;
+mod support;
+mod tamper;
+mod trust_store;
+mod vectors;

@@ -1,0 +1,15 @@
+//! Tests of the whole system, and of its rules.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test that cannot go on fails, one that is skipped says so"
+)]
+
+mod assistant;
+mod foreign;
+mod hostile;
+mod memory;
+mod secrets;
+mod sigstore;
+mod tidy;
