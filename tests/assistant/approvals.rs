@@ -53,7 +53,7 @@ impl Waiting {
             digest: digest.try_into().unwrap(),
             tool: ToolName::parse(&asked.tool).unwrap(),
             arguments: asked.arguments.clone(),
-            destination: asked.destination.clone(),
+            destinations: asked.destinations.clone(),
             session: SessionId::parse(&asked.session).unwrap(),
         };
         Self { session: session.id().clone(), stage, approval, asked, call }
@@ -104,8 +104,8 @@ async fn an_approval_is_spent_on_exactly_what_was_shown_and_once() {
         ("argument `text`", |call| call.arguments = call.arguments.replace("late", "lat3")),
         ("argument `reply_to`", |call| call.arguments = call.arguments.replace("m1", "m2")),
         ("one argument less", |call| call.arguments = call.arguments.replace(r#""reply_to":"m1","#, "")),
-        ("destination", |call| call.destination = Some("mail:me:evil".into())),
-        ("no destination", |call| call.destination = None),
+        ("destination", |call| call.destinations = vec!["mail:me:evil".into()]),
+        ("no destination", |call| call.destinations = Vec::new()),
         ("session", |call| call.session = SessionId::parse("s-aaaaaaaaaa").unwrap()),
     ];
     assert_eq!(waiting.call.arguments, arguments(json!({ "reply_to": "m1", "text": "late", "to": TO })));

@@ -224,18 +224,18 @@ pub async fn answer_request(
     Ok(())
 }
 
-/// The narrow rule that "always" stores for a request: to its one destination; else, where it only changes the
+/// The narrow rule that "always" stores for a request: to its destinations; else, where it only changes the
 /// component's own store, in its session; else exactly its arguments. None where the labels asked: what a run has seen
 /// is different each time.
 fn rule_for(asked: &Asked, person: &PersonId, by: &str) -> Option<NewRule> {
     asked.always.as_ref()?;
     let exact = || serde_json::from_str(&asked.arguments).ok();
-    let within = asked.destination.is_none() && asked.within_session;
+    let within = asked.destinations.is_empty() && asked.within_session;
     Some(NewRule {
         component: ComponentId::parse(&asked.component).ok()?,
         tool: ToolName::parse(&asked.tool).ok()?,
-        destination: asked.destination.clone(),
-        arguments: if asked.destination.is_none() && !within { Some(exact()?) } else { None },
+        destinations: asked.destinations.clone(),
+        arguments: if asked.destinations.is_empty() && !within { Some(exact()?) } else { None },
         session: if within { SessionId::parse(&asked.session).ok() } else { None },
         person: person.clone(),
         by: by.to_owned(),
@@ -246,12 +246,13 @@ fn rule_for(asked: &Asked, person: &PersonId, by: &str) -> Option<NewRule> {
 pub fn covers(stored: &StoredRule, call: &ToolCall, person: &PersonId) -> bool {
     let rule = &stored.rule;
     let arguments = rule.arguments.as_ref().map(cara_authority::approval::canonical);
-    let narrow = rule.destination.is_some() || arguments.is_some() || rule.session.is_some();
+    let narrow = !rule.destinations.is_empty() || arguments.is_some() || rule.session.is_some();
     narrow
         && rule.component == call.component
         && rule.tool == call.tool
         && rule.person == *person
-        && rule.destination.as_ref().is_none_or(|to| call.destination.as_ref() == Some(to))
+        && (rule.destinations.is_empty()
+            || !call.destinations.is_empty() && call.destinations.iter().all(|to| rule.destinations.contains(to)))
         && arguments.is_none_or(|arguments| arguments == call.arguments)
         && rule.session.as_ref().is_none_or(|session| *session == call.session)
 }
@@ -259,9 +260,9 @@ pub fn covers(stored: &StoredRule, call: &ToolCall, person: &PersonId) -> bool {
 /// What "always" would store, in words.
 pub(crate) fn always_text(asked: &Asked) -> String {
     let tool = &asked.tool;
-    match &asked.destination {
-        Some(to) => format!("`{tool}` to `{to}`, whatever it says, in every session of this person"),
-        None if asked.within_session => format!("`{tool}` in this session, whatever its arguments"),
-        None => format!("`{tool}` with exactly these arguments"),
+    match &asked.destinations[..] {
+        [] if asked.within_session => format!("`{tool}` in this session, whatever its arguments"),
+        [] => format!("`{tool}` with exactly these arguments"),
+        all => format!("`{tool}` to `{}`, whatever it says, in every session of this person", all.join("`, `")),
     }
 }

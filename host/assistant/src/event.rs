@@ -108,7 +108,8 @@ pub struct Asked {
     /// The arguments, canonical JSON; or the question.
     pub arguments: String,
     /// Where data goes.
-    pub destination: Option<String>,
+    #[serde(default, alias = "destination", deserialize_with = "cara_authority::approval::kept_destinations")]
+    pub destinations: Vec<String>,
     /// The session.
     pub session: String,
     /// What the run has seen.

@@ -64,7 +64,7 @@ pub struct Explanation {
     /// With what.
     pub arguments: String,
     /// Toward where.
-    pub destination: Option<String>,
+    pub destinations: Vec<String>,
     /// What was decided, by which lines.
     pub decision: Option<Decided>,
     /// The question a person was asked, and how it ended.
@@ -199,7 +199,7 @@ fn explanation(call: Call, approval: Option<Answered>) -> Explanation {
         component: call.component.to_string(),
         tool: call.tool.to_string(),
         arguments: cara_authority::approval::canonical(&call.arguments),
-        destination: call.destination,
+        destinations: call.destinations,
         decision: call.decision.and_then(|decision| serde_json::from_value(decision).ok()),
         approval,
         state: call.state.name(),

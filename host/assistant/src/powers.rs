@@ -71,7 +71,7 @@ impl TurnPowers {
             digest: hex::encode(what.digest),
             tool: what.tool.to_string(),
             arguments: what.arguments.clone(),
-            destination: what.destination.clone(),
+            destinations: what.destinations.clone(),
             session: what.session.to_string(),
             seen: self.before.join(self.seen()),
             why: vec![why],
@@ -92,9 +92,9 @@ impl TurnPowers {
     }
 
     /// A call of the host's own kind in the name of the component, for a question of its own.
-    fn own_call(&self, tool: &str, arguments: &Value, destination: Option<String>) -> Result<ToolCall, Refusal> {
+    fn own_call(&self, tool: &str, arguments: &Value, destinations: Vec<String>) -> Result<ToolCall, Refusal> {
         let tool = ToolName::parse(tool).map_err(|error| Refusal::new(Rule::Invalid, error.to_string()))?;
-        Ok(ToolCall { tool, arguments: canonical(arguments), destination, ..self.call.clone() })
+        Ok(ToolCall { tool, arguments: canonical(arguments), destinations, ..self.call.clone() })
     }
 
     /// Whether the approved call was for exactly this message: its destination, and its text among the arguments.
@@ -102,7 +102,7 @@ impl TurnPowers {
         let arguments: Value = serde_json::from_str(&self.call.arguments).unwrap_or(Value::Null);
         let says =
             arguments.as_object().is_some_and(|fields| fields.values().any(|value| value.as_str() == Some(text)));
-        self.call.destination.as_deref() == Some(to) && says
+        self.call.destinations.iter().any(|known| known == to) && says
     }
 }
 
@@ -117,7 +117,7 @@ impl Powers for TurnPowers {
             return Err(Refusal::new(Rule::Invalid, text));
         }
         let what = json!({ "question": question.title, "detail": question.detail });
-        let what = self.own_call("question", &what, None)?;
+        let what = self.own_call("question", &what, Vec::new())?;
         Ok(match self.ask_person(&what, format!("component `{}` asks", by.component())).await? {
             Settled::Allowed { .. } => Decision::Allowed,
             Settled::Denied { reason, .. } => Decision::Denied(reason),
@@ -168,7 +168,7 @@ impl Powers for TurnPowers {
         let (address, text) = (address_text(&to), words(&message.content));
         if !self.covers(&address, &text) {
             let what = json!({ "to": address, "text": text, "parts": message.content.len() });
-            let what = self.own_call("message", &what, Some(address.clone()))?;
+            let what = self.own_call("message", &what, vec![address.clone()])?;
             let why = format!("component `{}` sends what the call does not name", by.component());
             if let Settled::Denied { by, reason } = self.ask_person(&what, why).await? {
                 let reason = reason.map(|reason| format!(": {reason}")).unwrap_or_default();

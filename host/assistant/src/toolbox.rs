@@ -2,7 +2,7 @@
 //! with its schema compiled.
 
 use crate::event::Failure;
-use cara_authority::manifest::{DestinationArgument, Tool};
+use cara_authority::manifest::Tool;
 use cara_authority::policy::result_label;
 use cara_authority::{Grants, Label, SessionId, ToolCall, ToolName};
 use cara_kernel::Component;
@@ -181,12 +181,11 @@ impl Offered {
         if !problems.is_empty() {
             return Err(Misfit::Schema { tool: name.clone(), problems: problems.join("; ") });
         }
-        let destination = self.tool.destination.as_ref().map(DestinationArgument::argument);
         Ok(ToolCall {
             component: self.component.id().clone(),
             digest: self.digest(),
             tool: name.clone(),
-            destination: destination.and_then(|key| value.get(key)?.as_str()).map(str::to_owned),
+            destinations: self.tool.destination.iter().flat_map(|to| to.read(&value)).map(str::to_owned).collect(),
             arguments: cara_authority::approval::canonical(&value),
             session: session.clone(),
         })

@@ -2,6 +2,7 @@
 
 use crate::id::{ComponentId, SessionId, ToolName};
 use crate::policy::{Decision, Then};
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
@@ -16,8 +17,8 @@ pub struct ToolCall {
     pub tool: ToolName,
     /// Its arguments as canonical JSON: see [`canonical`].
     pub arguments: String,
-    /// Where data goes, when an argument says so.
-    pub destination: Option<String>,
+    /// Where data goes, as far as arguments say so.
+    pub destinations: Vec<String>,
     /// The session it is made in.
     pub session: SessionId,
 }
@@ -51,18 +52,15 @@ pub struct Approved<T>(T);
 impl ToolCall {
     /// SHA-256 over every field with its length before it: no two calls have the same bytes.
     pub fn binding(&self) -> Binding {
-        let mut hasher = Sha256::new_with_prefix(b"cara tool call 1\0");
-        let destination = self.destination.as_deref();
-        let fields: [&[u8]; 7] = [
+        let mut hasher = Sha256::new_with_prefix(b"cara tool call 2\0");
+        let fields: [&[u8]; 5] = [
             self.component.as_str().as_bytes(),
             &self.digest,
             self.tool.as_str().as_bytes(),
             self.arguments.as_bytes(),
-            if destination.is_some() { b"to" } else { b"" },
-            destination.unwrap_or_default().as_bytes(),
             self.session.as_str().as_bytes(),
         ];
-        for field in fields {
+        for field in fields.into_iter().chain(self.destinations.iter().map(String::as_bytes)) {
             hasher.update((field.len() as u64).to_be_bytes());
             hasher.update(field);
         }
@@ -96,6 +94,20 @@ impl Approved<ToolCall> {
     }
 }
 
+/// Reads destinations that were kept: a list, or one or none as homes of 0.1 hold it.
+pub fn kept_destinations<'de, D: Deserializer<'de>>(kept: D) -> Result<Vec<String>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Kept {
+        Many(Vec<String>),
+        One(Option<String>),
+    }
+    Ok(match Kept::deserialize(kept)? {
+        Kept::Many(all) => all,
+        Kept::One(one) => one.into_iter().collect(),
+    })
+}
+
 /// JSON with the keys of every object sorted by bytes and no white space: one text for one value.
 pub fn canonical(value: &Value) -> String {
     match value {
@@ -124,7 +136,7 @@ mod tests {
             digest: [7; 32],
             tool: ToolName::parse("post_send").unwrap(),
             arguments: r#"{"text":"hi","to":"a"}"#.into(),
-            destination: Some("a".into()),
+            destinations: vec!["a".into()],
             session: SessionId::parse("s-1").unwrap(),
         }
     }
@@ -132,13 +144,15 @@ mod tests {
     #[test]
     fn every_field_changes_the_binding() {
         type Change = fn(&mut ToolCall);
-        let changes: [Change; 7] = [
+        let changes: [Change; 9] = [
             |call| call.component = ComponentId::parse("host").unwrap(),
             |call| call.digest[31] ^= 1,
             |call| call.tool = ToolName::parse("post_senc").unwrap(),
             |call| call.arguments = r#"{"text":"ho","to":"a"}"#.into(),
-            |call| call.destination = Some("b".into()),
-            |call| call.destination = None,
+            |call| call.destinations = vec!["b".into()],
+            |call| call.destinations = Vec::new(),
+            |call| call.destinations.push("a".into()),
+            |call| call.destinations.push(String::new()),
             |call| call.session = SessionId::parse("s-2").unwrap(),
         ];
         let original = call().binding();
@@ -148,8 +162,20 @@ mod tests {
             assert_ne!(changed.binding(), original, "{changed:?}");
         }
         let mut shifted = call();
-        (shifted.destination, shifted.session) = (Some("as".into()), SessionId::parse("s-1").unwrap());
+        shifted.destinations = vec!["as".into()];
         assert_ne!(shifted.binding(), original);
+        let [mut two, mut one] = [call(), call()];
+        (two.destinations, one.destinations) = (vec!["a".into(), "b".into()], vec!["ab".into()]);
+        assert_ne!(two.binding(), one.binding());
+    }
+
+    #[test]
+    fn destinations_of_an_older_home_are_read() {
+        for (kept, read) in [(r#""a""#, vec!["a"]), ("null", vec![]), (r#"["a","b"]"#, vec!["a", "b"]), ("[]", vec![])]
+        {
+            assert_eq!(kept_destinations(&mut serde_json::Deserializer::from_str(kept)).unwrap(), read, "{kept}");
+        }
+        assert!(kept_destinations(&mut serde_json::Deserializer::from_str("1")).is_err());
     }
 
     #[test]

@@ -102,7 +102,7 @@ pub fn facts(manifest: &Manifest, interfaces: &Interfaces) -> BTreeSet<Fact> {
         let lasting = tool.effects.iter().any(|effect| effect.reaches_out());
         let effects: Vec<&str> = tool.effects.iter().map(|effect| Effect::name(*effect)).collect();
         let effects = if effects.is_empty() { "only answers".to_owned() } else { effects.join(", ") };
-        let to = tool.destination.as_ref().map(|to| format!(", toward its `{}`", to.argument())).unwrap_or_default();
+        let to: String = tool.destination.iter().map(|to| format!(", toward its `{}`", to.argument())).collect();
         let weight = if lasting || !to.is_empty() { Weight::Power } else { Weight::Notice };
         add(weight, "tool", format!("`{}`: {effects}{to}", tool.name));
         // What it says steers the model in every conversation, so a new text is looked at like a new power.

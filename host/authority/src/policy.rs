@@ -43,8 +43,8 @@ impl fmt::Display for Then {
     }
 }
 
-/// How the text of a destination came into the call.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// How the text of a destination came into the call, the best known first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Standing {
     /// The operator's configuration names it for private data.
     Named,
@@ -71,7 +71,7 @@ pub struct Situation<'a> {
     pub person: &'a PersonId,
     /// What the run has seen.
     pub seen: Label,
-    /// How the destination came about, when there is one.
+    /// How its destination came about, when there is one; of several the least known.
     pub standing: Option<Standing>,
     /// How many links the run has followed already.
     pub followed: u32,

@@ -118,7 +118,7 @@ fn every_way_to_ask_for_more_is_seen_as_more() {
         ),
         (
             r#"input = { type = "object" }"#,
-            r#"destination = { url = "to" }
+            r#"destination = [{ url = "to" }]
 input = { type = "object", required = ["to"], properties = { to = { type = "string" } } }"#,
             "tool `acme_read`: only answers, toward its `to`",
         ),

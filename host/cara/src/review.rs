@@ -61,7 +61,7 @@ pub(crate) struct Asked {
 pub(crate) struct Tool {
     pub(crate) name: String,
     pub(crate) effects: Vec<&'static str>,
-    pub(crate) destination: Option<String>,
+    pub(crate) destination: Vec<String>,
     pub(crate) description: String,
 }
 
@@ -88,7 +88,7 @@ impl Review {
         let tools = manifest.tools().iter().map(|tool| Tool {
             name: tool.name.to_string(),
             effects: tool.effects.iter().map(|effect| Effect::name(*effect)).collect(),
-            destination: tool.destination.as_ref().map(|to| to.argument().to_owned()),
+            destination: tool.destination.iter().map(|to| to.argument().to_owned()).collect(),
             description: tool.description.clone(),
         });
         Self {
@@ -161,7 +161,7 @@ impl Review {
         }
         for tool in &self.tools {
             let effects = if tool.effects.is_empty() { "only answers".to_owned() } else { tool.effects.join(", ") };
-            let to = tool.destination.as_ref().map(|to| format!(", toward its `{to}`")).unwrap_or_default();
+            let to = tool.destination.iter().map(|to| format!(", toward its `{to}`")).collect::<String>();
             layout::field(2, "tool", &format!("{} [{effects}{to}]", tool.name));
             layout::field(2, "", &tool.description);
         }

@@ -147,7 +147,7 @@ impl Streaming {
     fn approval(&mut self, asked: &Asked) {
         self.end_line();
         let mut rows = vec![format!("┌ approval {} · {} of `{}`", asked.id, asked.tool, asked.component)];
-        rows.extend(asked.destination.iter().map(|to| format!("│ to       {to}")));
+        rows.extend(asked.destinations.iter().map(|to| format!("│ to       {to}")));
         rows.push(format!("│ with     {}", asked.arguments));
         rows.extend(asked.why.iter().map(|why| format!("│ because  {why}")));
         rows.push(format!("│ seen     {}", asked.seen));

@@ -71,7 +71,7 @@ impl Subject {
             digest: *self.checked.package().digest().as_bytes(),
             tool: tool.name.clone(),
             arguments: cara_authority::approval::canonical(arguments),
-            destination: None,
+            destinations: Vec::new(),
             session: SessionId::parse("s-check")?,
         };
         let person = PersonId::parse("local:author")?;
@@ -82,7 +82,7 @@ impl Subject {
             channel: "console",
             person: &person,
             seen: Label::of(Source::Owner),
-            standing: tool.destination.as_ref().map(|_| Standing::Written),
+            standing: (!tool.destination.is_empty()).then_some(Standing::Written),
             followed: 0,
         });
         let binding = call.binding();

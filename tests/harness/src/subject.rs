@@ -115,7 +115,7 @@ impl Subject {
             digest: *checked.package().digest().as_bytes(),
             tool: ToolName::parse(name).unwrap(),
             arguments: canonical(arguments),
-            destination: None,
+            destinations: Vec::new(),
             session: SessionId::parse("test").unwrap(),
         };
         let tool = checked.manifest().tools().iter().find(|tool| tool.name.as_str() == name);

@@ -73,7 +73,7 @@ impl Planned {
             digest: self.call.digest,
             tool: self.call.tool.clone(),
             arguments,
-            destination: self.call.destination.clone(),
+            destinations: self.call.destinations.clone(),
             binding: self.call.binding().0,
             lasting: self.offered.is_lasting(),
             state,
@@ -105,8 +105,8 @@ impl Run<'_> {
 
     fn decide(&self, offered: &Offered, call: &ToolCall) -> (Decision, Label, Option<Standing>) {
         let seen = self.seen();
-        let standing =
-            call.destination.as_deref().map(|to| standing(to, &self.session.messages, &self.assistant.policy));
+        let of = |to: &String| standing(to, &self.session.messages, &self.assistant.policy);
+        let standing = call.destinations.iter().map(of).max();
         let circumstances = &self.session.circumstances;
         let decision = self.assistant.policy.decide(&Situation {
             call,
@@ -139,12 +139,12 @@ impl Run<'_> {
             digest: hex::encode(call.digest),
             tool: call.tool.to_string(),
             arguments: call.arguments.clone(),
-            destination: call.destination.clone(),
+            destinations: call.destinations.clone(),
             session: call.session.to_string(),
             seen: planned.seen,
             why: decision.lines().iter().filter(|line| line.then == Then::Ask).map(|line| line.why.clone()).collect(),
             always: None,
-            within_session: only_own_store,
+            within_session: only_own_store && offered.tool.destination.is_empty(),
             deadline_ms: self.assistant.desk.deadline_ms(),
         };
         asked.always = decision.may_be_answered_by_rule().then(|| always_text(&asked));

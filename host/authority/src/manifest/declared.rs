@@ -285,8 +285,10 @@ pub struct Tool {
     /// What it does beyond answering; with none but reading it runs unasked.
     #[serde(default)]
     pub effects: Vec<Effect>,
-    /// Which of its arguments says where data goes, if one does: a required one of type `string`.
-    pub destination: Option<DestinationArgument>,
+    /// Which of its arguments say where data goes: `[{ url = "to" }]`. Each is of type `string` or a list of them; one
+    /// that is left out of a call names nowhere.
+    #[serde(default)]
+    pub destination: Vec<DestinationArgument>,
     /// JSON Schema (2020-12, linear-time patterns) of its arguments, an object. The host checks each call against it. A
     /// Rust component leaves it out of its source: `sdk/build` writes it from the code (`cara_sdk::schema`).
     pub input: Value,
@@ -310,6 +312,14 @@ impl DestinationArgument {
             Self::Url(argument) | Self::Address(argument) => argument,
         }
     }
+
+    /// What these arguments of a call say.
+    pub fn read<'a>(&'a self, arguments: &'a Value) -> impl Iterator<Item = &'a str> {
+        let given = arguments.get(self.argument());
+        let one = given.and_then(Value::as_str);
+        let several = given.and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
+        one.into_iter().chain(several)
+    }
 }
 
 impl Tool {
@@ -320,17 +330,27 @@ impl Tool {
             () if self.description.len() > 4096 => {
                 Err(format!("the description of tool `{}` is over 4 KiB", self.name))
             }
-            () if self.destination.as_ref().is_some_and(|to| !self.requires_text(to.argument())) => {
-                Err(format!("the `destination` of tool `{}` is not a required argument of type `string`", self.name))
-            }
             () if !object => Err(format!("the `input` of tool `{}` is not a schema of an object", self.name)),
-            () => Ok(()),
+            () => match self.destination.iter().find(|to| !self.takes_texts(to.argument())) {
+                Some(to) => Err(format!(
+                    "the `destination` of tool `{}` names `{}`, which is not an argument of type `string` or a list of them",
+                    self.name,
+                    to.argument()
+                )),
+                None => Ok(()),
+            },
         }
     }
 
-    fn requires_text(&self, argument: &str) -> bool {
-        let required = self.input.get("required").and_then(Value::as_array);
-        let kind = self.input.get("properties").and_then(|all| all.get(argument)?.get("type")?.as_str());
-        required.is_some_and(|required| required.iter().any(|name| name == argument)) && kind == Some("string")
+    /// Whether the schema lets an argument be nothing but a text, a list of texts, or left out.
+    fn takes_texts(&self, argument: &str) -> bool {
+        let schema = self.input.get("properties").and_then(|all| all.get(argument));
+        let is = |schema: Option<&Value>, wanted: &str| match schema.and_then(|schema| schema.get("type")) {
+            Some(Value::Array(kinds)) => {
+                kinds.iter().any(|kind| kind == wanted) && kinds.iter().all(|kind| kind == wanted || kind == "null")
+            }
+            kind => kind.is_some_and(|kind| kind == wanted),
+        };
+        is(schema, "string") || is(schema, "array") && is(schema.and_then(|schema| schema.get("items")), "string")
     }
 }

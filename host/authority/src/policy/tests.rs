@@ -6,7 +6,7 @@ use crate::id::SessionId;
 
 fn tool(effects: &[&str], destination: bool) -> Tool {
     let effects = effects.iter().map(|effect| format!("{effect:?}")).collect::<Vec<_>>().join(",");
-    let destination = if destination { "destination = { url = \"url\" }" } else { "" };
+    let destination = if destination { "destination = [{ url = \"url\" }]" } else { "" };
     toml::from_str(&format!(
         "name = \"act\"\ndescription = \"acts\"\neffects = [{effects}]\n{destination}\n\
          input = {{ type = \"object\", required = [\"url\"], properties = {{ url = {{ type = \"string\" }} }} }}"
@@ -20,7 +20,7 @@ fn call() -> ToolCall {
         digest: [0; 32],
         tool: ToolName::parse("act").unwrap(),
         arguments: "{}".into(),
-        destination: None,
+        destinations: Vec::new(),
         session: SessionId::parse("s-1").unwrap(),
     }
 }

@@ -114,7 +114,7 @@ async fn list(cara: &Cara, records: &Records, json: bool) -> Result<()> {
         vec![
             row.id.clone(),
             of(|asked| asked.tool.clone(), 40),
-            of(|asked| asked.destination.clone().unwrap_or_else(|| "-".into()), 48),
+            of(|asked| listed(&asked.destinations, "-"), 48),
             of(|asked| asked.seen.to_string(), 60),
             if row.run_is_alive { left } else { format!("{left}, its process ended") },
             of(|asked| asked.why.join("; "), 100),
@@ -153,12 +153,17 @@ async fn show_one(cara: &Cara, records: &Records, id: &ApprovalId, json: bool) -
     Ok(())
 }
 
+/// Destinations in one line; `none` when there are none.
+fn listed(destinations: &[String], none: &str) -> String {
+    if destinations.is_empty() { none.to_owned() } else { destinations.join(", ") }
+}
+
 /// Every byte of what is asked.
 fn print_asked(asked: &Asked) {
     let put = |name: &str, value: &str| layout::field(0, name, &exact(value));
     put("tool", &format!("{} of {}", asked.tool, asked.component));
     put("digest", &format!("sha256:{}", asked.digest));
-    put("destination", asked.destination.as_deref().unwrap_or("none"));
+    put("destination", &listed(&asked.destinations, "none"));
     put("seen", &asked.seen.to_string());
     asked.why.iter().for_each(|why| put("because", why));
     match &asked.always {
@@ -200,7 +205,7 @@ struct RuleRow {
     id: String,
     component: String,
     tool: String,
-    destination: Option<String>,
+    destinations: Vec<String>,
     arguments: Option<Value>,
     session: Option<String>,
     person: String,
@@ -215,7 +220,7 @@ impl From<StoredRule> for RuleRow {
             id: id.to_string(),
             component: rule.component.to_string(),
             tool: rule.tool.to_string(),
-            destination: rule.destination,
+            destinations: rule.destinations,
             arguments: rule.arguments,
             session: rule.session.map(|session| session.to_string()),
             person: rule.person.to_string(),
@@ -230,7 +235,7 @@ impl From<StoredRule> for RuleRow {
 pub(super) fn terms(rule: &StoredRule) -> String {
     let rule = &rule.rule;
     let mut terms = Vec::new();
-    terms.extend(rule.destination.as_ref().map(|to| format!("to {to}")));
+    terms.extend((!rule.destinations.is_empty()).then(|| format!("to {}", rule.destinations.join(", "))));
     terms.extend(rule.arguments.as_ref().map(|arguments| format!("with exactly {}", canonical(arguments))));
     terms.extend(rule.session.as_ref().map(|session| format!("in session {session}")));
     if terms.is_empty() { "nothing: it has no term".to_owned() } else { terms.join(", ") }

@@ -72,7 +72,7 @@ fn print_call(number: usize, call: &Explanation) {
     show::line("");
     layout::paragraph(0, &format!("call {number}: {} of {}", call.tool, call.component));
     put("arguments", &call.arguments);
-    call.destination.iter().for_each(|to| put("destination", to));
+    call.destinations.iter().for_each(|to| put("destination", to));
     match &call.decision {
         Some(decision) => print_decision(decision),
         None => put("decision", "none is kept"),

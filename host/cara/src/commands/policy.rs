@@ -40,7 +40,7 @@ struct Explained {
     tool: ToolName,
     component: String,
     arguments: Option<String>,
-    destination: Option<String>,
+    destinations: Vec<String>,
     destination_standing: Option<&'static str>,
     seen: Label,
     then: Then,
@@ -55,12 +55,13 @@ async fn explain_call(cara: &Cara, asked: &PolicyExplain) -> Result<()> {
     let checked = offering(cara, &asked.tool)?;
     check_names(cara, asked)?;
     let (tool, call) = call(cara, &checked, asked).await?;
-    let has_destination = tool.destination.is_some();
-    let standing = has_destination.then(|| match (asked.destination_standing, &call.destination) {
-        (Some(named), _) => named.into(),
-        (None, Some(to)) => standing(to, &[], &cara.config.policy),
-        (None, None) => Standing::Made,
-    });
+    let has_destination = !tool.destination.is_empty();
+    let of = |to: &String| standing(to, &[], &cara.config.policy);
+    let standing = match asked.destination_standing {
+        Some(named) => Some(named.into()),
+        None if asked.arguments.is_some() => call.destinations.iter().map(of).max(),
+        None => has_destination.then_some(Standing::Made),
+    };
     if asked.destination_standing.is_some() && !has_destination {
         bail!("tool `{}` has no destination\nhint: leave `--destination-standing` out", asked.tool);
     }
@@ -80,7 +81,7 @@ async fn explain_call(cara: &Cara, asked: &PolicyExplain) -> Result<()> {
         tool: asked.tool.clone(),
         component: checked.manifest().id().to_string(),
         arguments: asked.arguments.is_some().then(|| call.arguments.clone()),
-        destination: call.destination.clone(),
+        destinations: call.destinations.clone(),
         destination_standing: standing.map(standing_name),
         seen: asked.seen,
         then: if stored.is_some() { Then::Run } else { decision.then() },
@@ -131,7 +132,7 @@ async fn call(cara: &Cara, checked: &Arc<Checked>, asked: &PolicyExplain) -> Res
             digest: *checked.package().digest().as_bytes(),
             tool: tool.name.clone(),
             arguments: "{}".into(),
-            destination: None,
+            destinations: Vec::new(),
             session,
         };
         return Ok((tool, call));
@@ -188,7 +189,8 @@ fn print(explained: &Explained) {
     put("call", &format!("{} of {}", explained.tool, explained.component));
     put("arguments", explained.arguments.as_deref().unwrap_or("not given, so not checked"));
     if let Some(standing) = explained.destination_standing {
-        put("destination", &format!("{} ({standing})", explained.destination.as_deref().unwrap_or("any")));
+        let to = if explained.destinations.is_empty() { "any".to_owned() } else { explained.destinations.join(", ") };
+        put("destination", &format!("{to} ({standing})"));
     }
     put("seen", &explained.seen.to_string());
     put("then", outcome(explained.then));

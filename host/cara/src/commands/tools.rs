@@ -136,7 +136,7 @@ fn usually(cara: &Cara, checked: &Checked, tool: &Tool) -> Result<Then> {
         digest: *checked.package().digest().as_bytes(),
         tool: tool.name.clone(),
         arguments: "{}".into(),
-        destination: None,
+        destinations: Vec::new(),
         session: SessionId::parse("s-listed")?,
     };
     let person = PersonId::parse(PERSON)?;
@@ -147,7 +147,7 @@ fn usually(cara: &Cara, checked: &Checked, tool: &Tool) -> Result<Then> {
         channel: CONSOLE,
         person: &person,
         seen: Label::of(Source::Owner),
-        standing: tool.destination.as_ref().map(|_| Standing::Written),
+        standing: (!tool.destination.is_empty()).then_some(Standing::Written),
         followed: 0,
     });
     Ok(decision.then())

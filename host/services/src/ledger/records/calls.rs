@@ -59,7 +59,7 @@ pub struct NewCall {
     /// With what.
     pub arguments: Value,
     /// Toward where.
-    pub destination: Option<String>,
+    pub destinations: Vec<String>,
     /// What an approval of it must be bound to; kept only as a MAC.
     pub binding: [u8; 32],
     /// Whether it leaves something behind: then it is never begun twice.
@@ -99,7 +99,7 @@ pub struct Call {
     /// With what.
     pub arguments: Value,
     /// Toward where.
-    pub destination: Option<String>,
+    pub destinations: Vec<String>,
     /// Whether it is never begun twice.
     pub lasting: bool,
     /// How far it is.
@@ -237,9 +237,9 @@ async fn insert(
     let digest = hex::encode(call.digest);
     let called = [call.component.as_str(), &digest, call.tool.as_str()];
     let arguments = spots.seal(seal, "arguments", &called, &call.arguments)?;
-    let destination = call.destination.as_ref();
-    let destination =
-        destination.map(|to| spots.with("destination", &called, |spot| seal.seal_json(spot, to))).transpose()?;
+    let sealed = |spot: Spot<'_>| seal.seal_json(spot, &call.destinations);
+    let destinations =
+        (!call.destinations.is_empty()).then(|| spots.with("destination", &called, sealed)).transpose()?;
     let decision = call.decision.as_ref().map(|text| spots.seal(seal, "decision", &[], text)).transpose()?;
     let query = sqlx::query(
         "INSERT INTO calls (run, call_id, position, component, digest, tool, arguments, destination, binding, lasting, \
@@ -248,7 +248,7 @@ async fn insert(
          ON CONFLICT (run, call_id) DO NOTHING",
     );
     let query = query.bind(run.as_str()).bind(&call.call_id).bind(to_sql(position)).bind(call.component.as_str());
-    let query = query.bind(&call.digest[..]).bind(call.tool.as_str()).bind(arguments).bind(destination);
+    let query = query.bind(&call.digest[..]).bind(call.tool.as_str()).bind(arguments).bind(destinations);
     let query = query.bind(&binding(seal, &call.binding)[..]).bind(call.lasting).bind(call.state.name());
     let ended = (call.state == CallState::Denied).then(|| to_sql(now_ms));
     let query = query.bind(decision).bind(Label::NONE.to_string()).bind(to_sql(now_ms)).bind(ended);
@@ -292,11 +292,16 @@ async fn end(sql: &mut Sql<'_>, seal: &Seal, run: &RunId, call: &FinishedCall, n
     }
 }
 
+/// Destinations as the table has them.
+#[derive(serde::Deserialize)]
+#[serde(transparent)]
+struct Kept(#[serde(deserialize_with = "cara_authority::approval::kept_destinations")] Vec<String>);
+
 /// A row of the table; more columns than a tuple takes.
 struct Stored {
     call: Call,
     arguments: Vec<u8>,
-    destination: Option<Vec<u8>>,
+    destinations: Option<Vec<u8>>,
     decision: Option<Vec<u8>>,
     result: Option<Vec<u8>>,
 }
@@ -312,7 +317,7 @@ impl FromRow<'_, SqliteRow> for Stored {
             digest: digest.try_into().map_err(|_| sqlx::Error::Decode("a digest of another length".into()))?,
             tool: row.try_get::<As<_>, _>("tool")?.0,
             arguments: Value::Null,
-            destination: None,
+            destinations: Vec::new(),
             lasting: row.try_get("lasting")?,
             state: row.try_get::<As<_>, _>("state")?.0,
             decision: None,
@@ -323,22 +328,23 @@ impl FromRow<'_, SqliteRow> for Stored {
             started_ms: time("started_ms")?,
             ended_ms: time("ended_ms")?,
         };
-        let (arguments, destination) = (row.try_get("arguments")?, row.try_get("destination")?);
-        Ok(Self { call, arguments, destination, decision: row.try_get("decision")?, result: row.try_get("result")? })
+        let (arguments, destinations) = (row.try_get("arguments")?, row.try_get("destination")?);
+        Ok(Self { call, arguments, destinations, decision: row.try_get("decision")?, result: row.try_get("result")? })
     }
 }
 
 impl Stored {
     fn open(self, seal: &Seal) -> Result<Call, LedgerError> {
-        let Self { mut call, arguments, destination, decision, result } = self;
+        let Self { mut call, arguments, destinations, decision, result } = self;
         let (digest, label) = (hex::encode(call.digest), call.label.to_string());
         let called = [call.component.as_str(), &digest, call.tool.as_str()];
         let spots = Spots { run: &call.run, call_id: &call.call_id };
         let arguments = spots.with("arguments", &called, |spot| seal.open_json(spot, arguments))?;
-        let destination = spots.with("destination", &called, |spot| seal.open_maybe(spot, destination))?;
+        let kept: Option<Kept> = spots.with("destination", &called, |spot| seal.open_maybe(spot, destinations))?;
         let decision = spots.with("decision", &[], |spot| seal.open_maybe(spot, decision))?;
         let result = spots.with("result", &[&label], |spot| seal.open_maybe(spot, result))?;
-        (call.arguments, call.destination, call.decision, call.result) = (arguments, destination, decision, result);
+        call.destinations = kept.map(|kept| kept.0).unwrap_or_default();
+        (call.arguments, call.decision, call.result) = (arguments, decision, result);
         Ok(call)
     }
 }

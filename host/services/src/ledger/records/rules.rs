@@ -15,8 +15,9 @@ pub struct NewRule {
     pub component: ComponentId,
     /// Of this tool of it.
     pub tool: ToolName,
-    /// Toward this destination; any when none.
-    pub destination: Option<String>,
+    /// Toward these destinations and no other; any when there are none.
+    #[serde(default, alias = "destination", deserialize_with = "cara_authority::approval::kept_destinations")]
+    pub destinations: Vec<String>,
     /// With exactly these arguments; any when none.
     pub arguments: Option<Value>,
     /// In this session; any of the person's when none. The rule goes with the session.
@@ -61,7 +62,7 @@ impl Records {
         change.sql().execute(query.bind(to_sql(self.ledger.now_ms()))).await?;
         let detail = json!({
             "component": rule.component, "tool": rule.tool, "session": rule.session, "person": rule.person, "by": rule.by,
-            "any_destination": rule.destination.is_none(), "any_arguments": rule.arguments.is_none(),
+            "any_destination": rule.destinations.is_empty(), "any_arguments": rule.arguments.is_none(),
         });
         change.event("rule-added", id.as_str(), detail).await?;
         change.commit().await?;

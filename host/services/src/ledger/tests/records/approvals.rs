@@ -130,7 +130,7 @@ async fn a_rule_is_listed_used_and_removed_and_both_ends_are_audited() {
     let rule = NewRule {
         component: id("mailer"),
         tool: tool("send"),
-        destination: Some("https://mail.example".into()),
+        destinations: vec!["https://mail.example".into()],
         arguments: Some(json!({ "to": "ben" })),
         session: None,
         person: person("anna"),

@@ -13,8 +13,8 @@ async fn a_call_is_read_back_with_all_that_was_said_of_it() {
     let again = records_at(&world.place, 9).await;
     let read = again.call(run, "c-1").await.unwrap().unwrap();
     assert_eq!(
-        (read.arguments, read.destination.as_deref()),
-        (json!({ "text": "good day" }), Some("https://mail.example"))
+        (read.arguments, read.destinations),
+        (json!({ "text": "good day" }), vec!["https://mail.example".to_owned()])
     );
     assert_eq!((read.state, read.result, read.digest), (CallState::Done, Some(json!("an answer")), [3; 32]));
     assert_eq!((read.decision, read.started_ms), (Some(json!({ "rule": "reads run" })), Some(1_000)));

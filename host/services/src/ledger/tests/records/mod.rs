@@ -67,7 +67,7 @@ fn call(call_id: &str) -> NewCall {
         digest: [3; 32],
         tool: tool("send"),
         arguments: json!({ "text": "good day" }),
-        destination: Some("https://mail.example".into()),
+        destinations: vec!["https://mail.example".into()],
         binding: [9; 32],
         lasting: true,
         state: CallState::Proposed,

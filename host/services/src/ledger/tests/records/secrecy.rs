@@ -37,7 +37,7 @@ async fn no_content_is_found_in_any_file_of_the_ledger() {
     let run = records.begin_run(&session, "plain-process", &said("canary-said", Source::Owner)).await.unwrap();
     let new = NewCall {
         arguments: json!({ "canary-argument": ["canary-argument"] }),
-        destination: Some("https://canary-destination".into()),
+        destinations: vec!["https://canary-destination".into()],
         decision: Some(json!("canary-decision")),
         state: CallState::Waiting,
         ..call("plain-call")
@@ -54,7 +54,7 @@ async fn no_content_is_found_in_any_file_of_the_ledger() {
     let rule = NewRule {
         component: id("mailer"),
         tool: tool("send"),
-        destination: Some("canary-rule".into()),
+        destinations: vec!["canary-rule".into()],
         arguments: Some(json!("canary-rule")),
         session: None,
         person: person("anna"),

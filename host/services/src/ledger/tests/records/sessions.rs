@@ -135,7 +135,7 @@ async fn a_deleted_session_leaves_nothing_but_what_it_used_and_an_event() {
     let rule = NewRule {
         component: id("mailer"),
         tool: tool("send"),
-        destination: None,
+        destinations: Vec::new(),
         arguments: None,
         session: Some(world.session.clone()),
         person: person("anna"),

@@ -26,7 +26,7 @@ async fn two_of_everything() -> World {
         let rule = NewRule {
             component: id("mailer"),
             tool: tool("send"),
-            destination: None,
+            destinations: Vec::new(),
             arguments: None,
             session: None,
             person: person("anna"),
