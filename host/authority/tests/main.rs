@@ -2,5 +2,6 @@
 
 mod asks;
 mod binary;
+mod destinations;
 mod grants;
 mod named;
