@@ -25,7 +25,7 @@ pub enum Weight {
 pub struct Fact {
     /// How much it weighs.
     pub weight: Weight,
-    /// What it is about: `reaches`, `spends`, `keeps`, `uses`, `is`, `tool`, `chosen`, `reads`, `setting`, `limit`,
+    /// What it is about: `reaches`, `spends`, `signs`, `keeps`, `uses`, `is`, `tool`, `chosen`, `reads`, `setting`, `limit`,
     /// `imports`, `exports`.
     pub about: &'static str,
     /// What it says.
@@ -78,8 +78,11 @@ pub fn facts(manifest: &Manifest, interfaces: &Interfaces) -> BTreeSet<Fact> {
     }
     for secret in manifest.secrets() {
         for audience in &secret.audience {
-            for place in &secret.places {
-                add(Weight::Power, "spends", format!("secret `{}` toward {audience}, in the {place}", secret.name));
+            for spot in &secret.places {
+                add(Weight::Power, "spends", format!("secret `{}` toward {audience}, in the {spot}", secret.name));
+            }
+            if let Some(key) = secret.key {
+                add(Weight::Power, "signs", format!("with secret `{}` for {audience}: {key}", secret.name));
             }
         }
         for variable in &secret.env {

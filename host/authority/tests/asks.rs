@@ -23,7 +23,7 @@ name = "api-key"
 label = "Key"
 env = ["ACME_KEY"]
 audience = ["api.acme.example"]
-in = ["header"]
+place = [{ header = "authorization", format = "Bearer {}" }]
 
 [[setting]]
 key = "region"
@@ -80,7 +80,7 @@ fn the_heaviest_facts_come_first() {
             "keeps up to 1000 bytes between calls",
             "reaches https://api.acme.example GET /v1/",
             "reads environment variable ACME_KEY as secret `api-key`",
-            "spends secret `api-key` toward https://api.acme.example, in the header",
+            "spends secret `api-key` toward https://api.acme.example, in the header `authorization: Bearer {}`",
             "tool `acme_read` tells the model: Reads a note.",
             "uses memory",
         ]
@@ -97,12 +97,12 @@ fn every_way_to_ask_for_more_is_seen_as_more() {
         (
             r#"audience = ["api.acme.example"]"#,
             r#"audience = ["api.acme.example", "evil.example"]"#,
-            "spends secret `api-key` toward https://evil.example, in the header",
+            "spends secret `api-key` toward https://evil.example, in the header `authorization: Bearer {}`",
         ),
         (
-            r#"in = ["header"]"#,
-            r#"in = ["header", "query"]"#,
-            "spends secret `api-key` toward https://api.acme.example, in the query",
+            r#"place = [{ header = "authorization", format = "Bearer {}" }]"#,
+            r#"place = [{ header = "authorization", format = "Bearer {}" }, { query = "key" }]"#,
+            "spends secret `api-key` toward https://api.acme.example, in the query key `key`",
         ),
         (r#"["ACME_KEY"]"#, r#"["OPENAI_API_KEY"]"#, "reads environment variable OPENAI_API_KEY as secret `api-key`"),
         ("bytes = 1000", "bytes = 2000", "keeps up to 2000 bytes between calls"),

@@ -36,7 +36,7 @@ name = "api-key"
 label = "Key"
 env = ["ACME_KEY"]
 audience = ["{setting:base-url}"]
-in = ["header"]
+place = [{ header = "authorization", format = "Bearer {}" }]
 
 [[setting]]
 key = "base-url"
@@ -194,7 +194,7 @@ fn a_manifest_with_a_mistake_is_refused_and_the_text_names_it() {
         ("audience = [\"{setting:base-url}\"]", "audience = [\"{setting:nothing}\"]", "names no setting"),
         ("audience = [\"{setting:base-url}\"]", "audience = [\"*.files.example\"]", "an audience is one host"),
         ("audience = [\"{setting:base-url}\"]", "audience = []", "no `audience`"),
-        ("in = [\"header\"]", "in = [\"cookie\"]", "cookie"),
+        ("place = [{ header", "place = [{ cookie", "cookie"),
         ("env = [\"ACME_KEY\"]", "env = [\"acme key\"]", "environment variable"),
         ("default = \"https://api.acme.example/v1\"", "default = 7", "must be"),
         ("why = \"files\"", "why = \"\"", "is empty"),

@@ -135,6 +135,11 @@ pub struct World {
 impl World {
     /// A component with one secret for one server on this machine, `places` as in the manifest.
     pub fn plain(places: &str, steps: impl Fn(&str) -> Vec<Step> + Send + Sync + 'static) -> Self {
+        let places = places
+            .replace("\"header\"", "{ header = \"x-key\" }")
+            .replace("\"path\"", "{ path = \"/bot{}/*\" }")
+            .replace("\"query\"", "{ query = \"key\" }")
+            .replace("\"body\"", "{ form = \"key\" }");
         let manifest = format!(
             r#"
             [[http]]
@@ -149,7 +154,7 @@ impl World {
             name = "api-key"
             label = "Key"
             audience = ["{{setting:base-url}}"]
-            in = [{places}]
+            place = [{places}]
             [[setting]]
             key = "base-url"
             label = "URL"
