@@ -2,7 +2,7 @@
 //! with its schema compiled.
 
 use crate::event::Failure;
-use cara_authority::manifest::Tool;
+use cara_authority::manifest::{Effect, Tool};
 use cara_authority::policy::result_label;
 use cara_authority::{Grants, Label, SessionId, ToolCall, ToolName};
 use cara_kernel::Component;
@@ -22,6 +22,8 @@ pub struct Offered {
     pub grants: Arc<Grants>,
     /// What the manifest says of it.
     pub tool: Tool,
+    /// What calls of it can do.
+    pub effects: Vec<Effect>,
     /// Where its results come from.
     pub result: Label,
     validator: jsonschema::Validator,
@@ -100,8 +102,8 @@ pub struct Toolbox(BTreeMap<ToolName, Arc<Offered>>);
 impl Toolbox {
     /// Adds all tools of a component.
     pub fn add(&mut self, component: &Arc<Component>, grants: &Arc<Grants>) -> Result<(), ToolboxError> {
-        let reaches_out = component.checked().interfaces().imports_http();
-        for tool in component.checked().manifest().tools() {
+        let checked = component.checked();
+        for (tool, authority) in checked.manifest().tools().iter().zip(checked.authority().tools()) {
             if let Some(other) = self.0.get(&tool.name) {
                 let (first, second) = (other.component.id().to_string(), component.id().to_string());
                 return Err(ToolboxError::Twice { tool: tool.name.clone(), first, second });
@@ -111,7 +113,8 @@ impl Toolbox {
                 component: component.clone(),
                 grants: grants.clone(),
                 tool: tool.clone(),
-                result: result_label(tool, reaches_out),
+                result: result_label(&authority.effects()),
+                effects: authority.effects(),
             };
             self.0.insert(tool.name.clone(), Arc::new(offered));
         }
@@ -198,6 +201,6 @@ impl Offered {
 
     /// Whether a call does something that must not be done twice.
     pub fn is_lasting(&self) -> bool {
-        self.tool.effects.iter().any(|effect| effect.reaches_out())
+        self.effects.iter().any(|effect| effect.reaches_out())
     }
 }

@@ -1,6 +1,6 @@
 //! One power an operator can grant a component, and its text form.
 
-use crate::id::SecretName;
+use crate::id::{SecretName, VariableName};
 use crate::pattern::OriginPattern;
 use crate::power::Power;
 use std::fmt;
@@ -12,6 +12,8 @@ pub enum Capability {
     Http(OriginPattern),
     /// Spending that secret, toward its audience.
     Secret(SecretName),
+    /// Reading that environment variable, in clear.
+    Environment(VariableName),
     /// Keeping state between calls.
     State,
     /// Using a service of the host.
@@ -21,7 +23,7 @@ pub enum Capability {
 /// A text that is no capability.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "`{0}` is not a capability\nhint: write `http https://api.example.com`, `secret api-key`, `state` or a power such as `memory`"
+    "`{0}` is not a capability\nhint: write `http https://api.example.com`, `secret api-key`, `environment REGION`, `state` or a power such as `memory`"
 )]
 pub struct BadCapability(String);
 
@@ -32,6 +34,7 @@ impl Capability {
         match text.split_once(' ').unwrap_or((text, "")) {
             ("http", origin) => OriginPattern::parse(origin).map(Self::Http).map_err(|_| bad()),
             ("secret", name) => SecretName::parse(name).map(Self::Secret).map_err(|_| bad()),
+            ("environment", name) => VariableName::parse(name).map(Self::Environment).map_err(|_| bad()),
             ("state", "") => Ok(Self::State),
             (name, "") => Power::named(name).map(Self::Power).ok_or_else(bad),
             _ => Err(bad()),
@@ -44,6 +47,7 @@ impl fmt::Display for Capability {
         match self {
             Self::Http(origin) => write!(f, "http {origin}"),
             Self::Secret(name) => write!(f, "secret {name}"),
+            Self::Environment(name) => write!(f, "environment {name}"),
             Self::State => f.write_str("state"),
             Self::Power(power) => power.fmt(f),
         }
@@ -63,13 +67,25 @@ mod tests {
             "http https://*",
             "http http://127.0.0.1:11434",
             "secret api-key",
+            "environment OLLAMA_HOST",
             "state",
             "memory",
             "messaging",
         ] {
             assert_eq!(Capability::parse(text).unwrap().to_string(), text);
         }
-        for bad in ["", "http", "http api.example.com", "secret", "secret A", "state 1", "root"] {
+        for bad in [
+            "",
+            "http",
+            "http api.example.com",
+            "secret",
+            "secret A",
+            "environment",
+            "environment CARA_HOME",
+            "environment GITHUB_TOKEN",
+            "state 1",
+            "root",
+        ] {
             assert!(Capability::parse(bad).is_err(), "{bad}");
         }
     }

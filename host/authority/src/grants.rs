@@ -1,11 +1,12 @@
 //! Imports ∩ manifest ∩ grant, and the proofs that come out of it.
 
 use crate::address::{self, NotPublic};
+use crate::authority::ToolAuthority;
 use crate::capability::Capability;
-use crate::id::{ComponentId, SecretName};
+use crate::id::{ComponentId, SecretName, ToolName};
 use crate::interfaces::Interfaces;
 use crate::limits::{Limits, LimitsTable};
-use crate::manifest::{HttpDeclaration, Manifest, Place};
+use crate::manifest::{Effect, HttpDeclaration, Manifest, Place};
 use crate::origin::{Origin, Scheme, parse_url};
 use crate::pattern::OriginPattern;
 use crate::power::{Power, Powered};
@@ -33,13 +34,21 @@ pub struct Grants {
     powers: Vec<Power>,
     settings: Settings,
     limits: Limits,
+    within: Option<Within>,
+}
+
+/// The tool whose call it is, and what its calls can do.
+#[derive(Debug, Clone)]
+struct Within {
+    tool: ToolName,
+    effects: Vec<Effect>,
 }
 
 /// One granted `[[http]]` entry.
 #[derive(Debug, Clone)]
 struct Reachable {
     origin: OriginPattern,
-    methods: Vec<Method>,
+    declared: HttpDeclaration,
     paths: Vec<String>,
 }
 
@@ -109,6 +118,7 @@ impl Grants {
             powers: Vec::new(),
             limits: Limits::default_for(interfaces.kinds()).narrowed(manifest.limits()).overridden(order),
             settings,
+            within: None,
         };
         if interfaces.imports_http() {
             for declared in manifest.http() {
@@ -141,9 +151,30 @@ impl Grants {
         if granted.contains(&Capability::Http(origin.clone())) {
             let paths =
                 declared.host.base_path(&self.settings).map_or_else(|| declared.paths.clone(), |path| vec![path]);
-            self.http.push(Reachable { origin, methods: declared.methods.clone(), paths });
+            self.http.push(Reachable { origin, declared: declared.clone(), paths });
         } else {
             self.ungranted.push(origin);
+        }
+    }
+
+    /// The same for a call of one tool: what is not among its effects is refused to it.
+    #[must_use]
+    pub fn for_tool(&self, tool: &ToolAuthority) -> Self {
+        Self { within: Some(Within { tool: tool.name.clone(), effects: tool.effects() }), ..self.clone() }
+    }
+
+    /// Refuses what the tool that is called says it does not do.
+    fn within(&self, effect: Effect, what: &dyn fmt::Display) -> Result<(), Refusal> {
+        match &self.within {
+            Some(Within { tool, effects }) if !effects.contains(&effect) => {
+                let (component, effect) = (&self.component, effect.name());
+                let text = format!(
+                    "tool `{tool}` of component `{component}` may not {what}: `{effect}` is not among its effects"
+                );
+                Err(Refusal::new(Rule::Undeclared, text)
+                    .hint("only a new version, signed with another manifest, can ask for more"))
+            }
+            _ => Ok(()),
         }
     }
 
@@ -170,9 +201,10 @@ impl Grants {
         })
     }
 
-    /// A service of the host, if it may be used.
-    pub fn power(&self, power: Power) -> Result<Powered, Refusal> {
+    /// A service of the host, if it may be used to this effect.
+    pub fn power(&self, power: Power, effect: Option<Effect>) -> Result<Powered, Refusal> {
         if self.powers.contains(&power) {
+            effect.map_or(Ok(()), |effect| self.within(effect, &format_args!("use `{power}`")))?;
             return Ok(Powered::new(self.component.clone(), power));
         }
         let component = &self.component;
@@ -209,11 +241,14 @@ impl Grants {
             return Err(self.unreachable(&origin));
         }
         let path = url.path();
-        let entry = known.iter().find(|entry| entry.methods.contains(method) && below(path, &entry.paths));
-        let Some(entry) = entry else {
+        let fits = |entry: &&&Reachable| entry.declared.methods.contains(method) && below(path, &entry.paths);
+        let reading = known.iter().filter(fits).find(|entry| !entry.declared.sends(method));
+        let Some(entry) = reading.or_else(|| known.iter().find(fits)) else {
             let text = format!("component `{component}` may not `{method}` `{origin}{}`", shorten(path));
             return Err(Refusal::new(Rule::Destination, text).hint(format!("its manifest asks for {}", offers(&known))));
         };
+        let effect = if reading.is_some() { Effect::ReadsUntrusted } else { Effect::SendsOutside };
+        self.within(effect, &format_args!("`{method}` `{origin}`"))?;
         let reach = self.reach(&origin, &entry.origin)?;
         let uri = url.as_str().split('#').next().unwrap_or_default().parse();
         let uri = uri.map_err(|_| Refusal::new(Rule::Invalid, format!("`{origin}`: the URL cannot be sent")))?;
@@ -261,14 +296,18 @@ fn not_public(origin: &Origin) -> Option<String> {
     judged.err().map(|reason| format!("the {what} is {reason}"))
 }
 
-/// Whether a normalised path is one of the prefixes or below it; an encoded slash, backslash or dot could mean
-/// something else to the server than to us, so with a restricted path it never matches.
+/// Whether a normalised path is one of the prefixes or below it; an encoded slash, backslash, dot, percent sign or
+/// semicolon could mean something else to the server than to us, so with a restricted path it never matches.
 fn below(path: &str, prefixes: &[String]) -> bool {
     if prefixes.is_empty() {
         return true;
     }
     let lower = path.to_ascii_lowercase();
-    if ["%2f", "%5c", "%2e", "%00", "//"].iter().any(|form| lower.contains(form)) {
+    if ["%2f", "%5c", "%2e", "%00", "%25", "%3b", "//"].iter().any(|form| lower.contains(form)) {
+        return false;
+    }
+    // Some servers take `;…` off a segment before they look at it: `/..;/` is `/../` to them.
+    if path.split('/').any(|segment| matches!(segment.split_once(';'), Some(("" | "." | "..", _)))) {
         return false;
     }
     prefixes.iter().any(|prefix| {
@@ -283,7 +322,7 @@ fn shorten(path: &str) -> String {
 
 fn offers(entries: &[&Reachable]) -> String {
     let text = |entry: &&Reachable| {
-        let methods: Vec<&str> = entry.methods.iter().map(Method::as_str).collect();
+        let methods: Vec<&str> = entry.declared.methods.iter().map(Method::as_str).collect();
         let paths = if entry.paths.is_empty() { String::new() } else { format!(" below {}", entry.paths.join(", ")) };
         format!("`{} {}{paths}`", methods.join("|"), entry.origin)
     };

@@ -144,6 +144,20 @@ name!(
     |text| (1..=200).contains(&text.len()) && text.chars().all(|c| !c.is_whitespace() && !c.is_control())
 );
 
+name!(
+    /// An environment variable whose value a component may be given in clear: none of cara's own, and none whose name
+    /// says that it holds a secret.
+    VariableName,
+    "variable that a setting may read",
+    "use 1 to 64 of `A-Z`, `0-9` and `_`; what is cara's own (`CARA_…`) or reads like a secret (`…_KEY`, `…_TOKEN`, \
+     `…SECRET…`, `…PASSWORD…`) is never given in clear: declare a secret as `[[secret]]`",
+    |text| (1..=64).contains(&text.len())
+        && text.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_')
+        && !text.starts_with("CARA_")
+        && !["SECRET", "PASSW", "PASSPHRASE", "CREDENTIAL"].iter().any(|part| text.contains(part))
+        && !text.split('_').any(|word| word.ends_with("KEY") || word.ends_with("TOKEN") || matches!(word, "KEYS" | "PAT" | "PASS"))
+);
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -156,6 +170,36 @@ mod tests {
         }
         for bad in ["", "1a", "-a", "A", "a_b", "a.b", "a/b", "ä", "a ", &"x".repeat(64), "a\u{202e}b"] {
             assert!(ComponentId::parse(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_variable_that_may_hold_a_secret_is_none_that_a_setting_reads() {
+        for good in ["OLLAMA_HOST", "OPENAI_BASE_URL", "HTTP_PROXY", "A", "MAX_TOKENS", "HOME"] {
+            assert!(VariableName::parse(good).is_ok(), "{good}");
+        }
+        for bad in [
+            "",
+            "a",
+            "A-B",
+            "CARA_HOME",
+            "CARA_VAULT_PASSWORD",
+            "OPENAI_API_KEY",
+            "AWS_ACCESS_KEY_ID",
+            "APIKEY",
+            "SSH_KEYS",
+            "GITHUB_TOKEN",
+            "TOKEN",
+            "CLIENT_SECRET",
+            "SECRETS_FILE",
+            "PGPASSWORD",
+            "PASSWD",
+            "DB_PASS",
+            "GITHUB_PAT",
+            "GPG_PASSPHRASE",
+            "GOOGLE_APPLICATION_CREDENTIALS",
+        ] {
+            assert!(VariableName::parse(bad).is_err(), "{bad}");
         }
     }
 

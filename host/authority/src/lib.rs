@@ -5,14 +5,14 @@
 //! check does not compile.
 //!
 //! ```text
-//! imports (binary) ─┐
-//! manifest (signed) ─┼─→ Grants ─→ Destination, SecretGrant, Limits ─→ services act
-//! granted (operator) ┘
+//! imports (binary) ──┬─→ Authority ─→ review, growth of an update, policy: what it can do
+//! manifest (signed) ─┤
+//! granted (operator) ┴─→ Grants ─→ Destination, SecretGrant, Limits ─→ services act
 //! ```
 
 pub mod address;
 pub mod approval;
-pub mod asks;
+pub mod authority;
 pub mod budget;
 pub mod capability;
 pub mod grants;
@@ -29,9 +29,12 @@ pub mod refusal;
 pub mod settings;
 
 pub use approval::{Approved, Binding, Ticket, ToolCall};
+pub use authority::{Authority, ToolAuthority};
 pub use capability::Capability;
 pub use grants::{Destination, Grants, OwnSecret, Permit, Reach, SecretGrant, Sender};
-pub use id::{ApprovalId, ComponentId, PersonId, RuleId, RunId, SecretName, SessionId, SettingKey, ToolName};
+pub use id::{
+    ApprovalId, ComponentId, PersonId, RuleId, RunId, SecretName, SessionId, SettingKey, ToolName, VariableName,
+};
 pub use interfaces::{Interfaces, Kind};
 pub use label::{Label, Source};
 pub use limits::Limits;

@@ -2,7 +2,7 @@
 //!
 //! One definition drives the grant prompt, validation, policy and the documentation. Unknown keys are errors.
 
-use crate::id::{BadName, ComponentId, SecretName, SettingKey, ToolName};
+use crate::id::{BadName, ComponentId, SecretName, SettingKey, ToolName, VariableName};
 use crate::interfaces::CONTRACT;
 use crate::limits::LimitsTable;
 use crate::origin::parse_url;
@@ -142,9 +142,34 @@ impl Manifest {
             line("the `why` of `[[power]]`", &power.why)?;
         }
         for tool in &table.tool {
-            tool.check().map_err(problem)?;
+            tool.check().and_then(|()| tool.check_reach(&table.http)).map_err(problem)?;
         }
+        if !table.http.is_empty() && table.provider.is_none() && !table.tool.iter().any(Tool::may_request) {
+            return Err(problem(
+                "it has `[[http]]`, and the `effects` of no tool let it make requests\nhint: add `reads-untrusted` to those that do, or leave `effects` out".into(),
+            ));
+        }
+        self.check_variables().map_err(problem)?;
         table.state.as_ref().map_or(Ok(()), |state| line("the `why` of `[state]`", &state.why))
+    }
+
+    /// No secret is given in clear, and none of cara's own is given at all.
+    fn check_variables(&self) -> Result<(), String> {
+        for (secret, variable) in
+            self.table.secret.iter().flat_map(|secret| secret.env.iter().map(move |name| (secret, name)))
+        {
+            if variable.starts_with("CARA_") {
+                return Err(format!("secret `{}` may not be read from `{variable}`, which is cara's own", secret.name));
+            }
+            let clear = |setting: &&Setting| setting.env.iter().any(|name| name.as_str() == variable);
+            if let Some(setting) = self.table.setting.iter().find(clear) {
+                return Err(format!(
+                    "`{variable}` holds secret `{}`, so setting `{}` may not read it",
+                    secret.name, setting.key
+                ));
+            }
+        }
+        Ok(())
     }
 
     fn url_settings(&self) -> BTreeSet<&SettingKey> {
@@ -241,9 +266,11 @@ impl Manifest {
         use crate::Capability;
         let http = self.table.http.iter().filter_map(|http| http.host.resolve(settings)).map(Capability::Http);
         let secrets = self.table.secret.iter().map(|secret| Capability::Secret(secret.name.clone()));
+        let variables = self.table.setting.iter().flat_map(|setting| &setting.env);
+        let variables: BTreeSet<Capability> = variables.cloned().map(Capability::Environment).collect();
         let state = self.table.state.as_ref().map(|_| Capability::State);
         let powers = self.table.power.iter().map(|power| Capability::Power(power.name));
-        http.chain(secrets).chain(state).chain(powers).collect()
+        http.chain(secrets).chain(variables).chain(state).chain(powers).collect()
     }
 }
 

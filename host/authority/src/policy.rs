@@ -10,7 +10,7 @@
 use crate::approval::ToolCall;
 use crate::id::{ComponentId, PersonId, ToolName};
 use crate::label::{Label, Source};
-use crate::manifest::{Effect, Tool};
+use crate::manifest::Effect;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -61,8 +61,8 @@ pub enum Standing {
 pub struct Situation<'a> {
     /// The call.
     pub call: &'a ToolCall,
-    /// The tool as its signed manifest describes it.
-    pub tool: &'a Tool,
+    /// What calls of the tool can do: [`crate::ToolAuthority::effects`].
+    pub effects: &'a [Effect],
     /// The agent.
     pub agent: &'a str,
     /// The channel the session is on.
@@ -156,7 +156,7 @@ impl Policy {
             return line(denying);
         }
         let best = fitting().max_by_key(|(index, rule)| (rule.specificity(), rule.then, usize::MAX - index));
-        best.map_or_else(|| default_line(&situation.tool.effects), line)
+        best.map_or_else(|| default_line(situation.effects), line)
     }
 
     /// Whether the operator named this destination for private data: an origin covers its URLs, an address itself.
@@ -187,17 +187,16 @@ fn default_line(effects: &[Effect]) -> Line {
 
 /// What the labels say, whatever the rules do.
 fn label_lines(situation: &Situation<'_>) -> Vec<Line> {
-    let Situation { tool, seen, standing, followed, .. } = *situation;
+    let Situation { effects, seen, standing, followed, .. } = *situation;
     let ask = |name: &str, why: String| Line { name: name.into(), then: Then::Ask, why };
     let mut lines = Vec::new();
-    let acts: Vec<&str> =
-        tool.effects.iter().filter(|effect| effect.reaches_out()).map(|effect| effect.name()).collect();
+    let acts: Vec<&str> = effects.iter().filter(|effect| effect.reaches_out()).map(|effect| effect.name()).collect();
     if seen.is_untrusted() && !acts.is_empty() {
         let why = format!("the run has seen {}, and this call {}", strangers(seen), acts.join(" and "));
         lines.push(ask("label.untrusted", why));
     }
     let trusted = matches!(standing, Some(Standing::Named | Standing::Written));
-    let tells = standing.is_some() || tool.effects.contains(&Effect::SendsOutside);
+    let tells = standing.is_some() || effects.contains(&Effect::SendsOutside);
     if seen.is_private() && tells && !trusted {
         lines.push(ask(
             "label.private",
@@ -225,13 +224,13 @@ fn strangers(seen: Label) -> String {
     seen.sources().filter(|source| source.is_untrusted()).map(word).collect::<Vec<_>>().join(" and ")
 }
 
-/// What a call's result is labelled with: the sources its tool declares, and what the host knows of its component.
-pub fn result_label(tool: &Tool, component_reaches_out: bool) -> Label {
+/// What a call's result is labelled with, by what the call can do.
+pub fn result_label(effects: &[Effect]) -> Label {
     let mut label = Label::of(Source::Tool);
-    if component_reaches_out || tool.effects.contains(&Effect::ReadsUntrusted) {
+    if effects.contains(&Effect::ReadsUntrusted) {
         label = label.join(Label::of(Source::Web));
     }
-    if tool.effects.contains(&Effect::ReadsPrivate) { label.private() } else { label }
+    if effects.contains(&Effect::ReadsPrivate) { label.private() } else { label }
 }
 
 /// The names a rule may use for a tool and its component.

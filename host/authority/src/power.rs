@@ -1,6 +1,7 @@
 //! The host's own services that a tool may be granted: one power an interface.
 
 use crate::id::ComponentId;
+use crate::manifest::Effect;
 use serde::Deserialize;
 use std::fmt;
 
@@ -47,6 +48,17 @@ impl Power {
             Self::Messaging => "messaging",
             Self::Models => "models",
             Self::Sessions => "sessions",
+        }
+    }
+
+    /// What using it can do; first what every use of it does. Asking a model has no effect here: the budgets of the run
+    /// count it and bound it.
+    pub fn effects(self) -> &'static [Effect] {
+        match self {
+            Self::Approvals | Self::Models => &[],
+            Self::Attachments | Self::Configuration | Self::Sessions => &[Effect::ReadsPrivate],
+            Self::Memory => &[Effect::ReadsPrivate, Effect::ChangesState],
+            Self::Messaging => &[Effect::SendsOutside],
         }
     }
 

@@ -3,8 +3,8 @@
 
 use crate::binary::binary;
 use cara_authority::limits::LimitsTable;
-use cara_authority::manifest::Place;
-use cara_authority::{Capability, Grants, Interfaces, Manifest, Reach, Refusal, Rule};
+use cara_authority::manifest::{Effect, Place};
+use cara_authority::{Authority, Capability, Grants, Interfaces, Manifest, Power, Reach, Refusal, Rule};
 use http::{Method, Uri};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -168,6 +168,109 @@ fn a_secret_goes_to_its_audience_in_its_place_and_nowhere_else() {
     }
     let files = to("https://a.files.example/public/x");
     assert_eq!(secret.admits(&files, Place::Header).unwrap_err().rule(), Rule::Destination);
+}
+
+#[test]
+fn a_path_that_a_server_may_read_another_way_is_not_below_a_prefix() {
+    let grants = meet(&["http https://a.files.example", "http https://*.files.example"], json!({}));
+    assert!(go(&grants, "GET", "https://a.files.example/public/x;v=1/y").is_ok());
+    for path in [
+        "/public/..;/admin",
+        "/public/..;v=1/admin",
+        "/public/.;/..;/admin",
+        "/public/;/../..;a/admin",
+        "/public/%252e%252e/admin",
+        "/public/..%252fadmin",
+        "/public/%25252e/admin",
+        "/public/..%3b/admin",
+        "/public/..%5cadmin",
+    ] {
+        let refused = go(&grants, "GET", &format!("https://a.files.example{path}"));
+        assert_eq!(refused.unwrap_err().rule(), Rule::Destination, "{path}");
+    }
+}
+
+const TOOLS: &str = r#"
+id = "acts"
+version = "1.0.0"
+summary = "Tools that do more than one of them says"
+contract = "cara:plugin@0.2"
+
+[[http]]
+host = "api.acme.example"
+methods = ["GET", "POST"]
+why = "the API"
+
+[[http]]
+host = "find.acme.example"
+methods = ["POST"]
+reads = true
+why = "to search"
+
+[[power]]
+name = "memory"
+why = "notes"
+
+[[power]]
+name = "messaging"
+why = "sends"
+
+[[tool]]
+name = "all"
+description = "Says nothing of its effects."
+input = { type = "object" }
+
+[[tool]]
+name = "read"
+description = "Reads pages."
+effects = ["reads-untrusted"]
+input = { type = "object" }
+
+[[tool]]
+name = "recall"
+description = "Reads memory."
+effects = ["reads-private"]
+input = { type = "object" }
+
+[[tool]]
+name = "post"
+description = "Posts."
+effects = ["sends-outside"]
+input = { type = "object" }
+"#;
+
+#[test]
+fn a_call_cannot_do_what_its_tool_says_it_does_not() {
+    let manifest = Manifest::parse(TOOLS).unwrap();
+    let imports = ["wasi:http/outgoing-handler@0.2.12", "cara:plugin/memory@0.2.0", "cara:plugin/messaging@0.2.0"];
+    let interfaces = Interfaces::read(&binary(&imports, &["cara:plugin/tool@0.2.0"])).unwrap();
+    let settings = manifest.settings(&BTreeMap::new()).unwrap();
+    let granted = manifest.wishes(&settings);
+    let grants = Grants::meet(&manifest, &interfaces, &granted, settings, &LimitsTable::default());
+    let authority = Authority::of(&manifest, &interfaces);
+    let can = |tool: &str| {
+        let grants = grants.for_tool(authority.tool(&tool.parse().unwrap()).unwrap());
+        let to = |method: &str, url: &str| go(&grants, method, url).is_ok();
+        let uses = |power, effect| grants.power(power, Some(effect)).is_ok();
+        [
+            to("GET", "https://api.acme.example/"),
+            to("POST", "https://api.acme.example/"),
+            to("POST", "https://find.acme.example/"),
+            uses(Power::Memory, Effect::ReadsPrivate),
+            uses(Power::Memory, Effect::ChangesState),
+            uses(Power::Messaging, Effect::SendsOutside),
+        ]
+    };
+    assert_eq!(can("all"), [true; 6]);
+    assert_eq!(can("read"), [true, false, true, false, false, false]);
+    assert_eq!(can("recall"), [false, false, false, true, false, false]);
+    assert_eq!(can("post"), [true, true, true, false, false, true]);
+    let read = grants.for_tool(authority.tool(&"read".parse().unwrap()).unwrap());
+    assert_eq!(
+        go(&read, "POST", "https://api.acme.example/").unwrap_err().to_string(),
+        "tool `read` of component `acts` may not `POST` `https://api.acme.example`: `sends-outside` is not among its effects\n\
+         hint: only a new version, signed with another manifest, can ask for more"
+    );
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Grants, named destinations, what an update asks for: from outside the crate.
 
-mod asks;
+mod authority;
 mod binary;
 mod destinations;
 mod grants;

@@ -33,11 +33,11 @@ pub(crate) async fn assistant(cara: &Cara, named: &[ComponentId], tools: bool) -
     let records = cara.records().await?.clone();
     for id in named {
         let checked = cara.checked(id)?;
-        let settings = choose::settings(&cara.config, &checked, &[])?;
-        choose::grant(cara, &checked, &settings, "--tool names it").await?;
+        choose::grant(cara, &checked, &choose::asking(cara, &checked, &[])?, "--tool names it").await?;
     }
     for checked in cara.installed()?.usable.values().filter(|checked| !checked.manifest().tools().is_empty()) {
         choose::use_environment(cara, checked);
+        choose::say_unread(cara, checked).await?;
     }
     let tools: Arc<dyn Tools> = match tools {
         true => Arc::new(LiveTools::new(cara.live())),

@@ -4,14 +4,12 @@
 use crate::boot::Cara;
 use crate::show;
 use anyhow::{Context, Result, anyhow, bail};
-use cara_authority::asks::{Fact, facts};
-use cara_authority::{ComponentId, Interfaces, Manifest};
+use cara_authority::{Authority, ComponentId, Interfaces, Manifest};
 use cara_kernel::Checked;
 use cara_packages::imitation::imitated;
 use cara_packages::{Access, Deadlines, Reference, fetch};
 use cara_signing::{Bundle, Package, TrustStore, VerifyError, verify};
 use semver::Version;
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// A package as it came, with what is known of it.
@@ -24,6 +22,7 @@ pub(crate) struct Candidate {
     pub(crate) from: Reference,
     pub(crate) manifest: Manifest,
     pub(crate) interfaces: Interfaces,
+    pub(crate) authority: Authority,
     /// How long fetching took.
     pub(crate) fetched: Duration,
 }
@@ -61,17 +60,13 @@ impl Candidate {
     fn read(package: Package, bundle: String, from: Reference, fetched: Duration) -> Result<Self> {
         let manifest = Manifest::parse(package.manifest())?;
         let interfaces = Interfaces::read(package.bytes())?;
-        Ok(Self { package, bundle, from, manifest, interfaces, fetched })
+        let authority = Authority::of(&manifest, &interfaces);
+        Ok(Self { package, bundle, from, manifest, interfaces, authority, fetched })
     }
 
     /// Its id.
     pub(crate) fn id(&self) -> &ComponentId {
         self.manifest.id()
-    }
-
-    /// What it asks for.
-    pub(crate) fn facts(&self) -> BTreeSet<Fact> {
-        facts(&self.manifest, &self.interfaces)
     }
 
     /// Verifies and checks it: the way to something that may be loaded.

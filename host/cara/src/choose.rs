@@ -4,11 +4,12 @@ use crate::boot::Cara;
 use crate::cli::{ProviderChoice, SettingArgument};
 use crate::config::Config;
 use crate::live::LiveComponent;
+use crate::plugins::Installed;
 use crate::show;
 use anyhow::{Context, Result, anyhow, bail};
 use cara_assistant::{ModelName, Provider};
 use cara_authority::manifest::{Detect, Setting};
-use cara_authority::{Capability, ComponentId, Grants, Settings};
+use cara_authority::{Capability, ComponentId, Grants, Settings, VariableName};
 use cara_kernel::Checked;
 use cara_services::files;
 use cara_services::vault::{SecretId, SecretValue};
@@ -42,9 +43,8 @@ pub(crate) async fn named(cara: &Cara, name: &ModelName, set: &[SettingArgument]
     let Some(declared) = checked.manifest().provider() else {
         bail!("component `{}` offers no models\nhint: `cara plugin list` shows the providers", name.component);
     };
-    let resolved = settings(&cara.config, &checked, set)?;
     use_environment(cara, &checked);
-    grant(cara, &checked, &resolved, act).await?;
+    grant(cara, &checked, &asking(cara, &checked, set)?, act).await?;
     let model = name.model.clone().unwrap_or_else(|| declared.default_model.clone());
     ready(cara, &checked, set, model).await
 }
@@ -57,17 +57,20 @@ async fn found(cara: &Cara) -> Result<Provider> {
     candidates.sort_by_key(|checked| checked.manifest().provider().map(|provider| provider.rank));
     for checked in candidates {
         let (manifest, Some(declared)) = (checked.manifest(), checked.manifest().provider()) else { continue };
-        let settings = settings(&cara.config, checked, &[])?;
+        // What was installed keeps to what was granted then; of what is built in, finding it usable grants what it asks.
+        let built_in = installed.lock.0.get(manifest.id()).is_none_or(|entry| entry.active.is_none());
         match declared.detect {
             Detect::Secret => {
                 let Some(why) = key_at_hand(cara, checked)? else { continue };
                 use_environment(cara, checked);
-                grant(cara, checked, &settings, &why).await?;
+                if built_in {
+                    grant(cara, checked, &asking(cara, checked, &[])?, &why).await?;
+                }
                 show::note(&format!("using {}:{} because {why}", manifest.id(), declared.default_model));
                 return ready(cara, checked, &[], declared.default_model.clone()).await;
             }
             Detect::Port => {
-                if let Some(provider) = answering(cara, checked, settings).await? {
+                if let Some(provider) = answering(cara, checked, built_in).await? {
                     return Ok(provider);
                 }
             }
@@ -95,8 +98,10 @@ fn key_at_hand(cara: &Cara, checked: &Checked) -> Result<Option<String>> {
 }
 
 /// A provider whose server on this machine answers. It is asked with powers that are recorded only when it does.
-async fn answering(cara: &Cara, checked: &Arc<Checked>, settings: Settings) -> Result<Option<Provider>> {
+async fn answering(cara: &Cara, checked: &Arc<Checked>, built_in: bool) -> Result<Option<Provider>> {
     let (manifest, interfaces) = (checked.manifest(), checked.interfaces());
+    let granted = if built_in { environment(checked) } else { cara.ledger.granted(manifest.id()).await? };
+    let settings = settings(&cara.config, &*cara.installed()?, checked, &granted, &[])?;
     let wishes = manifest.wishes(&settings);
     let local = |wish: &&Capability| matches!(wish, Capability::Http(to) if to.origin().is_some_and(|origin| origin.is_loopback()));
     let wishes: Vec<Capability> = wishes.iter().filter(local).cloned().collect();
@@ -113,7 +118,9 @@ async fn answering(cara: &Cara, checked: &Arc<Checked>, settings: Settings) -> R
     let model = if has(&wanted) { Some(wanted) } else { models.first().map(|model| model.id.clone()) };
     let Some(model) = model else { return Ok(None) };
     let why = format!("a server answers at {place}");
-    grant(cara, checked, &settings, &why).await?;
+    if built_in {
+        grant(cara, checked, &settings, &why).await?;
+    }
     show::note(&format!("using {}:{model}, served on this machine", manifest.id()));
     ready(cara, checked, &[], model).await.map(Some)
 }
@@ -146,10 +153,9 @@ async fn ready(cara: &Cara, checked: &Arc<Checked>, set: &[SettingArgument], mod
 
 /// Whether a model is offered the tools of a component: of those that ask for nothing, and those that something was
 /// granted to.
-pub(crate) fn offers_tools(config: &Config, checked: &Checked, granted: &[Capability]) -> Result<bool> {
+pub(crate) fn offers_tools(checked: &Checked, granted: &[Capability], settings: &Settings) -> bool {
     let manifest = checked.manifest();
-    let asks_nothing = || Ok::<_, anyhow::Error>(manifest.wishes(&settings(config, checked, &[])?).is_empty());
-    Ok(!manifest.tools().is_empty() && (!granted.is_empty() || asks_nothing()?))
+    !manifest.tools().is_empty() && (!granted.is_empty() || manifest.wishes(settings).is_empty())
 }
 
 /// Opens the vault now if one of the component's secrets is in it, so that a password is asked for before the turn.
@@ -165,14 +171,73 @@ async fn unlock(cara: &Cara, checked: &Checked) -> Result<()> {
     Ok(())
 }
 
-/// The component's settings: `--set` over the environment over the configuration over the manifest's defaults.
-pub(crate) fn settings(config: &Config, checked: &Checked, set: &[SettingArgument]) -> Result<Settings> {
+/// The environment variables that a component's settings ask to read.
+fn environment(checked: &Checked) -> Vec<Capability> {
+    let variables = checked.manifest().setting_keys().iter().flat_map(|setting| &setting.env);
+    variables.cloned().map(Capability::Environment).collect()
+}
+
+/// The component's settings as they will be once all that it asks for is granted: to say what it asks for.
+pub(crate) fn asking(cara: &Cara, checked: &Checked, set: &[SettingArgument]) -> Result<Settings> {
+    settings(&cara.config, &*cara.installed()?, checked, &environment(checked), set)
+}
+
+/// The component whose secret a variable holds.
+pub(crate) fn secret_of<'a>(installed: &'a Installed, variable: &VariableName) -> Option<&'a ComponentId> {
+    let holds = |checked: &&Arc<Checked>| {
+        checked.manifest().secrets().iter().any(|secret| secret.env.iter().any(|name| name == variable.as_str()))
+    };
+    installed.usable.values().find(holds).map(|checked| checked.manifest().id())
+}
+
+/// Refuses to give in clear what is a secret of another component.
+pub(crate) fn refuse_secrets(cara: &Cara, checked: &Checked, wishes: &[Capability]) -> Result<()> {
+    let (id, installed) = (checked.manifest().id(), cara.installed()?);
+    for wish in wishes {
+        if let Capability::Environment(name) = wish
+            && let Some(owner) = secret_of(&installed, name)
+        {
+            bail!(
+                "component `{id}` asks for environment variable {name}, which holds a secret of `{owner}`\n\
+                 hint: a secret is never given in clear; its author has to declare it as `[[secret]]`"
+            );
+        }
+    }
+    Ok(())
+}
+
+/// Says which variables a component would read if they were granted, so that nobody wonders why they do nothing.
+pub(crate) async fn say_unread(cara: &Cara, checked: &Checked) -> Result<()> {
+    let id = checked.manifest().id();
+    let granted = cara.ledger.granted(id).await?;
+    for wish in environment(checked).into_iter().filter(|wish| !granted.is_empty() && !granted.contains(wish)) {
+        if let Capability::Environment(name) = &wish
+            && set_variable(name.as_str()).is_some()
+        {
+            show::note(&format!("{name} is set, and `{id}` may not read it: `cara grant {id} {wish}`"));
+        }
+    }
+    Ok(())
+}
+
+/// The component's settings: `--set` over the environment over the configuration over the manifest's defaults. Of the
+/// environment it is given what is granted by name and is no secret of anybody.
+pub(crate) fn settings(
+    config: &Config,
+    installed: &Installed,
+    checked: &Checked,
+    granted: &[Capability],
+    set: &[SettingArgument],
+) -> Result<Settings> {
     let manifest = checked.manifest();
+    let may_read = |name: &VariableName| {
+        granted.contains(&Capability::Environment(name.clone())) && secret_of(installed, name).is_none()
+    };
     let configured = config.component.get(manifest.id()).map(|config| config.settings.clone());
     let mut values: BTreeMap<String, Value> = configured.unwrap_or_default();
     for setting in manifest.setting_keys() {
-        for variable in &setting.env {
-            if let Some(text) = set_variable(variable) {
+        for variable in setting.env.iter().filter(|name| may_read(name)) {
+            if let Some(text) = set_variable(variable.as_str()) {
                 let value = setting
                     .kind
                     .read(&setting.key, &text)

@@ -8,7 +8,7 @@ use crate::plugins::{Installed, Plugins};
 use anyhow::Result;
 use cara_assistant::thinker::Granted;
 use cara_assistant::{Failure, Toolbox, Tools};
-use cara_authority::{Capability, ComponentId, Grants};
+use cara_authority::{Capability, ComponentId, Grants, Settings};
 use cara_kernel::{Checked, Component};
 use cara_services::ledger::Ledger;
 use std::collections::BTreeMap;
@@ -33,11 +33,10 @@ impl Live {
         Ok(granted)
     }
 
-    fn meet(&self, checked: &Checked, granted: &[Capability], set: &[SettingArgument]) -> Result<Arc<Grants>> {
+    fn meet(&self, checked: &Checked, granted: &[Capability], settings: Settings) -> Arc<Grants> {
         let manifest = checked.manifest();
-        let settings = choose::settings(&self.config, checked, set)?;
         let order = self.config.component.get(manifest.id()).map(|config| config.limits.clone()).unwrap_or_default();
-        Ok(Arc::new(Grants::meet(manifest, checked.interfaces(), granted, settings, &order)))
+        Arc::new(Grants::meet(manifest, checked.interfaces(), granted, settings, &order))
     }
 }
 
@@ -55,7 +54,9 @@ impl Granted for LiveComponent {
         let now = async {
             let checked = self.live.plugins.checked(&self.id)?;
             let granted = self.live.ledger.granted(&self.id).await?;
-            let grants = self.live.meet(&checked, &granted, &self.set)?;
+            let installed = self.live.plugins.now()?;
+            let settings = choose::settings(&self.live.config, &installed, &checked, &granted, &self.set)?;
+            let grants = self.live.meet(&checked, &granted, settings);
             Ok::<_, anyhow::Error>((self.live.plugins.component(&self.id).await?, grants))
         };
         now.await.map_err(|error| Failure::own("plugin", format!("{error:#}")))
@@ -91,8 +92,9 @@ impl LiveTools {
         let mut toolbox = Toolbox::default();
         for (id, checked) in &installed.usable {
             let granted = granted.get(id).map(Vec::as_slice).unwrap_or_default();
-            if choose::offers_tools(&self.live.config, checked, granted)? {
-                let grants = self.live.meet(checked, granted, &[])?;
+            let settings = choose::settings(&self.live.config, &installed, checked, granted, &[])?;
+            if choose::offers_tools(checked, granted, &settings) {
+                let grants = self.live.meet(checked, granted, settings);
                 toolbox.add(&self.live.plugins.component(id).await?, &grants)?;
             }
         }

@@ -3,11 +3,36 @@
 use crate::candidate::Candidate;
 use crate::layout;
 use crate::show;
-use cara_authority::asks::{Difference, Fact, Weight};
-use cara_authority::manifest::Effect;
+use cara_assistant::guards::injection::{Level, examine};
+use cara_assistant::text::exact;
+use cara_authority::ToolAuthority;
+use cara_authority::authority::{Fact, Weight};
 use cara_signing::{Bundle, TrustStore, TrustedIdentity, TrustedKey, verify};
 use serde::Serialize;
 use std::collections::BTreeMap;
+
+/// A text for a model that is longer than this is pointed out, bytes.
+const LONG: usize = 1_000;
+
+/// Phrases that order a model about.
+const ORDERS: [&str; 16] = [
+    "ignore",
+    "disregard",
+    "you must",
+    "always call",
+    "always use",
+    "always include",
+    "call this first",
+    "call it first",
+    "before any other",
+    "before anything else",
+    "do not tell",
+    "don't tell",
+    "do not mention",
+    "never mention",
+    "without asking",
+    "other tools",
+];
 
 /// A review, as data.
 #[derive(Debug, Serialize)]
@@ -25,10 +50,10 @@ pub(crate) struct Review {
     pub(crate) signer: Signer,
     /// Why binary and manifest disagree, when they do.
     pub(crate) disagreement: Option<String>,
-    pub(crate) reaches: Vec<Asked>,
-    pub(crate) spends: Vec<Asked>,
-    pub(crate) keeps: Option<Asked>,
-    pub(crate) uses: Vec<Asked>,
+    /// What to look at before agreeing.
+    pub(crate) warnings: Vec<String>,
+    /// What it can reach, spend, read, keep and use.
+    pub(crate) may: Vec<Asked>,
     pub(crate) tools: Vec<Tool>,
     pub(crate) limits: BTreeMap<&'static str, String>,
     pub(crate) imports: Vec<String>,
@@ -52,17 +77,32 @@ pub(crate) struct Signer {
 /// One thing that is asked for, and the author's reason.
 #[derive(Debug, Serialize)]
 pub(crate) struct Asked {
+    pub(crate) about: &'static str,
     pub(crate) what: String,
     pub(crate) why: String,
 }
 
-/// A tool, as a model will see it.
+/// A tool: what its calls can do, and what a model will read of it.
 #[derive(Debug, Serialize)]
 pub(crate) struct Tool {
     pub(crate) name: String,
-    pub(crate) effects: Vec<&'static str>,
+    pub(crate) effects: Vec<RaisedEffect>,
     pub(crate) destination: Vec<String>,
-    pub(crate) description: String,
+    pub(crate) texts: Vec<ModelText>,
+}
+
+/// An effect, and what raised it.
+#[derive(Debug, Serialize)]
+pub(crate) struct RaisedEffect {
+    pub(crate) effect: &'static str,
+    pub(crate) why: String,
+}
+
+/// A text that a model will read, and where in the tool it stands.
+#[derive(Debug, Serialize)]
+pub(crate) struct ModelText {
+    pub(crate) at: String,
+    pub(crate) text: String,
 }
 
 /// What another version makes of it.
@@ -82,15 +122,7 @@ impl Review {
     /// Looks at a candidate, and compares it with what it would replace.
     pub(crate) fn of(candidate: &Candidate, trust: &TrustStore, against: Option<(&Candidate, &TrustStore)>) -> Self {
         let Candidate { package, manifest, interfaces, from, .. } = candidate;
-        let facts = candidate.facts();
-        let limits = cara_authority::Limits::default_for(interfaces.kinds()).narrowed(manifest.limits());
         let changes = against.map(|(old, trust)| changes(old, trust, candidate));
-        let tools = manifest.tools().iter().map(|tool| Tool {
-            name: tool.name.to_string(),
-            effects: tool.effects.iter().map(|effect| Effect::name(*effect)).collect(),
-            destination: tool.destination.iter().map(|to| to.argument().to_owned()).collect(),
-            description: tool.description.clone(),
-        });
         Self {
             id: manifest.id().to_string(),
             version: manifest.version().to_string(),
@@ -103,18 +135,10 @@ impl Review {
             source: manifest.source().map(str::to_owned),
             signer: signer(candidate, trust),
             disagreement: interfaces.agree(manifest).err().map(|error| error.to_string()),
-            reaches: reaches(candidate),
-            spends: spends(candidate, &facts),
-            keeps: manifest
-                .state()
-                .map(|state| Asked { what: format!("{} bytes", state.bytes), why: state.why.clone() }),
-            uses: manifest
-                .powers()
-                .iter()
-                .map(|power| Asked { what: power.name.to_string(), why: power.why.clone() })
-                .collect(),
-            tools: tools.collect(),
-            limits: limits.shown().into_iter().collect(),
+            warnings: warnings(candidate),
+            may: may(candidate),
+            tools: candidate.authority.tools().iter().map(Tool::of).collect(),
+            limits: candidate.authority.limits().shown().into_iter().collect(),
             imports: interfaces.imports().map(str::to_owned).collect(),
             exports: interfaces.exports().map(str::to_owned).collect(),
             changes,
@@ -144,27 +168,24 @@ impl Review {
         if let Some(changes) = &self.changes {
             changes.print();
         }
+        if !self.warnings.is_empty() {
+            show::line("look at this before you agree");
+            self.warnings.iter().for_each(|warning| layout::hang("  ! ", warning));
+        }
         show::line("what it may do, once granted");
-        let mut nothing = true;
-        let mut asked = |name: &str, all: &[Asked]| {
-            for (at, Asked { what, why }) in all.iter().enumerate() {
-                nothing = false;
-                layout::field(2, if at == 0 { name } else { "" }, &format!("{what}: {why}"));
-            }
-        };
-        asked("reaches", &self.reaches);
-        asked("spends", &self.spends);
-        asked("keeps", self.keeps.as_slice());
-        asked("uses", &self.uses);
-        if nothing {
+        let mut before = "";
+        for Asked { about, what, why } in &self.may {
+            let why = if why.is_empty() { String::new() } else { format!(": {why}") };
+            layout::field(2, if *about == before { "" } else { about }, &format!("{what}{why}"));
+            before = about;
+        }
+        if self.may.is_empty() {
             layout::field(2, "nothing", "it asks for nothing: it computes, and answers");
         }
-        for tool in &self.tools {
-            let effects = if tool.effects.is_empty() { "only answers".to_owned() } else { tool.effects.join(", ") };
-            let to = tool.destination.iter().map(|to| format!(", toward its `{to}`")).collect::<String>();
-            layout::field(2, "tool", &format!("{} [{effects}{to}]", tool.name));
-            layout::field(2, "", &tool.description);
+        if !self.tools.is_empty() {
+            show::line("its tools, with every text of them that a model will read");
         }
+        self.tools.iter().for_each(Tool::print);
         let limits: Vec<String> = self.limits.iter().map(|(name, value)| format!("{name} {value}")).collect();
         field("limits", &limits.join(", "));
         field("imports", &self.imports.join(", "));
@@ -225,31 +246,87 @@ fn signer(candidate: &Candidate, trust: &TrustStore) -> Signer {
     }
 }
 
-fn reaches(candidate: &Candidate) -> Vec<Asked> {
-    let asked = candidate.manifest.http().iter().map(|http| {
-        let methods: Vec<&str> = http.methods.iter().map(|method| method.as_str()).collect();
-        let paths = if http.paths.is_empty() { "any path".to_owned() } else { http.paths.join(", ") };
-        Asked { what: format!("{} {} {paths}", http.host, methods.join("|")), why: http.why.clone() }
-    });
-    asked.collect()
+/// What a component can reach, spend, read, keep and use: each of its facts with power, but those of its tools.
+fn may(candidate: &Candidate) -> Vec<Asked> {
+    let order = ["reaches", "spends", "signs", "reads", "keeps", "uses", "setting"];
+    let place = |fact: &Fact| order.iter().position(|about| *about == fact.about);
+    let facts = candidate.authority.facts().filter(|(fact, _)| fact.weight == Weight::Power);
+    let mut found: Vec<(usize, &Fact, &str)> =
+        facts.filter_map(|(fact, why)| Some((place(fact)?, fact, why))).collect();
+    found.sort();
+    let asked =
+        |(_, fact, why): (usize, &Fact, &str)| Asked { about: fact.about, what: fact.text.clone(), why: why.into() };
+    found.into_iter().map(asked).collect()
 }
 
-fn spends(candidate: &Candidate, facts: &std::collections::BTreeSet<Fact>) -> Vec<Asked> {
-    let why = |name: &str| {
-        let secret = candidate.manifest.secrets().iter().find(|secret| secret.name.as_str() == name);
-        secret.map(|secret| secret.label.clone()).unwrap_or_default()
-    };
-    let about = facts.iter().filter(|fact| fact.weight == Weight::Power && matches!(fact.about, "spends" | "reads"));
-    let asked = about.map(|fact| {
-        let name = fact.text.split('`').nth(1).unwrap_or_default();
-        Asked { what: fact.text.clone(), why: why(name) }
-    });
-    asked.collect()
+/// What a person should not overlook.
+fn warnings(candidate: &Candidate) -> Vec<String> {
+    let mut warnings = Vec::new();
+    for http in candidate.manifest.http().iter().filter(|http| http.host.is_open()) {
+        warnings.push(format!("it reaches hosts that nobody named: `{}`", http.host));
+    }
+    for variable in candidate.manifest.setting_keys().iter().flat_map(|setting| &setting.env) {
+        warnings.push(format!("it is given the environment variable {variable} in clear"));
+    }
+    for tool in candidate.authority.tools() {
+        for (at, text) in &tool.texts {
+            let orders = orders(text);
+            if !orders.is_empty() {
+                warnings.push(format!("`{}` gives the model orders ({orders}) in its {at}", tool.name));
+            }
+            if text.len() > LONG {
+                warnings.push(format!("`{}` has {} bytes for the model to read in its {at}", tool.name, text.len()));
+            }
+        }
+    }
+    warnings
+}
+
+/// What in a text reads as an order to the model or as an attack; empty when nothing does. It only points: whoever wants
+/// to mislead finds other words.
+fn orders(text: &str) -> String {
+    let lower = text.to_lowercase();
+    let said =
+        ORDERS.iter().filter(|phrase| lower.contains(**phrase)).map(|phrase| format!("\u{201c}{phrase}\u{201d}"));
+    let verdict = examine(text);
+    let attacks =
+        verdict.findings.iter().filter(|_| verdict.level > Level::Clean).map(|finding| finding.what.to_owned());
+    said.chain(attacks).collect::<Vec<_>>().join(", ")
+}
+
+impl Tool {
+    fn of(tool: &ToolAuthority) -> Self {
+        let effect = |(effect, why): (&cara_authority::manifest::Effect, &String)| RaisedEffect {
+            effect: effect.name(),
+            why: why.clone(),
+        };
+        let text = |(at, text): &(String, String)| ModelText { at: at.clone(), text: text.clone() };
+        Self {
+            name: tool.name.to_string(),
+            effects: tool.raised.iter().map(effect).collect(),
+            destination: tool.destination.iter().map(|to| to.argument().to_owned()).collect(),
+            texts: tool.texts.iter().map(text).collect(),
+        }
+    }
+
+    fn print(&self) {
+        let field = |name: &str, value: &str| layout::field(2, name, value);
+        let to: String = self.destination.iter().map(|to| format!(", toward its `{to}`")).collect();
+        let only = if self.effects.is_empty() { ": only answers" } else { "" };
+        field("tool", &format!("{}{to}{only}", self.name));
+        for RaisedEffect { effect, why } in &self.effects {
+            field("", &format!("{effect}: {why}"));
+        }
+        for ModelText { at, text } in &self.texts {
+            let at = at.replace("properties/", "");
+            field("", &exact(&format!("{at}: \u{201c}{text}\u{201d}")));
+        }
+    }
 }
 
 /// What makes `new` another than `old`.
 pub(crate) fn changes(old: &Candidate, trust: &TrustStore, new: &Candidate) -> Changes {
-    let difference = Difference::of(&old.facts(), &new.facts());
+    let difference = old.authority.difference(&new.authority);
     let (before, after) = (signer(old, trust), signer(new, trust));
     let who = |signer: &Signer| signer.name.clone().unwrap_or_else(|| "nobody who is trusted".into());
     let other = before.key != after.key;

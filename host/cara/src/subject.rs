@@ -7,7 +7,7 @@ use cara_authority::manifest::Tool;
 use cara_authority::settings::BadSetting;
 use cara_authority::{
     Approved, Capability, Decision, Grants, Label, PersonId, Policy, Refusal, Rule, SecretGrant, SessionId, Settings,
-    Situation, Source, Standing, Then, Ticket, ToolCall,
+    Situation, Source, Standing, Then, Ticket, ToolAuthority, ToolCall,
 };
 use cara_kernel::bindings::provider::{Request, ToolChoice};
 use cara_kernel::bindings::tool::Context;
@@ -74,10 +74,12 @@ impl Subject {
             destinations: Vec::new(),
             session: SessionId::parse("s-check")?,
         };
+        let authority = self.checked.authority().tool(&tool.name);
+        let effects = authority.map(ToolAuthority::effects).unwrap_or_default();
         let person = PersonId::parse("local:author")?;
         let decision: Decision = Policy::default().decide(&Situation {
             call: &call,
-            tool,
+            effects: &effects,
             agent: "main",
             channel: "console",
             person: &person,

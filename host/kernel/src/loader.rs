@@ -6,7 +6,7 @@ use crate::call::CallState;
 use crate::engine::Kernel;
 use cara_authority::interfaces::{Disagreement, InterfacesError};
 use cara_authority::manifest::ManifestError;
-use cara_authority::{Interfaces, Kind, Manifest};
+use cara_authority::{Authority, Interfaces, Kind, Manifest};
 use cara_signing::{Package, Verified};
 use std::sync::Arc;
 use wasmtime::component::{Component, InstancePre};
@@ -47,6 +47,7 @@ pub struct Checked {
     package: Verified<Package>,
     manifest: Manifest,
     interfaces: Interfaces,
+    authority: Authority,
 }
 
 impl Checked {
@@ -55,7 +56,8 @@ impl Checked {
         let manifest = Manifest::parse(package.manifest())?;
         let interfaces = Interfaces::read(package.bytes())?;
         interfaces.agree(&manifest)?;
-        Ok(Self { package, manifest, interfaces })
+        let authority = Authority::of(&manifest, &interfaces);
+        Ok(Self { package, manifest, interfaces, authority })
     }
 
     /// The package.
@@ -66,6 +68,11 @@ impl Checked {
     /// Its manifest.
     pub fn manifest(&self) -> &Manifest {
         &self.manifest
+    }
+
+    /// What it can do.
+    pub fn authority(&self) -> &Authority {
+        &self.authority
     }
 
     /// What its binary imports and exports.

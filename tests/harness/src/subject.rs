@@ -118,13 +118,12 @@ impl Subject {
             destinations: Vec::new(),
             session: SessionId::parse("test").unwrap(),
         };
-        let tool = checked.manifest().tools().iter().find(|tool| tool.name.as_str() == name);
-        let tool = tool.unwrap_or_else(|| panic!("`{name}` is in the manifest"));
+        let tool = checked.authority().tool(&call.tool).unwrap_or_else(|| panic!("`{name}` is in the manifest"));
         let policy: Policy = toml::from_str("[[rule]]\nthen = \"run\"").unwrap();
         let person = PersonId::parse("test").unwrap();
         let decision = policy.decide(&Situation {
             call: &call,
-            tool,
+            effects: &tool.effects(),
             agent: "test",
             channel: "test",
             person: &person,

@@ -110,7 +110,7 @@ impl Run<'_> {
         let circumstances = &self.session.circumstances;
         let decision = self.assistant.policy.decide(&Situation {
             call,
-            tool: &offered.tool,
+            effects: &offered.effects,
             agent: &circumstances.agent,
             channel: &circumstances.channel,
             person: &circumstances.person,
@@ -132,7 +132,7 @@ impl Run<'_> {
     pub(super) fn asked(&self, planned: &Planned) -> Asked {
         let Planned { offered, call, decision, .. } = planned;
         let only_own_store =
-            offered.tool.effects.iter().all(|effect| !effect.reaches_out() || *effect == Effect::ChangesState);
+            offered.effects.iter().all(|effect| !effect.reaches_out() || *effect == Effect::ChangesState);
         let mut asked = Asked {
             id: String::new(),
             component: call.component.to_string(),

@@ -35,6 +35,16 @@ impl Target {
         }
     }
 
+    /// Whether it is one host, written out.
+    fn is_written_host(&self) -> bool {
+        matches!(self, Self::Written(pattern) if pattern.origin().is_some())
+    }
+
+    /// Whether it stands for hosts that nobody named.
+    pub fn is_open(&self) -> bool {
+        matches!(self, Self::Written(pattern) if pattern.origin().is_none())
+    }
+
     /// What is meant, with these settings; `None` when the setting has no value.
     pub fn resolve(&self, settings: &Settings) -> Option<OriginPattern> {
         match self {
@@ -73,6 +83,8 @@ pub struct HttpDeclaration {
     pub methods: Vec<Method>,
     /// Paths it stays below; all when empty.
     pub paths: Vec<String>,
+    /// Whether its `POST` counts as reading.
+    pub reads: bool,
     /// What for, in the author's words.
     pub why: String,
 }
@@ -93,6 +105,10 @@ pub(super) struct HttpTable {
     /// Requests stay at or below these, `/v1/`; all when left out. No `%`, `?`, `#` or `\`. Not with `{setting:KEY}`.
     #[serde(default)]
     paths: Vec<String>,
+    /// Whether its `POST` only asks and changes nothing, as a search does: then it counts as reading, and a review says
+    /// that you say so. Only for one host that is written out.
+    #[serde(default)]
+    reads: bool,
     /// What for, told to the person who grants it; one line of at most 400 bytes.
     why: String,
 }
@@ -106,7 +122,8 @@ impl TryFrom<HttpTable> for HttpDeclaration {
             false => Err(format!("`{name}` is not a method; use {}", known.join(", "))),
         };
         let methods = table.methods.iter().map(method).collect::<Result<Vec<Method>, _>>()?;
-        Ok(Self { host: Target::read(&table.host, table.port)?, methods, paths: table.paths, why: table.why })
+        let HttpTable { host, port, paths, reads, why, .. } = table;
+        Ok(Self { host: Target::read(&host, port)?, methods, paths, reads, why })
     }
 }
 
@@ -121,10 +138,23 @@ impl HttpDeclaration {
                 self.host
             ));
         }
+        if self.reads && (!self.host.is_written_host() || !self.methods.contains(&Method::POST)) {
+            return Err(format!(
+                "`[[http]]` for `{}`: `reads` is for the `POST` of one host that is written out",
+                self.host
+            ));
+        }
         match self.paths.iter().find(|path| !path.starts_with('/') || path.contains(['%', '?', '#', '\\'])) {
             Some(path) => Err(format!("`{path}` is not a path; write `/v1/`")),
             None => self.host.check(urls),
         }
+    }
+}
+
+impl HttpDeclaration {
+    /// Whether a request of this method does more than read.
+    pub fn sends(&self, method: &Method) -> bool {
+        !matches!(*method, Method::GET | Method::HEAD) && !(self.reads && *method == Method::POST)
     }
 }
 
@@ -148,9 +178,11 @@ pub struct Setting {
     pub kind: SettingType,
     /// Its value when the operator sets none; must fit the type.
     pub default: Option<Value>,
-    /// Environment variables that may hold it, first one set wins.
+    /// Environment variables that may hold it, first one set wins; each is read only when the operator granted its name.
+    /// Never one of cara's own (`CARA_`), nor one that holds a secret.
     #[serde(default)]
-    pub env: Vec<String>,
+    #[cfg_attr(test, schemars(with = "Vec<String>"))]
+    pub env: Vec<VariableName>,
 }
 
 /// The `[state]` table: what it keeps between calls. Needed exactly when the code imports `state`.
@@ -282,9 +314,9 @@ pub struct Tool {
     pub name: ToolName,
     /// What it does, as models are told; at most 4 KiB.
     pub description: String,
-    /// What it does beyond answering; with none but reading it runs unasked.
-    #[serde(default)]
-    pub effects: Vec<Effect>,
+    /// All that its calls can do beyond answering: the host refuses what is not in the list. Left out, they are all that
+    /// the component can do. With none but reading it runs unasked.
+    pub(crate) effects: Option<Vec<Effect>>,
     /// Which of its arguments say where data goes: `[{ url = "to" }]`. Each is of type `string` or a list of them; one
     /// that is left out of a call names nowhere.
     #[serde(default)]
@@ -340,6 +372,33 @@ impl Tool {
                 None => Ok(()),
             },
         }
+    }
+
+    /// Whether the manifest lets its calls have an effect.
+    pub(crate) fn may(&self, effect: Effect) -> bool {
+        self.effects.as_ref().is_none_or(|effects| effects.contains(&effect))
+    }
+
+    /// Whether its calls may make requests: they read what a server answers, or send.
+    pub(crate) fn may_request(&self) -> bool {
+        self.may(Effect::ReadsUntrusted) || self.may(Effect::SendsOutside)
+    }
+
+    /// Checks it against the hosts: where they are not named, an argument must say where a call goes.
+    pub(super) fn check_reach(&self, http: &[HttpDeclaration]) -> Result<(), String> {
+        let Some(open) = http.iter().find(|http| http.host.is_open()).filter(|_| self.may_request()) else {
+            return Ok(());
+        };
+        let required = self.input.get("required").and_then(Value::as_array);
+        let required = |name: &str| required.is_some_and(|required| required.iter().any(|required| required == name));
+        let says = |to: &DestinationArgument| matches!(to, DestinationArgument::Url(name) if required(name));
+        if self.destination.iter().any(says) {
+            return Ok(());
+        }
+        Err(format!(
+            "tool `{}` may reach `{}`, and no required argument of it says where\nhint: write `destination = [{{ url = \"ARGUMENT\" }}]`, or `effects` without `reads-untrusted` and `sends-outside` if it makes no requests",
+            self.name, open.host
+        ))
     }
 
     /// Whether the schema lets an argument be nothing but a text, a list of texts, or left out.

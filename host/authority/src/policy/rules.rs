@@ -13,7 +13,7 @@ pub struct Rule {
     pub tool: Option<String>,
     /// The component whose tools are meant.
     pub component: Option<String>,
-    /// An effect that the tool declares.
+    /// An effect that calls of the tool can have.
     pub effect: Option<Effect>,
     /// The agent.
     pub agent: Option<String>,
@@ -53,7 +53,7 @@ impl Rule {
         let (component, tool) = situation.names();
         is(self.tool.as_deref(), tool.as_str())
             && is(self.component.as_deref(), component.as_str())
-            && self.effect.is_none_or(|effect| situation.tool.effects.contains(&effect))
+            && self.effect.is_none_or(|effect| situation.effects.contains(&effect))
             && is(self.agent.as_deref(), situation.agent)
             && is(self.channel.as_deref(), situation.channel)
             && is(self.sender.as_deref(), situation.person.as_str())

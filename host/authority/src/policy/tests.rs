@@ -4,14 +4,9 @@
 use super::*;
 use crate::id::SessionId;
 
-fn tool(effects: &[&str], destination: bool) -> Tool {
-    let effects = effects.iter().map(|effect| format!("{effect:?}")).collect::<Vec<_>>().join(",");
-    let destination = if destination { "destination = [{ url = \"url\" }]" } else { "" };
-    toml::from_str(&format!(
-        "name = \"act\"\ndescription = \"acts\"\neffects = [{effects}]\n{destination}\n\
-         input = {{ type = \"object\", required = [\"url\"], properties = {{ url = {{ type = \"string\" }} }} }}"
-    ))
-    .unwrap()
+/// The effects of a tool.
+fn tool(effects: &[&str]) -> Vec<Effect> {
+    effects.iter().map(|name| serde_json::from_value((*name).into()).unwrap()).collect()
 }
 
 fn call() -> ToolCall {
@@ -25,13 +20,13 @@ fn call() -> ToolCall {
     }
 }
 
-fn decide(rules: &str, tool: &Tool, seen: &str, standing: Option<Standing>) -> Decision {
+fn decide(rules: &str, effects: &[Effect], seen: &str, standing: Option<Standing>) -> Decision {
     let policy: Policy = toml::from_str(rules).unwrap();
     let (call, person) = (call(), PersonId::parse("local").unwrap());
     let seen = Label::parse(seen).unwrap();
     let situation = Situation {
         call: &call,
-        tool,
+        effects,
         agent: "main",
         channel: "console",
         person: &person,
@@ -45,10 +40,10 @@ fn decide(rules: &str, tool: &Tool, seen: &str, standing: Option<Standing>) -> D
 #[test]
 fn reading_runs_and_every_other_effect_is_asked() {
     for reads in [&[][..], &["reads-private"], &["reads-untrusted", "reads-private"]] {
-        assert_eq!(decide("", &tool(reads, false), "owner", None).then(), Then::Run);
+        assert_eq!(decide("", &tool(reads), "owner", None).then(), Then::Run);
     }
     for acts in ["sends-outside", "changes-state", "runs-code", "spends"] {
-        let decision = decide("", &tool(&["reads-private", acts], false), "owner", None);
+        let decision = decide("", &tool(&["reads-private", acts]), "owner", None);
         assert_eq!(decision.then(), Then::Ask);
         assert!(decision.may_be_answered_by_rule() && decision.lines()[0].why.contains(acts));
     }
@@ -56,7 +51,7 @@ fn reading_runs_and_every_other_effect_is_asked() {
 
 #[test]
 fn any_denial_wins_and_then_the_most_specific_rule() {
-    let acts = tool(&["changes-state"], false);
+    let acts = tool(&["changes-state"]);
     let rules = "[[rule]]\ntool = \"act\"\nthen = \"run\"\n[[rule]]\neffect = \"changes-state\"\nthen = \"ask\"\n";
     assert_eq!(decide(rules, &acts, "owner", None).lines()[0].name, "policy.rule 1");
     let by_sender = format!("{rules}[[rule]]\nsender = \"local\"\nthen = \"ask\"\n");
@@ -75,18 +70,18 @@ fn no_rule_lets_an_effect_run_once_untrusted_content_was_seen() {
     let run = "[[rule]]\nsender = \"local\"\ntool = \"act\"\nthen = \"run\"\n";
     for acts in ["sends-outside", "changes-state", "runs-code", "spends"] {
         for seen in ["owner+web", "file", "other-person"] {
-            let decision = decide(run, &tool(&[acts], false), seen, None);
+            let decision = decide(run, &tool(&[acts]), seen, None);
             assert_eq!(decision.then(), Then::Ask, "{acts} {seen}");
             assert!(!decision.may_be_answered_by_rule());
             assert_eq!(decision.lines()[0].name, "label.untrusted");
         }
-        assert_eq!(decide(run, &tool(&[acts], false), "owner+tool", None).then(), Then::Run);
+        assert_eq!(decide(run, &tool(&[acts]), "owner+tool", None).then(), Then::Run);
     }
 }
 
 #[test]
 fn private_content_goes_only_where_somebody_named_it() {
-    let fetch = tool(&["reads-untrusted"], true);
+    let fetch = tool(&["reads-untrusted"]);
     for (standing, then) in [
         (Standing::Named, Then::Run),
         (Standing::Written, Then::Run),
@@ -95,14 +90,14 @@ fn private_content_goes_only_where_somebody_named_it() {
     ] {
         assert_eq!(decide("", &fetch, "owner+private", Some(standing)).then(), then, "{standing:?}");
     }
-    let send = tool(&["sends-outside"], false);
+    let send = tool(&["sends-outside"]);
     let run = "[[rule]]\ntool = \"act\"\nthen = \"run\"\n";
     assert_eq!(decide(run, &send, "owner+private", None).then(), Then::Ask);
 }
 
 #[test]
 fn after_untrusted_content_only_addresses_that_were_read_or_given_are_fetched() {
-    let fetch = tool(&["reads-untrusted"], true);
+    let fetch = tool(&["reads-untrusted"]);
     for (standing, then) in [
         (Standing::Named, Then::Run),
         (Standing::Written, Then::Run),
@@ -115,7 +110,7 @@ fn after_untrusted_content_only_addresses_that_were_read_or_given_are_fetched() 
     let (call, person) = (call(), PersonId::parse("local").unwrap());
     let situation = Situation {
         call: &call,
-        tool: &fetch,
+        effects: &fetch,
         agent: "main",
         channel: "console",
         person: &person,

@@ -13,13 +13,14 @@ use std::process::ExitCode;
 pub(crate) async fn grant(cara: &Cara, grant: Grant) -> Result<ExitCode> {
     let id = &grant.component;
     let checked = cara.checked(id)?;
-    let wishes = checked.manifest().wishes(&choose::settings(&cara.config, &checked, &[])?);
+    let wishes = checked.manifest().wishes(&choose::asking(cara, &checked, &[])?);
     let capabilities = capabilities(&grant.capability)?;
     if let Some(other) = capabilities.iter().find(|capability| !wishes.contains(capability)) {
         let asked: Vec<String> = wishes.iter().map(|wish| format!("`{wish}`")).collect();
         let asked = if asked.is_empty() { "nothing".to_owned() } else { asked.join(", ") };
         bail!("component `{id}` does not ask for `{other}`, so it could not use it\nhint: it asks for {asked}");
     }
+    choose::refuse_secrets(cara, &checked, &capabilities)?;
     let new = match grant.lasts {
         Some(lasts) => {
             let until = cara.services.clock.now_ms() + u64::try_from(lasts.0.as_millis())?;
@@ -63,7 +64,7 @@ fn capabilities(texts: &[String]) -> Result<Vec<Capability>> {
     let mut found = Vec::new();
     while let Some(word) = words.next() {
         let text = match (word, words.peek()) {
-            ("http" | "secret", Some(next)) => {
+            ("http" | "secret" | "environment", Some(next)) => {
                 let text = format!("{word} {next}");
                 words.next();
                 text

@@ -16,7 +16,7 @@ use cara_assistant::standing::standing;
 use cara_authority::manifest::{Effect, Tool};
 use cara_authority::policy::{FOLLOWED, Line, Rule};
 use cara_authority::{
-    Decision, Grants, Label, PersonId, Policy, SessionId, Situation, Standing, Then, ToolCall, ToolName,
+    Decision, Grants, Label, PersonId, Policy, SessionId, Situation, Standing, Then, ToolAuthority, ToolCall, ToolName,
 };
 use cara_kernel::Checked;
 use cara_services::ledger::records::StoredRule;
@@ -55,6 +55,8 @@ async fn explain_call(cara: &Cara, asked: &PolicyExplain) -> Result<()> {
     let checked = offering(cara, &asked.tool)?;
     check_names(cara, asked)?;
     let (tool, call) = call(cara, &checked, asked).await?;
+    let authority = checked.authority().tool(&tool.name);
+    let effects = authority.map(ToolAuthority::effects).unwrap_or_default();
     let has_destination = !tool.destination.is_empty();
     let of = |to: &String| standing(to, &[], &cara.config.policy);
     let standing = match asked.destination_standing {
@@ -68,7 +70,7 @@ async fn explain_call(cara: &Cara, asked: &PolicyExplain) -> Result<()> {
     let person = asked.sender.clone().map_or_else(|| PersonId::parse(PERSON), Ok)?;
     let decision = cara.config.policy.decide(&Situation {
         call: &call,
-        tool: &tool,
+        effects: &effects,
         agent: &asked.agent,
         channel: &asked.channel,
         person: &person,
@@ -137,7 +139,7 @@ async fn call(cara: &Cara, checked: &Arc<Checked>, asked: &PolicyExplain) -> Res
         };
         return Ok((tool, call));
     };
-    let settings = choose::settings(&cara.config, checked, &[])?;
+    let settings = choose::asking(cara, checked, &[])?;
     let grants = Grants::meet(manifest, checked.interfaces(), &[], settings, &Default::default());
     let mut toolbox = Toolbox::default();
     toolbox.add(&cara.component(id).await?, &Arc::new(grants))?;

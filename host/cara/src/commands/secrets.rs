@@ -62,8 +62,7 @@ async fn set(cara: &Cara, text: &str) -> Result<()> {
     });
     let kind = stored.await??;
     show::note(&format!("stored `{id}` in the {kind}"));
-    let settings = choose::settings(&cara.config, &checked, &[])?;
-    choose::grant(cara, &checked, &settings, "its key was stored").await
+    choose::grant(cara, &checked, &choose::asking(cara, &checked, &[])?, "its key was stored").await
 }
 
 #[derive(Serialize)]

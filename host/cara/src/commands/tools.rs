@@ -7,9 +7,8 @@ use crate::boot::Cara;
 use crate::cli::Tools;
 use crate::{choose, layout, show};
 use anyhow::{Result, bail};
-use cara_authority::manifest::Tool;
 use cara_authority::{
-    Capability, ComponentId, Label, PersonId, SessionId, Situation, Source, Standing, Then, ToolCall,
+    Capability, ComponentId, Label, PersonId, SessionId, Situation, Source, Standing, Then, ToolAuthority, ToolCall,
 };
 use cara_kernel::Checked;
 use cara_services::vault::SecretId;
@@ -60,8 +59,7 @@ struct Powers {
 
 impl Powers {
     async fn of(cara: &Cara, checked: &Checked) -> Result<Self> {
-        let settings = choose::settings(&cara.config, checked, &[])?;
-        let asked = checked.manifest().wishes(&settings);
+        let asked = checked.manifest().wishes(&choose::asking(cara, checked, &[])?);
         Ok(Self { asked, granted: cara.ledger.granted(checked.manifest().id()).await? })
     }
 
@@ -105,15 +103,15 @@ async fn list(cara: &Cara, json: bool) -> Result<()> {
     for checked in cara.installed()?.usable.values().filter(|checked| !checked.manifest().tools().is_empty()) {
         let powers = Powers::of(cara, checked).await?;
         let id = checked.manifest().id();
-        for tool in checked.manifest().tools() {
+        for tool in checked.authority().tools() {
             rows.push(Row {
                 tool: tool.name.to_string(),
                 component: id.to_string(),
-                effects: tool.effects.iter().map(|effect| effect.name()).collect(),
+                effects: tool.raised.keys().map(|effect| effect.name()).collect(),
                 on: powers.are_on(),
                 why: powers.why(id),
                 then: usually(cara, checked, tool)?,
-                description: tool.description.clone(),
+                description: tool.description().to_owned(),
             });
         }
     }
@@ -130,7 +128,7 @@ async fn list(cara: &Cara, json: bool) -> Result<()> {
 }
 
 /// What the policy says of a call while only the owner has spoken, and wrote the destination.
-fn usually(cara: &Cara, checked: &Checked, tool: &Tool) -> Result<Then> {
+fn usually(cara: &Cara, checked: &Checked, tool: &ToolAuthority) -> Result<Then> {
     let call = ToolCall {
         component: checked.manifest().id().clone(),
         digest: *checked.package().digest().as_bytes(),
@@ -142,7 +140,7 @@ fn usually(cara: &Cara, checked: &Checked, tool: &Tool) -> Result<Then> {
     let person = PersonId::parse(PERSON)?;
     let decision = cara.config.policy.decide(&Situation {
         call: &call,
-        tool,
+        effects: &tool.effects(),
         agent: AGENT,
         channel: CONSOLE,
         person: &person,
@@ -163,8 +161,7 @@ async fn enable(cara: &Cara, checked: &Checked) -> Result<()> {
     if before.asked.iter().all(|wish| before.granted.contains(wish)) {
         show::note(&format!("`{id}` was on already"));
     }
-    let settings = choose::settings(&cara.config, checked, &[])?;
-    choose::grant(cara, checked, &settings, "cara tools enable").await?;
+    choose::grant(cara, checked, &choose::asking(cara, checked, &[])?, "cara tools enable").await?;
     say_missing_secrets(cara, checked).await
 }
 

@@ -7,6 +7,7 @@ use crate::bindings::cara::plugin::{
 use crate::bindings::types::Refusal as Wit;
 use crate::call::CallState;
 use crate::services::Powers;
+use cara_authority::manifest::Effect;
 use cara_authority::{Power, Powered, Refusal};
 use std::future::Future;
 use std::sync::Arc;
@@ -36,7 +37,17 @@ impl CallState {
         power: Power,
         service: impl FnOnce(Powered, Arc<dyn Powers>) -> F,
     ) -> Answer<T> {
-        let done = match self.call.grants.power(power) {
+        self.powered_to(power.effects().first().copied(), power, service).await
+    }
+
+    /// The same for a use of another effect than most.
+    async fn powered_to<T, F: Future<Output = Result<T, Refusal>>>(
+        &mut self,
+        effect: Option<Effect>,
+        power: Power,
+        service: impl FnOnce(Powered, Arc<dyn Powers>) -> F,
+    ) -> Answer<T> {
+        let done = match self.call.grants.power(power, effect) {
             Ok(powered) => service(powered, self.call.services.powers.clone()).await,
             Err(refusal) => Err(refusal),
         };
@@ -74,7 +85,8 @@ impl configuration::Host for CallState {
 
 impl memory::Host for CallState {
     async fn write(&mut self, key: String, value: String) -> Answer<()> {
-        self.powered(Power::Memory, async |by, powers| powers.remember(by, key, value).await).await
+        let changes = Some(Effect::ChangesState);
+        self.powered_to(changes, Power::Memory, async |by, powers| powers.remember(by, key, value).await).await
     }
 
     async fn read(&mut self, key: String) -> Answer<Option<memory::Entry>> {
@@ -82,7 +94,8 @@ impl memory::Host for CallState {
     }
 
     async fn delete(&mut self, key: String) -> Answer<bool> {
-        self.powered(Power::Memory, async |by, powers| powers.forget(by, key).await).await
+        let changes = Some(Effect::ChangesState);
+        self.powered_to(changes, Power::Memory, async |by, powers| powers.forget(by, key).await).await
     }
 
     async fn keys(&mut self, prefix: String) -> Answer<Vec<String>> {

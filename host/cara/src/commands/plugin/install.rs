@@ -143,7 +143,9 @@ pub(super) fn current(cara: &Cara, id: &ComponentId) -> Result<Option<Candidate>
 }
 
 fn wishes(cara: &Cara, checked: &Checked) -> Result<Vec<Capability>> {
-    Ok(checked.manifest().wishes(&choose::settings(&cara.config, checked, &[])?))
+    let wishes = checked.manifest().wishes(&choose::asking(cara, checked, &[])?);
+    choose::refuse_secrets(cara, checked, &wishes)?;
+    Ok(wishes)
 }
 
 /// What the person grants; nothing when they do not agree at all.

@@ -10,6 +10,7 @@ use crate::boot::Cara;
 use crate::cli::Plugin;
 use crate::{choose, layout, show};
 use anyhow::Result;
+use cara_authority::authority::{Fact, Weight};
 use cara_authority::{ComponentId, Grants};
 use cara_kernel::Checked;
 use cara_packages::lock::{Entry, Pinned};
@@ -139,17 +140,23 @@ struct Inspection {
     imports: Vec<String>,
     exports: Vec<String>,
     asks: Vec<String>,
+    /// What it can do, computed from binary and manifest.
+    can: Vec<String>,
     limits: Vec<(&'static str, String)>,
     manifest: String,
 }
 
 async fn inspect(cara: &Cara, id: &ComponentId, json: bool) -> Result<()> {
     let checked = &*cara.checked(id)?;
-    let settings = choose::settings(&cara.config, checked, &[])?;
+    let settings = choose::asking(cara, checked, &[])?;
     let (manifest, package, interfaces) = (checked.manifest(), checked.package(), checked.interfaces());
     let order = cara.config.component.get(id).map(|config| config.limits.clone()).unwrap_or_default();
     let asks = manifest.wishes(&settings).iter().map(ToString::to_string).collect();
     let grants = Grants::meet(manifest, interfaces, &[], settings, &order);
+    // What a model reads stands below, in the manifest.
+    let can = |(fact, _): &(&Fact, &str)| {
+        fact.weight == Weight::Power && !(fact.text.contains("` tells the model: ") || fact.text.contains("` takes "))
+    };
     let inspection = Inspection {
         row: row(cara, checked).await?,
         key: package.signer().to_string(),
@@ -157,6 +164,7 @@ async fn inspect(cara: &Cara, id: &ComponentId, json: bool) -> Result<()> {
         imports: interfaces.imports().map(str::to_owned).collect(),
         exports: interfaces.exports().map(str::to_owned).collect(),
         asks,
+        can: checked.authority().facts().filter(can).map(|(fact, _)| fact.to_string()).collect(),
         limits: grants.limits().shown(),
         manifest: package.manifest().to_owned(),
     };
@@ -190,6 +198,7 @@ fn print(inspection: &Inspection) {
     field("key", &inspection.key);
     several("imports", &inspection.imports);
     several("exports", &inspection.exports);
+    several("can", &inspection.can);
     several("asks", &inspection.asks);
     several("granted", &row.granted);
     let limits: Vec<String> = inspection.limits.iter().map(|(name, value)| format!("{name} {value}")).collect();
