@@ -130,7 +130,12 @@ impl Grants {
                 let audience = declared.audience.iter().filter_map(|host| host.resolve(&grants.settings)).collect();
                 if granted.contains(&Capability::Secret(declared.name.clone())) {
                     let (component, name) = (grants.component.clone(), declared.name.clone());
-                    grants.secrets.push(SecretGrant { component, name, audience, places: declared.places.iter().map(crate::manifest::Spot::place).collect() });
+                    grants.secrets.push(SecretGrant {
+                        component,
+                        name,
+                        audience,
+                        places: declared.places.iter().map(crate::manifest::Spot::place).collect(),
+                    });
                 } else {
                     grants.withheld.push(declared.name.clone());
                 }

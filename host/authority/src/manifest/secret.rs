@@ -106,7 +106,8 @@ pub enum Spot {
 
 impl fmt::Display for Spot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let limited = |path: &Option<PathTemplate>| path.as_ref().map(|path| format!(" of `{path}`")).unwrap_or_default();
+        let limited =
+            |path: &Option<PathTemplate>| path.as_ref().map(|path| format!(" of `{path}`")).unwrap_or_default();
         match self {
             Self::Header { name, before, after } => write!(f, "header `{name}: {before}{{}}{after}`"),
             Self::Basic { name, user } => write!(f, "header `{name}`, as the password of user `{user}`"),
@@ -427,8 +428,11 @@ mod tests {
             (r#"place = [{ frame-json = "/d/token" }]"#, "opens no WebSocket"),
             (r#"place = [{ body = "x" }]"#, "unknown field `body`"),
             ("place = []", "neither `place` nor `key`"),
-            (r#"place = [{ header = "x" }]
-key = { algorithm = "hmac-sha256" }"#, "`place` and `key`"),
+            (
+                r#"place = [{ header = "x" }]
+key = { algorithm = "hmac-sha256" }"#,
+                "`place` and `key`",
+            ),
             (r#"key = { algorithm = "md5" }"#, "md5"),
             (r#"key = { algorithm = "rs256", chain = "aws-v4" }"#, "goes with `hmac-sha256`"),
         ] {
