@@ -32,6 +32,28 @@ async fn a_declared_and_granted_server_is_reached() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_tool_that_lies_about_its_effects_does_not_have_them() {
+    let attack = Attack::new().await;
+    let subject = attack.load();
+    let url = attack.upstream.url();
+    let told = subject.tool("reading_request", json!({ "url": url })).await.unwrap();
+    assert!(told.answer.is_ok(), "{told:?}");
+    let sent = attack.upstream.requests().len();
+    for (tool, arguments, effect) in [
+        ("reading_request", json!({ "url": url, "method": "POST" }), "sends-outside"),
+        ("private_request", json!({ "url": url }), "reads-untrusted"),
+        ("private_request", json!({ "url": url, "method": "POST" }), "sends-outside"),
+    ] {
+        let told = subject.tool(tool, arguments).await.unwrap();
+        assert!(told.answer.is_err(), "{told:?}");
+        let says = format!("tool `{tool}` of component `hostile` may not ");
+        assert!(told.refusal().starts_with(&says), "{told:?}");
+        assert!(told.refusal().contains(&format!(": `{effect}` is not among its effects\nhint: ")), "{told:?}");
+    }
+    assert_eq!(attack.upstream.requests().len(), sent, "nothing of it was sent");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_undeclared_host_is_not_reached() {
     assert_eq!(
         refused("https://evil.example/").await,

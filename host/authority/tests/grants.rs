@@ -249,7 +249,7 @@ fn a_call_cannot_do_what_its_tool_says_it_does_not() {
     let grants = Grants::meet(&manifest, &interfaces, &granted, settings, &LimitsTable::default());
     let authority = Authority::of(&manifest, &interfaces);
     let can = |tool: &str| {
-        let grants = grants.for_tool(authority.tool(&tool.parse().unwrap()).unwrap());
+        let grants = grants.for_tool(&tool.parse().unwrap(), &authority);
         let to = |method: &str, url: &str| go(&grants, method, url).is_ok();
         let uses = |power, effect| grants.power(power, Some(effect)).is_ok();
         [
@@ -262,10 +262,11 @@ fn a_call_cannot_do_what_its_tool_says_it_does_not() {
         ]
     };
     assert_eq!(can("all"), [true; 6]);
+    assert_eq!(can("none_such"), [false; 6]);
     assert_eq!(can("read"), [true, false, true, false, false, false]);
     assert_eq!(can("recall"), [false, false, false, true, false, false]);
     assert_eq!(can("post"), [true, true, true, false, false, true]);
-    let read = grants.for_tool(authority.tool(&"read".parse().unwrap()).unwrap());
+    let read = grants.for_tool(&"read".parse().unwrap(), &authority);
     assert_eq!(
         go(&read, "POST", "https://api.acme.example/").unwrap_err().to_string(),
         "tool `read` of component `acts` may not `POST` `https://api.acme.example`: `sends-outside` is not among its effects\n\

@@ -80,7 +80,8 @@ impl Kit {
     }
 
     async fn tool(&self, powers: &str, grants: &Arc<Grants>, tool: &Tool, tried: &mut Vec<Tried>) -> Result<()> {
-        let unknown = Tool { name: ToolName::parse("no_such_tool")?, ..tool.clone() };
+        let mut unknown = tool.clone();
+        unknown.name = ToolName::parse("no_such_tool")?;
         for (what, tool, arguments) in [
             ("as its schema wants it", tool, sample(&tool.input)),
             ("without arguments", tool, json!({})),

@@ -21,6 +21,8 @@ mod kill;
 mod approvals;
 #[path = "commands/audit.rs"]
 mod audit;
+#[path = "commands/authority.rs"]
+mod authority;
 #[path = "commands/docs.rs"]
 mod docs;
 #[path = "commands/explain.rs"]

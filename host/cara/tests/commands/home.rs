@@ -41,6 +41,7 @@ static COMPILED: LazyLock<TempDir> = LazyLock::new(|| {
 /// A home folder of its own.
 pub(crate) struct Home {
     folder: TempDir,
+    variables: Vec<(String, String)>,
 }
 
 impl Home {
@@ -63,7 +64,7 @@ impl Home {
     }
 
     fn bare() -> Self {
-        let home = Self { folder: tempfile::tempdir().unwrap() };
+        let home = Self { folder: tempfile::tempdir().unwrap(), variables: Vec::new() };
         home.configure("");
         home
     }
@@ -78,9 +79,15 @@ impl Home {
         fs::write(self.path("config.toml"), format!("[vault]\nstore = \"file\"\n{toml}\n")).unwrap();
     }
 
+    /// Sets an environment variable for what is run from now on.
+    pub(crate) fn set(&mut self, name: &str, value: &str) {
+        self.variables.push((name.to_owned(), value.to_owned()));
+    }
+
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_cara"));
         command.args(arguments).env_clear().env("CARA_HOME", self.folder.path()).env("TZ", "UTC");
+        command.envs(self.variables.iter().map(|(name, value)| (name, value)));
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command
     }

@@ -62,3 +62,9 @@ fn written(mut value: usize) -> Vec<u8> {
         }
     }
 }
+
+/// A built-in component's code under a manifest of its own.
+pub(crate) fn with_manifest(id: &str, manifest: &str) -> Vec<u8> {
+    let embedded = cara_bundle::components().iter().find(|embedded| embedded.id == id).unwrap();
+    joined(&parted(embedded.wasm).0, manifest)
+}

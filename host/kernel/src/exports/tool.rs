@@ -46,10 +46,8 @@ impl Component {
         if call.component != *self.id() || call.digest != *self.checked().package().digest().as_bytes() {
             return Err(Fault::new(self.id(), Cause::Start("the call was approved for other code".into())));
         }
-        let missing = || Fault::new(self.id(), Cause::Start(format!("it has no tool `{}`", call.tool)));
-        let tool = self.checked().authority().tool(&call.tool).ok_or_else(missing)?;
         // Whoever calls: the call can do what the tool says, and nothing else that the component was granted.
-        let grants = &Arc::new(grants.for_tool(tool));
+        let grants = &Arc::new(grants.for_tool(&call.tool, self.checked().authority()));
         let (name, arguments) = (call.tool.as_str(), call.arguments.as_str());
         let returned = self.call(grants, services, None, Call { name, arguments, context }).await?;
         if let Ok(content) = &returned.answer {

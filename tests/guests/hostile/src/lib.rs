@@ -40,7 +40,7 @@ impl Tool for Hostile {
             "return_amplified" => flood::return_amplified(&read(&arguments)?),
             "open_handles" => flood::open_handles(&read(&arguments)?),
             "fail" => flood::fail(read(&arguments)?),
-            "request" => network::request(read(&arguments)?),
+            "request" | "reading_request" | "private_request" => network::request(read(&arguments)?),
             "hoard_requests" => network::hoard_requests(&read(&arguments)?),
             "drip_request" => network::drip_request(&read(&arguments)?),
             "spend_and_search" => secrets::spend_and_search(read(&arguments)?),
