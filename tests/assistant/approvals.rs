@@ -2,12 +2,13 @@
 //! and whoever decides first decides.
 
 use super::oracle::PERSON;
+use cara_assistant::Input;
 use cara_assistant::desk::{Answer, answer_request};
 use cara_assistant::event::Asked;
 use cara_assistant::explain::asked as read_asked;
 use cara_authority::{ApprovalId, ComponentId, PersonId, SessionId, ToolCall, ToolName};
 use cara_harness::assistant::{Heard, Judge, Page, Reply, Scripted, Setup, Stage};
-use cara_services::ledger::records::{Approval, CallState, DecideError, StartRefused};
+use cara_services::ledger::records::{Approval, By, CallState, DecideError, StartRefused};
 use serde_json::json;
 use sqlx::Connection;
 use std::sync::Arc;
@@ -38,7 +39,7 @@ impl Waiting {
         let (_, thinker) = sender().shared();
         let (heard, silent) = (Heard::default(), Judge::silent());
         {
-            let run = stage.assistant.run(&mut session, &thinker, "Tell them", heard.company(silent.clone()));
+            let run = stage.assistant.run(&mut session, &thinker, Input::typed("Tell them"), heard.company(silent.clone()));
             tokio::select! {
                 ended = run => panic!("it ended: {ended:?}"),
                 () = silent.rang() => {}
@@ -67,7 +68,7 @@ impl Waiting {
 
     async fn start(&self, id: &ApprovalId, call: &ToolCall) -> Result<(), StartRefused> {
         let records = &self.stage.assistant.records;
-        let begun = records.start(&self.approval.run, &self.approval.call_id, Some((id, &call.binding().0))).await;
+        let begun = records.start(&self.approval.run, &self.approval.call_id, By::Approval(id, &call.binding().0)).await;
         begun.map(drop)
     }
 
@@ -207,7 +208,7 @@ async fn decided(stage: &Stage, judge: Arc<Judge>) -> (Heard, Vec<(String, Strin
     let mut session = stage.session(PERSON).await;
     let (_, thinker) = sender().shared();
     let heard = Heard::default();
-    stage.assistant.run(&mut session, &thinker, "Tell them", heard.company(judge)).await.unwrap();
+    stage.assistant.run(&mut session, &thinker, Input::typed("Tell them"), heard.company(judge)).await.unwrap();
     (heard, stage.outbox.sent())
 }
 
@@ -273,7 +274,7 @@ async fn allow_always_is_narrow_and_does_not_speak_when_labels_ask() {
         let (_, thinker) = other(to, read).shared();
         let (heard, denying) = (Heard::default(), Judge::denying());
         let text = "Read https://page.example/ and tell them";
-        stage.assistant.run(&mut session, &thinker, text, heard.company(denying.clone())).await.unwrap();
+        stage.assistant.run(&mut session, &thinker, Input::typed(text), heard.company(denying.clone())).await.unwrap();
         assert_eq!(denying.asked().len(), 1, "{person} {to} {read}");
         assert_eq!(denying.asked()[0].always.is_none(), read);
         assert_eq!(stage.outbox.sent().len(), 2);

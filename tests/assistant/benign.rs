@@ -3,6 +3,7 @@
 
 use super::oracle::PERSON;
 use super::tasks::{Task, all};
+use cara_assistant::Input;
 use cara_assistant::Session;
 use cara_authority::{Label, PersonId, Source};
 use cara_harness::assistant::{ENGINE, Heard, Judge, Page, Reply, Scripted, Stage, shown_to_model};
@@ -94,7 +95,7 @@ async fn finish(task: &Task) -> Result<usize, String> {
         }
         let (_, thinker) = sensible(turn.calls.clone()).shared();
         let (heard, judge) = (Heard::default(), Judge::allowing());
-        let ended = stage.assistant.run(&mut session, &thinker, turn.says, heard.company(judge.clone())).await;
+        let ended = stage.assistant.run(&mut session, &thinker, Input::typed(turn.says), heard.company(judge.clone())).await;
         let ending = ended.map_err(|failure| failure.to_string())?;
         let asked = judge.asked();
         prompts += asked.len();

@@ -1,6 +1,7 @@
 //! What may be spent is not passed, however many runs spend it at once.
 
 use super::oracle::PERSON;
+use cara_assistant::Input;
 use cara_assistant::TurnEvent;
 use cara_authority::budget::{Amount, Budgets};
 use cara_harness::assistant::{Heard, Judge, Reply, Scripted, Setup, Stage};
@@ -22,7 +23,7 @@ async fn together(reply: Reply) -> (u64, usize) {
             let (_, thinker) = Scripted::new(move |_, _| reply.clone()).shared();
             start.wait().await;
             let company = Heard::default().company(Judge::denying());
-            stage.assistant.run(&mut session, &thinker, "Hello", company).await
+            stage.assistant.run(&mut session, &thinker, Input::typed("Hello"), company).await
         })
     });
     let mut answered = 0;
@@ -67,7 +68,7 @@ async fn an_answer_that_was_stopped_is_counted_as_far_as_it_came() {
             cancel.cancel();
         }
     });
-    let ended = stage.assistant.run(&mut session, &thinker, "Hello", company).await;
+    let ended = stage.assistant.run(&mut session, &thinker, Input::typed("Hello"), company).await;
     assert_eq!(ended.unwrap_err().kind, "cancelled");
     let used = stage.assistant.records.usage(0, UsageBy::Day).await.unwrap();
     assert_eq!(used.iter().map(|total| (total.input, total.output)).collect::<Vec<_>>(), [(700, 30)]);

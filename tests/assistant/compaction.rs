@@ -2,6 +2,7 @@
 //! and forgets neither facts nor labels.
 
 use super::oracle::PERSON;
+use cara_assistant::Input;
 use cara_assistant::RunLimits;
 use cara_authority::Source;
 use cara_authority::budget::{Amount, Budgets};
@@ -98,7 +99,7 @@ async fn five_hundred_turns_fit_into_eight_thousand_tokens_and_keep_ten_facts_an
             session = stage.reopened(&session.id().clone(), PERSON).await;
         }
         let (text, heard) = (if turn + 1 == TURNS { "Which facts?".into() } else { says(turn) }, Heard::default());
-        let ended = stage.assistant.run(&mut session, &thinker, &text, heard.company(Judge::denying())).await;
+        let ended = stage.assistant.run(&mut session, &thinker, Input::typed(&text), heard.company(Judge::denying())).await;
         ended.unwrap_or_else(|failure| panic!("turn {turn}: {failure}"));
         shown = heard.shown();
     }

@@ -2,6 +2,7 @@
 //! and what may have.
 
 use super::hijacked::{Hijacked, OWNER, PRIVATE};
+use cara_assistant::Input;
 use cara_assistant::Session;
 use cara_assistant::desk::Answer;
 use cara_assistant::event::Asked;
@@ -266,7 +267,7 @@ async fn take(
     match step {
         Step::Say(text, begin) => {
             hijacked.begin(begin);
-            if let Err(failure) = assistant.run(session, thinker, text, heard.company(judge.clone())).await {
+            if let Err(failure) = assistant.run(session, thinker, Input::typed(text), heard.company(judge.clone())).await {
                 failures.push(failure.to_string());
             }
         }
@@ -286,7 +287,7 @@ async fn take(
             hijacked.begin(begin);
             let silent = Judge::silent();
             {
-                let run = assistant.run(session, thinker, text, heard.company(silent.clone()));
+                let run = assistant.run(session, thinker, Input::typed(text), heard.company(silent.clone()));
                 tokio::select! {
                     _ = run => failures.push("the run ended before anybody was asked".into()),
                     () = silent.rang() => {}

@@ -2,6 +2,7 @@
 //! and mistakes of a model can be corrected.
 
 use super::oracle::PERSON;
+use cara_assistant::Input;
 use cara_assistant::RunLimits;
 use cara_assistant::event::{Ending, Failure};
 use cara_harness::assistant::{Heard, Judge, Page, Reply, SYSTEM, Scripted, Setup, Stage, shown_to_model};
@@ -15,7 +16,7 @@ async fn answer(stage: &Stage, model: Scripted, text: &str) -> (Arc<Scripted>, H
     let mut session = stage.session(PERSON).await;
     let (scripted, thinker) = model.shared();
     let heard = Heard::default();
-    let run = stage.assistant.run(&mut session, &thinker, text, heard.company(Judge::denying()));
+    let run = stage.assistant.run(&mut session, &thinker, Input::typed(text), heard.company(Judge::denying()));
     let ended = tokio::time::timeout(Duration::from_secs(60), run).await.expect("the run ends");
     (scripted, heard, ended)
 }
@@ -75,7 +76,7 @@ async fn a_run_that_is_stopped_ends_its_model_and_its_tool_at_once() {
         let (scripted, thinker) = model.shared();
         let company = Heard::default().company(Judge::denying());
         let cancel = company.cancel.clone();
-        let run = stage.assistant.run(&mut session, &thinker, "Read https://slow.example/", company);
+        let run = stage.assistant.run(&mut session, &thinker, Input::typed("Read https://slow.example/"), company);
         let stop = async {
             begins.await.unwrap();
             if with_tool {
@@ -91,7 +92,7 @@ async fn a_run_that_is_stopped_ends_its_model_and_its_tool_at_once() {
         // The conversation can go on: every call has its result.
         let (_, thinker) = Scripted::new(|_, _| Reply::says("fine")).shared();
         let company = Heard::default().company(Judge::denying());
-        stage.assistant.run(&mut session, &thinker, "Never mind", company).await.unwrap();
+        stage.assistant.run(&mut session, &thinker, Input::typed("Never mind"), company).await.unwrap();
     }
 }
 

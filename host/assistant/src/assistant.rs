@@ -2,15 +2,16 @@
 
 use crate::desk::{Approver, Desk};
 use crate::event::{Ending, Failure, TurnEvent};
+use crate::input::Input;
 use crate::lookout::Lookout;
 use crate::outbound::Outbound;
-use crate::part::{Body, Part, Role};
+use crate::part::Role;
 use crate::run::{Classifier, Run};
 use crate::session::{Session, lost, stored};
 use crate::thinker::Thinker;
 use crate::toolbox::Tools;
 use cara_authority::budget::Budgets;
-use cara_authority::{Label, Policy, Source};
+use cara_authority::Policy;
 use cara_kernel::CallServices;
 use cara_services::ledger::records::Records;
 use serde_json::Value;
@@ -82,17 +83,21 @@ pub struct Company {
 }
 
 impl Assistant {
-    /// Answers what the person says.
+    /// Answers what the person hands in.
     pub async fn run(
         &self,
         session: &mut Session,
         thinker: &Arc<dyn Thinker>,
-        text: &str,
+        input: Input,
         company: Company,
     ) -> Result<Ending, Failure> {
-        let mut parts = std::mem::take(&mut session.attached);
-        let (label, found) = self.lookout.label_of(text, Label::of(Source::Owner));
-        parts.push(Part { label, body: Body::Text { text: text.to_owned() } });
+        let (mut parts, mut found) = (std::mem::take(&mut session.attached), Vec::new());
+        for mut part in input.into_parts() {
+            let (label, rules) = self.lookout.label_of(part.readable(), part.label);
+            part.label = label;
+            found.extend(rules);
+            parts.push(part);
+        }
         let message = stored(Role::User, &parts);
         let id = self.records.begin_run(session.id(), &self.process, &message).await.map_err(lost)?;
         session.push(Role::User, parts);

@@ -30,8 +30,9 @@ pub enum Answer {
 /// Where a person can be asked at once. Its future may be dropped at any time: somebody else answered.
 #[async_trait::async_trait]
 pub trait Approver: Send + Sync {
-    /// Shows the request and waits for an answer; for ever, when nobody is there.
-    async fn ask(&self, asked: &Asked) -> Answer;
+    /// Shows the requests, which stand together, and waits for an answer to each, in their order; for ever, when nobody
+    /// is there. What it shows is what it is given here and nothing else, so that no answer meets another request.
+    async fn ask(&self, asked: &[Asked]) -> Vec<Answer>;
 }
 
 /// Nobody is at hand: answers come through the ledger or not at all.
@@ -40,7 +41,7 @@ pub struct Nobody;
 
 #[async_trait::async_trait]
 impl Approver for Nobody {
-    async fn ask(&self, _: &Asked) -> Answer {
+    async fn ask(&self, _: &[Asked]) -> Vec<Answer> {
         std::future::pending().await
     }
 }
@@ -74,8 +75,30 @@ pub struct Question<'a> {
     pub call: &'a str,
     /// Whose session it is.
     pub person: &'a PersonId,
+    /// The request that was made for it before a restart.
+    pub earlier: Option<ApprovalId>,
     /// What is shown; its id is filled in.
     pub asked: Asked,
+}
+
+/// A question that was written down.
+#[derive(Clone)]
+struct Request {
+    id: ApprovalId,
+    person: PersonId,
+    asked: Asked,
+    settled: Option<Settled>,
+}
+
+impl Request {
+    /// What listeners are told once it is settled.
+    fn decided(&self) -> Option<TurnEvent> {
+        let (allowed, by) = match self.settled.as_ref()? {
+            Settled::Allowed { by } => (true, by.clone()),
+            Settled::Denied { by, .. } => (false, by.clone()),
+        };
+        Some(TurnEvent::ApprovalDecided { id: self.id.to_string(), allowed, by })
+    }
 }
 
 /// The desk of one process.
@@ -100,71 +123,91 @@ impl Desk {
         self.clock.now_ms().saturating_add(u64::try_from(self.patience.as_millis()).unwrap_or(u64::MAX))
     }
 
-    /// Asks, waits, and says how it ended and under which id. A request that was made before a restart is taken up.
+    /// Asks all of them at once, waits, and says of each how it ended and under which id. A request that was made before a
+    /// restart is taken up.
     pub async fn ask(
         &self,
-        mut question: Question<'_>,
-        earlier: Option<ApprovalId>,
+        questions: Vec<Question<'_>>,
         approver: &dyn Approver,
         listen: &(dyn Fn(TurnEvent) + Send + Sync),
-    ) -> Result<(ApprovalId, Settled), Failure> {
-        let shown = serde_json::to_value(&question.asked).expect("what is asked is plain data");
+    ) -> Result<Vec<(ApprovalId, Settled)>, Failure> {
+        let mut requests = Vec::with_capacity(questions.len());
+        for question in questions {
+            let request = self.request(question).await?;
+            listen(TurnEvent::Approval(request.asked.clone()));
+            requests.push(request);
+        }
+        while requests.iter().any(|request| request.settled.is_none()) {
+            self.settle(&mut requests, approver, listen).await?;
+        }
+        let settled = requests.into_iter().map(|request| (request.id, request.settled));
+        Ok(settled.filter_map(|(id, settled)| Some((id, settled?))).collect())
+    }
+
+    /// Writes a request down before anybody is asked.
+    async fn request(&self, question: Question<'_>) -> Result<Request, Failure> {
+        let mut asked = question.asked;
         let new = NewApproval {
             binding: question.binding.0,
             session: question.session.clone(),
             run: question.run.clone(),
             call_id: question.call.to_owned(),
             person: question.person.clone(),
-            shown,
-            deadline_ms: question.asked.deadline_ms,
+            shown: serde_json::to_value(&asked).expect("what is asked is plain data"),
+            deadline_ms: asked.deadline_ms,
         };
-        let id = match earlier {
+        let id = match question.earlier {
             Some(earlier) => {
                 if let Some(found) = self.records.approval(&earlier).await.map_err(lost)? {
-                    question.asked.deadline_ms = found.deadline_ms;
+                    asked.deadline_ms = found.deadline_ms;
                 }
                 earlier
             }
             None => self.records.request_approval(&new).await.map_err(lost)?,
         };
-        question.asked.id = id.to_string();
-        listen(TurnEvent::Approval(question.asked.clone()));
-        let settled = self.settle(&id, &question.asked, question.person, approver).await?;
-        let (allowed, by) = match &settled {
-            Settled::Allowed { by } => (true, by.clone()),
-            Settled::Denied { by, .. } => (false, by.clone()),
-        };
-        listen(TurnEvent::ApprovalDecided { id: id.to_string(), allowed, by });
-        Ok((id, settled))
+        asked.id = id.to_string();
+        Ok(Request { id, person: new.person, asked, settled: None })
     }
 
-    /// Waits for the end of a request that was made, here or before a restart.
-    pub(crate) async fn settle(
+    /// Asks about all that is not settled, until one or more of them are.
+    async fn settle(
         &self,
-        id: &ApprovalId,
-        asked: &Asked,
-        person: &PersonId,
+        requests: &mut [Request],
         approver: &dyn Approver,
-    ) -> Result<Settled, Failure> {
+        listen: &(dyn Fn(TurnEvent) + Send + Sync),
+    ) -> Result<(), Failure> {
+        let open: Vec<Request> = requests.iter().filter(|request| request.settled.is_none()).cloned().collect();
+        let asked: Vec<Asked> = open.iter().map(|request| request.asked.clone()).collect();
+        let deadline_ms = asked.iter().map(|asked| asked.deadline_ms).min().unwrap_or_default();
         let prompted = async {
             let _one = self.prompt.lock().await;
-            approver.ask(asked).await
+            approver.ask(&asked).await
         };
         tokio::pin!(prompted);
         let (mut answered, mut looked) = (false, None);
         loop {
-            // One number says whether any answer came; a request is opened only then, and at its deadline.
+            // One number says whether any answer came; requests are opened only then, and at the deadline.
             let version = Some(self.records.approvals_version().await.map_err(lost)?);
-            if looked != version || self.clock.now_ms() >= asked.deadline_ms {
+            if looked != version || self.clock.now_ms() >= deadline_ms {
                 looked = version;
-                if let Some(settled) = self.look(id).await? {
-                    return Ok(settled);
+                let mut some = false;
+                for request in requests.iter_mut().filter(|request| request.settled.is_none()) {
+                    request.settled = self.look(&request.id).await?;
+                    if let Some(event) = request.decided() {
+                        some = true;
+                        listen(event);
+                    }
+                }
+                if some {
+                    return Ok(());
                 }
             }
             tokio::select! {
-                answer = &mut prompted, if !answered => {
+                answers = &mut prompted, if !answered => {
                     answered = true;
-                    self.take(id, asked, person, answer).await?;
+                    for (request, answer) in open.iter().zip(answers) {
+                        self.take(&request.id, &request.asked, &request.person, answer).await?;
+                    }
                 }
                 () = tokio::time::sleep(LOOK) => {}
             }

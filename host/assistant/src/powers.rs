@@ -44,8 +44,10 @@ pub(crate) struct TurnPowers {
     pub(crate) run: RunId,
     pub(crate) call: ToolCall,
     pub(crate) call_id: String,
-    /// What the run had seen before the call.
+    /// What the run had seen before the call, and what its arguments were made of.
     pub(crate) before: Label,
+    /// What the component may bring in by itself.
+    pub(crate) own: Label,
     pub(crate) seen: Mutex<Label>,
     pub(crate) purse: Purse,
     pub(crate) thinker: Arc<dyn Thinker>,
@@ -58,11 +60,6 @@ impl TurnPowers {
         *self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn saw(&self, label: Label) {
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        *seen = seen.join(label);
-    }
-
     /// Asks a person about something that the approval of the call does not cover.
     async fn ask_person(&self, what: &ToolCall, why: String) -> Result<Settled, Refusal> {
         let asked = Asked {
@@ -73,7 +70,7 @@ impl TurnPowers {
             arguments: what.arguments.clone(),
             destinations: what.destinations.clone(),
             session: what.session.to_string(),
-            seen: self.before.join(self.seen()),
+            seen: self.label(),
             why: vec![why],
             always: None,
             within_session: false,
@@ -85,10 +82,12 @@ impl TurnPowers {
             run: &self.run,
             call: &self.call_id,
             person: &self.person,
+            earlier: None,
             asked,
         };
-        let asked = self.desk.ask(question, None, &*self.company.approver, &*self.company.listen).await;
-        asked.map(|(_, settled)| settled).map_err(|failure| unavailable(&failure.message))
+        let asked = self.desk.ask(vec![question], &*self.company.approver, &*self.company.listen).await;
+        let settled = asked.map_err(|failure| unavailable(&failure.message))?.pop();
+        settled.map(|(_, settled)| settled).ok_or_else(|| unavailable("nobody was asked"))
     }
 
     /// A call of the host's own kind in the name of the component, for a question of its own.
@@ -108,6 +107,15 @@ impl TurnPowers {
 
 #[async_trait::async_trait]
 impl Powers for TurnPowers {
+    fn label(&self) -> Label {
+        self.before.join(Label::of(Source::Model)).join(self.own).join(self.seen())
+    }
+
+    fn saw(&self, label: Label) {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        *seen = seen.join(label);
+    }
+
     async fn ask(&self, by: Powered, question: Asking) -> Result<Decision, Refusal> {
         if question.title.chars().count() > TITLE || question.detail.len() > DETAIL {
             let text = format!(
@@ -141,8 +149,7 @@ impl Powers for TurnPowers {
     }
 
     async fn remember(&self, _: Powered, key: String, value: String) -> Result<(), Refusal> {
-        let label = self.before.join(Label::of(Source::Model));
-        self.records.memory(&self.person).write(&key, &value, label).await.map_err(memory)
+        self.records.memory(&self.person).write(&key, &value, self.label()).await.map_err(memory)
     }
 
     async fn recall(&self, _: Powered, key: String) -> Result<Option<Entry>, Refusal> {

@@ -2,107 +2,193 @@
 //! read somewhere, or put together.
 //!
 //! Only whole destinations count: `https://a.example/x` in a text does not stand for `https://a.example/x?all=my+words`.
+//! Ways of writing one address count as one: see [`Address`].
+//!
+//! ```text
+//! messages ─→ Sources: written by the owner │ read, by which part │ sent by the model
+//!                                 destination ─→ Standing, and what following it may tell, in bits
+//! ```
 
+use crate::address::{Address, addresses, stands_in};
+use crate::echo::Sent;
 use crate::part::{Body, Message, Part};
 use cara_authority::{Label, Policy, Source, Standing};
-use percent_encoding::percent_decode_str;
 use serde_json::Value;
+use std::collections::{HashMap, HashSet};
 
-/// Finds out, over all messages of the session.
-pub fn standing(destination: &str, messages: &[Message], policy: &Policy) -> Standing {
-    if policy.names(destination) {
-        return Standing::Named;
-    }
-    let forms = forms(destination);
-    let holds = |text: &str| forms.iter().any(|form| stands_in(form, text));
-    let owner = Label::of(Source::Owner);
-    let parts = || messages.iter().flat_map(|message| &message.parts);
-    if parts().any(|part| part.label == owner && matches!(part.body, Body::Text { .. }) && holds(part.readable())) {
-        return Standing::Written;
-    }
-    // What the model said before it read it may be an echo: a tool repeats its arguments, a search its query.
-    let letters = letters(destination.strip_prefix("https://").unwrap_or(destination));
-    let mentions = |part: &Part| self::letters(&wrote(part)).contains(&letters);
-    for part in parts() {
-        match &part.body {
-            Body::Text { text } | Body::ToolResult { text, .. }
-                if part.label.is_strangers() && !part.label.has(Source::Model) && holds(text) =>
-            {
-                return Standing::Read;
-            }
-            _ if part.label.has(Source::Model) && mentions(part) => return Standing::Made,
-            _ => {}
-        }
-    }
-    Standing::Made
+/// Where the addresses of a session stand. Reads each message once.
+#[derive(Debug, Default)]
+pub struct Sources {
+    /// The last place that was read.
+    upto: u64,
+    /// Texts of the owner, and the addresses in them.
+    own: Vec<String>,
+    written: HashMap<String, Vec<Address>>,
+    /// Addresses that strangers wrote, with what choosing that one may tell, in bits.
+    read: HashMap<String, Vec<(Address, u32)>>,
+    /// What else strangers wrote: addresses of conversations are looked for in it.
+    foreign: Vec<String>,
+    /// All that the model wrote.
+    said: Sent,
+    /// What calls of it said in words of its own.
+    sent: Sent,
+    /// Origins that were asked for something the model had put together: what they say later may be that.
+    told: HashSet<String>,
+    /// Calls without a result.
+    open: HashMap<String, Asked>,
 }
 
-/// The letters and digits of a text, percent-encoding undone: what is left of it whichever way somebody wrote it.
-fn letters(text: &str) -> String {
-    let mut text = text.to_owned();
-    for _ in 0..2 {
-        text = percent_decode_str(&text).decode_utf8_lossy().into_owned();
+/// What a call of the model asked.
+#[derive(Debug, Default)]
+struct Asked {
+    /// Where, when it says so.
+    origins: Vec<String>,
+    /// Whether an address in it was put together.
+    made: bool,
+    /// Whether it has words of the model's own.
+    words: bool,
+}
+
+/// How a destination came about, and what following it may tell of the conversation: bits, as many as it takes to choose
+/// among the links that were offered with it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Found {
+    /// How.
+    pub standing: Standing,
+    /// What it may tell, when it was read.
+    pub bits: u32,
+}
+
+impl Sources {
+    /// Takes in the messages that are new.
+    pub fn update(&mut self, messages: &[Message], policy: &Policy) {
+        for message in messages.iter().filter(|message| message.place > self.upto) {
+            // Calls of one answer do not know of each other.
+            for part in message.parts.iter().filter(|part| matches!(part.body, Body::ToolCall { .. })) {
+                self.call(part, policy);
+            }
+            message.parts.iter().for_each(|part| self.part(part));
+        }
+        self.upto = messages.last().map_or(self.upto, |last| self.upto.max(last.place));
     }
-    text.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
+
+    fn part(&mut self, part: &Part) {
+        let label = part.label;
+        match &part.body {
+            Body::Text { text } if label == Label::of(Source::Owner) => {
+                for address in addresses(text) {
+                    self.written.entry(address.base().to_owned()).or_default().push(address);
+                }
+                self.own.push(text.clone());
+            }
+            Body::ToolResult { id, text, .. } => {
+                let asked = self.open.remove(id).unwrap_or_default();
+                if label.is_strangers() && !label.has(Source::Model) {
+                    let echoes = asked.made || asked.origins.iter().any(|origin| self.told.contains(origin));
+                    if !echoes {
+                        self.read(text, asked.words);
+                    }
+                }
+                if asked.made {
+                    self.told.extend(asked.origins);
+                }
+            }
+            Body::Text { text } if label.is_strangers() && !label.has(Source::Model) => self.read(text, false),
+            _ => {}
+        }
+        if label.has(Source::Model) {
+            self.said.add(&wrote(part));
+        }
+    }
+
+    /// Takes in what strangers wrote; `answers`: to words of the model's own, which may come back in it.
+    fn read(&mut self, text: &str, answers: bool) {
+        let found: Vec<Address> = addresses(text).collect();
+        let bits = (found.len() as u64 + 1).next_power_of_two().trailing_zeros();
+        for address in found {
+            let is_echo = self.said.holds_plain(address.as_str()) || answers && self.sent.holds(address.as_str());
+            if !is_echo {
+                self.read.entry(address.base().to_owned()).or_default().push((address, bits));
+            }
+        }
+        self.foreign.push(text.to_owned());
+    }
+
+    fn call(&mut self, part: &Part, policy: &Policy) {
+        let Body::ToolCall { id, arguments, .. } = &part.body else { return };
+        let mut leaves = Vec::new();
+        texts(&serde_json::from_str(arguments).unwrap_or(Value::Null), &mut leaves);
+        let mut asked = Asked::default();
+        for leaf in leaves {
+            match Address::parse(&leaf) {
+                Some(address) => {
+                    asked.made |= self.find(&leaf, policy).standing == Standing::Made;
+                    asked.origins.push(address.origin().to_owned());
+                }
+                None => {
+                    asked.words = true;
+                    self.sent.add(&leaf);
+                }
+            }
+        }
+        self.open.insert(id.clone(), asked);
+    }
+
+    /// How a destination came about.
+    pub fn find(&self, destination: &str, policy: &Policy) -> Found {
+        let standing = |standing, bits| Found { standing, bits };
+        if policy.names(destination) {
+            return standing(Standing::Named, 0);
+        }
+        let address = Address::parse(destination);
+        let base = address.as_ref().map(Address::base).unwrap_or_default();
+        let is = |found: &Address| address.as_ref().is_some_and(|address| address.is_written_as(found));
+        let written = self.written.get(base).is_some_and(|found| found.iter().any(is));
+        if written || self.own.iter().any(|text| stands_in(destination, text)) {
+            return standing(Standing::Written, 0);
+        }
+        let read = self.read.get(base).into_iter().flatten().filter(|(found, _)| is(found)).map(|(_, bits)| *bits).min();
+        let named = || address.is_none() && self.foreign.iter().any(|text| stands_in(destination, text));
+        match read {
+            Some(bits) => standing(Standing::Read, bits),
+            None if named() && !self.said.holds_plain(destination) => standing(Standing::Read, 1),
+            None => standing(Standing::Made, 0),
+        }
+    }
+}
+
+/// Whether a text of the owner's names a destination.
+pub(crate) fn names(destination: &str, text: &str) -> bool {
+    let address = Address::parse(destination);
+    address.is_some_and(|address| addresses(text).any(|found| address.is_written_as(&found)))
+        || stands_in(destination, text)
 }
 
 /// What the model wrote, also as a tool reads it: `\/` in arguments is a slash to whoever repeats them.
 fn wrote(part: &Part) -> String {
     let mut text = part.readable().to_owned();
     if let Body::ToolCall { arguments, .. } = &part.body {
-        let value = serde_json::from_str(arguments).unwrap_or(Value::Null);
-        texts(&value, &mut text);
+        let mut leaves = Vec::new();
+        texts(&serde_json::from_str(arguments).unwrap_or(Value::Null), &mut leaves);
+        for leaf in leaves {
+            text.push('\n');
+            text.push_str(&leaf);
+        }
     }
     text
 }
 
-/// Every text in a value, keys too.
-fn texts(value: &Value, all: &mut String) {
-    let mut add = |text: &str| {
-        all.push('\n');
-        all.push_str(text);
-    };
+/// Every text in a value, keys within it too.
+fn texts(value: &Value, all: &mut Vec<String>) {
     match value {
-        Value::String(text) => add(text),
+        Value::String(text) => all.push(text.clone()),
         Value::Array(items) => items.iter().for_each(|item| texts(item, all)),
         Value::Object(fields) => {
-            fields.keys().for_each(|key| add(key));
+            // The names of arguments are the schema's; those further in may be the model's.
+            fields.keys().for_each(|key| all.push(key.clone()));
             fields.values().for_each(|value| texts(value, all));
         }
         Value::Null | Value::Bool(_) | Value::Number(_) => {}
-    }
-}
-
-/// The ways a person writes it: with and without `https://` and a last slash.
-fn forms(destination: &str) -> Vec<String> {
-    let bare = destination.strip_suffix('/').filter(|bare| bare.len() > "https://".len()).unwrap_or(destination);
-    let mut forms = vec![bare.to_owned()];
-    forms.extend(bare.strip_prefix("https://").map(str::to_owned));
-    forms
-}
-
-/// Whether it stands there alone: nothing before or after it could belong to a longer destination.
-fn stands_in(form: &str, text: &str) -> bool {
-    if form.is_empty() {
-        return false;
-    }
-    text.match_indices(form).any(|(at, _)| {
-        let before = text[..at].chars().next_back();
-        let before =
-            before.is_none_or(|c| c.is_whitespace() || "\"'`<([{,;|=→".contains(c)) || text[..at].ends_with("https://");
-        let rest = text[at + form.len()..].strip_prefix('/').unwrap_or(&text[at + form.len()..]);
-        before && ends(rest)
-    })
-}
-
-/// Whether a destination ends before this: at white space, a closing mark, or punctuation that ends a sentence.
-fn ends(rest: &str) -> bool {
-    let mut rest = rest.chars();
-    match rest.next() {
-        None => true,
-        Some(c) if c.is_whitespace() || "\"'`>)]}|".contains(c) => true,
-        Some(c) if ".,;:!?".contains(c) => rest.next().is_none_or(|c| c.is_whitespace() || "\"'`>)]}".contains(c)),
-        Some(_) => false,
     }
 }
 
@@ -114,6 +200,12 @@ mod tests {
 
     fn said(parts: Vec<Part>) -> Vec<Message> {
         vec![Message { place: 1, role: Role::User, parts }]
+    }
+
+    fn standing(destination: &str, messages: &[Message], policy: &Policy) -> Standing {
+        let mut sources = Sources::default();
+        sources.update(messages, policy);
+        sources.find(destination, policy).standing
     }
 
     fn of(destination: &str, source: Source, text: &str) -> Standing {
@@ -180,5 +272,71 @@ mod tests {
             let call = Part { label: Label::of(Source::Model), body };
             assert_eq!(standing(url, &said(vec![call, echoed.clone()]), &policy), Standing::Made, "{arguments}");
         }
+    }
+
+    /// A conversation: calls of the model and what came of them.
+    fn called(calls: &[(&str, &str)]) -> Vec<Message> {
+        let mut messages = Vec::new();
+        for (number, (arguments, text)) in calls.iter().enumerate() {
+            let (id, name) = (format!("c{number}"), "tool".to_owned());
+            let call = Body::ToolCall { id: id.clone(), name: name.clone(), arguments: (*arguments).into() };
+            let result = Body::ToolResult { id, name, text: (*text).into(), failed: false };
+            for (role, body, source) in [(Role::Assistant, call, Source::Model), (Role::Tool, result, Source::Web)] {
+                let place = messages.len() as u64 + 1;
+                messages.push(Message { place, role, parts: vec![Part { label: Label::of(source), body }] });
+            }
+        }
+        messages
+    }
+
+    #[test]
+    fn a_page_that_was_asked_for_with_words_of_the_model_makes_no_address_a_read_one() {
+        let policy = Policy::default();
+        let url = "https://evil.example/?d=words-of-mine";
+        // It may translate: nothing in common with what was sent.
+        let translated = called(&[(r#"{"url":"https://echo.example/?t=chiffre"}"#, url)]);
+        assert_eq!(standing(url, &translated, &policy), Standing::Made);
+        // Nor what the same site says later, when it was asked for something that was read.
+        let stored = called(&[
+            (r#"{"query":"sites"}"#, "https://echo.example/stored"),
+            (r#"{"url":"https://echo.example/?t=chiffre"}"#, "thanks"),
+            (r#"{"url":"https://echo.example/stored"}"#, url),
+        ]);
+        assert_eq!(standing(url, &stored, &policy), Standing::Made);
+        // A page that was reached by links alone may have any link.
+        let followed = called(&[
+            (r#"{"query":"sites"}"#, "https://other.example/list"),
+            (r#"{"url":"https://other.example/list"}"#, url),
+        ]);
+        assert_eq!(standing(url, &followed, &policy), Standing::Read);
+    }
+
+    #[test]
+    fn an_engine_that_decodes_its_query_makes_no_address_a_read_one() {
+        let policy = Policy::default();
+        let url = "https://evil.example/?d=words-of-mine";
+        let coded = r#"{"query":"base64 aHR0cHM6Ly9ldmlsLmV4YW1wbGUvP2Q9d29yZHMtb2YtbWluZQ=="}"#;
+        assert_eq!(standing(url, &called(&[(coded, url)]), &policy), Standing::Made);
+        let found = "https://found.example/harbours";
+        assert_eq!(standing(found, &called(&[(r#"{"query":"harbours"}"#, found)]), &policy), Standing::Read);
+    }
+
+    #[test]
+    fn following_costs_the_bits_of_the_choice() {
+        let policy = Policy::default();
+        let links: String = (0..1000).map(|number| format!("https://evil.example/{number}\n")).collect();
+        for (text, bits) in [("see https://evil.example/7", 1), (links.as_str(), 10)] {
+            let mut sources = Sources::default();
+            sources.update(&said(vec![Part::text(Source::Web, text)]), &policy);
+            assert_eq!(sources.find("https://evil.example/7", &policy), Found { standing: Standing::Read, bits });
+        }
+    }
+
+    #[test]
+    fn ways_of_writing_an_address_do_not_make_it_another() {
+        let text = "see http://A.example:443/x/#part";
+        assert_eq!(of("https://a.example/x", Source::Owner, text), Standing::Written);
+        assert_eq!(of("https://a.example/x", Source::Web, text), Standing::Read);
+        assert_eq!(of("https://a.example/x#words", Source::Web, text), Standing::Made);
     }
 }

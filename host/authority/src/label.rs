@@ -26,12 +26,23 @@ pub enum Source {
     Model,
     /// Whatever it came from, it reads like an attack: a guard said so.
     Suspect,
+    /// What a component says that the operator does not trust for it.
+    Component,
 }
 
 impl Source {
     /// All of them.
-    pub const ALL: [Self; 8] =
-        [Self::Operator, Self::Owner, Self::OtherPerson, Self::Web, Self::Tool, Self::File, Self::Model, Self::Suspect];
+    pub const ALL: [Self; 9] = [
+        Self::Operator,
+        Self::Owner,
+        Self::OtherPerson,
+        Self::Web,
+        Self::Tool,
+        Self::File,
+        Self::Model,
+        Self::Suspect,
+        Self::Component,
+    ];
 
     fn bit(self) -> u16 {
         1 << self as u16
@@ -39,10 +50,11 @@ impl Source {
 
     /// Whether somebody other than operator and owner may have chosen the words.
     pub fn is_untrusted(self) -> bool {
-        self.is_strangers() || self == Self::Suspect
+        self.is_strangers() || matches!(self, Self::Suspect | Self::Component)
     }
 
-    /// Whether it is what somebody else wrote; a guard's suspicion is not, it may be about anybody's words.
+    /// Whether it is what somebody else wrote, to be read as it is. A guard's suspicion is not, it may be about
+    /// anybody's words; nor what a component made up.
     pub fn is_strangers(self) -> bool {
         matches!(self, Self::OtherPerson | Self::Web | Self::File)
     }
@@ -58,6 +70,7 @@ impl Source {
             Self::File => "file",
             Self::Model => "model",
             Self::Suspect => "suspect",
+            Self::Component => "component",
         }
     }
 }
@@ -77,6 +90,9 @@ pub struct BadLabel(String);
 impl Label {
     /// Nothing seen yet.
     pub const NONE: Self = Self(0);
+
+    /// Content whose origin was not written down: strangers may have chosen its words, and it may be private.
+    pub const UNKNOWN: Self = Self(1 << Source::Tool as u16 | 1 << Source::Web as u16 | PRIVATE);
 
     /// Content of one source.
     pub fn of(source: Source) -> Self {

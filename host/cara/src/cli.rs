@@ -85,6 +85,10 @@ pub(crate) struct Chat {
     #[arg(short, long, value_name = "TEXT")]
     pub(crate) message: Option<String>,
 
+    /// What comes on stdin, or is pasted, are my own words; else they count as a file's.
+    #[arg(long)]
+    pub(crate) mine: bool,
+
     /// With --message: print every event as one JSON object a line.
     #[arg(long, requires = "message")]
     pub(crate) json: bool,

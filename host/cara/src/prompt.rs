@@ -33,7 +33,18 @@ impl Drop for Standing {
 
 #[async_trait::async_trait]
 impl Approver for Prompt {
-    async fn ask(&self, asked: &Asked) -> Answer {
+    async fn ask(&self, asked: &[Asked]) -> Vec<Answer> {
+        let mut answers = Vec::with_capacity(asked.len());
+        for asked in asked {
+            answers.push(self.one(asked).await);
+        }
+        answers
+    }
+}
+
+impl Prompt {
+    async fn one(&self, asked: &Asked) -> Answer {
+        lock(&self.streaming).approval(asked);
         loop {
             {
                 let mut streaming = lock(&self.streaming);

@@ -60,6 +60,8 @@ pub(crate) struct Streaming {
     terminal: bool,
     thinking: bool,
     fresh_line: bool,
+    /// Whether requests are shown as they are made; not where the prompt shows them.
+    requests: bool,
     results: Vec<(String, String)>,
 }
 
@@ -83,7 +85,7 @@ fn folded(text: &str) -> String {
 impl Streaming {
     /// An answer that has not begun.
     pub(crate) fn new() -> Self {
-        Self { terminal: std::io::stdout().is_terminal(), thinking: false, fresh_line: true, results: Vec::new() }
+        Self { terminal: std::io::stdout().is_terminal(), thinking: false, fresh_line: true, requests: true, results: Vec::new() }
     }
 
     /// Shows one event.
@@ -104,7 +106,7 @@ impl Streaming {
                 let why = lines.first().map(|line| line.why.as_str()).unwrap_or_default();
                 self.aside(&format!("  {name} is denied: {why}"));
             }
-            TurnEvent::Approval(asked) => self.approval(asked),
+            TurnEvent::Approval(asked) if self.requests => self.approval(asked),
             TurnEvent::ApprovalDecided { id, allowed, by } if by != "prompt" => {
                 let what = if *allowed { "allowed" } else { "denied" };
                 self.aside(&format!("  {id} was {what} by {by}"));
@@ -123,7 +125,8 @@ impl Streaming {
             TurnEvent::Compacted { upto, tokens } => {
                 self.aside(&format!("  messages 1 to {upto} were summed up: {} → {} tokens", tokens[0], tokens[1]));
             }
-            TurnEvent::Thinking { .. }
+            TurnEvent::Approval(_)
+            | TurnEvent::Thinking { .. }
             | TurnEvent::ToolStart { .. }
             | TurnEvent::ToolDecision { .. }
             | TurnEvent::ApprovalDecided { .. }
@@ -143,11 +146,16 @@ impl Streaming {
         self.put(&dim(&harmless(&format!("{text}\n")), self.terminal));
     }
 
+    /// Whether requests are shown as they are made.
+    pub(crate) fn shows_requests(&mut self, requests: bool) {
+        self.requests = requests;
+    }
+
     /// What a person is asked: every byte of it, escaped.
-    fn approval(&mut self, asked: &Asked) {
+    pub(crate) fn approval(&mut self, asked: &Asked) {
         self.end_line();
         let mut rows = vec![format!("┌ approval {} · {} of `{}`", asked.id, asked.tool, asked.component)];
-        rows.extend(asked.destinations.iter().map(|to| format!("│ to       {to}")));
+        rows.extend(asked.leaving().iter().filter(|(name, _)| name == "to").map(|(_, to)| format!("│ to       {to}")));
         rows.push(format!("│ with     {}", asked.arguments));
         rows.extend(asked.why.iter().map(|why| format!("│ because  {why}")));
         rows.push(format!("│ seen     {}", asked.seen));

@@ -2,7 +2,7 @@
 //! The kernel calls them; it opens nothing itself.
 
 use crate::bindings::{approvals, memory, messaging, models, sessions, types};
-use cara_authority::{Powered, Refusal, Rule, SecretGrant};
+use cara_authority::{Label, Powered, Refusal, Rule, SecretGrant};
 use cara_services::clock::Clock;
 use cara_services::egress::{Egress, KnownSecrets};
 use cara_services::ledger::Ledger;
@@ -37,6 +37,12 @@ pub struct CallServices {
 /// Each takes the proof that the component may use it. What is not offered is unavailable.
 #[async_trait::async_trait]
 pub trait Powers: Send + Sync {
+    /// What the call has seen by now: the label of whatever it leaves behind.
+    fn label(&self) -> Label {
+        Label::UNKNOWN
+    }
+    /// Joins to it what the call reads of what an earlier one left behind.
+    fn saw(&self, _: Label) {}
     /// Asks a person.
     async fn ask(&self, by: Powered, _: approvals::Question) -> Result<approvals::Decision, Refusal> {
         unavailable(&by)

@@ -5,6 +5,7 @@ use crate::Counts;
 use crate::samples::timed_in_turns;
 use crate::table::{Aim, Row, Unit};
 use anyhow::{Result, anyhow, ensure};
+use cara_assistant::Input;
 use cara_assistant::Thinker;
 use cara_assistant::part::{Part, Role, label_of};
 use cara_authority::Source;
@@ -66,7 +67,7 @@ async fn turn(counts: Counts) -> Result<Row> {
 
 async fn answered(stage: &Stage, session: &mut cara_assistant::Session, thinker: &Arc<dyn Thinker>) -> Result<()> {
     let company = Heard::default().company(Judge::denying());
-    let ended = stage.assistant.run(session, thinker, "what is six times seven?", company).await;
+    let ended = stage.assistant.run(session, thinker, Input::typed("what is six times seven?"), company).await;
     ended.map(drop).map_err(|failure| anyhow!("{failure}"))
 }
 

@@ -10,19 +10,23 @@ use crate::part::{Body, Part, Role};
 use crate::powers::TurnPowers;
 use crate::session::{lost, stored};
 use crate::toolbox::Offered;
-use cara_authority::{Approved, Label, Source, Then, Ticket, ToolCall};
-use cara_kernel::CallServices;
+use cara_authority::{ApprovalId, Approved, Label, Source, Then, Ticket, ToolCall};
+use cara_kernel::{CallServices, Powers};
 use cara_kernel::bindings::tool::Context;
 use cara_kernel::bindings::types::Content;
 use cara_kernel::without_placeholders;
-use cara_services::ledger::records::{CallState, FinishedCall, NewAttachment, NewCall, StartRefused};
+use cara_services::ledger::records::{By, CallState, FinishedCall, NewAttachment, NewCall, StartRefused};
 use futures_util::stream::{FuturesOrdered, StreamExt};
 use serde_json::json;
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use tokio::time::Instant;
 
 /// How many calls that only read are made at once.
 const AT_ONCE: usize = 8;
+
+/// What a person said about a call: the approval to spend, or why not, for the model.
+type Answered = Result<ApprovalId, String>;
 
 /// What came of a call.
 pub(super) struct Outcome {
@@ -126,6 +130,7 @@ impl Run<'_> {
     /// Makes calls in their order; neighbours that only read at once.
     async fn make(&mut self, plans: Vec<Plan>) -> Result<Vec<Outcome>, Failure> {
         let order: Vec<String> = plans.iter().map(|plan| plan.id().to_owned()).collect();
+        let mut answers = self.ask_person(&plans).await?;
         let (mut results, mut reads) = (Vec::new(), Vec::new());
         for plan in plans {
             match plan {
@@ -133,10 +138,11 @@ impl Run<'_> {
                     let label = Label::of(Source::Tool);
                     results.push(Outcome { id, name, text, label, failed: true, state: None });
                 }
-                Plan::Call(planned) if planned.runs() && !planned.offered.is_lasting() => reads.push(*planned),
+                Plan::Call(planned) if planned.is_free() && !planned.offered.is_lasting() => reads.push(*planned),
                 Plan::Call(planned) => {
                     results.extend(self.read_all(std::mem::take(&mut reads)).await?);
-                    results.push(self.one(*planned).await?);
+                    let answer = answers.remove(&planned.id);
+                    results.push(self.one(*planned, answer).await?);
                 }
             }
         }
@@ -172,7 +178,7 @@ impl Run<'_> {
             Err(refused) => return Err(Failure::own("ledger", refused.to_string())),
         }
         for id in ids {
-            let begun = match self.assistant.records.start(&self.id, id, None).await {
+            let begun = match self.assistant.records.start(&self.id, id, By::Policy).await {
                 Err(StartRefused::Call(CallState::Started)) => self.assistant.records.restart(&self.id, id).await,
                 begun => begun,
             };
@@ -191,24 +197,35 @@ impl Run<'_> {
         approved.map_err(|refused| Failure::own("policy", refused.to_string()))
     }
 
-    /// One call that changes something, or that a person is asked about.
-    async fn one(&mut self, planned: Planned) -> Result<Outcome, Failure> {
+    /// One call that changes something, or that a person was asked about.
+    async fn one(&mut self, planned: Planned, answer: Option<Answered>) -> Result<Outcome, Failure> {
         if planned.decision.then() == Then::Deny {
             let why = planned.decision.lines().first().map(|line| format!("{} ({})", line.why, line.name));
             return Ok(self.denied(planned, format!("denied by the policy: {}", why.unwrap_or_default())));
         }
-        let approved = if planned.runs() {
-            if let Some(rule) = &planned.rule {
-                self.assistant.records.use_rule(rule).await.map_err(lost)?;
-            }
-            let begun = self.assistant.records.start(&self.id, &planned.id, None).await;
-            begun.map_err(|refused| Failure::own("ledger", refused.to_string()))?;
-            self.approved(&planned)?
-        } else {
-            match self.ask_person(&planned).await? {
+        let binding = planned.call.binding();
+        let allowed = match answer {
+            Some(Err(text)) => return Ok(self.denied(planned, text)),
+            Some(Ok(approval)) => Some(approval),
+            None => None,
+        };
+        // From here on an answer is used up, whatever becomes of the call.
+        let by = match (&allowed, &planned.rule) {
+            (Some(approval), _) => By::Approval(approval, &binding.0),
+            (None, Some(rule)) => By::Rule(rule),
+            (None, None) => By::Policy,
+        };
+        match self.assistant.records.start(&self.id, &planned.id, by).await {
+            Ok(_) => {}
+            Err(StartRefused::Ledger(error)) => return Err(lost(error)),
+            Err(refused) => return Ok(self.denied(planned, refused.to_string())),
+        }
+        let approved = match &allowed {
+            None => self.approved(&planned)?,
+            Some(_) => match Approved::by_person(planned.call.clone(), &planned.decision, &Ticket { binding }) {
                 Ok(approved) => approved,
-                Err(text) => return Ok(self.denied(planned, text)),
-            }
+                Err(refused) => return Ok(self.denied(planned, refused.to_string())),
+            },
         };
         let mut outcome = self.call(&planned, Ok(approved)).await?;
         // What has happened is on disk before anybody is told, and before the next call.
@@ -221,35 +238,41 @@ impl Run<'_> {
         Ok(outcome)
     }
 
-    /// Asks, and spends the answer: from here on it is used up, whatever becomes of the call.
-    async fn ask_person(&mut self, planned: &Planned) -> Result<Result<Approved<ToolCall>, String>, Failure> {
-        let binding = planned.call.binding();
-        let question = Question {
-            binding,
-            session: self.session.id(),
-            run: &self.id,
-            call: &planned.id,
-            person: self.session.person(),
-            asked: self.asked(planned),
-        };
+    /// Asks about all calls of a round that need it, at once: one screen, and nothing of the round is made before it.
+    async fn ask_person(&mut self, plans: &[Plan]) -> Result<HashMap<String, Answered>, Failure> {
+        let planned = plans.iter().filter_map(|plan| if let Plan::Call(planned) = plan { Some(planned) } else { None });
+        let asked: Vec<&Planned> = planned.map(|planned| &**planned).filter(|planned| planned.asks()).collect();
+        if asked.is_empty() {
+            return Ok(HashMap::new());
+        }
         let since = Instant::now();
         let earlier = self.assistant.records.approvals_of(&self.id).await.map_err(lost)?;
-        let earlier = earlier.into_iter().rfind(|found| found.call_id == planned.id).map(|found| found.id);
-        let desk = &self.assistant.desk;
-        let (id, settled) = desk.ask(question, earlier, &*self.company.approver, &*self.company.listen).await?;
+        let mut questions = Vec::with_capacity(asked.len());
+        for planned in &asked {
+            questions.push(Question {
+                binding: planned.call.binding(),
+                session: self.session.id(),
+                run: &self.id,
+                call: &planned.id,
+                person: self.session.person(),
+                earlier: earlier.iter().rfind(|found| found.call_id == planned.id).map(|found| found.id.clone()),
+                asked: self.asked(planned),
+            });
+        }
+        let settled = self.assistant.desk.ask(questions, &*self.company.approver, &*self.company.listen).await?;
+        let mut answers = HashMap::new();
+        for (planned, (id, settled)) in asked.iter().zip(settled) {
+            let answer = match settled {
+                Settled::Allowed { .. } => Ok(id),
+                Settled::Denied { by, reason } => {
+                    let reason = reason.map(|reason| format!(": {reason}")).unwrap_or_default();
+                    Err(format!("denied by {by}{reason}. Do not try to get around this."))
+                }
+            };
+            answers.insert(planned.id.clone(), answer);
+        }
         self.waited += since.elapsed();
-        if let Settled::Denied { by, reason } = settled {
-            let reason = reason.map(|reason| format!(": {reason}")).unwrap_or_default();
-            return Ok(Err(format!("denied by {by}{reason}. Do not try to get around this.")));
-        }
-        let begun = self.assistant.records.start(&self.id, &planned.id, Some((&id, &binding.0))).await;
-        match begun {
-            Ok(_) => {}
-            Err(StartRefused::Ledger(error)) => return Err(lost(error)),
-            Err(refused) => return Ok(Err(refused.to_string())),
-        }
-        let approved = Approved::by_person(planned.call.clone(), &planned.decision, &Ticket { binding });
-        Ok(approved.map_err(|refused| refused.to_string()))
+        Ok(answers)
     }
 
     fn denied(&self, planned: Planned, text: String) -> Outcome {
@@ -280,7 +303,7 @@ impl Run<'_> {
         let (mut text, failed) = match returned {
             Err(fault) => (fault.to_string(), true),
             Ok(returned) => match returned.answer {
-                Ok(content) => (self.told(content, offered.result).await?, false),
+                Ok(content) => (self.told(content, powers.label()).await?, false),
                 Err(error) => {
                     let refusals = returned.refusals.iter().map(|refusal| format!("\n{refusal}"));
                     (format!("{}{}", error.message, refusals.collect::<String>()), true)
@@ -322,6 +345,7 @@ impl Run<'_> {
             call: planned.call.clone(),
             call_id: planned.id.clone(),
             before: planned.seen,
+            own: planned.offered.result,
             seen: Mutex::default(),
             purse: self.purse.clone(),
             thinker: self.thinker.clone(),

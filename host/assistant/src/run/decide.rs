@@ -51,6 +51,16 @@ impl Planned {
         !self.asked && (self.decision.then() == Then::Run || self.rule.is_some())
     }
 
+    /// Whether the policy alone lets it run.
+    pub(super) fn is_free(&self) -> bool {
+        self.runs() && self.rule.is_none()
+    }
+
+    /// Whether a person is asked about it.
+    pub(super) fn asks(&self) -> bool {
+        self.decision.then() != Then::Deny && !self.runs()
+    }
+
     /// As the ledger keeps it.
     pub(super) fn record(&self) -> Result<NewCall, Failure> {
         let arguments: Value = serde_json::from_str(&self.call.arguments)

@@ -8,7 +8,7 @@ use crate::prompt::Prompt;
 use crate::{choose, show};
 use anyhow::{Context, Result, anyhow, bail};
 use cara_assistant::{
-    Approver, Assistant, Circumstances, Company, Ending, Failure, Listener, Nobody, Session, Thinker, TurnEvent,
+    Approver, Assistant, Circumstances, Company, Ending, Failure, Input, Listener, Nobody, Session, Thinker, TurnEvent,
 };
 use cara_authority::{Label, PersonId, SessionId, Source};
 use cara_kernel::bindings::types::Blob;
@@ -70,8 +70,8 @@ pub(crate) async fn run(cara: &Cara, chat: Chat) -> Result<ExitCode> {
     }
     talk.take_up(cara, chat.json).await?;
     match chat.message {
-        Some(text) => once(&mut talk, &message(text)?, chat.json).await,
-        None => repl::run(cara, talk).await,
+        Some(text) => once(&mut talk, message(text, chat.mine)?, chat.json).await,
+        None => repl::run(cara, talk, chat.mine).await,
     }
 }
 
@@ -144,15 +144,15 @@ impl Talk {
     /// One turn, until it is answered, fails, or Ctrl-C stops it.
     pub(crate) async fn turn(
         &mut self,
-        text: &str,
+        input: Input,
         streaming: &Arc<Mutex<show::Streaming>>,
         json: bool,
     ) -> Result<Result<Ending, Failure>> {
         let cancel = CancellationToken::new();
         let company = company(streaming, json, cancel.clone());
-        self.session(text).await?;
+        self.session(&input.words()).await?;
         let Some(session) = &mut self.session else { bail!("the session was not begun") };
-        let run = self.assistant.run(session, &self.thinker, text, company);
+        let run = self.assistant.run(session, &self.thinker, input, company);
         let mut run = std::pin::pin!(run);
         tokio::select! {
             ended = &mut run => return Ok(ended),
@@ -171,6 +171,8 @@ fn company(streaming: &Arc<Mutex<show::Streaming>>, json: bool, cancel: Cancella
         Arc::new(move |event: TurnEvent| lock(&shown).event(&event))
     };
     let present = std::io::stdin().is_terminal() && !json;
+    // The prompt shows what it asks by itself.
+    lock(streaming).shows_requests(!present);
     let approver: Arc<dyn Approver> = if present { Arc::new(Prompt::new(streaming.clone())) } else { Arc::new(Nobody) };
     Company { listen, approver, cancel }
 }
@@ -180,16 +182,17 @@ pub(crate) fn lock(streaming: &Mutex<show::Streaming>) -> std::sync::MutexGuard<
     streaming.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn message(text: String) -> Result<String> {
+/// The message of the command line. What comes on stdin is a file's, unless the person says that the words are theirs.
+fn message(text: String, mine: bool) -> Result<Input> {
     if text != "-" {
-        return Ok(text);
+        return Ok(Input::typed(text));
     }
     let mut read = String::new();
     std::io::stdin().take(LONGEST + 1).read_to_string(&mut read).context("the message on stdin is not text")?;
     if read.len() as u64 > LONGEST {
         bail!("the message on stdin is over {LONGEST} bytes");
     }
-    Ok(read)
+    Ok(if mine { Input::typed(read) } else { Input::file(read) })
 }
 
 /// The last line of the JSON stream.
@@ -200,9 +203,9 @@ enum Last<'a> {
     Error(&'a Failure),
 }
 
-async fn once(talk: &mut Talk, text: &str, json: bool) -> Result<ExitCode> {
+async fn once(talk: &mut Talk, input: Input, json: bool) -> Result<ExitCode> {
     let streaming = Arc::new(Mutex::new(show::Streaming::new()));
-    let ended = talk.turn(text, &streaming, json).await?;
+    let ended = talk.turn(input, &streaming, json).await?;
     if json {
         print(&ended.as_ref().map_or_else(Last::Error, Last::Done));
     } else {

@@ -14,6 +14,7 @@ mod sessions;
 mod tools;
 mod transcript;
 mod trust;
+mod typed;
 mod usage;
 
 pub(crate) use chat::lock;

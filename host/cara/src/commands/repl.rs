@@ -1,6 +1,7 @@
 //! The conversation on a terminal: editing, history, commands with `/`.
 
 use super::chat::{Talk, lock};
+use super::typed::Typed;
 use crate::assemble;
 use crate::boot::Cara;
 use crate::{choose, show};
@@ -8,12 +9,13 @@ use anyhow::{Result, anyhow};
 use cara_assistant::desk::answer_request;
 use cara_assistant::explain::{asked, explain};
 use cara_assistant::text::harmless;
-use cara_assistant::{Answer, ModelName};
+use cara_assistant::{Answer, Input, ModelName};
 use cara_authority::ApprovalId;
 use rustyline::completion::Completer;
 use rustyline::error::ReadlineError;
 use rustyline::history::FileHistory;
-use rustyline::{Config, Context, Editor, Helper, Highlighter, Hinter, Validator};
+use rustyline::{Config, Context, Editor, Event, EventHandler, Helper, Highlighter, Hinter, Validator};
+use std::io::IsTerminal;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex};
@@ -25,12 +27,13 @@ const PROMPT: &str = "› ";
 const HISTORY: usize = 1000;
 
 /// What can be typed at the prompt, and what it does.
-const COMMANDS: [(&str, &str); 11] = [
+const COMMANDS: [(&str, &str); 12] = [
     ("/help", "show this"),
     ("/new", "begin a new conversation"),
     ("/model", "show the model and what else is on offer; `/model provider:model` changes it"),
     ("/tools", "show the tools, with what each may do"),
     ("/attach", "`/attach FILE`: attach a file to the next message"),
+    ("/mine", "`/mine WORDS`: send words of which all are yours, pasted ones too; alone: so is the next message"),
     ("/expand", "show the results of the last answer's tools whole"),
     ("/approve", "what waits for an answer; `/approve ID`, `/approve ID no [reason]`"),
     ("/explain", "what the last answer saw, what was decided by which rule, and what it did"),
@@ -44,11 +47,14 @@ const COMMANDS: [(&str, &str); 11] = [
 struct Last {
     run: Option<String>,
     results: Vec<(String, String)>,
+    /// Whether the person said that all of the next message is theirs.
+    mine: bool,
 }
 
 /// Runs until `/exit` or the end of input.
-pub(crate) async fn run(cara: &Cara, mut talk: Talk) -> Result<ExitCode> {
-    let mut editor = editor(cara)?;
+pub(crate) async fn run(cara: &Cara, mut talk: Talk, mine: bool) -> Result<ExitCode> {
+    let typed = Typed::default();
+    let mut editor = editor(cara, typed.clone())?;
     // While the person types.
     std::thread::spawn(cara_assistant::guards::prepare);
     let mut last = Last::default();
@@ -64,12 +70,16 @@ pub(crate) async fn run(cara: &Cara, mut talk: Talk) -> Result<ExitCode> {
             Err(ReadlineError::Eof) => break,
             Err(error) => return Err(error.into()),
         };
+        let mut input = typed.take(&line, std::io::stdin().is_terminal());
+        if mine {
+            input = input.endorsed();
+        }
         let line = line.trim();
         let (command, rest) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
         if matches!(command, "/exit" | "/quit") {
             break;
         }
-        if let Err(error) = obey(cara, &mut talk, &mut last, command, rest.trim(), line).await {
+        if let Err(error) = obey(cara, &mut talk, &mut last, command, rest.trim(), input).await {
             show::error(&error);
         }
     }
@@ -82,7 +92,7 @@ fn prompt(talk: &Talk) -> String {
     if seen.is_untrusted() || seen.is_private() { format!("[{seen}] {PROMPT}") } else { PROMPT.to_owned() }
 }
 
-async fn obey(cara: &Cara, talk: &mut Talk, last: &mut Last, command: &str, rest: &str, line: &str) -> Result<()> {
+async fn obey(cara: &Cara, talk: &mut Talk, last: &mut Last, command: &str, rest: &str, input: Input) -> Result<()> {
     match command {
         "" => {}
         "/help" => COMMANDS.iter().for_each(|(name, what)| show::line(&format!("  {name:9} {what}"))),
@@ -101,6 +111,11 @@ async fn obey(cara: &Cara, talk: &mut Talk, last: &mut Last, command: &str, rest
             let id = talk.attach(Path::new(rest)).await?;
             show::note(&format!("attached as {id}; it goes with the next message"));
         }
+        "/mine" if rest.is_empty() => {
+            last.mine = true;
+            show::note("all words of the next message count as yours");
+        }
+        "/mine" => turn(talk, last, Input::typed(rest)).await?,
         "/expand" => {
             for (name, text) in &last.results {
                 show::line(&harmless(&format!("◂ {name}\n{text}")));
@@ -124,15 +139,21 @@ async fn obey(cara: &Cara, talk: &mut Talk, last: &mut Last, command: &str, rest
             None => show::note("nothing was said yet"),
         },
         command if command.starts_with('/') => show::note(&format!("`{command}` is no command; /help shows them")),
-        _ => turn(talk, last, line).await?,
+        _ => {
+            let mine = std::mem::take(&mut last.mine);
+            if !mine && !input.is_own() {
+                show::note("what was not typed counts as a file's, not as yours; `/mine WORDS` says that all of them are yours");
+            }
+            turn(talk, last, if mine { input.endorsed() } else { input }).await?;
+        }
     }
     Ok(())
 }
 
 /// One turn; Ctrl-C ends it and nothing else.
-async fn turn(talk: &mut Talk, last: &mut Last, text: &str) -> Result<()> {
+async fn turn(talk: &mut Talk, last: &mut Last, input: Input) -> Result<()> {
     let streaming = Arc::new(Mutex::new(show::Streaming::new()));
-    let ended = talk.turn(text, &streaming, false).await?;
+    let ended = talk.turn(input, &streaming, false).await?;
     let mut streaming = lock(&streaming);
     streaming.end_line();
     last.results = streaming.results().to_vec();
@@ -207,10 +228,11 @@ fn full_name(talk: &Talk) -> String {
 
 type LineEditor = Editor<Commands, FileHistory>;
 
-fn editor(cara: &Cara) -> Result<LineEditor> {
+fn editor(cara: &Cara, typed: Typed) -> Result<LineEditor> {
     let config = Config::builder().max_history_size(HISTORY)?.history_ignore_space(true).auto_add_history(true).build();
     let mut editor = Editor::with_config(config)?;
     editor.set_helper(Some(Commands));
+    editor.bind_sequence(Event::Any, EventHandler::Conditional(Box::new(typed)));
     let file = cara.home.history();
     // The first time there is no file yet.
     if editor.load_history(&file).is_err() {

@@ -4,13 +4,19 @@
 use crate::bindings::cara::plugin::state::{self, Entry};
 use crate::bindings::types::Refusal as Wit;
 use crate::call::CallState;
-use cara_authority::Refusal;
+use cara_authority::{Label, Refusal};
 use cara_services::ledger::ComponentState;
 
 impl CallState {
-    /// The component's own state; there is no way to name another's.
+    /// The component's own state; there is no way to name another's. What is written gets the label of the call.
     fn own(&self) -> Result<ComponentState, Refusal> {
-        self.call.services.ledger.state(&self.call.grants)
+        let services = &self.call.services;
+        Ok(services.ledger.state(&self.call.grants)?.labelled(services.powers.label()))
+    }
+
+    /// What was read joins the label of the call.
+    fn saw(&self, label: Label) {
+        self.call.services.powers.saw(label);
     }
 }
 
@@ -20,7 +26,12 @@ impl state::Host for CallState {
             Ok(own) => own.get(&key).await,
             Err(refusal) => Err(refusal),
         };
-        let entry = found.map(|entry| entry.map(|entry| Entry { value: entry.value, revision: entry.revision }));
+        let entry = found.map(|entry| {
+            entry.map(|entry| {
+                self.saw(entry.label);
+                Entry { value: entry.value, revision: entry.revision }
+            })
+        });
         Ok(self.answer(entry))
     }
 
@@ -45,6 +56,10 @@ impl state::Host for CallState {
             Ok(own) => own.keys(&prefix).await,
             Err(refusal) => Err(refusal),
         };
+        let keys = keys.map(|(keys, label)| {
+            self.saw(label);
+            keys
+        });
         Ok(self.answer(keys))
     }
 }

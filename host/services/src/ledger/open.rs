@@ -15,9 +15,11 @@ use std::time::Duration;
 static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| {
     let ledger = include_str!("../../migrations/0001_ledger.sql").into_sql_str();
     let records = include_str!("../../migrations/0002_records.sql").into_sql_str();
+    let labels = include_str!("../../migrations/0003_labels.sql").into_sql_str();
     Migrator::with_migrations(vec![
         Migration::new(1, "ledger".into(), MigrationType::Simple, ledger, false),
         Migration::new(2, "records".into(), MigrationType::Simple, records, false),
+        Migration::new(3, "labels".into(), MigrationType::Simple, labels, false),
     ])
 });
 

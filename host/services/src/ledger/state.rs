@@ -1,7 +1,8 @@
 //! State of components; the meaning of each call is in `wit/state.wit`.
 
+use super::sql::As;
 use super::{Ledger, LedgerError, from_sql, shown, to_sql};
-use cara_authority::{ComponentId, Grants, Refusal, Rule};
+use cara_authority::{ComponentId, Grants, Label, Refusal, Rule};
 use sqlx::SqliteConnection;
 
 const MAX_KEY: usize = 256;
@@ -15,22 +16,26 @@ pub struct ComponentState {
     component: ComponentId,
     /// Bytes of keys and values together.
     quota: u64,
+    /// What a value written now was made of.
+    label: Label,
 }
 
-/// A stored value and its revision.
+/// A stored value, its revision and its label.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
     /// The value.
     pub value: Vec<u8>,
     /// Grows by at least 1 with every `put` of the key, also across a `delete`.
     pub revision: u64,
+    /// What the call that wrote it had seen.
+    pub label: Label,
 }
 
 impl Ledger {
     /// The state of the component whose powers these are. Opens nothing yet.
     pub fn state(&self, grants: &Grants) -> Result<ComponentState, Refusal> {
         let (quota, component) = (grants.state()?, grants.component().clone());
-        Ok(ComponentState { ledger: self.clone(), component, quota })
+        Ok(ComponentState { ledger: self.clone(), component, quota, label: Label::UNKNOWN })
     }
 
     /// Removes all that a component kept. Revisions go on above those there were, so that no writer of the same id takes
@@ -59,6 +64,13 @@ impl Ledger {
 }
 
 impl ComponentState {
+    /// The same, for a call that has seen this: what is written gets the label. Without it, the label is that of
+    /// content nobody knows anything of.
+    #[must_use]
+    pub fn labelled(self, label: Label) -> Self {
+        Self { label, ..self }
+    }
+
     /// Reads a key.
     pub async fn get(&self, key: &str) -> Result<Option<Entry>, Refusal> {
         self.check_key(key)?;
@@ -81,8 +93,8 @@ impl ComponentState {
         self.answer(self.write(key, None, expected).await)?.map(|_| ())
     }
 
-    /// The first 1,000 keys that begin with `prefix`, sorted by bytes.
-    pub async fn keys(&self, prefix: &str) -> Result<Vec<String>, Refusal> {
+    /// The first 1,000 keys that begin with `prefix`, sorted by bytes, and what those who wrote them had seen.
+    pub async fn keys(&self, prefix: &str) -> Result<(Vec<String>, Label), Refusal> {
         self.answer(self.list(prefix).await)
     }
 
@@ -104,21 +116,21 @@ impl ComponentState {
 
     async fn read(&self, key: &str) -> Result<Option<Entry>, LedgerError> {
         let pool = self.ledger.pool().await?;
-        let row: Option<(Vec<u8>, i64)> =
-            sqlx::query_as("SELECT value, revision FROM component_state WHERE component = $1 AND key = $2")
+        let row: Option<(Vec<u8>, i64, As<Label>)> =
+            sqlx::query_as("SELECT value, revision, label FROM component_state WHERE component = $1 AND key = $2")
                 .bind(self.component.as_str())
                 .bind(key.as_bytes())
                 .fetch_optional(pool)
                 .await
                 .map_err(|e| self.ledger.failed(e))?;
-        let entry = row.map(|(value, revision)| Ok(Entry { value, revision: from_sql(revision)? })).transpose();
-        entry.map_err(|e| self.ledger.failed(e))
+        let entry = row.map(|(value, revision, label)| Ok(Entry { value, revision: from_sql(revision)?, label: label.0 }));
+        entry.transpose().map_err(|e| self.ledger.failed(e))
     }
 
-    async fn list(&self, prefix: &str) -> Result<Vec<String>, LedgerError> {
+    async fn list(&self, prefix: &str) -> Result<(Vec<String>, Label), LedgerError> {
         let pool = self.ledger.pool().await?;
-        let rows: Vec<Vec<u8>> = sqlx::query_scalar(
-            "SELECT key FROM component_state WHERE component = $1 AND key >= $2 AND key < $3 ORDER BY key LIMIT $4",
+        let rows: Vec<(Vec<u8>, As<Label>)> = sqlx::query_as(
+            "SELECT key, label FROM component_state WHERE component = $1 AND key >= $2 AND key < $3 ORDER BY key LIMIT $4",
         )
         .bind(self.component.as_str())
         .bind(prefix.as_bytes())
@@ -127,8 +139,9 @@ impl ComponentState {
         .fetch_all(pool)
         .await
         .map_err(|e| self.ledger.failed(e))?;
-        let keys: Result<_, _> = rows.into_iter().map(String::from_utf8).collect();
-        keys.map_err(|e| self.ledger.failed(sqlx::Error::Decode(Box::new(e))))
+        let label = rows.iter().map(|(_, label)| label.0).collect();
+        let keys: Result<_, _> = rows.into_iter().map(|(key, _)| String::from_utf8(key)).collect();
+        keys.map(|keys| (keys, label)).map_err(|e| self.ledger.failed(sqlx::Error::Decode(Box::new(e))))
     }
 
     async fn write(
@@ -145,7 +158,7 @@ impl ComponentState {
             Ok(None) => return Ok(Ok(0)),
             Err(refusal) => return Ok(Err(refusal)),
         };
-        next.write(&mut change.transaction, &self.component, key, value).await.map_err(failed)?;
+        next.write(&mut change.transaction, self, key, value).await.map_err(failed)?;
         change.commit().await?;
         Ok(Ok(next.revision))
     }
@@ -231,20 +244,22 @@ impl Next {
     async fn write(
         &self,
         connection: &mut SqliteConnection,
-        component: &ComponentId,
+        state: &ComponentState,
         key: &str,
         value: Option<&[u8]>,
     ) -> sqlx::Result<()> {
+        let component = &state.component;
         let entry = match value {
             None => sqlx::query("DELETE FROM component_state WHERE component = $1 AND key = $2"),
             Some(_) => sqlx::query(
-                "INSERT INTO component_state (component, key, value, revision) VALUES ($1, $2, $3, $4) \
-                 ON CONFLICT (component, key) DO UPDATE SET value = excluded.value, revision = excluded.revision",
+                "INSERT INTO component_state (component, key, value, revision, label) VALUES ($1, $2, $3, $4, $5) \
+                 ON CONFLICT (component, key) DO UPDATE \
+                 SET value = excluded.value, revision = excluded.revision, label = excluded.label",
             ),
         };
         let mut entry = entry.bind(component.as_str()).bind(key.as_bytes());
         if let Some(value) = value {
-            entry = entry.bind(value).bind(to_sql(self.revision));
+            entry = entry.bind(value).bind(to_sql(self.revision)).bind(state.label.to_string());
         }
         entry.execute(&mut *connection).await?;
         sqlx::query(

@@ -22,13 +22,14 @@ type Decide = dyn Fn(&Asked) -> Option<Answer> + Send + Sync;
 pub struct Judge {
     decide: Box<Decide>,
     asked: Mutex<Vec<Asked>>,
+    screens: Mutex<Vec<usize>>,
     rang: Notify,
 }
 
 impl Judge {
     /// Decides by this; never answers where it gives none.
     pub fn new(decide: impl Fn(&Asked) -> Option<Answer> + Send + Sync + 'static) -> Arc<Self> {
-        Arc::new(Self { decide: Box::new(decide), asked: Mutex::default(), rang: Notify::new() })
+        Arc::new(Self { decide: Box::new(decide), asked: Mutex::default(), screens: Mutex::default(), rang: Notify::new() })
     }
 
     /// Says no to everything.
@@ -55,6 +56,12 @@ impl Judge {
         held(&self.asked).clone()
     }
 
+    /// How many requests stood on each screen.
+    #[must_use]
+    pub fn screens(&self) -> Vec<usize> {
+        held(&self.screens).clone()
+    }
+
     /// Waits until it is asked.
     pub async fn rang(&self) {
         self.rang.notified().await;
@@ -63,11 +70,12 @@ impl Judge {
 
 #[async_trait::async_trait]
 impl Approver for Judge {
-    async fn ask(&self, asked: &Asked) -> Answer {
-        held(&self.asked).push(asked.clone());
+    async fn ask(&self, asked: &[Asked]) -> Vec<Answer> {
+        held(&self.screens).push(asked.len());
+        held(&self.asked).extend_from_slice(asked);
         self.rang.notify_one();
-        match (self.decide)(asked) {
-            Some(answer) => answer,
+        match asked.iter().map(|asked| (self.decide)(asked)).collect() {
+            Some(answers) => answers,
             None => std::future::pending().await,
         }
     }

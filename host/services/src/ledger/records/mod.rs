@@ -39,7 +39,7 @@ pub use rules::{NewRule, StoredRule};
 pub use runs::{Run, RunState};
 pub use seal::ContentKey;
 pub use sessions::Session;
-pub use starts::{StartRefused, Started};
+pub use starts::{By, StartRefused, Started};
 pub use summaries::Summary;
 pub use totals::{UsageBy, UsageTotal};
 pub use usage::{Limit, OverBudget, Reservation, ReservationId, ReserveError, Scope, Spent};

@@ -93,14 +93,4 @@ impl Records {
         change.commit().await?;
         Ok(true)
     }
-
-    /// Keeps that a rule allows something now. False when it was removed meanwhile: then it allows nothing. Does not wait
-    /// for the disk.
-    pub async fn use_rule(&self, id: &RuleId) -> Result<bool, LedgerError> {
-        let mut change = self.ledger.light_change().await?;
-        let query = sqlx::query("UPDATE rules SET last_used_ms = $2 WHERE id = $1").bind(id.as_str());
-        let used = change.sql().execute(query.bind(to_sql(self.ledger.now_ms()))).await?;
-        change.commit().await?;
-        Ok(used > 0)
-    }
 }

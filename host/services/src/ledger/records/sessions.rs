@@ -135,8 +135,25 @@ impl Records {
         self.copy_summary(sql, id, &mut tail, now_ms).await?;
         self.copy_attachments(sql, id, &mut tail, now_ms).await?;
         tail.save(sql, now_ms).await?;
+        let followed = "UPDATE sessions SET followed = (SELECT followed FROM sessions WHERE id = $2) WHERE id = $1";
+        sql.execute(sqlx::query(followed).bind(fork.as_str()).bind(id.as_str())).await?;
         change.commit().await?;
         Ok(fork)
+    }
+
+    /// What following links may have told about a conversation, bits, since a person was last asked about it.
+    pub async fn followed(&self, id: &SessionId) -> Result<u64, LedgerError> {
+        let query = sqlx::query_as::<_, (Number,)>("SELECT followed FROM sessions WHERE id = $1").bind(id.as_str());
+        let row = self.ledger.reader().await?.sql().one(query).await?;
+        row.map(|(bits,)| bits.0).ok_or_else(|| LedgerError::no_such("session", id.as_str()))
+    }
+
+    /// Keeps that number. Does not wait for the disk.
+    pub async fn set_followed(&self, id: &SessionId, bits: u64) -> Result<(), LedgerError> {
+        let mut change = self.ledger.light_change().await?;
+        let query = sqlx::query("UPDATE sessions SET followed = $2 WHERE id = $1").bind(id.as_str());
+        change.sql().execute(query.bind(to_sql(bits))).await?;
+        change.commit().await
     }
 
     fn read_session(&self, row: Row) -> Result<Session, LedgerError> {

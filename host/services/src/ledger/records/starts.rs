@@ -6,7 +6,7 @@ use super::runs::Open;
 use super::{Records, RunState};
 use crate::ledger::sql::{As, Sql};
 use crate::ledger::{LedgerError, to_sql};
-use cara_authority::{ApprovalId, ComponentId, RunId, ToolName};
+use cara_authority::{ApprovalId, ComponentId, RuleId, RunId, ToolName};
 use serde_json::json;
 use subtle::ConstantTimeEq;
 
@@ -30,9 +30,23 @@ impl Started {
     }
 }
 
+/// By what a call begins.
+#[derive(Debug, Clone, Copy)]
+pub enum By<'a> {
+    /// The policy let it run.
+    Policy,
+    /// A stored rule lets it run; it must still be stored.
+    Rule(&'a RuleId),
+    /// A person approved exactly the call of this binding.
+    Approval(&'a ApprovalId, &'a [u8; 32]),
+}
+
 /// Why a call may not begin.
 #[derive(Debug, thiserror::Error)]
 pub enum StartRefused {
+    /// The stored rule that let it run is gone.
+    #[error("the rule `{0}` was revoked meanwhile\nhint: ask for the call again; a person decides then")]
+    Rule(RuleId),
     /// It began before, ended, or was never allowed.
     #[error("the call is {0} and cannot begin\nhint: `cara explain` shows what happened in its run")]
     Call(CallState),
@@ -84,24 +98,27 @@ impl Ready {
 impl Records {
     /// Begins a call; the effect may follow when this returns, for it is on disk then.
     ///
-    /// With an approval, the same change spends it: it must be allowed, not past its time of use, and be of this run,
-    /// call and binding. Without one, the call must be `Allowed` and nobody may have been asked about it.
-    pub async fn start(
-        &self,
-        run: &RunId,
-        call_id: &str,
-        spend: Option<(&ApprovalId, &[u8; 32])>,
-    ) -> Result<Started, StartRefused> {
+    /// The same change spends an approval: it must be allowed, not past its time of use, and be of this run, call and
+    /// binding. Without one, the call must be `Allowed` and nobody may have been asked about it; the same change then
+    /// finds the rule that allowed it, or refuses.
+    pub async fn start(&self, run: &RunId, call_id: &str, by: By<'_>) -> Result<Started, StartRefused> {
         let mut change = self.ledger.change().await?;
         let sql = &mut change.sql();
         let session = running(sql, run).await?.session;
         let ready = Ready::read(sql, run, call_id).await?;
-        match spend {
-            None => may_begin(sql, run, call_id, ready.state.0).await?,
-            Some(_) if !matches!(ready.state.0, CallState::Proposed | CallState::Waiting | CallState::Allowed) => {
+        match by {
+            By::Policy => may_begin(sql, run, call_id, ready.state.0).await?,
+            By::Rule(rule) => {
+                may_begin(sql, run, call_id, ready.state.0).await?;
+                let used = sqlx::query("UPDATE rules SET last_used_ms = $2 WHERE id = $1").bind(rule.as_str());
+                if sql.execute(used.bind(to_sql(self.ledger.now_ms()))).await? == 0 {
+                    return Err(StartRefused::Rule(rule.clone()));
+                }
+            }
+            By::Approval(..) if !matches!(ready.state.0, CallState::Proposed | CallState::Waiting | CallState::Allowed) => {
                 return Err(StartRefused::Call(ready.state.0));
             }
-            Some((approval, wanted)) => {
+            By::Approval(approval, wanted) => {
                 let wanted = binding(&self.seal, wanted);
                 if !bool::from(wanted.ct_eq(&ready.binding)) {
                     return Err(StartRefused::OtherApproval);
@@ -110,8 +127,9 @@ impl Records {
                 of.spend(sql, &self.seal, self.ledger.now_ms()).await?;
             }
         }
-        mark(sql, run, call_id, spend.map(|(approval, _)| approval), self.ledger.now_ms()).await?;
-        if let Some((approval, _)) = spend {
+        let approval = if let By::Approval(approval, _) = by { Some(approval) } else { None };
+        mark(sql, run, call_id, approval, self.ledger.now_ms()).await?;
+        if let Some(approval) = approval {
             let (component, tool) = (ready.component.0.as_str(), ready.tool.0.as_str());
             let detail = json!({ "run": run, "call": call_id, "component": component, "tool": tool });
             change.event("approval-spent", approval.as_str(), detail).await?;

@@ -98,7 +98,7 @@ async fn against_a_model(acts: Vec<Act>) {
             Err(refusal) => assert!(over && refusal.rule() == Rule::Limit, "{refusal}"),
         }
     }
-    assert!(state.keys("").await.unwrap().iter().eq(model.keys()));
+    assert!(state.keys("").await.unwrap().0.iter().eq(model.keys()));
     for (key, (length, revision)) in model {
         assert_eq!(state.get(&key).await.unwrap(), Some(Entry { value: vec![1; length], revision }));
     }

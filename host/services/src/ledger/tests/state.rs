@@ -1,7 +1,7 @@
 //! State of components, by the words of `wit/state.wit`.
 
 use super::*;
-use cara_authority::Rule;
+use cara_authority::{Label, Rule, Source};
 
 async fn state(bytes: u64) -> (Place, ComponentState) {
     let place = Place::new();
@@ -20,7 +20,7 @@ async fn what_is_put_is_read_back_also_after_a_restart() {
     assert_eq!(state.put("k", b"one", None).await.unwrap(), 1);
     assert_eq!(state.put("k", b"", None).await.unwrap(), 2);
     let again = place.open().await.state(&powers("a", 1000, true)).unwrap();
-    assert_eq!(again.get("k").await.unwrap(), Some(Entry { value: vec![], revision: 2 }));
+    assert_eq!(again.get("k").await.unwrap(), Some(Entry { value: vec![], revision: 2, label: Label::UNKNOWN }));
 }
 
 #[tokio::test]
@@ -33,7 +33,7 @@ async fn a_write_with_another_expected_revision_is_a_conflict_and_changes_nothin
         assert_eq!(rule(state.put("k", b"y", Some(expected)).await), Rule::Conflict);
         assert_eq!(rule(state.delete("k", Some(expected)).await), Rule::Conflict);
     }
-    assert_eq!(state.get("k").await.unwrap(), Some(Entry { value: b"x".to_vec(), revision: 1 }));
+    assert_eq!(state.get("k").await.unwrap(), Some(Entry { value: b"x".to_vec(), revision: 1, label: Label::UNKNOWN }));
     assert_eq!(state.put("k", b"y", Some(1)).await.unwrap(), 2);
     state.delete("k", Some(2)).await.unwrap();
     state.delete("k", Some(0)).await.unwrap();
@@ -89,17 +89,17 @@ async fn keys_are_listed_by_prefix_sorted_by_bytes_and_at_most_a_thousand() {
     for key in ["b", "a%", "a_", "aé", "a", "B", "a\u{10ffff}", "a\0"] {
         state.put(key, b"", None).await.unwrap();
     }
-    assert_eq!(state.keys("a").await.unwrap(), ["a", "a\0", "a%", "a_", "aé", "a\u{10ffff}"]);
-    assert_eq!(state.keys("").await.unwrap().len(), 8);
-    assert_eq!(state.keys("a%").await.unwrap(), ["a%"]);
-    assert!(state.keys(&"a".repeat(300)).await.unwrap().is_empty());
+    assert_eq!(state.keys("a").await.unwrap().0, ["a", "a\0", "a%", "a_", "aé", "a\u{10ffff}"]);
+    assert_eq!(state.keys("").await.unwrap().0.len(), 8);
+    assert_eq!(state.keys("a%").await.unwrap().0, ["a%"]);
+    assert!(state.keys(&"a".repeat(300)).await.unwrap().0.is_empty());
     tamper(
         &place.open().await,
         "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1100) \
          INSERT INTO component_state SELECT 'a', CAST('n' || i AS BLOB), x'', 1 FROM n",
     )
     .await;
-    assert_eq!(state.keys("").await.unwrap().len(), 1000);
+    assert_eq!(state.keys("").await.unwrap().0.len(), 1000);
 }
 
 #[tokio::test]
@@ -109,7 +109,7 @@ async fn a_component_sees_and_changes_only_its_own_state() {
     let (a, b) = (ledger.state(&powers("a", 99, true)).unwrap(), ledger.state(&powers("b", 99, true)).unwrap());
     a.put("k", b"of a", None).await.unwrap();
     assert_eq!(b.get("k").await.unwrap(), None);
-    assert!(b.keys("").await.unwrap().is_empty());
+    assert!(b.keys("").await.unwrap().0.is_empty());
     b.put("k", b"of b", Some(0)).await.unwrap();
     b.delete("k", None).await.unwrap();
     assert_eq!(a.get("k").await.unwrap().unwrap().value, b"of a");
@@ -153,4 +153,22 @@ async fn a_call_that_is_dropped_midway_leaves_the_state_whole_and_usable() {
     let pool = ledger.pool().await.unwrap();
     let bytes: i64 = sqlx::query_scalar("SELECT bytes FROM component_state_total").fetch_one(pool).await.unwrap();
     assert_eq!((bytes, state.get("k").await.unwrap().unwrap().value), (5, b"last".to_vec()));
+}
+
+#[tokio::test]
+async fn what_is_read_back_has_the_label_it_was_written_with() {
+    let (place, state) = state(1000).await;
+    let (owner, web) = (Label::of(Source::Owner), Label::of(Source::Web));
+    state.clone().labelled(owner).put("a/1", b"x", None).await.unwrap();
+    state.clone().labelled(web.private()).put("a/2", b"y", None).await.unwrap();
+    state.put("b", b"z", None).await.unwrap();
+    let again = place.open().await.state(&powers("a", 1000, true)).unwrap();
+    assert_eq!(again.get("a/1").await.unwrap().unwrap().label, owner);
+    assert_eq!(again.get("a/2").await.unwrap().unwrap().label, web.private());
+    // Who does not say what it saw is not trusted.
+    assert_eq!(again.get("b").await.unwrap().unwrap().label, Label::UNKNOWN);
+    assert_eq!(again.keys("a/").await.unwrap().1, owner.join(web).private());
+    // The last one to write decides.
+    again.clone().labelled(owner).put("a/2", b"mine", None).await.unwrap();
+    assert_eq!(again.get("a/2").await.unwrap().unwrap().label, owner);
 }

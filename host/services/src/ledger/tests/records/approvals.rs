@@ -17,7 +17,7 @@ async fn a_call_begins_with_the_approval_that_names_it_once() {
     assert_eq!(id.as_str().len(), 8);
     let waiting = records.waiting_approvals().await.unwrap();
     assert_eq!((&waiting[0].id, &waiting[0].shown["text"]), (&id, &json!("good day")));
-    let start = || records.start(run, "c", Some((&id, &[9; 32])));
+    let start = || records.start(run, "c", By::Approval(&id, &[9; 32]));
     assert!(matches!(start().await, Err(StartRefused::Approval(ApprovalState::Waiting))));
     // The answer may come from another process.
     let desk = records_at(&world.place, 2_000).await;
@@ -45,12 +45,12 @@ async fn an_approval_is_spent_on_nothing_but_what_it_was_given_for() {
     let elsewhere = records.begin_run(&session, "p", &said("x", Source::Owner)).await.unwrap();
     records.propose(&elsewhere, &said("x", Source::Owner), &[call("c")]).await.unwrap();
     for (run, call, binding) in [(run, "c", [8; 32]), (run, "other", [9; 32]), (&elsewhere, "c", [9; 32])] {
-        let refused = records.start(run, call, Some((&id, &binding))).await;
+        let refused = records.start(run, call, By::Approval(&id, &binding)).await;
         assert!(matches!(refused, Err(StartRefused::OtherApproval)), "{call}: {refused:?}");
     }
     // A call whose own binding changed is not what was shown.
     tamper(records.ledger(), "UPDATE calls SET binding = zeroblob(32) WHERE call_id = 'c'").await;
-    let refused = records.start(run, "c", Some((&id, &[9; 32]))).await;
+    let refused = records.start(run, "c", By::Approval(&id, &[9; 32])).await;
     assert!(matches!(refused, Err(StartRefused::OtherApproval)), "{refused:?}");
     assert_eq!(records.approval(&id).await.unwrap().unwrap().state, ApprovalState::Allowed);
 }
@@ -60,15 +60,15 @@ async fn no_word_in_the_file_passes_for_a_persons_answer() {
     let world = World::new().await;
     let id = asked(&world).await;
     tamper(world.records.ledger(), "UPDATE approvals SET state = 'allowed'").await;
-    let refused = world.records.start(&world.run, "c", Some((&id, &[9; 32]))).await;
+    let refused = world.records.start(&world.run, "c", By::Approval(&id, &[9; 32])).await;
     assert!(matches!(refused, Err(StartRefused::Approval(ApprovalState::Waiting))), "{refused:?}");
     tamper(world.records.ledger(), "UPDATE approvals SET state = 'waiting'").await;
     world.records.decide_approval(&id, Decision::Denied(Some("no".into())), "anna").await.unwrap();
     tamper(world.records.ledger(), "UPDATE approvals SET state = 'allowed'").await;
-    let refused = world.records.start(&world.run, "c", Some((&id, &[9; 32]))).await;
+    let refused = world.records.start(&world.run, "c", By::Approval(&id, &[9; 32])).await;
     assert!(matches!(refused, Err(StartRefused::Approval(ApprovalState::Denied))), "{refused:?}");
     tamper(world.records.ledger(), "UPDATE approvals SET verdict = x'00'").await;
-    let refused = world.records.start(&world.run, "c", Some((&id, &[9; 32]))).await;
+    let refused = world.records.start(&world.run, "c", By::Approval(&id, &[9; 32])).await;
     assert!(matches!(refused, Err(StartRefused::Ledger(LedgerError::Tampered { .. }))), "{refused:?}");
 }
 
@@ -84,15 +84,15 @@ async fn nobody_answers_after_the_deadline_and_no_answer_lasts_for_good() {
         let expected = |what, at_ms| what == ApprovalState::Expired && at_ms == 60_000;
         assert!(matches!(error, DecideError::AlreadyDecided { what, at_ms, .. } if expected(what, at_ms)), "{error}");
     }
-    assert!(world.records.start(&world.run, "c", Some((&id, &[9; 32]))).await.is_err());
+    assert!(world.records.start(&world.run, "c", By::Approval(&id, &[9; 32])).await.is_err());
 
     let id = world.records.request_approval(&question(&world, "c")).await.unwrap();
     let verdict = world.records.decide_approval(&id, Decision::Allowed, "anna").await.unwrap().verdict;
     let late = records_at(&world.place, verdict.use_by_ms).await;
-    let refused = late.start(&world.run, "c", Some((&id, &[9; 32]))).await;
+    let refused = late.start(&world.run, "c", By::Approval(&id, &[9; 32])).await;
     assert!(matches!(refused, Err(StartRefused::Approval(ApprovalState::Expired))), "{refused:?}");
     let in_time = records_at(&world.place, verdict.use_by_ms - 1).await;
-    in_time.start(&world.run, "c", Some((&id, &[9; 32]))).await.unwrap();
+    in_time.start(&world.run, "c", By::Approval(&id, &[9; 32])).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -137,12 +137,35 @@ async fn a_rule_is_listed_used_and_removed_and_both_ends_are_audited() {
         by: "anna".into(),
     };
     let id = records.add_rule(&rule).await.unwrap();
-    assert!(records.use_rule(&id).await.unwrap());
+    world.propose(allowed("c")).await;
+    records.start(&world.run, "c", By::Rule(&id)).await.unwrap();
     let rules = records_at(&world.place, 9).await.rules().await.unwrap();
     assert_eq!((&rules[0].id, &rules[0].rule, rules[0].last_used_ms), (&id, &rule, Some(1_000)));
     assert!(records.remove_rule(&id, "anna").await.unwrap());
-    assert!(!records.remove_rule(&id, "anna").await.unwrap() && !records.use_rule(&id).await.unwrap());
+    assert!(!records.remove_rule(&id, "anna").await.unwrap());
     assert!(records.rules().await.unwrap().is_empty());
     let kinds: Vec<_> = records.ledger().events(9).await.unwrap().into_iter().map(|event| event.kind).collect();
     assert_eq!(kinds, ["rule-removed", "rule-added"]);
+}
+
+#[tokio::test]
+async fn a_rule_that_was_revoked_after_the_decision_starts_nothing() {
+    let world = World::new().await;
+    let records = &world.records;
+    let rule = NewRule {
+        component: id("mailer"),
+        tool: tool("send"),
+        destination: None,
+        arguments: Some(json!({ "to": "ben" })),
+        session: None,
+        person: person("anna"),
+        by: "anna".into(),
+    };
+    let id = records.add_rule(&rule).await.unwrap();
+    world.propose(allowed("c")).await;
+    assert!(records.remove_rule(&id, "anna").await.unwrap());
+    let refused = records.start(&world.run, "c", By::Rule(&id)).await;
+    assert!(matches!(refused, Err(StartRefused::Rule(ref gone)) if *gone == id), "{refused:?}");
+    // Nothing of it is left half done: asked anew, the policy may let it run.
+    records.start(&world.run, "c", By::Policy).await.unwrap();
 }

@@ -7,7 +7,7 @@ async fn a_call_is_read_back_with_all_that_was_said_of_it() {
     let world = World::new().await;
     let (records, run) = (&world.records, &world.run);
     world.propose(NewCall { decision: Some(json!({ "rule": "reads run" })), ..allowed("c-1") }).await;
-    records.start(run, "c-1", None).await.unwrap();
+    records.start(run, "c-1", By::Policy).await.unwrap();
     let message = NewMessage { role: Role::Tool, body: json!("results"), label: Label::NONE };
     records.end_calls(run, &[finished("c-1", CallState::Done)], &message).await.unwrap();
     let again = records_at(&world.place, 9).await;
@@ -34,10 +34,10 @@ async fn a_call_begins_once_and_one_that_leaves_something_behind_never_again() {
     assert!(matches!(records.start_reads(run, &["reads", "keeps"]).await, Err(StartRefused::Lasting)));
     // All or none: the reading one had not begun.
     assert_eq!(records.call(run, "reads").await.unwrap().unwrap().state, CallState::Allowed);
-    records.start(run, "keeps", None).await.unwrap();
+    records.start(run, "keeps", By::Policy).await.unwrap();
     assert_eq!(records.start_reads(run, &["reads"]).await.unwrap()[0].call_id(), "reads");
     for call in ["keeps", "reads"] {
-        let again = records.start(run, call, None).await;
+        let again = records.start(run, call, By::Policy).await;
         assert!(matches!(again, Err(StartRefused::Call(CallState::Started))), "{again:?}");
     }
     assert!(matches!(records.restart(run, "keeps").await, Err(StartRefused::Lasting)));
@@ -52,7 +52,7 @@ async fn only_what_was_allowed_begins_without_an_approval() {
     let (records, run) = (&world.records, &world.run);
     for state in [CallState::Proposed, CallState::Waiting, CallState::Denied] {
         world.propose(NewCall { state, ..call(state.name()) }).await;
-        let refused = records.start(run, state.name(), None).await;
+        let refused = records.start(run, state.name(), By::Policy).await;
         assert!(matches!(refused, Err(StartRefused::Call(is)) if is == state), "{refused:?}");
     }
     // What a person is asked about begins with the answer only, even if the row says otherwise.
@@ -61,7 +61,7 @@ async fn only_what_was_allowed_begins_without_an_approval() {
     let forged = sqlx::query("UPDATE calls SET state = 'allowed' WHERE call_id = 'waiting'");
     assert_eq!(change.sql().execute(forged).await.unwrap(), 1);
     change.commit().await.unwrap();
-    assert!(matches!(records.start(run, "waiting", None).await, Err(StartRefused::NeedsApproval)));
+    assert!(matches!(records.start(run, "waiting", By::Policy).await, Err(StartRefused::NeedsApproval)));
 }
 
 #[tokio::test]
@@ -99,7 +99,7 @@ async fn of_processes_that_begin_the_same_call_one_does() {
         world.propose(allowed(&call_id)).await;
         let tries = (0..6).map(|n| {
             let (records, run, call_id) = (others[n % 2].clone(), world.run.clone(), call_id.clone());
-            tokio::spawn(async move { records.start(&run, &call_id, None).await.is_ok() })
+            tokio::spawn(async move { records.start(&run, &call_id, By::Policy).await.is_ok() })
         });
         let began = futures_util::future::join_all(tries).await;
         assert_eq!(began.into_iter().filter(|began| *began.as_ref().unwrap()).count(), 1);

@@ -27,7 +27,7 @@ async fn a_run_ends_once_and_ends_what_is_open_in_it() {
     let records = &world.records;
     world.propose(allowed("c-1")).await;
     world.propose(call("c-2")).await;
-    records.start(&world.run, "c-1", None).await.unwrap();
+    records.start(&world.run, "c-1", By::Policy).await.unwrap();
     let asked = records.request_approval(&question(&world, "c-2")).await.unwrap();
     assert_eq!(records.unfinished_runs().await.unwrap()[0].process, "process 1");
     assert!(records.end_run(&world.run, &[], RunState::Cancelled, None, &[]).await.unwrap());
@@ -40,7 +40,7 @@ async fn a_run_ends_once_and_ends_what_is_open_in_it() {
     let error = records.decide_approval(&asked, Decision::Allowed, "anna").await.unwrap_err();
     assert!(matches!(error, DecideError::AlreadyDecided { what: ApprovalState::Withdrawn, .. }), "{error}");
     // Nothing begins in it any more, and no more is said.
-    assert!(matches!(records.start(&world.run, "c-2", None).await, Err(StartRefused::Run(RunState::Cancelled))));
+    assert!(matches!(records.start(&world.run, "c-2", By::Policy).await, Err(StartRefused::Run(RunState::Cancelled))));
     let error = records.propose(&world.run, &said("x", Source::Owner), &[]).await.unwrap_err();
     assert!(matches!(error, LedgerError::Conflict { state: "cancelled", .. }), "{error}");
 }

@@ -16,7 +16,7 @@ async fn two_of_everything() -> World {
         let question = NewApproval { session: session.clone(), run: run.clone(), ..question(&world, "c") };
         let asked = records.request_approval(&question).await.unwrap();
         records.decide_approval(&asked, Decision::Allowed, "anna").await.unwrap();
-        records.start(run, "c", Some((&asked, &[9; 32]))).await.unwrap();
+        records.start(run, "c", By::Approval(&asked, &[9; 32])).await.unwrap();
         records.end_calls(run, &[finished("c", CallState::Done)], &said("r", Source::Web)).await.unwrap();
         records.end_run(run, &[], RunState::Done, Some("a reason"), &[]).await.unwrap();
         records.set_summary(session, 2, &json!("summary"), Label::NONE).await.unwrap();
