@@ -280,13 +280,15 @@ fn rule_for(asked: &Asked, person: &PersonId, by: &str) -> Option<NewRule> {
         destinations: asked.destinations.clone(),
         arguments: if asked.destinations.is_empty() && !within { Some(exact()?) } else { None },
         session: if within { SessionId::parse(&asked.session).ok() } else { None },
+        signer: asked.signer.clone(),
         person: person.clone(),
         by: by.to_owned(),
     })
 }
 
-/// Whether a stored rule covers a call: every term it has must fit, and it has one that narrows it.
-pub fn covers(stored: &StoredRule, call: &ToolCall, person: &PersonId) -> bool {
+/// Whether a stored rule covers a call of a component that this signer signed: every term it has must fit, and it has one
+/// that narrows it.
+pub fn covers(stored: &StoredRule, call: &ToolCall, signer: &str, person: &PersonId) -> bool {
     let rule = &stored.rule;
     let arguments = rule.arguments.as_ref().map(cara_authority::approval::canonical);
     let narrow = !rule.destinations.is_empty() || arguments.is_some() || rule.session.is_some();
@@ -294,6 +296,7 @@ pub fn covers(stored: &StoredRule, call: &ToolCall, person: &PersonId) -> bool {
         && rule.component == call.component
         && rule.tool == call.tool
         && rule.person == *person
+        && rule.signer.as_ref().is_none_or(|known| known == signer)
         && (rule.destinations.is_empty()
             || !call.destinations.is_empty() && call.destinations.iter().all(|to| rule.destinations.contains(to)))
         && arguments.is_none_or(|arguments| arguments == call.arguments)

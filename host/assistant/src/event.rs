@@ -103,6 +103,9 @@ pub struct Asked {
     pub component: String,
     /// SHA-256 of its code.
     pub digest: String,
+    /// Who signed it, as the operator calls them.
+    #[serde(default)]
+    pub signer: Option<String>,
     /// The tool, or the component's own question.
     pub tool: String,
     /// The arguments, canonical JSON; or the question.

@@ -8,8 +8,11 @@
 //! person ─→ Assistant.run ─→ Session (ledger) ─→ Run: prompt ─→ Thinker ─→ calls ─→ policy, desk ─→ tools
 //! ```
 
+mod address;
 pub mod assistant;
 pub mod desk;
+mod dictation;
+mod echo;
 pub mod event;
 pub mod explain;
 pub mod fence;

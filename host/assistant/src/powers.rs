@@ -66,6 +66,7 @@ impl TurnPowers {
             id: String::new(),
             component: what.component.to_string(),
             digest: hex::encode(what.digest),
+            signer: None,
             tool: what.tool.to_string(),
             arguments: what.arguments.clone(),
             destinations: what.destinations.clone(),

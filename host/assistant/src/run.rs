@@ -21,6 +21,7 @@ use crate::part::{Body, Part, Role};
 use crate::prompt::Prompt;
 use crate::purse::Purse;
 use crate::session::{Session, lost, stored};
+use crate::standing::Sources;
 use crate::thinker::Thinker;
 use crate::toolbox::Toolbox;
 use cara_authority::{Label, RunId};
@@ -48,8 +49,12 @@ pub(crate) struct Run<'a> {
     used: HashSet<String>,
     /// Calls of this round whose results were told already.
     told: HashSet<String>,
-    /// How many links out of what was read were followed.
-    followed: u32,
+    /// Where the addresses of the session stand.
+    sources: Sources,
+    /// Calls that the message dictated and that were made, or will be: each once.
+    dictated: HashSet<(String, String)>,
+    /// Whether a person allowed queries after private and strangers' content.
+    queried: bool,
     /// Time in which a person was waited for.
     waited: Duration,
     began: Instant,
@@ -74,7 +79,9 @@ impl<'a> Run<'a> {
             fence: Fence::new(random),
             used: HashSet::new(),
             told: HashSet::new(),
-            followed: 0,
+            sources: Sources::default(),
+            dictated: HashSet::new(),
+            queried: false,
             waited: Duration::ZERO,
             began: Instant::now(),
             shown: Label::NONE,

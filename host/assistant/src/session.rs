@@ -49,6 +49,8 @@ pub struct Session {
     pub(crate) estimate: Estimate,
     /// Whether the person wants a summary before the next answer.
     pub(crate) compact_next: bool,
+    /// What following links may have told since a person was last asked about it, bits.
+    pub(crate) followed: u64,
 }
 
 impl Session {
@@ -79,12 +81,13 @@ impl Session {
     fn empty(id: SessionId, circumstances: Circumstances) -> Self {
         let (messages, attached) = (Vec::new(), Vec::new());
         let (blobs, estimate) = (BTreeMap::new(), Estimate::default());
-        Self { id, circumstances, messages, last: 0, summary: None, attached, blobs, estimate, compact_next: false }
+        Self { id, circumstances, messages, last: 0, summary: None, attached, blobs, estimate, compact_next: false, followed: 0 }
     }
 
     /// Reads everything anew.
     pub(crate) async fn reload(&mut self, records: &Records) -> Result<(), Failure> {
         self.messages.clear();
+        self.followed = records.followed(&self.id).await.map_err(lost)?;
         let runs = records.runs(&self.id).await.map_err(lost)?;
         let unanswered: Vec<RunId> = runs
             .into_iter()

@@ -62,7 +62,8 @@ pub struct Found {
 impl Sources {
     /// Takes in the messages that are new.
     pub fn update(&mut self, messages: &[Message], policy: &Policy) {
-        for message in messages.iter().filter(|message| message.place > self.upto) {
+        let upto = self.upto;
+        for message in messages.iter().filter(|message| message.place > upto) {
             // Calls of one answer do not know of each other.
             for part in message.parts.iter().filter(|part| matches!(part.body, Body::ToolCall { .. })) {
                 self.call(part, policy);

@@ -3,8 +3,8 @@
 
 use crate::event::Failure;
 use cara_authority::manifest::{Effect, Tool};
-use cara_authority::policy::result_label;
-use cara_authority::{Grants, Label, SessionId, ToolCall, ToolName};
+use cara_authority::policy::{Results, result_label};
+use cara_authority::{Grants, Label, Origin, SessionId, ToolCall, ToolName};
 use cara_kernel::Component;
 use cara_kernel::bindings::types::ToolDefinition;
 use serde_json::Value;
@@ -26,7 +26,18 @@ pub struct Offered {
     pub effects: Vec<Effect>,
     /// Where its results come from.
     pub result: Label,
+    /// Whether a call hands its arguments to a server of the operator's choice, as a search does.
+    pub queries: bool,
     validator: jsonschema::Validator,
+}
+
+/// What the operator says of a component's results: what nobody says is not believed.
+#[derive(Debug, Clone, Default)]
+pub struct Belief {
+    /// Whether the component, or who signed it, is trusted to say what its results are.
+    pub component: bool,
+    /// What is known of single tools.
+    pub tools: BTreeMap<ToolName, Results>,
 }
 
 /// Why tools cannot be offered together.
@@ -101,9 +112,17 @@ pub struct Toolbox(BTreeMap<ToolName, Arc<Offered>>);
 
 impl Toolbox {
     /// Adds all tools of a component.
-    pub fn add(&mut self, component: &Arc<Component>, grants: &Arc<Grants>) -> Result<(), ToolboxError> {
+    pub fn add(
+        &mut self,
+        component: &Arc<Component>,
+        grants: &Arc<Grants>,
+        belief: &Belief,
+    ) -> Result<(), ToolboxError> {
         let checked = component.checked();
         for (tool, authority) in checked.manifest().tools().iter().zip(checked.authority().tools()) {
+            let effects = authority.effects();
+            let asks = effects.iter().any(|effect| matches!(effect, Effect::ReadsUntrusted | Effect::SendsOutside));
+            let reaches_out = asks && checked.interfaces().imports_http();
             if let Some(other) = self.0.get(&tool.name) {
                 let (first, second) = (other.component.id().to_string(), component.id().to_string());
                 return Err(ToolboxError::Twice { tool: tool.name.clone(), first, second });
@@ -113,8 +132,9 @@ impl Toolbox {
                 component: component.clone(),
                 grants: grants.clone(),
                 tool: tool.clone(),
-                result: result_label(&authority.effects()),
-                effects: authority.effects(),
+                result: result_label(&effects, reaches_out, belief.component, belief.tools.get(&tool.name).copied()),
+                effects,
+                queries: reaches_out && tool.destination.is_empty(),
             };
             self.0.insert(tool.name.clone(), Arc::new(offered));
         }
@@ -192,6 +212,20 @@ impl Offered {
             arguments: cara_authority::approval::canonical(&value),
             session: session.clone(),
         })
+    }
+
+    /// Who signed its component, as the operator calls them.
+    pub fn signer(&self) -> &str {
+        self.component.checked().package().signer_name()
+    }
+
+    /// What a call may do that has seen this and goes there: after private content, no redirect leads anywhere else.
+    pub fn grants_after(&self, seen: Label, destinations: &[String]) -> Arc<Grants> {
+        if !seen.join(self.result).is_private() {
+            return self.grants.clone();
+        }
+        let origins = destinations.iter().filter_map(|to| Origin::parse(to).ok()).collect();
+        Arc::new(self.grants.only(origins))
     }
 
     /// The digest of its component's file.

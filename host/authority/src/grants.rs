@@ -32,6 +32,8 @@ pub struct Grants {
     withheld: Vec<SecretName>,
     state: Option<u64>,
     powers: Vec<Power>,
+    /// Of all that is granted by a pattern, only these.
+    only: Option<Vec<Origin>>,
     settings: Settings,
     limits: Limits,
     within: Option<Within>,
@@ -116,6 +118,7 @@ impl Grants {
             withheld: Vec::new(),
             state: None,
             powers: Vec::new(),
+            only: None,
             limits: Limits::default_for(interfaces.kinds()).narrowed(manifest.limits()).overridden(order),
             settings,
             within: None,
@@ -182,6 +185,13 @@ impl Grants {
             }
             _ => Ok(()),
         }
+    }
+
+    /// The same for a call that knows private things: of hosts that are not granted by name, only these are reached, so
+    /// that no redirect carries anything on.
+    #[must_use]
+    pub fn only(&self, origins: Vec<Origin>) -> Self {
+        Self { only: Some(origins), ..self.clone() }
     }
 
     /// Whose powers these are.
@@ -255,6 +265,12 @@ impl Grants {
         };
         let effect = if reading.is_some() { Effect::ReadsUntrusted } else { Effect::SendsOutside };
         self.within(effect, &format_args!("`{method}` `{origin}`"))?;
+        let by_name = entry.origin.origin().is_some();
+        if !by_name && self.only.as_ref().is_some_and(|only| !only.contains(&origin)) {
+            let text = format!("component `{component}` was not called for `{origin}`, and private content was seen");
+            return Err(Refusal::new(Rule::Destination, text)
+                .hint("to go there, call the tool with that address: a person decides"));
+        }
         let reach = self.reach(&origin, &entry.origin)?;
         let uri = url.as_str().split('#').next().unwrap_or_default().parse();
         let uri = uri.map_err(|_| Refusal::new(Rule::Invalid, format!("`{origin}`: the URL cannot be sent")))?;

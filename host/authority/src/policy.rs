@@ -17,9 +17,21 @@ use std::fmt;
 mod rules;
 pub use rules::{Known, Rule, UnknownName};
 
-/// How many links out of what it read a run may follow unasked. Which link is followed says a little about the
-/// conversation; this bounds how much.
-pub const FOLLOWED: u32 = 8;
+/// What following links out of what was read may tell unasked, bits in a session. Which of some links is followed says as
+/// much as it takes to choose among them; a person who is asked and says yes allows as much again.
+pub const FOLLOWED: u64 = 120;
+
+/// What the operator knows of the results of a tool.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Results {
+    /// Strangers may have chosen the words.
+    Untrusted,
+    /// Nobody but the component has.
+    Trusted,
+    /// Only the person's own things are in them.
+    Private,
+}
 
 /// What becomes of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -73,8 +85,13 @@ pub struct Situation<'a> {
     pub seen: Label,
     /// How its destination came about, when there is one; of several the least known.
     pub standing: Option<Standing>,
-    /// How many links the run has followed already.
-    pub followed: u32,
+    /// What following links may have told in this session, this one included, bits.
+    pub followed: u64,
+    /// Whether the person's message dictates exactly this call.
+    pub dictated: bool,
+    /// Whether it hands words to a server of the operator's choice, as a search does, and no person has allowed that in
+    /// this run.
+    pub queries: bool,
 }
 
 /// A line that spoke on a call.
@@ -156,7 +173,7 @@ impl Policy {
             return line(denying);
         }
         let best = fitting().max_by_key(|(index, rule)| (rule.specificity(), rule.then, usize::MAX - index));
-        best.map_or_else(|| default_line(situation.effects), line)
+        best.map_or_else(|| default_line(situation), line)
     }
 
     /// Whether the operator named this destination for private data: an origin covers its URLs, an address itself.
@@ -174,11 +191,16 @@ impl Policy {
     }
 }
 
-/// Without a rule: reading runs, everything else is asked.
-fn default_line(effects: &[Effect]) -> Line {
-    let asked: Vec<&str> = effects.iter().filter(|effect| effect.reaches_out()).map(|effect| effect.name()).collect();
+/// Without a rule: reading runs, and what the person dictated; everything else is asked. What costs money or runs code is
+/// asked all the same.
+fn default_line(situation: &Situation<'_>) -> Line {
+    let acts = || situation.effects.iter().filter(|effect| effect.reaches_out());
+    let asked: Vec<&str> = acts().map(|effect| effect.name()).collect();
+    let grave = acts().any(|effect| matches!(effect, Effect::Spends | Effect::RunsCode));
     let (then, why) = if asked.is_empty() {
         (Then::Run, "it only reads or computes".to_owned())
+    } else if situation.dictated && !grave {
+        (Then::Run, "the person dictated it word for word".to_owned())
     } else {
         (Then::Ask, format!("its effects: {}", asked.join(", ")))
     };
@@ -187,9 +209,13 @@ fn default_line(effects: &[Effect]) -> Line {
 
 /// What the labels say, whatever the rules do.
 fn label_lines(situation: &Situation<'_>) -> Vec<Line> {
-    let Situation { effects, seen, standing, followed, .. } = *situation;
+    let Situation { effects, seen, standing, followed, dictated, queries, .. } = *situation;
     let ask = |name: &str, why: String| Line { name: name.into(), then: Then::Ask, why };
     let mut lines = Vec::new();
+    // All that would leave or change stands in the person's own words.
+    if dictated {
+        return lines;
+    }
     let acts: Vec<&str> = effects.iter().filter(|effect| effect.reaches_out()).map(|effect| effect.name()).collect();
     if seen.is_untrusted() && !acts.is_empty() {
         let why = format!("the run has seen {}, and this call {}", strangers(seen), acts.join(" and "));
@@ -207,8 +233,13 @@ fn label_lines(situation: &Situation<'_>) -> Vec<Line> {
         let why = format!("the run has seen {}, and the destination is not one it read or was given", strangers(seen));
         lines.push(ask("label.destination", why));
     }
-    if seen.is_untrusted() && standing == Some(Standing::Read) && followed >= FOLLOWED {
-        lines.push(ask("label.followed", format!("the run has already followed {followed} links out of what it read")));
+    if seen.is_untrusted() && standing == Some(Standing::Read) && followed > FOLLOWED {
+        let why = format!("the links that were followed tell {followed} bits of this conversation, over {FOLLOWED}");
+        lines.push(ask("label.followed", why));
+    }
+    if seen.is_untrusted() && seen.is_private() && queries {
+        let why = format!("the run has seen private content and {}; a yes holds for its later queries", strangers(seen));
+        lines.push(ask("label.query", why));
     }
     lines
 }
@@ -219,18 +250,25 @@ fn strangers(seen: Label) -> String {
         Source::OtherPerson => "what another person wrote",
         Source::File => "a file",
         Source::Suspect => "text that reads like an attack",
+        Source::Component => "what an untrusted component answered",
         _ => "web content",
     };
     seen.sources().filter(|source| source.is_untrusted()).map(word).collect::<Vec<_>>().join(" and ")
 }
 
-/// What a call's result is labelled with, by what the call can do.
-pub fn result_label(effects: &[Effect]) -> Label {
-    let mut label = Label::of(Source::Tool);
-    if effects.contains(&Effect::ReadsUntrusted) {
-        label = label.join(Label::of(Source::Web));
-    }
-    if effects.contains(&Effect::ReadsPrivate) { label.private() } else { label }
+/// What a call's result is labelled with. `believed`: the operator trusts the component to say what its results are; of a
+/// call that reaches out, they are strangers' words all the same. What is `known` of this tool counts before both.
+pub fn result_label(effects: &[Effect], reaches_out: bool, believed: bool, known: Option<Results>) -> Label {
+    let strangers = reaches_out || effects.contains(&Effect::ReadsUntrusted);
+    let sources = match known {
+        Some(Results::Trusted | Results::Private) => Label::NONE,
+        Some(Results::Untrusted) | None if strangers => Label::of(Source::Web),
+        None if believed => Label::NONE,
+        Some(Results::Untrusted) | None => Label::of(Source::Component),
+    };
+    let label = Label::of(Source::Tool).join(sources);
+    let private = known == Some(Results::Private) || effects.contains(&Effect::ReadsPrivate);
+    if private { label.private() } else { label }
 }
 
 /// The names a rule may use for a tool and its component.

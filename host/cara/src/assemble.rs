@@ -7,13 +7,13 @@ use crate::config::OutputAction;
 use crate::live::LiveTools;
 use crate::outbound::Channels;
 use crate::show;
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result, anyhow, bail};
 use cara_assistant::lookout::Lookout;
 use cara_assistant::outbound::Outbound;
 use cara_assistant::run::Classifier;
 use cara_assistant::toolbox::Fixed;
 use cara_assistant::{Assistant, Desk, RunLimits, Tools};
-use cara_authority::ComponentId;
+use cara_authority::{ComponentId, ToolName};
 use cara_authority::policy::Known;
 use serde_json::Value;
 use std::sync::Arc;
@@ -84,6 +84,13 @@ pub(crate) fn check_policy(cara: &Cara, outbound: &dyn Outbound) -> Result<()> {
     let channels: Vec<String> = std::iter::once(CONSOLE.to_owned()).chain(outbound.channels()).collect();
     let known = Known { tools: &tools, components: &components, agents: &agents, channels: &channels };
     let path = cara.home.config();
+    for (id, own) in &cara.config.component {
+        let Some(checked) = installed.usable.get(id) else { continue };
+        let offered = |name: &ToolName| checked.manifest().tools().iter().any(|tool| tool.name == *name);
+        if let Some(name) = own.tool.keys().find(|name| !offered(name)) {
+            bail!("`{}`: component `{id}` has no tool `{name}`\nhint: `cara tools list` shows them", path.display());
+        }
+    }
     cara.config.policy.check(&known).with_context(|| format!("`{}` cannot be used", path.display()))
 }
 

@@ -2,9 +2,11 @@
 
 use anyhow::{Context, Result};
 use cara_assistant::ModelName;
+use cara_assistant::toolbox::Belief;
 use cara_authority::budget::Budgets;
 use cara_authority::limits::{LimitsTable, Time};
-use cara_authority::{ComponentId, Policy};
+use cara_authority::policy::Results;
+use cara_authority::{ComponentId, Policy, ToolName};
 use cara_services::files;
 use cara_services::vault::StoreChoice;
 use serde::Deserialize;
@@ -37,6 +39,22 @@ pub(crate) struct Config {
     pub(crate) agent: BTreeMap<String, AgentConfig>,
     /// `[component.<id>]`
     pub(crate) component: BTreeMap<ComponentId, ComponentConfig>,
+    /// `[results]`
+    pub(crate) results: ResultsConfig,
+}
+
+/// Whose components are trusted to say what their results are.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct ResultsConfig {
+    /// Names of signers, as in the trust store.
+    pub(crate) signers: Vec<String>,
+}
+
+impl Default for ResultsConfig {
+    fn default() -> Self {
+        Self { signers: vec![crate::plugins::BUILT_IN.to_owned()] }
+    }
 }
 
 /// Defaults of `cara chat`.
@@ -134,6 +152,28 @@ pub(crate) struct ComponentConfig {
     pub(crate) settings: BTreeMap<String, Value>,
     /// Its limits, up or down.
     pub(crate) limits: LimitsTable,
+    /// Whether it is trusted to say what its results are, whoever signed it.
+    pub(crate) results: Option<Believed>,
+    /// `[component.<id>.tool.<name>]`
+    pub(crate) tool: BTreeMap<ToolName, ToolConfig>,
+}
+
+/// Whether a component is trusted to say what its results are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Believed {
+    /// Strangers may have chosen the words of all it returns.
+    Untrusted,
+    /// What it returns is what its imports and its manifest say.
+    Trusted,
+}
+
+/// What the operator knows of one tool.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ToolConfig {
+    /// What its results are.
+    pub(crate) results: Results,
 }
 
 fn model<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<ModelName>, D::Error> {
@@ -142,6 +182,15 @@ fn model<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Mod
 }
 
 impl Config {
+    /// What the operator says of the results of a component that this signer signed.
+    pub(crate) fn belief(&self, id: &ComponentId, signer: &str) -> Belief {
+        let own = self.component.get(id);
+        let signed = self.results.signers.iter().any(|name| name == signer);
+        let component = own.and_then(|own| own.results).map_or(signed, |own| own == Believed::Trusted);
+        let tools = own.into_iter().flat_map(|own| &own.tool);
+        Belief { component, tools: tools.map(|(name, tool)| (name.clone(), tool.results)).collect() }
+    }
+
     /// Reads the file; one that does not exist is empty.
     pub(crate) fn read(path: &Path) -> Result<Self> {
         let Some(bytes) = files::read_capped(path, LARGEST)? else { return Ok(Self::default()) };
@@ -190,6 +239,12 @@ mod tests {
             base-url = "http://127.0.0.1:11434"
             [component.local.limits]
             wall = "20m"
+            [component.calendar]
+            results = "untrusted"
+            [component.calendar.tool.calendar_list]
+            results = "private"
+            [results]
+            signers = ["acme"]
         "#;
         let config: Config = toml::from_str(text).unwrap();
         assert_eq!(config.chat.model.unwrap().to_string(), "local:llama3.2");
@@ -210,6 +265,12 @@ mod tests {
         );
         let local = &config.component[&ComponentId::parse("local").unwrap()];
         assert!(local.settings.contains_key("base-url") && local.limits.wall.is_some());
+        let id = |id| ComponentId::parse(id).unwrap();
+        assert!(config.belief(&id("local"), "acme").component && !config.belief(&id("local"), "built-in").component);
+        let calendar = config.belief(&id("calendar"), "acme");
+        let tool = ToolName::parse("calendar_list").unwrap();
+        assert!(!calendar.component && calendar.tools[&tool] == Results::Private);
+        assert!(Config::default().belief(&id("local"), "built-in").component);
         for bad in [
             "model = 1",
             "[chat]\nmodell = 'a:b'",
@@ -221,6 +282,9 @@ mod tests {
             "[guards]\nsecrets = 'hide'",
             "[run]\nturn = 1",
             "[agent.a]\ntools = []",
+            "[component.a]\nresults = 'private'",
+            "[component.a.tool.b]\nresult = 'private'",
+            "[results]\nsigner = 'a'",
         ] {
             assert!(toml::from_str::<Config>(bad).is_err(), "{bad}");
         }

@@ -95,7 +95,8 @@ impl LiveTools {
             let settings = choose::settings(&self.live.config, &installed, checked, granted, &[])?;
             if choose::offers_tools(checked, granted, &settings) {
                 let grants = self.live.meet(checked, granted, settings);
-                toolbox.add(&self.live.plugins.component(id).await?, &grants)?;
+                let belief = self.live.config.belief(id, checked.package().signer_name());
+                toolbox.add(&self.live.plugins.component(id).await?, &grants, &belief)?;
             }
         }
         let toolbox = Arc::new(toolbox);

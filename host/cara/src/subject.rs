@@ -86,6 +86,8 @@ impl Subject {
             seen: Label::of(Source::Owner),
             standing: (!tool.destination.is_empty()).then_some(Standing::Written),
             followed: 0,
+            dictated: false,
+            queries: false,
         });
         let binding = call.binding();
         let approved = match decision.then() {

@@ -16,7 +16,7 @@ pub use thinkers::{Reply, Scripted, shown_to_model};
 
 use crate::World;
 use cara_assistant::lookout::Lookout;
-use cara_assistant::toolbox::Fixed;
+use cara_assistant::toolbox::{Belief, Fixed};
 use cara_assistant::{Assistant, Circumstances, Desk, RunLimits, Session, Toolbox};
 use cara_authority::budget::Budgets;
 use cara_authority::{Grants, Manifest, PersonId, Policy, SessionId};
@@ -47,6 +47,10 @@ pub struct Setup {
     pub patience: Duration,
     /// What tools may read of the configuration.
     pub configuration: Value,
+    /// What looks at text.
+    pub lookout: Lookout,
+    /// Components that are treated as strangers': their results are not believed.
+    pub strangers: Vec<&'static str>,
 }
 
 impl Default for Setup {
@@ -57,6 +61,8 @@ impl Default for Setup {
             limits: RunLimits::default(),
             patience: Duration::from_secs(600),
             configuration: json!({ "chat": { "model": "scripted:script" } }),
+            lookout: Lookout::default(),
+            strangers: Vec::new(),
         }
     }
 }
@@ -117,7 +123,8 @@ impl Stage {
         let records = world.services.ledger.records(ContentKey::new([9; 32].into())).await.unwrap();
         let mut toolbox = Toolbox::default();
         for (component, grants) in tools().await {
-            toolbox.add(component, grants).unwrap();
+            let strangers = setup.strangers.iter().any(|id| *id == component.id().as_str());
+            toolbox.add(component, grants, &Belief { component: !strangers, ..Belief::default() }).unwrap();
         }
         let assistant = Assistant {
             services: world.services.clone(),
@@ -127,7 +134,7 @@ impl Stage {
             policy: toml::from_str::<Policy>(&setup.policy).unwrap(),
             budgets: setup.budgets,
             limits: setup.limits,
-            lookout: Lookout::default(),
+            lookout: setup.lookout,
             classifier: None,
             outbound: Arc::new(outbox.clone()),
             configuration: Arc::new(setup.configuration),

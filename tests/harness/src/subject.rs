@@ -130,6 +130,8 @@ impl Subject {
             seen: Label::NONE,
             standing: None,
             followed: 0,
+            dictated: false,
+            queries: false,
         });
         Approved::by_policy(call, &decision).unwrap()
     }

@@ -10,6 +10,7 @@ use crate::part::{Body, Part, Role};
 use crate::powers::TurnPowers;
 use crate::session::{lost, stored};
 use crate::toolbox::Offered;
+use cara_authority::approval::canonical;
 use cara_authority::{ApprovalId, Approved, Label, Source, Then, Ticket, ToolCall};
 use cara_kernel::{CallServices, Powers};
 use cara_kernel::bindings::tool::Context;
@@ -78,6 +79,9 @@ impl Run<'_> {
         }
         let known = self.assistant.records.calls(&self.id).await.map_err(lost)?;
         self.used.extend(known.iter().map(|call| call.call_id.clone()));
+        let done = known.iter().filter(|call| call.state == CallState::Started || call.state.is_ended());
+        let done = done.map(|call| (call.tool.to_string(), canonical(&call.arguments)));
+        self.dictated.extend(done);
         let arguments = self.open_arguments();
         let (mut results, mut again) = (Vec::new(), Vec::new());
         for (id, name) in open {
@@ -263,7 +267,10 @@ impl Run<'_> {
         let mut answers = HashMap::new();
         for (planned, (id, settled)) in asked.iter().zip(settled) {
             let answer = match settled {
-                Settled::Allowed { .. } => Ok(id),
+                Settled::Allowed { .. } => {
+                    self.allowed(planned).await?;
+                    Ok(id)
+                }
                 Settled::Denied { by, reason } => {
                     let reason = reason.map(|reason| format!(": {reason}")).unwrap_or_default();
                     Err(format!("denied by {by}{reason}. Do not try to get around this."))
@@ -299,7 +306,8 @@ impl Run<'_> {
             time_zone: self.assistant.time_zone.clone(),
             language: None,
         };
-        let returned = offered.component.call_tool(&offered.grants, &services, &approved, context).await;
+        let grants = offered.grants_after(planned.seen, &approved.call().destinations);
+        let returned = offered.component.call_tool(&grants, &services, &approved, context).await;
         let (mut text, failed) = match returned {
             Err(fault) => (fault.to_string(), true),
             Ok(returned) => match returned.answer {

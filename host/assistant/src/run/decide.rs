@@ -3,9 +3,11 @@
 
 use super::Run;
 use crate::desk::{always_text, covers};
+use crate::dictation::is_dictated;
 use crate::event::{Asked, Failure, TurnEvent};
+use crate::part::Role;
 use crate::session::lost;
-use crate::standing::standing;
+use crate::standing::Found;
 use crate::toolbox::Offered;
 use cara_authority::manifest::Effect;
 use cara_authority::policy::Situation;
@@ -103,22 +105,22 @@ impl Run<'_> {
             Ok(read) => read,
             Err(misfit) => return Ok(Plan::Misfit { id, name, text: misfit.to_string() }),
         };
-        let (decision, seen, standing) = self.decide(&offered, &call);
-        if standing == Some(Standing::Read) && self.seen().is_untrusted() {
-            self.followed += 1;
-        }
-        let rule = if decision.may_be_answered_by_rule() { self.stored_rule(&call).await? } else { None };
+        self.sources.update(&self.session.messages, &self.assistant.policy);
+        let (decision, seen) = self.decide(&offered, &call).await?;
+        let rule = if decision.may_be_answered_by_rule() { self.stored_rule(&offered, &call).await? } else { None };
         let then = if rule.is_some() { Then::Run } else { decision.then() };
         self.tell(TurnEvent::ToolDecision { id: id.clone(), name, then, lines: decision.lines().to_vec() });
         Ok(Plan::Call(Box::new(Planned { id, offered, call, decision, rule, seen, asked: false })))
     }
 
-    fn decide(&self, offered: &Offered, call: &ToolCall) -> (Decision, Label, Option<Standing>) {
-        let seen = self.seen();
-        let of = |to: &String| standing(to, &self.session.messages, &self.assistant.policy);
-        let standing = call.destinations.iter().map(of).max();
+    async fn decide(&mut self, offered: &Offered, call: &ToolCall) -> Result<(Decision, Label), Failure> {
+        let (seen, policy) = (self.seen(), &self.assistant.policy);
+        let found: Vec<Found> = call.destinations.iter().map(|to| self.sources.find(to, policy)).collect();
+        let standing = found.iter().map(|found| found.standing).max();
+        let bits: u64 = found.iter().map(|found| u64::from(found.bits)).sum();
+        let dictated = offered.is_lasting() && self.dictates(offered, call);
         let circumstances = &self.session.circumstances;
-        let decision = self.assistant.policy.decide(&Situation {
+        let decision = policy.decide(&Situation {
             call,
             effects: &offered.effects,
             agent: &circumstances.agent,
@@ -126,15 +128,43 @@ impl Run<'_> {
             person: &circumstances.person,
             seen,
             standing,
-            followed: self.followed,
+            followed: self.session.followed + bits,
+            dictated,
+            queries: offered.queries && !self.queried,
         });
-        (decision, seen, standing)
+        if dictated {
+            self.dictated.insert((call.tool.to_string(), call.arguments.clone()));
+        }
+        if standing == Some(Standing::Read) && seen.is_untrusted() {
+            self.follow(self.session.followed + bits).await?;
+        }
+        Ok((decision, seen))
+    }
+
+    /// Whether the message that is being answered dictates the call, and nothing did it yet.
+    fn dictates(&self, offered: &Offered, call: &ToolCall) -> bool {
+        let message = self.session.messages.iter().rfind(|message| message.role == Role::User);
+        let done = self.dictated.contains(&(call.tool.to_string(), call.arguments.clone()));
+        !done && message.is_some_and(|message| is_dictated(call, &call.destinations, &offered.tool.input, message))
+    }
+
+    /// Keeps what following links may have told.
+    async fn follow(&mut self, bits: u64) -> Result<(), Failure> {
+        self.session.followed = bits;
+        self.assistant.records.set_followed(self.session.id(), bits).await.map_err(lost)
+    }
+
+    /// What else a person's yes to a call allows: as many links again, and further queries of this run.
+    pub(super) async fn allowed(&mut self, planned: &Planned) -> Result<(), Failure> {
+        let asked = |name: &str| planned.decision.lines().iter().any(|line| line.name == name);
+        self.queried |= asked("label.query");
+        if asked("label.followed") { self.follow(0).await } else { Ok(()) }
     }
 
     /// The rule of this person that covers exactly such a call.
-    async fn stored_rule(&self, call: &ToolCall) -> Result<Option<RuleId>, Failure> {
+    async fn stored_rule(&self, offered: &Offered, call: &ToolCall) -> Result<Option<RuleId>, Failure> {
         let rules = self.assistant.records.rules().await.map_err(lost)?;
-        let found = rules.into_iter().find(|stored| covers(stored, call, self.session.person()));
+        let found = rules.into_iter().find(|stored| covers(stored, call, offered.signer(), self.session.person()));
         Ok(found.map(|stored| stored.id))
     }
 
@@ -147,6 +177,7 @@ impl Run<'_> {
             id: String::new(),
             component: call.component.to_string(),
             digest: hex::encode(call.digest),
+            signer: Some(offered.signer().to_owned()),
             tool: call.tool.to_string(),
             arguments: call.arguments.clone(),
             destinations: call.destinations.clone(),

@@ -33,6 +33,8 @@ fn decide(rules: &str, effects: &[Effect], seen: &str, standing: Option<Standing
         seen,
         standing,
         followed: 0,
+        dictated: false,
+        queries: false,
     };
     policy.decide(&situation)
 }
@@ -116,7 +118,7 @@ fn after_untrusted_content_only_addresses_that_were_read_or_given_are_fetched() 
         person: &person,
         seen: Label::of(Source::Web),
         standing: Some(Standing::Read),
-        followed: FOLLOWED,
+        followed: FOLLOWED + 1,
     };
     assert_eq!(Policy::default().decide(&situation).lines()[0].name, "label.followed");
 }

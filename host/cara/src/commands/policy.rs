@@ -12,7 +12,7 @@ use anyhow::{Result, anyhow, bail};
 use cara_assistant::Toolbox;
 use cara_assistant::desk::covers;
 use cara_assistant::outbound::Outbound;
-use cara_assistant::standing::standing;
+use cara_assistant::standing::Sources;
 use cara_authority::manifest::{Effect, Tool};
 use cara_authority::policy::{FOLLOWED, Line, Rule};
 use cara_authority::{
@@ -58,7 +58,7 @@ async fn explain_call(cara: &Cara, asked: &PolicyExplain) -> Result<()> {
     let authority = checked.authority().tool(&tool.name);
     let effects = authority.map(ToolAuthority::effects).unwrap_or_default();
     let has_destination = !tool.destination.is_empty();
-    let of = |to: &String| standing(to, &[], &cara.config.policy);
+    let of = |to: &String| Sources::default().find(to, &cara.config.policy).standing;
     let standing = match asked.destination_standing {
         Some(named) => Some(named.into()),
         None if asked.arguments.is_some() => call.destinations.iter().map(of).max(),
@@ -77,8 +77,11 @@ async fn explain_call(cara: &Cara, asked: &PolicyExplain) -> Result<()> {
         seen: asked.seen,
         standing,
         followed: 0,
+        dictated: false,
+        queries: false,
     });
-    let (stored, in_sessions) = stored_rules(cara, &decision, &call, &person, asked.arguments.is_some()).await?;
+    let signer = checked.package().signer_name();
+    let (stored, in_sessions) = stored_rules(cara, &decision, &call, (signer, &person), asked.arguments.is_some()).await?;
     let explained = Explained {
         tool: asked.tool.clone(),
         component: checked.manifest().id().to_string(),
@@ -142,7 +145,7 @@ async fn call(cara: &Cara, checked: &Arc<Checked>, asked: &PolicyExplain) -> Res
     let settings = choose::asking(cara, checked, &[])?;
     let grants = Grants::meet(manifest, checked.interfaces(), &[], settings, &Default::default());
     let mut toolbox = Toolbox::default();
-    toolbox.add(&cara.component(id).await?, &Arc::new(grants))?;
+    toolbox.add(&cara.component(id).await?, &Arc::new(grants), &Default::default())?;
     let offered = toolbox.get(asked.tool.as_str())?;
     Ok((offered.tool.clone(), offered.read(text, &session)?))
 }
@@ -152,7 +155,7 @@ async fn stored_rules(
     cara: &Cara,
     decision: &Decision,
     call: &ToolCall,
-    person: &PersonId,
+    (signer, person): (&str, &PersonId),
     exact: bool,
 ) -> Result<(Option<StoredRule>, Vec<StoredRule>)> {
     if !decision.may_be_answered_by_rule() || !exact {
@@ -161,7 +164,7 @@ async fn stored_rules(
     // A rule of a session answers there.
     let fits = |stored: &StoredRule| {
         let session = stored.rule.session.clone().unwrap_or_else(|| call.session.clone());
-        covers(stored, &ToolCall { session, ..call.clone() }, person)
+        covers(stored, &ToolCall { session, ..call.clone() }, signer, person)
     };
     let fitting = cara.records().await?.rules().await?.into_iter().filter(fits);
     let (in_sessions, anywhere): (Vec<_>, Vec<_>) = fitting.partition(|stored| stored.rule.session.is_some());
@@ -221,12 +224,12 @@ const EFFECTS: [Effect; 6] = [
 ];
 
 /// What labels demand, whatever the rules say.
-fn label_rules() -> [(&'static str, String); 4] {
+fn label_rules() -> [(&'static str, String); 5] {
     [
         (
             "label.untrusted",
-            "after content of strangers (web, file, other-person), a call that sends outside, changes state, runs code \
-             or spends is asked"
+            "after content of strangers (web, file, other-person, component), a call that sends outside, changes state, \
+             runs code or spends is asked"
                 .into(),
         ),
         (
@@ -241,7 +244,14 @@ fn label_rules() -> [(&'static str, String); 4] {
         ),
         (
             "label.followed",
-            format!("after content of strangers, only {FOLLOWED} links out of it are followed unasked in one run"),
+            format!(
+                "after content of strangers, links out of it are followed unasked as long as the choice among them \
+                 tells at most {FOLLOWED} bits in a session; a yes allows as much again"
+            ),
+        ),
+        (
+            "label.query",
+            "after private content and content of strangers, the queries of a run are asked about once".into(),
         ),
     ]
 }

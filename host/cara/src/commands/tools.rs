@@ -147,6 +147,8 @@ fn usually(cara: &Cara, checked: &Checked, tool: &ToolAuthority) -> Result<Then>
         seen: Label::of(Source::Owner),
         standing: (!tool.destination.is_empty()).then_some(Standing::Written),
         followed: 0,
+        dictated: false,
+        queries: false,
     });
     Ok(decision.then())
 }

@@ -131,16 +131,19 @@ defaults, where no rule fits: the strictest of a tool's effects
   runs-code          ask
   spends             ask
 labels: asked on top of rules and defaults; no rule takes that away
-  label.untrusted    after content of strangers (web, file, other-person), a
-                     call that sends outside, changes state, runs code or
-                     spends is asked
+  label.untrusted    after content of strangers (web, file, other-person,
+                     component), a call that sends outside, changes state, runs
+                     code or spends is asked
   label.private      after private content, a call that sends outside or has a
                      destination is asked, unless the configuration names the
                      destination in `private-destinations` or the owner wrote it
   label.destination  after content of strangers, a call to a destination that
                      the model put together is asked
-  label.followed     after content of strangers, only 8 links out of it are
-                     followed unasked in one run
+  label.followed     after content of strangers, links out of it are followed
+                     unasked as long as the choice among them tells at most 120
+                     bits in a session; a yes allows as much again
+  label.query        after private content and content of strangers, the queries
+                     of a run are asked about once
 destinations that may be told private things
   https://wiki.example.org
 ",

@@ -22,6 +22,9 @@ pub struct NewRule {
     pub arguments: Option<Value>,
     /// In this session; any of the person's when none. The rule goes with the session.
     pub session: Option<SessionId>,
+    /// As long as the component is signed by whom the operator calls this; by anyone for a rule of before that was kept.
+    #[serde(default)]
+    pub signer: Option<String>,
     /// In the sessions of this person.
     pub person: PersonId,
     /// Who allowed it.

@@ -1,5 +1,6 @@
 //! Writers that race, and state against a model of itself.
 
+use cara_authority::Label;
 use super::*;
 use cara_authority::Rule;
 use proptest::prelude::*;
@@ -100,6 +101,7 @@ async fn against_a_model(acts: Vec<Act>) {
     }
     assert!(state.keys("").await.unwrap().0.iter().eq(model.keys()));
     for (key, (length, revision)) in model {
-        assert_eq!(state.get(&key).await.unwrap(), Some(Entry { value: vec![1; length], revision }));
+        let entry = Entry { value: vec![1; length], revision, label: Label::UNKNOWN };
+        assert_eq!(state.get(&key).await.unwrap(), Some(entry));
     }
 }

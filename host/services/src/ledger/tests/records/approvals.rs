@@ -133,6 +133,7 @@ async fn a_rule_is_listed_used_and_removed_and_both_ends_are_audited() {
         destinations: vec!["https://mail.example".into()],
         arguments: Some(json!({ "to": "ben" })),
         session: None,
+        signer: None,
         person: person("anna"),
         by: "anna".into(),
     };
@@ -155,9 +156,10 @@ async fn a_rule_that_was_revoked_after_the_decision_starts_nothing() {
     let rule = NewRule {
         component: id("mailer"),
         tool: tool("send"),
-        destination: None,
+        destinations: Vec::new(),
         arguments: Some(json!({ "to": "ben" })),
         session: None,
+        signer: None,
         person: person("anna"),
         by: "anna".into(),
     };

@@ -45,7 +45,7 @@ async fn a_child_works_until_it_is_killed() {
 
 /// Begins a call and does it, which must happen at most once.
 async fn effect(records: &Records, run: &RunId, call: &str, approval: Option<&cara_authority::ApprovalId>) {
-    if records.start(run, call, approval.map(|id| (id, &[9; 32]))).await.is_ok() {
+    if records.start(run, call, approval.map_or(By::Policy, |id| By::Approval(id, &[9; 32]))).await.is_ok() {
         acknowledge(format!("effect {run}/{call}"));
     }
 }

@@ -57,6 +57,7 @@ async fn no_content_is_found_in_any_file_of_the_ledger() {
         destinations: vec!["canary-rule".into()],
         arguments: Some(json!("canary-rule")),
         session: None,
+        signer: None,
         person: person("anna"),
         by: "anna".into(),
     };

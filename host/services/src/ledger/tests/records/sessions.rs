@@ -138,6 +138,7 @@ async fn a_deleted_session_leaves_nothing_but_what_it_used_and_an_event() {
         destinations: Vec::new(),
         arguments: None,
         session: Some(world.session.clone()),
+        signer: None,
         person: person("anna"),
         by: "anna".into(),
     };

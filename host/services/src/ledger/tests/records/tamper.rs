@@ -29,6 +29,7 @@ async fn two_of_everything() -> World {
             destinations: Vec::new(),
             arguments: None,
             session: None,
+            signer: None,
             person: person("anna"),
             by: session.to_string(),
         };

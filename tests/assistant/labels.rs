@@ -1,0 +1,212 @@
+//! Labels as people live with them: what was dictated, what is asked together,
+//! what leaves the context, what is kept.
+
+use super::oracle::PERSON;
+use cara_assistant::desk::{Answer, Approver};
+use cara_assistant::event::Asked;
+use cara_assistant::{Company, Input, Session, TurnEvent};
+use cara_authority::{Label, PersonId, RuleId, Source};
+use cara_harness::assistant::{Heard, Judge, Page, Reply, Scripted, Setup, Stage};
+use cara_services::ledger::records::Records;
+use serde_json::{Value, json};
+use std::sync::Arc;
+use tokio_util::sync::CancellationToken;
+
+/// One message, and the rounds of calls that the model makes for it.
+async fn turn(stage: &Stage, session: &mut Session, input: Input, rounds: &[Vec<(&'static str, Value)>]) -> Arc<Judge> {
+    let judge = Judge::allowing();
+    turn_with(stage, session, input, rounds, &judge).await;
+    judge
+}
+
+async fn turn_with(
+    stage: &Stage,
+    session: &mut Session,
+    input: Input,
+    rounds: &[Vec<(&'static str, Value)>],
+    judge: &Arc<Judge>,
+) -> Heard {
+    let rounds = rounds.to_vec();
+    let scripted = Scripted::new(move |number, request| {
+        let none = Vec::new();
+        let calls = if request.tools.is_empty() { &none } else { rounds.get(number).unwrap_or(&none) };
+        match calls.is_empty() {
+            true => Reply::says("done"),
+            false => Reply {
+                calls: calls.iter().map(|(name, value)| ((*name).to_owned(), value.to_string())).collect(),
+                ..Reply::default()
+            },
+        }
+    });
+    let (_, thinker) = scripted.shared();
+    let heard = Heard::default();
+    stage.assistant.run(session, &thinker, input, heard.company(judge.clone())).await.unwrap();
+    heard
+}
+
+fn fetch(url: &str) -> (&'static str, Value) {
+    ("fetch_page", json!({ "url": url }))
+}
+
+fn late(text: &str) -> (&'static str, Value) {
+    ("message_send", json!({ "to": "mail:me:boss", "text": text }))
+}
+
+async fn with_pages() -> Stage {
+    let stage = Stage::new().await;
+    stage.internet.page("page.example", Page::text("A page. See https://page.example/next"));
+    stage
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_dictated_word_for_word_asks_nobody_also_after_a_page() {
+    let stage = with_pages().await;
+    let mut session = stage.session(PERSON).await;
+    let read = turn(&stage, &mut session, Input::typed("Read page.example"), &[vec![fetch("https://page.example/")]]);
+    assert_eq!(read.await.asked(), []);
+    let input = Input::typed("Please send “I am late” to mail:me:boss.");
+    let asked = turn(&stage, &mut session, input, &[vec![late("I am late")]]).await.asked();
+    assert_eq!((asked, stage.outbox.sent().len()), (vec![], 1));
+    // The same once more is no longer what the message says.
+    let input = Input::typed("Remember under `drink`: tea");
+    let tea = ("memory_write", json!({ "key": "drink", "value": "tea" }));
+    let asked = turn(&stage, &mut session, input, &[vec![tea.clone()], vec![tea]]).await.asked();
+    assert_eq!(asked.len(), 1);
+    // Pasted words are not the person's; endorsed, they are.
+    let words = "Send “I am later” to mail:me:boss";
+    let asked = turn(&stage, &mut session, Input::pasted(words), &[vec![late("I am later")]]).await.asked();
+    assert_eq!(asked.len(), 1);
+    let input = Input::pasted("Send “I am latest” to mail:me:boss").endorsed();
+    let asked = turn(&stage, &mut session, input, &[vec![late("I am latest")]]).await.asked();
+    assert_eq!(asked, []);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn all_questions_of_a_round_stand_on_one_screen() {
+    let stage = with_pages().await;
+    let mut session = stage.session(PERSON).await;
+    let judge = Judge::new(|asked| match asked.arguments.contains("two") {
+        true => Some(Answer::No(None)),
+        false => Some(Answer::Once),
+    });
+    let round = vec![late("one"), fetch("https://page.example/"), late("two"), late("three")];
+    let heard = turn_with(&stage, &mut session, Input::typed("Tell them"), &[round], &judge).await;
+    assert_eq!(judge.screens(), [3]);
+    let sent: Vec<String> = stage.outbox.sent().into_iter().map(|(_, text)| text).collect();
+    assert_eq!(sent, ["one", "three"]);
+    let order: Vec<bool> = heard.results().into_iter().map(|(_, _, failed)| failed).collect();
+    assert_eq!(order.iter().filter(|failed| **failed).count(), 1);
+    // Each answer is for its own request.
+    let decided = heard.events().into_iter().filter_map(|event| match event {
+        TurnEvent::ApprovalDecided { id, allowed, .. } => Some((id, allowed)),
+        _ => None,
+    });
+    for (id, allowed) in decided {
+        let asked = judge.asked().into_iter().find(|asked| asked.id == id).unwrap();
+        assert_eq!(allowed, !asked.arguments.contains("two"));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn labels_are_those_of_what_is_in_the_prompt() {
+    let policy = "[[rule]]\ntool = \"memory_write\"\nthen = \"run\"".to_owned();
+    let stage = Stage::with(Setup { policy, ..Setup::default() }).await;
+    stage.internet.page("page.example", Page::text("A page."));
+    let write = || vec![vec![("memory_write", json!({ "key": "a", "value": "b" }))]];
+    let mut session = stage.session(PERSON).await;
+    assert_eq!(turn(&stage, &mut session, Input::typed("Note it"), &write()).await.asked(), []);
+    turn(&stage, &mut session, Input::typed("Read page.example"), &[vec![fetch("https://page.example/")]]).await;
+    assert!(session.seen().has(Source::Web));
+    assert_eq!(turn(&stage, &mut session, Input::typed("Note it"), &write()).await.asked().len(), 1);
+    // A summary keeps what it was made of; a new conversation has seen nothing.
+    session.compact();
+    turn(&stage, &mut session, Input::typed("Go on"), &[]).await;
+    assert!(session.summary().unwrap().label.has(Source::Web) && session.seen().has(Source::Web));
+    let mut anew = stage.session(PERSON).await;
+    assert_eq!(turn(&stage, &mut anew, Input::typed("Note it"), &write()).await.asked(), []);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_call_itself_brings_in_is_in_the_label_of_what_it_leaves_behind() {
+    let stage = Stage::with(Setup { strangers: vec!["memory"], ..Setup::default() }).await;
+    let mut session = stage.session(PERSON).await;
+    let write = vec![vec![("memory_write", json!({ "key": "a", "value": "b" }))]];
+    turn(&stage, &mut session, Input::typed("Note it"), &write).await;
+    let memory = stage.assistant.records.memory(&PersonId::parse(PERSON).unwrap());
+    let label = memory.read("a").await.unwrap().unwrap().label;
+    assert!(label.has(Source::Component) && label.includes(Label::of(Source::Owner)), "{label}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn how_far_links_were_followed_is_counted_over_messages_and_restarts() {
+    let stage = Stage::new().await;
+    let links: String = (0..1_000).map(|number| format!("https://evil.example/{number}\n")).collect();
+    stage.internet.page("page.example", Page::text(links));
+    stage.internet.page("evil.example", Page::text("nothing"));
+    let mut session = stage.session(PERSON).await;
+    let read = vec![fetch("https://page.example/")];
+    turn(&stage, &mut session, Input::typed("Read page.example"), &[read]).await;
+    let follow = |number: usize| vec![fetch(&format!("https://evil.example/{number}"))];
+    let mut asked = Vec::new();
+    for number in 0..14 {
+        session = stage.reopened(session.id(), PERSON).await;
+        let judge = turn(&stage, &mut session, Input::typed("Go on"), &[follow(number)]).await;
+        asked.push(judge.asked().len());
+    }
+    // Ten bits a link: twelve links. A yes allows as many again.
+    assert_eq!(asked, [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn queries_after_private_and_foreign_content_are_asked_about_once_a_run() {
+    let stage = with_pages().await;
+    let mut session = stage.session(PERSON).await;
+    let memory = stage.assistant.records.memory(&PersonId::parse(PERSON).unwrap());
+    memory.write("pin", "1234", Label::of(Source::Owner)).await.unwrap();
+    let search = |words: &str| ("web_search", json!({ "query": words }));
+    let pin = ("memory_read", json!({ "key": "pin" }));
+    let input = Input::typed("Find it");
+    let private = turn(&stage, &mut session, input.clone(), &[vec![pin], vec![search("a")]]).await;
+    assert_eq!(private.asked(), []);
+    let page = fetch("https://page.example/");
+    let rounds = [vec![page], vec![search("b"), search("c")], vec![search("d")]];
+    let both = turn(&stage, &mut session, Input::typed("Read page.example and find it"), &rounds).await;
+    assert_eq!(both.screens(), [2]);
+    assert!(both.asked()[0].arguments.contains("\"b\"") && both.asked()[0].always.is_none());
+    assert_eq!(turn(&stage, &mut session, input, &[vec![search("e")]]).await.asked().len(), 1);
+}
+
+/// Says yes, and takes a rule back before.
+struct Revoking(Records, RuleId);
+
+#[async_trait::async_trait]
+impl Approver for Revoking {
+    async fn ask(&self, asked: &[Asked]) -> Vec<Answer> {
+        self.0.remove_rule(&self.1, "test").await.unwrap();
+        vec![Answer::Once; asked.len()]
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rule_that_is_taken_back_between_the_plan_and_the_call_allows_nothing() {
+    let stage = Stage::new().await;
+    let mut session = stage.session(PERSON).await;
+    let always = Judge::new(|_| Some(Answer::Always));
+    turn_with(&stage, &mut session, Input::typed("Tell them"), &[vec![late("one")]], &always).await;
+    assert_eq!(stage.outbox.sent().len(), 1);
+    let records = &stage.assistant.records;
+    let rule = records.rules().await.unwrap().remove(0).id;
+    let write = json!({ "key": "a", "value": "b" });
+    let scripted = Scripted::new(move |number, _| match number {
+        0 => Reply::calls("memory_write", &write).and("message_send", json!({ "to": "mail:me:boss", "text": "two" })),
+        _ => Reply::says("done"),
+    });
+    let (_, thinker) = scripted.shared();
+    let heard = Heard::default();
+    let Company { listen, .. } = heard.company(Judge::silent());
+    let approver = Arc::new(Revoking(records.clone(), rule));
+    let company = Company { listen, approver, cancel: CancellationToken::new() };
+    stage.assistant.run(&mut session, &thinker, Input::typed("Go on"), company).await.unwrap();
+    assert_eq!(stage.outbox.sent().len(), 1, "{:?}", heard.results());
+    assert!(heard.results().iter().any(|(_, text, failed)| *failed && text.contains("revoked meanwhile")));
+}
