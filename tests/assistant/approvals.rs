@@ -39,7 +39,8 @@ impl Waiting {
         let (_, thinker) = sender().shared();
         let (heard, silent) = (Heard::default(), Judge::silent());
         {
-            let run = stage.assistant.run(&mut session, &thinker, Input::typed("Tell them"), heard.company(silent.clone()));
+            let run =
+                stage.assistant.run(&mut session, &thinker, Input::typed("Tell them"), heard.company(silent.clone()));
             tokio::select! {
                 ended = run => panic!("it ended: {ended:?}"),
                 () = silent.rang() => {}
@@ -68,7 +69,8 @@ impl Waiting {
 
     async fn start(&self, id: &ApprovalId, call: &ToolCall) -> Result<(), StartRefused> {
         let records = &self.stage.assistant.records;
-        let begun = records.start(&self.approval.run, &self.approval.call_id, By::Approval(id, &call.binding().0)).await;
+        let begun =
+            records.start(&self.approval.run, &self.approval.call_id, By::Approval(id, &call.binding().0)).await;
         begun.map(drop)
     }
 

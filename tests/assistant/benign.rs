@@ -95,7 +95,8 @@ async fn finish(task: &Task) -> Result<usize, String> {
         }
         let (_, thinker) = sensible(turn.calls.clone()).shared();
         let (heard, judge) = (Heard::default(), Judge::allowing());
-        let ended = stage.assistant.run(&mut session, &thinker, Input::typed(turn.says), heard.company(judge.clone())).await;
+        let ended =
+            stage.assistant.run(&mut session, &thinker, Input::typed(turn.says), heard.company(judge.clone())).await;
         let ending = ended.map_err(|failure| failure.to_string())?;
         let asked = judge.asked();
         prompts += asked.len();

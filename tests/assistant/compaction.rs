@@ -99,7 +99,8 @@ async fn five_hundred_turns_fit_into_eight_thousand_tokens_and_keep_ten_facts_an
             session = stage.reopened(&session.id().clone(), PERSON).await;
         }
         let (text, heard) = (if turn + 1 == TURNS { "Which facts?".into() } else { says(turn) }, Heard::default());
-        let ended = stage.assistant.run(&mut session, &thinker, Input::typed(&text), heard.company(Judge::denying())).await;
+        let ended =
+            stage.assistant.run(&mut session, &thinker, Input::typed(&text), heard.company(Judge::denying())).await;
         ended.unwrap_or_else(|failure| panic!("turn {turn}: {failure}"));
         shown = heard.shown();
     }

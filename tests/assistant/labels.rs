@@ -62,8 +62,8 @@ async fn with_pages() -> Stage {
 async fn what_was_dictated_word_for_word_asks_nobody_also_after_a_page() {
     let stage = with_pages().await;
     let mut session = stage.session(PERSON).await;
-    let read = turn(&stage, &mut session, Input::typed("Read page.example"), &[vec![fetch("https://page.example/")]]);
-    assert_eq!(read.await.asked(), []);
+    let read = [vec![fetch("https://page.example/")]];
+    assert_eq!(turn(&stage, &mut session, Input::typed("Read page.example"), &read).await.asked(), []);
     let input = Input::typed("Please send “I am late” to mail:me:boss.");
     let asked = turn(&stage, &mut session, input, &[vec![late("I am late")]]).await.asked();
     assert_eq!((asked, stage.outbox.sent().len()), (vec![], 1));

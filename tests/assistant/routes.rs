@@ -131,8 +131,7 @@ pub(crate) const PLACES: [(&str, Place); 19] = [
         ..Dialogue::default()
     }),
     ("a stranger's tool", |orders| {
-        let items: Vec<_> =
-            orders.lines().map(|line| serde_json::json!({ "text": line, "status": "open" })).collect();
+        let items: Vec<_> = orders.lines().map(|line| serde_json::json!({ "text": line, "status": "open" })).collect();
         let plan = serde_json::json!({ "items": items }).to_string();
         Dialogue {
             strangers: vec!["plan"],

@@ -70,7 +70,9 @@ const BEFORE: &str = "\"'`<([{,;|=→";
 
 /// The addresses in a text, with and without a scheme.
 pub(crate) fn addresses(text: &str) -> impl Iterator<Item = Address> {
-    text.split(|c: char| c.is_whitespace() || "\"`<>".contains(c)).filter(|word| word.contains(['.', ':'])).flat_map(in_word)
+    text.split(|c: char| c.is_whitespace() || "\"`<>".contains(c))
+        .filter(|word| word.contains(['.', ':']))
+        .flat_map(in_word)
 }
 
 fn in_word(word: &str) -> Vec<Address> {

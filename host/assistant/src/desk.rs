@@ -312,3 +312,38 @@ pub(crate) fn always_text(asked: &Asked) -> String {
         all => format!("`{tool}` to `{}`, whatever it says, in every session of this person", all.join("`, `")),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_rule_does_not_survive_another_signer() {
+        let call = ToolCall {
+            component: ComponentId::parse("post").unwrap(),
+            digest: [7; 32],
+            tool: ToolName::parse("post_send").unwrap(),
+            arguments: "{}".into(),
+            destinations: vec!["mail:me:boss".into()],
+            session: SessionId::parse("s-1").unwrap(),
+        };
+        let person = PersonId::parse("local").unwrap();
+        let rule = NewRule {
+            component: call.component.clone(),
+            tool: call.tool.clone(),
+            destinations: call.destinations.clone(),
+            arguments: None,
+            session: None,
+            signer: Some("acme".into()),
+            person: person.clone(),
+            by: "prompt".into(),
+        };
+        let id = cara_authority::RuleId::parse("p-aaaaaa").unwrap();
+        let stored = StoredRule { id, rule, added_ms: 0, last_used_ms: None };
+        assert!(covers(&stored, &call, "acme", &person));
+        assert!(!covers(&stored, &call, "mallory", &person));
+        let other = ToolCall { destinations: vec!["mail:me:evil".into()], ..call };
+        assert!(!covers(&stored, &other, "acme", &person));
+    }
+}

@@ -23,25 +23,123 @@ const VERBS: [&[&str]; 5] = [
         "rispondi", "stuur", "skicka", "svar",
     ],
     &[
-        "write", "remember", "save", "store", "note", "keep", "put", "set", "merke", "speichere", "notiere", "retiens",
-        "enregistre", "note", "recuerda", "guarda", "ricorda", "salva", "onthoud", "bewaar", "husk", "lagre", "spara",
+        "write",
+        "remember",
+        "save",
+        "store",
+        "note",
+        "keep",
+        "put",
+        "set",
+        "merke",
+        "speichere",
+        "notiere",
+        "retiens",
+        "enregistre",
+        "note",
+        "recuerda",
+        "guarda",
+        "ricorda",
+        "salva",
+        "onthoud",
+        "bewaar",
+        "husk",
+        "lagre",
+        "spara",
     ],
     &[
-        "delete", "forget", "remove", "erase", "clear", "drop", "cancel", "lösche", "vergiss", "entferne", "supprime",
-        "oublie", "efface", "borra", "elimina", "olvida", "cancella", "dimentica", "verwijder", "vergeet", "slett",
-        "glem", "radera",
+        "delete",
+        "forget",
+        "remove",
+        "erase",
+        "clear",
+        "drop",
+        "cancel",
+        "lösche",
+        "vergiss",
+        "entferne",
+        "supprime",
+        "oublie",
+        "efface",
+        "borra",
+        "elimina",
+        "olvida",
+        "cancella",
+        "dimentica",
+        "verwijder",
+        "vergeet",
+        "slett",
+        "glem",
+        "radera",
     ],
-    &["create", "add", "book", "schedule", "make", "open", "erstelle", "füge", "buche", "crée", "ajoute", "crea", "añade"],
+    &[
+        "create", "add", "book", "schedule", "make", "open", "erstelle", "füge", "buche", "crée", "ajoute", "crea",
+        "añade",
+    ],
     &["update", "change", "edit", "move", "rename", "ändere", "verschiebe", "modifie", "change", "cambia", "mueve"],
 ];
 
 /// Words that take back, set a condition, or ask.
 const DOUBTS: &[&str] = &[
-    "not", "don't", "dont", "never", "no", "without", "unless", "if", "when", "until", "before", "after", "instead", "wait",
-    "stop", "neither", "nor", "cannot", "can't", "won't", "shouldn't", "mustn't", "should", "would", "could", "may", "might",
-    "nicht", "kein", "keine", "nie", "niemals", "ohne", "falls", "wenn", "bevor", "pas", "jamais", "sans", "si", "avant",
-    "nunca", "sin", "antes", "non", "mai", "senza", "se", "prima", "niet", "geen", "nooit", "als", "ikke", "aldri", "inte",
-    "hvis", "om", "não",
+    "not",
+    "don't",
+    "dont",
+    "never",
+    "no",
+    "without",
+    "unless",
+    "if",
+    "when",
+    "until",
+    "before",
+    "after",
+    "instead",
+    "wait",
+    "stop",
+    "neither",
+    "nor",
+    "cannot",
+    "can't",
+    "won't",
+    "shouldn't",
+    "mustn't",
+    "should",
+    "would",
+    "could",
+    "may",
+    "might",
+    "nicht",
+    "kein",
+    "keine",
+    "nie",
+    "niemals",
+    "ohne",
+    "falls",
+    "wenn",
+    "bevor",
+    "pas",
+    "jamais",
+    "sans",
+    "si",
+    "avant",
+    "nunca",
+    "sin",
+    "antes",
+    "non",
+    "mai",
+    "senza",
+    "se",
+    "prima",
+    "niet",
+    "geen",
+    "nooit",
+    "als",
+    "ikke",
+    "aldri",
+    "inte",
+    "hvis",
+    "om",
+    "não",
 ];
 
 /// A piece of a message that is one wish.
@@ -54,7 +152,7 @@ struct Clause {
 }
 
 /// Whether the message dictates the call. `input` is the schema of the arguments.
-pub fn is_dictated(call: &ToolCall, destinations: &[String], input: &Value, message: &Message) -> bool {
+pub(crate) fn is_dictated(call: &ToolCall, destinations: &[String], input: &Value, message: &Message) -> bool {
     let owner = Label::of(Source::Owner);
     let own = message.parts.iter().filter(|part| part.label == owner && matches!(part.body, Body::Text { .. }));
     let text: String = own.map(|part| part.readable().nfkc().collect::<String>() + "\n").collect();
@@ -86,11 +184,7 @@ impl Clause {
 
 /// The texts and numbers of the arguments that the person must have said; none when something in them cannot be said.
 /// What the schema gives by itself need not be: a default, a switch.
-fn leaves(
-    arguments: &serde_json::Map<String, Value>,
-    destinations: &[String],
-    input: &Value,
-) -> Option<Vec<String>> {
+fn leaves(arguments: &serde_json::Map<String, Value>, destinations: &[String], input: &Value) -> Option<Vec<String>> {
     let mut leaves = Vec::new();
     for (name, value) in arguments {
         let property = input.get("properties")?.get(name)?;
@@ -165,7 +259,8 @@ fn clauses(text: &str) -> Vec<Clause> {
         let at_word = clause.head.chars().next_back().is_none_or(|c| !c.is_alphanumeric());
         let ends_word = |rest: &str| rest.chars().next().is_none_or(|c| !c.is_alphanumeric());
         if let Some(close) = closing(letter).filter(|_| at_word)
-            && let Some((end, _)) = after.match_indices(close).find(|(at, _)| ends_word(&after[at + close.len_utf8()..]))
+            && let Some((end, _)) =
+                after.match_indices(close).find(|(at, _)| ends_word(&after[at + close.len_utf8()..]))
         {
             clause.marks.push(after[..end].to_owned());
             clause.head.push(' ');
@@ -262,7 +357,12 @@ mod tests {
         // A number of one's own is not text for others.
         let pin = json!({ "to": TO, "text": "1234" });
         assert!(!dictates("My PIN is 1234. Send “a summary” to mail:me:boss", "message_send", pin, &[TO]));
-        assert!(!dictates("Send “x” to mail:me:boss", "message_send", json!({ "to": TO, "text": "x", "count": 9 }), &[TO]));
+        assert!(!dictates(
+            "Send “x” to mail:me:boss",
+            "message_send",
+            json!({ "to": TO, "text": "x", "count": 9 }),
+            &[TO]
+        ));
     }
 
     #[test]
@@ -283,7 +383,8 @@ mod tests {
     #[test]
     fn another_thing_to_be_done_with_the_same_words_is_not_dictated() {
         let pin = json!({ "key": "pin" });
-        for text in ["Tell me what is under `pin`", "Save `pin`", "Remember this: delete `pin`", "Show `pin`", "`pin`"] {
+        for text in ["Tell me what is under `pin`", "Save `pin`", "Remember this: delete `pin`", "Show `pin`", "`pin`"]
+        {
             assert!(!dictates(text, "memory_delete", pin.clone(), &[]), "{text}");
         }
         let both = json!({ "key": "pin" });

@@ -81,7 +81,18 @@ impl Session {
     fn empty(id: SessionId, circumstances: Circumstances) -> Self {
         let (messages, attached) = (Vec::new(), Vec::new());
         let (blobs, estimate) = (BTreeMap::new(), Estimate::default());
-        Self { id, circumstances, messages, last: 0, summary: None, attached, blobs, estimate, compact_next: false, followed: 0 }
+        Self {
+            id,
+            circumstances,
+            messages,
+            last: 0,
+            summary: None,
+            attached,
+            blobs,
+            estimate,
+            compact_next: false,
+            followed: 0,
+        }
     }
 
     /// Reads everything anew.

@@ -148,7 +148,8 @@ impl Sources {
         if written || self.own.iter().any(|text| stands_in(destination, text)) {
             return standing(Standing::Written, 0);
         }
-        let read = self.read.get(base).into_iter().flatten().filter(|(found, _)| is(found)).map(|(_, bits)| *bits).min();
+        let read =
+            self.read.get(base).into_iter().flatten().filter(|(found, _)| is(found)).map(|(_, bits)| *bits).min();
         let named = || address.is_none() && self.foreign.iter().any(|text| stands_in(destination, text));
         match read {
             Some(bits) => standing(Standing::Read, bits),

@@ -238,7 +238,8 @@ fn label_lines(situation: &Situation<'_>) -> Vec<Line> {
         lines.push(ask("label.followed", why));
     }
     if seen.is_untrusted() && seen.is_private() && queries {
-        let why = format!("the run has seen private content and {}; a yes holds for its later queries", strangers(seen));
+        let why =
+            format!("the run has seen private content and {}; a yes holds for its later queries", strangers(seen));
         lines.push(ask("label.query", why));
     }
     lines

@@ -247,7 +247,7 @@ mod tests {
             signers = ["acme"]
         "#;
         let config: Config = toml::from_str(text).unwrap();
-        assert_eq!(config.chat.model.unwrap().to_string(), "local:llama3.2");
+        assert_eq!(config.chat.model.as_ref().unwrap().to_string(), "local:llama3.2");
         assert_eq!(config.chat.system.as_deref(), Some("Be brief."));
         assert_eq!(config.vault.store, StoreChoice::File);
         assert_eq!(
@@ -257,7 +257,7 @@ mod tests {
         assert!(config.run.wall.is_some() && config.approvals.deadline.is_some() && config.policy.rule.len() == 1);
         assert_eq!(config.budget.day.dollars, Some(cara_authority::budget::Micros(2_500_000)));
         assert_eq!(config.guards.secrets, OutputAction::Note);
-        assert_eq!(config.guards.classifier.unwrap().to_string(), "local:judge");
+        assert_eq!(config.guards.classifier.as_ref().unwrap().to_string(), "local:judge");
         assert!(!config.guards.injection && config.guards.personal_data == OutputAction::Off);
         assert_eq!(
             (config.chat.agent.as_deref(), config.agent["clerk"].system.as_deref()),

@@ -85,7 +85,13 @@ fn folded(text: &str) -> String {
 impl Streaming {
     /// An answer that has not begun.
     pub(crate) fn new() -> Self {
-        Self { terminal: std::io::stdout().is_terminal(), thinking: false, fresh_line: true, requests: true, results: Vec::new() }
+        Self {
+            terminal: std::io::stdout().is_terminal(),
+            thinking: false,
+            fresh_line: true,
+            requests: true,
+            results: Vec::new(),
+        }
     }
 
     /// Shows one event.

@@ -149,3 +149,56 @@ fn a_name_that_nothing_has_is_an_error() {
     assert!(toml::from_str::<Policy>("[[rule]]\ntools = \"act\"\nthen = \"ask\"").is_err());
     assert!(toml::from_str::<Policy>("[[rule]]\ntool = \"act\"\nthen = \"allow\"").is_err());
 }
+
+#[test]
+fn results_are_believed_only_where_the_operator_says_so() {
+    let (pure, reads, own) = (tool(&[]), tool(&["reads-untrusted"]), tool(&["reads-private"]));
+    let label = |effects: &[Effect], http, believed, known| result_label(effects, http, believed, known).to_string();
+    for (tool, http, believed, known, expected) in [
+        (&pure, false, false, None, "tool+component"),
+        (&pure, false, true, None, "tool"),
+        (&pure, true, true, None, "web+tool"),
+        (&pure, true, false, None, "web+tool"),
+        (&reads, false, true, None, "web+tool"),
+        (&own, true, true, None, "web+tool+private"),
+        (&own, true, false, Some(Results::Private), "tool+private"),
+        (&pure, true, false, Some(Results::Private), "tool+private"),
+        (&pure, true, false, Some(Results::Trusted), "tool"),
+        (&pure, false, true, Some(Results::Untrusted), "tool+component"),
+        (&pure, true, true, Some(Results::Untrusted), "web+tool"),
+    ] {
+        assert_eq!(label(tool, http, believed, known), expected, "{http} {believed} {known:?}");
+    }
+    let decision = decide("[[rule]]\nthen = \"run\"", &tool(&["changes-state"]), "owner+tool+component", None);
+    assert_eq!((decision.then(), decision.lines()[0].name.as_str()), (Then::Ask, "label.untrusted"));
+}
+
+#[test]
+fn what_was_dictated_is_not_asked_but_for_rules_money_and_code() {
+    for (rules, effects, dictated, then) in [
+        ("", &["sends-outside"][..], true, Then::Run),
+        ("", &["sends-outside", "changes-state", "reads-private"], true, Then::Run),
+        ("", &["sends-outside"], false, Then::Ask),
+        ("", &["spends"], true, Then::Ask),
+        ("", &["runs-code", "changes-state"], true, Then::Ask),
+        ("[[rule]]\nthen = \"ask\"", &["sends-outside"], true, Then::Ask),
+        ("[[rule]]\nthen = \"deny\"", &["sends-outside"], true, Then::Deny),
+        ("[[rule]]\nthen = \"run\"", &["spends"], true, Then::Run),
+    ] {
+        let policy: Policy = toml::from_str(rules).unwrap();
+        let (call, person, tool) = (call(), PersonId::parse("local").unwrap(), tool(effects));
+        let situation = Situation {
+            call: &call,
+            effects: &tool,
+            agent: "main",
+            channel: "console",
+            person: &person,
+            seen: Label::parse("owner+web+private").unwrap(),
+            standing: Some(Standing::Written),
+            followed: 0,
+            dictated,
+            queries: false,
+        };
+        assert_eq!(policy.decide(&situation).then(), then, "{rules} {effects:?} {dictated}");
+    }
+}

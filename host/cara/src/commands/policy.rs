@@ -81,7 +81,8 @@ async fn explain_call(cara: &Cara, asked: &PolicyExplain) -> Result<()> {
         queries: false,
     });
     let signer = checked.package().signer_name();
-    let (stored, in_sessions) = stored_rules(cara, &decision, &call, (signer, &person), asked.arguments.is_some()).await?;
+    let (stored, in_sessions) =
+        stored_rules(cara, &decision, &call, (signer, &person), asked.arguments.is_some()).await?;
     let explained = Explained {
         tool: asked.tool.clone(),
         component: checked.manifest().id().to_string(),

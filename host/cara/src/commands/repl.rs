@@ -142,7 +142,9 @@ async fn obey(cara: &Cara, talk: &mut Talk, last: &mut Last, command: &str, rest
         _ => {
             let mine = std::mem::take(&mut last.mine);
             if !mine && !input.is_own() {
-                show::note("what was not typed counts as a file's, not as yours; `/mine WORDS` says that all of them are yours");
+                show::note(
+                    "what was not typed counts as a file's, not as yours; `/mine WORDS` says that all of them are yours",
+                );
             }
             turn(talk, last, if mine { input.endorsed() } else { input }).await?;
         }

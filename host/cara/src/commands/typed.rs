@@ -108,7 +108,10 @@ mod tests {
     fn what_comes_in_one_by_one_is_typed_and_all_else_is_pasted() {
         let typed = Typed::default();
         assert_eq!(entered(&typed, &["h", "hi", "h", "ho"]), Input::typed("ho"));
-        assert_eq!(entered(&typed, &["a", "a:", "^a:evil", "a:evil!"]), Input::typed("a:").and_pasted("evil").and_typed("!"));
+        assert_eq!(
+            entered(&typed, &["a", "a:", "^a:evil", "a:evil!"]),
+            Input::typed("a:").and_pasted("evil").and_typed("!")
+        );
         // One pasted letter is pasted; a change within a pasted stretch does not make the rest of it typed.
         assert_eq!(entered(&typed, &["^x"]), Input::pasted("x"));
         let within = Input::pasted("ev").and_typed("1").and_pasted("l");

@@ -123,7 +123,8 @@ impl ComponentState {
                 .fetch_optional(pool)
                 .await
                 .map_err(|e| self.ledger.failed(e))?;
-        let entry = row.map(|(value, revision, label)| Ok(Entry { value, revision: from_sql(revision)?, label: label.0 }));
+        let entry =
+            row.map(|(value, revision, label)| Ok(Entry { value, revision: from_sql(revision)?, label: label.0 }));
         entry.transpose().map_err(|e| self.ledger.failed(e))
     }
 

@@ -29,7 +29,12 @@ pub struct Judge {
 impl Judge {
     /// Decides by this; never answers where it gives none.
     pub fn new(decide: impl Fn(&Asked) -> Option<Answer> + Send + Sync + 'static) -> Arc<Self> {
-        Arc::new(Self { decide: Box::new(decide), asked: Mutex::default(), screens: Mutex::default(), rang: Notify::new() })
+        Arc::new(Self {
+            decide: Box::new(decide),
+            asked: Mutex::default(),
+            screens: Mutex::default(),
+            rang: Notify::new(),
+        })
     }
 
     /// Says no to everything.

@@ -115,7 +115,9 @@ impl Records {
                     return Err(StartRefused::Rule(rule.clone()));
                 }
             }
-            By::Approval(..) if !matches!(ready.state.0, CallState::Proposed | CallState::Waiting | CallState::Allowed) => {
+            By::Approval(..)
+                if !matches!(ready.state.0, CallState::Proposed | CallState::Waiting | CallState::Allowed) =>
+            {
                 return Err(StartRefused::Call(ready.state.0));
             }
             By::Approval(approval, wanted) => {

@@ -1,7 +1,7 @@
 //! Writers that race, and state against a model of itself.
 
-use cara_authority::Label;
 use super::*;
+use cara_authority::Label;
 use cara_authority::Rule;
 use proptest::prelude::*;
 
