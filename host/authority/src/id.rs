@@ -85,6 +85,14 @@ name!(
     "use 1 to 63 of `a-z`, `0-9` and `-`, beginning with a letter",
     kebab
 );
+
+impl ComponentId {
+    /// Whether the host keeps this id for itself: `cara` and all that begins with `cara-`.
+    pub fn is_reserved(&self) -> bool {
+        self.0 == "cara" || self.0.starts_with("cara-")
+    }
+}
+
 name!(
     /// The name of a secret within a component.
     SecretName,

@@ -1,7 +1,7 @@
 //! Puts the parts together: the one file that knows every one of them.
 
 use crate::config::Config;
-use crate::content_key::content_key;
+use crate::content_key;
 use crate::live::Live;
 use crate::passwords::vault_password;
 use crate::plugins::{Installed, Plugins};
@@ -12,8 +12,10 @@ use cara_kernel::{CallServices, Checked, CompiledCache, Component, Kernel, NoTur
 use cara_services::clock::Clock;
 use cara_services::egress::{Doors, Egress, KnownSecrets};
 use cara_services::home::Home;
-use cara_services::ledger::{Ledger, Records};
-use cara_services::vault::{SecretId, SecretValue, Vault, VaultOptions, local_key};
+use cara_services::keys::{self, KeyName};
+use cara_services::ledger::{Ledger, LedgerError, Records};
+use cara_services::vault::{SecretId, SecretValue, StoreChoice, Vault, VaultOptions};
+use std::path::Path;
 use std::sync::Arc;
 use tokio::sync::OnceCell;
 
@@ -33,24 +35,27 @@ pub(crate) struct Cara {
 
 impl Cara {
     /// Starts all parts. Nothing is compiled and no password is asked for yet.
-    pub(crate) fn start(log: Option<&str>) -> Result<Self> {
+    pub(crate) fn start(log: Option<&str>, plain_key_file: bool) -> Result<Self> {
         let known = KnownSecrets::new();
         crate::logging::start(log, &known)?;
-        Self::at(Home::locate(std::env::var_os("CARA_HOME").filter(|value| !value.is_empty()))?, known)
+        Self::at(Home::locate(std::env::var_os("CARA_HOME").filter(|value| !value.is_empty()))?, known, plain_key_file)
     }
 
     /// Starts all parts in this home.
-    pub(crate) fn at(home: Home, known: KnownSecrets) -> Result<Self> {
+    pub(crate) fn at(home: Home, known: KnownSecrets, plain_key_file: bool) -> Result<Self> {
         let config = Config::read(&home.config())?;
         let clock = Clock::system();
-        let ledger = Arc::new(Ledger::lazy(home.ledger(), clock, local_key(home.path(), "audit")?));
-        let mut options = VaultOptions::new(vault_password);
-        options.choice = config.vault.store;
-        let vault = Arc::new(Vault::open(&home.vault_dir(), options)?);
+        let ledger = Arc::new(Ledger::lazy(home.ledger(), clock, keys::audit(&home)?));
+        let file = config.vault.password_file.clone();
+        let prompt = move |purpose, vault: &Path| vault_password(purpose, vault, file.as_deref());
+        let seen = known.clone();
+        let mut options = VaultOptions::new(prompt, Arc::new(move |value| seen.register(value)));
+        options.choice = if plain_key_file { StoreChoice::KeyFile } else { config.vault.store };
+        let vault = Arc::new(Vault::new(&home, options));
         let secrets = Arc::new(VaultSource(vault.clone()));
         let egress = Egress::new(known.clone(), Doors::system());
         let services = CallServices { egress, secrets, ledger: ledger.clone(), clock, known, powers: Arc::new(NoTurn) };
-        let key = local_key(home.path(), "compiled-code")?;
+        let key = keys::read_or_make(&home, KeyName::CompiledCode, false)?;
         let cache = Arc::new(CompiledCache::new(home.cache_dir(), &key));
         let kernel =
             Kernel::new(PoolSize::default()).map_err(|error| anyhow!("the sandbox cannot be started: {error:#}"))?;
@@ -59,12 +64,14 @@ impl Cara {
         Ok(Self { home, config, ledger, vault, services, plugins, process, records: OnceCell::new() })
     }
 
-    /// What is kept of conversations. The first call may ask for the vault's password.
+    /// What is kept of conversations. The first call may ask for the vault's password, where the operator sealed the key.
     pub(crate) async fn records(&self) -> Result<&Records> {
         let open = async {
-            let (home, vault) = (self.home.clone(), self.vault.clone());
-            let key = tokio::task::spawn_blocking(move || content_key(&home, &vault)).await??;
-            Ok::<_, anyhow::Error>(self.ledger.records(key).await?)
+            let key = content_key::content_key(&self.home, &self.vault, &self.ledger).await?;
+            match self.ledger.records(key).await {
+                Err(error @ LedgerError::WrongKey(_)) => content_key::other(self, error).await,
+                opened => Ok(opened?),
+            }
         };
         self.records.get_or_try_init(|| open).await
     }
@@ -86,26 +93,33 @@ impl Cara {
 
     /// What is installed, granted and configured, followed while it changes.
     pub(crate) fn live(&self) -> Live {
-        Live { plugins: self.plugins.clone(), ledger: self.ledger.clone(), config: self.config.clone() }
+        Live {
+            plugins: self.plugins.clone(),
+            ledger: self.ledger.clone(),
+            config: self.config.clone(),
+            vault: self.vault.clone(),
+        }
     }
 }
 
-/// Secrets from the vault; its calls block, and may wait for a person to type a password.
+/// Secrets from the vault, as far as nobody has to type: a run opens the vault before it calls what needs it.
 struct VaultSource(Arc<Vault>);
 
 #[async_trait::async_trait]
 impl SecretSource for VaultSource {
     async fn value(&self, grant: &SecretGrant) -> Result<Arc<SecretValue>, Refusal> {
-        let id = SecretId { component: grant.component().clone(), name: grant.name().clone() };
-        let (vault, wanted) = (self.0.clone(), id.clone());
-        let found = tokio::task::spawn_blocking(move || vault.get(&wanted)).await;
+        let id = SecretId::component(grant.component().clone(), grant.name().clone());
         let refuse = |text: String| Refusal::new(Rule::Unavailable, text);
-        match found {
-            Ok(Ok(Some(value))) => Ok(value),
-            Ok(Ok(None)) => Err(refuse(format!("no value is stored for secret `{id}`"))
-                .hint(format!("to store one, run `cara secrets set {id}`"))),
-            Ok(Err(error)) => Err(refuse(error.to_string())),
-            Err(error) => Err(refuse(format!("the vault did not answer: {error}"))),
+        let found = self.0.at_hand(&id).map_err(|error| refuse(error.to_string()))?;
+        if let Some(value) = found {
+            return Ok(value);
         }
+        Err(match self.0.holds(&id) {
+            Ok(true) => refuse(format!("the vault is not open, and secret `{id}` is in it"))
+                .hint("run in a terminal, or set `CARA_VAULT_PASSWORD` or `CARA_VAULT_PASSWORD_FILE`, and begin again"),
+            Ok(false) => refuse(format!("no value is stored for secret `{id}`"))
+                .hint(format!("to store one, run `cara secrets set {id}`")),
+            Err(error) => refuse(error.to_string()),
+        })
     }
 }

@@ -76,12 +76,9 @@ impl Candidate {
         Ok(Checked::new(verified)?)
     }
 
-    /// Refuses a name that is the host's own, or looks like that of something else.
+    /// Refuses a name that looks like that of something else.
     pub(crate) fn check_name(&self, cara: &Cara) -> Result<()> {
         let id = self.id();
-        if id.as_str() == "cara" || id.as_str().starts_with("cara-") {
-            bail!("component `{id}` has a name that is cara's own\nhint: its author has to give it another id");
-        }
         let installed = cara.installed()?;
         let names = installed.usable.keys().chain(installed.lock.0.keys()).map(ComponentId::as_str);
         if let Some(other) = imitated(id.as_str(), names) {

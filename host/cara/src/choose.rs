@@ -93,8 +93,8 @@ fn key_at_hand(cara: &Cara, checked: &Checked) -> Result<Option<String>> {
     if let Some(variable) = secret.env.iter().find(|name| set_variable(name).is_some()) {
         return Ok(Some(format!("{variable} is set")));
     }
-    let id = SecretId { component: checked.manifest().id().clone(), name: secret.name.clone() };
-    Ok(cara.vault.list()?.contains(&id).then(|| format!("secret `{id}` is stored")))
+    let id = SecretId::component(checked.manifest().id().clone(), secret.name.clone());
+    Ok(cara.vault.holds(&id)?.then(|| format!("secret `{id}` is stored")))
 }
 
 /// A provider whose server on this machine answers. It is asked with powers that are recorded only when it does.
@@ -143,7 +143,7 @@ pub(crate) async fn grant(cara: &Cara, checked: &Checked, settings: &Settings, a
 /// A model of the component, which is met with its grants at each call.
 async fn ready(cara: &Cara, checked: &Arc<Checked>, set: &[SettingArgument], model: String) -> Result<Provider> {
     let id = checked.manifest().id().clone();
-    unlock(cara, checked).await?;
+    cara.live().open_vault(checked).await?;
     cara.component(&id).await?;
     let facts = facts::facts(cara, checked, &model)?;
     let (context_tokens, price) = (facts.context_tokens, facts.price);
@@ -156,19 +156,6 @@ async fn ready(cara: &Cara, checked: &Arc<Checked>, set: &[SettingArgument], mod
 pub(crate) fn offers_tools(checked: &Checked, granted: &[Capability], settings: &Settings) -> bool {
     let manifest = checked.manifest();
     !manifest.tools().is_empty() && (!granted.is_empty() || manifest.wishes(settings).is_empty())
-}
-
-/// Opens the vault now if one of the component's secrets is in it, so that a password is asked for before the turn.
-async fn unlock(cara: &Cara, checked: &Checked) -> Result<()> {
-    let manifest = checked.manifest();
-    for secret in manifest.secrets() {
-        let id = SecretId { component: manifest.id().clone(), name: secret.name.clone() };
-        let vault = cara.vault.clone();
-        if let Some(value) = tokio::task::spawn_blocking(move || vault.get(&id)).await?? {
-            cara.services.known.register(&value);
-        }
-    }
-    Ok(())
 }
 
 /// The environment variables that a component's settings ask to read.
@@ -277,7 +264,7 @@ pub(crate) fn use_environment(cara: &Cara, checked: &Checked) {
     for secret in manifest.secrets() {
         let value = secret.env.iter().find_map(|name| set_variable(name));
         if let Some(value) = value.and_then(|value| SecretValue::new(value.into_bytes()).ok()) {
-            cara.vault.overlay(SecretId { component: manifest.id().clone(), name: secret.name.clone() }, value);
+            cara.vault.overlay(SecretId::component(manifest.id().clone(), secret.name.clone()), value);
         }
     }
 }

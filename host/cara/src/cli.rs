@@ -21,6 +21,10 @@ pub(crate) struct Arguments {
     /// Write diagnostics to stderr: error, warn, info, debug, trace, or a filter like `component=debug`.
     #[arg(long, global = true, value_name = "FILTER", env = "CARA_LOG")]
     pub(crate) log: Option<String>,
+
+    /// Where no keystore answers: keep the key of a new vault in a plain file (0600) instead of asking for a password.
+    #[arg(long, global = true)]
+    pub(crate) plain_key_file: bool,
 }
 
 #[derive(Debug, Subcommand)]
@@ -179,7 +183,14 @@ pub(crate) enum Secrets {
     Remove {
         /// `COMPONENT/NAME`, or a component with one secret.
         secret: String,
+        /// Do not ask.
+        #[arg(long)]
+        yes: bool,
     },
+    /// Move the key of the conversations into the vault: then each `cara chat` needs the vault.
+    Seal,
+    /// Move the key of the conversations back into `keys/ledger-content` (0600), where no vault is needed.
+    Unseal,
     /// Encrypt the vault file anew under another password.
     RotatePassword {
         /// How the key is derived from the password.

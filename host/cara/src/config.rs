@@ -12,7 +12,7 @@ use cara_services::vault::StoreChoice;
 use serde::Deserialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The largest configuration file, bytes.
 pub(crate) const LARGEST: u64 = 1024 * 1024;
@@ -138,10 +138,12 @@ pub(crate) enum OutputAction {
 
 /// Where secrets are kept.
 #[derive(Debug, Clone, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
 pub(crate) struct VaultConfig {
-    /// `auto`, `keystore`, `file` or `session`.
+    /// Where the vault's key comes from: `auto`, `keystore`, `file` (a password), `key-file` or `session`.
     pub(crate) store: StoreChoice,
+    /// A file (0600) that holds the password.
+    pub(crate) password_file: Option<PathBuf>,
 }
 
 /// What the operator sets for one component.
@@ -214,6 +216,7 @@ mod tests {
             agent = "clerk"
             [vault]
             store = "file"
+            password-file = "/run/credentials/cara"
             [run]
             turns = 5
             wall = "2m"
@@ -250,6 +253,7 @@ mod tests {
         assert_eq!(config.chat.model.as_ref().unwrap().to_string(), "local:llama3.2");
         assert_eq!(config.chat.system.as_deref(), Some("Be brief."));
         assert_eq!(config.vault.store, StoreChoice::File);
+        assert!(config.vault.password_file.is_some_and(|path| path == Path::new("/run/credentials/cara")));
         assert_eq!(
             (config.run.turns, config.run.answer_tokens, config.run.context_tokens),
             (Some(5), Some(1000), Some(32000))

@@ -1,43 +1,115 @@
-//! The key that what is kept of conversations is encrypted with.
+//! The key that encrypts stored conversations.
 //!
-//! In the system's keystore where there is one, or in the vault's encrypted file where that exists already; else in a
-//! file of this machine (0600), so that the first start asks nobody for a password. Once made it stays where it is.
+//! It is in one place, `keys/ledger-content` (0600), so that a conversation with a model whose key is in the environment
+//! needs no vault. That file holds the key; or, where the operator sealed it (`cara secrets seal`), the word that it is in
+//! the vault. A key is made for a ledger that never had one, and only then: a lost key is told, not replaced.
 
-use anyhow::Result;
-use cara_authority::{ComponentId, SecretName};
+use crate::boot::Cara;
+use anyhow::{Context, Result, anyhow, bail};
+use cara_authority::SecretName;
 use cara_services::files;
 use cara_services::home::Home;
-use cara_services::ledger::ContentKey;
-use cara_services::vault::{SecretId, SecretValue, StoreKind, Vault, local_key};
-use zeroize::Zeroizing;
+use cara_services::keys::{self, Key, KeyError, KeyName};
+use cara_services::ledger::{ContentKey, Ledger, LedgerError, Records};
+use cara_services::vault::{SecretId, SecretValue, StoreKind, Vault};
+use std::sync::Arc;
+use tokio::task::spawn_blocking;
 
-/// Its name, in the vault under the host's own id and among this machine's keys.
-const NAME: &str = "ledger-content";
+/// What the file holds when the key is in the vault.
+const SEALED: &[u8] = b"in the vault\n";
 
-/// The key; made at the first call. Blocks, and may ask for the vault's password.
-pub(crate) fn content_key(home: &Home, vault: &Vault) -> Result<ContentKey> {
-    let kept_here = files::exists(&home.keys_dir().join(NAME))?;
-    let in_vault = match vault.kind()? {
-        StoreKind::Keystore => true,
-        StoreKind::File => vault.list()?.contains(&id()?) || !vault.list()?.is_empty(),
-        _ => false,
-    };
-    if kept_here || !in_vault {
-        return Ok(ContentKey::new(local_key(home.path(), NAME)?));
-    }
-    let id = id()?;
-    if let Some(value) = vault.get(&id)?
-        && let Ok(bytes) = <[u8; 32]>::try_from(value.expose())
-    {
-        return Ok(ContentKey::new(Zeroizing::new(bytes)));
-    }
-    let mut bytes = Zeroizing::new([0; 32]);
-    getrandom::fill(&mut *bytes)?;
-    vault.set(&id, SecretValue::new(bytes.to_vec())?)?;
-    Ok(ContentKey::new(bytes))
+/// Under which the key is in the vault, among the host's own.
+pub(crate) const NAME: &str = "ledger-content";
+
+/// Where the key is.
+enum Place {
+    /// In the file.
+    Here(Key),
+    Vault,
+    Nowhere,
 }
 
-/// Under which it is in the vault. No component has this id: see `is_reserved` in the loader of installed ones.
-fn id() -> Result<SecretId> {
-    Ok(SecretId { component: ComponentId::parse("cara-host")?, name: SecretName::parse(NAME)? })
+/// The key; made at the first call. May ask for the vault's password where the key is sealed.
+pub(crate) async fn content_key(home: &Home, vault: &Arc<Vault>, ledger: &Ledger) -> Result<ContentKey> {
+    // Looked at first: who uses a key has made its file before.
+    let used = ledger.has_content_key().await?;
+    let (home, vault) = (home.clone(), vault.clone());
+    spawn_blocking(move || match place(&home, &vault)? {
+        Place::Here(key) => Ok(ContentKey::new(key)),
+        Place::Vault => Ok(ContentKey::new(stored(&vault, &home)?)),
+        Place::Nowhere => Ok(ContentKey::new(keys::read_or_make(&home, KeyName::Conversations, used)?)),
+    })
+    .await?
+}
+
+/// Moves the key into the vault: false when it was there.
+pub(crate) fn seal(home: &Home, vault: &Vault) -> Result<bool> {
+    let Place::Here(key) = place(home, vault)? else { return Ok(false) };
+    if vault.kind()? == Some(StoreKind::Session) {
+        bail!("the kernel keyring forgets the vault at a reboot, and with it went all conversations\nhint: keep the key in its file");
+    }
+    // Stored first: a crash in between leaves the key in both, and in use the one in the file.
+    vault.set(&id(), SecretValue::new(key.to_vec())?)?;
+    files::write_private_atomic(&home.key(KeyName::Conversations), SEALED)?;
+    Ok(true)
+}
+
+/// Moves the key back into its file: false when it was there.
+pub(crate) fn unseal(home: &Home, vault: &Vault) -> Result<bool> {
+    let Place::Vault = place(home, vault)? else { return Ok(false) };
+    files::write_private_atomic(&home.key(KeyName::Conversations), &*stored(vault, home)?)?;
+    vault.remove(&id())?;
+    Ok(true)
+}
+
+/// The other place, when the key of the first does not fit: a start of cara 0.1 that failed could leave a key in the file
+/// that hid the one in the vault.
+pub(crate) async fn other(cara: &Cara, error: LedgerError) -> Result<Records> {
+    let (home, vault) = (cara.home.clone(), cara.vault.clone());
+    let key = spawn_blocking(move || match vault.holds(&id()) {
+        Ok(true) => stored(&vault, &home).map(Some),
+        held => Ok(held.map(|_| None)?),
+    });
+    let Some(key) = key.await?? else { return Err(error.into()) };
+    let Ok(records) = cara.ledger.records(ContentKey::new(key)).await else { return Err(error.into()) };
+    files::write_private_atomic(&cara.home.key(KeyName::Conversations), SEALED)?;
+    Ok(records)
+}
+
+fn place(home: &Home, vault: &Vault) -> Result<Place> {
+    let path = home.key(KeyName::Conversations);
+    match files::read_private(&path, 64)? {
+        Some(bytes) if bytes == SEALED => return Ok(Place::Vault),
+        Some(_) => {}
+        // Where cara 0.1 kept it without a word in the file.
+        None if vault.holds(&id())? => {
+            stored(vault, home)?;
+            files::ensure_private_dir(&home.keys_dir())?;
+            files::create_private(&path, SEALED)?;
+            return Ok(Place::Vault);
+        }
+        None => {}
+    }
+    Ok(keys::read(home, KeyName::Conversations)?.map_or(Place::Nowhere, Place::Here))
+}
+
+/// The key out of the vault.
+fn stored(vault: &Vault, home: &Home) -> Result<Key> {
+    let value = vault.get(&id()).context("the key of the conversations is in the vault")?;
+    let file = home.vault_dir().join("vault.json");
+    let Some(value) = value else {
+        bail!(
+            "the key of the conversations is not in the vault `{}`\nhint: put that file back from your backup: without it \
+             no conversation and nothing remembered can be read. To give up the whole ledger (grants, conversations, \
+             memory), move `ledger.db*` and `keys/ledger-content` away",
+            file.display()
+        );
+    };
+    let path = home.key(KeyName::Conversations);
+    let key = value.expose().try_into().map_err(|_| anyhow!(KeyError::Damaged { path, name: KeyName::Conversations }))?;
+    Ok(Key::new(key))
+}
+
+fn id() -> SecretId {
+    SecretId::host(SecretName::parse(NAME).expect("a name"))
 }

@@ -11,6 +11,7 @@ use cara_assistant::{Failure, Toolbox, Tools};
 use cara_authority::{Capability, ComponentId, Grants, Settings};
 use cara_kernel::{Checked, Component};
 use cara_services::ledger::Ledger;
+use cara_services::vault::{SecretId, Vault};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -20,9 +21,23 @@ pub(crate) struct Live {
     pub(crate) plugins: Arc<Plugins>,
     pub(crate) ledger: Arc<Ledger>,
     pub(crate) config: Arc<Config>,
+    pub(crate) vault: Arc<Vault>,
 }
 
 impl Live {
+    /// Opens the vault if a secret of this component is in it: here, between calls, a person can be asked for the password.
+    pub(crate) async fn open_vault(&self, checked: &Checked) -> Result<()> {
+        let manifest = checked.manifest();
+        for secret in manifest.secrets() {
+            let id = SecretId::component(manifest.id().clone(), secret.name.clone());
+            if self.vault.at_hand(&id)?.is_none() && self.vault.holds(&id)? {
+                let vault = self.vault.clone();
+                tokio::task::spawn_blocking(move || vault.get(&id)).await??;
+            }
+        }
+        Ok(())
+    }
+
     /// What each component is granted now.
     async fn granted(&self) -> Result<BTreeMap<ComponentId, Vec<Capability>>> {
         let now_ms = self.ledger.now_ms();
@@ -53,6 +68,7 @@ impl Granted for LiveComponent {
     async fn now(&self) -> Result<(Arc<Component>, Arc<Grants>), Failure> {
         let now = async {
             let checked = self.live.plugins.checked(&self.id)?;
+            self.live.open_vault(&checked).await?;
             let granted = self.live.ledger.granted(&self.id).await?;
             let installed = self.live.plugins.now()?;
             let settings = choose::settings(&self.live.config, &installed, &checked, &granted, &self.set)?;
@@ -83,6 +99,15 @@ impl LiveTools {
 
     async fn look(&self) -> Result<Arc<Toolbox>> {
         let (installed, granted) = (self.live.plugins.now()?, self.live.granted().await?);
+        for (id, checked) in &installed.usable {
+            let granted = granted.get(id).map(Vec::as_slice).unwrap_or_default();
+            if choose::offers_tools(&self.live.config, checked, granted)?
+                && let Err(error) = self.live.open_vault(checked).await
+            {
+                // The tool says so when it is called; a conversation can do without it.
+                tracing::warn!(component = %id, %error, "the vault stays closed");
+            }
+        }
         if let Some(last) = &*self.last()
             && Arc::ptr_eq(&last.installed, &installed)
             && last.granted == granted

@@ -6,7 +6,7 @@ use crate::call::CallState;
 use crate::engine::Kernel;
 use cara_authority::interfaces::{Disagreement, InterfacesError};
 use cara_authority::manifest::ManifestError;
-use cara_authority::{Authority, Interfaces, Kind, Manifest};
+use cara_authority::{Authority, ComponentId, Interfaces, Kind, Manifest};
 use cara_signing::{Package, Verified};
 use std::sync::Arc;
 use wasmtime::component::{Component, InstancePre};
@@ -20,6 +20,9 @@ pub enum LoadError {
     /// The imports or exports.
     #[error(transparent)]
     Interfaces(#[from] InterfacesError),
+    /// The id is one that the host keeps for itself.
+    #[error("component `{0}` has a name that is cara's own\nhint: its author has to give it another id")]
+    Reserved(ComponentId),
     /// Binary and manifest disagree.
     #[error(transparent)]
     Disagreement(#[from] Disagreement),
@@ -54,6 +57,9 @@ impl Checked {
     /// Checks a verified package.
     pub fn new(package: Verified<Package>) -> Result<Self, LoadError> {
         let manifest = Manifest::parse(package.manifest())?;
+        if manifest.id().is_reserved() {
+            return Err(LoadError::Reserved(manifest.id().clone()));
+        }
         let interfaces = Interfaces::read(package.bytes())?;
         interfaces.agree(&manifest)?;
         let authority = Authority::of(&manifest, &interfaces);

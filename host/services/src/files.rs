@@ -209,23 +209,25 @@ pub struct FileLock {
 
 /// Waits for the exclusive lock on the file at `path`, which is created (0600) when missing and stays.
 pub fn lock(path: &Path) -> Result<FileLock, FileError> {
-    let mut options = File::options();
-    options.read(true).write(true).create(true).truncate(false);
-    let file = open_with(options, path, true)?;
+    let file = open_lock(path)?;
     file.lock().map_err(failed("lock", path))?;
     Ok(FileLock { _file: file })
 }
 
 /// The exclusive lock on the file at `path`, if nobody holds it; the file is made when it is missing.
 pub fn try_lock(path: &Path) -> Result<Option<FileLock>, FileError> {
-    let mut options = File::options();
-    options.read(true).write(true).create(true).truncate(false);
-    let file = open_with(options, path, true)?;
+    let file = open_lock(path)?;
     match file.try_lock() {
         Ok(()) => Ok(Some(FileLock { _file: file })),
         Err(fs::TryLockError::WouldBlock) => Ok(None),
         Err(fs::TryLockError::Error(error)) => Err(failed("lock", path)(error)),
     }
+}
+
+fn open_lock(path: &Path) -> Result<File, FileError> {
+    let mut options = File::options();
+    options.read(true).write(true).create(true).truncate(false);
+    open_with(options, path, true)
 }
 
 /// Tells a file from another one at the same path: who writes it anew as a whole changes this.
@@ -236,9 +238,9 @@ pub struct Stamp {
     file: u64,
 }
 
-/// The stamp of a file, if there is one. Follows no symbolic link.
+/// The stamp of a file, if there is one. Follows symbolic links: a link stays as it is while its target changes.
 pub fn stamp(path: &Path) -> Result<Option<Stamp>, FileError> {
-    let metadata = absent(fs::symlink_metadata(path).map_err(failed("look at", path)))?;
+    let metadata = absent(fs::metadata(path).map_err(failed("look at", path)))?;
     Ok(metadata.map(|metadata| Stamp { bytes: metadata.len(), changed: changed(&metadata), file: inode(&metadata) }))
 }
 
@@ -450,6 +452,18 @@ mod tests {
         fs::set_permissions(root.path(), fs::Permissions::from_mode(0o755)).unwrap();
         ensure_private_dir(root.path()).unwrap();
         assert_eq!(mode(root.path()), 0o700);
+    }
+
+    #[test]
+    fn a_stamp_sees_a_change_behind_a_symbolic_link() {
+        let root = tempfile::tempdir().unwrap();
+        let (target, link) = (root.path().join("target"), root.path().join("link"));
+        write_private_atomic(&target, b"old").unwrap();
+        symlink(&target, &link).unwrap();
+        let before = stamp(&link).unwrap().unwrap();
+        assert_eq!(stamp(&link).unwrap(), Some(before));
+        write_private_atomic(&target, b"new and longer").unwrap();
+        assert_ne!(stamp(&link).unwrap(), Some(before));
     }
 
     #[test]

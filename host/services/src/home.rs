@@ -4,6 +4,7 @@
 //! mean is known to who reads them.
 
 use crate::files::{self, FileError};
+use crate::keys::KeyName;
 use etcetera::base_strategy::{BaseStrategy, choose_native_strategy};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -60,7 +61,7 @@ impl Home {
         self.path.join("ledger.db")
     }
 
-    /// The folder of the vault.
+    /// The folder of the vault: `vault.json`, and the lock of who changes it.
     pub fn vault_dir(&self) -> PathBuf {
         self.path.join("vault")
     }
@@ -73,6 +74,11 @@ impl Home {
     /// The folder of this machine's own keys.
     pub fn keys_dir(&self) -> PathBuf {
         self.path.join("keys")
+    }
+
+    /// The file of one of them.
+    pub fn key(&self, name: KeyName) -> PathBuf {
+        self.keys_dir().join(name.file())
     }
 
     /// The trust store.

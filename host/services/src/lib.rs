@@ -3,5 +3,6 @@ pub mod clock;
 pub mod egress;
 pub mod files;
 pub mod home;
+pub mod keys;
 pub mod ledger;
 pub mod vault;

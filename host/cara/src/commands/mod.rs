@@ -33,7 +33,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode> {
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let result = runtime.block_on(async {
-        let cara = Cara::start(arguments.log.as_deref())?;
+        let cara = Cara::start(arguments.log.as_deref(), arguments.plain_key_file)?;
         let code = match arguments.command {
             Command::Chat(chat) => chat::run(&cara, chat).await,
             Command::Models(models) => models::run(&cara, models).await,

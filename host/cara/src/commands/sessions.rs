@@ -157,7 +157,7 @@ async fn delete(cara: &Cara, id: &SessionId, yes: bool) -> Result<ExitCode> {
 }
 
 /// Whether the person at the terminal says yes.
-fn agreed(question: &str) -> Result<bool> {
+pub(super) fn agreed(question: &str) -> Result<bool> {
     let mut err = std::io::stderr();
     err.write_all(question.as_bytes())?;
     err.flush()?;

@@ -173,11 +173,9 @@ async fn say_missing_secrets(cara: &Cara, checked: &Checked) -> Result<()> {
     if manifest.secrets().iter().all(|secret| secret.optional) {
         return Ok(());
     }
-    let vault = cara.vault.clone();
-    let stored = tokio::task::spawn_blocking(move || vault.list()).await??;
     for secret in manifest.secrets().iter().filter(|secret| !secret.optional) {
-        let id = SecretId { component: manifest.id().clone(), name: secret.name.clone() };
-        if !stored.contains(&id) {
+        let id = SecretId::component(manifest.id().clone(), secret.name.clone());
+        if !cara.vault.holds(&id)? {
             show::note(&format!("it needs {}: `cara secrets set {id}`", secret.label));
         }
     }

@@ -62,7 +62,7 @@ pub enum LedgerError {
     #[error(transparent)]
     File(#[from] FileError),
     /// The bytes are not a whole database; the file was left as it is.
-    #[error("the ledger `{}` is damaged: {source}\nhint: put a copy of it back, or move it and the files `{}-*` away: cara then starts anew, without grants and state", path.display(), path.display())]
+    #[error("the ledger `{}` is damaged: {source}\nhint: put a copy of it back from your backup: without it grants, conversations, memory and the state of components are lost. To give them up, move it and the files `{}-*` away", path.display(), path.display())]
     Damaged {
         /// The file.
         path: PathBuf,
@@ -90,7 +90,7 @@ pub enum LedgerError {
     #[error("the head of the audit log in `{}` was changed or removed, or is of another key\nhint: `cara audit verify` shows what is left; put a copy of the ledger back", .0.display())]
     AuditHead(PathBuf),
     /// Conversations and memory were sealed with another key; nothing was changed.
-    #[error("the ledger `{}` was written with another content key\nhint: use the vault that was there when it was made, or move the ledger and the files `{}-*` away to start anew", .0.display(), .0.display())]
+    #[error("the ledger `{}` was written with another content key\nhint: put `keys/ledger-content` back from your backup: without the key it was written with no conversation and nothing remembered can be read. To give up the whole ledger (grants, conversations, memory), move `ledger.db*` away", .0.display())]
     WrongKey(PathBuf),
     /// A sealed value was changed, or put where another one was.
     #[error("a {column} among the {table} of the ledger `{}` was changed by something else than cara\nhint: put a copy of the ledger back", path.display())]

@@ -3,6 +3,7 @@
 
 use super::StoreKind;
 use crate::files::FileError;
+use crate::keys::KeyError;
 use cara_authority::id::BadName;
 use std::path::PathBuf;
 
@@ -15,16 +16,24 @@ pub enum VaultError {
     /// A file or folder of the vault could not be used.
     #[error(transparent)]
     File(#[from] FileError),
+    /// The vault's plain key file could not be used.
+    #[error(transparent)]
+    Key(#[from] KeyError),
     /// A component id or secret name that is none.
     #[error(transparent)]
     Name(#[from] BadName),
     /// Not `component/name`.
     #[error("`{0}` does not name a secret\nhint: write `component/name`, like `acme/api-key`")]
     NotAnId(String),
+    /// The id of no component.
+    #[error(
+        "`{0}` names keys of cara itself, not secrets of a component\nhint: `cara secrets list` shows the stored secrets"
+    )]
+    Reserved(String),
     /// A secret or password without a byte.
     #[error("an empty value is not a secret\nhint: type or pipe the value in")]
     EmptyValue,
-    /// A secret longer than the store takes.
+    /// A secret longer than the vault takes.
     #[error("the value has {bytes} bytes, more than the {max} that fit\nhint: a secret is a key or token, not a file")]
     ValueTooLong {
         /// Its length.
@@ -32,13 +41,19 @@ pub enum VaultError {
         /// The most that fits.
         max: usize,
     },
+    /// A new password that is guessed too soon.
+    #[error("a password of the vault has at least {min} characters\nhint: choose a longer one; nothing was changed")]
+    ShortPassword {
+        /// The least taken.
+        min: usize,
+    },
     /// The password does not open the file.
     #[error("wrong password for the vault `{}`\nhint: try again; nothing was changed", .0.display())]
     WrongPassword(PathBuf),
     /// The file is not as it was written.
     #[error(
-        "the vault file `{}` was changed or is damaged\nhint: put back a copy from your backup; to begin again without its \
-         secrets, move the file away. cara has not touched it",
+        "the vault file `{}` was changed or is damaged\nhint: put it back from your backup: without it the stored secrets \
+         and signing keys are lost. To give them up, move the file away and store them again. cara has not touched it",
         .0.display()
     )]
     Damaged(PathBuf),
@@ -69,28 +84,43 @@ pub enum VaultError {
     /// The key derivation itself failed, for want of memory.
     #[error("the key could not be derived: {0}\nhint: free some memory and try again")]
     Kdf(argon2::Error),
-    /// Nobody gave a password.
-    #[error("the vault `{}` needs its password: {source}\nhint: run in a terminal, or set `CARA_VAULT_PASSWORD`", path.display())]
-    NoPassword {
+    /// Nobody gave the password of the vault that is there.
+    #[error(
+        "the vault `{}` is locked: {source}\nhint: run in a terminal, or set `CARA_VAULT_PASSWORD`, or \
+         `CARA_VAULT_PASSWORD_FILE` to a file with the password",
+        path.display()
+    )]
+    Locked {
         /// The vault file.
         path: PathBuf,
+        /// The asker's reason.
+        source: PromptError,
+    },
+    /// Nobody gave a password for a new vault.
+    #[error(
+        "secrets go into an encrypted file whose key has to come from you, for no keystore answers here: {source}\nhint: set \
+         `CARA_VAULT_PASSWORD`, or `CARA_VAULT_PASSWORD_FILE` to a file (mode 0600), with a password of at least 8 \
+         characters; or add `--plain-key-file`, which keeps the key in `keys/vault` (0600), readable by whoever reads your files"
+    )]
+    NoPassword {
         /// The asker's reason.
         source: PromptError,
     },
     /// There is nothing yet to change the password of.
     #[error("there is no vault `{}` yet\nhint: `cara secrets set` makes it", .0.display())]
     NoVault(PathBuf),
-    /// The index names secrets of a file that is gone.
+    /// The index of an earlier format names secrets of a file that is gone.
     #[error(
-        "the vault file `{}` is missing, though its index names secrets\nhint: put it back from your backup; to begin again \
-         without them, delete `vault-index.json` beside it",
+        "the vault file `{}` is missing, though its index names secrets\nhint: put it back from your backup: with it the \
+         stored secrets, signing keys and perhaps the key of all conversations are lost. To give them up, move \
+         `vault-index.json` beside it away",
         .0.display()
     )]
     Missing(PathBuf),
-    /// The list of names cannot be read.
+    /// The list of names of an earlier format cannot be read.
     #[error(
-        "the list of secrets `{}` was changed or is damaged\nhint: put it back from your backup; if there is a `vault.json` \
-         beside it, move it away: it is made again from that",
+        "the list of secrets `{}` was changed or is damaged\nhint: put it back from your backup: without it, secrets in a \
+         keystore are not found. If there is a `vault.json` beside it nothing is lost: move the list away",
         .0.display()
     )]
     IndexDamaged(PathBuf),
@@ -103,33 +133,45 @@ pub enum VaultError {
         /// The most secrets.
         max: usize,
     },
-    /// The home's secrets are in another store than the one asked for.
+    /// The vault's key is somewhere else than asked for.
     #[error(
-        "the secrets of this home are in the {recorded}, not in the {wanted}\nhint: remove them from there first, or choose that store"
+        "the key of this home's vault comes from the {recorded}, not from the {wanted}\nhint: leave `vault.store` in \
+         `config.toml` (or `--plain-key-file`) away, or set it to what it was"
     )]
     OtherStore {
-        /// Where they are.
+        /// Where it comes from.
         recorded: StoreKind,
         /// What was asked for.
         wanted: StoreKind,
     },
     /// The system's store cannot be used.
-    #[error("the {kind} cannot be used: {reason}\nhint: unlock or start it, or choose the encrypted file as the store")]
+    #[error(
+        "the {kind} cannot be used: {reason}\nhint: unlock or start it; a new home can do without: `vault.store = \"file\"`"
+    )]
     Keystore {
         /// Which one.
         kind: StoreKind,
         /// What it said; never a value.
         reason: String,
     },
+    /// The key that the store held is gone.
+    #[error(
+        "the {kind} has no key for the vault `{}`\nhint: restore that store from your backup: without the key the stored \
+         secrets are lost. To give them up, move the file away and store them again",
+        path.display()
+    )]
+    KeyGone {
+        /// Where the key was.
+        kind: StoreKind,
+        /// The vault file.
+        path: PathBuf,
+    },
     /// There is no such store here.
-    #[error("this system has no {0}\nhint: choose the encrypted file as the store")]
+    #[error("this system has no {0}\nhint: a new home can do without: `vault.store = \"file\"`")]
     NoSuchStore(StoreKind),
-    /// Asked to change the password of a store that has none of ours.
-    #[error("the {0} has no password of cara's\nhint: change it with the system's own tool")]
+    /// Asked to change the password of a vault that has none.
+    #[error("the key of this vault comes from the {0}, not from a password\nhint: the system's own tool protects that")]
     NoPasswordHere(StoreKind),
-    /// A key file that cara did not write.
-    #[error("the key file `{}` does not hold 32 bytes\nhint: delete it; what it guarded is made again", .0.display())]
-    BadLocalKey(PathBuf),
     /// No randomness from the system.
     #[error("no random bytes from the system: {0}\nhint: see whether `/dev/urandom` is there")]
     Random(getrandom::Error),

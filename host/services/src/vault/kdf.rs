@@ -12,7 +12,6 @@ use zeroize::Zeroizing;
 pub struct Kdf(Parameters);
 
 /// The numbers as a file has them, within the bounds or not.
-
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "name", deny_unknown_fields)]
 pub(super) enum Parameters {
@@ -97,20 +96,26 @@ impl Kdf {
                 pbkdf2::pbkdf2_hmac_with_params(password, salt, pbkdf2::Algorithm::Pbkdf2Sha256, rounds, &mut *root);
             }
         }
-        Ok(Keys {
-            encryption: labelled(&root, b"cara vault 1 encryption"),
-            check: labelled(&root, b"cara vault 1 check"),
-        })
+        Ok(Keys::of(&root))
     }
 }
 
-/// What a password and a salt give: the key of the file, and a value that tells a wrong password from a changed file.
+/// What 32 bytes from wherever give: the key of the file, and a value that tells a wrong key from a changed file.
 #[derive(Clone)]
 pub(super) struct Keys {
     pub(super) encryption: Zeroizing<[u8; 32]>,
     /// Independent of `encryption` (HMAC as a PRF), so that it may stand in the file. It helps somebody who guesses
     /// passwords no more than the GCM tag does.
     pub(super) check: Zeroizing<[u8; 32]>,
+}
+
+impl Keys {
+    pub(super) fn of(root: &[u8; 32]) -> Self {
+        Self {
+            encryption: labelled(root, b"cara vault 1 encryption"),
+            check: labelled(root, b"cara vault 1 check"),
+        }
+    }
 }
 
 fn labelled(root: &[u8; 32], label: &[u8]) -> Zeroizing<[u8; 32]> {

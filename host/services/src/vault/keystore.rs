@@ -1,19 +1,21 @@
-//! Secrets in the operating system's own store, through `keyring-core`.
+//! Keys in the operating system's own store, through `keyring-core`.
 //!
 //! Linux and the BSDs: Secret Service (GNOME Keyring, KWallet, KeePassXC) over D-Bus in Rust, no libdbus; values cross the
-//! bus encrypted (Diffie-Hellman session). macOS: Keychain. Windows: Credential Manager (2560 bytes a value). The Linux
+//! bus encrypted (Diffie-Hellman session). macOS: Keychain. Windows: Credential Manager. The Linux
 //! kernel's keyring is a store of its own, `Session`: its keys are gone after a reboot, so it is used only where the
 //! operator names it. The crates copy values on the way; what is wiped is what we hold.
 
-use super::{SecretId, SecretStore, SecretValue, StoreKind, VaultError, random};
+use super::{StoreKind, VaultError, random};
+use crate::keys::Key;
 use keyring_core::{CredentialStore, Entry, Error};
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
+use zeroize::Zeroizing;
 
 /// Opens a system's store; given to the vault so that a test can bring its own.
 pub type OpenKeystore = Arc<dyn Fn(StoreKind) -> Result<Arc<CredentialStore>, VaultError> + Send + Sync>;
 
-/// How long the first probe of a keystore takes at most: nobody is asked anything, so an answer comes at once or not.
+/// How long making a key takes at most: nobody is asked anything, so an answer comes at once or not.
 const PROBE: Duration = Duration::from_secs(3);
 /// How long a call takes at most: the system may be asking a person to unlock the store.
 const CALL: Duration = Duration::from_secs(60);
@@ -47,79 +49,58 @@ fn platform() -> Result<Arc<CredentialStore>, Error> {
     Ok(windows_native_keyring_store::Store::new()?)
 }
 
-/// A system store, with the entries of one home.
+/// A system store.
 pub(super) struct Keystore {
     kind: StoreKind,
-    home: String,
     store: Arc<CredentialStore>,
 }
 
 impl Keystore {
     /// Connects, without trying it out.
-    pub(super) fn open(kind: StoreKind, home: &str, open: &OpenKeystore) -> Result<Self, VaultError> {
+    pub(super) fn open(kind: StoreKind, open: &OpenKeystore) -> Result<Self, VaultError> {
         let open = open.clone();
         let store = within(kind, CALL, move || open(kind))?;
-        Ok(Self { kind, home: home.to_owned(), store })
+        Ok(Self { kind, store })
     }
 
-    /// Writes, reads and deletes an entry to see that the store really works.
-    pub(super) fn probe(kind: StoreKind, open: &OpenKeystore) -> Result<(), VaultError> {
-        let (open, canary) = (open.clone(), hex::encode(random::<16>()?));
-        let name = format!("probe-{}", &canary[..8]);
+    /// Makes a key and keeps it under an account of its own; reads it back, to see that the store really works.
+    pub(super) fn create(kind: StoreKind, open: &OpenKeystore) -> Result<(String, Key), VaultError> {
+        let (open, key) = (open.clone(), Key::new(random()?));
+        let account = format!("{}/vault-key", hex::encode(random::<8>()?));
         within(kind, PROBE, move || {
-            let store = open(kind)?;
-            let entry = store.build(SERVICE, &name, None).map_err(|e| refused(kind, &e))?;
-            entry.set_secret(canary.as_bytes()).map_err(|e| refused(kind, &e))?;
-            let read = entry.get_secret();
-            entry.delete_credential().map_err(|e| refused(kind, &e))?;
-            if read.map_err(|e| refused(kind, &e))? == canary.as_bytes() {
-                return Ok(());
+            let entry = open(kind)?.build(SERVICE, &account, None).map_err(|e| refused(kind, &e))?;
+            entry.set_secret(&*key).map_err(|e| refused(kind, &e))?;
+            match entry.get_secret().map(Zeroizing::new) {
+                Ok(read) if read.as_slice() == key.as_slice() => Ok((account, key)),
+                Ok(_) => {
+                    Err(VaultError::Keystore { kind, reason: "it gives back other bytes than were put in".to_owned() })
+                }
+                Err(error) => Err(refused(kind, &error)),
             }
-            Err(VaultError::Keystore { kind, reason: "it gives back other bytes than were put in".to_owned() })
         })
     }
 
-    /// Calls the store with the entry of `id`.
+    /// The bytes kept under a name.
+    pub(super) fn get(&self, name: &str) -> Result<Option<Zeroizing<Vec<u8>>>, VaultError> {
+        self.call(name, |entry| entry.get_secret().map(Zeroizing::new))
+    }
+
+    /// Removes what is kept under a name, if there is something.
+    pub(super) fn remove(&self, name: &str) -> Result<(), VaultError> {
+        self.call(name, |entry| entry.delete_credential()).map(drop)
+    }
+
     fn call<T: Send + 'static>(
         &self,
-        id: &SecretId,
+        name: &str,
         act: impl FnOnce(Entry) -> Result<T, Error> + Send + 'static,
     ) -> Result<Option<T>, VaultError> {
-        let (kind, store, name) = (self.kind, self.store.clone(), format!("{}/{id}", self.home));
+        let (kind, store, name) = (self.kind, self.store.clone(), name.to_owned());
         within(kind, CALL, move || match store.build(SERVICE, &name, None).and_then(act) {
             Ok(value) => Ok(Some(value)),
             Err(Error::NoEntry) => Ok(None),
             Err(e) => Err(refused(kind, &e)),
         })
-    }
-}
-
-impl SecretStore for Keystore {
-    fn kind(&self) -> StoreKind {
-        self.kind
-    }
-
-    fn unlock(&self) -> Result<(), VaultError> {
-        Ok(())
-    }
-
-    fn get(&self, id: &SecretId) -> Result<Option<Arc<SecretValue>>, VaultError> {
-        let value = self.call(id, |entry| entry.get_secret().map(SecretValue::new))?.transpose()?;
-        Ok(value.map(Arc::new))
-    }
-
-    fn set(&self, id: &SecretId, value: Arc<SecretValue>) -> Result<(), VaultError> {
-        let bytes = value.expose().len();
-        let done = self.call(id, move |entry| match entry.set_secret(value.expose()) {
-            Err(Error::TooLong(_, max)) => Ok(Err(VaultError::ValueTooLong { bytes, max: max as usize })),
-            other => other.map(Ok),
-        })?;
-        let gone = VaultError::Keystore { kind: self.kind, reason: "the entry cannot be made".to_owned() };
-        done.unwrap_or(Err(gone))
-    }
-
-    fn remove(&self, id: &SecretId) -> Result<bool, VaultError> {
-        Ok(self.call(id, |entry| entry.delete_credential())?.is_some())
     }
 }
 

@@ -1,45 +1,48 @@
-//! Stored secrets: the system's keystore,
-//! or one encrypted file where there is none.
+//! Stored secrets: one encrypted file, opened once a process.
 //!
 //! Knows nothing of who may spend a secret; whoever holds a `Vault` can read them all.
 //!
 //! ```text
-//! get ── overlay (environment, this run only) ── index (names) ── keystore | vault.json
+//! password │ keystore │ key file ─→ key ─→ vault.json ─→ all values, in memory until the process ends
 //! ```
 //!
-//! In its folder: `vault-index.json` (names, and which store), `vault.json` (the file store), `vault.lock` (held while either
-//! is changed, never while a person is asked). The store is chosen at the first `set` and then kept: a keystore that does not
-//! answer is an error, not a reason to go on with an empty file.
+//! In its folder: `vault.json`, and `vault.lock` (held while the file is changed, never while a person is asked). Which
+//! names are stored is known without the key. Where the key comes from is chosen when the file is made and then kept: a
+//! keystore that does not answer is an error, not a reason to go on with an empty vault.
 
 mod error;
-mod file_store;
-mod index;
 mod kdf;
 mod keystore;
-mod local_key;
 mod sealed;
 mod secret;
-mod store;
+mod source;
+mod takeover;
 #[cfg(test)]
 mod tests;
 
 pub use error::{PromptError, VaultError};
 pub use kdf::Kdf;
 pub use keystore::{OpenKeystore, open_system_keystore};
-pub use local_key::local_key;
-pub use secret::{MAX_SECRET_BYTES, SecretId, SecretValue};
-pub use store::{SecretStore, StoreChoice, StoreKind};
+pub use secret::{MAX_SECRET_BYTES, Owner, SecretId, SecretValue};
+pub use source::{StoreChoice, StoreKind};
 
-use crate::files;
-use file_store::FileStore;
-use index::Index;
+use crate::files::{self, Stamp};
+use crate::home::Home;
+use crate::keys::{self, KeyName};
+use kdf::Keys;
 use keystore::Keystore;
+use sealed::{MAX_FILE_BYTES, Sealed, Values, seal};
+use source::KeySource;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use takeover::Index;
 
 /// How often a change is tried again when another process was faster.
 const ATTEMPTS: usize = 5;
+
+/// The shortest new password, characters.
+pub const SHORTEST_PASSWORD: usize = 8;
 
 /// What a password is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,9 +65,12 @@ impl<F: Fn(Purpose, &Path) -> Result<SecretValue, PromptError> + Send + Sync> Pa
     }
 }
 
+/// Is told of every value as soon as it is in memory.
+pub type Seen = Arc<dyn Fn(&Arc<SecretValue>) + Send + Sync>;
+
 /// How a vault is opened.
 pub struct VaultOptions {
-    /// Which store.
+    /// Where its key shall come from.
     pub choice: StoreChoice,
     /// How a new file derives its key; an existing file says so itself.
     pub kdf: Kdf,
@@ -72,238 +78,390 @@ pub struct VaultOptions {
     pub prompt: Arc<dyn PasswordPrompt>,
     /// Opens the system's stores: [`open_system_keystore`], or a stand-in in tests.
     pub keystore: OpenKeystore,
+    /// Is told of every value: who takes secrets out of texts has to know them all.
+    pub seen: Seen,
 }
 
 impl VaultOptions {
     /// The usual ones.
-    pub fn new(prompt: impl PasswordPrompt + 'static) -> Self {
+    pub fn new(prompt: impl PasswordPrompt + 'static, seen: Seen) -> Self {
         let keystore = Arc::new(open_system_keystore);
-        Self { choice: StoreChoice::Auto, kdf: Kdf::default(), prompt: Arc::new(prompt), keystore }
+        Self { choice: StoreChoice::Auto, kdf: Kdf::default(), prompt: Arc::new(prompt), keystore, seen }
     }
 }
 
-/// The secrets of one home. Its calls block: see [`SecretStore`].
+/// The secrets of one home. Its calls block, while a person types or a keystore is asked up to minutes: call from a
+/// blocking thread.
 pub struct Vault {
-    home: PathBuf,
+    home: Home,
     options: VaultOptions,
-    used: Mutex<Option<Used>>,
+    open: Mutex<Option<Open>>,
     overlay: Mutex<BTreeMap<SecretId, Arc<SecretValue>>>,
 }
 
-/// The store in use, and the home id it was opened for.
-struct Used {
-    home: String,
-    store: Arc<dyn SecretStore>,
+/// The opened file.
+struct Open {
+    source: KeySource,
+    keys: Keys,
+    values: Values,
+    /// Of the file that the values are from; `None` while no file was written.
+    stamp: Option<Stamp>,
+}
+
+/// What is in the folder.
+struct Found {
+    stamp: Option<Stamp>,
+    form: Form,
+    index: Option<Index>,
+}
+
+enum Form {
+    Nothing,
+    Sealed(Sealed),
+    /// A file of format 1.
+    Earlier(Sealed),
+    /// Each value in a keystore, as the index says.
+    Keystore,
 }
 
 impl Vault {
-    /// The vault in the folder `home`, which is made (0700) if missing. Asks nothing and reads no secret yet.
-    pub fn open(home: &Path, options: VaultOptions) -> Result<Self, VaultError> {
-        files::ensure_private_dir(home)?;
-        Ok(Self { home: home.to_owned(), options, used: Mutex::default(), overlay: Mutex::default() })
+    /// The vault of a home. Reads and asks nothing yet, and makes nothing before the first [`Vault::set`].
+    pub fn new(home: &Home, options: VaultOptions) -> Self {
+        Self { home: home.clone(), options, open: Mutex::default(), overlay: Mutex::default() }
     }
 
     /// Uses a value for this run, before any stored one; it is never stored.
     pub fn overlay(&self, id: SecretId, value: SecretValue) {
-        self.overlay.lock().unwrap_or_else(PoisonError::into_inner).insert(id, Arc::new(value));
+        let value = Arc::new(value);
+        (self.options.seen)(&value);
+        self.overlaid().insert(id, value);
     }
 
-    /// The ids that have a value for this run only.
-    pub fn overlaid(&self) -> Vec<SecretId> {
-        self.overlay.lock().unwrap_or_else(PoisonError::into_inner).keys().cloned().collect()
-    }
-
-    /// The value of a secret. A name that is not stored costs no password and no call to a keystore.
+    /// The value of a secret. Opens the vault if one of that name is in it, and only then.
     pub fn get(&self, id: &SecretId) -> Result<Option<Arc<SecretValue>>, VaultError> {
-        if let Some(value) = self.overlay.lock().unwrap_or_else(PoisonError::into_inner).get(id) {
+        if let Some(value) = self.overlaid().get(id) {
             return Ok(Some(value.clone()));
         }
-        match self.index()? {
-            Some(index) if index.names.contains(id) => self.recorded_store(&index)?.get(id),
-            Some(_) => Ok(None),
-            None if files::exists(&self.file())? => self.store(StoreKind::File, "")?.get(id),
-            None => Ok(None),
+        let mut open = self.lock_open();
+        if !self.names(&mut open)?.contains(id) {
+            return Ok(None);
         }
+        self.unlock(&mut open)?;
+        Ok(open.as_ref().and_then(|open| open.values.get(id)).cloned())
     }
 
-    /// The ids of the stored secrets.
+    /// The value of a secret, where nobody can be asked for a password: `None` also from a vault that is not open yet.
+    pub fn at_hand(&self, id: &SecretId) -> Result<Option<Arc<SecretValue>>, VaultError> {
+        if let Some(value) = self.overlaid().get(id) {
+            return Ok(Some(value.clone()));
+        }
+        let mut open = self.lock_open();
+        let Some(current) = open.as_mut() else { return Ok(None) };
+        if files::stamp(&self.file())? != current.stamp
+            && let Found { stamp, form: Form::Sealed(sealed), .. } = self.find()?
+            && sealed.source == current.source
+            && sealed.is_for(&current.keys)
+        {
+            current.values = self.read(&sealed, &current.keys)?;
+            current.stamp = stamp;
+        }
+        Ok(current.values.get(id).cloned())
+    }
+
+    /// Whether a value is given for this run or stored. Opens nothing.
+    pub fn holds(&self, id: &SecretId) -> Result<bool, VaultError> {
+        Ok(self.overlaid().contains_key(id) || self.names(&mut self.lock_open())?.contains(id))
+    }
+
+    /// The stored secrets of components. Opens nothing.
     pub fn list(&self) -> Result<Vec<SecretId>, VaultError> {
-        match self.index()? {
-            Some(index) => Ok(index.names.into_iter().collect()),
-            None if files::exists(&self.file())? => Ok(self.store(StoreKind::File, "")?.names()?.unwrap_or_default()),
-            None => Ok(Vec::new()),
-        }
+        let names = self.names(&mut self.lock_open())?;
+        Ok(names.into_iter().filter(|id| id.owner != Owner::Host).collect())
     }
 
-    /// Where the secrets are, or for a new home where they would be put now.
-    pub fn kind(&self) -> Result<StoreKind, VaultError> {
-        self.pick(self.index()?.as_ref())
+    /// All values that are in memory.
+    pub fn all(&self) -> Vec<Arc<SecretValue>> {
+        let open = self.lock_open();
+        let stored = open.iter().flat_map(|open| open.values.values());
+        self.overlaid().values().chain(stored).cloned().collect()
+    }
+
+    /// Where the key comes from, or would for a vault that is made now without a keystore being asked.
+    pub fn kind(&self) -> Result<Option<StoreKind>, VaultError> {
+        Ok(match self.find()? {
+            Found { form: Form::Sealed(sealed) | Form::Earlier(sealed), .. } => Some(sealed.source.kind()),
+            Found { form: Form::Keystore, index, .. } => index.map(|index| index.store),
+            Found { form: Form::Nothing, .. } => self.options.choice.named(),
+        })
     }
 
     /// Stores a secret in place of an earlier value.
     pub fn set(&self, id: &SecretId, value: SecretValue) -> Result<(), VaultError> {
         let value = Arc::new(value);
-        self.change(|store, index| {
-            // A store that can list is written first and the index made from it. Of one that cannot, the name must be known
-            // before the value is in it, or a crash in between would leave a value that nobody ever finds.
-            let added = store.names()?.is_none() && index.names.insert(id.clone());
-            if added {
-                index.write(&self.index_path())?;
-            }
-            let done = store.set(id, value.clone());
-            if added && done.is_err() {
-                index.names.remove(id);
-                index.write(&self.index_path())?;
-            }
-            done
-        })
+        self.change(|values| values.insert(id.clone(), value.clone()).as_ref() != Some(&value)).map(drop)
     }
 
     /// Removes a stored secret: false when there was none.
     pub fn remove(&self, id: &SecretId) -> Result<bool, VaultError> {
-        if !self.list()?.contains(id) {
+        if !self.names(&mut self.lock_open())?.contains(id) {
             return Ok(false);
         }
-        self.change(|store, index| {
-            let was = store.remove(id)?;
-            Ok(index.names.remove(id) || was)
-        })
+        self.change(|values| values.remove(id).is_some())
     }
 
     /// Encrypts the file anew under another password, with a new salt and, if wanted, another derivation. Either all of it
     /// happens or nothing.
     pub fn rotate_password(&self, old: &SecretValue, new: &SecretValue, kdf: Kdf) -> Result<(), VaultError> {
+        let mut open = self.lock_open();
         let _lock = self.lock()?;
-        let store = match self.index()? {
-            Some(index) => self.recorded_store(&index)?,
-            None => self.store(StoreKind::File, "")?,
+        let sealed = match self.find()?.form {
+            Form::Sealed(sealed) | Form::Earlier(sealed) => sealed,
+            Form::Keystore => return Err(VaultError::NoPasswordHere(StoreKind::Keystore)),
+            Form::Nothing => return Err(VaultError::NoVault(self.file())),
         };
-        if store.kind() == StoreKind::File && !files::exists(&self.file())? {
-            return Err(VaultError::NoVault(self.file()));
-        }
-        store.rotate_password(old, new, kdf)
+        let KeySource::Password { .. } = sealed.source else {
+            return Err(VaultError::NoPasswordHere(sealed.source.kind()));
+        };
+        let values = self.read(&sealed, &self.derived(&sealed, old)?)?;
+        let (source, keys) = fresh(new, kdf)?;
+        *open = Some(self.write(source, keys, values)?);
+        Ok(())
     }
 
-    /// Makes a change with the store unlocked and the home locked, then records the names.
-    fn change<T>(
-        &self,
-        mut act: impl FnMut(&dyn SecretStore, &mut Index) -> Result<T, VaultError>,
-    ) -> Result<T, VaultError> {
+    /// Changes the values and writes the file; `edit` says whether it changed anything. No lock on the home is held while a
+    /// person is asked, so another process may be faster: then all is looked at again.
+    fn change(&self, edit: impl Fn(&mut Values) -> bool) -> Result<bool, VaultError> {
+        let mut open = self.lock_open();
         for _ in 0..ATTEMPTS {
-            match self.try_change(&mut act) {
-                Err(VaultError::Busy) => {}
-                done => return done,
+            self.unlock(&mut open)?;
+            if open.is_none() {
+                let (source, keys) = self.make_key()?;
+                *open = Some(Open { source, keys, values: Values::new(), stamp: None });
             }
+            let _lock = self.lock()?;
+            let Some(current) = &*open else { continue };
+            if files::stamp(&self.file())? != current.stamp {
+                continue;
+            }
+            let mut values = current.values.clone();
+            if !edit(&mut values) {
+                return Ok(false);
+            }
+            *open = Some(self.write(current.source.clone(), current.keys.clone(), values)?);
+            return Ok(true);
         }
         Err(VaultError::Busy)
     }
 
-    fn try_change<T>(
-        &self,
-        act: &mut impl FnMut(&dyn SecretStore, &mut Index) -> Result<T, VaultError>,
-    ) -> Result<T, VaultError> {
-        let before = self.settled_index()?;
-        let store = self.recorded_store(&before)?;
-        if before.store == StoreKind::File && !before.names.is_empty() && !files::exists(&self.file())? {
-            return Err(VaultError::Missing(self.file()));
-        }
-        store.unlock()?;
-        let _lock = self.lock()?;
-        let mut index = self.index()?.ok_or(VaultError::Busy)?;
-        if (index.store, &index.home) != (before.store, &before.home) {
-            return Err(VaultError::Busy);
-        }
-        let done = act(&*store, &mut index)?;
-        if let Some(names) = store.names()? {
-            index.names = names.into_iter().collect();
-        }
-        index.write(&self.index_path())?;
-        Ok(done)
-    }
-
-    /// The index of a home whose store is chosen; chooses and records it at the first change.
-    fn settled_index(&self) -> Result<Index, VaultError> {
-        let found = self.index()?;
-        let kind = self.pick(found.as_ref())?;
-        let mut index = match &found {
-            Some(index) if index.store == kind => return Ok(index.clone()),
-            Some(index) => index.clone(),
-            None => Index::new(kind)?,
-        };
-        index.store = kind;
-        if found.is_none() && kind == StoreKind::File {
-            // The index was lost or never there, and the file knows its names.
-            index.names = self.store(kind, "")?.names()?.unwrap_or_default().into_iter().collect();
-        }
-        let _lock = self.lock()?;
-        if self.index()? != found {
-            return Err(VaultError::Busy);
-        }
-        index.write(&self.index_path())?;
-        Ok(index)
-    }
-
-    fn pick(&self, index: Option<&Index>) -> Result<StoreKind, VaultError> {
-        let named = self.options.choice.named();
-        let recorded = match index {
-            // Without a secret in it, a home is free to change its store, but only by the operator's word.
-            Some(index) if index.names.is_empty() && named.is_some() => None,
-            Some(index) => Some(index.store),
-            None if files::exists(&self.file())? => Some(StoreKind::File),
-            None => None,
-        };
-        match (named, recorded) {
-            (Some(wanted), Some(recorded)) if wanted != recorded => Err(VaultError::OtherStore { recorded, wanted }),
-            (_, Some(recorded)) => Ok(recorded),
-            (Some(StoreKind::File), None) => Ok(StoreKind::File),
-            (Some(kind), None) => Keystore::probe(kind, &self.options.keystore).map(|()| kind),
-            (None, None) => match Keystore::probe(StoreKind::Keystore, &self.options.keystore) {
-                Ok(()) => Ok(StoreKind::Keystore),
-                Err(reason) => {
-                    tracing::debug!(%reason, "the encrypted file is used");
-                    Ok(StoreKind::File)
+    /// Brings `open` up to the file on disk, asking for the key where it is not at hand. Leaves a vault that is not there
+    /// alone. What an earlier cara wrote becomes one file here.
+    fn unlock(&self, open: &mut Option<Open>) -> Result<(), VaultError> {
+        for _ in 0..ATTEMPTS {
+            if open.as_ref().is_some_and(|open| files::stamp(&self.file()).is_ok_and(|stamp| stamp == open.stamp)) {
+                return Ok(());
+            }
+            let found = self.find()?;
+            let (source, keys, values, stamp) = match (&found.form, &found.index) {
+                (Form::Sealed(sealed), index) => {
+                    let keys = self.keys(sealed, open.take())?;
+                    if index.is_some() {
+                        self.clean();
+                    }
+                    let values = self.read(sealed, &keys)?;
+                    *open = Some(Open { source: sealed.source.clone(), keys, values, stamp: found.stamp });
+                    return Ok(());
                 }
-            },
+                (Form::Earlier(sealed), _) => {
+                    let keys = self.keys(sealed, open.take())?;
+                    let values = self.read(sealed, &keys)?;
+                    (sealed.source.clone(), keys, values, found.stamp)
+                }
+                (Form::Keystore, Some(index)) => {
+                    self.agreed(index.store)?;
+                    let values = index.values(&Keystore::open(index.store, &self.options.keystore)?)?;
+                    let (source, keys) = self.make_stored_key(index.store)?;
+                    (source, keys, values, found.stamp)
+                }
+                _ => {
+                    // A file that was moved away is one that is not there; a key that was just made for it stays.
+                    open.take_if(|open| open.stamp.is_some());
+                    return Ok(());
+                }
+            };
+            let _lock = self.lock()?;
+            if files::stamp(&self.file())? != stamp {
+                continue;
+            }
+            *open = Some(self.write(source, keys, values)?);
+            return Ok(());
         }
+        Err(VaultError::Busy)
     }
 
-    fn recorded_store(&self, index: &Index) -> Result<Arc<dyn SecretStore>, VaultError> {
-        match self.options.choice.named() {
-            Some(wanted) if wanted != index.store => Err(VaultError::OtherStore { recorded: index.store, wanted }),
-            _ => self.store(index.store, &index.home),
-        }
-    }
-
-    fn store(&self, kind: StoreKind, home: &str) -> Result<Arc<dyn SecretStore>, VaultError> {
-        let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
-        // The file is the same whatever the home is called.
-        let fits = |used: &&Used| used.store.kind() == kind && (kind == StoreKind::File || used.home == home);
-        if let Some(used) = used.as_ref().filter(fits) {
-            return Ok(used.store.clone());
-        }
-        let store: Arc<dyn SecretStore> = match kind {
-            StoreKind::File => Arc::new(FileStore::new(self.file(), self.options.kdf, self.options.prompt.clone())),
-            _ => Arc::new(Keystore::open(kind, home, &self.options.keystore)?),
+    fn find(&self) -> Result<Found, VaultError> {
+        let path = self.file();
+        // Before the bytes: a file that is replaced in between is read again, not taken for the one before it.
+        let stamp = files::stamp(&path)?;
+        let bytes = files::read_private(&path, MAX_FILE_BYTES)?;
+        let index = Index::read(&self.index())?;
+        let names = index.as_ref().map(Index::names).unwrap_or_default();
+        let kind = index.as_ref().filter(|_| !names.is_empty()).map(|index| index.store);
+        let earlier = bytes.as_deref().map(|bytes| takeover::sealed(bytes, &path, names)).transpose()?.flatten();
+        let form = match (bytes, earlier, kind) {
+            (_, Some(sealed), None | Some(StoreKind::File)) => Form::Earlier(sealed),
+            (Some(_), Some(_), _) | (None, _, Some(StoreKind::Keystore | StoreKind::Session)) => Form::Keystore,
+            (None, _, Some(_)) => return Err(VaultError::Missing(path)),
+            (Some(bytes), None, _) => Form::Sealed(Sealed::parse(&bytes, &path)?),
+            (None, _, None) => Form::Nothing,
         };
-        *used = Some(Used { home: home.to_owned(), store: store.clone() });
-        Ok(store)
+        Ok(Found { stamp, form, index })
     }
 
-    fn index(&self) -> Result<Option<Index>, VaultError> {
-        Index::read(&self.index_path())
+    fn names(&self, open: &mut Option<Open>) -> Result<Vec<SecretId>, VaultError> {
+        let stamp = files::stamp(&self.file())?;
+        if !open.as_ref().is_some_and(|open| open.stamp == stamp) {
+            match self.find()? {
+                // Its names are inside.
+                Found { form: Form::Earlier(_), index: None, .. } => self.unlock(open)?,
+                Found { form: Form::Sealed(sealed) | Form::Earlier(sealed), .. } => return Ok(sealed.names),
+                Found { index, .. } => return Ok(index.map(|index| index.names()).unwrap_or_default()),
+            }
+        }
+        Ok(open.as_ref().map(|open| open.values.keys().cloned().collect()).unwrap_or_default())
+    }
+
+    fn agreed(&self, recorded: StoreKind) -> Result<(), VaultError> {
+        match self.options.choice.named() {
+            Some(wanted) if wanted != recorded => Err(VaultError::OtherStore { recorded, wanted }),
+            _ => Ok(()),
+        }
+    }
+
+    fn read(&self, sealed: &Sealed, keys: &Keys) -> Result<Values, VaultError> {
+        let values = sealed.open(keys, &self.file())?;
+        values.values().for_each(|value| (self.options.seen)(value));
+        Ok(values)
+    }
+
+    /// The key of a file that is there: the one at hand if it fits, else from where the file says.
+    fn keys(&self, sealed: &Sealed, before: Option<Open>) -> Result<Keys, VaultError> {
+        let (path, kind) = (self.file(), sealed.source.kind());
+        self.agreed(kind)?;
+        if let Some(before) = before.filter(|before| before.source == sealed.source && sealed.is_for(&before.keys)) {
+            return Ok(before.keys);
+        }
+        let gone = || VaultError::KeyGone { kind, path: path.clone() };
+        let key = match &sealed.source {
+            KeySource::Password { .. } => {
+                let asked = self.options.prompt.password(Purpose::Unlock, &path);
+                let password = asked.map_err(|source| VaultError::Locked { path: path.clone(), source })?;
+                return self.derived(sealed, &password);
+            }
+            KeySource::Keystore { account } | KeySource::Session { account } => {
+                let bytes = Keystore::open(kind, &self.options.keystore)?.get(account)?.ok_or_else(gone)?;
+                keys::Key::new(bytes.as_slice().try_into().map_err(|_| gone())?)
+            }
+            KeySource::KeyFile {} => keys::read_or_make(&self.home, KeyName::Vault, true)?,
+        };
+        Some(Keys::of(&key)).filter(|keys| sealed.is_for(keys)).ok_or_else(gone)
+    }
+
+    /// The key of a file that a password opens.
+    fn derived(&self, sealed: &Sealed, password: &SecretValue) -> Result<Keys, VaultError> {
+        let KeySource::Password { kdf, salt } = &sealed.source else { return Err(VaultError::Busy) };
+        let salt = sealed::unhex(salt).ok_or_else(|| VaultError::Damaged(self.file()))?;
+        let keys = Kdf::checked(*kdf)?.keys(password.expose(), &salt)?;
+        if sealed.is_for(&keys) { Ok(keys) } else { Err(VaultError::WrongPassword(self.file())) }
+    }
+
+    /// The key of a new file, from where the operator said, else from a keystore that works, else from a password.
+    fn make_key(&self) -> Result<(KeySource, Keys), VaultError> {
+        match self.options.choice.named() {
+            Some(StoreKind::File) => self.make_password(),
+            Some(kind) => self.make_stored_key(kind),
+            None => self.make_stored_key(StoreKind::Keystore).or_else(|reason| {
+                tracing::debug!(%reason, "no keystore is used");
+                self.make_password()
+            }),
+        }
+    }
+
+    fn make_password(&self) -> Result<(KeySource, Keys), VaultError> {
+        let asked = self.options.prompt.password(Purpose::Create, &self.file());
+        fresh(&asked.map_err(|source| VaultError::NoPassword { source })?, self.options.kdf)
+    }
+
+    fn make_stored_key(&self, kind: StoreKind) -> Result<(KeySource, Keys), VaultError> {
+        if kind == StoreKind::KeyFile {
+            let key = keys::read_or_make(&self.home, KeyName::Vault, false)?;
+            return Ok((KeySource::KeyFile {}, Keys::of(&key)));
+        }
+        let (account, key) = Keystore::create(kind, &self.options.keystore)?;
+        let source = match kind {
+            StoreKind::Session => KeySource::Session { account },
+            _ => KeySource::Keystore { account },
+        };
+        Ok((source, Keys::of(&key)))
+    }
+
+    /// Writes the values, under the home's lock. What a crash left behind goes first: it may be under an older password.
+    fn write(&self, source: KeySource, keys: Keys, values: Values) -> Result<Open, VaultError> {
+        let (path, bytes) = (self.file(), seal(&source, &keys, &values)?);
+        files::remove_leftovers(&path)?;
+        files::write_private_atomic(&path, &bytes)?;
+        values.values().for_each(|value| (self.options.seen)(value));
+        let stamp = files::stamp(&path)?;
+        self.clean();
+        Ok(Open { source, keys, values, stamp })
+    }
+
+    /// Removes what an earlier cara wrote, once all of it is in the file. A keystore that does not answer keeps its entries,
+    /// and the index their names, until a later time.
+    fn clean(&self) {
+        let clean = || {
+            let Some(index) = Index::read(&self.index())? else { return Ok(()) };
+            if index.store != StoreKind::File {
+                index.clear(&Keystore::open(index.store, &self.options.keystore)?)?;
+            }
+            Ok::<_, VaultError>(files::remove(&self.index())?)
+        };
+        if let Err(reason) = clean() {
+            tracing::debug!(%reason, "what an earlier cara wrote stays for now");
+        }
+    }
+
+    fn lock_open(&self) -> MutexGuard<'_, Option<Open>> {
+        // A poisoned lock is no reason to stop: `open` is replaced as a whole, and checked against the file at each use.
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn overlaid(&self) -> MutexGuard<'_, BTreeMap<SecretId, Arc<SecretValue>>> {
+        self.overlay.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn lock(&self) -> Result<files::FileLock, VaultError> {
-        Ok(files::lock(&self.home.join("vault.lock"))?)
+        files::ensure_private_dir(&self.home.vault_dir())?;
+        Ok(files::lock(&self.home.vault_dir().join("vault.lock"))?)
     }
 
     fn file(&self) -> PathBuf {
-        self.home.join("vault.json")
+        self.home.vault_dir().join("vault.json")
     }
 
-    fn index_path(&self) -> PathBuf {
-        self.home.join("vault-index.json")
+    fn index(&self) -> PathBuf {
+        self.home.vault_dir().join("vault-index.json")
     }
+}
+
+/// The key that a new password gives.
+fn fresh(password: &SecretValue, kdf: Kdf) -> Result<(KeySource, Keys), VaultError> {
+    let characters = std::str::from_utf8(password.expose()).map_or(password.expose().len(), |text| text.chars().count());
+    if characters < SHORTEST_PASSWORD {
+        return Err(VaultError::ShortPassword { min: SHORTEST_PASSWORD });
+    }
+    let salt = random()?;
+    let keys = kdf.keys(password.expose(), &salt)?;
+    Ok((KeySource::Password { kdf: kdf.parameters(), salt: hex::encode(salt) }, keys))
 }
 
 fn random<const N: usize>() -> Result<[u8; N], VaultError> {

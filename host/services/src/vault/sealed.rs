@@ -1,18 +1,20 @@
-//! The vault file: a JSON record that says how its key is derived,
+//! The vault file: a JSON record that says where its key comes from,
 //! and all secrets as one AES-256-GCM text.
 //!
 //! ```text
-//! version, kdf, salt, check   what a reader needs before it has the key; authenticated by GCM as associated data
-//! nonce, ciphertext           every id and value in one; so neither names nor sizes nor the number of secrets show
-//! sha256                      of the rest: tells damage from a wrong password before a key is derived
+//! version, key, names, check  what a reader needs before it has the key; authenticated by GCM as associated data
+//! nonce, ciphertext           every id and value in one, so that neither values nor their sizes show
+//! sha256                      of the rest: tells damage from a wrong key before a key is derived
 //! ```
 //!
+//! The names stand in clear, as those of installed components do: a secret that is not stored must cost no password.
 //! Each write takes a fresh random 96-bit nonce. Under one key (the salt changes with the password) NIST SP 800-38D allows
 //! 2^32 of those; a person's vault is written some hundred times in its life. The digest has no key, so it finds damage,
-//! not malice: who recomputes it is found by GCM, except that a changed salt, kdf or check reads as a wrong password.
+//! not malice: who recomputes it is found by GCM, except that a changed source or check reads as a wrong key.
 
-use super::kdf::{Keys, Parameters};
-use super::{Kdf, SecretId, SecretValue, VaultError, random};
+use super::kdf::Keys;
+use super::source::KeySource;
+use super::{SecretId, SecretValue, VaultError, random};
 use aes_gcm::{Aes256Gcm, KeyInit, aead::AeadInOut};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde::{Deserialize, Serialize};
@@ -28,15 +30,15 @@ pub(super) type Values = BTreeMap<SecretId, Arc<SecretValue>>;
 pub(super) const MAX_FILE_BYTES: u64 = 12 * 1024 * 1024;
 const MAX_PLAIN_BYTES: usize = 8 * 1024 * 1024;
 const MAX_SECRETS: usize = 1000;
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 const TAG_BYTES: usize = 16;
 
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Record {
     version: u32,
-    kdf: Parameters,
-    salt: String,
+    key: KeySource,
+    names: Vec<String>,
     check: String,
     nonce: String,
     ciphertext: String,
@@ -46,8 +48,8 @@ struct Record {
 impl Record {
     fn aad(&self) -> Vec<u8> {
         let (nonce, ciphertext, sha256) = Default::default();
-        let (kdf, salt, check) = (self.kdf, self.salt.clone(), self.check.clone());
-        json(&Self { version: self.version, kdf, salt, check, nonce, ciphertext, sha256 })
+        let (key, names, check) = (self.key.clone(), self.names.clone(), self.check.clone());
+        json(&Self { version: self.version, key, names, check, nonce, ciphertext, sha256 })
     }
 
     fn digest(&self) -> String {
@@ -62,31 +64,15 @@ impl Record {
     }
 }
 
-fn json(record: &Record) -> Vec<u8> {
+pub(super) fn json(record: &impl Serialize) -> Vec<u8> {
     serde_json::to_vec(record).expect("strings and numbers make JSON")
-}
-
-/// How the key of a file comes from its password.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) struct Derivation {
-    pub(super) kdf: Kdf,
-    pub(super) salt: [u8; 16],
-}
-
-impl Derivation {
-    /// With a fresh salt.
-    pub(super) fn fresh(kdf: Kdf) -> Result<Self, VaultError> {
-        Ok(Self { kdf, salt: random()? })
-    }
-
-    pub(super) fn keys(&self, password: &SecretValue) -> Result<Keys, VaultError> {
-        self.kdf.keys(password.expose(), &self.salt)
-    }
 }
 
 /// A vault file that is whole and of this format; not yet known to be honest.
 pub(super) struct Sealed {
-    pub(super) derivation: Derivation,
+    pub(super) source: KeySource,
+    /// The ids in it.
+    pub(super) names: Vec<SecretId>,
     aad: Vec<u8>,
     check: [u8; 32],
     nonce: [u8; 12],
@@ -105,20 +91,21 @@ impl Sealed {
         if record.version != VERSION {
             return Err(VaultError::Newer { path: path.to_owned(), version: record.version });
         }
-        let salt = unhex(&record.salt).ok_or_else(damaged)?;
-        Ok(Self {
-            derivation: Derivation { kdf: Kdf::checked(record.kdf)?, salt },
-            check: unhex(&record.check).ok_or_else(damaged)?,
-            nonce: unhex(&record.nonce).ok_or_else(damaged)?,
-            ciphertext: STANDARD.decode(&record.ciphertext).map_err(|_| damaged())?,
-            aad: record.aad(),
-        })
+        let names = record.names.iter().map(|name| SecretId::stored(name)).collect::<Result<_, _>>();
+        let (names, aad) = (names.map_err(|_| damaged())?, record.aad());
+        let texts = [&record.check, &record.nonce, &record.ciphertext];
+        Self::new(record.key, names, aad, texts).ok_or_else(damaged)
     }
 
-    /// The keys, if this is the password.
-    pub(super) fn unlock(&self, password: &SecretValue, path: &Path) -> Result<Keys, VaultError> {
-        let keys = self.derivation.keys(password)?;
-        if self.is_for(&keys) { Ok(keys) } else { Err(VaultError::WrongPassword(path.to_owned())) }
+    /// From the parts of a record: its check and nonce in hex, its ciphertext in base64.
+    pub(super) fn new(
+        source: KeySource,
+        names: Vec<SecretId>,
+        aad: Vec<u8>,
+        [check, nonce, ciphertext]: [&String; 3],
+    ) -> Option<Self> {
+        let (check, nonce) = (unhex(check)?, unhex(nonce)?);
+        Some(Self { source, names, aad, check, nonce, ciphertext: STANDARD.decode(ciphertext).ok()? })
     }
 
     /// Whether these keys are the ones of this file.
@@ -140,13 +127,13 @@ impl Sealed {
 }
 
 /// A file of the secrets.
-pub(super) fn seal(derivation: &Derivation, keys: &Keys, values: &Values) -> Result<Vec<u8>, VaultError> {
+pub(super) fn seal(source: &KeySource, keys: &Keys, values: &Values) -> Result<Vec<u8>, VaultError> {
     let mut text = encode(values)?;
     let nonce: [u8; 12] = random()?;
     let mut record = Record {
         version: VERSION,
-        kdf: derivation.kdf.parameters(),
-        salt: hex::encode(derivation.salt),
+        key: source.clone(),
+        names: values.keys().map(ToString::to_string).collect(),
         check: hex::encode(*keys.check),
         nonce: hex::encode(nonce),
         ciphertext: String::new(),
@@ -187,19 +174,19 @@ fn decode(mut plain: &[u8]) -> Option<Values> {
         let (id, rest) = rest.split_at_checked(u16::from_be_bytes(*length).into())?;
         let (length, rest) = rest.split_first_chunk::<4>()?;
         let (value, rest) = rest.split_at_checked(u32::from_be_bytes(*length).try_into().ok()?)?;
-        let id = SecretId::parse(std::str::from_utf8(id).ok()?).ok()?;
+        let id = SecretId::stored(std::str::from_utf8(id).ok()?).ok()?;
         values.insert(id, Arc::new(SecretValue::new(value.to_vec()).ok()?));
         plain = rest;
     }
     Some(values)
 }
 
-fn unhex<const N: usize>(text: &str) -> Option<[u8; N]> {
+pub(super) fn unhex<const N: usize>(text: &str) -> Option<[u8; N]> {
     let mut bytes = [0; N];
     hex::decode_to_slice(text, &mut bytes).ok().map(|()| bytes)
 }
 
-fn newer(bytes: &[u8], path: &Path) -> Option<VaultError> {
+pub(super) fn newer(bytes: &[u8], path: &Path) -> Option<VaultError> {
     #[derive(Deserialize)]
     struct Versioned {
         version: u32,
@@ -211,15 +198,17 @@ fn newer(bytes: &[u8], path: &Path) -> Option<VaultError> {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use super::super::Kdf;
     use super::*;
 
     fn vault() -> (Keys, Vec<u8>) {
-        let derivation = Derivation::fresh(Kdf::argon2id(12 * 1024, 3, 1).unwrap()).unwrap();
-        let keys = derivation.keys(&SecretValue::new(b"pass".to_vec()).unwrap()).unwrap();
+        let kdf = Kdf::argon2id(12 * 1024, 3, 1).unwrap();
+        let keys = kdf.keys(b"pass", &[7; 16]).unwrap();
+        let source = KeySource::Password { kdf: kdf.parameters(), salt: hex::encode([7; 16]) };
         let secret = |text: &str| Arc::new(SecretValue::new(text.as_bytes().to_vec()).unwrap());
         let values = [("a/b", secret("canary")), ("c/d", secret("{\"x\":1}"))];
         let values = values.into_iter().map(|(id, value)| (SecretId::parse(id).unwrap(), value)).collect();
-        let bytes = seal(&derivation, &keys, &values).unwrap();
+        let bytes = seal(&source, &keys, &values).unwrap();
         (keys, bytes)
     }
 
@@ -236,13 +225,13 @@ mod tests {
     }
 
     #[test]
-    fn a_file_opens_to_what_was_sealed_and_shows_neither_names_nor_values() {
+    fn a_file_opens_to_what_was_sealed_and_shows_no_value() {
         let (keys, bytes) = vault();
         let values = open(&bytes, &keys).unwrap();
         assert_eq!(values[&SecretId::parse("c/d").unwrap()].expose(), b"{\"x\":1}");
         assert_eq!(values.len(), 2);
         let text = String::from_utf8(bytes).unwrap();
-        assert!(text.contains("argon2id") && !text.contains("canary") && !text.contains("a/b"), "{text}");
+        assert!(text.contains("argon2id") && text.contains("a/b") && !text.contains("canary"), "{text}");
     }
 
     #[test]
@@ -281,9 +270,9 @@ mod tests {
         // The header is associated data: even with the right key it cannot be another one.
         let header: [fn(&mut Record); 4] = [
             |record| record.nonce = "0".repeat(24),
-            |record| record.salt = "0".repeat(32),
+            |record| record.key = KeySource::KeyFile {},
             |record| record.check = "0".repeat(64),
-            |record| record.kdf = Kdf::pbkdf2().parameters(),
+            |record| record.names = vec!["e/f".to_owned()],
         ];
         for change in header {
             assert!(matches!(open(&forged(&bytes, change), &keys), Err(VaultError::Damaged(_))));
@@ -291,24 +280,20 @@ mod tests {
     }
 
     #[test]
-    fn weak_parameters_and_later_formats_are_refused_by_name() {
+    fn later_formats_are_refused_by_name() {
         let (keys, bytes) = vault();
-        let weak: Parameters =
-            serde_json::from_str(r#"{"name":"argon2id","memory_kib":8,"passes":1,"lanes":1}"#).unwrap();
-        assert!(matches!(open(&forged(&bytes, |record| record.kdf = weak), &keys), Err(VaultError::KdfBounds { .. })));
         assert!(matches!(
-            open(&forged(&bytes, |record| record.version = 2), &keys),
-            Err(VaultError::Newer { version: 2, .. })
+            open(&forged(&bytes, |record| record.version = 3), &keys),
+            Err(VaultError::Newer { version: 3, .. })
         ));
-        assert!(matches!(open(br#"{"version":2,"recipients":[]}"#, &keys), Err(VaultError::Newer { version: 2, .. })));
+        assert!(matches!(open(br#"{"version":3,"recipients":[]}"#, &keys), Err(VaultError::Newer { version: 3, .. })));
     }
 
     #[test]
     fn no_two_writes_share_a_nonce() {
-        let derivation = Derivation { kdf: Kdf::default(), salt: [0; 16] };
         let keys = Keys { encryption: [1; 32].into(), check: [2; 32].into() };
         let nonces: std::collections::HashSet<_> = (0..100)
-            .map(|_| Sealed::parse(&seal(&derivation, &keys, &Values::new()).unwrap(), Path::new("v")).unwrap().nonce)
+            .map(|_| Sealed::parse(&seal(&KeySource::KeyFile {}, &keys, &Values::new()).unwrap(), Path::new("v")).unwrap().nonce)
             .collect();
         assert_eq!(nonces.len(), 100);
     }

@@ -1,8 +1,7 @@
-//! A secret's bytes, wiped when dropped and never printed, and its id.
+//! A secret's bytes, wiped when dropped and never printed; its owner and id.
 
 use super::VaultError;
 use cara_authority::id::{ComponentId, SecretName};
-use serde::{Deserialize, Serialize};
 use std::fmt;
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
@@ -45,21 +44,56 @@ impl fmt::Debug for SecretValue {
     }
 }
 
-/// Whose secret and which: written `component/name`.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+/// Who an entry of the vault belongs to.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Owner {
+    /// The host: keys that sign packages, and the key of the conversations where the operator sealed it.
+    Host,
+    /// A component: what its manifest declares.
+    Component(ComponentId),
+}
+
+/// Whose entry and which: written `component/name`, in the file also `cara/name` for the host's own.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SecretId {
-    /// The component the secret belongs to.
-    pub component: ComponentId,
-    /// Its name in that component's manifest.
+    /// Whose it is.
+    pub owner: Owner,
+    /// Its name in the component's manifest, or among the host's keys.
     pub name: SecretName,
 }
 
+/// The host's id in the file. No component has it: see [`ComponentId::is_reserved`].
+const HOST: &str = "cara";
+
 impl SecretId {
-    /// Reads `component/name`.
+    /// A component's secret.
+    pub fn component(component: ComponentId, name: SecretName) -> Self {
+        Self { owner: Owner::Component(component), name }
+    }
+
+    /// A key of the host's own.
+    pub fn host(name: SecretName) -> Self {
+        Self { owner: Owner::Host, name }
+    }
+
+    /// Reads `component/name` as an operator writes it; the host's own keys cannot be named.
     pub fn parse(text: &str) -> Result<Self, VaultError> {
-        let (component, name) = text.split_once('/').ok_or_else(|| VaultError::NotAnId(escaped(text)))?;
-        Ok(Self { component: ComponentId::parse(component)?, name: SecretName::parse(name)? })
+        let id = Self::stored(text)?;
+        match &id.owner {
+            Owner::Component(component) if !component.is_reserved() => Ok(id),
+            _ => Err(VaultError::Reserved(escaped(text))),
+        }
+    }
+
+    /// Reads what `Display` writes, and what cara wrote for the host's keys before there was an owner.
+    pub(super) fn stored(text: &str) -> Result<Self, VaultError> {
+        let (owner, name) = text.split_once('/').ok_or_else(|| VaultError::NotAnId(escaped(text)))?;
+        Ok(match owner {
+            // A key to sign with had names of its own.
+            "cara-signing" if name == "ledger-content" => Self::host(SecretName::parse("ledger-content-signing")?),
+            HOST | "cara-host" | "cara-signing" => Self::host(SecretName::parse(name)?),
+            _ => Self::component(ComponentId::parse(owner)?, SecretName::parse(name)?),
+        })
     }
 }
 
@@ -67,22 +101,12 @@ fn escaped(text: &str) -> String {
     text.chars().take(80).flat_map(char::escape_default).collect()
 }
 
-impl TryFrom<String> for SecretId {
-    type Error = VaultError;
-    fn try_from(text: String) -> Result<Self, VaultError> {
-        Self::parse(&text)
-    }
-}
-
-impl From<SecretId> for String {
-    fn from(id: SecretId) -> String {
-        id.to_string()
-    }
-}
-
 impl fmt::Display for SecretId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.component, self.name)
+        match &self.owner {
+            Owner::Host => write!(f, "{HOST}/{}", self.name),
+            Owner::Component(component) => write!(f, "{component}/{}", self.name),
+        }
     }
 }
 
@@ -115,12 +139,19 @@ mod tests {
     #[test]
     fn an_id_reads_back_as_it_is_written() {
         let id = SecretId::parse("openai/api-key").unwrap();
-        assert_eq!(
-            (id.component.as_str(), id.name.as_str(), id.to_string().as_str()),
-            ("openai", "api-key", "openai/api-key")
-        );
+        assert_eq!((id.name.as_str(), id.to_string().as_str()), ("api-key", "openai/api-key"));
         for bad in ["openai", "/", "a/", "/b", "a/b/c", "A/b", "../x"] {
             assert!(SecretId::parse(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn the_hosts_own_keys_cannot_be_named_by_an_operator() {
+        let own = SecretId::host(SecretName::parse("ledger-content").unwrap());
+        assert_eq!(SecretId::stored(&own.to_string()).unwrap(), own);
+        for text in ["cara/ledger-content", "cara-host/ledger-content", "cara-signing/me"] {
+            assert!(matches!(SecretId::parse(text), Err(VaultError::Reserved(_))), "{text}");
+        }
+        assert!(SecretId::parse("caramel/api-key").is_ok());
     }
 }

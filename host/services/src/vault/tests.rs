@@ -1,8 +1,9 @@
 //! The vault as its users see it:
-//! round trips, damage, races, and the choice of a store.
+//! round trips, damage, races, where the key comes from, and homes of an earlier cara.
 #![allow(clippy::unwrap_used)]
 
 use super::*;
+use cara_authority::SecretName;
 use keyring_core::{CredentialStore, mock};
 use std::fs;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -26,56 +27,49 @@ fn no_keystore() -> OpenKeystore {
 
 fn file_options(password: &'static str) -> VaultOptions {
     let prompt = Arc::new(move |_: Purpose, _: &Path| Ok(secret(password)));
-    VaultOptions { choice: StoreChoice::Auto, kdf: fast(), prompt, keystore: no_keystore() }
+    let seen: Seen = Arc::new(|_| {});
+    VaultOptions { choice: StoreChoice::Auto, kdf: fast(), prompt, keystore: no_keystore(), seen }
+}
+
+fn vault(home: &TempDir, options: VaultOptions) -> Vault {
+    Vault::new(&Home::at(home.path()).unwrap(), options)
 }
 
 fn with_file(home: &TempDir, password: &'static str) -> Vault {
-    Vault::open(home.path(), file_options(password)).unwrap()
+    vault(home, file_options(password))
 }
 
 /// A vault whose password must not be asked for.
 fn unasked(home: &TempDir) -> Vault {
     let prompt =
         Arc::new(|_: Purpose, _: &Path| -> Result<SecretValue, PromptError> { panic!("asked for the password") });
-    Vault::open(home.path(), VaultOptions { prompt, ..file_options("") }).unwrap()
+    vault(home, VaultOptions { prompt, ..file_options("") })
 }
 
 fn with_keystore(home: &TempDir, store: &Arc<CredentialStore>, choice: StoreChoice) -> Vault {
     let store = store.clone();
     let keystore: OpenKeystore = Arc::new(move |_| Ok(store.clone()));
-    Vault::open(home.path(), VaultOptions { keystore, choice, ..file_options("pass") }).unwrap()
+    vault(home, VaultOptions { keystore, choice, ..file_options("password") })
 }
 
 fn read(vault: &Vault, name: &str) -> Option<String> {
     vault.get(&id(name)).unwrap().map(|value| String::from_utf8(value.expose().to_vec()).unwrap())
 }
 
-fn file(home: &TempDir) -> PathBuf {
-    home.path().join("vault.json")
+fn folder(home: &TempDir) -> PathBuf {
+    home.path().join("vault")
 }
 
-#[test]
-fn secrets_come_back_under_both_derivations() {
-    for kdf in [fast(), Kdf::pbkdf2()] {
-        let home = tempfile::tempdir().unwrap();
-        let vault = Vault::open(home.path(), VaultOptions { kdf, ..file_options("pass") }).unwrap();
-        vault.set(&id("a/one"), secret("first")).unwrap();
-        vault.set(&id("b/one"), secret("other")).unwrap();
-        vault.set(&id("a/one"), secret("second")).unwrap();
-        assert_eq!((read(&vault, "a/one").as_deref(), vault.kind().unwrap()), (Some("second"), StoreKind::File));
-        let again = with_file(&home, "pass");
-        assert_eq!(again.list().unwrap(), [id("a/one"), id("b/one")]);
-        assert_eq!(read(&again, "b/one").as_deref(), Some("other"));
-        assert!(fs::read_to_string(file(&home)).unwrap().contains(kdf.name()));
-        assert!(again.remove(&id("a/one")).unwrap() && !again.remove(&id("a/one")).unwrap());
-        assert_eq!((read(&vault, "a/one"), vault.list().unwrap()), (None, vec![id("b/one")]));
-    }
+fn file(home: &TempDir) -> PathBuf {
+    folder(home).join("vault.json")
 }
+
+
 
 #[test]
 fn the_password_is_asked_for_once_and_only_when_needed() {
     let home = tempfile::tempdir().unwrap();
-    with_file(&home, "pass").set(&id("a/b"), secret("x")).unwrap();
+    with_file(&home, "password").set(&id("a/b"), secret("x")).unwrap();
     let vault = unasked(&home);
     assert_eq!((read(&vault, "a/other"), vault.list().unwrap()), (None, vec![id("a/b")]));
     assert!(!vault.remove(&id("a/other")).unwrap());
@@ -83,9 +77,9 @@ fn the_password_is_asked_for_once_and_only_when_needed() {
     let count = asked.clone();
     let prompt = Arc::new(move |_: Purpose, _: &Path| {
         count.fetch_add(1, Ordering::SeqCst);
-        Ok(secret("pass"))
+        Ok(secret("password"))
     });
-    let vault = Vault::open(home.path(), VaultOptions { prompt, ..file_options("") }).unwrap();
+    let vault = self::vault(&home, VaultOptions { prompt, ..file_options("") });
     vault.set(&id("a/c"), secret("y")).unwrap();
     assert_eq!((read(&vault, "a/b").as_deref(), read(&vault, "a/c").as_deref()), (Some("x"), Some("y")));
     assert_eq!(asked.load(Ordering::SeqCst), 1);
@@ -94,9 +88,9 @@ fn the_password_is_asked_for_once_and_only_when_needed() {
 #[test]
 fn a_wrong_password_is_told_from_damage_and_changes_nothing() {
     let home = tempfile::tempdir().unwrap();
-    with_file(&home, "pass").set(&id("a/b"), secret("x")).unwrap();
+    with_file(&home, "password").set(&id("a/b"), secret("x")).unwrap();
     let before = fs::read(file(&home)).unwrap();
-    let wrong = with_file(&home, "word");
+    let wrong = with_file(&home, "pass-two");
     for error in [
         wrong.get(&id("a/b")).err().unwrap(),
         wrong.set(&id("a/c"), secret("y")).unwrap_err(),
@@ -106,14 +100,14 @@ fn a_wrong_password_is_told_from_damage_and_changes_nothing() {
         assert!(text.starts_with("wrong password for the vault `") && text.contains("\nhint: "), "{text}");
     }
     assert_eq!(fs::read(file(&home)).unwrap(), before);
-    let vault = with_file(&home, "pass");
+    let vault = with_file(&home, "password");
     assert_eq!((read(&vault, "a/b").as_deref(), vault.list().unwrap()), (Some("x"), vec![id("a/b")]));
 }
 
 #[test]
 fn a_file_changed_in_any_byte_or_cut_anywhere_is_named_and_left_alone() {
     let home = tempfile::tempdir().unwrap();
-    with_file(&home, "pass").set(&id("a/b"), secret("x")).unwrap();
+    with_file(&home, "password").set(&id("a/b"), secret("x")).unwrap();
     let good = fs::read(file(&home)).unwrap();
     let flipped =
         (0..good.len()).map(|at| good.iter().enumerate().map(|(i, b)| b ^ u8::from(i == at)).collect::<Vec<_>>());
@@ -130,11 +124,11 @@ fn a_file_changed_in_any_byte_or_cut_anywhere_is_named_and_left_alone() {
                 "{text}"
             );
         }
-        assert!(vault.rotate_password(&secret("pass"), &secret("new"), fast()).is_err());
+        assert!(vault.rotate_password(&secret("password"), &secret("new-password"), fast()).is_err());
         assert_eq!(fs::read(file(&home)).unwrap(), bad);
     }
     fs::write(file(&home), &good).unwrap();
-    assert_eq!(read(&with_file(&home, "pass"), "a/b").as_deref(), Some("x"));
+    assert_eq!(read(&with_file(&home, "password"), "a/b").as_deref(), Some("x"));
 }
 
 #[test]
@@ -142,7 +136,7 @@ fn concurrent_writers_lose_nothing_not_even_while_the_file_is_made() {
     let home = tempfile::tempdir().unwrap();
     std::thread::scope(|scope| {
         for writer in ["a", "b", "c"] {
-            let vault = with_file(&home, "pass");
+            let vault = with_file(&home, "password");
             scope.spawn(move || {
                 for n in 0..8 {
                     vault.set(&id(&format!("{writer}/n{n}")), secret(&format!("{writer}{n}"))).unwrap();
@@ -150,49 +144,11 @@ fn concurrent_writers_lose_nothing_not_even_while_the_file_is_made() {
             });
         }
     });
-    let vault = with_file(&home, "pass");
+    let vault = with_file(&home, "password");
     assert_eq!(vault.list().unwrap().len(), 24);
     assert!(
         ["a", "b", "c"].iter().all(|w| (0..8).all(|n| read(&vault, &format!("{w}/n{n}")) == Some(format!("{w}{n}"))))
     );
-}
-
-#[test]
-fn what_a_crash_left_behind_is_ignored() {
-    let home = tempfile::tempdir().unwrap();
-    let vault = with_file(&home, "pass");
-    vault.set(&id("a/b"), secret("x")).unwrap();
-    for left in [".vault.json.Ab12.tmp", ".vault-index.json.Ab12.tmp"] {
-        fs::write(home.path().join(left), b"half a fi").unwrap();
-    }
-    // The file was written and the index not: the next change finds the name again.
-    let index = fs::read(home.path().join("vault-index.json")).unwrap();
-    vault.set(&id("a/c"), secret("y")).unwrap();
-    fs::write(home.path().join("vault-index.json"), index).unwrap();
-    let again = with_file(&home, "pass");
-    again.set(&id("a/d"), secret("z")).unwrap();
-    assert_eq!(again.list().unwrap(), [id("a/b"), id("a/c"), id("a/d")]);
-    assert_eq!(read(&again, "a/c").as_deref(), Some("y"));
-}
-
-#[test]
-fn a_lost_index_is_made_again_from_the_file_and_a_lost_file_is_not_replaced() {
-    let home = tempfile::tempdir().unwrap();
-    with_file(&home, "pass").set(&id("a/b"), secret("x")).unwrap();
-    fs::remove_file(home.path().join("vault-index.json")).unwrap();
-    // A keystore that works is no reason to leave the file.
-    let store: Arc<CredentialStore> = mock::Store::new().unwrap();
-    let vault = with_keystore(&home, &store, StoreChoice::Auto);
-    assert_eq!((vault.kind().unwrap(), vault.list().unwrap()), (StoreKind::File, vec![id("a/b")]));
-    assert_eq!(read(&vault, "a/b").as_deref(), Some("x"));
-    vault.set(&id("a/c"), secret("y")).unwrap();
-    assert_eq!(unasked(&home).list().unwrap(), [id("a/b"), id("a/c")]);
-    fs::remove_file(file(&home)).unwrap();
-    for vault in [&vault, &unasked(&home)] {
-        assert!(matches!(vault.get(&id("a/b")), Err(VaultError::Missing(_))));
-        assert!(matches!(vault.set(&id("a/b"), secret("z")), Err(VaultError::Missing(_))));
-    }
-    assert!(!file(&home).exists());
 }
 
 #[cfg(unix)]
@@ -200,10 +156,10 @@ fn a_lost_index_is_made_again_from_the_file_and_a_lost_file_is_not_replaced() {
 fn the_files_are_private_and_no_link_is_followed() {
     use std::os::unix::fs::{PermissionsExt, symlink};
     let home = tempfile::tempdir().unwrap();
-    let vault = with_file(&home, "pass");
+    let vault = with_file(&home, "password");
     vault.set(&id("a/b"), secret("x")).unwrap();
-    for name in ["vault.json", "vault-index.json", "vault.lock"] {
-        assert_eq!(fs::metadata(home.path().join(name)).unwrap().permissions().mode() & 0o777, 0o600, "{name}");
+    for name in ["vault.json", "vault.lock"] {
+        assert_eq!(fs::metadata(folder(&home).join(name)).unwrap().permissions().mode() & 0o777, 0o600, "{name}");
     }
     fs::set_permissions(file(&home), fs::Permissions::from_mode(0o604)).unwrap();
     let text = vault.get(&id("a/b")).err().unwrap().to_string();
@@ -222,17 +178,17 @@ fn the_files_are_private_and_no_link_is_followed() {
 #[test]
 fn a_rotated_password_is_the_only_one_that_opens() {
     let home = tempfile::tempdir().unwrap();
-    let running = with_file(&home, "pass");
+    let running = with_file(&home, "password");
     running.set(&id("a/b"), secret("x")).unwrap();
-    let vault = with_file(&home, "new");
+    let vault = with_file(&home, "new-password");
     let before = fs::read(file(&home)).unwrap();
-    assert!(matches!(vault.rotate_password(&secret("no"), &secret("new"), fast()), Err(VaultError::WrongPassword(_))));
+    assert!(matches!(vault.rotate_password(&secret("not-this"), &secret("new-password"), fast()), Err(VaultError::WrongPassword(_))));
     assert_eq!(fs::read(file(&home)).unwrap(), before);
-    let left = home.path().join(".vault.json.Ab12.tmp");
+    let left = folder(&home).join(".vault.json.Ab12.tmp");
     fs::copy(file(&home), &left).unwrap();
-    vault.rotate_password(&secret("pass"), &secret("new"), Kdf::pbkdf2()).unwrap();
-    assert_eq!(read(&with_file(&home, "new"), "a/b").as_deref(), Some("x"));
-    assert!(matches!(with_file(&home, "pass").get(&id("a/b")), Err(VaultError::WrongPassword(_))));
+    vault.rotate_password(&secret("password"), &secret("new-password"), Kdf::pbkdf2()).unwrap();
+    assert_eq!(read(&with_file(&home, "new-password"), "a/b").as_deref(), Some("x"));
+    assert!(matches!(with_file(&home, "password").get(&id("a/b")), Err(VaultError::WrongPassword(_))));
     // Nor is there a copy under the old one.
     assert!(!left.exists());
     // A process that was unlocked before has no way round the new password.
@@ -241,67 +197,130 @@ fn a_rotated_password_is_the_only_one_that_opens() {
 }
 
 #[test]
-fn there_is_no_password_to_rotate_without_a_vault() {
+fn secrets_come_back_under_both_derivations() {
+    for kdf in [fast(), Kdf::pbkdf2()] {
+        let home = tempfile::tempdir().unwrap();
+        let first = vault(&home, VaultOptions { kdf, ..file_options("password") });
+        assert_eq!((first.list().unwrap(), first.kind().unwrap()), (vec![], None));
+        assert!(!folder(&home).exists(), "nothing is made before the first value");
+        first.set(&id("a/one"), secret("first")).unwrap();
+        first.set(&id("b/one"), secret("other")).unwrap();
+        first.set(&id("a/one"), secret("second")).unwrap();
+        assert_eq!((read(&first, "a/one").as_deref(), first.kind().unwrap()), (Some("second"), Some(StoreKind::File)));
+        let again = with_file(&home, "password");
+        assert_eq!(again.list().unwrap(), [id("a/one"), id("b/one")]);
+        assert_eq!(read(&again, "b/one").as_deref(), Some("other"));
+        assert!(fs::read_to_string(file(&home)).unwrap().contains(kdf.name()));
+        assert!(again.remove(&id("a/one")).unwrap() && !again.remove(&id("a/one")).unwrap());
+        assert_eq!((read(&first, "a/one"), first.list().unwrap()), (None, vec![id("b/one")]));
+    }
+}
+
+#[test]
+fn a_new_password_has_8_characters_wherever_it_comes_from() {
     let home = tempfile::tempdir().unwrap();
-    let error = unasked(&home).rotate_password(&secret("a"), &secret("b"), fast()).unwrap_err();
+    for short in ["x", "1234567", "äöüäöüä"] {
+        let error = with_file(&home, short).set(&id("a/b"), secret("x")).unwrap_err();
+        assert!(matches!(error, VaultError::ShortPassword { min: 8 }), "{error}");
+    }
+    assert!(!file(&home).exists());
+    let vault = with_file(&home, "12345678");
+    vault.set(&id("a/b"), secret("x")).unwrap();
+    let before = fs::read(file(&home)).unwrap();
+    let error = vault.rotate_password(&secret("12345678"), &secret("x"), fast()).unwrap_err();
+    assert!(matches!(error, VaultError::ShortPassword { min: 8 }), "{error}");
+    assert_eq!(fs::read(file(&home)).unwrap(), before);
+}
+
+#[test]
+fn every_value_is_told_of_as_soon_as_it_is_in_memory() {
+    let home = tempfile::tempdir().unwrap();
+    with_file(&home, "password").set(&id("a/b"), secret("stored-one")).unwrap();
+    with_file(&home, "password").set(&id("a/c"), secret("stored-two")).unwrap();
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let tell = told.clone();
+    let seen: Seen = Arc::new(move |value| tell.lock().unwrap().push(value.expose().to_vec()));
+    let vault = vault(&home, VaultOptions { seen, ..file_options("password") });
+    vault.overlay(id("a/d"), secret("from-environment"));
+    assert_eq!(vault.all().len(), 1);
+    assert_eq!(read(&vault, "a/b").as_deref(), Some("stored-one"));
+    assert_eq!(*told.lock().unwrap(), [&b"from-environment"[..], b"stored-one", b"stored-two"]);
+    assert_eq!(vault.all().len(), 3);
+    with_file(&home, "password").set(&id("a/e"), secret("stored-later")).unwrap();
+    assert!(vault.at_hand(&id("a/e")).unwrap().is_some());
+    assert!(told.lock().unwrap().contains(&b"stored-later".to_vec()));
+}
+
+#[test]
+fn at_hand_is_what_needs_nobody_to_type() {
+    let home = tempfile::tempdir().unwrap();
+    with_file(&home, "password").set(&id("a/b"), secret("x")).unwrap();
+    let vault = unasked(&home);
+    assert!(vault.holds(&id("a/b")).unwrap() && vault.at_hand(&id("a/b")).unwrap().is_none());
+    let vault = with_file(&home, "password");
+    assert!(read(&vault, "a/b").is_some() && vault.at_hand(&id("a/b")).unwrap().is_some());
+    // Sealed anew by somebody else: asking would be needed, and is not done here.
+    with_file(&home, "password").rotate_password(&secret("password"), &secret("new-password"), fast()).unwrap();
+    with_file(&home, "new-password").set(&id("a/c"), secret("y")).unwrap();
+    assert!(vault.at_hand(&id("a/c")).unwrap().is_none());
+}
+
+#[test]
+fn what_a_crash_left_behind_is_ignored() {
+    let home = tempfile::tempdir().unwrap();
+    let vault = with_file(&home, "password");
+    vault.set(&id("a/b"), secret("x")).unwrap();
+    fs::write(folder(&home).join(".vault.json.Ab12.tmp"), b"half a fi").unwrap();
+    vault.set(&id("a/c"), secret("y")).unwrap();
+    let again = with_file(&home, "password");
+    assert_eq!((again.list().unwrap(), read(&again, "a/c").as_deref()), (vec![id("a/b"), id("a/c")], Some("y")));
+    assert!(!folder(&home).join(".vault.json.Ab12.tmp").exists());
+}
+
+#[test]
+fn there_is_no_password_to_rotate_without_one() {
+    let home = tempfile::tempdir().unwrap();
+    let error = unasked(&home).rotate_password(&secret("a"), &secret("new-password"), fast()).unwrap_err();
     assert!(matches!(error, VaultError::NoVault(_)));
     let store: Arc<CredentialStore> = mock::Store::new().unwrap();
     let vault = with_keystore(&home, &store, StoreChoice::Auto);
     vault.set(&id("a/b"), secret("x")).unwrap();
-    assert!(matches!(vault.rotate_password(&secret("a"), &secret("b"), fast()), Err(VaultError::NoPasswordHere(_))));
+    let error = vault.rotate_password(&secret("a"), &secret("new-password"), fast()).unwrap_err();
+    assert!(matches!(error, VaultError::NoPasswordHere(StoreKind::Keystore)));
 }
 
 #[test]
 fn a_value_for_this_run_goes_first_and_is_never_stored() {
     let home = tempfile::tempdir().unwrap();
-    with_file(&home, "pass").set(&id("a/b"), secret("stored")).unwrap();
+    with_file(&home, "password").set(&id("a/b"), secret("stored")).unwrap();
     let vault = unasked(&home);
     vault.overlay(id("a/b"), secret("from-environment"));
     vault.overlay(id("a/new"), secret("from-environment"));
-    assert_eq!((read(&vault, "a/b").as_deref(), vault.overlaid().len()), (Some("from-environment"), 2));
+    assert_eq!(read(&vault, "a/b").as_deref(), Some("from-environment"));
+    assert!(vault.at_hand(&id("a/new")).unwrap().is_some());
     assert_eq!(vault.list().unwrap(), [id("a/b")]);
-    assert_eq!(read(&with_file(&home, "pass"), "a/b").as_deref(), Some("stored"));
+    assert_eq!(read(&with_file(&home, "password"), "a/b").as_deref(), Some("stored"));
 }
 
 #[test]
-fn a_keystore_that_works_is_used_and_homes_in_it_are_apart() {
+fn a_keystore_that_works_holds_the_key_and_nothing_else() {
     let store: Arc<CredentialStore> = mock::Store::new().unwrap();
     let homes = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
     let vaults = homes.each_ref().map(|home| with_keystore(home, &store, StoreChoice::Auto));
     for (vault, value) in vaults.iter().zip(["first-canary", "second-canary"]) {
         vault.set(&id("a/b"), secret(value)).unwrap();
     }
-    assert_eq!(read(&vaults[0], "a/b").as_deref(), Some("first-canary"));
     assert_eq!(read(&with_keystore(&homes[1], &store, StoreChoice::Auto), "a/b").as_deref(), Some("second-canary"));
-    assert_eq!(vaults[0].kind().unwrap(), StoreKind::Keystore);
-    assert!(!file(&homes[0]).exists());
-    assert!(!fs::read_to_string(homes[0].path().join("vault-index.json")).unwrap().contains("canary"));
+    assert_eq!(vaults[0].kind().unwrap(), Some(StoreKind::Keystore));
+    let text = fs::read_to_string(file(&homes[0])).unwrap();
+    assert!(text.contains("\"from\": \"keystore\"") && !text.contains("canary"), "{text}");
     assert!(vaults[0].remove(&id("a/b")).unwrap());
     assert_eq!((read(&vaults[0], "a/b"), read(&vaults[1], "a/b").as_deref()), (None, Some("second-canary")));
-}
-
-#[test]
-fn a_value_the_keystore_refuses_leaves_no_name_behind() {
-    let home = tempfile::tempdir().unwrap();
-    let store: Arc<CredentialStore> = mock::Store::new().unwrap();
-    let vault = with_keystore(&home, &store, StoreChoice::Auto);
-    vault.set(&id("a/b"), secret("x")).unwrap();
-    let account = format!("{}/a/c", vault.index().unwrap().unwrap().home);
-    let refuse = || {
-        let entry = store.build("cara", &account, None).unwrap();
-        entry
-            .as_any()
-            .downcast_ref::<mock::Cred>()
-            .unwrap()
-            .set_error(keyring_core::Error::TooLong("secret".into(), 3));
-    };
-    refuse();
-    assert!(matches!(vault.set(&id("a/c"), secret("long")), Err(VaultError::ValueTooLong { bytes: 4, max: 3 })));
-    assert_eq!(vault.list().unwrap(), [id("a/b")]);
-    vault.set(&id("a/c"), secret("old")).unwrap();
-    refuse();
-    assert!(vault.set(&id("a/c"), secret("long")).is_err());
-    assert_eq!((vault.list().unwrap().len(), read(&vault, "a/c").as_deref()), (2, Some("old")));
+    // The file of one home is of no use with the key of another.
+    fs::copy(file(&homes[0]), file(&homes[1])).unwrap();
+    let other: Arc<CredentialStore> = mock::Store::new().unwrap();
+    let text = with_keystore(&homes[1], &other, StoreChoice::Auto).set(&id("a/c"), secret("x")).unwrap_err().to_string();
+    assert!(text.contains("has no key for the vault") && text.contains("lost"), "{text}");
 }
 
 #[test]
@@ -309,58 +328,157 @@ fn a_keystore_that_stops_answering_is_an_error_and_no_reason_to_switch() {
     let home = tempfile::tempdir().unwrap();
     let store: Arc<CredentialStore> = mock::Store::new().unwrap();
     with_keystore(&home, &store, StoreChoice::Auto).set(&id("a/b"), secret("x")).unwrap();
+    let before = fs::read(file(&home)).unwrap();
     let later = unasked(&home);
     assert!(matches!(later.get(&id("a/b")), Err(VaultError::NoSuchStore(StoreKind::Keystore))));
     assert!(matches!(later.set(&id("a/c"), secret("y")), Err(VaultError::NoSuchStore(StoreKind::Keystore))));
-    assert_eq!((file(&home).exists(), later.list().unwrap()), (false, vec![id("a/b")]));
+    assert_eq!((fs::read(file(&home)).unwrap(), later.list().unwrap()), (before, vec![id("a/b")]));
 }
 
 #[test]
 fn the_operators_choice_is_kept_or_refused_but_never_guessed() {
     let home = tempfile::tempdir().unwrap();
     let store: Arc<CredentialStore> = mock::Store::new().unwrap();
-    let forced = VaultOptions { choice: StoreChoice::Keystore, ..file_options("pass") };
-    let text = Vault::open(home.path(), forced).unwrap().set(&id("a/b"), secret("x")).unwrap_err().to_string();
-    assert!(text.contains("hint: choose the encrypted file"), "{text}");
+    let forced = VaultOptions { choice: StoreChoice::Keystore, ..file_options("password") };
+    let text = vault(&home, forced).set(&id("a/b"), secret("x")).unwrap_err().to_string();
+    assert!(text.contains("hint: a new home can do without"), "{text}");
     with_keystore(&home, &store, StoreChoice::File).set(&id("a/b"), secret("x")).unwrap();
     let moved = with_keystore(&home, &store, StoreChoice::Keystore);
     for error in [moved.get(&id("a/b")).err().unwrap(), moved.set(&id("a/c"), secret("y")).unwrap_err()] {
         assert!(matches!(error, VaultError::OtherStore { recorded: StoreKind::File, wanted: StoreKind::Keystore }));
     }
     let vault = with_keystore(&home, &store, StoreChoice::Auto);
-    assert_eq!((vault.kind().unwrap(), read(&vault, "a/b").as_deref()), (StoreKind::File, Some("x")));
-    vault.remove(&id("a/b")).unwrap();
-    moved.set(&id("a/c"), secret("y")).unwrap();
-    assert_eq!((moved.kind().unwrap(), read(&moved, "a/c").as_deref()), (StoreKind::Keystore, Some("y")));
+    assert_eq!((vault.kind().unwrap(), read(&vault, "a/b").as_deref()), (Some(StoreKind::File), Some("x")));
+}
+
+#[test]
+fn a_plain_key_file_asks_nobody_and_its_loss_is_told() {
+    let home = tempfile::tempdir().unwrap();
+    let plain = || vault(&home, VaultOptions { choice: StoreChoice::KeyFile, ..file_options("") });
+    plain().set(&id("a/b"), secret("x")).unwrap();
+    assert_eq!(read(&unasked(&home), "a/b").as_deref(), Some("x"));
+    let key = home.path().join("keys/vault");
+    assert_eq!(fs::metadata(&key).unwrap().len(), 32);
+    fs::remove_file(&key).unwrap();
+    for error in [unasked(&home).get(&id("a/b")).err().unwrap(), plain().set(&id("a/c"), secret("y")).unwrap_err()] {
+        let text = error.to_string();
+        assert!(text.contains("is missing\nhint: put the file back"), "{text}");
+    }
+    assert!(!key.exists());
+}
+
+#[test]
+fn a_vault_that_was_moved_away_is_not_there_and_one_that_is_put_back_is() {
+    let home = tempfile::tempdir().unwrap();
+    let vault = with_file(&home, "password");
+    vault.set(&id("a/b"), secret("x")).unwrap();
+    let away = home.path().join("away");
+    fs::rename(file(&home), &away).unwrap();
+    assert_eq!((vault.list().unwrap(), read(&vault, "a/b")), (vec![], None));
+    fs::rename(&away, file(&home)).unwrap();
+    assert_eq!(read(&vault, "a/b").as_deref(), Some("x"));
+}
+
+/// As cara 0.1 left it: a vault of format 1, its index, and the password `correct horse`.
+const FILE: &str = include_str!("../../../cara/tests/fixtures/home-8ea6233/sealed/vault/vault.json");
+const INDEX: &str = include_str!("../../../cara/tests/fixtures/home-8ea6233/sealed/vault/vault-index.json");
+
+fn put(home: &TempDir, name: &str, text: &str) {
+    files::ensure_private_dir(&folder(home)).unwrap();
+    files::write_private_atomic(&folder(home).join(name), text.as_bytes()).unwrap();
+}
+
+fn host(name: &str) -> SecretId {
+    SecretId::host(SecretName::parse(name).unwrap())
+}
+
+#[test]
+fn a_file_of_format_1_is_taken_over_whole_wherever_the_take_over_is_cut_off() {
+    let home = tempfile::tempdir().unwrap();
+    put(&home, "vault.json", FILE);
+    put(&home, "vault-index.json", INDEX);
+    let vault = unasked(&home);
+    assert_eq!(vault.list().unwrap(), [id("openai/api-key")]);
+    assert!(vault.holds(&host("ledger-content")).unwrap() && vault.holds(&host("me")).unwrap());
+    for _ in 0..2 {
+        let vault = with_file(&home, "correct horse");
+        assert_eq!(read(&vault, "openai/api-key").as_deref(), Some("sk-fixture-openai-0001"));
+        assert_eq!(vault.get(&host("ledger-content")).unwrap().unwrap().expose().len(), 32);
+        assert!(vault.get(&host("me")).unwrap().unwrap().expose().starts_with(b"-----BEGIN PRIVATE KEY"));
+        assert!(fs::read_to_string(file(&home)).unwrap().contains("\"version\": 2"));
+        assert!(!folder(&home).join("vault-index.json").exists());
+        // As if it had been killed before the index went.
+        put(&home, "vault-index.json", INDEX);
+    }
+    // Without an index the names are known once the file is open.
+    let home = tempfile::tempdir().unwrap();
+    put(&home, "vault.json", FILE);
+    assert_eq!(with_file(&home, "correct horse").list().unwrap(), [id("openai/api-key")]);
+    // The file gone, its index there: that is told, and nothing is made.
+    let home = tempfile::tempdir().unwrap();
+    put(&home, "vault-index.json", INDEX);
+    for error in [
+        unasked(&home).get(&id("openai/api-key")).err().unwrap(),
+        unasked(&home).set(&id("a/b"), secret("x")).unwrap_err(),
+    ] {
+        assert!(error.to_string().contains("put it back from your backup: with it the"), "{error}");
+    }
+    assert!(!file(&home).exists());
+}
+
+#[test]
+fn entries_of_a_keystore_are_taken_over_whole_wherever_the_take_over_is_cut_off() {
+    let store: Arc<CredentialStore> = mock::Store::new().unwrap();
+    let home = tempfile::tempdir().unwrap();
+    let index = r#"{"version":1,"home":"0011223344556677","store":"keystore","names":["a/b","cara-host/ledger-content"]}"#;
+    let entries = [("a/b", b"first".to_vec()), ("cara-host/ledger-content", vec![7; 32])];
+    let entry = |name: &str| store.build("cara", &format!("0011223344556677/{name}"), None).unwrap();
+    put(&home, "vault-index.json", index);
+    for (name, value) in &entries {
+        entry(name).set_secret(value).unwrap();
+    }
+    // A keystore that does not answer loses nothing.
+    assert!(unasked(&home).get(&id("a/b")).is_err());
+    assert_eq!(unasked(&home).list().unwrap(), [id("a/b")]);
+    for _ in 0..2 {
+        let vault = with_keystore(&home, &store, StoreChoice::Auto);
+        assert_eq!(read(&vault, "a/b").as_deref(), Some("first"));
+        assert_eq!(vault.get(&host("ledger-content")).unwrap().unwrap().expose(), [7; 32]);
+        assert_eq!(vault.kind().unwrap(), Some(StoreKind::Keystore));
+        assert!(!folder(&home).join("vault-index.json").exists());
+        assert!(entries.iter().all(|(name, _)| entry(name).get_secret().is_err()));
+        // As if it had been killed after the file was written, with one entry removed.
+        put(&home, "vault-index.json", index);
+        entry("a/b").set_secret(b"stale").unwrap();
+    }
 }
 
 /// Runs on what the system really has; a desktop's keystore is a person's own, so that one is touched only when asked.
 #[allow(clippy::print_stderr)]
 fn on_the_system(choice: StoreChoice, kind: StoreKind) {
     let home = tempfile::tempdir().unwrap();
-    let keystore = Arc::new(open_system_keystore);
-    let vault = Vault::open(home.path(), VaultOptions { choice, keystore, ..file_options("pass") }).unwrap();
-    if let Err(error) = vault.kind() {
+    let keystore: OpenKeystore = Arc::new(open_system_keystore);
+    let real = || vault(&home, VaultOptions { choice, keystore: keystore.clone(), ..file_options("password") });
+    if let Err(error) = real().set(&id("a/b"), secret("x")) {
         return eprintln!("skipped: {error}");
     }
-    vault.set(&id("a/b"), secret("x")).unwrap();
-    vault.set(&id("a/b"), secret("y")).unwrap();
-    vault.set(&id("a/long"), secret(&"z".repeat(2000))).unwrap();
-    assert_eq!((read(&vault, "a/b").as_deref(), vault.kind().unwrap()), (Some("y"), kind));
-    assert_eq!(read(&vault, "a/long").unwrap().len(), 2000);
-    assert!(vault.remove(&id("a/b")).unwrap() && vault.remove(&id("a/long")).unwrap());
-    assert_eq!((read(&vault, "a/b"), file(&home).exists()), (None, false));
+    real().set(&id("a/long"), secret(&"z".repeat(2000))).unwrap();
+    assert_eq!((read(&real(), "a/b").as_deref(), real().kind().unwrap()), (Some("x"), Some(kind)));
+    let Form::Sealed(sealed) = real().find().unwrap().form else { panic!("it was made") };
+    let (KeySource::Keystore { account } | KeySource::Session { account }) = sealed.source else { panic!("{kind}") };
+    Keystore::open(kind, &keystore).unwrap().remove(&account).unwrap();
+    assert!(matches!(real().get(&id("a/b")), Err(VaultError::KeyGone { .. })));
 }
 
 #[cfg(target_os = "linux")]
 #[test]
-fn the_kernel_keyring_keeps_a_secret_where_the_kernel_allows() {
+fn the_kernel_keyring_keeps_a_key_where_the_kernel_allows() {
     on_the_system(StoreChoice::Session, StoreKind::Session);
 }
 
 #[allow(clippy::print_stderr)]
 #[test]
-fn the_systems_keystore_keeps_a_secret_when_the_tester_allows() {
+fn the_systems_keystore_keeps_a_key_when_the_tester_allows() {
     if std::env::var_os("CARA_TEST_KEYSTORE").is_none() {
         return eprintln!("skipped: set CARA_TEST_KEYSTORE=1 to write to the keystore of this user");
     }

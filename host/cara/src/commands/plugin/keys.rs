@@ -4,9 +4,9 @@ use super::manage::{beside, signature_path};
 use crate::boot::Cara;
 use crate::candidate::with_cure;
 use crate::cli::Sign;
-use crate::{layout, show};
+use crate::{content_key, layout, show};
 use anyhow::{Context, Result, anyhow, bail};
-use cara_authority::{ComponentId, SecretName};
+use cara_authority::SecretName;
 use cara_packages::Access;
 use cara_packages::keyless::Signing;
 use cara_services::files;
@@ -16,9 +16,6 @@ use serde_json::json;
 use std::path::Path;
 use tokio::task::spawn_blocking;
 use zeroize::Zeroizing;
-
-/// Under which keys are in the vault; no component has this id.
-const KEYS: &str = "cara-signing";
 
 /// The largest key file, bytes.
 const LARGEST: u64 = 4 * 1024;
@@ -44,13 +41,13 @@ pub(super) async fn keygen(cara: &Cara, name: &str, file: Option<&Path>) -> Resu
             let (vault, id) = (cara.vault.clone(), in_vault(name)?);
             let value = SecretValue::new(pem.as_bytes().to_vec())?;
             let kind = spawn_blocking(move || {
-                if vault.get(&id)?.is_some() {
+                if vault.holds(&id)? {
                     bail!("a key with this name is there already\nhint: choose another name");
                 }
                 vault.set(&id, value)?;
-                Ok(vault.kind()?)
+                Ok(vault.kind()?.map(|kind| kind.to_string()))
             });
-            show::note(&format!("the secret part is in the {}", kind.await??));
+            show::note(&format!("the secret part is in the vault; its key: {}", kind.await??.unwrap_or_default()));
         }
     }
     show::note(&format!(
@@ -63,7 +60,10 @@ pub(super) async fn keygen(cara: &Cara, name: &str, file: Option<&Path>) -> Resu
 
 pub(super) fn in_vault(name: &str) -> Result<SecretId> {
     let name = SecretName::parse(name).context("a key's name is like a secret's: `my-key`")?;
-    Ok(SecretId { component: ComponentId::parse(KEYS)?, name })
+    if name.as_str() == content_key::NAME {
+        bail!("`{name}` is a key of cara's own\nhint: choose another name");
+    }
+    Ok(SecretId::host(name))
 }
 
 /// A key of the vault, or of a file when the name is a path.

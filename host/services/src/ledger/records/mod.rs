@@ -80,6 +80,11 @@ impl Ledger {
         Ok(Records { ledger: self.clone(), seal: Arc::new(seal), indexes: Arc::default() })
     }
 
+    /// Whether something was sealed, so that a key for it has to be somewhere.
+    pub async fn has_content_key(&self) -> Result<bool, LedgerError> {
+        Ok(proof(&mut self.reader().await?.sql()).await?.is_some())
+    }
+
     /// Keeps the proof of the first key, and returns the one that is kept.
     async fn first_key(&self, seal: &Seal) -> Result<Vec<u8>, LedgerError> {
         let mut change = self.change().await?;
