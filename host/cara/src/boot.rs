@@ -35,14 +35,14 @@ pub(crate) struct Cara {
 
 impl Cara {
     /// Starts all parts. Nothing is compiled and no password is asked for yet.
-    pub(crate) fn start(log: Option<&str>, plain_key_file: bool) -> Result<Self> {
+    pub(crate) fn start(log: Option<&str>, store: Option<StoreChoice>) -> Result<Self> {
         let known = KnownSecrets::new();
         crate::logging::start(log, &known)?;
-        Self::at(Home::locate(std::env::var_os("CARA_HOME").filter(|value| !value.is_empty()))?, known, plain_key_file)
+        Self::at(Home::locate(std::env::var_os("CARA_HOME").filter(|value| !value.is_empty()))?, known, store)
     }
 
-    /// Starts all parts in this home.
-    pub(crate) fn at(home: Home, known: KnownSecrets, plain_key_file: bool) -> Result<Self> {
+    /// Starts all parts in this home, the vault's key in `store` where the configuration says otherwise.
+    pub(crate) fn at(home: Home, known: KnownSecrets, store: Option<StoreChoice>) -> Result<Self> {
         let config = Config::read(&home.config())?;
         let clock = Clock::system();
         let ledger = Arc::new(Ledger::lazy(home.ledger(), clock, keys::audit(&home)?));
@@ -50,7 +50,7 @@ impl Cara {
         let prompt = move |purpose, vault: &Path| vault_password(purpose, vault, file.as_deref());
         let seen = known.clone();
         let mut options = VaultOptions::new(prompt, Arc::new(move |value| seen.register(value)));
-        options.choice = if plain_key_file { StoreChoice::KeyFile } else { config.vault.store };
+        options.choice = store.unwrap_or(config.vault.store);
         let vault = Arc::new(Vault::new(&home, options));
         let secrets = Arc::new(VaultSource(vault.clone()));
         let egress = Egress::new(known.clone(), Doors::system());

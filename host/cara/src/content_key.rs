@@ -46,7 +46,9 @@ pub(crate) async fn content_key(home: &Home, vault: &Arc<Vault>, ledger: &Ledger
 pub(crate) fn seal(home: &Home, vault: &Vault) -> Result<bool> {
     let Place::Here(key) = place(home, vault)? else { return Ok(false) };
     if vault.kind()? == Some(StoreKind::Session) {
-        bail!("the kernel keyring forgets the vault at a reboot, and with it went all conversations\nhint: keep the key in its file");
+        bail!(
+            "the kernel keyring forgets the vault at a reboot, and with it went all conversations\nhint: keep the key in its file"
+        );
     }
     // Stored first: a crash in between leaves the key in both, and in use the one in the file.
     vault.set(&id(), SecretValue::new(key.to_vec())?)?;
@@ -106,7 +108,8 @@ fn stored(vault: &Vault, home: &Home) -> Result<Key> {
         );
     };
     let path = home.key(KeyName::Conversations);
-    let key = value.expose().try_into().map_err(|_| anyhow!(KeyError::Damaged { path, name: KeyName::Conversations }))?;
+    let key =
+        value.expose().try_into().map_err(|_| anyhow!(KeyError::Damaged { path, name: KeyName::Conversations }))?;
     Ok(Key::new(key))
 }
 

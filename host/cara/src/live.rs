@@ -99,9 +99,8 @@ impl LiveTools {
 
     async fn look(&self) -> Result<Arc<Toolbox>> {
         let (installed, granted) = (self.live.plugins.now()?, self.live.granted().await?);
-        for (id, checked) in &installed.usable {
-            let granted = granted.get(id).map(Vec::as_slice).unwrap_or_default();
-            if choose::offers_tools(&self.live.config, checked, granted)?
+        for (id, checked) in installed.usable.iter().filter(|(id, _)| granted.contains_key(id)) {
+            if !checked.manifest().tools().is_empty()
                 && let Err(error) = self.live.open_vault(checked).await
             {
                 // The tool says so when it is called; a conversation can do without it.

@@ -52,5 +52,8 @@ mod tools;
 mod trust;
 #[path = "commands/usage.rs"]
 mod usage;
+#[cfg(unix)]
+#[path = "commands/vault.rs"]
+mod vault;
 #[path = "commands/wasm.rs"]
 mod wasm;

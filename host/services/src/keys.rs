@@ -45,7 +45,7 @@ impl KeyName {
                  nothing runs. To give up the whole ledger (grants, conversations, memory), move `ledger.db*` away too"
             }
             Self::Conversations => {
-                "put the file back from your backup: without it no conversation and nothing remembered can be read. To \
+                "put the file back from your backup, or the folder `vault/` if the key was in there: without it no conversation and nothing remembered can be read. To \
                  give up the whole ledger (grants, conversations, memory), move `ledger.db*` and this file away"
             }
             Self::Vault => {
@@ -165,7 +165,7 @@ mod tests {
                 files::write_private_atomic(&home.key(name), bytes).unwrap();
                 let text = read_or_make(&home, name, false).unwrap_err().to_string();
                 let lossless = name == KeyName::CompiledCode;
-                assert_eq!(text.contains("hint: put the file back from your backup: without it"), !lossless, "{text}");
+                assert_eq!(text.contains("hint: put the file back from your backup"), !lossless, "{text}");
                 assert_eq!(text.contains("hint: delete it"), lossless, "{text}");
                 assert_eq!(std::fs::read(home.key(name)).unwrap(), bytes);
             }

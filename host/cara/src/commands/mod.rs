@@ -22,6 +22,7 @@ pub(crate) use chat::lock;
 use crate::boot::Cara;
 use crate::cli::{Arguments, Command};
 use anyhow::Result;
+use cara_services::vault::StoreChoice;
 use clap::CommandFactory;
 use std::process::ExitCode;
 
@@ -32,8 +33,9 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let store = arguments.plain_key_file.then_some(StoreChoice::KeyFile);
     let result = runtime.block_on(async {
-        let cara = Cara::start(arguments.log.as_deref(), arguments.plain_key_file)?;
+        let cara = Cara::start(arguments.log.as_deref(), store)?;
         let code = match arguments.command {
             Command::Chat(chat) => chat::run(&cara, chat).await,
             Command::Models(models) => models::run(&cara, models).await,

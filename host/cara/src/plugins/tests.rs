@@ -51,7 +51,7 @@ async fn versions_alternate_under_load_and_no_call_fails() {
     let home = Home::at(folder.path()).unwrap();
     files::write_private_atomic(&home.config(), b"[vault]\nstore = \"file\"\n").unwrap();
     let versions = two_versions(&home);
-    let cara = Arc::new(Cara::at(home.clone(), KnownSecrets::new()).unwrap());
+    let cara = Arc::new(Cara::at(home.clone(), KnownSecrets::new(), None).unwrap());
     let id = ComponentId::parse(ID).unwrap();
     // Both are compiled before the load begins, as `cara plugin install` does it.
     for pinned in &versions {

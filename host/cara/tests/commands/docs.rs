@@ -45,7 +45,7 @@ impl Desk {
             .current_dir(&self.folder)
             .env("PATH", format!("{}:{path}", program.parent().unwrap().display()))
             .env("CARA_HOME", self.home.path(""))
-            .env("CARA_VAULT_PASSWORD", "open")
+            .env("CARA_VAULT_PASSWORD", "open sesame")
             .env("CARA_PLUGIN_TARGET_DIR", target);
         command
     }

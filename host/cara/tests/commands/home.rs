@@ -84,7 +84,8 @@ impl Home {
         self.variables.push((name.to_owned(), value.to_owned()));
     }
 
-    fn command(&self, arguments: &[&str]) -> Command {
+    /// A command on it, without the environment of the tester.
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_cara"));
         command.args(arguments).env_clear().env("CARA_HOME", self.folder.path()).env("TZ", "UTC");
         command.envs(self.variables.iter().map(|(name, value)| (name, value)));

@@ -111,10 +111,7 @@ pub(super) struct Keys {
 
 impl Keys {
     pub(super) fn of(root: &[u8; 32]) -> Self {
-        Self {
-            encryption: labelled(root, b"cara vault 1 encryption"),
-            check: labelled(root, b"cara vault 1 check"),
-        }
+        Self { encryption: labelled(root, b"cara vault 1 encryption"), check: labelled(root, b"cara vault 1 check") }
     }
 }
 

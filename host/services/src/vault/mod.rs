@@ -455,7 +455,8 @@ impl Vault {
 
 /// The key that a new password gives.
 fn fresh(password: &SecretValue, kdf: Kdf) -> Result<(KeySource, Keys), VaultError> {
-    let characters = std::str::from_utf8(password.expose()).map_or(password.expose().len(), |text| text.chars().count());
+    let characters =
+        std::str::from_utf8(password.expose()).map_or(password.expose().len(), |text| text.chars().count());
     if characters < SHORTEST_PASSWORD {
         return Err(VaultError::ShortPassword { min: SHORTEST_PASSWORD });
     }

@@ -293,7 +293,11 @@ mod tests {
     fn no_two_writes_share_a_nonce() {
         let keys = Keys { encryption: [1; 32].into(), check: [2; 32].into() };
         let nonces: std::collections::HashSet<_> = (0..100)
-            .map(|_| Sealed::parse(&seal(&KeySource::KeyFile {}, &keys, &Values::new()).unwrap(), Path::new("v")).unwrap().nonce)
+            .map(|_| {
+                Sealed::parse(&seal(&KeySource::KeyFile {}, &keys, &Values::new()).unwrap(), Path::new("v"))
+                    .unwrap()
+                    .nonce
+            })
             .collect();
         assert_eq!(nonces.len(), 100);
     }

@@ -71,12 +71,7 @@ struct Record {
 pub(super) fn sealed(bytes: &[u8], path: &Path, names: Vec<SecretId>) -> Result<Option<Sealed>, VaultError> {
     let Ok(record) = serde_json::from_slice::<Record>(bytes) else { return Ok(None) };
     let digest = hex::encode(Sha256::digest(json(&Record { sha256: String::new(), ..record.clone() })));
-    let head = Record {
-        nonce: String::new(),
-        ciphertext: String::new(),
-        sha256: String::new(),
-        ..record.clone()
-    };
+    let head = Record { nonce: String::new(), ciphertext: String::new(), sha256: String::new(), ..record.clone() };
     let source = KeySource::Password { kdf: Kdf::checked(record.kdf)?.parameters(), salt: record.salt };
     let sealed = Sealed::new(source, names, json(&head), [&record.check, &record.nonce, &record.ciphertext]);
     let sealed = sealed.filter(|_| record.version == 1 && digest == record.sha256);

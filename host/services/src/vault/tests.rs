@@ -64,8 +64,6 @@ fn file(home: &TempDir) -> PathBuf {
     folder(home).join("vault.json")
 }
 
-
-
 #[test]
 fn the_password_is_asked_for_once_and_only_when_needed() {
     let home = tempfile::tempdir().unwrap();
@@ -182,7 +180,10 @@ fn a_rotated_password_is_the_only_one_that_opens() {
     running.set(&id("a/b"), secret("x")).unwrap();
     let vault = with_file(&home, "new-password");
     let before = fs::read(file(&home)).unwrap();
-    assert!(matches!(vault.rotate_password(&secret("not-this"), &secret("new-password"), fast()), Err(VaultError::WrongPassword(_))));
+    assert!(matches!(
+        vault.rotate_password(&secret("not-this"), &secret("new-password"), fast()),
+        Err(VaultError::WrongPassword(_))
+    ));
     assert_eq!(fs::read(file(&home)).unwrap(), before);
     let left = folder(&home).join(".vault.json.Ab12.tmp");
     fs::copy(file(&home), &left).unwrap();
@@ -319,7 +320,8 @@ fn a_keystore_that_works_holds_the_key_and_nothing_else() {
     // The file of one home is of no use with the key of another.
     fs::copy(file(&homes[0]), file(&homes[1])).unwrap();
     let other: Arc<CredentialStore> = mock::Store::new().unwrap();
-    let text = with_keystore(&homes[1], &other, StoreChoice::Auto).set(&id("a/c"), secret("x")).unwrap_err().to_string();
+    let text =
+        with_keystore(&homes[1], &other, StoreChoice::Auto).set(&id("a/c"), secret("x")).unwrap_err().to_string();
     assert!(text.contains("has no key for the vault") && text.contains("lost"), "{text}");
 }
 
@@ -430,7 +432,8 @@ fn a_file_of_format_1_is_taken_over_whole_wherever_the_take_over_is_cut_off() {
 fn entries_of_a_keystore_are_taken_over_whole_wherever_the_take_over_is_cut_off() {
     let store: Arc<CredentialStore> = mock::Store::new().unwrap();
     let home = tempfile::tempdir().unwrap();
-    let index = r#"{"version":1,"home":"0011223344556677","store":"keystore","names":["a/b","cara-host/ledger-content"]}"#;
+    let index =
+        r#"{"version":1,"home":"0011223344556677","store":"keystore","names":["a/b","cara-host/ledger-content"]}"#;
     let entries = [("a/b", b"first".to_vec()), ("cara-host/ledger-content", vec![7; 32])];
     let entry = |name: &str| store.build("cara", &format!("0011223344556677/{name}"), None).unwrap();
     put(&home, "vault-index.json", index);
