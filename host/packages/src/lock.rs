@@ -79,7 +79,7 @@ pub struct Pinned {
 pub enum LockError {
     /// Not the TOML it should be.
     #[error(
-        "`cara.lock` cannot be read: {0}\nhint: it is written by `cara plugin`; put a copy of it back, or move it away and install again"
+        "`cara.lock` cannot be read: {0}\nhint: put it back from your backup: without it cara does not know what is installed, nor the oldest version it may go back to. To give that up, move it away and install again"
     )]
     Toml(Foreign),
     /// Written by a later program.

@@ -122,7 +122,8 @@ pub fn audit(home: &Home) -> Result<Key, KeyError> {
     read_or_make(home, KeyName::Audit, used)
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
