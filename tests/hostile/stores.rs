@@ -1,7 +1,48 @@
 //! Attacks on what is kept: others' state, settings and secrets.
 
+use cara_authority::{Label, Source};
 use cara_harness::{Attack, Canary, Subject, component_of, manifest_of};
+use cara_kernel::Powers;
 use serde_json::json;
+use std::sync::{Arc, Mutex};
+
+/// A turn that has seen something before the call, and remembers what the call reads.
+#[derive(Default)]
+struct Turn(Label, Mutex<Label>);
+
+impl Powers for Turn {
+    fn label(&self) -> Label {
+        self.0
+    }
+
+    fn saw(&self, label: Label) {
+        let mut seen = self.1.lock().unwrap();
+        *seen = seen.join(label);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn text_put_into_state_after_a_page_comes_back_with_the_pages_label() {
+    let attack = Attack::new().await;
+    let mut subject = attack.load();
+    let (clean, tainted) = (Label::of(Source::Owner), Label::of(Source::Web).private());
+    for (key, label) in [("clean", clean), ("tainted", tainted)] {
+        subject.services.powers = Arc::new(Turn(label, Mutex::default()));
+        subject.tool("write_state", json!({ "key": key, "value": "x" })).await.unwrap();
+    }
+    // Keys are words too: who lists them has seen what each was written after.
+    let reader = Arc::new(Turn::default());
+    subject.services.powers = reader.clone();
+    subject.tool("read_state", json!({ "key": "nothing" })).await.unwrap();
+    assert_eq!(*reader.1.lock().unwrap(), clean.join(tainted));
+    // Outside a turn nobody knows what was seen.
+    let mut other = attack.load();
+    other.tool("write_state", json!({ "key": "clean", "value": "y" })).await.unwrap();
+    let reader = Arc::new(Turn::default());
+    other.services.powers = reader.clone();
+    other.tool("read_state", json!({ "key": "clean" })).await.unwrap();
+    assert!(reader.1.lock().unwrap().includes(Label::UNKNOWN));
+}
 
 /// The same code under another id, which keeps something.
 async fn victim(attack: &Attack) -> Subject {

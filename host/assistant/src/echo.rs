@@ -29,7 +29,19 @@ pub(crate) struct Sent {
     other: String,
 }
 
+/// How much had been sent at one time.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Mark {
+    plain: usize,
+    other: usize,
+}
+
 impl Sent {
+    /// How much has been sent by now.
+    pub(crate) fn mark(&self) -> Mark {
+        Mark { plain: self.plain.len(), other: self.other.len() }
+    }
+
     /// Adds what was sent.
     pub(crate) fn add(&mut self, text: &str) {
         self.plain.push_str(&letters(text));
@@ -44,26 +56,27 @@ impl Sent {
         self.other.push('\n');
     }
 
-    /// Whether an address was sent as it is, in whatever way it was written.
-    pub(crate) fn holds_plain(&self, address: &str) -> bool {
-        self.plain.contains(&letters(address.split_once("://").map_or(address, |(_, rest)| rest)))
+    /// Whether an address was sent as it is before a time, in whatever way it was written.
+    pub(crate) fn holds_plain(&self, address: &str, before: Mark) -> bool {
+        self.plain[..before.plain].contains(&letters(address.split_once("://").map_or(address, |(_, rest)| rest)))
     }
 
-    /// Whether an address may be made of it.
-    pub(crate) fn holds(&self, address: &str) -> bool {
+    /// Whether an address may be made of what was sent before a time.
+    pub(crate) fn holds(&self, address: &str, before: Mark) -> bool {
+        let (plain, other) = (&self.plain[..before.plain], &self.other[..before.other]);
         let address = address.split_once("://").map_or(address, |(_, rest)| rest);
         let whole = letters(address);
         let long = |text: &String| text.chars().count() >= SHORTEST;
-        let rotated = |text: &str| (1..26).any(|by| self.plain.contains(&rotated(text, by)));
+        let rotated = |text: &str| (1..26).any(|by| plain.contains(&rotated(text, by)));
         // The whole address, sent in any form; or something sent, encoded within the address.
-        self.plain.contains(&whole)
-            || self.other.contains(&whole)
+        plain.contains(&whole)
+            || other.contains(&whole)
             || rotated(&whole)
-            || decoded(address).map(|decoded| letters(&decoded)).filter(long).any(|inner| self.plain.contains(&inner))
+            || decoded(address).map(|decoded| letters(&decoded)).filter(long).any(|inner| plain.contains(&inner))
             || stretches(address)
                 .map(letters)
                 .filter(long)
-                .any(|stretch| self.plain.contains(&reversed(&stretch)) || rotated(&stretch))
+                .any(|stretch| plain.contains(&reversed(&stretch)) || rotated(&stretch))
     }
 }
 
@@ -125,7 +138,7 @@ mod tests {
         let mut all = Sent::default();
         all.add("something else before");
         all.add(sent);
-        all.holds(address)
+        all.holds(address, all.mark())
     }
 
     #[test]

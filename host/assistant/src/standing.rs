@@ -10,7 +10,7 @@
 //! ```
 
 use crate::address::{Address, addresses, stands_in};
-use crate::echo::Sent;
+use crate::echo::{Mark, Sent};
 use crate::part::{Body, Message, Part};
 use cara_authority::{Label, Policy, Source, Standing};
 use serde_json::Value;
@@ -24,10 +24,10 @@ pub struct Sources {
     /// Texts of the owner, and the addresses in them.
     own: Vec<String>,
     written: HashMap<String, Vec<Address>>,
-    /// Addresses that strangers wrote, with what choosing that one may tell, in bits.
-    read: HashMap<String, Vec<(Address, u32)>>,
-    /// What else strangers wrote: addresses of conversations are looked for in it.
-    foreign: Vec<String>,
+    /// Addresses that strangers wrote.
+    read: HashMap<String, Vec<Link>>,
+    /// All that strangers wrote, and when: addresses of conversations are looked for in it.
+    foreign: Vec<(String, Mark)>,
     /// All that the model wrote.
     said: Sent,
     /// What calls of it said in words of its own.
@@ -36,6 +36,17 @@ pub struct Sources {
     told: HashSet<String>,
     /// Calls without a result.
     open: HashMap<String, Asked>,
+}
+
+/// An address that strangers wrote.
+#[derive(Debug)]
+struct Link {
+    address: Address,
+    /// What choosing it among those it was offered with may tell.
+    bits: u32,
+    /// What the model had said and sent by then may have come back in it.
+    said: Mark,
+    sent: Option<Mark>,
 }
 
 /// What a call of the model asked.
@@ -106,13 +117,11 @@ impl Sources {
     fn read(&mut self, text: &str, answers: bool) {
         let found: Vec<Address> = addresses(text).collect();
         let bits = (found.len() as u64 + 1).next_power_of_two().trailing_zeros();
+        let (said, sent) = (self.said.mark(), answers.then(|| self.sent.mark()));
         for address in found {
-            let is_echo = self.said.holds_plain(address.as_str()) || answers && self.sent.holds(address.as_str());
-            if !is_echo {
-                self.read.entry(address.base().to_owned()).or_default().push((address, bits));
-            }
+            self.read.entry(address.base().to_owned()).or_default().push(Link { address, bits, said, sent });
         }
-        self.foreign.push(text.to_owned());
+        self.foreign.push((text.to_owned(), said));
     }
 
     fn call(&mut self, part: &Part, policy: &Policy) {
@@ -148,12 +157,17 @@ impl Sources {
         if written || self.own.iter().any(|text| stands_in(destination, text)) {
             return standing(Standing::Written, 0);
         }
-        let read =
-            self.read.get(base).into_iter().flatten().filter(|(found, _)| is(found)).map(|(_, bits)| *bits).min();
-        let named = || address.is_none() && self.foreign.iter().any(|text| stands_in(destination, text));
+        let is_echo = |link: &Link| {
+            let address = link.address.as_str();
+            self.said.holds_plain(address, link.said) || link.sent.is_some_and(|sent| self.sent.holds(address, sent))
+        };
+        let links = self.read.get(base).into_iter().flatten().filter(|link| is(&link.address) && !is_echo(link));
+        let read = links.map(|link| link.bits).min();
+        let named =
+            |(text, said): &(String, Mark)| stands_in(destination, text) && !self.said.holds_plain(destination, *said);
         match read {
             Some(bits) => standing(Standing::Read, bits),
-            None if named() && !self.said.holds_plain(destination) => standing(Standing::Read, 1),
+            None if address.is_none() && self.foreign.iter().any(named) => standing(Standing::Read, 1),
             None => standing(Standing::Made, 0),
         }
     }

@@ -119,6 +119,8 @@ fn after_untrusted_content_only_addresses_that_were_read_or_given_are_fetched() 
         seen: Label::of(Source::Web),
         standing: Some(Standing::Read),
         followed: FOLLOWED + 1,
+        dictated: false,
+        queries: false,
     };
     assert_eq!(Policy::default().decide(&situation).lines()[0].name, "label.followed");
 }
