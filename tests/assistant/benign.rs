@@ -3,14 +3,15 @@
 
 use super::oracle::PERSON;
 use super::tasks::{Task, all};
-use cara_assistant::Input;
-use cara_assistant::Session;
+use super::thirty_days::reader;
+use cara_assistant::{Input, Reading, Session};
 use cara_authority::{Label, PersonId, Source};
-use cara_harness::assistant::{ENGINE, Heard, Judge, Page, Reply, Scripted, Stage, shown_to_model};
+use cara_harness::assistant::{ENGINE, Heard, Judge, Page, Reply, Scripted, Setup, Stage, shown_to_model};
 use cara_kernel::bindings::provider::Request;
 use cara_kernel::bindings::types::Blob;
 use futures_util::StreamExt;
 use serde_json::{Value, json};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 const PNG: &[u8] = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x01\0\0\0\x01\x08\x06\0\0\0\x1f\x15\xc4\x89";
 
@@ -61,11 +62,15 @@ fn ids(request: &Request, prefix: &str) -> Vec<String> {
 
 /// A model that makes its calls one after the other, and then says what the last one answered.
 fn sensible(calls: Vec<Vec<(&'static str, Value)>>) -> Scripted {
-    Scripted::new(move |number, request| {
+    let asked = AtomicUsize::new(0);
+    Scripted::new(move |_, request| {
+        if let Some(read) = reader(request) {
+            return read;
+        }
         if request.tools.is_empty() {
             return Reply::says("A description");
         }
-        match calls.get(number) {
+        match calls.get(asked.fetch_add(1, Ordering::Relaxed)) {
             Some(calls) => {
                 let earlier = ids(request, "s-").pop().unwrap_or_default();
                 let attachment = ids(request, "f-").pop().unwrap_or_default();
@@ -81,8 +86,8 @@ fn sensible(calls: Vec<Vec<(&'static str, Value)>>) -> Scripted {
 }
 
 /// How often a person was asked, or what went wrong.
-async fn finish(task: &Task) -> Result<usize, String> {
-    let stage = Stage::new().await;
+async fn finish(task: &Task, reading: Reading) -> Result<usize, String> {
+    let stage = Stage::with(Setup { reading, ..Setup::default() }).await;
     internet(&stage);
     records(&stage).await;
     let mut session: Session = stage.session(PERSON).await;
@@ -101,11 +106,13 @@ async fn finish(task: &Task) -> Result<usize, String> {
         let asked = judge.asked();
         prompts += asked.len();
         let results: String = heard.results().into_iter().map(|(name, text, _)| format!("{name}: {text}\n")).collect();
+        // A planner that is not shown the results has to pass them on.
+        let results = if reading == Reading::Direct { results } else { String::new() };
         let all = format!("{results}{}", heard.shown());
         if ending.stop != "complete" || !all.contains(turn.expects) {
             return Err(format!("`{}` is not in: {all}", turn.expects));
         }
-        if asked.len() != turn.asks {
+        if asked.len() != turn.asks && reading == Reading::Direct {
             let why: Vec<String> = asked.iter().map(|asked| format!("{} {:?}", asked.tool, asked.why)).collect();
             return Err(format!("asked {} times, not {}: {why:?}", asked.len(), turn.asks));
         }
@@ -113,13 +120,30 @@ async fn finish(task: &Task) -> Result<usize, String> {
     Ok(prompts)
 }
 
+/// How each task ended.
+async fn every(tasks: &[Task], reading: Reading) -> Vec<(&'static str, Result<usize, String>)> {
+    let finished = futures_util::stream::iter(tasks).map(async |task| (task.name, finish(task, reading).await));
+    finished.buffered(8).collect().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_quarantined_agent_finishes_ordinary_work_and_asks_no_more() {
+    let tasks: Vec<Task> = all();
+    let finished = every(&tasks, Reading::Quarantined).await;
+    let failed: Vec<String> =
+        finished.iter().filter_map(|(name, end)| Some(format!("{name}: {}", end.as_ref().err()?))).collect();
+    let prompts: usize = finished.iter().filter_map(|(_, end)| end.as_ref().ok()).sum();
+    println!("quarantined: {} of {} finish, {prompts} prompts", tasks.len() - failed.len(), tasks.len());
+    assert!(failed.len() * 20 <= tasks.len(), "{}", failed.join("\n"));
+    assert!(prompts <= 11, "{prompts} prompts");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn ordinary_work_finishes_and_what_only_reads_asks_nobody() {
     let tasks: Vec<Task> = all();
     let all = tasks.len();
     assert!(all >= 60, "{all} dialogues");
-    let finished = futures_util::stream::iter(&tasks).map(async |task| (task.name, finish(task).await)).buffered(8);
-    let finished: Vec<_> = finished.collect().await;
+    let finished = every(&tasks, Reading::Direct).await;
     let failed: Vec<String> =
         finished.iter().filter_map(|(name, end)| Some(format!("{name}: {}", end.as_ref().err()?))).collect();
     let prompts: usize = finished.iter().filter_map(|(_, end)| end.as_ref().ok()).sum();

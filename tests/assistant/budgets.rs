@@ -73,3 +73,18 @@ async fn an_answer_that_was_stopped_is_counted_as_far_as_it_came() {
     let used = stage.assistant.records.usage(0, UsageBy::Day).await.unwrap();
     assert_eq!(used.iter().map(|total| (total.input, total.output)).collect::<Vec<_>>(), [(700, 30)]);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_vendor_that_counts_nothing_for_words_is_billed_by_estimate() {
+    for tokens in [Some((0, 0)), Some((700, 0)), None] {
+        let stage = Stage::new().await;
+        let reply = Reply { tokens, ..Reply::says("word ".repeat(600)) };
+        let (_, thinker) = Scripted::new(move |_, _| reply.clone()).shared();
+        let mut session = stage.session(PERSON).await;
+        let company = Heard::default().company(Judge::denying());
+        stage.assistant.run(&mut session, &thinker, Input::typed("Hello"), company).await.unwrap();
+        let used = stage.assistant.records.usage(0, UsageBy::Day).await.unwrap();
+        assert!(used[0].output >= 600 && used[0].input > 0, "{tokens:?}: {} and {}", used[0].input, used[0].output);
+        assert_eq!(used[0].input == 700, tokens == Some((700, 0)));
+    }
+}

@@ -2,9 +2,9 @@
 //! and mistakes of a model can be corrected.
 
 use super::oracle::PERSON;
-use cara_assistant::Input;
-use cara_assistant::RunLimits;
 use cara_assistant::event::{Ending, Failure};
+use cara_assistant::part::STOPPED;
+use cara_assistant::{Input, RunLimits, TurnEvent};
 use cara_harness::assistant::{Heard, Judge, Page, Reply, SYSTEM, Scripted, Setup, Stage, shown_to_model};
 use serde_json::json;
 use std::sync::Arc;
@@ -175,4 +175,135 @@ async fn the_system_prompt_is_the_operators_text_and_the_hosts() {
     )
     .await;
     assert_ne!(again.requests()[1].system.clone().unwrap(), systems[1]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_denial_stands_for_the_run() {
+    let stage = Stage::new().await;
+    let write = |value: &str| Reply::calls("memory_write", json!({ "key": "seat", "value": value }));
+    let model = Scripted::new(move |number, _| match number {
+        0 | 4 => write("aisle"),
+        1 => Reply::calls("memory_write", "{ \"value\": \"aisle\",  \"key\": \"seat\" }"),
+        2 => write("window"),
+        _ => Reply::says("done"),
+    });
+    let mut session = stage.session(PERSON).await;
+    let (_, thinker) = model.shared();
+    let (heard, judge) = (Heard::default(), Judge::denying());
+    let run = stage.assistant.run(&mut session, &thinker, Input::typed("Note the seat"), heard.company(judge.clone()));
+    run.await.unwrap();
+    // The same arguments, however they are written, are one question; others are another.
+    assert_eq!(judge.asked().len(), 2, "{:?}", judge.asked());
+    let results = heard.results();
+    assert!(results[0].1.starts_with("denied by") && results[1].1.starts_with("denied already"), "{results:?}");
+    // In the next run it may be asked again.
+    let run = stage.assistant.run(&mut session, &thinker, Input::typed("Note the seat, please"), heard.company(judge.clone()));
+    run.await.unwrap();
+    assert_eq!(judge.asked().len(), 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_answer_makes_no_more_calls_than_it_may_and_is_told() {
+    let limits = RunLimits { calls: 3, ..RunLimits::default() };
+    let stage = Stage::with(Setup { limits, ..Setup::default() }).await;
+    let model = Scripted::new(|number, _| match number {
+        0 => (0..200).fold(Reply::default(), |reply, _| reply.and("time_now", json!({ "zone": "UTC" }))),
+        _ => Reply::says("done"),
+    });
+    let (scripted, heard, ended) = answer(&stage, model, "What time is it?").await;
+    ended.unwrap();
+    let made = heard.results().iter().filter(|(_, _, failed)| !failed).count();
+    assert_eq!((made, heard.results().len()), (3, 200));
+    let told = shown_to_model(&scripted.requests()[1]);
+    assert_eq!(told.iter().filter(|text| text.contains("one answer may make 3 calls")).count(), 197);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_person_stopped_is_kept_and_marked() {
+    let stage = Stage::new().await;
+    let model = Scripted::new(|number, _| match number {
+        0 => Reply { hangs: true, ..Reply::says("The first half") }.and("time_now", json!({})),
+        1 => Reply { hangs: true, ..Reply::default() },
+        _ => Reply::says("fine"),
+    });
+    let (scripted, thinker) = model.shared();
+    let mut session = stage.session(PERSON).await;
+    for (text, words) in [("Tell me a long story", true), ("Go on", false)] {
+        let mut company = Heard::default().company(Judge::denying());
+        let cancel = company.cancel.clone();
+        company.listen = Arc::new(move |event| {
+            if matches!(event, TurnEvent::ToolCall { .. }) {
+                cancel.cancel();
+            }
+        });
+        let (cancel, asked) = (company.cancel.clone(), scripted.clone());
+        let run = stage.assistant.run(&mut session, &thinker, Input::typed(text), company);
+        let stop = async {
+            while !words && asked.requests().len() < 2 {
+                tokio::task::yield_now().await;
+            }
+            if !words {
+                cancel.cancel();
+            }
+        };
+        let (ended, ()) = tokio::join!(run, stop);
+        assert_eq!(ended.unwrap_err().kind, "cancelled");
+    }
+    // In the next prompt, in this process and in the next one.
+    for _ in 0..2 {
+        let company = Heard::default().company(Judge::denying());
+        stage.assistant.run(&mut session, &thinker, Input::typed("And now?"), company).await.unwrap();
+        let told = shown_to_model(scripted.requests().last().unwrap());
+        let kept = ["Tell me a long story", "The first half", STOPPED, "Go on", STOPPED, "And now?"];
+        assert_eq!(told[..6], kept, "{told:?}");
+        session = stage.reopened(&session.id().clone(), PERSON).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_looks_secret_is_shown_to_its_owner_and_said() {
+    let stage = Stage::new().await;
+    let link = format!("https://acc.example/reset?token={}", "q7Zk2mXw9RtB4vNc8LpD".repeat(2));
+    let model = { let link = link.clone(); Scripted::new(move |_, _| Reply::says(format!("Here: {link}"))) };
+    let (_, heard, ended) = answer(&stage, model, "What was my reset link?").await;
+    ended.unwrap();
+    assert_eq!(heard.shown(), format!("Here: {link}"));
+    let said = |event: &TurnEvent| matches!(event, TurnEvent::Guard { place: "answer", .. });
+    assert!(heard.events().iter().any(said), "{:?}", heard.events());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_result_is_cut_only_where_the_model_has_no_room_and_the_rest_can_be_read() {
+    let page: String = (0..9_000).map(|line| format!("line {line:05}\n")).collect();
+    for (context, cut) in [(200_000, false), (8_000, true)] {
+        let stage = Stage::new().await;
+        stage.internet.page("long.example", Page::text(page.clone()));
+        let model = Scripted::new(move |number, request| {
+            let told = shown_to_model(request).join("\n");
+            match number {
+                0 => {
+                    let wanted = json!({ "url": "https://long.example/", "max_characters": 100_000 });
+                    Reply::calls("fetch_page", wanted)
+                }
+                1 if cut => {
+                    let after = |mark: &str| told.split(mark).nth(1).unwrap_or_else(|| panic!("{told}")).to_owned();
+                    let id = after("all of it is attachment ")[..12].to_owned();
+                    let offset = after("to be read on from offset ");
+                    let offset: usize = offset[..offset.find(']').unwrap()].parse().unwrap();
+                    Reply::calls("attachment_read", json!({ "attachment": id, "offset": offset, "bytes": 1_000 }))
+                }
+                _ => Reply::says("done"),
+            }
+        });
+        let (_, heard, ended) = answer(&stage, model.context(context), "Read https://long.example/").await;
+        ended.unwrap();
+        let results = heard.results();
+        assert_eq!(results[0].1.contains("line 08999"), !cut, "{}", results[0].1.len());
+        if cut {
+            // The last line may be cut in two; the one after it comes whole.
+            let whole = |line: &str| line.strip_prefix("line ").filter(|number| number.len() == 5)?.parse().ok();
+            let last: usize = results[0].1.lines().rev().find_map(whole).unwrap();
+            assert!(results[1].1.contains(&format!("line {:05}", last + 2)), "{last}: {}", results[1].1);
+        }
+    }
 }

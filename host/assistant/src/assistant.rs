@@ -24,17 +24,19 @@ use tokio_util::sync::CancellationToken;
 pub struct RunLimits {
     /// Answers of the model.
     pub turns: u32,
+    /// Calls that one answer may make.
+    pub calls: u32,
     /// Time, without that in which a person is waited for.
     pub wall: Duration,
     /// The longest answer, tokens.
     pub answer_tokens: u32,
-    /// What a model is shown of one result, bytes.
+    /// What a model is shown of the results of one answer at most, bytes; less where it has less room.
     pub result_bytes: usize,
 }
 
 impl Default for RunLimits {
     fn default() -> Self {
-        Self { turns: 30, wall: Duration::from_secs(900), answer_tokens: 8_192, result_bytes: 64 * 1024 }
+        Self { turns: 30, calls: 32, wall: Duration::from_secs(900), answer_tokens: 8_192, result_bytes: 512 * 1024 }
     }
 }
 

@@ -178,12 +178,15 @@ fn piece(part: &Part, place: u64, role: &'static str) -> Saw {
         Body::Thinking { .. } => "thinking",
         Body::ToolCall { .. } => "call",
         Body::ToolResult { .. } => "result",
+        Body::Stopped => "stopped",
+        Body::Read(_) => "reading",
     };
     let said = match &part.body {
         Body::ToolCall { name, arguments, .. } => format!("{name} {arguments}"),
         Body::ToolResult { name, text, .. } => format!("{name}: {text}"),
         Body::Attachment { id, media_type, name } => format!("{id} {} ({media_type})", name.as_deref().unwrap_or("-")),
-        Body::Text { .. } | Body::Thinking { .. } => part.readable().to_owned(),
+        Body::Read(findings) => format!("{}: {}", findings.of, findings.facts.join(" · ")),
+        Body::Text { .. } | Body::Thinking { .. } | Body::Stopped => part.readable().to_owned(),
     };
     let line: String = said.split_whitespace().collect::<Vec<_>>().join(" ");
     let mut beginning: String = line.chars().take(SNIPPET).collect();

@@ -1,5 +1,7 @@
-//! Text for a person with everything active taken out of its Markdown and
-//! HTML, as it streams.
+//! Text with everything active taken out of its Markdown and HTML, for the
+//! place that renders it, as it streams.
+//!
+//! Data stays as the model said it: the ledger, JSON, a redirected answer do not go through this.
 //!
 //! What a renderer would fetch by itself becomes a word about it, what it would run becomes text, and a link says
 //! where it really goes. What is written out is the only text a renderer sees, so the rules are about that:

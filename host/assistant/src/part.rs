@@ -1,6 +1,7 @@
 //! What a conversation is made of, in the form the ledger keeps:
 //! every part with its label.
 
+use crate::reading::{Findings, Reading};
 use cara_authority::{Label, Source};
 pub use cara_services::ledger::records::Role;
 use serde::{Deserialize, Serialize};
@@ -60,7 +61,14 @@ pub enum Body {
         /// Whether it failed or was not made.
         failed: bool,
     },
+    /// What a reader without tools found in another part. The model that calls tools is not shown it.
+    Read(Findings),
+    /// The person stopped the answer here: what stands before it is all that came.
+    Stopped,
 }
+
+/// How a model is told of an answer that was stopped.
+pub const STOPPED: &str = "[the person stopped this answer here]";
 
 /// A message with its place in the conversation, from 1.
 #[derive(Debug, Clone, PartialEq)]
@@ -79,12 +87,35 @@ impl Part {
         Self { label: Label::of(source), body: Body::Text { text: text.into() } }
     }
 
+    /// Whether the model that calls tools is not shown its words: a quarantined agent is shown no tool's result and no
+    /// file that a stranger may have written.
+    pub fn is_held_back(&self, role: Role, reading: Reading) -> bool {
+        let foreign = match role {
+            Role::Tool => true,
+            Role::User => !self.label.has(Source::Owner),
+            Role::Assistant => false,
+        };
+        let finding = matches!(self.body, Body::Read(_));
+        reading == Reading::Quarantined && foreign && !finding && self.label.is_untrusted()
+    }
+
+    /// What a model that is shown it has seen. The shape of a reading is the host's, and has few forms.
+    pub fn label_shown(&self, role: Role, reading: Reading) -> Label {
+        match self.body {
+            Body::Read(_) => Label::NONE,
+            _ if self.is_held_back(role, reading) => Label::of(Source::Tool),
+            _ => self.label,
+        }
+    }
+
     /// Everything in it that a model reads, as text.
     pub fn readable(&self) -> &str {
         match &self.body {
             Body::Text { text } | Body::Thinking { text, .. } | Body::ToolResult { text, .. } => text,
             Body::ToolCall { arguments, .. } => arguments,
             Body::Attachment { id, .. } => id,
+            Body::Stopped => STOPPED,
+            Body::Read(_) => "",
         }
     }
 }
@@ -98,6 +129,19 @@ impl Message {
     /// What it has seen.
     pub fn label(&self) -> Label {
         label_of(&self.parts)
+    }
+
+    /// What a model that is shown it has seen.
+    pub fn label_shown(&self, reading: Reading) -> Label {
+        self.parts.iter().map(|part| part.label_shown(self.role, reading)).collect()
+    }
+
+    /// The name of one of its parts, for what is found in it.
+    pub fn part_name(&self, index: usize) -> String {
+        match &self.parts[index].body {
+            Body::ToolResult { id, .. } => format!("{}.{id}", self.place),
+            _ => format!("{}.{index}", self.place),
+        }
     }
 
     /// Its words alone.

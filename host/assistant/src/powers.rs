@@ -275,6 +275,8 @@ fn spoken(parts: &[Part]) -> String {
         Body::ToolResult { name, text, .. } => Some(format!("[{name}] {text}")),
         Body::ToolCall { name, arguments, .. } => Some(format!("[calls {name} {arguments}]")),
         Body::Attachment { id, media_type, .. } => Some(format!("[attachment {id}, {media_type}]")),
+        Body::Stopped => Some(part.readable().to_owned()),
+        Body::Read(findings) => Some(findings.facts.join("\n")),
         Body::Thinking { .. } => None,
     });
     said.collect::<Vec<_>>().join("\n")

@@ -2,12 +2,14 @@
 //! and the conversation with strangers' words fenced.
 
 use crate::fence::Fence;
-use crate::part::{Body, Message, Part, Role};
+use crate::part::{Body, Message, Part, Role, STOPPED};
+use crate::reading::{Findings, Reading, Values};
 use cara_authority::{Label, Source};
 use cara_kernel::bindings::provider::{Request, ToolChoice};
 use cara_kernel::bindings::types::{
     Blob, Content, Message as Sent, Part as Piece, Role as SentRole, Thought, ToolCall, ToolDefinition, ToolResult,
 };
+use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
 /// A summary that stands for the first messages.
@@ -19,6 +21,21 @@ pub struct Summary {
     pub text: String,
     /// All that it was made from.
     pub label: Label,
+}
+
+impl Summary {
+    /// As the ledger keeps it: with the label of what was shown to the model that wrote it. The ledger's own label is that
+    /// of all it stands for, what a quarantined agent was not shown included.
+    pub(crate) fn stored(&self) -> Value {
+        json!({ "text": self.text, "label": self.label })
+    }
+
+    /// One that the ledger kept; an older one has no label of its own.
+    pub(crate) fn read(upto: u64, body: &Value, label: Label) -> Self {
+        let own = body.get("label").and_then(|label| serde_json::from_value(label.clone()).ok());
+        let text = body.get("text").unwrap_or(body).as_str().unwrap_or_default();
+        Self { upto, text: text.to_owned(), label: own.unwrap_or(label) }
+    }
 }
 
 /// Everything a request is made of.
@@ -33,6 +50,10 @@ pub struct Prompt<'a> {
     pub attachments: &'a BTreeMap<String, Blob>,
     /// The tools it may call.
     pub tools: &'a [ToolDefinition],
+    /// How it reads what strangers wrote.
+    pub reading: Reading,
+    /// What was found in what it is not shown.
+    pub values: &'a Values,
 }
 
 /// How the model is told of a summary; what the summary says is no instruction.
@@ -49,7 +70,7 @@ impl Prompt<'_> {
     /// What a model that reads this has seen.
     pub fn label(&self) -> Label {
         let summary = self.summary.map_or(Label::NONE, |summary| summary.label);
-        self.open().iter().map(Message::label).fold(summary, Label::join)
+        self.open().iter().map(|message| message.label_shown(self.reading)).fold(summary, Label::join)
     }
 
     /// The request.
@@ -74,13 +95,28 @@ impl Prompt<'_> {
             Role::Tool => SentRole::Tool,
         };
         let own = message.role == Role::Assistant;
-        Sent { role, parts: message.parts.iter().flat_map(|part| self.pieces(part, own, fence)).collect() }
+        let pieces = |(index, part)| match self.shape(message, index) {
+            Some(shape) => held_back(part, shape),
+            None => self.pieces(part, own, fence),
+        };
+        Sent { role, parts: message.parts.iter().enumerate().flat_map(pieces).collect() }
+    }
+
+    /// What is told in place of a part that is held back.
+    pub fn shape(&self, message: &Message, index: usize) -> Option<String> {
+        if !message.parts[index].is_held_back(message.role, self.reading) {
+            return None;
+        }
+        let found = self.values.in_part(&message.part_name(index));
+        Some(found.map_or_else(|| "[This was written by strangers and is held back.]".to_owned(), Findings::shape))
     }
 
     fn pieces(&self, part: &Part, own: bool, fence: &Fence) -> Vec<Piece> {
         let piece = match part.body.clone() {
             Body::Text { text } if own => Piece::Text(text),
             Body::Text { text } => Piece::Text(quoted(fence, part.label, &text)),
+            Body::Read(_) => return Vec::new(),
+            Body::Stopped => Piece::Text(STOPPED.to_owned()),
             Body::Thinking { text, signature } => Piece::Thinking(Thought { text, signature }),
             Body::ToolCall { id, name, arguments } => Piece::ToolCall(ToolCall { id, name, arguments }),
             Body::ToolResult { id, text, failed, .. } => {
@@ -99,6 +135,18 @@ impl Prompt<'_> {
             }
         };
         vec![piece]
+    }
+}
+
+/// A part of which only the shape is told.
+fn held_back(part: &Part, shape: String) -> Vec<Piece> {
+    match &part.body {
+        Body::ToolResult { id, failed, .. } => {
+            let (call_id, content) = (id.clone(), vec![Content::Text(shape)]);
+            vec![Piece::ToolResult(ToolResult { call_id, content, failed: *failed })]
+        }
+        Body::Attachment { id, media_type, .. } => vec![Piece::Text(format!("[attachment {id}, {media_type}]"))],
+        _ => vec![Piece::Text(shape)],
     }
 }
 

@@ -63,13 +63,13 @@ impl Purse {
         let mut usage: Option<Usage> = None;
         let mut bytes = 0_usize;
         let price = thinker.price();
-        // A vendor that says nothing is taken at what the host counts.
+        // A vendor that says nothing, or nought where there was something, is taken at what the host counts.
         let spent = |usage: Option<Usage>, bytes: usize| {
-            let counted = Usage { input: prompt.into(), output: estimate.text(bytes).into(), ..Usage::default() };
-            let usage = usage.unwrap_or(counted);
+            let usage = usage.unwrap_or_default();
+            let counted = if bytes > 0 { estimate.text(bytes).into() } else { 0 };
             let tokens = Tokens {
-                input: usage.input,
-                output: usage.output,
+                input: if usage.input > 0 { usage.input } else { prompt.into() },
+                output: if usage.output > 0 { usage.output } else { counted },
                 cache_read: usage.cache_read,
                 cache_write: usage.cache_write,
             };

@@ -10,6 +10,7 @@ mod act;
 mod classify;
 mod compact;
 mod decide;
+mod read;
 mod think;
 
 pub use classify::Classifier;
@@ -20,10 +21,12 @@ use crate::fence::Fence;
 use crate::part::{Body, Part, Role};
 use crate::prompt::Prompt;
 use crate::purse::Purse;
+use crate::reading::Values;
 use crate::session::{Session, lost, stored};
 use crate::standing::Sources;
 use crate::thinker::Thinker;
 use crate::toolbox::Toolbox;
+use think::Growing;
 use cara_authority::{Label, RunId};
 use cara_kernel::bindings::types::ToolDefinition;
 use cara_services::ledger::records::{CallState, FinishedCall, RunState};
@@ -55,6 +58,16 @@ pub(crate) struct Run<'a> {
     dictated: HashSet<(String, String)>,
     /// Whether a person allowed queries after private and strangers' content.
     queried: bool,
+    /// What came so far of the answer that is under way.
+    growing: Option<Growing>,
+    /// What readers found in this session.
+    values: Values,
+    /// Readings of files, to be kept with the next answer.
+    readings: Vec<Part>,
+    /// Calls that were denied: such a call is not asked about again.
+    denied: HashSet<[u8; 32]>,
+    /// Bytes that one result of this round may have.
+    share: usize,
     /// Time in which a person was waited for.
     waited: Duration,
     began: Instant,
@@ -82,6 +95,11 @@ impl<'a> Run<'a> {
             sources: Sources::default(),
             dictated: HashSet::new(),
             queried: false,
+            growing: None,
+            values: Values::of(&session.messages),
+            readings: Vec::new(),
+            denied: HashSet::new(),
+            share: assistant.limits.result_bytes,
             waited: Duration::ZERO,
             began: Instant::now(),
             shown: Label::NONE,
@@ -124,6 +142,7 @@ impl<'a> Run<'a> {
         let limits = self.assistant.limits;
         for _ in 0..limits.turns {
             self.look_for_tools().await?;
+            self.read_files().await?;
             self.tell_seen();
             let answer = self.think().await?;
             let calls = answer.calls();
@@ -171,9 +190,13 @@ impl<'a> Run<'a> {
         let state = if failure.kind == "cancelled" { RunState::Cancelled } else { RunState::Failed };
         let closed = async {
             self.interrupt_round().await?;
-            let reason = Some(failure.message.as_str());
-            self.assistant.records.end_run(&self.id, &[], state, reason, &self.purse.left()).await.map_err(lost)?;
-            if self.session.messages.last().is_some_and(|last| last.role == Role::User) {
+            let stopped = if state == RunState::Cancelled { self.stopped() } else { Vec::new() };
+            let message = (!stopped.is_empty()).then(|| stored(Role::Assistant, &stopped));
+            let (reason, spent) = (Some(failure.message.as_str()), self.purse.left());
+            let ended = self.assistant.records.end_run(&self.id, message.as_slice(), state, reason, &spent).await;
+            if ended.map_err(lost)? && !stopped.is_empty() {
+                self.session.push(Role::Assistant, stopped);
+            } else if self.session.messages.last().is_some_and(|last| last.role == Role::User) {
                 self.session.messages.pop();
             }
             Ok::<(), Failure>(())
@@ -182,6 +205,18 @@ impl<'a> Run<'a> {
             tracing::warn!(run = %self.id, error = %worse, "the end of a run could not be written down");
         }
         Err(failure)
+    }
+
+    /// The words that came of an answer before the person stopped it, and the mark that they did. A call in it was never
+    /// made, and is left out.
+    fn stopped(&mut self) -> Vec<Part> {
+        let listen = self.company.listen.clone();
+        let (mut parts, _) = self.growing.take().map(|growing| growing.finish(&*listen)).unwrap_or_default();
+        parts.retain(|part| matches!(part.body, Body::Text { .. }));
+        let label = self.prompt().label().join(Label::of(cara_authority::Source::Model));
+        parts.push(Part { label, body: Body::Stopped });
+        parts.append(&mut self.readings);
+        parts
     }
 
     /// Calls that were asked for and have no result get one, so that every call of a conversation has its pair.
@@ -237,6 +272,8 @@ impl<'a> Run<'a> {
             messages: &self.session.messages,
             attachments: &self.session.blobs,
             tools: &self.tools,
+            reading: self.session.circumstances.reading,
+            values: &self.values,
         }
     }
 

@@ -4,6 +4,7 @@
 use crate::event::Failure;
 use crate::part::{Message, Part};
 use crate::prompt::{Estimate, Summary};
+use crate::reading::Reading;
 use cara_authority::{Label, PersonId, RunId, SessionId};
 use cara_kernel::bindings::types::Blob;
 use cara_services::ledger::LedgerError;
@@ -32,6 +33,8 @@ pub struct Circumstances {
     pub agent: String,
     /// The operator's instructions to it.
     pub system: Option<String>,
+    /// How it reads what strangers wrote.
+    pub reading: Reading,
 }
 
 /// A conversation in memory.
@@ -128,11 +131,7 @@ impl Session {
             }
         }
         let summary = records.summary(&self.id).await.map_err(lost)?;
-        self.summary = summary.map(|summary| Summary {
-            upto: summary.upto_place,
-            text: summary.body.as_str().unwrap_or_default().to_owned(),
-            label: summary.label,
-        });
+        self.summary = summary.map(|summary| Summary::read(summary.upto_place, &summary.body, summary.label));
         Ok(())
     }
 
@@ -173,8 +172,14 @@ impl Session {
     /// What a model that is shown it now has seen.
     pub fn seen(&self) -> Label {
         let upto = self.summary.as_ref().map_or(0, |summary| summary.upto);
-        let open = self.messages.iter().filter(|message| message.place > upto).map(Message::label);
+        let open = self.messages.iter().filter(|message| message.place > upto);
+        let open = open.map(|message| message.label_shown(self.circumstances.reading));
         open.fold(self.summary.as_ref().map_or(Label::NONE, |summary| summary.label), Label::join)
+    }
+
+    /// The place that the next message will have.
+    pub(crate) fn next_place(&self) -> u64 {
+        self.last + 1
     }
 
     /// Takes what came into the ledger as the next message.
@@ -230,9 +235,9 @@ fn read(message: ledger::Message) -> Result<Message, Failure> {
     let mut parts: Vec<Part> = serde_json::from_value(message.body)
         .map_err(|error| Failure::own("ledger", format!("message {} cannot be read: {error}", message.place)))?;
     // The ledger's own label is the sum; a part never has less than what was joined to the whole later.
-    if let Some(first) = parts.first_mut()
-        && !crate::part::label_of(std::slice::from_ref(first)).includes(message.label)
+    if !crate::part::label_of(&parts).includes(message.label)
         && message.role == Role::Assistant
+        && let Some(first) = parts.first_mut()
     {
         first.label = first.label.join(message.label);
     }

@@ -53,6 +53,7 @@ pub(crate) async fn assistant(cara: &Cara, named: &[ComponentId], tools: bool) -
     let usual = RunLimits::default();
     let limits = RunLimits {
         turns: config.run.turns.unwrap_or(usual.turns).max(1),
+        calls: config.run.calls.unwrap_or(usual.calls).max(1),
         wall: config.run.wall.map_or(usual.wall, |wall| wall.0),
         answer_tokens: config.run.answer_tokens.unwrap_or(usual.answer_tokens).max(64),
         ..usual

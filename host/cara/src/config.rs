@@ -1,8 +1,8 @@
 //! `config.toml`: unknown keys are errors; secrets are never in it.
 
 use anyhow::{Context, Result};
-use cara_assistant::ModelName;
 use cara_assistant::toolbox::Belief;
+use cara_assistant::{ModelName, Reading};
 use cara_authority::budget::Budgets;
 use cara_authority::limits::{LimitsTable, Time};
 use cara_authority::policy::Results;
@@ -79,6 +79,8 @@ pub(crate) struct AgentConfig {
     pub(crate) model: Option<ModelName>,
     /// The operator's instructions to it.
     pub(crate) system: Option<String>,
+    /// How it reads what strangers wrote.
+    pub(crate) reading: Reading,
 }
 
 /// How far one run may go.
@@ -87,6 +89,8 @@ pub(crate) struct AgentConfig {
 pub(crate) struct RunConfig {
     /// Answers of the model.
     pub(crate) turns: Option<u32>,
+    /// Calls that one answer may make.
+    pub(crate) calls: Option<u32>,
     /// Time, without that in which a person is waited for: `"15m"`.
     pub(crate) wall: Option<Time>,
     /// The longest answer, tokens.
@@ -120,7 +124,7 @@ pub(crate) struct GuardsConfig {
 
 impl Default for GuardsConfig {
     fn default() -> Self {
-        Self { injection: true, secrets: OutputAction::Mask, personal_data: OutputAction::Note, classifier: None }
+        Self { injection: true, secrets: OutputAction::Note, personal_data: OutputAction::Note, classifier: None }
     }
 }
 
@@ -219,6 +223,7 @@ mod tests {
             password-file = "/run/credentials/cara"
             [run]
             turns = 5
+            calls = 8
             wall = "2m"
             answer-tokens = 1000
             context-tokens = 32000
@@ -238,6 +243,7 @@ mod tests {
             classifier = "local:judge"
             [agent.clerk]
             system = "Be exact."
+            reading = "quarantined"
             [component.local.settings]
             base-url = "http://127.0.0.1:11434"
             [component.local.limits]
@@ -255,8 +261,8 @@ mod tests {
         assert_eq!(config.vault.store, StoreChoice::File);
         assert!(config.vault.password_file.is_some_and(|path| path == Path::new("/run/credentials/cara")));
         assert_eq!(
-            (config.run.turns, config.run.answer_tokens, config.run.context_tokens),
-            (Some(5), Some(1000), Some(32000))
+            (config.run.turns, config.run.calls, config.run.answer_tokens, config.run.context_tokens),
+            (Some(5), Some(8), Some(1000), Some(32000))
         );
         assert!(config.run.wall.is_some() && config.approvals.deadline.is_some() && config.policy.rule.len() == 1);
         assert_eq!(config.budget.day.dollars, Some(cara_authority::budget::Micros(2_500_000)));
@@ -267,6 +273,7 @@ mod tests {
             (config.chat.agent.as_deref(), config.agent["clerk"].system.as_deref()),
             (Some("clerk"), Some("Be exact."))
         );
+        assert_eq!(config.agent["clerk"].reading, Reading::Quarantined);
         let local = &config.component[&ComponentId::parse("local").unwrap()];
         assert!(local.settings.contains_key("base-url") && local.limits.wall.is_some());
         let id = |id| ComponentId::parse(id).unwrap();
@@ -289,6 +296,7 @@ mod tests {
             "[component.a]\nresults = 'private'",
             "[component.a.tool.b]\nresult = 'private'",
             "[results]\nsigner = 'a'",
+            "[agent.a]\nreading = 'never'",
         ] {
             assert!(toml::from_str::<Config>(bad).is_err(), "{bad}");
         }

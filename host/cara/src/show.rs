@@ -55,7 +55,8 @@ pub(crate) fn line(text: &str) {
     let _ = writeln!(std::io::stdout(), "{text}");
 }
 
-/// Writes an answer while it comes.
+/// Writes an answer while it comes. On a terminal nothing in it acts; elsewhere it is data, byte for byte as the model
+/// said it, and what happens beside it is told on stderr.
 pub(crate) struct Streaming {
     terminal: bool,
     thinking: bool,
@@ -101,7 +102,7 @@ impl Streaming {
                 if std::mem::take(&mut self.thinking) {
                     self.put("\n");
                 }
-                self.put(&harmless(text));
+                if self.terminal { self.put(&harmless(text)) } else { self.put(text) }
             }
             TurnEvent::Thinking { text } if self.terminal => {
                 self.thinking = true;
@@ -149,7 +150,17 @@ impl Streaming {
     /// A line beside the answer.
     fn aside(&mut self, text: &str) {
         self.end_line();
-        self.put(&dim(&harmless(&format!("{text}\n")), self.terminal));
+        let text = dim(&harmless(text), self.terminal);
+        self.beside(&format!("{text}\n"));
+    }
+
+    /// What is no part of the answer.
+    fn beside(&mut self, text: &str) {
+        if self.terminal {
+            self.put(text);
+        } else {
+            eprint!("{text}");
+        }
     }
 
     /// Whether requests are shown as they are made.
@@ -169,24 +180,23 @@ impl Streaming {
         rows.extend(asked.always.iter().map(|always| format!("│ always   would store: {always}")));
         rows.push(format!("└ here, or from another terminal: cara approvals allow {}", asked.id));
         for row in rows {
-            self.put(&exact(&row));
-            self.put("\n");
+            self.beside(&format!("{}\n", exact(&row)));
         }
     }
 
     /// The question under it.
     pub(crate) fn question(&mut self, always: bool) {
-        self.put(if always {
+        self.beside(if always {
             "allow? [y]es once, [a]lways, [n]o (and why): "
         } else {
             "allow? [y]es once, [n]o (and why): "
         });
-        self.fresh_line = true;
+        self.fresh_line |= self.terminal;
     }
 
     /// Ends the line the answer stopped in.
     pub(crate) fn end_line(&mut self) {
-        if !self.fresh_line {
+        if !self.fresh_line && self.terminal {
             self.put("\n");
         }
     }

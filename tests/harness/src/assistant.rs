@@ -17,7 +17,7 @@ pub use thinkers::{Reply, Scripted, shown_to_model};
 use crate::World;
 use cara_assistant::lookout::Lookout;
 use cara_assistant::toolbox::{Belief, Fixed};
-use cara_assistant::{Assistant, Circumstances, Desk, RunLimits, Session, Toolbox};
+use cara_assistant::{Assistant, Circumstances, Desk, Reading, RunLimits, Session, Toolbox};
 use cara_authority::budget::Budgets;
 use cara_authority::{Grants, Manifest, PersonId, Policy, SessionId};
 use cara_kernel::Component;
@@ -51,6 +51,8 @@ pub struct Setup {
     pub lookout: Lookout,
     /// Components that are treated as strangers': their results are not believed.
     pub strangers: Vec<&'static str>,
+    /// How the agent reads what strangers wrote.
+    pub reading: Reading,
 }
 
 impl Default for Setup {
@@ -63,6 +65,7 @@ impl Default for Setup {
             configuration: json!({ "chat": { "model": "scripted:script" } }),
             lookout: Lookout::default(),
             strangers: Vec::new(),
+            reading: Reading::Direct,
         }
     }
 }
@@ -77,6 +80,7 @@ pub struct Stage {
     pub internet: Internet,
     /// Where its messages go.
     pub outbox: Outbox,
+    reading: Reading,
 }
 
 type Tools = Vec<(Arc<Component>, Arc<Grants>)>;
@@ -141,7 +145,7 @@ impl Stage {
             process: "p-one".into(),
             time_zone: Some("Europe/Oslo".into()),
         };
-        Self { world, assistant, internet, outbox }
+        Self { world, assistant, internet, outbox, reading: setup.reading }
     }
 
     /// The assistant of the next process on the same home.
@@ -170,7 +174,7 @@ impl Stage {
     /// # Panics
     /// When the ledger fails.
     pub async fn session(&self, person: &str) -> Session {
-        Session::begin(&self.assistant.records, circumstances(person), "test").await.unwrap()
+        Session::begin(&self.assistant.records, self.circumstances(person), "test").await.unwrap()
     }
 
     /// Opens one as after a restart.
@@ -178,7 +182,11 @@ impl Stage {
     /// # Panics
     /// When it is not this person's.
     pub async fn reopened(&self, id: &SessionId, person: &str) -> Session {
-        Session::open(&self.assistant.records, id, circumstances(person)).await.unwrap().unwrap()
+        Session::open(&self.assistant.records, id, self.circumstances(person)).await.unwrap().unwrap()
+    }
+
+    fn circumstances(&self, person: &str) -> Circumstances {
+        Circumstances { reading: self.reading, ..circumstances(person) }
     }
 }
 
@@ -193,5 +201,6 @@ pub fn circumstances(person: &str) -> Circumstances {
         channel: "terminal".into(),
         agent: "main".into(),
         system: Some(SYSTEM.into()),
+        reading: Reading::Direct,
     }
 }

@@ -11,12 +11,12 @@ use crate::powers::TurnPowers;
 use crate::session::{lost, stored};
 use crate::toolbox::Offered;
 use cara_authority::approval::canonical;
-use cara_authority::{ApprovalId, Approved, Label, Source, Then, Ticket, ToolCall};
+use cara_authority::{ApprovalId, Approved, Label, SessionId, Source, Then, Ticket, ToolCall};
 use cara_kernel::bindings::tool::Context;
 use cara_kernel::bindings::types::Content;
 use cara_kernel::without_placeholders;
 use cara_kernel::{CallServices, Powers};
-use cara_services::ledger::records::{By, CallState, FinishedCall, NewAttachment, NewCall, StartRefused};
+use cara_services::ledger::records::{By, Call, CallState, FinishedCall, NewAttachment, NewCall, StartRefused};
 use futures_util::stream::{FuturesOrdered, StreamExt};
 use serde_json::json;
 use std::collections::HashMap;
@@ -29,12 +29,27 @@ const AT_ONCE: usize = 8;
 /// What a person said about a call: the approval to spend, or why not, for the model.
 type Answered = Result<ApprovalId, String>;
 
+/// What a model is told that repeats a denied call.
+const DENIED_ALREADY: &str = "denied already in this run, and not asked about again. Do not try to get around this.";
+
+/// A call as it was decided on, from the ledger.
+fn made_of(call: &Call, session: &SessionId) -> ToolCall {
+    ToolCall {
+        component: call.component.clone(),
+        digest: call.digest,
+        tool: call.tool.clone(),
+        destinations: call.destinations.clone(),
+        arguments: canonical(&call.arguments),
+        session: session.clone(),
+    }
+}
+
 /// What came of a call.
 pub(super) struct Outcome {
-    id: String,
-    name: String,
-    text: String,
-    label: Label,
+    pub(super) id: String,
+    pub(super) name: String,
+    pub(super) text: String,
+    pub(super) label: Label,
     failed: bool,
     /// How the ledger shall keep it; none when it was no call, or is kept already.
     state: Option<CallState>,
@@ -57,8 +72,14 @@ impl Run<'_> {
     pub(super) async fn round(&mut self, answer: Answer, calls: Vec<(String, String, String)>) -> Result<(), Failure> {
         self.purse.settle(&answer.paid).await?;
         let mut plans = Vec::with_capacity(calls.len());
-        for (id, name, arguments) in calls {
-            plans.push(self.plan(id, name, &arguments).await?);
+        let most = self.assistant.limits.calls as usize;
+        for (place, (id, name, arguments)) in calls.into_iter().enumerate() {
+            if place < most {
+                plans.push(self.plan(id, name, &arguments).await?);
+            } else {
+                let text = format!("not made: one answer may make {most} calls; ask for the others in the next one");
+                plans.push(Plan::Misfit { id, name, text, carried: Label::NONE });
+            }
         }
         let records: Vec<NewCall> = plans
             .iter()
@@ -82,6 +103,8 @@ impl Run<'_> {
         let done = known.iter().filter(|call| call.state == CallState::Started || call.state.is_ended());
         let done = done.map(|call| (call.tool.to_string(), canonical(&call.arguments)));
         self.dictated.extend(done);
+        let denied = known.iter().filter(|call| call.state == CallState::Denied);
+        self.denied.extend(denied.map(|call| made_of(call, self.session.id()).binding().0));
         let arguments = self.open_arguments();
         let (mut results, mut again) = (Vec::new(), Vec::new());
         for (id, name) in open {
@@ -122,7 +145,7 @@ impl Run<'_> {
         self.end_round(results).await
     }
 
-    fn open_arguments(&self) -> Vec<(String, String)> {
+    pub(super) fn open_arguments(&self) -> Vec<(String, String)> {
         let last = self.session.messages.last();
         let calls = last.into_iter().flat_map(|last| &last.parts).filter_map(|part| match &part.body {
             Body::ToolCall { id, arguments, .. } => Some((id.clone(), arguments.clone())),
@@ -133,13 +156,14 @@ impl Run<'_> {
 
     /// Makes calls in their order; neighbours that only read at once.
     async fn make(&mut self, plans: Vec<Plan>) -> Result<Vec<Outcome>, Failure> {
+        self.share = self.room_for_results() / (plans.len() + 1);
         let order: Vec<String> = plans.iter().map(|plan| plan.id().to_owned()).collect();
         let mut answers = self.ask_person(&plans).await?;
         let (mut results, mut reads) = (Vec::new(), Vec::new());
         for plan in plans {
             match plan {
-                Plan::Misfit { id, name, text } => {
-                    let label = Label::of(Source::Tool);
+                Plan::Misfit { id, name, text, carried } => {
+                    let label = Label::of(Source::Tool).join(carried);
                     results.push(Outcome { id, name, text, label, failed: true, state: None });
                 }
                 Plan::Call(planned) if planned.is_free() && !planned.offered.is_lasting() => reads.push(*planned),
@@ -205,11 +229,11 @@ impl Run<'_> {
     async fn one(&mut self, planned: Planned, answer: Option<Answered>) -> Result<Outcome, Failure> {
         if planned.decision.then() == Then::Deny {
             let why = planned.decision.lines().first().map(|line| format!("{} ({})", line.why, line.name));
-            return Ok(self.denied(planned, format!("denied by the policy: {}", why.unwrap_or_default())));
+            return Ok(self.deny(planned, format!("denied by the policy: {}", why.unwrap_or_default())));
         }
         let binding = planned.call.binding();
         let allowed = match answer {
-            Some(Err(text)) => return Ok(self.denied(planned, text)),
+            Some(Err(text)) => return Ok(self.deny(planned, text)),
             Some(Ok(approval)) => Some(approval),
             None => None,
         };
@@ -222,13 +246,13 @@ impl Run<'_> {
         match self.assistant.records.start(&self.id, &planned.id, by).await {
             Ok(_) => {}
             Err(StartRefused::Ledger(error)) => return Err(lost(error)),
-            Err(refused) => return Ok(self.denied(planned, refused.to_string())),
+            Err(refused) => return Ok(self.deny(planned, refused.to_string())),
         }
         let approved = match &allowed {
             None => self.approved(&planned)?,
             Some(_) => match Approved::by_person(planned.call.clone(), &planned.decision, &Ticket { binding }) {
                 Ok(approved) => approved,
-                Err(refused) => return Ok(self.denied(planned, refused.to_string())),
+                Err(refused) => return Ok(self.deny(planned, refused.to_string())),
             },
         };
         let mut outcome = self.call(&planned, Ok(approved)).await?;
@@ -245,9 +269,13 @@ impl Run<'_> {
     /// Asks about all calls of a round that need it, at once: one screen, and nothing of the round is made before it.
     async fn ask_person(&mut self, plans: &[Plan]) -> Result<HashMap<String, Answered>, Failure> {
         let planned = plans.iter().filter_map(|plan| if let Plan::Call(planned) = plan { Some(planned) } else { None });
-        let asked: Vec<&Planned> = planned.map(|planned| &**planned).filter(|planned| planned.asks()).collect();
+        let asked = planned.map(|planned| &**planned).filter(|planned| planned.asks());
+        let is_denied = |planned: &&Planned| self.denied.contains(&planned.call.binding().0);
+        let (denied, asked): (Vec<&Planned>, Vec<&Planned>) = asked.partition(is_denied);
+        let known = denied.into_iter().map(|planned| (planned.id.clone(), Err(DENIED_ALREADY.to_owned())));
+        let mut answers: HashMap<String, Answered> = known.collect();
         if asked.is_empty() {
-            return Ok(HashMap::new());
+            return Ok(answers);
         }
         let since = Instant::now();
         let earlier = self.assistant.records.approvals_of(&self.id).await.map_err(lost)?;
@@ -264,7 +292,6 @@ impl Run<'_> {
             });
         }
         let settled = self.assistant.desk.ask(questions, &*self.company.approver, &*self.company.listen).await?;
-        let mut answers = HashMap::new();
         for (planned, (id, settled)) in asked.iter().zip(settled) {
             let answer = match settled {
                 Settled::Allowed { .. } => {
@@ -282,7 +309,8 @@ impl Run<'_> {
         Ok(answers)
     }
 
-    fn denied(&self, planned: Planned, text: String) -> Outcome {
+    fn deny(&mut self, planned: Planned, text: String) -> Outcome {
+        self.denied.insert(planned.call.binding().0);
         let (id, name) = (planned.id, planned.call.tool.to_string());
         let label = Label::of(Source::Tool);
         Outcome { id, name, text, label, failed: true, state: Some(CallState::Denied) }
@@ -311,7 +339,7 @@ impl Run<'_> {
         let (mut text, failed) = match returned {
             Err(fault) => (fault.to_string(), true),
             Ok(returned) => match returned.answer {
-                Ok(content) => (self.told(content, powers.label()).await?, false),
+                Ok(content) => (self.told(content, powers.label().join(planned.carried)).await?, false),
                 Err(error) => {
                     let refusals = returned.refusals.iter().map(|refusal| format!("\n{refusal}"));
                     (format!("{}{}", error.message, refusals.collect::<String>()), true)
@@ -319,7 +347,7 @@ impl Run<'_> {
             },
         };
         text = without_placeholders(&text).into_owned();
-        let (label, found) = self.assistant.lookout.label_of(&text, offered.result.join(powers.seen()));
+        let (label, found) = self.assistant.lookout.label_of(&text, offered.result.join(powers.seen()).join(planned.carried));
         self.note("tool-result", found).await?;
         if label.is_untrusted() && !failed {
             self.classify(&text).await?;
@@ -379,13 +407,23 @@ impl Run<'_> {
                 }
             }
         }
-        let most = self.assistant.limits.result_bytes.min(self.thinker.context_tokens() as usize * 3 / 4);
-        if text.len() > most {
-            let (whole, at) = (text.len(), (0..=most).rev().find(|&at| text.is_char_boundary(at)).unwrap_or(0));
-            text.truncate(at);
-            text.push_str(&format!("\n[cut by the host: {at} of {whole} bytes are shown]"));
+        if text.len() > self.share {
+            text = self.cut_result(&text, label).await?;
         }
         Ok(text)
+    }
+
+    /// The beginning of a result for which there is no room; all of it becomes an attachment, which a tool can read on.
+    async fn cut_result(&self, text: &str, label: Label) -> Result<String, Failure> {
+        let text = without_placeholders(text);
+        let (whole, at) = (text.len(), text.floor_char_boundary(self.share));
+        let (media_type, content) = ("text/plain".to_owned(), text.as_bytes().to_vec());
+        let new = NewAttachment { media_type, name: String::new(), content, label };
+        let id = self.assistant.records.attach(self.session.id(), &new).await.map_err(lost)?;
+        Ok(format!(
+            "{}\n[cut by the host: the first {at} of {whole} bytes are shown; all of it is attachment {id}, to be read on from offset {at}]",
+            &text[..at]
+        ))
     }
 
     /// Writes down a round: its results and the message with them are one commit.
@@ -393,13 +431,14 @@ impl Run<'_> {
         let finished: Vec<FinishedCall> = results.iter().filter_map(Outcome::finished).collect();
         let events: Vec<TurnEvent> =
             results.iter().filter(|result| !self.told.remove(&result.id)).map(Outcome::event).collect();
-        let parts: Vec<Part> = results
+        let readings = self.read_results(&results).await?;
+        let parts = results
             .into_iter()
             .map(|result| {
                 let Outcome { id, name, text, label, failed, .. } = result;
                 Part { label, body: Body::ToolResult { id, name, text, failed } }
-            })
-            .collect();
+            });
+        let parts: Vec<Part> = parts.chain(readings).collect();
         let message = stored(Role::Tool, &parts);
         self.assistant.records.end_calls(&self.id, &finished, &message).await.map_err(lost)?;
         self.session.push(Role::Tool, parts);

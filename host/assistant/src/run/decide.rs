@@ -28,12 +28,14 @@ pub(crate) struct Planned {
     pub(crate) seen: Label,
     /// Whether a person was asked about it before a restart: then their answer counts, and nothing in its place.
     pub(super) asked: bool,
+    /// What words came from that were put into its arguments.
+    pub(super) carried: Label,
 }
 
 /// What becomes of one thing the model asked for.
 pub(super) enum Plan {
     /// It is no call of a tool there is; the text says why, for the model.
-    Misfit { id: String, name: String, text: String },
+    Misfit { id: String, name: String, text: String, carried: Label },
     /// It is one.
     Call(Box<Planned>),
 }
@@ -97,24 +99,25 @@ impl Planned {
 impl Run<'_> {
     /// Decides on one call.
     pub(super) async fn plan(&mut self, id: String, name: String, arguments: &str) -> Result<Plan, Failure> {
+        let (arguments, carried) = self.values.fill_arguments(arguments);
         let read = self.toolbox.get(&name).and_then(|offered| {
-            let call = offered.read(arguments, self.session.id())?;
+            let call = offered.read(&arguments, self.session.id())?;
             Ok((offered.clone(), call))
         });
         let (offered, call) = match read {
             Ok(read) => read,
-            Err(misfit) => return Ok(Plan::Misfit { id, name, text: misfit.to_string() }),
+            Err(misfit) => return Ok(Plan::Misfit { id, name, text: misfit.to_string(), carried }),
         };
         self.sources.update(&self.session.messages, &self.assistant.policy);
-        let (decision, seen) = self.decide(&offered, &call).await?;
+        let (decision, seen) = self.decide(&offered, &call, carried).await?;
         let rule = if decision.may_be_answered_by_rule() { self.stored_rule(&offered, &call).await? } else { None };
         let then = if rule.is_some() { Then::Run } else { decision.then() };
         self.tell(TurnEvent::ToolDecision { id: id.clone(), name, then, lines: decision.lines().to_vec() });
-        Ok(Plan::Call(Box::new(Planned { id, offered, call, decision, rule, seen, asked: false })))
+        Ok(Plan::Call(Box::new(Planned { id, offered, call, decision, rule, seen, asked: false, carried })))
     }
 
-    async fn decide(&mut self, offered: &Offered, call: &ToolCall) -> Result<(Decision, Label), Failure> {
-        let (seen, policy) = (self.seen(), &self.assistant.policy);
+    async fn decide(&mut self, offered: &Offered, call: &ToolCall, carried: Label) -> Result<(Decision, Label), Failure> {
+        let (seen, policy) = (self.seen().join(carried), &self.assistant.policy);
         let found: Vec<Found> = call.destinations.iter().map(|to| self.sources.find(to, policy)).collect();
         let standing = found.iter().map(|found| found.standing).max();
         let bits: u64 = found.iter().map(|found| u64::from(found.bits)).sum();

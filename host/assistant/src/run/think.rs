@@ -4,9 +4,9 @@
 use super::Run;
 use crate::event::{Failure, TurnEvent};
 use crate::guards::output::{OutputCheck, Policy};
-use crate::inert::Inert;
 use crate::part::{Body, Part};
 use crate::purse::Paid;
+use crate::reading::{Filling, Values};
 use cara_authority::{Label, Source};
 use cara_kernel::bindings::provider::Request;
 use cara_kernel::bindings::turn::Event;
@@ -69,28 +69,29 @@ impl Run<'_> {
         let seen = prompt.label().join(Label::of(Source::Model));
         let request = prompt.request(self.thinker.model(), &self.fence, most);
         let estimated = self.session.estimate.request(&request);
-        let mut growing = Growing::new(seen, self.assistant.lookout.output);
         let listen = self.company.listen.clone();
         let listen = &*listen;
+        let left = self.time_left();
         let answered = {
+            let growing = self.growing.insert(Growing::new(seen, self.assistant.lookout.output, self.values.clone()));
             let mut take = |event: Event| growing.take(event, listen);
-            let left = self.time_left();
             let asked = self.purse.complete(&**self.thinker, request, &self.session.estimate, &mut take);
             tokio::time::timeout(left, asked).await
         };
         let Ok(answered) = answered else {
             return Err(Failure::own("limit", "the run took too long\nhint: raise `wall` in `[run]`"));
         };
-        let (parts, masked) = growing.finish(listen);
+        let (parts, found) = self.growing.take().map(|growing| growing.finish(listen)).unwrap_or_default();
         let began = !parts.is_empty();
-        self.note("answer", masked).await?;
+        self.note("answer", found).await?;
         match answered {
             Err(failure) => Ok((Err(failure), began)),
             Ok(paid) => {
                 if let Some(usage) = paid.usage {
                     self.session.estimate.learn(estimated, usage.input);
                 }
-                let parts = self.unique(parts);
+                let mut parts = self.unique(parts);
+                parts.append(&mut self.readings);
                 Ok((Ok(Answer { parts, paid }), began))
             }
         }
@@ -126,23 +127,23 @@ impl Run<'_> {
     }
 }
 
-/// An answer as it grows: what is kept, and what is shown of it.
-struct Growing {
+/// An answer as it grows.
+pub(super) struct Growing {
     label: Label,
     parts: Vec<Part>,
     policy: Policy,
-    /// Masks secrets, in what is kept as well.
+    /// Finds secrets and personal data; masks them where the operator wants it, in what is kept as well.
     check: OutputCheck,
     /// Which shapes were found.
     found: Vec<String>,
-    /// Takes active content out of what is shown.
-    inert: Inert,
+    /// Puts what was read aside into what is told.
+    filling: Filling,
 }
 
 impl Growing {
-    fn new(label: Label, policy: Policy) -> Self {
+    fn new(label: Label, policy: Policy, values: Values) -> Self {
         let check = OutputCheck::new(policy);
-        Self { label, parts: Vec::new(), policy, check, found: Vec::new(), inert: Inert::new() }
+        Self { label, parts: Vec::new(), policy, check, found: Vec::new(), filling: Filling::new(values) }
     }
 
     fn take(&mut self, event: Event, listen: &(dyn Fn(TurnEvent) + Send + Sync)) {
@@ -184,9 +185,9 @@ impl Growing {
             Some(Body::Text { text }) => text.push_str(clean),
             _ => self.add(Body::Text { text: clean.to_owned() }),
         }
-        let shown = self.inert.push(clean);
-        if !shown.is_empty() {
-            listen(TurnEvent::Text { text: shown });
+        let text = self.filling.push(clean);
+        if !text.is_empty() {
+            listen(TurnEvent::Text { text });
         }
     }
 
@@ -195,19 +196,19 @@ impl Growing {
         let mut check = std::mem::replace(&mut self.check, OutputCheck::new(self.policy));
         let rest = check.finish();
         self.say(&rest, listen);
+        let text = self.filling.finish();
+        if !text.is_empty() {
+            listen(TurnEvent::Text { text });
+        }
         for leak in check.findings() {
             if !self.found.iter().any(|kind| kind == leak.kind) {
                 self.found.push(leak.kind.to_owned());
             }
         }
-        let shown = std::mem::replace(&mut self.inert, Inert::new()).finish();
-        if !shown.is_empty() {
-            listen(TurnEvent::Text { text: shown });
-        }
     }
 
     /// The parts, and which shapes were found in them.
-    fn finish(mut self, listen: &(dyn Fn(TurnEvent) + Send + Sync)) -> (Vec<Part>, Vec<String>) {
+    pub(super) fn finish(mut self, listen: &(dyn Fn(TurnEvent) + Send + Sync)) -> (Vec<Part>, Vec<String>) {
         self.flush(listen);
         for part in &mut self.parts {
             if let Body::Text { text } = &mut part.body {

@@ -61,7 +61,8 @@ pub(crate) async fn run(cara: &Cara, chat: Chat) -> Result<ExitCode> {
     let system = chat.system.clone().or_else(|| configured.and_then(|agent| agent.system.clone()));
     let system = system.or_else(|| cara.config.chat.system.clone());
     let person = PersonId::parse(PERSON)?;
-    let circumstances = Circumstances { person, channel: CONSOLE.to_owned(), agent, system };
+    let reading = configured.map(|agent| agent.reading).unwrap_or_default();
+    let circumstances = Circumstances { person, channel: CONSOLE.to_owned(), agent, system, reading };
     let assistant = assemble::assistant(cara, &chat.tools, !chat.no_tools).await?;
     let session = open(&assistant, &circumstances, &chat).await?;
     let mut talk = Talk { assistant, thinker: Arc::new(provider), circumstances, session };

@@ -6,6 +6,7 @@ use crate::cli::{ExportFormat, Sessions};
 use crate::{layout, show, when};
 use anyhow::{Result, anyhow, bail};
 use cara_assistant::part::{Body, Part};
+use cara_assistant::text::harmless;
 use cara_authority::{Label, SessionId};
 use cara_services::files;
 use cara_services::ledger::records::{Records, RunState, Session};
@@ -121,7 +122,8 @@ async fn export(cara: &Cara, id: &SessionId, format: ExportFormat, output: Optio
         ExportFormat::Markdown => transcript::markdown(&transcript),
     };
     let Some(path) = output else {
-        show::line(text.trim_end());
+        // A file is data; a terminal acts on nothing.
+        if std::io::stdout().is_terminal() { show::line(&harmless(text.trim_end())) } else { show::line(text.trim_end()) }
         return Ok(());
     };
     let shown = path.display();

@@ -154,7 +154,8 @@ impl Transcript {
 
 impl SummaryRow {
     fn text(&self) -> String {
-        self.body.as_str().map_or_else(|| self.body.to_string(), str::to_owned)
+        let text = self.body.get("text").unwrap_or(&self.body);
+        text.as_str().map_or_else(|| text.to_string(), str::to_owned)
     }
 }
 
@@ -174,6 +175,8 @@ fn print_part(part: &Part) {
     let label = part.label;
     match &part.body {
         Body::Text { text } => layout::paragraph(4, text),
+        Body::Stopped => layout::paragraph(4, part.readable()),
+        Body::Read(findings) => layout::hang(&format!("    reading r{} [{label}]  ", findings.number), &findings.facts.join("\n")),
         Body::Thinking { text, .. } => layout::hang("    thinking  ", text),
         Body::Attachment { id, media_type, name } => {
             layout::paragraph(4, &format!("attachment {id} {} {media_type} [{label}]", name.as_deref().unwrap_or("-")));
@@ -187,7 +190,8 @@ fn print_part(part: &Part) {
     }
 }
 
-/// The conversation as Markdown. What was said is inert: no renderer fetches or runs anything of it.
+/// The conversation as Markdown. What was said stands byte for byte in fences: no renderer fetches or runs anything of
+/// it.
 pub(super) fn markdown(transcript: &Transcript) -> String {
     let mut out = format!("# {}\n\n", one_line(&transcript.title));
     let Transcript { id, person, channel, agent, label, .. } = transcript;
@@ -204,31 +208,35 @@ pub(super) fn markdown(transcript: &Transcript) -> String {
         let _ = writeln!(out, "- {name}: {}", one_line(value));
     }
     if let Some(summary) = &transcript.summary {
-        let _ = write!(out, "\n## Summary of 1 to {}\n\n{}", summary.upto_place, fenced(&summary.text()));
+        let _ = write!(out, "\n## Summary of 1 to {}\n\n{}", summary.upto_place, fenced(&summary.text(), "text"));
     }
     for message in &transcript.messages {
         let MessageRow { place, role, label, .. } = message;
         let _ = write!(out, "\n## {place}. {role} [{label}]\n");
         for part in &message.parts {
             let text = match &part.body {
-                Body::Text { text } => format!("{}\n", inert(text)),
-                Body::Thinking { text, .. } => format!("Thinking:\n\n{}", fenced(text)),
+                Body::Text { text } => said(text),
+                Body::Stopped => format!("{}\n", part.readable()),
+                Body::Read(found) => {
+                    format!("Reading r{} [{}]:\n\n{}", found.number, part.label, fenced(&found.facts.join("\n"), "text"))
+                }
+                Body::Thinking { text, .. } => format!("Thinking:\n\n{}", fenced(text, "text")),
                 Body::Attachment { id, media_type, name } => {
                     format!(
                         "Attachment {id}: {}\n",
                         one_line(&format!("{} ({media_type})", name.as_deref().unwrap_or("-")))
                     )
                 }
-                Body::ToolCall { name, arguments, .. } => format!("Calls {}:\n\n{}", one_line(name), fenced(arguments)),
+                Body::ToolCall { name, arguments, .. } => format!("Calls {}:\n\n{}", one_line(name), fenced(arguments, "text")),
                 Body::ToolResult { name, text, failed, .. } => {
                     let what = if *failed { "Failed" } else { "Result" };
-                    format!("{what} of {} [{}]:\n\n{}", one_line(name), part.label, fenced(text))
+                    format!("{what} of {} [{}]:\n\n{}", one_line(name), part.label, fenced(text, "text"))
                 }
             };
             let _ = write!(out, "\n{text}");
         }
     }
-    harmless(&out).into_owned()
+    out
 }
 
 /// A text on one line of Markdown, with nothing active in it.
@@ -236,11 +244,16 @@ fn one_line(text: &str) -> String {
     inert(&text.split_whitespace().collect::<Vec<_>>().join(" "))
 }
 
+/// Words as they are, marked as Markdown.
+fn said(text: &str) -> String {
+    fenced(text, "markdown")
+}
+
 /// A text as it is, in a fence that it cannot end.
-fn fenced(text: &str) -> String {
+fn fenced(text: &str, language: &str) -> String {
     let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or(0);
     let fence = "`".repeat(longest.max(2) + 1);
-    format!("{fence}text\n{}\n{fence}\n", text.trim_end_matches('\n'))
+    format!("{fence}{language}\n{text}\n{fence}\n")
 }
 
 #[cfg(test)]
@@ -249,7 +262,7 @@ mod tests {
 
     #[test]
     fn a_fence_is_longer_than_any_in_the_text() {
-        assert_eq!(fenced("a"), "```text\na\n```\n");
-        assert!(fenced("x\n`````\n![](https://evil.example)").starts_with("``````text\n"));
+        assert_eq!(fenced("a", "text"), "```text\na\n```\n");
+        assert!(fenced("x\n`````\n![](https://evil.example)", "text").starts_with("``````text\n"));
     }
 }

@@ -1,6 +1,6 @@
 //! `cara sessions`.
 
-use crate::home::{CLOCK, HELLO, Home, REMEMBER};
+use crate::home::{CLOCK, HELLO, Home, REMEMBER, said, text};
 use std::fs;
 
 #[test]
@@ -46,7 +46,7 @@ fn titles_and_texts_act_on_no_terminal() {
         &["sessions", "list"][..],
         &["sessions", "show", &id],
         &["sessions", "show", &id, "--json"],
-        &["sessions", "export", &id, "--format", "markdown"],
+        &["sessions", "export", &id],
     ] {
         let printed = home.ok(command);
         assert!(!printed.contains(['\u{202e}', '\u{9b}']), "{printed}");
@@ -64,7 +64,8 @@ fn an_export_is_private_inert_and_replaces_nothing() {
     home.ok(&["sessions", "export", &id, "--format", "markdown", "--output", path]);
     let written = fs::read_to_string(&file).unwrap();
     assert!(written.contains("## 4. assistant") && written.contains("It is late."), "{written}");
-    assert!(!written.contains("![pixel](") && written.contains("evil.example"), "{written}");
+    let said = "```markdown\nIt is late.\n![pixel](https://evil.example/x.png)\n```\n";
+    assert!(written.contains(said), "{written}");
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
@@ -123,4 +124,34 @@ fn a_run_whose_process_died_is_interrupted_and_one_that_lives_is_not_deleted() {
     let waiting = home.json(&["approvals", "list", "--json"]);
     assert_eq!((&waiting[0]["id"], waiting[0]["run-is-alive"].as_bool()), (&asked["id"], Some(false)));
     home.ok(&["sessions", "delete", &home.session(), "--yes"]);
+}
+
+/// What every way out of an answer once changed: HTML, generics, an image in a fence.
+const MARKUP: &str = "<!doctype html>\n<p>Vec<String></p>\n```md\n![a](b) Vec<String>\n```\n[x]: https://x.example";
+
+#[test]
+fn an_answer_is_data_wherever_no_terminal_renders_it() {
+    let home = Home::new();
+    let script = format!("[[turn]]\nstep = [{{ text = {} }}]\n", serde_json::to_string(MARKUP).unwrap());
+    assert_eq!(said(&home.chat(&script, "a page, please", &[])), MARKUP);
+    let file = home.path("script.toml");
+    let chat = ["chat", "--model", "rehearsal:script", "--script", file.to_str().unwrap(), "--message", "again"];
+    assert_eq!(home.ok(&chat), MARKUP);
+    let id = home.session();
+    for shown in [home.json(&["sessions", "show", &id, "--json"]), home.json(&["sessions", "export", &id])] {
+        assert_eq!(shown["messages"][1]["parts"][0]["text"], MARKUP);
+    }
+    let markdown = home.ok(&["sessions", "export", &id, "--format", "markdown"]);
+    assert!(markdown.contains(&format!("````markdown\n{MARKUP}\n````\n")), "{markdown}");
+}
+
+#[test]
+fn what_a_run_does_beside_the_answer_is_not_in_a_redirected_answer() {
+    let home = Home::new();
+    let file = home.path("script.toml");
+    fs::write(&file, CLOCK).unwrap();
+    let chat = ["chat", "--model", "rehearsal:script", "--script", file.to_str().unwrap(), "--message", "time?"];
+    let output = home.run(&chat);
+    assert_eq!(text(&output.stdout), "It is late.\n![pixel](https://evil.example/x.png)");
+    assert!(text(&output.stderr).contains("time_now"), "{}", text(&output.stderr));
 }
