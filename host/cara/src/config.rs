@@ -259,7 +259,7 @@ mod tests {
         assert_eq!(config.chat.model.as_ref().unwrap().to_string(), "local:llama3.2");
         assert_eq!(config.chat.system.as_deref(), Some("Be brief."));
         assert_eq!(config.vault.store, StoreChoice::File);
-        assert!(config.vault.password_file.is_some_and(|path| path == Path::new("/run/credentials/cara")));
+        assert_eq!(config.vault.password_file.as_deref(), Some(Path::new("/run/credentials/cara")));
         assert_eq!(
             (config.run.turns, config.run.calls, config.run.answer_tokens, config.run.context_tokens),
             (Some(5), Some(8), Some(1000), Some(32000))
