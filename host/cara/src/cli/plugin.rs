@@ -256,7 +256,7 @@ pub(crate) enum Trust {
 pub(crate) struct Grant {
     /// The component.
     pub(crate) component: ComponentId,
-    /// What: `http https://api.example.com`, `secret api-key`, `state`, or a power such as `memory`.
+    /// What: `http https://api.example.com`, `secret api-key`, `environment REGION`, `state`, or a power such as `memory`.
     #[arg(required = true, num_args = 1..)]
     pub(crate) capability: Vec<String>,
     /// For how long: `30m`, at most `24h` as `1440m`; for good when left out.
