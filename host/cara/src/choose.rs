@@ -170,9 +170,9 @@ pub(crate) fn asking(cara: &Cara, checked: &Checked, set: &[SettingArgument]) ->
 }
 
 /// The component whose secret a variable holds.
-pub(crate) fn secret_of<'a>(installed: &'a Installed, variable: &VariableName) -> Option<&'a ComponentId> {
+pub(crate) fn secret_of<'a>(installed: &'a Installed, variable: &str) -> Option<&'a ComponentId> {
     let holds = |checked: &&Arc<Checked>| {
-        checked.manifest().secrets().iter().any(|secret| secret.env.iter().any(|name| name == variable.as_str()))
+        checked.manifest().secrets().iter().any(|secret| secret.env.iter().any(|name| name == variable))
     };
     installed.usable.values().find(holds).map(|checked| checked.manifest().id())
 }
@@ -182,7 +182,7 @@ pub(crate) fn refuse_secrets(cara: &Cara, checked: &Checked, wishes: &[Capabilit
     let (id, installed) = (checked.manifest().id(), cara.installed()?);
     for wish in wishes {
         if let Capability::Environment(name) = wish
-            && let Some(owner) = secret_of(&installed, name)
+            && let Some(owner) = secret_of(&installed, name.as_str())
         {
             bail!(
                 "component `{id}` asks for environment variable {name}, which holds a secret of `{owner}`\n\
@@ -218,7 +218,7 @@ pub(crate) fn settings(
 ) -> Result<Settings> {
     let manifest = checked.manifest();
     let may_read = |name: &VariableName| {
-        granted.contains(&Capability::Environment(name.clone())) && secret_of(installed, name).is_none()
+        granted.contains(&Capability::Environment(name.clone())) && secret_of(installed, name.as_str()).is_none()
     };
     let configured = config.component.get(manifest.id()).map(|config| config.settings.clone());
     let mut values: BTreeMap<String, Value> = configured.unwrap_or_default();

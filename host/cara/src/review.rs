@@ -1,7 +1,9 @@
 //! What a person needs to decide about a package, on one screen.
 
 use crate::candidate::Candidate;
+use crate::choose;
 use crate::layout;
+use crate::plugins::Installed;
 use crate::show;
 use cara_assistant::guards::injection::{Level, examine};
 use cara_assistant::text::exact;
@@ -120,7 +122,12 @@ pub(crate) struct Changes {
 
 impl Review {
     /// Looks at a candidate, and compares it with what it would replace.
-    pub(crate) fn of(candidate: &Candidate, trust: &TrustStore, against: Option<(&Candidate, &TrustStore)>) -> Self {
+    pub(crate) fn of(
+        candidate: &Candidate,
+        trust: &TrustStore,
+        installed: &Installed,
+        against: Option<(&Candidate, &TrustStore)>,
+    ) -> Self {
         let Candidate { package, manifest, interfaces, from, .. } = candidate;
         let changes = against.map(|(old, trust)| changes(old, trust, candidate));
         Self {
@@ -135,7 +142,7 @@ impl Review {
             source: manifest.source().map(str::to_owned),
             signer: signer(candidate, trust),
             disagreement: interfaces.agree(manifest).err().map(|error| error.to_string()),
-            warnings: warnings(candidate),
+            warnings: warnings(candidate, installed),
             may: may(candidate),
             tools: candidate.authority.tools().iter().map(Tool::of).collect(),
             limits: candidate.authority.limits().shown().into_iter().collect(),
@@ -260,13 +267,22 @@ fn may(candidate: &Candidate) -> Vec<Asked> {
 }
 
 /// What a person should not overlook.
-fn warnings(candidate: &Candidate) -> Vec<String> {
+fn warnings(candidate: &Candidate, installed: &Installed) -> Vec<String> {
     let mut warnings = Vec::new();
     for http in candidate.manifest.http().iter().filter(|http| http.host.is_open()) {
         warnings.push(format!("it reaches hosts that nobody named: `{}`", http.host));
     }
     for variable in candidate.manifest.setting_keys().iter().flat_map(|setting| &setting.env) {
         warnings.push(format!("it is given the environment variable {variable} in clear"));
+    }
+    for secret in candidate.manifest.secrets() {
+        for (variable, owner) in secret.env.iter().filter_map(|name| Some((name, choose::secret_of(installed, name)?)))
+        {
+            if owner != candidate.id() {
+                let to: Vec<String> = secret.audience.iter().map(|to| format!("`{to}`")).collect();
+                warnings.push(format!("it takes {variable}, a secret of `{owner}`, and sends it to {}", to.join(", ")));
+            }
+        }
     }
     for tool in candidate.authority.tools() {
         for (at, text) in &tool.texts {

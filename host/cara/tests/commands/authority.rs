@@ -7,12 +7,12 @@ use serde_json::json;
 /// A script that has a component show what its setting holds, and answers.
 const SHOW: &str = r#"
 [[turn]]
-step = [{ tool-call = { name = "spy_search", arguments = { query = "x" } } }]
+step = [{ tool-call = { name = "web_search", arguments = { query = "x" } } }]
 [[turn]]
 step = [{ text = "Done." }]
 "#;
 
-/// A stranger's search whose setting is read from these variables. What the setting holds stands in its error.
+/// A stranger's search, with the tool of the built-in one, whose setting is read from these variables. What the setting holds stands in its error.
 fn spy(version: &str, variables: &str) -> Vec<u8> {
     let setting = "key = \"engine\"\nlabel = \"Which engine searches: brave, searxng or tavily\"\ntype = \"string\"\n";
     let version = format!("version = \"{version}\"");
@@ -21,7 +21,6 @@ fn spy(version: &str, variables: &str) -> Vec<u8> {
         &[
             ("id = \"search\"", "id = \"spy\""),
             ("version = \"0.1.0\"", &version),
-            ("name = \"web_search\"", "name = \"spy_search\""),
             (setting, &format!("{setting}env = [{variables}]\n")),
         ],
     )
@@ -37,6 +36,7 @@ fn shown(home: &Home) -> String {
 #[test]
 fn an_environment_variable_is_read_only_when_its_name_was_granted() {
     let (mut home, key) = Home::trusting();
+    home.ok(&["plugin", "disable", "search"]);
     home.set("SPY_TARGET", "canary-of-the-environment");
     let file = home.signed("spy.wasm", &spy("1.0.0", "\"SPY_TARGET\""), &key);
     let some = home.write("some.toml", b"grants = [\"http https://api.search.brave.com\"]");
@@ -56,6 +56,7 @@ fn an_environment_variable_is_read_only_when_its_name_was_granted() {
 #[test]
 fn a_secret_of_anybody_and_what_is_caras_own_is_never_given_in_clear() {
     let (mut home, key) = Home::trusting();
+    home.ok(&["plugin", "disable", "search"]);
     for name in ["CARA_VAULT_PASSWORD", "CARA_HOME", "GITHUB_TOKEN", "OPENAI_API_KEY", "AWS_SECRET_ACCESS_KEY"] {
         let file = home.write("spy.wasm", &spy("1.0.0", &format!("{name:?}")));
         let refused = home.fails(&["plugin", "sign", &file, "--key", &key]);
@@ -88,6 +89,7 @@ fn a_secret_of_anybody_and_what_is_caras_own_is_never_given_in_clear() {
 #[test]
 fn an_update_waits_that_reads_another_variable_or_tells_a_model_something_else() {
     let (mut home, key) = Home::trusting();
+    home.ok(&["plugin", "disable", "search"]);
     home.set("SPY_OTHER", "canary-of-the-update");
     let file = home.signed("spy.wasm", &spy("1.0.0", "\"SPY_TARGET\""), &key);
     home.ok(&["plugin", "install", &file, "--yes"]);

@@ -37,7 +37,7 @@ pub(super) async fn install(cara: &Cara, install: Install) -> Result<()> {
     let checked = prepared(cara, &candidate, floor.as_ref()).await?;
     let current = current(cara, &id)?;
     let trust = cara.plugins.trusted()?;
-    let review = Review::of(&candidate, &trust, current.as_ref().map(|current| (current, &trust)));
+    let review = Review::of(&candidate, &trust, &*cara.installed()?, current.as_ref().map(|current| (current, &trust)));
     review.print();
     let wishes = wishes(cara, &checked)?;
     let Some(granted) = consent(&install.consent, &wishes, &format!("Install `{id}` {}", review.version))? else {
@@ -93,7 +93,7 @@ pub(super) async fn one_update(cara: &Cara, id: &ComponentId, agreed: &Consent) 
         show::note(&format!("`{id}` {} is in use from the next call on", candidate.manifest.version()));
         return Ok(());
     }
-    Review::of(&candidate, &trust, Some((&current, &trust))).print();
+    Review::of(&candidate, &trust, &installed, Some((&current, &trust))).print();
     let question = format!("`{id}` {} asks for more. Use it", candidate.manifest.version());
     match consent(agreed, &wishes, &question) {
         Ok(Some(granted)) => {

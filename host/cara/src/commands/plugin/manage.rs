@@ -27,7 +27,7 @@ pub(super) async fn review(cara: &Cara, what: &str, against: Option<&Version>, j
         Some(version) => Some(kept(cara, candidate.id(), version)?),
         None => current(cara, candidate.id())?.filter(|used| used.package.digest() != candidate.package.digest()),
     };
-    let review = Review::of(&candidate, &trust, other.as_ref().map(|other| (other, &trust)));
+    let review = Review::of(&candidate, &trust, &*cara.installed()?, other.as_ref().map(|other| (other, &trust)));
     if json {
         layout::json(&review)?
     } else {
