@@ -23,7 +23,7 @@ export { emit };
  * @param {string} piece
  */
 export function text(piece) {
-  emit({ tag: 'text', val: piece });
+  emit([{ tag: 'text', val: piece }]);
 }
 
 /**
@@ -33,7 +33,7 @@ export function text(piece) {
  */
 export function usage({ input, output, cacheRead = 0, cacheWrite = 0 }) {
   const [first, second, third, fourth] = [input, output, cacheRead, cacheWrite].map(BigInt);
-  emit({ tag: 'usage', val: { input: first, output: second, cacheRead: third, cacheWrite: fourth } });
+  emit([{ tag: 'usage', val: { input: first, output: second, cacheRead: third, cacheWrite: fourth } }]);
 }
 
 /**

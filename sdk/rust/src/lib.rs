@@ -19,7 +19,7 @@
 //!         Ok(Vec::new())
 //!     }
 //!     fn complete(request: Request) -> Result<Outcome, Error> {
-//!         turn::emit(&Event::Text("hello".to_owned()))?;
+//!         turn::emit(&[Event::Text("hello".to_owned())])?;
 //!         Ok(Outcome { stop: StopReason::Complete, model: request.model })
 //!     }
 //!     fn embed(_: EmbedRequest) -> Result<Vec<Vec<f32>>, Error> {

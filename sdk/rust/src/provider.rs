@@ -6,7 +6,7 @@ pub use crate::bindings::provider_component::exports::cara::plugin::provider::{
     Effort, EmbedRequest, Guest as Provider, Model, Outcome, Request, StopReason, ToolChoice,
 };
 use crate::http::Chunks;
-use crate::turn::Sink;
+use crate::turn::{Gathered, Sink};
 use crate::types::{Part, ToolCall};
 
 /// Whether a decoder wants more of the stream.
@@ -60,7 +60,8 @@ pub trait Decoder {
     fn finish(&mut self, sink: &mut dyn Sink) -> Result<Outcome, Error>;
 }
 
-/// Reads a stream to the end of the answer. Stops at the first error, so also when nobody listens any more.
+/// Reads a stream to the end of the answer. Stops at the first error, so also when nobody listens any more. What one
+/// read brought is emitted together; pieces of text that follow each other in it become one event.
 ///
 /// # Errors
 /// The first of source, decoder or sink.
@@ -93,11 +94,21 @@ pub trait Decoder {
 /// ```
 pub fn stream(source: &mut dyn Chunks, decoder: &mut dyn Decoder, sink: &mut dyn Sink) -> Result<Outcome, Error> {
     while let Some(piece) = source.next_chunk()? {
-        if decoder.feed(&piece, sink)? == Progress::Done {
+        if gathered(sink, |events| decoder.feed(&piece, events))? == Progress::Done {
             break;
         }
     }
-    decoder.finish(sink)
+    gathered(sink, |events| decoder.finish(events))
+}
+
+/// Hands over at once what `work` emits, also what comes before an error.
+fn gathered<T>(sink: &mut dyn Sink, work: impl FnOnce(&mut Gathered) -> Result<T, Error>) -> Result<T, Error> {
+    let mut events = Gathered::default();
+    let done = work(&mut events);
+    if !events.0.is_empty() {
+        sink.emit_all(events.0)?;
+    }
+    done
 }
 
 /// A tool call whose arguments have all come: they must be a JSON object; nothing at all counts as an empty one.
@@ -231,6 +242,40 @@ mod tests {
         let mut events = Vec::new();
         stream(&mut source, &mut Echo, &mut events).unwrap();
         assert_eq!((events.len(), source.0.len()), (2, 1));
+    }
+
+    #[test]
+    fn what_one_read_brought_is_handed_over_at_once() {
+        struct Lines;
+        impl Decoder for Lines {
+            fn feed(&mut self, piece: &[u8], sink: &mut dyn Sink) -> Result<Progress, Error> {
+                for line in piece.split(|&byte| byte == b'\n') {
+                    if line == b"!" {
+                        return Err(Error::other("broken"));
+                    }
+                    sink.emit(Event::Text(String::from_utf8_lossy(line).into_owned()))?;
+                }
+                Ok(Progress::More)
+            }
+            fn finish(&mut self, _: &mut dyn Sink) -> Result<Outcome, Error> {
+                Ok(Outcome { stop: StopReason::Complete, model: "lines".to_owned() })
+            }
+        }
+        #[derive(Default)]
+        struct Lists(Vec<Vec<Event>>);
+        impl Sink for Lists {
+            fn emit(&mut self, event: Event) -> Result<(), Error> {
+                self.emit_all(vec![event])
+            }
+            fn emit_all(&mut self, events: Vec<Event>) -> Result<(), Error> {
+                self.0.push(events);
+                Ok(())
+            }
+        }
+        let mut lists = Lists::default();
+        let error = stream(&mut Pieces(vec![b"a\nb", b"c\n!"]), &mut Lines, &mut lists).unwrap_err();
+        let text = |text: &str| vec![Event::Text(text.to_owned())];
+        assert_eq!((lists.0, error.message.as_str()), (vec![text("ab"), text("c")], "broken"));
     }
 
     #[test]

@@ -5,21 +5,23 @@ use crate::{Error, host};
 
 pub use crate::bindings::provider_component::cara::plugin::turn::{Event, ToolFragment, ToolStart};
 
-/// Hands one event to the listener and returns when there is room for the next.
+/// Hands events to the listener, in order, and returns when there is room for the next. What one read of the network
+/// brought belongs into one call: each call crosses from the component to the host.
 ///
 /// # Errors
-/// `cancelled` when nobody listens, `limit` when the answer is over its size (1 MiB of text in all): stop at once.
+/// `cancelled` when nobody listens, `limit` when the events would make the answer larger than it may be (1 MiB of text
+/// in all; none of them is passed on): stop at once.
 ///
 /// ```
 /// use cara_sdk::testing::World;
 /// use cara_sdk::turn::{self, Event};
 ///
 /// let world = World::new();
-/// world.run(|| turn::emit(&Event::Text("hello".to_owned()))).unwrap();
+/// world.run(|| turn::emit(&[Event::Text("hello".to_owned())])).unwrap();
 /// assert_eq!(world.events(), [Event::Text("hello".to_owned())]);
 /// ```
-pub fn emit(event: &Event) -> Result<(), Refusal> {
-    host::turn::emit(event)
+pub fn emit(events: &[Event]) -> Result<(), Refusal> {
+    host::turn::emit(events)
 }
 
 /// What takes the pieces of an answer: the host's turn in a component, a `Vec` in a test.
@@ -40,6 +42,14 @@ pub trait Sink {
     /// # Errors
     /// When nobody listens any more or the answer is too long: stop at once.
     fn emit(&mut self, event: Event) -> Result<(), Error>;
+
+    /// Hands over what came together, in order. A sink that leaves the component does so in one crossing.
+    ///
+    /// # Errors
+    /// As [`Sink::emit`].
+    fn emit_all(&mut self, events: Vec<Event>) -> Result<(), Error> {
+        events.into_iter().try_for_each(|event| self.emit(event))
+    }
 }
 
 /// The turn of the call this component is in.
@@ -57,7 +67,28 @@ pub struct Turn;
 
 impl Sink for Turn {
     fn emit(&mut self, event: Event) -> Result<(), Error> {
-        emit(&event).map_err(Error::from)
+        emit(&[event]).map_err(Error::from)
+    }
+
+    fn emit_all(&mut self, events: Vec<Event>) -> Result<(), Error> {
+        emit(&events).map_err(Error::from)
+    }
+}
+
+/// Events that came together. Pieces of text that follow each other become one: a listener sees no difference, and each
+/// event costs on its way to it.
+#[derive(Debug, Default)]
+pub(crate) struct Gathered(pub(crate) Vec<Event>);
+
+impl Sink for Gathered {
+    fn emit(&mut self, event: Event) -> Result<(), Error> {
+        match (self.0.last_mut(), event) {
+            (Some(Event::Text(text)), Event::Text(more)) | (Some(Event::Thinking(text)), Event::Thinking(more)) => {
+                text.push_str(&more);
+            }
+            (_, event) => self.0.push(event),
+        }
+        Ok(())
     }
 }
 

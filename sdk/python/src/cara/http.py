@@ -3,6 +3,7 @@
 The host decides where a request may go, exchanges placeholders for secrets, and follows no redirect.
 """
 
+import contextlib
 import email.utils
 import json as _json
 import re
@@ -12,7 +13,7 @@ from typing import Dict, Iterator, Optional, Tuple, Union
 from componentize_py_types import Err, Ok
 from wit_world.imports import outgoing_handler
 from wit_world.imports import wasi_http_types as wasi
-from wit_world.imports.streams import StreamError_Closed
+from wit_world.imports.streams import OutputStream, StreamError_Closed
 
 from cara.errors import Failure, excerpt, from_status
 from cara.types import ErrorKind
@@ -158,19 +159,29 @@ def _fields(entries: "list[Tuple[str, bytes]]") -> "wasi.Fields":
 
 
 def _write(outgoing: "wasi.OutgoingBody", content: bytes) -> None:
-    """Writes the whole body, as much at once as the host takes."""
-    if content:
-        with outgoing.write() as stream:
-            while content:
-                room = stream.check_write()
-                if room == 0:
-                    with stream.subscribe() as ready:
-                        ready.block()
-                    continue
-                stream.write(content[:room])
-                content = content[room:]
-            stream.blocking_flush()
-    wasi.OutgoingBody.finish(outgoing, None)
+    """Writes the whole body, as much at once as the host takes.
+
+    What becomes of the request, its answer tells. A stream that closes is no failure: the other side may have taken
+    every byte that was promised, or have answered before the end.
+    """
+    with contextlib.suppress(Err):
+        if content:
+            with outgoing.write() as stream:
+                _fill(stream, content)
+    with contextlib.suppress(Err):
+        wasi.OutgoingBody.finish(outgoing, None)
+
+
+def _fill(stream: "OutputStream", content: bytes) -> None:
+    while content:
+        room = stream.check_write()
+        if room == 0:
+            with stream.subscribe() as ready:
+                ready.block()
+            continue
+        stream.write(content[:room])
+        content = content[room:]
+    stream.blocking_flush()
 
 
 def _failure(code: object, authority: str) -> Failure:

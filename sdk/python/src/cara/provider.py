@@ -15,12 +15,12 @@ __all__ = ["EmbedRequest", "Model", "Outcome", "Provider", "Request", "StopReaso
 
 def text(piece: str) -> None:
     """Emits a piece of the answer's text, and returns when there is room for the next."""
-    emit(Event_Text(piece))
+    emit([Event_Text(piece)])
 
 
 def usage(input: int, output: int, cache_read: int = 0, cache_write: int = 0) -> None:
     """Emits how many tokens it took so far; replaces what was said before."""
-    emit(Event_Usage(Usage(input, output, cache_read, cache_write)))
+    emit([Event_Usage(Usage(input, output, cache_read, cache_write))])
 
 
 class Provider(Export):

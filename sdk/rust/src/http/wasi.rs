@@ -6,7 +6,7 @@ use crate::Error;
 use crate::bindings::provider_component::wasi::clocks::monotonic_clock::subscribe_duration;
 use crate::bindings::provider_component::wasi::http::outgoing_handler::handle;
 use crate::bindings::provider_component::wasi::http::types as wasi;
-use crate::bindings::provider_component::wasi::io::streams::{InputStream, StreamError};
+use crate::bindings::provider_component::wasi::io::streams::{InputStream, OutputStream, StreamError};
 
 /// Waits without burning fuel.
 pub(crate) fn sleep_ms(milliseconds: u64) {
@@ -20,14 +20,13 @@ pub(crate) fn send(request: Request, url: &Url<'_>) -> Result<Incoming, Error> {
     let request = outgoing(&method, url, headers, body.len())?;
     let outgoing = request.body().map_err(|()| broken())?;
     let future = handle(request, Some(options)).map_err(|code| fault::explain(&code, url.authority))?;
-    // An answer can come before the whole body is sent, and then says more than the write that failed.
-    let written = write(outgoing, &body);
+    write(outgoing, &body);
     future.subscribe().block();
     let answer = match future.get() {
-        Some(Ok(Ok(response))) => Ok(response),
-        Some(Ok(Err(code))) => Err(fault::explain(&code, url.authority)),
-        Some(Err(())) | None => Err(written.err().unwrap_or_else(broken)),
-    }?;
+        Some(Ok(Ok(response))) => response,
+        Some(Ok(Err(code))) => return Err(fault::explain(&code, url.authority)),
+        Some(Err(())) | None => return Err(broken()),
+    };
     let headers = answer.headers().entries();
     let body = answer.consume().map_err(|()| broken())?;
     let stream = body.stream().map_err(|()| broken())?;
@@ -69,28 +68,28 @@ fn outgoing(
 }
 
 /// Writes the whole body, as much at once as the host takes.
-fn write(body: wasi::OutgoingBody, bytes: &[u8]) -> Result<(), Error> {
-    if !bytes.is_empty() {
-        let stream = body.write().map_err(|()| broken())?;
-        let mut rest = bytes;
-        while !rest.is_empty() {
-            let room = usize::try_from(stream.check_write().map_err(unwritten)?).unwrap_or(usize::MAX);
-            if room == 0 {
-                stream.subscribe().block();
-                continue;
-            }
-            let (now, later) = rest.split_at(room.min(rest.len()));
-            stream.write(now).map_err(unwritten)?;
-            rest = later;
-        }
-        stream.blocking_flush().map_err(unwritten)?;
+///
+/// What becomes of the request, its answer tells. A stream that closes is no failure: the other side may have taken every
+/// byte that was promised, or have answered before the end.
+fn write(body: wasi::OutgoingBody, bytes: &[u8]) {
+    if let Some(stream) = body.write().ok().filter(|_| !bytes.is_empty()) {
+        let _ = fill(&stream, bytes);
     }
-    wasi::OutgoingBody::finish(body, None).map_err(|code| fault::explain(&code, "the server"))
+    let _ = wasi::OutgoingBody::finish(body, None);
 }
 
-/// What a failed write means.
-fn unwritten(_: StreamError) -> Error {
-    Error::network("the connection ended before the request was sent")
+fn fill(stream: &OutputStream, mut rest: &[u8]) -> Result<(), StreamError> {
+    while !rest.is_empty() {
+        let room = usize::try_from(stream.check_write()?).unwrap_or(usize::MAX);
+        if room == 0 {
+            stream.subscribe().block();
+            continue;
+        }
+        let (now, later) = rest.split_at(room.min(rest.len()));
+        stream.write(now)?;
+        rest = later;
+    }
+    stream.blocking_flush()
 }
 
 /// The body of an answer, as it comes.

@@ -69,9 +69,9 @@ pub(crate) mod secrets {
 pub(crate) mod turn {
     use super::*;
     use crate::turn::Event;
-    pub(crate) fn emit(event: &Event) -> Result<(), Refusal> {
+    pub(crate) fn emit(events: &[Event]) -> Result<(), Refusal> {
         ask("turn", |inner| {
-            inner.events.push(event.clone());
+            inner.events.extend_from_slice(events);
             Ok(())
         })
     }
