@@ -64,7 +64,7 @@ pub enum Reach {
 }
 
 /// On whose behalf a request is sent.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Sender {
     /// A component, by its grants.
     Component(ComponentId),

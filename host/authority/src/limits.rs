@@ -10,7 +10,7 @@ const MIB: u64 = 1024 * 1024;
 /// The limits of one call. Fuel is about one per WebAssembly instruction; times are wall-clock.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
-    /// Bytes of linear memory, all memories of the component together.
+    /// Bytes of memory: all linear memories of the component together, and what the host buffers for the call.
     pub memory: u64,
     /// Units of wasmtime fuel.
     pub fuel: u64,

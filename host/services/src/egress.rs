@@ -12,8 +12,8 @@
 use body::{Answer, Outgoing};
 use bytes::Bytes;
 use cara_authority::origin::Scheme;
-use cara_authority::{Destination, Origin, Reach};
-use connect::{ConnectError, Gate, Pool};
+use cara_authority::{Destination, Origin, Sender};
+use connect::{ConnectError, Connections, Pool};
 use error::reason;
 use futures_util::future::{Either, select};
 use http::{HeaderValue, Request, Response, header};
@@ -25,6 +25,8 @@ use hyper_util::client::legacy;
 use hyper_util::client::legacy::connect::capture_connection;
 use needles::Sieve;
 use outgoing::{Exchange, Stream, declared_length};
+use rustls::ClientConfig;
+use std::collections::HashMap;
 use std::error::Error;
 use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -44,7 +46,7 @@ mod placeholder;
 mod spending;
 mod text;
 
-pub use connect::{Dial, Resolver, Roots, SystemResolver, TcpDial, Wire};
+pub use connect::{Dial, Resolver, Roots, SystemResolver, TcpDial, WINDOW, Wire};
 pub use error::{EgressError, Stage};
 pub use known::{KnownSecrets, SHORTEST};
 pub use limits::{Budget, EgressLimits};
@@ -79,9 +81,10 @@ pub struct Egress(Arc<Inner>);
 struct Inner {
     known: KnownSecrets,
     doors: Doors,
-    public: OnceCell<Pool>,
-    loopback: OnceCell<Pool>,
-    loopback_plain: OnceCell<Pool>,
+    /// Whom to trust, read once.
+    trusted: OnceCell<ClientConfig>,
+    /// No sender uses another's connections, or waits for them.
+    senders: Mutex<HashMap<Sender, Connections>>,
 }
 
 /// Why a body was ended, for whoever sees the exchange break.
@@ -101,8 +104,7 @@ impl Fault {
 impl Egress {
     /// A gate. Nothing is opened or read before the first request.
     pub fn new(known: KnownSecrets, doors: Doors) -> Self {
-        let (public, loopback, loopback_plain) = (OnceCell::new(), OnceCell::new(), OnceCell::new());
-        Self(Arc::new(Inner { known, doors, public, loopback, loopback_plain }))
+        Self(Arc::new(Inner { known, doors, trusted: OnceCell::new(), senders: Mutex::default() }))
     }
 
     /// The secrets that are taken out of answers.
@@ -224,25 +226,25 @@ impl Egress {
         }
     }
 
-    /// The connections for a destination, opened on first use. `http` needs no trusted roots, so none are read.
+    /// The connections of the sender toward a destination. `http` needs no trusted roots, so none are read.
     async fn pool(&self, destination: &Destination) -> Result<Pool, EgressError> {
-        let Inner { doors, public, loopback, loopback_plain, .. } = &*self.0;
-        let (reach, scheme) = (destination.reach(), destination.origin().scheme());
-        let (cell, roots) = match (reach, scheme) {
-            (Reach::Public, _) => (public, doors.roots.clone()),
-            (Reach::Loopback, Scheme::Https) => (loopback, doors.roots.clone()),
-            (Reach::Loopback, Scheme::Http) => (loopback_plain, Roots::None),
-        };
-        let gate = || Gate { reach, resolver: Arc::clone(&doors.resolver), dial: Arc::clone(&doors.dial) };
-        let make = || async {
-            let config = tokio::task::spawn_blocking(|| roots.config()).await;
-            match config {
-                Ok(Ok(config)) => Ok(connect::pool(gate(), config, scheme == Scheme::Https)),
-                Ok(Err(error)) => Err(self.untrusted(destination.origin(), &error)),
-                Err(error) => Err(self.untrusted(destination.origin(), &error)),
+        let Inner { doors, trusted, senders, .. } = &*self.0;
+        let scheme = destination.origin().scheme();
+        let untrusted = |error: &(dyn Error + 'static)| self.untrusted(destination.origin(), error);
+        let config = match scheme {
+            Scheme::Http => Roots::None.config().map_err(|error| untrusted(&error))?,
+            Scheme::Https => {
+                let read = || async {
+                    let roots = doors.roots.clone();
+                    let config = tokio::task::spawn_blocking(|| roots.config()).await;
+                    config.map_err(|error| untrusted(&error))?.map_err(|error| untrusted(&error))
+                };
+                trusted.get_or_try_init(read).await?.clone()
             }
         };
-        cell.get_or_try_init(make).await.cloned()
+        let mut senders = senders.lock().unwrap_or_else(PoisonError::into_inner);
+        let own = senders.entry(destination.sender().clone()).or_insert_with(Connections::new);
+        Ok(own.pool(destination.reach(), scheme, config, doors))
     }
 
     fn untrusted(&self, origin: &Origin, error: &(dyn Error + 'static)) -> EgressError {
@@ -266,7 +268,9 @@ impl Egress {
                 Some(ConnectError::Timeout) => {
                     return EgressError::Timeout { origin, stage: Stage::Connect, limit: connect::CONNECT };
                 }
-                Some(error @ ConnectError::Dial(_)) => return EgressError::Connect { origin, reason: reason(error) },
+                Some(error @ (ConnectError::Dial(_) | ConnectError::Full)) => {
+                    return EgressError::Connect { origin, reason: reason(error) };
+                }
                 Some(error) => return EgressError::Resolve { origin, reason: reason(error) },
                 None => source = error.source(),
             }

@@ -1,12 +1,15 @@
 //! From a name to a connection:
 //! resolve once, judge every address, connect to those and to nothing else.
 //!
-//! The connection pool above this asks for a connection to an origin; there is one pool for each [`Reach`], so a pooled
-//! connection was judged by the same rule when it was made. Proxy variables of the environment are never read.
+//! The connection pool above this asks for a connection to an origin; there is one pool for each sender and [`Reach`],
+//! so a pooled connection was judged by the same rule when it was made, and nobody waits behind what another leaves
+//! unread. Proxy variables of the environment are never read.
 
+use super::Doors;
 use bytes::Bytes;
 use cara_authority::Reach;
 use cara_authority::address::NotPublic;
+use cara_authority::origin::Scheme;
 use futures_util::future::BoxFuture;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use http::Uri;
@@ -16,6 +19,8 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::{Connected, Connection};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use rustls::ClientConfig;
+use rustls::client::Resumption;
+use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::pin::Pin;
@@ -24,6 +29,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, lookup_host};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{sleep, timeout};
 use tower_service::Service;
 
@@ -39,6 +45,14 @@ const TRIED: usize = 6;
 const IDLE: Duration = Duration::from_secs(90);
 /// The largest header of an answer, names and values.
 pub(super) const HEADER: usize = 64 * 1024;
+/// What a server may send of one answer before anybody reads it: the window of an HTTP/2 stream.
+pub const WINDOW: u32 = 256 * 1024;
+/// How many unread answers it takes on one HTTP/2 connection until its others stand still. Each counts to its call.
+const WINDOWS: u32 = 256;
+/// Connections of one sender, in use or kept open.
+const LINES: usize = 256;
+/// Names of one sender that are looked up at once. A look-up of the system cannot be ended, and takes a thread.
+const LOOKUPS: usize = 4;
 
 /// Turns names into addresses.
 pub trait Resolver: Send + Sync {
@@ -114,8 +128,34 @@ pub(super) type Sent = UnsyncBoxBody<Bytes, super::outgoing::Stopped>;
 /// One pool of connections.
 pub(super) type Pool = Client<Deadlined, Sent>;
 
-/// Makes the pool for a reach.
-pub(super) fn pool(gate: Gate, config: ClientConfig, tls_only: bool) -> Pool {
+/// What one sender has of the network.
+pub(super) struct Connections {
+    pools: HashMap<(Reach, Scheme), Pool>,
+    lines: Arc<Semaphore>,
+    lookups: Arc<Semaphore>,
+}
+
+impl Connections {
+    pub(super) fn new() -> Self {
+        let lines = Arc::new(Semaphore::new(LINES));
+        Self { pools: HashMap::new(), lines, lookups: Arc::new(Semaphore::new(LOOKUPS)) }
+    }
+
+    /// The pool for a reach, made on first use.
+    pub(super) fn pool(&mut self, reach: Reach, scheme: Scheme, config: ClientConfig, doors: &Doors) -> Pool {
+        if self.lines.available_permits() == 0 {
+            // What is kept open and unused goes; what is in use stays until it is read.
+            self.pools.clear();
+        }
+        let (lines, lookups) = (self.lines.clone(), self.lookups.clone());
+        let gate = || Gate { reach, resolver: doors.resolver.clone(), dial: doors.dial.clone(), lines, lookups };
+        self.pools.entry((reach, scheme)).or_insert_with(|| pool(gate(), config, scheme == Scheme::Https)).clone()
+    }
+}
+
+fn pool(gate: Gate, mut config: ClientConfig, tls_only: bool) -> Pool {
+    // A session is not taken up again for another sender.
+    config.resumption = Resumption::in_memory_sessions(32);
     let mut connector = HttpsConnector::from((gate, config));
     if tls_only {
         connector.enforce_https();
@@ -127,6 +167,8 @@ pub(super) fn pool(gate: Gate, config: ClientConfig, tls_only: bool) -> Pool {
         .pool_max_idle_per_host(8)
         .http1_max_buf_size(HEADER)
         .http2_max_header_list_size(HEADER as u32)
+        .http2_initial_stream_window_size(WINDOW)
+        .http2_initial_connection_window_size(WINDOWS * WINDOW)
         .http2_keep_alive_interval(Duration::from_secs(30))
         .build(Deadlined(connector))
 }
@@ -144,6 +186,8 @@ pub(super) enum ConnectError {
     Refused(IpAddr, NotPublic),
     #[error(transparent)]
     Dial(io::Error),
+    #[error("{LINES} connections of the same sender are open already")]
+    Full,
     #[error("over {CONNECT:?}")]
     Timeout,
 }
@@ -151,15 +195,19 @@ pub(super) enum ConnectError {
 /// The connector below TLS.
 #[derive(Clone)]
 pub(super) struct Gate {
-    pub(super) reach: Reach,
-    pub(super) resolver: Arc<dyn Resolver>,
-    pub(super) dial: Arc<dyn Dial>,
+    reach: Reach,
+    resolver: Arc<dyn Resolver>,
+    dial: Arc<dyn Dial>,
+    lines: Arc<Semaphore>,
+    lookups: Arc<Semaphore>,
 }
 
 impl Gate {
     async fn connect(self, uri: Uri) -> Result<TokioIo<Line>, ConnectError> {
         let host = uri.host().unwrap_or_default();
         let port = uri.port_u16().unwrap_or(if uri.scheme_str() == Some("http") { 80 } else { 443 });
+        let line = timeout(RESOLVE, self.lines.clone().acquire_owned()).await;
+        let line = line.ok().and_then(Result::ok).ok_or(ConnectError::Full)?;
         let addresses = self.addresses(host).await?;
         if addresses.is_empty() {
             return Err(ConnectError::NoAddress);
@@ -178,7 +226,7 @@ impl Gate {
         let mut failed = ConnectError::NoAddress;
         while let Some(attempt) = attempts.next().await {
             match attempt {
-                Ok(wire) => return Ok(TokioIo::new(Line(wire))),
+                Ok(wire) => return Ok(TokioIo::new(Line { wire, _place: line })),
                 Err(error) => failed = ConnectError::Dial(error),
             }
         }
@@ -193,7 +241,17 @@ impl Gate {
             // RFC 6761 section 6.3: `localhost` is loopback, whatever a resolver would say.
             return Ok(vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()]);
         }
-        match timeout(RESOLVE, self.resolver.resolve(host)).await {
+        let (resolver, name, lookups) = (self.resolver.clone(), host.to_owned(), self.lookups.clone());
+        let found = timeout(RESOLVE, async move {
+            let place = lookups.acquire_owned().await.map_err(io::Error::other)?;
+            // A task of its own, which has its place until the look-up is over, whoever still waits for it.
+            let looked_up = tokio::spawn(async move {
+                let _place = place;
+                resolver.resolve(&name).await
+            });
+            looked_up.await.map_err(io::Error::other)?
+        });
+        match found.await {
             Ok(found) => found.map_err(ConnectError::Resolve),
             Err(_) => Err(ConnectError::ResolveTimeout),
         }
@@ -236,7 +294,10 @@ impl Service<Uri> for Deadlined {
 }
 
 /// A connection, as hyper wants it.
-pub(super) struct Line(Box<dyn Wire>);
+pub(super) struct Line {
+    wire: Box<dyn Wire>,
+    _place: OwnedSemaphorePermit,
+}
 
 impl Connection for Line {
     fn connected(&self) -> Connected {
@@ -246,21 +307,21 @@ impl Connection for Line {
 
 impl AsyncRead for Line {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_read(cx, buf)
+        Pin::new(&mut self.wire).poll_read(cx, buf)
     }
 }
 
 impl AsyncWrite for Line {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.0).poll_write(cx, buf)
+        Pin::new(&mut self.wire).poll_write(cx, buf)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_flush(cx)
+        Pin::new(&mut self.wire).poll_flush(cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_shutdown(cx)
+        Pin::new(&mut self.wire).poll_shutdown(cx)
     }
 
     fn poll_write_vectored(
@@ -268,10 +329,10 @@ impl AsyncWrite for Line {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.0).poll_write_vectored(cx, bufs)
+        Pin::new(&mut self.wire).poll_write_vectored(cx, bufs)
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.0.is_write_vectored()
+        self.wire.is_write_vectored()
     }
 }

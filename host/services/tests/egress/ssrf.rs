@@ -2,7 +2,7 @@
 //! a corpus of URLs and DNS answers through the whole gate.
 
 use crate::tls::Authority;
-use crate::world::{Server, World, get};
+use crate::world::{Server, World, get, limits};
 use cara_services::egress::{Doors, Egress, EgressError, Roots, Spending, TcpDial};
 use http::Uri;
 use std::sync::Arc;
@@ -149,4 +149,43 @@ fn proxy_variables_are_never_read() {
     let output = command.env_remove("NO_PROXY").output().unwrap();
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(output.status.success() && text.contains("1 passed"), "{text}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn names_that_hang_take_few_threads_and_hold_up_no_other_component() {
+    #[derive(Default)]
+    struct Hanging(std::sync::Mutex<usize>);
+    impl cara_services::egress::Resolver for Hanging {
+        fn resolve<'a>(
+            &'a self,
+            name: &'a str,
+        ) -> futures_util::future::BoxFuture<'a, std::io::Result<Vec<std::net::IpAddr>>> {
+            Box::pin(async move {
+                if name.starts_with("hang") {
+                    *self.0.lock().unwrap() += 1;
+                    // As `getaddrinfo` does it: whoever waited is gone long before.
+                    std::future::pending::<()>().await;
+                }
+                Ok(vec!["10.0.0.1".parse().unwrap()])
+            })
+        }
+    }
+    let manifest = "[[http]]\nhost = \"*\"\nmethods = [\"GET\"]\nwhy = \"a test\"";
+    let mut world = World::new(manifest, crate::world::script(|_| Vec::new(), &Arc::default()), Roots::None);
+    let (resolver, dial) = (Arc::new(Hanging::default()), world.pipes.clone());
+    let doors = Doors { resolver: resolver.clone(), dial, roots: crate::tls::Authority::new().roots() };
+    world.egress = Egress::new(world.known.clone(), doors);
+    let spending = Spending::new(world.known.clone());
+    let hanging = (0..20).map(|number| {
+        let (world, spending) = (&world, &spending);
+        async move { world.refused(spending, get(&format!("https://hang{number}.example.com/"))).await }
+    });
+    let texts = futures_util::future::join_all(hanging).await;
+    assert!(texts.iter().all(|text| text.contains("no answer from the resolver within 5s")), "{texts:?}");
+    assert_eq!(*resolver.0.lock().unwrap(), 4, "look-ups at once, each of which takes a thread");
+    let other = crate::world::grants_of("other", manifest);
+    let request = get("https://quick.example.com/");
+    let destination = other.destination(request.method(), request.uri()).unwrap();
+    let error = world.egress.send(destination, request, &spending, &limits()).await.err().unwrap().to_string();
+    assert!(error.contains("it resolves to `10.0.0.1`"), "{error}");
 }

@@ -1,9 +1,11 @@
 //! TLS: who is trusted, which name is checked, which protocol is spoken.
 
-use crate::world::{Server, World, get};
+use crate::world::{Server, World, get, grants_of, limits};
 use bytes::Bytes;
-use cara_services::egress::{EgressError, Roots, Spending};
-use http_body_util::Full;
+use cara_authority::Grants;
+use cara_services::egress::{AnswerBody, EgressError, Roots, Spending};
+use http_body_util::{BodyExt, Full, StreamBody};
+use hyper::body::Frame;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
@@ -57,7 +59,12 @@ impl Authority {
                     let host = request.headers().get("host").map(|host| host.to_str().unwrap().to_owned());
                     let host = host.or(request.uri().authority().map(ToString::to_string)).unwrap();
                     let text = format!("{:?} {host}", request.version());
-                    Ok::<_, Infallible>(http::Response::new(Full::new(Bytes::from(text))))
+                    let endless =
+                        futures_util::stream::repeat_with(|| Ok(Frame::data(Bytes::from_static(&[b'x'; 16384]))));
+                    Ok::<_, Infallible>(http::Response::new(match request.uri().path() {
+                        "/endless" => StreamBody::new(endless).boxed_unsync(),
+                        _ => Full::new(Bytes::from(text)).boxed_unsync(),
+                    }))
                 });
                 let stream = TokioIo::new(stream);
                 let _ = if h2 {
@@ -124,4 +131,36 @@ async fn the_platforms_roots_do_not_trust_a_strangers_authority() {
     let world = World::new(MANIFEST, Authority::new().server("api.example.com", &["h2"]), Roots::Platform);
     world.names.answer("api.example.com", "1.1.1.1");
     assert!(matches!(ask(&world, "https://api.example.com").await, Err(EgressError::Tls { .. })));
+}
+
+#[tokio::test]
+async fn answers_that_one_component_leaves_unread_hold_up_no_other() {
+    let authority = Authority::new();
+    let world = World::new(MANIFEST, authority.server("api.example.com", &["h2"]), authority.roots());
+    world.names.answer("api.example.com", "1.1.1.1");
+    let mut unread = Vec::new();
+    for _ in 0..3 {
+        unread.push(open(&world, &world.grants, "https://api.example.com/endless").await);
+    }
+    // All that the server may send unasked is on its way, or here.
+    for _ in 0..10_000 {
+        tokio::task::yield_now().await;
+    }
+    for (grants, lines) in [(grants_of("stranger", MANIFEST), 2), (grants_of("guest", MANIFEST), 2)] {
+        let mut other = open(&world, &grants, "https://api.example.com/endless").await.into_body();
+        let (mut read, most) = (0, 8 << 20);
+        let reading = async {
+            while read < most {
+                read += other.frame().await.unwrap().unwrap().into_data().unwrap().len();
+            }
+        };
+        tokio::time::timeout(std::time::Duration::from_secs(60), reading).await.expect("its stream goes on");
+        assert_eq!(world.pipes.dialed.lock().unwrap().len(), lines, "each has a connection of its own");
+    }
+}
+
+async fn open(world: &World, grants: &Grants, url: &str) -> http::Response<AnswerBody> {
+    let request = get(url);
+    let destination = grants.destination(request.method(), request.uri()).unwrap();
+    world.egress.send(destination, request, &Spending::new(world.known.clone()), &limits()).await.unwrap()
 }

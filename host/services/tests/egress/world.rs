@@ -265,8 +265,13 @@ pub fn post(kind: &str, body: impl Into<Bytes>) -> Request<Full<Bytes>> {
 
 /// The grants of a component whose manifest has these entries, everything granted.
 pub fn grants(entries: &str) -> Grants {
-    let head = "id = \"guest\"\nversion = \"0.1.0\"\nsummary = \"A test\"\ncontract = \"cara:plugin@0.2\"\n";
-    let manifest = Manifest::parse(&format!("{head}{entries}")).unwrap();
+    grants_of("guest", entries)
+}
+
+/// The same for a component of this id.
+pub fn grants_of(id: &str, entries: &str) -> Grants {
+    let head = "version = \"0.1.0\"\nsummary = \"A test\"\ncontract = \"cara:plugin@0.2\"\n";
+    let manifest = Manifest::parse(&format!("id = \"{id}\"\n{head}{entries}")).unwrap();
     let settings = manifest.settings(&BTreeMap::new()).unwrap();
     let granted: Vec<Capability> = manifest.wishes(&settings);
     let interfaces = Interfaces::read(&component()).unwrap();
