@@ -8,9 +8,10 @@ use crate::plugins::{Installed, Plugins};
 use crate::process::Process;
 use anyhow::{Result, anyhow};
 use cara_authority::{ComponentId, Refusal, Rule, SecretGrant};
-use cara_kernel::{CallServices, Checked, CompiledCache, Component, Kernel, NoTurn, PoolSize, SecretSource};
+use cara_kernel::{CallServices, Checked, CompiledCache, Component, Kernel, NoTurn, SecretSource};
 use cara_services::clock::Clock;
 use cara_services::egress::{Doors, Egress, KnownSecrets};
+use cara_services::files;
 use cara_services::home::Home;
 use cara_services::keys::{self, KeyName};
 use cara_services::ledger::{Ledger, LedgerError, Records};
@@ -31,6 +32,13 @@ pub(crate) struct Cara {
     /// This process, in the ledger: the name of a lock it holds.
     pub(crate) process: Process,
     records: OnceCell<Records>,
+}
+
+/// The memory of this machine in bytes, where it says so.
+fn machine_memory() -> Option<u64> {
+    let told = files::read_capped(Path::new("/proc/meminfo"), 64 << 10).ok()??;
+    let line = std::str::from_utf8(&told).ok()?.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
+    line.split_whitespace().next()?.parse::<u64>().ok()?.checked_mul(1024)
 }
 
 impl Cara {
@@ -57,8 +65,8 @@ impl Cara {
         let services = CallServices { egress, secrets, ledger: ledger.clone(), clock, known, powers: Arc::new(NoTurn) };
         let key = keys::read_or_make(&home, KeyName::CompiledCode, false)?;
         let cache = Arc::new(CompiledCache::new(home.cache_dir(), &key));
-        let kernel =
-            Kernel::new(PoolSize::default()).map_err(|error| anyhow!("the sandbox cannot be started: {error:#}"))?;
+        let kernel = Kernel::new(config.pool.size(machine_memory()))
+            .map_err(|error| anyhow!("the sandbox cannot be started: {error:#}"))?;
         let plugins = Arc::new(Plugins::open(&home, kernel, cache, ledger.clone())?);
         let (process, config) = (Process::begin(&home)?, Arc::new(config));
         Ok(Self { home, config, ledger, vault, services, plugins, process, records: OnceCell::new() })

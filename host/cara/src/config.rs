@@ -7,6 +7,7 @@ use cara_authority::budget::Budgets;
 use cara_authority::limits::{LimitsTable, Time};
 use cara_authority::policy::Results;
 use cara_authority::{ComponentId, Policy, ToolName};
+use cara_kernel::PoolSize;
 use cara_services::files;
 use cara_services::vault::StoreChoice;
 use serde::Deserialize;
@@ -25,6 +26,8 @@ pub(crate) struct Config {
     pub(crate) chat: ChatConfig,
     /// `[vault]`
     pub(crate) vault: VaultConfig,
+    /// `[pool]`
+    pub(crate) pool: PoolConfig,
     /// `[run]`
     pub(crate) run: RunConfig,
     /// `[approvals]`
@@ -81,6 +84,33 @@ pub(crate) struct AgentConfig {
     pub(crate) system: Option<String>,
     /// How it reads what strangers wrote.
     pub(crate) reading: Reading,
+}
+
+/// How many calls of components run at once.
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct PoolConfig {
+    /// Calls; half of them of one component. What the machine's memory has room for when not set.
+    #[serde(deserialize_with = "calls")]
+    calls: Option<u32>,
+}
+
+impl PoolConfig {
+    /// The pool, on a machine with so much memory as far as that is known.
+    pub(crate) fn size(self, memory: Option<u64>) -> PoolSize {
+        match (self.calls, memory) {
+            (Some(calls), _) => PoolSize::new(calls),
+            (None, Some(bytes)) => PoolSize::for_memory(bytes),
+            (None, None) => PoolSize::default(),
+        }
+    }
+}
+
+fn calls<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<u32>, D::Error> {
+    let calls = u32::deserialize(deserializer)?;
+    let (least, most) = PoolSize::RANGE.into_inner();
+    let wrong = || serde::de::Error::custom(format!("`calls` is a number from {least} to {most}"));
+    PoolSize::RANGE.contains(&calls).then_some(Some(calls)).ok_or_else(wrong)
 }
 
 /// How far one run may go.
@@ -221,6 +251,8 @@ mod tests {
             [vault]
             store = "file"
             password-file = "/run/credentials/cara"
+            [pool]
+            calls = 1000
             [run]
             turns = 5
             calls = 8
@@ -260,6 +292,7 @@ mod tests {
         assert_eq!(config.chat.system.as_deref(), Some("Be brief."));
         assert_eq!(config.vault.store, StoreChoice::File);
         assert_eq!(config.vault.password_file.as_deref(), Some(Path::new("/run/credentials/cara")));
+        assert_eq!(config.pool.size(Some(1 << 30)).calls(), 1000);
         assert_eq!(
             (config.run.turns, config.run.calls, config.run.answer_tokens, config.run.context_tokens),
             (Some(5), Some(8), Some(1000), Some(32000))
@@ -284,6 +317,8 @@ mod tests {
         assert!(Config::default().belief(&id("local"), "built-in").component);
         for bad in [
             "model = 1",
+            "[pool]\ncalls = 1",
+            "[pool]\ncalls = 5000",
             "[chat]\nmodell = 'a:b'",
             "[chat]\nmodel = 'A b'",
             "[vault]\nstore = 'cloud'",

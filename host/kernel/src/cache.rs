@@ -87,13 +87,14 @@ impl CompiledCache {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::engine::{Kernel, PoolSize};
+    use crate::engine::Kernel;
+    use crate::pool::PoolSize;
 
     /// The smallest component there is: a header and nothing else.
     const EMPTY: &[u8] = b"\0asm\x0d\0\x01\0";
 
     fn engine() -> Engine {
-        Kernel::new(PoolSize(1)).unwrap().shared.engine.clone()
+        Kernel::new(PoolSize::new(2)).unwrap().shared.engine.clone()
     }
 
     #[test]

@@ -7,8 +7,10 @@ use crate::imports::turn::Turn;
 use crate::imports::wasi::Ambient;
 use crate::limiter::Limiter;
 use crate::loader::Loaded;
+use crate::memory::Memory;
+use crate::pool::{Place, Share};
 use crate::services::CallServices;
-use cara_authority::{Grants, Refusal};
+use cara_authority::{Grants, Limits, Refusal, Rule};
 use cara_services::egress::{Budget, Spending};
 use std::future::Future;
 use std::pin::pin;
@@ -29,6 +31,9 @@ pub(crate) struct Call {
     pub(crate) requests: AtomicU32,
     /// Bytes it may still send and receive.
     pub(crate) egress: Arc<Budget>,
+    pub(crate) memory: Arc<Memory>,
+    share: Arc<Share>,
+    place: Mutex<Option<Place>>,
     refusals: Mutex<Vec<Refusal>>,
     started: Instant,
     /// Milliseconds from `started` to the last sign of life.
@@ -41,9 +46,12 @@ pub(crate) struct Call {
 const KEPT_REFUSALS: usize = 16;
 
 impl Call {
-    fn new(grants: Arc<Grants>, services: CallServices) -> Self {
+    fn new(grants: Arc<Grants>, services: CallServices, share: Arc<Share>, place: Place) -> Self {
         let limits = grants.limits();
         Self {
+            memory: Memory::new(limits.memory),
+            share,
+            place: Mutex::new(Some(place)),
             spending: Spending::new(services.known.clone()),
             log_lines: AtomicU32::new(0),
             requests: AtomicU32::new(0),
@@ -72,11 +80,29 @@ impl Call {
         (self.grants.limits().wall + self.waited()).saturating_sub(self.started.elapsed())
     }
 
-    /// Stops the call's clock for as long as the pause lives.
-    pub(crate) fn pause(self: &Arc<Self>) -> Pause {
-        let mut waited = self.waited.lock().unwrap_or_else(PoisonError::into_inner);
-        waited.since.get_or_insert_with(Instant::now);
-        Pause(self.clone())
+    /// Waits for somebody else: a person, or a call of another component. The call's clock stands still, and its place
+    /// is free for others, so that a call it waits for finds one.
+    pub(crate) async fn wait<T>(
+        &self,
+        other: impl Future<Output = Result<T, Refusal>>,
+    ) -> Result<Result<T, Refusal>, Cause> {
+        let Some(parked) = self.share.park() else {
+            let text = format!("too many calls of component `{}`, or of all, wait already", self.grants.component());
+            return Ok(Err(Refusal::new(Rule::Unavailable, text).hint("try again when some have ended")));
+        };
+        self.waited.lock().unwrap_or_else(PoisonError::into_inner).since = Some(Instant::now());
+        let _pause = Pause(self);
+        self.leave();
+        let done = other.await;
+        let place = self.share.enter().await?;
+        *self.place.lock().unwrap_or_else(PoisonError::into_inner) = Some(place);
+        drop(parked);
+        Ok(done)
+    }
+
+    /// Gives the call's place back.
+    fn leave(&self) {
+        drop(self.place.lock().unwrap_or_else(PoisonError::into_inner).take());
     }
 
     /// The time spent waiting for somebody else.
@@ -105,9 +131,9 @@ struct Waited {
 }
 
 /// The call's clock stands still. A guest has one call at a time into the host, so pauses do not overlap.
-pub(crate) struct Pause(Arc<Call>);
+struct Pause<'a>(&'a Call);
 
-impl Drop for Pause {
+impl Drop for Pause<'_> {
     fn drop(&mut self) {
         let mut waited = self.0.waited.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(since) = waited.since.take() {
@@ -116,6 +142,13 @@ impl Drop for Pause {
         drop(waited);
         self.0.touch();
     }
+}
+
+/// The most bytes of one header: those of all handles together are at most a quarter of the call's memory, or 4 KiB
+/// each, whichever is more. They are not counted one by one, because wasmtime tells nobody of them.
+pub(crate) fn fields(limits: &Limits) -> usize {
+    let each = limits.memory / 4 / u64::from(limits.handles.max(1));
+    each.clamp(4 << 10, 64 << 10) as usize
 }
 
 /// The data of a call's store.
@@ -135,10 +168,10 @@ impl CallState {
         let mut table = ResourceTable::new();
         table.set_max_capacity(limits.handles as usize);
         let mut http = WasiHttpCtx::new();
-        http.set_field_size_limit(64 << 10);
+        http.set_field_size_limit(fields(limits));
         Self {
             table,
-            limiter: Limiter::new(limits),
+            limiter: Limiter::new(limits, call.memory.clone()),
             http,
             gate: Gate::new(call.clone()),
             ambient: Ambient::default(),
@@ -183,11 +216,13 @@ impl Kernel {
         turn: Option<Turn>,
         invocation: I,
     ) -> Result<Returned<I::Answer>, Fault> {
-        let _place = self.shared.places.acquire().await.expect("the semaphore is never closed");
-        let _running = self.running();
-        let call = Arc::new(Call::new(grants.clone(), services));
         let limits = grants.limits();
         let fault = |cause| Fault::new(grants.component(), cause);
+        let place = loaded.share.enter().await.map_err(fault)?;
+        let _running = self.running();
+        let call = Arc::new(Call::new(grants.clone(), services, loaded.share.clone(), place));
+        // After the store is gone: what it had in the pool is the next call's.
+        let _leaving = Leaving(call.clone());
         let mut store = Store::new(&self.shared.engine, CallState::new(call.clone(), turn));
         store.limiter(|state| &mut state.limiter);
         store.set_fuel(limits.fuel).expect("fuel is switched on in the engine");
@@ -200,7 +235,7 @@ impl Kernel {
                 let instance = loaded.pre.instantiate_async(&mut store).await?;
                 invocation.invoke(&mut store, &instance, loaded).await
             };
-            watch(work, &call, limits.wall, limits.idle).await.map_err(fault)?
+            watch(work, &call, limits).await.map_err(fault)?
         };
         match ended {
             Ok(answer) => {
@@ -213,16 +248,27 @@ impl Kernel {
     }
 }
 
+/// The end of a call, whichever it is.
+struct Leaving(Arc<Call>);
+
+impl Drop for Leaving {
+    fn drop(&mut self) {
+        self.0.leave();
+    }
+}
+
 /// Waits for the work, at most `wall` in all and `idle` without a sign of life. The epoch makes a spinning guest yield,
 /// so this also fires while one spins; a guest blocked in a host call is simply dropped.
-async fn watch<T>(work: impl Future<Output = T>, call: &Call, wall: Duration, idle: Duration) -> Result<T, Cause> {
-    let mut work = pin!(work);
+async fn watch<T>(work: impl Future<Output = T>, call: &Call, limits: &Limits) -> Result<T, Cause> {
+    let (wall, idle) = (limits.wall, limits.idle);
+    let (mut work, mut exceeded) = (pin!(work), pin!(call.memory.exceeded()));
     loop {
         let end = call.started + wall + call.waited();
         let quiet = call.quiet_since() + idle;
         tokio::select! {
             biased;
             done = &mut work => return Ok(done),
+            () = &mut exceeded => return Err(Cause::over("memory", limits)),
             () = tokio::time::sleep_until(end.min(quiet)) => {}
         }
         let now = Instant::now();

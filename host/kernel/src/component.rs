@@ -108,7 +108,9 @@ impl Component {
         turn: Option<Turn>,
         invocation: I,
     ) -> Result<Returned<I::Answer>, Fault> {
-        debug_assert_eq!(grants.component(), self.id(), "grants belong to the component they were met for");
+        if grants.component() != self.id() {
+            return Err(Fault::new(self.id(), Cause::Mismatch("the grants are another component's")));
+        }
         let loaded = self.loaded().await?;
         let resting = |(faults, wait)| Fault::new(self.id(), Cause::Resting { faults, wait });
         let mut trial =

@@ -2,10 +2,10 @@
 
 use crate::call::CallState;
 use crate::imports;
+use crate::pool::{Pool, PoolSize};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
 use std::time::Duration;
-use tokio::sync::Semaphore;
 use wasmtime::component::Linker;
 use wasmtime::{Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
 
@@ -15,14 +15,16 @@ const TICK: Duration = Duration::from_millis(10);
 /// WebAssembly stack of a guest. Recursion past it is a fault, not a crash.
 const GUEST_STACK: usize = 512 * 1024;
 
-/// How many calls may run at once; further ones wait for a place.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct PoolSize(pub u32);
+/// Tables and core instances for each slot of the pool. A component that has more takes several slots, see
+/// [`slots_of`]; core instances cost nothing until they are made.
+const SLOT_TABLES: u32 = 4;
+const SLOT_CORE_INSTANCES: u32 = 50;
 
-impl Default for PoolSize {
-    fn default() -> Self {
-        Self(64)
-    }
+/// How many slots of the pool a sandbox of the component takes.
+pub(crate) fn slots_of(component: &wasmtime::component::Component) -> u32 {
+    // Without an answer (it imports modules, which nobody offers) its instantiation fails, whatever is said here.
+    let required = component.resources_required();
+    required.map_or(1, |required| required.num_memories.max(required.num_tables.div_ceil(SLOT_TABLES)).max(1))
 }
 
 /// The engine and what belongs to it. Cheap to clone.
@@ -34,18 +36,17 @@ pub struct Kernel {
 pub(crate) struct Shared {
     pub(crate) engine: Engine,
     pub(crate) linker: Linker<CallState>,
-    pub(crate) places: Semaphore,
+    pub(crate) pool: Arc<Pool>,
     ticker: Arc<Ticker>,
 }
 
 impl Kernel {
     /// Makes the engine. Fails when the machine cannot run compiled WebAssembly or the pool cannot be reserved.
-    pub fn new(pool: PoolSize) -> Result<Self, wasmtime::Error> {
-        let engine = Engine::new(&Self::engine_config(pool))?;
+    pub fn new(size: PoolSize) -> Result<Self, wasmtime::Error> {
+        let engine = Engine::new(&Self::engine_config(size))?;
         let linker = imports::linker(&engine)?;
         let ticker = Ticker::start(engine.weak());
-        let places = Semaphore::new(pool.0 as usize);
-        Ok(Self { shared: Arc::new(Shared { engine, linker, places, ticker }) })
+        Ok(Self { shared: Arc::new(Shared { engine, linker, pool: Pool::new(size), ticker }) })
     }
 
     /// The settings of the engine; public, so that what the kernel costs can be measured against wasmtime alone.
@@ -60,14 +61,16 @@ impl Kernel {
 }
 
 fn config(pool: PoolSize) -> Config {
+    let slots = pool.slots();
     let mut pooling = PoolingAllocationConfig::new();
+    // All of this is address space until a call uses it. The least numbers let the largest component in at all.
     pooling
-        .total_component_instances(pool.0)
-        .total_core_instances(pool.0.saturating_mul(4).max(60))
-        .total_memories(pool.0.saturating_mul(2).max(20))
-        .total_tables(pool.0.saturating_mul(4).max(60))
-        .total_stacks(pool.0)
-        .max_core_instances_per_component(50)
+        .total_component_instances(slots)
+        .total_core_instances(slots * SLOT_CORE_INSTANCES)
+        .total_memories(slots.max(8))
+        .total_tables((slots * SLOT_TABLES).max(50))
+        .total_stacks(slots)
+        .max_core_instances_per_component(SLOT_CORE_INSTANCES)
         .max_memories_per_component(8)
         .max_tables_per_component(50)
         .max_component_instance_size(1 << 20)

@@ -3,7 +3,7 @@
 
 use cara_authority::ComponentId;
 use std::time::Duration;
-use wasmtime::Trap;
+use wasmtime::{PoolConcurrencyLimitError, Trap};
 
 /// A call that was ended by the host, or a guest that broke.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -52,9 +52,12 @@ pub enum Cause {
     /// It exports something else than its kind promises.
     #[error("cannot be started: {0}")]
     Start(String),
-    /// Nobody waits for the answer any more.
-    #[error("was cancelled")]
-    Cancelled,
+    /// The host refused to make the call: what it was to be made with belongs to something else.
+    #[error("was not called: {0}")]
+    Mismatch(&'static str),
+    /// The host had no place for the call in time.
+    #[error("was not called: {0}")]
+    Busy(Full),
     /// The breaker is open after repeated faults.
     #[error("is resting after {faults} faults in a row\nhint: it is tried again in {} s", .wait.as_secs().max(1))]
     Resting {
@@ -63,6 +66,26 @@ pub enum Cause {
         /// How long until the next try.
         wait: Duration,
     },
+}
+
+/// What there is no place in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Full {
+    /// The component's share: it has this many calls under way.
+    #[error(
+        "{0} calls of it are under way, as many as one component may have\nhint: try again when some have ended; a larger `calls` in `[pool]` of the configuration makes more room"
+    )]
+    Share(u32),
+    /// All places, of which there are this many.
+    #[error(
+        "{0} calls are under way, as many as this host makes at once\nhint: try again when some have ended; a larger `calls` in `[pool]` of the configuration makes more room"
+    )]
+    Pool(u32),
+    /// The engine.
+    #[error(
+        "this machine has no room for one more sandbox\nhint: try again when calls have ended; a smaller `calls` in `[pool]` of the configuration makes them wait instead"
+    )]
+    Engine,
 }
 
 impl Fault {
@@ -81,9 +104,20 @@ impl Fault {
         &self.cause
     }
 
-    /// Whether the component is to blame: a cancelled or resting call says nothing about it.
+    /// Whether the component is to blame: a call that was not made says nothing about it.
     pub(crate) fn counts(&self) -> bool {
-        !matches!(self.cause, Cause::Cancelled | Cause::Resting { .. })
+        !matches!(self.cause, Cause::Mismatch(_) | Cause::Busy(_) | Cause::Resting { .. })
+    }
+}
+
+impl Cause {
+    /// The end of a call that was denied more `memory` or `table`.
+    pub(crate) fn over(what: &'static str, limits: &cara_authority::Limits) -> Self {
+        let limit = match what {
+            "memory" => format!("{} MiB", limits.memory >> 20),
+            _ => format!("{} elements", limits.table_elements),
+        };
+        Self::Allocation { what, limit }
     }
 }
 
@@ -96,6 +130,9 @@ pub(crate) fn cause_of(
     if let Some(cause) = error.downcast_ref::<Cause>() {
         return cause.clone();
     }
+    if error.is::<PoolConcurrencyLimitError>() {
+        return Cause::Busy(Full::Engine);
+    }
     // What ended the call comes before what was denied it on the way.
     match error.downcast_ref::<Trap>() {
         Some(Trap::OutOfFuel) => return Cause::Fuel(limits.fuel),
@@ -103,11 +140,7 @@ pub(crate) fn cause_of(
         _ => {}
     }
     if let Some(what) = denied {
-        let limit = match what {
-            "memory" => format!("{} MiB", limits.memory >> 20),
-            _ => format!("{} elements", limits.table_elements),
-        };
-        return Cause::Allocation { what, limit };
+        return Cause::over(what, limits);
     }
     match error.downcast_ref::<Trap>() {
         Some(Trap::UnreachableCodeReached) => Cause::Trap("it panicked".into()),

@@ -22,13 +22,16 @@ pub mod fault;
 mod imports;
 mod limiter;
 mod loader;
+mod memory;
+mod pool;
 mod services;
 
 pub use cache::CompiledCache;
 pub use component::{Component, Watch};
-pub use engine::{Kernel, PoolSize};
+pub use engine::Kernel;
 pub use fault::Fault;
 pub use loader::{Checked, LoadError, Loaded};
+pub use pool::PoolSize;
 pub use services::{CallServices, NoTurn, Powers, SecretSource};
 
 pub use cara_services::egress::without_placeholders;

@@ -1,20 +1,22 @@
 //! Counts what a store allocates and says no at the limit.
 
+use crate::memory::Memory;
 use cara_authority::Limits;
+use std::sync::Arc;
 use wasmtime::ResourceLimiter;
 
 /// The allocations of one call.
 pub(crate) struct Limiter {
-    memory_left: u64,
+    memory: Arc<Memory>,
     elements_left: u64,
     instances: usize,
     denied: Option<&'static str>,
 }
 
 impl Limiter {
-    pub(crate) fn new(limits: &Limits) -> Self {
+    pub(crate) fn new(limits: &Limits, memory: Arc<Memory>) -> Self {
         Self {
-            memory_left: limits.memory,
+            memory,
             elements_left: u64::from(limits.table_elements),
             instances: limits.instances as usize,
             denied: None,
@@ -26,31 +28,24 @@ impl Limiter {
         self.denied
     }
 
-    fn take(left: &mut u64, current: usize, desired: usize) -> bool {
-        let wanted = (desired as u64).saturating_sub(current as u64);
-        if wanted > *left {
-            return false;
+    fn decided(&mut self, granted: bool, what: &'static str) -> wasmtime::Result<bool> {
+        if !granted {
+            self.denied = Some(what);
         }
-        *left -= wanted;
-        true
+        Ok(granted)
     }
 }
 
 impl ResourceLimiter for Limiter {
     fn memory_growing(&mut self, current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
-        let granted = Self::take(&mut self.memory_left, current, desired);
-        if !granted {
-            self.denied = Some("memory");
-        }
-        Ok(granted)
+        let granted = self.memory.take((desired as u64).saturating_sub(current as u64));
+        self.decided(granted, "memory")
     }
 
     fn table_growing(&mut self, current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
-        let granted = Self::take(&mut self.elements_left, current, desired);
-        if !granted {
-            self.denied = Some("table");
-        }
-        Ok(granted)
+        let left = self.elements_left.checked_sub((desired as u64).saturating_sub(current as u64));
+        self.elements_left = left.unwrap_or(self.elements_left);
+        self.decided(left.is_some(), "table")
     }
 
     fn instances(&self) -> usize {

@@ -3,7 +3,8 @@
 use crate::bindings::{provider, tool};
 use crate::cache::CompiledCache;
 use crate::call::CallState;
-use crate::engine::Kernel;
+use crate::engine::{Kernel, slots_of};
+use crate::pool::Share;
 use cara_authority::interfaces::{Disagreement, InterfacesError};
 use cara_authority::manifest::ManifestError;
 use cara_authority::{Authority, ComponentId, Interfaces, Kind, Manifest};
@@ -91,6 +92,7 @@ impl Checked {
 pub struct Loaded {
     checked: Arc<Checked>,
     pub(crate) pre: InstancePre<CallState>,
+    pub(crate) share: Arc<Share>,
     pub(crate) provider: Option<provider::GuestIndices>,
     pub(crate) tool: Option<tool::GuestIndices>,
 }
@@ -113,7 +115,8 @@ impl Kernel {
         let is = |kind| checked.interfaces.kinds().contains(&kind);
         let provider = is(Kind::Provider).then(|| provider::GuestIndices::new(&pre)).transpose().map_err(link)?;
         let tool = is(Kind::Tool).then(|| tool::GuestIndices::new(&pre)).transpose().map_err(link)?;
-        Ok(Loaded { pre, provider, tool, checked })
+        let share = self.shared.pool.share(slots_of(&component));
+        Ok(Loaded { pre, share, provider, tool, checked })
     }
 
     /// Compiles a component into the cache, if its code is not there yet. Blocks.

@@ -28,12 +28,14 @@ pub struct World {
     pub names: Names,
     /// Where connections went.
     pub dialed: Dialed,
+    /// What runs its components.
+    kernel: Kernel,
 }
 
 /// One kernel a process, as in the program.
-fn kernel() -> &'static Kernel {
+fn kernel() -> Kernel {
     static KERNEL: OnceLock<Kernel> = OnceLock::new();
-    KERNEL.get_or_init(|| Kernel::new(PoolSize::default()).unwrap())
+    KERNEL.get_or_init(|| Kernel::new(PoolSize::default()).unwrap()).clone()
 }
 
 /// Compiled guests, kept from run to run. The key is no secret: whoever can write there can replace the tests.
@@ -64,7 +66,16 @@ impl World {
             known,
             powers: Arc::new(NoTurn),
         };
-        Self { home, services, secrets, names, dialed }
+        Self { home, services, secrets, names, dialed, kernel: kernel() }
+    }
+
+    /// Runs its components in a kernel of its own, with so many places for calls.
+    ///
+    /// # Panics
+    /// When the machine has no room for them.
+    #[must_use]
+    pub fn with_calls(self, calls: u32) -> Self {
+        Self { kernel: Kernel::new(PoolSize::new(calls)).unwrap(), ..self }
     }
 
     /// The folder in which everything lies that it wrote.
@@ -187,8 +198,9 @@ impl Wanted<'_> {
         let mut granted = manifest.wishes(&settings);
         granted.retain(|wish| !self.withheld.contains(wish));
         let grants = Arc::new(Grants::meet(manifest, interfaces, &granted, settings, &self.limits));
-        let loaded = kernel().load(checked.clone(), Some(cache()))?;
-        let component = Component::new(kernel(), loaded);
+        let kernel = &self.world.kernel;
+        let loaded = kernel.load(checked.clone(), Some(cache()))?;
+        let component = Component::new(kernel, loaded);
         Ok(Subject { component, grants, services: self.world.services.clone() })
     }
 

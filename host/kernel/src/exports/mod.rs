@@ -36,7 +36,21 @@ fn within_output(size: u64, grants: &Grants) -> Result<(), Fault> {
 fn content_size(content: &[Content]) -> u64 {
     let size = |content: &Content| match content {
         Content::Text(text) => text.len(),
-        Content::Image(blob) | Content::Audio(blob) | Content::File(blob) => blob.data.len(),
+        Content::Image(blob) | Content::Audio(blob) | Content::File(blob) => {
+            blob.data.len() + blob.media_type.len() + blob.name.as_ref().map_or(0, String::len)
+        }
     };
     content.iter().map(|content| size(content) as u64 + 8).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bindings::types::Blob;
+
+    #[test]
+    fn the_media_type_and_the_name_of_a_blob_count() {
+        let blob = Blob { media_type: "m".repeat(100), name: Some("n".repeat(1000)), data: vec![0; 10] };
+        assert_eq!(content_size(&[Content::File(blob)]), 1118);
+    }
 }

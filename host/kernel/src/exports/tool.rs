@@ -44,7 +44,7 @@ impl Component {
     ) -> super::provider::Answered<Vec<Content>> {
         let call = approved.call();
         if call.component != *self.id() || call.digest != *self.checked().package().digest().as_bytes() {
-            return Err(Fault::new(self.id(), Cause::Start("the call was approved for other code".into())));
+            return Err(Fault::new(self.id(), Cause::Mismatch("the call was approved for other code")));
         }
         // Whoever calls: the call can do what the tool says, and nothing else that the component was granted.
         let grants = &Arc::new(grants.for_tool(&call.tool, self.checked().authority()));

@@ -1,28 +1,89 @@
 //! `wasi:http/outgoing-handler`:
 //! a guest's request on its way to the egress gate.
 
-use crate::call::Call;
+use crate::call::{Call, fields};
+use crate::memory::Held;
+use bytes::Bytes;
 use cara_authority::{Refusal, Rule};
 use cara_services::egress::{EgressError, EgressLimits};
 use http::{Request, Response};
+use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt;
 use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
+use tokio::runtime::Handle;
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
 
 /// The call's own time is up first, so that it ends as a fault and not as a broken answer.
 const GRACE: Duration = Duration::from_secs(1);
 
+/// The most bytes of a request's body that a guest may write at once.
+const CHUNK: usize = 32 << 10;
+/// What wasmtime keeps of a body that is not sent yet: what the guest may be ahead, and one more.
+const UNSENT: u64 = 2 * CHUNK as u64;
+/// What the host keeps of an exchange until its answer is read or dropped: the buffers of an HTTP/1 connection, or the
+/// window of an HTTP/2 stream, and the headers.
+const EXCHANGE: u64 = cara_services::egress::WINDOW as u64;
+
 /// The hooks of one call.
 pub(crate) struct Gate {
     call: Arc<Call>,
+    /// What bodies hold that are not on their way yet. One that is made and never sent is held to the end of the call.
+    unsent: Vec<Held>,
 }
 
 impl Gate {
     pub(crate) fn new(call: Arc<Call>) -> Self {
-        Self { call }
+        Self { call, unsent: Vec::new() }
+    }
+}
+
+/// A guest's body on its way out. Read to its end even when nobody wants the rest: the other side may have enough of it
+/// (it took as many bytes as were promised, or answered early), and to the guest that is no failure of its writing.
+struct Uphill {
+    body: Option<WasiBody>,
+    held: Option<Held>,
+}
+
+impl Body for Uphill {
+    type Data = Bytes;
+    type Error = Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+        let Some(body) = &mut self.body else { return Poll::Ready(None) };
+        let frame = ready!(Pin::new(body).poll_frame(context));
+        if !matches!(&frame, Some(Ok(_))) {
+            self.body = None;
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.as_ref().is_none_or(Body::is_end_stream)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.as_ref().map_or_else(|| SizeHint::with_exact(0), Body::size_hint)
+    }
+}
+
+impl Drop for Uphill {
+    fn drop(&mut self) {
+        if self.is_end_stream() {
+            return;
+        }
+        let (body, held) = (self.body.take(), self.held.take());
+        // It ends with the guest's end of the body, at the latest when the call's store is dropped.
+        if let (Some(mut body), Ok(runtime)) = (body, Handle::try_current()) {
+            runtime.spawn(async move {
+                while let Some(Ok(_)) = body.frame().await {}
+                drop(held);
+            });
+        }
     }
 }
 
@@ -36,11 +97,26 @@ impl WasiHttpHooks for Gate {
         _processed: Done,
     ) -> Box<dyn Future<Output = Result<(Response<WasiBody>, Done), Error>> + Send> {
         let call = self.call.clone();
+        let held = if request.body().is_end_stream() { None } else { self.unsent.pop() };
+        let request = request.map(|body| Uphill { body: Some(body), held });
         Box::new(async move {
             let response = send(&call, request, options.unwrap_or_default()).await;
             let response = response.map_err(|error| report(&call, error))?;
             Ok((response, Box::new(async { Ok(()) }) as Done))
         })
+    }
+
+    fn p2_outgoing_body_buffer_chunks(&mut self) -> usize {
+        1
+    }
+
+    /// Asked once for each body.
+    fn p2_outgoing_body_chunk_size(&mut self) -> usize {
+        match self.call.memory.hold(UNSENT) {
+            Some(held) => self.unsent.push(held),
+            None => self.call.memory.exceed(),
+        }
+        CHUNK
     }
 
     fn set_host_header(&mut self) -> bool {
@@ -51,9 +127,10 @@ impl WasiHttpHooks for Gate {
 
 async fn send(
     call: &Arc<Call>,
-    request: Request<WasiBody>,
+    request: Request<Uphill>,
     options: RequestOptions,
 ) -> Result<Response<WasiBody>, EgressError> {
+    let held = call.memory.hold(EXCHANGE).ok_or_else(|| over(call))?;
     let (grants, most) = (&call.grants, call.grants.limits().requests);
     if call.requests.fetch_add(1, Ordering::Relaxed) >= most {
         let text = format!("component `{}` made more than {most} requests in one call", grants.component());
@@ -70,8 +147,27 @@ async fn send(
     lower(&mut limits.first_byte, options.first_byte_timeout);
     lower(&mut limits.between_bytes, options.between_bytes_timeout);
     let response = call.services.egress.send(destination, request, &call.spending, &limits).await?;
+    let most = fields(grants.limits());
+    if response.headers().iter().map(|(name, value)| name.as_str().len() + value.len()).sum::<usize>() > most {
+        let text = format!("the header of the answer is over {most} bytes");
+        return Err(Refusal::new(Rule::Limit, text)
+            .hint("to allow more, raise `memory` in the component's limits")
+            .into());
+    }
     let reporter = call.clone();
-    Ok(response.map(|body| body.map_err(move |error| report(&reporter, error)).boxed_unsync()))
+    let open = move |error| {
+        let _ = &held;
+        report(&reporter, error)
+    };
+    Ok(response.map(|body| body.map_err(open).boxed_unsync()))
+}
+
+/// The refusal of one exchange more than the call's memory has room for.
+fn over(call: &Call) -> Refusal {
+    let (component, memory) = (call.grants.component(), call.grants.limits().memory >> 20);
+    let text =
+        format!("component `{component}`: another request would need more memory than its limit of {memory} MiB");
+    Refusal::new(Rule::Limit, text).hint("to allow more, raise `memory` in its limits")
 }
 
 /// Records why a request failed, for the operator, and gives the guest an error it can tell apart.

@@ -54,14 +54,20 @@ impl CallState {
         Ok(self.answer(done))
     }
 
-    /// The same where somebody else is waited for: that time is not the call's.
+    /// The same where somebody else is waited for.
     async fn powered_waiting<T, F: Future<Output = Result<T, Refusal>>>(
         &mut self,
         power: Power,
         service: impl FnOnce(Powered, Arc<dyn Powers>) -> F,
     ) -> Answer<T> {
-        let _pause = self.call.pause();
-        self.powered(power, service).await
+        let done = match self.call.grants.power(power, power.effects().first().copied()) {
+            Ok(powered) => {
+                let powers = self.call.services.powers.clone();
+                self.call.wait(service(powered, powers)).await.map_err(wasmtime::Error::new)?
+            }
+            Err(refusal) => Err(refusal),
+        };
+        Ok(self.answer(done))
     }
 }
 

@@ -90,8 +90,9 @@ impl Turn {
 }
 
 impl turn::Host for CallState {
-    async fn emit(&mut self, event: Event) -> wasmtime::Result<Result<(), Wit>> {
-        let size = size(&event);
+    async fn emit(&mut self, events: Vec<Event>) -> wasmtime::Result<Result<(), Wit>> {
+        // Every list and event costs something, so that an endless stream of empty ones ends too.
+        let size = events.iter().map(|event| size(event) + 8).sum::<u64>() + 8;
         let id = self.call.grants.component();
         let Some(turn) = &mut self.turn else {
             let refusal = Refusal::new(Rule::Unavailable, format!("component `{id}` is not in a turn"));
@@ -103,22 +104,24 @@ impl turn::Host for CallState {
             return Ok(self.answer(Err(refusal)));
         }
         turn.left -= size;
-        let passed = turn.pass(event).await;
-        self.call.touch();
-        Ok(passed.map_err(|Gone| Wit::Cancelled))
+        for event in events {
+            if turn.pass(event).await.is_err() {
+                return Ok(Err(Wit::Cancelled));
+            }
+            self.call.touch();
+        }
+        Ok(Ok(()))
     }
 }
 
 /// Bytes of an event's text.
 fn size(event: &Event) -> u64 {
-    let bytes = match event {
+    (match event {
         Event::Text(text) | Event::Thinking(text) => text.len(),
         Event::Thought(thought) => thought.text.len() + thought.signature.as_ref().map_or(0, String::len),
         Event::ToolStart(start) => start.id.len() + start.name.len(),
         Event::ToolFragment(fragment) => fragment.id.len() + fragment.json.len(),
         Event::ToolCall(call) => call.id.len() + call.name.len() + call.arguments.len(),
         Event::Usage(_) => 32,
-    };
-    // Every event costs something, so that an endless stream of empty ones ends too.
-    bytes as u64 + 8
+    }) as u64
 }

@@ -49,14 +49,26 @@ struct LogStream {
     line: Vec<u8>,
 }
 
-impl LogStream {
-    /// The longest line waited for; a longer one is written in pieces.
-    const LONGEST: usize = 4096;
+/// The longest line waited for; a longer one is written in pieces.
+const LONGEST: usize = 4096;
 
+/// Cuts bytes after each line feed, and where a line of which so many bytes are there already would be too long.
+fn pieces(mut there: usize, mut bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
+    std::iter::from_fn(move || {
+        let room = LONGEST - there.min(LONGEST - 1);
+        let end = bytes.iter().take(room).position(|&byte| byte == b'\n').map_or(room.min(bytes.len()), |at| at + 1);
+        let (piece, rest) = bytes.split_at(end);
+        bytes = rest;
+        there = if end == room || piece.ends_with(b"\n") { 0 } else { there + end };
+        (!piece.is_empty()).then_some(piece)
+    })
+}
+
+impl LogStream {
     fn take(&mut self, bytes: &[u8]) {
-        for piece in bytes.split_inclusive(|&b| b == b'\n') {
-            self.line.extend_from_slice(&piece[..piece.len().min(Self::LONGEST)]);
-            if piece.ends_with(b"\n") || self.line.len() >= Self::LONGEST {
+        for piece in pieces(self.line.len(), bytes) {
+            self.line.extend_from_slice(piece);
+            if self.line.ends_with(b"\n") || self.line.len() >= LONGEST {
                 self.flush_line();
             }
         }
@@ -104,5 +116,21 @@ impl AsyncWrite for LogStream {
     fn poll_shutdown(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.flush_line();
         Poll::Ready(Ok(()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_of_a_long_line_is_lost() {
+        let text = [vec![b'a'; 10_000], b"\nshort\n\n".to_vec(), vec![b'b'; 4096], b"\nend".to_vec()].concat();
+        for there in [0, 1, 4095] {
+            let cut: Vec<&[u8]> = pieces(there, &text).collect();
+            assert_eq!(cut.concat(), text);
+            assert!(cut.iter().all(|piece| piece.len() <= LONGEST) && cut[0].len() + there <= LONGEST, "{there}");
+            assert!(cut.contains(&b"short\n".as_slice()) && cut.last() == Some(&b"end".as_slice()));
+        }
     }
 }
