@@ -6,7 +6,9 @@
 
 mod amounts;
 mod answers;
+mod bodies;
 mod compute;
 mod manifests;
+mod places;
 mod reach;
 mod stores;

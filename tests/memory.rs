@@ -80,3 +80,34 @@ async fn returns() {
     // Fifty attacks, of which one alone would leave more behind than this.
     assert!(after < before + 8 * MIB, "from {} to {} MiB", before / MIB, after / MIB);
 }
+
+#[test]
+fn what_a_thousand_handles_of_unsent_bodies_hold_is_within_the_memory_of_the_call() {
+    alone("what_a_thousand_handles_of_unsent_bodies_hold_is_within_the_memory_of_the_call", async {
+        let world = World::new().await;
+        let upstream = Upstream::start(|_| Reply::ok("")).await;
+        let subject = world.guest("hostile").setting("base-url", upstream.url()).load();
+        subject.lives().await;
+        let Some(before) = resident() else {
+            println!("skipped: this system does not tell how much memory a process holds");
+            return;
+        };
+        // Without a bound it returns, holding two mebibytes for each.
+        let (sender, done) = tokio::sync::oneshot::channel();
+        let call = tokio::spawn(async move {
+            let _ = subject.tool("hoard_bodies", json!({ "count": 450 })).await;
+            let _ = sender.send(());
+        });
+        let (mut most, mut done) = (before, std::pin::pin!(done));
+        let mut tick = tokio::time::interval(std::time::Duration::from_millis(1));
+        loop {
+            tokio::select! {
+                _ = &mut done => break,
+                _ = tick.tick() => most = most.max(resident().unwrap()),
+            }
+        }
+        call.await.unwrap();
+        println!("450 unsent bodies: {} MiB more than before", (most - before) / MIB);
+        assert!(most < before + 80 * MIB, "from {} to {} MiB", before / MIB, most / MIB);
+    });
+}

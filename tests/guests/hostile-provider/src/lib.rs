@@ -22,17 +22,17 @@ impl Provider for HostileProvider {
 
     fn complete(request: Request) -> Result<Outcome, Error> {
         match request.model.as_str() {
-            "answer" => emit(&Event::Text("alive".to_owned())).map_err(Error::from)?,
+            "answer" => emit(&[Event::Text("alive".to_owned())]).map_err(Error::from)?,
             "endless" => endless(|| Event::Text("more ".to_owned())).map_err(Error::from)?,
             "endless-nothing" => endless(|| Event::Text(String::new())).map_err(Error::from)?,
             "endless-usage" => endless(|| Event::Usage(Usage::zero())).map_err(Error::from)?,
             "endless-deaf" => loop {
-                let _ = emit(&Event::Thinking("more ".to_owned()));
+                let _ = emit(&[Event::Thinking("more ".to_owned())]);
             },
-            "enormous" => emit(&Event::Text("x".repeat(8 << 20))).map_err(Error::from)?,
+            "enormous" => emit(&[Event::Text("x".repeat(8 << 20))]).map_err(Error::from)?,
             "silent" => wait(3_600_000),
             "dripping" => loop {
-                emit(&Event::Text(".".to_owned())).map_err(Error::from)?;
+                emit(&[Event::Text(".".to_owned())]).map_err(Error::from)?;
                 wait(5);
             },
             "echo" => return echo(),
@@ -55,7 +55,7 @@ fn wait(ms: u64) {
 /// Emits until the host refuses.
 fn endless(event: impl Fn() -> Event) -> Result<(), Refusal> {
     loop {
-        emit(&event())?;
+        emit(&[event()])?;
     }
 }
 
@@ -76,7 +76,7 @@ fn echo() -> Result<Outcome, Error> {
         Event::ToolFragment(ToolFragment { id: id(), json: text() }),
         Event::ToolCall(ToolCall { id: id(), name: name(), arguments: text() }),
     ] {
-        emit(&event).map_err(Error::from)?;
+        emit(&[event]).map_err(Error::from)?;
     }
     cara_sdk::log::info(&said, &[("echo", &said)]);
     Err(Error::auth(said))

@@ -42,6 +42,8 @@ impl Tool for Hostile {
             "fail" => flood::fail(read(&arguments)?),
             "request" | "reading_request" | "private_request" => network::request(read(&arguments)?),
             "hoard_requests" => network::hoard_requests(&read(&arguments)?),
+            "hoard_bodies" => network::hoard_bodies(&read(&arguments)?),
+            "strict_request" => network::strict_request(&read(&arguments)?),
             "drip_request" => network::drip_request(&read(&arguments)?),
             "spend_and_search" => secrets::spend_and_search(read(&arguments)?),
             "keep_placeholder" => secrets::keep_placeholder(&read(&arguments)?),

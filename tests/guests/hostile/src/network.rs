@@ -6,6 +6,7 @@ use base64::engine::general_purpose::STANDARD;
 use cara_sdk::bindings::provider_component::wasi::clocks::monotonic_clock::subscribe_duration;
 use cara_sdk::bindings::provider_component::wasi::http::outgoing_handler::handle;
 use cara_sdk::bindings::provider_component::wasi::http::types::{Fields, OutgoingBody, OutgoingRequest, Scheme};
+use cara_sdk::bindings::provider_component::wasi::io::streams::StreamError;
 use cara_sdk::http::{Method, Request, Response};
 use cara_sdk::{Error, secrets};
 use serde::Deserialize;
@@ -115,11 +116,7 @@ pub(crate) struct Drip {
 /// Sends a body byte by byte with a pause after each, and never ends it.
 pub(crate) fn drip_request(args: &Drip) -> Answer {
     let broken = || Error::network("the request could not be made");
-    let request = OutgoingRequest::new(Fields::new());
-    request.set_method(&Method::Post).map_err(|()| broken())?;
-    request.set_scheme(Some(&Scheme::Http)).map_err(|()| broken())?;
-    request.set_authority(Some(&args.authority)).map_err(|()| broken())?;
-    request.set_path_with_query(Some("/")).map_err(|()| broken())?;
+    let request = plain(&args.authority, Fields::new())?;
     let body: OutgoingBody = request.body().map_err(|()| broken())?;
     let stream = body.write().map_err(|()| broken())?;
     let answer = handle(request, None).map_err(|code| Error::network(code.to_string()))?;
@@ -129,4 +126,77 @@ pub(crate) fn drip_request(args: &Drip) -> Answer {
     }
     answer.subscribe().block();
     say("dripped")
+}
+
+/// A request to an authority, by the host's interface alone.
+fn plain(authority: &str, headers: Fields) -> Result<OutgoingRequest, Error> {
+    let broken = |()| Error::network("the request could not be made");
+    let request = OutgoingRequest::new(headers);
+    request.set_method(&Method::Post).map_err(broken)?;
+    request.set_scheme(Some(&Scheme::Http)).map_err(broken)?;
+    request.set_authority(Some(authority)).map_err(broken)?;
+    request.set_path_with_query(Some("/")).map_err(broken)?;
+    Ok(request)
+}
+
+#[derive(Deserialize)]
+pub(crate) struct Bodies {
+    count: usize,
+}
+
+/// Fills bodies of requests that are never sent, as far as the host lets it, and keeps them.
+pub(crate) fn hoard_bodies(args: &Bodies) -> Answer {
+    let broken = || Error::network("the body could not be made");
+    let filling = vec![b'x'; 1 << 20];
+    for _ in 0..args.count {
+        let request = plain("127.0.0.1:9", Fields::new())?;
+        let body = request.body().map_err(|()| broken())?;
+        let stream = body.write().map_err(|()| broken())?;
+        loop {
+            let room = usize::try_from(stream.check_write().map_err(|_| broken())?).unwrap_or(0);
+            if room == 0 {
+                break;
+            }
+            stream.write(&filling[..room.min(filling.len())]).map_err(|_| broken())?;
+        }
+        drop(stream);
+        std::mem::forget((request, body));
+    }
+    say("hoarded")
+}
+
+#[derive(Deserialize)]
+pub(crate) struct Strict {
+    authority: String,
+    bytes: usize,
+}
+
+/// Sends a body as a client of another make does: each step of writing it has to succeed.
+pub(crate) fn strict_request(args: &Strict) -> Answer {
+    let failed = |step: &'static str| move |error: StreamError| Error::network(format!("{step}: {error}"));
+    let length = [("content-length".to_owned(), args.bytes.to_string().into_bytes())];
+    let fields = Fields::from_list(&length).map_err(|error| Error::other(error.to_string()))?;
+    let request = plain(&args.authority, fields)?;
+    let body = request.body().map_err(|()| Error::network("no body"))?;
+    let answer = handle(request, None).map_err(|code| Error::network(code.to_string()))?;
+    let stream = body.write().map_err(|()| Error::network("no stream"))?;
+    let mut left = args.bytes;
+    while left > 0 {
+        let room = usize::try_from(stream.check_write().map_err(failed("check"))?).unwrap_or(0).min(left);
+        if room == 0 {
+            stream.subscribe().block();
+            continue;
+        }
+        stream.write(&vec![b'x'; room]).map_err(failed("write"))?;
+        left -= room;
+    }
+    // What a client waits for after the other side took everything.
+    answer.subscribe().block();
+    stream.blocking_flush().map_err(failed("flush"))?;
+    drop(stream);
+    OutgoingBody::finish(body, None).map_err(|code| Error::network(code.to_string()))?;
+    match answer.get() {
+        Some(Ok(Ok(response))) => say(response.status().to_string()),
+        other => Err(Error::network(format!("{other:?}"))),
+    }
 }
