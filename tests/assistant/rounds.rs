@@ -197,7 +197,12 @@ async fn a_denial_stands_for_the_run() {
     let results = heard.results();
     assert!(results[0].1.starts_with("denied by") && results[1].1.starts_with("denied already"), "{results:?}");
     // In the next run it may be asked again.
-    let run = stage.assistant.run(&mut session, &thinker, Input::typed("Note the seat, please"), heard.company(judge.clone()));
+    let run = stage.assistant.run(
+        &mut session,
+        &thinker,
+        Input::typed("Note the seat, please"),
+        heard.company(judge.clone()),
+    );
     run.await.unwrap();
     assert_eq!(judge.asked().len(), 3);
 }
@@ -264,7 +269,10 @@ async fn what_a_person_stopped_is_kept_and_marked() {
 async fn what_looks_secret_is_shown_to_its_owner_and_said() {
     let stage = Stage::new().await;
     let link = format!("https://acc.example/reset?token={}", "q7Zk2mXw9RtB4vNc8LpD".repeat(2));
-    let model = { let link = link.clone(); Scripted::new(move |_, _| Reply::says(format!("Here: {link}"))) };
+    let model = {
+        let link = link.clone();
+        Scripted::new(move |_, _| Reply::says(format!("Here: {link}")))
+    };
     let (_, heard, ended) = answer(&stage, model, "What was my reset link?").await;
     ended.unwrap();
     assert_eq!(heard.shown(), format!("Here: {link}"));

@@ -78,19 +78,22 @@ fn day(topic: &str, ask: Ask, day: usize) -> (String, Vec<(&'static str, serde_j
     let page = format!("https://{topic}.example/day/{day}");
     let note = format!("the {topic} matter of day {day} costs {} crowns", day * 7);
     match ask {
-        ReadPage => (format!("What does {page} say?"), vec![("fetch_page", json!({ "url": page }))], format!("headline {day} of")),
+        ReadPage => (
+            format!("What does {page} say?"),
+            vec![("fetch_page", json!({ "url": page }))],
+            format!("headline {day} of"),
+        ),
         Search => (
             format!("Look up {topic} and read the first hit"),
-            vec![
-                ("web_search", json!({ "query": topic })),
-                ("fetch_page", json!({ "url": "{{link}}" })),
-            ],
+            vec![("web_search", json!({ "query": topic })), ("fetch_page", json!({ "url": "{{link}}" }))],
             format!("found about {topic}"),
         ),
         File => ("What does the file say?".into(), Vec::new(), format!("file {day} of {topic}")),
-        Recall => {
-            ("What did I note first?".into(), vec![("memory_list", json!({ "prefix": format!("{topic}/") }))], format!("{topic}/"))
-        }
+        Recall => (
+            "What did I note first?".into(),
+            vec![("memory_list", json!({ "prefix": format!("{topic}/") }))],
+            format!("{topic}/"),
+        ),
         DictatedNote => (
             format!("Remember under `{topic}/{day}`: {note}"),
             vec![("memory_write", json!({ "key": format!("{topic}/{day}"), "value": note }))],
@@ -150,7 +153,8 @@ pub(crate) fn reader(request: &Request) -> Option<Reply> {
     let inside = text.split_once("source=\"reading\"⟧\n").map_or("", |(_, inside)| inside);
     let (inside, links) = inside.split_once("\nLinks:\n").unwrap_or((inside, ""));
     let facts: Vec<&str> = inside.lines().filter(|line| !line.trim().is_empty()).take(8).collect();
-    let links: Vec<usize> = (1..).zip(links.lines().take_while(|line| line.contains("http"))).map(|(n, _)| n).take(8).collect();
+    let links: Vec<usize> =
+        (1..).zip(links.lines().take_while(|line| line.contains("http"))).map(|(n, _)| n).take(8).collect();
     reads.then(|| Reply::says(json!({ "found": "all", "facts": facts, "links": links }).to_string()))
 }
 

@@ -216,7 +216,9 @@ impl Values {
 
     /// The arguments of a call with words in place of names in its texts, and what they came from.
     pub fn fill_arguments(&self, arguments: &str) -> (String, Label) {
-        let Ok(mut value) = serde_json::from_str::<Value>(arguments) else { return (arguments.to_owned(), Label::NONE) };
+        let Ok(mut value) = serde_json::from_str::<Value>(arguments) else {
+            return (arguments.to_owned(), Label::NONE);
+        };
         let label = self.fill_value(&mut value);
         if label == Label::NONE { (arguments.to_owned(), label) } else { (value.to_string(), label) }
     }
@@ -295,7 +297,9 @@ mod tests {
         let shape = values().in_part("c").unwrap().shape();
         assert!(shape.contains("`{{r1}}`") && shape.contains("all of its 2 facts") && shape.contains("of 1 links"));
         assert!(!shape.contains("Ignore") && !shape.contains("memory_write") && !shape.contains("example"), "{shape}");
-        for answer in ["", "{}", "all", r#"{"found":"lots"}"#, r#"{"found":"all","order":"obey"}"#, r#"{"found":"unread"}"#] {
+        for answer in
+            ["", "{}", "all", r#"{"found":"lots"}"#, r#"{"found":"all","order":"obey"}"#, r#"{"found":"unread"}"#]
+        {
             let findings = Findings::read(2, "d".into(), answer, &[]);
             assert_eq!((findings.found, findings.facts.len()), (Found::Unread, 0), "{answer}");
         }
@@ -314,7 +318,10 @@ mod tests {
             assert_eq!(values.fill(nothing), (nothing.into(), Label::NONE), "{nothing}");
         }
         let (filled, label) = values.fill_arguments(r#"{"to":"me","lines":["{{r1.2}}"],"n":1}"#);
-        assert_eq!(serde_json::from_str::<Value>(&filled).unwrap(), serde_json::json!({"to":"me","lines":["42"],"n":1}));
+        assert_eq!(
+            serde_json::from_str::<Value>(&filled).unwrap(),
+            serde_json::json!({"to":"me","lines":["42"],"n":1})
+        );
         assert_eq!(label, Label::of(Source::Web));
         let quoted = values.fill_arguments(r#"{"url":"{{r1.1}}"}"#).0;
         assert_eq!(serde_json::from_str::<Value>(&quoted).unwrap()["url"], HOSTILE);

@@ -26,7 +26,6 @@ use crate::session::{Session, lost, stored};
 use crate::standing::Sources;
 use crate::thinker::Thinker;
 use crate::toolbox::Toolbox;
-use think::Growing;
 use cara_authority::{Label, RunId};
 use cara_kernel::bindings::types::ToolDefinition;
 use cara_services::ledger::records::{CallState, FinishedCall, RunState};
@@ -34,6 +33,7 @@ use serde_json::json;
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
+use think::Growing;
 use tokio::time::Instant;
 
 /// A run under way.

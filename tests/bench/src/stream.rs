@@ -77,9 +77,9 @@ pub(crate) async fn measure(counts: Counts) -> Result<Vec<Row>> {
 
 async fn through_component(subject: &Subject, events: usize) -> Result<()> {
     let completed = subject.complete("gpt-5-mini").await;
-    completed.ended?.map_err(|error| anyhow::anyhow!("`{PROVIDER}` failed: {error:?}"))?;
     // Pieces of text that came together are one event: what counts is that no word is missing.
     let texts = completed.text().matches(" word").count();
+    completed.ended?.map_err(|error| anyhow::anyhow!("`{PROVIDER}` failed: {error:?}"))?;
     ensure!(texts == events, "{texts} events came of {events}");
     Ok(())
 }

@@ -36,9 +36,8 @@ impl Tool for Attachments {
                     return Err(Error::bad_request(format!("`bytes` is 100 to {MOST}, not {most}")));
                 }
                 let blob = attachments::get(&attachment)?;
-                let text = std::str::from_utf8(&blob.data).map_err(|_| {
-                    Error::bad_request(format!("`{attachment}` is no text, it is {}", blob.media_type))
-                })?;
+                let text = std::str::from_utf8(&blob.data)
+                    .map_err(|_| Error::bad_request(format!("`{attachment}` is no text, it is {}", blob.media_type)))?;
                 say(piece(text, offset, most))
             }
             other => Err(unknown(other)),

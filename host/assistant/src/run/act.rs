@@ -347,7 +347,8 @@ impl Run<'_> {
             },
         };
         text = without_placeholders(&text).into_owned();
-        let (label, found) = self.assistant.lookout.label_of(&text, offered.result.join(powers.seen()).join(planned.carried));
+        let (label, found) =
+            self.assistant.lookout.label_of(&text, offered.result.join(powers.seen()).join(planned.carried));
         self.note("tool-result", found).await?;
         if label.is_untrusted() && !failed {
             self.classify(&text).await?;
@@ -432,12 +433,10 @@ impl Run<'_> {
         let events: Vec<TurnEvent> =
             results.iter().filter(|result| !self.told.remove(&result.id)).map(Outcome::event).collect();
         let readings = self.read_results(&results).await?;
-        let parts = results
-            .into_iter()
-            .map(|result| {
-                let Outcome { id, name, text, label, failed, .. } = result;
-                Part { label, body: Body::ToolResult { id, name, text, failed } }
-            });
+        let parts = results.into_iter().map(|result| {
+            let Outcome { id, name, text, label, failed, .. } = result;
+            Part { label, body: Body::ToolResult { id, name, text, failed } }
+        });
         let parts: Vec<Part> = parts.chain(readings).collect();
         let message = stored(Role::Tool, &parts);
         self.assistant.records.end_calls(&self.id, &finished, &message).await.map_err(lost)?;

@@ -116,7 +116,12 @@ impl Run<'_> {
         Ok(Plan::Call(Box::new(Planned { id, offered, call, decision, rule, seen, asked: false, carried })))
     }
 
-    async fn decide(&mut self, offered: &Offered, call: &ToolCall, carried: Label) -> Result<(Decision, Label), Failure> {
+    async fn decide(
+        &mut self,
+        offered: &Offered,
+        call: &ToolCall,
+        carried: Label,
+    ) -> Result<(Decision, Label), Failure> {
         let (seen, policy) = (self.seen().join(carried), &self.assistant.policy);
         let found: Vec<Found> = call.destinations.iter().map(|to| self.sources.find(to, policy)).collect();
         let standing = found.iter().map(|found| found.standing).max();

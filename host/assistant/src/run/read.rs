@@ -60,7 +60,8 @@ impl Run<'_> {
     /// Reads several texts at once. From here on their findings have names.
     async fn read_all_aside(&mut self, held: Vec<Held>) -> Result<Vec<Part>, Failure> {
         let first = self.values.next();
-        let read: FuturesOrdered<_> = (first..).zip(&held).map(|(number, held)| self.read_aside(number, held)).collect();
+        let read: FuturesOrdered<_> =
+            (first..).zip(&held).map(|(number, held)| self.read_aside(number, held)).collect();
         let parts: Vec<Result<Part, Failure>> = read.collect().await;
         let parts = parts.into_iter().collect::<Result<Vec<Part>, Failure>>()?;
         self.values.extend(Values::among(parts.iter()));

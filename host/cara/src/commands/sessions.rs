@@ -123,7 +123,11 @@ async fn export(cara: &Cara, id: &SessionId, format: ExportFormat, output: Optio
     };
     let Some(path) = output else {
         // A file is data; a terminal acts on nothing.
-        if std::io::stdout().is_terminal() { show::line(&harmless(text.trim_end())) } else { show::line(text.trim_end()) }
+        if std::io::stdout().is_terminal() {
+            show::line(&harmless(text.trim_end()))
+        } else {
+            show::line(text.trim_end())
+        }
         return Ok(());
     };
     let shown = path.display();

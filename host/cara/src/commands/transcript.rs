@@ -176,7 +176,9 @@ fn print_part(part: &Part) {
     match &part.body {
         Body::Text { text } => layout::paragraph(4, text),
         Body::Stopped => layout::paragraph(4, part.readable()),
-        Body::Read(findings) => layout::hang(&format!("    reading r{} [{label}]  ", findings.number), &findings.facts.join("\n")),
+        Body::Read(findings) => {
+            layout::hang(&format!("    reading r{} [{label}]  ", findings.number), &findings.facts.join("\n"))
+        }
         Body::Thinking { text, .. } => layout::hang("    thinking  ", text),
         Body::Attachment { id, media_type, name } => {
             layout::paragraph(4, &format!("attachment {id} {} {media_type} [{label}]", name.as_deref().unwrap_or("-")));
@@ -218,7 +220,12 @@ pub(super) fn markdown(transcript: &Transcript) -> String {
                 Body::Text { text } => said(text),
                 Body::Stopped => format!("{}\n", part.readable()),
                 Body::Read(found) => {
-                    format!("Reading r{} [{}]:\n\n{}", found.number, part.label, fenced(&found.facts.join("\n"), "text"))
+                    format!(
+                        "Reading r{} [{}]:\n\n{}",
+                        found.number,
+                        part.label,
+                        fenced(&found.facts.join("\n"), "text")
+                    )
                 }
                 Body::Thinking { text, .. } => format!("Thinking:\n\n{}", fenced(text, "text")),
                 Body::Attachment { id, media_type, name } => {
@@ -227,7 +234,9 @@ pub(super) fn markdown(transcript: &Transcript) -> String {
                         one_line(&format!("{} ({media_type})", name.as_deref().unwrap_or("-")))
                     )
                 }
-                Body::ToolCall { name, arguments, .. } => format!("Calls {}:\n\n{}", one_line(name), fenced(arguments, "text")),
+                Body::ToolCall { name, arguments, .. } => {
+                    format!("Calls {}:\n\n{}", one_line(name), fenced(arguments, "text"))
+                }
                 Body::ToolResult { name, text, failed, .. } => {
                     let what = if *failed { "Failed" } else { "Result" };
                     format!("{what} of {} [{}]:\n\n{}", one_line(name), part.label, fenced(text, "text"))
