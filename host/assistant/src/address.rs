@@ -71,7 +71,7 @@ const BEFORE: &str = "\"'`<([{,;|=→";
 /// The addresses in a text, with and without a scheme.
 pub(crate) fn addresses(text: &str) -> impl Iterator<Item = Address> {
     text.split(|c: char| c.is_whitespace() || "\"`<>".contains(c))
-        .filter(|word| word.contains(['.', ':']))
+        .filter(|word| word.contains(['.', ':', '．', '：']))
         .flat_map(in_word)
 }
 

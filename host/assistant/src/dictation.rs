@@ -224,9 +224,11 @@ fn fits(tool: &str, head: &str) -> bool {
     first.is_some_and(|first| first.iter().zip(&named).any(|(said, named)| *said && *named))
 }
 
+/// The words of a text; what has marks within it, as addresses have, is none.
 fn words(text: &str) -> impl Iterator<Item = String> {
-    let parts = text.split(|c: char| !(c.is_alphanumeric() || c == '\'' || c == '’'));
-    parts.filter(|word| !word.is_empty()).map(|word| word.to_lowercase().replace('’', "'"))
+    let parts = text.split_whitespace().map(|part| part.trim_matches(|c: char| !c.is_alphanumeric()));
+    let is_word = |part: &&str| !part.is_empty() && part.chars().all(|c| c.is_alphanumeric() || "'’-".contains(c));
+    parts.filter(is_word).flat_map(|part| part.split('-')).map(|word| word.to_lowercase().replace('’', "'"))
 }
 
 /// A text as it is compared: one Unicode form, one kind of white space.
@@ -351,6 +353,7 @@ mod tests {
             "Send “I am late” and “I am sorry” to mail:me:boss",
             "Write “I am late” down. Send a summary to mail:me:boss",
             "The page of mail:me:boss says “I am late”",
+            "At mail:me:boss and https://send.example/ they say “I am late”",
         ] {
             assert!(!dictates(text, "message_send", late(), &[TO]), "{text}");
         }

@@ -350,7 +350,7 @@ mod tests {
 
     #[test]
     fn ways_of_writing_an_address_do_not_make_it_another() {
-        let text = "see http://A.example:443/x/#part";
+        let text = "see HTTPS://A.example:443/x/#part";
         assert_eq!(of("https://a.example/x", Source::Owner, text), Standing::Written);
         assert_eq!(of("https://a.example/x", Source::Web, text), Standing::Read);
         assert_eq!(of("https://a.example/x#words", Source::Web, text), Standing::Made);
