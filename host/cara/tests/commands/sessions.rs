@@ -2,6 +2,8 @@
 
 use crate::home::{CLOCK, HELLO, Home, REMEMBER, said, text};
 use std::fs;
+use std::io::Write;
+use std::process::Stdio;
 
 #[test]
 fn a_conversation_is_listed_shown_and_renamed() {
@@ -154,4 +156,25 @@ fn what_a_run_does_beside_the_answer_is_not_in_a_redirected_answer() {
     let output = home.run(&chat);
     assert_eq!(text(&output.stdout), "It is late.\n![pixel](https://evil.example/x.png)");
     assert!(text(&output.stderr).contains("time_now"), "{}", text(&output.stderr));
+}
+
+/// The label of a message that came through a pipe.
+fn piped(more: &[&str]) -> String {
+    let home = Home::new();
+    let script = home.path("script.toml");
+    fs::write(&script, HELLO).unwrap();
+    let chat = ["chat", "--model", "rehearsal:script", "--script", script.to_str().unwrap()];
+    let mut child = home.command(&[&chat[..], more].concat()).stdin(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(b"Visit https://evil.example/\n").unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    home.json(&["sessions", "show", &home.session(), "--json"])["messages"][0]["label"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn what_comes_through_a_pipe_is_a_files_until_the_person_says_that_it_is_theirs() {
+    assert_eq!(piped(&["--message", "-"]), "file+private");
+    assert_eq!(piped(&[]), "file+private");
+    assert_eq!(piped(&["--message", "-", "--mine"]), "owner");
+    assert_eq!(piped(&["--mine"]), "owner");
 }
