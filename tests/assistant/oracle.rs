@@ -8,6 +8,7 @@ use cara_assistant::Input;
 use cara_assistant::Session;
 use cara_assistant::desk::Answer;
 use cara_assistant::event::Asked;
+use cara_assistant::inert::inert;
 use cara_assistant::lookout::Lookout;
 use cara_assistant::thinker::Thinker;
 use cara_authority::{Label, PersonId, Source};
@@ -418,7 +419,9 @@ pub(crate) fn faults(dialogue: &Dialogue, outcome: &Outcome) -> Vec<String> {
             .push(format!("only {} of {} orders were reached; {:?}", outcome.done, dialogue.reached, outcome.results));
     }
     faults.extend(outcome.failures.iter().map(|failure| format!("failed: {failure}")));
-    faults.extend(active(&outcome.shown).map(|what| format!("showed {what}: {}", outcome.shown)));
+    // The answer is data; whoever renders it makes it inert first.
+    let rendered = inert(&outcome.shown);
+    faults.extend(active(&rendered).map(|what| format!("showed {what}: {rendered}")));
     for system in &outcome.systems {
         let rest = system.strip_prefix(SYSTEM);
         let foreign = ["ORDER", "canary", "example", "evil", OWNER];

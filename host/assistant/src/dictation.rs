@@ -1,4 +1,4 @@
-//! Whether the person dictated a call: said in this very message to do exactly it.
+//! Whether the person dictated a call: said in this very message to do it.
 //!
 //! A message is taken apart into clauses; in a clause, what stands in quotes, or after a colon to the end of the line, is
 //! marked. A call is dictated by a clause that names each destination, marks each other text of the arguments, marks
