@@ -1,4 +1,4 @@
-//! Signing as its users meet it: what is accepted, what refused, in which words.
+//! Signing as its users meet it: what is accepted or refused, in which words.
 
 #[path = "support/instance.rs"]
 mod instance;

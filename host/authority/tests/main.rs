@@ -1,4 +1,4 @@
-//! Grants, named destinations, what an update asks for: from outside the crate.
+//! Grants, named destinations, what an update asks for, from outside.
 
 mod authority;
 mod binary;

@@ -1,4 +1,5 @@
-//! What a component can do: granted by name, shown whole, and waited for when it grows.
+//! What a component can do: granted by name, shown whole, waited for when it
+//! grows.
 
 use super::home::{Home, fits_a_terminal, text};
 use super::wasm::{package, with_manifest};
