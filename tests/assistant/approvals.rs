@@ -8,7 +8,7 @@ use cara_assistant::event::Asked;
 use cara_assistant::explain::asked as read_asked;
 use cara_authority::{ApprovalId, ComponentId, PersonId, SessionId, ToolCall, ToolName};
 use cara_harness::assistant::{Heard, Judge, Page, Reply, Scripted, Setup, Stage};
-use cara_services::ledger::records::{Approval, By, CallState, DecideError, StartRefused};
+use cara_records::{Approval, By, CallState, DecideError, StartRefused};
 use serde_json::json;
 use sqlx::Connection;
 use std::sync::Arc;

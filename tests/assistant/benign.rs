@@ -36,7 +36,7 @@ fn internet(stage: &Stage) {
 }
 
 async fn records(stage: &Stage) {
-    use cara_services::ledger::records::{NewMessage, Role, RunState};
+    use cara_records::{NewMessage, Role, RunState};
     let owner = Label::of(Source::Owner);
     let memory = stage.assistant.records.memory(&PersonId::parse(PERSON).unwrap());
     memory.write("travel/seat", "aisle", owner).await.unwrap();

@@ -5,7 +5,7 @@ use cara_assistant::Input;
 use cara_assistant::TurnEvent;
 use cara_authority::budget::{Amount, Budgets};
 use cara_harness::assistant::{Heard, Judge, Reply, Scripted, Setup, Stage};
-use cara_services::ledger::records::UsageBy;
+use cara_records::UsageBy;
 use std::sync::Arc;
 
 const RUNS: usize = 64;

@@ -7,7 +7,7 @@ use cara_assistant::event::Asked;
 use cara_assistant::{Company, Input, Session, TurnEvent};
 use cara_authority::{Label, PersonId, RuleId, Source};
 use cara_harness::assistant::{Heard, Judge, Page, Reply, Scripted, Setup, Stage};
-use cara_services::ledger::records::Records;
+use cara_records::Records;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;

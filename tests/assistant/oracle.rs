@@ -247,7 +247,7 @@ async fn prepare(stage: &Stage, dialogue: &Dialogue) {
         memory.write(key, value, Label::parse(label).unwrap()).await.unwrap();
     }
     if let Some((said, label)) = &dialogue.earlier {
-        use cara_services::ledger::records::{NewMessage, Role, RunState};
+        use cara_records::{NewMessage, Role, RunState};
         let session = stage.session(PERSON).await;
         let label = Label::parse(label).unwrap();
         let body = serde_json::json!([{ "label": label, "kind": "text", "text": said }]);

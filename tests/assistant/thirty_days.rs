@@ -265,7 +265,7 @@ async fn live(topic: &'static str, week: [Ask; 6], reading: Reading) -> Figures 
             figures.dictated_questions += usize::from(ask.is_dictated());
         }
     }
-    let used = stage.assistant.records.usage(0, cara_services::ledger::records::UsageBy::Day).await.unwrap();
+    let used = stage.assistant.records.usage(0, cara_records::UsageBy::Day).await.unwrap();
     figures.tokens = used.iter().map(|total| total.input + total.output).sum();
     figures
 }

@@ -13,7 +13,7 @@ use crate::toolbox::Tools;
 use cara_authority::Policy;
 use cara_authority::budget::Budgets;
 use cara_kernel::CallServices;
-use cara_services::ledger::records::Records;
+use cara_records::Records;
 use serde_json::Value;
 use std::sync::Arc;
 use std::time::Duration;

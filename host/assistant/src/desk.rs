@@ -7,8 +7,8 @@
 use crate::event::{Asked, Failure, TurnEvent};
 use crate::session::lost;
 use cara_authority::{ApprovalId, Binding, ComponentId, PersonId, RunId, SessionId, ToolCall, ToolName};
+use cara_records::{ApprovalState, DecideError, Decision, NewApproval, NewRule, Records, StoredRule};
 use cara_services::clock::Clock;
-use cara_services::ledger::records::{ApprovalState, DecideError, Decision, NewApproval, NewRule, Records, StoredRule};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Mutex;

@@ -6,7 +6,7 @@ use crate::part::{Body, Part};
 use crate::session::lost;
 use cara_authority::policy::Line;
 use cara_authority::{Label, RunId, Source, Then};
-use cara_services::ledger::records::{ApprovalState, Call, Records};
+use cara_records::{ApprovalState, Call, Records};
 use serde::{Deserialize, Serialize};
 
 /// The longest piece of content in an explanation, characters.

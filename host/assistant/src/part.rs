@@ -3,7 +3,7 @@
 
 use crate::reading::{Findings, Reading};
 use cara_authority::{Label, Source};
-pub use cara_services::ledger::records::Role;
+pub use cara_records::Role;
 use serde::{Deserialize, Serialize};
 
 /// One piece of a message, and where it came from.

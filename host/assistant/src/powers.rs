@@ -19,8 +19,8 @@ use cara_kernel::bindings::messaging::{Address, Outbound as Message, Receipt};
 use cara_kernel::bindings::models::{Request, Response};
 use cara_kernel::bindings::sessions::{Line, Session as Listed};
 use cara_kernel::bindings::types::{Blob, Content, Role as SentRole, Usage};
+use cara_records::{MemoryError, Records, Remembered, Role};
 use cara_services::ledger::LedgerError;
-use cara_services::ledger::records::{MemoryError, Records, Remembered, Role};
 use serde_json::{Value, json};
 use std::sync::{Arc, Mutex, PoisonError};
 

@@ -28,7 +28,7 @@ use crate::thinker::Thinker;
 use crate::toolbox::Toolbox;
 use cara_authority::{Label, RunId};
 use cara_kernel::bindings::types::ToolDefinition;
-use cara_services::ledger::records::{CallState, FinishedCall, RunState};
+use cara_records::{CallState, FinishedCall, RunState};
 use serde_json::json;
 use std::collections::HashSet;
 use std::sync::Arc;

@@ -7,9 +7,9 @@ use crate::prompt::{Estimate, Summary};
 use crate::reading::Reading;
 use cara_authority::{Label, PersonId, RunId, SessionId};
 use cara_kernel::bindings::types::Blob;
+use cara_records as ledger;
+use cara_records::{Records, Role};
 use cara_services::ledger::LedgerError;
-use cara_services::ledger::records as ledger;
-use cara_services::ledger::records::{Records, Role};
 use serde_json::Value;
 use std::collections::BTreeMap;
 

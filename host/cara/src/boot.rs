@@ -9,12 +9,13 @@ use crate::process::Process;
 use anyhow::{Result, anyhow};
 use cara_authority::{ComponentId, Refusal, Rule, SecretGrant};
 use cara_kernel::{CallServices, Checked, CompiledCache, Component, Kernel, NoTurn, SecretSource};
+use cara_records::Records;
 use cara_services::clock::Clock;
 use cara_services::egress::{Doors, Egress, KnownSecrets};
 use cara_services::files;
 use cara_services::home::Home;
 use cara_services::keys::{self, KeyName};
-use cara_services::ledger::{Ledger, LedgerError, Records};
+use cara_services::ledger::{Ledger, LedgerError};
 use cara_services::vault::{SecretId, SecretValue, StoreChoice, Vault, VaultOptions};
 use std::path::Path;
 use std::sync::Arc;
@@ -76,7 +77,7 @@ impl Cara {
     pub(crate) async fn records(&self) -> Result<&Records> {
         let open = async {
             let key = content_key::content_key(&self.home, &self.vault, &self.ledger).await?;
-            match self.ledger.records(key).await {
+            match Records::open(&self.ledger, key).await {
                 Err(error @ LedgerError::WrongKey(_)) => content_key::other(self, error).await,
                 opened => Ok(opened?),
             }

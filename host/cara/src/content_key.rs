@@ -7,10 +7,11 @@
 use crate::boot::Cara;
 use anyhow::{Context, Result, anyhow, bail};
 use cara_authority::SecretName;
+use cara_records::Records;
 use cara_services::files;
 use cara_services::home::Home;
 use cara_services::keys::{self, Key, KeyError, KeyName};
-use cara_services::ledger::{ContentKey, Ledger, LedgerError, Records};
+use cara_services::ledger::{ContentKey, Ledger, LedgerError};
 use cara_services::vault::{SecretId, SecretValue, StoreKind, Vault};
 use std::sync::Arc;
 use tokio::task::spawn_blocking;
@@ -73,7 +74,7 @@ pub(crate) async fn other(cara: &Cara, error: LedgerError) -> Result<Records> {
         held => Ok(held.map(|_| None)?),
     });
     let Some(key) = key.await?? else { return Err(error.into()) };
-    let Ok(records) = cara.ledger.records(ContentKey::new(key)).await else { return Err(error.into()) };
+    let Ok(records) = Records::open(&cara.ledger, ContentKey::new(key)).await else { return Err(error.into()) };
     files::write_private_atomic(&cara.home.key(KeyName::Conversations), SEALED)?;
     Ok(records)
 }

@@ -11,7 +11,7 @@ use cara_assistant::part::{Part, Role, label_of};
 use cara_authority::Source;
 use cara_harness::assistant::{Heard, Judge, Reply, Scripted, Stage};
 use cara_harness::{Subject, World};
-use cara_services::ledger::records::{NewMessage, RunState};
+use cara_records::{NewMessage, RunState};
 use serde_json::json;
 use std::io::{Seek, SeekFrom, Write};
 use std::sync::Arc;

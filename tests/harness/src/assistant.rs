@@ -21,8 +21,8 @@ use cara_assistant::{Assistant, Circumstances, Desk, Reading, RunLimits, Session
 use cara_authority::budget::Budgets;
 use cara_authority::{Grants, Manifest, PersonId, Policy, SessionId};
 use cara_kernel::Component;
+use cara_records::{ContentKey, Records};
 use cara_services::egress::{Doors, Egress};
-use cara_services::ledger::records::ContentKey;
 use cara_signing::Package;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -124,7 +124,7 @@ impl Stage {
         let (resolver, dial) = (Arc::new(internet.clone()), Arc::new(internet.clone()));
         let doors = Doors { resolver, dial, roots: Internet::roots() };
         world.services.egress = Egress::new(world.services.known.clone(), doors);
-        let records = world.services.ledger.records(ContentKey::new([9; 32].into())).await.unwrap();
+        let records = Records::open(&world.services.ledger, ContentKey::new([9; 32].into())).await.unwrap();
         let mut toolbox = Toolbox::default();
         for (component, grants) in tools().await {
             let strangers = setup.strangers.iter().any(|id| *id == component.id().as_str());

@@ -16,7 +16,7 @@ use cara_kernel::bindings::tool::Context;
 use cara_kernel::bindings::types::Content;
 use cara_kernel::without_placeholders;
 use cara_kernel::{CallServices, Powers};
-use cara_services::ledger::records::{By, Call, CallState, FinishedCall, NewAttachment, NewCall, StartRefused};
+use cara_records::{By, Call, CallState, FinishedCall, NewAttachment, NewCall, StartRefused};
 use futures_util::stream::{FuturesOrdered, StreamExt};
 use serde_json::json;
 use std::collections::HashMap;

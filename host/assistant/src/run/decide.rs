@@ -12,7 +12,7 @@ use crate::toolbox::Offered;
 use cara_authority::manifest::Effect;
 use cara_authority::policy::Situation;
 use cara_authority::{Decision, Label, RuleId, Standing, Then, ToolCall};
-use cara_services::ledger::records::{CallState, NewCall};
+use cara_records::{CallState, NewCall};
 use serde_json::{Value, json};
 use std::sync::Arc;
 

@@ -11,7 +11,7 @@ use cara_assistant::text::exact;
 use cara_assistant::{Answer, Asked};
 use cara_authority::approval::canonical;
 use cara_authority::{ApprovalId, RuleId};
-use cara_services::ledger::records::{Approval, ApprovalState, Decision, Records, RunState, StoredRule};
+use cara_records::{Approval, ApprovalState, Decision, Records, RunState, StoredRule};
 use serde::Serialize;
 use serde_json::Value;
 use std::process::ExitCode;

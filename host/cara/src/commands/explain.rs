@@ -9,7 +9,7 @@ use crate::{layout, show, when};
 use anyhow::{Result, anyhow};
 use cara_assistant::explain::{Answered, Decided, Explained, Explanation, Saw, explain};
 use cara_authority::RunId;
-use cara_services::ledger::records::{Records, Run};
+use cara_records::{Records, Run};
 use std::process::ExitCode;
 
 /// In how many sessions, those that changed last, the last run is looked for.

@@ -19,7 +19,7 @@ use cara_authority::{
     Decision, Grants, Label, PersonId, Policy, SessionId, Situation, Standing, Then, ToolAuthority, ToolCall, ToolName,
 };
 use cara_kernel::Checked;
-use cara_services::ledger::records::StoredRule;
+use cara_records::StoredRule;
 use serde::Serialize;
 use std::process::ExitCode;
 use std::sync::Arc;

@@ -8,7 +8,7 @@ use cara_assistant::inert::inert;
 use cara_assistant::part::{Body, Part};
 use cara_assistant::text::harmless;
 use cara_authority::{Label, SessionId};
-use cara_services::ledger::records::{Message, Records};
+use cara_records::{Message, Records};
 use serde::Serialize;
 use serde_json::Value;
 use std::fmt::Write;

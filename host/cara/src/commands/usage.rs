@@ -6,7 +6,7 @@ use crate::{layout, show, when};
 use anyhow::Result;
 use cara_assistant::{Session, Thinker};
 use cara_authority::budget::{Amount, Micros};
-use cara_services::ledger::records::{Records, UsageBy, UsageTotal};
+use cara_records::{Records, UsageBy, UsageTotal};
 use serde::Serialize;
 use std::process::ExitCode;
 

@@ -7,14 +7,14 @@
 //! Grants ──→ state()  ─→ ComponentState: get, put, delete, keys
 //! operator ─→ grant(), revoke() ─→ grants + one event in the same transaction
 //! verify() ←─ floor(), seen()   ─→ the highest version of each component
-//! content key ─→ records()      ─→ Records: conversations, calls, approvals, memory; content only encrypted
+//! content key ─→ runs()         ─→ Runs: messages, runs, calls, approvals, rules, usage; content only encrypted
 //! ```
 
 mod events;
 mod grants;
 mod open;
 pub mod records;
-mod sql;
+pub mod sql;
 mod state;
 #[cfg(test)]
 mod tests;
@@ -22,7 +22,7 @@ mod versions;
 
 pub use events::{Break, ChainError, Event};
 pub use grants::Granted;
-pub use records::{ContentKey, Records};
+pub use records::{ContentKey, Runs};
 pub use state::{ComponentState, Entry};
 
 use crate::clock::Clock;
@@ -149,13 +149,14 @@ impl LedgerError {
         }
     }
 
-    fn no_such(what: &'static str, id: &str) -> Self {
+    /// Nothing has this id.
+    pub fn no_such(what: &'static str, id: &str) -> Self {
         Self::NoSuch { what, id: shown(id) }
     }
 }
 
 /// One change of the ledger: all of it happens at [`Change::commit`], or nothing.
-struct Change<'a> {
+pub struct Change<'a> {
     /// First, so that it is undone before the turn passes on.
     transaction: Transaction<'static, Sqlite>,
     _turn: MutexGuard<'a, ()>,
@@ -163,16 +164,18 @@ struct Change<'a> {
 }
 
 impl Change<'_> {
-    fn sql(&mut self) -> Sql<'_> {
+    /// Its statements.
+    pub fn sql(&mut self) -> Sql<'_> {
         Sql { connection: &mut self.transaction, path: self.ledger.path() }
     }
 
     /// Adds to the audit log. `kind` is a word of the host's own; the rest may be foreign.
-    async fn event(&mut self, kind: &'static str, subject: &str, detail: Value) -> Result<(), LedgerError> {
+    pub async fn event(&mut self, kind: &'static str, subject: &str, detail: Value) -> Result<(), LedgerError> {
         events::append(self.ledger, &mut self.transaction, kind, subject, detail).await
     }
 
-    async fn commit(self) -> Result<(), LedgerError> {
+    /// Makes it happen.
+    pub async fn commit(self) -> Result<(), LedgerError> {
         self.transaction.commit().await.map_err(|e| self.ledger.failed(e))
     }
 }
@@ -203,19 +206,20 @@ impl Ledger {
         }
     }
 
-    async fn pool(&self) -> Result<&SqlitePool, LedgerError> {
+    /// Its connections, to read with; what changes something is a [`Change`].
+    pub async fn pool(&self) -> Result<&SqlitePool, LedgerError> {
         self.inner.pool.get_or_try_init(|| open::open(&self.inner.path, &self.inner.audit)).await
     }
 
     /// Begins a change. What it reads is what it changes: no other process writes in between.
-    async fn change(&self) -> Result<Change<'_>, LedgerError> {
+    pub async fn change(&self) -> Result<Change<'_>, LedgerError> {
         let pool = self.pool().await?;
         self.begin(pool).await
     }
 
     /// Like [`Ledger::change`], but the commit does not wait for the disk. Other processes see it and `kill -9` loses
     /// nothing of it; a power cut may undo it together with all after it that did not wait either.
-    async fn light_change(&self) -> Result<Change<'_>, LedgerError> {
+    pub async fn light_change(&self) -> Result<Change<'_>, LedgerError> {
         self.pool().await?;
         let pool = self.inner.light.get_or_try_init(|| open::light(&self.inner.path)).await?;
         self.begin(pool).await
@@ -236,7 +240,8 @@ impl Ledger {
         self.inner.clock.now_ms()
     }
 
-    fn failed(&self, source: sqlx::Error) -> LedgerError {
+    /// What the database said, sorted.
+    pub fn failed(&self, source: sqlx::Error) -> LedgerError {
         LedgerError::new(&self.inner.path, source)
     }
 }
@@ -248,7 +253,7 @@ impl std::fmt::Debug for Ledger {
 }
 
 /// A number as the database keeps it. Times, revisions and counts stay far below the end.
-fn to_sql(number: u64) -> i64 {
+pub fn to_sql(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 
@@ -258,7 +263,7 @@ fn from_sql(number: i64) -> sqlx::Result<u64> {
 }
 
 /// Foreign text made safe to show and keep: control, bidi and invisible characters escaped, at most 256 bytes.
-fn shown(text: &str) -> String {
+pub fn shown(text: &str) -> String {
     const MAX: usize = 256;
     const CUT: char = '…';
     let mut shown = String::new();

@@ -8,29 +8,28 @@ use sqlx::{Decode, FromRow, Sqlite, SqliteConnection, Type};
 use std::path::Path;
 
 /// A connection, and the file to name when it fails.
-pub(super) struct Sql<'c> {
+pub struct Sql<'c> {
     pub(super) connection: &'c mut SqliteConnection,
     pub(super) path: &'c Path,
 }
 
 impl Sql<'_> {
     /// Runs a statement and says how many rows it touched.
-    pub(super) async fn execute(&mut self, query: Query<'_, Sqlite, SqliteArguments>) -> Result<u64, LedgerError> {
+    pub async fn execute(&mut self, query: Query<'_, Sqlite, SqliteArguments>) -> Result<u64, LedgerError> {
         let done = query.execute(&mut *self.connection).await.map_err(|e| LedgerError::new(self.path, e))?;
         Ok(done.rows_affected())
     }
 
-    pub(super) async fn one<O>(
-        &mut self,
-        query: QueryAs<'_, Sqlite, O, SqliteArguments>,
-    ) -> Result<Option<O>, LedgerError>
+    /// Runs a query for a row, if there is one.
+    pub async fn one<O>(&mut self, query: QueryAs<'_, Sqlite, O, SqliteArguments>) -> Result<Option<O>, LedgerError>
     where
         O: for<'r> FromRow<'r, SqliteRow> + Send + Unpin,
     {
         query.fetch_optional(&mut *self.connection).await.map_err(|e| LedgerError::new(self.path, e))
     }
 
-    pub(super) async fn all<O>(&mut self, query: QueryAs<'_, Sqlite, O, SqliteArguments>) -> Result<Vec<O>, LedgerError>
+    /// Runs a query for all its rows.
+    pub async fn all<O>(&mut self, query: QueryAs<'_, Sqlite, O, SqliteArguments>) -> Result<Vec<O>, LedgerError>
     where
         O: for<'r> FromRow<'r, SqliteRow> + Send + Unpin,
     {
@@ -39,26 +38,32 @@ impl Sql<'_> {
 }
 
 /// A connection for reading.
-pub(super) struct Reader<'a> {
+pub struct Reader<'a> {
     connection: PoolConnection<Sqlite>,
     path: &'a Path,
 }
 
 impl Reader<'_> {
-    pub(super) fn sql(&mut self) -> Sql<'_> {
+    /// Its statements.
+    pub fn sql(&mut self) -> Sql<'_> {
         Sql { connection: &mut self.connection, path: self.path }
     }
 }
 
 impl Ledger {
-    pub(super) async fn reader(&self) -> Result<Reader<'_>, LedgerError> {
+    /// A connection for reading.
+    pub async fn reader(&self) -> Result<Reader<'_>, LedgerError> {
         let connection = self.pool().await?.acquire().await.map_err(|e| self.failed(e))?;
         Ok(Reader { connection, path: self.path() })
     }
 }
 
 /// A text column that is one of the checked types; a text that is none shows that the ledger is damaged.
-pub(super) struct As<T>(pub(super) T);
+#[derive(Debug)]
+pub struct As<T>(
+    /// The checked value.
+    pub T,
+);
 
 impl<T> Type<Sqlite> for As<T> {
     fn type_info() -> SqliteTypeInfo {
@@ -80,8 +85,11 @@ where
 }
 
 /// A number column; a negative one was never written.
-#[derive(Clone, Copy)]
-pub(super) struct Number(pub(super) u64);
+#[derive(Debug, Clone, Copy)]
+pub struct Number(
+    /// The number.
+    pub u64,
+);
 
 impl Type<Sqlite> for Number {
     fn type_info() -> SqliteTypeInfo {

@@ -3,9 +3,8 @@
 use super::calls::binding;
 use super::columns::words;
 use super::seal::{Seal, Spot};
-use super::sessions::bump_approvals;
 use super::starts::StartRefused;
-use super::{Records, fresh};
+use super::{Runs, fresh};
 use crate::ledger::sql::{As, Number, Sql};
 use crate::ledger::{LedgerError, shown, to_sql};
 use cara_authority::{ApprovalId, PersonId, RunId, SessionId};
@@ -137,7 +136,7 @@ pub enum DecideError {
     Ledger(#[from] LedgerError),
 }
 
-impl Records {
+impl Runs {
     /// Asks; durable when it returns.
     pub async fn request_approval(&self, new: &NewApproval) -> Result<ApprovalId, LedgerError> {
         let mut change = self.ledger.change().await?;
@@ -398,4 +397,9 @@ impl Spend<'_> {
         bump_approvals(sql).await?;
         Ok(())
     }
+}
+
+/// Says to those who wait that approvals changed.
+pub async fn bump_approvals(sql: &mut Sql<'_>) -> Result<(), LedgerError> {
+    sql.execute(sqlx::query("UPDATE revisions SET revision = revision + 1 WHERE name = 'approvals'")).await.map(drop)
 }

@@ -1,6 +1,6 @@
 //! Calls of tools: what a model asked for, what was decided, what came of it.
 
-use super::Records;
+use super::Runs;
 use super::columns::words;
 use super::messages::{NewMessage, Tail};
 use super::runs::Open;
@@ -120,7 +120,7 @@ pub struct Call {
     pub ended_ms: Option<u64>,
 }
 
-impl Records {
+impl Runs {
     /// Keeps the calls that a message of the model asks for, with the message. Does not wait for the disk: the start of
     /// the first call that leaves something behind does.
     pub async fn propose(&self, run: &RunId, message: &NewMessage, calls: &[NewCall]) -> Result<(), LedgerError> {

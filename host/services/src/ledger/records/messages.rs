@@ -1,6 +1,6 @@
 //! What was said, in order.
 
-use super::Records;
+use super::Runs;
 use super::columns::words;
 use super::seal::{Seal, Spot};
 use crate::ledger::sql::{As, Number, Sql};
@@ -56,7 +56,7 @@ impl From<Message> for NewMessage {
 
 type Row = (Number, Option<As<RunId>>, As<Role>, Vec<u8>, As<Label>, Number);
 
-impl Records {
+impl Runs {
     /// At most `limit` messages from a place on.
     pub async fn messages(
         &self,
@@ -68,7 +68,8 @@ impl Records {
         self.read_messages(&mut self.ledger.reader().await?.sql(), session, from_place, upto).await
     }
 
-    pub(super) async fn read_messages(
+    /// The messages from a place up to another one.
+    pub async fn read_messages(
         &self,
         sql: &mut Sql<'_>,
         session: &SessionId,
@@ -112,7 +113,7 @@ impl Place<'_> {
 }
 
 /// The end of a session, to which messages are added within one change.
-pub(super) struct Tail {
+pub struct Tail {
     session: SessionId,
     messages: u64,
     label: Label,
@@ -120,12 +121,12 @@ pub(super) struct Tail {
 
 impl Tail {
     /// Of a session that has no messages.
-    pub(super) fn new(session: SessionId) -> Self {
+    pub fn new(session: SessionId) -> Self {
         Self { session, messages: 0, label: Label::NONE }
     }
 
     /// Of a session as it is.
-    pub(super) async fn read(sql: &mut Sql<'_>, session: &SessionId) -> Result<Self, LedgerError> {
+    pub async fn read(sql: &mut Sql<'_>, session: &SessionId) -> Result<Self, LedgerError> {
         let query = sqlx::query_as::<_, (Number, As<Label>)>("SELECT messages, label FROM sessions WHERE id = $1");
         match sql.one(query.bind(session.as_str())).await? {
             Some((messages, label)) => Ok(Self { session: session.clone(), messages: messages.0, label: label.0 }),
@@ -133,21 +134,23 @@ impl Tail {
         }
     }
 
-    pub(super) fn session(&self) -> &SessionId {
+    /// Which session.
+    pub fn session(&self) -> &SessionId {
         &self.session
     }
 
-    pub(super) fn messages(&self) -> u64 {
+    /// How many messages it has.
+    pub fn messages(&self) -> u64 {
         self.messages
     }
 
     /// The session has seen this too.
-    pub(super) fn saw(&mut self, label: Label) {
+    pub fn saw(&mut self, label: Label) {
         self.label = self.label.join(label);
     }
 
     /// Adds a message.
-    pub(super) async fn add(
+    pub async fn add(
         &mut self,
         sql: &mut Sql<'_>,
         seal: &Seal,
@@ -168,7 +171,7 @@ impl Tail {
     }
 
     /// Keeps the new count and label.
-    pub(super) async fn save(self, sql: &mut Sql<'_>, now_ms: u64) -> Result<(), LedgerError> {
+    pub async fn save(self, sql: &mut Sql<'_>, now_ms: u64) -> Result<(), LedgerError> {
         let query = sqlx::query("UPDATE sessions SET messages = $2, label = $3, changed_ms = $4 WHERE id = $1");
         let query = query.bind(self.session.as_str()).bind(to_sql(self.messages)).bind(self.label.to_string());
         sql.execute(query.bind(to_sql(now_ms))).await.map(drop)

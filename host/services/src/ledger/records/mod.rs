@@ -1,4 +1,4 @@
-//! What people and models said and did; every content sealed.
+//! Runs, and what they may: messages, calls, approvals, rules, budgets.
 //!
 //! Ids, times, counts, labels, states and names of components stand in the file as they are; titles, messages, arguments,
 //! destinations, results, reasons and what is remembered only encrypted. It decides nothing: what a call may do, and who
@@ -6,7 +6,7 @@
 //! decided once and spent once, what is reserved never passes a limit.
 //!
 //! ```text
-//! begin_session ─→ begin_run ─→ propose ─→ (request_approval ─→ decide_approval) ─→ start ─→ end_calls ─→ end_run
+//! begin_run ─→ propose ─→ (request_approval ─→ decide_approval) ─→ start ─→ end_calls ─→ end_run
 //!                      └ reserve ─→ settle | release                              (the effect)
 //! ```
 //!
@@ -14,58 +14,40 @@
 //! that only read, and reserving. `kill -9` undoes none.
 
 mod approvals;
-mod attachments;
 mod calls;
 mod columns;
-mod memory;
 mod messages;
 mod rules;
 mod runs;
 mod seal;
-mod search;
-mod sessions;
 mod starts;
-mod summaries;
-mod totals;
 mod usage;
 
-pub use approvals::{Approval, ApprovalState, DecideError, Decided, Decision, NewApproval, Verdict};
-pub use attachments::{Attached, Attachment, MAX_ATTACHMENT, NewAttachment};
+pub use approvals::{Approval, ApprovalState, DecideError, Decided, Decision, NewApproval, Verdict, bump_approvals};
 pub use calls::{Call, CallState, FinishedCall, NewCall};
 pub use columns::UnknownWord;
-pub use memory::{Memory, MemoryError, Remembered};
-pub use messages::{Message, NewMessage, Role};
+pub use messages::{Message, NewMessage, Role, Tail};
 pub use rules::{NewRule, StoredRule};
 pub use runs::{Run, RunState};
-pub use seal::ContentKey;
-pub use sessions::Session;
+pub use seal::{ContentKey, Seal, Spot};
 pub use starts::{By, StartRefused, Started};
-pub use summaries::Summary;
-pub use totals::{UsageBy, UsageTotal};
 pub use usage::{Limit, OverBudget, Reservation, ReservationId, ReserveError, Scope, Spent};
 
 use super::{Ledger, LedgerError, sql::Sql};
-use cara_authority::PersonId;
-use seal::Seal;
-use search::Index;
-use std::collections::HashMap;
 use std::sync::Arc;
-use tokio::sync::Mutex;
 
-/// The part of the ledger that holds content, opened with its key; a clone is the same one.
+/// What runs do and may, opened with its key; a clone is the same one. `cara-records` has the conversations around them.
 #[derive(Clone)]
-pub struct Records {
+pub struct Runs {
     ledger: Ledger,
     seal: Arc<Seal>,
-    /// What people asked to search in, decrypted and in memory only.
-    indexes: Arc<Mutex<HashMap<PersonId, Index>>>,
 }
 
 impl Ledger {
     /// Opens what is sealed with `key`. The first key that is used is the one from then on.
     ///
     /// Another key is [`LedgerError::WrongKey`]; nothing is read or written with it.
-    pub async fn records(&self, key: ContentKey) -> Result<Records, LedgerError> {
+    pub async fn runs(&self, key: ContentKey) -> Result<Runs, LedgerError> {
         let seal = Seal::new(&key, self.path());
         let mut reader = self.reader().await?;
         let known = proof(&mut reader.sql()).await?;
@@ -77,7 +59,7 @@ impl Ledger {
         if !seal.made(&known) {
             return Err(LedgerError::WrongKey(self.path().to_owned()));
         }
-        Ok(Records { ledger: self.clone(), seal: Arc::new(seal), indexes: Arc::default() })
+        Ok(Runs { ledger: self.clone(), seal: Arc::new(seal) })
     }
 
     /// Whether something was sealed, so that a key for it has to be somewhere.
@@ -114,21 +96,26 @@ async fn proof(sql: &mut Sql<'_>) -> Result<Option<Vec<u8>>, LedgerError> {
     Ok(row.map(|(proof,)| proof))
 }
 
-impl Records {
+impl Runs {
+    /// Seals and opens content.
+    pub fn seal(&self) -> &Arc<Seal> {
+        &self.seal
+    }
+
     /// The ledger they are in.
     pub fn ledger(&self) -> &Ledger {
         &self.ledger
     }
 }
 
-impl std::fmt::Debug for Records {
+impl std::fmt::Debug for Runs {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Records").field("ledger", &self.ledger).finish_non_exhaustive()
+        f.debug_struct("Runs").field("ledger", &self.ledger).finish_non_exhaustive()
     }
 }
 
 /// Random lower-case base32 after a prefix, for ids that are typed.
-fn fresh(prefix: &str, length: usize) -> Result<String, LedgerError> {
+pub fn fresh(prefix: &str, length: usize) -> Result<String, LedgerError> {
     const LETTERS: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
     let mut bytes = [0; 32];
     let bytes = &mut bytes[..length.min(32)];

@@ -1,7 +1,7 @@
 //! What a person allowed for good: narrow, listed, revocable.
 
 use super::seal::Spot;
-use super::{Records, fresh};
+use super::{Runs, fresh};
 use crate::ledger::sql::{As, Number};
 use crate::ledger::{LedgerError, to_sql};
 use cara_authority::{ComponentId, PersonId, RuleId, SessionId, ToolName};
@@ -48,7 +48,7 @@ fn spot<'a>(row: &'a [&'a str; 1]) -> Spot<'a> {
     Spot { table: "rules", column: "terms", row }
 }
 
-impl Records {
+impl Runs {
     /// Adds a rule, with an event.
     pub async fn add_rule(&self, rule: &NewRule) -> Result<RuleId, LedgerError> {
         let mut change = self.ledger.change().await?;

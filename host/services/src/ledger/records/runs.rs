@@ -1,10 +1,10 @@
 //! Runs: one message of a person and all that is done to answer it.
 
+use super::approvals::bump_approvals;
 use super::columns::words;
 use super::messages::{NewMessage, Tail};
 use super::seal::Spot;
-use super::sessions::bump_approvals;
-use super::{Records, ReservationId, Spent, fresh};
+use super::{ReservationId, Runs, Spent, fresh};
 use crate::ledger::sql::{As, Number, Sql};
 use crate::ledger::{LedgerError, shown, to_sql};
 use cara_authority::{Label, RunId, SessionId};
@@ -52,7 +52,7 @@ fn reason_spot<'a>(row: &'a [&'a str; 1]) -> Spot<'a> {
     Spot { table: "runs", column: "reason", row }
 }
 
-impl Records {
+impl Runs {
     /// Begins a run with the message that asks for it; durable when it returns. `process` says who works on it, so that
     /// another process can tell whether that one still lives.
     pub async fn begin_run(

@@ -34,11 +34,13 @@ impl std::fmt::Debug for ContentKey {
 
 /// Where a value stands.
 #[derive(Clone, Copy)]
-pub(super) struct Spot<'a> {
-    pub(super) table: &'static str,
-    pub(super) column: &'static str,
+pub struct Spot<'a> {
+    /// The table.
+    pub table: &'static str,
+    /// The column.
+    pub column: &'static str,
     /// What identifies the value: ids of its row, and columns it must not be separated from.
-    pub(super) row: &'a [&'a str],
+    pub row: &'a [&'a str],
 }
 
 impl Spot<'_> {
@@ -53,7 +55,7 @@ impl Spot<'_> {
 }
 
 /// Seals and opens.
-pub(super) struct Seal {
+pub struct Seal {
     cipher: Aes256Gcm,
     lookup: Zeroizing<[u8; 32]>,
     proof: [u8; 32],
@@ -82,11 +84,12 @@ impl Seal {
     }
 
     /// Finds the same fields again without having them in the file.
-    pub(super) fn lookup(&self, purpose: &'static str, fields: &[&[u8]]) -> [u8; 32] {
+    pub fn lookup(&self, purpose: &'static str, fields: &[&[u8]]) -> [u8; 32] {
         mac(&self.lookup, purpose.as_bytes(), fields)
     }
 
-    pub(super) fn seal(&self, spot: Spot<'_>, plain: &[u8]) -> Result<Vec<u8>, LedgerError> {
+    /// Seals bytes for a spot.
+    pub fn seal(&self, spot: Spot<'_>, plain: &[u8]) -> Result<Vec<u8>, LedgerError> {
         let mut sealed = Vec::with_capacity(NONCE + plain.len() + TAG);
         let mut nonce = [0; NONCE];
         getrandom::fill(&mut nonce).map_err(LedgerError::Random)?;
@@ -100,7 +103,8 @@ impl Seal {
         Ok(sealed)
     }
 
-    pub(super) fn open(&self, spot: Spot<'_>, mut sealed: Vec<u8>) -> Result<Vec<u8>, LedgerError> {
+    /// Opens what was sealed for this spot.
+    pub fn open(&self, spot: Spot<'_>, mut sealed: Vec<u8>) -> Result<Vec<u8>, LedgerError> {
         let end = sealed.len().checked_sub(TAG).filter(|end| *end >= NONCE).ok_or_else(|| self.tampered(spot))?;
         let tag: [u8; TAG] = sealed[end..].try_into().map_err(|_| self.tampered(spot))?;
         let nonce: [u8; NONCE] = sealed[..NONCE].try_into().map_err(|_| self.tampered(spot))?;
@@ -113,16 +117,17 @@ impl Seal {
     }
 
     /// Seals what serialises to JSON.
-    pub(super) fn seal_json(&self, spot: Spot<'_>, value: &impl Serialize) -> Result<Vec<u8>, LedgerError> {
+    pub fn seal_json(&self, spot: Spot<'_>, value: &impl Serialize) -> Result<Vec<u8>, LedgerError> {
         self.seal(spot, &serde_json::to_vec(value).expect("strings, numbers and JSON make JSON"))
     }
 
-    pub(super) fn open_json<T: DeserializeOwned>(&self, spot: Spot<'_>, sealed: Vec<u8>) -> Result<T, LedgerError> {
+    /// Opens what serialises to JSON.
+    pub fn open_json<T: DeserializeOwned>(&self, spot: Spot<'_>, sealed: Vec<u8>) -> Result<T, LedgerError> {
         serde_json::from_slice(&self.open(spot, sealed)?).map_err(|_| self.tampered(spot))
     }
 
     /// Opens a column that may be empty.
-    pub(super) fn open_maybe<T: DeserializeOwned>(
+    pub fn open_maybe<T: DeserializeOwned>(
         &self,
         spot: Spot<'_>,
         sealed: Option<Vec<u8>>,
@@ -131,7 +136,7 @@ impl Seal {
     }
 
     /// The error for what is not as it was sealed.
-    pub(super) fn tampered(&self, spot: Spot<'_>) -> LedgerError {
+    pub fn tampered(&self, spot: Spot<'_>) -> LedgerError {
         LedgerError::Tampered { path: self.path.clone(), table: spot.table, column: spot.column }
     }
 }

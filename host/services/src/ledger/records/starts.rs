@@ -3,7 +3,7 @@
 use super::approvals::{self, ApprovalState};
 use super::calls::{CallState, binding, too_late};
 use super::runs::Open;
-use super::{Records, RunState};
+use super::{RunState, Runs};
 use crate::ledger::sql::{As, Sql};
 use crate::ledger::{LedgerError, to_sql};
 use cara_authority::{ApprovalId, ComponentId, RuleId, RunId, ToolName};
@@ -95,7 +95,7 @@ impl Ready {
     }
 }
 
-impl Records {
+impl Runs {
     /// Begins a call; the effect may follow when this returns, for it is on disk then.
     ///
     /// The same change spends an approval: it must be allowed, not past its time of use, and be of this run, call and

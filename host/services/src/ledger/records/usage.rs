@@ -1,7 +1,7 @@
 //! Budgets: what a call of a model may use is reserved before it,
 //! and settled after.
 
-use super::{Records, fresh};
+use super::{Runs, fresh};
 use crate::ledger::sql::{As, Number, Sql};
 use crate::ledger::{LedgerError, to_sql};
 use cara_authority::{ComponentId, PersonId, RunId, SessionId};
@@ -120,7 +120,7 @@ struct Of {
     person: PersonId,
 }
 
-impl Records {
+impl Runs {
     /// Reserves, if with all that is used and reserved no limit is passed. Does not wait for the disk: a reservation ends
     /// with its process anyway.
     pub async fn reserve(&self, asked: &Reservation, limits: &[Limit]) -> Result<ReservationId, ReserveError> {

@@ -6,7 +6,6 @@ mod events;
 mod grants;
 mod open;
 mod race;
-mod records;
 mod state;
 
 use super::*;

@@ -128,7 +128,7 @@ async fn an_older_ledger_is_upgraded_once_by_processes_that_start_together() {
     ledger.close().await;
     let opened = futures_util::future::join_all((0..6).map(|_| place.open())).await;
     assert_eq!(opened[5].verify_events().await.unwrap(), 1);
-    opened[4].records(ContentKey::new([1; 32].into())).await.unwrap();
+    opened[4].runs(ContentKey::new([1; 32].into())).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

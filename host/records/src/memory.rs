@@ -2,11 +2,11 @@
 //! `wit/memory.wit`.
 
 use super::Records;
-use super::seal::Spot;
 use super::search::Index;
-use crate::ledger::sql::{As, Number, Sql};
-use crate::ledger::{LedgerError, shown, to_sql};
 use cara_authority::{Label, PersonId, Refusal, Rule};
+use cara_services::ledger::records::Spot;
+use cara_services::ledger::sql::{As, Number, Sql};
+use cara_services::ledger::{LedgerError, shown, to_sql};
 
 const MAX_KEY: usize = 128;
 const MAX_VALUE: usize = 16 * 1024;

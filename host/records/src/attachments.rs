@@ -1,11 +1,12 @@
 //! Files that a person handed in.
 
-use super::messages::Tail;
-use super::seal::{Seal, Spot};
-use super::{Records, fresh};
-use crate::ledger::sql::{As, Number, Sql};
-use crate::ledger::{LedgerError, to_sql};
+use super::Records;
 use cara_authority::{Label, SessionId};
+use cara_services::ledger::records::Tail;
+use cara_services::ledger::records::fresh;
+use cara_services::ledger::records::{Seal, Spot};
+use cara_services::ledger::sql::{As, Number, Sql};
+use cara_services::ledger::{LedgerError, to_sql};
 use serde::{Deserialize, Serialize};
 
 /// The most bytes of an attachment.

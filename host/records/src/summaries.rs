@@ -1,11 +1,11 @@
 //! What a model is shown in place of a session's first messages.
 
 use super::Records;
-use super::messages::Tail;
-use super::seal::Spot;
-use crate::ledger::sql::{As, Number, Sql};
-use crate::ledger::{LedgerError, to_sql};
 use cara_authority::{Label, SessionId};
+use cara_services::ledger::records::Spot;
+use cara_services::ledger::records::Tail;
+use cara_services::ledger::sql::{As, Number, Sql};
+use cara_services::ledger::{LedgerError, to_sql};
 use serde_json::Value;
 
 /// A summary of the messages up to a place. They stay; a model is shown the summary and what comes after.

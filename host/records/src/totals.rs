@@ -1,8 +1,8 @@
 //! What was used, summed up.
 
 use super::Records;
-use crate::ledger::sql::Number;
-use crate::ledger::{LedgerError, to_sql};
+use cara_services::ledger::sql::Number;
+use cara_services::ledger::{LedgerError, to_sql};
 
 /// By what uses are summed up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

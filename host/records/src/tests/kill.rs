@@ -22,7 +22,7 @@ fn acknowledge(line: String) {
 async fn a_child_works_until_it_is_killed() {
     let Some(path) = std::env::var_os(CHILD) else { return };
     let ledger = Ledger::open(path, Clock::system(), audit_key()).await.unwrap();
-    let records = ledger.records(content_key()).await.unwrap();
+    let records = Records::open(&ledger, content_key()).await.unwrap();
     for run in records.unfinished_runs().await.unwrap() {
         // It tries what must not be: to begin again what may have happened.
         for call in records.calls(&run.id).await.unwrap() {
@@ -80,7 +80,7 @@ async fn work(records: &Records, session: &SessionId) {
 
 /// Runs the child until it has said `lines` things, kills it a little later, and returns all it said.
 fn killed_after(place: &Place, lines: usize, later: u32) -> Vec<String> {
-    let name = "ledger::tests::records::kill::a_child_works_until_it_is_killed";
+    let name = "tests::kill::a_child_works_until_it_is_killed";
     let mut child = Command::new(std::env::current_exe().unwrap())
         .args([name, "--exact", "--nocapture"])
         .env(CHILD, place.path())

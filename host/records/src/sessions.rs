@@ -1,11 +1,12 @@
 //! Conversations: who, where, what about.
 
-use super::messages::Tail;
-use super::seal::{Seal, Spot};
-use super::{Records, fresh};
-use crate::ledger::sql::{As, Number, Sql};
-use crate::ledger::{LedgerError, shown, to_sql};
+use super::Records;
 use cara_authority::{Label, PersonId, SessionId};
+use cara_services::ledger::records::Tail;
+use cara_services::ledger::records::fresh;
+use cara_services::ledger::records::{Seal, Spot};
+use cara_services::ledger::sql::{As, Number, Sql};
+use cara_services::ledger::{LedgerError, shown, to_sql};
 use serde_json::json;
 
 /// A conversation, without what was said in it.
@@ -106,7 +107,7 @@ impl Records {
         let Some((messages,)) = change.sql().one(count).await? else { return Ok(false) };
         // The tables of its parts refer to it and go with it.
         change.sql().execute(sqlx::query("DELETE FROM sessions WHERE id = $1").bind(id.as_str())).await?;
-        bump_approvals(&mut change.sql()).await?;
+        cara_services::ledger::records::bump_approvals(&mut change.sql()).await?;
         change.event("session-deleted", id.as_str(), json!({ "messages": messages.0 })).await?;
         change.commit().await?;
         Ok(true)
@@ -199,9 +200,4 @@ impl New<'_> {
         sql.execute(query.bind(self.parent.map(SessionId::as_str))).await?;
         Ok(id)
     }
-}
-
-/// Says to those who wait that approvals changed.
-pub(super) async fn bump_approvals(sql: &mut Sql<'_>) -> Result<(), LedgerError> {
-    sql.execute(sqlx::query("UPDATE revisions SET revision = revision + 1 WHERE name = 'approvals'")).await.map(drop)
 }

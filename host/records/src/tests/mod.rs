@@ -1,5 +1,7 @@
 //! Tests of what holds content: sealed, in order, once.
 
+#![allow(clippy::unwrap_used)]
+
 mod approvals;
 mod attachments;
 mod calls;
@@ -11,9 +13,47 @@ mod tamper;
 mod usage;
 
 use super::*;
-use crate::ledger::records::*;
-use cara_authority::{Label, PersonId, RunId, SessionId, Source, ToolName};
+use cara_authority::{ComponentId, Label, PersonId, RunId, SessionId, Source, ToolName};
+use cara_services::clock::Clock;
 use serde_json::json;
+use std::path::PathBuf;
+use zeroize::Zeroizing;
+
+/// A ledger in a folder that goes away with it.
+struct Place {
+    folder: tempfile::TempDir,
+}
+
+impl Place {
+    fn new() -> Self {
+        Self { folder: tempfile::tempdir().unwrap() }
+    }
+
+    fn path(&self) -> PathBuf {
+        self.folder.path().join("ledger.db")
+    }
+
+    async fn open(&self) -> Ledger {
+        self.open_at(1_000).await
+    }
+
+    async fn open_at(&self, now_ms: u64) -> Ledger {
+        Ledger::open(self.path(), Clock::fixed(now_ms), audit_key()).await.unwrap()
+    }
+}
+
+fn audit_key() -> Zeroizing<[u8; 32]> {
+    [7; 32].into()
+}
+
+/// Changes the database behind the ledger's back.
+async fn tamper(ledger: &Ledger, sql: &'static str) {
+    ledger.reader().await.unwrap().sql().execute(sqlx::query(sql)).await.unwrap();
+}
+
+fn id(text: &str) -> ComponentId {
+    ComponentId::parse(text).unwrap()
+}
 
 fn content_key() -> ContentKey {
     ContentKey::new([5; 32].into())
@@ -44,7 +84,7 @@ impl World {
 
 /// The records of the place as another process would open them, at another time.
 async fn records_at(place: &Place, now_ms: u64) -> Records {
-    place.open_at(now_ms).await.records(content_key()).await.unwrap()
+    Records::open(&place.open_at(now_ms).await, content_key()).await.unwrap()
 }
 
 fn person(name: &str) -> PersonId {

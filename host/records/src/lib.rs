@@ -1,0 +1,67 @@
+//! What was said and is remembered: sessions, summaries, attachments,
+//! memory, and what all of it cost.
+//!
+//! Enforces nothing: what a run may do is kept by the ledger of `cara-services`, whose transactions it writes in. Content is
+//! sealed there; titles, summaries, files and entries of memory are in the database only encrypted.
+//!
+//! ```text
+//! Records ─┬─ sessions, summaries, attachments, memory, totals
+//!          └─→ Runs (cara-services): runs, messages, calls, approvals, rules, budgets
+//! ```
+
+mod attachments;
+mod memory;
+mod search;
+mod sessions;
+mod summaries;
+#[cfg(test)]
+mod tests;
+mod totals;
+
+pub use attachments::{Attached, Attachment, MAX_ATTACHMENT, NewAttachment};
+pub use cara_services::ledger::records::*;
+pub use memory::{Memory, MemoryError, Remembered};
+pub use sessions::Session;
+pub use summaries::Summary;
+pub use totals::{UsageBy, UsageTotal};
+
+use cara_authority::PersonId;
+use cara_services::ledger::{Ledger, LedgerError};
+use search::Index;
+use std::collections::HashMap;
+use std::ops::Deref;
+use std::sync::Arc;
+use tokio::sync::Mutex;
+
+/// All that holds content, opened with its key; a clone is the same one.
+#[derive(Clone)]
+pub struct Records {
+    runs: Runs,
+    ledger: Ledger,
+    seal: Arc<Seal>,
+    /// What people asked to search in, decrypted and in memory only.
+    indexes: Arc<Mutex<HashMap<PersonId, Index>>>,
+}
+
+impl Records {
+    /// Opens what is sealed with `key`: see [`Ledger::runs`].
+    pub async fn open(ledger: &Ledger, key: ContentKey) -> Result<Self, LedgerError> {
+        let runs = ledger.runs(key).await?;
+        let (ledger, seal) = (runs.ledger().clone(), runs.seal().clone());
+        Ok(Self { runs, ledger, seal, indexes: Arc::default() })
+    }
+}
+
+/// Conversations and the runs in them are used together.
+impl Deref for Records {
+    type Target = Runs;
+    fn deref(&self) -> &Runs {
+        &self.runs
+    }
+}
+
+impl std::fmt::Debug for Records {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Records").field("ledger", &self.ledger).finish_non_exhaustive()
+    }
+}
