@@ -4,7 +4,7 @@
 use super::oracle::PERSON;
 use super::thirty_days::reader;
 use cara_assistant::{Input, Reading};
-use cara_authority::{Label, Source};
+use cara_authority::{Label, PersonId, Source};
 use cara_harness::assistant::{Heard, Judge, Page, Reply, Scripted, Setup, Stage, shown_to_model};
 use cara_kernel::bindings::types::{Blob, Part, Role};
 use serde_json::{Value, json};
@@ -109,5 +109,30 @@ async fn a_file_is_read_aside_and_known_again_in_the_next_process() {
         assert!(heard.shown().starts_with("In it: ZQXJ"), "{}", heard.shown());
         session = stage.reopened(&session.id().clone(), PERSON).await;
         assert!(!session.seen().is_untrusted() && !session.seen().is_private(), "{}", session.seen());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_named_link_is_followed_after_private_content_and_one_out_of_a_private_file_is_asked_about() {
+    for (attached, asks) in [(false, 0), (true, 1)] {
+        let stage = stage().await;
+        let memory = stage.assistant.records.memory(&PersonId::parse(PERSON).unwrap());
+        memory.write("pin", "4711", Label::of(Source::Owner)).await.unwrap();
+        let mut session = stage.session(PERSON).await;
+        let mut calls = vec![("memory_read", json!({ "key": "pin" }))];
+        if attached {
+            let data = b"See https://next.example/zqxj for more.".to_vec();
+            let blob = Blob { media_type: "text/plain".into(), name: None, data };
+            session.attach(&stage.assistant.records, blob, Label::of(Source::File).private()).await.unwrap();
+            calls.push(("fetch_page", json!({ "url": "{{r1.link1}}" })));
+        } else {
+            calls.push(("fetch_page", json!({ "url": "https://page.example/" })));
+            calls.push(("fetch_page", json!({ "url": "{{r1.link2}}" })));
+        }
+        let (heard, judge) = (Heard::default(), Judge::denying());
+        let (_, thinker) = planner(calls, "done").shared();
+        let text = Input::typed("My pin, then read https://page.example/ and what it leads to");
+        stage.assistant.run(&mut session, &thinker, text, heard.company(judge.clone())).await.unwrap();
+        assert_eq!(judge.asked().len(), asks, "{attached}: {:?}", judge.asked());
     }
 }

@@ -122,9 +122,14 @@ impl Run<'_> {
         call: &ToolCall,
         carried: Label,
     ) -> Result<(Decision, Label), Failure> {
-        let (seen, policy) = (self.seen().join(carried), &self.assistant.policy);
+        let (own, policy) = (self.seen(), &self.assistant.policy);
+        let seen = own.join(carried);
         let found: Vec<Found> = call.destinations.iter().map(|to| self.sources.find(to, policy)).collect();
         let standing = found.iter().map(|found| found.standing).max();
+        // A link that a planner names, who saw no stranger's words, was put there before it was chosen, and nobody who
+        // steers was told anything private: to read it tells as little as one that the owner wrote.
+        let named = carried != Label::NONE && !own.is_untrusted() && !carried.is_private() && !offered.is_lasting();
+        let standing = if named && standing == Some(Standing::Read) { Some(Standing::Written) } else { standing };
         let bits: u64 = found.iter().map(|found| u64::from(found.bits)).sum();
         let dictated = offered.is_lasting() && self.dictates(offered, call);
         let circumstances = &self.session.circumstances;
