@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod echo;
-mod placeholders;
+mod places;
 mod providers;
 
 use cara_harness::{Canary, World, captured};

@@ -1,4 +1,4 @@
-//! Servers that give the credential back: the guest sees its placeholder.
+//! Servers that give the credential back: the guest sees `[secret]`.
 
 use super::unseen;
 use cara_harness::{Attack, Canary, Recorded, Reply, Told, Upstream, captured};
@@ -21,9 +21,7 @@ pub(crate) async fn echoing() -> Upstream {
 /// Spends the secret toward the attack's own server.
 async fn spend(attack: &Attack) -> Told {
     captured();
-    let arguments = json!({
-        "url": attack.upstream.url(), "secret": "header-key", "headers": [["authorization", "Bearer {secret}"]],
-    });
+    let arguments = json!({ "url": attack.upstream.url() });
     let told = attack.load().tool("request", arguments).await.unwrap();
     let canary = Canary::new("header-key");
     assert_eq!(attack.upstream.requests()[0].header("authorization"), format!("Bearer {}", canary.value()));
@@ -32,41 +30,41 @@ async fn spend(attack: &Attack) -> Told {
     told
 }
 
-/// How many placeholders are in a text.
-fn placeholders(text: &str) -> usize {
-    text.matches("cara-secret-").count()
+/// How many values were taken out of a text.
+fn taken_out(text: &str) -> usize {
+    text.matches("[secret]").count()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_credential_in_header_and_body_comes_back_as_its_placeholder() {
+async fn a_credential_in_header_and_body_is_taken_out() {
     let mut attack = Attack::new().await;
     attack.upstream = echoing().await;
-    assert_eq!(placeholders(spend(&attack).await.text()), 3);
+    assert_eq!(taken_out(spend(&attack).await.text()), 3);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_credential_in_an_error_comes_back_as_its_placeholder() {
+async fn a_credential_in_an_error_is_taken_out() {
     let mut attack = Attack::new().await;
     attack.upstream = Upstream::start(|request| {
         Reply::ok(format!("{{\"error\":\"Incorrect API key provided: {}\"}}", credential(request))).status(401)
     })
     .await;
-    assert_eq!(placeholders(spend(&attack).await.text()), 1);
+    assert_eq!(taken_out(spend(&attack).await.text()), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_credential_cut_anywhere_comes_back_as_its_placeholder() {
+async fn a_credential_cut_anywhere_is_taken_out() {
     for size in [1, 2, 3, 7, 16, 31] {
         let mut attack = Attack::new().await;
         attack.upstream =
             Upstream::start(move |request| Reply::pieces(format!("{0} and {0}", credential(request)).as_bytes(), size))
                 .await;
-        assert_eq!(placeholders(spend(&attack).await.text()), 2, "in pieces of {size}");
+        assert_eq!(taken_out(spend(&attack).await.text()), 2, "in pieces of {size}");
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_credential_in_base64_or_percent_encoded_comes_back_as_its_placeholder() {
+async fn a_credential_in_base64_or_percent_encoded_is_taken_out() {
     let mut attack = Attack::new().await;
     attack.upstream = Upstream::start(|request| {
         let said = credential(request);
@@ -74,7 +72,33 @@ async fn a_credential_in_base64_or_percent_encoded_comes_back_as_its_placeholder
         Reply::ok(format!("{} {}", percent, base64_of(said))).header("x-echo-base64", &base64_of(said))
     })
     .await;
-    assert!(placeholders(spend(&attack).await.text()) >= 2);
+    assert!(taken_out(spend(&attack).await.text()) >= 2);
+}
+
+/// What an encoder makes of a text.
+type Encoder = fn(&str) -> String;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_credential_in_any_common_escape_is_taken_out() {
+    let encoders: [(&str, Encoder); 6] = [
+        ("json, some", |text| text.replace('-', "\\u002D")),
+        ("json, every", |text| text.chars().map(|c| format!("\\u{:04x}", u32::from(c))).collect()),
+        ("url, some", |text| text.replace('-', "%2d")),
+        ("html, named and decimal", |text| text.replace('-', "&#45;").replace('k', "&#107;")),
+        ("html, hexadecimal", |text| text.chars().map(|c| format!("&#x{:X};", u32::from(c))).collect()),
+        ("hex", |text| text.bytes().map(|byte| format!("{byte:02X}")).collect()),
+    ];
+    for (name, encode) in encoders {
+        for size in [1, 7, 4096] {
+            let mut attack = Attack::new().await;
+            let echo = move |request: &Recorded| {
+                let said = encode(credential(request).trim_start_matches("Bearer "));
+                Reply::pieces(format!("{{\"key\":\"{said}\"}}").as_bytes(), size).header("x-echo", &said)
+            };
+            attack.upstream = Upstream::start(echo).await;
+            assert_eq!(taken_out(spend(&attack).await.text()), 2, "{name} in pieces of {size}");
+        }
+    }
 }
 
 /// Base64 of `Bearer …`, by the shortest way there is.
@@ -86,7 +110,7 @@ fn base64_of(text: &str) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_credential_in_a_redirect_or_cookie_comes_back_as_its_placeholder() {
+async fn a_credential_in_a_redirect_or_cookie_is_taken_out() {
     let mut attack = Attack::new().await;
     attack.upstream = Upstream::start(|request| {
         let said = credential(request).trim_start_matches("Bearer ").to_owned();
@@ -96,7 +120,7 @@ async fn a_credential_in_a_redirect_or_cookie_comes_back_as_its_placeholder() {
             .header("set-cookie", &said)
     })
     .await;
-    assert_eq!(placeholders(spend(&attack).await.text()), 2);
+    assert_eq!(taken_out(spend(&attack).await.text()), 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -138,7 +162,7 @@ async fn a_credential_in_what_is_not_http_is_in_no_error() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_credential_in_a_trailer_comes_back_as_its_placeholder() {
+async fn a_credential_in_a_trailer_is_taken_out() {
     let mut attack = Attack::new().await;
     attack.upstream = Upstream::raw(|request| {
         let line = request.lines().find_map(|line| line.strip_prefix("authorization: Bearer ")).unwrap_or_default();

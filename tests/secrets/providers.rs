@@ -78,7 +78,7 @@ fn every_provider_with_a_key_is_tested() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_providers_key_echoed_in_its_answer_comes_back_as_the_placeholder() {
+async fn a_providers_key_echoed_in_its_answer_is_taken_out() {
     for id in PROVIDERS {
         for size in [1, 5, 4096] {
             let case = Case::new(id, move |key| {
@@ -86,7 +86,7 @@ async fn a_providers_key_echoed_in_its_answer_comes_back_as_the_placeholder() {
             })
             .await;
             let completed = case.ask().await;
-            assert!(completed.text().starts_with("cara-secret-"), "{id}: {completed:?}");
+            assert!(completed.text().starts_with("[secret]"), "{id}: {completed:?}");
             assert!(completed.ended.unwrap().is_ok(), "{id}");
         }
     }
@@ -120,7 +120,7 @@ async fn a_providers_key_in_an_answer_that_is_no_answer_is_not_shown() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_hostile_provider_that_repeats_an_echo_everywhere_repeats_the_placeholder() {
+async fn a_hostile_provider_that_repeats_an_echo_everywhere_repeats_nothing_of_it() {
     captured();
     let (world, canary) = (World::new().await, Canary::new("hostile-provider"));
     world.secrets.set("hostile-provider", "api-key", canary.value());
@@ -129,8 +129,8 @@ async fn a_hostile_provider_that_repeats_an_echo_everywhere_repeats_the_placehol
     let completed = subject.complete("echo").await;
     assert_eq!(canary.seen_in(&format!("{completed:?}")), None);
     // A text may come in several pieces: what could be the beginning of a secret waits for what follows.
-    assert!(completed.events.len() >= 6 && completed.text().contains("cara-secret-"), "{completed:?}");
+    assert!(completed.events.len() >= 6 && completed.text().contains("[secret]"), "{completed:?}");
     let error = completed.ended.unwrap().unwrap_err();
-    assert!(error.message.contains("cara-secret-"), "{}", error.message);
+    assert!(error.message.contains("[secret]"), "{}", error.message);
     unseen(&canary, &world);
 }

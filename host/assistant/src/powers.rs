@@ -204,7 +204,7 @@ impl Powers for TurnPowers {
         })?;
         self.saw(Label::of(Source::Model));
         let usage = Usage { input: spent.input, output: spent.output, cache_read: 0, cache_write: 0 };
-        Ok(Response { text: cara_kernel::without_placeholders(&text).into_owned(), usage })
+        Ok(Response { text, usage })
     }
 
     async fn recent(&self, _: Powered, most: u32) -> Result<Vec<Listed>, Refusal> {

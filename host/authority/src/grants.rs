@@ -3,10 +3,10 @@
 use crate::address::{self, NotPublic};
 use crate::authority::{Authority, ToolAuthority};
 use crate::capability::Capability;
-use crate::id::{ComponentId, SecretName, ToolName};
+use crate::id::{ComponentId, ToolName};
 use crate::interfaces::Interfaces;
 use crate::limits::{Limits, LimitsTable};
-use crate::manifest::{Effect, HttpDeclaration, Manifest, Place};
+use crate::manifest::{Effect, HttpDeclaration, Manifest};
 use crate::origin::{Origin, Scheme, parse_url};
 use crate::pattern::OriginPattern;
 use crate::power::{Power, Powered};
@@ -18,8 +18,9 @@ use std::net::IpAddr;
 use url::Host;
 
 mod named;
+mod secret;
 
-pub use named::{OwnSecret, Permit};
+pub use secret::SecretGrant;
 
 /// Having a `Grants` tells you: these are the powers of one component that its binary imports, its signed manifest
 /// declares and the operator granted, with its settings and limits. Nothing else may be done in its name.
@@ -29,7 +30,7 @@ pub struct Grants {
     http: Vec<Reachable>,
     ungranted: Vec<OriginPattern>,
     secrets: Vec<SecretGrant>,
-    withheld: Vec<SecretName>,
+    withheld: Vec<secret::Withheld>,
     state: Option<u64>,
     powers: Vec<Power>,
     /// Of all that is granted by a pattern, only these.
@@ -92,15 +93,6 @@ pub struct Destination {
     reach: Reach,
 }
 
-/// Having a `SecretGrant` tells you: this component may spend this secret toward these origins, in these places.
-#[derive(Debug, Clone)]
-pub struct SecretGrant {
-    component: ComponentId,
-    name: SecretName,
-    audience: Vec<OriginPattern>,
-    places: Vec<Place>,
-}
-
 impl Grants {
     /// Meets what a binary imports, what its manifest declares and what the operator granted.
     pub fn meet(
@@ -128,21 +120,8 @@ impl Grants {
                 grants.meet_http(declared, granted);
             }
         }
-        if interfaces.imports_secrets() {
-            for declared in manifest.secrets() {
-                let audience = declared.audience.iter().filter_map(|host| host.resolve(&grants.settings)).collect();
-                if granted.contains(&Capability::Secret(declared.name.clone())) {
-                    let (component, name) = (grants.component.clone(), declared.name.clone());
-                    grants.secrets.push(SecretGrant {
-                        component,
-                        name,
-                        audience,
-                        places: declared.places.iter().map(crate::manifest::Spot::place).collect(),
-                    });
-                } else {
-                    grants.withheld.push(declared.name.clone());
-                }
-            }
+        for declared in manifest.secrets() {
+            grants.meet_secret(declared, interfaces, granted);
         }
         if interfaces.imports_state() && granted.contains(&Capability::State) {
             grants.state = manifest.state().map(|state| state.bytes);
@@ -226,24 +205,6 @@ impl Grants {
         let component = &self.component;
         Err(Refusal::new(Rule::Ungranted, format!("component `{component}` may not use `{power}`"))
             .hint(format!("to allow what its manifest asks, run `cara tools enable {component}`")))
-    }
-
-    /// The secret of that name, if it may be spent.
-    pub fn secret(&self, name: &str) -> Result<&SecretGrant, Refusal> {
-        if let Some(grant) = self.secrets.iter().find(|grant| grant.name.as_str() == name) {
-            return Ok(grant);
-        }
-        let shown: String = name.chars().take(63).flat_map(char::escape_default).collect();
-        let component = &self.component;
-        if self.withheld.iter().any(|withheld| withheld.as_str() == name) {
-            return Err(Refusal::new(
-                Rule::Ungranted,
-                format!("component `{component}` may not spend secret `{shown}`"),
-            )
-            .hint(format!("to allow it, run `cara secrets set {component}/{shown}`")));
-        }
-        Err(Refusal::new(Rule::Undeclared, format!("component `{component}` declares no secret `{shown}`"))
-            .hint("only a new version, signed with another manifest, can ask for more"))
     }
 
     /// Checks a request's method and URL.
@@ -395,37 +356,5 @@ impl Destination {
             Refusal::new(Rule::Destination, text)
         };
         self.reach.admits(address).map_err(|reason| refuse(&reason))
-    }
-}
-
-impl SecretGrant {
-    /// Whose secret it is.
-    pub fn component(&self) -> &ComponentId {
-        &self.component
-    }
-
-    /// Its name.
-    pub fn name(&self) -> &SecretName {
-        &self.name
-    }
-
-    /// Whether it may be put into a request to this destination, at this place.
-    pub fn admits(&self, destination: &Destination, place: Place) -> Result<(), Refusal> {
-        let Self { component, name, .. } = self;
-        let own = matches!(&destination.sender, Sender::Component(sender) if sender == component);
-        if !own || !self.audience.iter().any(|to| to.matches(destination.origin())) {
-            let text = format!("secret `{name}` of component `{component}` may not go to `{}`", destination.origin());
-            let audience: Vec<String> = self.audience.iter().map(|to| format!("`{to}`")).collect();
-            return Err(
-                Refusal::new(Rule::Destination, text).hint(format!("its manifest names {}", audience.join(", ")))
-            );
-        }
-        if !self.places.contains(&place) {
-            let text =
-                format!("secret `{name}` of component `{component}` may not be put into the {place} of a request");
-            let places: Vec<String> = self.places.iter().map(|place| format!("`{place}`")).collect();
-            return Err(Refusal::new(Rule::Denied, text).hint(format!("its manifest names {}", places.join(", "))));
-        }
-        Ok(())
     }
 }

@@ -101,6 +101,13 @@ name!(
     kebab
 );
 name!(
+    /// The id of one of several accounts that a component serves, as the operator names it.
+    AccountId,
+    "account id",
+    "use 1 to 63 of `a-z`, `0-9` and `-`, beginning with a letter",
+    kebab
+);
+name!(
     /// The key of a setting within a component.
     SettingKey,
     "setting key",

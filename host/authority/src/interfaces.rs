@@ -153,7 +153,7 @@ impl Interfaces {
         self.imports.iter().any(|import| import.starts_with("wasi:http/outgoing-handler@"))
     }
 
-    /// Whether it can spend secrets.
+    /// Whether it can sign with secrets, and ask which are at hand.
     pub fn imports_secrets(&self) -> bool {
         self.imports_ours("secrets")
     }
@@ -176,9 +176,12 @@ impl Interfaces {
     pub fn agree(&self, manifest: &Manifest) -> Result<(), Disagreement> {
         let id = || manifest.id().to_string();
         let settings = self.imports_ours("settings");
+        // Places need no import; to ask which secrets are at hand, one without a key may be imported for.
+        let (secrets, keys) = (!manifest.secrets().is_empty(), manifest.secrets().iter().any(|one| one.key.is_some()));
+        let secrets = if self.imports_secrets() { secrets } else { keys };
         for (imported, declared, import, table) in [
             (self.imports_http(), !manifest.http().is_empty(), "wasi:http/outgoing-handler", "[[http]]"),
-            (self.imports_secrets(), !manifest.secrets().is_empty(), "cara:plugin/secrets", "[[secret]]"),
+            (self.imports_secrets(), secrets, "cara:plugin/secrets", "[[secret]]"),
             (self.imports_state(), manifest.state().is_some(), "cara:plugin/state", "[state]"),
             (settings, !manifest.setting_keys().is_empty(), "cara:plugin/settings", "[[setting]]"),
             (self.imports_ours("turn"), manifest.provider().is_some(), "cara:plugin/turn", "[provider]"),

@@ -31,9 +31,10 @@ pub mod settings;
 pub use approval::{Approved, Binding, Ticket, ToolCall};
 pub use authority::{Authority, ToolAuthority};
 pub use capability::Capability;
-pub use grants::{Destination, Grants, OwnSecret, Permit, Reach, SecretGrant, Sender};
+pub use grants::{Destination, Grants, Reach, SecretGrant, Sender};
 pub use id::{
-    ApprovalId, ComponentId, PersonId, RuleId, RunId, SecretName, SessionId, SettingKey, ToolName, VariableName,
+    AccountId, ApprovalId, ComponentId, PersonId, RuleId, RunId, SecretName, SessionId, SettingKey, ToolName,
+    VariableName,
 };
 pub use interfaces::{Interfaces, Kind};
 pub use label::{Label, Source};

@@ -23,7 +23,7 @@ pub use declared::{
     DestinationArgument, Detect, Effect, HttpDeclaration, ModelFacts, PowerDeclaration, Provider, Setting, State,
     Target, Tool,
 };
-pub use secret::{Algorithm, Chain, HOST_HEADERS, Key, PathTemplate, Place, Secret, Spot};
+pub use secret::{Algorithm, Chain, HOST_HEADERS, Key, PathTemplate, Secret, Spot};
 
 /// Why a manifest was refused.
 #[derive(Debug, thiserror::Error)]

@@ -3,7 +3,7 @@
 
 use crate::binary::binary;
 use cara_authority::limits::LimitsTable;
-use cara_authority::manifest::{Effect, Place};
+use cara_authority::manifest::Effect;
 use cara_authority::{Authority, Capability, Grants, Interfaces, Manifest, Power, Reach, Refusal, Rule};
 use http::{Method, Uri};
 use serde_json::{Value, json};
@@ -51,6 +51,8 @@ why = "remembers a cursor"
 wall = "20s"
 "#;
 
+const KEY: &str = "key = { algorithm = \"hmac-sha256\" }";
+
 const ALL: [&str; 5] = [
     "wasi:http/outgoing-handler@0.2.12",
     "cara:plugin/secrets@0.2.0",
@@ -80,12 +82,16 @@ fn go(grants: &Grants, method: &str, url: &str) -> Result<Reach, Refusal> {
 fn binary_and_manifest_must_say_the_same() {
     let manifest = Manifest::parse(MANIFEST).unwrap();
     assert_eq!(interfaces(&ALL).agree(&manifest), Ok(()));
+    let with_key = MANIFEST.replace("place = [{ header = \"authorization\", format = \"Bearer {}\" }]", KEY);
+    let with_key = Manifest::parse(&with_key).unwrap();
     for left_out in 0..ALL.len() {
         let mut fewer = ALL.to_vec();
         let import = fewer.remove(left_out);
-        let error = interfaces(&fewer).agree(&manifest).unwrap_err().to_string();
+        let error = interfaces(&fewer).agree(&with_key).unwrap_err().to_string();
         assert!(error.contains("does not import"), "{import}: {error}");
     }
+    // A secret that is only placed needs no import.
+    assert_eq!(interfaces(&[ALL[0], ALL[2], ALL[3], ALL[4]]).agree(&manifest), Ok(()));
     let bare = Manifest::parse(&MANIFEST[..MANIFEST.find("[[http]]").unwrap()]).unwrap();
     for import in &ALL[..4] {
         let error = interfaces(&[import, ALL[4]]).agree(&bare).unwrap_err().to_string();
@@ -156,18 +162,26 @@ fn loopback_is_reached_only_where_the_grant_names_that_one_origin() {
 }
 
 #[test]
-fn a_secret_goes_to_its_audience_in_its_place_and_nowhere_else() {
+fn a_secret_goes_to_its_audience_and_nowhere_else_and_signs_nothing() {
     let granted = ["http https://api.acme.example", "http https://*.files.example", "secret api-key"];
     let grants = meet(&granted, json!({}));
-    let to = |url: &str| grants.destination(&Method::GET, &url.parse().unwrap()).unwrap();
-    let secret = grants.secret("api-key").unwrap();
-    let home = to("https://api.acme.example/v1/x");
-    assert_eq!(secret.admits(&home, Place::Header), Ok(()));
-    for place in [Place::Path, Place::Query, Place::Body] {
-        assert_eq!(secret.admits(&home, place).unwrap_err().rule(), Rule::Denied);
-    }
-    let files = to("https://a.files.example/public/x");
-    assert_eq!(secret.admits(&files, Place::Header).unwrap_err().rule(), Rule::Destination);
+    let to = |grants: &Grants, url: &str| grants.destination(&Method::GET, &url.parse().unwrap()).unwrap();
+    let placed = |grants: &Grants, url: &str| -> Result<Vec<String>, Refusal> {
+        let placed = grants.placed(&to(grants, url))?;
+        Ok(placed.iter().map(|grant| format!("{} in the {}", grant.marker(), grant.spots()[0])).collect())
+    };
+    let home = "https://api.acme.example/v1/x";
+    let there = ["cara-secret--api-key in the header `authorization: Bearer {}`"];
+    assert_eq!(placed(&grants, home).unwrap(), there);
+    assert!(placed(&grants, "https://a.files.example/public/x").unwrap().is_empty());
+    assert_eq!(grants.key("api-key").unwrap_err().rule(), Rule::Denied);
+
+    // Without the grant, a request that needs it is refused with the cure; others are not.
+    let grants = meet(&granted[..2], json!({}));
+    let refusal = placed(&grants, home).unwrap_err();
+    assert_eq!(refusal.rule(), Rule::Ungranted);
+    assert!(refusal.to_string().contains("cara secrets set acme/api-key"), "{refusal}");
+    assert!(placed(&grants, "https://a.files.example/public/x").unwrap().is_empty());
 }
 
 #[test]

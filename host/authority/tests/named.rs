@@ -1,8 +1,8 @@
 //! Where the operator's own requests go, and where an answer may lead them.
 #![allow(clippy::unwrap_used)]
 
-use cara_authority::manifest::Place;
-use cara_authority::{Destination, OwnSecret, Permit, Reach, Rule, Sender};
+use cara_authority::manifest::Spot;
+use cara_authority::{Destination, Reach, Rule, SecretGrant, Sender};
 use http::Method;
 
 fn named(url: &str) -> Result<Destination, String> {
@@ -117,15 +117,13 @@ fn once_led_to_the_network_there_is_no_way_back() {
 }
 
 #[test]
-fn the_operators_secret_goes_to_one_origin_and_only_into_a_header() {
+fn the_operators_secret_goes_to_one_origin_and_is_no_components() {
     let registry = named("https://registry.example.com/v2/").unwrap();
-    let permit = Permit::from(&OwnSecret::toward(&registry).unwrap());
-    assert_eq!(permit.name(), "https://registry.example.com");
-    permit.admits(&registry, Place::Header).unwrap();
-    permit.admits(&registry.redirected(&Method::PUT, "/upload").unwrap(), Place::Header).unwrap();
-    assert_eq!(permit.admits(&registry, Place::Query).unwrap_err().rule(), Rule::Denied);
+    let spot = Spot::Basic { name: "authorization".parse().unwrap(), user: "me".into() };
+    let grant = SecretGrant::own(&registry, spot).unwrap();
+    assert!(grant.admits(&registry) && grant.component().is_err());
+    assert!(grant.admits(&registry.redirected(&Method::PUT, "/upload").unwrap()));
     for other in ["https://cdn.example.com/", "https://registry.example.com:8443/"] {
-        let refusal = permit.admits(&named(other).unwrap(), Place::Header).unwrap_err();
-        assert_eq!(refusal.rule(), Rule::Destination, "{other}");
+        assert!(!grant.admits(&named(other).unwrap()), "{other}");
     }
 }

@@ -7,7 +7,7 @@ use crate::passwords::vault_password;
 use crate::plugins::{Installed, Plugins};
 use crate::process::Process;
 use anyhow::{Result, anyhow};
-use cara_authority::{ComponentId, Refusal, Rule, SecretGrant};
+use cara_authority::{AccountId, ComponentId, Refusal, Rule, SecretGrant};
 use cara_kernel::{CallServices, Checked, CompiledCache, Component, Kernel, NoTurn, SecretSource};
 use cara_records::Records;
 use cara_services::clock::Clock;
@@ -63,7 +63,8 @@ impl Cara {
         let vault = Arc::new(Vault::new(&home, options));
         let secrets = Arc::new(VaultSource(vault.clone()));
         let egress = Egress::new(known.clone(), Doors::system());
-        let services = CallServices { egress, secrets, ledger: ledger.clone(), clock, known, powers: Arc::new(NoTurn) };
+        let (account, powers) = (None, Arc::new(NoTurn));
+        let services = CallServices { egress, secrets, ledger: ledger.clone(), clock, account, known, powers };
         let key = keys::read_or_make(&home, KeyName::CompiledCode, false)?;
         let cache = Arc::new(CompiledCache::new(home.cache_dir(), &key));
         let kernel = Kernel::new(config.pool.size(machine_memory()))
@@ -116,8 +117,8 @@ struct VaultSource(Arc<Vault>);
 
 #[async_trait::async_trait]
 impl SecretSource for VaultSource {
-    async fn value(&self, grant: &SecretGrant) -> Result<Arc<SecretValue>, Refusal> {
-        let id = SecretId::component(grant.component().clone(), grant.name().clone());
+    async fn value(&self, grant: &SecretGrant, account: Option<&AccountId>) -> Result<Arc<SecretValue>, Refusal> {
+        let id = SecretId::component(grant.component()?.clone(), grant.name().clone()).of(account.cloned());
         let refuse = |text: String| Refusal::new(Rule::Unavailable, text);
         let found = self.0.at_hand(&id).map_err(|error| refuse(error.to_string()))?;
         if let Some(value) = found {

@@ -6,8 +6,8 @@ use anyhow::{Result, anyhow};
 use cara_authority::manifest::Tool;
 use cara_authority::settings::BadSetting;
 use cara_authority::{
-    Approved, Capability, Decision, Grants, Label, PersonId, Policy, Refusal, Rule, SecretGrant, SessionId, Settings,
-    Situation, Source, Standing, Then, Ticket, ToolAuthority, ToolCall,
+    AccountId, Approved, Capability, Decision, Grants, Label, PersonId, Policy, Refusal, Rule, SecretGrant, SessionId,
+    Settings, Situation, Source, Standing, Then, Ticket, ToolAuthority, ToolCall,
 };
 use cara_kernel::bindings::provider::{Request, ToolChoice};
 use cara_kernel::bindings::tool::Context;
@@ -135,6 +135,7 @@ impl Outside {
             secrets: Arc::new(secrets),
             ledger: Arc::new(Ledger::lazy(folder.path().join("ledger.db"), clock, [7; 32].into())),
             clock,
+            account: None,
             known,
             powers,
         };
@@ -152,7 +153,7 @@ pub(crate) enum Secrets {
 
 #[async_trait::async_trait]
 impl SecretSource for Secrets {
-    async fn value(&self, grant: &SecretGrant) -> Result<Arc<SecretValue>, Refusal> {
+    async fn value(&self, grant: &SecretGrant, _: Option<&AccountId>) -> Result<Arc<SecretValue>, Refusal> {
         let unavailable = |text: String| Refusal::new(Rule::Unavailable, text);
         let name = grant.name().as_str();
         let value = match self {

@@ -40,9 +40,6 @@ wasmtime::component::bindgen!({
     exports: { default: async },
     require_store_data_send: true,
     additional_derives: [PartialEq],
-    with: {
-        "cara:plugin/secrets.key": crate::imports::secrets::Key,
-    },
 });
 
 pub use cara::plugin::{approvals, memory, messaging, models, sessions, turn, types};

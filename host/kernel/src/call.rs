@@ -11,7 +11,7 @@ use crate::memory::Memory;
 use crate::pool::{Place, Share};
 use crate::services::CallServices;
 use cara_authority::{Grants, Limits, Refusal, Rule};
-use cara_services::egress::{Budget, Spending};
+use cara_services::egress::Budget;
 use std::future::Future;
 use std::pin::pin;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
@@ -26,7 +26,6 @@ use wasmtime_wasi_http::WasiHttpCtx;
 pub(crate) struct Call {
     pub(crate) grants: Arc<Grants>,
     pub(crate) services: CallServices,
-    pub(crate) spending: Spending,
     pub(crate) log_lines: AtomicU32,
     pub(crate) requests: AtomicU32,
     /// Bytes it may still send and receive.
@@ -52,7 +51,6 @@ impl Call {
             memory: Memory::new(limits.memory),
             share,
             place: Mutex::new(Some(place)),
-            spending: Spending::new(services.known.clone()),
             log_lines: AtomicU32::new(0),
             requests: AtomicU32::new(0),
             egress: Arc::new(Budget::new(limits.egress)),

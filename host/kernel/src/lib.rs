@@ -34,4 +34,3 @@ pub use loader::{Checked, LoadError, Loaded};
 pub use pool::PoolSize;
 pub use services::{CallServices, NoTurn, Powers, SecretSource};
 
-pub use cara_services::egress::without_placeholders;

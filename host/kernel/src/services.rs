@@ -2,18 +2,18 @@
 //! The kernel calls them; it opens nothing itself.
 
 use crate::bindings::{approvals, memory, messaging, models, sessions, types};
-use cara_authority::{Label, Powered, Refusal, Rule, SecretGrant};
+use cara_authority::{AccountId, Label, Powered, Refusal, Rule, SecretGrant};
 use cara_services::clock::Clock;
 use cara_services::egress::{Egress, KnownSecrets};
 use cara_services::ledger::Ledger;
 use cara_services::vault::SecretValue;
 use std::sync::Arc;
 
-/// Where the values of secrets come from. Asked once for each secret a call spends.
+/// Where the values of secrets come from. Asked for each secret that may go along with a request.
 #[async_trait::async_trait]
 pub trait SecretSource: Send + Sync {
-    /// The value, `unavailable` when none is stored.
-    async fn value(&self, grant: &SecretGrant) -> Result<Arc<SecretValue>, Refusal>;
+    /// The value, of that account where the component serves several; `unavailable` when none is stored.
+    async fn value(&self, grant: &SecretGrant, account: Option<&AccountId>) -> Result<Arc<SecretValue>, Refusal>;
 }
 
 /// What all calls share.
@@ -27,6 +27,8 @@ pub struct CallServices {
     pub ledger: Arc<Ledger>,
     /// The one now.
     pub clock: Clock,
+    /// The account the call is for, where the component serves several.
+    pub account: Option<AccountId>,
     /// What must never be shown.
     pub known: KnownSecrets,
     /// What the assistant does for the tools of the turn at hand.

@@ -10,11 +10,12 @@
 use crate::access::{Access, Progress, Stage};
 use crate::kind::{self, NotWasm};
 use bytes::Bytes;
-use cara_authority::{Destination, Origin, Refusal};
-use cara_services::egress::{AnswerBody, Budget, EgressError, EgressLimits, Spending};
+use cara_authority::{Destination, Origin, Refusal, SecretGrant};
+use cara_services::egress::{AnswerBody, Budget, Credential, EgressError, EgressLimits};
+use cara_services::vault::SecretValue;
 use http::{HeaderMap, Method, Request, StatusCode, header};
 use http_body_util::{BodyExt, Full};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -91,7 +92,8 @@ fn cure(status: StatusCode) -> &'static str {
 /// The requests of one fetch or push.
 pub(crate) struct Errand<'a> {
     access: Access<'a>,
-    spending: Spending,
+    /// The operator's own secrets, each for one origin.
+    credentials: Mutex<Vec<Credential>>,
     begun: Instant,
     budget: Arc<Budget>,
 }
@@ -115,17 +117,22 @@ pub(crate) struct Want {
 impl<'a> Errand<'a> {
     /// Begins: the deadline counts from here.
     pub(crate) fn new(access: Access<'a>) -> Self {
-        let spending = Spending::new(access.egress.known().clone());
-        Self { access, spending, begun: Instant::now(), budget: Arc::new(Budget::new(BUDGET)) }
+        Self { access, credentials: Mutex::default(), begun: Instant::now(), budget: Arc::new(Budget::new(BUDGET)) }
     }
 
     pub(crate) fn access(&self) -> &Access<'a> {
         &self.access
     }
 
-    /// The placeholders of this errand.
-    pub(crate) fn spending(&self) -> &Spending {
-        &self.spending
+    /// Lets a secret of the operator's go along with requests to where it may go.
+    pub(crate) fn carry(&self, grant: SecretGrant, value: Arc<SecretValue>) {
+        self.access.egress.known().register(&value);
+        self.credentials().push(Credential { grant, value: Ok(value) });
+    }
+
+    fn credentials(&self) -> MutexGuard<'_, Vec<Credential>> {
+        // A panic in here leaves the list whole: it is only pushed to.
+        self.credentials.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn took(&self) -> Duration {
@@ -142,7 +149,8 @@ impl<'a> Errand<'a> {
         let limits = self.limits(&destination, body.len())?;
         let mut request = Request::new(Full::new(body));
         *request.headers_mut() = headers.clone();
-        let sent = self.access.egress.send(destination.clone(), request, &self.spending, &limits).await;
+        let credentials = self.credentials().clone();
+        let sent = self.access.egress.send(destination.clone(), request, &credentials, &limits).await;
         let (parts, body) = sent.map_err(|error| self.failed(&destination, error))?.into_parts();
         Ok(Reply { destination, status: parts.status, headers: parts.headers, body })
     }

@@ -1,8 +1,8 @@
 //! The one outbound HTTP client: nothing else in the host opens a connection.
 //!
 //! ```text
-//! Grants ─→ Destination ─→ send ─→ guest's bytes scanned ─→ values put in ─┐
-//!                                  name resolved, addresses judged ────────┴→ wire ─→ values taken out ─→ guest
+//! Grants ─→ Destination ─→ send ─→ guest's bytes scanned ─→ values placed ─┐
+//!                                  name resolved, addresses judged ───────┴→ wire ─→ values taken out ─→ guest
 //! ```
 //!
 //! It must not know components, wasmtime or where values are stored. The header with the values in it is made before
@@ -18,13 +18,14 @@ use error::reason;
 use futures_util::future::{Either, select};
 use http::{HeaderValue, Request, Response, header};
 use http_body::Body;
-use http_body_util::BodyExt;
+use http_body_util::{BodyExt, Full};
 use http_body_util::combinators::UnsyncBoxBody;
 use hyper::body::Incoming;
 use hyper_util::client::legacy;
 use hyper_util::client::legacy::connect::capture_connection;
 use needles::Sieve;
 use outgoing::{Exchange, Stream, declared_length};
+use placing::Placing;
 use rustls::ClientConfig;
 use std::collections::HashMap;
 use std::error::Error;
@@ -36,22 +37,21 @@ use tokio::time::{Instant, sleep, timeout};
 mod body;
 mod connect;
 mod error;
+mod escapes;
 mod forms;
 mod incoming;
 mod known;
 mod limits;
 mod needles;
 mod outgoing;
-mod placeholder;
-mod spending;
+mod placing;
 mod text;
 
 pub use connect::{Dial, Resolver, Roots, SystemResolver, TcpDial, WINDOW, Wire};
 pub use error::{EgressError, Stage};
 pub use known::{KnownSecrets, SHORTEST};
 pub use limits::{Budget, EgressLimits};
-pub use placeholder::without_placeholders;
-pub use spending::Spending;
+pub use placing::Credential;
 pub use text::TextScrubber;
 
 /// The body of an answer. It is read as it comes; dropping it ends the exchange.
@@ -114,12 +114,13 @@ impl Egress {
 
     /// Sends a request and gives the answer as soon as its header is there.
     ///
-    /// Of `request` only headers and body count: method and URL are those of the destination.
+    /// Of `request` only headers and body count: method and URL are those of the destination. Of `credentials` those
+    /// are placed that may go there, in their spots.
     pub async fn send<B>(
         &self,
         destination: Destination,
         request: Request<B>,
-        spending: &Spending,
+        credentials: &[Credential],
         limits: &EgressLimits,
     ) -> Result<Response<AnswerBody>, EgressError>
     where
@@ -130,26 +131,32 @@ impl Egress {
         let search = self.0.known.search();
         let exchange = Exchange {
             destination: destination.clone(),
-            spending: spending.clone(),
+            placing: Placing::new(&destination, credentials),
             search: search.clone(),
             budget: Arc::clone(&limits.budget),
         };
         let fault = Fault::default();
-        let request = self.prepared(&exchange, request, &fault)?;
+        let late = || EgressError::Timeout {
+            origin: destination.origin().clone(),
+            stage: Stage::Finish,
+            limit: limits.total,
+        };
+        let prepared = timeout(limits.total, self.prepared(&exchange, request, &fault));
+        let request = prepared.await.map_err(|_| late())??;
         let pool = self.pool(&destination).await?;
         let answer = self.exchanged(&pool, &destination, request, limits, &fault).await?;
 
         let (parts, body) = answer.into_parts();
         limits.budget.take(incoming::size(&parts.headers))?;
         let origin = destination.origin().clone();
-        let (status, headers) = incoming::head(&parts, destination.method(), &origin, search.as_deref(), spending)?;
-        let scrubbing = search.map(|search| (Arc::clone(&search), Sieve::new(Arc::clone(&search.needles))));
-        let (spending, limits, known) = (spending.clone(), limits.clone(), self.0.known.clone());
+        let (status, headers) = incoming::head(&parts, destination.method(), &origin, search.as_ref())?;
+        let sieve = search.clone().map(Sieve::new);
+        let (limits, known) = (limits.clone(), self.0.known.clone());
         let (waiting, timer, ended, trailers) = (None, None, false, None);
         let body = Answer {
             body,
-            scrubbing,
-            spending,
+            search,
+            sieve,
             limits,
             deadline,
             waiting,
@@ -166,8 +173,8 @@ impl Egress {
         Ok(response)
     }
 
-    /// The request as it goes out: header with the values in it, body that gets them as it streams.
-    fn prepared<B>(
+    /// The request as it goes out: header with the values in it, body whole with them or streaming without.
+    async fn prepared<B>(
         &self,
         exchange: &Exchange,
         request: Request<B>,
@@ -178,10 +185,14 @@ impl Egress {
         B::Error: Into<Box<dyn Error + Send + Sync>>,
     {
         let (parts, body) = request.into_parts();
-        let fixed = !exchange.spending.changes_body(&exchange.destination);
-        let declared = declared_length(&parts.headers)?.or(body.size_hint().exact());
-        let length = declared.filter(|&length| fixed || length == 0);
-        let stream = Stream::new(exchange.clone(), &parts.headers);
+        let length = declared_length(&parts.headers)?.or(body.size_hint().exact());
+        if length != Some(0) && exchange.placing.fills_body(&parts.headers) {
+            let body = body::filled(body, exchange, &parts.headers, &self.0.known).await?;
+            let (mut head, ()) = exchange.head(parts)?.into_parts();
+            head.headers.insert(header::CONTENT_LENGTH, HeaderValue::from(body.len()));
+            return Ok(Request::from_parts(head, Full::new(body).map_err(|never| match never {}).boxed_unsync()));
+        }
+        let stream = Stream::new(exchange.clone());
         let (head, ()) = exchange.head(parts)?.into_parts();
         let (budget, origin) = (Arc::clone(&exchange.budget), exchange.destination.origin().clone());
         let (fault, known) = (fault.clone(), self.0.known.clone());

@@ -2,7 +2,7 @@
 /**
  * Requests, over the engine's `fetch`, which calls `wasi:http/outgoing-handler`.
  *
- * The host decides where a request may go, exchanges placeholders for secrets, and follows no redirect.
+ * The host decides where a request may go, puts secrets in, and follows no redirect.
  */
 
 import { Failure, excerpt, fromStatus } from './error.js';

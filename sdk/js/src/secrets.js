@@ -1,17 +1,9 @@
 // @ts-check
-/** Spending secrets without seeing them, as in `wit/secrets.wit`. Needs `[[secret]]` in component.toml. */
-
-import { basic, placeholder } from 'cara:plugin/secrets@0.2.0';
-
-export { basic, placeholder };
-
 /**
- * The headers of a request that shows a secret as `Authorization: Bearer` (RFC 6750). What stands there is a placeholder:
- * the host puts the value in on the wire, only toward the audience of the secret.
+ * Secrets as keys, and which are at hand, as in `wit/secrets.wit`. Needs `[[secret]]` in component.toml.
  *
- * @param {string} name
- * @returns {{ authorization: string }}
+ * A secret that stands in requests needs nothing of this: the host fills the headers and query keys that component.toml
+ * names (`place`). In any other place, write `cara-secret--NAME` for the value.
  */
-export function bearer(name) {
-  return { authorization: `Bearer ${placeholder(name)}` };
-}
+
+export { available, sign } from 'cara:plugin/secrets@0.2.0';

@@ -1,6 +1,6 @@
 //! The HTTP client, over `wasi:http/outgoing-handler`.
 //!
-//! The host decides where a request may go, exchanges placeholders for secrets, and follows no redirect; [`follow`] does.
+//! The host decides where a request may go, puts secrets in, and follows no redirect; [`follow`] does.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -110,12 +110,6 @@ impl Request {
     pub fn header(mut self, name: &str, value: impl Into<Vec<u8>>) -> Self {
         self.headers.push((name.to_owned(), value.into()));
         self
-    }
-
-    /// Adds `Authorization: Bearer` (RFC 6750) with a placeholder.
-    #[must_use]
-    pub fn bearer(self, placeholder: &str) -> Self {
-        self.header("authorization", format!("Bearer {placeholder}"))
     }
 
     /// Sets the body and its media type.

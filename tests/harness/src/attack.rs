@@ -17,7 +17,7 @@ impl Attack {
     pub async fn new() -> Self {
         let hello = |_: &_| Reply::ok("hello");
         let world = World::new().await;
-        for secret in ["header-key", "anywhere-key", "withheld-key"] {
+        for secret in ["header-key", "withheld-key", "signing-key", "aws-key"] {
             world.secrets.set("hostile", secret, Canary::new(secret).value());
         }
         Self { world, upstream: Upstream::start(hello).await, other: Upstream::start(hello).await }

@@ -1,6 +1,6 @@
 //! Secrets in memory, and canaries: values that may be seen nowhere.
 
-use cara_authority::{Refusal, Rule, SecretGrant};
+use cara_authority::{AccountId, Refusal, Rule, SecretGrant};
 use cara_kernel::SecretSource;
 use cara_services::vault::SecretValue;
 use std::collections::BTreeMap;
@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 pub struct Secrets(Mutex<BTreeMap<(String, String), Arc<SecretValue>>>);
 
 impl Secrets {
-    /// Stores a value.
+    /// Stores a value, for a `name` of the form `secret@account` that of one account.
     ///
     /// # Panics
     /// When the value is empty or too long for a secret.
@@ -23,8 +23,9 @@ impl Secrets {
 
 #[async_trait::async_trait]
 impl SecretSource for Secrets {
-    async fn value(&self, grant: &SecretGrant) -> Result<Arc<SecretValue>, Refusal> {
-        let id = (grant.component().to_string(), grant.name().to_string());
+    async fn value(&self, grant: &SecretGrant, account: Option<&AccountId>) -> Result<Arc<SecretValue>, Refusal> {
+        let of = account.map(|account| format!("@{account}")).unwrap_or_default();
+        let id = (grant.component()?.to_string(), format!("{}{of}", grant.name()));
         let values = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let missing = || Refusal::new(Rule::Unavailable, format!("no value is stored for secret `{}/{}`", id.0, id.1));
         values.get(&id).cloned().ok_or_else(missing)

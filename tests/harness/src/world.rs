@@ -63,6 +63,7 @@ impl World {
             secrets: secrets.clone(),
             ledger: Arc::new(ledger),
             clock,
+            account: None,
             known,
             powers: Arc::new(NoTurn),
         };

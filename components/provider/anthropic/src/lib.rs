@@ -3,7 +3,7 @@
 use cara_sdk::http::{Request as Http, Response, join};
 use cara_sdk::provider::{EmbedRequest, Model, Outcome, Provider, Request, stream};
 use cara_sdk::turn::Turn;
-use cara_sdk::{Error, secrets, settings};
+use cara_sdk::{Error, settings};
 
 pub mod wire;
 
@@ -41,10 +41,9 @@ fn address(path: &str) -> Result<String, Error> {
     Ok(join(base.as_deref().unwrap_or(wire::BASE_URL), path))
 }
 
-/// Sends a request with the key and answers with a success.
+/// Sends a request, to which the host adds the key, and answers with a success.
 fn send(http: Http) -> Result<Response, Error> {
-    let response =
-        http.header("x-api-key", secrets::placeholder("api-key")?).header("anthropic-version", wire::VERSION).send()?;
+    let response = http.header("anthropic-version", wire::VERSION).send()?;
     if response.is_success() {
         return Ok(response);
     }

@@ -3,7 +3,6 @@
 use cara_sdk::http::{Request as Http, Response, join};
 use cara_sdk::provider::{EmbedRequest, Model, Outcome, Provider, Request, stream};
 use cara_sdk::turn::Turn;
-use cara_sdk::types::Refusal;
 use cara_sdk::{Error, secrets, settings};
 
 pub mod wire;
@@ -48,12 +47,10 @@ fn base_url() -> Result<String, Error> {
 
 /// Sends a request with the key, where there is one, and answers with a success.
 fn send(base: &str, http: Http) -> Result<Response, Error> {
-    let http = match secrets::placeholder("api-key") {
-        Ok(placeholder) => http.bearer(&placeholder),
-        // Only a server of the operator's own may do without a key.
-        Err(Refusal::Unavailable(_) | Refusal::Ungranted(_)) if base != wire::BASE_URL => http,
-        Err(refusal) => return Err(refusal.into()),
-    };
+    // The host adds the key, where there is one. Only a server of the operator's own may do without.
+    if base == wire::BASE_URL {
+        secrets::available("api-key")?;
+    }
     let response = http.send()?;
     if response.is_success() {
         return Ok(response);

@@ -5,12 +5,12 @@ use cara_sdk::Error;
 /// An engine, with what it needs.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Engine {
-    /// Brave Search; the key is a placeholder.
-    Brave { key: String },
+    /// Brave Search.
+    Brave,
     /// A SearXNG server.
     Searxng { url: String },
-    /// Tavily; the key is a placeholder.
-    Tavily { key: String },
+    /// Tavily.
+    Tavily,
 }
 
 /// What the operator set up.
@@ -18,8 +18,10 @@ pub(crate) enum Engine {
 pub(crate) struct SetUp {
     pub(crate) engine: Option<String>,
     pub(crate) searxng: Option<String>,
-    pub(crate) brave: Option<String>,
-    pub(crate) tavily: Option<String>,
+    /// Whether its key is at hand.
+    pub(crate) brave: bool,
+    /// Whether its key is at hand.
+    pub(crate) tavily: bool,
 }
 
 impl SetUp {
@@ -27,8 +29,8 @@ impl SetUp {
     pub(crate) fn engine(self) -> Result<Engine, Error> {
         let Self { engine, searxng, brave, tavily } = self;
         let searxng = searxng.map(|url| Engine::Searxng { url });
-        let brave = brave.map(|key| Engine::Brave { key });
-        let tavily = tavily.map(|key| Engine::Tavily { key });
+        let brave = brave.then_some(Engine::Brave);
+        let tavily = tavily.then_some(Engine::Tavily);
         match engine.as_deref().map(str::trim) {
             Some("searxng") => searxng.ok_or_else(|| {
                 Error::auth(
@@ -64,13 +66,13 @@ mod tests {
 
     fn set_up(engine: &str, searxng: &str, brave: &str, tavily: &str) -> SetUp {
         let some = |text: &str| (!text.is_empty()).then(|| text.to_owned());
-        SetUp { engine: some(engine), searxng: some(searxng), brave: some(brave), tavily: some(tavily) }
+        SetUp { engine: some(engine), searxng: some(searxng), brave: !brave.is_empty(), tavily: !tavily.is_empty() }
     }
 
     #[test]
     fn the_chosen_engine_is_taken_and_no_other_in_its_place() {
         let all = set_up("tavily", "http://s", "b", "t");
-        assert_eq!(all.engine().unwrap(), Engine::Tavily { key: "t".into() });
+        assert_eq!(all.engine().unwrap(), Engine::Tavily);
         for (engine, cure) in [
             (set_up("brave", "http://s", "", "t"), "cara secrets set search/brave-key"),
             (set_up("tavily", "http://s", "b", ""), "cara secrets set search/tavily-key"),
@@ -87,7 +89,7 @@ mod tests {
     #[test]
     fn without_a_choice_the_first_that_has_what_it_needs_searches() {
         assert_eq!(set_up("", "http://s", "b", "t").engine().unwrap(), Engine::Searxng { url: "http://s".into() });
-        assert_eq!(set_up("", "", "b", "t").engine().unwrap(), Engine::Brave { key: "b".into() });
-        assert_eq!(set_up("", "", "", "t").engine().unwrap(), Engine::Tavily { key: "t".into() });
+        assert_eq!(set_up("", "", "b", "t").engine().unwrap(), Engine::Brave);
+        assert_eq!(set_up("", "", "", "t").engine().unwrap(), Engine::Tavily);
     }
 }

@@ -53,8 +53,8 @@ fn web_search(query: &str, count: usize) -> Result<String, Error> {
     let set_up = SetUp {
         engine: settings::get("engine")?,
         searxng: settings::get("searxng-url")?,
-        brave: secrets::optional("brave-key")?,
-        tavily: secrets::optional("tavily-key")?,
+        brave: secrets::available("brave-key").is_ok(),
+        tavily: secrets::available("tavily-key").is_ok(),
     };
     let engine = set_up.engine()?;
     let results = wire::results(&engine, &answer(&engine, query, count)?)?;
@@ -72,13 +72,12 @@ fn answer(engine: &Engine, query: &str, count: usize) -> Result<Vec<u8>, Error> 
     Err(wire::failure(engine, status, &said).after(wait))
 }
 
+/// The request; the host adds the key of the engine.
 fn request(engine: &Engine, query: &str, count: usize) -> Result<Request, Error> {
     let request = match engine {
-        Engine::Brave { key } => Request::get(wire::brave(query, count)).header("x-subscription-token", key.as_str()),
+        Engine::Brave => Request::get(wire::brave(query, count)),
         Engine::Searxng { url } => Request::get(wire::searxng(url, query)),
-        Engine::Tavily { key } => {
-            Request::post("https://api.tavily.com/search").bearer(key).json(&wire::Tavily::new(query, count))?
-        }
+        Engine::Tavily => Request::post("https://api.tavily.com/search").json(&wire::Tavily::new(query, count))?,
     };
     Ok(request.header("accept", "application/json").timeouts(10_000, 20_000, 10_000))
 }

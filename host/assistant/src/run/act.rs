@@ -14,7 +14,6 @@ use cara_authority::approval::canonical;
 use cara_authority::{ApprovalId, Approved, Label, SessionId, Source, Then, Ticket, ToolCall};
 use cara_kernel::bindings::tool::Context;
 use cara_kernel::bindings::types::Content;
-use cara_kernel::without_placeholders;
 use cara_kernel::{CallServices, Powers};
 use cara_records::{By, Call, CallState, FinishedCall, NewAttachment, NewCall, StartRefused};
 use futures_util::stream::{FuturesOrdered, StreamExt};
@@ -346,7 +345,6 @@ impl Run<'_> {
                 }
             },
         };
-        text = without_placeholders(&text).into_owned();
         let (label, found) =
             self.assistant.lookout.label_of(&text, offered.result.join(powers.seen()).join(planned.carried));
         self.note("tool-result", found).await?;

@@ -10,7 +10,6 @@ use crate::reading::{Filling, Values};
 use cara_authority::{Label, Source};
 use cara_kernel::bindings::provider::Request;
 use cara_kernel::bindings::turn::Event;
-use cara_kernel::without_placeholders;
 use std::time::Duration;
 
 /// How often an answer is asked for again when nothing of it came and the failure may pass.
@@ -123,7 +122,7 @@ impl Run<'_> {
         let answered = tokio::time::timeout(self.time_left(), asked).await;
         let (text, _) =
             answered.map_err(|_| Failure::own("limit", "the run took too long\nhint: raise `wall` in `[run]`"))??;
-        Ok(without_placeholders(&text).into_owned())
+        Ok(text)
     }
 }
 
@@ -153,12 +152,11 @@ impl Growing {
                 self.say(&clean, listen);
             }
             Event::Thought(thought) => {
-                let text = without_placeholders(&thought.text).into_owned();
-                self.add(Body::Thinking { text, signature: thought.signature });
+                self.add(Body::Thinking { text: thought.text, signature: thought.signature });
             }
             Event::ToolCall(call) => {
                 self.flush(listen);
-                let arguments = without_placeholders(&call.arguments).into_owned();
+                let arguments = call.arguments;
                 listen(TurnEvent::ToolCall {
                     id: call.id.clone(),
                     name: call.name.clone(),
@@ -210,11 +208,6 @@ impl Growing {
     /// The parts, and which shapes were found in them.
     pub(super) fn finish(mut self, listen: &(dyn Fn(TurnEvent) + Send + Sync)) -> (Vec<Part>, Vec<String>) {
         self.flush(listen);
-        for part in &mut self.parts {
-            if let Body::Text { text } = &mut part.body {
-                *text = without_placeholders(text).into_owned();
-            }
-        }
         (self.parts, self.found)
     }
 }

@@ -1,11 +1,10 @@
-//! What the operator names himself: where to fetch from, with which secret.
+//! What the operator names himself: where to fetch from.
 //!
 //! A component reaches what its manifest declares and the operator granted. Here is nobody to grant anything to: the
 //! operator typed the URL. It is judged by the same rules, and what a server answers to it (a redirect, where to ask for
 //! a token, where to upload to) by stricter ones: it never leads from the network to this machine.
 
-use super::{Destination, Reach, SecretGrant, Sender, not_public};
-use crate::manifest::Place;
+use super::{Destination, Reach, Sender, not_public};
 use crate::origin::{Origin, parse_url};
 use crate::refusal::{Refusal, Rule};
 use http::Method;
@@ -69,68 +68,5 @@ fn public(origin: &Origin) -> Result<Reach, Refusal> {
     match not_public(origin) {
         None => Ok(Reach::Public),
         Some(why) => Err(Refusal::new(Rule::Destination, format!("cara may not reach `{origin}`: {why}")).hint(CURE)),
-    }
-}
-
-/// Having an `OwnSecret` tells you: the operator's own password or token may go to this one origin, in a header.
-#[derive(Debug, Clone)]
-pub struct OwnSecret {
-    audience: Origin,
-}
-
-impl OwnSecret {
-    /// For where the operator's own request goes; nothing for a component's.
-    pub fn toward(destination: &Destination) -> Result<Self, Refusal> {
-        if destination.sender != Sender::Operator {
-            return Err(Refusal::new(Rule::Denied, "the operator's own secrets are not a component's"));
-        }
-        Ok(Self { audience: destination.origin.clone() })
-    }
-}
-
-/// Either way a secret may be spent.
-#[derive(Debug, Clone)]
-pub enum Permit {
-    /// A component's, by its manifest and the operator's grant.
-    Component(SecretGrant),
-    /// The operator's own.
-    Operator(OwnSecret),
-}
-
-impl Permit {
-    /// The secret's name, for errors.
-    pub fn name(&self) -> String {
-        match self {
-            Self::Component(grant) => grant.name().to_string(),
-            Self::Operator(own) => own.audience.to_string(),
-        }
-    }
-
-    /// Whether it may be put into a request to this destination, at this place.
-    pub fn admits(&self, destination: &Destination, place: Place) -> Result<(), Refusal> {
-        match self {
-            Self::Component(grant) => grant.admits(destination, place),
-            Self::Operator(own) if destination.sender != Sender::Operator || own.audience != destination.origin => {
-                let (audience, other) = (&own.audience, &destination.origin);
-                Err(Refusal::new(Rule::Destination, format!("your secret for `{audience}` may not go to `{other}`")))
-            }
-            Self::Operator(own) if place != Place::Header => Err(Refusal::new(
-                Rule::Denied,
-                format!("your secret for `{}` may not be put into the {place} of a request", own.audience),
-            )),
-            Self::Operator(_) => Ok(()),
-        }
-    }
-}
-
-impl From<&SecretGrant> for Permit {
-    fn from(grant: &SecretGrant) -> Self {
-        Self::Component(grant.clone())
-    }
-}
-
-impl From<&OwnSecret> for Permit {
-    fn from(own: &OwnSecret) -> Self {
-        Self::Operator(own.clone())
     }
 }

@@ -28,42 +28,6 @@ pub const HOST_HEADERS: [&str; 14] = [
     "upgrade",
 ];
 
-/// The part of a request a spot lies in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Place {
-    /// A header's value.
-    Header,
-    /// The path of the URL.
-    Path,
-    /// The query of the URL.
-    Query,
-    /// The body.
-    Body,
-}
-
-impl fmt::Display for Place {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Header => "header",
-            Self::Path => "path",
-            Self::Query => "query",
-            Self::Body => "body",
-        })
-    }
-}
-
-impl Spot {
-    /// The part of a request it lies in.
-    pub fn place(&self) -> Place {
-        match self {
-            Self::Header { .. } | Self::Basic { .. } => Place::Header,
-            Self::Query(_) => Place::Query,
-            Self::Path(_) => Place::Path,
-            Self::Form { .. } | Self::Json { .. } => Place::Body,
-        }
-    }
-}
-
 /// One exact spot of a request.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Deserialize)]
 #[serde(try_from = "SpotTable")]
@@ -313,7 +277,19 @@ impl TryFrom<SpotTable> for Spot {
     }
 }
 
+fn visible(text: &str) -> bool {
+    text.len() <= 256 && text.bytes().all(|b| b == b' ' || b.is_ascii_graphic())
+}
+
 impl Spot {
+    /// A header with a user and the value as password. A user with a colon would be another user (RFC 7617).
+    pub fn basic(name: HeaderName, user: String) -> Result<Self, String> {
+        match visible(&user) && !user.contains(':') {
+            true => Ok(Self::Basic { name, user }),
+            false => Err(format!("`{}` is not a user: visible ASCII without a colon", user.escape_default())),
+        }
+    }
+
     fn header(name: &str, format: Option<String>, basic_user: Option<String>) -> Result<Self, String> {
         let plain = name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
         let parsed = HeaderName::from_bytes(name.as_bytes()).ok().filter(|_| plain);
@@ -321,11 +297,9 @@ impl Spot {
         if HOST_HEADERS.contains(&name.as_str()) {
             return Err(format!("the header `{name}` is the host's own"));
         }
-        let visible = |text: &str| text.len() <= 256 && text.bytes().all(|b| b == b' ' || b.is_ascii_graphic());
         match (format, basic_user) {
             (Some(_), Some(_)) => Err("a header has `format` or `basic-user`, not both".to_owned()),
-            (None, Some(user)) if visible(&user) && !user.contains(':') => Ok(Self::Basic { name, user }),
-            (None, Some(user)) => Err(format!("`{}` is not a user without a colon", user.escape_default())),
+            (None, Some(user)) => Self::basic(name, user),
             (format, None) => {
                 let format = format.unwrap_or_else(|| "{}".to_owned());
                 let split = format.split_once("{}").filter(|(_, after)| visible(&format) && !after.contains("{}"));

@@ -146,7 +146,8 @@ async fn send(
     lower(&mut limits.connect, options.connect_timeout);
     lower(&mut limits.first_byte, options.first_byte_timeout);
     lower(&mut limits.between_bytes, options.between_bytes_timeout);
-    let response = call.services.egress.send(destination, request, &call.spending, &limits).await?;
+    let credentials = call.credentials(&destination).await?;
+    let response = call.services.egress.send(destination, request, &credentials, &limits).await?;
     let most = fields(grants.limits());
     if response.headers().iter().map(|(name, value)| name.as_str().len() + value.len()).sum::<usize>() > most {
         let text = format!("the header of the answer is over {most} bytes");

@@ -1,110 +1,103 @@
-//! `secrets`: placeholders that stand for values,
-//! and keys that never leave the host.
+//! `secrets`: which are at hand,
+//! and keys that sign and never leave the host.
+//!
+//! How a key signs is in the signed manifest, not in the call: a secret that is placed into requests signs nothing, and a
+//! key for AWS signs nothing but AWS requests.
 
-use crate::bindings::cara::plugin::secrets::{self, Algorithm, HostKey};
+use crate::bindings::cara::plugin::secrets;
 use crate::bindings::types::Refusal as Wit;
 use crate::call::{Call, CallState};
-use cara_authority::{Refusal, Rule, SecretGrant};
+use cara_authority::manifest::{Algorithm, Chain, Key};
+use cara_authority::{Destination, Refusal, Rule, SecretGrant};
+use cara_services::egress::Credential;
 use cara_services::vault::SecretValue;
 use ring::{hmac, rand, rsa, signature};
 use rustls_pki_types::{PrivatePkcs8KeyDer, pem::PemObject};
 use std::sync::Arc;
-use wasmtime::component::Resource;
 use zeroize::Zeroizing;
 
-/// The longest prefix of a key, bytes: what a guest chooses to keep in the host is small.
-const PREFIX: usize = 256;
-
-/// A key inside the host: a secret's bytes, or what was derived from them.
-pub struct Key {
-    bytes: Zeroizing<Vec<u8>>,
-}
-
 impl Call {
-    async fn spend(&self, name: &str) -> Result<(SecretGrant, Arc<SecretValue>), Refusal> {
-        let grant = self.grants.secret(name)?.clone();
-        let value = self.services.secrets.value(&grant).await?;
+    async fn value(&self, grant: &SecretGrant) -> Result<Arc<SecretValue>, Refusal> {
+        let value = self.services.secrets.value(grant, self.services.account.as_ref()).await?;
         self.services.known.register(&value);
-        Ok((grant, value))
-    }
-}
-
-impl CallState {
-    fn key(&self, key: &Resource<Key>) -> wasmtime::Result<hmac::Key> {
-        Ok(hmac::Key::new(hmac::HMAC_SHA256, &self.table.get(key)?.bytes))
+        Ok(value)
     }
 
-    fn keep(&mut self, bytes: Zeroizing<Vec<u8>>) -> wasmtime::Result<Resource<Key>> {
-        Ok(self.table.push(Key { bytes })?)
+    /// The secrets that may go along with a request to that destination.
+    pub(crate) async fn credentials(&self, destination: &Destination) -> Result<Vec<Credential>, Refusal> {
+        let mut credentials = Vec::new();
+        for grant in self.grants.placed(destination)? {
+            credentials.push(Credential { grant: grant.clone(), value: self.value(grant).await });
+        }
+        Ok(credentials)
+    }
+
+    async fn sign(&self, name: &str, data: Vec<u8>) -> Result<Vec<u8>, Refusal> {
+        let (grant, key) = self.grants.key(name)?;
+        let value = self.value(grant).await?;
+        let signed = tokio::task::spawn_blocking(move || sign(key, value.expose(), &data)).await;
+        signed.unwrap_or_else(|_| Err(Refusal::new(Rule::Unavailable, format!("secret `{}` cannot sign", grant.name()))))
     }
 }
 
 impl secrets::Host for CallState {
-    async fn placeholder(&mut self, name: String) -> wasmtime::Result<Result<String, Wit>> {
-        let spent = self.call.spend(&name).await;
-        let issued = spent.and_then(|(grant, value)| self.call.spending.issue(&grant, value));
-        Ok(self.answer(issued))
+    async fn available(&mut self, name: String) -> wasmtime::Result<Result<(), Wit>> {
+        let found = match self.call.grants.secret(&name) {
+            Ok(grant) => self.call.value(grant).await.map(drop),
+            Err(refusal) => Err(refusal),
+        };
+        Ok(self.answer(found))
     }
 
-    async fn basic(&mut self, user: String, name: String) -> wasmtime::Result<Result<String, Wit>> {
-        let spent = self.call.spend(&name).await;
-        let issued = spent.and_then(|(grant, value)| self.call.spending.issue_basic(&user, &grant, value));
-        Ok(self.answer(issued))
+    async fn sign(&mut self, name: String, data: Vec<u8>) -> wasmtime::Result<Result<Vec<u8>, Wit>> {
+        let signed = self.call.sign(&name, data).await;
+        Ok(self.answer(signed))
     }
 }
 
-impl HostKey for CallState {
-    async fn open(&mut self, name: String, prefix: Option<String>) -> wasmtime::Result<Result<Resource<Key>, Wit>> {
-        if prefix.as_ref().is_some_and(|prefix| prefix.len() > PREFIX) {
-            let text = format!("the prefix of a key is over {PREFIX} bytes");
-            return Ok(self.answer(Err(Refusal::new(Rule::Invalid, text))));
-        }
-        match self.call.spend(&name).await {
-            Ok((_, value)) => {
-                let prefix = prefix.unwrap_or_default();
-                let mut bytes = Zeroizing::new(Vec::with_capacity(prefix.len() + value.expose().len()));
-                bytes.extend_from_slice(prefix.as_bytes());
-                bytes.extend_from_slice(value.expose());
-                self.keep(bytes).map(Ok)
-            }
-            Err(refusal) => Ok(self.answer(Err(refusal))),
-        }
-    }
-
-    async fn derive(&mut self, key: Resource<Key>, data: Vec<u8>) -> wasmtime::Result<Result<Resource<Key>, Wit>> {
-        let derived = hmac::sign(&self.key(&key)?, &data);
-        self.keep(Zeroizing::new(derived.as_ref().to_vec())).map(Ok)
-    }
-
-    async fn mac(&mut self, key: Resource<Key>, data: Vec<u8>) -> wasmtime::Result<Result<Vec<u8>, Wit>> {
-        Ok(Ok(hmac::sign(&self.key(&key)?, &data).as_ref().to_vec()))
-    }
-
-    async fn sign(
-        &mut self,
-        key: Resource<Key>,
-        algorithm: Algorithm,
-        data: Vec<u8>,
-    ) -> wasmtime::Result<Result<Vec<u8>, Wit>> {
-        let pem = self.table.get(&key)?.bytes.clone();
-        let signed = tokio::task::spawn_blocking(move || sign(&pem, algorithm, &data)).await?;
-        let refusal = |()| {
+fn sign(key: Key, secret: &[u8], data: &[u8]) -> Result<Vec<u8>, Refusal> {
+    match (key.algorithm, key.chain) {
+        (_, Some(Chain::AwsV4)) => aws_v4(secret, data).ok_or_else(|| {
+            Refusal::new(Rule::Invalid, "the key signs strings of AWS Signature Version 4 only")
+                .hint("sign `AWS4-HMAC-SHA256`, time, `DATE/REGION/SERVICE/aws4_request` and hash, a line each")
+        }),
+        (Algorithm::HmacSha256, None) => Ok(mac(secret, data)),
+        (algorithm, None) => private_key(algorithm, secret, data).map_err(|()| {
             Refusal::new(Rule::Invalid, "the secret is not a PKCS #8 private key for this algorithm")
                 .hint("store the PEM text that begins with `-----BEGIN PRIVATE KEY-----`")
-        };
-        Ok(self.answer(signed.map_err(refusal)))
-    }
-
-    async fn drop(&mut self, key: Resource<Key>) -> wasmtime::Result<()> {
-        self.table.delete(key)?;
-        Ok(())
+        }),
     }
 }
 
-fn sign(pem: &[u8], algorithm: Algorithm, data: &[u8]) -> Result<Vec<u8>, ()> {
+fn mac(key: &[u8], data: &[u8]) -> Vec<u8> {
+    hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), data).as_ref().to_vec()
+}
+
+/// The signature of a string to sign; `None` when it is none.
+fn aws_v4(secret: &[u8], data: &[u8]) -> Option<Vec<u8>> {
+    let text = std::str::from_utf8(data).ok()?;
+    let [algorithm, time, scope, hash] = *text.split('\n').collect::<Vec<_>>().as_slice() else { return None };
+    let [date, region, service, end] = *scope.split('/').collect::<Vec<_>>().as_slice() else { return None };
+    let digits = |text: &str, count: usize| text.len() == count && text.bytes().all(|b| b.is_ascii_digit());
+    let name = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+    let clock = time.strip_prefix(date)?.strip_prefix('T')?.strip_suffix('Z')?;
+    let whole = (algorithm, end) == ("AWS4-HMAC-SHA256", "aws4_request")
+        && digits(date, 8)
+        && digits(clock, 6)
+        && name(region)
+        && name(service)
+        && hash.len() == 64
+        && hash.bytes().all(|b| b.is_ascii_hexdigit());
+    let begin = Zeroizing::new([b"AWS4", secret].concat());
+    let derived = [date, region, service, end].iter().fold(begin, |key, part| Zeroizing::new(mac(&key, part.as_bytes())));
+    whole.then(|| mac(&derived, data))
+}
+
+fn private_key(algorithm: Algorithm, pem: &[u8], data: &[u8]) -> Result<Vec<u8>, ()> {
     let der = PrivatePkcs8KeyDer::from_pem_slice(pem).map_err(drop)?;
     let (der, random) = (der.secret_pkcs8_der(), rand::SystemRandom::new());
     match algorithm {
+        Algorithm::HmacSha256 => Err(()),
         Algorithm::Rs256 => {
             let pair = rsa::KeyPair::from_pkcs8(der).map_err(drop)?;
             let mut made = vec![0; pair.public().modulus_len()];
@@ -119,6 +112,40 @@ fn sign(pem: &[u8], algorithm: Algorithm, data: &[u8]) -> Result<Vec<u8>, ()> {
         Algorithm::Ed25519 => {
             let pair = signature::Ed25519KeyPair::from_pkcs8_maybe_unchecked(der).map_err(drop)?;
             Ok(pair.sign(data).as_ref().to_vec())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    /// From AWS's "Create a signed request", with its example's key.
+    const SECRET: &[u8] = b"wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY";
+    const SCOPE: &str = "20150830/us-east-1/iam/aws4_request";
+    const HASH: &str = "f536975d06c0309214f805bb90ccff089219ecd68b2577efef23edd43b7e1a59";
+
+    #[test]
+    fn a_chain_signs_as_signature_version_4_does() {
+        let text = format!("AWS4-HMAC-SHA256\n20150830T123600Z\n{SCOPE}\n{HASH}");
+        let signed = aws_v4(SECRET, text.as_bytes()).unwrap();
+        assert_eq!(signed[..8], [0x5d, 0x67, 0x2d, 0x79, 0xc1, 0x5b, 0x13, 0x16]);
+    }
+
+    #[test]
+    fn a_chain_signs_nothing_else() {
+        for other in [
+            "anything".to_owned(),
+            format!("AWS4-HMAC-SHA256\n20150830T123600Z\n{SCOPE}\n{HASH}\n"),
+            format!("AWS4-HMAC-SHA1\n20150830T123600Z\n{SCOPE}\n{HASH}"),
+            format!("AWS4-HMAC-SHA256\n20160830T123600Z\n{SCOPE}\n{HASH}"),
+            format!("AWS4-HMAC-SHA256\n20150830T123600Z\n{SCOPE}/x\n{HASH}"),
+            format!("AWS4-HMAC-SHA256\n20150830T123600Z\n20150830//iam/aws4_request\n{HASH}"),
+            format!("AWS4-HMAC-SHA256\n20150830T123600Z\n20150830/us-east-1/iam/x\n{HASH}"),
+            format!("AWS4-HMAC-SHA256\n20150830T123600Z\n{SCOPE}\nhello"),
+        ] {
+            assert_eq!(aws_v4(SECRET, other.as_bytes()), None, "{other}");
         }
     }
 }

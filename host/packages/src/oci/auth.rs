@@ -7,10 +7,13 @@ use super::error::OciError;
 use super::registry::Scope;
 use crate::access::{Credentials, Stage};
 use crate::errand::{Errand, Want};
-use cara_authority::{Destination, OwnSecret};
+use cara_authority::manifest::Spot;
+use cara_authority::{Destination, Refusal, Rule, SecretGrant};
+use cara_services::vault::SecretValue;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
+use std::sync::Arc;
 
 /// The most bytes of a token server's answer.
 const ANSWER: usize = 64 * 1024;
@@ -48,8 +51,8 @@ pub(super) async fn answer(
         }
         (Some(Challenge::Basic), _) => Err(OciError::Login(registry)),
         (Some(Challenge::Bearer { .. }), Credentials::Bearer(token)) => {
-            let placeholder = errand.spending().issue(&OwnSecret::toward(asked)?, token.clone())?;
-            value(&format!("Bearer {placeholder}")).ok_or(OciError::Token(registry))
+            let (before, after) = ("Bearer ".to_owned(), String::new());
+            carried(errand, asked, Spot::Header { name: header::AUTHORIZATION, before, after }, token)
         }
         (Some(Challenge::Bearer { realm, service }), _) => {
             let token = token(errand, asked, &realm, service.as_deref(), repository, scope).await?;
@@ -95,8 +98,22 @@ async fn token(
 /// `Basic` for that destination, if there is a login to give.
 fn basic(errand: &Errand<'_>, to: &Destination) -> Result<Option<HeaderValue>, OciError> {
     let Credentials::Basic { user, password } = errand.access().credentials else { return Ok(None) };
-    let placeholder = errand.spending().issue_basic(user, &OwnSecret::toward(to)?, password.clone())?;
-    Ok(value(&format!("Basic {placeholder}")))
+    let spot = Spot::basic(header::AUTHORIZATION, user.clone());
+    let spot = spot.map_err(|text| Refusal::new(Rule::Invalid, text))?;
+    carried(errand, to, spot, password).map(Some)
+}
+
+/// Lets a secret go along, and gives what marks its place.
+fn carried(
+    errand: &Errand<'_>,
+    to: &Destination,
+    spot: Spot,
+    value: &Arc<SecretValue>,
+) -> Result<HeaderValue, OciError> {
+    let grant = SecretGrant::own(to, spot)?;
+    let marker = HeaderValue::from_str(&grant.marker()).map_err(|_| OciError::Token(to.origin().clone()))?;
+    errand.carry(grant, value.clone());
+    Ok(marker)
 }
 
 fn value(text: &str) -> Option<HeaderValue> {

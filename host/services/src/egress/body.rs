@@ -2,13 +2,13 @@
 
 use super::connect::Sent;
 use super::error::{EgressError, Stage, reason};
-use super::known::{KnownSecrets, Search};
+use super::known::KnownSecrets;
 use super::limits::Budget;
-use super::needles::Sieve;
-use super::outgoing::{Stopped, Stream};
-use super::spending::Spending;
+use super::needles::{Needles, Sieve};
+use super::outgoing::{Exchange, Stopped, Stream};
+use super::placing;
 use super::{EgressLimits, Fault, incoming};
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use cara_authority::{Origin, Refusal, Rule};
 use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
@@ -128,11 +128,43 @@ where
     }
 }
 
+/// A component's body as a whole, looked through, with the values in it.
+pub(super) async fn filled<B>(
+    mut body: B,
+    exchange: &Exchange,
+    headers: &HeaderMap,
+    known: &KnownSecrets,
+) -> Result<Bytes, EgressError>
+where
+    B: Body<Data = Bytes> + Send + Unpin + 'static,
+    B::Error: Into<BoxError>,
+{
+    let mut whole = BytesMut::new();
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| {
+            let error: BoxError = error.into();
+            EgressError::Body { origin: exchange.destination.origin().clone(), reason: reason(known, &*error) }
+        })?;
+        // Trailers mean nothing beside a form or JSON.
+        let Ok(data) = frame.into_data() else { continue };
+        exchange.budget.take(data.len())?;
+        whole.extend_from_slice(&data);
+        if whole.len() > placing::BODY {
+            let text = format!("a body that a secret may be put into is at most {} bytes", placing::BODY);
+            return Err(Refusal::new(Rule::Limit, text)
+                .hint("name the `path` of such requests beside `json` or `form` in the manifest")
+                .into());
+        }
+    }
+    exchange.unknown(&whole)?;
+    Ok(exchange.placing.body(headers, whole.freeze())?)
+}
+
 /// A server's body, the values taken out as the component reads it.
 pub(super) struct Answer {
     pub(super) body: Incoming,
-    pub(super) scrubbing: Option<(Arc<Search>, Sieve)>,
-    pub(super) spending: Spending,
+    pub(super) search: Option<Arc<Needles>>,
+    pub(super) sieve: Option<Sieve>,
     pub(super) limits: EgressLimits,
     pub(super) deadline: Instant,
     /// Since when the component waits for the next part.
@@ -187,8 +219,7 @@ impl Answer {
             Some(Err(frame)) => {
                 let trailers = frame.into_trailers().unwrap_or_default();
                 self.limits.budget.take(incoming::size(&trailers))?;
-                let search = self.scrubbing.as_ref().map(|(search, _)| &**search);
-                self.trailers = Some(incoming::scrubbed(&trailers, search, &self.spending));
+                self.trailers = Some(incoming::scrubbed(&trailers, self.search.as_ref()));
                 self.ended = true;
                 Ok(self.scrub(Bytes::new(), true))
             }
@@ -200,8 +231,8 @@ impl Answer {
     }
 
     fn scrub(&mut self, data: Bytes, last: bool) -> Bytes {
-        let Some((search, sieve)) = &mut self.scrubbing else { return data };
-        search.push(sieve, data, last, &mut |value| self.spending.name(value))
+        let Some(sieve) = &mut self.sieve else { return data };
+        sieve.push(data, last).0
     }
 
     /// Starts the clock when nothing is there, and says when it has run out. The timer is only moved when it fires:

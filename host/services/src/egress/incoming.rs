@@ -2,13 +2,13 @@
 //! out.
 
 use super::connect::HEADER;
-use super::known::Search;
-use super::spending::Spending;
+use super::needles::{Needles, Sieve};
 use super::{EgressError, outgoing};
 use bytes::Bytes;
 use cara_authority::{Origin, Refusal, Rule};
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Method, StatusCode, response};
+use std::sync::Arc;
 
 /// Headers that belong to the connection.
 const CONNECTION: [HeaderName; 8] = [
@@ -28,8 +28,7 @@ pub(super) fn head(
     parts: &response::Parts,
     method: &Method,
     origin: &Origin,
-    search: Option<&Search>,
-    spending: &Spending,
+    search: Option<&Arc<Needles>>,
 ) -> Result<(StatusCode, HeaderMap), EgressError> {
     if parts.status == StatusCode::SWITCHING_PROTOCOLS {
         return Err(Refusal::new(Rule::Denied, format!("`{origin}` wants to switch to another protocol")).into());
@@ -47,7 +46,7 @@ pub(super) fn head(
         .hint("secrets could not be found in it")
         .into());
     }
-    let mut headers = scrubbed(&parts.headers, search, spending);
+    let mut headers = scrubbed(&parts.headers, search);
     if search.is_some() && method != Method::HEAD {
         headers.remove(header::CONTENT_LENGTH);
     }
@@ -64,7 +63,7 @@ fn only(headers: &HeaderMap, name: &HeaderName, word: &str) -> bool {
 }
 
 /// Headers without those of the connection, the values taken out of the rest.
-pub(super) fn scrubbed(headers: &HeaderMap, search: Option<&Search>, spending: &Spending) -> HeaderMap {
+pub(super) fn scrubbed(headers: &HeaderMap, search: Option<&Arc<Needles>>) -> HeaderMap {
     let dropped = outgoing::hop_by_hop(headers);
     let mut kept = HeaderMap::with_capacity(headers.len());
     for (name, value) in headers {
@@ -75,12 +74,12 @@ pub(super) fn scrubbed(headers: &HeaderMap, search: Option<&Search>, spending: &
             kept.append(name, value.clone());
             continue;
         };
-        let scrub = |bytes: &[u8]| search.scrub(Bytes::copy_from_slice(bytes), &mut |value| spending.name(value));
+        let scrub = |bytes: &[u8]| Sieve::new(Arc::clone(search)).push(Bytes::copy_from_slice(bytes), true).0;
         // A name or value that is not one any more after a value was taken out of it is left out.
-        if search.needles.any(name.as_str().as_bytes()) {
+        if search.any(name.as_str().as_bytes()) {
             continue;
         }
-        if !search.needles.any(value.as_bytes()) {
+        if !search.any(value.as_bytes()) {
             kept.append(name, value.clone());
         } else if let Ok(value) = HeaderValue::from_maybe_shared(scrub(value.as_bytes())) {
             kept.append(name, value);

@@ -1,160 +1,89 @@
-//! The values that may not be seen:
-//! everything that was loaded from the vault, in every form.
+//! The values that may not be seen: everything that is stored, in every form.
 //!
 //! Values under eight bytes can be spent, but are not looked for: they would be found everywhere by chance. The
-//! automaton keeps its own copy of the values it looks for, which is dropped, not wiped, when the set changes.
+//! automaton keeps its own copy of the values it looks for, which is dropped, not wiped, when the set changes. Nothing
+//! of it is ever written down.
 
 use super::forms;
-use super::needles::{Match, Needles, Sieve, Verdict};
-use super::placeholder::Seal;
+use super::needles::{Needles, Sieve};
 use crate::vault::SecretValue;
 use bytes::Bytes;
 use std::borrow::Cow;
-use std::collections::{BTreeMap, VecDeque};
-use std::convert::Infallible;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Shorter values are not looked for.
 pub const SHORTEST: usize = 8;
-/// Values made from others (`user:secret`) that are remembered; a component chooses the user, so they are bounded.
-const DERIVED: usize = 32;
-/// What stands in for a value outside a call.
-const HIDDEN: &str = "[secret]";
 
 /// The secrets of this process. Cloning shares them.
 #[derive(Clone)]
-pub struct KnownSecrets(Arc<Inner>);
-
-struct Inner {
-    values: Mutex<Values>,
-    seal: Seal,
-}
+pub struct KnownSecrets(Arc<Mutex<Values>>);
 
 #[derive(Default)]
 struct Values {
-    stored: Vec<Arc<SecretValue>>,
-    derived: VecDeque<Arc<SecretValue>>,
-    search: Option<Arc<Search>>,
-}
-
-/// What is looked for at one moment, and whose value each needle is.
-pub(super) struct Search {
-    pub(super) needles: Arc<Needles>,
-    owners: Vec<Arc<SecretValue>>,
+    known: Vec<Arc<SecretValue>>,
+    search: Option<Arc<Needles>>,
 }
 
 impl KnownSecrets {
     /// Knows nothing yet.
-    ///
-    /// # Panics
-    ///
-    /// When the system has no random numbers.
     #[must_use]
     #[allow(clippy::new_without_default)] // Two sets would each miss what the other knows: make it where it is seen.
     pub fn new() -> Self {
-        Self(Arc::new(Inner { values: Mutex::default(), seal: Seal::new() }))
+        Self(Arc::default())
     }
 
     /// Looks for a value from now on. Knowing it already changes nothing.
     pub fn register(&self, value: &Arc<SecretValue>) {
-        let mut values = self.values();
-        if value.expose().len() >= SHORTEST && !values.stored.contains(value) {
-            values.stored.push(Arc::clone(value));
-            values.search = None;
-        }
+        self.register_all(std::iter::once(value));
     }
 
-    /// Looks for a value that was made from a secret, until newer ones push it out.
-    pub(super) fn register_derived(&self, value: &Arc<SecretValue>) {
+    /// Looks for all of these from now on: what is stored, as soon as the vault is open.
+    pub fn register_all<'a>(&self, all: impl IntoIterator<Item = &'a Arc<SecretValue>>) {
         let mut values = self.values();
-        if value.expose().len() >= SHORTEST && !values.derived.contains(value) {
-            values.derived.push_back(Arc::clone(value));
-            if values.derived.len() > DERIVED {
-                values.derived.pop_front();
+        for value in all {
+            if value.expose().len() >= SHORTEST && !values.known.contains(value) {
+                values.known.push(Arc::clone(value));
+                values.search = None;
             }
-            values.search = None;
         }
     }
 
     /// Stops looking for a value, after it was removed or rotated.
     pub fn forget(&self, value: &SecretValue) {
         let mut values = self.values();
-        values.stored.retain(|known| **known != *value);
+        values.known.retain(|known| **known != *value);
         values.search = None;
     }
 
     /// Puts `[secret]` in the place of every known value; for logs, errors and whatever else is shown.
     pub fn scrub_text<'a>(&self, text: &'a str) -> Cow<'a, str> {
-        let Some(search) = self.search().filter(|search| search.needles.any(text.as_bytes())) else {
+        let Some(search) = self.search().filter(|search| search.any(text.as_bytes())) else {
             return Cow::Borrowed(text);
         };
-        let scrubbed = search.scrub(Bytes::copy_from_slice(text.as_bytes()), &mut |_| HIDDEN.to_owned());
+        let (scrubbed, _) = Sieve::new(search).push(Bytes::copy_from_slice(text.as_bytes()), true);
         Cow::Owned(String::from_utf8_lossy(&scrubbed).into_owned())
     }
 
     /// What is looked for now; `None` when nothing is. Built when it is first asked for after a change.
-    pub(super) fn search(&self) -> Option<Arc<Search>> {
+    pub(super) fn search(&self) -> Option<Arc<Needles>> {
         let mut values = self.values();
-        if values.search.is_none() {
-            let mut owners = BTreeMap::new();
-            for value in values.stored.iter().chain(&values.derived) {
-                for form in forms::all(value.expose()) {
-                    owners.entry(form).or_insert_with(|| Arc::clone(value));
-                }
-            }
-            if owners.is_empty() {
-                return None;
-            }
-            let (needles, owners): (Vec<_>, Vec<_>) = owners.into_iter().unzip();
-            values.search = Some(Arc::new(Search { needles: Arc::new(Needles::new(&needles)), owners }));
+        if values.search.is_none() && !values.known.is_empty() {
+            let forms = values.known.iter().flat_map(|value| forms::all(value.expose()));
+            values.search = Some(Arc::new(Needles::new(forms)));
         }
         values.search.clone()
     }
 
-    /// The key that tells this process's placeholders from made-up ones.
-    pub(super) fn seal(&self) -> &Seal {
-        &self.0.seal
-    }
-
     fn values(&self) -> std::sync::MutexGuard<'_, Values> {
-        // A panic in here leaves the lists whole: every change is one call.
-        self.0.values.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Search {
-    /// Replaces every value in `bytes` by what `name` says for it.
-    pub(super) fn scrub(&self, bytes: Bytes, name: &mut dyn FnMut(&SecretValue) -> String) -> Bytes {
-        let mut sieve = Sieve::new(Arc::clone(&self.needles));
-        self.push(&mut sieve, bytes, true, name)
-    }
-
-    /// The same for a stream, whose place is kept in `sieve`.
-    pub(super) fn push(
-        &self,
-        sieve: &mut Sieve,
-        bytes: Bytes,
-        last: bool,
-        name: &mut dyn FnMut(&SecretValue) -> String,
-    ) -> Bytes {
-        let mut judge = |found: Match<'_>| {
-            let with = name(&self.owners[found.needle]).into();
-            Ok::<_, Infallible>(Verdict::Replace { length: found.length, with })
-        };
-        let Ok(out) = sieve.push(bytes, last, &mut judge);
-        out
-    }
-
-    /// What stands in for a value of which the call has no placeholder.
-    pub(super) fn hidden() -> String {
-        HIDDEN.to_owned()
+        // A panic in here leaves the list whole: every change is one call.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl fmt::Debug for KnownSecrets {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "KnownSecrets({} values)", self.values().stored.len())
+        write!(f, "KnownSecrets({} values)", self.values().known.len())
     }
 }
 
@@ -162,6 +91,10 @@ impl fmt::Debug for KnownSecrets {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use base64::Engine;
+    use base64::engine::general_purpose::{STANDARD, URL_SAFE, URL_SAFE_NO_PAD};
+    use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, utf8_percent_encode};
+    use proptest::prelude::*;
 
     fn known(values: &[&str]) -> KnownSecrets {
         let known = KnownSecrets::new();
@@ -171,11 +104,103 @@ mod tests {
         known
     }
 
+    /// What common encoders make of a text.
+    fn encoded(text: &str) -> Vec<(&'static str, String)> {
+        let url: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+        let each = |escape: &dyn Fn(char) -> Option<String>| -> String {
+            text.chars().map(|c| escape(c).unwrap_or_else(|| c.to_string())).collect()
+        };
+        let units = |c: char| c.encode_utf16(&mut [0; 2]).iter().map(|u| format!("\\u{u:04x}")).collect::<String>();
+        let json = |text: &str| {
+            let quoted = serde_json::to_string(text).unwrap();
+            quoted[1..quoted.len() - 1].to_owned()
+        };
+        // Python's `json.dumps`, Go's `SetEscapeHTML(true)`, PHP's `json_encode`.
+        let ascii = |text: &str| text.chars().map(|c| if c.is_ascii() { c.into() } else { units(c) }).collect::<String>();
+        let markup = |c: char| "<>&'\"+".contains(c);
+        let named = |c: char| {
+            Some(match c {
+                '&' => "&amp;",
+                '<' => "&lt;",
+                '>' => "&gt;",
+                '"' => "&quot;",
+                '\'' => "&#39;",
+                '/' => "&sol;",
+                '+' => "&plus;",
+                '=' => "&equals;",
+                _ => return None,
+            }.to_owned())
+        };
+        let percent = utf8_percent_encode(text, url).to_string();
+        vec![
+            ("serde_json", json(text)),
+            ("json.dumps", ascii(&json(text))),
+            ("php json_encode", ascii(&json(text)).replace('/', "\\/")),
+            ("go json", each(&|c| markup(c).then(|| units(c)).or_else(|| (c == '\\').then(|| "\\\\".into())))),
+            ("json, every character, upper case", each(&|c| Some(units(c).to_uppercase().replace('U', "u")))),
+            ("json in json", json(&json(text))),
+            ("encodeURIComponent", utf8_percent_encode(text, &url.remove(b'!').remove(b'*').remove(b'(')).to_string()),
+            ("percent, lower case", text.bytes().map(|b| match b {
+                b'-' | b'.' | b'_' | b'~' => char::from(b).to_string(),
+                b if b.is_ascii_alphanumeric() => char::from(b).to_string(),
+                b => format!("%{b:02x}"),
+            }).collect()),
+            ("form", percent.replace("%20", "+")),
+            ("percent, as little as may be", utf8_percent_encode(text, &CONTROLS.add(b' ').add(b'%').add(b'+')).to_string()),
+            ("percent, every byte", text.bytes().map(|b| format!("%{b:02x}")).collect()),
+            ("percent twice", utf8_percent_encode(&percent, url).to_string()),
+            ("html", each(&named)),
+            ("html, decimal", each(&|c| (!c.is_alphanumeric()).then(|| format!("&#{};", u32::from(c))))),
+            ("html, hexadecimal", each(&|c| (!c.is_alphanumeric()).then(|| format!("&#x{:X};", u32::from(c))))),
+            ("html, every character", each(&|c| Some(format!("&#x{:x};", u32::from(c))))),
+            ("python repr", each(&|c| "\\'".contains(c).then(|| format!("\\{c}")))),
+            ("javascript \\x", each(&|c| (c.is_ascii() && !c.is_alphanumeric()).then(|| format!("\\x{:02X}", u32::from(c))))),
+            ("hex", hex::encode(text)),
+            ("hex, upper case", hex::encode_upper(text)),
+            ("base64", STANDARD.encode(text)),
+            ("base64 of more", STANDARD.encode(format!("user:{text}!"))),
+            ("base64 of more", STANDARD.encode(format!("x{text}"))),
+            ("base64url", URL_SAFE.encode(format!("us{text}"))),
+            ("base64url", URL_SAFE_NO_PAD.encode(text)),
+            ("base64 in json of php", STANDARD.encode(text).replace('/', "\\/")),
+            ("base64 in a query", utf8_percent_encode(&STANDARD.encode(text), url).to_string()),
+        ]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(300))]
+        #[test]
+        fn a_value_is_found_whatever_an_encoder_makes_of_it(
+            value in r#"[a-zA-Z0-9+/=_.~:&%?"'<>\\ é-]{8,40}"#,
+            some in prop::collection::vec(0_usize..4, 40),
+        ) {
+            let known = known(&[&value]);
+            let mut all = encoded(&value);
+            // Only some of its characters, each in its own way.
+            let ways = [|c: char| c.to_string(), |c| format!("&#{};", u32::from(c)), |c| {
+                c.encode_utf16(&mut [0; 2]).iter().map(|u| format!("\\u{u:04X}")).collect()
+            }, |c| utf8_percent_encode(&c.to_string(), NON_ALPHANUMERIC).to_string()];
+            all.push(("mixed", value.chars().zip(&some).map(|(c, way)| ways[*way](c)).collect()));
+            for (encoder, text) in all {
+                let shown = known.scrub_text(&format!("{{\"k\":\"{text}\"}}")).into_owned();
+                prop_assert!(shown.contains("[secret]"), "{}: {}", encoder, shown);
+            }
+        }
+    }
+
+    #[test]
+    fn what_stands_before_a_value_does_not_hide_it() {
+        let known = known(&["41ab/cdefgh", "nothing+else"]);
+        for text in ["100%41ab/cdefgh", "C:\\nothing+else", "&#41ab/cdefgh", "\\u0041ab/cdefgh"] {
+            assert!(known.scrub_text(text).contains("[secret]"), "{text}");
+        }
+    }
+
     #[test]
     fn a_text_loses_every_form_of_a_value() {
         let known = known(&["sk-live/3~secret?value", "another value"]);
-        let text = "a sk-live/3~secret?value b another%20value c another+value d YW5vdGhlciB2YWx1ZQ== e sk-live\\/3~secret?value";
-        assert_eq!(known.scrub_text(text), "a [secret] b [secret] c [secret] d [secret]Q== e [secret]");
+        let text = "a sk-live/3~secret?value b another%20value c another+value d YW5vdGhlciB2YWx1ZQ== e sk-live\\/3~secret\\u003fvalue f";
+        assert_eq!(known.scrub_text(text), "a [secret] b [secret] c [secret] d [secret]Q== e [secret] f");
     }
 
     #[test]
@@ -190,14 +215,5 @@ mod tests {
         assert_eq!(known.scrub_text("seven77 eight888"), "seven77 [secret]");
         known.forget(&SecretValue::new(b"eight888".to_vec()).unwrap());
         assert_eq!(known.scrub_text("eight888"), "eight888");
-    }
-
-    #[test]
-    fn values_made_from_secrets_do_not_pile_up() {
-        let known = known(&[]);
-        for n in 0..100 {
-            known.register_derived(&Arc::new(SecretValue::new(format!("derived value {n}").into_bytes()).unwrap()));
-        }
-        assert_eq!(known.values().derived.len(), DERIVED);
     }
 }

@@ -1,12 +1,17 @@
 //! Finds byte strings in a stream, also where one is split over two chunks.
 //!
-//! It knows nothing of secrets or HTTP. What is found does not depend on how the stream was cut: the result is the
-//! leftmost, then longest, needle of the whole stream (a property test holds this). Only the end of a chunk that may be
-//! the beginning of a needle waits for the next chunk, so an event that is complete is passed on complete.
+//! It knows nothing of HTTP. What is found does not depend on how the stream was cut: the result is the leftmost, then
+//! longest, needle of the whole stream (a property test holds this). Only the end of a chunk that may be the beginning of
+//! a needle, or of an escape, waits for the next chunk, so an event that is complete is passed on complete.
 
+use super::escapes::Plain;
 use aho_corasick::{AhoCorasick, AhoCorasickKind, Input, MatchKind};
 use bytes::{Bytes, BytesMut};
+use std::collections::BTreeSet;
 use std::sync::Arc;
+
+/// What stands in the place of what was found.
+pub(super) const HIDDEN: &[u8] = b"[secret]";
 
 /// From how many bytes of needles on the automaton is built small instead of fast.
 const LARGE: usize = 16 * 1024;
@@ -22,17 +27,20 @@ pub(super) struct Needles {
 }
 
 impl Needles {
-    /// Builds the automaton. Needles are not empty; a match is reported by a needle's index.
-    pub(super) fn new(needles: &[Vec<u8>]) -> Self {
+    /// Builds the automaton. Needles are not empty. One that has an escape in it is also looked for without.
+    pub(super) fn new(needles: impl IntoIterator<Item = Vec<u8>>) -> Self {
+        let plain = |needle: Vec<u8>| {
+            let plain = Plain::of(&needle).map(|plain| plain.bytes).filter(|plain| plain.len() > 1);
+            [Some(needle), plain].into_iter().flatten()
+        };
+        let needles: BTreeSet<Vec<u8>> = needles.into_iter().flat_map(plain).collect();
         let total: usize = needles.iter().map(Vec::len).sum();
         let automaton = AhoCorasick::builder()
             .match_kind(MatchKind::LeftmostLongest)
             .kind((total > LARGE).then_some(AhoCorasickKind::ContiguousNFA))
-            .build(needles)
+            .build(&needles)
             .expect("a few secrets do not fill the automaton's 2^31 states");
-        let mut sorted: Vec<Box<[u8]>> = needles.iter().map(|needle| needle.as_slice().into()).collect();
-        sorted.sort();
-        sorted.dedup();
+        let sorted: Vec<Box<[u8]>> = needles.into_iter().map(Vec::into_boxed_slice).collect();
         let (mut first, mut pairs) = ([false; 256], vec![false; 1 << 16].into_boxed_slice());
         for needle in &sorted {
             first[usize::from(needle[0])] = true;
@@ -44,9 +52,10 @@ impl Needles {
         Self { automaton, sorted, first, pairs, longest }
     }
 
-    /// Whether one of them is in `bytes`.
+    /// Whether one of them is in `bytes`, as it is or escaped.
     pub(super) fn any(&self, bytes: &[u8]) -> bool {
         self.automaton.is_match(bytes)
+            || Plain::of(bytes).is_some_and(|plain| self.automaton.is_match(&plain.bytes))
     }
 
     /// Where the longest end of `bytes[from..]` begins that is the beginning of a needle; the length when none is.
@@ -68,84 +77,76 @@ impl Needles {
     }
 }
 
-/// What is to be done about a match.
-pub(super) enum Verdict {
-    /// Puts `with` in the place of `length` bytes from the beginning of the match.
-    Replace {
-        /// At least the needle's length.
-        length: usize,
-        /// The new bytes.
-        with: Bytes,
-    },
-    /// Leaves it.
-    Keep,
-    /// Cannot be decided before so many bytes from the beginning of the match are there.
-    More(usize),
-}
-
-/// One match, for the judge.
-pub(super) struct Match<'a> {
-    /// Index of the needle.
-    pub(super) needle: usize,
-    /// The stream from the beginning of the match, as far as it is known.
-    pub(super) bytes: &'a [u8],
-    /// The length of the needle.
-    pub(super) length: usize,
-    /// Nothing comes after `bytes`: [`Verdict::More`] counts as [`Verdict::Keep`].
-    pub(super) last: bool,
-}
-
-/// One stream that is being looked through.
+/// One stream that is being looked through: first as it is, then with its escapes undone. Both are needed: what stands
+/// before a value can look like the beginning of an escape.
 pub(super) struct Sieve {
     needles: Arc<Needles>,
-    held: Bytes,
+    as_it_is: Bytes,
+    escaped: Bytes,
 }
 
 impl Sieve {
     /// Begins a stream.
     pub(super) fn new(needles: Arc<Needles>) -> Self {
-        Self { needles, held: Bytes::new() }
+        Self { needles, as_it_is: Bytes::new(), escaped: Bytes::new() }
     }
 
-    /// Takes the next chunk and gives what is decided. Without a match and a pending end, this is the chunk itself.
-    pub(super) fn push<E>(
-        &mut self,
-        chunk: Bytes,
-        last: bool,
-        judge: &mut dyn FnMut(Match<'_>) -> Result<Verdict, E>,
-    ) -> Result<Bytes, E> {
-        let buffer = join(std::mem::take(&mut self.held), chunk);
+    /// Whether it looks for these.
+    pub(super) fn looks_for(&self, needles: &Arc<Needles>) -> bool {
+        Arc::ptr_eq(&self.needles, needles)
+    }
+
+    /// Takes the next chunk and gives what is decided, with [`HIDDEN`] for each match, and whether there was one. Without
+    /// a match and a pending end, this is the chunk itself.
+    pub(super) fn push(&mut self, chunk: Bytes, last: bool) -> (Bytes, bool) {
+        let buffer = join(std::mem::take(&mut self.as_it_is), chunk);
+        let (chunk, one) = self.needles.passed(&buffer, None, last, &mut self.as_it_is);
+        let buffer = join(std::mem::take(&mut self.escaped), chunk);
+        let plain = Plain::of(&buffer);
+        let (out, other) = self.needles.passed(&buffer, plain.as_ref(), last, &mut self.escaped);
+        (out, one || other)
+    }
+}
+
+impl Needles {
+    /// What of a buffer may pass. What is not decided is left in `held`.
+    fn passed(&self, buffer: &Bytes, plain: Option<&Plain>, last: bool, held: &mut Bytes) -> (Bytes, bool) {
+        let bytes = plain.map_or(&buffer[..], |plain| &plain.bytes);
+        let open = plain.map_or(bytes.len(), |plain| if last { bytes.len() } else { plain.open });
+        let stood = |range| plain.map_or_else(|| std::ops::Range::clone(&range), |plain| plain.stood(range.clone()));
+        let pending = |from| match last {
+            true => bytes.len(),
+            false => self.pending(bytes, from).min(self.pending(&bytes[..open.max(from)], from)),
+        };
         let (mut at, mut done, mut made) = (0, 0, None::<BytesMut>);
-        let pending = |from| if last { buffer.len() } else { self.needles.pending(&buffer, from) };
         let mut end = pending(0);
         loop {
             if end < at {
                 end = pending(at);
             }
-            let found = self.needles.automaton.find(Input::new(&buffer).span(at..buffer.len()));
-            let Some(found) = found.filter(|found| found.start() < end) else { break };
-            let (needle, length) = (found.pattern().as_usize(), found.len());
-            match judge(Match { needle, bytes: &buffer[found.start()..], length, last })? {
-                Verdict::Replace { length, with } => {
-                    let made = made.get_or_insert_with(|| BytesMut::with_capacity(buffer.len() + with.len()));
-                    made.extend_from_slice(&buffer[done..found.start()]);
-                    made.extend_from_slice(&with);
-                    at = found.start() + length;
-                    done = at;
-                }
-                Verdict::More(needed) if !last && buffer.len() - found.start() < needed => {
-                    end = found.start();
+            match self.automaton.find(Input::new(bytes).span(at..bytes.len())) {
+                // It may be longer, or none, once the escape in its end is finished.
+                Some(found) if found.end() > open => {
+                    end = end.min(found.start());
                     break;
                 }
-                Verdict::More(_) | Verdict::Keep => at = found.end(),
+                Some(found) if found.start() < end => {
+                    let place = stood(found.range());
+                    let made = made.get_or_insert_with(|| BytesMut::with_capacity(buffer.len() + HIDDEN.len()));
+                    made.extend_from_slice(&buffer[done..place.start]);
+                    made.extend_from_slice(HIDDEN);
+                    (at, done) = (found.end(), place.end);
+                }
+                _ => break,
             }
         }
-        self.held = buffer.slice(end..);
+        let end = stood(end..end).end;
+        *held = buffer.slice(end..);
         match made {
-            None => Ok(buffer.slice(..end)),
+            None => (buffer.slice(..end), false),
             Some(mut made) => {
                 made.extend_from_slice(&buffer[done..end]);
-                Ok(made.freeze())
+                (made.freeze(), true)
             }
         }
     }
@@ -163,29 +164,20 @@ fn join(held: Bytes, chunk: Bytes) -> Bytes {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
     use super::*;
     use proptest::prelude::*;
-    use std::convert::Infallible;
 
-    fn replaced(needles: &[Vec<u8>], chunks: &[&[u8]]) -> Vec<u8> {
-        let mut sieve = Sieve::new(Arc::new(Needles::new(needles)));
-        let mut judge = |found: Match<'_>| {
-            Ok::<_, Infallible>(match found.needle {
-                // The first needle looks three bytes further before it decides.
-                0 if found.bytes.len() < found.length + 3 => Verdict::More(found.length + 3),
-                0 if found.bytes[found.length] == b'a' => {
-                    Verdict::Replace { length: found.length + 3, with: "#".into() }
-                }
-                0 => Verdict::Keep,
-                n => Verdict::Replace { length: found.length, with: Bytes::from(format!("<{n}>")) },
-            })
-        };
+    fn sieve(needles: &[&str]) -> Sieve {
+        Sieve::new(Arc::new(Needles::new(needles.iter().map(|needle| needle.as_bytes().to_vec()))))
+    }
+
+    fn passed(needles: &[&str], chunks: &[&[u8]]) -> Vec<u8> {
+        let mut sieve = sieve(needles);
         let mut out = Vec::new();
         for chunk in chunks {
-            out.extend(sieve.push(Bytes::copy_from_slice(chunk), false, &mut judge).unwrap());
+            out.extend(sieve.push(Bytes::copy_from_slice(chunk), false).0);
         }
-        out.extend(sieve.push(Bytes::new(), true, &mut judge).unwrap());
+        out.extend(sieve.push(Bytes::new(), true).0);
         out
     }
 
@@ -194,33 +186,30 @@ mod tests {
         #[test]
         fn how_a_stream_is_cut_changes_nothing(
             needles in prop::collection::vec("[abc]{1,6}", 1..6),
-            body in "[abc]{0,40}",
-            cuts in prop::collection::vec(0_usize..41, 0..12),
+            body in r"([abc]|\\u006[1-3]|%6[1-3]|&#9[78];|[%&\\]){0,40}",
+            cuts in prop::collection::vec(0_usize..200, 0..12),
         ) {
-            let needles: Vec<Vec<u8>> = needles.into_iter().map(String::into_bytes).collect();
+            let needles: Vec<&str> = needles.iter().map(String::as_str).collect();
             let mut cuts: Vec<usize> = cuts.into_iter().map(|cut| cut.min(body.len())).collect();
             cuts.extend([0, body.len()]);
             cuts.sort_unstable();
             let chunks: Vec<&[u8]> = cuts.windows(2).map(|cut| &body.as_bytes()[cut[0]..cut[1]]).collect();
-            prop_assert_eq!(replaced(&needles, &chunks), replaced(&needles, &[body.as_bytes()]));
+            prop_assert_eq!(passed(&needles, &chunks), passed(&needles, &[body.as_bytes()]));
         }
     }
 
     #[test]
     fn a_chunk_without_a_match_is_passed_on_uncopied_and_at_once() {
-        let mut sieve = Sieve::new(Arc::new(Needles::new(&[b"secret".to_vec()])));
-        let chunk = Bytes::from_static(b"data: nothing here\n\n");
-        let out = sieve.push(chunk.clone(), false, &mut |_| Ok::<_, Infallible>(Verdict::Keep)).unwrap();
-        assert_eq!((out.as_ptr(), out.len()), (chunk.as_ptr(), chunk.len()));
+        let chunk = Bytes::from_static(b"data: {\"text\":\"nothing\\n here: 100%\"}\n\n");
+        let (out, found) = sieve(&["secret"]).push(chunk.clone(), false);
+        assert_eq!((out.as_ptr(), out.len(), found), (chunk.as_ptr(), chunk.len(), false));
     }
 
     #[test]
     fn only_the_beginning_of_a_needle_waits() {
-        let mut sieve = Sieve::new(Arc::new(Needles::new(&[b"secret".to_vec()])));
-        let mut push = |text: &'static str| {
-            let judge = &mut |_: Match<'_>| Ok::<_, Infallible>(Verdict::Replace { length: 6, with: "*".into() });
-            sieve.push(Bytes::from_static(text.as_bytes()), false, judge).unwrap()
-        };
-        assert_eq!(["a se", "c", "ret b sec", "ond"].map(&mut push), ["a ", "", "* b ", "second"]);
+        let mut sieve = sieve(&["secret"]);
+        let mut push = |text: &'static str| sieve.push(Bytes::from_static(text.as_bytes()), false).0;
+        assert_eq!(["a se", "c", "ret b sec", "ond"].map(&mut push), ["a ", "", "[secret] b ", "second"]);
+        assert_eq!(["x s%6", "5cr%65t", "%", "z"].map(&mut push), ["x ", "[secret]", "", "%z"]);
     }
 }

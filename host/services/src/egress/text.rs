@@ -4,15 +4,14 @@
 //! The bytes of an answer were looked through on the wire already; but an upstream can spread a value over several
 //! events, where it only becomes whole again when their texts are put together.
 
-use super::known::{KnownSecrets, Search};
+use super::known::KnownSecrets;
 use super::needles::Sieve;
 use bytes::Bytes;
-use std::sync::Arc;
 
 /// One text on its way to a person. What could be the beginning of a value is held back until more comes.
 pub struct TextScrubber {
     known: KnownSecrets,
-    looking: Option<(Arc<Search>, Sieve)>,
+    sieve: Option<Sieve>,
     /// The beginning of a character whose rest is held back.
     partial: Vec<u8>,
 }
@@ -20,21 +19,21 @@ pub struct TextScrubber {
 impl TextScrubber {
     /// A text that has not begun.
     pub fn new(known: KnownSecrets) -> Self {
-        Self { known, looking: None, partial: Vec::new() }
+        Self { known, sieve: None, partial: Vec::new() }
     }
 
     /// The next piece; what comes back may be shown. Secrets that became known since the last piece are looked for too.
     pub fn push(&mut self, piece: String) -> String {
         let now = self.known.search();
-        let same = match (&self.looking, &now) {
+        let same = match (&self.sieve, &now) {
             (None, None) => return piece,
-            (Some((then, _)), Some(now)) => Arc::ptr_eq(then, now),
+            (Some(sieve), Some(now)) => sieve.looks_for(now),
             _ => false,
         };
         let mut shown = String::new();
         if !same {
             shown = self.finish();
-            self.looking = now.map(|search| (Arc::clone(&search), Sieve::new(Arc::clone(&search.needles))));
+            self.sieve = now.map(Sieve::new);
         }
         if shown.is_empty() { self.sift(piece, false) } else { shown + &self.sift(piece, false) }
     }
@@ -42,13 +41,13 @@ impl TextScrubber {
     /// The end of the text: what was held back and turned out to be harmless.
     pub fn finish(&mut self) -> String {
         let rest = self.sift(String::new(), true);
-        self.looking = None;
+        self.sieve = None;
         rest
     }
 
     fn sift(&mut self, piece: String, last: bool) -> String {
-        let Some((search, sieve)) = &mut self.looking else { return piece };
-        let mut bytes = Vec::from(search.push(sieve, Bytes::from(piece), last, &mut |_| Search::hidden()));
+        let Some(sieve) = &mut self.sieve else { return piece };
+        let mut bytes = Vec::from(sieve.push(Bytes::from(piece), last).0);
         if !self.partial.is_empty() {
             bytes.splice(..0, self.partial.drain(..));
         }
@@ -69,6 +68,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::vault::SecretValue;
+    use std::sync::Arc;
 
     fn known(values: &[&str]) -> KnownSecrets {
         let known = KnownSecrets::new();

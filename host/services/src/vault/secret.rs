@@ -1,7 +1,7 @@
 //! A secret's bytes, wiped when dropped and never printed; its owner and id.
 
 use super::VaultError;
-use cara_authority::id::{ComponentId, SecretName};
+use cara_authority::id::{AccountId, ComponentId, SecretName};
 use std::fmt;
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
@@ -53,13 +53,15 @@ pub enum Owner {
     Component(ComponentId),
 }
 
-/// Whose entry and which: written `component/name`, in the file also `cara/name` for the host's own.
+/// Whose entry and which: written `component/name` or `component/name@account`, in the file also `cara/name` for the host's own.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SecretId {
     /// Whose it is.
     pub owner: Owner,
     /// Its name in the component's manifest, or among the host's keys.
     pub name: SecretName,
+    /// Of which account, where a component serves several.
+    pub account: Option<AccountId>,
 }
 
 /// The host's id in the file. No component has it: see [`ComponentId::is_reserved`].
@@ -68,15 +70,21 @@ const HOST: &str = "cara";
 impl SecretId {
     /// A component's secret.
     pub fn component(component: ComponentId, name: SecretName) -> Self {
-        Self { owner: Owner::Component(component), name }
+        Self { owner: Owner::Component(component), name, account: None }
+    }
+
+    /// The same secret, of that account.
+    #[must_use]
+    pub fn of(self, account: Option<AccountId>) -> Self {
+        Self { account, ..self }
     }
 
     /// A key of the host's own.
     pub fn host(name: SecretName) -> Self {
-        Self { owner: Owner::Host, name }
+        Self { owner: Owner::Host, name, account: None }
     }
 
-    /// Reads `component/name` as an operator writes it; the host's own keys cannot be named.
+    /// Reads `component/name` or `component/name@account` as an operator writes it; the host's own keys cannot be named.
     pub fn parse(text: &str) -> Result<Self, VaultError> {
         let id = Self::stored(text)?;
         match &id.owner {
@@ -88,11 +96,13 @@ impl SecretId {
     /// Reads what `Display` writes, and what cara wrote for the host's keys before there was an owner.
     pub(super) fn stored(text: &str) -> Result<Self, VaultError> {
         let (owner, name) = text.split_once('/').ok_or_else(|| VaultError::NotAnId(escaped(text)))?;
+        let (name, account) = name.split_once('@').map_or((name, None), |(name, account)| (name, Some(account)));
+        let account = account.map(AccountId::parse).transpose()?;
         Ok(match owner {
             // A key to sign with had names of its own.
             "cara-signing" if name == "ledger-content" => Self::host(SecretName::parse("ledger-content-signing")?),
             HOST | "cara-host" | "cara-signing" => Self::host(SecretName::parse(name)?),
-            _ => Self::component(ComponentId::parse(owner)?, SecretName::parse(name)?),
+            _ => Self::component(ComponentId::parse(owner)?, SecretName::parse(name)?).of(account),
         })
     }
 }
@@ -106,7 +116,8 @@ impl fmt::Display for SecretId {
         match &self.owner {
             Owner::Host => write!(f, "{HOST}/{}", self.name),
             Owner::Component(component) => write!(f, "{component}/{}", self.name),
-        }
+        }?;
+        self.account.as_ref().map_or(Ok(()), |account| write!(f, "@{account}"))
     }
 }
 

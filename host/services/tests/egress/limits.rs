@@ -199,11 +199,14 @@ async fn a_body_of_another_length_than_promised_is_refused() {
 }
 
 #[tokio::test]
-async fn a_length_is_sent_when_no_secret_can_change_it() {
-    for (places, wanted) in [("\"header\"", "content-length: 4"), (ALL, "transfer-encoding: chunked")] {
-        let world = World::plain(places, |_| answer("", b"ok"));
+async fn the_length_that_is_sent_is_that_of_the_body_with_the_value_in_it() {
+    for (kind, body, wanted) in [
+        ("text/plain", "four", "content-length: 4"),
+        ("application/x-www-form-urlencoded", "key=cara-secret--api-key", "content-length: 30"),
+    ] {
+        let world = World::plain(ALL, |_| answer("", b"ok"));
         let (spending, _) = world.call();
-        world.send(&spending, post("text/plain", "four")).await.unwrap();
+        world.send(&spending, post(kind, body)).await.unwrap();
         assert!(world.only_request().contains(wanted), "{}", world.only_request());
     }
 }
@@ -221,19 +224,22 @@ async fn a_body_that_fails_ends_the_request() {
 }
 
 #[tokio::test]
-async fn a_placeholder_split_over_two_chunks_is_exchanged() {
+async fn a_marker_split_over_two_chunks_is_exchanged() {
     let world = World::plain(ALL, |_| answer("", b"ok"));
-    let (spending, placeholder) = world.call();
-    for cut in 0..placeholder.len() {
-        let frames = [&placeholder[..cut], &placeholder[cut..]].map(|part| Bytes::copy_from_slice(part.as_bytes()));
+    let (spending, _) = world.call();
+    let form = "key=cara-secret--api-key";
+    for cut in 0..form.len() {
+        let frames = [&form[..cut], &form[cut..]].map(|part| Bytes::copy_from_slice(part.as_bytes()));
         let body = StreamBody::new(futures_util::stream::iter(
             frames.map(|data| Ok::<_, EgressError>(http_body::Frame::data(data))),
         ));
-        let request = Request::post(BASE).header("content-type", "text/plain").body(body).unwrap();
+        let kind = "application/x-www-form-urlencoded";
+        let request = Request::post(BASE).header("content-type", kind).body(body).unwrap();
         let destination = world.grants.destination(request.method(), request.uri()).unwrap();
         let response = world.egress.send(destination, request, &spending, &limits()).await.unwrap();
         Answer::read(response).await.unwrap();
-        assert!(world.seen.lock().unwrap().pop().unwrap().contains(crate::world::VALUE), "cut at {cut}");
+        let sent = world.seen.lock().unwrap().pop().unwrap();
+        assert!(sent.ends_with("key=sk-live%2F3~Secret%2BValue"), "cut at {cut}: {sent}");
     }
     let empty: Request<Full<Bytes>> = get(BASE);
     world.send(&spending, empty).await.unwrap();

@@ -3,7 +3,7 @@
 
 use crate::tls::Authority;
 use crate::world::{Server, World, get, limits};
-use cara_services::egress::{Doors, Egress, EgressError, Roots, Spending, TcpDial};
+use cara_services::egress::{Doors, Egress, EgressError, Roots, TcpDial};
 use http::Uri;
 use std::sync::Arc;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -31,7 +31,7 @@ async fn no_form_of_an_inner_address_is_reached() {
         let result = match url.parse::<Uri>() {
             Ok(uri) => {
                 let request = http::Request::get(uri).body(http_body_util::Full::default()).unwrap();
-                world.send(&Spending::new(world.known.clone()), request).await.map(|_| ())
+                world.send(&Vec::new(), request).await.map(|_| ())
             }
             Err(_) => Err(cara_authority::Refusal::new(cara_authority::Rule::Invalid, "no URI").into()),
         };
@@ -58,7 +58,7 @@ async fn a_name_that_rebinds_is_connected_to_where_it_was_checked() {
     let world = World::new(ANYWHERE, authority.server("rebind.example", &["http/1.1"]), authority.roots());
     world.names.answer("rebind.example", "1.1.1.1");
     world.names.answer("rebind.example", "127.0.0.1");
-    let spending = Spending::new(world.known.clone());
+    let spending = Vec::new();
     world.send(&spending, get("https://rebind.example/")).await.unwrap();
     assert_eq!(*world.names.asked.lock().unwrap(), ["rebind.example"]);
     assert_eq!(*world.pipes.dialed.lock().unwrap(), ["1.1.1.1:443".parse().unwrap()]);
@@ -69,7 +69,7 @@ async fn a_name_that_rebinds_after_the_connection_closed_is_refused() {
     let world = World::new(ANYWHERE, hangs_up(), Authority::new().roots());
     world.names.answer("rebind.example", "1.1.1.1");
     world.names.answer("rebind.example", "169.254.169.254");
-    let spending = Spending::new(world.known.clone());
+    let spending = Vec::new();
     world.send(&spending, get("https://rebind.example/")).await.unwrap_err();
     insta::assert_snapshot!(
         world.refused(&spending, get("https://rebind.example/")).await,
@@ -81,7 +81,7 @@ async fn a_name_that_rebinds_after_the_connection_closed_is_refused() {
 #[tokio::test]
 async fn refusals_say_what_is_wrong() {
     let world = World::new(ANYWHERE, hangs_up(), Authority::new().roots());
-    let spending = Spending::new(world.known.clone());
+    let spending = Vec::new();
     let mut texts = String::new();
     for url in [
         "https://169.254.169.254/",
@@ -113,7 +113,7 @@ async fn localhost_is_this_machine_whatever_the_resolver_says() {
         [[setting]]\nkey = \"base-url\"\nlabel = \"URL\"\ntype = \"url\"\ndefault = \"http://localhost:8080\"";
     let world = World::new(manifest, hangs_up(), Roots::None);
     world.names.answer("localhost", "93.184.216.34");
-    world.send(&Spending::new(world.known.clone()), get("http://localhost:8080/")).await.unwrap_err();
+    world.send(&Vec::new(), get("http://localhost:8080/")).await.unwrap_err();
     assert!(world.pipes.dialed.lock().unwrap().iter().all(|address| address.ip().is_loopback()));
     assert!(world.names.asked.lock().unwrap().is_empty());
 }
@@ -134,7 +134,7 @@ async fn a_real_server_on_this_machine_answers_over_tcp() {
     let mut world = World::new(&manifest, hangs_up(), Roots::None);
     let doors = Doors { resolver: world.names.clone(), dial: Arc::new(TcpDial), roots: Roots::None };
     world.egress = Egress::new(world.known.clone(), doors);
-    let answer = world.send(&Spending::new(world.known.clone()), get(&base)).await.unwrap();
+    let answer = world.send(&Vec::new(), get(&base)).await.unwrap();
     assert_eq!(answer.text(), "ok");
 }
 

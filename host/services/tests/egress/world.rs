@@ -4,7 +4,7 @@
 use bytes::Bytes;
 use cara_authority::{Capability, Grants, Interfaces, Limits, Manifest, SecretGrant, limits::LimitsTable};
 use cara_services::egress::{
-    AnswerBody, Budget, Dial, Doors, Egress, EgressError, EgressLimits, KnownSecrets, Resolver, Roots, Spending, Wire,
+    AnswerBody, Budget, Credential, Dial, Doors, Egress, EgressError, EgressLimits, KnownSecrets, Resolver, Roots, Wire,
 };
 use cara_services::vault::SecretValue;
 use futures_util::future::BoxFuture;
@@ -181,21 +181,26 @@ impl World {
         self.grants.secret("api-key").unwrap()
     }
 
-    /// A call that holds a placeholder.
-    pub fn call(&self) -> (Spending, String) {
-        let spending = Spending::new(self.known.clone());
-        let placeholder = spending.issue(self.secret(), self.value.clone()).unwrap();
-        (spending, placeholder)
+    /// What a call spends, and what it sees of it.
+    pub fn call(&self) -> (Vec<Credential>, String) {
+        (self.spending(VALUE), "[secret]".to_owned())
+    }
+
+    /// What a call spends when this is the value.
+    pub fn spending(&self, value: &str) -> Vec<Credential> {
+        let value = Arc::new(SecretValue::new(value.as_bytes().to_vec()).unwrap());
+        self.known.register(&value);
+        vec![Credential { grant: self.secret().clone(), value: Ok(value) }]
     }
 
     /// Sends a request as the kernel would.
-    pub async fn send(&self, spending: &Spending, request: Request<Full<Bytes>>) -> Result<Answer, EgressError> {
+    pub async fn send(&self, spending: &[Credential], request: Request<Full<Bytes>>) -> Result<Answer, EgressError> {
         self.send_within(spending, request, &limits()).await
     }
 
     pub async fn send_within(
         &self,
-        spending: &Spending,
+        spending: &[Credential],
         request: Request<Full<Bytes>>,
         limits: &EgressLimits,
     ) -> Result<Answer, EgressError> {
@@ -205,7 +210,7 @@ impl World {
     }
 
     /// Sends a request and gives the text of the error it must end in.
-    pub async fn refused(&self, spending: &Spending, request: Request<Full<Bytes>>) -> String {
+    pub async fn refused(&self, spending: &[Credential], request: Request<Full<Bytes>>) -> String {
         match self.send(spending, request).await {
             Ok(answer) => panic!("it was let through: {}", answer.text()),
             Err(error) => error.to_string(),

@@ -1,6 +1,6 @@
 """Requests, over `wasi:http/outgoing-handler`. Needs `[[http]]` in component.toml.
 
-The host decides where a request may go, exchanges placeholders for secrets, and follows no redirect.
+The host decides where a request may go, puts secrets in, and follows no redirect.
 """
 
 import contextlib

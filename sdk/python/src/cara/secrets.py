@@ -1,15 +1,9 @@
-"""Spending secrets without seeing them, as in `wit/secrets.wit`. Needs `[[secret]]` in component.toml."""
+"""Secrets as keys, and which are at hand, as in `wit/secrets.wit`. Needs `[[secret]]` in component.toml.
 
-from typing import Dict
+A secret that stands in requests needs nothing of this: the host fills the headers and query keys that component.toml
+names (`place`). In any other place, write `cara-secret--NAME` for the value.
+"""
 
-from wit_world.imports.secrets import basic, placeholder
+from wit_world.imports.secrets import available, sign
 
-__all__ = ["basic", "bearer", "placeholder"]
-
-
-def bearer(name: str) -> Dict[str, str]:
-    """The headers of a request that shows a secret as `Authorization: Bearer` (RFC 6750).
-
-    What stands there is a placeholder: the host puts the value in on the wire, only toward the audience of the secret.
-    """
-    return {"authorization": f"Bearer {placeholder(name)}"}
+__all__ = ["available", "sign"]

@@ -5,7 +5,7 @@ use cara_sdk::http::Request as Http;
 use cara_sdk::provider::{EmbedRequest, Model, Outcome, Provider, Request, StopReason};
 use cara_sdk::turn::{Event, ToolFragment, ToolStart, emit};
 use cara_sdk::types::{Refusal, Thought, ToolCall, Usage};
-use cara_sdk::{Error, secrets, settings};
+use cara_sdk::{Error, settings};
 
 /// The component.
 #[derive(Debug)]
@@ -62,8 +62,7 @@ fn endless(event: impl Fn() -> Event) -> Result<(), Refusal> {
 /// Spends its secret toward a server that echoes it, and puts the echo everywhere it can.
 fn echo() -> Result<Outcome, Error> {
     let base: String = settings::get("base-url")?.unwrap_or_default();
-    let placeholder = secrets::placeholder("api-key").map_err(Error::from)?;
-    let response = Http::get(base).bearer(&placeholder).send()?;
+    let response = Http::get(base).send()?;
     let mut said = response.header("x-echo").unwrap_or_default().to_owned();
     said.push_str(&String::from_utf8_lossy(&response.bytes(1 << 20)?));
     let text = || said.clone();

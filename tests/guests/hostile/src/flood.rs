@@ -4,7 +4,6 @@ use crate::{Answer, say};
 use cara_sdk::bindings::provider_component::cara::plugin::log::{Level, write};
 use cara_sdk::bindings::provider_component::wasi::clocks::monotonic_clock::subscribe_duration;
 use cara_sdk::bindings::provider_component::wasi::http::types::Fields;
-use cara_sdk::secrets::Key;
 use cara_sdk::tool::Content;
 use cara_sdk::{Error, log};
 use serde::Deserialize;
@@ -57,10 +56,10 @@ pub(crate) fn return_amplified(args: &Amount) -> Answer {
 
 #[derive(Deserialize)]
 pub(crate) struct Handles {
-    /// `fields`, `pollables`, `keys`, `filled-fields` or `prefixed-keys`.
+    /// `fields`, `pollables` or `filled-fields`.
     kind: String,
     count: usize,
-    /// How much each of the last two holds.
+    /// How much each of the last holds.
     #[serde(default)]
     bytes: usize,
 }
@@ -76,8 +75,6 @@ pub(crate) fn open_handles(args: &Handles) -> Answer {
                 let fields = Fields::from_list(&[("x".to_owned(), filling.clone().into_bytes())]);
                 std::mem::forget(fields.map_err(|error| Error::other(error.to_string()))?);
             }
-            "prefixed-keys" => std::mem::forget(Key::open("header-key", Some(&filling)).map_err(Error::from)?),
-            "keys" => std::mem::forget(Key::open("header-key", None).map_err(Error::from)?),
             other => return Err(Error::bad_request(format!("`{other}` is no kind of handle"))),
         }
     }

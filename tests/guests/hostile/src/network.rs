@@ -1,62 +1,50 @@
-//! Attacks through HTTP: wrong places, wrong forms, dripping, hoarding.
+//! Attacks through HTTP: wrong places, dripping, hoarding.
 
 use crate::{Answer, say};
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use cara_sdk::bindings::provider_component::wasi::clocks::monotonic_clock::subscribe_duration;
 use cara_sdk::bindings::provider_component::wasi::http::outgoing_handler::handle;
 use cara_sdk::bindings::provider_component::wasi::http::types::{Fields, OutgoingBody, OutgoingRequest, Scheme};
 use cara_sdk::bindings::provider_component::wasi::io::streams::StreamError;
 use cara_sdk::http::{Method, Request, Response};
-use cara_sdk::{Error, secrets};
+use cara_sdk::Error;
 use serde::Deserialize;
 use serde_json::json;
 
-/// A request to be made, perhaps with a placeholder in it.
+/// A request to be made.
 #[derive(Deserialize)]
 pub(crate) struct Plan {
-    url: String,
+    pub(crate) url: String,
     #[serde(default)]
     method: Option<String>,
     #[serde(default)]
     headers: Vec<(String, String)>,
     #[serde(default)]
     body: Option<String>,
-    /// Name of a secret; its placeholder takes the place of `{secret}` in URL, headers and body.
-    #[serde(default)]
-    pub(crate) secret: Option<String>,
-    /// What is done to the placeholder before: `plain`, `base64`, `hex`, `reversed`, `upper`, `percent`, `cut`, `basic`.
-    #[serde(default)]
-    form: Option<String>,
+    /// The media type of the body.
+    #[serde(default, rename = "type")]
+    kind: Option<String>,
 }
 
 /// Sends a request and tells everything about the answer.
-pub(crate) fn request(plan: Plan) -> Answer {
-    let placeholder = plan.secret.as_deref().map(|name| match plan.form.as_deref() {
-        Some("basic") => secrets::basic("user", name),
-        _ => secrets::placeholder(name),
-    });
-    let placeholder = placeholder.transpose().map_err(Error::from)?.unwrap_or_default();
-    let (response, body) = send(&plan, &placeholder)?;
+pub(crate) fn request(plan: &Plan) -> Answer {
+    let (response, body) = send(plan)?;
     say(json!({ "status": response, "body": body }).to_string())
 }
 
 /// Sends a request; the status and body that came back, the headers as first lines of the body.
-pub(crate) fn send(plan: &Plan, placeholder: &str) -> Result<(u16, String), Error> {
-    let disguised = disguise(placeholder, plan.form.as_deref().unwrap_or("plain"))?;
-    let fill = |text: &str| text.replace("{secret}", &disguised);
+pub(crate) fn send(plan: &Plan) -> Result<(u16, String), Error> {
     let method = match plan.method.as_deref() {
         None if plan.body.is_some() => Method::Post,
         None | Some("GET") => Method::Get,
         Some("POST") => Method::Post,
         Some(other) => Method::Other(other.to_owned()),
     };
-    let mut request = Request::new(method, fill(&plan.url));
+    let mut request = Request::new(method, plan.url.clone());
     for (name, value) in &plan.headers {
-        request = request.header(&fill(name), fill(value));
+        request = request.header(name, value.clone());
     }
     if let Some(body) = &plan.body {
-        request = request.body("text/plain", fill(body).into_bytes());
+        request = request.body(plan.kind.as_deref().unwrap_or("text/plain"), body.clone().into_bytes());
     }
     let response = request.send()?;
     let status = response.status();
@@ -73,19 +61,6 @@ fn everything(response: Response) -> Result<String, Error> {
     }
     text.push_str(&String::from_utf8_lossy(&response.bytes(32 << 20)?));
     Ok(text)
-}
-
-fn disguise(placeholder: &str, form: &str) -> Result<String, Error> {
-    Ok(match form {
-        "plain" | "basic" => placeholder.to_owned(),
-        "base64" => STANDARD.encode(placeholder),
-        "hex" => placeholder.bytes().map(|byte| format!("{byte:02x}")).collect(),
-        "reversed" => placeholder.chars().rev().collect(),
-        "upper" => placeholder.to_ascii_uppercase(),
-        "percent" => placeholder.bytes().map(|byte| format!("%{byte:02X}")).collect(),
-        "cut" => placeholder[..placeholder.len() - 1].to_owned(),
-        other => return Err(Error::bad_request(format!("`{other}` is no form"))),
-    })
 }
 
 #[derive(Deserialize)]

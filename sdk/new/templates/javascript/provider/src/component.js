@@ -8,7 +8,6 @@
 
 import { ask, chunks, join, json } from '../.cara/sdk/http.js';
 import { provider as offer, text, usage } from '../.cara/sdk/provider.js';
-import { bearer } from '../.cara/sdk/secrets.js';
 import { get } from '../.cara/sdk/settings.js';
 import { events } from '../.cara/sdk/sse.js';
 import { Answer, chat, modelsOf } from './wire.js';
@@ -17,7 +16,7 @@ import { Answer, chat, modelsOf } from './wire.js';
 export const provider = offer({ models, complete });
 
 async function models() {
-  return modelsOf(await json(await ask(address('models'), { headers: bearer('api-key') })));
+  return modelsOf(await json(await ask(address('models'))));
 }
 
 /**
@@ -28,8 +27,8 @@ async function models() {
 async function complete(request) {
   const response = await ask(address('chat/completions'), {
     method: 'POST',
-    // What is written here only stands for the key: the host puts it in on the wire.
-    headers: { ...bearer('api-key'), accept: 'text/event-stream', 'content-type': 'application/json' },
+    // The host adds the key on the wire, as component.toml says (`place`).
+    headers: { accept: 'text/event-stream', 'content-type': 'application/json' },
     body: JSON.stringify(chat(request)),
   });
   const answer = new Answer(request.model, { text, usage });

@@ -11,7 +11,6 @@ import wire
 from cara import http, provider, settings
 from cara.errors import Failure
 from cara.provider import Model, Outcome, Request, StopReason
-from cara.secrets import bearer
 from cara.sse import events
 from cara.types import ErrorKind, Part_Text, Part_Thinking, Role
 
@@ -22,13 +21,13 @@ class Provider(provider.Provider):
     """What the host calls."""
 
     def list_models(self) -> List[Model]:
-        answer = http.ask("GET", address("models"), bearer("api-key")).json()
+        answer = http.ask("GET", address("models")).json()
         return [Model(id, id, None, None) for id in checked(wire.models, answer)]
 
     def answer(self, request: Request) -> Outcome:
         """Emits the answer piece by piece while it comes."""
-        # What is written here only stands for the key: the host puts it in on the wire.
-        headers = {**bearer("api-key"), "accept": "text/event-stream", "content-type": "application/json"}
+        # The host adds the key on the wire, as component.toml says (`place`).
+        headers = {"accept": "text/event-stream", "content-type": "application/json"}
         body = json.dumps(wire.chat(request.model, lines(request), request.max_output_tokens, request.temperature, request.stop))
         response = http.ask("POST", address("chat/completions"), headers, body)
         answer = wire.Answer(request.model, provider.text, provider.usage)

@@ -6,7 +6,7 @@
 use cara_sdk::http::{Request as Http, Response, join};
 use cara_sdk::provider::{EmbedRequest, Model, Outcome, Provider, Request, stream};
 use cara_sdk::turn::Turn;
-use cara_sdk::{Error, secrets, settings};
+use cara_sdk::{Error, settings};
 
 mod wire;
 
@@ -52,9 +52,9 @@ fn base_url() -> Result<String, Error> {
         .ok_or_else(|| Error::bad_request("the setting `base-url` has no value"))
 }
 
-/// Sends a request with the key. What is written here only stands for the key: the host puts it in on the wire.
+/// Sends a request. The host adds the key on the wire, as `component.toml` says (`place`).
 fn send(http: Http) -> Result<Response, Error> {
-    let response = http.bearer(&secrets::placeholder("api-key")?).send()?;
+    let response = http.send()?;
     if response.is_success() {
         return Ok(response);
     }

@@ -1,0 +1,316 @@
+//! Puts values into a request, in the spots that a manifest names and nowhere else.
+//!
+//! A component marks a spot with `cara-secret--NAME`, which is no secret, or leaves a header or query key out. The marker
+//! anywhere else is text like any other.
+
+use super::forms;
+use crate::vault::SecretValue;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use cara_authority::manifest::{PathTemplate, Spot};
+use cara_authority::{Destination, Refusal, Rule, SecretGrant};
+use http::Uri;
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use http::uri::PathAndQuery;
+use percent_encoding::percent_decode_str;
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+use std::ops::Range;
+use std::sync::Arc;
+use zeroize::Zeroizing;
+
+/// The largest body that is filled.
+pub(super) const BODY: usize = 64 * 1024;
+
+/// A secret that may go along with a request, and its value or why there is none.
+#[derive(Debug, Clone)]
+pub struct Credential {
+    /// Where it may go.
+    pub grant: SecretGrant,
+    /// What is put there.
+    pub value: Result<Arc<SecretValue>, Refusal>,
+}
+
+/// The secrets that may go to one destination.
+#[derive(Clone)]
+pub(super) struct Placing {
+    destination: Destination,
+    credentials: Vec<Credential>,
+}
+
+impl Placing {
+    /// Leaves out what may not go there.
+    pub(super) fn new(destination: &Destination, credentials: &[Credential]) -> Self {
+        let fits = |credential: &&Credential| credential.grant.admits(destination);
+        Self { destination: destination.clone(), credentials: credentials.iter().filter(fits).cloned().collect() }
+    }
+
+    /// Whether a spot in a body of this kind is named, so that the body is needed whole.
+    pub(super) fn fills_body(&self, headers: &HeaderMap) -> bool {
+        self.spots().any(|(_, spot)| self.in_body(spot, kind(headers)))
+    }
+
+    fn spots(&self) -> impl Iterator<Item = (&Credential, &Spot)> {
+        self.credentials.iter().flat_map(|credential| credential.grant.spots().iter().map(move |spot| (credential, spot)))
+    }
+
+    fn in_body(&self, spot: &Spot, kind: Option<Kind>) -> bool {
+        let here = |path: &Option<PathTemplate>| {
+            path.as_ref().is_none_or(|path| path.matches(self.destination.uri().path()))
+        };
+        match spot {
+            Spot::Form { path, .. } => kind == Some(Kind::Form) && here(path),
+            Spot::Json { path, .. } => kind == Some(Kind::Json) && here(path),
+            _ => false,
+        }
+    }
+
+    /// A whole body with the values in it.
+    pub(super) fn body(&self, headers: &HeaderMap, body: Bytes) -> Result<Bytes, Refusal> {
+        let Ok(mut text) = String::from_utf8(body.to_vec()) else { return Ok(body) };
+        let kind = kind(headers);
+        for (credential, spot) in self.spots().filter(|(_, spot)| self.in_body(spot, kind)) {
+            let marker = credential.grant.marker();
+            match spot {
+                Spot::Form { field, .. } => {
+                    if let Pairs::Marked(places) = pairs(&text, field, &marker) {
+                        fill(&mut text, &places, &forms::query(credential.needed()?.expose()));
+                    }
+                }
+                Spot::Json { pointer, .. } => {
+                    let place = locate(&text, pointer);
+                    let marked = |place: &Range<usize>| {
+                        serde_json::from_str::<String>(&text[place.clone()]).is_ok_and(|found| found == marker)
+                    };
+                    if let Some(place) = place.filter(marked) {
+                        let value = std::str::from_utf8(credential.needed()?.expose()).ok();
+                        let quoted = value.and_then(|value| serde_json::to_string(value).ok());
+                        let quoted = quoted.ok_or_else(|| credential.unfit("is no text, JSON cannot hold it"))?;
+                        text.replace_range(place, &quoted);
+                    }
+                }
+                _ => {}
+            }
+        }
+        Ok(text.into())
+    }
+
+    /// The URL and the headers with the values in them.
+    pub(super) fn head(&self, headers: &mut HeaderMap) -> Result<Uri, Refusal> {
+        let uri = self.destination.uri();
+        let (mut path, mut query) = (uri.path().to_owned(), uri.query().map(str::to_owned));
+        for (credential, spot) in self.spots() {
+            let marker = credential.grant.marker();
+            match spot {
+                Spot::Header { name, before, after } => {
+                    let text = |value: &[u8]| [before.as_bytes(), value, after.as_bytes()].concat();
+                    credential.header(headers, name, text)?;
+                }
+                Spot::Basic { name, user } => {
+                    let pair = |value: &[u8]| Zeroizing::new([user.as_bytes(), b":", value].concat());
+                    let text = |value: &[u8]| format!("Basic {}", STANDARD.encode(&*pair(value))).into_bytes();
+                    credential.header(headers, name, text)?;
+                }
+                Spot::Query(key) => match pairs(query.as_deref().unwrap_or_default(), key, &marker) {
+                    Pairs::Marked(places) => {
+                        let text = query.get_or_insert_default();
+                        fill(text, &places, &forms::query(credential.needed()?.expose()));
+                    }
+                    Pairs::Absent => {
+                        if let Some(value) = credential.wanted()? {
+                            let pair = format!("{}={}", forms::query(key.as_bytes()), forms::query(value.expose()));
+                            query = Some(query.map_or(pair.clone(), |query| format!("{query}&{pair}")));
+                        }
+                    }
+                    Pairs::Other => {}
+                },
+                Spot::Path(template) if template.filled(&path, &marker, "").is_some() => {
+                    let value = forms::path(credential.needed()?.expose());
+                    path = template.filled(&path, &marker, &value).unwrap_or(path);
+                    let decoded = percent_decode_str(&path).collect::<Vec<u8>>();
+                    if decoded.split(|b| b"/\\".contains(b)).any(|segment| segment == b"." || segment == b"..") {
+                        return Err(credential.unfit("would lead to another path"));
+                    }
+                }
+                Spot::Path(_) | Spot::Form { .. } | Spot::Json { .. } => {}
+            }
+        }
+        let target = query.map_or(path.clone(), |query| format!("{path}?{query}"));
+        let invalid = || {
+            let origin = self.destination.origin();
+            Refusal::new(Rule::Invalid, format!("the URL for `{origin}` cannot be sent"))
+        };
+        let mut parts = uri.clone().into_parts();
+        parts.path_and_query = Some(PathAndQuery::from_maybe_shared(target).map_err(|_| invalid())?);
+        Uri::from_parts(parts).map_err(|_| invalid())
+    }
+}
+
+impl Credential {
+    /// The value for a spot that is marked.
+    fn needed(&self) -> Result<&SecretValue, Refusal> {
+        self.value.as_deref().map_err(Clone::clone)
+    }
+
+    /// The value for a spot that was left out; none when the component works without it.
+    fn wanted(&self) -> Result<Option<&SecretValue>, Refusal> {
+        match &self.value {
+            Err(_) if self.grant.is_optional() => Ok(None),
+            _ => self.needed().map(Some),
+        }
+    }
+
+    /// Fills a header that is marked or left out.
+    fn header(&self, headers: &mut HeaderMap, name: &HeaderName, text: impl Fn(&[u8]) -> Vec<u8>) -> Result<(), Refusal> {
+        let filled = |value: &SecretValue| {
+            let mut filled = HeaderValue::from_maybe_shared(Bytes::from(text(value.expose())))
+                .map_err(|_| self.unfit(&format!("does not fit into header `{name}`")))?;
+            filled.set_sensitive(true);
+            Ok::<_, Refusal>(filled)
+        };
+        let marker = self.grant.marker();
+        let marked = [text(marker.as_bytes()), marker.into_bytes()];
+        match headers.entry(name) {
+            header::Entry::Vacant(vacant) => {
+                if let Some(value) = self.wanted()? {
+                    vacant.insert(filled(value)?);
+                }
+            }
+            header::Entry::Occupied(mut occupied) => {
+                for value in occupied.iter_mut().filter(|value| marked.iter().any(|marked| marked == value.as_bytes())) {
+                    *value = filled(self.needed()?)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn unfit(&self, why: &str) -> Refusal {
+        Refusal::new(Rule::Invalid, format!("secret `{}` {why}", self.grant.name()))
+    }
+}
+
+/// The kinds of bodies that can be filled.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Form,
+    Json,
+}
+
+fn kind(headers: &HeaderMap) -> Option<Kind> {
+    let kind = headers.get(header::CONTENT_TYPE)?.to_str().ok()?;
+    let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    match kind.as_str() {
+        "application/x-www-form-urlencoded" => Some(Kind::Form),
+        kind if kind.ends_with("/json") || kind.ends_with("+json") => Some(Kind::Json),
+        _ => None,
+    }
+}
+
+/// What is under a key of a query or form.
+enum Pairs {
+    Absent,
+    /// The marker stands there, in these places.
+    Marked(Vec<Range<usize>>),
+    Other,
+}
+
+fn pairs(text: &str, key: &str, marker: &str) -> Pairs {
+    let is = |part: &str, wanted: &str| percent_decode_str(&part.replace('+', " ")).eq(wanted.bytes());
+    let (mut at, mut present, mut places) = (0, false, Vec::new());
+    for pair in text.split('&') {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        if is(name, key) {
+            present = true;
+            if is(value, marker) {
+                places.push(at + pair.len() - value.len()..at + pair.len());
+            }
+        }
+        at += pair.len() + 1;
+    }
+    match present {
+        _ if !places.is_empty() => Pairs::Marked(places),
+        true => Pairs::Other,
+        false => Pairs::Absent,
+    }
+}
+
+fn fill(text: &mut String, places: &[Range<usize>], value: &str) {
+    for place in places.iter().rev() {
+        text.replace_range(place.clone(), value);
+    }
+}
+
+/// Where the value at a pointer (RFC 6901) stands in a JSON text. The rest of the text stays as its author wrote it, so
+/// it is not parsed and written anew.
+fn locate(text: &str, pointer: &str) -> Option<Range<usize>> {
+    let mut at = space(text, 0);
+    for token in pointer.split('/').skip(1) {
+        at = child(text, at, &token.replace("~1", "/").replace("~0", "~"))?;
+    }
+    Some(at..read::<IgnoredAny>(text, at)?.1)
+}
+
+fn child(text: &str, at: usize, token: &str) -> Option<usize> {
+    let byte = |at: usize| text.as_bytes().get(at).copied();
+    let in_object = match byte(at)? {
+        b'{' => true,
+        b'[' => false,
+        _ => return None,
+    };
+    let mut at = at;
+    for index in 0_usize.. {
+        at = space(text, at + 1);
+        let mut name = index.to_string();
+        if in_object {
+            (name, at) = read::<String>(text, at)?;
+            at = space(text, at);
+            at = space(text, at + usize::from(byte(at)? == b':'));
+        }
+        if name == token {
+            return Some(at);
+        }
+        at = space(text, read::<IgnoredAny>(text, at)?.1);
+        if byte(at)? != b',' {
+            break;
+        }
+    }
+    None
+}
+
+fn space(text: &str, at: usize) -> usize {
+    text.len() - text.get(at..).unwrap_or_default().trim_start_matches([' ', '\t', '\r', '\n']).len()
+}
+
+/// Reads one value, and says where it ends.
+fn read<'a, T: Deserialize<'a>>(text: &'a str, at: usize) -> Option<(T, usize)> {
+    let mut stream = serde_json::Deserializer::from_str(text.get(at..)?).into_iter::<T>();
+    let value = stream.next()?.ok()?;
+    Some((value, at + stream.byte_offset()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pointer_leads_to_one_value_of_a_text() {
+        let text = r#" { "a" : [ 1, {"b~/c":"x"} , null ], "d":{"e":"y" },"a":"z"}"#;
+        let at = |pointer| locate(text, pointer).map(|place| &text[place]);
+        for (pointer, found) in [
+            ("/a/0", Some("1")),
+            ("/a/1/b~0~1c", Some("\"x\"")),
+            ("/a/2", Some("null")),
+            ("/a/3", None),
+            ("/d/e", Some("\"y\"")),
+            ("/e", None),
+            ("/d/e/f", None),
+        ] {
+            assert_eq!(at(pointer), found, "{pointer}");
+        }
+        for broken in ["", "{", "{\"a\"", "{\"a\":", "[", "{\"a\":}", "é"] {
+            assert_eq!(locate(broken, "/a"), None, "{broken}");
+        }
+    }
+}
