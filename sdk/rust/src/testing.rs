@@ -198,7 +198,9 @@ impl World {
     /// tested, and not in [`World::sent`].
     #[must_use]
     pub fn secret(self, name: &str) -> Self {
-        self.with(|inner| drop(inner.secrets.insert(name.to_owned())))
+        self.with(|inner| {
+            inner.secrets.insert(name.to_owned());
+        })
     }
 
     /// What the next `secrets::sign` answers: a world has no keys of its own.

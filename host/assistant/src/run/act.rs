@@ -335,7 +335,7 @@ impl Run<'_> {
         };
         let grants = offered.grants_after(planned.seen, &approved.call().destinations);
         let returned = offered.component.call_tool(&grants, &services, &approved, context).await;
-        let (mut text, failed) = match returned {
+        let (text, failed) = match returned {
             Err(fault) => (fault.to_string(), true),
             Ok(returned) => match returned.answer {
                 Ok(content) => (self.told(content, powers.label().join(planned.carried)).await?, false),

@@ -3,7 +3,8 @@
 //! What an encoder leaves alone and what it escapes differs from one to the next, and one text may be escaped twice, so
 //! no list of forms is complete. Here every escape is undone until none is left, whatever it is written in: then a value
 //! and all its escaped forms are the same bytes, and one search finds them. The text itself is not changed; for each
-//! undone byte it is known where it stood.
+//! undone byte it is known where it stood. (Two backslashes in a row are one in the end; a value that has them is found
+//! as it is and wholly escaped, not when only one of the two is.)
 
 use memchr::memchr3;
 use std::ops::Range;
@@ -67,8 +68,8 @@ impl Plain {
     pub(super) fn of(text: &[u8]) -> Option<Self> {
         memchr3(b'\\', b'%', b'&', text)?;
         let mut plain = Self { bytes: Vec::with_capacity(text.len()), open: 0, places: vec![(0, 0)] };
-        // Where escapes begin that are not finished, the outermost first.
-        let mut open: Vec<usize> = Vec::with_capacity(NESTED + 1);
+        // Where escapes begin that are not finished, the outermost first, and whether that byte came out of an escape.
+        let mut open: Vec<(usize, bool)> = Vec::with_capacity(NESTED + 1);
         let mut at = 0;
         while at < text.len() {
             if open.is_empty() {
@@ -79,9 +80,11 @@ impl Plain {
             let Some(&byte) = text.get(at) else { break };
             plain.bytes.push(byte);
             at += 1;
-            let mut begins = matches!(byte, b'\\' | b'%' | b'&');
-            while let Some(&start) = open.last() {
+            let (mut begins, mut made) = (matches!(byte, b'\\' | b'%' | b'&'), false);
+            while let Some(&(start, was_made)) = open.last() {
                 match undo(&plain.bytes[start..]) {
+                    // `\u005c\u0061`: the second backslash begins its own escape.
+                    _ if byte == b'\\' && begins && was_made && !made => {}
                     Undone::Open => begins = false,
                     Undone::No if begins => {}
                     Undone::No => {
@@ -91,20 +94,20 @@ impl Plain {
                     Undone::To(bytes, length) => {
                         open.pop();
                         plain.replace(start, &bytes[..length], at);
-                        begins = length == 1 && matches!(bytes[0], b'\\' | b'%' | b'&');
+                        (begins, made) = (length == 1 && matches!(bytes[0], b'\\' | b'%' | b'&'), true);
                         continue;
                     }
                 }
                 break;
             }
             if begins {
-                open.push(plain.bytes.len() - 1);
+                open.push((plain.bytes.len() - 1, made));
                 if open.len() > NESTED {
                     open.remove(0);
                 }
             }
         }
-        plain.open = open.first().copied().unwrap_or(plain.bytes.len());
+        plain.open = open.first().map_or(plain.bytes.len(), |(start, _)| *start);
         Some(plain)
     }
 
@@ -230,11 +233,12 @@ mod tests {
     #[test]
     fn every_escape_is_undone_and_what_is_none_stays() {
         for (text, is) in [
-            (r"a\u002Bb\u002b\/\\\x2B", r"a+b+/\+"),
+            (r"a\u002Bb\u002b\/\\ \x2B", r"a+b+/\ +"),
+            (r"\u005Ca\u005c\u0022 \\\\u002B", "\\a\" +"),
             (r"\u00e9 \uD83D\uDE00 \ud83d\ude00", "é 😀 😀"),
             (r"\ud83d \ud83dx \ude00 \u12", r"\ud83d \ud83dx \ude00 \u12"),
             ("a%2Bb%2b%C3%A9 100% %zz %4", "a+b+é 100% %zz %4"),
-            ("&amp;&lt;&plus;&#43;&#x2b;&#X2B;&#0043; &nope; & &; R&D;", "&<++++ &nope; & &; R&D;"),
+            ("&amp;&lt;&plus;&#43;&#x2b;&#X2B;&#0043; &nope; & &; R&D;", "&<+++++ &nope; & &; R&D;"),
             ("%5Cu002B %255C &amp;plus; %2&#x42; \\\\u002B", "+ \\ + + +"),
             ("no escape", "no escape"),
         ] {

@@ -201,15 +201,15 @@ mod tests {
     #[test]
     fn a_chunk_without_a_match_is_passed_on_uncopied_and_at_once() {
         let chunk = Bytes::from_static(b"data: {\"text\":\"nothing\\n here: 100%\"}\n\n");
-        let (out, found) = sieve(&["secret"]).push(chunk.clone(), false);
+        let (out, found) = sieve(&["needle"]).push(chunk.clone(), false);
         assert_eq!((out.as_ptr(), out.len(), found), (chunk.as_ptr(), chunk.len(), false));
     }
 
     #[test]
     fn only_the_beginning_of_a_needle_waits() {
-        let mut sieve = sieve(&["secret"]);
+        let mut sieve = sieve(&["needle"]);
         let mut push = |text: &'static str| sieve.push(Bytes::from_static(text.as_bytes()), false).0;
-        assert_eq!(["a se", "c", "ret b sec", "ond"].map(&mut push), ["a ", "", "[secret] b ", "second"]);
-        assert_eq!(["x s%6", "5cr%65t", "%", "z"].map(&mut push), ["x ", "[secret]", "", "%z"]);
+        assert_eq!(["a ne", "e", "dle b nee", "t"].map(&mut push), ["a ", "", "[secret] b ", "neet"]);
+        assert_eq!(["x n%6", "5edl%65", "%", "z"].map(&mut push), ["x ", "[secret]", "", "%z"]);
     }
 }
