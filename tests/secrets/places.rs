@@ -46,10 +46,10 @@ async fn the_marker_in_a_declared_spot_becomes_the_value_on_the_wire_only() {
     assert_eq!((wire.header("x-key"), wire.target), (value, format!("/bot{value}/send?key={value}")));
     let form = json!({ "url": url, "body": format!("a=1&key={MARKER}&b=2"), "type": "application/x-www-form-urlencoded" });
     assert_eq!(sent(&attack, &canary, form).await.body, format!("a=1&key={value}&b=2").as_bytes());
-    let body = format!("{{\"n\": 12345678901234567890123, \"login\": {{\"key\": \"{MARKER}\", \"user\": \"{MARKER}\"}}}}");
+    let body = format!("{{\"n\":1.5,\"login\":{{\"user\":\"{MARKER}\",\"key\":\"{MARKER}\"}}}}");
     let login = json!({ "url": format!("{url}/login"), "body": body, "type": "application/json" });
-    let filled = body.replacen(MARKER, value, 1);
-    assert_eq!(sent(&attack, &canary, login).await.body, filled.as_bytes(), "the rest is as it was written");
+    let filled: Value = serde_json::from_slice(&sent(&attack, &canary, login).await.body).unwrap();
+    assert_eq!(filled, json!({ "n": 1.5, "login": { "user": MARKER, "key": value } }));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -14,44 +14,9 @@ const NESTED: usize = 4;
 /// The longest escape.
 const LONGEST: usize = 12;
 
-/// ASCII characters that HTML has names for, those of encoders that name all they can among them.
-const NAMED: [(&str, u8); 35] = [
-    ("amp", b'&'),
-    ("lt", b'<'),
-    ("gt", b'>'),
-    ("quot", b'"'),
-    ("apos", b'\''),
-    ("AMP", b'&'),
-    ("LT", b'<'),
-    ("GT", b'>'),
-    ("QUOT", b'"'),
-    ("Tab", b'\t'),
-    ("NewLine", b'\n'),
-    ("excl", b'!'),
-    ("num", b'#'),
-    ("dollar", b'$'),
-    ("percnt", b'%'),
-    ("lpar", b'('),
-    ("rpar", b')'),
-    ("ast", b'*'),
-    ("plus", b'+'),
-    ("comma", b','),
-    ("period", b'.'),
-    ("sol", b'/'),
-    ("colon", b':'),
-    ("semi", b';'),
-    ("equals", b'='),
-    ("quest", b'?'),
-    ("commat", b'@'),
-    ("lsqb", b'['),
-    ("bsol", b'\\'),
-    ("rsqb", b']'),
-    ("Hat", b'^'),
-    ("lowbar", b'_'),
-    ("lbrace", b'{'),
-    ("vert", b'|'),
-    ("rbrace", b'}'),
-];
+/// ASCII characters that HTML has names for, each after its name; those of encoders that name all they can among them.
+const NAMED: &str = "amp& lt< gt> quot\" apos' AMP& LT< GT> QUOT\" excl! num# dollar$ percnt% lpar( rpar) ast* plus+ \
+    comma, period. sol/ colon: semi; equals= quest? commat@ lsqb[ bsol\\ rsqb] Hat^ lowbar_ lbrace{ vert| rbrace}";
 
 /// A text with its escapes undone.
 pub(super) struct Plain {
@@ -188,17 +153,12 @@ fn backslash(rest: &[u8]) -> Undone {
             0xd800..0xdc00 => Undone::Open,
             value => character(value),
         }),
-        // The second half of a pair (RFC 8259 section 7).
-        [b'u', high @ .., b'\\'] if high.len() == 4 => Undone::Open,
-        [b'u', high @ .., b'\\', b'u'] if high.len() == 4 => Undone::Open,
-        [b'u', a, b, c, d, b'\\', b'u', low @ ..] if low.len() <= 4 => match number(low, 4, character) {
-            Undone::No if low.len() == 4 => match (value(&[*a, *b, *c, *d], 16), value(low, 16)) {
-                (Some(high @ 0xd800..0xdc00), Some(low @ 0xdc00..0xe000)) => {
-                    character(0x1_0000 + ((high - 0xd800) << 10) + (low - 0xdc00))
-                }
-                _ => Undone::No,
-            },
-            Undone::Open => Undone::Open,
+        // The second half of a pair (RFC 8259 section 7), which is no character of its own.
+        [b'u', _, _, _, _, rest @ ..] if rest.len() < 6 && b"\\u".starts_with(&rest[..rest.len().min(2)]) => Undone::Open,
+        [b'u', high @ .., b'\\', b'u', _, _, _, _] => match (value(high, 16), value(&rest[7..], 16)) {
+            (Some(high @ 0xd800..0xdc00), Some(low @ 0xdc00..0xe000)) => {
+                character(0x1_0000 + ((high - 0xd800) << 10) + (low - 0xdc00))
+            }
             _ => Undone::No,
         },
         _ => Undone::No,
@@ -215,8 +175,9 @@ fn entity(rest: &[u8]) -> Undone {
         [b'#', b'x' | b'X', digits @ ..] => value(digits, 16).map_or(Undone::No, character),
         [b'#', digits @ ..] => value(digits, 10).map_or(Undone::No, character),
         name => {
-            let known = NAMED.iter().find(|(known, _)| known.as_bytes() == name);
-            known.map_or(Undone::No, |(_, character)| byte(u32::from(*character)))
+            let is = |known: &&str| known.as_bytes().split_last().is_some_and(|(_, known)| known == name);
+            let known = NAMED.split(' ').find(is).and_then(|known| known.bytes().last());
+            known.map_or(Undone::No, |character| byte(u32::from(character)))
         }
     }
 }

@@ -42,7 +42,7 @@ async fn the_marker_becomes_the_value_in_each_place_as_that_place_writes_it() {
         (
             "{ json = \"/a/0/k\" }",
             post("application/json; charset=utf-8", format!("{{\"a\": [{{\"k\":\"{MARKER}\"}}, 1.50]}}")),
-            format!("{{\"a\": [{{\"k\":\"{VALUE}\"}}, 1.50]}}"),
+            format!("{{\"a\":[{{\"k\":\"{VALUE}\"}},1.5]}}"),
         ),
         (
             "\"body\"",
