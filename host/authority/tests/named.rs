@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 use cara_authority::manifest::Spot;
-use cara_authority::{Destination, Reach, Rule, SecretGrant, Sender};
+use cara_authority::{Destination, Reach, SecretGrant, Sender};
 use http::Method;
 
 fn named(url: &str) -> Result<Destination, String> {
