@@ -151,7 +151,10 @@ mod tests {
     fn an_id_reads_back_as_it_is_written() {
         let id = SecretId::parse("openai/api-key").unwrap();
         assert_eq!((id.name.as_str(), id.to_string().as_str()), ("api-key", "openai/api-key"));
-        for bad in ["openai", "/", "a/", "/b", "a/b/c", "A/b", "../x"] {
+        let id = SecretId::parse("telegram/bot-token@work").unwrap();
+        assert_eq!((id.name.as_str(), id.account.as_ref().unwrap().as_str()), ("bot-token", "work"));
+        assert_eq!(id.to_string(), "telegram/bot-token@work");
+        for bad in ["openai", "/", "a/", "/b", "a/b/c", "A/b", "../x", "a/b@", "a/b@c@d", "a@b/c"] {
             assert!(SecretId::parse(bad).is_err(), "{bad}");
         }
     }
