@@ -42,9 +42,15 @@ async fn the_host_fills_headers_and_query_keys_that_are_left_out() {
 async fn the_marker_in_a_declared_spot_becomes_the_value_on_the_wire_only() {
     let (attack, canary) = attack().await;
     let (url, value) = (attack.upstream.url(), canary.value());
-    let wire = sent(&attack, &canary, json!({ "url": format!("{url}/bot{MARKER}/send?key={MARKER}"), "headers": [["x-key", MARKER]] })).await;
-    assert_eq!((wire.header("x-key"), wire.target), (value, format!("/bot{value}/send?key={value}")));
-    let form = json!({ "url": url, "body": format!("a=1&key={MARKER}&b=2"), "type": "application/x-www-form-urlencoded" });
+    let wire = sent(
+        &attack,
+        &canary,
+        json!({ "url": format!("{url}/bot{MARKER}/send?key={MARKER}"), "headers": [["x-key", MARKER]] }),
+    )
+    .await;
+    assert_eq!((wire.header("x-key"), wire.target.clone()), (value, format!("/bot{value}/send?key={value}")));
+    let form =
+        json!({ "url": url, "body": format!("a=1&key={MARKER}&b=2"), "type": "application/x-www-form-urlencoded" });
     assert_eq!(sent(&attack, &canary, form).await.body, format!("a=1&key={value}&b=2").as_bytes());
     let body = format!("{{\"n\":1.5,\"login\":{{\"user\":\"{MARKER}\",\"key\":\"{MARKER}\"}}}}");
     let login = json!({ "url": format!("{url}/login"), "body": body, "type": "application/json" });
@@ -75,7 +81,11 @@ async fn the_marker_anywhere_else_is_text() {
         json("/login", format!("[{{\"login\":{{\"key\":\"{MARKER}\"}}}}]")),
     ] {
         let mut plan = plan;
-        let with_key = format!("{}{}key=", plan["url"].as_str().unwrap(), if plan["url"].as_str().unwrap().contains('?') { "&" } else { "?" });
+        let with_key = format!(
+            "{}{}key=",
+            plan["url"].as_str().unwrap(),
+            if plan["url"].as_str().unwrap().contains('?') { "&" } else { "?" }
+        );
         plan["url"] = with_key.into();
         let wire = sent(&attack, &canary, plan.clone()).await;
         assert_eq!(canary.seen_in(&wire.text()), None, "{plan}");

@@ -33,4 +33,3 @@ pub use fault::Fault;
 pub use loader::{Checked, LoadError, Loaded};
 pub use pool::PoolSize;
 pub use services::{CallServices, NoTurn, Powers, SecretSource};
-

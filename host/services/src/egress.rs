@@ -18,8 +18,8 @@ use error::reason;
 use futures_util::future::{Either, select};
 use http::{HeaderValue, Request, Response, header};
 use http_body::Body;
-use http_body_util::{BodyExt, Full};
 use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper_util::client::legacy;
 use hyper_util::client::legacy::connect::capture_connection;
@@ -136,11 +136,8 @@ impl Egress {
             budget: Arc::clone(&limits.budget),
         };
         let fault = Fault::default();
-        let late = || EgressError::Timeout {
-            origin: destination.origin().clone(),
-            stage: Stage::Finish,
-            limit: limits.total,
-        };
+        let late =
+            || EgressError::Timeout { origin: destination.origin().clone(), stage: Stage::Finish, limit: limits.total };
         let prepared = timeout(limits.total, self.prepared(&exchange, request, &fault));
         let request = prepared.await.map_err(|_| late())??;
         let pool = self.pool(&destination).await?;
@@ -153,20 +150,8 @@ impl Egress {
         let sieve = search.clone().map(Sieve::new);
         let (limits, known) = (limits.clone(), self.0.known.clone());
         let (waiting, timer, ended, trailers) = (None, None, false, None);
-        let body = Answer {
-            body,
-            search,
-            sieve,
-            limits,
-            deadline,
-            waiting,
-            timer,
-            ended,
-            trailers,
-            fault,
-            origin,
-            known,
-        };
+        let body =
+            Answer { body, search, sieve, limits, deadline, waiting, timer, ended, trailers, fault, origin, known };
         let mut response = Response::new(body.boxed_unsync());
         *response.status_mut() = status;
         *response.headers_mut() = headers;

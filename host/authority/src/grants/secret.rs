@@ -1,4 +1,4 @@
-//! What a component may spend: where a secret may be placed, and which of them sign.
+//! What a component may spend: which secrets are placed, and which sign.
 
 use super::{Destination, Grants, Sender};
 use crate::capability::Capability;
@@ -53,7 +53,8 @@ impl Grants {
         }
         let shown: String = name.chars().take(63).flat_map(char::escape_default).collect();
         let text = format!("component `{}` declares no secret `{shown}`", self.component);
-        Err(Refusal::new(Rule::Undeclared, text).hint("only a new version, signed with another manifest, can ask for more"))
+        Err(Refusal::new(Rule::Undeclared, text)
+            .hint("only a new version, signed with another manifest, can ask for more"))
     }
 
     /// The secret of that name as a key, if it is one.

@@ -5,6 +5,7 @@
 
 use super::declared::{Target, variable};
 use super::*;
+use crate::refusal::{Refusal, Rule};
 use http::HeaderName;
 
 /// The most spots of one secret.
@@ -283,11 +284,12 @@ fn visible(text: &str) -> bool {
 
 impl Spot {
     /// A header with a user and the value as password. A user with a colon would be another user (RFC 7617).
-    pub fn basic(name: HeaderName, user: String) -> Result<Self, String> {
-        match visible(&user) && !user.contains(':') {
-            true => Ok(Self::Basic { name, user }),
-            false => Err(format!("`{}` is not a user: visible ASCII without a colon", user.escape_default())),
+    pub fn basic(name: HeaderName, user: String) -> Result<Self, Refusal> {
+        if visible(&user) && !user.contains(':') {
+            return Ok(Self::Basic { name, user });
         }
+        let text = format!("`{}` is not a user: visible ASCII without a colon", user.escape_default());
+        Err(Refusal::new(Rule::Invalid, text))
     }
 
     fn header(name: &str, format: Option<String>, basic_user: Option<String>) -> Result<Self, String> {
@@ -299,7 +301,7 @@ impl Spot {
         }
         match (format, basic_user) {
             (Some(_), Some(_)) => Err("a header has `format` or `basic-user`, not both".to_owned()),
-            (None, Some(user)) => Self::basic(name, user),
+            (None, Some(user)) => Self::basic(name, user).map_err(|refusal| refusal.to_string()),
             (format, None) => {
                 let format = format.unwrap_or_else(|| "{}".to_owned());
                 let split = format.split_once("{}").filter(|(_, after)| visible(&format) && !after.contains("{}"));

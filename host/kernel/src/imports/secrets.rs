@@ -36,7 +36,8 @@ impl Call {
         let (grant, key) = self.grants.key(name)?;
         let value = self.value(grant).await?;
         let signed = tokio::task::spawn_blocking(move || sign(key, value.expose(), &data)).await;
-        signed.unwrap_or_else(|_| Err(Refusal::new(Rule::Unavailable, format!("secret `{}` cannot sign", grant.name()))))
+        signed
+            .unwrap_or_else(|_| Err(Refusal::new(Rule::Unavailable, format!("secret `{}` cannot sign", grant.name()))))
     }
 }
 
@@ -89,7 +90,8 @@ fn aws_v4(secret: &[u8], data: &[u8]) -> Option<Vec<u8>> {
         && hash.len() == 64
         && hash.bytes().all(|b| b.is_ascii_hexdigit());
     let begin = Zeroizing::new([b"AWS4", secret].concat());
-    let derived = [date, region, service, end].iter().fold(begin, |key, part| Zeroizing::new(mac(&key, part.as_bytes())));
+    let derived =
+        [date, region, service, end].iter().fold(begin, |key, part| Zeroizing::new(mac(&key, part.as_bytes())));
     whole.then(|| mac(&derived, data))
 }
 

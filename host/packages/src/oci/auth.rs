@@ -8,7 +8,7 @@ use super::registry::Scope;
 use crate::access::{Credentials, Stage};
 use crate::errand::{Errand, Want};
 use cara_authority::manifest::Spot;
-use cara_authority::{Destination, Refusal, Rule, SecretGrant};
+use cara_authority::{Destination, SecretGrant};
 use cara_services::vault::SecretValue;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -98,9 +98,7 @@ async fn token(
 /// `Basic` for that destination, if there is a login to give.
 fn basic(errand: &Errand<'_>, to: &Destination) -> Result<Option<HeaderValue>, OciError> {
     let Credentials::Basic { user, password } = errand.access().credentials else { return Ok(None) };
-    let spot = Spot::basic(header::AUTHORIZATION, user.clone());
-    let spot = spot.map_err(|text| Refusal::new(Rule::Invalid, text))?;
-    carried(errand, to, spot, password).map(Some)
+    carried(errand, to, Spot::basic(header::AUTHORIZATION, user.clone())?, password).map(Some)
 }
 
 /// Lets a secret go along, and gives what marks its place.

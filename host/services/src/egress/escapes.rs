@@ -154,7 +154,9 @@ fn backslash(rest: &[u8]) -> Undone {
             value => character(value),
         }),
         // The second half of a pair (RFC 8259 section 7), which is no character of its own.
-        [b'u', _, _, _, _, rest @ ..] if rest.len() < 6 && b"\\u".starts_with(&rest[..rest.len().min(2)]) => Undone::Open,
+        [b'u', _, _, _, _, rest @ ..] if rest.len() < 6 && b"\\u".starts_with(&rest[..rest.len().min(2)]) => {
+            Undone::Open
+        }
         [b'u', high @ .., b'\\', b'u', _, _, _, _] => match (value(high, 16), value(&rest[7..], 16)) {
             (Some(high @ 0xd800..0xdc00), Some(low @ 0xdc00..0xe000)) => {
                 character(0x1_0000 + ((high - 0xd800) << 10) + (low - 0xdc00))
@@ -212,14 +214,17 @@ mod tests {
         let text = br"ab\u0063d%65f&#103;h";
         let plain = Plain::of(text).unwrap();
         assert_eq!(plain.bytes, b"abcdefgh");
-        for (bytes, stood) in [(0..1, 0..1), (2..3, 2..8), (3..5, 8..12), (4..5, 9..12), (6..8, 13..20), (8..8, 20..20)] {
+        for (bytes, stood) in [(0..1, 0..1), (2..3, 2..8), (3..5, 8..12), (4..5, 9..12), (6..8, 13..20), (8..8, 20..20)]
+        {
             assert_eq!(plain.stood(bytes.clone()), stood, "{bytes:?}");
         }
     }
 
     #[test]
     fn an_unfinished_escape_is_open_and_a_long_one_is_none() {
-        for (text, open) in [("ab%", 2), ("ab%4", 2), ("ab\\u00", 2), ("a%&#x3", 1), ("ab%z", 4), ("a&b c", 5), ("&", 0)] {
+        for (text, open) in
+            [("ab%", 2), ("ab%4", 2), ("ab\\u00", 2), ("a%&#x3", 1), ("ab%z", 4), ("a&b c", 5), ("&", 0)]
+        {
             assert_eq!(Plain::of(text.as_bytes()).unwrap().open, open, "{text}");
         }
         let many = Plain::of("%".repeat(1000).as_bytes()).unwrap();

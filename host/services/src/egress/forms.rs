@@ -49,9 +49,8 @@ fn base64(value: &[u8], before: usize, engine: &impl Engine) -> Vec<u8> {
 /// each alignment, hexadecimal.
 pub(super) fn all(value: &[u8]) -> impl Iterator<Item = Vec<u8>> {
     let spaced = value.iter().map(|byte| if *byte == b' ' { b'+' } else { *byte }).collect();
-    let base64 = (0..3).flat_map(|before| {
-        [base64(value, before, &STANDARD_NO_PAD), base64(value, before, &URL_SAFE_NO_PAD)]
-    });
+    let base64 =
+        (0..3).flat_map(|before| [base64(value, before, &STANDARD_NO_PAD), base64(value, before, &URL_SAFE_NO_PAD)]);
     let digits = [hex::encode(value).into(), hex::encode_upper(value).into()];
     [value.to_vec(), spaced].into_iter().chain(base64.collect::<Vec<_>>()).chain(digits)
 }

@@ -120,20 +120,24 @@ mod tests {
             quoted[1..quoted.len() - 1].to_owned()
         };
         // Python's `json.dumps`, Go's `SetEscapeHTML(true)`, PHP's `json_encode`.
-        let ascii = |text: &str| text.chars().map(|c| if c.is_ascii() { c.into() } else { units(c) }).collect::<String>();
+        let ascii =
+            |text: &str| text.chars().map(|c| if c.is_ascii() { c.into() } else { units(c) }).collect::<String>();
         let markup = |c: char| "<>&'\"+".contains(c);
         let named = |c: char| {
-            Some(match c {
-                '&' => "&amp;",
-                '<' => "&lt;",
-                '>' => "&gt;",
-                '"' => "&quot;",
-                '\'' => "&#39;",
-                '/' => "&sol;",
-                '+' => "&plus;",
-                '=' => "&equals;",
-                _ => return None,
-            }.to_owned())
+            Some(
+                match c {
+                    '&' => "&amp;",
+                    '<' => "&lt;",
+                    '>' => "&gt;",
+                    '"' => "&quot;",
+                    '\'' => "&#39;",
+                    '/' => "&sol;",
+                    '+' => "&plus;",
+                    '=' => "&equals;",
+                    _ => return None,
+                }
+                .to_owned(),
+            )
         };
         let percent = utf8_percent_encode(text, URL).to_string();
         vec![
@@ -144,11 +148,16 @@ mod tests {
             ("json, every character, upper case", each(&|c| Some(units(c).to_uppercase().replace('U', "u")))),
             ("json in json", json(&json(text))),
             ("encodeURIComponent", utf8_percent_encode(text, COMPONENT).to_string()),
-            ("percent, lower case", text.bytes().map(|b| match b {
-                b'-' | b'.' | b'_' | b'~' => char::from(b).to_string(),
-                b if b.is_ascii_alphanumeric() => char::from(b).to_string(),
-                b => format!("%{b:02x}"),
-            }).collect()),
+            (
+                "percent, lower case",
+                text.bytes()
+                    .map(|b| match b {
+                        b'-' | b'.' | b'_' | b'~' => char::from(b).to_string(),
+                        b if b.is_ascii_alphanumeric() => char::from(b).to_string(),
+                        b => format!("%{b:02x}"),
+                    })
+                    .collect(),
+            ),
             ("form", percent.replace("%20", "+")),
             ("percent, as little as may be", utf8_percent_encode(text, LITTLE).to_string()),
             ("percent, every byte", text.bytes().map(|b| format!("%{b:02x}")).collect()),
@@ -158,7 +167,10 @@ mod tests {
             ("html, hexadecimal", each(&|c| (!c.is_alphanumeric()).then(|| format!("&#x{:X};", u32::from(c))))),
             ("html, every character", each(&|c| Some(format!("&#x{:x};", u32::from(c))))),
             ("python repr", each(&|c| "\\'".contains(c).then(|| format!("\\{c}")))),
-            ("javascript \\x", each(&|c| (c.is_ascii() && !c.is_alphanumeric()).then(|| format!("\\x{:02X}", u32::from(c))))),
+            (
+                "javascript \\x",
+                each(&|c| (c.is_ascii() && !c.is_alphanumeric()).then(|| format!("\\x{:02X}", u32::from(c)))),
+            ),
             ("hex", hex::encode(text)),
             ("hex, upper case", hex::encode_upper(text)),
             ("base64", STANDARD.encode(text)),

@@ -54,8 +54,7 @@ impl Needles {
 
     /// Whether one of them is in `bytes`, as it is or escaped.
     pub(super) fn any(&self, bytes: &[u8]) -> bool {
-        self.automaton.is_match(bytes)
-            || Plain::of(bytes).is_some_and(|plain| self.automaton.is_match(&plain.bytes))
+        self.automaton.is_match(bytes) || Plain::of(bytes).is_some_and(|plain| self.automaton.is_match(&plain.bytes))
     }
 
     /// Where the longest end of `bytes[from..]` begins that is the beginning of a needle; the length when none is.

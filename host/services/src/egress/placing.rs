@@ -51,13 +51,14 @@ impl Placing {
     }
 
     fn spots(&self) -> impl Iterator<Item = (&Credential, &Spot)> {
-        self.credentials.iter().flat_map(|credential| credential.grant.spots().iter().map(move |spot| (credential, spot)))
+        self.credentials
+            .iter()
+            .flat_map(|credential| credential.grant.spots().iter().map(move |spot| (credential, spot)))
     }
 
     fn in_body(&self, spot: &Spot, kind: Option<Kind>) -> bool {
-        let here = |path: &Option<PathTemplate>| {
-            path.as_ref().is_none_or(|path| path.matches(self.destination.uri().path()))
-        };
+        let here =
+            |path: &Option<PathTemplate>| path.as_ref().is_none_or(|path| path.matches(self.destination.uri().path()));
         match spot {
             Spot::Form { path, .. } => kind == Some(Kind::Form) && here(path),
             Spot::Json { path, .. } => kind == Some(Kind::Json) && here(path),
@@ -158,7 +159,12 @@ impl Credential {
     }
 
     /// Fills a header that is marked or left out.
-    fn header(&self, headers: &mut HeaderMap, name: &HeaderName, text: impl Fn(&[u8]) -> Vec<u8>) -> Result<(), Refusal> {
+    fn header(
+        &self,
+        headers: &mut HeaderMap,
+        name: &HeaderName,
+        text: impl Fn(&[u8]) -> Vec<u8>,
+    ) -> Result<(), Refusal> {
         let filled = |value: &SecretValue| {
             let mut filled = HeaderValue::from_maybe_shared(Bytes::from(text(value.expose())))
                 .map_err(|_| self.unfit(&format!("does not fit into header `{name}`")))?;
@@ -174,7 +180,8 @@ impl Credential {
                 }
             }
             header::Entry::Occupied(mut occupied) => {
-                for value in occupied.iter_mut().filter(|value| marked.iter().any(|marked| marked == value.as_bytes())) {
+                for value in occupied.iter_mut().filter(|value| marked.iter().any(|marked| marked == value.as_bytes()))
+                {
                     *value = filled(self.needed()?)?;
                 }
             }

@@ -60,8 +60,7 @@ async fn the_marker_becomes_the_value_in_each_place_as_that_place_writes_it() {
 #[tokio::test]
 async fn another_audience_gets_the_text() {
     let world = World::plain(ALL, ok);
-    let request =
-        Request::get("https://other.example.com/").header("x-key", MARKER).body(Full::default()).unwrap();
+    let request = Request::get("https://other.example.com/").header("x-key", MARKER).body(Full::default()).unwrap();
     // It is asked over TLS, which the script does not speak: what counts is that nothing was put in before.
     let error = world.refused(&world.spending(VALUE), request).await;
     assert!(!error.contains("sk-live"), "{error}");

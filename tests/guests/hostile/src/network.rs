@@ -1,12 +1,12 @@
 //! Attacks through HTTP: wrong places, dripping, hoarding.
 
 use crate::{Answer, say};
+use cara_sdk::Error;
 use cara_sdk::bindings::provider_component::wasi::clocks::monotonic_clock::subscribe_duration;
 use cara_sdk::bindings::provider_component::wasi::http::outgoing_handler::handle;
 use cara_sdk::bindings::provider_component::wasi::http::types::{Fields, OutgoingBody, OutgoingRequest, Scheme};
 use cara_sdk::bindings::provider_component::wasi::io::streams::StreamError;
 use cara_sdk::http::{Method, Request, Response};
-use cara_sdk::Error;
 use serde::Deserialize;
 use serde_json::json;
 
