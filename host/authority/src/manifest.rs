@@ -144,7 +144,8 @@ impl Manifest {
         for tool in &table.tool {
             tool.check().and_then(|()| tool.check_reach(&table.http)).map_err(problem)?;
         }
-        if !table.http.is_empty() && table.provider.is_none() && !table.tool.iter().any(Tool::may_request) {
+        let tools = table.provider.is_none() && !table.tool.is_empty();
+        if tools && !table.http.is_empty() && !table.tool.iter().any(Tool::may_request) {
             return Err(problem(
                 "it has `[[http]]`, and the `effects` of no tool let it make requests\nhint: add `reads-untrusted` to those that do, or leave `effects` out".into(),
             ));
