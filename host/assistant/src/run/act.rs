@@ -414,7 +414,6 @@ impl Run<'_> {
 
     /// The beginning of a result for which there is no room; all of it becomes an attachment, which a tool can read on.
     async fn cut_result(&self, text: &str, label: Label) -> Result<String, Failure> {
-        let text = without_placeholders(text);
         let (whole, at) = (text.len(), text.floor_char_boundary(self.share));
         let (media_type, content) = ("text/plain".to_owned(), text.as_bytes().to_vec());
         let new = NewAttachment { media_type, name: String::new(), content, label };
