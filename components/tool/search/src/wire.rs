@@ -65,8 +65,8 @@ pub(crate) fn searxng(url: &str, query: &str) -> String {
 /// Reads an engine's answer.
 pub(crate) fn results(engine: &Engine, answer: &[u8]) -> Result<Vec<Found>, Error> {
     let read = match engine {
-        Engine::Brave { .. } => serde_json::from_slice::<Brave>(answer).map(|brave| brave.web.unwrap_or(NONE)),
-        Engine::Searxng { .. } | Engine::Tavily { .. } => serde_json::from_slice(answer),
+        Engine::Brave => serde_json::from_slice::<Brave>(answer).map(|brave| brave.web.unwrap_or(NONE)),
+        Engine::Searxng { .. } | Engine::Tavily => serde_json::from_slice(answer),
     };
     read.map(|read| read.results).map_err(|error| {
         let name = name(engine);
@@ -94,9 +94,9 @@ pub(crate) fn failure(engine: &Engine, status: u16, said: &str) -> Error {
 
 fn name(engine: &Engine) -> &'static str {
     match engine {
-        Engine::Brave { .. } => "Brave Search",
+        Engine::Brave => "Brave Search",
         Engine::Searxng { .. } => "the SearXNG server",
-        Engine::Tavily { .. } => "Tavily",
+        Engine::Tavily => "Tavily",
     }
 }
 
