@@ -82,3 +82,14 @@ async fn limits_above_the_hosts_change_nothing() {
     let limits = subject.grants.limits();
     assert_eq!((limits.fuel, limits.memory, limits.wall.as_secs()), (1_000_000_000, 64 << 20, 30));
 }
+
+#[tokio::test]
+async fn an_id_that_the_host_keeps_for_itself_is_refused() {
+    for id in ["cara", "cara-host", "cara-signing"] {
+        let named = |manifest: String| manifest.replacen("\"hostile-provider\"", &format!("\"{id}\""), 1);
+        let refusal = loaded_with("hostile-provider", named).await;
+        let expected =
+            format!("component `{id}` has a name that is cara's own\nhint: its author has to give it another id");
+        assert_eq!(refusal, expected);
+    }
+}

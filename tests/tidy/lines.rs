@@ -7,7 +7,7 @@ use super::source::sources;
 const TRUSTED: [&str; 4] = ["signing/", "host/authority/", "host/kernel/", "host/services/"];
 
 /// What is wanted: 10,000. This is what was reached, rounded up to 50; it only ever goes down, but for a new power.
-const MOST: usize = 13_000;
+const MOST: usize = 13_400;
 
 /// Lines with code: no blank ones, no comments, no tests.
 fn code_lines(text: &str) -> usize {
