@@ -5,13 +5,22 @@ const SECTION: &[u8] = b"cara:manifest";
 
 /// A built-in component as a file of its own, with its manifest changed: each pair is `what` and `with what`.
 pub(crate) fn package(id: &str, changes: &[(&str, &str)]) -> Vec<u8> {
-    let embedded = cara_bundle::components().iter().find(|embedded| embedded.id == id).unwrap();
-    let (code, mut manifest) = parted(embedded.wasm);
+    let (_, mut manifest) = built_in(id);
     for (what, with) in changes {
         assert!(manifest.contains(what), "`{what}` is not in:\n{manifest}");
         manifest = manifest.replacen(what, with, 1);
     }
-    joined(&code, &manifest)
+    with_manifest(id, &manifest)
+}
+
+/// A built-in component's code under a manifest of its own.
+pub(crate) fn with_manifest(id: &str, manifest: &str) -> Vec<u8> {
+    joined(&built_in(id).0, manifest)
+}
+
+/// The code and the manifest of a built-in component.
+fn built_in(id: &str) -> (Vec<u8>, String) {
+    parted(cara_bundle::components().iter().find(|embedded| embedded.id == id).unwrap().wasm)
 }
 
 /// A component without its manifest, and the manifest.
@@ -61,10 +70,4 @@ fn written(mut value: usize) -> Vec<u8> {
             return bytes;
         }
     }
-}
-
-/// A built-in component's code under a manifest of its own.
-pub(crate) fn with_manifest(id: &str, manifest: &str) -> Vec<u8> {
-    let embedded = cara_bundle::components().iter().find(|embedded| embedded.id == id).unwrap();
-    joined(&parted(embedded.wasm).0, manifest)
 }
