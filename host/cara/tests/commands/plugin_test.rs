@@ -112,7 +112,8 @@ answer = ""
     ✗ no such power
         it could not be played: it does not ask for `memory`, which cannot be
         withheld
-        hint: it asks for `http https://api.openai.com`, `secret api-key`
+        hint: it asks for `http https://api.openai.com`, `secret api-key`,
+        `environment OPENAI_BASE_URL`
     ");
 }
 
