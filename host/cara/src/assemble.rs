@@ -5,6 +5,7 @@ use crate::boot::Cara;
 use crate::choose;
 use crate::config::OutputAction;
 use crate::live::LiveTools;
+use crate::offer::Offer;
 use crate::outbound::Channels;
 use crate::show;
 use anyhow::{Context, Result, anyhow, bail};
@@ -21,6 +22,9 @@ use std::time::Duration;
 
 /// How long a request for approval stands, when the configuration does not say.
 const PATIENCE: Duration = Duration::from_secs(600);
+
+/// So many slips of the finger may lie between what was written and what was meant.
+const NEAR: usize = 2;
 
 /// The agent that answers when none is named.
 pub(crate) const AGENT: &str = "main";
@@ -95,6 +99,27 @@ pub(crate) fn check_policy(cara: &Cara, outbound: &dyn Outbound) -> Result<()> {
     cara.config.policy.check(&known).with_context(|| format!("`{}` cannot be used", path.display()))
 }
 
+/// A table for a component that is not there is an error: what it sets would count for nobody. Commands that could put the
+/// component there, or mend the file, are not stopped by it.
+pub(crate) fn check_components(cara: &Cara) -> Result<()> {
+    let installed = cara.installed()?;
+    let known = || installed.usable.keys().chain(installed.broken.keys()).chain(installed.lock.0.keys());
+    for id in cara.config.component.keys() {
+        if known().any(|known| known == id) {
+            continue;
+        }
+        let near = known().min_by_key(|known| strsim::damerau_levenshtein(known.as_str(), id.as_str()));
+        let near = near.filter(|known| strsim::damerau_levenshtein(known.as_str(), id.as_str()) <= NEAR);
+        let cure = near.map_or_else(
+            || format!("install `{id}`, or take the table away; `cara plugin list` shows what is installed"),
+            |near| format!("write `[component.{near}]`, if you mean that one"),
+        );
+        let path = cara.home.config();
+        bail!("`{}` has a table for component `{id}`, which is not installed\nhint: {cure}", path.display());
+    }
+    Ok(())
+}
+
 /// The model that `[guards]` names; naming it there is the operator's grant.
 async fn classifier(cara: &Cara) -> Result<Option<Classifier>> {
     let Some(name) = &cara.config.guards.classifier else { return Ok(None) };
@@ -137,11 +162,26 @@ fn time_zone() -> Option<String> {
     })
 }
 
-/// Says which tools the model has, in one line.
-pub(crate) async fn say_tools(assistant: &Assistant) {
-    let Ok(toolbox) = assistant.tools.now().await else { return };
+/// Says which tools the model has, in one line; and of each component that was installed for its tools and is off, why.
+pub(crate) async fn say_tools(cara: &Cara, assistant: &Assistant) -> Result<()> {
+    let toolbox = assistant.tools.now().await.map_err(|failure| anyhow!("{failure}"))?;
     let names: Vec<&str> = toolbox.all().map(|offered| offered.tool.name.as_str()).collect();
-    if !names.is_empty() {
-        show::note(&format!("tools: {} · `cara tools list` shows more", names.join(", ")));
+    if names.is_empty() {
+        return Ok(());
     }
+    show::note(&format!("tools: {} · `cara tools list` shows more", names.join(", ")));
+    let installed = cara.installed()?;
+    for (id, _) in installed.lock.0.iter().filter(|(_, entry)| entry.active.is_some()) {
+        match (installed.usable.get(id), installed.broken.get(id)) {
+            (Some(checked), _) if !checked.manifest().tools().is_empty() => {
+                let offer = Offer::of(&cara.config, &installed, checked, &cara.ledger.granted(id).await?)?;
+                if !offer.stands() {
+                    show::note(&format!("`{id}` is off: {}", offer.why()));
+                }
+            }
+            (None, Some(why)) => show::note(&format!("`{id}` cannot be used: {why}")),
+            _ => {}
+        }
+    }
+    Ok(())
 }

@@ -151,15 +151,8 @@ async fn ready(cara: &Cara, checked: &Arc<Checked>, set: &[SettingArgument], mod
     Ok(Provider { id, component, services: cara.services.clone(), model, context_tokens, price })
 }
 
-/// Whether a model is offered the tools of a component: of those that ask for nothing, and those that something was
-/// granted to.
-pub(crate) fn offers_tools(checked: &Checked, granted: &[Capability], settings: &Settings) -> bool {
-    let manifest = checked.manifest();
-    !manifest.tools().is_empty() && (!granted.is_empty() || manifest.wishes(settings).is_empty())
-}
-
 /// The environment variables that a component's settings ask to read.
-fn environment(checked: &Checked) -> Vec<Capability> {
+pub(crate) fn environment(checked: &Checked) -> Vec<Capability> {
     let variables = checked.manifest().setting_keys().iter().flat_map(|setting| &setting.env);
     variables.cloned().map(Capability::Environment).collect()
 }

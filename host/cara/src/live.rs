@@ -4,6 +4,7 @@
 use crate::choose;
 use crate::cli::SettingArgument;
 use crate::config::Config;
+use crate::offer::Offer;
 use crate::plugins::{Installed, Plugins};
 use anyhow::Result;
 use cara_assistant::thinker::Granted;
@@ -117,7 +118,8 @@ impl LiveTools {
         for (id, checked) in &installed.usable {
             let granted = granted.get(id).map(Vec::as_slice).unwrap_or_default();
             let settings = choose::settings(&self.live.config, &installed, checked, granted, &[])?;
-            if choose::offers_tools(checked, granted, &settings) {
+            let offers = !checked.manifest().tools().is_empty();
+            if offers && Offer::of(&self.live.config, &installed, checked, granted)?.stands() {
                 let grants = self.live.meet(checked, granted, settings);
                 let belief = self.live.config.belief(id, checked.package().signer_name());
                 toolbox.add(&self.live.plugins.component(id).await?, &grants, &belief)?;

@@ -16,11 +16,14 @@ mod content_key;
 mod layout;
 mod live;
 mod logging;
+mod offer;
 mod outbound;
+mod output;
 mod passwords;
 mod plugins;
 mod process;
 mod prompt;
+mod question;
 mod review;
 mod script;
 mod show;
@@ -31,12 +34,18 @@ use clap::Parser;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let arguments = cli::Arguments::parse();
-    match commands::run(arguments) {
-        Ok(code) => code,
-        Err(error) => {
-            show::error(&error);
-            ExitCode::FAILURE
+    let arguments = match cli::Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(told) if told.use_stderr() => told.exit(),
+        // Help and version are what was asked for.
+        Err(told) => {
+            output::write(&told.render().to_string());
+            return output::end(ExitCode::SUCCESS);
         }
-    }
+    };
+    let code = commands::run(arguments).unwrap_or_else(|error| {
+        show::error(&error);
+        ExitCode::FAILURE
+    });
+    output::end(code)
 }

@@ -16,7 +16,7 @@ use cara_packages::store::{Stamp, Store};
 use cara_services::files;
 use cara_services::home::Home;
 use cara_services::ledger::Ledger;
-use cara_signing::{Bundle, Digest, Package, TrustRoot, TrustStore, TrustedKey, verify};
+use cara_signing::{Bundle, Digest, Package, Revoked, Signer, TrustRoot, TrustStore, TrustedKey, VerifyError, verify};
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -61,7 +61,7 @@ impl Plugins {
     /// Verifies everything that is installed. Nothing is compiled yet.
     pub(crate) fn open(home: &Home, kernel: Kernel, cache: Arc<CompiledCache>, ledger: Arc<Ledger>) -> Result<Self> {
         let (store, trust) = (Store::of(home), home.trust());
-        let built_in = built_in(&trusted(&trust, true)?)?;
+        let built_in = built_in()?;
         let stamps = Stamps { lock: store.stamp()?, trust: files::stamp(&trust)?, root: files::stamp(&root(&trust))? };
         let installed = read(&store, &trust, stamps, &built_in, &BTreeMap::new())?;
         let (now, components) = (RwLock::new(Arc::new(installed)), Mutex::default());
@@ -80,7 +80,7 @@ impl Plugins {
 
     /// Whom the operator trusts; the key of what is built in too.
     pub(crate) fn trusted(&self) -> Result<TrustStore> {
-        trusted(&self.trust, true)
+        trusted(&self.trust)
     }
 
     /// What is installed now. When nothing changed, this costs two looks at files' metadata.
@@ -222,13 +222,14 @@ impl Trial {
     }
 }
 
-/// Whom the operator trusts; with the key this build was signed with, for the ids of what is built in.
 /// The trust root lies beside the trust store.
 fn root(trust: &Path) -> PathBuf {
     trust.with_file_name(Home::TRUST_ROOT)
 }
 
-fn trusted(path: &Path, and_built_in: bool) -> Result<TrustStore> {
+/// Whom the operator trusts; with the key this build was signed with, for the ids of what is built in, unless the
+/// operator revoked it.
+fn trusted(path: &Path) -> Result<TrustStore> {
     let text = files::read_capped(path, TrustStore::MAX_BYTES as u64)?.unwrap_or_default();
     let text = String::from_utf8(text).with_context(|| format!("`{}` is not UTF-8", path.display()))?;
     let mut store = TrustStore::from_toml(&text).with_context(|| format!("`{}` cannot be used", path.display()))?;
@@ -237,16 +238,43 @@ fn trusted(path: &Path, and_built_in: bool) -> Result<TrustStore> {
         let read = TrustRoot::from_json(&text);
         store = store.with_root(read.with_context(|| format!("`{}` cannot be used", root(path).display()))?);
     }
-    if and_built_in {
-        let ids = cara_bundle::components().iter().map(|built_in| built_in.id.parse());
-        let key = cara_signing::PublicKey::from_pem(cara_bundle::public_key())?;
-        store.add(TrustedKey::new(key, BUILT_IN, ids.collect::<Result<Vec<_>, _>>()?)?)?;
+    let own = own_key()?;
+    let id = own.id();
+    match store.key(&id).is_some() {
+        // The operator trusts it for something else as well.
+        true => own.components().iter().try_for_each(|ours| store.allow(&id, ours.clone()))?,
+        false if store.is_revoked(Revoked::Key(id)) => {}
+        false => store.add(own)?,
     }
     Ok(store)
 }
 
-/// Verifies what is built in, on all cores: its digests are most of the time of a start.
-fn built_in(trust: &TrustStore) -> Result<BTreeMap<ComponentId, Arc<Checked>>> {
+/// The key this build was signed with, for what is built in.
+fn own_key() -> Result<TrustedKey> {
+    let ids = cara_bundle::components().iter().map(|built_in| built_in.id.parse());
+    let key = cara_signing::PublicKey::from_pem(cara_bundle::public_key())?;
+    Ok(TrustedKey::new(key, BUILT_IN, ids.collect::<Result<Vec<_>, _>>()?)?)
+}
+
+/// Why something built in is not used: the operator revoked it, or the key that signed it.
+fn revoked(trust: &TrustStore, checked: &Checked) -> Option<VerifyError> {
+    let package = checked.package();
+    let (id, digest) = (package.id().clone(), package.digest());
+    match package.signer() {
+        _ if trust.is_revoked(Revoked::Component(digest)) => Some(VerifyError::RevokedComponent { id, digest }),
+        Signer::Key { id: key, .. } if trust.is_revoked(Revoked::Key(*key)) => {
+            Some(VerifyError::RevokedKey { id, key: *key })
+        }
+        _ => None,
+    }
+}
+
+/// Verifies what is built in, on all cores: its digests are most of the time of a start. What the operator revoked is
+/// verified too, and told apart when it is used: a program that does not start could not say so.
+fn built_in() -> Result<BTreeMap<ComponentId, Arc<Checked>>> {
+    let mut trust = TrustStore::empty();
+    trust.add(own_key()?)?;
+    let trust = &trust;
     let all = cara_bundle::components();
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let next = AtomicUsize::new(0);
@@ -281,9 +309,14 @@ fn read(
     before: &BTreeMap<ComponentId, Arc<Checked>>,
 ) -> Result<Installed> {
     let (lock, _) = store.read()?;
-    let trust = trusted(trust, true)?;
-    let mut usable = built_in.clone();
-    let mut broken = BTreeMap::new();
+    let trust = trusted(trust)?;
+    let (mut usable, mut broken) = (BTreeMap::new(), BTreeMap::new());
+    for (id, checked) in built_in {
+        match revoked(&trust, checked) {
+            None => drop(usable.insert(id.clone(), checked.clone())),
+            Some(why) => drop(broken.insert(id.clone(), why.to_string())),
+        }
+    }
     for (id, entry) in &lock.0 {
         let Some(active) = &entry.active else {
             if !entry.enabled {
@@ -293,6 +326,7 @@ fn read(
             continue;
         };
         usable.remove(id);
+        broken.remove(id);
         if !entry.enabled {
             broken.insert(id.clone(), switched_off(id));
             continue;

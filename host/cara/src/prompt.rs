@@ -1,15 +1,26 @@
-//! Asks the person at the terminal about a call,
+//! Asks the person at the terminal,
 //! and stops asking when somebody else has answered.
+//!
+//! What was typed before a question appears never answers it: it is thrown away, and that is said. Lines are read from the
+//! terminal itself, so nothing is read ahead that a later question could take for its answer; rustyline keeps nothing
+//! either between two of its lines.
 
 use crate::commands::lock;
+use crate::question::{Question, Reply, Screen};
 use crate::show::{self, Streaming};
+use anyhow::Result;
 use cara_assistant::{Answer, Approver, Asked};
-use std::io::BufRead;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 /// How often it is looked whether the question still stands, milliseconds.
 const LOOK_MS: i64 = 200;
+
+/// How many calls are asked about on one screen; of more than these too little could be shown.
+const AT_ONCE: usize = 6;
+
+/// The longest line that is read, bytes; the terminal itself takes no longer one.
+const LONGEST: usize = 4096;
 
 /// The terminal as a place where approvals are asked for.
 pub(crate) struct Prompt {
@@ -34,93 +45,150 @@ impl Drop for Standing {
 #[async_trait::async_trait]
 impl Approver for Prompt {
     async fn ask(&self, asked: &[Asked]) -> Vec<Answer> {
-        let mut answers = Vec::with_capacity(asked.len());
-        for asked in asked {
-            answers.push(self.one(asked).await);
-        }
-        answers
-    }
-}
-
-impl Prompt {
-    async fn one(&self, asked: &Asked) -> Answer {
-        lock(&self.streaming).approval(asked);
-        loop {
-            {
-                let mut streaming = lock(&self.streaming);
-                streaming.end_line();
-                streaming.question(asked.always.is_some());
-            }
-            let standing = Standing(Arc::new(AtomicBool::new(true)));
-            let stands = standing.0.clone();
-            let read = tokio::task::spawn_blocking(move || read_line(&stands)).await;
-            let Ok(Some(line)) = read else {
-                // No terminal any more, or the question fell: the answer comes from elsewhere.
-                return std::future::pending().await;
-            };
-            match answer(line.trim(), asked.always.is_some()) {
-                Some(answer) => return answer,
-                None => show::note("answer y, n, or n with a reason"),
-            }
+        let standing = Standing(Arc::new(AtomicBool::new(true)));
+        let (stands, streaming, asked) = (standing.0.clone(), self.streaming.clone(), asked.to_vec());
+        let answers = tokio::task::spawn_blocking(move || {
+            let screens = asked.chunks(AT_ONCE).map(|part| converse(&streaming, part, &stands));
+            screens.collect::<Option<Vec<_>>>()
+        });
+        match answers.await.ok().flatten() {
+            Some(answers) => answers.concat(),
+            // No terminal any more, or the question fell: the answer comes from elsewhere.
+            None => std::future::pending().await,
         }
     }
 }
 
-/// What a line means.
-fn answer(line: &str, may_always: bool) -> Option<Answer> {
-    let (word, rest) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
-    match word.to_lowercase().as_str() {
-        "y" | "yes" | "once" => Some(Answer::Once),
-        "a" | "always" if may_always => Some(Answer::Always),
-        "n" | "no" | "deny" => Some(Answer::No(Some(rest.trim().to_owned()).filter(|reason| !reason.is_empty()))),
-        _ => None,
+/// Shows the question until a line answers it; none when it fell or there is no more input.
+fn converse(streaming: &Mutex<Streaming>, asked: &[Asked], stands: &AtomicBool) -> Option<Vec<Answer>> {
+    let screen = terminal::screen();
+    let mut question = Question::new(asked, screen);
+    let mut shown = false;
+    loop {
+        if terminal::discard() {
+            show::note("what was typed before the question is thrown away");
+        }
+        if !std::mem::replace(&mut shown, true) {
+            lock(streaming).lines(&question.lines());
+        }
+        lock(streaming).question(&question.prompt());
+        match question.reply(&read_line(stands)?) {
+            Reply::Answers(answers) => return Some(answers),
+            Reply::Unclear(why) => show::note(&why),
+            Reply::View(at) => {
+                if pages(streaming, &question.whole(at), screen, stands)? {
+                    question.was_seen(at);
+                }
+                shown = false;
+            }
+        }
     }
+}
+
+/// Shows lines a screen at a time; whether all were shown.
+fn pages(streaming: &Mutex<Streaming>, lines: &[String], screen: Screen, stands: &AtomicBool) -> Option<bool> {
+    let page = screen.rows.saturating_sub(1).max(1);
+    let count = lines.len().div_ceil(page);
+    for (at, part) in lines.chunks(page).enumerate() {
+        lock(streaming).lines(part);
+        if at + 1 < count {
+            lock(streaming).question(&format!("{} of {count}; Enter shows the next, `q` stops: ", at + 1));
+            if !read_line(stands)?.trim().is_empty() {
+                return Some(false);
+            }
+        }
+    }
+    Some(true)
+}
+
+/// Asks a question of yes or no. Whatever is not `y` or `yes`, as the whole line, is no.
+pub(crate) fn agreed(question: &str) -> Result<bool> {
+    terminal::discard();
+    crate::output::write_aside(&cara_assistant::text::harmless(question));
+    let line = read_line(&AtomicBool::new(true)).unwrap_or_default();
+    Ok(matches!(line.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
 }
 
 /// A line from the terminal; none when the question fell or there is no more input.
 fn read_line(stands: &AtomicBool) -> Option<String> {
-    loop {
-        if !stands.load(Ordering::Relaxed) {
+    let mut line = Vec::new();
+    while stands.load(Ordering::Relaxed) {
+        if !terminal::is_ready(LOOK_MS) {
+            continue;
+        }
+        let mut bytes = [0; LONGEST];
+        let read = terminal::read(&mut bytes)?;
+        line.extend_from_slice(&bytes[..read]);
+        // The end of input; what was typed before it counts for nothing.
+        if read == 0 || line.len() > LONGEST {
             return None;
         }
-        if is_ready() {
-            let mut line = String::new();
-            let read = std::io::stdin().lock().read_line(&mut line).ok()?;
-            return (read > 0).then_some(line);
+        if line.ends_with(b"\n") {
+            return Some(String::from_utf8_lossy(&line).into_owned());
         }
+    }
+    None
+}
+
+/// The terminal that standard input is.
+#[cfg(unix)]
+mod terminal {
+    use super::Screen;
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+    use rustix::termios::{QueueSelector, tcflush, tcgetwinsize};
+    use std::io::stdin;
+
+    /// Throws away what was typed and not read; whether there was a line of it.
+    pub(super) fn discard() -> bool {
+        let waiting = is_ready(0);
+        // Input that is no terminal is refused here, and has nobody who types too early.
+        waiting & tcflush(stdin(), QueueSelector::IFlush).is_ok()
+    }
+
+    /// Waits so long for a line. The terminal hands over whole lines, so reading one then does not block.
+    pub(super) fn is_ready(wait_ms: i64) -> bool {
+        let stdin = stdin();
+        let mut fds = [PollFd::new(&stdin, PollFlags::IN)];
+        poll(&mut fds, Some(&Timespec { tv_sec: 0, tv_nsec: wait_ms * 1_000_000 })).is_ok_and(|ready| ready > 0)
+    }
+
+    /// Reads past the buffer of the standard library, which could hold what was typed early.
+    pub(super) fn read(bytes: &mut [u8]) -> Option<usize> {
+        rustix::io::read(stdin(), bytes).ok()
+    }
+
+    /// Its size; what every terminal has when it does not say.
+    pub(super) fn screen() -> Screen {
+        let size = tcgetwinsize(stdin()).ok().filter(|size| size.ws_col >= 20 && size.ws_row >= 8);
+        let size = size.map(|size| Screen { columns: size.ws_col.into(), rows: size.ws_row.into() });
+        size.unwrap_or(Screen::USUAL)
     }
 }
 
-/// Waits a moment for a line to be typed. The terminal hands over whole lines, so reading one then does not block.
-#[cfg(unix)]
-fn is_ready() -> bool {
-    use rustix::event::{PollFd, PollFlags, Timespec, poll};
-    let stdin = std::io::stdin();
-    let mut fds = [PollFd::new(&stdin, PollFlags::IN)];
-    let moment = Timespec { tv_sec: 0, tv_nsec: LOOK_MS * 1_000_000 };
-    poll(&mut fds, Some(&moment)).is_ok_and(|ready| ready > 0)
-}
-
-/// Reading blocks there until a line comes, also when the question fell meanwhile.
+/// There reading blocks until a line comes, also when the question fell meanwhile, and what was typed early is not thrown
+/// away: where labels ask, it cannot hold the id of the question.
 #[cfg(not(unix))]
-fn is_ready() -> bool {
-    let _ = LOOK_MS;
-    true
-}
+mod terminal {
+    use super::Screen;
+    use std::io::BufRead;
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+    pub(super) fn discard() -> bool {
+        false
+    }
 
-    #[test]
-    fn only_a_clear_answer_counts() {
-        assert_eq!(answer("y", false), Some(Answer::Once));
-        assert_eq!(answer("a", true), Some(Answer::Always));
-        assert_eq!(answer("a", false), None);
-        assert_eq!(answer("n too far", true), Some(Answer::No(Some("too far".into()))));
-        assert_eq!(answer("N", true), Some(Answer::No(None)));
-        for unclear in ["", "yep", "yn", "ok", "1"] {
-            assert_eq!(answer(unclear, true), None, "{unclear}");
-        }
+    pub(super) fn is_ready(_: i64) -> bool {
+        true
+    }
+
+    pub(super) fn read(bytes: &mut [u8]) -> Option<usize> {
+        let mut line = Vec::new();
+        std::io::stdin().lock().read_until(b'\n', &mut line).ok()?;
+        let read = line.len().min(bytes.len());
+        bytes[..read].copy_from_slice(&line[..read]);
+        Some(read)
+    }
+
+    pub(super) fn screen() -> Screen {
+        Screen::USUAL
     }
 }

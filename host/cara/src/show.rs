@@ -1,10 +1,11 @@
 //! How things look: notes, errors, tables, an answer as it streams.
-#![allow(clippy::print_stdout, clippy::print_stderr, reason = "the one place that writes to the terminal")]
 
-use cara_assistant::text::{exact, harmless};
-use cara_assistant::{Asked, Failure, TurnEvent};
+use crate::output;
+use crate::question::{Question, Screen};
+use cara_assistant::text::harmless;
+use cara_assistant::{Failure, TurnEvent};
 use cara_authority::Then;
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 
 /// Terminal attributes, when stdout or stderr is a terminal and NO_COLOR is not set.
 fn dim(text: &str, terminal: bool) -> String {
@@ -14,7 +15,7 @@ fn dim(text: &str, terminal: bool) -> String {
 
 /// A line about what happens, on stderr.
 pub(crate) fn note(text: &str) {
-    eprintln!("{}", dim(&harmless(text), std::io::stderr().is_terminal()));
+    output::write_aside(&format!("{}\n", dim(&harmless(text), std::io::stderr().is_terminal())));
 }
 
 /// An error with all its causes, on stderr.
@@ -26,17 +27,17 @@ pub(crate) fn error(error: &anyhow::Error) {
             text.push_str(&cause);
         }
     }
-    eprintln!("error: {}", harmless(&text));
+    output::write_aside(&format!("error: {}\n", harmless(&text)));
 }
 
 /// Why a turn failed, with what was refused on the way.
 pub(crate) fn failure(failure: &Failure) {
-    eprintln!("error: {}", harmless(&failure.message));
+    output::write_aside(&format!("error: {}\n", harmless(&failure.message)));
     for refusal in &failure.refusals {
-        eprintln!("{}", harmless(refusal));
+        output::write_aside(&format!("{}\n", harmless(refusal)));
     }
     if let Some(wait) = failure.retry_after_ms {
-        eprintln!("hint: try again in {} s", wait.div_ceil(1000));
+        output::write_aside(&format!("hint: try again in {} s\n", wait.div_ceil(1000)));
     }
 }
 
@@ -52,7 +53,7 @@ pub(crate) fn message(to: &str, text: &str) {
 
 /// A line on stdout.
 pub(crate) fn line(text: &str) {
-    let _ = writeln!(std::io::stdout(), "{text}");
+    output::write(&format!("{text}\n"));
 }
 
 /// Writes an answer while it comes. On a terminal nothing in it acts; elsewhere it is data, byte for byte as the model
@@ -61,8 +62,8 @@ pub(crate) struct Streaming {
     terminal: bool,
     thinking: bool,
     fresh_line: bool,
-    /// Whether requests are shown as they are made; not where the prompt shows them.
-    requests: bool,
+    /// Whether the answer says anything; words before a tool call are none.
+    said: bool,
     results: Vec<(String, String)>,
 }
 
@@ -90,9 +91,23 @@ impl Streaming {
             terminal: std::io::stdout().is_terminal(),
             thinking: false,
             fresh_line: true,
-            requests: true,
+            said: false,
             results: Vec::new(),
         }
+    }
+
+    /// Takes note of one event without showing it.
+    pub(crate) fn heed(&mut self, event: &TurnEvent) {
+        match event {
+            TurnEvent::Text { text } => self.said |= !text.trim().is_empty(),
+            TurnEvent::ToolCall { .. } => self.said = false,
+            _ => {}
+        }
+    }
+
+    /// Whether there is an answer, and it is not empty.
+    pub(crate) fn has_said(&self) -> bool {
+        self.said
     }
 
     /// Shows one event.
@@ -113,7 +128,10 @@ impl Streaming {
                 let why = lines.first().map(|line| line.why.as_str()).unwrap_or_default();
                 self.aside(&format!("  {name} is denied: {why}"));
             }
-            TurnEvent::Approval(asked) if self.requests => self.approval(asked),
+            TurnEvent::Approval(asked) => {
+                let lines = Question::new(std::slice::from_ref(asked), Screen::USUAL).lines();
+                self.lines(&lines);
+            }
             TurnEvent::ApprovalDecided { id, allowed, by } if by != "prompt" => {
                 let what = if *allowed { "allowed" } else { "denied" };
                 self.aside(&format!("  {id} was {what} by {by}"));
@@ -132,8 +150,7 @@ impl Streaming {
             TurnEvent::Compacted { upto, tokens } => {
                 self.aside(&format!("  messages 1 to {upto} were summed up: {} → {} tokens", tokens[0], tokens[1]));
             }
-            TurnEvent::Approval(_)
-            | TurnEvent::Thinking { .. }
+            TurnEvent::Thinking { .. }
             | TurnEvent::ToolStart { .. }
             | TurnEvent::ToolDecision { .. }
             | TurnEvent::ApprovalDecided { .. }
@@ -150,48 +167,22 @@ impl Streaming {
     /// A line beside the answer.
     fn aside(&mut self, text: &str) {
         self.end_line();
-        let text = dim(&harmless(text), self.terminal);
-        self.beside(&format!("{text}\n"));
+        let faint = if self.terminal { true } else { std::io::stderr().is_terminal() };
+        self.beside(&dim(&harmless(&format!("{text}\n")), faint));
     }
 
-    /// What is no part of the answer.
-    fn beside(&mut self, text: &str) {
-        if self.terminal {
-            self.put(text);
-        } else {
-            eprint!("{text}");
-        }
-    }
-
-    /// Whether requests are shown as they are made.
-    pub(crate) fn shows_requests(&mut self, requests: bool) {
-        self.requests = requests;
-    }
-
-    /// What a person is asked: every byte of it, escaped.
-    pub(crate) fn approval(&mut self, asked: &Asked) {
+    /// Lines that a person has to see.
+    pub(crate) fn lines(&mut self, lines: &[String]) {
         self.end_line();
-        let mut rows = vec![format!("┌ approval {} · {} of `{}`", asked.id, asked.tool, asked.component)];
-        rows.extend(asked.leaving().iter().filter(|(name, _)| name == "to").map(|(_, to)| format!("│ to       {to}")));
-        rows.push(format!("│ with     {}", asked.arguments));
-        rows.extend(asked.why.iter().map(|why| format!("│ because  {why}")));
-        rows.push(format!("│ seen     {}", asked.seen));
-        rows.push(format!("│ code     sha256:{}", asked.digest));
-        rows.extend(asked.always.iter().map(|always| format!("│ always   would store: {always}")));
-        rows.push(format!("└ here, or from another terminal: cara approvals allow {}", asked.id));
-        for row in rows {
-            self.beside(&format!("{}\n", exact(&row)));
-        }
+        lines.iter().for_each(|line| self.beside(&format!("{line}\n")));
     }
 
-    /// The question under it.
-    pub(crate) fn question(&mut self, always: bool) {
-        self.beside(if always {
-            "allow? [y]es once, [a]lways, [n]o (and why): "
-        } else {
-            "allow? [y]es once, [n]o (and why): "
-        });
-        self.fresh_line |= self.terminal;
+    /// What stands before the cursor where an answer is typed.
+    pub(crate) fn question(&mut self, text: &str) {
+        self.end_line();
+        self.beside(text);
+        // The person ends it with their answer.
+        self.fresh_line = true;
     }
 
     /// Ends the line the answer stopped in.
@@ -205,8 +196,12 @@ impl Streaming {
         if let Some(last) = text.chars().last() {
             self.fresh_line = last == '\n' || (self.fresh_line && last == '\u{1b}');
         }
-        let mut out = std::io::stdout().lock();
-        let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+        output::write(text);
+    }
+
+    /// Beside the answer: on the same terminal; where the answer goes elsewhere, not into it.
+    fn beside(&mut self, text: &str) {
+        if self.terminal { self.put(text) } else { output::write_aside(text) }
     }
 }
 

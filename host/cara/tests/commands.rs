@@ -29,6 +29,8 @@ mod docs;
 mod explain;
 #[path = "commands/home.rs"]
 mod home;
+#[path = "commands/keys.rs"]
+mod keys;
 #[path = "commands/packages.rs"]
 mod packages;
 #[cfg(unix)]
@@ -44,8 +46,14 @@ mod policy;
 mod registry;
 #[path = "commands/sessions.rs"]
 mod sessions;
+#[cfg(unix)]
+#[path = "commands/streams.rs"]
+mod streams;
 #[path = "commands/supply_chain.rs"]
 mod supply_chain;
+#[cfg(unix)]
+#[path = "commands/terminal.rs"]
+mod terminal;
 #[path = "commands/tools.rs"]
 mod tools;
 #[path = "commands/trust.rs"]

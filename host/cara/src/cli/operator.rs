@@ -14,7 +14,7 @@ pub(crate) enum Sessions {
         #[arg(long, conflicts_with = "limit")]
         all: bool,
         /// At most so many.
-        #[arg(long, value_name = "N", default_value_t = 20)]
+        #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
         limit: u32,
         /// Print a JSON array.
         #[arg(long)]
@@ -79,7 +79,7 @@ pub(crate) enum Audit {
     /// Show what was done; the newest comes first.
     Show {
         /// At most so many events.
-        #[arg(long, value_name = "N", default_value_t = 50)]
+        #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..))]
         limit: u32,
         /// Only events of this kind: `grant`, `approval-decided`, …
         #[arg(long, value_name = "KIND")]

@@ -132,6 +132,15 @@ pub(crate) enum Plugin {
         /// Keep the secret part in this file instead of the vault (PKCS#8 PEM, mode 0600).
         #[arg(long, value_name = "PATH")]
         file: Option<PathBuf>,
+        /// Trust it at once, for what it may sign here: an id, a prefix with `*`, or `*`. May be repeated.
+        #[arg(long = "trust", value_name = "PATTERN")]
+        trust: Vec<String>,
+    },
+    /// Print the public part of a key that was made here.
+    Pubkey {
+        /// The name of a key in the vault, or the path of a PEM file.
+        #[arg(value_name = "NAME|PATH")]
+        key: String,
     },
     /// Sign a package: writes `FILE.sigstore.json`.
     Sign(Sign),
@@ -212,8 +221,8 @@ pub(crate) enum Trust {
     Add {
         /// What to call whoever has it.
         name: String,
-        /// The public key: a PEM file.
-        #[arg(required_unless_present = "identity", conflicts_with = "identity")]
+        /// The public key: a PEM file. When left out, that of the key which `cara plugin keygen` made under this name.
+        #[arg(conflicts_with = "identity")]
         key: Option<PathBuf>,
         /// Instead of a key: the e-mail address or URI in the certificate; a workflow's may end in `@refs/tags/*`.
         #[arg(long, value_name = "ID", requires = "issuer")]

@@ -5,13 +5,14 @@ use crate::assemble::{self, CONSOLE};
 use crate::boot::Cara;
 use crate::cli::Chat;
 use crate::prompt::Prompt;
-use crate::{choose, show};
+use crate::{choose, output, show};
 use anyhow::{Context, Result, anyhow, bail};
 use cara_assistant::{
     Approver, Assistant, Circumstances, Company, Ending, Failure, Input, Listener, Nobody, Session, Thinker, TurnEvent,
 };
 use cara_authority::{Label, PersonId, SessionId, Source};
 use cara_kernel::bindings::types::Blob;
+use cara_services::egress::KnownSecrets;
 use cara_services::files;
 use serde::Serialize;
 use std::io::{IsTerminal, Read};
@@ -28,6 +29,9 @@ const LARGEST: u64 = 8 * 1024 * 1024;
 
 /// Exit code of a turn ended by Ctrl-C (128 + SIGINT).
 const INTERRUPTED: u8 = 130;
+
+/// Exit code of a turn that ended because nobody reads the answer (128 + SIGPIPE).
+const UNREAD: u8 = 141;
 
 /// Who speaks at this terminal.
 pub(crate) const PERSON: &str = "local:owner";
@@ -101,7 +105,9 @@ impl Talk {
     /// The session, begun with these first words if there is none yet.
     pub(crate) async fn session(&mut self, first: &str) -> Result<&mut Session> {
         if self.session.is_none() {
-            let begun = Session::begin(&self.assistant.records, self.circumstances.clone(), first).await?;
+            // It becomes the title, which every list shows.
+            let first = without_secrets(&self.assistant.services.known, first);
+            let begun = Session::begin(&self.assistant.records, self.circumstances.clone(), &first).await?;
             self.session = Some(begun);
         }
         self.session.as_mut().ok_or_else(|| anyhow!("the session was not begun"))
@@ -165,15 +171,20 @@ impl Talk {
 
 /// Shows what happens, and asks at the terminal when there is one.
 fn company(streaming: &Arc<Mutex<show::Streaming>>, json: bool, cancel: CancellationToken) -> Company {
-    let shown = streaming.clone();
-    let listen: Listener = if json {
-        Arc::new(|event: TurnEvent| print(&event))
-    } else {
-        Arc::new(move |event: TurnEvent| lock(&shown).event(&event))
-    };
+    let (shown, stop) = (streaming.clone(), cancel.clone());
     let present = std::io::stdin().is_terminal() && !json;
-    // The prompt shows what it asks by itself.
-    lock(streaming).shows_requests(!present);
+    let listen: Listener = Arc::new(move |event: TurnEvent| {
+        lock(&shown).heed(&event);
+        match event {
+            // The prompt shows it with its question.
+            TurnEvent::Approval(_) if present => {}
+            event if json => print(&event),
+            event => lock(&shown).event(&event),
+        }
+        if output::is_lost() {
+            stop.cancel();
+        }
+    });
     let approver: Arc<dyn Approver> = if present { Arc::new(Prompt::new(streaming.clone())) } else { Arc::new(Nobody) };
     Company { listen, approver, cancel }
 }
@@ -212,9 +223,20 @@ async fn once(talk: &mut Talk, input: Input, json: bool) -> Result<ExitCode> {
     } else {
         lock(&streaming).end_line();
     }
+    let said = lock(&streaming).has_said();
     match ended {
-        Ok(_) => Ok(ExitCode::SUCCESS),
-        Err(failure) if failure.kind == "cancelled" => Ok(ExitCode::from(INTERRUPTED)),
+        Ok(ending) => {
+            let remark = remark(&ending, said);
+            if let Some(what) = remark.filter(|_| !json) {
+                show::note(what);
+            }
+            // A cut answer is one; the others are none.
+            let answered = said && ending.stop != "refused";
+            Ok(if answered { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        }
+        Err(failure) if failure.kind == "cancelled" => {
+            Ok(ExitCode::from(if output::is_lost() { UNREAD } else { INTERRUPTED }))
+        }
         Err(failure) => {
             if !json {
                 show::failure(&failure);
@@ -222,6 +244,25 @@ async fn once(talk: &mut Talk, input: Input, json: bool) -> Result<ExitCode> {
             Ok(ExitCode::FAILURE)
         }
     }
+}
+
+/// What a person is told of an answer that is not whole.
+pub(super) fn remark(ending: &Ending, said: bool) -> Option<&'static str> {
+    match ending.stop {
+        "refused" => Some("the model declined to answer"),
+        "length" => Some("the answer was cut: it reached its longest length"),
+        _ if !said => Some("the model gave an empty answer"),
+        _ => None,
+    }
+}
+
+/// A text in which secrets that are stored, or look like some, are replaced: for what is kept readable.
+pub(super) fn without_secrets(known: &KnownSecrets, text: &str) -> String {
+    use cara_assistant::guards::output::{Action, OutputCheck, Policy};
+    let policy = Policy { secret: Action::Mask, payment: Action::Mask, identity: Action::Off, contact: Action::Off };
+    let mut check = OutputCheck::new(policy);
+    let shown = check.push(&known.scrub_text(text));
+    shown + &check.finish()
 }
 
 fn print(value: &impl Serialize) {

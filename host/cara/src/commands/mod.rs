@@ -21,6 +21,7 @@ pub(crate) use chat::lock;
 
 use crate::boot::Cara;
 use crate::cli::{Arguments, Command};
+use crate::{assemble, output};
 use anyhow::Result;
 use cara_services::vault::StoreChoice;
 use clap::CommandFactory;
@@ -29,13 +30,18 @@ use std::process::ExitCode;
 /// Runs the command that was typed.
 pub(crate) fn run(arguments: Arguments) -> Result<ExitCode> {
     if let Command::Completion { shell } = arguments.command {
-        clap_complete::generate(shell, &mut Arguments::command(), "cara", &mut std::io::stdout());
+        let mut script = Vec::new();
+        clap_complete::generate(shell, &mut Arguments::command(), "cara", &mut script);
+        output::write(&String::from_utf8_lossy(&script));
         return Ok(ExitCode::SUCCESS);
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let store = arguments.plain_key_file.then_some(StoreChoice::KeyFile);
     let result = runtime.block_on(async {
         let cara = Cara::start(arguments.log.as_deref(), store)?;
+        if matches!(arguments.command, Command::Chat(_) | Command::Models(_) | Command::Tools(_) | Command::Policy(_)) {
+            assemble::check_components(&cara)?;
+        }
         let code = match arguments.command {
             Command::Chat(chat) => chat::run(&cara, chat).await,
             Command::Models(models) => models::run(&cara, models).await,

@@ -1,6 +1,6 @@
 //! The conversation on a terminal: editing, history, commands with `/`.
 
-use super::chat::{Talk, lock};
+use super::chat::{Talk, lock, remark, without_secrets};
 use super::typed::Typed;
 use crate::assemble;
 use crate::boot::Cara;
@@ -11,12 +11,13 @@ use cara_assistant::explain::{asked, explain};
 use cara_assistant::text::harmless;
 use cara_assistant::{Answer, Input, ModelName};
 use cara_authority::ApprovalId;
+use cara_services::egress::KnownSecrets;
 use rustyline::completion::Completer;
 use rustyline::error::ReadlineError;
 use rustyline::history::FileHistory;
 use rustyline::{Config, Context, Editor, Event, EventHandler, Helper, Highlighter, Hinter, Validator};
 use std::io::IsTerminal;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex};
 
@@ -59,9 +60,9 @@ pub(crate) async fn run(cara: &Cara, mut talk: Talk, mine: bool) -> Result<ExitC
     std::thread::spawn(cara_assistant::guards::prepare);
     let mut last = Last::default();
     show::note(&format!("cara {} · {} · /help shows the commands", env!("CARGO_PKG_VERSION"), full_name(&talk)));
-    assemble::say_tools(&talk.assistant).await;
+    assemble::say_tools(cara, &talk.assistant).await?;
     loop {
-        let (history, prompt) = (cara.home.history(), prompt(&talk));
+        let (history, prompt) = (History::of(cara), prompt(&talk));
         let (back, read) = tokio::task::spawn_blocking(move || read_line(editor, &history, &prompt)).await?;
         editor = back;
         let line = match read {
@@ -163,12 +164,10 @@ async fn turn(talk: &mut Talk, last: &mut Last, input: Input) -> Result<()> {
         Err(failure) if failure.kind == "cancelled" => show::note("stopped"),
         Err(failure) => show::failure(&failure),
         Ok(ending) => {
-            last.run = Some(ending.run);
-            match ending.stop {
-                "length" => show::note("the answer was cut: it reached its longest length"),
-                "refused" => show::note("the model declined to answer"),
-                _ => {}
+            if let Some(what) = remark(&ending, streaming.has_said()) {
+                show::note(what);
             }
+            last.run = Some(ending.run);
         }
     }
     Ok(())
@@ -230,26 +229,55 @@ fn full_name(talk: &Talk) -> String {
 
 type LineEditor = Editor<Commands, FileHistory>;
 
+/// What was typed before, in a file that anybody with the account can read: no line that holds a secret is kept.
+struct History {
+    file: PathBuf,
+    known: KnownSecrets,
+}
+
+impl History {
+    fn of(cara: &Cara) -> Self {
+        Self { file: cara.home.history(), known: cara.services.known.clone() }
+    }
+
+    fn keeps(&self, line: &str) -> bool {
+        without_secrets(&self.known, line) == line
+    }
+}
+
 fn editor(cara: &Cara, typed: Typed) -> Result<LineEditor> {
-    let config = Config::builder().max_history_size(HISTORY)?.history_ignore_space(true).auto_add_history(true).build();
+    let config = Config::builder().max_history_size(HISTORY)?.history_ignore_space(true).build();
     let mut editor = Editor::with_config(config)?;
     editor.set_helper(Some(Commands));
     editor.bind_sequence(Event::Any, EventHandler::Conditional(Box::new(typed)));
-    let file = cara.home.history();
+    let history = History::of(cara);
     // The first time there is no file yet.
-    if editor.load_history(&file).is_err() {
+    if editor.load_history(&history.file).is_err() {
         tracing::debug!("no history yet");
+    }
+    let lines: Vec<String> = editor.history().iter().cloned().collect();
+    // What earlier versions kept.
+    if lines.iter().any(|line| !history.keeps(line)) {
+        editor.clear_history()?;
+        for line in lines.iter().filter(|line| history.keeps(line)) {
+            editor.add_history_entry(line)?;
+        }
+        editor.save_history(&history.file)?;
     }
     Ok(editor)
 }
 
 /// Reads a line on a blocking thread; the history file is written after each, so that nothing is lost at a crash.
-fn read_line(mut editor: LineEditor, history: &Path, prompt: &str) -> (LineEditor, rustyline::Result<String>) {
+fn read_line(mut editor: LineEditor, history: &History, prompt: &str) -> (LineEditor, rustyline::Result<String>) {
     let read = editor.readline(prompt);
-    if read.is_ok()
-        && let Err(error) = editor.append_history(history)
-    {
-        tracing::debug!(%error, "history could not be written");
+    if let Ok(line) = &read {
+        let written = match history.keeps(line) {
+            true => editor.add_history_entry(line).and_then(|_| editor.append_history(&history.file)),
+            false => Ok(show::note("this line looks as if it holds a secret: it is not kept in the history")),
+        };
+        if let Err(error) = written {
+            tracing::debug!(%error, "history could not be written");
+        }
     }
     (editor, read)
 }

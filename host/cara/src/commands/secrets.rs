@@ -1,8 +1,8 @@
 //! `cara secrets`: values are never shown and never an argument.
 
-use super::sessions::agreed;
 use crate::boot::Cara;
 use crate::cli::{KdfName, Secrets};
+use crate::prompt::agreed;
 use crate::{choose, content_key, passwords, show};
 use anyhow::{Error, Result, bail};
 use cara_authority::ComponentId;

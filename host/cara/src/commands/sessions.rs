@@ -3,7 +3,7 @@
 use super::transcript::{self, Transcript};
 use crate::boot::Cara;
 use crate::cli::{ExportFormat, Sessions};
-use crate::{layout, show, when};
+use crate::{layout, prompt, show, when};
 use anyhow::{Result, anyhow, bail};
 use cara_assistant::part::{Body, Part};
 use cara_assistant::text::harmless;
@@ -12,7 +12,7 @@ use cara_records::{Records, RunState, Session};
 use cara_services::files;
 use serde::Serialize;
 use std::collections::BTreeMap;
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -150,7 +150,7 @@ async fn delete(cara: &Cara, id: &SessionId, yes: bool) -> Result<ExitCode> {
         }
         let title = layout::cut(&session.title, 60);
         let question = format!("delete session `{id}` ({title}), {} messages? [y/N] ", session.messages);
-        if !tokio::task::spawn_blocking(move || agreed(&question)).await?? {
+        if !tokio::task::spawn_blocking(move || prompt::agreed(&question)).await?? {
             show::note("nothing was deleted");
             return Ok(ExitCode::FAILURE);
         }
@@ -160,16 +160,6 @@ async fn delete(cara: &Cara, id: &SessionId, yes: bool) -> Result<ExitCode> {
     }
     show::note(&format!("deleted session `{id}` with {} messages", session.messages));
     Ok(ExitCode::SUCCESS)
-}
-
-/// Whether the person at the terminal says yes.
-pub(super) fn agreed(question: &str) -> Result<bool> {
-    let mut err = std::io::stderr();
-    err.write_all(question.as_bytes())?;
-    err.flush()?;
-    let mut line = String::new();
-    std::io::stdin().read_line(&mut line)?;
-    Ok(matches!(line.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
 }
 
 async fn fork(cara: &Cara, id: &SessionId, upto: Option<u64>) -> Result<()> {

@@ -5,6 +5,7 @@ use super::chat::PERSON;
 use crate::assemble::{AGENT, CONSOLE};
 use crate::boot::Cara;
 use crate::cli::Tools;
+use crate::offer::Offer;
 use crate::{choose, layout, show};
 use anyhow::{Result, bail};
 use cara_authority::{
@@ -51,38 +52,15 @@ fn with_tools(cara: &Cara, ids: &[ComponentId]) -> Result<Vec<Arc<Checked>>> {
     Ok(found)
 }
 
-/// What a component's manifest asks, and what of it is granted.
-struct Powers {
-    asked: Vec<Capability>,
-    granted: Vec<Capability>,
-}
-
-impl Powers {
-    async fn of(cara: &Cara, checked: &Checked) -> Result<Self> {
-        let asked = checked.manifest().wishes(&choose::asking(cara, checked, &[])?);
-        Ok(Self { asked, granted: cara.ledger.granted(checked.manifest().id()).await? })
-    }
-
-    /// As `choose::offers_tools` has it.
-    fn are_on(&self) -> bool {
-        self.asked.is_empty() || !self.granted.is_empty()
-    }
-
-    fn why(&self, id: &ComponentId) -> String {
-        let missing: Vec<String> =
-            self.asked.iter().filter(|wish| !self.granted.contains(wish)).map(ToString::to_string).collect();
-        match (self.asked.is_empty(), self.granted.is_empty(), missing.is_empty()) {
-            (true, ..) => "asks for nothing".to_owned(),
-            (_, true, _) => format!("nothing is granted: `cara tools enable {id}`"),
-            (.., true) => "granted".to_owned(),
-            (.., false) => format!("not granted: {}", missing.join(", ")),
-        }
-    }
+/// How a component's tools stand.
+async fn offer(cara: &Cara, checked: &Checked) -> Result<Offer> {
+    let granted = cara.ledger.granted(checked.manifest().id()).await?;
+    Offer::of(&cara.config, &*cara.installed()?, checked, &granted)
 }
 
 /// Whether a model is offered the tools of a component.
 pub(super) async fn is_on(cara: &Cara, checked: &Checked) -> Result<bool> {
-    Ok(Powers::of(cara, checked).await?.are_on())
+    Ok(offer(cara, checked).await?.stands())
 }
 
 #[derive(Serialize)]
@@ -101,15 +79,15 @@ struct Row {
 async fn list(cara: &Cara, json: bool) -> Result<()> {
     let mut rows = Vec::new();
     for checked in cara.installed()?.usable.values().filter(|checked| !checked.manifest().tools().is_empty()) {
-        let powers = Powers::of(cara, checked).await?;
+        let offer = offer(cara, checked).await?;
         let id = checked.manifest().id();
         for tool in checked.authority().tools() {
             rows.push(Row {
                 tool: tool.name.to_string(),
                 component: id.to_string(),
                 effects: tool.raised.keys().map(|effect| effect.name()).collect(),
-                on: powers.are_on(),
-                why: powers.why(id),
+                on: offer.stands(),
+                why: offer.why(),
                 then: usually(cara, checked, tool)?,
                 description: tool.description().to_owned(),
             });
@@ -123,7 +101,7 @@ async fn list(cara: &Cara, json: bool) -> Result<()> {
         let on = if row.on { "on" } else { "off" };
         vec![row.tool, row.component, on.to_owned(), row.then.to_string(), effects, row.why]
     });
-    show::table(&["TOOL", "COMPONENT", "IS", "THEN", "EFFECTS", "WHY"], &cells.collect::<Vec<_>>());
+    show::table(&["TOOL", "COMPONENT", "STATE", "THEN", "EFFECTS", "WHY"], &cells.collect::<Vec<_>>());
     Ok(())
 }
 
@@ -155,7 +133,10 @@ fn usually(cara: &Cara, checked: &Checked, tool: &ToolAuthority) -> Result<Then>
 
 async fn enable(cara: &Cara, checked: &Checked) -> Result<()> {
     let id = checked.manifest().id();
-    let before = Powers::of(cara, checked).await?;
+    let before = offer(cara, checked).await?;
+    if before.waits() {
+        bail!("`{id}` cannot be switched on: {}", before.why());
+    }
     if before.asked.is_empty() {
         show::note(&format!("`{id}` asks for nothing and is always on"));
         return Ok(());
@@ -183,8 +164,7 @@ async fn say_missing_secrets(cara: &Cara, checked: &Checked) -> Result<()> {
 }
 
 async fn refuse_without_wishes(cara: &Cara, checked: &Checked) -> Result<()> {
-    let powers = Powers::of(cara, checked).await?;
-    if powers.asked.is_empty() {
+    if offer(cara, checked).await?.asks_nothing() {
         let id = checked.manifest().id();
         bail!(
             "component `{id}` asks for nothing, so there is nothing to take away\n\

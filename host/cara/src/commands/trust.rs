@@ -8,7 +8,7 @@ use anyhow::{Context, Result, anyhow, bail};
 use cara_packages::imitation::imitated;
 use cara_services::files;
 use cara_signing::{
-    Digest, Identity, Issuer, KeyId, PublicKey, Revoked, TrustRoot, TrustStore, TrustedIdentity, TrustedKey,
+    Digest, Identity, Issuer, KeyId, Pattern, PublicKey, Revoked, TrustRoot, TrustStore, TrustedIdentity, TrustedKey,
 };
 use jiff::Timestamp;
 use serde::Serialize;
@@ -22,10 +22,16 @@ const LARGEST: u64 = 4 * 1024;
 /// Runs the command.
 pub(crate) async fn run(cara: &Cara, trust: Trust) -> Result<ExitCode> {
     match trust {
-        Trust::Add { name, key: Some(key), may, .. } => add(cara, &name, &key, &may).await?,
-        Trust::Add { name, key: None, identity, issuer, may } => {
-            let (identity, issuer) = (identity.unwrap_or_default().parse()?, issuer.unwrap_or_default().parse()?);
-            identify(cara, &name, identity, issuer, &may).await?;
+        Trust::Add { name, identity: Some(identity), issuer, may, .. } => {
+            let issuer = issuer.unwrap_or_default().parse()?;
+            identify(cara, &name, identity.parse()?, issuer, &may).await?;
+        }
+        Trust::Add { name, key, may, .. } => {
+            let key = match key {
+                Some(file) => read_key(&file)?,
+                None => super::plugin::keys::key(cara, &name).await?.public(),
+            };
+            add_key(cara, &name, key, patterns(&may)?).await?;
         }
         Trust::Root { root, .. } => set_root(cara, root.as_deref()).await?,
         Trust::List { json } => list(cara, json)?,
@@ -56,11 +62,20 @@ fn read(path: &Path) -> Result<TrustStore> {
     TrustStore::from_toml(&text).with_context(|| format!("`{}` cannot be used", path.display()))
 }
 
-async fn add(cara: &Cara, name: &str, file: &Path, may: &[String]) -> Result<()> {
+fn read_key(file: &Path) -> Result<PublicKey> {
     let shown = file.display();
     let pem = files::read_capped(file, LARGEST)?.ok_or_else(|| anyhow!("`{shown}` does not exist"))?;
-    let key: PublicKey = String::from_utf8(pem).with_context(|| format!("`{shown}` is no PEM file"))?.parse()?;
-    let patterns = may.iter().map(|text| text.parse()).collect::<Result<Vec<_>, _>>()?;
+    Ok(String::from_utf8(pem).with_context(|| format!("`{shown}` is no PEM file"))?.parse()?)
+}
+
+/// What somebody may sign.
+pub(super) fn patterns(may: &[String]) -> Result<Vec<Pattern>> {
+    Ok(may.iter().map(|text| text.parse()).collect::<Result<Vec<_>, _>>()?)
+}
+
+/// Trusts a key; one that is trusted already under this name may sign more.
+pub(super) async fn add_key(cara: &Cara, name: &str, key: PublicKey, patterns: Vec<Pattern>) -> Result<()> {
+    let may: Vec<String> = patterns.iter().map(ToString::to_string).collect();
     let since = Timestamp::from_millisecond(i64::try_from(cara.services.clock.now_ms())?)?;
     let id = key.id();
     change(cara, "trust-added", name, |store| {
@@ -91,7 +106,7 @@ fn check_name(store: &TrustStore, name: &str) -> Result<()> {
 }
 
 async fn identify(cara: &Cara, name: &str, identity: Identity, issuer: Issuer, may: &[String]) -> Result<()> {
-    let patterns = may.iter().map(|text| text.parse()).collect::<Result<Vec<_>, _>>()?;
+    let patterns = patterns(may)?;
     let since = Timestamp::from_millisecond(i64::try_from(cara.services.clock.now_ms())?)?;
     let shown = format!("{identity} ({issuer})");
     change(cara, "trust-added", name, |store| {

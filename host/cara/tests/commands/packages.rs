@@ -1,6 +1,7 @@
 //! Packages made from what is built in: another manifest, another signer.
 
 use super::home::Home;
+use super::wasm::{joined, parted};
 use std::path::PathBuf;
 
 impl Home {
@@ -40,4 +41,13 @@ impl Home {
         let Ok(entries) = std::fs::read_dir(self.path("packages")) else { return Vec::new() };
         entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
     }
+}
+
+/// A built-in component as a file of its own, with its manifest changed as a table.
+pub(crate) fn remade(id: &str, change: impl FnOnce(&mut toml::Table)) -> Vec<u8> {
+    let embedded = cara_bundle::components().iter().find(|embedded| embedded.id == id).unwrap();
+    let (code, manifest) = parted(embedded.wasm);
+    let mut table: toml::Table = manifest.parse().unwrap();
+    change(&mut table);
+    joined(&code, &table.to_string())
 }

@@ -1,6 +1,7 @@
 //! `cara tools`.
 
 use crate::home::Home;
+use crate::packages::remade;
 use serde_json::Value;
 
 fn row(home: &Home, tool: &str) -> Value {
@@ -55,4 +56,55 @@ fn the_commands_can_be_completed() {
     for word in ["sessions", "approvals", "policy", "explain", "usage", "audit", "tools", "--destination-standing"] {
         assert!(script.contains(word), "{word}");
     }
+}
+
+#[test]
+fn a_table_for_a_component_that_is_not_there_is_an_error_that_names_the_one_meant() {
+    let home = Home::new();
+    home.configure("[component.opneai.limits]\nwall = \"1m\"");
+    for command in [&["tools", "list"][..], &["policy", "show"], &["models"]] {
+        let error = home.fails(command);
+        assert!(error.contains("component `opneai`, which is not installed"), "{error}");
+        assert!(error.contains("hint: write `[component.openai]`"), "{error}");
+    }
+    // What could mend it works.
+    home.ok(&["plugin", "list"]);
+    home.configure("[component.something-else.limits]\nwall = \"1m\"");
+    assert!(home.fails(&["tools", "list"]).contains("hint: install `something-else`, or take the table away"));
+    home.configure("[component.openai.limits]\nwall = \"1m\"");
+    home.ok(&["tools", "list"]);
+}
+
+#[test]
+fn a_limit_of_nothing_is_refused() {
+    let home = Home::new();
+    for list in ["sessions list", "audit show"] {
+        let words: Vec<&str> = list.split(' ').chain(["--limit", "0"]).collect();
+        assert_eq!(home.run(&words).status.code(), Some(2), "{list}");
+    }
+}
+
+#[test]
+fn a_tool_whose_address_is_not_set_says_so_wherever_it_is_looked_at() {
+    let (home, key) = Home::trusting();
+    let seeker = remade("search", |manifest| {
+        manifest.insert("id".into(), "seeker".into());
+        let places = manifest["http"].as_array_mut().unwrap();
+        places.retain(|place| place["host"].as_str() == Some("{setting:searxng-url}"));
+        manifest["tool"][0].as_table_mut().unwrap().insert("name".into(), "seek".into());
+    });
+    let file = home.signed("seeker.wasm", &seeker, &key);
+    let needs =
+        "needs setting `searxng-url`: write it under `[component.seeker.settings]`, then `cara tools enable seeker`";
+    let noted = home.notes(&["plugin", "install", &file, "--yes"]);
+    assert!(noted.contains(&format!("its tools are off: {needs}")), "{noted}");
+    let off = row(&home, "seek");
+    assert_eq!((off["on"].as_bool(), off["why"].as_str()), (Some(false), Some(needs)));
+    assert!(home.fails(&["tools", "enable", "seeker"]).contains(needs));
+    home.configure("[component.seeker.settings]\nsearxng-url = \"https://wiki.example.org\"");
+    let half = row(&home, "seek")["why"].as_str().unwrap().to_owned();
+    assert!(half.contains("not granted: http https://wiki.example.org; `cara tools enable seeker`"), "{half}");
+    home.ok(&["tools", "enable", "seeker"]);
+    let on = row(&home, "seek");
+    assert_eq!((on["on"].as_bool(), on["why"].as_str()), (Some(true), Some("granted")));
 }

@@ -86,3 +86,79 @@ fn signing_without_a_key_says_what_it_needs() {
     assert!(refused.contains("http://127.0.0.1"), "{refused}");
     assert!(!home.path("time.wasm.sigstore.json").exists());
 }
+
+/// A script that asks the clock, waits for a person, and asks the clock again.
+const TWICE: &str = r#"
+[[turn]]
+step = [{ tool-call = { name = "time_now", arguments = { zone = "Europe/Oslo" } } }]
+[[turn]]
+expect-tool-result = "Europe/Oslo"
+step = [{ tool-call = { name = "memory_write", arguments = { key = "seat", value = "window" } } }]
+[[turn]]
+step = [{ tool-call = { name = "time_now", arguments = { zone = "Europe/Oslo" } } }]
+[[turn]]
+expect-tool-result = "there is no tool `time_now`"
+step = [{ text = "No clock any more." }]
+"#;
+
+fn problem(home: &Home, id: &str) -> Option<String> {
+    let rows = home.json(&["plugin", "list", "--json"]);
+    let row = rows.as_array().unwrap().iter().find(|row| row["id"] == id).unwrap().clone();
+    row["problem"].as_str().map(str::to_owned)
+}
+
+#[test]
+fn a_built_in_component_that_is_revoked_is_refused_at_the_next_call_and_nothing_else_is() {
+    let home = Home::new();
+    home.ok(&["tools", "enable", "memory"]);
+    let digest = home.json(&["plugin", "inspect", "time", "--json"])["digest"].as_str().unwrap().to_owned();
+    // In a process that runs already.
+    let talking = home.begin_chat(TWICE, "what time is it?", &[]);
+    let asked = home.waiting();
+    home.ok(&["trust", "revoke", &digest]);
+    home.ok(&["approvals", "allow", asked["id"].as_str().unwrap()]);
+    assert_eq!(super::home::said(&talking.end()), "No clock any more.");
+    // In every one after it.
+    let listed = home.ok(&["tools", "list"]);
+    assert!(!listed.contains("time_now") && listed.contains("memory_write"), "{listed}");
+    assert!(problem(&home, "time").unwrap().contains("was revoked"));
+    assert!(home.fails(&["plugin", "inspect", "time"]).contains("was revoked"));
+    assert_eq!(problem(&home, "memory"), None);
+    assert_eq!(home.json(&["trust", "list", "--json"])["revoked"][0].as_str(), Some(digest.as_str()));
+}
+
+#[test]
+fn the_key_of_what_is_built_in_can_be_revoked_and_every_command_still_works() {
+    let home = Home::new();
+    let key = home.json(&["plugin", "inspect", "time", "--json"])["key"].as_str().unwrap().to_owned();
+    home.ok(&["trust", "revoke", &key]);
+    for command in [
+        &["trust", "list"][..],
+        &["plugin", "list"],
+        &["tools", "list"],
+        &["sessions", "list"],
+        &["grants"],
+        &["audit", "verify"],
+        &["secrets", "list"],
+        &["policy", "show"],
+    ] {
+        home.ok(command);
+    }
+    for id in ["time", "memory", "rehearsal"] {
+        assert!(problem(&home, id).unwrap().contains("was revoked"), "{id}");
+    }
+    assert_eq!(home.json(&["tools", "list", "--json"]).as_array().unwrap().len(), 0);
+    let script = home.write("script.toml", super::home::HELLO.as_bytes());
+    let refused = home.fails(&["chat", "--model", "rehearsal:script", "--script", &script, "--message", "hi"]);
+    assert!(refused.contains("was revoked"), "{refused}");
+}
+
+#[test]
+fn the_key_of_what_is_built_in_may_be_trusted_for_more() {
+    let home = Home::new();
+    let key = home.json(&["plugin", "inspect", "time", "--json"])["key"].as_str().unwrap().to_owned();
+    let file = home.write("cara.pub", cara_bundle::public_key().as_bytes());
+    home.ok(&["trust", "add", "cara-people", &file, "--may", "watch"]);
+    assert_eq!(problem(&home, "time"), None);
+    assert_eq!(home.json(&["trust", "list", "--json"])["keys"][0]["key"].as_str(), Some(key.as_str()));
+}

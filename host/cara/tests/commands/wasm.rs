@@ -24,7 +24,7 @@ fn built_in(id: &str) -> (Vec<u8>, String) {
 }
 
 /// A component without its manifest, and the manifest.
-fn parted(bytes: &[u8]) -> (Vec<u8>, String) {
+pub(crate) fn parted(bytes: &[u8]) -> (Vec<u8>, String) {
     let (mut code, mut manifest, mut at) = (bytes[..8].to_vec(), String::new(), 8);
     while at < bytes.len() {
         let (length, body) = number(bytes, at + 1);
@@ -40,7 +40,8 @@ fn parted(bytes: &[u8]) -> (Vec<u8>, String) {
     (code, manifest)
 }
 
-fn joined(code: &[u8], manifest: &str) -> Vec<u8> {
+/// A component with this manifest.
+pub(crate) fn joined(code: &[u8], manifest: &str) -> Vec<u8> {
     let mut body = written(SECTION.len());
     body.extend_from_slice(SECTION);
     body.extend_from_slice(manifest.as_bytes());

@@ -7,8 +7,9 @@
 use crate::boot::Cara;
 use crate::candidate::{Candidate, built_in_bundle, reference};
 use crate::cli::{Consent, Install, Update};
+use crate::offer::Offer;
 use crate::review::{self, Review};
-use crate::{choose, layout, show};
+use crate::{choose, layout, prompt, show};
 use anyhow::{Context, Result, anyhow, bail};
 use cara_authority::{Capability, ComponentId};
 use cara_kernel::Checked;
@@ -18,7 +19,7 @@ use jiff::Timestamp;
 use semver::Version;
 use serde::Deserialize;
 use serde_json::json;
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
@@ -47,6 +48,12 @@ pub(super) async fn install(cara: &Cara, install: Install) -> Result<()> {
     activate(cara, &candidate, &checked, &granted, "cara plugin install").await?;
     show::note(&format!("`{id}` {} is in use from the next call on", review.version));
     say_missing(&wishes, &granted, &id);
+    if !checked.manifest().tools().is_empty() {
+        let offer = Offer::of(&cara.config, &*cara.installed()?, &checked, &granted)?;
+        if !offer.stands() {
+            show::note(&format!("its tools are off: {}", offer.why()));
+        }
+    }
     Ok(())
 }
 
@@ -163,11 +170,8 @@ fn consent(consent: &Consent, wishes: &[Capability], question: &str) -> Result<O
     }
     let list: Vec<String> = wishes.iter().map(ToString::to_string).collect();
     let granting = if list.is_empty() { String::new() } else { format!(" and grant: {}", list.join(", ")) };
-    layout::paragraph(0, &format!("{question}{granting}? [y/N]"));
-    std::io::stdout().flush()?;
-    let mut line = String::new();
-    std::io::stdin().read_line(&mut line)?;
-    Ok(matches!(line.trim(), "y" | "Y" | "yes").then(|| wishes.to_vec()))
+    layout::paragraph(0, &format!("{question}{granting}?"));
+    Ok(prompt::agreed("[y/N] ")?.then(|| wishes.to_vec()))
 }
 
 #[derive(Deserialize)]

@@ -4,6 +4,7 @@ use super::manage::{beside, signature_path};
 use crate::boot::Cara;
 use crate::candidate::with_cure;
 use crate::cli::Sign;
+use crate::commands::trust;
 use crate::{content_key, layout, show};
 use anyhow::{Context, Result, anyhow, bail};
 use cara_authority::SecretName;
@@ -23,32 +24,41 @@ const LARGEST: u64 = 4 * 1024;
 /// The largest identity token, bytes.
 const LARGEST_TOKEN: u64 = 16 * 1024;
 
-/// `cara plugin keygen`.
-pub(super) async fn keygen(cara: &Cara, name: &str, file: Option<&Path>) -> Result<()> {
+/// `cara plugin keygen`. Nothing is printed before the secret part is safe.
+pub(super) async fn keygen(cara: &Cara, name: &str, file: Option<&Path>, trust: &[String]) -> Result<()> {
+    let patterns = trust::patterns(trust)?;
     let key = SecretKey::generate()?;
     let (public, pem) = (key.public(), key.to_pem());
     match file {
         Some(path) => {
+            let shown = path.display();
             if !files::create_private(path, pem.as_bytes())? {
                 bail!(
-                    "`{}` is there already\nhint: choose another path; a key that is lost cannot be made again",
-                    path.display()
+                    "`{shown}` is there already, and a key that is lost cannot be made again\n\
+                     hint: choose another path; `cara plugin pubkey {shown}` prints the public part of a key"
                 );
             }
-            show::note(&format!("the secret part is in `{}`", path.display()));
+            show::note(&format!("the secret part is in `{shown}`"));
         }
         None => {
-            let (vault, id) = (cara.vault.clone(), in_vault(name)?);
+            let (vault, id, named) = (cara.vault.clone(), in_vault(name)?, name.to_owned());
             let value = SecretValue::new(pem.as_bytes().to_vec())?;
             let kind = spawn_blocking(move || {
                 if vault.holds(&id)? {
-                    bail!("a key with this name is there already\nhint: choose another name");
+                    bail!(
+                        "there is a key `{named}` already\n\
+                         hint: `cara plugin pubkey {named}` prints its public part; another key needs another name"
+                    );
                 }
                 vault.set(&id, value)?;
                 Ok(vault.kind()?.map(|kind| kind.to_string()))
             });
             show::note(&format!("the secret part is in the vault; its key: {}", kind.await??.unwrap_or_default()));
         }
+    }
+    if !trust.is_empty() {
+        let trusted = trust::add_key(cara, name, public.clone(), patterns).await;
+        trusted.context("the key was made, and is not trusted")?;
     }
     show::note(&format!(
         "key {}; who trusts it runs `cara trust add {name} FILE --may PATTERN` with this:",
@@ -67,7 +77,7 @@ pub(super) fn in_vault(name: &str) -> Result<SecretId> {
 }
 
 /// A key of the vault, or of a file when the name is a path.
-async fn key(cara: &Cara, name: &str) -> Result<SecretKey> {
+pub(crate) async fn key(cara: &Cara, name: &str) -> Result<SecretKey> {
     if name.contains(['/', '\\']) || name.ends_with(".pem") {
         let path = Path::new(name);
         let bytes = files::read_private(path, LARGEST)?.ok_or_else(|| anyhow!("`{name}` does not exist"))?;

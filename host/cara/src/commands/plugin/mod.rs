@@ -3,7 +3,7 @@
 mod author;
 mod develop;
 mod install;
-mod keys;
+pub(super) mod keys;
 mod manage;
 
 use crate::boot::Cara;
@@ -37,7 +37,8 @@ pub(crate) async fn run(cara: &Cara, plugin: Plugin) -> Result<ExitCode> {
         Plugin::Remove { id, state } => manage::remove(cara, &id, state).await?,
         Plugin::Search { words, index, json } => manage::search(cara, &words, &index, json).await?,
         Plugin::Push { file, to, user } => manage::push(cara, &file, &to, user).await?,
-        Plugin::Keygen { name, file } => keys::keygen(cara, &name, file.as_deref()).await?,
+        Plugin::Keygen { name, file, trust } => keys::keygen(cara, &name, file.as_deref(), &trust).await?,
+        Plugin::Pubkey { key } => show::line(keys::key(cara, &key).await?.public().to_pem().trim_end()),
         Plugin::Sign(sign) => keys::sign(cara, &sign).await?,
         Plugin::Verify { file, json } => keys::verify(cara, &file, json)?,
     }
@@ -110,7 +111,11 @@ async fn list(cara: &Cara, json: bool) -> Result<()> {
         rows.push(row(cara, checked).await?);
     }
     for (id, problem) in &installed.broken {
-        rows.push(unusable(id, installed.lock.0.get(id), problem));
+        let entry = installed.lock.0.get(id);
+        rows.push(match cara.plugins.built_in(id).filter(|_| entry.is_none_or(|entry| entry.active.is_none())) {
+            Some(checked) => Row { problem: Some(problem.clone()), ..row(cara, checked).await? },
+            None => unusable(id, entry, problem),
+        });
     }
     rows.sort_by(|a, b| a.id.cmp(&b.id));
     if json {
