@@ -2,7 +2,8 @@
 //! grows.
 
 use super::home::{Home, fits_a_terminal, text};
-use super::wasm::{package, with_manifest};
+use super::packages::with_manifest;
+use super::wasm::package;
 use serde_json::json;
 
 /// A script that has a component show what its setting holds, and answers.

@@ -51,3 +51,9 @@ pub(crate) fn remade(id: &str, change: impl FnOnce(&mut toml::Table)) -> Vec<u8>
     change(&mut table);
     joined(&code, &table.to_string())
 }
+
+/// A built-in component's code under a manifest of its own.
+pub(crate) fn with_manifest(id: &str, manifest: &str) -> Vec<u8> {
+    let embedded = cara_bundle::components().iter().find(|embedded| embedded.id == id).unwrap();
+    joined(&parted(embedded.wasm).0, manifest)
+}
