@@ -63,7 +63,7 @@ impl Plugins {
         let (store, trust) = (Store::of(home), home.trust());
         let built_in = built_in()?;
         let stamps = Stamps { lock: store.stamp()?, trust: files::stamp(&trust)?, root: files::stamp(&root(&trust))? };
-        let installed = read(&store, &trust, stamps, &built_in, &BTreeMap::new())?;
+        let installed = read(&store, &trust, stamps, &built_in, None)?;
         let (now, components) = (RwLock::new(Arc::new(installed)), Mutex::default());
         Ok(Self { store, trust, kernel, cache, ledger, built_in, now, components })
     }
@@ -94,7 +94,7 @@ impl Plugins {
         if before.stamps == stamps {
             return Ok(before);
         }
-        let installed = Arc::new(read(&self.store, &self.trust, stamps, &self.built_in, &before.usable)?);
+        let installed = Arc::new(read(&self.store, &self.trust, stamps, &self.built_in, Some(&before))?);
         let mut components = self.components.lock().unwrap_or_else(PoisonError::into_inner);
         components.retain(|digest, _| installed.usable.values().any(|checked| checked.package().digest() == *digest));
         drop(components);
@@ -300,15 +300,17 @@ fn embedded_one(embedded: &Embedded, trust: &TrustStore) -> Result<Checked> {
     Ok(Checked::new(verify(package, &bundle, trust, None)?)?)
 }
 
-/// Reads the lock and verifies what it names; what `before` has already is not read again.
+/// Reads the lock and verifies what it names. What was verified before, as this version and by whom is trusted now, is
+/// not read again: an update or the count of a trial rewrites the lock, and says nothing of other components.
 fn read(
     store: &Store,
     trust: &std::path::Path,
     stamps: Stamps,
     built_in: &BTreeMap<ComponentId, Arc<Checked>>,
-    before: &BTreeMap<ComponentId, Arc<Checked>>,
+    before: Option<&Installed>,
 ) -> Result<Installed> {
     let (lock, _) = store.read()?;
+    let before = before.filter(|before| (before.stamps.trust, before.stamps.root) == (stamps.trust, stamps.root));
     let trust = trusted(trust)?;
     let (mut usable, mut broken) = (BTreeMap::new(), BTreeMap::new());
     for (id, checked) in built_in {
@@ -331,7 +333,10 @@ fn read(
             broken.insert(id.clone(), switched_off(id));
             continue;
         }
-        match stored(store, &trust, id, active, before) {
+        let kept = before
+            .and_then(|before| before.usable.get(id))
+            .filter(|kept| kept.package().digest() == active.digest && *kept.manifest().version() == active.version);
+        match kept.map_or_else(|| stored(store, &trust, id, active), |kept| Ok(kept.clone())) {
             Ok(checked) => {
                 usable.insert(id.clone(), checked);
             }
@@ -348,20 +353,10 @@ fn switched_off(id: &ComponentId) -> String {
 }
 
 /// An installed version, verified now: by who is trusted now, and not by who was when it was installed.
-fn stored(
-    store: &Store,
-    trust: &TrustStore,
-    id: &ComponentId,
-    pinned: &Pinned,
-    before: &BTreeMap<ComponentId, Arc<Checked>>,
-) -> Result<Arc<Checked>> {
-    let kept = before.get(id).filter(|checked| checked.package().digest() == pinned.digest);
+fn stored(store: &Store, trust: &TrustStore, id: &ComponentId, pinned: &Pinned) -> Result<Arc<Checked>> {
     let stored = store.get(&pinned.digest)?;
     let package = Package::read(stored.wasm)?;
     let verified = verify(package, &Bundle::from_json(&stored.bundle)?, trust, Some(&pinned.version))?;
-    if let Some(kept) = kept {
-        return Ok(kept.clone());
-    }
     let checked = Checked::new(verified)?;
     if checked.manifest().id() != id {
         return Err(anyhow!("`cara.lock` has it under `{id}`, it is `{}`", checked.manifest().id()));

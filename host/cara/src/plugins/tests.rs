@@ -114,3 +114,33 @@ async fn versions_alternate_under_load_and_no_call_fails() {
     assert!(calls.iter().all(|count| count.load(Ordering::Relaxed) >= SWAPS as u64 / 2));
     assert_eq!(files::names(&home.packages_dir()).unwrap().len(), 4, "two versions, each with its signature");
 }
+
+#[tokio::test]
+async fn a_rewrite_of_the_lock_verifies_only_what_changed_and_a_change_of_trust_everything() {
+    let folder = tempfile::tempdir().unwrap();
+    let home = Home::at(folder.path()).unwrap();
+    files::write_private_atomic(&home.config(), b"[vault]\nstore = \"file\"\n").unwrap();
+    let [_, active] = two_versions(&home);
+    let cara = Cara::at(home.clone(), KnownSecrets::new(), None).unwrap();
+    let id = ComponentId::parse(ID).unwrap();
+    assert!(cara.plugins.now().unwrap().usable.contains_key(&id));
+    // Whoever reads the file again notices.
+    let shown = active.digest.to_hex();
+    let stored = walk(folder.path())
+        .into_iter()
+        .find(|path| path.to_string_lossy().contains(&shown) && path.extension().is_some_and(|kind| kind == "wasm"));
+    files::write_private_atomic(&stored.unwrap(), b"damaged").unwrap();
+    let mut change = cara.plugins.store().change().unwrap();
+    change.lock.entry(&id).trial = Some(3);
+    change.commit().unwrap();
+    let now = cara.plugins.now().unwrap();
+    assert!(now.lock.0[&id].trial == Some(3) && now.usable.contains_key(&id), "it was not read again");
+    files::write_private_atomic(&home.trust(), b"").unwrap();
+    assert!(!cara.plugins.now().unwrap().usable.contains_key(&id), "nobody is trusted any more");
+}
+
+/// All files below a folder.
+fn walk(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    entries.flat_map(|path| if path.is_dir() { walk(&path) } else { vec![path] }).collect()
+}
