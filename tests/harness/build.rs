@@ -17,7 +17,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let out = PathBuf::from(env::var_os("OUT_DIR").ok_or("cargo sets OUT_DIR")?);
     let target = target_folder(&out).ok_or("OUT_DIR lies in the target folder")?;
     let folders: Vec<PathBuf> = component_folders(tests)?;
-    let mut builder = Builder::new(root, target.join("guests"));
+    let mut builder = Builder::new(root, target);
     for folder in &folders {
         builder = builder.folder(folder);
     }

@@ -29,6 +29,7 @@ mod purse;
 mod question;
 pub mod reading;
 pub mod run;
+mod schema;
 pub mod session;
 pub mod standing;
 pub mod text;

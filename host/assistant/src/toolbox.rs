@@ -2,6 +2,7 @@
 //! with its schema compiled.
 
 use crate::event::Failure;
+use crate::schema::Schema;
 use cara_authority::manifest::{Effect, Tool};
 use cara_authority::policy::{Results, result_label};
 use cara_authority::{Grants, Label, Origin, SessionId, ToolCall, ToolName};
@@ -28,7 +29,7 @@ pub struct Offered {
     pub result: Label,
     /// Whether a call hands its arguments to a server of the operator's choice, as a search does.
     pub queries: bool,
-    validator: jsonschema::Validator,
+    schema: Schema,
 }
 
 /// What the operator says of a component's results: what nobody says is not believed.
@@ -128,7 +129,7 @@ impl Toolbox {
                 return Err(ToolboxError::Twice { tool: tool.name.clone(), first, second });
             }
             let offered = Offered {
-                validator: compile(tool)?,
+                schema: compile(tool)?,
                 component: component.clone(),
                 grants: grants.clone(),
                 tool: tool.clone(),
@@ -172,14 +173,9 @@ impl Toolbox {
     }
 }
 
-/// Schemas are signed but foreign: no references to elsewhere, and patterns that take linear time.
-fn compile(tool: &Tool) -> Result<jsonschema::Validator, ToolboxError> {
+fn compile(tool: &Tool) -> Result<Schema, ToolboxError> {
     let refuse = |problem: String| ToolboxError::Schema { tool: tool.name.clone(), problem };
-    jsonschema::options()
-        .with_draft(jsonschema::Draft::Draft202012)
-        .with_pattern_options(jsonschema::PatternOptions::regex())
-        .build(&tool.input)
-        .map_err(|error| refuse(error.to_string()))
+    Schema::compile(&tool.input).map_err(|error| refuse(error.to_string()))
 }
 
 impl Offered {
@@ -195,12 +191,7 @@ impl Offered {
         if !value.is_object() {
             return Err(not_object("they are something else".into()));
         }
-        let problem = |error: jsonschema::ValidationError<'_>| {
-            let (at, what) = (error.instance_path().to_string(), error.to_string());
-            let what: String = what.chars().take(200).collect();
-            if at.is_empty() { what } else { format!("at `{at}`: {what}") }
-        };
-        let problems: Vec<String> = self.validator.iter_errors(&value).take(5).map(problem).collect();
+        let problems = self.schema.problems(&value);
         if !problems.is_empty() {
             return Err(Misfit::Schema { tool: name.clone(), problems: problems.join("; ") });
         }
