@@ -89,7 +89,6 @@ fn config(pool: PoolSize) -> Config {
         .max_wasm_stack(GUEST_STACK)
         .async_stack_size(GUEST_STACK + (512 << 10))
         .wasm_backtrace_max_frames(None)
-        .wasm_component_model_async(false)
         .wasm_relaxed_simd(false)
         .wasm_memory64(false)
         .wasm_tail_call(false);
