@@ -117,7 +117,7 @@ mod tests {
             (json!({ "$ref": "file:///etc/passwd" }), "refers to nothing but itself"),
             (json!({ "$ref": "https://schemas.example/x.json" }), "refers to nothing but itself"),
             (json!({ "type": "text" }), "is not valid against metaschema"),
-            (json!({ "pattern": "(" }), "invalid"),
+            (json!({ "pattern": "(" }), "is not valid regex"),
         ] {
             let error = Schema::compile(&schema).err().unwrap().to_string();
             assert!(error.contains(why) && !error.contains('\n'), "{schema}: {error}");
