@@ -199,9 +199,17 @@ fn leaves(arguments: &serde_json::Map<String, Value>, destinations: &[String], i
 fn collect(value: &Value, leaves: &mut Vec<String>) -> Option<()> {
     match value {
         Value::String(text) if text.is_empty() => Some(()),
-        Value::String(text) => Some(leaves.push(text.clone())),
-        Value::Number(number) => Some(leaves.push(number.to_string())),
-        Value::Bool(_) | Value::Null => Some(()),
+        Value::String(text) => {
+            leaves.push(text.clone());
+            Some(())
+        }
+        Value::Number(number) => {
+            leaves.push(number.to_string());
+            Some(())
+        }
+        Value::Bool(false) | Value::Null => Some(()),
+        // A switch that is on is a choice of its own, and nobody says it in words that could be compared.
+        Value::Bool(true) => None,
         Value::Array(items) => items.iter().try_for_each(|item| collect(item, leaves)),
         // Keys of objects within arguments are words too, and nobody says them.
         Value::Object(_) => None,

@@ -1,6 +1,6 @@
 //! The JSON Schema of a tool's arguments, compiled once and asked often.
 
-use boon::{Compiler, Draft, SchemaIndex, Schemas, UrlLoader, ValidationError};
+use boon::{CompileError, Compiler, Draft, SchemaIndex, Schemas, UrlLoader, ValidationError};
 use serde_json::Value;
 use std::error::Error;
 
@@ -38,12 +38,10 @@ impl Schema {
         compiler.set_default_draft(Draft::V2020_12);
         compiler.use_loader(Box::new(Nowhere));
         let mut schemas = Schemas::new();
-        let compiled =
-            compiler.add_resource(NAME, schema.clone()).and_then(|()| compiler.compile(NAME, &mut schemas));
-        match compiled {
-            Ok(index) => Ok(Self { schemas, index }),
-            Err(error) => Err(SchemaError(format!("{error:#}").lines().collect::<Vec<_>>().join(" "))),
-        }
+        let refused = |error: CompileError| SchemaError(format!("{error:#}").lines().collect::<Vec<_>>().join(" "));
+        compiler.add_resource(NAME, schema.clone()).map_err(refused)?;
+        let index = compiler.compile(NAME, &mut schemas).map_err(refused)?;
+        Ok(Self { schemas, index })
     }
 
     /// What is wrong with the value: a line for each of the first few problems, none when it fits.
@@ -92,10 +90,7 @@ mod tests {
         assert_eq!(problems(schema.clone(), json!({ "unit": "C" })), "missing properties 'days'");
         assert_eq!(problems(schema.clone(), json!({ "days": "two" })), "at `/days`: want integer, but got string");
         assert_eq!(problems(schema.clone(), json!({ "days": 0 })), "at `/days`: must be >=1, but got 0");
-        assert_eq!(
-            problems(schema.clone(), json!({ "days": 1, "to": "x" })),
-            "additionalProperties 'to' not allowed"
-        );
+        assert_eq!(problems(schema.clone(), json!({ "days": 1, "to": "x" })), "additionalProperties 'to' not allowed");
         assert_eq!(
             problems(schema, json!({ "days": 1, "unit": "K", "at": "A" })).matches("at `/").count(),
             2,

@@ -154,7 +154,8 @@ impl HttpDeclaration {
 impl HttpDeclaration {
     /// Whether a request of this method does more than read.
     pub fn sends(&self, method: &Method) -> bool {
-        !matches!(*method, Method::GET | Method::HEAD) && !(self.reads && *method == Method::POST)
+        let reads = matches!(*method, Method::GET | Method::HEAD) || self.reads && *method == Method::POST;
+        !reads
     }
 }
 

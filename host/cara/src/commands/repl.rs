@@ -273,7 +273,10 @@ fn read_line(mut editor: LineEditor, history: &History, prompt: &str) -> (LineEd
     if let Ok(line) = &read {
         let written = match history.keeps(line) {
             true => editor.add_history_entry(line).and_then(|_| editor.append_history(&history.file)),
-            false => Ok(show::note("this line looks as if it holds a secret: it is not kept in the history")),
+            false => {
+                show::note("this line looks as if it holds a secret: it is not kept in the history");
+                Ok(())
+            }
         };
         if let Err(error) = written {
             tracing::debug!(%error, "history could not be written");

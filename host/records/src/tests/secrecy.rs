@@ -114,7 +114,7 @@ async fn processes_that_start_together_agree_on_the_first_key() {
     let ledgers = [place.open().await, place.open().await, place.open().await, place.open().await];
     let opened = ledgers.iter().enumerate().map(|(n, ledger)| {
         let key = ContentKey::new([n as u8 % 2; 32].into());
-        async move { (n % 2, Records::open(&ledger, key).await) }
+        async move { (n % 2, Records::open(ledger, key).await) }
     });
     let opened = futures_util::future::join_all(opened).await;
     let right: Vec<_> = opened.iter().filter(|(_, records)| records.is_ok()).map(|(key, _)| *key).collect();
