@@ -1,4 +1,4 @@
-//! Bodies of requests that the other side has enough of, and bodies that are never sent.
+//! Bodies of requests that are cut short, and bodies that are never sent.
 
 use cara_harness::{Attack, Upstream};
 use serde_json::json;

@@ -1,4 +1,4 @@
-//! Attacks with the marker of a secret: it means something in a declared spot, and is text anywhere else.
+//! Attacks with the marker of a secret: outside its spots it is plain text.
 
 use super::unseen;
 use cara_authority::AccountId;

@@ -1,5 +1,6 @@
-//! What is asked at a terminal: the program on a pseudo-terminal, with a person who types too early, half an answer, or
-//! the right one.
+//! What is asked at a terminal, tried on a pseudo-terminal.
+//!
+//! A person types too early, half an answer, or the right one.
 
 use super::home::{HELLO, Home, REMEMBER};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};

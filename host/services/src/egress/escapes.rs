@@ -1,4 +1,6 @@
-//! Undoes escapes: JSON and JavaScript (`\u002B`, `\/`), URLs (`%2B`) and HTML (`&plus;`, `&#43;`, `&#x2b;`).
+//! Undoes the escapes of JSON, JavaScript, URLs and HTML.
+//!
+//! `\u002B` and `\/`; `%2B`; `&plus;`, `&#43;` and `&#x2b;`.
 //!
 //! What an encoder leaves alone and what it escapes differs from one to the next, and one text may be escaped twice, so
 //! no list of forms is complete. Here every escape is undone until none is left, whatever it is written in: then a value

@@ -1,4 +1,4 @@
-//! Puts values into a request, in the spots that a manifest names and nowhere else.
+//! Puts values into a request: in the spots a manifest names, nowhere else.
 //!
 //! A component marks a spot with `cara-secret--NAME`, which is no secret, or leaves a header or query key out. The marker
 //! anywhere else is text like any other.
