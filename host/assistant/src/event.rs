@@ -205,6 +205,7 @@ impl Failure {
             ErrorKind::BadRequest => "bad-request",
             ErrorKind::Network => "network",
             ErrorKind::Unsupported => "unsupported",
+            ErrorKind::Fault => "fault",
             ErrorKind::Other => "other",
         };
         Self { kind, message: error.message, retry: error.retry, retry_after_ms: error.retry_after_ms, refusals }

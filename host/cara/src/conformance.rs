@@ -2,7 +2,8 @@
 //! it is for.
 //!
 //! It is called in the real kernel, signed with a key of the moment, with a closed network. A component passes when no
-//! call ends in a fault: it may answer with an error at any time, but it must not trap, hang or pass a limit because a
+//! call ends in a fault: it may answer with an error at any time, but it must not trap, hang, pass a limit or fail by a mistake
+//! of its own (the kind `fault`, which SDKs report an unexpected exception as) because a
 //! power was not granted, a server does not answer, or somebody calls it oddly.
 
 use crate::candidate::Candidate;
@@ -11,6 +12,7 @@ use anyhow::Result;
 use cara_authority::manifest::Tool;
 use cara_authority::{Grants, ToolName};
 use cara_kernel::bindings::provider::EmbedRequest;
+use cara_kernel::bindings::types::ErrorKind;
 use cara_kernel::exports::provider::EVENTS_AHEAD;
 use cara_kernel::{CompiledCache, Fault, Kernel, NoTurn};
 use cara_stage::Stage;
@@ -99,6 +101,8 @@ impl Kit {
 fn told(what: String, called: Result<Result<String, cara_kernel::bindings::types::Error>, Fault>) -> Tried {
     match called {
         Ok(Ok(answer)) => Tried { what, fault: None, answered: Some(answer) },
+        // A mistake that its SDK caught is one all the same.
+        Ok(Err(error)) if error.kind == ErrorKind::Fault => Tried { what, fault: Some(error.message), answered: None },
         Ok(Err(error)) => Tried { what, fault: None, answered: Some(format!("the error: {}", error.message)) },
         Err(fault) => Tried { what, fault: Some(fault.cause().to_string()), answered: None },
     }
@@ -131,5 +135,21 @@ fn sample(schema: &Value) -> Value {
         Some("boolean") => json!(true),
         Some("null") => Value::Null,
         _ => Value::String("x".repeat(number("minLength").unwrap_or(1).clamp(1, 256) as usize)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use cara_kernel::bindings::types::Error;
+
+    #[test]
+    fn an_error_of_the_components_own_making_is_a_finding_and_any_other_an_answer() {
+        let error = |kind| {
+            let error = Error { kind, message: "AttributeError".into(), retry: false, retry_after_ms: None };
+            told("a call".into(), Ok(Err(error)))
+        };
+        assert_eq!(error(ErrorKind::Fault).fault.as_deref(), Some("AttributeError"));
+        assert_eq!(error(ErrorKind::Network).answered.as_deref(), Some("the error: AttributeError"));
     }
 }

@@ -3,7 +3,7 @@
  * Making the contract's errors: by kind, from a refusal of the host, from an HTTP answer. Pure.
  *
  * @typedef {'auth' | 'rate-limit' | 'overloaded' | 'context-too-long' | 'refused' | 'bad-request' | 'network'
- *   | 'unsupported' | 'other'} Kind
+ *   | 'unsupported' | 'fault' | 'other'} Kind
  * What kind of failure it is, as in `wit/types.wit`.
  */
 
@@ -61,7 +61,7 @@ function kindOf(status) {
 
 /**
  * Makes a failure of whatever was thrown. A refusal of the host keeps its text, which names the cure; a fault in the code
- * becomes `other`, and its stack goes to the log.
+ * becomes `fault`, and its stack goes to the log.
  *
  * @param {unknown} thrown
  * @returns {Failure}
@@ -75,7 +75,7 @@ export function failureOf(thrown) {
   }
   const fault = thrown instanceof Error ? thrown : new Error(String(thrown));
   console.error(`${fault.name}: ${fault.message}\n${fault.stack ?? ''}`);
-  return new Failure('other', `the component has a fault: ${fault.message}`);
+  return new Failure('fault', `the component has a fault: ${fault.message}`);
 }
 
 /** @type {Record<string, Kind>} */

@@ -50,7 +50,7 @@ test('a tool answers with a text, and what it throws is an error of the contract
     },
   });
   assert.deepEqual(await call('echo', '{"word":"a"}', {}), [{ tag: 'text', val: 'a' }]);
-  await assert.rejects(call('broken', '{}', {}), { kind: 'other', message: 'the component has a fault: on purpose' });
+  await assert.rejects(call('broken', '{}', {}), { kind: 'fault', message: 'the component has a fault: on purpose' });
   await assert.rejects(call('toString', '{}', {}), { kind: 'unsupported' });
   assert.equal(console.error.mock.callCount(), 1);
 });

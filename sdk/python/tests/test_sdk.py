@@ -49,7 +49,7 @@ class Errors(unittest.TestCase):
         log = io.StringIO()
         with contextlib.redirect_stderr(log):
             error = outcome(TypeError("on purpose")).value
-        self.assertEqual((error.kind, error.message), (ErrorKind.OTHER, "the component has a fault: TypeError"))
+        self.assertEqual((error.kind, error.message), (ErrorKind.FAULT, "the component has a fault: TypeError"))
         self.assertIn("on purpose", log.getvalue())
 
     def test_what_a_server_said_is_one_short_line(self):

@@ -60,7 +60,7 @@ def refusal_of(raised: BaseException) -> Optional[str]:
 def outcome(raised: Exception) -> Err:
     """What an export raises for whatever its code raised.
 
-    A refusal of the host keeps its text, which names the cure. A fault in the code becomes `other`, and its trace goes to
+    A refusal of the host keeps its text, which names the cure. A fault in the code becomes `fault`, and its trace goes to
     the log.
     """
     if isinstance(raised, Failure):
@@ -78,7 +78,7 @@ def outcome(raised: Exception) -> Err:
         return raised
     traceback.print_exception(raised, file=sys.stderr)
     sys.stderr.flush()
-    return Err(Error(ErrorKind.OTHER, f"the component has a fault: {type(raised).__name__}", False, None))
+    return Err(Error(ErrorKind.FAULT, f"the component has a fault: {type(raised).__name__}", False, None))
 
 
 def excerpt(said: str) -> str:

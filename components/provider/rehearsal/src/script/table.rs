@@ -21,7 +21,7 @@ const STOPS: [(&str, StopReason); 5] = [
     ("refused", StopReason::Refused),
 ];
 
-const KINDS: [(&str, ErrorKind); 9] = [
+const KINDS: [(&str, ErrorKind); 10] = [
     ("auth", ErrorKind::Auth),
     ("rate-limit", ErrorKind::RateLimit),
     ("overloaded", ErrorKind::Overloaded),
@@ -30,6 +30,7 @@ const KINDS: [(&str, ErrorKind); 9] = [
     ("bad-request", ErrorKind::BadRequest),
     ("network", ErrorKind::Network),
     ("unsupported", ErrorKind::Unsupported),
+    ("fault", ErrorKind::Fault),
     ("other", ErrorKind::Other),
 ];
 
