@@ -183,7 +183,7 @@ impl Clause {
 }
 
 /// The texts and numbers of the arguments that the person must have said; none when something in them cannot be said.
-/// What the schema gives by itself need not be: a default, a switch.
+/// What the schema gives by itself need not be: a default, a switch that is off.
 fn leaves(arguments: &serde_json::Map<String, Value>, destinations: &[String], input: &Value) -> Option<Vec<String>> {
     let mut leaves = Vec::new();
     for (name, value) in arguments {
@@ -347,8 +347,9 @@ mod tests {
         ] {
             assert!(dictates(text, "message_send", late(), &[TO]), "{text}");
         }
-        let tea = json!({ "key": "drink", "value": "tea", "count": 8, "loud": true });
-        assert!(dictates("Remember under `drink`: tea", "memory_write", tea, &[]));
+        let tea = |loud: bool| json!({ "key": "drink", "value": "tea", "count": 8, "loud": loud });
+        assert!(dictates("Remember under `drink`: tea", "memory_write", tea(false), &[]));
+        assert!(!dictates("Remember under `drink`: tea", "memory_write", tea(true), &[]));
         assert!(dictates("Forget `pin`.", "memory_delete", json!({ "key": "pin" }), &[]));
     }
 

@@ -319,7 +319,7 @@ fn cut(lines: Vec<String>, most: usize, columns: usize) -> Vec<String> {
             let tail = usize::from(most > 2);
             let (head, end) = (most - 1 - tail, lines.len() - tail);
             let left_out: usize = lines[head..end].iter().map(|line| line.chars().count().saturating_sub(11)).sum();
-            let mark = format!("│          … {left_out} characters are not shown …");
+            let mark = cut_line(&format!("│          … {left_out} characters are not shown …"), columns);
             lines[..head].iter().cloned().chain([mark]).chain(lines[end..].iter().cloned()).collect()
         }
     }

@@ -310,7 +310,7 @@ impl Run<'_> {
 
     fn deny(&mut self, planned: Planned, text: String) -> Outcome {
         self.denied.insert(planned.call.binding().0);
-        let (id, name) = (planned.id, planned.call.tool.to_string());
+        let (id, name) = (planned.id, planned.offered.name.to_string());
         let label = Label::of(Source::Tool);
         Outcome { id, name, text, label, failed: true, state: Some(CallState::Denied) }
     }
@@ -321,7 +321,7 @@ impl Run<'_> {
         let offered = match self.still_offered(planned).await? {
             Ok(offered) => offered,
             Err(text) => {
-                let (id, name, label) = (planned.id.clone(), approved.call().tool.to_string(), Label::of(Source::Tool));
+                let (id, name, label) = (planned.id.clone(), planned.offered.name.to_string(), Label::of(Source::Tool));
                 return Ok(Outcome { id, name, text, label, failed: true, state: Some(CallState::Failed) });
             }
         };
@@ -352,7 +352,7 @@ impl Run<'_> {
             self.classify(&text).await?;
         }
         let state = Some(if failed { CallState::Failed } else { CallState::Done });
-        let (id, name) = (planned.id.clone(), approved.call().tool.to_string());
+        let (id, name) = (planned.id.clone(), planned.offered.name.to_string());
         Ok(Outcome { id, name, text, label, failed, state })
     }
 

@@ -237,6 +237,8 @@ fn grants_are_given_for_a_time_and_taken_and_only_what_is_asked_for() {
 #[test]
 fn a_stranger_can_do_exactly_what_is_built_in() {
     let (ours, (theirs, key)) = (Home::new(), Home::trusting());
+    // Whose results are believed is the operator's choice, by who signed; what is built in is a signer like others.
+    theirs.configure("[results]\nsigners = [\"acme\"]");
     let ids: Vec<&str> = cara_bundle::components().iter().map(|embedded| embedded.id).collect();
     for id in &ids {
         let file = theirs.signed(&format!("{id}.wasm"), &package(id, &[]), &key);

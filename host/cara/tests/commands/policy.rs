@@ -142,8 +142,8 @@ labels: asked on top of rules and defaults; no rule takes that away
   label.followed     after content of strangers, links out of it are followed
                      unasked as long as the choice among them tells at most 120
                      bits in a session; a yes allows as much again
-  label.query        after private content and content of strangers, the queries
-                     of a run are asked about once
+  label.query        after private content and content of strangers, the
+                     queries of a run are asked about once
 destinations that may be told private things
   https://wiki.example.org
 ",

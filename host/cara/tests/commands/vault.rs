@@ -120,7 +120,7 @@ fn a_home_of_before_is_taken_over_without_loss() {
         assert!(listed.contains("openai/api-key") && listed.contains("anthropic/api-key"), "{listed}");
         if name == "sealed" {
             let taken = fails(&home, Some(PASSWORD), &["plugin", "keygen", "me"]);
-            assert!(taken.contains("there already"), "{taken}");
+            assert!(taken.contains("there is a key `me` already"), "{taken}");
         }
     }
 }
