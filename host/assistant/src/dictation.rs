@@ -1,26 +1,27 @@
 //! Whether the person dictated a call: said in this very message to do it.
 //!
 //! A message is taken apart into clauses; in a clause, what stands in quotes, or after a colon to the end of the line, is
-//! marked. A call is dictated by a clause that names each destination, marks each other text of the arguments, marks
-//! nothing else, and whose first word for something to be done fits the tool's name. Rejected: to count any words of the
-//! message. "My PIN is 1234. Mail `a summary` to …" would then dictate a mail that says 1234.
+//! marked. A clause dictates a call when it begins with a word for what the tool is called, names each destination and no
+//! other address, marks each other text of the arguments and nothing else, and says nothing more: beside that it has only
+//! words that join. Every other clause of the message begins with a word for reading, or is a greeting. Rejected: to count
+//! any words of the message. "My PIN is 1234. Mail `a summary` to …" would then dictate a mail that says 1234, and
+//! "Proofread this mail to … : …" a mail.
 //!
-//! It is meant to say no too often. A negation, a condition or a question anywhere in the message withholds it: "do not
-//! send `x` to `y`" names all that the call needs. Words for that are known in a few languages; what holds without them is
-//! that nothing leaves or changes but what the person marked, and only to where they named, once.
+//! It is meant to say no too often. A negation, a condition or a question anywhere but in what is marked for the call
+//! withholds it. A clause dictates one call, and nothing that leaves without a destination.
 
 use crate::part::{Body, Message};
 use crate::standing::names;
 use cara_authority::{Label, Source, ToolCall};
 use serde_json::Value;
+use std::collections::HashSet;
 use unicode_normalization::UnicodeNormalization;
 
 /// Words for one kind of doing each. A tool belongs to the kinds that its name has a word of.
 const VERBS: [&[&str]; 5] = [
     &[
-        "send", "tell", "mail", "email", "message", "text", "post", "reply", "answer", "forward", "sende", "schick",
-        "schicke", "schreib", "antworte", "envoie", "envoyez", "réponds", "envía", "manda", "responde", "invia",
-        "rispondi", "stuur", "skicka", "svar",
+        "send", "tell", "post", "reply", "forward", "sende", "schick", "schicke", "schreib", "antworte", "envoie",
+        "envoyez", "réponds", "envía", "manda", "responde", "invia", "rispondi", "stuur", "skicka", "svar",
     ],
     &[
         "write",
@@ -78,6 +79,72 @@ const VERBS: [&[&str]; 5] = [
     ],
     &["update", "change", "edit", "move", "rename", "ändere", "verschiebe", "modifie", "change", "cambia", "mueve"],
 ];
+
+/// Words before an order that change nothing.
+const COURTESY: &[&str] =
+    &["please", "then", "and", "now", "also", "first", "next", "bitte", "dann", "und", "por", "favor"];
+
+/// Words of an order beside its verb, its addresses and what it marks.
+const JOINING: &[&str] = &[
+    "to",
+    "the",
+    "a",
+    "an",
+    "this",
+    "these",
+    "under",
+    "as",
+    "in",
+    "at",
+    "for",
+    "with",
+    "on",
+    "into",
+    "and",
+    "please",
+    "my",
+    "following",
+    "key",
+    "name",
+    "value",
+    "message",
+    "text",
+    "note",
+    "words",
+    "saying",
+    "first",
+    "then",
+    "an",
+    "unter",
+    "das",
+    "die",
+    "den",
+    "dem",
+    "der",
+    "als",
+    "im",
+    "bitte",
+    "und",
+    "à",
+    "le",
+    "la",
+    "sous",
+    "el",
+    "en",
+    "aan",
+    "onder",
+    "til",
+    "is",
+];
+
+/// What clauses beside the one that dictates may begin with.
+const READING: &[&str] = &[
+    "read", "fetch", "look", "search", "find", "check", "recall", "show", "list", "thanks", "thank", "hello", "hi",
+    "lies", "suche", "danke", "hallo",
+];
+
+/// Marks of a question.
+const ASKING: [char; 3] = ['?', '¿', '？'];
 
 /// Words that take back, set a condition, or ask.
 const DOUBTS: &[&str] = &[
@@ -151,35 +218,79 @@ struct Clause {
     marks: Vec<String>,
 }
 
-/// Whether the message dictates the call. `input` is the schema of the arguments.
-pub(crate) fn is_dictated(call: &ToolCall, destinations: &[String], input: &Value, message: &Message) -> bool {
+/// The clause of the message that dictates the call, of those that dictated none yet. `input` is the schema of the
+/// arguments; `sends`: whether a call takes something out of the conversation.
+pub(crate) fn dictating(
+    call: &ToolCall,
+    input: &Value,
+    sends: bool,
+    message: &Message,
+    used: &HashSet<usize>,
+) -> Option<usize> {
+    let destinations = &call.destinations;
+    if sends && destinations.is_empty() {
+        return None;
+    }
     let owner = Label::of(Source::Owner);
     let own = message.parts.iter().filter(|part| part.label == owner && matches!(part.body, Body::Text { .. }));
-    let text: String = own.map(|part| part.readable().nfkc().collect::<String>() + "\n").collect();
+    let text: String = own.map(|part| part.readable().nfc().collect::<String>() + "\n").collect();
     let clauses = clauses(&text);
-    let doubtful = |clause: &Clause| {
-        clause.head.contains(['?', '¿', '？']) || words(&clause.head).any(|word| DOUBTS.contains(&word.as_str()))
-    };
-    if clauses.iter().any(doubtful) {
-        return false;
-    }
-    let Ok(Value::Object(arguments)) = serde_json::from_str(&call.arguments) else { return false };
-    let Some(leaves) = leaves(&arguments, destinations, input) else { return false };
+    let Ok(Value::Object(arguments)) = serde_json::from_str(&call.arguments) else { return None };
+    let leaves = leaves(&arguments, destinations, input)?;
     if leaves.is_empty() && destinations.is_empty() {
-        return false;
+        return None;
     }
-    clauses.iter().any(|clause| clause.dictates(call.tool.as_str(), destinations, &leaves))
+    let tool = call.tool.as_str();
+    let dictates = |clause: &Clause| clause.dictates(tool, destinations, &leaves);
+    let found = clauses.iter().enumerate().find(|(at, clause)| !used.contains(at) && dictates(clause))?.0;
+    let others = clauses.iter().enumerate().filter(|(at, _)| *at != found);
+    others.map(|(_, clause)| clause).all(|clause| clause.is_harmless() || clause.is_order()).then_some(found)
 }
 
 impl Clause {
     fn dictates(&self, tool: &str, destinations: &[String], leaves: &[String]) -> bool {
-        let is = |mark: &String, leaf: &String| folded(mark) == folded(leaf);
-        let goes = |mark: &String| destinations.iter().any(|to| names(to, mark));
-        fits(tool, &self.head)
+        let goes = |text: &str| destinations.iter().any(|to| names(to, text));
+        let is_leaf = |mark: &String| leaves.iter().any(|leaf| mark.trim() == leaf.trim());
+        let mut said = self.said();
+        said.next().is_some_and(|word| fits(tool, &word))
+            && said.all(|word| JOINING.contains(&word.as_str()) || (is_address(&word) && goes(&word)))
             && destinations.iter().all(|to| names(to, &self.head) || self.marks.iter().any(|mark| names(to, mark)))
-            && leaves.iter().all(|leaf| self.marks.iter().any(|mark| is(mark, leaf)))
-            && self.marks.iter().all(|mark| goes(mark) || leaves.iter().any(|leaf| is(mark, leaf)))
+            && leaves.iter().all(|leaf| self.marks.iter().any(|mark| mark.trim() == leaf.trim()))
+            && self.marks.iter().all(|mark| goes(mark) || is_leaf(mark))
+            && !self.head.contains(ASKING)
     }
+
+    /// Whether it can take nothing back: it is empty, a greeting, or something to be read.
+    fn is_harmless(&self) -> bool {
+        let first = self.said().next();
+        first.is_none_or(|word| READING.contains(&word.as_str())) && !self.is_doubtful(&self.marks)
+    }
+
+    /// Whether it is an order of its own, and no word of it takes anything back.
+    fn is_order(&self) -> bool {
+        let first = self.said().next();
+        let order = first.is_some_and(|word| VERBS.iter().any(|kind| kind.contains(&word.as_str())));
+        order
+            && self.said().skip(1).all(|word| JOINING.contains(&word.as_str()) || is_address(&word))
+            && !self.is_doubtful(&[])
+    }
+
+    fn is_doubtful(&self, marks: &[String]) -> bool {
+        let mut texts = std::iter::once(&self.head).chain(marks);
+        texts.any(|text| text.contains(ASKING) || words(text).any(|word| DOUBTS.contains(&word.as_str())))
+    }
+
+    /// Its words and addresses outside marks, from the first that is no courtesy.
+    fn said(&self) -> impl Iterator<Item = String> {
+        let trimmed = |part: &str| part.trim_matches(|c: char| !c.is_alphanumeric() && c != '/').to_lowercase();
+        let parts = self.head.split_whitespace().map(trimmed).filter(|part| !part.is_empty());
+        parts.skip_while(|part| COURTESY.contains(&part.as_str()))
+    }
+}
+
+/// Whether a word has marks within it, as addresses have.
+fn is_address(word: &str) -> bool {
+    word.chars().any(|c| matches!(c, ':' | '@' | '/' | '.'))
 }
 
 /// The texts and numbers of the arguments that the person must have said; none when something in them cannot be said.
@@ -216,20 +327,18 @@ fn collect(value: &Value, leaves: &mut Vec<String>) -> Option<()> {
     }
 }
 
-/// Whether the first word of the clause for something to be done is one for what the tool is called.
-fn fits(tool: &str, head: &str) -> bool {
+/// Whether the word is one for what the tool is called.
+fn fits(tool: &str, word: &str) -> bool {
     let kinds = |word: &str| VERBS.iter().map(|kind| kind.contains(&word)).collect::<Vec<bool>>();
     let mut named = vec![false; VERBS.len()];
-    for word in tool.split(['_', '-']) {
-        let word = word.to_lowercase();
+    for part in tool.split(['_', '-']) {
         // The first part often names the thing: `message_send` sends, `note_delete` deletes.
-        let of = kinds(&word);
+        let of = kinds(&part.to_lowercase());
         if of.contains(&true) {
             named = of;
         }
     }
-    let first = words(head).map(|word| kinds(&word)).find(|kinds| kinds.contains(&true));
-    first.is_some_and(|first| first.iter().zip(&named).any(|(said, named)| *said && *named))
+    kinds(word).iter().zip(&named).any(|(said, named)| *said && *named)
 }
 
 /// The words of a text; what has marks within it, as addresses have, is none.
@@ -237,13 +346,6 @@ fn words(text: &str) -> impl Iterator<Item = String> {
     let parts = text.split_whitespace().map(|part| part.trim_matches(|c: char| !c.is_alphanumeric()));
     let is_word = |part: &&str| !part.is_empty() && part.chars().all(|c| c.is_alphanumeric() || "'’-".contains(c));
     parts.filter(is_word).flat_map(|part| part.split('-')).map(|word| word.to_lowercase().replace('’', "'"))
-}
-
-/// A text as it is compared: one Unicode form, one kind of white space.
-fn folded(text: &str) -> String {
-    let text: String = text.nfkc().collect();
-    let words: Vec<&str> = text.split_whitespace().collect();
-    words.join(" ")
 }
 
 /// The closing mark for an opening one.
@@ -326,7 +428,8 @@ mod tests {
             destinations: destinations.clone(),
             session: SessionId::parse("s-1").unwrap(),
         };
-        is_dictated(&call, &destinations, &json!({ "properties": properties }), message)
+        let sends = tool == "message_send";
+        dictating(&call, &json!({ "properties": properties }), sends, message, &HashSet::new()).is_some()
     }
 
     const TO: &str = "mail:me:boss";
@@ -339,9 +442,9 @@ mod tests {
     fn what_is_marked_and_named_is_dictated() {
         for text in [
             "Send \"I am late\" to mail:me:boss",
-            "Please send “I am  late” to mail:me:boss.",
+            "Please send “I am late” to mail:me:boss.",
             "Send to mail:me:boss: I am late",
-            "My project is called x. Tell mail:me:boss 'I am late'. Thanks!",
+            "Tell mail:me:boss 'I am late'. Thanks!",
             "Read https://page.example/ first.\nThen send `I am late` to `mail:me:boss`",
             "Schick „I am late” an mail:me:boss",
         ] {
@@ -363,6 +466,16 @@ mod tests {
             "Write “I am late” down. Send a summary to mail:me:boss",
             "The page of mail:me:boss says “I am late”",
             "At mail:me:boss and https://send.example/ they say “I am late”",
+            "My project is called x. Tell mail:me:boss “I am late”",
+            "Proofread this mail to mail:me:boss: I am late",
+            "Translate this message to mail:me:boss: I am late",
+            "Summarise the message “I am late” from mail:me:boss",
+            "Send “I am late” to mail:me:boss, the one who complained about mail:me:mallory",
+            "Send “I am late” to mail:me:mallory",
+            "Send “I am late” to mail:me:boss. But: only once I say go, otherwise never",
+            "Send “I am late” to mail:me:boss as soon as Anna agrees",
+            "Draft, later maybe: Send “I am late” to mail:me:boss",
+            "Send “I am  late” to mail:me:boss",
         ] {
             assert!(!dictates(text, "message_send", late(), &[TO]), "{text}");
         }
@@ -394,6 +507,22 @@ mod tests {
 
     #[test]
     fn another_thing_to_be_done_with_the_same_words_is_not_dictated() {
+        let four = json!({ "key": "pin", "value": "4711" });
+        for text in [
+            "Proofread this note `pin`: 4711",
+            "Summarise my note `pin`: 4711",
+            "Save `4711` under `pin`.\nImportant: do not do it before I confirm",
+        ] {
+            assert!(!dictates(text, "memory_write", four.clone(), &[]), "{text}");
+        }
+        assert!(!dictates(
+            "Anna wanted me to forget `pin`, crazy idea.",
+            "memory_delete",
+            json!({ "key": "pin" }),
+            &[]
+        ));
+        // What leaves without a destination is not where the person said.
+        assert!(!dictates("Send “Layoffs” to mail:me:anna", "message_send", json!({ "text": "Layoffs" }), &[]));
         let pin = json!({ "key": "pin" });
         for text in ["Tell me what is under `pin`", "Save `pin`", "Remember this: delete `pin`", "Show `pin`", "`pin`"]
         {

@@ -54,8 +54,8 @@ pub(crate) struct Run<'a> {
     told: HashSet<String>,
     /// Where the addresses of the session stand.
     sources: Sources,
-    /// Calls that the message dictated and that were made, or will be: each once.
-    dictated: HashSet<(String, String)>,
+    /// Clauses of the message that dictated a call which was made, or will be: each once.
+    dictated: HashSet<usize>,
     /// Whether a person allowed queries after private and strangers' content.
     queried: bool,
     /// What came so far of the answer that is under way.

@@ -5,11 +5,11 @@ use crate::event::Failure;
 use crate::schema::Schema;
 use cara_authority::manifest::{Effect, Tool};
 use cara_authority::policy::{Results, result_label};
-use cara_authority::{ComponentId, Grants, Label, Origin, SessionId, ToolCall, ToolName};
+use cara_authority::{Grants, Label, Origin, SessionId, ToolCall, ToolName};
 use cara_kernel::Component;
 use cara_kernel::bindings::types::ToolDefinition;
 use serde_json::Value;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// The largest arguments, bytes (`wit/types.wit`).
@@ -17,8 +17,6 @@ const LARGEST: usize = 256 * 1024;
 
 /// A tool that can be called.
 pub struct Offered {
-    /// What models call it by: its own name, or `component__tool` where others offer one of that name.
-    pub name: ToolName,
     /// Whose it is.
     pub component: Arc<Component>,
     /// What the component may do.
@@ -29,8 +27,8 @@ pub struct Offered {
     pub effects: Vec<Effect>,
     /// Where its results come from.
     pub result: Label,
-    /// Whether a call hands its arguments to a server of the operator's choice, as a search does.
-    pub queries: bool,
+    /// Whether a call can ask a server for something.
+    reaches_out: bool,
     schema: Schema,
 }
 
@@ -48,7 +46,7 @@ pub struct Belief {
 pub enum ToolboxError {
     /// Two components offer one name.
     #[error(
-        "components `{first}` and `{second}` both offer the tool `{tool}`, and no other name is left for it\nhint: leave one of them out with `cara tools disable`"
+        "components `{first}` and `{second}` both offer the tool `{tool}`\nhint: leave one of them out with `cara tools disable`"
     )]
     Twice {
         /// The tool.
@@ -109,27 +107,9 @@ impl Tools for Fixed {
     }
 }
 
-/// The tools of a turn, by the name that a model calls each by.
+/// The tools of a turn.
 #[derive(Default)]
-pub struct Toolbox {
-    offered: BTreeMap<ToolName, Arc<Offered>>,
-    /// Names that more than one component gave to a tool: none of them is called by it alone.
-    shared: BTreeSet<ToolName>,
-}
-
-/// What separates the component from the tool in a name of both; no id of a component has it.
-pub const OF: &str = "__";
-
-/// The name of a component's tool where its own name does not say whose it is: `component__tool`. One that would be too
-/// long is cut, with the beginning of the component's digest in it.
-fn full_name(component: &ComponentId, digest: &[u8; 32], tool: &ToolName) -> ToolName {
-    ToolName::parse(&format!("{component}{OF}{tool}")).unwrap_or_else(|_| {
-        let digest: String = digest[..4].iter().map(|byte| format!("{byte:02x}")).collect();
-        let (component, tool) = (component.as_str(), tool.as_str());
-        let cut = format!("{}-{digest}{OF}{}", &component[..component.len().min(16)], &tool[..tool.len().min(37)]);
-        ToolName::parse(&cut).expect("16, 1, 8, 2 and 37 letters of names are a name")
-    })
-}
+pub struct Toolbox(BTreeMap<ToolName, Arc<Offered>>);
 
 impl Toolbox {
     /// Adds all tools of a component.
@@ -144,61 +124,39 @@ impl Toolbox {
             let effects = authority.effects();
             let asks = effects.iter().any(|effect| matches!(effect, Effect::ReadsUntrusted | Effect::SendsOutside));
             let reaches_out = asks && checked.interfaces().imports_http();
+            if let Some(other) = self.0.get(&tool.name) {
+                let (first, second) = (other.component.id().to_string(), component.id().to_string());
+                return Err(ToolboxError::Twice { tool: tool.name.clone(), first, second });
+            }
             let offered = Offered {
-                name: tool.name.clone(),
                 schema: compile(tool)?,
                 component: component.clone(),
                 grants: grants.clone(),
                 tool: tool.clone(),
                 result: result_label(&effects, reaches_out, belief.component, belief.tools.get(&tool.name).copied()),
                 effects,
-                queries: reaches_out && tool.destination.is_empty(),
+                reaches_out,
             };
-            self.put(offered)?;
+            self.0.insert(tool.name.clone(), Arc::new(offered));
         }
-        Ok(())
-    }
-
-    /// Puts a tool in under its name; where another component's has it, both get their full names, so that neither passes
-    /// for the other. A name that looks like a full one is never given alone.
-    fn put(&mut self, offered: Offered) -> Result<(), ToolboxError> {
-        let name = offered.name.clone();
-        if let Some(first) = self.offered.remove(&name) {
-            self.shared.insert(name.clone());
-            self.put_full(&first)?;
-        }
-        if self.shared.contains(&name) || name.as_str().contains(OF) {
-            return self.put_full(&offered);
-        }
-        self.offered.insert(name, Arc::new(offered));
-        Ok(())
-    }
-
-    fn put_full(&mut self, offered: &Offered) -> Result<(), ToolboxError> {
-        let name = full_name(offered.component.id(), &offered.digest(), &offered.tool.name);
-        if let Some(other) = self.offered.get(&name) {
-            let (first, second) = (other.component.id().to_string(), offered.component.id().to_string());
-            return Err(ToolboxError::Twice { tool: name, first, second });
-        }
-        self.offered.insert(name.clone(), Arc::new(offered.named(name)?));
         Ok(())
     }
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.offered.is_empty()
+        self.0.is_empty()
     }
 
     /// All of them, by name.
     pub fn all(&self) -> impl Iterator<Item = &Arc<Offered>> {
-        self.offered.values()
+        self.0.values()
     }
 
     /// The tool of this name.
     pub fn get(&self, name: &str) -> Result<&Arc<Offered>, Misfit> {
-        let found = ToolName::parse(name).ok().and_then(|name| self.offered.get(&name));
+        let found = ToolName::parse(name).ok().and_then(|name| self.0.get(&name));
         found.ok_or_else(|| {
-            let known: Vec<&str> = self.offered.keys().map(ToolName::as_str).collect();
+            let known: Vec<&str> = self.0.keys().map(ToolName::as_str).collect();
             let name = name.chars().take(64).flat_map(char::escape_default).collect();
             Misfit::Unknown { name, known: if known.is_empty() { "none".into() } else { known.join(", ") } }
         })
@@ -207,11 +165,11 @@ impl Toolbox {
     /// What a model is told about them.
     pub fn definitions(&self) -> Vec<ToolDefinition> {
         let definition = |offered: &Arc<Offered>| ToolDefinition {
-            name: offered.name.to_string(),
+            name: offered.tool.name.to_string(),
             description: offered.tool.description.clone(),
             input_schema: offered.tool.input.to_string(),
         };
-        self.offered.values().map(definition).collect()
+        self.0.values().map(definition).collect()
     }
 }
 
@@ -220,24 +178,20 @@ fn compile(tool: &Tool) -> Result<Schema, ToolboxError> {
     Schema::compile(&tool.input).map_err(|error| refuse(error.to_string()))
 }
 
-impl Offered {
-    /// The same under another name.
-    fn named(&self, name: ToolName) -> Result<Self, ToolboxError> {
-        Ok(Self {
-            name,
-            component: self.component.clone(),
-            grants: self.grants.clone(),
-            tool: self.tool.clone(),
-            result: self.result,
-            effects: self.effects.clone(),
-            queries: self.queries,
-            schema: compile(&self.tool)?,
-        })
+/// Whether a text stands in the value that is none of these.
+fn has_words(value: &Value, but: &[String]) -> bool {
+    match value {
+        Value::String(text) => !text.is_empty() && !but.contains(text),
+        Value::Array(items) => items.iter().any(|item| has_words(item, but)),
+        Value::Object(fields) => fields.values().any(|field| has_words(field, but)),
+        _ => false,
     }
+}
 
+impl Offered {
     /// Checks what a model wrote and makes the call of it.
     pub fn read(&self, arguments: &str, session: &SessionId) -> Result<ToolCall, Misfit> {
-        let name = &self.name;
+        let name = &self.tool.name;
         let not_object = |problem: String| Misfit::NotObject(name.clone(), problem);
         if arguments.len() > LARGEST {
             return Err(not_object(format!("they are over {LARGEST} bytes")));
@@ -254,7 +208,7 @@ impl Offered {
         Ok(ToolCall {
             component: self.component.id().clone(),
             digest: self.digest(),
-            tool: self.tool.name.clone(),
+            tool: name.clone(),
             destinations: self.tool.destination.iter().flat_map(|to| to.read(&value)).map(str::to_owned).collect(),
             arguments: cara_authority::approval::canonical(&value),
             session: session.clone(),
@@ -273,6 +227,16 @@ impl Offered {
         }
         let origins = destinations.iter().filter_map(|to| Origin::parse(to).ok()).collect();
         Arc::new(self.grants.only(origins))
+    }
+
+    /// Whether a call hands words of its own to a server: a search does, and so does whatever else reaches out with a text
+    /// that is no destination.
+    pub fn queries(&self, call: &ToolCall) -> bool {
+        let words = || {
+            let arguments: Value = serde_json::from_str(&call.arguments).unwrap_or_default();
+            has_words(&arguments, &call.destinations)
+        };
+        self.reaches_out && words()
     }
 
     /// The digest of its component's file.

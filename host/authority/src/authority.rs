@@ -173,6 +173,12 @@ fn effects(tool: &Tool, manifest: &Manifest, interfaces: &Interfaces) -> BTreeMa
     for effect in tool.effects.iter().flatten() {
         effects.entry(*effect).or_insert("its author says so".to_owned());
     }
+    // One call that reads what is private and asks a server can put the one into the other's address, so no ceiling
+    // takes this away.
+    if interfaces.imports_http() && tool.may_request() && effects.contains_key(&Effect::ReadsPrivate) {
+        let why = "computed, what it reads can stand in the address that it asks for".to_owned();
+        effects.entry(Effect::SendsOutside).or_insert(why);
+    }
     effects
 }
 

@@ -196,7 +196,7 @@ impl Policy {
 fn default_line(situation: &Situation<'_>) -> Line {
     let acts = || situation.effects.iter().filter(|effect| effect.reaches_out());
     let asked: Vec<&str> = acts().map(|effect| effect.name()).collect();
-    let grave = acts().any(|effect| matches!(effect, Effect::Spends | Effect::RunsCode));
+    let grave = is_grave(situation.effects);
     let (then, why) = if asked.is_empty() {
         (Then::Run, "it only reads or computes".to_owned())
     } else if situation.dictated && !grave {
@@ -207,13 +207,18 @@ fn default_line(situation: &Situation<'_>) -> Line {
     Line { name: "default".into(), then, why }
 }
 
+/// Whether it spends money or runs code: words alone never stand for a question about that.
+fn is_grave(effects: &[Effect]) -> bool {
+    effects.iter().any(|effect| matches!(effect, Effect::Spends | Effect::RunsCode))
+}
+
 /// What the labels say, whatever the rules do.
 fn label_lines(situation: &Situation<'_>) -> Vec<Line> {
     let Situation { effects, seen, standing, followed, dictated, queries, .. } = *situation;
     let ask = |name: &str, why: String| Line { name: name.into(), then: Then::Ask, why };
     let mut lines = Vec::new();
     // All that would leave or change stands in the person's own words.
-    if dictated {
+    if dictated && !is_grave(effects) {
         return lines;
     }
     let acts: Vec<&str> = effects.iter().filter(|effect| effect.reaches_out()).map(|effect| effect.name()).collect();

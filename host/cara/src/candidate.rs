@@ -4,7 +4,7 @@
 use crate::boot::Cara;
 use crate::show;
 use anyhow::{Context, Result, anyhow, bail};
-use cara_authority::{Authority, ComponentId, Interfaces, Manifest, ToolName};
+use cara_authority::{Authority, ComponentId, Interfaces, Manifest};
 use cara_kernel::Checked;
 use cara_packages::imitation::imitated;
 use cara_packages::{Access, Deadlines, Reference, fetch};
@@ -90,15 +90,20 @@ impl Candidate {
         Ok(())
     }
 
-    /// The tools whose names other components' tools have too: whose, and which.
-    pub(crate) fn shared_tools(&self, cara: &Cara) -> Result<Vec<(ComponentId, ToolName)>> {
-        let mut shared = Vec::new();
-        for (id, other) in cara.installed()?.usable.iter().filter(|(id, _)| *id != self.id()) {
-            let theirs = other.manifest().tools().iter().map(|tool| &tool.name);
-            let both = theirs.filter(|name| self.manifest.tools().iter().any(|tool| tool.name == **name));
-            shared.extend(both.map(|name| (id.clone(), name.clone())));
+    /// Refuses tools whose names another component has already.
+    pub(crate) fn check_tools(&self, cara: &Cara) -> Result<()> {
+        for (id, other) in &cara.installed()?.usable {
+            let names =
+                |tool: &&cara_authority::manifest::Tool| other.manifest().tools().iter().any(|o| o.name == tool.name);
+            if let Some(tool) = self.manifest.tools().iter().find(names).filter(|_| id != self.id()) {
+                bail!(
+                    "`{}` offers a tool `{}`, and so does `{id}`\nhint: switch that one off first: `cara plugin disable {id}`",
+                    self.id(),
+                    tool.name
+                );
+            }
         }
-        Ok(shared)
+        Ok(())
     }
 }
 

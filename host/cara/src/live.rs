@@ -6,8 +6,10 @@ use crate::cli::SettingArgument;
 use crate::config::Config;
 use crate::offer::Offer;
 use crate::plugins::{Installed, Plugins};
+use crate::show;
 use anyhow::Result;
 use cara_assistant::thinker::Granted;
+use cara_assistant::toolbox::Belief;
 use cara_assistant::{Failure, Toolbox, Tools};
 use cara_authority::{Capability, ComponentId, Grants, Settings};
 use cara_kernel::{Checked, Component};
@@ -84,6 +86,8 @@ impl Granted for LiveComponent {
 pub(crate) struct LiveTools {
     live: Live,
     last: Mutex<Option<Last>>,
+    /// Why components were left out, as it was said.
+    left_out: Mutex<BTreeMap<ComponentId, String>>,
 }
 
 /// What the toolbox was made of, so that it is only made anew when that changes.
@@ -93,9 +97,16 @@ struct Last {
     toolbox: Arc<Toolbox>,
 }
 
+/// A component whose tools can be added.
+struct Ready {
+    component: Arc<Component>,
+    grants: Arc<Grants>,
+    belief: Belief,
+}
+
 impl LiveTools {
     pub(crate) fn new(live: Live) -> Self {
-        Self { live, last: Mutex::default() }
+        Self { live, last: Mutex::default(), left_out: Mutex::default() }
     }
 
     async fn look(&self) -> Result<Arc<Toolbox>> {
@@ -117,17 +128,58 @@ impl LiveTools {
         let mut toolbox = Toolbox::default();
         for (id, checked) in &installed.usable {
             let granted = granted.get(id).map(Vec::as_slice).unwrap_or_default();
-            let settings = choose::settings(&self.live.config, &installed, checked, granted, &[])?;
-            let offers = !checked.manifest().tools().is_empty();
-            if offers && Offer::of(&self.live.config, &installed, checked, granted)?.stands() {
-                let grants = self.live.meet(checked, granted, settings);
-                let belief = self.live.config.belief(id, checked.package().signer_name());
-                toolbox.add(&self.live.plugins.component(id).await?, &grants, &belief)?;
+            match self.ready(&installed, checked, granted).await {
+                Ok(Some(ready)) => toolbox.add(&ready.component, &ready.grants, &ready.belief)?,
+                Ok(None) => {}
+                Err(error) => self.say_left_out(id, &error),
             }
         }
         let toolbox = Arc::new(toolbox);
         *self.last() = Some(Last { installed, granted, toolbox: toolbox.clone() });
         Ok(toolbox)
+    }
+
+    /// A component whose tools are offered, ready to be added; none when they are not.
+    async fn ready(
+        &self,
+        installed: &Installed,
+        checked: &Arc<Checked>,
+        granted: &[Capability],
+    ) -> Result<Option<Ready>> {
+        let (config, manifest) = (&self.live.config, checked.manifest());
+        if manifest.tools().is_empty() || !Offer::of(config, installed, checked, granted)?.stands() {
+            return Ok(None);
+        }
+        let settings = choose::settings(config, installed, checked, granted, &[])?;
+        let grants = self.live.meet(checked, granted, settings);
+        let belief = config.belief(manifest.id(), checked.package().signer_name());
+        let component = self.load(checked).await?;
+        // Tried alone first: what cannot be added would leave some of its tools behind.
+        Toolbox::default().add(&component, &grants, &belief)?;
+        Ok(Some(Ready { component, grants, belief }))
+    }
+
+    /// Loads a component. When that fails the cause can be another one's code, so it is then compiled alone.
+    async fn load(&self, checked: &Arc<Checked>) -> Result<Arc<Component>> {
+        let (plugins, id) = (&self.live.plugins, checked.manifest().id());
+        if let Ok(component) = plugins.component(id).await {
+            return Ok(component);
+        }
+        let (kernel, cache) = plugins.engine();
+        let (kernel, cache, checked) = (kernel.clone(), cache.clone(), checked.clone());
+        tokio::task::spawn_blocking(move || kernel.compile(&checked, &cache)).await??;
+        plugins.component(id).await
+    }
+
+    /// Says once that a component is left out, and why: a conversation can do without it.
+    fn say_left_out(&self, id: &ComponentId, error: &anyhow::Error) {
+        let why = format!("{error:#}");
+        let mut said = self.left_out.lock().unwrap_or_else(PoisonError::into_inner);
+        if said.get(id) != Some(&why) {
+            tracing::warn!(component = %id, error = %why, "the component is left out");
+            show::note(&format!("`{id}` is left out: {why}"));
+            said.insert(id.clone(), why);
+        }
     }
 
     fn last(&self) -> std::sync::MutexGuard<'_, Option<Last>> {

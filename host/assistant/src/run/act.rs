@@ -100,8 +100,12 @@ impl Run<'_> {
         let known = self.assistant.records.calls(&self.id).await.map_err(lost)?;
         self.used.extend(known.iter().map(|call| call.call_id.clone()));
         let done = known.iter().filter(|call| call.state == CallState::Started || call.state.is_ended());
-        let done = done.map(|call| (call.tool.to_string(), canonical(&call.arguments)));
-        self.dictated.extend(done);
+        for call in done {
+            let made = made_of(call, self.session.id());
+            let offered = self.toolbox.get(made.tool.as_str()).ok().cloned();
+            let clause = offered.and_then(|offered| self.dictates(&offered, &made));
+            self.dictated.extend(clause);
+        }
         let denied = known.iter().filter(|call| call.state == CallState::Denied);
         self.denied.extend(denied.map(|call| made_of(call, self.session.id()).binding().0));
         let arguments = self.open_arguments();
@@ -310,7 +314,7 @@ impl Run<'_> {
 
     fn deny(&mut self, planned: Planned, text: String) -> Outcome {
         self.denied.insert(planned.call.binding().0);
-        let (id, name) = (planned.id, planned.offered.name.to_string());
+        let (id, name) = (planned.id, planned.call.tool.to_string());
         let label = Label::of(Source::Tool);
         Outcome { id, name, text, label, failed: true, state: Some(CallState::Denied) }
     }
@@ -321,7 +325,7 @@ impl Run<'_> {
         let offered = match self.still_offered(planned).await? {
             Ok(offered) => offered,
             Err(text) => {
-                let (id, name, label) = (planned.id.clone(), planned.offered.name.to_string(), Label::of(Source::Tool));
+                let (id, name, label) = (planned.id.clone(), approved.call().tool.to_string(), Label::of(Source::Tool));
                 return Ok(Outcome { id, name, text, label, failed: true, state: Some(CallState::Failed) });
             }
         };
@@ -352,7 +356,7 @@ impl Run<'_> {
             self.classify(&text).await?;
         }
         let state = Some(if failed { CallState::Failed } else { CallState::Done });
-        let (id, name) = (planned.id.clone(), planned.offered.name.to_string());
+        let (id, name) = (planned.id.clone(), approved.call().tool.to_string());
         Ok(Outcome { id, name, text, label, failed, state })
     }
 

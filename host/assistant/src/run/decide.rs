@@ -3,7 +3,7 @@
 
 use super::Run;
 use crate::desk::{always_text, covers};
-use crate::dictation::is_dictated;
+use crate::dictation::dictating;
 use crate::event::{Asked, Failure, TurnEvent};
 use crate::part::Role;
 use crate::session::lost;
@@ -131,7 +131,7 @@ impl Run<'_> {
         let named = carried != Label::NONE && !own.is_untrusted() && !carried.is_private() && !offered.is_lasting();
         let standing = if named && standing == Some(Standing::Read) { Some(Standing::Written) } else { standing };
         let bits: u64 = found.iter().map(|found| u64::from(found.bits)).sum();
-        let dictated = offered.is_lasting() && self.dictates(offered, call);
+        let dictated = self.dictates(offered, call);
         let circumstances = &self.session.circumstances;
         let decision = policy.decide(&Situation {
             call,
@@ -142,23 +142,22 @@ impl Run<'_> {
             seen,
             standing,
             followed: self.session.followed + bits,
-            dictated,
-            queries: offered.queries && !self.queried,
+            dictated: dictated.is_some(),
+            queries: offered.queries(call) && !self.queried,
         });
-        if dictated {
-            self.dictated.insert((call.tool.to_string(), call.arguments.clone()));
-        }
+        self.dictated.extend(dictated);
         if standing == Some(Standing::Read) && seen.is_untrusted() {
             self.follow(self.session.followed + bits).await?;
         }
         Ok((decision, seen))
     }
 
-    /// Whether the message that is being answered dictates the call, and nothing did it yet.
-    fn dictates(&self, offered: &Offered, call: &ToolCall) -> bool {
-        let message = self.session.messages.iter().rfind(|message| message.role == Role::User);
-        let done = self.dictated.contains(&(call.tool.to_string(), call.arguments.clone()));
-        !done && message.is_some_and(|message| is_dictated(call, &call.destinations, &offered.tool.input, message))
+    /// The clause of the message that is being answered that dictates the call, if it dictated none yet.
+    pub(super) fn dictates(&self, offered: &Offered, call: &ToolCall) -> Option<usize> {
+        let message = self.session.messages.iter().rfind(|message| message.role == Role::User)?;
+        let sends = offered.effects.contains(&Effect::SendsOutside);
+        let found = || dictating(call, &offered.tool.input, sends, message, &self.dictated);
+        offered.is_lasting().then(found).flatten()
     }
 
     /// Keeps what following links may have told.

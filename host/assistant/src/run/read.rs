@@ -30,10 +30,17 @@ impl Run<'_> {
             return Ok(Vec::new());
         }
         let (place, called) = (self.session.next_place(), self.open_arguments());
+        // The reader is told the arguments of the call, so what it picks can tell of all that stood in them.
+        let private = self.seen().is_private();
         let held = results.iter().filter(|result| result.label.is_untrusted()).map(|result| {
             let Outcome { id, name, text, label, .. } = result;
             let arguments = called.iter().find(|(call, _)| call == id).map_or("", |(_, arguments)| arguments);
-            Held { of: format!("{place}.{id}"), label: *label, what: format!("{name} {arguments}"), text: text.clone() }
+            Held {
+                of: format!("{place}.{id}"),
+                label: if private { label.private() } else { *label },
+                what: format!("{name} {arguments}"),
+                text: text.clone(),
+            }
         });
         self.read_all_aside(held.collect()).await
     }

@@ -13,12 +13,10 @@ use cara_assistant::Toolbox;
 use cara_assistant::desk::covers;
 use cara_assistant::outbound::Outbound;
 use cara_assistant::standing::Sources;
-use cara_assistant::toolbox::OF;
 use cara_authority::manifest::{Effect, Tool};
 use cara_authority::policy::{FOLLOWED, Line, Rule};
 use cara_authority::{
-    ComponentId, Decision, Grants, Label, PersonId, Policy, SessionId, Situation, Standing, Then, ToolAuthority,
-    ToolCall, ToolName,
+    Decision, Grants, Label, PersonId, Policy, SessionId, Situation, Standing, Then, ToolAuthority, ToolCall, ToolName,
 };
 use cara_kernel::Checked;
 use cara_records::StoredRule;
@@ -54,9 +52,9 @@ struct Explained {
 }
 
 async fn explain_call(cara: &Cara, asked: &PolicyExplain) -> Result<()> {
-    let (checked, own) = offering(cara, &asked.tool)?;
+    let checked = offering(cara, &asked.tool)?;
     check_names(cara, asked)?;
-    let (tool, call) = call(cara, &checked, asked, &own).await?;
+    let (tool, call) = call(cara, &checked, asked).await?;
     let authority = checked.authority().tool(&tool.name);
     let effects = authority.map(ToolAuthority::effects).unwrap_or_default();
     let has_destination = !tool.destination.is_empty();
@@ -108,27 +106,11 @@ async fn explain_call(cara: &Cara, asked: &PolicyExplain) -> Result<()> {
     Ok(())
 }
 
-/// The component whose tool it is, and the tool's own name. A full name says which of several is meant.
-fn offering(cara: &Cara, tool: &ToolName) -> Result<(Arc<Checked>, ToolName)> {
-    let installed = cara.installed()?;
-    if let Some((id, name)) = tool.as_str().split_once(OF)
-        && let (Ok(id), Ok(name)) = (ComponentId::parse(id), ToolName::parse(name))
-        && let Some(checked) = installed.usable.get(&id)
-        && checked.manifest().tools().iter().any(|offered| offered.name == name)
-    {
-        return Ok((checked.clone(), name));
-    }
+/// The component whose tool it is.
+fn offering(cara: &Cara, tool: &ToolName) -> Result<Arc<Checked>> {
     let has = |checked: &&Arc<Checked>| checked.manifest().tools().iter().any(|offered| offered.name == *tool);
-    let found: Vec<&Arc<Checked>> = installed.usable.values().filter(has).collect();
-    match found[..] {
-        [one] => Ok((one.clone(), tool.clone())),
-        [] => bail!("no installed component offers a tool `{tool}`\nhint: `cara tools list` shows them"),
-        [one, ..] => bail!(
-            "{} components offer a tool `{tool}`\nhint: say which, as in `{}{OF}{tool}`",
-            found.len(),
-            one.manifest().id()
-        ),
-    }
+    let found = cara.installed()?.usable.values().find(has).cloned();
+    found.ok_or_else(|| anyhow!("no installed component offers a tool `{tool}`\nhint: `cara tools list` shows them"))
 }
 
 /// Agents and channels that do not exist are errors, as they are in rules.
@@ -145,12 +127,12 @@ fn check_names(cara: &Cara, asked: &PolicyExplain) -> Result<()> {
 }
 
 /// The tool, and the call as it would be made: read by the same code that reads a model's.
-async fn call(cara: &Cara, checked: &Arc<Checked>, asked: &PolicyExplain, own: &ToolName) -> Result<(Tool, ToolCall)> {
+async fn call(cara: &Cara, checked: &Arc<Checked>, asked: &PolicyExplain) -> Result<(Tool, ToolCall)> {
     let (manifest, id) = (checked.manifest(), checked.manifest().id());
     let session = SessionId::parse("s-explained")?;
     let Some(text) = &asked.arguments else {
-        let tool = manifest.tools().iter().find(|tool| tool.name == *own);
-        let tool = tool.ok_or_else(|| anyhow!("component `{id}` has no tool `{own}`"))?.clone();
+        let tool = manifest.tools().iter().find(|tool| tool.name == asked.tool);
+        let tool = tool.ok_or_else(|| anyhow!("component `{id}` has no tool `{}`", asked.tool))?.clone();
         let call = ToolCall {
             component: id.clone(),
             digest: *checked.package().digest().as_bytes(),
@@ -165,8 +147,7 @@ async fn call(cara: &Cara, checked: &Arc<Checked>, asked: &PolicyExplain, own: &
     let grants = Grants::meet(manifest, checked.interfaces(), &[], settings, &Default::default());
     let mut toolbox = Toolbox::default();
     toolbox.add(&cara.component(id).await?, &Arc::new(grants), &Default::default())?;
-    let offered = toolbox.all().find(|offered| offered.tool.name == *own);
-    let offered = offered.ok_or_else(|| anyhow!("component `{id}` has no tool `{own}`"))?;
+    let offered = toolbox.get(asked.tool.as_str())?;
     Ok((offered.tool.clone(), offered.read(text, &session)?))
 }
 

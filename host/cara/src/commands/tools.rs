@@ -8,15 +8,12 @@ use crate::cli::Tools;
 use crate::offer::Offer;
 use crate::{choose, layout, show};
 use anyhow::{Result, bail};
-use cara_assistant::toolbox::OF;
 use cara_authority::{
     Capability, ComponentId, Label, PersonId, SessionId, Situation, Source, Standing, Then, ToolAuthority, ToolCall,
-    ToolName,
 };
 use cara_kernel::Checked;
 use cara_services::vault::SecretId;
 use serde::Serialize;
-use std::collections::BTreeMap;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -81,20 +78,12 @@ struct Row {
 
 async fn list(cara: &Cara, json: bool) -> Result<()> {
     let mut rows = Vec::new();
-    let mut seen = BTreeMap::new();
-    for checked in cara.installed()?.usable.values() {
-        if is_on(cara, checked).await? {
-            checked.manifest().tools().iter().for_each(|tool| *seen.entry(tool.name.clone()).or_insert(0) += 1);
-        }
-    }
-    // As the toolbox names them.
-    let shared = |name: &ToolName| seen.get(name).is_some_and(|count| *count > 1) || name.as_str().contains(OF);
     for checked in cara.installed()?.usable.values().filter(|checked| !checked.manifest().tools().is_empty()) {
         let offer = offer(cara, checked).await?;
         let id = checked.manifest().id();
         for tool in checked.authority().tools() {
             rows.push(Row {
-                tool: if shared(&tool.name) { format!("{id}{OF}{}", tool.name) } else { tool.name.to_string() },
+                tool: tool.name.to_string(),
                 component: id.to_string(),
                 effects: tool.raised.keys().map(|effect| effect.name()).collect(),
                 on: offer.stands(),

@@ -238,7 +238,9 @@ fn grants_are_given_for_a_time_and_taken_and_only_what_is_asked_for() {
 fn a_stranger_can_do_exactly_what_is_built_in() {
     let (ours, (theirs, key)) = (Home::new(), Home::trusting());
     // Whose results are believed is the operator's choice, by who signed; what is built in is a signer like others.
-    theirs.configure("[results]\nsigners = [\"acme\"]");
+    for home in [&ours, &theirs] {
+        home.configure("[results]\nsigners = [\"built-in\", \"acme\"]");
+    }
     let ids: Vec<&str> = cara_bundle::components().iter().map(|embedded| embedded.id).collect();
     for id in &ids {
         let file = theirs.signed(&format!("{id}.wasm"), &package(id, &[]), &key);
@@ -282,7 +284,10 @@ fn a_stranger_can_do_exactly_what_is_built_in() {
         told.collect::<Vec<_>>()
     };
     let (one, other) = (transcript(&ours), transcript(&theirs));
-    assert_eq!(one, other);
+    for (ours, theirs) in one.iter().zip(&other) {
+        assert_eq!(ours, theirs);
+    }
+    assert_eq!(one.len(), other.len());
     assert!(one.iter().filter(|event| event["type"] == "tool-result").count() >= 15, "{one:#?}");
     // Nobody answers at this port: the error is the same.
     for provider in ["openai", "anthropic", "ollama"] {

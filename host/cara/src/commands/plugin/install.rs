@@ -11,7 +11,6 @@ use crate::offer::Offer;
 use crate::review::{self, Review};
 use crate::{choose, layout, prompt, show};
 use anyhow::{Context, Result, anyhow, bail};
-use cara_assistant::toolbox::OF;
 use cara_authority::{Capability, ComponentId};
 use cara_kernel::Checked;
 use cara_packages::Reference;
@@ -34,7 +33,7 @@ pub(super) async fn install(cara: &Cara, install: Install) -> Result<()> {
     let candidate = Candidate::fetch(cara, &reference).await?;
     let id = candidate.id().clone();
     candidate.check_name(cara)?;
-    say_shared(cara, &candidate)?;
+    candidate.check_tools(cara)?;
     let floor = if install.allow_downgrade { None } else { cara.ledger.floor(&id).await? };
     let checked = prepared(cara, &candidate, floor.as_ref()).await?;
     let current = current(cara, &id)?;
@@ -87,6 +86,7 @@ pub(super) async fn one_update(cara: &Cara, id: &ComponentId, agreed: &Consent) 
         show::note(&format!("`{id}` {} is the newest", active.version));
         return Ok(());
     }
+    candidate.check_tools(cara)?;
     let floor = cara.ledger.floor(id).await?.max(Some(active.version));
     let checked = prepared(cara, &candidate, floor.as_ref()).await?;
     let current = current(cara, id)?.ok_or_else(|| anyhow!("the version in use cannot be read"))?;
@@ -194,17 +194,6 @@ fn listed(path: &Path, wishes: &[Capability]) -> Result<Vec<Capability>> {
         granted.push(capability);
     }
     Ok(granted)
-}
-
-/// Tools of one name are no fault: each is offered under the name of its component as well.
-fn say_shared(cara: &Cara, candidate: &Candidate) -> Result<()> {
-    for (other, tool) in candidate.shared_tools(cara)? {
-        show::note(&format!(
-            "`{other}` has a tool `{tool}` too: while both are on, a model sees `{}{OF}{tool}` and `{other}{OF}{tool}`",
-            candidate.id()
-        ));
-    }
-    Ok(())
 }
 
 fn say_missing(wishes: &[Capability], granted: &[Capability], id: &ComponentId) {

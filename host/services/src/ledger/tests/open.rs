@@ -125,6 +125,7 @@ async fn an_older_ledger_is_upgraded_once_by_processes_that_start_together() {
         let sql = sqlx::AssertSqlSafe(format!("DROP TABLE {drop}"));
         sqlx::query(sql).execute(ledger.pool().await.unwrap()).await.unwrap();
     }
+    tamper(&ledger, "ALTER TABLE component_state DROP COLUMN label").await;
     ledger.close().await;
     let opened = futures_util::future::join_all((0..6).map(|_| place.open())).await;
     assert_eq!(opened[5].verify_events().await.unwrap(), 1);

@@ -96,7 +96,7 @@ async fn keys_are_listed_by_prefix_sorted_by_bytes_and_at_most_a_thousand() {
     tamper(
         &place.open().await,
         "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1100) \
-         INSERT INTO component_state SELECT 'a', CAST('n' || i AS BLOB), x'', 1 FROM n",
+         INSERT INTO component_state SELECT 'a', CAST('n' || i AS BLOB), x'', 1, 'tool' FROM n",
     )
     .await;
     assert_eq!(state.keys("").await.unwrap().0.len(), 1000);
