@@ -279,7 +279,8 @@ mod tests {
         // A property may be called as a keyword is, and hides nothing.
         let hidden = json!({ "properties": { "$defs": { "allOf": [{ "$ref": "#" }, { "$ref": "#" }] } } });
         assert_eq!(refusal(hidden), twice);
-        let tree = json!({ "properties": { "children": { "items": { "$ref": "#/$defs/tree" } } }, "required": ["children"] });
+        let tree =
+            json!({ "properties": { "children": { "items": { "$ref": "#/$defs/tree" } } }, "required": ["children"] });
         let tree = json!({ "$ref": "#/$defs/tree", "$defs": { "tree": tree } });
         assert_eq!(problems(tree, json!({ "children": [{ "children": [] }] })), "");
     }
@@ -298,7 +299,8 @@ mod tests {
             let error = refusal(schema.clone());
             assert!(error.contains(why), "{schema}: {error}");
         }
-        let named = json!({ "$id": "https://tools.example/x", "properties": { "$ref": { "type": "string" }, "$id": true } });
+        let named =
+            json!({ "$id": "https://tools.example/x", "properties": { "$ref": { "type": "string" }, "$id": true } });
         assert_eq!(problems(named, json!({ "$ref": "x", "$id": 1 })), "");
     }
 }

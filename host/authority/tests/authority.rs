@@ -89,6 +89,7 @@ fn the_heaviest_facts_come_first() {
             "tool `acme_read` has no argument that says where data goes ()",
             "tool `acme_read` reads-private (computed, it may use `memory`)",
             "tool `acme_read` reads-untrusted (computed, it reads what servers answer)",
+            "tool `acme_read` sends-outside (computed, what it reads can stand in the address that it asks for)",
             "tool `acme_read` takes {\"type\":\"object\"} ()",
             "tool `acme_read` tells the model: Reads a note. ()",
             "uses memory (knows whom to greet)",
@@ -100,7 +101,6 @@ fn the_heaviest_facts_come_first() {
 fn every_way_to_ask_for_more_is_seen_as_more() {
     for (from, to, added) in [
         (r#"["GET"]"#, r#"["GET", "POST"]"#, "reaches https://api.acme.example POST /v1/"),
-        (r#"["GET"]"#, r#"["GET", "POST"]"#, "tool `acme_read` sends-outside"),
         (
             r#"methods = ["GET"]"#,
             "reads = true\nmethods = [\"POST\"]",

@@ -174,9 +174,10 @@ pub(crate) async fn say_tools(cara: &Cara, assistant: &Assistant) -> Result<()> 
     for (id, _) in installed.lock.0.iter().filter(|(_, entry)| entry.active.is_some()) {
         match (installed.usable.get(id), installed.broken.get(id)) {
             (Some(checked), _) if !checked.manifest().tools().is_empty() => {
-                let offer = Offer::of(&cara.config, &installed, checked, &cara.ledger.granted(id).await?)?;
-                if !offer.stands() {
-                    show::note(&format!("`{id}` is off: {}", offer.why()));
+                match Offer::of(&cara.config, &installed, checked, &cara.ledger.granted(id).await?) {
+                    Ok(offer) if offer.stands() => {}
+                    Ok(offer) => show::note(&format!("`{id}` is off: {}", offer.why())),
+                    Err(error) => show::note(&format!("`{id}` is off: {error:#}")),
                 }
             }
             (None, Some(why)) => show::note(&format!("`{id}` cannot be used: {why}")),

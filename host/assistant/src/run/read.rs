@@ -30,15 +30,15 @@ impl Run<'_> {
             return Ok(Vec::new());
         }
         let (place, called) = (self.session.next_place(), self.open_arguments());
-        // The reader is told the arguments of the call, so what it picks can tell of all that stood in them.
+        // What a reader picks can tell of all it was told. Once anything private was seen, it is not told the arguments.
         let private = self.seen().is_private();
         let held = results.iter().filter(|result| result.label.is_untrusted()).map(|result| {
             let Outcome { id, name, text, label, .. } = result;
             let arguments = called.iter().find(|(call, _)| call == id).map_or("", |(_, arguments)| arguments);
             Held {
                 of: format!("{place}.{id}"),
-                label: if private { label.private() } else { *label },
-                what: format!("{name} {arguments}"),
+                label: *label,
+                what: if private { name.clone() } else { format!("{name} {arguments}") },
                 text: text.clone(),
             }
         });

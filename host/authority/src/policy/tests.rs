@@ -185,7 +185,8 @@ fn what_was_dictated_is_not_asked_but_for_rules_money_and_code() {
         ("", &["runs-code", "changes-state"], true, Then::Ask),
         ("[[rule]]\nthen = \"ask\"", &["sends-outside"], true, Then::Ask),
         ("[[rule]]\nthen = \"deny\"", &["sends-outside"], true, Then::Deny),
-        ("[[rule]]\nthen = \"run\"", &["spends"], true, Then::Run),
+        // A rule is no answer to what labels ask, and what was dictated is none where money is spent.
+        ("[[rule]]\nthen = \"run\"", &["spends"], true, Then::Ask),
     ] {
         let policy: Policy = toml::from_str(rules).unwrap();
         let (call, person, tool) = (call(), PersonId::parse("local").unwrap(), tool(effects));
