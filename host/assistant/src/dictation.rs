@@ -77,13 +77,14 @@ impl Clause {
         first.is_none_or(|word| READING.contains(&word.as_str())) && !self.is_doubtful(&self.marks)
     }
 
-    /// Whether it is an order of its own, and no word of it takes anything back.
+    /// Whether it is an order of its own, about something that it marks or an address, and no word of it takes anything
+    /// back: "Cancel." is one about what stands before it.
     fn is_order(&self) -> bool {
         let first = self.said().next();
         let order = first.is_some_and(|word| VERBS.iter().any(|kind| kind.contains(&word.as_str())));
-        order
-            && self.said().skip(1).all(|word| JOINING.contains(&word.as_str()) || is_address(&word))
-            && !self.is_doubtful(&[])
+        let about = !self.marks.is_empty() || self.said().any(|word| is_address(&word));
+        let joins = |word: String| JOINING.contains(&word.as_str()) || is_address(&word);
+        order && about && self.said().skip(1).all(joins) && !self.is_doubtful(&[])
     }
 
     fn is_doubtful(&self, marks: &[String]) -> bool {
@@ -308,6 +309,8 @@ mod tests {
             "Don’t send “I am late” to mail:me:boss",
             "Send “I am late” to mail:me:boss if the train is gone",
             "Send “I am late” to mail:me:boss. Wait, don't",
+            "Send “I am late” to mail:me:boss. Cancel.",
+            "Send “I am late” to mail:me:boss. Forget this.",
             "Shall I send “I am late” to mail:me:boss?",
             "I would never send “I am late” to mail:me:boss",
             "Sende „I am late” nicht an mail:me:boss",
