@@ -85,7 +85,10 @@ impl<'a> Question<'a> {
             self.seen[at] = self.seen[at].max(seen);
         }
         if let ([only], false) = (self.asked, many) {
-            lines.push(format!("└ or from another terminal: cara approvals allow {}", exact(&only.id)));
+            let command = format!("cara approvals allow {}", exact(&only.id));
+            let whole = format!("└ or from another terminal: {command}");
+            let fits = whole.chars().count() <= self.screen.columns;
+            lines.push(if fits { whole } else { cut_line(&format!("└ or: {command}"), self.screen.columns) });
         }
         lines
     }
