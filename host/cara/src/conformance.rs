@@ -2,9 +2,9 @@
 //! it is for.
 //!
 //! It is called in the real kernel, signed with a key of the moment, with a closed network. A component passes when no
-//! call ends in a fault: it may answer with an error at any time, but it must not trap, hang, pass a limit or fail by a mistake
-//! of its own (the kind `fault`, which SDKs report an unexpected exception as) because a
-//! power was not granted, a server does not answer, or somebody calls it oddly.
+//! call ends in a fault: it may answer with an error at any time, but it must not trap, hang, pass a limit or fail by a
+//! mistake of its own (the kind `fault`, which SDKs report an unexpected exception as) because a power was not granted, a
+//! server does not answer, or somebody calls it oddly. Only an argument that its schema requires may be relied on.
 
 use crate::candidate::Candidate;
 use crate::subject::{Outside, Secrets, Subject, asked, context};
@@ -91,11 +91,23 @@ impl Kit {
         ] {
             let call = self.subject.call(tool, &arguments)?;
             let called = self.subject.component.call_tool(grants, &self.outside.services, &call, context()).await;
-            let called = called.map(|called| called.answer.map(|content| format!("{} parts", content.len())));
+            let mut called = called.map(|called| called.answer.map(|content| format!("{} parts", content.len())));
+            // The host checks arguments before it calls: code may rely on those that are required, but must not trap.
+            if let (false, Ok(Err(error))) = (has_required(&arguments, &tool.input), &mut called)
+                && error.kind == ErrorKind::Fault
+            {
+                error.kind = ErrorKind::BadRequest;
+            }
             tried.push(told(format!("`{}` {what}, {powers}", tool.name), called));
         }
         Ok(())
     }
+}
+
+/// Whether the arguments have all that the schema requires.
+fn has_required(arguments: &Value, schema: &Value) -> bool {
+    let required = schema.get("required").and_then(Value::as_array);
+    required.into_iter().flatten().filter_map(Value::as_str).all(|name| arguments.get(name).is_some())
 }
 
 fn told(what: String, called: Result<Result<String, cara_kernel::bindings::types::Error>, Fault>) -> Tried {
@@ -150,6 +162,9 @@ mod tests {
             told("a call".into(), Ok(Err(error)))
         };
         assert_eq!(error(ErrorKind::Fault).fault.as_deref(), Some("AttributeError"));
+        let schema = json!({ "required": ["name"] });
+        assert!(has_required(&json!({ "name": 1 }), &schema) && has_required(&json!({}), &json!({})));
+        assert!(!has_required(&json!({}), &schema));
         assert_eq!(error(ErrorKind::Network).answered.as_deref(), Some("the error: AttributeError"));
     }
 }
