@@ -295,8 +295,8 @@ async fn a_result_is_cut_only_where_the_model_has_no_room_and_the_rest_can_be_re
                 }
                 1 if cut => {
                     let after = |mark: &str| told.split(mark).nth(1).unwrap_or_else(|| panic!("{told}")).to_owned();
-                    let id = after("all of it is attachment ")[..12].to_owned();
-                    let offset = after("to be read on from offset ");
+                    let id = after("the full text is attachment ")[..12].to_owned();
+                    let offset = after("continue at offset ");
                     let offset: usize = offset[..offset.find(']').unwrap()].parse().unwrap();
                     Reply::calls("attachment_read", json!({ "attachment": id, "offset": offset, "bytes": 1_000 }))
                 }

@@ -65,7 +65,7 @@ async fn an_undeclared_host_is_not_reached() {
 async fn a_declared_host_that_was_not_granted_is_not_reached() {
     assert_eq!(
         refused("https://ungranted.example.org/").await,
-        "component `hostile` may not reach `https://ungranted.example.org`\nhint: to allow it, name the component: `cara chat --model hostile`"
+        "component `hostile` may not reach `https://ungranted.example.org`\nhint: to allow it, run `cara grant hostile http https://ungranted.example.org`"
     );
 }
 

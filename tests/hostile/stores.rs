@@ -76,7 +76,7 @@ async fn state_that_was_not_granted_is_refused() {
     assert!(told.answer.is_err());
     assert_eq!(
         told.refusal(),
-        "component `hostile` may not keep state\nhint: naming the component, for example with `--model`, grants what its manifest asks"
+        "component `hostile` may not keep state\nhint: to allow it, run `cara grant hostile state`"
     );
 }
 

@@ -6,11 +6,16 @@ use std::fs;
 use std::path::Path;
 use toml::Value;
 
-/// The Rust files that lie in this folder itself, by their names without `.rs`.
+/// The Rust files that lie in this folder itself, and its folders with a program of their own, by their names without
+/// `.rs`.
 fn files_in(folder: &Path) -> Vec<String> {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
-    let names = entries.map(|entry| entry.file_name().to_string_lossy().into_owned());
-    names.filter_map(|name| name.strip_suffix(".rs").map(str::to_owned)).collect()
+    let name = |entry: fs::DirEntry| {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let whole = entry.path().join("main.rs").is_file().then(|| name.clone());
+        name.strip_suffix(".rs").map(str::to_owned).or(whole)
+    };
+    entries.filter_map(name).collect()
 }
 
 #[test]

@@ -3,16 +3,17 @@
 //! A message is taken apart into clauses; in a clause, what stands in quotes, or after a colon to the end of the line, is
 //! marked. A clause dictates a call when it begins with a word for what the tool is called, names each destination and no
 //! other address, marks each other text of the arguments and nothing else, and says nothing more: beside that it has only
-//! words that join. Every other clause of the message begins with a word for reading, or is a greeting. Rejected: to count
-//! any words of the message. "My PIN is 1234. Mail `a summary` to …" would then dictate a mail that says 1234, and
-//! "Proofread this mail to … : …" a mail.
+//! words that join. Every other clause of the message is such an order too, asks to read something and says no more than
+//! what, or is a greeting. Rejected: to count any words of the message. "My PIN is 1234. Mail `a summary` to …" would then
+//! dictate a mail that says 1234, and "Proofread this mail to … : …" a mail.
 //!
-//! It is meant to say no too often. A negation, a condition or a question anywhere but in what is marked for the call
-//! withholds it. A clause dictates one call, and nothing that leaves without a destination.
+//! The rule is meant to say no too often. Whatever could be a negation, a condition or a question withholds the call, and
+//! most of all what comes after the order: "Check with Anna first", "Thanks, ignore that", "Change `late` to `ill`". A
+//! clause dictates one call, and nothing that leaves without a destination.
 
 mod words;
 
-use self::words::{ASKING, COURTESY, DOUBTS, JOINING, READING, VERBS};
+use self::words::{ASKING, COURTESY, DOUBTS, GREETING, JOINING, READING, TAKING_BACK, VERBS};
 use crate::part::{Body, Message};
 use crate::standing::names;
 use cara_authority::{Label, Source, ToolCall};
@@ -25,8 +26,10 @@ use unicode_normalization::UnicodeNormalization;
 struct Clause {
     /// What stands outside marks.
     head: String,
-    /// What is marked.
-    marks: Vec<String>,
+    /// What stands in quotes.
+    quotes: Vec<String>,
+    /// What stands after a colon, to the end of the line.
+    rest: Option<String>,
 }
 
 /// The clause of the message that dictates the call, of those that dictated none yet. `input` is the schema of the
@@ -54,8 +57,9 @@ pub(crate) fn dictating(
     let tool = call.tool.as_str();
     let dictates = |clause: &Clause| clause.dictates(tool, destinations, &leaves);
     let found = clauses.iter().enumerate().find(|(at, clause)| !used.contains(at) && dictates(clause))?.0;
-    let others = clauses.iter().enumerate().filter(|(at, _)| *at != found);
-    others.map(|(_, clause)| clause).all(|clause| clause.is_harmless() || clause.is_order()).then_some(found)
+    let before = clauses.iter().take(found).all(Clause::may_precede);
+    let after = clauses.iter().skip(found + 1).all(Clause::may_follow);
+    (before && after).then_some(found)
 }
 
 impl Clause {
@@ -65,31 +69,55 @@ impl Clause {
         let mut said = self.said();
         said.next().is_some_and(|word| fits(tool, &word))
             && said.all(|word| JOINING.contains(&word.as_str()) || (is_address(&word) && goes(&word)))
-            && destinations.iter().all(|to| names(to, &self.head) || self.marks.iter().any(|mark| names(to, mark)))
-            && leaves.iter().all(|leaf| self.marks.iter().any(|mark| mark.trim() == leaf.trim()))
-            && self.marks.iter().all(|mark| goes(mark) || is_leaf(mark))
+            && destinations.iter().all(|to| names(to, &self.head) || self.marks().any(|mark| names(to, mark)))
+            && leaves.iter().all(|leaf| self.marks().any(|mark| mark.trim() == leaf.trim()))
+            && self.marks().all(|mark| goes(mark) || is_leaf(mark))
             && !self.head.contains(ASKING)
     }
 
-    /// Whether it can take nothing back: it is empty, a greeting, or something to be read.
-    fn is_harmless(&self) -> bool {
-        let first = self.said().next();
-        first.is_none_or(|word| READING.contains(&word.as_str())) && !self.is_doubtful(&self.marks)
+    /// What is marked.
+    fn marks(&self) -> impl Iterator<Item = &String> {
+        self.quotes.iter().chain(&self.rest)
     }
 
-    /// Whether it is an order of its own, about something that it marks or an address, and no word of it takes anything
-    /// back: "Cancel." is one about what stands before it.
+    /// Whether the clause leaves an order after it as it is.
+    fn may_precede(&self) -> bool {
+        self.greets() || self.is_order() || (self.reads() && !self.marks().any(|mark| is_doubtful(mark)))
+    }
+
+    /// Whether the clause leaves an order before it as it is. Whatever could take that back does not.
+    fn may_follow(&self) -> bool {
+        let takes_back = |word: &String| TAKING_BACK.iter().any(|kind| VERBS[*kind].contains(&word.as_str()));
+        let order = self.is_order() && !self.said().next().as_ref().is_some_and(takes_back);
+        let order = order && !self.rest.as_deref().is_some_and(is_doubtful);
+        let reads = self.reads() && self.marks().next().is_none() && !self.said().any(|word| word == "first");
+        self.greets() || order || reads
+    }
+
+    /// Whether the clause says nothing, or thanks.
+    fn greets(&self) -> bool {
+        let pleasant = self.said().all(|word| GREETING.contains(&word.as_str()));
+        pleasant && self.marks().next().is_none() && !self.head.contains(ASKING)
+    }
+
+    /// Whether the clause asks to read something, and says only what.
+    fn reads(&self) -> bool {
+        self.said().next().is_some_and(|word| READING.contains(&word.as_str())) && self.only_joins()
+    }
+
+    /// Whether the clause is an order about something that it quotes or an address: "Cancel." is one about what stands
+    /// before it, and "Note: not yet." is none.
     fn is_order(&self) -> bool {
         let first = self.said().next();
         let order = first.is_some_and(|word| VERBS.iter().any(|kind| kind.contains(&word.as_str())));
-        let about = !self.marks.is_empty() || self.said().any(|word| is_address(&word));
-        let joins = |word: String| JOINING.contains(&word.as_str()) || is_address(&word);
-        order && about && self.said().skip(1).all(joins) && !self.is_doubtful(&[])
+        let about = !self.quotes.is_empty() || self.said().any(|word| is_address(&word));
+        order && about && self.only_joins()
     }
 
-    fn is_doubtful(&self, marks: &[String]) -> bool {
-        let mut texts = std::iter::once(&self.head).chain(marks);
-        texts.any(|text| text.contains(ASKING) || words(text).any(|word| DOUBTS.contains(&word.as_str())))
+    /// Whether all words after the first join, and nothing is asked.
+    fn only_joins(&self) -> bool {
+        let joins = |word: String| JOINING.contains(&word.as_str()) || is_address(&word);
+        self.said().skip(1).all(joins) && !self.head.contains(ASKING)
     }
 
     /// Its words and addresses outside marks, from the first that is no courtesy.
@@ -98,6 +126,11 @@ impl Clause {
         let parts = self.head.split_whitespace().map(trimmed).filter(|part| !part.is_empty());
         parts.skip_while(|part| COURTESY.contains(&part.as_str()))
     }
+}
+
+/// Whether a text takes back, sets a condition, or asks.
+fn is_doubtful(text: &str) -> bool {
+    text.contains(ASKING) || words(text).any(|word| DOUBTS.contains(&word.as_str()))
 }
 
 /// Whether a word has marks within it, as addresses have.
@@ -186,7 +219,7 @@ fn clauses(text: &str) -> Vec<Clause> {
             && let Some((end, _)) =
                 after.match_indices(close).find(|(at, _)| ends_word(&after[at + close.len_utf8()..]))
         {
-            clause.marks.push(after[..end].to_owned());
+            clause.quotes.push(after[..end].to_owned());
             clause.head.push(' ');
             rest = &after[end + close.len_utf8()..];
             continue;
@@ -194,7 +227,7 @@ fn clauses(text: &str) -> Vec<Clause> {
         let space = after.chars().next().is_none_or(char::is_whitespace);
         let line = after.lines().next().unwrap_or_default();
         if letter == ':' && space && !line.trim().is_empty() && !line.contains(|c| closing(c).is_some() && c != '\'') {
-            clause.marks.push(line.trim().to_owned());
+            clause.rest = Some(line.trim().to_owned());
             rest = &after[line.len()..];
             continue;
         }
@@ -258,6 +291,8 @@ mod tests {
             "Send to mail:me:boss: I am late",
             "Tell mail:me:boss 'I am late'. Thanks!",
             "Read https://page.example/ first.\nThen send `I am late` to `mail:me:boss`",
+            "Send `I am late` to `mail:me:boss`. Then read https://page.example/. Thank you so much!",
+            "Send `I am late` to `mail:me:boss`. Remember `bus` under `late`.",
             "Schick „I am late” an mail:me:boss",
         ] {
             assert!(dictates(text, "message_send", late(), &[TO]), "{text}");
@@ -311,6 +346,23 @@ mod tests {
             "Send “I am late” to mail:me:boss. Wait, don't",
             "Send “I am late” to mail:me:boss. Cancel.",
             "Send “I am late” to mail:me:boss. Forget this.",
+            "Send “I am late” to mail:me:boss. Check with Anna first.",
+            "Send “I am late” to mail:me:boss. Show it to me first.",
+            "Send “I am late” to mail:me:boss. Read it back to me and let me confirm.",
+            "Send “I am late” to mail:me:boss. Read https://page.example/ first.",
+            "Send “I am late” to mail:me:boss. Look whether it rains.",
+            "Send “I am late” to mail:me:boss. Look: I changed my mind",
+            "Send “I am late” to mail:me:boss. Thanks, ignore that.",
+            "Send “I am late” to mail:me:boss. Thanks but I changed my mind.",
+            "Send “I am late” to mail:me:boss. Thanks?",
+            "Send “I am late” to mail:me:boss. “Never mind.”",
+            "Send “I am late” to mail:me:boss. Change “late” to “ill”.",
+            "Send “I am late” to mail:me:boss. Cancel the message to mail:me:boss.",
+            "Send “I am late” to mail:me:boss.\nRemember: keep that to yourself",
+            "Send “I am late” to mail:me:boss.\nRemember under `mail`: not yet",
+            "Look whether it rains. Then send “I am late” to mail:me:boss",
+            "Check with mail:me:anna first. Then send “I am late” to mail:me:boss",
+            "Search `trains`: if they run\nSend “I am late” to mail:me:boss",
             "Shall I send “I am late” to mail:me:boss?",
             "I would never send “I am late” to mail:me:boss",
             "Sende „I am late” nicht an mail:me:boss",
@@ -344,6 +396,18 @@ mod tests {
         }
         let both = json!({ "key": "pin" });
         assert!(!dictates("Save `0000` under `pin`", "memory_delete", both, &[]));
+    }
+
+    #[test]
+    fn no_word_is_listed_twice_or_both_joins_and_takes_back() {
+        let lists = VERBS.into_iter().chain([COURTESY, JOINING, READING, GREETING, DOUBTS]);
+        for list in lists {
+            let mut known = HashSet::new();
+            let twice: Vec<_> = list.iter().filter(|word| !known.insert(**word)).collect();
+            assert!(twice.is_empty(), "{twice:?}");
+        }
+        let both: Vec<_> = DOUBTS.iter().filter(|word| JOINING.contains(word) || GREETING.contains(word)).collect();
+        assert!(both.is_empty(), "{both:?}");
     }
 
     #[test]

@@ -191,8 +191,11 @@ impl Grants {
     /// Bytes of state it may keep.
     pub fn state(&self) -> Result<u64, Refusal> {
         self.state.ok_or_else(|| {
-            Refusal::new(Rule::Ungranted, format!("component `{}` may not keep state", self.component))
-                .hint("naming the component, for example with `--model`, grants what its manifest asks")
+            Refusal::new(Rule::Ungranted, format!("component `{}` may not keep state", self.component)).hint(format!(
+                "to allow it, run `cara grant {} {}`",
+                self.component,
+                Capability::State
+            ))
         })
     }
 
@@ -204,7 +207,7 @@ impl Grants {
         }
         let component = &self.component;
         Err(Refusal::new(Rule::Ungranted, format!("component `{component}` may not use `{power}`"))
-            .hint(format!("to allow what its manifest asks, run `cara tools enable {component}`")))
+            .hint(format!("to allow it, run `cara grant {component} {}`", Capability::Power(power))))
     }
 
     /// Checks a request's method and URL.
@@ -258,9 +261,9 @@ impl Grants {
     fn unreachable(&self, origin: &Origin) -> Refusal {
         let component = &self.component;
         let text = format!("component `{component}` may not reach `{origin}`");
-        if self.ungranted.iter().any(|pattern| pattern.matches(origin)) {
+        if let Some(pattern) = self.ungranted.iter().find(|pattern| pattern.matches(origin)) {
             return Refusal::new(Rule::Ungranted, text)
-                .hint(format!("to allow it, name the component: `cara chat --model {component}`"));
+                .hint(format!("to allow it, run `cara grant {component} {}`", Capability::Http(pattern.clone())));
         }
         Refusal::new(Rule::Undeclared, text).hint("only a new version, signed with another manifest, can ask for more")
     }

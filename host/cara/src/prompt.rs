@@ -1,7 +1,7 @@
 //! Asks the person at the terminal,
 //! and stops asking when somebody else has answered.
 //!
-//! What was typed before a question appears never answers it: it is thrown away, and that is said. Lines are read from the
+//! What was typed before a question appears never answers it: it is discarded, and that is said. Lines are read from the
 //! terminal itself, so nothing is read ahead that a later question could take for its answer; rustyline keeps nothing
 //! either between two of its lines.
 
@@ -66,7 +66,7 @@ fn converse(streaming: &Mutex<Streaming>, asked: &[Asked], stands: &AtomicBool) 
     let mut shown = false;
     loop {
         if terminal::discard() {
-            show::note("what was typed before the question is thrown away");
+            show::note("what was typed before the question was discarded");
         }
         if !std::mem::replace(&mut shown, true) {
             lock(streaming).lines(&question.lines());

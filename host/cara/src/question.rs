@@ -8,6 +8,7 @@
 
 use cara_assistant::text::exact;
 use cara_assistant::{Answer, Asked};
+use cara_authority::Label;
 
 /// Characters of an id that an answer repeats.
 const CODE: usize = 3;
@@ -73,8 +74,9 @@ impl<'a> Question<'a> {
         // The first line or the last one, the prompt, and one in which the answer stands; the rest is shared.
         let room = self.screen.rows.saturating_sub(3) / self.asked.len().max(1);
         let mut lines = Vec::new();
-        if let ([first, ..], true) = (self.asked, many) {
-            lines.push(format!("{} calls want to be made, after {} was seen", self.asked.len(), first.seen));
+        if many {
+            let seen = self.asked.iter().map(|asked| asked.seen).reduce(Label::join).unwrap_or_default();
+            lines.push(format!("{} calls need your answer; this conversation contains {seen}", self.asked.len()));
         }
         for (at, asked) in self.asked.iter().enumerate() {
             let number = if many { format!("{} ", at + 1) } else { String::new() };
@@ -188,12 +190,12 @@ impl<'a> Question<'a> {
                 }
                 Answer::Once if *seen >= Seen::Once => {}
                 Answer::Always if *seen >= Seen::Whole => {}
-                _ => return Some(format!("it was cut: {}, then it can be allowed", self.view())),
+                _ => return Some(format!("part of it is hidden: {}, then it can be allowed", self.view())),
             }
         }
         let needed = wants_code.filter(|_| allowed().any(|(asked, _)| asked.always.is_none()))?;
         let given = code.is_some_and(|code| code == needed || self.asked.iter().any(|asked| asked.id == code));
-        (!given).then(|| format!("what was read may want this: to allow it, write `{needed}` after your answer"))
+        (!given).then(|| format!("what was read may be behind this: to allow it, add `{needed}` to your answer"))
     }
 
     fn view(&self) -> &'static str {
@@ -218,8 +220,7 @@ impl<'a> Question<'a> {
         let width = self.screen.columns.max(20);
         let field = |name: &str, value: &str| field(name, &exact(value), width);
         // Where it goes, as it reads; then the arguments as they are bound, so that what is allowed is what was seen.
-        let to = asked.leaving().into_iter().filter(|(name, _)| name == "to");
-        let to: Vec<String> = to.flat_map(|(name, to)| field(&name, &to)).collect();
+        let to: Vec<String> = asked.destinations_shown().iter().flat_map(|to| field("to", to)).collect();
         let with = field("with", &asked.arguments);
         let because: Vec<String> = asked.why.iter().flat_map(|why| field("because", why)).collect();
         let mut more = Vec::new();

@@ -20,7 +20,6 @@ pub(super) const VERBS: [&[&str]; 5] = [
         "notiere",
         "retiens",
         "enregistre",
-        "note",
         "recuerda",
         "guarda",
         "ricorda",
@@ -60,8 +59,11 @@ pub(super) const VERBS: [&[&str]; 5] = [
         "create", "add", "book", "schedule", "make", "open", "erstelle", "füge", "buche", "crée", "ajoute", "crea",
         "añade",
     ],
-    &["update", "change", "edit", "move", "rename", "ändere", "verschiebe", "modifie", "change", "cambia", "mueve"],
+    &["update", "change", "edit", "move", "rename", "ändere", "verschiebe", "modifie", "cambia", "mueve"],
 ];
+
+/// Which of the kinds can take back, or alter, what an order before them says.
+pub(super) const TAKING_BACK: [usize; 2] = [2, 4];
 
 /// Words before an order that change nothing.
 pub(super) const COURTESY: &[&str] =
@@ -97,14 +99,12 @@ pub(super) const JOINING: &[&str] = &[
     "saying",
     "first",
     "then",
-    "an",
     "unter",
     "das",
     "die",
     "den",
     "dem",
     "der",
-    "als",
     "im",
     "bitte",
     "und",
@@ -120,10 +120,14 @@ pub(super) const JOINING: &[&str] = &[
     "is",
 ];
 
-/// What clauses beside the one that dictates may begin with.
-pub(super) const READING: &[&str] = &[
-    "read", "fetch", "look", "search", "find", "check", "recall", "show", "list", "thanks", "thank", "hello", "hi",
-    "lies", "suche", "danke", "hallo",
+/// What a clause that only asks to read begins with. "Show" and "check" are not among them: "Show it to me first."
+pub(super) const READING: &[&str] =
+    &["read", "fetch", "look", "search", "find", "recall", "list", "lies", "suche", "lis", "lee", "leggi", "lees"];
+
+/// Words of greeting and thanks, in clauses that have no others.
+pub(super) const GREETING: &[&str] = &[
+    "thanks", "thank", "you", "so", "very", "much", "a", "lot", "many", "hello", "hi", "hey", "danke", "vielen",
+    "dank", "hallo", "merci", "beaucoup", "gracias", "grazie", "bedankt", "takk", "tack",
 ];
 
 /// Marks of a question.
@@ -141,6 +145,14 @@ pub(super) const DOUBTS: &[&str] = &[
     "if",
     "when",
     "until",
+    "whether",
+    "provided",
+    "once",
+    "only",
+    "later",
+    "yet",
+    "hold",
+    "ignore",
     "before",
     "after",
     "instead",

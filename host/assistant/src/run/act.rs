@@ -11,7 +11,7 @@ use crate::powers::TurnPowers;
 use crate::session::{lost, stored};
 use crate::toolbox::Offered;
 use cara_authority::approval::canonical;
-use cara_authority::{ApprovalId, Approved, Label, SessionId, Source, Then, Ticket, ToolCall};
+use cara_authority::{ApprovalId, Approved, Label, Power, SessionId, Source, Then, Ticket, ToolCall};
 use cara_kernel::bindings::tool::Context;
 use cara_kernel::bindings::types::Content;
 use cara_kernel::{CallServices, Powers};
@@ -422,8 +422,13 @@ impl Run<'_> {
         let (media_type, content) = ("text/plain".to_owned(), text.as_bytes().to_vec());
         let new = NewAttachment { media_type, name: String::new(), content, label };
         let id = self.assistant.records.attach(self.session.id(), &new).await.map_err(lost)?;
+        let reads = |offered: &Arc<Offered>| offered.grants.power(Power::Attachments, None).is_ok();
+        let rest = match self.toolbox.all().any(reads) {
+            true => format!("attachment {id}, continue at offset {at}"),
+            false => format!("attachment {id}; `cara tools enable attachments` lets a model read on"),
+        };
         Ok(format!(
-            "{}\n[cut by the host: the first {at} of {whole} bytes are shown; all of it is attachment {id}, to be read on from offset {at}]",
+            "{}\n[cut by the host: the first {at} of {whole} bytes are shown; the full text is {rest}]",
             &text[..at]
         ))
     }
