@@ -21,7 +21,7 @@ const LARGEST: u64 = 64 * 1024;
 /// The password of a vault file: from the environment, else from a file, which the configuration may name, else from the
 /// terminal.
 pub(crate) fn vault_password(purpose: Purpose, vault: &Path, file: Option<&Path>) -> Result<SecretValue, PromptError> {
-    if let Some(value) = std::env::var_os(PASSWORD_VARIABLE) {
+    if let Some(value) = std::env::var_os(PASSWORD_VARIABLE).filter(|value| !value.is_empty()) {
         return value_of(value.into_encoded_bytes());
     }
     if let Some(path) = std::env::var_os(FILE_VARIABLE).map(PathBuf::from).or(file.map(Path::to_owned)) {
@@ -53,22 +53,26 @@ pub(crate) fn replacement() -> Result<SecretValue, PromptError> {
 /// A new password, typed twice. The vault has the rule; here it is only told before the second time.
 fn new_password(prompt: &str) -> Result<SecretValue, PromptError> {
     loop {
-        let first = typed(prompt)?;
-        if String::from_utf8_lossy(first.expose()).chars().count() < SHORTEST_PASSWORD {
+        let first = line(prompt)?;
+        if first.chars().count() < SHORTEST_PASSWORD {
             crate::show::note(&format!("use at least {SHORTEST_PASSWORD} characters"));
             continue;
         }
-        if typed("Again: ")? == first {
-            return Ok(first);
+        if *line("Again: ")? == *first {
+            return value_of(first.as_bytes().to_vec());
         }
         crate::show::note("the two differ, once more");
     }
 }
 
 /// One line typed without being shown.
+fn line(prompt: &str) -> Result<Zeroizing<String>, PromptError> {
+    rpassword::prompt_password(prompt).map(Zeroizing::new).map_err(|error| Box::new(error) as PromptError)
+}
+
+/// A value typed without being shown.
 fn typed(prompt: &str) -> Result<SecretValue, PromptError> {
-    let line = rpassword::prompt_password(prompt).map_err(|error| Box::new(error) as PromptError)?;
-    value_of(line.into_bytes())
+    value_of(line(prompt)?.as_bytes().to_vec())
 }
 
 /// A secret's value: typed on a terminal, or all of stdin without the line end.

@@ -59,7 +59,7 @@ impl Approver for Prompt {
     }
 }
 
-/// Shows the question until a line answers it; none when it fell or there is no more input.
+/// Shows the question until a line answers it, or the end of input does: that is a no. None when the question fell.
 fn converse(streaming: &Mutex<Streaming>, asked: &[Asked], stands: &AtomicBool) -> Option<Vec<Answer>> {
     let screen = terminal::screen();
     let mut question = Question::new(asked, screen);
@@ -72,7 +72,11 @@ fn converse(streaming: &Mutex<Streaming>, asked: &[Asked], stands: &AtomicBool) 
             lock(streaming).lines(&question.lines());
         }
         lock(streaming).question(&question.prompt());
-        match question.reply(&read_line(stands)?) {
+        let Line::Typed(line) = read_line(stands)? else {
+            show::note("no answer: that is a no");
+            return Some(vec![Answer::No(None); asked.len()]);
+        };
+        match question.reply(&line) {
             Reply::Answers(answers) => return Some(answers),
             Reply::Unclear(why) => show::note(&why),
             Reply::View(at) => {
@@ -93,7 +97,7 @@ fn pages(streaming: &Mutex<Streaming>, lines: &[String], screen: Screen, stands:
         lock(streaming).lines(part);
         if at + 1 < count {
             lock(streaming).question(&format!("{} of {count}; Enter shows the next, `q` stops: ", at + 1));
-            if !read_line(stands)?.trim().is_empty() {
+            if !matches!(read_line(stands)?, Line::Typed(line) if line.trim().is_empty()) {
                 return Some(false);
             }
         }
@@ -105,12 +109,19 @@ fn pages(streaming: &Mutex<Streaming>, lines: &[String], screen: Screen, stands:
 pub(crate) fn agreed(question: &str) -> Result<bool> {
     terminal::discard();
     crate::output::write_aside(&cara_assistant::text::harmless(question));
-    let line = read_line(&AtomicBool::new(true)).unwrap_or_default();
+    let Some(Line::Typed(line)) = read_line(&AtomicBool::new(true)) else { return Ok(false) };
     Ok(matches!(line.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
 }
 
-/// A line from the terminal; none when the question fell or there is no more input.
-fn read_line(stands: &AtomicBool) -> Option<String> {
+/// What a person does at a question.
+enum Line {
+    Typed(String),
+    /// Ctrl-D, or more than anybody types.
+    End,
+}
+
+/// A line from the terminal; none when the question fell or the terminal is gone.
+fn read_line(stands: &AtomicBool) -> Option<Line> {
     let mut line = Vec::new();
     while stands.load(Ordering::Relaxed) {
         if !terminal::is_ready(LOOK_MS) {
@@ -121,10 +132,10 @@ fn read_line(stands: &AtomicBool) -> Option<String> {
         line.extend_from_slice(&bytes[..read]);
         // The end of input; what was typed before it counts for nothing.
         if read == 0 || line.len() > LONGEST {
-            return None;
+            return Some(Line::End);
         }
         if line.ends_with(b"\n") {
-            return Some(String::from_utf8_lossy(&line).into_owned());
+            return Some(Line::Typed(String::from_utf8_lossy(&line).into_owned()));
         }
     }
     None

@@ -98,8 +98,8 @@ impl<'a> Question<'a> {
     /// The line before the answer.
     pub(crate) fn prompt(&self) -> String {
         let code = self.code().map(|code| format!(" {code}")).unwrap_or_default();
-        let cut = self.seen.iter().any(|seen| *seen < Seen::Once);
-        let view = if cut { format!(", {}", self.view()) } else { String::new() };
+        let cut = self.seen.iter().position(|seen| *seen < Seen::Once);
+        let view = cut.map(|at| format!(", {}", self.view(at + 1))).unwrap_or_default();
         match self.asked {
             [asked] => {
                 let always = if asked.always.is_some() { ", `a` always" } else { "" };
@@ -182,7 +182,7 @@ impl<'a> Question<'a> {
     fn check(&self, answers: &[Answer], code: Option<&str>) -> Option<String> {
         let allowed = || self.asked.iter().zip(answers).filter(|(_, answer)| !matches!(answer, Answer::No(_)));
         let wants_code = self.code();
-        for ((asked, answer), seen) in self.asked.iter().zip(answers).zip(&self.seen) {
+        for (at, ((asked, answer), seen)) in self.asked.iter().zip(answers).zip(&self.seen).enumerate() {
             match answer {
                 Answer::No(_) => {}
                 Answer::Always if asked.always.is_none() => {
@@ -190,7 +190,7 @@ impl<'a> Question<'a> {
                 }
                 Answer::Once if *seen >= Seen::Once => {}
                 Answer::Always if *seen >= Seen::Whole => {}
-                _ => return Some(format!("part of it is hidden: {}, then it can be allowed", self.view())),
+                _ => return Some(format!("part of it is hidden: {}, then it can be allowed", self.view(at + 1))),
             }
         }
         let needed = wants_code.filter(|_| allowed().any(|(asked, _)| asked.always.is_none()))?;
@@ -198,8 +198,8 @@ impl<'a> Question<'a> {
         (!given).then(|| format!("what was read may be behind this: to allow it, add `{needed}` to your answer"))
     }
 
-    fn view(&self) -> &'static str {
-        if self.asked.len() == 1 { "`v` shows it whole" } else { "`v 1` shows one whole" }
+    fn view(&self, number: usize) -> String {
+        if self.asked.len() == 1 { "`v` shows it whole".into() } else { format!("`v {number}` shows one whole") }
     }
 
     fn unclear(&self) -> Reply {

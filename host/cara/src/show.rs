@@ -2,6 +2,7 @@
 
 use crate::output;
 use crate::question::{Question, Screen};
+use crate::when::second;
 use cara_assistant::text::harmless;
 use cara_assistant::{Failure, TurnEvent};
 use cara_authority::Then;
@@ -57,7 +58,7 @@ pub(crate) fn line(text: &str) {
 }
 
 /// Writes an answer while it comes. On a terminal nothing in it acts; elsewhere it is data, byte for byte as the model
-/// said it, and what happens beside it is told on stderr.
+/// said it and then the end of its last line, and what happens beside it is told on stderr.
 pub(crate) struct Streaming {
     terminal: bool,
     thinking: bool,
@@ -131,6 +132,7 @@ impl Streaming {
             TurnEvent::Approval(asked) => {
                 let lines = Question::new(std::slice::from_ref(asked), Screen::USUAL).lines();
                 self.lines(&lines);
+                self.aside(&format!("  waits for that until {}, and is denied then", second(asked.deadline_ms)));
             }
             TurnEvent::ApprovalDecided { id, allowed, by } if by != "prompt" => {
                 let what = if *allowed { "allowed" } else { "denied" };
@@ -185,9 +187,16 @@ impl Streaming {
         self.fresh_line = true;
     }
 
-    /// Ends the line the answer stopped in.
-    pub(crate) fn end_line(&mut self) {
-        if !self.fresh_line && self.terminal {
+    /// Ends the line the answer stopped in, on a terminal: elsewhere what stands beside the answer is not in it.
+    fn end_line(&mut self) {
+        if self.terminal {
+            self.end();
+        }
+    }
+
+    /// Ends the last line of an answer.
+    pub(crate) fn end(&mut self) {
+        if !self.fresh_line {
             self.put("\n");
         }
     }

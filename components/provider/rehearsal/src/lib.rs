@@ -62,7 +62,7 @@ fn script_text() -> Result<Option<String>, Error> {
 }
 
 fn no_script() -> Error {
-    Error::bad_request(format!("the model `{SCRIPT}` has no script to play\nhint: `cara chat --script FILE`"))
+    Error::bad_request(format!("the model `{SCRIPT}` has no script to play: `cara chat --script FILE` gives it one"))
 }
 
 /// What is on offer; the script only where there is one.

@@ -138,7 +138,7 @@ impl Talk {
         let streaming = Arc::new(Mutex::new(show::Streaming::new()));
         let company = company(&streaming, json, CancellationToken::new());
         if let Some(resumed) = self.assistant.resume(session, &self.thinker, company).await {
-            lock(&streaming).end_line();
+            lock(&streaming).end();
             match resumed {
                 ended if json => print(&ended.as_ref().map_or_else(Last::Error, Last::Done)),
                 Ok(_) => show::note("the answer that was interrupted is complete"),
@@ -196,13 +196,17 @@ pub(crate) fn lock(streaming: &Mutex<show::Streaming>) -> std::sync::MutexGuard<
 
 /// The message of the command line. What comes on stdin is a file's, unless the person says that the words are theirs.
 fn message(text: String, mine: bool) -> Result<Input> {
+    let empty = || anyhow!("the message is empty\nhint: say what the model should do");
     if text != "-" {
-        return Ok(Input::typed(text));
+        return if text.trim().is_empty() { Err(empty()) } else { Ok(Input::typed(text)) };
     }
     let mut read = String::new();
     std::io::stdin().take(LONGEST + 1).read_to_string(&mut read).context("the message on stdin is not text")?;
     if read.len() as u64 > LONGEST {
         bail!("the message on stdin is over {LONGEST} bytes");
+    }
+    if read.trim().is_empty() {
+        return Err(empty());
     }
     Ok(if mine { Input::typed(read) } else { Input::file(read) })
 }
@@ -221,7 +225,7 @@ async fn once(talk: &mut Talk, input: Input, json: bool) -> Result<ExitCode> {
     if json {
         print(&ended.as_ref().map_or_else(Last::Error, Last::Done));
     } else {
-        lock(&streaming).end_line();
+        lock(&streaming).end();
     }
     let said = lock(&streaming).has_said();
     match ended {

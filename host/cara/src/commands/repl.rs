@@ -158,7 +158,7 @@ async fn turn(talk: &mut Talk, last: &mut Last, input: Input) -> Result<()> {
     let streaming = Arc::new(Mutex::new(show::Streaming::new()));
     let ended = talk.turn(input, &streaming, false).await?;
     let mut streaming = lock(&streaming);
-    streaming.end_line();
+    streaming.end();
     last.results = streaming.results().to_vec();
     match ended {
         Err(failure) if failure.kind == "cancelled" => show::note("stopped"),

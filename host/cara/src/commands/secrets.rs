@@ -6,7 +6,7 @@ use crate::prompt::agreed;
 use crate::{choose, content_key, passwords, show};
 use anyhow::{Error, Result, bail};
 use cara_authority::ComponentId;
-use cara_services::vault::{Kdf, Owner, Purpose, SecretId, VaultError};
+use cara_services::vault::{Kdf, Owner, Purpose, SecretId, StoreKind, VaultError};
 use serde::Serialize;
 use std::io::IsTerminal;
 use std::process::ExitCode;
@@ -145,6 +145,9 @@ async fn rotate(cara: &Cara, kdf: KdfName) -> Result<()> {
     let (vault, folder) = (cara.vault.clone(), cara.home.vault_dir());
     let file = cara.config.vault.password_file.clone();
     spawn_blocking(move || -> Result<()> {
+        if let Some(kind) = vault.kind()?.filter(|kind| *kind != StoreKind::File) {
+            return Err(VaultError::NoPasswordHere(kind).into());
+        }
         let old = passwords::vault_password(Purpose::Unlock, &folder, file.as_deref()).map_err(Error::from_boxed)?;
         let new = passwords::replacement().map_err(Error::from_boxed)?;
         Ok(vault.rotate_password(&old, &new, kdf)?)

@@ -260,6 +260,6 @@ async fn revoke(cara: &Cara, what: &str) -> Result<()> {
         Ok(json!({}))
     })
     .await?;
-    show::note(&format!("revoked {revoked}"));
+    show::note(&format!("revoked {revoked}, from the next call on; to take that back, remove it from `trust.toml`"));
     Ok(())
 }

@@ -28,7 +28,10 @@ fn a_call_waits_until_another_process_allows_it_and_the_first_answer_counts() {
     assert_eq!(said(&talking.end()), "Noted.");
 
     let late = home.fails(&["approvals", "deny", id, "--reason", "too late"]);
-    assert!(late.contains("already, by cara approvals") && late.contains("hint: the first answer counts"), "{late}");
+    assert!(
+        late.contains("already, by cara approvals") && late.contains("hint: only the first answer counts"),
+        "{late}"
+    );
     assert!(home.fails(&["approvals", "allow", id, "--always"]).contains("already, by cara approvals"));
     assert_eq!(home.json(&["approvals", "rules", "--json"]).as_array().unwrap().len(), 0);
     assert!(home.ok(&["approvals", "show", id]).contains("spent, answered by cara approvals"));

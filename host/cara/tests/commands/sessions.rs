@@ -138,7 +138,7 @@ fn an_answer_is_data_wherever_no_terminal_renders_it() {
     assert_eq!(said(&home.chat(&script, "a page, please", &[])), MARKUP);
     let file = home.path("script.toml");
     let chat = ["chat", "--model", "rehearsal:script", "--script", file.to_str().unwrap(), "--message", "again"];
-    assert_eq!(home.ok(&chat), MARKUP);
+    assert_eq!(home.ok(&chat), format!("{MARKUP}\n"));
     let id = home.session();
     for shown in [home.json(&["sessions", "show", &id, "--json"]), home.json(&["sessions", "export", &id])] {
         assert_eq!(shown["messages"][1]["parts"][0]["text"], MARKUP);
@@ -154,7 +154,7 @@ fn what_a_run_does_beside_the_answer_is_not_in_a_redirected_answer() {
     fs::write(&file, CLOCK).unwrap();
     let chat = ["chat", "--model", "rehearsal:script", "--script", file.to_str().unwrap(), "--message", "time?"];
     let output = home.run(&chat);
-    assert_eq!(text(&output.stdout), "It is late.\n![pixel](https://evil.example/x.png)");
+    assert_eq!(text(&output.stdout), "It is late.\n![pixel](https://evil.example/x.png)\n");
     assert!(text(&output.stderr).contains("time_now"), "{}", text(&output.stderr));
 }
 

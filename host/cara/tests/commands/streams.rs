@@ -25,6 +25,17 @@ impl Home {
 }
 
 #[test]
+fn an_empty_message_is_not_sent() {
+    let home = Home::new();
+    for message in ["", " \n", "-"] {
+        let refused = home.run(&["chat", "--model", "rehearsal", "--message", message]);
+        assert_eq!(refused.status.code(), Some(1), "{message:?}");
+        assert!(text(&refused.stderr).starts_with("error: the message is empty\nhint: "), "{}", text(&refused.stderr));
+    }
+    assert_eq!(home.json(&["sessions", "list", "--json"]).as_array().unwrap().len(), 0);
+}
+
+#[test]
 fn output_that_cannot_be_written_is_an_error() {
     let home = Home::new();
     home.chat(HELLO, "hi", &[]);

@@ -122,6 +122,18 @@ fn what_was_typed_before_the_question_appears_does_not_answer_it() {
 }
 
 #[test]
+fn the_end_of_input_is_a_no() {
+    let (home, command) = wants_to_remember();
+    let mut session = Terminal::new().starts(command);
+    session.until("allow?");
+    session.types("\u{4}");
+    session.until("no answer: that is a no");
+    let (status, rest) = session.ends();
+    assert!(status.success(), "{rest}");
+    assert_eq!(first_call(&home)["state"], "denied");
+}
+
+#[test]
 fn only_a_whole_line_answers_a_question() {
     let (home, command) = wants_to_remember();
     let mut session = Terminal::new().starts(command);
@@ -149,7 +161,7 @@ fn where_what_was_read_asks_the_answer_repeats_the_id() {
     let code = session.until("`").trim_end_matches('`').to_owned();
     assert_eq!(id.split_once('-').unwrap().1[..3], code);
     session.types("y\n");
-    session.until(&format!("write `{code}` after your answer"));
+    session.until(&format!("add `{code}` to your answer"));
     session.until("allow?");
     session.types(&format!("y {}\n", code.to_uppercase()));
     assert!(session.ends().0.success());

@@ -95,6 +95,17 @@ async fn nobody_answers_after_the_deadline_and_no_answer_lasts_for_good() {
     in_time.start(&world.run, "c", By::Approval(&id, &[9; 32])).await.unwrap();
 }
 
+#[tokio::test]
+async fn a_question_that_expired_is_told_so_when_its_run_has_ended() {
+    let world = World::new().await;
+    let id = asked(&world).await;
+    let late = records_at(&world.place, 60_000).await;
+    assert!(late.end_run(&world.run, &[], RunState::Done, None, &[]).await.unwrap());
+    assert_eq!(late.approval(&id).await.unwrap().unwrap().state, ApprovalState::Expired);
+    let error = late.decide_approval(&id, Decision::Allowed, "anna").await.unwrap_err().to_string();
+    assert!(error.starts_with("the approval is expired already, by the deadline"), "{error}");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn of_a_thousand_racing_decisions_exactly_one_counts() {
     let world = World::new().await;

@@ -170,7 +170,7 @@ pub enum VaultError {
     #[error("this system has no {0}\nhint: a new home can do without: `vault.store = \"file\"`")]
     NoSuchStore(StoreKind),
     /// Asked to change the password of a vault that has none.
-    #[error("the key of this vault comes from the {0}, not from a password\nhint: the system's own tool protects that")]
+    #[error("the key of this vault comes from the {0}, not from a password\nhint: there is no password to change")]
     NoPasswordHere(StoreKind),
     /// No randomness from the system.
     #[error("no random bytes from the system: {0}\nhint: see whether `/dev/urandom` is there")]

@@ -119,7 +119,9 @@ pub struct Decided {
 #[derive(Debug, thiserror::Error)]
 pub enum DecideError {
     /// Another one came first, or the deadline.
-    #[error("the approval is {what} already, by {by}\nhint: the first answer counts")]
+    #[error(
+        "the approval is {what} already, by {by}\nhint: only the first answer counts; for another, ask for the call again in the conversation"
+    )]
     AlreadyDecided {
         /// How it stands now.
         what: ApprovalState,
@@ -180,7 +182,7 @@ impl Runs {
         let expired = waits && now_ms >= stored.deadline_ms;
         let approval = stored.clone().open(&self.seal, now_ms)?;
         let verdict = match decision {
-            _ if !waits => return Err(approval.late().unwrap_or_else(|| DecideError::NoSuch(id.clone()))),
+            _ if !waits => return Err(approval.late().unwrap_or_else(|| approval.expiry().already(approval.state))),
             _ if expired => approval.expiry(),
             Decision::Allowed => approval.verdict_at(now_ms, ApprovalState::Allowed, by, None),
             Decision::Denied(reason) => approval.verdict_at(now_ms, ApprovalState::Denied, by, reason),

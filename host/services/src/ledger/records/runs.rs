@@ -206,9 +206,11 @@ async fn end_parts(sql: &mut Sql<'_>, run: &RunId, now_ms: u64) -> Result<(), Le
         sqlx::query("UPDATE calls SET state = 'interrupted', ended_ms = $2 WHERE run = $1 AND ended_ms IS NULL");
     sql.execute(calls.bind(run.as_str()).bind(to_sql(now_ms))).await?;
     sql.execute(sqlx::query("DELETE FROM reservations WHERE run = $1").bind(run.as_str())).await?;
-    let approvals =
-        sqlx::query("UPDATE approvals SET state = 'withdrawn' WHERE run = $1 AND state IN ('waiting', 'allowed')");
-    if sql.execute(approvals.bind(run.as_str())).await? > 0 {
+    let approvals = sqlx::query(
+        "UPDATE approvals SET state = CASE WHEN state = 'waiting' AND deadline_ms <= $2 THEN 'expired' ELSE 'withdrawn' END \
+         WHERE run = $1 AND state IN ('waiting', 'allowed')",
+    );
+    if sql.execute(approvals.bind(run.as_str()).bind(to_sql(now_ms))).await? > 0 {
         bump_approvals(sql).await?;
     }
     Ok(())
