@@ -7,7 +7,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
 use cara_harness::{component_of, manifest_of};
-use cara_signing::{SecretKey, sign};
+use cara_sdk_sign::{SecretKey, sign};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 

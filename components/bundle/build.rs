@@ -13,7 +13,8 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use cara_sdk_build::{Builder, Built, Step, TOOLCHAIN_VARIABLE, Way, component_folders, key, target_folder};
-use cara_signing::{Package, SecretKey, sign};
+use cara_sdk_sign::{SecretKey, sign};
+use cara_signing::Package;
 
 /// Names the file with the key that a release is signed with.
 const KEY_VARIABLE: &str = "CARA_SIGNING_KEY_FILE";

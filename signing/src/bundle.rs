@@ -8,17 +8,12 @@ use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use sigstore_types::bundle::{Bundle as Wire, MediaType, VerificationMaterial};
-use sigstore_types::{
-    DsseEnvelope, DsseSignature, PublicKeyIdentifier, SignatureContent, TransparencyLogEntry,
-    VerificationMaterialContent,
-};
+use sigstore_types::{DsseEnvelope, SignatureContent, TransparencyLogEntry, VerificationMaterialContent};
 use thiserror::Error;
 
 use crate::certificate::Certificate;
 use crate::foreign::Foreign;
-use crate::key::{KeyId, SecretKey};
-use crate::package::Package;
-use crate::statement;
+use crate::key::KeyId;
 
 /// The one media type read and written: Sigstore bundle, version 0.3.
 pub const MEDIA_TYPE: &str = "application/vnd.dev.sigstore.bundle.v0.3+json";
@@ -41,22 +36,6 @@ pub(crate) enum Claim {
     Key { id: KeyId, signature: [u8; 64] },
     /// The one this certificate names signed, and the log has it.
     Certificate(Certificate),
-}
-
-/// Signs `package`: its digest, manifest digest, id and version.
-#[must_use]
-pub fn sign(package: &Package, key: &SecretKey) -> Bundle {
-    let payload = statement::about(package);
-    let signature = key.sign(&sigstore_types::pae(PAYLOAD_TYPE, &payload));
-    let signer = key.public().id();
-    let hex = signer.to_hex();
-    let dsse = DsseSignature::new(signature.to_vec().into(), sigstore_types::KeyId::new(hex.clone()));
-    let by_key = VerificationMaterialContent::PublicKey(PublicKeyIdentifier::new(hex));
-    Bundle {
-        material: VerificationMaterial::new(by_key),
-        envelope: DsseEnvelope::new(PAYLOAD_TYPE, payload.into(), dsse),
-        claim: Claim::Key { id: signer, signature },
-    }
 }
 
 impl Bundle {

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::foreign::Foreign;
+use crate::text::text;
 
 const MAX_BYTES: usize = 63;
 
@@ -47,19 +48,7 @@ impl FromStr for ComponentId {
     }
 }
 
-impl TryFrom<String> for ComponentId {
-    type Error = ComponentIdError;
-
-    fn try_from(text: String) -> Result<Self, ComponentIdError> {
-        text.parse()
-    }
-}
-
-impl From<ComponentId> for String {
-    fn from(id: ComponentId) -> Self {
-        id.0
-    }
-}
+text!(ComponentId);
 
 /// Whether some component id can start with `text`.
 pub(crate) fn starts_an_id(text: &str) -> bool {

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::foreign::Foreign;
+use crate::text::text;
 
 const PREFIX: &str = "sha256:";
 
@@ -68,19 +69,7 @@ impl FromStr for Digest {
     }
 }
 
-impl TryFrom<String> for Digest {
-    type Error = DigestError;
-
-    fn try_from(text: String) -> Result<Self, DigestError> {
-        text.parse()
-    }
-}
-
-impl From<Digest> for String {
-    fn from(digest: Digest) -> Self {
-        digest.to_string()
-    }
-}
+text!(Digest);
 
 /// Text that is not a digest.
 #[derive(Debug, Error, PartialEq, Eq)]

@@ -8,6 +8,7 @@ use sigstore_verify::SubjectAltName;
 use thiserror::Error;
 
 use crate::foreign::{Foreign, is_shown};
+use crate::text::text;
 
 /// Longest identity or issuer, in bytes.
 const MAX_BYTES: usize = 512;
@@ -87,19 +88,7 @@ impl FromStr for Identity {
     }
 }
 
-impl TryFrom<String> for Identity {
-    type Error = IdentityError;
-
-    fn try_from(text: String) -> Result<Self, IdentityError> {
-        text.parse()
-    }
-}
-
-impl From<Identity> for String {
-    fn from(identity: Identity) -> Self {
-        identity.to_string()
-    }
-}
+text!(Identity);
 
 /// Who told the certificate authority that the identity is right: the URL of an
 /// OpenID Connect issuer, compared letter by letter.
@@ -131,19 +120,7 @@ impl FromStr for Issuer {
     }
 }
 
-impl TryFrom<String> for Issuer {
-    type Error = IssuerError;
-
-    fn try_from(text: String) -> Result<Self, IssuerError> {
-        text.parse()
-    }
-}
-
-impl From<Issuer> for String {
-    fn from(issuer: Issuer) -> Self {
-        issuer.0
-    }
-}
+text!(Issuer);
 
 /// Whether it is short and every character of it is shown.
 pub(crate) fn is_plain(text: &str) -> bool {

@@ -1,7 +1,7 @@
-//! Ed25519 keys: the secret one, the public one, and its id.
+//! `PublicKey`: an Ed25519 key that checks signatures, and its id.
 //!
-//! Files are the usual ones: PKCS#8 PEM and SubjectPublicKeyInfo PEM (RFC 8410),
-//! so `openssl` and `cosign` read and make them.
+//! Its file is the usual one, SubjectPublicKeyInfo PEM (RFC 8410), so `openssl` and
+//! `cosign` read and make it.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,70 +9,16 @@ use std::str::FromStr;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use ed25519_dalek::pkcs8::spki::der::pem::LineEnding;
-use ed25519_dalek::pkcs8::{
-    DecodePrivateKey as _, DecodePublicKey as _, EncodePrivateKey as _, EncodePublicKey as _, KeypairBytes,
-};
-use ed25519_dalek::{Signature, Signer as _, SigningKey, VerifyingKey};
+use ed25519_dalek::pkcs8::{DecodePublicKey as _, EncodePublicKey as _};
+use ed25519_dalek::{Signature, VerifyingKey};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
-use zeroize::Zeroizing;
 
 use crate::digest::Digest;
 use crate::foreign::Foreign;
 
-/// Longest key text read, in bytes; a PEM of either kind is about 120.
+/// Longest key text read, in bytes; a PEM is about 120.
 const MAX_BYTES: usize = 1024;
-
-/// A key that signs packages; its memory is wiped when it is dropped.
-pub struct SecretKey(SigningKey);
-
-impl SecretKey {
-    /// A new key from the operating system's random numbers.
-    ///
-    /// # Errors
-    /// When the operating system has no random numbers to give.
-    pub fn generate() -> Result<Self, KeyError> {
-        let mut seed = Zeroizing::new([0; 32]);
-        getrandom::fill(seed.as_mut()).map_err(KeyError::Random)?;
-        Ok(Self(SigningKey::from_bytes(&seed)))
-    }
-
-    /// Reads `-----BEGIN PRIVATE KEY-----` (PKCS#8, not encrypted).
-    ///
-    /// # Errors
-    /// When the text is not the PEM of an Ed25519 secret key.
-    pub fn from_pem(pem: &str) -> Result<Self, KeyError> {
-        if pem.len() > MAX_BYTES {
-            return Err(KeyError::Secret);
-        }
-        // The cause is left out on purpose: no part of a secret may reach a log.
-        let key = SigningKey::from_pkcs8_pem(pem.trim_start()).map_err(|_| KeyError::Secret)?;
-        Ok(Self(key))
-    }
-
-    /// The key as PKCS#8 PEM, version 1: the form every tool reads.
-    #[must_use]
-    pub fn to_pem(&self) -> Zeroizing<String> {
-        let bytes = KeypairBytes { secret_key: self.0.to_bytes(), public_key: None };
-        bytes.to_pkcs8_pem(LineEnding::LF).expect("32 bytes always have a PKCS#8 form")
-    }
-
-    /// The public half, which others need to check signatures.
-    #[must_use]
-    pub fn public(&self) -> PublicKey {
-        PublicKey(self.0.verifying_key())
-    }
-
-    pub(crate) fn sign(&self, message: &[u8]) -> [u8; 64] {
-        self.0.sign(message).to_bytes()
-    }
-}
-
-impl fmt::Debug for SecretKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "SecretKey({})", self.public().id())
-    }
-}
 
 /// A key that checks signatures; as text the base64 of its SubjectPublicKeyInfo.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -80,18 +26,6 @@ impl fmt::Debug for SecretKey {
 pub struct PublicKey(VerifyingKey);
 
 impl PublicKey {
-    /// Reads `-----BEGIN PUBLIC KEY-----` (SubjectPublicKeyInfo).
-    ///
-    /// # Errors
-    /// When the text is not the PEM of an Ed25519 public key, or the key is weak.
-    pub fn from_pem(pem: &str) -> Result<Self, KeyError> {
-        if pem.len() > MAX_BYTES {
-            return Err(KeyError::Public);
-        }
-        let key = VerifyingKey::from_public_key_pem(pem.trim_start());
-        Self::strong(key.map_err(|_| KeyError::Public)?)
-    }
-
     /// The key as SubjectPublicKeyInfo PEM.
     #[must_use]
     pub fn to_pem(&self) -> String {
@@ -122,11 +56,6 @@ impl PublicKey {
         let der = self.0.to_public_key_der();
         der.expect("32 bytes always have a SubjectPublicKeyInfo form").into_vec()
     }
-
-    /// Under a weak (small-order) key one signature can fit many messages.
-    fn strong(key: VerifyingKey) -> Result<Self, KeyError> {
-        if key.is_weak() { Err(KeyError::Weak) } else { Ok(Self(key)) }
-    }
 }
 
 impl fmt::Debug for PublicKey {
@@ -135,20 +64,19 @@ impl fmt::Debug for PublicKey {
     }
 }
 
-/// Reads either form, PEM or base64.
+/// Reads either form: `-----BEGIN PUBLIC KEY-----` (SubjectPublicKeyInfo as PEM), or the base64 in it.
 impl FromStr for PublicKey {
     type Err = KeyError;
 
     fn from_str(text: &str) -> Result<Self, KeyError> {
-        if text.contains("-----BEGIN") {
-            return Self::from_pem(text);
-        }
-        if text.len() > MAX_BYTES {
-            return Err(KeyError::Public);
-        }
-        let der = STANDARD.decode(text.trim()).map_err(|_| KeyError::Public)?;
-        let key = VerifyingKey::from_public_key_der(&der).map_err(|_| KeyError::Public)?;
-        Self::strong(key)
+        let key = match text {
+            _ if text.len() > MAX_BYTES => None,
+            pem if pem.contains("-----BEGIN") => VerifyingKey::from_public_key_pem(pem.trim_start()).ok(),
+            base64 => STANDARD.decode(base64.trim()).ok().and_then(|der| VerifyingKey::from_public_key_der(&der).ok()),
+        };
+        let key = key.ok_or(KeyError::Public)?;
+        // Under a weak (small-order) key one signature can fit many messages.
+        if key.is_weak() { Err(KeyError::Weak) } else { Ok(Self(key)) }
     }
 }
 
@@ -215,18 +143,9 @@ impl From<KeyId> for String {
     }
 }
 
-/// Why a key could not be made or read.
+/// Why a text is not a key, or not the id of one.
 #[derive(Debug, Error)]
 pub enum KeyError {
-    /// No random numbers.
-    #[error("the operating system gave no random numbers for a key")]
-    Random(#[source] getrandom::Error),
-    /// Not a secret key.
-    #[error(
-        "the secret key is not an Ed25519 key in PKCS#8 PEM\n\
-         hint: `openssl genpkey -algorithm ed25519` makes one"
-    )]
-    Secret,
     /// Not a public key.
     #[error(
         "the public key is not an Ed25519 key in PEM or base64\n\
@@ -249,45 +168,37 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
 
-    /// RFC 8410, section 10.3 and 10.1: a secret key and its public half.
-    const SECRET: &str = "-----BEGIN PRIVATE KEY-----\n\
-        MC4CAQAwBQYDK2VwBCIEINTuctv5E1hK1bbY8fdp+K06/nwoy/HU++CXqI9EdVhC\n\
-        -----END PRIVATE KEY-----\n";
+    /// RFC 8410, section 10.1.
     const PUBLIC: &str = "-----BEGIN PUBLIC KEY-----\n\
         MCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=\n\
         -----END PUBLIC KEY-----\n";
 
+    /// RFC 8032, section 7.1, test 2: key, message and signature.
+    const VECTOR: [&str; 3] = [
+        "302a300506032b65700321003d4017c3e843895a92b70aa74d1b7ebc9c982ccf2ec4968cc0cd55f12af4660c",
+        "72",
+        "92a009a9f0d4cab8720e820b5f642540a2b27b5416503f8fb3762223ebdb69da\
+         085ac1e43e15996e458f3613d0f11d8c387b2eaeb4302aeeb00d291612bb0c00",
+    ];
+
     #[test]
-    fn the_keys_of_the_rfc_read_and_write_unchanged() {
-        let secret = SecretKey::from_pem(SECRET).unwrap();
-        assert_eq!(secret.to_pem().as_str(), SECRET);
-        assert_eq!(secret.public().to_pem(), PUBLIC);
-        assert_eq!(PUBLIC.parse::<PublicKey>().unwrap(), secret.public());
+    fn the_key_of_the_rfc_reads_and_writes_unchanged() {
+        let key: PublicKey = PUBLIC.parse().unwrap();
+        assert_eq!(key.to_pem(), PUBLIC);
         let base64 = PUBLIC.lines().nth(1).unwrap();
         assert_eq!(base64.parse::<PublicKey>().unwrap().to_base64(), base64);
     }
 
     #[test]
-    fn a_new_key_signs_and_only_for_itself() {
-        let (one, two) = (SecretKey::generate().unwrap(), SecretKey::generate().unwrap());
-        assert_ne!(one.public(), two.public());
-        let signature = one.sign(b"message");
-        assert!(one.public().made(&signature, b"message"));
-        assert!(!two.public().made(&signature, b"message"));
-        assert!(!one.public().made(&signature, b"messagf"));
-    }
-
-    #[test]
-    fn a_secret_key_shows_only_its_id() {
-        let secret = SecretKey::from_pem(SECRET).unwrap();
-        assert_eq!(format!("{secret:?}"), format!("SecretKey({})", secret.public().id()));
-    }
-
-    #[test]
-    fn an_error_about_a_secret_key_does_not_repeat_it() {
-        let broken = SECRET.replace("MC4C", "MC4D");
-        let error = SecretKey::from_pem(&broken).unwrap_err();
-        assert!(!format!("{error} {error:?}").contains("INTuctv5"));
+    fn a_signature_holds_for_its_key_and_message_only() {
+        let [key, message, signature] = VECTOR.map(|hex| hex::decode(hex).unwrap());
+        let key: PublicKey = STANDARD.encode(key).parse().unwrap();
+        let mut signature: [u8; 64] = signature.try_into().unwrap();
+        assert!(key.made(&signature, &message));
+        assert!(!PUBLIC.parse::<PublicKey>().unwrap().made(&signature, &message));
+        assert!(!key.made(&signature, b"s"));
+        signature[0] ^= 1;
+        assert!(!key.made(&signature, &message));
     }
 
     #[test]

@@ -1,17 +1,15 @@
 //! Signed component packages: the only maker of `Verified<Package>`.
 //!
-//! Pure: bytes and text come in, values go out. It opens no file, no socket and
-//! asks no clock itself (`trust_root.rs` says what does); it knows no other crate of
-//! this project and no component.
+//! What makes signatures is `cara-sdk-sign`; nothing here believes it. Pure: bytes and
+//! text come in, values go out. It opens no file, no socket and asks no clock itself
+//! (`trust_root.rs` says what does); it knows no other crate of this project and no
+//! component.
 //!
 //! ```text
 //! name.wasm ──────────→ Package::read ─→ Package ─┐
 //! name.wasm.sigstore.json ─→ Bundle::from_json ───┼─→ verify ─→ Verified<Package>
 //! trust.toml ─────────────→ TrustStore::from_toml ┘
 //! trusted_root.json ──→ TrustRoot::from_json ↗ what certificates are checked against
-//!
-//! Package, SecretKey ─→ sign ─────────→ Bundle
-//! Package, token ─────→ sign_keyless ─→ Bundle  (by way of the caller's `Transport`)
 //! ```
 //!
 //! The manifest is a custom section of the component, so one digest covers code
@@ -29,26 +27,25 @@ mod digest;
 mod foreign;
 mod identity;
 mod key;
-mod keyless;
 pub mod manifest;
 mod package;
 mod pattern;
 mod refusal;
 mod signer;
 mod statement;
+mod text;
 mod trust;
 mod trust_root;
 mod trusted;
 mod verify;
 
-pub use bundle::{Bundle, BundleError, MEDIA_TYPE, PAYLOAD_TYPE, sign};
+pub use bundle::{Bundle, BundleError, MEDIA_TYPE, PAYLOAD_TYPE};
 pub use certificate::CertificateError;
 pub use component_id::{ComponentId, ComponentIdError};
 pub use digest::{Digest, DigestError};
 pub use foreign::Foreign;
 pub use identity::{Identity, IdentityError, Issuer, IssuerError};
-pub use key::{KeyError, KeyId, PublicKey, SecretKey};
-pub use keyless::{Answer, Endpoint, EndpointError, Instance, KeylessError, Transport, sign_keyless};
+pub use key::{KeyError, KeyId, PublicKey};
 pub use package::{Package, PackageError};
 pub use pattern::{Pattern, PatternError};
 pub use refusal::VerifyError;

@@ -7,7 +7,6 @@ use std::ops::Range;
 
 use semver::Version;
 use serde::Deserialize;
-use wasm_encoder::{ComponentSection as _, CustomSection};
 use wasmparser::{Encoding, Parser, Payload};
 
 use crate::component_id::ComponentId;
@@ -22,26 +21,6 @@ pub const MAX_BYTES: usize = 256 * 1024;
 
 /// How deep components may be nested in a package.
 const MAX_DEPTH: usize = 100;
-
-/// Puts `manifest` into `component` as its last section; nothing else changes.
-///
-/// # Errors
-/// When `component` is not a component or has a manifest already, or `manifest`
-/// is too large or has no valid `id` and `version`.
-pub fn embed(component: &[u8], manifest: &str) -> Result<Vec<u8>, PackageError> {
-    if find(component)?.is_some() {
-        return Err(PackageError::TwoManifests);
-    }
-    if manifest.len() > MAX_BYTES {
-        return Err(PackageError::ManifestTooLarge(manifest.len()));
-    }
-    Heading::read(manifest)?;
-    let section = CustomSection { name: SECTION.into(), data: manifest.as_bytes().into() };
-    let mut bytes = Vec::with_capacity(component.len() + manifest.len() + 32);
-    bytes.extend_from_slice(component);
-    section.append_to_component(&mut bytes);
-    Ok(bytes)
-}
 
 /// The bytes of the one manifest section of `component`, if it has one.
 ///

@@ -8,6 +8,7 @@ use thiserror::Error;
 
 use crate::component_id::{ComponentId, starts_an_id};
 use crate::foreign::Foreign;
+use crate::text::text;
 
 /// One id (`openai`), every id with a prefix (`acme-*`), or every id (`*`).
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -21,6 +22,12 @@ enum Kind {
 }
 
 impl Pattern {
+    /// Whether `id` is one of the ids these patterns stand for.
+    #[must_use]
+    pub fn any(patterns: &[Self], id: &ComponentId) -> bool {
+        patterns.iter().any(|pattern| pattern.matches(id))
+    }
+
     /// Whether `id` is one of the ids this pattern stands for.
     #[must_use]
     pub fn matches(&self, id: &ComponentId) -> bool {
@@ -59,19 +66,7 @@ impl FromStr for Pattern {
     }
 }
 
-impl TryFrom<String> for Pattern {
-    type Error = PatternError;
-
-    fn try_from(text: String) -> Result<Self, PatternError> {
-        text.parse()
-    }
-}
-
-impl From<Pattern> for String {
-    fn from(pattern: Pattern) -> Self {
-        pattern.to_string()
-    }
-}
+text!(Pattern);
 
 /// Text that is not a pattern of component ids.
 #[derive(Debug, Error, PartialEq, Eq)]

@@ -3,8 +3,8 @@
 //! Specification: <https://github.com/in-toto/attestation/tree/main/spec/v1>
 
 use semver::Version;
-use serde::{Deserialize, Serialize};
-use sigstore_types::{Sha256Hash, Statement, Subject};
+use serde::Deserialize;
+use sigstore_types::{Sha256Hash, Statement};
 use thiserror::Error;
 
 use crate::digest::Digest;
@@ -26,9 +26,7 @@ pub(crate) struct Claims {
     pub(crate) manifest: Digest,
 }
 
-// The keys stay in alphabetical order: serde_json's map sorts them or keeps the
-// order, depending on features other crates switch on; this way both agree.
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Predicate {
     id: String,
@@ -36,7 +34,7 @@ struct Predicate {
     version: Version,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ManifestDigest {
     sha256: Sha256Hash,
@@ -45,19 +43,6 @@ struct ManifestDigest {
 /// The name a package's file has in its statement.
 pub(crate) fn file_name(package: &Package) -> String {
     format!("{}.wasm", package.id())
-}
-
-/// The statement about `package`, as the JSON bytes to sign.
-pub(crate) fn about(package: &Package) -> Vec<u8> {
-    let predicate = serde_json::json!({
-        "id": package.id(),
-        "manifest": { "sha256": package.manifest_digest().to_hex() },
-        "version": package.version(),
-    });
-    let hash = Sha256Hash::new(*package.digest().as_bytes());
-    let subject = Subject::new(file_name(package), hash.into());
-    let statement = Statement::new(vec![subject], PREDICATE_TYPE, predicate);
-    serde_json::to_vec(&statement).expect("a statement of strings always has a JSON form")
 }
 
 impl Claims {

@@ -22,17 +22,19 @@
 
 use std::fmt;
 
-use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::digest::Digest;
-use crate::foreign::Foreign;
-use crate::identity::{Identity, Issuer};
-use crate::key::{KeyId, PublicKey};
+use crate::foreign::{Foreign, is_shown};
+use crate::identity::Identity;
+use crate::key::KeyId;
 use crate::pattern::Pattern;
 use crate::trust_root::TrustRoot;
 use crate::trusted::{TrustedIdentity, TrustedKey};
+
+/// Longest name of a signer, in characters.
+const MAX_NAME: usize = 64;
 
 /// Something no longer trusted, whatever else the store says.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -84,31 +86,9 @@ struct StoreText {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     revoked: Vec<Revoked>,
     #[serde(default, rename = "key", skip_serializing_if = "Vec::is_empty")]
-    keys: Vec<KeyText>,
+    keys: Vec<TrustedKey>,
     #[serde(default, rename = "identity", skip_serializing_if = "Vec::is_empty")]
-    identities: Vec<IdentityText>,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct KeyText {
-    id: KeyId,
-    public: PublicKey,
-    name: String,
-    components: Vec<Pattern>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    since: Option<Timestamp>,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct IdentityText {
-    name: String,
-    identity: Identity,
-    issuer: Issuer,
-    components: Vec<Pattern>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    since: Option<Timestamp>,
+    identities: Vec<TrustedIdentity>,
 }
 
 impl TrustStore {
@@ -132,23 +112,8 @@ impl TrustStore {
         }
         let read: StoreText = toml::from_str(text).map_err(|error| not_toml(text, &error))?;
         let mut store = Self { revoked: read.revoked, ..Self::empty() };
-        for key in read.keys {
-            let trusted = TrustedKey::new(key.public, &key.name, key.components)?;
-            if key.id != trusted.id() {
-                return Err(TrustError::WrongId { name: key.name, id: trusted.id() });
-            }
-            store.insert(match key.since {
-                Some(since) => trusted.with_since(since),
-                None => trusted,
-            })?;
-        }
-        for text in read.identities {
-            let trusted = TrustedIdentity::new(&text.name, text.identity, text.issuer, text.components)?;
-            store.add_identity(match text.since {
-                Some(since) => trusted.with_since(since),
-                None => trusted,
-            })?;
-        }
+        read.keys.into_iter().try_for_each(|key| store.insert(key))?;
+        read.identities.into_iter().try_for_each(|trusted| store.add_identity(trusted))?;
         Ok(store)
     }
 
@@ -156,38 +121,24 @@ impl TrustStore {
     /// which has a file of its own.
     #[must_use]
     pub fn to_toml(&self) -> String {
-        let keys = self.keys.iter().map(|key| KeyText {
-            id: key.id(),
-            public: key.public().clone(),
-            name: key.name().to_owned(),
-            components: key.components().to_vec(),
-            since: key.since(),
-        });
-        let identities = self.identities.iter().map(|trusted| IdentityText {
-            name: trusted.name().to_owned(),
-            identity: trusted.identity().clone(),
-            issuer: trusted.issuer().clone(),
-            components: trusted.components().to_vec(),
-            since: trusted.since(),
-        });
-        let text = StoreText { revoked: self.revoked.clone(), keys: keys.collect(), identities: identities.collect() };
-        toml::to_string(&text).expect("a trust store of strings always has a TOML form")
+        let Self { revoked, keys, identities, .. } = self.clone();
+        toml::to_string(&StoreText { revoked, keys, identities }).expect("strings always have a TOML form")
     }
 
     /// Starts to trust a key.
     ///
     /// # Errors
-    /// When the key or its name is in the store already, or the key was revoked.
+    /// When the key or its name is in the store already, the key was revoked, or the entry is not sound.
     pub fn add(&mut self, key: TrustedKey) -> Result<(), TrustError> {
-        if self.is_revoked(Revoked::Key(key.id())) {
-            return Err(TrustError::AddsRevoked { name: key.name().to_owned(), id: key.id() });
+        if self.is_revoked(Revoked::Key(key.id)) {
+            return Err(TrustError::AddsRevoked { name: key.name, id: key.id });
         }
         self.insert(key)
     }
 
     /// Stops to trust a key and returns it; `None` when it was not trusted.
     pub fn remove(&mut self, id: &KeyId) -> Option<TrustedKey> {
-        let at = self.keys.iter().position(|key| key.id() == *id)?;
+        let at = self.keys.iter().position(|key| key.id == *id)?;
         Some(self.keys.remove(at))
     }
 
@@ -196,8 +147,8 @@ impl TrustStore {
     /// # Errors
     /// When the key is not trusted.
     pub fn allow(&mut self, id: &KeyId, components: Pattern) -> Result<(), TrustError> {
-        let key = self.keys.iter_mut().find(|key| key.id() == *id);
-        key.ok_or(TrustError::NotTrusted(*id))?.allow(components);
+        let key = self.keys.iter_mut().find(|key| key.id == *id);
+        widen(&mut key.ok_or(TrustError::NotTrusted(*id))?.components, components);
         Ok(())
     }
 
@@ -206,22 +157,21 @@ impl TrustStore {
     /// # Errors
     /// When no identity has the name.
     pub fn allow_identity(&mut self, name: &str, components: Pattern) -> Result<(), TrustError> {
-        let trusted = self.identities.iter_mut().find(|trusted| trusted.name() == name);
-        trusted.ok_or_else(|| TrustError::NobodyNamed(Foreign::new(name)))?.allow(components);
+        let trusted = self.identities.iter_mut().find(|trusted| trusted.name == name);
+        widen(&mut trusted.ok_or_else(|| TrustError::NobodyNamed(Foreign::new(name)))?.components, components);
         Ok(())
     }
 
     /// Starts to trust an identity.
     ///
     /// # Errors
-    /// When the identity with this issuer, or the name, is in the store already.
+    /// When the identity with this issuer, or the name, is in the store already, or the name is none.
     pub fn add_identity(&mut self, trusted: TrustedIdentity) -> Result<(), TrustError> {
-        let same = |old: &&TrustedIdentity| (old.identity(), old.issuer()) == (trusted.identity(), trusted.issuer());
+        let same = |old: &&TrustedIdentity| (&old.identity, &old.issuer) == (&trusted.identity, &trusted.issuer);
         if let Some(same) = self.identities.iter().find(same) {
-            let identity = same.identity().clone();
-            return Err(TrustError::SameIdentity { name: same.name().to_owned(), identity });
+            return Err(TrustError::SameIdentity { name: same.name.clone(), identity: same.identity.clone() });
         }
-        self.check_unnamed(trusted.name())?;
+        self.check_name(&trusted.name)?;
         self.identities.push(trusted);
         Ok(())
     }
@@ -229,7 +179,7 @@ impl TrustStore {
     /// Stops to trust the identity with this name and returns it; `None` when no
     /// identity has it.
     pub fn remove_identity(&mut self, name: &str) -> Option<TrustedIdentity> {
-        let at = self.identities.iter().position(|trusted| trusted.name() == name)?;
+        let at = self.identities.iter().position(|trusted| trusted.name == name)?;
         Some(self.identities.remove(at))
     }
 
@@ -280,31 +230,36 @@ impl TrustStore {
     /// The key with this id. It may be revoked.
     #[must_use]
     pub fn key(&self, id: &KeyId) -> Option<&TrustedKey> {
-        self.keys.iter().find(|key| key.id() == *id)
-    }
-
-    /// The one key a person means by its name, its id or the id's first 16 digits.
-    #[must_use]
-    pub fn find(&self, text: &str) -> Option<&TrustedKey> {
-        let named = |key: &&TrustedKey| key.name() == text || key.id().to_hex() == text || key.id().to_string() == text;
-        let mut found = self.keys.iter().filter(named);
-        found.next().filter(|_| found.next().is_none())
+        self.keys.iter().find(|key| key.id == *id)
     }
 
     fn insert(&mut self, key: TrustedKey) -> Result<(), TrustError> {
-        if let Some(same) = self.keys.iter().find(|old| old.id() == key.id()) {
-            return Err(TrustError::SameKey { name: same.name().to_owned(), id: key.id() });
+        if key.id != key.public.id() {
+            return Err(TrustError::WrongId { name: key.name, id: key.public.id() });
         }
-        self.check_unnamed(key.name())?;
+        if let Some(same) = self.key(&key.id) {
+            return Err(TrustError::SameKey { name: same.name.clone(), id: key.id });
+        }
+        self.check_name(&key.name)?;
         self.keys.push(key);
         Ok(())
     }
 
-    /// A name stands for one signer, so that who reads it knows which.
-    fn check_unnamed(&self, name: &str) -> Result<(), TrustError> {
-        let keys = self.keys.iter().map(TrustedKey::name);
-        let taken = keys.chain(self.identities.iter().map(TrustedIdentity::name)).any(|old| old == name);
+    /// A name can be read, and stands for one signer, so that who reads it knows which.
+    fn check_name(&self, name: &str) -> Result<(), TrustError> {
+        let fits = (1..=MAX_NAME).contains(&name.chars().count());
+        if !fits || name.trim() != name || !name.chars().all(is_shown) {
+            return Err(TrustError::Name(Foreign::new(name)));
+        }
+        let keys = self.keys.iter().map(|key| &key.name);
+        let taken = keys.chain(self.identities.iter().map(|trusted| &trusted.name)).any(|old| old == name);
         if taken { Err(TrustError::SameName(name.to_owned())) } else { Ok(()) }
+    }
+}
+
+fn widen(patterns: &mut Vec<Pattern>, more: Pattern) {
+    if !patterns.contains(&more) {
+        patterns.push(more);
     }
 }
 

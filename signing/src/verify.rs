@@ -12,6 +12,7 @@ use crate::component_id::ComponentId;
 use crate::foreign::Foreign;
 use crate::key::KeyId;
 use crate::package::Package;
+use crate::pattern::Pattern;
 use crate::refusal::VerifyError;
 use crate::signer::Signer;
 use crate::statement::{self, Claims};
@@ -89,19 +90,19 @@ pub fn verify(
         Claim::Key { id: signer, signature } => {
             let key = trusted_key(id, *signer, trust)?;
             check_payload_type(id, bundle)?;
-            if !key.public().made(signature, &bundle.signed_bytes()) {
-                return Err(VerifyError::Signature { id: id.clone(), key: key.id() });
+            if !key.public.made(signature, &bundle.signed_bytes()) {
+                return Err(VerifyError::Signature { id: id.clone(), key: key.id });
             }
-            Signer::Key { id: key.id(), name: key.name().to_owned() }
+            Signer::Key { id: key.id, name: key.name.clone() }
         }
         Claim::Certificate(certificate) => {
             let trusted = trusted_identity(id, certificate, trust)?;
             check_payload_type(id, bundle)?;
             check_certificate(&package, bundle, certificate, trust)?;
             Signer::Identity {
-                name: trusted.name().to_owned(),
+                name: trusted.name.clone(),
                 identity: certificate.subject.to_string(),
-                issuer: trusted.issuer().clone(),
+                issuer: trusted.issuer.clone(),
             }
         }
     };
@@ -119,8 +120,8 @@ fn trusted_key<'a>(id: &ComponentId, signer: KeyId, trust: &'a TrustStore) -> Re
         return Err(VerifyError::NobodyTrusted { id: id.clone(), key: signer });
     }
     let key = trust.key(&signer).ok_or_else(|| VerifyError::UnknownKey { id: id.clone(), key: signer })?;
-    if !key.may_sign(id) {
-        return Err(VerifyError::NotAllowed { id: id.clone(), key: signer, name: key.name().to_owned() });
+    if !Pattern::any(&key.components, id) {
+        return Err(VerifyError::NotAllowed { id: id.clone(), key: signer, name: key.name.clone() });
     }
     Ok(key)
 }
@@ -135,20 +136,19 @@ fn trusted_identity<'a>(
     let identity = || Foreign::new(certificate.subject.as_str());
     let issuer = || Foreign::new(&certificate.issuer);
     let named: Vec<_> =
-        trust.identities().iter().filter(|trusted| trusted.identity().matches(&certificate.subject)).collect();
+        trust.identities().iter().filter(|trusted| trusted.identity.matches(&certificate.subject)).collect();
     let Some(first) = named.first() else {
         return Err(VerifyError::UnknownIdentity { id: id.clone(), identity: identity(), issuer: issuer() });
     };
-    let mut vouched =
-        named.iter().copied().filter(|trusted| trusted.issuer().as_str() == certificate.issuer).peekable();
+    let mut vouched = named.iter().copied().filter(|trusted| trusted.issuer.as_str() == certificate.issuer).peekable();
     let Some(same) = vouched.peek().copied() else {
-        let trusted = first.issuer().clone();
+        let trusted = first.issuer.clone();
         return Err(VerifyError::OtherIssuer { id: id.clone(), identity: identity(), issuer: issuer(), trusted });
     };
-    vouched.find(|trusted| trusted.may_sign(id)).ok_or_else(|| VerifyError::IdentityNotAllowed {
+    vouched.find(|trusted| Pattern::any(&trusted.components, id)).ok_or_else(|| VerifyError::IdentityNotAllowed {
         id: id.clone(),
         identity: identity(),
-        name: same.name().to_owned(),
+        name: same.name.clone(),
     })
 }
 

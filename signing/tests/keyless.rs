@@ -8,7 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use cara_signing::{
     Bundle, BundleError, CertificateError, Package, Revoked, Signer, TrustRoot, TrustStore, TrustedIdentity,
-    VerifyError, manifest, verify,
+    VerifyError, verify,
 };
 use rcgen::ExtendedKeyUsagePurpose;
 use serde_json::{Value, json};
@@ -135,7 +135,8 @@ fn an_identity_signs_only_what_it_may() {
     // What another one may sign is not lent, nor what the same one may by way of another issuer.
     trust.add_identity(trusted("other", "other@example.com", &["*"])).unwrap();
     let (issuer, all) = ("https://evil.example.com".parse().unwrap(), vec!["*".parse().unwrap()]);
-    trust.add_identity(TrustedIdentity::new("elsewhere", AUTHOR.parse().unwrap(), issuer, all).unwrap()).unwrap();
+    let (name, identity) = ("elsewhere".to_owned(), AUTHOR.parse().unwrap());
+    trust.add_identity(TrustedIdentity { name, identity, issuer, components: all, since: None }).unwrap();
     refuses!("identity-not-allowed", VerifyError::IdentityNotAllowed { .. }, hello(), instance.bundle(&hello()), trust);
 }
 
@@ -291,7 +292,7 @@ fn a_bundle_for_another_component_version_manifest_or_code_is_refused() {
     let instance = Instance::new();
     let trust = instance.trust(AUTHOR, &["*"]);
     let (text, generous) = (manifest_text("hello", "1.2.3"), "[[http]]\nhost = \"evil.example\"\n");
-    let embedded = |code, text: &str| Package::read(manifest::embed(&bare_component(code), text).unwrap()).unwrap();
+    let embedded = |code, text: &str| Package::read(cara_sdk_sign::embed(&bare_component(code), text).unwrap()).unwrap();
     let other = instance.bundle(&package("other", "1.2.3"));
     refuses!("other-id", VerifyError::OtherId { .. }, hello(), other, trust);
     let version = instance.bundle(&package("hello", "1.2.4"));

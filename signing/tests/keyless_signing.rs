@@ -11,9 +11,8 @@ use crate::instance::{AUTHOR, Instance, PublicKey, Signing, WORKFLOW, pem};
 use crate::support::package;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use cara_signing::{
-    Answer, Bundle, CertificateError, KeylessError, Package, Signer, Transport, TrustRoot, sign_keyless, verify,
-};
+use cara_sdk_sign::{Answer, KeylessError, Transport, sign_keyless};
+use cara_signing::{Bundle, CertificateError, Package, Signer, TrustRoot, verify};
 use rcgen::KeyPair;
 use ring::signature::{ECDSA_P256_SHA256_ASN1, UnparsedPublicKey};
 use serde_json::{Value, json};
@@ -64,7 +63,7 @@ impl Services {
     fn sign_by(&self, transport: &impl Transport, token: &str, root: TrustRoot) -> Result<Bundle, KeylessError> {
         let endpoint = |text: &str| text.parse().unwrap();
         let (authority, log) = (endpoint("https://authority.example/"), endpoint("https://log.example"));
-        at_once(sign_keyless(&hello(), token, &cara_signing::Instance { authority, log, root }, transport))
+        at_once(sign_keyless(&hello(), token, &cara_sdk_sign::Instance { authority, log, root }, transport))
     }
 
     /// The certificate for the key in `request`, for whose owner the proof has to be, then the authority's own.

@@ -6,9 +6,8 @@ use crate::support::{
     AUTHOR, STRANGER, as_value, bare_component, file, manifest_text, package, secret, signed, signed_statement,
     statement, trust, with_section,
 };
-use cara_signing::{
-    Bundle, PAYLOAD_TYPE, Package, Revoked, TrustStore, TrustedKey, VerifyError, manifest, sign, verify,
-};
+use cara_sdk_sign::{embed, sign};
+use cara_signing::{Bundle, PAYLOAD_TYPE, Package, Revoked, TrustStore, TrustedKey, VerifyError, manifest, verify};
 use serde_json::json;
 
 /// Compares the refusal of a package by `verify` with its golden text.
@@ -82,7 +81,7 @@ fn a_second_trusted_key_does_not_lend_its_rights() {
     let mut store = trust(AUTHOR, &["*"]);
     let stranger = secret(STRANGER).public();
     let acme = vec!["acme-*".parse().unwrap()];
-    store.add(TrustedKey::new(stranger, "acme", acme).unwrap()).unwrap();
+    store.add(TrustedKey::new(stranger, "acme", acme)).unwrap();
     let bundle = sign(&hello(), &secret(STRANGER));
     refuses!("not-allowed-acme", NotAllowed, hello(), bundle, store);
 }
@@ -109,14 +108,14 @@ fn another_version_s_signature_is_refused() {
 #[test]
 fn a_swapped_manifest_is_refused() {
     let generous = manifest_text("hello", "1.2.3") + "[[http]]\nhost = \"evil.example\"\n";
-    let bytes = manifest::embed(&bare_component(7), &generous).unwrap();
+    let bytes = embed(&bare_component(7), &generous).unwrap();
     let package = Package::read(bytes).unwrap();
     refuses!("other-manifest", OtherManifest, package, by_author(), trust(AUTHOR, &["*"]));
 }
 
 #[test]
 fn swapped_code_under_the_signed_manifest_is_refused() {
-    let bytes = manifest::embed(&bare_component(8), &manifest_text("hello", "1.2.3")).unwrap();
+    let bytes = embed(&bare_component(8), &manifest_text("hello", "1.2.3")).unwrap();
     let package = Package::read(bytes).unwrap();
     refuses!("other-bytes", OtherBytes, package, by_author(), trust(AUTHOR, &["*"]));
 }
@@ -234,18 +233,18 @@ fn a_file_that_is_no_package_is_refused() {
 #[test]
 fn a_manifest_is_embedded_only_once_and_only_when_it_can_be_read_back() {
     let text = manifest_text("hello", "1.2.3");
-    assert!(manifest::embed(&file("hello", "1.2.3"), &text).is_err());
-    assert!(manifest::embed(&crate::support::module(7).finish(), &text).is_err());
-    assert!(manifest::embed(&bare_component(7), "id = \"hello\"").is_err());
+    assert!(embed(&file("hello", "1.2.3"), &text).is_err());
+    assert!(embed(&crate::support::module(7).finish(), &text).is_err());
+    assert!(embed(&bare_component(7), "id = \"hello\"").is_err());
     let long = text + &"#".repeat(manifest::MAX_BYTES);
-    assert!(manifest::embed(&bare_component(7), &long).is_err());
+    assert!(embed(&bare_component(7), &long).is_err());
 }
 
 /// `inner` as a part of another component, and the same manifest outside.
 fn nested(inner: &[u8]) -> Vec<u8> {
     let mut outer = wasm_encoder::Component::new();
     outer.section(&wasm_encoder::RawSection { id: 4, data: inner });
-    manifest::embed(&bare_component(1), &manifest_text("hello", "1.2.3")).unwrap();
+    embed(&bare_component(1), &manifest_text("hello", "1.2.3")).unwrap();
     with_section(outer.finish(), manifest::SECTION, manifest_text("hello", "1.2.3").as_bytes())
 }
 

@@ -5,7 +5,8 @@
 use crate::support::{AUTHOR, as_value, bare_component, file, manifest_text, package, secret, trust};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use cara_signing::{Bundle, Package, TrustStore, manifest, sign, verify};
+use cara_sdk_sign::{embed, sign};
+use cara_signing::{Bundle, Package, TrustStore, verify};
 use proptest::prelude::*;
 use serde_json::Value;
 
@@ -169,7 +170,7 @@ proptest! {
         flip in 1..=255_u8,
     ) {
         let text = manifest_text(&id, &version);
-        let component = manifest::embed(&bare_component(constant), &text).unwrap();
+        let component = embed(&bare_component(constant), &text).unwrap();
         let package = Package::read(component.clone()).unwrap();
         let bundle = sign(&package, &secret(AUTHOR)).to_json();
         prop_assert!(accepted(&component, &bundle));

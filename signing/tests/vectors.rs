@@ -7,7 +7,8 @@
 use std::path::Path;
 
 use crate::support::{AUTHOR, bare_component, file, manifest_text, package, secret, trust};
-use cara_signing::{Bundle, Package, PublicKey, Signer, TrustStore, TrustedIdentity, sign, verify};
+use cara_sdk_sign::sign;
+use cara_signing::{Bundle, Package, PublicKey, Signer, TrustStore, TrustedIdentity, TrustedKey, verify};
 
 fn vector(name: &str) -> Vec<u8> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors").join(name);
@@ -41,16 +42,17 @@ fn a_package_its_signature_and_its_keys_are_written_as_ever() {
 fn a_trust_store_is_written_as_ever() {
     let mut store = TrustStore::empty();
     for key in trust(AUTHOR, &["hello", "acme-*"]).keys() {
-        store.add(key.clone().with_since("2026-11-21T09:00:00Z".parse().unwrap())).unwrap();
+        let since = Some("2026-11-21T09:00:00Z".parse().unwrap());
+        store.add(TrustedKey { since, ..key.clone() }).unwrap();
     }
     store.revoke(cara_signing::Revoked::Key(secret(9).public().id()));
     store.revoke(cara_signing::Revoked::Component(cara_signing::Digest::of(b"bad")));
     golden("trust.toml", store.to_toml().as_bytes());
     assert_eq!(TrustStore::from_toml(&text("trust.toml")).unwrap(), store);
-    let workflow = "https://forge.example/acme/plugin/release.yml@refs/tags/*".parse().unwrap();
-    let (issuer, acme) = ("https://sign-in.example".parse().unwrap(), vec!["acme-*".parse().unwrap()]);
-    let identity = TrustedIdentity::new("acme releases", workflow, issuer, acme).unwrap();
-    store.add_identity(identity.with_since("2026-11-22T09:00:00Z".parse().unwrap())).unwrap();
+    let identity = "https://forge.example/acme/plugin/release.yml@refs/tags/*".parse().unwrap();
+    let (issuer, components) = ("https://sign-in.example".parse().unwrap(), vec!["acme-*".parse().unwrap()]);
+    let (name, since) = ("acme releases".to_owned(), Some("2026-11-22T09:00:00Z".parse().unwrap()));
+    store.add_identity(TrustedIdentity { name, identity, issuer, components, since }).unwrap();
     golden("trust-identity.toml", store.to_toml().as_bytes());
     assert_eq!(TrustStore::from_toml(&text("trust-identity.toml")).unwrap(), store);
 }

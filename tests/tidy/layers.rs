@@ -121,16 +121,17 @@ const EVERY: [&str; 3] = ["dependencies", "build-dependencies", "dev-dependencie
 fn may_use(folder: &str, other: &str) -> bool {
     let layer = |folder: &str| LAYERS.iter().position(|layer| *layer == folder);
     if let Some(own) = layer(folder) {
-        // The binary carries the first-party components, as bytes, and what a new project is made of.
+        // The binary carries the first-party components, as bytes, and what a new project is made of; it signs for its operator.
         return layer(other).is_some_and(|other| other < own)
-            || (folder == "host/cara" && ["components/bundle", "sdk/new"].contains(&other));
+            || (folder == "host/cara" && ["components/bundle", "sdk/new", "sdk/sign"].contains(&other));
     }
     match folder {
         "sdk/rust" => false,
         // It checks what it built by the rules of the host, and signs it.
-        "sdk/build" => ["signing", "host/authority"].contains(&other),
-        "sdk/new" => ["signing", "host/authority", "sdk/build"].contains(&other),
-        "components/bundle" => ["signing", "sdk/build"].contains(&other),
+        "sdk/sign" => other == "signing",
+        "sdk/build" => ["signing", "host/authority", "sdk/sign"].contains(&other),
+        "sdk/new" => ["signing", "host/authority", "sdk/build", "sdk/sign"].contains(&other),
+        "components/bundle" => ["signing", "sdk/build", "sdk/sign"].contains(&other),
         _ if folder.starts_with("components/") || folder.starts_with("tests/guests/") => other == "sdk/rust",
         _ => folder == "tests" || folder.starts_with("tests/"),
     }

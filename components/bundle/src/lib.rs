@@ -33,15 +33,15 @@ pub fn public_key() -> &'static str {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use cara_signing::{Bundle, Package, PublicKey, TrustStore, TrustedKey, verify};
+    use cara_signing::{Bundle, Package, TrustStore, TrustedKey, verify};
 
     use super::*;
 
     #[test]
     fn every_embedded_component_is_signed_by_the_public_key() {
-        let key = PublicKey::from_pem(public_key()).unwrap();
+        let key = public_key().parse().unwrap();
         let mut trust = TrustStore::empty();
-        trust.add(TrustedKey::new(key, "built-in", vec!["*".parse().unwrap()]).unwrap()).unwrap();
+        trust.add(TrustedKey::new(key, "built-in", vec!["*".parse().unwrap()])).unwrap();
         assert!(!components().is_empty());
         for embedded in components() {
             let package = Package::read(embedded.wasm).unwrap();

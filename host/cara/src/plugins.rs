@@ -239,10 +239,10 @@ fn trusted(path: &Path) -> Result<TrustStore> {
         store = store.with_root(read.with_context(|| format!("`{}` cannot be used", root(path).display()))?);
     }
     let own = own_key()?;
-    let id = own.id();
+    let id = own.id;
     match store.key(&id).is_some() {
         // The operator trusts it for something else as well.
-        true => own.components().iter().try_for_each(|ours| store.allow(&id, ours.clone()))?,
+        true => own.components.into_iter().try_for_each(|ours| store.allow(&id, ours))?,
         false if store.is_revoked(Revoked::Key(id)) => {}
         false => store.add(own)?,
     }
@@ -252,8 +252,7 @@ fn trusted(path: &Path) -> Result<TrustStore> {
 /// The key this build was signed with, for what is built in.
 fn own_key() -> Result<TrustedKey> {
     let ids = cara_bundle::components().iter().map(|built_in| built_in.id.parse());
-    let key = cara_signing::PublicKey::from_pem(cara_bundle::public_key())?;
-    Ok(TrustedKey::new(key, BUILT_IN, ids.collect::<Result<Vec<_>, _>>()?)?)
+    Ok(TrustedKey::new(cara_bundle::public_key().parse()?, BUILT_IN, ids.collect::<Result<Vec<_>, _>>()?))
 }
 
 /// Why something built in is not used: the operator revoked it, or the key that signed it.

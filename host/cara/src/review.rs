@@ -9,7 +9,7 @@ use cara_assistant::guards::injection::{Level, examine};
 use cara_assistant::text::exact;
 use cara_authority::ToolAuthority;
 use cara_authority::authority::{Fact, Weight};
-use cara_signing::{Bundle, TrustStore, TrustedIdentity, TrustedKey, verify};
+use cara_signing::{Bundle, TrustStore, verify};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -239,12 +239,12 @@ fn signer(candidate: &Candidate, trust: &TrustStore) -> Signer {
     match verify(candidate.package.clone(), &bundle, trust, None) {
         Ok(verified) => {
             let since = match verified.signer() {
-                cara_signing::Signer::Key { id, .. } => trust.key(id).and_then(TrustedKey::since),
+                cara_signing::Signer::Key { id, .. } => trust.key(id).and_then(|key| key.since),
                 _ => trust
                     .identities()
                     .iter()
-                    .find(|known| known.name() == verified.signer_name())
-                    .and_then(TrustedIdentity::since),
+                    .find(|known| known.name == verified.signer_name())
+                    .and_then(|known| known.since),
             };
             let since = since.map(|since| since.strftime("%Y-%m-%d").to_string());
             Signer { name: Some(verified.signer_name().to_owned()), key, since, problem: None }

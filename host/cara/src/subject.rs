@@ -13,11 +13,12 @@ use cara_kernel::bindings::provider::{Request, ToolChoice};
 use cara_kernel::bindings::tool::Context;
 use cara_kernel::bindings::types::{Message, Part, Role};
 use cara_kernel::{CallServices, Checked, CompiledCache, Component, Kernel, Powers, SecretSource};
+use cara_sdk_sign::{SecretKey, sign};
 use cara_services::clock::Clock;
 use cara_services::egress::{Egress, KnownSecrets};
 use cara_services::ledger::Ledger;
 use cara_services::vault::SecretValue;
-use cara_signing::{SecretKey, TrustStore, TrustedKey, sign};
+use cara_signing::{TrustStore, TrustedKey};
 use cara_stage::Stage;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -34,7 +35,7 @@ impl Subject {
     pub(crate) async fn load(kernel: &Kernel, cache: &Arc<CompiledCache>, candidate: &Candidate) -> Result<Self> {
         let key = SecretKey::generate()?;
         let mut trust = TrustStore::empty();
-        trust.add(TrustedKey::new(key.public(), "check", vec!["*".parse()?])?)?;
+        trust.add(TrustedKey::new(key.public(), "check", vec!["*".parse()?]))?;
         let bundle = sign(&candidate.package, &key);
         let verified = cara_signing::verify(candidate.package.clone(), &bundle, &trust, None)?;
         let checked = Arc::new(Checked::new(verified)?);

@@ -4,14 +4,13 @@ use crate::access::{Access, Stage};
 use crate::errand::{Errand, ErrandError, Want};
 use bytes::Bytes;
 use cara_authority::Destination;
-use cara_signing::{Answer, Transport};
 use http::{HeaderMap, HeaderValue, Method, header};
 
-/// The most that is read of an answer, as [`Answer`] wants it.
+/// The most that is read of an answer.
 const MOST: usize = 64 * 1024;
 
-/// What `cara_signing::sign_keyless` reaches authority and log with. Like all requests of the operator it goes through
-/// the gate; a redirect is an answer like any other.
+/// What who signs reaches authority and log with. Like all requests of the operator it goes through the gate; a redirect
+/// is an answer like any other.
 pub struct Signing<'a>(Errand<'a>);
 
 impl<'a> Signing<'a> {
@@ -19,18 +18,15 @@ impl<'a> Signing<'a> {
     pub fn new(access: Access<'a>) -> Self {
         Self(Errand::new(access))
     }
-}
 
-impl Transport for Signing<'_> {
-    type Error = ErrandError;
-
-    async fn post(&self, url: &str, body: &str) -> Result<Answer, ErrandError> {
+    /// Posts `body` as JSON; gives status and body of the answer.
+    pub async fn post(&self, url: &str, body: &str) -> Result<(u16, String), ErrandError> {
         let destination = Destination::named(&Method::POST, url)?;
         let json = HeaderValue::from_static("application/json");
         let headers = HeaderMap::from_iter([(header::CONTENT_TYPE, json.clone()), (header::ACCEPT, json)]);
         let reply = self.0.send(destination, &headers, Bytes::copy_from_slice(body.as_bytes())).await?;
         let status = reply.status.as_u16();
         let body = self.0.read(reply, Want { stage: Stage::Asking, most: MOST }).await?;
-        Ok(Answer { status, body: String::from_utf8_lossy(&body).into_owned() })
+        Ok((status, String::from_utf8_lossy(&body).into_owned()))
     }
 }

@@ -54,7 +54,7 @@ pub(crate) fn make(module: &[u8], manifest: &str, agreement: Agreement) -> Resul
     if agreement == Agreement::Required {
         Interfaces::read(&component)?.agree(&Manifest::parse(manifest)?)?;
     }
-    Ok(cara_signing::manifest::embed(&component, manifest)?)
+    Ok(cara_sdk_sign::embed(&component, manifest)?)
 }
 
 /// The module without the custom sections that nobody reads: names of functions and debug information may hold paths,

@@ -7,7 +7,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
-use cara_signing::SecretKey;
+use cara_sdk_sign::SecretKey;
 
 /// Why there is no key to sign with.
 #[derive(Debug, thiserror::Error)]
@@ -35,7 +35,7 @@ pub enum KeyError {
         path: PathBuf,
         /// Why.
         #[source]
-        source: cara_signing::KeyError,
+        source: cara_sdk_sign::SecretKeyError,
     },
 }
 

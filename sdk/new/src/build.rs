@@ -102,7 +102,7 @@ pub(crate) fn language(folder: &Path) -> Result<Language, BuildError> {
 /// A component with its manifest inside, once both say the same. The builder of Rust does the same by itself.
 fn packed(component: &[u8], manifest: &Manifest, text: &str) -> Result<Package, BuildError> {
     Interfaces::read(component)?.agree(manifest)?;
-    Ok(Package::read(cara_signing::manifest::embed(component, text)?)?)
+    Ok(Package::read(cara_sdk_sign::embed(component, text)?)?)
 }
 
 /// One build at a time in a target folder; a second one waits.

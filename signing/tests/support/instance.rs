@@ -74,7 +74,7 @@ pub(crate) struct Signing {
 impl Signing {
     /// The author signs the statement about `package`, a minute after the certificate was made.
     pub(crate) fn of(package: &Package) -> Self {
-        let by_key = cara_signing::sign(package, &crate::support::secret(crate::support::AUTHOR));
+        let by_key = cara_sdk_sign::sign(package, &crate::support::secret(crate::support::AUTHOR));
         Self {
             identity: AUTHOR.to_owned(),
             issuer: ISSUER.to_owned(),
@@ -253,7 +253,8 @@ impl Instance {
 
 pub(crate) fn trusted(name: &str, identity: &str, components: &[&str]) -> TrustedIdentity {
     let components = components.iter().map(|pattern| pattern.parse().unwrap()).collect();
-    TrustedIdentity::new(name, identity.parse().unwrap(), ISSUER.parse().unwrap(), components).unwrap()
+    let (identity, issuer) = (identity.parse().unwrap(), ISSUER.parse().unwrap());
+    TrustedIdentity { name: name.to_owned(), identity, issuer, components, since: None }
 }
 
 /// The authority's certificate, but for its key.

@@ -4,7 +4,8 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use cara_signing::{Bundle, Package, Pattern, SecretKey, TrustStore, TrustedKey, manifest};
+use cara_sdk_sign::{SecretKey, embed};
+use cara_signing::{Bundle, Package, Pattern, TrustStore, TrustedKey};
 use ed25519_dalek::{Signer as _, SigningKey};
 use serde_json::{Value, json};
 use wasm_encoder::{
@@ -52,7 +53,7 @@ pub(crate) fn manifest_text(id: &str, version: &str) -> String {
 
 /// The bytes of a package.
 pub(crate) fn file(id: &str, version: &str) -> Vec<u8> {
-    manifest::embed(&bare_component(7), &manifest_text(id, version)).unwrap()
+    embed(&bare_component(7), &manifest_text(id, version)).unwrap()
 }
 
 pub(crate) fn package(id: &str, version: &str) -> Package {
@@ -70,7 +71,7 @@ pub(crate) fn with_section(mut component: Vec<u8>, name: &str, data: &[u8]) -> V
 pub(crate) fn trust(seed: u8, components: &[&str]) -> TrustStore {
     let mut store = TrustStore::empty();
     let components: Vec<Pattern> = components.iter().map(|p| p.parse().unwrap()).collect();
-    let key = TrustedKey::new(secret(seed).public(), &format!("key {seed}"), components).unwrap();
+    let key = TrustedKey::new(secret(seed).public(), &format!("key {seed}"), components);
     store.add(key).unwrap();
     store
 }

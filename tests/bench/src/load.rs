@@ -6,7 +6,7 @@ use crate::samples::{in_turns, timed};
 use crate::table::{Aim, Row, Unit};
 use anyhow::{Context, Result, anyhow};
 use cara_kernel::{Checked, CompiledCache, Kernel, PoolSize};
-use cara_signing::{Bundle, Digest, Package, PublicKey, TrustStore, TrustedKey, verify};
+use cara_signing::{Bundle, Digest, Package, TrustStore, TrustedKey, verify};
 use std::cell::Cell;
 use std::hint::black_box;
 use std::sync::Arc;
@@ -30,8 +30,8 @@ impl Source {
         let embedded = cara_bundle::components().iter().find(|embedded| embedded.id == COMPONENT);
         let embedded = embedded.with_context(|| format!("no component `{COMPONENT}` comes with the program"))?;
         let mut trust = TrustStore::empty();
-        let key = PublicKey::from_pem(cara_bundle::public_key())?;
-        trust.add(TrustedKey::new(key, "built-in", vec![COMPONENT.parse()?])?)?;
+        let key = cara_bundle::public_key().parse()?;
+        trust.add(TrustedKey::new(key, "built-in", vec![COMPONENT.parse()?]))?;
         let kernel = Kernel::new(PoolSize::default()).map_err(wasm)?;
         Ok(Self { file: embedded.wasm, signature: embedded.bundle_json, trust, kernel })
     }

@@ -1,6 +1,7 @@
 //! The guests as they were built, their manifests, and a key to sign them.
 
-use cara_signing::{Package, SecretKey, TrustStore, TrustedKey, Verified, sign, verify};
+use cara_sdk_sign::{SecretKey, embed, sign};
+use cara_signing::{Package, TrustStore, TrustedKey, Verified, verify};
 use std::sync::OnceLock;
 
 /// Id and file of every guest in `tests/guests`.
@@ -65,7 +66,7 @@ fn length_of(mut number: usize) -> usize {
 /// When it has one already, or is none.
 #[must_use]
 pub fn wrapped(component: &[u8], manifest: &str) -> Package {
-    Package::read(cara_signing::manifest::embed(component, manifest).unwrap()).unwrap()
+    Package::read(embed(component, manifest).unwrap()).unwrap()
 }
 
 /// Signs a package with the key that the tests trust for everything, and verifies it.
@@ -74,7 +75,7 @@ pub fn signed(package: Package) -> Verified<Package> {
     static KEY: OnceLock<SecretKey> = OnceLock::new();
     let key = KEY.get_or_init(|| SecretKey::generate().unwrap());
     let mut trust = TrustStore::empty();
-    trust.add(TrustedKey::new(key.public(), "tests", vec!["*".parse().unwrap()]).unwrap()).unwrap();
+    trust.add(TrustedKey::new(key.public(), "tests", vec!["*".parse().unwrap()])).unwrap();
     let bundle = sign(&package, key);
     verify(package, &bundle, &trust, None).unwrap()
 }

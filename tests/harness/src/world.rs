@@ -102,9 +102,9 @@ impl World {
     pub fn first_party(&self, id: &str) -> Wanted<'_> {
         let built_in = cara_bundle::components().iter().find(|built_in| built_in.id == id);
         let built_in = built_in.unwrap_or_else(|| panic!("no component `{id}` comes with the program"));
-        let key = cara_signing::PublicKey::from_pem(cara_bundle::public_key()).unwrap();
+        let key = cara_bundle::public_key().parse().unwrap();
         let mut trust = TrustStore::empty();
-        trust.add(TrustedKey::new(key, "built-in", vec!["*".parse().unwrap()]).unwrap()).unwrap();
+        trust.add(TrustedKey::new(key, "built-in", vec!["*".parse().unwrap()])).unwrap();
         let bundle = Bundle::from_json(built_in.bundle_json).unwrap();
         self.verified(verify(Package::read(built_in.wasm).unwrap(), &bundle, &trust, None).unwrap())
     }

@@ -79,11 +79,11 @@ pub(super) async fn add_key(cara: &Cara, name: &str, key: PublicKey, patterns: V
     let since = Timestamp::from_millisecond(i64::try_from(cara.services.clock.now_ms())?)?;
     let id = key.id();
     change(cara, "trust-added", name, |store| {
-        if store.key(&id).is_some_and(|known| known.name() == name) {
+        if store.key(&id).is_some_and(|known| known.name == name) {
             patterns.into_iter().try_for_each(|pattern| store.allow(&id, pattern))?;
         } else {
             check_name(store, name)?;
-            store.add(TrustedKey::new(key, name, patterns)?.with_since(since))?;
+            store.add(TrustedKey { since: Some(since), ..TrustedKey::new(key, name, patterns) })?;
         }
         Ok(json!({ "key": id.to_hex(), "may": may }))
     })
@@ -94,8 +94,8 @@ pub(super) async fn add_key(cara: &Cara, name: &str, key: PublicKey, patterns: V
 
 /// A name that nobody else has, and that nobody takes for another.
 fn check_name(store: &TrustStore, name: &str) -> Result<()> {
-    let identities = store.identities().iter().map(TrustedIdentity::name);
-    let mut names = store.keys().iter().map(TrustedKey::name).chain(identities).chain([BUILT_IN]);
+    let identities = store.identities().iter().map(|known| known.name.as_str());
+    let mut names = store.keys().iter().map(|key| key.name.as_str()).chain(identities).chain([BUILT_IN]);
     if let Some(other) = imitated(name, names.clone()) {
         bail!("`{name}` looks like `{other}`, whom you trust already\nhint: choose a name you will not mix up");
     }
@@ -110,13 +110,15 @@ async fn identify(cara: &Cara, name: &str, identity: Identity, issuer: Issuer, m
     let since = Timestamp::from_millisecond(i64::try_from(cara.services.clock.now_ms())?)?;
     let shown = format!("{identity} ({issuer})");
     change(cara, "trust-added", name, |store| {
-        let same =
-            |known: &TrustedIdentity| (known.name(), known.identity(), known.issuer()) == (name, &identity, &issuer);
+        let same = |known: &TrustedIdentity| {
+            (known.name.as_str(), &known.identity, &known.issuer) == (name, &identity, &issuer)
+        };
         if store.identities().iter().any(same) {
             patterns.into_iter().try_for_each(|pattern| store.allow_identity(name, pattern))?;
         } else {
             check_name(store, name)?;
-            store.add_identity(TrustedIdentity::new(name, identity, issuer, patterns)?.with_since(since))?;
+            let (name, since) = (name.to_owned(), Some(since));
+            store.add_identity(TrustedIdentity { name, identity, issuer, components: patterns, since })?;
         }
         Ok(json!({ "identity": shown, "may": may }))
     })
@@ -185,17 +187,17 @@ struct Identified {
 fn list(cara: &Cara, json: bool) -> Result<()> {
     let store = read(&cara.home.trust())?;
     let row = |key: &TrustedKey| Row {
-        name: key.name().to_owned(),
-        key: key.id().to_hex(),
-        may: key.components().iter().map(ToString::to_string).collect(),
-        since: key.since().map(day),
+        name: key.name.clone(),
+        key: key.id.to_hex(),
+        may: key.components.iter().map(ToString::to_string).collect(),
+        since: key.since.map(day),
     };
     let identified = |known: &TrustedIdentity| Identified {
-        name: known.name().to_owned(),
-        identity: known.identity().to_string(),
-        issuer: known.issuer().to_string(),
-        may: known.components().iter().map(ToString::to_string).collect(),
-        since: known.since().map(day),
+        name: known.name.clone(),
+        identity: known.identity.to_string(),
+        issuer: known.issuer.to_string(),
+        may: known.components.iter().map(ToString::to_string).collect(),
+        since: known.since.map(day),
     };
     let listed = Listed {
         keys: store.keys().iter().map(row).collect(),
@@ -238,10 +240,10 @@ fn day(since: Timestamp) -> String {
 async fn remove(cara: &Cara, name: &str) -> Result<()> {
     change(cara, "trust-removed", name, |store| {
         if let Some(known) = store.remove_identity(name) {
-            return Ok(json!({ "identity": known.identity().to_string(), "issuer": known.issuer().to_string() }));
+            return Ok(json!({ "identity": known.identity, "issuer": known.issuer }));
         }
-        let named = |key: &&TrustedKey| key.name() == name || (name.len() >= 8 && key.id().to_hex().starts_with(name));
-        let found: Vec<KeyId> = store.keys().iter().filter(named).map(TrustedKey::id).collect();
+        let named = |key: &&TrustedKey| key.name == name || (name.len() >= 8 && key.id.to_hex().starts_with(name));
+        let found: Vec<KeyId> = store.keys().iter().filter(named).map(|key| key.id).collect();
         let [id] = found[..] else {
             bail!("{} keys are called `{name}`\nhint: `cara trust list` shows them; name one by its id", found.len());
         };

@@ -4,8 +4,8 @@
 use super::*;
 use crate::boot::Cara;
 use cara_authority::Grants;
+use cara_sdk_sign::{SecretKey, sign};
 use cara_services::egress::KnownSecrets;
-use cara_signing::{SecretKey, sign};
 use jiff::Timestamp;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::time::Duration;
@@ -20,7 +20,7 @@ const SWAPS: usize = 100;
 fn two_versions(home: &Home) -> [Pinned; 2] {
     let key = SecretKey::generate().unwrap();
     let mut trust = TrustStore::empty();
-    trust.add(TrustedKey::new(key.public(), "acme", vec!["*".parse().unwrap()]).unwrap()).unwrap();
+    trust.add(TrustedKey::new(key.public(), "acme", vec!["*".parse().unwrap()])).unwrap();
     files::write_private_atomic(&home.trust(), trust.to_toml().as_bytes()).unwrap();
     let store = Store::of(home);
     ["1.0.0", "1.1.0"].map(|version| {

@@ -7,7 +7,8 @@
 use super::home::Home;
 use super::wasm::package;
 use crate::instance::{AUTHOR, ISSUER, Instance, Signing};
-use cara_signing::{Package, SecretKey, sign};
+use cara_sdk_sign::{SecretKey, sign};
+use cara_signing::Package;
 use std::fmt::Write as _;
 
 /// A stranger's clock of this version.

@@ -1,6 +1,7 @@
 //! A package to fetch and to push, and its signature.
 
-use cara_signing::{Bundle, Package, SecretKey, manifest, sign};
+use cara_sdk_sign::{SecretKey, embed, sign};
+use cara_signing::{Bundle, Package};
 use wasm_encoder::{ComponentBuilder, ComponentExportKind, ComponentTypeRef, InstanceType};
 
 /// The smallest signed component, with so many bytes of nothing in it.
@@ -12,7 +13,7 @@ pub fn signed(version: &str, ballast: usize) -> (Package, Bundle) {
     let data = vec![7; ballast];
     component.custom_section(&wasm_encoder::CustomSection { name: "ballast".into(), data: data.into() });
     let text = format!("id = \"weather\"\nversion = \"{version}\"\n");
-    let package = Package::read(manifest::embed(&component.finish(), &text).unwrap()).unwrap();
+    let package = Package::read(embed(&component.finish(), &text).unwrap()).unwrap();
     let bundle = sign(&package, &SecretKey::generate().unwrap());
     (package, bundle)
 }

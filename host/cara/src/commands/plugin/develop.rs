@@ -10,9 +10,10 @@ use crate::show;
 use anyhow::{Context as _, Result, anyhow};
 use cara_authority::ComponentId;
 use cara_sdk_new::{Built, Kind, Language, build_in, project, write};
+use cara_sdk_sign::{SecretKey, sign};
 use cara_services::files;
 use cara_services::vault::SecretValue;
-use cara_signing::{Package, PublicKey, SecretKey, TrustStore, TrustedKey, sign};
+use cara_signing::{Package, Pattern, PublicKey, TrustStore, TrustedKey};
 use notify::{EventKind, RecursiveMode, Watcher};
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -124,16 +125,15 @@ async fn key(cara: &Cara) -> Result<SecretKey> {
 /// Trusts it for this one component.
 async fn trust(cara: &Cara, key: PublicKey, id: &ComponentId) -> Result<()> {
     let only = id.as_str().parse()?;
-    let known = |store: &TrustStore| {
-        store.key(&key.id()).is_some_and(|known| known.may_sign(&id.as_str().parse().expect("an id")))
-    };
+    let signed = id.as_str().parse()?;
+    let known = |store: &TrustStore| store.key(&key.id()).is_some_and(|known| Pattern::any(&known.components, &signed));
     if known(&cara.plugins.trusted()?) {
         return Ok(());
     }
     crate::commands::trust::change(cara, "trust-added", DEV, |store| {
         match store.key(&key.id()) {
             Some(_) => store.allow(&key.id(), only)?,
-            None => store.add(TrustedKey::new(key.clone(), DEV, vec![only])?)?,
+            None => store.add(TrustedKey::new(key.clone(), DEV, vec![only]))?,
         }
         Ok(json!({ "key": key.id().to_hex(), "may": [id.as_str()] }))
     })

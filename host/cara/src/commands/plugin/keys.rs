@@ -8,11 +8,12 @@ use crate::commands::trust;
 use crate::{content_key, layout, show};
 use anyhow::{Context, Result, anyhow, bail};
 use cara_authority::SecretName;
-use cara_packages::Access;
 use cara_packages::keyless::Signing;
+use cara_packages::{Access, ErrandError};
+use cara_sdk_sign::{Answer, Instance, SecretKey, Transport, sign as signed, sign_keyless};
 use cara_services::files;
 use cara_services::vault::{SecretId, SecretValue};
-use cara_signing::{Bundle, Instance, Package, SecretKey, sign as signed, sign_keyless, verify as verified};
+use cara_signing::{Bundle, Package, verify as verified};
 use serde_json::json;
 use std::path::Path;
 use tokio::task::spawn_blocking;
@@ -129,8 +130,20 @@ async fn keyless(cara: &Cara, package: &Package, how: &Sign) -> Result<Bundle> {
             anyhow!("there is no token to sign in with\nhint: `--token PATH`, or set SIGSTORE_ID_TOKEN; a CI makes one for the audience `sigstore`")
         })?),
     };
-    let way = Signing::new(Access::anonymous(&cara.services.egress));
+    let way = Way(Signing::new(Access::anonymous(&cara.services.egress)));
     Ok(sign_keyless(package, &token, &instance, &way).await?)
+}
+
+/// The way to authority and log.
+struct Way<'a>(Signing<'a>);
+
+impl Transport for Way<'_> {
+    type Error = ErrandError;
+
+    async fn post(&self, url: &str, body: &str) -> Result<Answer, ErrandError> {
+        let (status, body) = self.0.post(url, body).await?;
+        Ok(Answer { status, body })
+    }
 }
 
 /// `cara plugin verify`.

@@ -17,20 +17,20 @@ mod one_time_key;
 
 use std::error::Error as StdError;
 
+use cara_signing::{
+    Bundle, BundleError, CertificateError, Foreign, IdentityError, IssuerError, PAYLOAD_TYPE, Package, TrustError,
+    TrustRoot, TrustStore, TrustedIdentity, VerifyError, verify,
+};
 use serde::Deserialize;
-use sigstore_types::bundle::{Bundle as Wire, CertificateContent, MediaType, VerificationMaterial};
-use sigstore_types::{DsseEnvelope, DsseSignature, KeyId, SignatureContent, VerificationMaterialContent};
+use sigstore_types::bundle::{CertificateContent, VerificationMaterial};
+use sigstore_types::{DsseEnvelope, DsseSignature, KeyId, VerificationMaterialContent};
 use thiserror::Error;
 
-pub use endpoint::{Endpoint, EndpointError};
-
-use crate::bundle::{Bundle, BundleError, Claim, PAYLOAD_TYPE};
-use crate::certificate::CertificateError;
-use crate::foreign::Foreign;
-use crate::package::Package;
-use crate::statement;
-use crate::trust_root::TrustRoot;
+use crate::sign::{json, statement};
+use authority::Named;
 use one_time_key::OneTimeKey;
+
+pub use endpoint::{Endpoint, EndpointError};
 
 /// The way to the authority and the log; the host's egress gate stands behind it.
 pub trait Transport: Sync {
@@ -81,9 +81,9 @@ pub async fn sign_keyless(
     let request = authority::request(token, &key.public_pem(), &proof);
     let answer = transport.post(&instance.authority.join(authority::PATH), &request).await;
     let answer = read(answer.map_err(transport_failed)?, Party::Authority)?;
-    let certificate = authority::certificate(&answer)?;
+    let (certificate, named) = authority::certificate(&answer)?;
 
-    let payload = statement::about(package);
+    let payload = statement(package);
     let signature = key.sign(&sigstore_types::pae(PAYLOAD_TYPE, &payload))?;
     let signature = DsseSignature::new(signature.into(), KeyId::default());
     let envelope = DsseEnvelope::new(PAYLOAD_TYPE, payload.into(), signature);
@@ -93,19 +93,22 @@ pub async fn sign_keyless(
 
     let material = VerificationMaterialContent::Certificate(CertificateContent::new(certificate));
     let material = VerificationMaterial::new(material).with_tlog_entries(vec![entry]);
-    let wire = Wire::new(MediaType::Bundle0_3, material, SignatureContent::DsseEnvelope(envelope));
-    checked(package, &wire, &instance.root)
+    let bundle = Bundle::from_json(&json(material, envelope))?;
+    check(package, &bundle, &named, &instance.root)?;
+    Ok(bundle)
 }
 
-/// Reads the bundle as anybody will read it, so that none leaves that is then refused.
-fn checked(package: &Package, wire: &Wire, root: &TrustRoot) -> Result<Bundle, KeylessError> {
-    let json = wire.to_json().expect("a bundle of strings and bytes always has a JSON form");
-    let bundle = Bundle::from_json(&json)?;
-    let Claim::Certificate(certificate) = bundle.claim() else {
-        unreachable!("a bundle made with a certificate is read as one");
-    };
-    root.check(&bundle.wire(), certificate, package.digest())?;
-    Ok(bundle)
+/// Checks the bundle as one who trusts its signer will, so that none leaves that is then refused.
+fn check(package: &Package, bundle: &Bundle, named: &Named, root: &TrustRoot) -> Result<(), KeylessError> {
+    let (identity, issuer) = (named.subject.parse()?, named.issuer.parse()?);
+    let (name, components) = ("who signs".to_owned(), vec![package.id().clone().into()]);
+    let mut trust = TrustStore::empty().with_root(root.clone());
+    trust.add_identity(TrustedIdentity { name, identity, issuer, components, since: None })?;
+    match verify(package.clone(), bundle, &trust, None) {
+        Ok(_) => Ok(()),
+        Err(VerifyError::Certificate { problem, .. }) => Err(KeylessError::Unproven(problem)),
+        Err(other) => Err(KeylessError::Refused(other)),
+    }
 }
 
 /// Who answered.
@@ -207,7 +210,19 @@ pub enum KeylessError {
          and this machine's clock is right",
         problem(.0)
     )]
-    Unproven(#[from] CertificateError),
+    Unproven(#[source] CertificateError),
+    /// Whom the certificate names, nobody could trust.
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
+    /// Who vouched for them, nobody could trust.
+    #[error(transparent)]
+    Issuer(#[from] IssuerError),
+    /// No trust store takes the two.
+    #[error(transparent)]
+    Trust(#[from] TrustError),
+    /// What came of it would be refused by those who trust its signer.
+    #[error(transparent)]
+    Refused(VerifyError),
 }
 
 /// What is wrong without its hint, which is for who gets the bundle.

@@ -6,10 +6,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use serde::Deserialize;
 use sigstore_types::DerCertificate;
+use sigstore_verify::crypto::parse_certificate_info;
 use zeroize::Zeroizing;
 
 use super::KeylessError;
-use crate::certificate::Certificate;
 
 /// Where it is asked.
 pub(super) const PATH: &str = "/api/v2/signingCert";
@@ -47,18 +47,26 @@ pub(super) fn request(token: &str, public_key: &str, proof: &[u8]) -> Zeroizing<
     Zeroizing::new(body.to_string())
 }
 
+/// Whom a certificate names, and who vouched for them.
+pub(super) struct Named {
+    pub(super) subject: String,
+    pub(super) issuer: String,
+}
+
 /// The certificate in an answer. One whose promise of the certificate log is beside
 /// it and not in it (`signedCertificateDetachedSct`) is not read: no bundle could carry it.
-pub(super) fn certificate(answer: &str) -> Result<DerCertificate, KeylessError> {
+pub(super) fn certificate(answer: &str) -> Result<(DerCertificate, Named), KeylessError> {
     let read: Read = serde_json::from_str(answer).map_err(|error| KeylessError::authority(&error))?;
     let chain = read.signed_certificate_embedded_sct.chain.certificates;
     let first = chain.first().ok_or_else(|| KeylessError::authority(&"it has no certificate"))?;
     let certificate = DerCertificate::from_pem(first).map_err(|error| KeylessError::authority(&error))?;
     // Asked before anything is in the log for ever.
-    if Certificate::read(&certificate).is_none() {
-        return Err(KeylessError::authority(&"its certificate is broken, or names nobody"));
-    }
-    Ok(certificate)
+    let named = parse_certificate_info(&certificate).ok().and_then(|info| {
+        let subject = info.identity?.as_str().to_owned();
+        Some(Named { subject, issuer: info.issuer? })
+    });
+    let named = named.ok_or_else(|| KeylessError::authority(&"its certificate is broken, or names nobody"))?;
+    Ok((certificate, named))
 }
 
 #[derive(Deserialize)]
