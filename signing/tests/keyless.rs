@@ -292,7 +292,8 @@ fn a_bundle_for_another_component_version_manifest_or_code_is_refused() {
     let instance = Instance::new();
     let trust = instance.trust(AUTHOR, &["*"]);
     let (text, generous) = (manifest_text("hello", "1.2.3"), "[[http]]\nhost = \"evil.example\"\n");
-    let embedded = |code, text: &str| Package::read(cara_sdk_sign::embed(&bare_component(code), text).unwrap()).unwrap();
+    let embedded =
+        |code, text: &str| Package::read(cara_sdk_sign::embed(&bare_component(code), text).unwrap()).unwrap();
     let other = instance.bundle(&package("other", "1.2.3"));
     refuses!("other-id", VerifyError::OtherId { .. }, hello(), other, trust);
     let version = instance.bundle(&package("hello", "1.2.4"));

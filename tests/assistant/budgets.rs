@@ -3,7 +3,7 @@
 use super::oracle::PERSON;
 use cara_assistant::Input;
 use cara_assistant::TurnEvent;
-use cara_authority::budget::{Amount, Budgets};
+use cara_assistant::budget::{Amount, Budgets};
 use cara_harness::assistant::{Heard, Judge, Reply, Scripted, Setup, Stage};
 use cara_records::UsageBy;
 use std::sync::Arc;

@@ -4,8 +4,8 @@
 use super::oracle::PERSON;
 use cara_assistant::Input;
 use cara_assistant::RunLimits;
+use cara_assistant::budget::{Amount, Budgets};
 use cara_authority::Source;
-use cara_authority::budget::{Amount, Budgets};
 use cara_harness::assistant::{Heard, Judge, Page, Reply, Scripted, Setup, Stage, shown_to_model};
 use cara_kernel::bindings::provider::Request;
 use cara_kernel::bindings::types::{Part, Role};

@@ -1,5 +1,6 @@
 //! The assistant: everything that the runs of one process share.
 
+use crate::budget::Budgets;
 use crate::desk::{Approver, Desk};
 use crate::event::{Ending, Failure, TurnEvent};
 use crate::input::Input;
@@ -11,7 +12,6 @@ use crate::session::{Session, lost, stored};
 use crate::thinker::Thinker;
 use crate::toolbox::Tools;
 use cara_authority::Policy;
-use cara_authority::budget::Budgets;
 use cara_kernel::CallServices;
 use cara_records::Records;
 use serde_json::Value;

@@ -10,6 +10,7 @@
 
 mod address;
 pub mod assistant;
+pub mod budget;
 pub mod desk;
 mod dictation;
 mod echo;

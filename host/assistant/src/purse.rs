@@ -2,12 +2,12 @@
 //! settles with what it used, and cuts it off where that is too
 //! much.
 
+use crate::budget::{Amount, Budgets, Micros, Tokens, cost};
 use crate::event::{Failure, Usage};
 use crate::prompt::Estimate;
 use crate::session::lost;
 use crate::thinker::Thinker;
 use cara_authority::RunId;
-use cara_authority::budget::{Amount, Budgets, Micros, Tokens};
 use cara_kernel::bindings::provider::{Outcome, Request};
 use cara_kernel::bindings::turn::Event;
 use cara_kernel::exports::provider::EVENTS_AHEAD;
@@ -73,7 +73,7 @@ impl Purse {
                 cache_read: usage.cache_read,
                 cache_write: usage.cache_write,
             };
-            Spent { input: tokens.input, output: tokens.output, micros: price.map(|price| price.of(tokens).0) }
+            Spent { input: tokens.input, output: tokens.output, micros: price.map(|price| cost(&price, tokens).0) }
         };
         self.begun().insert(reservation.clone(), spent(None, 0));
         let answered = {
@@ -184,7 +184,7 @@ impl Purse {
                 component: thinker.component().clone(),
                 model: thinker.model().to_owned(),
                 tokens: tokens.input + tokens.output,
-                micros: price.map(|price| price.of(tokens).0),
+                micros: price.map(|price| cost(&price, tokens).0),
             };
             match self.records.reserve(&reservation, &limits).await {
                 Ok(id) => return Ok((id, most)),

@@ -2,7 +2,7 @@
 //! or anything else that answers a request with events.
 
 use crate::event::Failure;
-use cara_authority::budget::Price;
+use cara_authority::manifest::Price;
 use cara_authority::{ComponentId, Grants};
 use cara_kernel::bindings::provider::{Model, Outcome, Request};
 use cara_kernel::bindings::turn::Event;

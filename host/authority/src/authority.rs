@@ -162,7 +162,7 @@ fn effects(tool: &Tool, manifest: &Manifest, interfaces: &Interfaces) -> BTreeMa
             }
         }
     }
-    for power in Power::ALL.into_iter().filter(|power| interfaces.imports_power(*power)) {
+    for power in Power::ALL.iter().copied().filter(|power| interfaces.imports_power(*power)) {
         for effect in power.effects() {
             raise(*effect, format!("computed, it may use `{power}`"));
         }

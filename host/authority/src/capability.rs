@@ -42,6 +42,13 @@ impl Capability {
     }
 }
 
+impl TryFrom<String> for Capability {
+    type Error = BadCapability;
+    fn try_from(text: String) -> Result<Self, BadCapability> {
+        Self::parse(&text)
+    }
+}
+
 impl fmt::Display for Capability {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

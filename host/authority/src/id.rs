@@ -12,8 +12,8 @@ pub struct BadName {
     text: String,
 }
 
-macro_rules! name {
-    ($(#[$doc:meta])* $type:ident, $what:literal, $hint:literal, $check:expr) => {
+macro_rules! names {
+    ($($(#[$doc:meta])* $type:ident = $what:literal, $hint:expr, $check:expr;)*) => {$(
         $(#[$doc])*
         #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         #[cfg_attr(test, derive(schemars::JsonSchema))]
@@ -68,7 +68,7 @@ macro_rules! name {
                 fmt::Debug::fmt(&self.0, f)
             }
         }
-    };
+    )*};
 }
 
 fn kebab(text: &str) -> bool {
@@ -78,13 +78,66 @@ fn kebab(text: &str) -> bool {
         && bytes.all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
 }
 
-name!(
+fn tool(text: &str) -> bool {
+    (1..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
+}
+
+fn person(text: &str) -> bool {
+    (1..=200).contains(&text.len()) && text.chars().all(|c| !c.is_whitespace() && !c.is_control())
+}
+
+fn variable(text: &str) -> bool {
+    let secret =
+        |word: &str| word.ends_with("KEY") || word.ends_with("TOKEN") || matches!(word, "KEYS" | "PAT" | "PASS");
+    (1..=64).contains(&text.len())
+        && text.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_')
+        && !text.starts_with("CARA_")
+        && !["SECRET", "PASSW", "PASSPHRASE", "CREDENTIAL"].iter().any(|part| text.contains(part))
+        && !text.split('_').any(secret)
+}
+
+/// What most names are made of.
+const KEBAB: &str = "use 1 to 63 of `a-z`, `0-9` and `-`, beginning with a letter";
+
+/// What variables are made of, and which are none.
+const VARIABLE: &str = "use 1 to 64 of `A-Z`, `0-9` and `_`; what is cara's own (`CARA_…`) or reads like a secret (`…_KEY`, \
+     `…_TOKEN`, `…SECRET…`, `…PASSWORD…`) is never given in clear: declare a secret as `[[secret]]`";
+
+names! {
     /// The id of a component, as its manifest states it.
-    ComponentId,
-    "component id",
-    "use 1 to 63 of `a-z`, `0-9` and `-`, beginning with a letter",
-    kebab
-);
+    ComponentId = "component id", KEBAB, kebab;
+
+    /// The name of a secret within a component.
+    SecretName = "secret name", KEBAB, kebab;
+
+    /// The id of one of several accounts that a component serves, as the operator names it.
+    AccountId = "account id", KEBAB, kebab;
+
+    /// The key of a setting within a component.
+    SettingKey = "setting key", KEBAB, kebab;
+
+    /// The name of a tool, as models see it.
+    ToolName = "tool name", "use 1 to 64 of `A-Z`, `a-z`, `0-9`, `_` and `-`", tool;
+
+    /// The id of a session: one conversation of one person.
+    SessionId = "session id", "`cara sessions list` shows the ids", kebab;
+
+    /// The id of a run: one message of a person and all that is done to answer it.
+    RunId = "run id", "`cara sessions show` shows the runs of a session", kebab;
+
+    /// The id of a request for approval.
+    ApprovalId = "approval id", "`cara approvals list` shows the ids", kebab;
+
+    /// The id of a stored rule that approves.
+    RuleId = "rule id", "`cara approvals rules` shows the ids", kebab;
+
+    /// Who speaks: the immutable id of a person, with where it is known from. Never a display name.
+    PersonId = "person id", "use 1 to 200 visible characters without white space", person;
+
+    /// An environment variable whose value a component may be given in clear: none of cara's own, and none whose name
+    /// says that it holds a secret.
+    VariableName = "variable that a setting may read", VARIABLE, variable;
+}
 
 impl ComponentId {
     /// Whether the host keeps this id for itself: `cara` and all that begins with `cara-`.
@@ -92,86 +145,6 @@ impl ComponentId {
         self.0 == "cara" || self.0.starts_with("cara-")
     }
 }
-
-name!(
-    /// The name of a secret within a component.
-    SecretName,
-    "secret name",
-    "use 1 to 63 of `a-z`, `0-9` and `-`, beginning with a letter",
-    kebab
-);
-name!(
-    /// The id of one of several accounts that a component serves, as the operator names it.
-    AccountId,
-    "account id",
-    "use 1 to 63 of `a-z`, `0-9` and `-`, beginning with a letter",
-    kebab
-);
-name!(
-    /// The key of a setting within a component.
-    SettingKey,
-    "setting key",
-    "use 1 to 63 of `a-z`, `0-9` and `-`, beginning with a letter",
-    kebab
-);
-name!(
-    /// The name of a tool, as models see it.
-    ToolName,
-    "tool name",
-    "use 1 to 64 of `A-Z`, `a-z`, `0-9`, `_` and `-`",
-    |text| (1..=64).contains(&text.len())
-        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
-);
-
-name!(
-    /// The id of a session: one conversation of one person.
-    SessionId,
-    "session id",
-    "`cara sessions list` shows the ids",
-    kebab
-);
-name!(
-    /// The id of a run: one message of a person and all that is done to answer it.
-    RunId,
-    "run id",
-    "`cara sessions show` shows the runs of a session",
-    kebab
-);
-name!(
-    /// The id of a request for approval.
-    ApprovalId,
-    "approval id",
-    "`cara approvals list` shows the ids",
-    kebab
-);
-name!(
-    /// The id of a stored rule that approves.
-    RuleId,
-    "rule id",
-    "`cara approvals rules` shows the ids",
-    kebab
-);
-name!(
-    /// Who speaks: the immutable id of a person, with where it is known from. Never a display name.
-    PersonId,
-    "person id",
-    "use 1 to 200 visible characters without white space",
-    |text| (1..=200).contains(&text.len()) && text.chars().all(|c| !c.is_whitespace() && !c.is_control())
-);
-
-name!(
-    /// An environment variable whose value a component may be given in clear: none of cara's own, and none whose name
-    /// says that it holds a secret.
-    VariableName,
-    "variable that a setting may read",
-    "use 1 to 64 of `A-Z`, `0-9` and `_`; what is cara's own (`CARA_…`) or reads like a secret (`…_KEY`, `…_TOKEN`, \
-     `…SECRET…`, `…PASSWORD…`) is never given in clear: declare a secret as `[[secret]]`",
-    |text| (1..=64).contains(&text.len())
-        && text.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_')
-        && !text.starts_with("CARA_")
-        && !["SECRET", "PASSW", "PASSPHRASE", "CREDENTIAL"].iter().any(|part| text.contains(part))
-        && !text.split('_').any(|word| word.ends_with("KEY") || word.ends_with("TOKEN") || matches!(word, "KEYS" | "PAT" | "PASS"))
-);
 
 #[cfg(test)]
 mod tests {

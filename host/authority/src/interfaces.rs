@@ -3,7 +3,6 @@
 use crate::manifest::Manifest;
 use crate::power::Power;
 use std::collections::BTreeSet;
-use std::fmt;
 use wasmparser::{Parser, Payload};
 
 /// The contract this host speaks; `0.2.x` of it is accepted.
@@ -17,21 +16,13 @@ fn served(name: &str) -> bool {
     name == "types" || OFFERED.contains(&name) || Power::named(name).is_some()
 }
 
-/// What a component is, by what it exports.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Kind {
-    /// Offers language models.
-    Provider,
-    /// Offers tools.
-    Tool,
-}
-
-impl fmt::Display for Kind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Provider => "provider",
-            Self::Tool => "tool",
-        })
+crate::words! {
+    /// What a component is, by what it exports.
+    Kind {
+        /// Offers language models.
+        Provider = "provider",
+        /// Offers tools.
+        Tool = "tool",
     }
 }
 
@@ -126,10 +117,7 @@ impl Interfaces {
             return Err(InterfacesError::NotOffered(import.chars().take(120).collect()));
         }
         let exported = |name| exports.iter().any(|export| ours(export) == Some(name));
-        let kinds: Vec<Kind> = [(Kind::Provider, "provider"), (Kind::Tool, "tool")]
-            .into_iter()
-            .filter_map(|(kind, name)| exported(name).then_some(kind))
-            .collect();
+        let kinds: Vec<Kind> = Kind::ALL.iter().copied().filter(|kind| exported(kind.name())).collect();
         if kinds.is_empty() { Err(InterfacesError::NoKind) } else { Ok(Self { imports, exports, kinds }) }
     }
 
@@ -192,7 +180,7 @@ impl Interfaces {
                 _ => {}
             }
         }
-        for power in Power::ALL {
+        for power in Power::ALL.iter().copied() {
             let declared = manifest.powers().iter().any(|declared| declared.name == power);
             let (import, table) = (format!("cara:plugin/{power}"), "[[power]]");
             match (self.imports_power(power), declared) {

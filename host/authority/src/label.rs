@@ -6,44 +6,31 @@
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// Where content came from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Source {
-    /// Written by who runs this host: instructions, configuration.
-    Operator,
-    /// The person the session belongs to.
-    Owner,
-    /// Somebody else in the conversation.
-    OtherPerson,
-    /// What strangers wrote: pages, search results, mail.
-    Web,
-    /// What a tool worked out itself.
-    Tool,
-    /// A file somebody handed in.
-    File,
-    /// The model itself.
-    Model,
-    /// Whatever it came from, it reads like an attack: a guard said so.
-    Suspect,
-    /// What a component says that the operator does not trust for it.
-    Component,
+crate::words! {
+    /// Where content came from.
+    Source {
+        /// Written by who runs this host: instructions, configuration.
+        Operator = "operator",
+        /// The person the session belongs to.
+        Owner = "owner",
+        /// Somebody else in the conversation.
+        OtherPerson = "other-person",
+        /// What strangers wrote: pages, search results, mail.
+        Web = "web",
+        /// What a tool worked out itself.
+        Tool = "tool",
+        /// A file somebody handed in.
+        File = "file",
+        /// The model itself.
+        Model = "model",
+        /// Whatever it came from, it reads like an attack: a guard said so.
+        Suspect = "suspect",
+        /// What a component says that the operator does not trust for it.
+        Component = "component",
+    }
 }
 
 impl Source {
-    /// All of them.
-    pub const ALL: [Self; 9] = [
-        Self::Operator,
-        Self::Owner,
-        Self::OtherPerson,
-        Self::Web,
-        Self::Tool,
-        Self::File,
-        Self::Model,
-        Self::Suspect,
-        Self::Component,
-    ];
-
     fn bit(self) -> u16 {
         1 << self as u16
     }
@@ -57,21 +44,6 @@ impl Source {
     /// anybody's words; nor what a component made up.
     pub fn is_strangers(self) -> bool {
         matches!(self, Self::OtherPerson | Self::Web | Self::File)
-    }
-
-    /// Its name in texts, configuration and the ledger.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Operator => "operator",
-            Self::Owner => "owner",
-            Self::OtherPerson => "other-person",
-            Self::Web => "web",
-            Self::Tool => "tool",
-            Self::File => "file",
-            Self::Model => "model",
-            Self::Suspect => "suspect",
-            Self::Component => "component",
-        }
     }
 }
 
@@ -123,12 +95,12 @@ impl Label {
 
     /// Whether somebody other than operator and owner may have chosen words it has seen.
     pub fn is_untrusted(self) -> bool {
-        Source::ALL.into_iter().any(|source| source.is_untrusted() && self.has(source))
+        Source::ALL.iter().any(|source| source.is_untrusted() && self.has(*source))
     }
 
     /// Whether it has seen what strangers wrote, whoever suspects what of it.
     pub fn is_strangers(self) -> bool {
-        Source::ALL.into_iter().any(|source| source.is_strangers() && self.has(source))
+        Source::ALL.iter().any(|source| source.is_strangers() && self.has(*source))
     }
 
     /// Whether everything `other` has seen, it has seen too.
@@ -138,14 +110,14 @@ impl Label {
 
     /// Its sources.
     pub fn sources(self) -> impl Iterator<Item = Source> {
-        Source::ALL.into_iter().filter(move |source| self.has(*source))
+        Source::ALL.iter().copied().filter(move |source| self.has(*source))
     }
 
     /// Reads the text form.
     pub fn parse(text: &str) -> Result<Self, BadLabel> {
         let word = |word: &str| match word {
             "private" => Some(Self(PRIVATE)),
-            _ => Source::ALL.into_iter().find(|source| source.name() == word).map(Self::of),
+            _ => Source::named(word).map(Self::of),
         };
         let words = text.split('+').filter(|word| !word.is_empty() && *word != "none");
         let joined = words.map(word).try_fold(Self::NONE, |label, word| Some(label.join(word?)));

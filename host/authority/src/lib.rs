@@ -13,7 +13,6 @@
 pub mod address;
 pub mod approval;
 pub mod authority;
-pub mod budget;
 pub mod capability;
 pub mod grants;
 pub mod id;
@@ -27,6 +26,7 @@ pub mod policy;
 pub mod power;
 pub mod refusal;
 pub mod settings;
+pub mod words;
 
 pub use approval::{Approved, Binding, Ticket, ToolCall};
 pub use authority::{Authority, ToolAuthority};

@@ -20,8 +20,8 @@ mod declared;
 mod reference_tests;
 mod secret;
 pub use declared::{
-    DestinationArgument, Detect, Effect, HttpDeclaration, ModelFacts, PowerDeclaration, Provider, Setting, State,
-    Target, Tool,
+    DestinationArgument, Detect, Effect, HttpDeclaration, ModelFacts, PowerDeclaration, Price, Provider, Setting,
+    State, Target, Tool,
 };
 pub use secret::{Algorithm, Chain, HOST_HEADERS, Key, PathTemplate, Secret, Spot};
 

@@ -2,55 +2,29 @@
 
 use crate::id::ComponentId;
 use crate::manifest::Effect;
-use serde::Deserialize;
-use std::fmt;
 
-/// A service of the host that needs a grant; named like its interface in `wit/`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-#[serde(rename_all = "kebab-case")]
-pub enum Power {
-    /// Asking a person.
-    Approvals,
-    /// Reading what the person attached.
-    Attachments,
-    /// Reading the configuration.
-    Configuration,
-    /// Remembering things about the person.
-    Memory,
-    /// Sending messages to channels.
-    Messaging,
-    /// Asking a model.
-    Models,
-    /// Reading the person's earlier conversations.
-    Sessions,
+crate::words! {
+    /// A service of the host that needs a grant; named like its interface in `wit/`, in manifests and in grants.
+    #[cfg_attr(test, derive(schemars::JsonSchema))]
+    Power {
+        /// Asking a person.
+        Approvals = "approvals",
+        /// Reading what the person attached.
+        Attachments = "attachments",
+        /// Reading the configuration.
+        Configuration = "configuration",
+        /// Remembering things about the person.
+        Memory = "memory",
+        /// Sending messages to channels.
+        Messaging = "messaging",
+        /// Asking a model.
+        Models = "models",
+        /// Reading the person's earlier conversations.
+        Sessions = "sessions",
+    }
 }
 
 impl Power {
-    /// All of them.
-    pub const ALL: [Self; 7] = [
-        Self::Approvals,
-        Self::Attachments,
-        Self::Configuration,
-        Self::Memory,
-        Self::Messaging,
-        Self::Models,
-        Self::Sessions,
-    ];
-
-    /// Its name in `wit/`, in manifests and in grants.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Approvals => "approvals",
-            Self::Attachments => "attachments",
-            Self::Configuration => "configuration",
-            Self::Memory => "memory",
-            Self::Messaging => "messaging",
-            Self::Models => "models",
-            Self::Sessions => "sessions",
-        }
-    }
-
     /// What using it can do; first what every use of it does. Asking a model has no effect here: the budgets of the run
     /// count it and bound it.
     pub fn effects(self) -> &'static [Effect] {
@@ -60,17 +34,6 @@ impl Power {
             Self::Memory => &[Effect::ReadsPrivate, Effect::ChangesState],
             Self::Messaging => &[Effect::SendsOutside],
         }
-    }
-
-    /// The power of this name.
-    pub fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|power| power.name() == name)
-    }
-}
-
-impl fmt::Display for Power {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
     }
 }
 

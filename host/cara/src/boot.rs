@@ -16,7 +16,7 @@ use cara_services::files;
 use cara_services::home::Home;
 use cara_services::keys::{self, KeyName};
 use cara_services::ledger::{Ledger, LedgerError};
-use cara_services::vault::{SecretId, SecretValue, StoreChoice, Vault, VaultOptions};
+use cara_services::vault::{SecretId, SecretValue, StoreKind, Vault, VaultOptions};
 use std::path::Path;
 use std::sync::Arc;
 use tokio::sync::OnceCell;
@@ -44,14 +44,14 @@ fn machine_memory() -> Option<u64> {
 
 impl Cara {
     /// Starts all parts. Nothing is compiled and no password is asked for yet.
-    pub(crate) fn start(log: Option<&str>, store: Option<StoreChoice>) -> Result<Self> {
+    pub(crate) fn start(log: Option<&str>, store: Option<StoreKind>) -> Result<Self> {
         let known = KnownSecrets::new();
         crate::logging::start(log, &known)?;
         Self::at(Home::locate(std::env::var_os("CARA_HOME").filter(|value| !value.is_empty()))?, known, store)
     }
 
     /// Starts all parts in this home, the vault's key in `store` where the configuration says otherwise.
-    pub(crate) fn at(home: Home, known: KnownSecrets, store: Option<StoreChoice>) -> Result<Self> {
+    pub(crate) fn at(home: Home, known: KnownSecrets, store: Option<StoreKind>) -> Result<Self> {
         let config = Config::read(&home.config())?;
         let clock = Clock::system();
         let ledger = Arc::new(Ledger::lazy(home.ledger(), clock, keys::audit(&home)?));
@@ -59,7 +59,7 @@ impl Cara {
         let prompt = move |purpose, vault: &Path| vault_password(purpose, vault, file.as_deref());
         let seen = known.clone();
         let mut options = VaultOptions::new(prompt, Arc::new(move |value| seen.register(value)));
-        options.choice = store.unwrap_or(config.vault.store);
+        options.choice = store.or(config.vault.store);
         let vault = Arc::new(Vault::new(&home, options));
         let secrets = Arc::new(VaultSource(vault.clone()));
         let egress = Egress::new(known.clone(), Doors::system());

@@ -1,16 +1,17 @@
 //! `config.toml`: unknown keys are errors; secrets are never in it.
 
 use anyhow::{Context, Result};
+use cara_assistant::budget::Budgets;
 use cara_assistant::toolbox::Belief;
 use cara_assistant::{ModelName, Reading};
-use cara_authority::budget::Budgets;
 use cara_authority::limits::{LimitsTable, Time};
 use cara_authority::policy::Results;
 use cara_authority::{ComponentId, Policy, ToolName};
 use cara_kernel::PoolSize;
 use cara_services::files;
-use cara_services::vault::StoreChoice;
-use serde::Deserialize;
+use cara_services::vault::StoreKind;
+use serde::de::IntoDeserializer;
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -175,9 +176,16 @@ pub(crate) enum OutputAction {
 #[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
 pub(crate) struct VaultConfig {
     /// Where the vault's key comes from: `auto`, `keystore`, `file` (a password), `key-file` or `session`.
-    pub(crate) store: StoreChoice,
+    #[serde(deserialize_with = "store")]
+    pub(crate) store: Option<StoreKind>,
     /// A file (0600) that holds the password.
     pub(crate) password_file: Option<PathBuf>,
+}
+
+/// `auto`, or one place.
+fn store<'de, D: Deserializer<'de>>(text: D) -> Result<Option<StoreKind>, D::Error> {
+    let word = String::deserialize(text)?;
+    if word == "auto" { Ok(None) } else { StoreKind::deserialize(word.into_deserializer()).map(Some) }
 }
 
 /// What the operator sets for one component.
@@ -290,7 +298,7 @@ mod tests {
         let config: Config = toml::from_str(text).unwrap();
         assert_eq!(config.chat.model.as_ref().unwrap().to_string(), "local:llama3.2");
         assert_eq!(config.chat.system.as_deref(), Some("Be brief."));
-        assert_eq!(config.vault.store, StoreChoice::File);
+        assert_eq!(config.vault.store, Some(StoreKind::File));
         assert_eq!(config.vault.password_file.as_deref(), Some(Path::new("/run/credentials/cara")));
         assert_eq!(config.pool.size(Some(1 << 30)).calls(), 1000);
         assert_eq!(
@@ -298,7 +306,7 @@ mod tests {
             (Some(5), Some(8), Some(1000), Some(32000))
         );
         assert!(config.run.wall.is_some() && config.approvals.deadline.is_some() && config.policy.rule.len() == 1);
-        assert_eq!(config.budget.day.dollars, Some(cara_authority::budget::Micros(2_500_000)));
+        assert_eq!(config.budget.day.dollars, Some(cara_assistant::budget::Micros(2_500_000)));
         assert_eq!(config.guards.secrets, OutputAction::Note);
         assert_eq!(config.guards.classifier.as_ref().unwrap().to_string(), "local:judge");
         assert!(!config.guards.injection && config.guards.personal_data == OutputAction::Off);

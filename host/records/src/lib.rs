@@ -5,12 +5,16 @@
 //! sealed there; titles, summaries, files and entries of memory are in the database only encrypted.
 //!
 //! ```text
-//! Records ─┬─ sessions, summaries, attachments, memory, totals
-//!          └─→ Runs (cara-services): runs, messages, calls, approvals, rules, budgets
+//! Records ─┬─ sessions, messages, summaries, attachments, memory, totals; calls and approvals, to be read
+//!          └─→ Runs (cara-services): what runs may: calls, approvals, rules, budgets
 //! ```
 
+mod approvals;
 mod attachments;
+mod calls;
 mod memory;
+mod messages;
+mod runs;
 mod search;
 mod sessions;
 mod summaries;
@@ -19,14 +23,18 @@ mod tests;
 mod totals;
 
 pub use attachments::{Attached, Attachment, MAX_ATTACHMENT, NewAttachment};
+pub use calls::Call;
 pub use cara_services::ledger::records::*;
 pub use memory::{Memory, MemoryError, Remembered};
+pub use messages::{Message, NewMessage, Role};
+pub use runs::Run;
 pub use sessions::Session;
 pub use summaries::Summary;
 pub use totals::{UsageBy, UsageTotal};
 
 use cara_authority::PersonId;
 use cara_services::ledger::{Ledger, LedgerError};
+use messages::Tail;
 use search::Index;
 use std::collections::HashMap;
 use std::ops::Deref;

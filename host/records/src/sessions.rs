@@ -1,8 +1,7 @@
 //! Conversations: who, where, what about.
 
-use super::Records;
+use super::{Records, Tail};
 use cara_authority::{Label, PersonId, SessionId};
-use cara_services::ledger::records::Tail;
 use cara_services::ledger::records::fresh;
 use cara_services::ledger::records::{Seal, Spot};
 use cara_services::ledger::sql::{As, Number, Sql};

@@ -1,9 +1,8 @@
 //! What a model is shown in place of a session's first messages.
 
-use super::Records;
+use super::{Records, Tail};
 use cara_authority::{Label, SessionId};
 use cara_services::ledger::records::Spot;
-use cara_services::ledger::records::Tail;
 use cara_services::ledger::sql::{As, Number, Sql};
 use cara_services::ledger::{LedgerError, to_sql};
 use serde_json::Value;

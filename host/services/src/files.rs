@@ -130,10 +130,16 @@ pub fn entries(folder: &Path, most: usize) -> Result<Option<Vec<PathBuf>>, FileE
         return Ok(None);
     }
     let listed = fs::read_dir(folder).map_err(failed("list", folder))?.take(most);
-    let mut paths =
-        listed.map(|entry| Ok(entry.map_err(failed("list", folder))?.path())).collect::<Result<Vec<_>, _>>()?;
+    let paths = listed.map(|entry| entry.map(|entry| entry.path())).collect::<io::Result<Vec<_>>>();
+    let mut paths = paths.map_err(failed("list", folder))?;
     paths.sort();
     Ok(Some(paths))
+}
+
+/// The names of what is in a folder, sorted; none when there is no folder. Names that are not UTF-8 are left out.
+pub fn names(folder: &Path) -> Result<Vec<String>, FileError> {
+    let paths = entries(folder, usize::MAX)?.unwrap_or_default();
+    Ok(paths.iter().filter_map(|path| Some(path.file_name()?.to_str()?.to_owned())).collect())
 }
 
 /// Reads a whole file of at most `max` bytes; nothing when there is none. Follows symbolic links.
@@ -167,24 +173,13 @@ pub fn write_private_atomic(path: &Path, bytes: &[u8]) -> Result<(), FileError> 
 pub fn remove_leftovers(path: &Path) -> Result<(), FileError> {
     let folder = parent(path);
     let prefix = format!(".{}.", path.file_name().unwrap_or_default().to_string_lossy());
-    for entry in fs::read_dir(folder).map_err(failed("list", folder))? {
-        let entry = entry.map_err(failed("list", folder))?;
-        let name = entry.file_name();
-        if name.to_str().is_some_and(|name| name.starts_with(&prefix) && name.ends_with(".tmp")) {
-            fs::remove_file(entry.path()).map_err(failed("delete", &entry.path()))?;
-        }
-    }
-    Ok(())
+    let left = names(folder)?.into_iter().filter(|name| name.starts_with(&prefix) && name.ends_with(".tmp"));
+    left.into_iter().try_for_each(|name| remove(&folder.join(name)))
 }
 
 /// Writes the file (0600) if there is none: true when this call made it. Of racing calls exactly one does.
 pub fn create_private(path: &Path, bytes: &[u8]) -> Result<bool, FileError> {
-    let temporary = write_temporary(path, bytes)?;
-    match temporary.persist_noclobber(path) {
-        Ok(_) => sync_dir(path).map(|()| true),
-        Err(e) if e.error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
-        Err(e) => Err(failed("create", path)(e.error)),
-    }
+    publish(write_temporary(path, bytes)?.into_temp_path(), path)
 }
 
 /// An empty file (0600) beside `path`, to be filled by its name and then given to [`publish`]; removed when dropped.
@@ -263,21 +258,6 @@ fn changed(metadata: &fs::Metadata) -> (i64, i64) {
 #[cfg(windows)]
 fn inode(metadata: &fs::Metadata) -> u64 {
     std::os::windows::fs::MetadataExt::creation_time(metadata)
-}
-
-/// The names of what is in a folder, sorted; none when there is no folder. Names that are not UTF-8 are left out.
-pub fn names(folder: &Path) -> Result<Vec<String>, FileError> {
-    let entries = match fs::read_dir(folder) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        entries => entries.map_err(failed("list", folder))?,
-    };
-    let mut names = Vec::new();
-    for entry in entries {
-        let name = entry.map_err(failed("list", folder))?.file_name();
-        names.extend(name.into_string());
-    }
-    names.sort();
-    Ok(names)
 }
 
 /// Removes a file; one that does not exist is removed already.

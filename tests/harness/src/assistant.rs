@@ -15,10 +15,10 @@ pub use people::{Heard, Judge, Outbox};
 pub use thinkers::{Reply, Scripted, shown_to_model};
 
 use crate::World;
+use cara_assistant::budget::Budgets;
 use cara_assistant::lookout::Lookout;
 use cara_assistant::toolbox::{Belief, Fixed};
 use cara_assistant::{Assistant, Circumstances, Desk, Reading, RunLimits, Session, Toolbox};
-use cara_authority::budget::Budgets;
 use cara_authority::{Grants, Manifest, PersonId, Policy, SessionId};
 use cara_kernel::Component;
 use cara_records::{ContentKey, Records};

@@ -242,7 +242,7 @@ pub struct ModelFacts {
     /// Tokens it takes, prompt and answer together.
     pub context_tokens: Option<u32>,
     /// What a million tokens cost.
-    pub price: Option<crate::budget::Price>,
+    pub price: Option<Price>,
 }
 
 impl ModelFacts {
@@ -253,6 +253,21 @@ impl ModelFacts {
             None => id == self.name,
         }
     }
+}
+
+/// What tokens cost: US dollars for a million of them.
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Price {
+    /// Of the prompt.
+    pub input: f64,
+    /// Of the answer.
+    pub output: f64,
+    /// Of the prompt, when read from the vendor's cache; as `input` if not said.
+    pub cache_read: Option<f64>,
+    /// Of the prompt, when written to the vendor's cache; as `input` if not said.
+    pub cache_write: Option<f64>,
 }
 
 /// How a provider is found usable.
@@ -268,38 +283,26 @@ pub enum Detect {
     Always,
 }
 
-/// What a call of a tool does beyond answering.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-#[serde(rename_all = "kebab-case")]
-pub enum Effect {
-    /// Reads what belongs to the person.
-    ReadsPrivate,
-    /// Reads what strangers wrote.
-    ReadsUntrusted,
-    /// Sends data out of the conversation.
-    SendsOutside,
-    /// Changes something that lasts.
-    ChangesState,
-    /// Runs a program.
-    RunsCode,
-    /// Costs money.
-    Spends,
+crate::words! {
+    /// What a call of a tool does beyond answering.
+    #[cfg_attr(test, derive(schemars::JsonSchema))]
+    Effect {
+        /// Reads what belongs to the person.
+        ReadsPrivate = "reads-private",
+        /// Reads what strangers wrote.
+        ReadsUntrusted = "reads-untrusted",
+        /// Sends data out of the conversation.
+        SendsOutside = "sends-outside",
+        /// Changes something that lasts.
+        ChangesState = "changes-state",
+        /// Runs a program.
+        RunsCode = "runs-code",
+        /// Costs money.
+        Spends = "spends",
+    }
 }
 
 impl Effect {
-    /// Its name in manifests.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::ReadsPrivate => "reads-private",
-            Self::ReadsUntrusted => "reads-untrusted",
-            Self::SendsOutside => "sends-outside",
-            Self::ChangesState => "changes-state",
-            Self::RunsCode => "runs-code",
-            Self::Spends => "spends",
-        }
-    }
-
     /// Whether it does something to the world beyond the conversation.
     pub fn reaches_out(self) -> bool {
         matches!(self, Self::SendsOutside | Self::ChangesState | Self::RunsCode | Self::Spends)

@@ -4,8 +4,8 @@
 
 use crate::boot::Cara;
 use anyhow::{Context, Result, bail};
-use cara_authority::budget::Price;
-use cara_authority::manifest::ModelFacts;
+use cara_assistant::budget::is_plausible;
+use cara_authority::manifest::{ModelFacts, Price};
 use cara_kernel::Checked;
 use cara_services::files;
 use serde::Deserialize;
@@ -43,7 +43,7 @@ pub(super) fn facts(cara: &Cara, checked: &Checked, model: &str) -> Result<Facts
     let signed = checked.manifest().provider().map_or(&[][..], |provider| &provider.model);
     let by_operator = own.model.iter().filter(|facts| facts.is_about(&full));
     let found: Vec<&ModelFacts> = by_operator.chain(signed.iter().filter(|facts| facts.is_about(model))).collect();
-    if let Some(bad) = found.iter().find(|facts| facts.price.is_some_and(|price| !price.is_plausible())) {
+    if let Some(bad) = found.iter().find(|facts| facts.price.is_some_and(|price| !is_plausible(&price))) {
         bail!("the price of `{}` is no amount\nhint: write US dollars for a million tokens", bad.name);
     }
     let context_tokens = cara.config.run.context_tokens;

@@ -23,7 +23,7 @@ use crate::boot::Cara;
 use crate::cli::{Arguments, Command};
 use crate::{assemble, output};
 use anyhow::Result;
-use cara_services::vault::StoreChoice;
+use cara_services::vault::StoreKind;
 use clap::CommandFactory;
 use std::process::ExitCode;
 
@@ -36,7 +36,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    let store = arguments.plain_key_file.then_some(StoreChoice::KeyFile);
+    let store = arguments.plain_key_file.then_some(StoreKind::KeyFile);
     let result = runtime.block_on(async {
         let cara = Cara::start(arguments.log.as_deref(), store)?;
         if matches!(arguments.command, Command::Chat(_) | Command::Models(_) | Command::Tools(_) | Command::Policy(_)) {

@@ -1,9 +1,9 @@
 //! What the operator granted each component, and by which act.
 
-use super::{Ledger, LedgerError, from_sql, shown, to_sql};
+use super::sql::{As, Number, Sql};
+use super::{Ledger, LedgerError, shown, to_sql};
 use cara_authority::{Capability, ComponentId};
 use serde_json::json;
-use sqlx::SqliteConnection;
 
 /// One recorded grant.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,27 +31,22 @@ impl Granted {
     }
 }
 
-type Row = (String, String, i64, String, Option<i64>);
+type Row = (As<ComponentId>, As<Capability>, Number, String, Option<Number>);
 
 impl Ledger {
     /// What the component may do now.
     pub async fn granted(&self, component: &ComponentId) -> Result<Vec<Capability>, LedgerError> {
-        let pool = self.pool().await?;
-        let mut connection = pool.acquire().await.map_err(|e| self.failed(e))?;
-        let recorded = recorded(&mut connection, component).await.map_err(|e| self.failed(e))?;
+        let recorded = recorded(&mut self.reader().await?.sql(), component).await?;
         let now_ms = self.now_ms();
         Ok(recorded.into_iter().filter(|grant| grant.holds(now_ms)).map(|grant| grant.capability).collect())
     }
 
     /// Every recorded grant, expired ones too, by component and capability.
     pub async fn grants(&self) -> Result<Vec<Granted>, LedgerError> {
-        let rows: Vec<Row> = sqlx::query_as(
+        let query = sqlx::query_as::<_, Row>(
             "SELECT component, capability, since_ms, reason, expires_ms FROM grants ORDER BY component, capability",
-        )
-        .fetch_all(self.pool().await?)
-        .await
-        .map_err(|e| self.failed(e))?;
-        rows.into_iter().map(read).collect::<sqlx::Result<_>>().map_err(|e| self.failed(e))
+        );
+        Ok(self.reader().await?.sql().all(query).await?.into_iter().map(Granted::from).collect())
     }
 
     /// Records what the operator's act `reason` grants, for good, and returns what was not granted before.
@@ -82,17 +77,12 @@ impl Ledger {
         capabilities: &[Capability],
         reason: &str,
     ) -> Result<Vec<Capability>, LedgerError> {
-        let failed = |e| self.failed(e);
         let mut change = self.change().await?;
         let mut gone = Vec::new();
         for capability in capabilities {
-            let done = sqlx::query("DELETE FROM grants WHERE component = $1 AND capability = $2")
-                .bind(component.as_str())
-                .bind(capability.to_string())
-                .execute(&mut *change.transaction)
-                .await
-                .map_err(failed)?;
-            if done.rows_affected() > 0 {
+            let query = sqlx::query("DELETE FROM grants WHERE component = $1 AND capability = $2");
+            let query = query.bind(component.as_str()).bind(capability.to_string());
+            if change.sql().execute(query).await? > 0 {
                 gone.push(capability.clone());
             }
         }
@@ -111,35 +101,26 @@ impl Ledger {
         reason: &str,
         expires_ms: Option<u64>,
     ) -> Result<Vec<Capability>, LedgerError> {
-        let failed = |e| self.failed(e);
         // The usual case writes nothing: the same act once more.
-        let mut connection = self.pool().await?.acquire().await.map_err(failed)?;
-        let before = recorded(&mut connection, component).await.map_err(failed)?;
-        drop(connection);
+        let before = recorded(&mut self.reader().await?.sql(), component).await?;
         if missing(capabilities, &before, self.now_ms(), expires_ms).is_empty() {
             return Ok(Vec::new());
         }
         let mut change = self.change().await?;
         let now_ms = self.now_ms();
-        let before = recorded(&mut change.transaction, component).await.map_err(failed)?;
+        let before = recorded(&mut change.sql(), component).await?;
         let added = missing(capabilities, &before, now_ms, expires_ms);
         if added.is_empty() {
             return Ok(added);
         }
         for capability in &added {
-            sqlx::query(
+            let query = sqlx::query(
                 "INSERT INTO grants (component, capability, since_ms, reason, expires_ms) VALUES ($1, $2, $3, $4, $5) \
                  ON CONFLICT (component, capability) DO UPDATE SET \
                  since_ms = excluded.since_ms, reason = excluded.reason, expires_ms = excluded.expires_ms",
-            )
-            .bind(component.as_str())
-            .bind(capability.to_string())
-            .bind(to_sql(now_ms))
-            .bind(shown(reason))
-            .bind(expires_ms.map(to_sql))
-            .execute(&mut *change.transaction)
-            .await
-            .map_err(failed)?;
+            );
+            let query = query.bind(component.as_str()).bind(capability.to_string()).bind(to_sql(now_ms));
+            change.sql().execute(query.bind(shown(reason)).bind(expires_ms.map(to_sql))).await?;
         }
         let detail = json!({ "capabilities": texts(&added), "reason": reason, "expires_ms": expires_ms });
         change.event("grant", component.as_str(), detail).await?;
@@ -163,22 +144,16 @@ fn missing(wanted: &[Capability], before: &[Granted], now_ms: u64, expires_ms: O
     missing
 }
 
-async fn recorded(connection: &mut SqliteConnection, component: &ComponentId) -> sqlx::Result<Vec<Granted>> {
-    let rows: Vec<Row> = sqlx::query_as(
+async fn recorded(sql: &mut Sql<'_>, component: &ComponentId) -> Result<Vec<Granted>, LedgerError> {
+    let query = sqlx::query_as::<_, Row>(
         "SELECT component, capability, since_ms, reason, expires_ms FROM grants WHERE component = $1 ORDER BY capability",
-    )
-    .bind(component.as_str())
-    .fetch_all(connection)
-    .await?;
-    rows.into_iter().map(read).collect()
+    );
+    Ok(sql.all(query.bind(component.as_str())).await?.into_iter().map(Granted::from).collect())
 }
 
-fn read((component, capability, since_ms, reason, expires_ms): Row) -> sqlx::Result<Granted> {
-    Ok(Granted {
-        component: ComponentId::parse(&component).map_err(|e| sqlx::Error::Decode(Box::new(e)))?,
-        capability: Capability::parse(&capability).map_err(|e| sqlx::Error::Decode(Box::new(e)))?,
-        since_ms: from_sql(since_ms)?,
-        reason,
-        expires_ms: expires_ms.map(from_sql).transpose()?,
-    })
+impl From<Row> for Granted {
+    fn from((component, capability, since_ms, reason, expires_ms): Row) -> Self {
+        let (component, capability, since_ms) = (component.0, capability.0, since_ms.0);
+        Self { component, capability, since_ms, reason, expires_ms: expires_ms.map(|ms| ms.0) }
+    }
 }

@@ -262,27 +262,7 @@ fn from_sql(number: i64) -> sqlx::Result<u64> {
     u64::try_from(number).map_err(|e| sqlx::Error::Decode(Box::new(e)))
 }
 
-/// Foreign text made safe to show and keep: control, bidi and invisible characters escaped, at most 256 bytes.
+/// Foreign text made safe to show and keep: control, bidi and invisible characters escaped, cut at 256 bytes.
 pub fn shown(text: &str) -> String {
-    const MAX: usize = 256;
-    const CUT: char = '…';
-    let mut shown = String::new();
-    for c in text.chars() {
-        let before = shown.len();
-        match c {
-            '"' | '\'' => shown.push(c),
-            _ => shown.extend(c.escape_debug()),
-        }
-        if shown.len() > MAX {
-            // What was added last goes, and more until the mark fits.
-            let mut end = before.min(MAX - CUT.len_utf8());
-            while !shown.is_char_boundary(end) {
-                end -= 1;
-            }
-            shown.truncate(end);
-            shown.push(CUT);
-            break;
-        }
-    }
-    shown
+    cara_signing::Foreign::new(text).to_string()
 }

@@ -1,9 +1,8 @@
 //! State of components; the meaning of each call is in `wit/state.wit`.
 
-use super::sql::As;
-use super::{Ledger, LedgerError, from_sql, shown, to_sql};
+use super::sql::{As, Number, Sql};
+use super::{Ledger, LedgerError, shown, to_sql};
 use cara_authority::{ComponentId, Grants, Label, Refusal, Rule};
-use sqlx::SqliteConnection;
 
 const MAX_KEY: usize = 256;
 const MAX_VALUE: usize = 256 * 1024;
@@ -41,22 +40,14 @@ impl Ledger {
     /// Removes all that a component kept. Revisions go on above those there were, so that no writer of the same id takes
     /// new values for old ones.
     pub async fn forget_state(&self, component: &ComponentId) -> Result<(), LedgerError> {
-        let failed = |e| self.failed(e);
         let mut change = self.change().await?;
-        let (highest,): (Option<i64>,) =
-            sqlx::query_as("SELECT MAX(revision) FROM component_state WHERE component = $1")
-                .bind(component.as_str())
-                .fetch_one(&mut *change.transaction)
-                .await
-                .map_err(failed)?;
         for query in [
-            sqlx::query("UPDATE component_state_total SET floor = $2 WHERE component = $1 AND floor < $2")
-                .bind(component.as_str())
-                .bind(highest.unwrap_or(0)),
-            sqlx::query("UPDATE component_state_total SET bytes = 0 WHERE component = $1").bind(component.as_str()),
-            sqlx::query("DELETE FROM component_state WHERE component = $1").bind(component.as_str()),
+            "UPDATE component_state_total SET floor = (SELECT MAX(revision) FROM component_state WHERE component = $1) \
+             WHERE component = $1 AND floor < (SELECT MAX(revision) FROM component_state WHERE component = $1)",
+            "UPDATE component_state_total SET bytes = 0 WHERE component = $1",
+            "DELETE FROM component_state WHERE component = $1",
         ] {
-            query.execute(&mut *change.transaction).await.map_err(failed)?;
+            change.sql().execute(sqlx::query(query).bind(component.as_str())).await?;
         }
         change.event("state-forgotten", component.as_str(), serde_json::json!({})).await?;
         change.commit().await
@@ -115,31 +106,20 @@ impl ComponentState {
     }
 
     async fn read(&self, key: &str) -> Result<Option<Entry>, LedgerError> {
-        let pool = self.ledger.pool().await?;
-        let row: Option<(Vec<u8>, i64, As<Label>)> =
-            sqlx::query_as("SELECT value, revision, label FROM component_state WHERE component = $1 AND key = $2")
-                .bind(self.component.as_str())
-                .bind(key.as_bytes())
-                .fetch_optional(pool)
-                .await
-                .map_err(|e| self.ledger.failed(e))?;
-        let entry =
-            row.map(|(value, revision, label)| Ok(Entry { value, revision: from_sql(revision)?, label: label.0 }));
-        entry.transpose().map_err(|e| self.ledger.failed(e))
+        let query = sqlx::query_as::<_, (Vec<u8>, Number, As<Label>)>(
+            "SELECT value, revision, label FROM component_state WHERE component = $1 AND key = $2",
+        );
+        let query = query.bind(self.component.as_str()).bind(key.as_bytes());
+        let row = self.ledger.reader().await?.sql().one(query).await?;
+        Ok(row.map(|(value, revision, label)| Entry { value, revision: revision.0, label: label.0 }))
     }
 
     async fn list(&self, prefix: &str) -> Result<(Vec<String>, Label), LedgerError> {
-        let pool = self.ledger.pool().await?;
-        let rows: Vec<(Vec<u8>, As<Label>)> = sqlx::query_as(
+        let query = sqlx::query_as::<_, (Vec<u8>, As<Label>)>(
             "SELECT key, label FROM component_state WHERE component = $1 AND key >= $2 AND key < $3 ORDER BY key LIMIT $4",
-        )
-        .bind(self.component.as_str())
-        .bind(prefix.as_bytes())
-        .bind(after(prefix))
-        .bind(MAX_KEYS)
-        .fetch_all(pool)
-        .await
-        .map_err(|e| self.ledger.failed(e))?;
+        );
+        let query = query.bind(self.component.as_str()).bind(prefix.as_bytes()).bind(after(prefix)).bind(MAX_KEYS);
+        let rows = self.ledger.reader().await?.sql().all(query).await?;
         let label = rows.iter().map(|(_, label)| label.0).collect();
         let keys: Result<_, _> = rows.into_iter().map(|(key, _)| String::from_utf8(key)).collect();
         keys.map(|keys| (keys, label)).map_err(|e| self.ledger.failed(sqlx::Error::Decode(Box::new(e))))
@@ -151,15 +131,14 @@ impl ComponentState {
         value: Option<&[u8]>,
         expected: Option<u64>,
     ) -> Result<Result<u64, Refusal>, LedgerError> {
-        let failed = |e| self.ledger.failed(e);
         let mut change = self.ledger.change().await?;
-        let found = Found::read(&mut change.transaction, &self.component, key).await.map_err(failed)?;
+        let found = Found::read(&mut change.sql(), &self.component, key).await?;
         let next = match self.next(key, &found, value, expected) {
             Ok(Some(next)) => next,
             Ok(None) => return Ok(Ok(0)),
             Err(refusal) => return Ok(Err(refusal)),
         };
-        next.write(&mut change.transaction, self, key, value).await.map_err(failed)?;
+        next.write(&mut change.sql(), self, key, value).await?;
         change.commit().await?;
         Ok(Ok(next.revision))
     }
@@ -215,22 +194,16 @@ struct Found {
 }
 
 impl Found {
-    async fn read(connection: &mut SqliteConnection, component: &ComponentId, key: &str) -> sqlx::Result<Self> {
-        let entry: Option<(i64, i64)> = sqlx::query_as(
+    async fn read(sql: &mut Sql<'_>, component: &ComponentId, key: &str) -> Result<Self, LedgerError> {
+        let entry = sqlx::query_as::<_, (Number, Number)>(
             "SELECT revision, CAST(length(value) AS BIGINT) FROM component_state WHERE component = $1 AND key = $2",
-        )
-        .bind(component.as_str())
-        .bind(key.as_bytes())
-        .fetch_optional(&mut *connection)
-        .await?;
-        let total: Option<(i64, i64)> =
-            sqlx::query_as("SELECT bytes, floor FROM component_state_total WHERE component = $1")
-                .bind(component.as_str())
-                .fetch_optional(connection)
-                .await?;
-        let entry = entry.map(|(revision, length)| Ok::<_, sqlx::Error>((from_sql(revision)?, from_sql(length)?)));
-        let (bytes, floor) = total.unwrap_or((0, 0));
-        Ok(Self { entry: entry.transpose()?, bytes: from_sql(bytes)?, floor: from_sql(floor)? })
+        );
+        let entry = sql.one(entry.bind(component.as_str()).bind(key.as_bytes())).await?;
+        let total = "SELECT bytes, floor FROM component_state_total WHERE component = $1";
+        let total = sqlx::query_as::<_, (Number, Number)>(total).bind(component.as_str());
+        let (bytes, floor) = sql.one(total).await?.unwrap_or((Number(0), Number(0)));
+        let entry = entry.map(|(revision, length)| (revision.0, length.0));
+        Ok(Self { entry, bytes: bytes.0, floor: floor.0 })
     }
 }
 
@@ -244,12 +217,12 @@ struct Next {
 impl Next {
     async fn write(
         &self,
-        connection: &mut SqliteConnection,
+        sql: &mut Sql<'_>,
         state: &ComponentState,
         key: &str,
         value: Option<&[u8]>,
-    ) -> sqlx::Result<()> {
-        let component = &state.component;
+    ) -> Result<(), LedgerError> {
+        let component = state.component.as_str();
         let entry = match value {
             None => sqlx::query("DELETE FROM component_state WHERE component = $1 AND key = $2"),
             Some(_) => sqlx::query(
@@ -258,20 +231,15 @@ impl Next {
                  SET value = excluded.value, revision = excluded.revision, label = excluded.label",
             ),
         };
-        let mut entry = entry.bind(component.as_str()).bind(key.as_bytes());
+        let mut entry = entry.bind(component).bind(key.as_bytes());
         if let Some(value) = value {
             entry = entry.bind(value).bind(to_sql(self.revision)).bind(state.label.to_string());
         }
-        entry.execute(&mut *connection).await?;
-        sqlx::query(
+        sql.execute(entry).await?;
+        let total = sqlx::query(
             "INSERT INTO component_state_total (component, bytes, floor) VALUES ($1, $2, $3) \
              ON CONFLICT (component) DO UPDATE SET bytes = excluded.bytes, floor = excluded.floor",
-        )
-        .bind(component.as_str())
-        .bind(to_sql(self.bytes))
-        .bind(to_sql(self.floor))
-        .execute(connection)
-        .await?;
-        Ok(())
+        );
+        sql.execute(total.bind(component).bind(to_sql(self.bytes)).bind(to_sql(self.floor))).await.map(drop)
     }
 }

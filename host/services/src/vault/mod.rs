@@ -24,7 +24,7 @@ pub use error::{PromptError, VaultError};
 pub use kdf::Kdf;
 pub use keystore::{OpenKeystore, open_system_keystore};
 pub use secret::{MAX_SECRET_BYTES, Owner, SecretId, SecretValue};
-pub use source::{StoreChoice, StoreKind};
+pub use source::StoreKind;
 
 use crate::files::{self, Stamp};
 use crate::home::Home;
@@ -71,8 +71,9 @@ pub type Seen = Arc<dyn Fn(&Arc<SecretValue>) + Send + Sync>;
 
 /// How a vault is opened.
 pub struct VaultOptions {
-    /// Where its key shall come from.
-    pub choice: StoreChoice,
+    /// Where its key shall come from. Nothing is said: from where it does; for a new vault from the system's keystore if
+    /// that works, else from a password.
+    pub choice: Option<StoreKind>,
     /// How a new file derives its key; an existing file says so itself.
     pub kdf: Kdf,
     /// Asks for the file's password.
@@ -87,7 +88,7 @@ impl VaultOptions {
     /// The usual ones.
     pub fn new(prompt: impl PasswordPrompt + 'static, seen: Seen) -> Self {
         let keystore = Arc::new(open_system_keystore);
-        Self { choice: StoreChoice::Auto, kdf: Kdf::default(), prompt: Arc::new(prompt), keystore, seen }
+        Self { choice: None, kdf: Kdf::default(), prompt: Arc::new(prompt), keystore, seen }
     }
 }
 
@@ -192,7 +193,7 @@ impl Vault {
         Ok(match self.find()? {
             Found { form: Form::Sealed(sealed) | Form::Earlier(sealed), .. } => Some(sealed.source.kind()),
             Found { form: Form::Keystore, index, .. } => index.map(|index| index.store),
-            Found { form: Form::Nothing, .. } => self.options.choice.named(),
+            Found { form: Form::Nothing, .. } => self.options.choice,
         })
     }
 
@@ -332,7 +333,7 @@ impl Vault {
     }
 
     fn agreed(&self, recorded: StoreKind) -> Result<(), VaultError> {
-        match self.options.choice.named() {
+        match self.options.choice {
             Some(wanted) if wanted != recorded => Err(VaultError::OtherStore { recorded, wanted }),
             _ => Ok(()),
         }
@@ -377,7 +378,7 @@ impl Vault {
 
     /// The key of a new file, from where the operator said, else from a keystore that works, else from a password.
     fn make_key(&self) -> Result<(KeySource, Keys), VaultError> {
-        match self.options.choice.named() {
+        match self.options.choice {
             Some(StoreKind::File) => self.make_password(),
             Some(kind) => self.make_stored_key(kind),
             None => self.make_stored_key(StoreKind::Keystore).or_else(|reason| {

@@ -66,32 +66,3 @@ impl fmt::Display for StoreKind {
         })
     }
 }
-
-/// Which place the operator wants.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum StoreChoice {
-    /// The one the home has; for a new vault the system's keystore if it works, else a password.
-    #[default]
-    Auto,
-    /// The system's keystore or nothing.
-    Keystore,
-    /// A password.
-    File,
-    /// The kernel's keyring, for secrets that shall be gone after a reboot.
-    Session,
-    /// A plain file of the home (0600).
-    KeyFile,
-}
-
-impl StoreChoice {
-    pub(super) fn named(self) -> Option<StoreKind> {
-        match self {
-            Self::Auto => None,
-            Self::Keystore => Some(StoreKind::Keystore),
-            Self::File => Some(StoreKind::File),
-            Self::Session => Some(StoreKind::Session),
-            Self::KeyFile => Some(StoreKind::KeyFile),
-        }
-    }
-}

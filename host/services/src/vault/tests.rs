@@ -28,7 +28,7 @@ fn no_keystore() -> OpenKeystore {
 fn file_options(password: &'static str) -> VaultOptions {
     let prompt = Arc::new(move |_: Purpose, _: &Path| Ok(secret(password)));
     let seen: Seen = Arc::new(|_| {});
-    VaultOptions { choice: StoreChoice::Auto, kdf: fast(), prompt, keystore: no_keystore(), seen }
+    VaultOptions { choice: None, kdf: fast(), prompt, keystore: no_keystore(), seen }
 }
 
 fn vault(home: &TempDir, options: VaultOptions) -> Vault {
@@ -46,7 +46,7 @@ fn unasked(home: &TempDir) -> Vault {
     vault(home, VaultOptions { prompt, ..file_options("") })
 }
 
-fn with_keystore(home: &TempDir, store: &Arc<CredentialStore>, choice: StoreChoice) -> Vault {
+fn with_keystore(home: &TempDir, store: &Arc<CredentialStore>, choice: Option<StoreKind>) -> Vault {
     let store = store.clone();
     let keystore: OpenKeystore = Arc::new(move |_| Ok(store.clone()));
     vault(home, VaultOptions { keystore, choice, ..file_options("password") })
@@ -284,7 +284,7 @@ fn there_is_no_password_to_rotate_without_one() {
     let error = unasked(&home).rotate_password(&secret("a"), &secret("new-password"), fast()).unwrap_err();
     assert!(matches!(error, VaultError::NoVault(_)));
     let store: Arc<CredentialStore> = mock::Store::new().unwrap();
-    let vault = with_keystore(&home, &store, StoreChoice::Auto);
+    let vault = with_keystore(&home, &store, None);
     vault.set(&id("a/b"), secret("x")).unwrap();
     let error = vault.rotate_password(&secret("a"), &secret("new-password"), fast()).unwrap_err();
     assert!(matches!(error, VaultError::NoPasswordHere(StoreKind::Keystore)));
@@ -307,11 +307,11 @@ fn a_value_for_this_run_goes_first_and_is_never_stored() {
 fn a_keystore_that_works_holds_the_key_and_nothing_else() {
     let store: Arc<CredentialStore> = mock::Store::new().unwrap();
     let homes = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
-    let vaults = homes.each_ref().map(|home| with_keystore(home, &store, StoreChoice::Auto));
+    let vaults = homes.each_ref().map(|home| with_keystore(home, &store, None));
     for (vault, value) in vaults.iter().zip(["first-canary", "second-canary"]) {
         vault.set(&id("a/b"), secret(value)).unwrap();
     }
-    assert_eq!(read(&with_keystore(&homes[1], &store, StoreChoice::Auto), "a/b").as_deref(), Some("second-canary"));
+    assert_eq!(read(&with_keystore(&homes[1], &store, None), "a/b").as_deref(), Some("second-canary"));
     assert_eq!(vaults[0].kind().unwrap(), Some(StoreKind::Keystore));
     let text = fs::read_to_string(file(&homes[0])).unwrap();
     assert!(text.contains("\"from\": \"keystore\"") && !text.contains("canary"), "{text}");
@@ -320,8 +320,7 @@ fn a_keystore_that_works_holds_the_key_and_nothing_else() {
     // The file of one home is of no use with the key of another.
     fs::copy(file(&homes[0]), file(&homes[1])).unwrap();
     let other: Arc<CredentialStore> = mock::Store::new().unwrap();
-    let text =
-        with_keystore(&homes[1], &other, StoreChoice::Auto).set(&id("a/c"), secret("x")).unwrap_err().to_string();
+    let text = with_keystore(&homes[1], &other, None).set(&id("a/c"), secret("x")).unwrap_err().to_string();
     assert!(text.contains("has no key for the vault") && text.contains("lost"), "{text}");
 }
 
@@ -329,7 +328,7 @@ fn a_keystore_that_works_holds_the_key_and_nothing_else() {
 fn a_keystore_that_stops_answering_is_an_error_and_no_reason_to_switch() {
     let home = tempfile::tempdir().unwrap();
     let store: Arc<CredentialStore> = mock::Store::new().unwrap();
-    with_keystore(&home, &store, StoreChoice::Auto).set(&id("a/b"), secret("x")).unwrap();
+    with_keystore(&home, &store, None).set(&id("a/b"), secret("x")).unwrap();
     let before = fs::read(file(&home)).unwrap();
     let later = unasked(&home);
     assert!(matches!(later.get(&id("a/b")), Err(VaultError::NoSuchStore(StoreKind::Keystore))));
@@ -341,22 +340,22 @@ fn a_keystore_that_stops_answering_is_an_error_and_no_reason_to_switch() {
 fn the_operators_choice_is_kept_or_refused_but_never_guessed() {
     let home = tempfile::tempdir().unwrap();
     let store: Arc<CredentialStore> = mock::Store::new().unwrap();
-    let forced = VaultOptions { choice: StoreChoice::Keystore, ..file_options("password") };
+    let forced = VaultOptions { choice: Some(StoreKind::Keystore), ..file_options("password") };
     let text = vault(&home, forced).set(&id("a/b"), secret("x")).unwrap_err().to_string();
     assert!(text.contains("hint: a new home can do without"), "{text}");
-    with_keystore(&home, &store, StoreChoice::File).set(&id("a/b"), secret("x")).unwrap();
-    let moved = with_keystore(&home, &store, StoreChoice::Keystore);
+    with_keystore(&home, &store, Some(StoreKind::File)).set(&id("a/b"), secret("x")).unwrap();
+    let moved = with_keystore(&home, &store, Some(StoreKind::Keystore));
     for error in [moved.get(&id("a/b")).err().unwrap(), moved.set(&id("a/c"), secret("y")).unwrap_err()] {
         assert!(matches!(error, VaultError::OtherStore { recorded: StoreKind::File, wanted: StoreKind::Keystore }));
     }
-    let vault = with_keystore(&home, &store, StoreChoice::Auto);
+    let vault = with_keystore(&home, &store, None);
     assert_eq!((vault.kind().unwrap(), read(&vault, "a/b").as_deref()), (Some(StoreKind::File), Some("x")));
 }
 
 #[test]
 fn a_plain_key_file_asks_nobody_and_its_loss_is_told() {
     let home = tempfile::tempdir().unwrap();
-    let plain = || vault(&home, VaultOptions { choice: StoreChoice::KeyFile, ..file_options("") });
+    let plain = || vault(&home, VaultOptions { choice: Some(StoreKind::KeyFile), ..file_options("") });
     plain().set(&id("a/b"), secret("x")).unwrap();
     assert_eq!(read(&unasked(&home), "a/b").as_deref(), Some("x"));
     let key = home.path().join("keys/vault");
@@ -444,7 +443,7 @@ fn entries_of_a_keystore_are_taken_over_whole_wherever_the_take_over_is_cut_off(
     assert!(unasked(&home).get(&id("a/b")).is_err());
     assert_eq!(unasked(&home).list().unwrap(), [id("a/b")]);
     for _ in 0..2 {
-        let vault = with_keystore(&home, &store, StoreChoice::Auto);
+        let vault = with_keystore(&home, &store, None);
         assert_eq!(read(&vault, "a/b").as_deref(), Some("first"));
         assert_eq!(vault.get(&host("ledger-content")).unwrap().unwrap().expose(), [7; 32]);
         assert_eq!(vault.kind().unwrap(), Some(StoreKind::Keystore));
@@ -458,7 +457,7 @@ fn entries_of_a_keystore_are_taken_over_whole_wherever_the_take_over_is_cut_off(
 
 /// Runs on what the system really has; a desktop's keystore is a person's own, so that one is touched only when asked.
 #[allow(clippy::print_stderr)]
-fn on_the_system(choice: StoreChoice, kind: StoreKind) {
+fn on_the_system(choice: Option<StoreKind>, kind: StoreKind) {
     let home = tempfile::tempdir().unwrap();
     let keystore: OpenKeystore = Arc::new(open_system_keystore);
     let real = || vault(&home, VaultOptions { choice, keystore: keystore.clone(), ..file_options("password") });
@@ -476,7 +475,7 @@ fn on_the_system(choice: StoreChoice, kind: StoreKind) {
 #[cfg(target_os = "linux")]
 #[test]
 fn the_kernel_keyring_keeps_a_key_where_the_kernel_allows() {
-    on_the_system(StoreChoice::Session, StoreKind::Session);
+    on_the_system(Some(StoreKind::Session), StoreKind::Session);
 }
 
 #[allow(clippy::print_stderr)]
@@ -485,5 +484,5 @@ fn the_systems_keystore_keeps_a_key_when_the_tester_allows() {
     if std::env::var_os("CARA_TEST_KEYSTORE").is_none() {
         return eprintln!("skipped: set CARA_TEST_KEYSTORE=1 to write to the keystore of this user");
     }
-    on_the_system(StoreChoice::Keystore, StoreKind::Keystore);
+    on_the_system(Some(StoreKind::Keystore), StoreKind::Keystore);
 }

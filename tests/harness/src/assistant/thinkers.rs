@@ -3,7 +3,7 @@
 use cara_assistant::event::Failure;
 use cara_assistant::thinker::Thinker;
 use cara_authority::ComponentId;
-use cara_authority::budget::Price;
+use cara_authority::manifest::Price;
 use cara_kernel::bindings::provider::{Model, Outcome, Request, StopReason};
 use cara_kernel::bindings::turn::Event;
 use cara_kernel::bindings::types::{Content, Part, ToolCall, Usage};

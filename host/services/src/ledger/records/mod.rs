@@ -1,13 +1,13 @@
-//! Runs, and what they may: messages, calls, approvals, rules, budgets.
+//! What runs may: calls, approvals, rules, budgets.
 //!
-//! Ids, times, counts, labels, states and names of components stand in the file as they are; titles, messages, arguments,
-//! destinations, results, reasons and what is remembered only encrypted. It decides nothing: what a call may do, and who
+//! Ids, times, counts, labels, states and names of components stand in the file as they are; arguments, destinations,
+//! results and reasons only encrypted. Messages, and all that is read to be shown, are for `cara-records`. It decides nothing: what a call may do, and who
 //! may approve it, is said elsewhere. What it does enforce is order: a call that began is not begun again, an approval is
 //! decided once and spent once, what is reserved never passes a limit.
 //!
 //! ```text
-//! begin_run ─→ propose ─→ (request_approval ─→ decide_approval) ─→ start ─→ end_calls ─→ end_run
-//!                      └ reserve ─→ settle | release                              (the effect)
+//! begin ─→ insert_call ─→ (request_approval ─→ decide_approval) ─→ start ─→ end_call ─→ end
+//!                      └ reserve ─→ settle | release                          (the effect)
 //! ```
 //!
 //! Three commits do not wait for the disk, for a power cut may undo them without harm: proposing calls, starting those
@@ -15,23 +15,22 @@
 
 mod approvals;
 mod calls;
-mod columns;
-mod messages;
 mod rules;
 mod runs;
 mod seal;
 mod starts;
 mod usage;
 
-pub use approvals::{Approval, ApprovalState, DecideError, Decided, Decision, NewApproval, Verdict, bump_approvals};
-pub use calls::{Call, CallState, FinishedCall, NewCall};
-pub use columns::UnknownWord;
-pub use messages::{Message, NewMessage, Role, Tail};
+pub use approvals::{
+    Approval, ApprovalRow, ApprovalState, DecideError, Decided, Decision, NewApproval, Verdict, bump_approvals,
+};
+pub use calls::{CallSpots, CallState, FinishedCall, NewCall, end_call, insert_call};
+pub use cara_authority::words::UnknownWord;
 pub use rules::{NewRule, StoredRule};
-pub use runs::{Run, RunState};
+pub use runs::{Open, RunState, reason_spot};
 pub use seal::{ContentKey, Seal, Spot};
 pub use starts::{By, StartRefused, Started};
-pub use usage::{Limit, OverBudget, Reservation, ReservationId, ReserveError, Scope, Spent};
+pub use usage::{Limit, OverBudget, Reservation, ReservationId, ReserveError, Scope, Spent, settle};
 
 use super::{Ledger, LedgerError, sql::Sql};
 use std::sync::Arc;

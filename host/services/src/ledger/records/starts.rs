@@ -126,7 +126,7 @@ impl Runs {
                     return Err(StartRefused::OtherApproval);
                 }
                 let of = approvals::Spend { approval, session: &session, run, call_id, binding: &wanted };
-                of.spend(sql, &self.seal, self.ledger.now_ms()).await?;
+                of.spend(sql, self).await?;
             }
         }
         let approval = if let By::Approval(approval, _) = by { Some(approval) } else { None };

@@ -1,7 +1,8 @@
 //! How much may be spent: tokens and money, per run, session,
 //! day and component.
 
-use crate::id::ComponentId;
+use cara_authority::ComponentId;
+use cara_authority::manifest::Price;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
@@ -61,24 +62,9 @@ impl<'de> Deserialize<'de> for Micros {
     }
 }
 
-/// What tokens cost: US dollars for a million of them.
-#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct Price {
-    /// Of the prompt.
-    pub input: f64,
-    /// Of the answer.
-    pub output: f64,
-    /// Of the prompt, when read from the vendor's cache; as `input` if not said.
-    pub cache_read: Option<f64>,
-    /// Of the prompt, when written to the vendor's cache; as `input` if not said.
-    pub cache_write: Option<f64>,
-}
-
 /// Tokens of one answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Tokens {
+pub(crate) struct Tokens {
     /// Of the prompt, the cached ones included.
     pub input: u64,
     /// Of the answer.
@@ -89,24 +75,22 @@ pub struct Tokens {
     pub cache_write: u64,
 }
 
-impl Price {
-    /// What they cost. A dollar a million tokens is a millionth of a dollar a token.
-    pub fn of(&self, tokens: Tokens) -> Micros {
-        let plain = tokens.input.saturating_sub(tokens.cache_read + tokens.cache_write);
-        let parts = [
-            (plain, self.input),
-            (tokens.cache_read, self.cache_read.unwrap_or(self.input)),
-            (tokens.cache_write, self.cache_write.unwrap_or(self.input)),
-            (tokens.output, self.output),
-        ];
-        Micros(parts.iter().map(|(tokens, price)| *tokens as f64 * price).sum::<f64>().ceil() as u64)
-    }
+/// What tokens cost. A dollar a million of them is a millionth of a dollar each.
+pub(crate) fn cost(price: &Price, tokens: Tokens) -> Micros {
+    let plain = tokens.input.saturating_sub(tokens.cache_read + tokens.cache_write);
+    let parts = [
+        (plain, price.input),
+        (tokens.cache_read, price.cache_read.unwrap_or(price.input)),
+        (tokens.cache_write, price.cache_write.unwrap_or(price.input)),
+        (tokens.output, price.output),
+    ];
+    Micros(parts.iter().map(|(tokens, price)| *tokens as f64 * price).sum::<f64>().ceil() as u64)
+}
 
-    /// Whether it is an amount that can be.
-    pub fn is_plausible(&self) -> bool {
-        let all = [Some(self.input), Some(self.output), self.cache_read, self.cache_write];
-        all.into_iter().flatten().all(|price| (0.0..=100_000.0).contains(&price))
-    }
+/// Whether it is an amount that can be.
+pub fn is_plausible(price: &Price) -> bool {
+    let all = [Some(price.input), Some(price.output), price.cache_read, price.cache_write];
+    all.into_iter().flatten().all(|price| (0.0..=100_000.0).contains(&price))
 }
 
 #[cfg(test)]
@@ -118,8 +102,8 @@ mod tests {
     fn cached_tokens_have_their_own_price() {
         let price: Price = toml::from_str("input = 3.0\noutput = 15.0\ncache-read = 0.3\ncache-write = 3.75").unwrap();
         let tokens = Tokens { input: 1_000, output: 100, cache_read: 600, cache_write: 200 };
-        assert_eq!(price.of(tokens), Micros(600 + 180 + 750 + 1_500));
-        assert_eq!(price.of(Tokens { input: 1, ..Tokens::default() }), Micros(3));
+        assert_eq!(cost(&price, tokens), Micros(600 + 180 + 750 + 1_500));
+        assert_eq!(cost(&price, Tokens { input: 1, ..Tokens::default() }), Micros(3));
     }
 
     #[test]

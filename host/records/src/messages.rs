@@ -1,14 +1,12 @@
 //! What was said, in order.
 
-use super::Runs;
-use super::columns::words;
-use super::seal::{Seal, Spot};
-use crate::ledger::sql::{As, Number, Sql};
-use crate::ledger::{LedgerError, to_sql};
+use super::{Records, Seal, Spot};
 use cara_authority::{Label, RunId, SessionId};
+use cara_services::ledger::sql::{As, Number, Sql};
+use cara_services::ledger::{LedgerError, to_sql};
 use serde_json::Value;
 
-words! {
+cara_authority::words! {
     /// Who speaks in a message. There is no `system`: what the ledger holds never becomes an instruction of the operator.
     Role {
         /// A person.
@@ -56,7 +54,7 @@ impl From<Message> for NewMessage {
 
 type Row = (Number, Option<As<RunId>>, As<Role>, Vec<u8>, As<Label>, Number);
 
-impl Runs {
+impl Records {
     /// At most `limit` messages from a place on.
     pub async fn messages(
         &self,
@@ -69,7 +67,7 @@ impl Runs {
     }
 
     /// The messages from a place up to another one.
-    pub async fn read_messages(
+    pub(super) async fn read_messages(
         &self,
         sql: &mut Sql<'_>,
         session: &SessionId,
@@ -113,7 +111,7 @@ impl Place<'_> {
 }
 
 /// The end of a session, to which messages are added within one change.
-pub struct Tail {
+pub(super) struct Tail {
     session: SessionId,
     messages: u64,
     label: Label,
@@ -121,12 +119,12 @@ pub struct Tail {
 
 impl Tail {
     /// Of a session that has no messages.
-    pub fn new(session: SessionId) -> Self {
+    pub(super) fn new(session: SessionId) -> Self {
         Self { session, messages: 0, label: Label::NONE }
     }
 
     /// Of a session as it is.
-    pub async fn read(sql: &mut Sql<'_>, session: &SessionId) -> Result<Self, LedgerError> {
+    pub(super) async fn read(sql: &mut Sql<'_>, session: &SessionId) -> Result<Self, LedgerError> {
         let query = sqlx::query_as::<_, (Number, As<Label>)>("SELECT messages, label FROM sessions WHERE id = $1");
         match sql.one(query.bind(session.as_str())).await? {
             Some((messages, label)) => Ok(Self { session: session.clone(), messages: messages.0, label: label.0 }),
@@ -135,22 +133,22 @@ impl Tail {
     }
 
     /// Which session.
-    pub fn session(&self) -> &SessionId {
+    pub(super) fn session(&self) -> &SessionId {
         &self.session
     }
 
     /// How many messages it has.
-    pub fn messages(&self) -> u64 {
+    pub(super) fn messages(&self) -> u64 {
         self.messages
     }
 
     /// The session has seen this too.
-    pub fn saw(&mut self, label: Label) {
+    pub(super) fn saw(&mut self, label: Label) {
         self.label = self.label.join(label);
     }
 
     /// Adds a message.
-    pub async fn add(
+    pub(super) async fn add(
         &mut self,
         sql: &mut Sql<'_>,
         seal: &Seal,
@@ -171,7 +169,7 @@ impl Tail {
     }
 
     /// Keeps the new count and label.
-    pub async fn save(self, sql: &mut Sql<'_>, now_ms: u64) -> Result<(), LedgerError> {
+    pub(super) async fn save(self, sql: &mut Sql<'_>, now_ms: u64) -> Result<(), LedgerError> {
         let query = sqlx::query("UPDATE sessions SET messages = $2, label = $3, changed_ms = $4 WHERE id = $1");
         let query = query.bind(self.session.as_str()).bind(to_sql(self.messages)).bind(self.label.to_string());
         sql.execute(query.bind(to_sql(now_ms))).await.map(drop)

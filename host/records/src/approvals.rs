@@ -1,0 +1,40 @@
+//! Questions to a person, as they are listed.
+
+use super::{Approval, ApprovalRow, Records};
+use cara_authority::{ApprovalId, RunId};
+use cara_services::ledger::sql::Number;
+use cara_services::ledger::{LedgerError, to_sql};
+
+impl Records {
+    /// The questions that wait for an answer and are not past their deadline, the first first.
+    pub async fn waiting_approvals(&self) -> Result<Vec<Approval>, LedgerError> {
+        let query = sqlx::query_as::<_, ApprovalRow>(
+            "SELECT id, session, run, call_id, person, binding, shown, state, verdict, asked_ms, deadline_ms, spent_ms \
+             FROM approvals WHERE state = 'waiting' AND deadline_ms > $1 ORDER BY asked_ms, id",
+        );
+        let rows = self.ledger.reader().await?.sql().all(query.bind(to_sql(self.ledger.now_ms()))).await?;
+        rows.into_iter().map(|row| Approval::open(row, &self.seal, self.ledger.now_ms())).collect()
+    }
+
+    /// A question.
+    pub async fn approval(&self, id: &ApprovalId) -> Result<Option<Approval>, LedgerError> {
+        self.read_approval(&mut self.ledger.reader().await?.sql(), id).await
+    }
+
+    /// All questions of a run, the first first.
+    pub async fn approvals_of(&self, run: &RunId) -> Result<Vec<Approval>, LedgerError> {
+        let query = sqlx::query_as::<_, ApprovalRow>(
+            "SELECT id, session, run, call_id, person, binding, shown, state, verdict, asked_ms, deadline_ms, spent_ms \
+             FROM approvals WHERE run = $1 ORDER BY asked_ms, id",
+        );
+        let rows = self.ledger.reader().await?.sql().all(query.bind(run.as_str())).await?;
+        rows.into_iter().map(|row| Approval::open(row, &self.seal, self.ledger.now_ms())).collect()
+    }
+
+    /// A number that grows whenever a question is asked, answered, spent or withdrawn, by whatever process. Reading one
+    /// row, it is cheap enough to ask for many times a second while something waits.
+    pub async fn approvals_version(&self) -> Result<u64, LedgerError> {
+        let query = sqlx::query_as::<_, (Number,)>("SELECT revision FROM revisions WHERE name = 'approvals'");
+        Ok(self.ledger.reader().await?.sql().one(query).await?.map_or(0, |(revision,)| revision.0))
+    }
+}

@@ -1,0 +1,120 @@
+//! Runs with their messages: one message of a person and all that answers it.
+
+use super::{NewMessage, Open, Records, ReservationId, RunState, Spent, Tail};
+use cara_authority::{Label, RunId, SessionId};
+use cara_services::ledger::LedgerError;
+use cara_services::ledger::records::{reason_spot, settle};
+use cara_services::ledger::sql::{As, Number};
+
+/// A run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Run {
+    /// Its id, `r-` and ten characters.
+    pub id: RunId,
+    /// The session it belongs to.
+    pub session: SessionId,
+    /// Who works on it, in the caller's words.
+    pub process: String,
+    /// How far it is.
+    pub state: RunState,
+    /// What all its messages and results came from, joined.
+    pub label: Label,
+    /// Why it ended as it did.
+    pub reason: Option<String>,
+    /// When it began, Unix milliseconds.
+    pub began_ms: u64,
+    /// When it ended.
+    pub ended_ms: Option<u64>,
+}
+
+type Row = (As<RunId>, As<SessionId>, String, As<RunState>, As<Label>, Option<Vec<u8>>, Number, Option<Number>);
+
+impl Records {
+    /// Begins a run with the message that asks for it; durable when it returns. `process` says who works on it, so that
+    /// another process can tell whether that one still lives.
+    pub async fn begin_run(
+        &self,
+        session: &SessionId,
+        process: &str,
+        message: &NewMessage,
+    ) -> Result<RunId, LedgerError> {
+        let now_ms = self.ledger.now_ms();
+        let mut change = self.ledger.change().await?;
+        let sql = &mut change.sql();
+        let mut tail = Tail::read(sql, session).await?;
+        let id = self.runs.begin(sql, session, process, message.label).await?;
+        tail.add(sql, &self.seal, Some(&id), message, now_ms).await?;
+        tail.save(sql, now_ms).await?;
+        change.commit().await?;
+        Ok(id)
+    }
+
+    /// Ends a run with its last messages and what its last calls of models used; durable when it returns.
+    ///
+    /// Returns false, and only settles, when the run had ended before.
+    pub async fn end_run(
+        &self,
+        run: &RunId,
+        messages: &[NewMessage],
+        state: RunState,
+        reason: Option<&str>,
+        spent: &[(ReservationId, Spent)],
+    ) -> Result<bool, LedgerError> {
+        let now_ms = self.ledger.now_ms();
+        let mut change = self.ledger.change().await?;
+        let sql = &mut change.sql();
+        for (reservation, spent) in spent {
+            settle(sql, reservation, spent, now_ms).await?;
+        }
+        let open = Open::read(sql, run).await?;
+        let goes_on = open.state == RunState::Running;
+        if goes_on {
+            let mut tail = Tail::read(sql, &open.session).await?;
+            for message in messages {
+                tail.add(sql, &self.seal, Some(run), message, now_ms).await?;
+            }
+            tail.save(sql, now_ms).await?;
+            let label = messages.iter().map(|message| message.label).fold(open.label, Label::join);
+            self.runs.end(sql, run, state, label, reason).await?;
+        }
+        change.commit().await?;
+        Ok(goes_on)
+    }
+
+    /// A run.
+    pub async fn run(&self, id: &RunId) -> Result<Option<Run>, LedgerError> {
+        let query = sqlx::query_as::<_, Row>(
+            "SELECT id, session, process, state, label, reason, began_ms, ended_ms FROM runs WHERE id = $1",
+        );
+        let row = self.ledger.reader().await?.sql().one(query.bind(id.as_str())).await?;
+        row.map(|row| self.read_run(row)).transpose()
+    }
+
+    /// The runs of a session, the first first.
+    pub async fn runs(&self, session: &SessionId) -> Result<Vec<Run>, LedgerError> {
+        let query = sqlx::query_as::<_, Row>(
+            "SELECT id, session, process, state, label, reason, began_ms, ended_ms FROM runs \
+             WHERE session = $1 ORDER BY began_ms, id",
+        );
+        let rows = self.ledger.reader().await?.sql().all(query.bind(session.as_str())).await?;
+        rows.into_iter().map(|row| self.read_run(row)).collect()
+    }
+
+    /// The runs that have not ended, whoever works on them.
+    pub async fn unfinished_runs(&self) -> Result<Vec<Run>, LedgerError> {
+        let query = sqlx::query_as::<_, Row>(
+            "SELECT id, session, process, state, label, reason, began_ms, ended_ms FROM runs \
+             WHERE state = 'running' ORDER BY began_ms, id",
+        );
+        let rows = self.ledger.reader().await?.sql().all(query).await?;
+        rows.into_iter().map(|row| self.read_run(row)).collect()
+    }
+
+    fn read_run(&self, row: Row) -> Result<Run, LedgerError> {
+        let (id, session, process, state, label, reason, began_ms, ended_ms) = row;
+        let reason = self.seal.open_maybe(reason_spot(&[id.0.as_str()]), reason)?;
+        let (id, session, state, label) = (id.0, session.0, state.0, label.0);
+        let (began_ms, ended_ms) = (began_ms.0, ended_ms.map(|ms| ms.0));
+        Ok(Run { id, session, process, state, label, reason, began_ms, ended_ms })
+    }
+}
