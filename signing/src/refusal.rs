@@ -17,48 +17,28 @@ use crate::statement::StatementError;
 pub enum VerifyError {
     /// The trust store holds no key at all.
     #[error(
-        "component `{id}` is signed by key `{key}`, and no key is trusted yet\n\
-         hint: if you know its author, get the key from them and run `cara trust add NAME KEYFILE --may {id}`"
+        "component `{0}` is signed by key `{1}`, and no key is trusted yet\n\
+         hint: if you know its author, get the key from them and run `cara trust add NAME KEYFILE --may {0}`"
     )]
-    NobodyTrusted {
-        /// The component.
-        id: ComponentId,
-        /// The key it names.
-        key: KeyId,
-    },
+    NobodyTrusted(ComponentId, KeyId),
     /// The key is not in the trust store.
     #[error(
-        "component `{id}` is signed by key `{key}`, which is not trusted\n\
-         hint: if you know its author, get the key from them and run `cara trust add NAME KEYFILE --may {id}`"
+        "component `{0}` is signed by key `{1}`, which is not trusted\n\
+         hint: if you know its author, get the key from them and run `cara trust add NAME KEYFILE --may {0}`"
     )]
-    UnknownKey {
-        /// The component.
-        id: ComponentId,
-        /// The key it names.
-        key: KeyId,
-    },
+    UnknownKey(ComponentId, KeyId),
     /// The key was revoked.
     #[error(
-        "component `{id}` is signed by key `{key}`, which was revoked\n\
+        "component `{0}` is signed by key `{1}`, which was revoked\n\
          hint: ask its author for a release signed with a new key"
     )]
-    RevokedKey {
-        /// The component.
-        id: ComponentId,
-        /// The key.
-        key: KeyId,
-    },
+    RevokedKey(ComponentId, KeyId),
     /// This file was revoked.
     #[error(
-        "component `{id}` was revoked: `{digest}`\n\
+        "component `{0}` was revoked: `{1}`\n\
          hint: ask its author for another version"
     )]
-    RevokedComponent {
-        /// The component.
-        id: ComponentId,
-        /// The digest of the file.
-        digest: Digest,
-    },
+    RevokedComponent(ComponentId, Digest),
     /// The key is trusted, but for other components.
     #[error(
         "key `{key}` (`{name}`) may not sign component `{id}`\n\
@@ -116,76 +96,43 @@ pub enum VerifyError {
     },
     /// Nothing to check a certificate against.
     #[error(
-        "component `{id}` is signed with a certificate, and there is no trust root to check it against\n\
+        "component `{0}` is signed with a certificate, and there is no trust root to check it against\n\
          hint: run `cara trust root public-good`, or `cara trust root FILE` with the `trusted_root.json` of another instance"
     )]
-    NoTrustRoot {
-        /// The component.
-        id: ComponentId,
-    },
+    NoTrustRoot(ComponentId),
     /// The certificate, the log entry or the signature does not hold.
-    #[error("the signature of component `{id}` cannot be trusted: {problem}")]
-    Certificate {
-        /// The component.
-        id: ComponentId,
-        /// What is wrong with it, and the cure.
-        problem: CertificateError,
-    },
+    #[error("the signature of component `{0}` cannot be trusted: {1}")]
+    Certificate(ComponentId, CertificateError),
     /// The payload is not an in-toto statement.
     #[error(
-        "the signature of component `{id}` is over `{found}`, it must be over `{PAYLOAD_TYPE}`\n\
+        "the signature of component `{0}` is over `{1}`, it must be over `{PAYLOAD_TYPE}`\n\
          hint: its author has to sign the component again"
     )]
-    PayloadType {
-        /// The component.
-        id: ComponentId,
-        /// The type it has.
-        found: Foreign,
-    },
+    PayloadType(ComponentId, Foreign),
     /// The signature does not hold.
     #[error(
-        "the signature of component `{id}` was not made by key `{key}`\n\
+        "the signature of component `{0}` was not made by key `{1}`\n\
          hint: fetch component and signature file again; one of them was changed"
     )]
-    Signature {
-        /// The component.
-        id: ComponentId,
-        /// The key it names.
-        key: KeyId,
-    },
+    Signature(ComponentId, KeyId),
     /// The key signed something else than a statement about a component.
     #[error(
-        "what was signed for component `{id}` is not understood: {problem}\n\
+        "what was signed for component `{0}` is not understood: {1}\n\
          hint: its author has to sign the component again"
     )]
-    Statement {
-        /// The component.
-        id: ComponentId,
-        /// What is wrong with it.
-        problem: StatementError,
-    },
+    Statement(ComponentId, StatementError),
     /// The signature is for another component.
     #[error(
-        "the signature beside component `{id}` is for `{signed}`\n\
+        "the signature beside component `{0}` is for `{1}`\n\
          hint: put each component's own signature file beside it"
     )]
-    OtherId {
-        /// The component.
-        id: ComponentId,
-        /// The id that was signed.
-        signed: Foreign,
-    },
+    OtherId(ComponentId, Foreign),
     /// The signature is for another file name.
     #[error(
-        "the signature beside component `{id}` is for the file `{signed}`, it must be for `{id}.wasm`\n\
+        "the signature beside component `{0}` is for the file `{1}`, it must be for `{0}.wasm`\n\
          hint: its author has to sign the component again"
     )]
-    OtherFile {
-        /// The component.
-        id: ComponentId,
-        /// The name that was signed.
-        signed: Foreign,
-    },
+    OtherFile(ComponentId, Foreign),
     /// The signature is for another version.
     #[error(
         "component `{id}` says it is version `{version}`, its signature is for `{signed}`\n\

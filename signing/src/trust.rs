@@ -136,29 +136,28 @@ impl TrustStore {
         self.insert(key)
     }
 
-    /// Stops to trust a key and returns it; `None` when it was not trusted.
-    pub fn remove(&mut self, id: &KeyId) -> Option<TrustedKey> {
-        let at = self.keys.iter().position(|key| key.id == *id)?;
-        Some(self.keys.remove(at))
+    /// Stops to trust the key or the identity with this name; false when nobody has it.
+    pub fn remove(&mut self, name: &str) -> bool {
+        let before = self.keys.len() + self.identities.len();
+        self.keys.retain(|key| key.name != name);
+        self.identities.retain(|trusted| trusted.name != name);
+        self.keys.len() + self.identities.len() < before
     }
 
-    /// Lets a trusted key sign `components` as well.
+    /// Lets the trusted key or identity with this name sign `components` as well.
     ///
     /// # Errors
-    /// When the key is not trusted.
-    pub fn allow(&mut self, id: &KeyId, components: Pattern) -> Result<(), TrustError> {
-        let key = self.keys.iter_mut().find(|key| key.id == *id);
-        widen(&mut key.ok_or(TrustError::NotTrusted(*id))?.components, components);
-        Ok(())
-    }
-
-    /// Lets the trusted identity with this name sign `components` as well.
-    ///
-    /// # Errors
-    /// When no identity has the name.
-    pub fn allow_identity(&mut self, name: &str, components: Pattern) -> Result<(), TrustError> {
-        let trusted = self.identities.iter_mut().find(|trusted| trusted.name == name);
-        widen(&mut trusted.ok_or_else(|| TrustError::NobodyNamed(Foreign::new(name)))?.components, components);
+    /// When nobody has the name.
+    pub fn allow(&mut self, name: &str, components: Pattern) -> Result<(), TrustError> {
+        let keys = self.keys.iter_mut().map(|key| (&key.name, &mut key.components));
+        let identities = self.identities.iter_mut().map(|trusted| (&trusted.name, &mut trusted.components));
+        let (_, may) = keys
+            .chain(identities)
+            .find(|(known, _)| *known == name)
+            .ok_or(TrustError::NotTrusted(Foreign::new(name)))?;
+        if !may.contains(&components) {
+            may.push(components);
+        }
         Ok(())
     }
 
@@ -174,13 +173,6 @@ impl TrustStore {
         self.check_name(&trusted.name)?;
         self.identities.push(trusted);
         Ok(())
-    }
-
-    /// Stops to trust the identity with this name and returns it; `None` when no
-    /// identity has it.
-    pub fn remove_identity(&mut self, name: &str) -> Option<TrustedIdentity> {
-        let at = self.identities.iter().position(|trusted| trusted.name == name)?;
-        Some(self.identities.remove(at))
     }
 
     /// The same store with the trust root that certificates are checked against;
@@ -257,12 +249,6 @@ impl TrustStore {
     }
 }
 
-fn widen(patterns: &mut Vec<Pattern>, more: Pattern) {
-    if !patterns.contains(&more) {
-        patterns.push(more);
-    }
-}
-
 /// The first line of the message only: a value's own error brings its own hint.
 fn not_toml(text: &str, error: &toml::de::Error) -> TrustError {
     let before = error.span().and_then(|span| text.get(..span.start));
@@ -327,12 +313,9 @@ pub enum TrustError {
         /// The key.
         id: KeyId,
     },
-    /// A key is not there.
-    #[error("key `{0}` is not trusted\nhint: `cara trust list` shows the trusted keys")]
-    NotTrusted(KeyId),
-    /// No identity has this name.
-    #[error("no trusted identity is named `{0}`\nhint: `cara trust list` shows the trusted identities")]
-    NobodyNamed(Foreign),
+    /// No key and no identity has this name.
+    #[error("no trusted key or identity is named `{0}`\nhint: `cara trust list` shows whom you trust")]
+    NotTrusted(Foreign),
     /// An identity is there already.
     #[error(
         "identity `{identity}` is trusted already, as `{name}`\n\

@@ -84,14 +84,14 @@ pub fn verify(
 ) -> Result<Verified<Package>, VerifyError> {
     let id = package.id();
     if trust.is_revoked(Revoked::Component(package.digest())) {
-        return Err(VerifyError::RevokedComponent { id: id.clone(), digest: package.digest() });
+        return Err(VerifyError::RevokedComponent(id.clone(), package.digest()));
     }
     let signer = match bundle.claim() {
         Claim::Key { id: signer, signature } => {
             let key = trusted_key(id, *signer, trust)?;
             check_payload_type(id, bundle)?;
             if !key.public.made(signature, &bundle.signed_bytes()) {
-                return Err(VerifyError::Signature { id: id.clone(), key: key.id });
+                return Err(VerifyError::Signature(id.clone(), key.id));
             }
             Signer::Key { id: key.id, name: key.name.clone() }
         }
@@ -114,12 +114,12 @@ pub fn verify(
 /// The key that is said to have signed, if it may speak for this component.
 fn trusted_key<'a>(id: &ComponentId, signer: KeyId, trust: &'a TrustStore) -> Result<&'a TrustedKey, VerifyError> {
     if trust.is_revoked(Revoked::Key(signer)) {
-        return Err(VerifyError::RevokedKey { id: id.clone(), key: signer });
+        return Err(VerifyError::RevokedKey(id.clone(), signer));
     }
     if trust.keys().is_empty() {
-        return Err(VerifyError::NobodyTrusted { id: id.clone(), key: signer });
+        return Err(VerifyError::NobodyTrusted(id.clone(), signer));
     }
-    let key = trust.key(&signer).ok_or_else(|| VerifyError::UnknownKey { id: id.clone(), key: signer })?;
+    let key = trust.key(&signer).ok_or_else(|| VerifyError::UnknownKey(id.clone(), signer))?;
     if !Pattern::any(&key.components, id) {
         return Err(VerifyError::NotAllowed { id: id.clone(), key: signer, name: key.name.clone() });
     }
@@ -156,8 +156,7 @@ fn check_payload_type(id: &ComponentId, bundle: &Bundle) -> Result<(), VerifyErr
     if bundle.payload_type() == PAYLOAD_TYPE {
         return Ok(());
     }
-    let found = Foreign::new(bundle.payload_type());
-    Err(VerifyError::PayloadType { id: id.clone(), found })
+    Err(VerifyError::PayloadType(id.clone(), Foreign::new(bundle.payload_type())))
 }
 
 fn check_certificate(
@@ -167,19 +166,19 @@ fn check_certificate(
     trust: &TrustStore,
 ) -> Result<(), VerifyError> {
     let id = package.id();
-    let root = trust.root().ok_or_else(|| VerifyError::NoTrustRoot { id: id.clone() })?;
+    let root = trust.root().ok_or_else(|| VerifyError::NoTrustRoot(id.clone()))?;
     let checked = root.check(&bundle.wire(), certificate, package.digest());
     // The signature held, so the statement may be read: it says what it is for.
     if checked == Err(CertificateError::OtherArtifact) {
         check_statement(package, bundle)?;
     }
-    checked.map_err(|problem| VerifyError::Certificate { id: id.clone(), problem })
+    checked.map_err(|problem| VerifyError::Certificate(id.clone(), problem))
 }
 
 /// What was signed, once its signature held, against the package itself.
 fn check_statement(package: &Package, bundle: &Bundle) -> Result<(), VerifyError> {
-    let claims = Claims::read(bundle.payload())
-        .map_err(|problem| VerifyError::Statement { id: package.id().clone(), problem })?;
+    let claims =
+        Claims::read(bundle.payload()).map_err(|problem| VerifyError::Statement(package.id().clone(), problem))?;
     check_claims(package, &claims)
 }
 
@@ -187,12 +186,10 @@ fn check_statement(package: &Package, bundle: &Bundle) -> Result<(), VerifyError
 fn check_claims(package: &Package, claims: &Claims) -> Result<(), VerifyError> {
     let id = package.id();
     if claims.id != id.as_str() {
-        let signed = Foreign::new(&claims.id);
-        return Err(VerifyError::OtherId { id: id.clone(), signed });
+        return Err(VerifyError::OtherId(id.clone(), Foreign::new(&claims.id)));
     }
     if claims.file != statement::file_name(package) {
-        let signed = Foreign::new(&claims.file);
-        return Err(VerifyError::OtherFile { id: id.clone(), signed });
+        return Err(VerifyError::OtherFile(id.clone(), Foreign::new(&claims.file)));
     }
     if claims.version != *package.version() {
         return Err(VerifyError::OtherVersion {

@@ -56,7 +56,7 @@ fn a_revoked_key_is_refused_listed_or_not() {
     let mut store = trust(AUTHOR, &["*"]);
     store.revoke(Revoked::Key(secret(AUTHOR).public().id()));
     refuses!("revoked-key", RevokedKey, hello(), by_author(), store);
-    store.remove(&secret(AUTHOR).public().id());
+    assert!(store.remove("key 1"));
     refuses!("revoked-key", RevokedKey, hello(), by_author(), store);
     let store = TrustStore::from_toml(&store.to_toml()).unwrap();
     refuses!("revoked-key", RevokedKey, hello(), by_author(), store);

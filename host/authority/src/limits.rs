@@ -93,26 +93,6 @@ impl Limits {
     }
 }
 
-impl Limits {
-    /// Each limit with its name, for a person.
-    pub fn shown(&self) -> Vec<(&'static str, String)> {
-        let mib = |bytes: u64| format!("{} MiB", bytes >> 20);
-        let seconds = |time: Duration| format!("{} s", time.as_secs_f32());
-        vec![
-            ("memory", mib(self.memory)),
-            ("fuel", self.fuel.to_string()),
-            ("wall", seconds(self.wall)),
-            ("idle", seconds(self.idle)),
-            ("output", mib(self.output)),
-            ("transfer", mib(self.transfer)),
-            ("egress", mib(self.egress)),
-            ("requests", self.requests.to_string()),
-            ("handles", self.handles.to_string()),
-            ("log-lines", self.log_lines.to_string()),
-        ]
-    }
-}
-
 /// The `[limits]` table of a manifest or of the operator's configuration. A manifest lowers only: what is above the
 /// default changes nothing. Sizes are `1024`, `"512KiB"`, `"64MiB"` or `"1GiB"`, times `"500ms"`, `"30s"` or `"10m"`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]

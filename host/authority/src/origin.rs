@@ -91,14 +91,21 @@ impl Origin {
     }
 }
 
+impl Scheme {
+    /// The text of an origin, or of a pattern of some.
+    pub(crate) fn write(self, f: &mut fmt::Formatter<'_>, host: &dyn fmt::Display, port: u16) -> fmt::Result {
+        let (scheme, default) = match self {
+            Self::Https => ("https", 443),
+            Self::Http => ("http", 80),
+        };
+        write!(f, "{scheme}://{host}")?;
+        if port == default { Ok(()) } else { write!(f, ":{port}") }
+    }
+}
+
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (scheme, default) = match self.scheme {
-            Scheme::Https => ("https", 443),
-            Scheme::Http => ("http", 80),
-        };
-        write!(f, "{scheme}://{}", self.host)?;
-        if self.port == default { Ok(()) } else { write!(f, ":{}", self.port) }
+        self.scheme.write(f, &self.host, self.port)
     }
 }
 

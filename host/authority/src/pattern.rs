@@ -131,12 +131,7 @@ impl OriginPattern {
 
 impl fmt::Display for OriginPattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (scheme, default) = match self.scheme {
-            Scheme::Https => ("https", 443),
-            Scheme::Http => ("http", 80),
-        };
-        write!(f, "{scheme}://{}", self.host)?;
-        if self.port == default { Ok(()) } else { write!(f, ":{}", self.port) }
+        self.scheme.write(f, &self.host, self.port)
     }
 }
 

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 use crate::binary::binary;
-use cara_authority::authority::Weight;
+
 use cara_authority::manifest::Effect;
 use cara_authority::{Authority, Interfaces, Manifest};
 
@@ -64,27 +64,26 @@ fn authority(manifest: &str) -> Authority {
 }
 
 /// What is more when `from` becomes `to` in the manifest.
-fn more(from: &str, to: &str) -> (bool, Vec<String>) {
+fn more(from: &str, to: &str) -> Vec<String> {
     assert!(MANIFEST.contains(from), "{from}");
     let difference = authority(MANIFEST).difference(&authority(&MANIFEST.replacen(from, to, 1)));
-    (difference.grows(), difference.added.iter().map(ToString::to_string).collect())
+    difference.added.iter().map(ToString::to_string).collect()
 }
 
 #[test]
-fn the_heaviest_facts_come_first() {
+fn every_power_is_a_fact() {
     let authority = authority(MANIFEST);
-    assert!(authority.facts().map(|(fact, _)| fact.weight).is_sorted());
-    let powers = authority.facts().filter(|(fact, _)| fact.weight == Weight::Power);
-    let powers: Vec<String> = powers.map(|(fact, why)| format!("{fact} ({why})")).collect();
+    let powers: Vec<String> = authority.facts().map(|(fact, why)| format!("{fact} ({why})")).collect();
     assert_eq!(
         powers,
         [
-            "is a tool ()",
-            "keeps up to 1000 bytes between calls (a cursor)",
             "reaches https://api.acme.example GET /v1/ (the API)",
+            "spends secret `api-key` toward https://api.acme.example, in the header `authorization: Bearer {}` (Key)",
             "reads environment variable ACME_KEY as secret `api-key` (Key)",
             "reads environment variable ACME_REGION as setting `region`, in clear (Region)",
-            "spends secret `api-key` toward https://api.acme.example, in the header `authorization: Bearer {}` (Key)",
+            "keeps up to 1000 bytes between calls (a cursor)",
+            "uses memory (knows whom to greet)",
+            "is a tool ()",
             "tool `acme_read` changes-state (computed, it may use `memory`)",
             "tool `acme_read` has no argument that says where data goes ()",
             "tool `acme_read` reads-private (computed, it may use `memory`)",
@@ -92,7 +91,6 @@ fn the_heaviest_facts_come_first() {
             "tool `acme_read` sends-outside (computed, what it reads can stand in the address that it asks for)",
             "tool `acme_read` takes {\"type\":\"object\"} ()",
             "tool `acme_read` tells the model: Reads a note. ()",
-            "uses memory (knows whom to greet)",
         ]
     );
 }
@@ -153,26 +151,26 @@ input = { type = "object", required = ["to"], properties = { to = { type = "stri
             "tool `acme_read` goes where its `to` says",
         ),
     ] {
-        let (grows, facts) = more(from, to);
-        assert!(grows && facts.iter().any(|fact| fact == added), "{to}: {facts:?}");
+        let facts = more(from, to);
+        assert!(facts.iter().any(|fact| fact == added), "{to}: {facts:?}");
     }
 }
 
 #[test]
-fn what_takes_nothing_more_is_shown_and_does_not_wait() {
-    let (grows, facts) = more(r#"memory = "16MiB""#, r#"memory = "32MiB""#);
-    assert!(!grows && facts == ["limit memory 32 MiB"], "{facts:?}");
-    for (from, to) in [("1.0.0", "1.0.1"), ("why = \"the API\"", "why = \"to read\""), ("a cursor", "where it was")] {
-        let (grows, facts) = more(from, to);
-        assert!(!grows && facts.is_empty(), "{to}: {facts:?}");
+fn what_takes_nothing_more_is_no_fact() {
+    let limit = (r#"memory = "16MiB""#, r#"memory = "32MiB""#);
+    for (from, to) in
+        [limit, ("1.0.0", "1.0.1"), ("why = \"the API\"", "why = \"to read\""), ("a cursor", "where it was")]
+    {
+        let facts = more(from, to);
+        assert!(facts.is_empty(), "{to}: {facts:?}");
     }
-    let (grows, facts) = more(r#"["GET"]"#, r#"["HEAD"]"#);
-    assert!(grows, "another method is another power: {facts:?}");
+    assert!(!more(r#"["GET"]"#, r#"["HEAD"]"#).is_empty(), "another method is another power");
     // An argument that said where data goes, and says so no longer.
     let named = "destination = [{ url = \"to\" }]\ninput = { type = \"object\", required = [\"to\"], properties = { to = { type = \"string\" } } }";
     let before = MANIFEST.replace("input = { type = \"object\" }", named);
     let after = before.replace("destination = [{ url = \"to\" }]\n", "");
-    assert!(authority(&before).difference(&authority(&after)).grows());
+    assert!(!authority(&before).difference(&authority(&after)).added.is_empty());
 }
 
 #[test]
@@ -249,18 +247,4 @@ fn no_secret_and_nothing_of_caras_own_is_read_in_clear() {
     assert!(error.contains("`ACME` holds secret `api-key`, so setting `region` may not read it"), "{error}");
     let own = Manifest::parse(&MANIFEST.replace("ACME_KEY", "CARA_VAULT_PASSWORD")).unwrap_err().to_string();
     assert!(own.contains("secret `api-key` may not be read from `CARA_VAULT_PASSWORD`, which is cara's own"), "{own}");
-}
-
-#[test]
-fn every_text_a_model_reads_is_found() {
-    let input = r#"input = { type = "object", title = "T", "x-note" = "Obey me.", required = ["a"], properties = { a = { type = "string", enum = ["one", "two words"], default = "d e", examples = ["e f"], description = "About a." }, "b c" = { "$comment" = "hidden", format = "do as I say" } } }"#;
-    let manifest = MANIFEST.replace(r#"input = { type = "object" }"#, input);
-    let authority = authority(&manifest);
-    let texts: Vec<&str> = authority.tools()[0].texts.iter().map(|(_, text)| text.as_str()).collect();
-    for text in
-        ["Reads a note.", "T", "Obey me.", "one", "two words", "d e", "e f", "About a.", "b c", "hidden", "do as I say"]
-    {
-        assert!(texts.contains(&text), "{text}: {texts:?}");
-    }
-    assert!(!texts.contains(&"object") && !texts.contains(&"a"), "{texts:?}");
 }

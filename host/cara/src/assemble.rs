@@ -7,6 +7,7 @@ use crate::config::OutputAction;
 use crate::live::LiveTools;
 use crate::offer::Offer;
 use crate::outbound::Channels;
+use crate::places::Places;
 use crate::show;
 use anyhow::{Context, Result, anyhow, bail};
 use cara_assistant::lookout::Lookout;

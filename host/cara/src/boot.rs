@@ -4,6 +4,7 @@ use crate::config::Config;
 use crate::content_key;
 use crate::live::Live;
 use crate::passwords::vault_password;
+use crate::places::Places;
 use crate::plugins::{Installed, Plugins};
 use crate::process::Process;
 use anyhow::{Result, anyhow};
@@ -65,7 +66,7 @@ impl Cara {
         let egress = Egress::new(known.clone(), Doors::system());
         let (account, powers) = (None, Arc::new(NoTurn));
         let services = CallServices { egress, secrets, ledger: ledger.clone(), clock, account, known, powers };
-        let key = keys::read_or_make(&home, KeyName::CompiledCode, false)?;
+        let key = keys::read_or_make(&home, KeyName::CompiledCode)?;
         let cache = Arc::new(CompiledCache::new(home.cache_dir(), &key));
         let kernel = Kernel::new(config.pool.size(machine_memory()))
             .map_err(|error| anyhow!("the sandbox cannot be started: {error:#}"))?;

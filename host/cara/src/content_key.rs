@@ -38,7 +38,8 @@ pub(crate) async fn content_key(home: &Home, vault: &Arc<Vault>, ledger: &Ledger
     spawn_blocking(move || match place(&home, &vault)? {
         Place::Here(key) => Ok(ContentKey::new(key)),
         Place::Vault => Ok(ContentKey::new(stored(&vault, &home)?)),
-        Place::Nowhere => Ok(ContentKey::new(keys::read_or_make(&home, KeyName::Conversations, used)?)),
+        Place::Nowhere if used => Ok(ContentKey::new(keys::existing(&home, KeyName::Conversations)?)),
+        Place::Nowhere => Ok(ContentKey::new(keys::read_or_make(&home, KeyName::Conversations)?)),
     })
     .await?
 }

@@ -6,6 +6,7 @@
 //!       └──────────────── roll back ◄── a new version's first calls fail ◄──┘
 //! ```
 
+use crate::places::Places;
 use crate::show;
 use anyhow::{Context, Result, anyhow};
 use cara_authority::ComponentId;
@@ -224,7 +225,7 @@ impl Trial {
 
 /// The trust root lies beside the trust store.
 fn root(trust: &Path) -> PathBuf {
-    trust.with_file_name(Home::TRUST_ROOT)
+    trust.with_file_name(crate::places::TRUST_ROOT)
 }
 
 /// Whom the operator trusts; with the key this build was signed with, for the ids of what is built in, unless the
@@ -240,11 +241,11 @@ fn trusted(path: &Path) -> Result<TrustStore> {
     }
     let own = own_key()?;
     let id = own.id;
-    match store.key(&id).is_some() {
+    match store.key(&id).map(|known| known.name.clone()) {
         // The operator trusts it for something else as well.
-        true => own.components.into_iter().try_for_each(|ours| store.allow(&id, ours))?,
-        false if store.is_revoked(Revoked::Key(id)) => {}
-        false => store.add(own)?,
+        Some(name) => own.components.into_iter().try_for_each(|ours| store.allow(&name, ours))?,
+        None if store.is_revoked(Revoked::Key(id)) => {}
+        None => store.add(own)?,
     }
     Ok(store)
 }
@@ -260,10 +261,8 @@ fn revoked(trust: &TrustStore, checked: &Checked) -> Option<VerifyError> {
     let package = checked.package();
     let (id, digest) = (package.id().clone(), package.digest());
     match package.signer() {
-        _ if trust.is_revoked(Revoked::Component(digest)) => Some(VerifyError::RevokedComponent { id, digest }),
-        Signer::Key { id: key, .. } if trust.is_revoked(Revoked::Key(*key)) => {
-            Some(VerifyError::RevokedKey { id, key: *key })
-        }
+        _ if trust.is_revoked(Revoked::Component(digest)) => Some(VerifyError::RevokedComponent(id, digest)),
+        Signer::Key { id: key, .. } if trust.is_revoked(Revoked::Key(*key)) => Some(VerifyError::RevokedKey(id, *key)),
         _ => None,
     }
 }

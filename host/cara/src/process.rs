@@ -1,6 +1,7 @@
 //! Which processes live: each holds the lock on a file of its own,
 //! which the system lets go of when it dies.
 
+use crate::places::Places;
 use anyhow::Result;
 use cara_services::files::{self, FileLock};
 use cara_services::home::Home;

@@ -4,14 +4,16 @@ use crate::candidate::Candidate;
 use crate::choose;
 use crate::layout;
 use crate::plugins::Installed;
+use crate::remarks::{Remark, asked_limits, limits, remarks, texts};
 use crate::show;
 use cara_assistant::guards::injection::{Level, examine};
 use cara_assistant::text::exact;
 use cara_authority::ToolAuthority;
-use cara_authority::authority::{Fact, Weight};
+use cara_authority::authority::{About, Fact};
+use cara_authority::manifest;
 use cara_signing::{Bundle, TrustStore, verify};
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A text for a model that is longer than this is pointed out, bytes.
 const LONG: usize = 1_000;
@@ -144,8 +146,8 @@ impl Review {
             disagreement: interfaces.agree(manifest).err().map(|error| error.to_string()),
             warnings: warnings(candidate, installed),
             may: may(candidate),
-            tools: candidate.authority.tools().iter().map(Tool::of).collect(),
-            limits: candidate.authority.limits().shown().into_iter().collect(),
+            tools: candidate.authority.tools().iter().zip(manifest.tools()).map(Tool::of).collect(),
+            limits: limits(&asked_limits(manifest, interfaces)).into_iter().collect(),
             imports: interfaces.imports().map(str::to_owned).collect(),
             exports: interfaces.exports().map(str::to_owned).collect(),
             changes,
@@ -255,15 +257,10 @@ fn signer(candidate: &Candidate, trust: &TrustStore) -> Signer {
 
 /// What a component can reach, spend, read, keep and use: each of its facts with power, but those of its tools.
 fn may(candidate: &Candidate) -> Vec<Asked> {
-    let order = ["reaches", "spends", "signs", "reads", "keeps", "uses", "setting"];
-    let place = |fact: &Fact| order.iter().position(|about| *about == fact.about);
-    let facts = candidate.authority.facts().filter(|(fact, _)| fact.weight == Weight::Power);
-    let mut found: Vec<(usize, &Fact, &str)> =
-        facts.filter_map(|(fact, why)| Some((place(fact)?, fact, why))).collect();
-    found.sort();
-    let asked =
-        |(_, fact, why): (usize, &Fact, &str)| Asked { about: fact.about, what: fact.text.clone(), why: why.into() };
-    found.into_iter().map(asked).collect()
+    // What it is stands above, and what its tools do below. Whatever else there will be is told.
+    let elsewhere = |fact: &Fact| matches!(fact.about, About::Is | About::Tool);
+    let facts = candidate.authority.facts().filter(|(fact, _)| !elsewhere(fact));
+    facts.map(|(fact, why)| Asked { about: fact.about.name(), what: fact.text.clone(), why: why.into() }).collect()
 }
 
 /// What a person should not overlook.
@@ -284,8 +281,8 @@ fn warnings(candidate: &Candidate, installed: &Installed) -> Vec<String> {
             }
         }
     }
-    for tool in candidate.authority.tools() {
-        for (at, text) in &tool.texts {
+    for tool in candidate.manifest.tools() {
+        for (at, text) in &texts(tool) {
             let orders = orders(text);
             if !orders.is_empty() {
                 warnings.push(format!("`{}` gives the model orders ({orders}) in its {at}", tool.name));
@@ -311,17 +308,16 @@ fn orders(text: &str) -> String {
 }
 
 impl Tool {
-    fn of(tool: &ToolAuthority) -> Self {
+    fn of((tool, declared): (&ToolAuthority, &manifest::Tool)) -> Self {
         let effect = |(effect, why): (&cara_authority::manifest::Effect, &String)| RaisedEffect {
             effect: effect.name(),
             why: why.clone(),
         };
-        let text = |(at, text): &(String, String)| ModelText { at: at.clone(), text: text.clone() };
         Self {
             name: tool.name.to_string(),
             effects: tool.raised.iter().map(effect).collect(),
             destination: tool.destination.iter().map(|to| to.argument().to_owned()).collect(),
-            texts: tool.texts.iter().map(text).collect(),
+            texts: texts(declared).into_iter().map(|(at, text)| ModelText { at, text }).collect(),
         }
     }
 
@@ -347,12 +343,16 @@ pub(crate) fn changes(old: &Candidate, trust: &TrustStore, new: &Candidate) -> C
     let who = |signer: &Signer| signer.name.clone().unwrap_or_else(|| "nobody who is trusted".into());
     let other = before.key != after.key;
     let signer = other.then(|| format!("signed by {}, before by {}", who(&after), who(&before)));
-    let texts = |facts: &[Fact]| facts.iter().map(Fact::to_string).collect();
+    let (told, tells) = (remarks(&old.manifest, &old.interfaces), remarks(&new.manifest, &new.interfaces));
+    let texts = |facts: &[Fact], these: &BTreeSet<Remark>, those: &BTreeSet<Remark>| {
+        let remarks = these.difference(those).map(|(_, about, text)| format!("{about} {text}"));
+        facts.iter().map(Fact::to_string).chain(remarks).collect()
+    };
     Changes {
         against: format!("{} ({})", old.manifest.version(), old.from),
-        grows: difference.grows() || other,
+        grows: !difference.added.is_empty() || other,
         signer,
-        added: texts(&difference.added),
-        removed: texts(&difference.removed),
+        added: texts(&difference.added, &tells, &told),
+        removed: texts(&difference.removed, &told, &tells),
     }
 }

@@ -56,7 +56,7 @@ pub enum StoreError {
 impl Store {
     /// The store of a home.
     pub fn of(home: &Home) -> Self {
-        Self { folder: home.packages_dir(), lock: home.lock() }
+        Self { folder: home.path().join("packages"), lock: home.path().join("cara.lock") }
     }
 
     /// What the lock says, and its stamp.

@@ -30,9 +30,6 @@ pub enum HomeError {
 }
 
 impl Home {
-    /// The name of the file with the trust root.
-    pub const TRUST_ROOT: &str = "trusted_root.json";
-
     /// The home that `env`, the value of `CARA_HOME`, names; without one, the folder `cara` in the platform's data folder.
     pub fn locate(env: Option<OsString>) -> Result<Self, HomeError> {
         match env {
@@ -80,51 +77,6 @@ impl Home {
     pub fn key(&self, name: KeyName) -> PathBuf {
         self.keys_dir().join(name.file())
     }
-
-    /// The trust store.
-    pub fn trust(&self) -> PathBuf {
-        self.path.join("trust.toml")
-    }
-
-    /// The authorities and logs of the Sigstore instance in use, if there is one.
-    pub fn trust_root(&self) -> PathBuf {
-        self.path.join(Self::TRUST_ROOT)
-    }
-
-    /// What is installed.
-    pub fn lock(&self) -> PathBuf {
-        self.path.join("cara.lock")
-    }
-
-    /// The folder of installed components, by digest.
-    pub fn packages_dir(&self) -> PathBuf {
-        self.path.join("packages")
-    }
-
-    /// The configuration.
-    pub fn config(&self) -> PathBuf {
-        self.path.join("config.toml")
-    }
-
-    /// The folder of locks that living processes hold.
-    pub fn run_dir(&self) -> PathBuf {
-        self.path.join("run")
-    }
-
-    /// What models cost, where the operator says so.
-    pub fn prices(&self) -> PathBuf {
-        self.path.join("prices.toml")
-    }
-
-    /// The lines typed at the prompt.
-    pub fn history(&self) -> PathBuf {
-        self.path.join("history")
-    }
-
-    /// The log.
-    pub fn log(&self) -> PathBuf {
-        self.path.join("cara.log")
-    }
 }
 
 #[cfg(test)]
@@ -140,8 +92,8 @@ mod tests {
         let path = root.path().join("new/home");
         let home = Home::locate(Some(path.clone().into())).unwrap();
         assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o700);
-        let inside = [home.ledger(), home.vault_dir(), home.cache_dir(), home.keys_dir(), home.trust(), home.config()];
-        assert!(inside.iter().chain([&home.history(), &home.log()]).all(|p| p.parent() == Some(&path)));
+        let inside = [home.ledger(), home.vault_dir(), home.cache_dir(), home.keys_dir()];
+        assert!(inside.iter().all(|p| p.parent() == Some(&path)));
     }
 
     #[test]

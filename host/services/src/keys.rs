@@ -96,15 +96,16 @@ pub fn read(home: &Home, name: KeyName) -> Result<Option<Key>, KeyError> {
     }
 }
 
-/// The key; made at the first call, unless what needs it exists (`used`, looked at before this call). Processes that race
-/// get the same key.
-pub fn read_or_make(home: &Home, name: KeyName, used: bool) -> Result<Key, KeyError> {
+/// The key of what exists already: missing, it is not made anew.
+pub fn existing(home: &Home, name: KeyName) -> Result<Key, KeyError> {
+    read(home, name)?.ok_or_else(|| KeyError::Missing { path: home.key(name), name })
+}
+
+/// The key; made at the first call. Processes that race get the same key. Only while nothing exists that needs it, which
+/// has to be looked at before this call.
+pub fn read_or_make(home: &Home, name: KeyName) -> Result<Key, KeyError> {
     if let Some(key) = read(home, name)? {
         return Ok(key);
-    }
-    let missing = || KeyError::Missing { path: home.key(name), name };
-    if used {
-        return Err(missing());
     }
     files::ensure_private_dir(&home.keys_dir())?;
     let mut fresh = Zeroizing::new([0; 32]);
@@ -112,14 +113,16 @@ pub fn read_or_make(home: &Home, name: KeyName, used: bool) -> Result<Key, KeyEr
     if files::create_private(&home.key(name), &*fresh)? {
         return Ok(fresh);
     }
-    read(home, name)?.ok_or_else(missing)
+    existing(home, name)
 }
 
 /// The key of the audit log; missing while there is a ledger, it is not made anew.
 pub fn audit(home: &Home) -> Result<Key, KeyError> {
     // Looked at first: who makes a ledger has made the key before.
-    let used = files::exists(&home.ledger())?;
-    read_or_make(home, KeyName::Audit, used)
+    match files::exists(&home.ledger())? {
+        true => existing(home, KeyName::Audit),
+        false => read_or_make(home, KeyName::Audit),
+    }
 }
 
 #[cfg(test)]
@@ -139,7 +142,7 @@ mod tests {
     fn racing_callers_get_one_key_and_it_stays() {
         let (_folder, home) = home();
         let keys: Vec<_> = std::thread::scope(|scope| {
-            let make = || read_or_make(&home, KeyName::Conversations, false).unwrap();
+            let make = || read_or_make(&home, KeyName::Conversations).unwrap();
             let all: Vec<_> = (0..8).map(|_| scope.spawn(make)).collect();
             all.into_iter().map(|t| t.join().unwrap()).collect()
         });
@@ -161,10 +164,10 @@ mod tests {
     fn a_damaged_key_says_what_is_lost_and_how_to_get_it_back() {
         for name in [KeyName::Audit, KeyName::Conversations, KeyName::Vault, KeyName::CompiledCode] {
             let (_folder, home) = home();
-            read_or_make(&home, name, false).unwrap();
+            read_or_make(&home, name).unwrap();
             for bytes in [&b"short"[..], &[0; 33]] {
                 files::write_private_atomic(&home.key(name), bytes).unwrap();
-                let text = read_or_make(&home, name, false).unwrap_err().to_string();
+                let text = read_or_make(&home, name).unwrap_err().to_string();
                 let lossless = name == KeyName::CompiledCode;
                 assert_eq!(text.contains("hint: put the file back from your backup"), !lossless, "{text}");
                 assert_eq!(text.contains("hint: delete it"), lossless, "{text}");

@@ -106,7 +106,7 @@ fn check(package: &Package, bundle: &Bundle, named: &Named, root: &TrustRoot) ->
     trust.add_identity(TrustedIdentity { name, identity, issuer, components, since: None })?;
     match verify(package.clone(), bundle, &trust, None) {
         Ok(_) => Ok(()),
-        Err(VerifyError::Certificate { problem, .. }) => Err(KeylessError::Unproven(problem)),
+        Err(VerifyError::Certificate(_, problem)) => Err(KeylessError::Unproven(problem)),
         Err(other) => Err(KeylessError::Refused(other)),
     }
 }

@@ -3,6 +3,7 @@
 //! The operator's `prices.toml` over what the provider's signed manifest says.
 
 use crate::boot::Cara;
+use crate::places::Places;
 use anyhow::{Context, Result, bail};
 use cara_assistant::budget::is_plausible;
 use cara_authority::manifest::{ModelFacts, Price};

@@ -4,6 +4,7 @@ use super::chat::{Talk, lock, remark, without_secrets};
 use super::typed::Typed;
 use crate::assemble;
 use crate::boot::Cara;
+use crate::places::Places;
 use crate::{choose, show};
 use anyhow::{Result, anyhow};
 use cara_assistant::desk::answer_request;

@@ -6,6 +6,7 @@ use crate::assemble::{AGENT, CONSOLE};
 use crate::boot::Cara;
 use crate::cli::Tools;
 use crate::offer::Offer;
+use crate::places::Places;
 use crate::{choose, layout, show};
 use anyhow::{Result, bail};
 use cara_authority::{
@@ -81,7 +82,7 @@ async fn list(cara: &Cara, json: bool) -> Result<()> {
     for checked in cara.installed()?.usable.values().filter(|checked| !checked.manifest().tools().is_empty()) {
         let offer = offer(cara, checked).await?;
         let id = checked.manifest().id();
-        for tool in checked.authority().tools() {
+        for (tool, declared) in checked.authority().tools().iter().zip(checked.manifest().tools()) {
             rows.push(Row {
                 tool: tool.name.to_string(),
                 component: id.to_string(),
@@ -89,7 +90,7 @@ async fn list(cara: &Cara, json: bool) -> Result<()> {
                 on: offer.stands(),
                 why: offer.why(),
                 then: usually(cara, checked, tool)?,
-                description: tool.description().to_owned(),
+                description: declared.description.clone(),
             });
         }
     }

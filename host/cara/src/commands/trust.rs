@@ -2,6 +2,7 @@
 
 use crate::boot::Cara;
 use crate::cli::Trust;
+use crate::places::Places;
 use crate::plugins::BUILT_IN;
 use crate::{layout, show};
 use anyhow::{Context, Result, anyhow, bail};
@@ -80,7 +81,7 @@ pub(super) async fn add_key(cara: &Cara, name: &str, key: PublicKey, patterns: V
     let id = key.id();
     change(cara, "trust-added", name, |store| {
         if store.key(&id).is_some_and(|known| known.name == name) {
-            patterns.into_iter().try_for_each(|pattern| store.allow(&id, pattern))?;
+            patterns.into_iter().try_for_each(|pattern| store.allow(name, pattern))?;
         } else {
             check_name(store, name)?;
             store.add(TrustedKey { since: Some(since), ..TrustedKey::new(key, name, patterns) })?;
@@ -114,7 +115,7 @@ async fn identify(cara: &Cara, name: &str, identity: Identity, issuer: Issuer, m
             (known.name.as_str(), &known.identity, &known.issuer) == (name, &identity, &issuer)
         };
         if store.identities().iter().any(same) {
-            patterns.into_iter().try_for_each(|pattern| store.allow_identity(name, pattern))?;
+            patterns.into_iter().try_for_each(|pattern| store.allow(name, pattern))?;
         } else {
             check_name(store, name)?;
             let (name, since) = (name.to_owned(), Some(since));
@@ -239,15 +240,18 @@ fn day(since: Timestamp) -> String {
 
 async fn remove(cara: &Cara, name: &str) -> Result<()> {
     change(cara, "trust-removed", name, |store| {
-        if let Some(known) = store.remove_identity(name) {
-            return Ok(json!({ "identity": known.identity, "issuer": known.issuer }));
+        if let Some(known) = store.identities().iter().find(|known| known.name == name) {
+            let detail = json!({ "identity": known.identity, "issuer": known.issuer });
+            store.remove(name);
+            return Ok(detail);
         }
         let named = |key: &&TrustedKey| key.name == name || (name.len() >= 8 && key.id.to_hex().starts_with(name));
-        let found: Vec<KeyId> = store.keys().iter().filter(named).map(|key| key.id).collect();
-        let [id] = found[..] else {
+        let found: Vec<(KeyId, String)> =
+            store.keys().iter().filter(named).map(|key| (key.id, key.name.clone())).collect();
+        let [(id, known)] = &found[..] else {
             bail!("{} keys are called `{name}`\nhint: `cara trust list` shows them; name one by its id", found.len());
         };
-        store.remove(&id);
+        store.remove(known);
         Ok(json!({ "key": id.to_hex() }))
     })
     .await?;

@@ -3,6 +3,7 @@
 
 use super::*;
 use crate::boot::Cara;
+use crate::places::Places;
 use cara_authority::Grants;
 use cara_sdk_sign::{SecretKey, sign};
 use cara_services::egress::KnownSecrets;
@@ -112,7 +113,7 @@ async fn versions_alternate_under_load_and_no_call_fails() {
         caller.await.unwrap();
     }
     assert!(calls.iter().all(|count| count.load(Ordering::Relaxed) >= SWAPS as u64 / 2));
-    assert_eq!(files::names(&home.packages_dir()).unwrap().len(), 4, "two versions, each with its signature");
+    assert_eq!(files::names(&home.path().join("packages")).unwrap().len(), 4, "two versions, each with its signature");
 }
 
 #[tokio::test]

@@ -29,7 +29,7 @@ pub use source::StoreKind;
 use crate::files::{self, Stamp};
 use crate::home::Home;
 use crate::keys::{self, KeyName};
-use kdf::Keys;
+use kdf::{Keys, Parameters};
 use keystore::Keystore;
 use sealed::{MAX_FILE_BYTES, Sealed, Values, seal};
 use source::KeySource;
@@ -38,8 +38,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use takeover::Index;
 
-/// How often a change is tried again when another process was faster. Each time that other one got on, so only endless
-/// writers elsewhere end here; few attempts were used up by three writers on a loaded machine.
+/// How often a change is tried again when another process was faster. Each attempt that failed means that another one got
+/// on, so only endless writers elsewhere end here.
 const ATTEMPTS: usize = 100;
 
 /// The shortest new password, characters.
@@ -221,10 +221,10 @@ impl Vault {
             Form::Keystore => return Err(VaultError::NoPasswordHere(StoreKind::Keystore)),
             Form::Nothing => return Err(VaultError::NoVault(self.file())),
         };
-        let KeySource::Password { .. } = sealed.source else {
+        let KeySource::Password { kdf: before, salt } = &sealed.source else {
             return Err(VaultError::NoPasswordHere(sealed.source.kind()));
         };
-        let values = self.read(&sealed, &self.derived(&sealed, old)?)?;
+        let values = self.read(&sealed, &self.derived(&sealed, *before, salt, old)?)?;
         let (source, keys) = fresh(new, kdf)?;
         *open = Some(self.write(source, keys, values)?);
         Ok(())
@@ -354,25 +354,30 @@ impl Vault {
         }
         let gone = || VaultError::KeyGone { kind, path: path.clone() };
         let key = match &sealed.source {
-            KeySource::Password { .. } => {
+            KeySource::Password { kdf, salt } => {
                 let asked = self.options.prompt.password(Purpose::Unlock, &path);
                 let password = asked.map_err(|source| VaultError::Locked { path: path.clone(), source })?;
-                return self.derived(sealed, &password);
+                return self.derived(sealed, *kdf, salt, &password);
             }
             KeySource::Keystore { account } | KeySource::Session { account } => {
                 let bytes = Keystore::open(kind, &self.options.keystore)?.get(account)?.ok_or_else(gone)?;
                 keys::Key::new(bytes.as_slice().try_into().map_err(|_| gone())?)
             }
-            KeySource::KeyFile {} => keys::read_or_make(&self.home, KeyName::Vault, true)?,
+            KeySource::KeyFile {} => keys::existing(&self.home, KeyName::Vault)?,
         };
         Some(Keys::of(&key)).filter(|keys| sealed.is_for(keys)).ok_or_else(gone)
     }
 
     /// The key of a file that a password opens.
-    fn derived(&self, sealed: &Sealed, password: &SecretValue) -> Result<Keys, VaultError> {
-        let KeySource::Password { kdf, salt } = &sealed.source else { return Err(VaultError::Busy) };
+    fn derived(
+        &self,
+        sealed: &Sealed,
+        kdf: Parameters,
+        salt: &str,
+        password: &SecretValue,
+    ) -> Result<Keys, VaultError> {
         let salt = sealed::unhex(salt).ok_or_else(|| VaultError::Damaged(self.file()))?;
-        let keys = Kdf::checked(*kdf)?.keys(password.expose(), &salt)?;
+        let keys = Kdf::checked(kdf)?.keys(password.expose(), &salt)?;
         if sealed.is_for(&keys) { Ok(keys) } else { Err(VaultError::WrongPassword(self.file())) }
     }
 
@@ -395,7 +400,7 @@ impl Vault {
 
     fn make_stored_key(&self, kind: StoreKind) -> Result<(KeySource, Keys), VaultError> {
         if kind == StoreKind::KeyFile {
-            let key = keys::read_or_make(&self.home, KeyName::Vault, false)?;
+            let key = keys::read_or_make(&self.home, KeyName::Vault)?;
             return Ok((KeySource::KeyFile {}, Keys::of(&key)));
         }
         let (account, key) = Keystore::create(kind, &self.options.keystore)?;

@@ -131,8 +131,8 @@ async fn trust(cara: &Cara, key: PublicKey, id: &ComponentId) -> Result<()> {
         return Ok(());
     }
     crate::commands::trust::change(cara, "trust-added", DEV, |store| {
-        match store.key(&key.id()) {
-            Some(_) => store.allow(&key.id(), only)?,
+        match store.key(&key.id()).map(|known| known.name.clone()) {
+            Some(name) => store.allow(&name, only)?,
             None => store.add(TrustedKey::new(key.clone(), DEV, vec![only]))?,
         }
         Ok(json!({ "key": key.id().to_hex(), "may": [id.as_str()] }))

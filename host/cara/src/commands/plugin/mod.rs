@@ -8,9 +8,10 @@ mod manage;
 
 use crate::boot::Cara;
 use crate::cli::Plugin;
+use crate::remarks::limits;
 use crate::{choose, layout, show};
 use anyhow::Result;
-use cara_authority::authority::{Fact, Weight};
+use cara_authority::authority::Fact;
 use cara_authority::{ComponentId, Grants};
 use cara_kernel::Checked;
 use cara_packages::lock::{Entry, Pinned};
@@ -159,9 +160,8 @@ async fn inspect(cara: &Cara, id: &ComponentId, json: bool) -> Result<()> {
     let asks = manifest.wishes(&settings).iter().map(ToString::to_string).collect();
     let grants = Grants::meet(manifest, interfaces, &[], settings, &order);
     // What a model reads stands below, in the manifest.
-    let can = |(fact, _): &(&Fact, &str)| {
-        fact.weight == Weight::Power && !(fact.text.contains("` tells the model: ") || fact.text.contains("` takes "))
-    };
+    let can =
+        |(fact, _): &(&Fact, &str)| !(fact.text.contains("` tells the model: ") || fact.text.contains("` takes "));
     let inspection = Inspection {
         row: row(cara, checked).await?,
         key: package.signer().to_string(),
@@ -170,7 +170,7 @@ async fn inspect(cara: &Cara, id: &ComponentId, json: bool) -> Result<()> {
         exports: interfaces.exports().map(str::to_owned).collect(),
         asks,
         can: checked.authority().facts().filter(can).map(|(fact, _)| fact.to_string()).collect(),
-        limits: grants.limits().shown(),
+        limits: limits(grants.limits()),
         manifest: package.manifest().to_owned(),
     };
     if json {
