@@ -36,7 +36,7 @@ macro_rules! refuses {
 /// A refusal because of the certificate, the log entry or the signature.
 macro_rules! problem {
     ($problem:pat) => {
-        VerifyError::Certificate { problem: $problem, .. }
+        VerifyError::Certificate(_, $problem)
     };
 }
 
