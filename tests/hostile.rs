@@ -8,6 +8,7 @@ mod amounts;
 mod answers;
 mod bodies;
 mod compute;
+mod loads;
 mod manifests;
 mod places;
 mod reach;

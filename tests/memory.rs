@@ -4,9 +4,16 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
+use cara_authority::{Powered, Refusal, Rule};
 use cara_harness::{Reply, Subject, Upstream, World, resident};
+use cara_kernel::Powers;
+use cara_kernel::bindings::types::Blob;
 use serde_json::{Value, json};
 use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use tokio::sync::Barrier;
+use tokio::task::JoinSet;
 
 const MIB: u64 = 1 << 20;
 
@@ -109,5 +116,54 @@ fn what_a_thousand_handles_of_unsent_bodies_hold_is_within_the_memory_of_the_cal
         call.await.unwrap();
         println!("450 unsent bodies: {} MiB more than before", (most - before) / MIB);
         assert!(most < before + 80 * MIB, "from {} to {} MiB", before / MIB, most / MIB);
+    });
+}
+
+/// A conversation whose files are there when so many calls have asked for one.
+struct Meeting {
+    all: Barrier,
+    /// The memory of the process at that moment.
+    most: AtomicU64,
+}
+
+#[async_trait::async_trait]
+impl Powers for Meeting {
+    async fn attachment(&self, _: Powered, _: String, _: u64) -> Result<Blob, Refusal> {
+        if self.all.wait().await.is_leader() {
+            self.most.store(resident().unwrap_or(0), Ordering::Relaxed);
+        }
+        Err(Refusal::new(Rule::Unavailable, "everybody was here"))
+    }
+}
+
+#[test]
+fn a_thousand_calls_run_at_once_and_cost_what_they_use() {
+    const CALLS: usize = 1_000;
+    alone("a_thousand_calls_run_at_once_and_cost_what_they_use", async {
+        let world = World::new().await;
+        let bare = resident().unwrap_or(0);
+        let world = world.with_calls(CALLS as u32);
+        let reserved = resident().unwrap_or(0) - bare;
+        let meeting = Arc::new(Meeting { all: Barrier::new(CALLS), most: AtomicU64::new(0) });
+        // Two components: one may have half of the places.
+        let limits = "wall = \"10m\"\nidle = \"10m\"";
+        let tools = ["media", "attachments"].map(|id| {
+            let mut tool = world.first_party(id).limits(limits).load();
+            tool.services.powers = meeting.clone();
+            Arc::new(tool)
+        });
+        let loaded = resident().unwrap_or(0);
+        let mut calls = JoinSet::new();
+        for number in 0..CALLS {
+            let (tool, name) = (tools[number % 2].clone(), ["media_describe", "attachment_read"][number % 2]);
+            calls.spawn(async move { tool.tool(name, json!({ "attachment": "a" })).await });
+        }
+        // They hold their places all the while: none of them waits for another call or a person.
+        while let Some(call) = calls.join_next().await {
+            assert_eq!(call.unwrap().unwrap().refusal(), "everybody was here");
+        }
+        let used = meeting.most.load(Ordering::Relaxed).saturating_sub(loaded);
+        println!("1,000 places: {} MiB reserved; 1,000 calls: {} MiB used", reserved / MIB, used / MIB);
+        assert!(reserved < 64 * MIB && used < 600 * MIB, "{reserved} {used}");
     });
 }

@@ -2,10 +2,14 @@
 //! and mistakes of a model can be corrected.
 
 use super::oracle::PERSON;
+use cara_assistant::Toolbox;
 use cara_assistant::event::{Ending, Failure};
 use cara_assistant::part::STOPPED;
+use cara_assistant::toolbox::{Belief, Fixed};
 use cara_assistant::{Input, RunLimits, TurnEvent};
+use cara_authority::{Label, Source};
 use cara_harness::assistant::{Heard, Judge, Page, Reply, SYSTEM, Scripted, Setup, Stage, shown_to_model};
+use cara_kernel::bindings::types::Blob;
 use serde_json::json;
 use std::sync::Arc;
 use std::time::Duration;
@@ -313,5 +317,31 @@ async fn a_result_is_cut_only_where_the_model_has_no_room_and_the_rest_can_be_re
             let last: usize = results[0].1.lines().rev().find_map(whole).unwrap();
             assert!(results[1].1.contains(&format!("line {:05}", last + 2)), "{last}: {}", results[1].1);
         }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_tool_has_no_memory_for_is_not_loaded() {
+    let mut stage = Stage::new().await;
+    let narrow = stage.world.first_party("attachments").limits("memory = \"6MiB\"").load();
+    let mut toolbox = Toolbox::default();
+    toolbox.add(&narrow.component, &narrow.grants, &Belief::default()).unwrap();
+    stage.assistant.tools = Arc::new(Fixed(Arc::new(toolbox)));
+    let mut session = stage.session(PERSON).await;
+    for (megabytes, read) in [(1, true), (4, false)] {
+        let data = vec![b'x'; megabytes << 20];
+        let blob = Blob { media_type: "text/plain".into(), name: None, data };
+        let label = Label::of(Source::Owner);
+        let id = session.attach(&stage.assistant.records, blob, label).await.unwrap();
+        let model = Scripted::new(move |number, _| match number {
+            0 => Reply::calls("attachment_read", json!({ "attachment": id, "bytes": 100 })),
+            _ => Reply::says("done"),
+        });
+        let (heard, (_, thinker)) = (Heard::default(), model.shared());
+        let run = stage.assistant.run(&mut session, &thinker, Input::typed("Read"), heard.company(Judge::denying()));
+        run.await.unwrap();
+        let results = heard.results();
+        assert_eq!(results[0].1.contains("xxxx"), read, "{results:?}");
+        assert_eq!(results[0].1.contains("its memory has room for"), !read, "{results:?}");
     }
 }

@@ -93,3 +93,13 @@ async fn an_id_that_the_host_keeps_for_itself_is_refused() {
         assert_eq!(refusal, expected);
     }
 }
+
+#[tokio::test]
+async fn a_key_whose_signatures_could_go_beyond_its_audience_is_refused() {
+    let narrow = |manifest: String| manifest.replacen(", \"{setting:other-url}\"", "", 1);
+    let refusal = loaded_with("hostile", narrow).await;
+    assert_eq!(
+        refusal,
+        "component `hostile`: what key `signing-key` signs could be sent to `{setting:other-url}`, which is not in its `audience`\nhint: name every host of `[[http]]` in the `audience` of a key, or sign in a component that reaches no other"
+    );
+}

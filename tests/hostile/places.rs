@@ -1,7 +1,7 @@
 //! Attacks on the places for calls, and calls that wait for calls.
 
 use cara_authority::{Powered, Refusal, Rule};
-use cara_harness::{Subject, World, component_of, manifest_of, with_manifest};
+use cara_harness::{Subject, World, bare, component_of, manifest_of, with_manifest, wrapped};
 use cara_kernel::Powers;
 use cara_kernel::bindings::models::{Request, Response};
 use cara_kernel::bindings::types::{Blob, Usage};
@@ -63,7 +63,7 @@ struct Nested {
 
 #[async_trait::async_trait]
 impl Powers for Nested {
-    async fn attachment(&self, _: Powered, _: String) -> Result<Blob, Refusal> {
+    async fn attachment(&self, _: Powered, _: String, _: u64) -> Result<Blob, Refusal> {
         Ok(Blob { media_type: "image/png".into(), name: None, data: b"\x89PNG\r\n\x1a\nrest".to_vec() })
     }
 
@@ -110,4 +110,80 @@ fn media(world: &World, id: &str) -> Subject {
     let package = Package::read(file).unwrap();
     let manifest = package.manifest().replace("id = \"media\"", &format!("id = \"{id}\""));
     world.package(with_manifest(file, &manifest)).load()
+}
+
+/// The length of a part of a binary, and then the part.
+fn sized(part: &[u8]) -> Vec<u8> {
+    assert!(part.len() < 1 << 14, "two bytes of LEB128 are enough");
+    [&[part.len() as u8 | 0x80, (part.len() >> 7) as u8], part].concat()
+}
+
+/// The hostile guest under another id, with as many more core instances of this one-section module.
+fn with_modules(id: &str, count: usize, section: &[u8]) -> Package {
+    let manifest = manifest_of("hostile").replace("id = \"hostile\"", &format!("id = \"{id}\""));
+    let bare = bare("hostile");
+    // Sections of components, among which the new one gets its number.
+    let (mut at, mut components) = (8, 0);
+    while at < bare.len() {
+        let (kind, mut length, mut shift) = (bare[at], 0_usize, 0);
+        loop {
+            at += 1;
+            length |= usize::from(bare[at] & 0x7f) << shift;
+            shift += 7;
+            if bare[at] < 0x80 {
+                break;
+            }
+        }
+        at += 1 + length;
+        components += u8::from(kind == 4);
+    }
+    let module = [b"\0asm\x01\0\0\0", section].concat();
+    let instance = sized(&[1, 0, 0, 0]);
+    let mut inner = [b"\0asm\x0d\0\x01\0", &[1][..], &sized(&module)].concat();
+    for _ in 0..count {
+        inner.extend([&[2][..], &instance].concat());
+    }
+    let more = [bare, &[4], &sized(&inner), &[5], &sized(&[1, 0, components, 0])].concat();
+    wrapped(&more, &manifest)
+}
+
+const MEMORY: &[u8] = &[5, 3, 1, 0, 1];
+const TABLE: &[u8] = &[4, 4, 1, 0x70, 0, 1];
+
+#[tokio::test]
+async fn a_component_of_many_memories_or_tables_takes_as_many_places() {
+    for (section, count) in [(MEMORY, 2), (TABLE, 8)] {
+        let world = World::new().await.with_calls(8);
+        let limits = "wall = \"10m\"\nidle = \"10m\"\ninstances = 50\ntable-elements = 20000";
+        let large = Arc::new(world.package(with_modules("large", count, section)).limits(limits).load());
+        let mut calls = JoinSet::new();
+        for _ in 0..2 {
+            let large = large.clone();
+            calls.spawn(async move { large.tool("sleep", json!({ "ms": 120_000 })).await });
+        }
+        tokio::task::yield_now().await;
+        // Three places and three are more than the four that one component may hold.
+        tokio::time::pause();
+        let turned_away = calls.join_next().await.unwrap().unwrap().unwrap_err().to_string();
+        assert!(
+            turned_away.contains("4 calls of it are under way, as many as one component may have"),
+            "{turned_away}"
+        );
+        assert_eq!(calls.join_next().await.unwrap().unwrap().unwrap().text(), "slept");
+        tokio::time::resume();
+    }
+}
+
+#[tokio::test]
+async fn the_largest_components_have_room_beside_each_other_in_the_smallest_pool() {
+    let world = World::new().await.with_calls(2);
+    let limits = "wall = \"10m\"\nidle = \"10m\"\ninstances = 50\ntable-elements = 20000";
+    let [one, other] =
+        ["one", "other"].map(|id| Arc::new(world.package(with_modules(id, 7, MEMORY)).limits(limits).load()));
+    let sleeping = one.clone();
+    let call = tokio::spawn(async move { sleeping.tool("sleep", json!({ "ms": 120_000 })).await });
+    tokio::task::yield_now().await;
+    other.lives().await;
+    tokio::time::pause();
+    assert_eq!(call.await.unwrap().unwrap().text(), "slept");
 }

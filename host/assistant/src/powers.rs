@@ -29,6 +29,9 @@ mod configuration;
 /// The most text that is given out of earlier conversations at once, bytes.
 const SESSION_TEXT: usize = 256 * 1024;
 
+/// How often a message stands in memory while it is read.
+const STAGES: u64 = 3;
+
 /// The longest title of a component's question, characters, and its longest text, bytes (`wit/approvals.wit`).
 const TITLE: usize = 80;
 const DETAIL: usize = 4 * 1024;
@@ -133,7 +136,10 @@ impl Powers for TurnPowers {
         })
     }
 
-    async fn attachment(&self, _: Powered, id: String) -> Result<Blob, Refusal> {
+    async fn attachment(&self, by: Powered, id: String, room: u64) -> Result<Blob, Refusal> {
+        // It is asked for before it is loaded: a file that was kept never changes.
+        let size = self.records.attachment_size(&self.session, &id).await.map_err(ledger)?;
+        fits(&by, size.unwrap_or(0), room)?;
         let found = self.records.attachment(&self.session, &id).await.map_err(ledger)?;
         let found = found.ok_or_else(|| {
             let id: String = id.chars().take(64).flat_map(char::escape_default).collect();
@@ -144,9 +150,11 @@ impl Powers for TurnPowers {
         Ok(Blob { media_type: found.attachment.media_type, name, data: found.content })
     }
 
-    async fn configuration(&self, _: Powered, path: String) -> Result<Option<String>, Refusal> {
+    async fn configuration(&self, by: Powered, path: String, room: u64) -> Result<Option<String>, Refusal> {
+        let found = configuration::read(&self.configuration, &path).map(|value| value.to_string());
+        fits(&by, found.as_ref().map_or(0, |text| text.len() as u64), room)?;
         self.saw(Label::of(Source::Operator).private());
-        Ok(configuration::read(&self.configuration, &path).map(|value| value.to_string()))
+        Ok(found)
     }
 
     async fn remember(&self, _: Powered, key: String, value: String) -> Result<(), Refusal> {
@@ -222,7 +230,7 @@ impl Powers for TurnPowers {
         Ok(listed.collect())
     }
 
-    async fn read(&self, _: Powered, id: String, first: u32, most: u32) -> Result<Vec<Line>, Refusal> {
+    async fn read(&self, by: Powered, id: String, first: u32, most: u32, room: u64) -> Result<Vec<Line>, Refusal> {
         let unknown = || {
             let id: String = id.chars().take(64).flat_map(char::escape_default).collect();
             Refusal::new(Rule::Invalid, format!("this person has no conversation `{id}`"))
@@ -230,7 +238,20 @@ impl Powers for TurnPowers {
         let session = SessionId::parse(&id).map_err(|_| unknown())?;
         let stored = self.records.session(&session).await.map_err(ledger)?;
         stored.filter(|stored| stored.person == self.person).ok_or_else(unknown)?;
-        let messages = self.records.messages(&session, u64::from(first.max(1)), most.clamp(1, 100)).await;
+        let (first, mut most, mut stored) = (u64::from(first.max(1)), most.clamp(1, 100), 0);
+        let sizes = self.records.message_sizes(&session, first, most).await.map_err(ledger)?;
+        for (at, size) in (0..).zip(sizes) {
+            // A message stands here as it is stored, as it is read, and as its words.
+            stored += size * STAGES;
+            if stored > room {
+                most = at;
+                break;
+            }
+        }
+        if most == 0 {
+            fits(&by, stored, room)?;
+        }
+        let messages = self.records.messages(&session, first, most).await;
         let (mut lines, mut bytes) = (Vec::new(), 0);
         for message in messages.map_err(ledger)? {
             let parts: Vec<Part> = serde_json::from_value(message.body).unwrap_or_default();
@@ -280,6 +301,16 @@ fn spoken(parts: &[Part]) -> String {
         Body::Thinking { .. } => None,
     });
     said.collect::<Vec<_>>().join("\n")
+}
+
+/// Refuses what the call's memory has no room for.
+fn fits(by: &Powered, size: u64, room: u64) -> Result<(), Refusal> {
+    if size <= room {
+        return Ok(());
+    }
+    let (component, power) = (by.component(), by.power());
+    let text = format!("component `{component}` asks `{power}` for {size} bytes, its memory has room for {room}");
+    Err(Refusal::new(Rule::Limit, text).hint("to allow more, raise `memory` in its limits"))
 }
 
 fn unavailable(text: &str) -> Refusal {

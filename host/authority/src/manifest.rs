@@ -135,7 +135,7 @@ impl Manifest {
         }
         for secret in &table.secret {
             line("the label of a secret", &secret.label)?;
-            secret.check(&self.url_settings()).map_err(problem)?;
+            secret.check(&self.url_settings(), &table.http).map_err(problem)?;
         }
         unique("power", table.power.iter().map(|power| power.name.name())).map_err(problem)?;
         for power in &table.power {

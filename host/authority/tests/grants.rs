@@ -51,6 +51,7 @@ why = "remembers a cursor"
 wall = "20s"
 "#;
 
+const PLACE: &str = "place = [{ header = \"authorization\", format = \"Bearer {}\" }]";
 const KEY: &str = "key = { algorithm = \"hmac-sha256\" }";
 
 const ALL: [&str; 5] = [
@@ -82,7 +83,9 @@ fn go(grants: &Grants, method: &str, url: &str) -> Result<Reach, Refusal> {
 fn binary_and_manifest_must_say_the_same() {
     let manifest = Manifest::parse(MANIFEST).unwrap();
     assert_eq!(interfaces(&ALL).agree(&manifest), Ok(()));
-    let with_key = MANIFEST.replace("place = [{ header = \"authorization\", format = \"Bearer {}\" }]", KEY);
+    // A key is for every host that the component reaches.
+    let one_host = MANIFEST.replace("*.files.example", "{setting:base-url}");
+    let with_key = one_host.replace(PLACE, KEY);
     let with_key = Manifest::parse(&with_key).unwrap();
     for left_out in 0..ALL.len() {
         let mut fewer = ALL.to_vec();
@@ -313,6 +316,7 @@ fn a_manifest_with_a_mistake_is_refused_and_the_text_names_it() {
         ("audience = [\"{setting:base-url}\"]", "audience = [\"*.files.example\"]", "an audience is one host"),
         ("audience = [\"{setting:base-url}\"]", "audience = []", "no `audience`"),
         ("place = [{ header", "place = [{ cookie", "cookie"),
+        (PLACE, KEY, "what key `api-key` signs could be sent to `https://*.files.example`"),
         ("env = [\"ACME_KEY\"]", "env = [\"acme key\"]", "environment variable"),
         ("default = \"https://api.acme.example/v1\"", "default = 7", "must be"),
         ("why = \"files\"", "why = \"\"", "is empty"),

@@ -1,10 +1,12 @@
 //! Compiled code on disk, authenticated: a wrong MAC means compile again.
 
+use cara_services::disposable::{self, Keep};
 use cara_services::files;
 use cara_signing::Digest;
 use ring::hmac;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::PathBuf;
+use std::time::SystemTime;
 use wasmtime::Engine;
 use wasmtime::component::Component;
 
@@ -12,6 +14,9 @@ use wasmtime::component::Component;
 const MAC: usize = 32;
 /// The largest file read: native code of the largest component there may be.
 const LARGEST: u64 = 512 << 20;
+
+/// Code of a component that was removed, or of an earlier program, is not loaded any more, and goes.
+const KEEP: Keep = Keep { days: 30, files: 512 };
 
 /// A folder of compiled components under one key. The key lives in a private file of the same home: who can read it
 /// could as well replace the program (see docs/decisions).
@@ -63,7 +68,12 @@ impl CompiledCache {
         // the MAC over them was just verified, and they are in memory, so nobody can change them in between.
         #[allow(unsafe_code, reason = "the one `deserialize` of authenticated code")]
         let component = unsafe { Component::deserialize(engine, code) };
-        component.inspect_err(|error| tracing::debug!(%error, "compiled code is of another wasmtime")).ok()
+        let component = component.inspect_err(|error| tracing::debug!(%error, "compiled code is of another wasmtime"));
+        let component = component.ok()?;
+        if let Err(error) = disposable::used(&path, SystemTime::now()) {
+            tracing::debug!(%error, "the use of compiled code was not noted");
+        }
+        Some(component)
     }
 
     /// Keeps a component's code. A failure costs only time at the next start, so it is logged and forgotten.
@@ -75,7 +85,8 @@ impl CompiledCache {
             bytes.extend_from_slice(context.sign().as_ref());
             bytes.extend_from_slice(&code);
             files::ensure_private_dir(&self.folder).map_err(|error| error.to_string())?;
-            files::write_private_atomic(&self.file(engine, digest), &bytes).map_err(|error| error.to_string())
+            files::write_private_atomic(&self.file(engine, digest), &bytes).map_err(|error| error.to_string())?;
+            disposable::shrink(&self.folder, KEEP, SystemTime::now()).map_err(|error| error.to_string())
         });
         if let Err(error) = kept {
             tracing::warn!(%error, "compiled code could not be kept");
@@ -108,6 +119,31 @@ mod tests {
         let other = Digest::of(b"other");
         std::fs::rename(cache(1).file(&engine, &digest), cache(1).file(&engine, &other)).unwrap();
         assert!(cache(1).load(&engine, &other).is_none(), "another component's code");
+    }
+
+    #[test]
+    fn code_that_nobody_loads_any_more_is_removed_when_other_code_is_kept() {
+        let (engine, folder) = (engine(), tempfile::tempdir().unwrap());
+        let folder = folder.path().join("cache");
+        let cache = CompiledCache::new(folder.clone(), &[7; 32]);
+        let component = Component::from_binary(&engine, EMPTY).unwrap();
+        let [removed, installed, new] = [b"removed", b"install", b"the new"].map(|of| Digest::of(of));
+        let aged = |digest: &Digest, days: u64| {
+            let age = std::time::Duration::from_secs(days * 24 * 60 * 60);
+            let file = std::fs::File::options().write(true).open(cache.file(&engine, digest)).unwrap();
+            file.set_modified(SystemTime::now() - age).unwrap();
+        };
+        for digest in [&removed, &installed] {
+            cache.store(&engine, digest, &component);
+            aged(digest, 40);
+        }
+        assert!(cache.load(&engine, &installed).is_some(), "which is a use");
+        let leftover = folder.join(".x.tmp");
+        std::fs::write(&leftover, b"of a crash").unwrap();
+        std::fs::File::options().write(true).open(&leftover).unwrap().set_modified(SystemTime::UNIX_EPOCH).unwrap();
+        cache.store(&engine, &new, &component);
+        let left = [&removed, &installed, &new].map(|digest| cache.holds(&engine, digest));
+        assert_eq!((left, leftover.exists()), ([false, true, true], false));
     }
 
     #[test]

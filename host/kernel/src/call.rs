@@ -7,13 +7,13 @@ use crate::imports::turn::Turn;
 use crate::imports::wasi::Ambient;
 use crate::limiter::Limiter;
 use crate::loader::Loaded;
-use crate::memory::Memory;
+use crate::memory::{Held, Memory};
 use crate::pool::{Place, Share};
 use crate::services::CallServices;
 use cara_authority::{Grants, Limits, Refusal, Rule};
 use cara_services::egress::Budget;
 use std::future::Future;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -71,6 +71,15 @@ impl Call {
             refusals.push(refusal.clone());
         }
         refusal
+    }
+
+    /// Takes memory for what the host is about to keep or load for the guest, until the value is dropped.
+    pub(crate) fn hold(&self, bytes: u64) -> Result<Held, Refusal> {
+        self.memory.hold(bytes).ok_or_else(|| {
+            let (component, memory) = (self.grants.component(), self.grants.limits().memory >> 20);
+            let text = format!("component `{component}` asks for more than its memory of {memory} MiB has room for");
+            Refusal::new(Rule::Limit, text).hint("to allow more, raise `memory` in its limits")
+        })
     }
 
     /// What is left of the call's time.
@@ -179,19 +188,10 @@ impl CallState {
     }
 }
 
-/// One exported function with its arguments.
-pub(crate) trait Invocation: Send {
-    /// What it returns.
-    type Answer: Send;
-
-    /// Calls it in a fresh instance.
-    fn invoke(
-        self,
-        store: &mut Store<CallState>,
-        instance: &Instance,
-        loaded: &Loaded,
-    ) -> impl Future<Output = wasmtime::Result<Self::Answer>> + Send;
-}
+/// One exported function with its arguments, to be called in a fresh instance.
+pub(crate) type Invocation<T> =
+    Box<dyn for<'a> FnOnce(&'a mut Store<CallState>, &'a Instance, &'a Loaded) -> Invoked<'a, T> + Send>;
+type Invoked<'a, T> = Pin<Box<dyn Future<Output = wasmtime::Result<T>> + Send + 'a>>;
 
 /// What came of a call that returned.
 #[derive(Debug)]
@@ -206,14 +206,14 @@ pub struct Returned<T> {
 
 impl Kernel {
     /// Runs one call to its end. Dropping the future ends the call at once.
-    pub(crate) async fn call<I: Invocation>(
+    pub(crate) async fn call<T>(
         &self,
         loaded: &Loaded,
         grants: Arc<Grants>,
         services: CallServices,
         turn: Option<Turn>,
-        invocation: I,
-    ) -> Result<Returned<I::Answer>, Fault> {
+        invocation: Invocation<T>,
+    ) -> Result<Returned<T>, Fault> {
         let limits = grants.limits();
         let fault = |cause| Fault::new(grants.component(), cause);
         let place = loaded.share.enter().await.map_err(fault)?;
@@ -231,7 +231,7 @@ impl Kernel {
         let ended = {
             let work = async {
                 let instance = loaded.pre.instantiate_async(&mut store).await?;
-                invocation.invoke(&mut store, &instance, loaded).await
+                invocation(&mut store, &instance, loaded).await
             };
             watch(work, &call, limits).await.map_err(fault)?
         };

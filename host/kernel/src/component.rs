@@ -83,13 +83,13 @@ impl Component {
     }
 
     /// Makes one call, unless the component rests.
-    pub(crate) async fn call<I: Invocation>(
+    pub(crate) async fn call<T>(
         &self,
         grants: &Arc<Grants>,
         services: &CallServices,
         turn: Option<Turn>,
-        invocation: I,
-    ) -> Result<Returned<I::Answer>, Fault> {
+        invocation: Invocation<T>,
+    ) -> Result<Returned<T>, Fault> {
         let result = self.guarded(grants, services, turn, invocation).await;
         if let Some(watch) = &self.watch {
             match &result {
@@ -101,13 +101,13 @@ impl Component {
         result
     }
 
-    async fn guarded<I: Invocation>(
+    async fn guarded<T>(
         &self,
         grants: &Arc<Grants>,
         services: &CallServices,
         turn: Option<Turn>,
-        invocation: I,
-    ) -> Result<Returned<I::Answer>, Fault> {
+        invocation: Invocation<T>,
+    ) -> Result<Returned<T>, Fault> {
         if grants.component() != self.id() {
             return Err(Fault::new(self.id(), Cause::Mismatch("the grants are another component's")));
         }

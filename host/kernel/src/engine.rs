@@ -19,6 +19,9 @@ const GUEST_STACK: usize = 512 * 1024;
 /// [`slots_of`]; core instances cost nothing until they are made.
 const SLOT_TABLES: u32 = 4;
 const SLOT_CORE_INSTANCES: u32 = 50;
+/// What the largest component has.
+const LARGEST_MEMORIES: u32 = 8;
+const LARGEST_TABLES: u32 = 50;
 
 /// How many slots of the pool a sandbox of the component takes.
 pub(crate) fn slots_of(component: &wasmtime::component::Component) -> u32 {
@@ -63,16 +66,17 @@ impl Kernel {
 fn config(pool: PoolSize) -> Config {
     let slots = pool.slots();
     let mut pooling = PoolingAllocationConfig::new();
-    // All of this is address space until a call uses it. The least numbers let the largest component in at all.
+    // All of this is address space until a call uses it. A component that is larger than a share takes it whole: two such
+    // run at once, and two are parked.
     pooling
         .total_component_instances(slots)
         .total_core_instances(slots * SLOT_CORE_INSTANCES)
-        .total_memories(slots.max(8))
-        .total_tables((slots * SLOT_TABLES).max(50))
+        .total_memories(slots + 4 * LARGEST_MEMORIES)
+        .total_tables(slots * SLOT_TABLES + 4 * LARGEST_TABLES)
         .total_stacks(slots)
         .max_core_instances_per_component(SLOT_CORE_INSTANCES)
-        .max_memories_per_component(8)
-        .max_tables_per_component(50)
+        .max_memories_per_component(LARGEST_MEMORIES)
+        .max_tables_per_component(LARGEST_TABLES)
         .max_component_instance_size(1 << 20)
         .max_core_instance_size(1 << 20)
         .table_elements(20_000)

@@ -26,6 +26,11 @@ impl Memory {
         self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).is_ok()
     }
 
+    /// What is left.
+    pub(crate) fn left(&self) -> u64 {
+        self.left.load(Ordering::Relaxed)
+    }
+
     /// Takes bytes until the value is dropped.
     pub(crate) fn hold(self: &Arc<Self>, bytes: u64) -> Option<Held> {
         self.take(bytes).then(|| Held { memory: self.clone(), bytes })

@@ -49,12 +49,12 @@ pub trait Powers: Send + Sync {
     async fn ask(&self, by: Powered, _: approvals::Question) -> Result<approvals::Decision, Refusal> {
         unavailable(&by)
     }
-    /// Reads an attachment.
-    async fn attachment(&self, by: Powered, _id: String) -> Result<types::Blob, Refusal> {
+    /// Reads an attachment of at most `room` bytes; what is larger is a `limit` and is not loaded.
+    async fn attachment(&self, by: Powered, _id: String, _room: u64) -> Result<types::Blob, Refusal> {
         unavailable(&by)
     }
-    /// Reads the configuration.
-    async fn configuration(&self, by: Powered, _path: String) -> Result<Option<String>, Refusal> {
+    /// Reads at most `room` bytes of the configuration.
+    async fn configuration(&self, by: Powered, _path: String, _room: u64) -> Result<Option<String>, Refusal> {
         unavailable(&by)
     }
     /// Remembers.
@@ -94,8 +94,15 @@ pub trait Powers: Send + Sync {
     async fn recent(&self, by: Powered, _most: u32) -> Result<Vec<sessions::Session>, Refusal> {
         unavailable(&by)
     }
-    /// Reads one of them.
-    async fn read(&self, by: Powered, _id: String, _first: u32, _most: u32) -> Result<Vec<sessions::Line>, Refusal> {
+    /// Reads one of them: as many messages as `room` bytes have room for.
+    async fn read(
+        &self,
+        by: Powered,
+        _id: String,
+        _first: u32,
+        _most: u32,
+        _room: u64,
+    ) -> Result<Vec<sessions::Line>, Refusal> {
         unavailable(&by)
     }
 }

@@ -94,6 +94,13 @@ impl Records {
         self.read_attachment(&mut self.ledger.reader().await?.sql(), session, id).await
     }
 
+    /// How many bytes a file of a session has.
+    pub async fn attachment_size(&self, session: &SessionId, id: &str) -> Result<Option<u64>, LedgerError> {
+        let query = sqlx::query_as::<_, (Number,)>("SELECT size FROM attachments WHERE session = $1 AND id = $2");
+        let row = self.ledger.reader().await?.sql().one(query.bind(session.as_str()).bind(id)).await?;
+        Ok(row.map(|(size,)| size.0))
+    }
+
     /// The files of a session, without their contents, the first first.
     pub async fn attachments(&self, session: &SessionId) -> Result<Vec<Attachment>, LedgerError> {
         self.list_attachments(&mut self.ledger.reader().await?.sql(), session).await

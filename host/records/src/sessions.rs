@@ -42,6 +42,22 @@ fn title_spot<'a>(row: &'a [&'a str; 4]) -> Spot<'a> {
 }
 
 impl Records {
+    /// How many bytes are stored of each of at most `limit` messages from a place on.
+    pub async fn message_sizes(
+        &self,
+        session: &SessionId,
+        from_place: u64,
+        limit: u32,
+    ) -> Result<Vec<u64>, LedgerError> {
+        let query = sqlx::query_as::<_, (Number,)>(
+            "SELECT CAST(length(body) AS BIGINT) FROM messages WHERE session = $1 AND place >= $2 \
+             ORDER BY place LIMIT $3",
+        );
+        let query = query.bind(session.as_str()).bind(to_sql(from_place)).bind(to_sql(limit.into()));
+        let rows = self.ledger.reader().await?.sql().all(query).await?;
+        Ok(rows.into_iter().map(|(size,)| size.0).collect())
+    }
+
     /// Begins a conversation of `person` on `channel` with `agent`.
     pub async fn begin_session(
         &self,

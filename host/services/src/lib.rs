@@ -1,5 +1,6 @@
 //! Acts on the outside world, each kind of effect through one gate.
 pub mod clock;
+pub mod disposable;
 pub mod egress;
 pub mod files;
 pub mod home;

@@ -41,13 +41,22 @@ pub fn component_of(id: &str, manifest: &str) -> Package {
 /// When it has none.
 #[must_use]
 pub fn with_manifest(bytes: &[u8], manifest: &str) -> Package {
+    wrapped(without_manifest(bytes), manifest)
+}
+
+/// A guest as it is before its manifest is put in.
+#[must_use]
+pub fn bare(id: &str) -> &'static [u8] {
+    without_manifest(bytes(id))
+}
+
+fn without_manifest(bytes: &[u8]) -> &[u8] {
     // The manifest is the last section: its content, its name, and two numbers of one to five bytes before them.
     let own = Package::read(bytes.to_vec()).unwrap().manifest().len();
     let content = own + 1 + SECTION.len();
     let header = bytes.len() - content - length_of(content);
     assert_eq!(bytes[header - 1], 0, "the last section is a custom section");
-    let bare = &bytes[..header - 1];
-    wrapped(bare, manifest)
+    &bytes[..header - 1]
 }
 
 /// How many bytes a LEB128 number takes.

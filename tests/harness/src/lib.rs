@@ -22,7 +22,7 @@ mod upstream;
 mod world;
 
 pub use attack::Attack;
-pub use guests::{component_of, manifest_of, signed, with_manifest, wrapped};
+pub use guests::{bare, component_of, manifest_of, signed, with_manifest, wrapped};
 pub use log::{Captured, captured};
 pub use memory::resident;
 pub use network::{Dialed, Names};

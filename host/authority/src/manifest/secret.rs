@@ -184,7 +184,7 @@ pub struct Secret {
     pub label: String,
     /// Environment variables that may hold it, first one set wins.
     pub env: Vec<String>,
-    /// Where it may go; for a key, whose signatures are for these hosts.
+    /// Where it may go; of a key, where what it signs may go: every host the component reaches is among these.
     pub audience: Vec<Target>,
     /// The spots it may stand in; none for a key.
     pub places: Vec<Spot>,
@@ -208,7 +208,8 @@ pub(super) struct SecretTable {
     /// Environment variables that may hold it, the first one set wins. Each 1 to 64 of `A-Z`, `0-9` and `_`.
     #[serde(default)]
     env: Vec<String>,
-    /// Where its value may go, or for whom its signatures are: single hosts as in `http.host`, no patterns, at least one.
+    /// Where its value may go: single hosts as in `http.host`, no patterns, at least one. Of a key, where requests may
+    /// carry what it signs: each `http.host` of the component must be among them.
     audience: Vec<String>,
     /// The exact spots of a request it may stand in, at most 16.
     #[serde(default)]
@@ -322,7 +323,7 @@ impl TryFrom<SecretTable> for Secret {
 }
 
 impl Secret {
-    pub(super) fn check(&self, urls: &BTreeSet<&SettingKey>) -> Result<(), String> {
+    pub(super) fn check(&self, urls: &BTreeSet<&SettingKey>, http: &[HttpDeclaration]) -> Result<(), String> {
         let name = &self.name;
         if self.audience.is_empty() {
             return Err(format!("secret `{name}` has no `audience`"));
@@ -343,6 +344,14 @@ impl Secret {
         if let Some(env) = self.env.iter().find(|env| !variable(env)) {
             return Err(format!("`{env}` is not an environment variable"));
         }
+        // A signature is bytes that the component holds, and may send wherever it may send anything.
+        let beyond = |http: &&HttpDeclaration| !self.audience.contains(&http.host);
+        if let (Some(_), Some(http)) = (self.key, http.iter().find(beyond)) {
+            return Err(format!(
+                "what key `{name}` signs could be sent to `{}`, which is not in its `audience`\nhint: name every host of `[[http]]` in the `audience` of a key, or sign in a component that reaches no other",
+                http.host
+            ));
+        }
         self.audience.iter().try_for_each(|target| target.check(urls))
     }
 }
@@ -355,7 +364,7 @@ mod tests {
     fn secret(rest: &str) -> Result<Secret, String> {
         let text = format!("name = \"key\"\nlabel = \"l\"\naudience = [\"a.example\"]\n{rest}");
         let secret: Secret = toml::from_str(&text).map_err(|error| error.to_string())?;
-        secret.check(&BTreeSet::new()).map(|()| secret)
+        secret.check(&BTreeSet::new(), &[]).map(|()| secret)
     }
 
     #[test]

@@ -24,52 +24,6 @@ fn guest(store: &mut Store<CallState>, instance: &Instance, loaded: &Loaded) -> 
     loaded.provider.as_ref().ok_or_else(missing)?.load(store, instance)
 }
 
-struct Complete(Request);
-
-impl Invocation for Complete {
-    type Answer = Result<Outcome, Error>;
-    async fn invoke(
-        self,
-        store: &mut Store<CallState>,
-        instance: &Instance,
-        loaded: &Loaded,
-    ) -> wasmtime::Result<Self::Answer> {
-        let answer = guest(&mut *store, instance, loaded)?.call_complete(&mut *store, &self.0).await;
-        if let Some(turn) = &mut store.data_mut().turn {
-            turn.flush().await;
-        }
-        answer
-    }
-}
-
-struct Models;
-
-impl Invocation for Models {
-    type Answer = Result<Vec<Model>, Error>;
-    async fn invoke(
-        self,
-        store: &mut Store<CallState>,
-        instance: &Instance,
-        loaded: &Loaded,
-    ) -> wasmtime::Result<Self::Answer> {
-        guest(&mut *store, instance, loaded)?.call_models(store).await
-    }
-}
-
-struct Embed(EmbedRequest);
-
-impl Invocation for Embed {
-    type Answer = Result<Vec<Vec<f32>>, Error>;
-    async fn invoke(
-        self,
-        store: &mut Store<CallState>,
-        instance: &Instance,
-        loaded: &Loaded,
-    ) -> wasmtime::Result<Self::Answer> {
-        guest(&mut *store, instance, loaded)?.call_embed(store, &self.0).await
-    }
-}
-
 /// Returned, refused and at fault are three things; an `Err` inside is the component's own.
 pub type Answered<T> = Result<Returned<Result<T, Error>>, Fault>;
 
@@ -89,13 +43,25 @@ impl Component {
         events: mpsc::Sender<Event>,
     ) -> Answered<Outcome> {
         let turn = Turn::new(events, grants.limits().output, &services.known);
-        let returned = self.call(grants, services, Some(turn), Complete(request)).await?;
+        let complete: Invocation<_> = Box::new(move |store, instance, loaded| {
+            Box::pin(async move {
+                let answer = guest(&mut *store, instance, loaded)?.call_complete(&mut *store, &request).await;
+                if let Some(turn) = &mut store.data_mut().turn {
+                    turn.flush().await;
+                }
+                answer
+            })
+        });
+        let returned = self.call(grants, services, Some(turn), complete).await?;
         Ok(shown(returned, services))
     }
 
     /// The models on offer now.
     pub async fn models(&self, grants: &Arc<Grants>, services: &CallServices) -> Answered<Vec<Model>> {
-        let returned = self.call(grants, services, None, Models).await?;
+        let models: Invocation<_> = Box::new(|store, instance, loaded| {
+            Box::pin(async move { guest(&mut *store, instance, loaded)?.call_models(store).await })
+        });
+        let returned = self.call(grants, services, None, models).await?;
         if let Ok(models) = &returned.answer {
             within_output(models.iter().map(|model| (model.id.len() + model.name.len()) as u64 + 32).sum(), grants)?;
         }
@@ -110,7 +76,10 @@ impl Component {
         request: EmbedRequest,
     ) -> Answered<Vec<Vec<f32>>> {
         let inputs = request.inputs.len();
-        let returned = self.call(grants, services, None, Embed(request)).await?;
+        let embed: Invocation<_> = Box::new(move |store, instance, loaded| {
+            Box::pin(async move { guest(&mut *store, instance, loaded)?.call_embed(store, &request).await })
+        });
+        let returned = self.call(grants, services, None, embed).await?;
         if let Ok(vectors) = &returned.answer {
             // Numbers, not text: four bytes each, and as many vectors as were asked for.
             let size: usize = vectors.iter().map(|vector| vector.len() * 4).sum();

@@ -2,36 +2,13 @@
 
 use super::{content_size, presentable, within_output};
 use crate::bindings::tool::Context;
-use crate::bindings::types::{Content, Error};
-use crate::call::{CallState, Invocation, Returned};
+use crate::bindings::types::Content;
+use crate::call::{Invocation, Returned};
 use crate::component::Component;
 use crate::fault::{Cause, Fault};
-use crate::loader::Loaded;
 use crate::services::CallServices;
 use cara_authority::{Approved, Grants, ToolCall};
 use std::sync::Arc;
-use wasmtime::Store;
-use wasmtime::component::Instance;
-
-struct Call<'a> {
-    name: &'a str,
-    arguments: &'a str,
-    context: Context,
-}
-
-impl Invocation for Call<'_> {
-    type Answer = Result<Vec<Content>, Error>;
-    async fn invoke(
-        self,
-        store: &mut Store<CallState>,
-        instance: &Instance,
-        loaded: &Loaded,
-    ) -> wasmtime::Result<Self::Answer> {
-        let missing = || wasmtime::Error::new(Cause::Start("it is not a tool".into()));
-        let guest = loaded.tool.as_ref().ok_or_else(missing)?.load(&mut *store, instance)?;
-        guest.call_call(store, self.name, self.arguments, &self.context).await
-    }
-}
 
 impl Component {
     /// Makes an approved tool call. The approval holds for the code it was given for: other code is a fault.
@@ -48,8 +25,15 @@ impl Component {
         }
         // Whoever calls: the call can do what the tool says, and nothing else that the component was granted.
         let grants = &Arc::new(grants.for_tool(&call.tool, self.checked().authority()));
-        let (name, arguments) = (call.tool.as_str(), call.arguments.as_str());
-        let returned = self.call(grants, services, None, Call { name, arguments, context }).await?;
+        let call = call.clone();
+        let invocation: Invocation<_> = Box::new(move |store, instance, loaded| {
+            Box::pin(async move {
+                let missing = || wasmtime::Error::new(Cause::Start("it is not a tool".into()));
+                let guest = loaded.tool.as_ref().ok_or_else(missing)?.load(&mut *store, instance)?;
+                guest.call_call(store, call.tool.as_str(), &call.arguments, &context).await
+            })
+        });
+        let returned = self.call(grants, services, None, invocation).await?;
         if let Ok(content) = &returned.answer {
             within_output(content_size(content), grants)?;
         }

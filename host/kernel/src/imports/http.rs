@@ -130,7 +130,7 @@ async fn send(
     request: Request<Uphill>,
     options: RequestOptions,
 ) -> Result<Response<WasiBody>, EgressError> {
-    let held = call.memory.hold(EXCHANGE).ok_or_else(|| over(call))?;
+    let held = call.hold(EXCHANGE)?;
     let (grants, most) = (&call.grants, call.grants.limits().requests);
     if call.requests.fetch_add(1, Ordering::Relaxed) >= most {
         let text = format!("component `{}` made more than {most} requests in one call", grants.component());
@@ -161,14 +161,6 @@ async fn send(
         report(&reporter, error)
     };
     Ok(response.map(|body| body.map_err(open).boxed_unsync()))
-}
-
-/// The refusal of one exchange more than the call's memory has room for.
-fn over(call: &Call) -> Refusal {
-    let (component, memory) = (call.grants.component(), call.grants.limits().memory >> 20);
-    let text =
-        format!("component `{component}`: another request would need more memory than its limit of {memory} MiB");
-    Refusal::new(Rule::Limit, text).hint("to allow more, raise `memory` in its limits")
 }
 
 /// Records why a request failed, for the operator, and gives the guest an error it can tell apart.

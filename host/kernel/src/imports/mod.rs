@@ -14,8 +14,8 @@ mod state;
 pub(crate) mod turn;
 pub(crate) mod wasi;
 
+use crate::bindings;
 use crate::bindings::cara::plugin::types;
-use crate::bindings::{self, cara};
 use crate::call::CallState;
 use cara_authority::{Refusal, Rule};
 use wasmtime::Engine;
@@ -26,17 +26,7 @@ pub(crate) fn linker(engine: &Engine) -> wasmtime::Result<Linker<CallState>> {
     let mut linker = Linker::new(engine);
     wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
     wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut linker)?;
-    fn same(state: &mut CallState) -> &mut CallState {
-        state
-    }
-    cara::plugin::types::add_to_linker::<_, HasSelf<CallState>>(&mut linker, same)?;
-    cara::plugin::log::add_to_linker::<_, HasSelf<CallState>>(&mut linker, same)?;
-    cara::plugin::clock::add_to_linker::<_, HasSelf<CallState>>(&mut linker, same)?;
-    cara::plugin::settings::add_to_linker::<_, HasSelf<CallState>>(&mut linker, same)?;
-    cara::plugin::state::add_to_linker::<_, HasSelf<CallState>>(&mut linker, same)?;
-    cara::plugin::secrets::add_to_linker::<_, HasSelf<CallState>>(&mut linker, same)?;
-    cara::plugin::turn::add_to_linker::<_, HasSelf<CallState>>(&mut linker, same)?;
-    powers::add(&mut linker)?;
+    bindings::Host_::add_to_linker::<_, HasSelf<CallState>>(&mut linker, |state| state)?;
     Ok(linker)
 }
 
@@ -58,6 +48,9 @@ pub(crate) fn toward_guest(refusal: &Refusal) -> bindings::types::Refusal {
         Rule::Cancelled => Wit::Cancelled,
     }
 }
+
+/// An import's answer: the guest's, or a trap.
+type Answer<T> = wasmtime::Result<Result<T, bindings::types::Refusal>>;
 
 impl CallState {
     /// Turns a gate's answer into the guest's, recording a refusal.

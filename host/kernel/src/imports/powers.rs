@@ -4,44 +4,26 @@
 use crate::bindings::cara::plugin::{
     approvals, attachments, configuration, memory, messaging, models, sessions, types::Blob,
 };
-use crate::bindings::types::Refusal as Wit;
 use crate::call::CallState;
+use crate::imports::Answer;
 use crate::services::Powers;
 use cara_authority::manifest::Effect;
 use cara_authority::{Power, Powered, Refusal};
 use std::future::Future;
 use std::sync::Arc;
-use wasmtime::component::{HasSelf, Linker};
 
-/// Adds them to the linker.
-pub(super) fn add(linker: &mut Linker<CallState>) -> wasmtime::Result<()> {
-    fn same(state: &mut CallState) -> &mut CallState {
-        state
-    }
-    approvals::add_to_linker::<_, HasSelf<CallState>>(linker, same)?;
-    attachments::add_to_linker::<_, HasSelf<CallState>>(linker, same)?;
-    configuration::add_to_linker::<_, HasSelf<CallState>>(linker, same)?;
-    memory::add_to_linker::<_, HasSelf<CallState>>(linker, same)?;
-    messaging::add_to_linker::<_, HasSelf<CallState>>(linker, same)?;
-    models::add_to_linker::<_, HasSelf<CallState>>(linker, same)?;
-    sessions::add_to_linker::<_, HasSelf<CallState>>(linker, same)
-}
-
-/// An import's answer: the guest's, or a trap.
-type Answer<T> = wasmtime::Result<Result<T, Wit>>;
+/// The most that is loaded at once of what has no smaller bound of its own.
+const MOST: u64 = 16 << 20;
+/// The most that a call of `memory` loads: all that is remembered about a person (`host/records`), with their keys.
+const REMEMBERED: u64 = 1280 << 10;
+/// One entry of it.
+const ENTRY: u64 = 32 << 10;
+/// The titles of a hundred conversations.
+const TITLES: u64 = 128 << 10;
 
 impl CallState {
     /// Uses a power that the component has.
     async fn powered<T, F: Future<Output = Result<T, Refusal>>>(
-        &mut self,
-        power: Power,
-        service: impl FnOnce(Powered, Arc<dyn Powers>) -> F,
-    ) -> Answer<T> {
-        self.powered_to(power.effects().first().copied(), power, service).await
-    }
-
-    /// The same for a use of another effect than most.
-    async fn powered_to<T, F: Future<Output = Result<T, Refusal>>>(
         &mut self,
         effect: Option<Effect>,
         power: Power,
@@ -54,8 +36,27 @@ impl CallState {
         Ok(self.answer(done))
     }
 
+    /// The same where something is loaded. It counts before it is: the service is told how many bytes there is room for,
+    /// half of what is left of the call's memory, because what is loaded soon stands in the guest as well.
+    async fn loaded<T, F: Future<Output = Result<T, Refusal>>>(
+        &mut self,
+        (least, most): (u64, u64),
+        power: Power,
+        service: impl FnOnce(Powered, Arc<dyn Powers>, u64) -> F,
+    ) -> Answer<T> {
+        let room = (self.call.memory.left() / 2).min(most).max(least);
+        let held = match self.call.hold(room) {
+            Ok(held) => held,
+            Err(refusal) => return Ok(self.answer(Err(refusal))),
+        };
+        let service = async |by, powers| service(by, powers, room).await;
+        let done = self.powered(power.effects().first().copied(), power, service).await;
+        drop(held);
+        done
+    }
+
     /// The same where somebody else is waited for.
-    async fn powered_waiting<T, F: Future<Output = Result<T, Refusal>>>(
+    async fn waiting<T, F: Future<Output = Result<T, Refusal>>>(
         &mut self,
         power: Power,
         service: impl FnOnce(Powered, Arc<dyn Powers>) -> F,
@@ -73,49 +74,54 @@ impl CallState {
 
 impl approvals::Host for CallState {
     async fn ask(&mut self, question: approvals::Question) -> Answer<approvals::Decision> {
-        self.powered_waiting(Power::Approvals, async |by, powers| powers.ask(by, question).await).await
+        self.waiting(Power::Approvals, async |by, powers| powers.ask(by, question).await).await
     }
 }
 
 impl attachments::Host for CallState {
     async fn get(&mut self, id: String) -> Answer<Blob> {
-        self.powered(Power::Attachments, async |by, powers| powers.attachment(by, id).await).await
+        let get = async |by, powers: Arc<dyn Powers>, room| powers.attachment(by, id, room).await;
+        self.loaded((0, MOST), Power::Attachments, get).await
     }
 }
 
 impl configuration::Host for CallState {
     async fn read(&mut self, path: String) -> Answer<Option<String>> {
-        self.powered(Power::Configuration, async |by, powers| powers.configuration(by, path).await).await
+        let read = async |by, powers: Arc<dyn Powers>, room| powers.configuration(by, path, room).await;
+        self.loaded((0, MOST), Power::Configuration, read).await
     }
 }
 
 impl memory::Host for CallState {
     async fn write(&mut self, key: String, value: String) -> Answer<()> {
-        let changes = Some(Effect::ChangesState);
-        self.powered_to(changes, Power::Memory, async |by, powers| powers.remember(by, key, value).await).await
+        let write = async |by, powers: Arc<dyn Powers>| powers.remember(by, key, value).await;
+        self.powered(Some(Effect::ChangesState), Power::Memory, write).await
     }
 
     async fn read(&mut self, key: String) -> Answer<Option<memory::Entry>> {
-        self.powered(Power::Memory, async |by, powers| powers.recall(by, key).await).await
+        let read = async |by, powers: Arc<dyn Powers>, _| powers.recall(by, key).await;
+        self.loaded((ENTRY, ENTRY), Power::Memory, read).await
     }
 
     async fn delete(&mut self, key: String) -> Answer<bool> {
-        let changes = Some(Effect::ChangesState);
-        self.powered_to(changes, Power::Memory, async |by, powers| powers.forget(by, key).await).await
+        let delete = async |by, powers: Arc<dyn Powers>| powers.forget(by, key).await;
+        self.powered(Some(Effect::ChangesState), Power::Memory, delete).await
     }
 
     async fn keys(&mut self, prefix: String) -> Answer<Vec<String>> {
-        self.powered(Power::Memory, async |by, powers| powers.remembered(by, prefix).await).await
+        let keys = async |by, powers: Arc<dyn Powers>, _| powers.remembered(by, prefix).await;
+        self.loaded((REMEMBERED, REMEMBERED), Power::Memory, keys).await
     }
 
     async fn search(&mut self, query: String, most: u32) -> Answer<Vec<memory::Entry>> {
-        self.powered(Power::Memory, async |by, powers| powers.search(by, query, most).await).await
+        let search = async |by, powers: Arc<dyn Powers>, _| powers.search(by, query, most).await;
+        self.loaded((REMEMBERED, REMEMBERED), Power::Memory, search).await
     }
 }
 
 impl messaging::Host for CallState {
     async fn send(&mut self, to: messaging::Address, message: messaging::Outbound) -> Answer<messaging::Receipt> {
-        self.powered_waiting(Power::Messaging, async |by, powers| powers.send(by, to, message).await).await
+        self.waiting(Power::Messaging, async |by, powers| powers.send(by, to, message).await).await
     }
 
     async fn deliver(&mut self, _: messaging::Inbound) -> Answer<()> {
@@ -126,16 +132,18 @@ impl messaging::Host for CallState {
 
 impl models::Host for CallState {
     async fn complete(&mut self, request: models::Request) -> Answer<models::Response> {
-        self.powered_waiting(Power::Models, async |by, powers| powers.complete(by, request).await).await
+        self.waiting(Power::Models, async |by, powers| powers.complete(by, request).await).await
     }
 }
 
 impl sessions::Host for CallState {
     async fn recent(&mut self, most: u32) -> Answer<Vec<sessions::Session>> {
-        self.powered(Power::Sessions, async |by, powers| powers.recent(by, most).await).await
+        let recent = async |by, powers: Arc<dyn Powers>, _| powers.recent(by, most).await;
+        self.loaded((TITLES, TITLES), Power::Sessions, recent).await
     }
 
     async fn read(&mut self, id: String, first: u32, most: u32) -> Answer<Vec<sessions::Line>> {
-        self.powered(Power::Sessions, async |by, powers| powers.read(by, id, first, most).await).await
+        let read = async |by, powers: Arc<dyn Powers>, room| powers.read(by, id, first, most, room).await;
+        self.loaded((0, MOST), Power::Sessions, read).await
     }
 }

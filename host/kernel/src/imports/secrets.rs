@@ -5,8 +5,8 @@
 //! key for AWS signs nothing but AWS requests.
 
 use crate::bindings::cara::plugin::secrets;
-use crate::bindings::types::Refusal as Wit;
 use crate::call::{Call, CallState};
+use crate::imports::Answer;
 use cara_authority::manifest::{Algorithm, Chain, Key};
 use cara_authority::{Destination, Refusal, Rule, SecretGrant};
 use cara_services::egress::Credential;
@@ -42,15 +42,13 @@ impl Call {
 }
 
 impl secrets::Host for CallState {
-    async fn available(&mut self, name: String) -> wasmtime::Result<Result<(), Wit>> {
-        let found = match self.call.grants.secret(&name) {
-            Ok(grant) => self.call.value(grant).await.map(drop),
-            Err(refusal) => Err(refusal),
-        };
-        Ok(self.answer(found))
+    async fn available(&mut self, name: String) -> Answer<()> {
+        let call = &self.call;
+        let found = async { call.value(call.grants.secret(&name)?).await }.await;
+        Ok(self.answer(found.map(drop)))
     }
 
-    async fn sign(&mut self, name: String, data: Vec<u8>) -> wasmtime::Result<Result<Vec<u8>, Wit>> {
+    async fn sign(&mut self, name: String, data: Vec<u8>) -> Answer<Vec<u8>> {
         let signed = self.call.sign(&name, data).await;
         Ok(self.answer(signed))
     }

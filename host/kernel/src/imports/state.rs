@@ -2,64 +2,57 @@
 //! under the component's own name.
 
 use crate::bindings::cara::plugin::state::{self, Entry};
-use crate::bindings::types::Refusal as Wit;
-use crate::call::CallState;
-use cara_authority::{Label, Refusal};
+use crate::call::{Call, CallState};
+use crate::imports::Answer;
+use cara_authority::Refusal;
 use cara_services::ledger::ComponentState;
 
-impl CallState {
+/// The most bytes that one call of the interface brings in: a value, or all keys.
+const MOST_READ: u64 = 256 << 10;
+
+impl Call {
     /// The component's own state; there is no way to name another's. What is written gets the label of the call.
     fn own(&self) -> Result<ComponentState, Refusal> {
-        let services = &self.call.services;
-        Ok(services.ledger.state(&self.call.grants)?.labelled(services.powers.label()))
+        Ok(self.services.ledger.state(&self.grants)?.labelled(self.services.powers.label()))
     }
 
-    /// What was read joins the label of the call.
-    fn saw(&self, label: Label) {
-        self.call.services.powers.saw(label);
+    /// Reads a key. What was read joins the label of the call.
+    async fn state(&self, key: &str) -> Result<Option<Entry>, Refusal> {
+        let _held = self.hold(MOST_READ)?;
+        let Some(entry) = self.own()?.get(key).await? else { return Ok(None) };
+        self.services.powers.saw(entry.label);
+        Ok(Some(Entry { value: entry.value, revision: entry.revision }))
+    }
+
+    /// Lists keys; they are words too.
+    async fn state_keys(&self, prefix: &str) -> Result<Vec<String>, Refusal> {
+        let _held = self.hold(MOST_READ)?;
+        let (keys, label) = self.own()?.keys(prefix).await?;
+        self.services.powers.saw(label);
+        Ok(keys)
     }
 }
 
 impl state::Host for CallState {
-    async fn get(&mut self, key: String) -> wasmtime::Result<Result<Option<Entry>, Wit>> {
-        let found = match self.own() {
-            Ok(own) => own.get(&key).await,
-            Err(refusal) => Err(refusal),
-        };
-        let entry = found.map(|entry| {
-            entry.map(|entry| {
-                self.saw(entry.label);
-                Entry { value: entry.value, revision: entry.revision }
-            })
-        });
-        Ok(self.answer(entry))
+    async fn get(&mut self, key: String) -> Answer<Option<Entry>> {
+        let found = self.call.state(&key).await;
+        Ok(self.answer(found))
     }
 
-    async fn put(&mut self, key: String, value: Vec<u8>, expected: Option<u64>) -> wasmtime::Result<Result<u64, Wit>> {
-        let put = match self.own() {
-            Ok(own) => own.put(&key, &value, expected).await,
-            Err(refusal) => Err(refusal),
-        };
+    async fn put(&mut self, key: String, value: Vec<u8>, expected: Option<u64>) -> Answer<u64> {
+        let call = &self.call;
+        let put = async { call.own()?.put(&key, &value, expected).await }.await;
         Ok(self.answer(put))
     }
 
-    async fn delete(&mut self, key: String, expected: Option<u64>) -> wasmtime::Result<Result<(), Wit>> {
-        let deleted = match self.own() {
-            Ok(own) => own.delete(&key, expected).await,
-            Err(refusal) => Err(refusal),
-        };
+    async fn delete(&mut self, key: String, expected: Option<u64>) -> Answer<()> {
+        let call = &self.call;
+        let deleted = async { call.own()?.delete(&key, expected).await }.await;
         Ok(self.answer(deleted))
     }
 
-    async fn keys(&mut self, prefix: String) -> wasmtime::Result<Result<Vec<String>, Wit>> {
-        let keys = match self.own() {
-            Ok(own) => own.keys(&prefix).await,
-            Err(refusal) => Err(refusal),
-        };
-        let keys = keys.map(|(keys, label)| {
-            self.saw(label);
-            keys
-        });
+    async fn keys(&mut self, prefix: String) -> Answer<Vec<String>> {
+        let keys = self.call.state_keys(&prefix).await;
         Ok(self.answer(keys))
     }
 }

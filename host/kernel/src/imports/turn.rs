@@ -4,6 +4,7 @@
 use crate::bindings::cara::plugin::turn::{self, Event};
 use crate::bindings::types::Refusal as Wit;
 use crate::call::CallState;
+use crate::imports::Answer;
 use cara_authority::{Refusal, Rule};
 use cara_services::egress::{KnownSecrets, TextScrubber};
 use std::borrow::Cow;
@@ -90,7 +91,7 @@ impl Turn {
 }
 
 impl turn::Host for CallState {
-    async fn emit(&mut self, events: Vec<Event>) -> wasmtime::Result<Result<(), Wit>> {
+    async fn emit(&mut self, events: Vec<Event>) -> Answer<()> {
         // Every list and event costs something, so that an endless stream of empty ones ends too.
         let size = events.iter().map(|event| size(event) + 8).sum::<u64>() + 8;
         let id = self.call.grants.component();

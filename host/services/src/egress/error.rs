@@ -68,27 +68,20 @@ pub enum EgressError {
 }
 
 /// What took too long.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Stage {
     /// Resolving, connecting and the TLS handshake.
+    #[error("connect")]
     Connect,
     /// Up to the header of the answer.
+    #[error("begin its answer")]
     FirstByte,
     /// From one part of the answer to the next.
+    #[error("go on with its answer")]
     NextByte,
     /// The whole exchange.
+    #[error("finish its answer")]
     Finish,
-}
-
-impl std::fmt::Display for Stage {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Connect => "connect",
-            Self::FirstByte => "begin its answer",
-            Self::NextByte => "go on with its answer",
-            Self::Finish => "finish its answer",
-        })
-    }
 }
 
 /// The texts of an error and its sources: without secrets, on one line, at most 256 bytes.

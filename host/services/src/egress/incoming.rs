@@ -1,35 +1,28 @@
-//! The way back: the header of an answer is checked and the values are taken
-//! out.
+//! The way back: the answer is checked and the values are taken out, its body
+//! as the component reads it.
 
+use super::AnswerBody;
 use super::connect::HEADER;
+use super::error::{EgressError, Stage};
+use super::exchange::{Exchange, Passage, own, size};
 use super::needles::{Needles, Sieve};
-use super::{EgressError, outgoing};
 use bytes::Bytes;
-use cara_authority::{Origin, Refusal, Rule};
+use cara_authority::{Refusal, Rule};
+use futures_util::stream;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
-use http::{Method, StatusCode, response};
+use http::{Method, Response, StatusCode};
+use http_body::Frame;
+use http_body_util::{BodyExt, StreamBody};
+use hyper::body::Incoming;
+use std::pin::Pin;
 use std::sync::Arc;
+use tokio::time::{Instant, Sleep, sleep_until};
 
-/// Headers that belong to the connection.
-const CONNECTION: [HeaderName; 8] = [
-    header::CONNECTION,
-    header::PROXY_AUTHENTICATE,
-    header::TE,
-    header::TRAILER,
-    header::TRANSFER_ENCODING,
-    header::UPGRADE,
-    HeaderName::from_static("keep-alive"),
-    HeaderName::from_static("proxy-connection"),
-];
-
-/// Checks the header of an answer and gives the status and the headers that a component may see. Everything else
-/// hyper knows about the answer (the reason phrase is one) is left out.
-pub(super) fn head(
-    parts: &response::Parts,
-    method: &Method,
-    origin: &Origin,
-    search: Option<&Arc<Needles>>,
-) -> Result<(StatusCode, HeaderMap), EgressError> {
+/// The answer as a component may see it. Everything else hyper knows about it (the reason phrase is one) is left out.
+pub(super) fn answer(exchange: Arc<Exchange>, answer: Response<Incoming>) -> Result<Response<AnswerBody>, EgressError> {
+    let (parts, body) = answer.into_parts();
+    exchange.limits.budget.take(size(&parts.headers))?;
+    let origin = exchange.destination.origin();
     if parts.status == StatusCode::SWITCHING_PROTOCOLS {
         return Err(Refusal::new(Rule::Denied, format!("`{origin}` wants to switch to another protocol")).into());
     }
@@ -39,18 +32,23 @@ pub(super) fn head(
     let plain = only(&parts.headers, &header::CONTENT_ENCODING, "identity")
         && only(&parts.headers, &header::TRANSFER_ENCODING, "chunked");
     if !plain {
-        return Err(Refusal::new(
-            Rule::Denied,
-            format!("the answer of `{origin}` is compressed, though it was asked not to"),
-        )
-        .hint("secrets could not be found in it")
-        .into());
+        let text = format!("the answer of `{origin}` is compressed, though it was asked not to");
+        return Err(Refusal::new(Rule::Denied, text).hint("secrets could not be found in it").into());
     }
-    let mut headers = scrubbed(&parts.headers, search);
-    if search.is_some() && method != Method::HEAD {
-        headers.remove(header::CONTENT_LENGTH);
+    let length = parts.headers.get(header::CONTENT_LENGTH).cloned();
+    let mut headers = scrubbed(parts.headers, exchange.search.as_ref());
+    // A value that is taken out changes the length; of the answer to `HEAD` it is that of another.
+    if let Some(length) = length.filter(|_| exchange.search.is_none() || *exchange.destination.method() == Method::HEAD)
+    {
+        headers.insert(header::CONTENT_LENGTH, length);
     }
-    Ok((parts.status, headers))
+    let answer = Answer { body, passage: Passage::new(exchange), timer: None };
+    let frames = stream::try_unfold(answer, async |mut answer: Answer| {
+        answer.next().await.map(|frame| frame.map(|frame| (frame, answer)))
+    });
+    let mut response = Response::new(StreamBody::new(frames).boxed_unsync());
+    (*response.status_mut(), *response.headers_mut()) = (parts.status, headers);
+    Ok(response)
 }
 
 /// Whether a header, where there is one, says nothing but `word`.
@@ -62,33 +60,65 @@ fn only(headers: &HeaderMap, name: &HeaderName, word: &str) -> bool {
     headers.get_all(name).iter().all(says)
 }
 
-/// Headers without those of the connection, the values taken out of the rest.
-pub(super) fn scrubbed(headers: &HeaderMap, search: Option<&Arc<Needles>>) -> HeaderMap {
-    let dropped = outgoing::hop_by_hop(headers);
-    let mut kept = HeaderMap::with_capacity(headers.len());
-    for (name, value) in headers {
-        if CONNECTION.contains(name) || dropped.contains(name) {
-            continue;
-        }
-        let Some(search) = search else {
-            kept.append(name, value.clone());
-            continue;
-        };
-        let scrub = |bytes: &[u8]| Sieve::new(Arc::clone(search)).push(Bytes::copy_from_slice(bytes), true).0;
-        // A name or value that is not one any more after a value was taken out of it is left out.
-        if search.any(name.as_str().as_bytes()) {
-            continue;
-        }
-        if !search.any(value.as_bytes()) {
-            kept.append(name, value.clone());
-        } else if let Ok(value) = HeaderValue::from_maybe_shared(scrub(value.as_bytes())) {
-            kept.append(name, value);
-        }
-    }
-    kept
+/// Headers without those of the connection, the values taken out of the rest. What is no name or value any more after
+/// that is left out.
+fn scrubbed(headers: HeaderMap, search: Option<&Arc<Needles>>) -> HeaderMap {
+    let headers = own(headers);
+    let Some(search) = search else { return headers };
+    let clean = |value: &HeaderValue| {
+        let bytes = Bytes::copy_from_slice(value.as_bytes());
+        HeaderValue::from_maybe_shared(Sieve::new(Arc::clone(search)).push(bytes, true).0).ok()
+    };
+    let names = headers.iter().filter(|(name, _)| !search.any(name.as_str().as_bytes()));
+    names.filter_map(|(name, value)| Some((name.clone(), clean(value)?))).collect()
 }
 
-/// Bytes of all names and values, as HTTP/2 counts them (RFC 9113 section 10.5.1) but for its 32 for each.
-pub(super) fn size(headers: &HeaderMap) -> usize {
-    headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum()
+/// A server's body, the values taken out as the component reads it.
+struct Answer {
+    body: Incoming,
+    passage: Passage,
+    timer: Option<Pin<Box<Sleep>>>,
+}
+
+impl Answer {
+    async fn next(&mut self) -> Result<Option<Frame<Bytes>>, EgressError> {
+        while !self.passage.over {
+            let frame = self.frame().await?;
+            // Bytes that come too late are refused even when they are there: a drip never leaves the timer alone.
+            if Instant::now() >= self.passage.exchange.deadline {
+                return Err(self.passage.exchange.late(Stage::Finish));
+            }
+            // A server may answer in full before it has read a request that is then refused.
+            if let Some(error) = self.passage.exchange.fault() {
+                return Err(error);
+            }
+            let (data, _) = self.passage.pass(frame)?;
+            if !data.is_empty() {
+                return Ok(Some(Frame::data(data)));
+            }
+        }
+        let trailers = self.passage.trailers.take();
+        Ok(trailers.map(|trailers| Frame::trailers(scrubbed(trailers, self.passage.exchange.search.as_ref()))))
+    }
+
+    /// The next frame, in time. The clock starts when it is asked for and not there. The timer is only moved when it
+    /// fires: an answer that comes in thousands of parts would otherwise set it thousands of times.
+    async fn frame(&mut self) -> Result<Option<Frame<Bytes>>, EgressError> {
+        let exchange = &self.passage.exchange;
+        let next = Instant::now() + exchange.limits.between_bytes;
+        let (stage, due) =
+            if next < exchange.deadline { (Stage::NextByte, next) } else { (Stage::Finish, exchange.deadline) };
+        let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(due)));
+        loop {
+            tokio::select! {
+                biased;
+                frame = self.body.frame() => return frame.transpose().map_err(|error| exchange.broken(&error)),
+                () = timer.as_mut() => {}
+            }
+            if Instant::now() >= due {
+                return Err(exchange.late(stage));
+            }
+            timer.as_mut().reset(due);
+        }
+    }
 }

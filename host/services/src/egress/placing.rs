@@ -4,18 +4,18 @@
 //! anywhere else is text like any other.
 
 use super::forms;
+use super::spans::{self, Pair, Twice};
 use crate::vault::SecretValue;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use cara_authority::manifest::{PathTemplate, Spot};
+use cara_authority::manifest::Spot;
 use cara_authority::{Destination, Refusal, Rule, SecretGrant};
 use http::Uri;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::uri::PathAndQuery;
 use percent_encoding::percent_decode_str;
 use serde_json::Value;
-use std::ops::Range;
 use std::sync::Arc;
 use zeroize::Zeroizing;
 
@@ -32,7 +32,6 @@ pub struct Credential {
 }
 
 /// The secrets that may go to one destination.
-#[derive(Clone)]
 pub(super) struct Placing {
     destination: Destination,
     credentials: Vec<Credential>,
@@ -47,7 +46,7 @@ impl Placing {
 
     /// Whether a spot in a body of this kind is named, so that the body is needed whole.
     pub(super) fn fills_body(&self, headers: &HeaderMap) -> bool {
-        self.spots().any(|(_, spot)| self.in_body(spot, kind(headers)))
+        self.in_body(headers).next().is_some()
     }
 
     fn spots(&self) -> impl Iterator<Item = (&Credential, &Spot)> {
@@ -56,39 +55,40 @@ impl Placing {
             .flat_map(|credential| credential.grant.spots().iter().map(move |spot| (credential, spot)))
     }
 
-    fn in_body(&self, spot: &Spot, kind: Option<Kind>) -> bool {
-        let here =
-            |path: &Option<PathTemplate>| path.as_ref().is_none_or(|path| path.matches(self.destination.uri().path()));
-        match spot {
-            Spot::Form { path, .. } => kind == Some(Kind::Form) && here(path),
-            Spot::Json { path, .. } => kind == Some(Kind::Json) && here(path),
-            _ => false,
-        }
+    /// The spots in a body of this kind.
+    fn in_body(&self, headers: &HeaderMap) -> impl Iterator<Item = (&Credential, &Spot)> {
+        let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+        let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+        self.spots().filter(move |(_, spot)| {
+            let (fits, path) = match spot {
+                Spot::Form { path, .. } => (kind == "application/x-www-form-urlencoded", path),
+                Spot::Json { path, .. } => (kind.ends_with("/json") || kind.ends_with("+json"), path),
+                _ => return false,
+            };
+            fits && path.as_ref().is_none_or(|path| path.matches(self.destination.uri().path()))
+        })
     }
 
-    /// A whole body with the values in it. JSON with a value in it is written anew: the same, but for its spaces and the
-    /// order of keys.
+    /// A whole body with the values in it. Every byte outside the spots stays.
     pub(super) fn body(&self, headers: &HeaderMap, body: Bytes) -> Result<Bytes, Refusal> {
         let Ok(mut text) = String::from_utf8(body.to_vec()) else { return Ok(body) };
-        let kind = kind(headers);
-        for (credential, spot) in self.spots().filter(|(_, spot)| self.in_body(spot, kind)) {
+        for (credential, spot) in self.in_body(headers) {
             let marker = credential.grant.marker();
-            match spot {
-                Spot::Form { field, .. } => {
-                    if let Pairs::Marked(places) = pairs(&text, field, &marker) {
-                        fill(&mut text, &places, &forms::query(credential.needed()?.expose()));
-                    }
+            let place = match spot {
+                Spot::Form { field, .. } => spans::pair(&text, field, &marker).map(Pair::marked),
+                Spot::Json { pointer, .. } => spans::string(&text, pointer, &marker),
+                _ => Ok(None),
+            };
+            let Some(place) = place.map_err(|twice| credential.twice(twice))? else { continue };
+            let value = credential.needed()?.expose();
+            let written = match spot {
+                Spot::Json { .. } => {
+                    let text = std::str::from_utf8(value);
+                    Value::from(text.map_err(|_| credential.unfit("is no text, JSON cannot hold it"))?).to_string()
                 }
-                Spot::Json { pointer, .. } => {
-                    let Ok(mut json) = serde_json::from_str::<Value>(&text) else { continue };
-                    if let Some(place) = json.pointer_mut(pointer).filter(|place| **place == marker) {
-                        let value = std::str::from_utf8(credential.needed()?.expose());
-                        *place = value.map_err(|_| credential.unfit("is no text, JSON cannot hold it"))?.into();
-                        text = json.to_string();
-                    }
-                }
-                _ => {}
-            }
+                _ => forms::query(value),
+            };
+            text.replace_range(place, &written);
         }
         Ok(text.into())
     }
@@ -109,19 +109,22 @@ impl Placing {
                     let text = |value: &[u8]| format!("Basic {}", STANDARD.encode(&*pair(value))).into_bytes();
                     credential.header(headers, name, text)?;
                 }
-                Spot::Query(key) => match pairs(query.as_deref().unwrap_or_default(), key, &marker) {
-                    Pairs::Marked(places) => {
-                        let text = query.get_or_insert_default();
-                        fill(text, &places, &forms::query(credential.needed()?.expose()));
-                    }
-                    Pairs::Absent => {
-                        if let Some(value) = credential.wanted()? {
-                            let pair = format!("{}={}", forms::query(key.as_bytes()), forms::query(value.expose()));
-                            query = Some(query.map_or(pair.clone(), |query| format!("{query}&{pair}")));
+                Spot::Query(key) => {
+                    let text = query.as_deref().unwrap_or_default();
+                    match spans::pair(text, key, &marker).map_err(|twice| credential.twice(twice))? {
+                        Pair::Marked(place) => {
+                            let value = forms::query(credential.needed()?.expose());
+                            query.get_or_insert_default().replace_range(place, &value);
                         }
+                        Pair::Absent => {
+                            if let Some(value) = credential.wanted()? {
+                                let pair = format!("{}={}", forms::query(key.as_bytes()), forms::query(value.expose()));
+                                query = Some(query.map_or(pair.clone(), |query| format!("{query}&{pair}")));
+                            }
+                        }
+                        Pair::Other => {}
                     }
-                    Pairs::Other => {}
-                },
+                }
                 Spot::Path(template) if template.filled(&path, &marker, "").is_some() => {
                     let value = forms::path(credential.needed()?.expose());
                     path = template.filled(&path, &marker, &value).unwrap_or(path);
@@ -189,58 +192,11 @@ impl Credential {
         Ok(())
     }
 
+    fn twice(&self, _: Twice) -> Refusal {
+        self.unfit("has no one place: its key stands twice").hint("write the key once")
+    }
+
     fn unfit(&self, why: &str) -> Refusal {
         Refusal::new(Rule::Invalid, format!("secret `{}` {why}", self.grant.name()))
-    }
-}
-
-/// The kinds of bodies that can be filled.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Form,
-    Json,
-}
-
-fn kind(headers: &HeaderMap) -> Option<Kind> {
-    let kind = headers.get(header::CONTENT_TYPE)?.to_str().ok()?;
-    let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    match kind.as_str() {
-        "application/x-www-form-urlencoded" => Some(Kind::Form),
-        kind if kind.ends_with("/json") || kind.ends_with("+json") => Some(Kind::Json),
-        _ => None,
-    }
-}
-
-/// What is under a key of a query or form.
-enum Pairs {
-    Absent,
-    /// The marker stands there, in these places.
-    Marked(Vec<Range<usize>>),
-    Other,
-}
-
-fn pairs(text: &str, key: &str, marker: &str) -> Pairs {
-    let is = |part: &str, wanted: &str| percent_decode_str(&part.replace('+', " ")).eq(wanted.bytes());
-    let (mut at, mut present, mut places) = (0, false, Vec::new());
-    for pair in text.split('&') {
-        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-        if is(name, key) {
-            present = true;
-            if is(value, marker) {
-                places.push(at + pair.len() - value.len()..at + pair.len());
-            }
-        }
-        at += pair.len() + 1;
-    }
-    match present {
-        _ if !places.is_empty() => Pairs::Marked(places),
-        true => Pairs::Other,
-        false => Pairs::Absent,
-    }
-}
-
-fn fill(text: &mut String, places: &[Range<usize>], value: &str) {
-    for place in places.iter().rev() {
-        text.replace_range(place.clone(), value);
     }
 }

@@ -42,7 +42,7 @@ async fn the_marker_becomes_the_value_in_each_place_as_that_place_writes_it() {
         (
             "{ json = \"/a/0/k\" }",
             post("application/json; charset=utf-8", format!("{{\"a\": [{{\"k\":\"{MARKER}\"}}, 1.50]}}")),
-            format!("{{\"a\":[{{\"k\":\"{VALUE}\"}},1.5]}}"),
+            format!("{{\"a\": [{{\"k\":\"{VALUE}\"}}, 1.50]}}"),
         ),
         (
             "\"body\"",
@@ -54,6 +54,47 @@ async fn the_marker_becomes_the_value_in_each_place_as_that_place_writes_it() {
         world.send(&world.spending(VALUE), request).await.unwrap();
         let sent = world.only_request();
         assert!(sent.contains(&wanted) && !sent.contains("cara-secret"), "{place}: {sent}");
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_is_filled_keeps_every_other_byte() {
+    let (json, form) = ("{ json = \"/login/k\" }", "\"body\"");
+    let body = |value: &str| {
+        format!(
+            " {{\"z\":18446744073709551616,\"f\":1.00e2,\"x\":1,\"x\":2,\t\"login\" : {{\"u\":\"\\u00e9\",\"k\":\"{value}\"}}, \"a\":-0}}\n"
+        )
+    };
+    let text = |value: &str| format!("b=%7e+x&&key={value}&a=%zz&b=&=");
+    let written = "sk-live%2F3~Secret%2BValue";
+    for (place, kind, sent, wanted) in [
+        (json, "application/json", body(MARKER), body(VALUE)),
+        (form, "application/x-www-form-urlencoded", text(MARKER), text(written)),
+    ] {
+        let world = World::plain(place, ok);
+        world.send(&world.spending(VALUE), post(kind, sent)).await.unwrap();
+        let sent = world.only_request();
+        assert_eq!(sent.split_once("\r\n\r\n").unwrap().1, wanted);
+    }
+}
+
+#[tokio::test]
+async fn a_marked_key_that_stands_twice_is_refused() {
+    let body = format!("{{\"a\":{{\"k\":\"{MARKER}\"}},\"a\":{{\"k\":\"own\"}}}}");
+    for (place, request) in [
+        ("{ json = \"/a/k\" }", post("application/json", body)),
+        ("\"body\"", post("application/x-www-form-urlencoded", format!("key=own&key={MARKER}"))),
+        ("\"query\"", get(&format!("{BASE}/x?key={MARKER}&k%65y=own"))),
+    ] {
+        let world = World::plain(place, ok);
+        let text = world.refused(&world.spending(VALUE), request).await;
+        insta::allow_duplicates! {
+            insta::assert_snapshot!(text, @r"
+            secret `api-key` has no one place: its key stands twice
+            hint: write the key once
+            ");
+        }
+        assert!(world.seen.lock().unwrap().is_empty());
     }
 }
 

@@ -1,0 +1,44 @@
+//! Files that can be made again:
+//! those that nobody used for long are removed.
+//!
+//! A file's time of change is when it was last used. Processes need no agreement: who misses a file makes it again.
+
+use std::fs::{self, DirEntry, File};
+use std::io;
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+/// A use is noted to the day.
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// What one folder of them keeps.
+#[derive(Debug, Clone, Copy)]
+pub struct Keep {
+    /// Days that a file may be unused.
+    pub days: u32,
+    /// The most files.
+    pub files: usize,
+}
+
+/// Notes that a file was used.
+pub fn used(path: &Path, now: SystemTime) -> io::Result<()> {
+    let noted = fs::metadata(path)?.modified()?;
+    match now.duration_since(noted) {
+        Ok(age) if age > DAY => File::options().write(true).open(path)?.set_modified(now),
+        _ => Ok(()),
+    }
+}
+
+/// Removes what is not to be kept: the files longest not used. One that cannot be removed stays.
+pub fn shrink(folder: &Path, keep: Keep, now: SystemTime) -> io::Result<()> {
+    let read = |entry: io::Result<DirEntry>| entry.and_then(|entry| Ok((entry.metadata()?.modified()?, entry.path())));
+    let mut files = fs::read_dir(folder)?.map(read).filter_map(Result::ok).collect::<Vec<_>>();
+    files.sort_unstable_by(|one, other| other.cmp(one));
+    let unused = |since| now.duration_since(since).is_ok_and(|age| age > DAY * keep.days);
+    for (place, (since, path)) in files.into_iter().enumerate() {
+        if place >= keep.files || unused(since) {
+            let _ = fs::remove_file(path);
+        }
+    }
+    Ok(())
+}
