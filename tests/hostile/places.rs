@@ -154,7 +154,7 @@ const TABLE: &[u8] = &[4, 4, 1, 0x70, 0, 1];
 async fn a_component_of_many_memories_or_tables_takes_as_many_places() {
     for (section, count) in [(MEMORY, 2), (TABLE, 8)] {
         let world = World::new().await.with_calls(8);
-        let limits = "wall = \"10m\"\nidle = \"10m\"\ninstances = 50\ntable-elements = 20000";
+        let limits = "wall = \"10m\"\nidle = \"10m\"";
         let large = Arc::new(world.package(with_modules("large", count, section)).limits(limits).load());
         let mut calls = JoinSet::new();
         for _ in 0..2 {
@@ -177,7 +177,7 @@ async fn a_component_of_many_memories_or_tables_takes_as_many_places() {
 #[tokio::test]
 async fn the_largest_components_have_room_beside_each_other_in_the_smallest_pool() {
     let world = World::new().await.with_calls(2);
-    let limits = "wall = \"10m\"\nidle = \"10m\"\ninstances = 50\ntable-elements = 20000";
+    let limits = "wall = \"10m\"\nidle = \"10m\"";
     let [one, other] =
         ["one", "other"].map(|id| Arc::new(world.package(with_modules(id, 7, MEMORY)).limits(limits).load()));
     let sleeping = one.clone();

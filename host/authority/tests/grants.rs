@@ -84,8 +84,9 @@ fn binary_and_manifest_must_say_the_same() {
     let manifest = Manifest::parse(MANIFEST).unwrap();
     assert_eq!(interfaces(&ALL).agree(&manifest), Ok(()));
     // A key is for every host that the component reaches.
-    let one_host = MANIFEST.replace("*.files.example", "{setting:base-url}");
-    let with_key = one_host.replace(PLACE, KEY);
+    let named = MANIFEST.replace("*.files.example", "files.example");
+    let for_all = named.replace("audience = [", "audience = [\"files.example\", ");
+    let with_key = for_all.replace(PLACE, KEY);
     let with_key = Manifest::parse(&with_key).unwrap();
     for left_out in 0..ALL.len() {
         let mut fewer = ALL.to_vec();
