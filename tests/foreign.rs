@@ -6,7 +6,10 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
+use crate::hostile::bodies::{When, server};
 use cara_harness::{Subject, World, captured, wrapped};
+use cara_sdk_new::{Kind, Language, build_in, project};
+use cara_signing::Package;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -100,4 +103,65 @@ async fn a_python_component_runs_and_finds_no_machine_around_it() {
     assert_eq!(fault, "component `python-tool` was stopped: it used up its 1000000000 units of fuel");
     let fault = subject.fault("fail", json!({})).await;
     assert_eq!(fault, "component `python-tool` broke: it panicked");
+}
+
+/// A new project of a tool, one of whose tools sends as many bytes as it is told, built with its language's tools.
+fn posting(language: Language, name: &str, source: &str, (from, to): (&str, &str)) -> Package {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    for file in project(Kind::Tool, language, name).unwrap() {
+        let path = folder.join(&file.path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, file.bytes).unwrap();
+    }
+    let edit = |file: &str, changes: &[(&str, &str)]| {
+        let path = folder.join(file);
+        let text = std::fs::read_to_string(&path).unwrap();
+        let change = |text: String, (from, to): &(&str, &str)| {
+            assert!(text.contains(from), "{file}: {from}");
+            text.replacen(from, to, 1)
+        };
+        std::fs::write(path, changes.iter().fold(text, change)).unwrap();
+    };
+    let setting = "[[setting]]\nkey = \"base-url\"\nlabel = \"a server\"\ntype = \"url\"\n\n[[tool]]";
+    let host = ("host = \"example.com\"", "host = \"{setting:base-url}\"");
+    edit("component.toml", &[host, ("[\"GET\"]", "[\"POST\"]"), ("[[tool]]", setting)]);
+    edit(source, &[(from, to)]);
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("foreign");
+    let built = build_in(&folder, &target, &mut |line| println!("{name}: {line}")).unwrap();
+    Package::read(std::fs::read(built.file).unwrap()).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn components_in_python_and_javascript_read_the_answer_whenever_the_server_gives_it() {
+    if std::env::var_os("CARA_FOREIGN").is_none() {
+        println!("skipped\nhint: run it with CARA_FOREIGN=1 to install from npm and PyPI");
+        return;
+    }
+    let python = (
+        "response = http.send(\"GET\", url, {\"accept\": \"text/html\"})",
+        "host, count = arguments[\"page\"].split(\"/\")\n    \
+         return http.send(\"POST\", f\"http://{host}/\", None, b\"x\" * int(count)).text()",
+    );
+    let javascript = (
+        "const response = await send(url, { headers: { accept: 'text/html' } });",
+        "const [host, count] = page.split('/');\n  const body = 'x'.repeat(Number(count));\n  \
+         if (count) return await text(await send(`http://${host}/`, { method: 'POST', body }));\n  \
+         const response = await send(url);",
+    );
+    for (language, name, source, change) in [
+        (Language::Python, "posting-python", "src/app.py", python),
+        (Language::JavaScript, "posting-javascript", "src/component.js", javascript),
+    ] {
+        let package = posting(language, name, source, change);
+        let world = World::new().await;
+        for when in [When::Early, When::Half, When::Late] {
+            let authority = server(when).await;
+            let subject = world.package(package.clone()).setting("base-url", format!("http://{authority}")).load();
+            for bytes in [1, 70_000, 400_000] {
+                let tool = format!("{}_title", name.replace('-', "_"));
+                let told = subject.tool(&tool, json!({ "page": format!("{authority}/{bytes}") })).await.unwrap();
+                assert_eq!(told.text(), "ok", "{name}, {when:?}, {bytes} bytes");
+            }
+        }
+    }
 }

@@ -6,7 +6,7 @@
 
 mod amounts;
 mod answers;
-mod bodies;
+pub(crate) mod bodies;
 mod compute;
 mod loads;
 mod manifests;

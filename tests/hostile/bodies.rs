@@ -7,7 +7,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 /// When a server answers a request whose body has a length.
 #[derive(Debug, Clone, Copy)]
-enum When {
+pub(crate) enum When {
     /// It has seen the header.
     Early,
     /// It has half of the body.
@@ -17,7 +17,7 @@ enum When {
 }
 
 /// Answers each connection once, and then reads what else comes.
-async fn server(when: When) -> String {
+pub(crate) async fn server(when: When) -> String {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let authority = listener.local_addr().unwrap().to_string();
     tokio::spawn(async move {

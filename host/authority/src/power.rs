@@ -25,7 +25,7 @@ crate::words! {
 }
 
 impl Power {
-    /// What using it can do; first what every use of it does. Asking a model has no effect here: the budgets of the run
+    /// What using it can do. Asking a model has no effect here: the budgets of the run
     /// count it and bound it.
     pub fn effects(self) -> &'static [Effect] {
         match self {

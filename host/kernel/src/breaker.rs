@@ -1,6 +1,6 @@
 //! Rests a component after repeated faults, and tries it again by itself.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -21,45 +21,48 @@ struct State {
     until: Option<Instant>,
 }
 
-/// Having a `Pass` tells you: the breaker let this call through.
+/// Having a `Pass` tells you: the breaker let this call through. Dropped, it says nothing about the component.
 #[derive(Debug)]
-pub struct Pass(());
+pub struct Pass<'a>(&'a Breaker);
 
 impl Breaker {
     /// Asks to make a call: the faults in a row and the time left when it rests.
-    pub fn enter(&self, now: Instant) -> Result<Pass, (u32, Duration)> {
-        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+    pub fn enter(&self, now: Instant) -> Result<Pass<'_>, (u32, Duration)> {
+        let mut state = self.state();
         match state.until {
-            Some(until) if now < until => Err((state.faults, until - now)),
-            Some(_) => {
-                // One call is let through to try; others wait for what becomes of it, at most the same rest again.
-                state.until = Some(now + rest(state.faults));
-                Ok(Pass(()))
-            }
-            None => Ok(Pass(())),
+            Some(until) if now < until => return Err((state.faults, until - now)),
+            // One call is let through to try; others wait for what becomes of it, at most the same rest again.
+            Some(_) => state.until = Some(now + rest(state.faults)),
+            None => {}
         }
+        Ok(Pass(self))
     }
 
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Pass<'_> {
     /// The call answered: all is well again.
-    pub fn answered(&self, _pass: Pass) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = State::default();
+    pub fn answered(self) {
+        *self.0.state() = State::default();
     }
 
     /// The call ended in a fault.
-    pub fn faulted(&self, _pass: Pass, now: Instant) {
-        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+    pub fn faulted(self, now: Instant) {
+        let breaker = self.0;
+        drop(self);
+        let mut state = breaker.state();
         state.faults = state.faults.saturating_add(1);
-        if state.faults >= THRESHOLD {
-            state.until = Some(now + rest(state.faults));
-        }
+        state.until = (state.faults >= THRESHOLD).then(|| now + rest(state.faults));
     }
+}
 
-    /// The call was cancelled: it says nothing about the component.
-    pub fn abandoned(&self, _pass: Pass, now: Instant) {
-        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if state.until.is_some() {
-            state.until = Some(now);
-        }
+impl Drop for Pass<'_> {
+    fn drop(&mut self) {
+        let mut state = self.0.state();
+        state.until = state.until.map(|_| Instant::now());
     }
 }
 
@@ -76,7 +79,7 @@ mod tests {
     fn fail(breaker: &Breaker, times: u32, now: Instant) {
         for _ in 0..times {
             let pass = breaker.enter(now).unwrap();
-            breaker.faulted(pass, now);
+            pass.faulted(now);
         }
     }
 
@@ -85,13 +88,13 @@ mod tests {
         let (breaker, now) = (Breaker::default(), Instant::now());
         fail(&breaker, 4, now);
         let pass = breaker.enter(now).unwrap();
-        breaker.answered(pass);
+        pass.answered();
         fail(&breaker, 5, now);
         assert_eq!(breaker.enter(now).unwrap_err(), (5, Duration::from_secs(1)));
         let later = now + Duration::from_secs(1);
         let pass = breaker.enter(later).unwrap();
         assert!(breaker.enter(later).is_err(), "one trial at a time");
-        breaker.answered(pass);
+        pass.answered();
         assert!(breaker.enter(later).is_ok());
     }
 
@@ -105,7 +108,7 @@ mod tests {
             rests.push(wait.as_secs());
             now += wait;
             let pass = breaker.enter(now).unwrap();
-            breaker.faulted(pass, now);
+            pass.faulted(now);
         }
         assert_eq!(rests, [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300, 300]);
     }

@@ -14,8 +14,8 @@ use cara_authority::{Grants, Limits, Refusal, Rule};
 use cara_services::egress::Budget;
 use std::future::Future;
 use std::pin::{Pin, pin};
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::AtomicU32;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
 use wasmtime::Store;
@@ -34,11 +34,16 @@ pub(crate) struct Call {
     share: Arc<Share>,
     place: Mutex<Option<Place>>,
     refusals: Mutex<Vec<Refusal>>,
-    started: Instant,
-    /// Milliseconds from `started` to the last sign of life.
-    active: AtomicU64,
-    /// Time that was spent waiting for somebody else, and since when it is now.
-    waited: Mutex<Waited>,
+    clock: Mutex<Clock>,
+}
+
+/// When a call has to be over. It stands still while somebody else has to act.
+struct Clock {
+    end: Instant,
+    /// When nothing came from it for too long.
+    quiet: Instant,
+    /// Since when it stands still.
+    since: Option<Instant>,
 }
 
 /// How many refusals of one call are kept for the operator; the first ones tell the story.
@@ -55,9 +60,11 @@ impl Call {
             requests: AtomicU32::new(0),
             egress: Arc::new(Budget::new(limits.egress)),
             refusals: Mutex::default(),
-            started: Instant::now(),
-            active: AtomicU64::new(0),
-            waited: Mutex::default(),
+            clock: Mutex::new(Clock {
+                end: Instant::now() + limits.wall,
+                quiet: Instant::now() + limits.idle,
+                since: None,
+            }),
             grants,
             services,
         }
@@ -82,9 +89,14 @@ impl Call {
         })
     }
 
+    fn clock(&self) -> MutexGuard<'_, Clock> {
+        self.clock.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// What is left of the call's time.
     pub(crate) fn time_left(&self) -> Duration {
-        (self.grants.limits().wall + self.waited()).saturating_sub(self.started.elapsed())
+        let clock = self.clock();
+        clock.end.saturating_duration_since(clock.since.unwrap_or_else(Instant::now))
     }
 
     /// Waits for somebody else: a person, or a call of another component. The call's clock stands still, and its place
@@ -97,7 +109,7 @@ impl Call {
             let text = format!("too many calls of component `{}`, or of all, wait already", self.grants.component());
             return Ok(Err(Refusal::new(Rule::Unavailable, text).hint("try again when some have ended")));
         };
-        self.waited.lock().unwrap_or_else(PoisonError::into_inner).since = Some(Instant::now());
+        self.clock().since = Some(Instant::now());
         let _pause = Pause(self);
         self.leave();
         let done = other.await;
@@ -112,29 +124,20 @@ impl Call {
         drop(self.place.lock().unwrap_or_else(PoisonError::into_inner).take());
     }
 
-    /// The time spent waiting for somebody else.
-    fn waited(&self) -> Duration {
-        let waited = self.waited.lock().unwrap_or_else(PoisonError::into_inner);
-        waited.total + waited.since.map_or(Duration::ZERO, |since| since.elapsed())
-    }
-
-    /// When the last sign of life was; waiting for somebody else is one.
-    fn quiet_since(&self) -> Instant {
-        let waiting = self.waited.lock().unwrap_or_else(PoisonError::into_inner).since.is_some();
-        if waiting { Instant::now() } else { self.started + Duration::from_millis(self.active.load(Ordering::Relaxed)) }
+    /// When it has to be over unless something happens, and why then.
+    fn due(&self) -> (Instant, Cause) {
+        let (clock, limits) = (self.clock(), self.grants.limits());
+        match clock.since {
+            Some(_) => (Instant::now() + limits.idle, Cause::Idle(limits.idle)),
+            None if clock.end <= clock.quiet => (clock.end, Cause::Wall(limits.wall)),
+            None => (clock.quiet, Cause::Idle(limits.idle)),
+        }
     }
 
     /// Notes a sign of life: an event came.
     pub(crate) fn touch(&self) {
-        self.active.store(self.started.elapsed().as_millis() as u64, Ordering::Relaxed);
+        self.clock().quiet = Instant::now() + self.grants.limits().idle;
     }
-}
-
-/// Time in which somebody else had to act.
-#[derive(Default)]
-struct Waited {
-    total: Duration,
-    since: Option<Instant>,
 }
 
 /// The call's clock stands still. A guest has one call at a time into the host, so pauses do not overlap.
@@ -142,11 +145,11 @@ struct Pause<'a>(&'a Call);
 
 impl Drop for Pause<'_> {
     fn drop(&mut self) {
-        let mut waited = self.0.waited.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(since) = waited.since.take() {
-            waited.total += since.elapsed();
+        let mut clock = self.0.clock();
+        if let Some(since) = clock.since.take() {
+            clock.end += since.elapsed();
         }
-        drop(waited);
+        drop(clock);
         self.0.touch();
     }
 }
@@ -258,23 +261,17 @@ impl Drop for Leaving {
 /// Waits for the work, at most `wall` in all and `idle` without a sign of life. The epoch makes a spinning guest yield,
 /// so this also fires while one spins; a guest blocked in a host call is simply dropped.
 async fn watch<T>(work: impl Future<Output = T>, call: &Call, limits: &Limits) -> Result<T, Cause> {
-    let (wall, idle) = (limits.wall, limits.idle);
     let (mut work, mut exceeded) = (pin!(work), pin!(call.memory.exceeded()));
     loop {
-        let end = call.started + wall + call.waited();
-        let quiet = call.quiet_since() + idle;
         tokio::select! {
             biased;
             done = &mut work => return Ok(done),
             () = &mut exceeded => return Err(Cause::over("memory", limits)),
-            () = tokio::time::sleep_until(end.min(quiet)) => {}
+            () = tokio::time::sleep_until(call.due().0) => {}
         }
-        let now = Instant::now();
-        if now >= call.started + wall + call.waited() {
-            return Err(Cause::Wall(wall));
-        }
-        if now >= call.quiet_since() + idle {
-            return Err(Cause::Idle(idle));
+        let (due, cause) = call.due();
+        if Instant::now() >= due {
+            return Err(cause);
         }
     }
 }

@@ -113,32 +113,16 @@ impl Component {
         }
         let loaded = self.loaded().await?;
         let resting = |(faults, wait)| Fault::new(self.id(), Cause::Resting { faults, wait });
-        let mut trial =
-            Trial { breaker: &self.breaker, pass: Some(self.breaker.enter(Instant::now()).map_err(resting)?) };
+        let pass = self.breaker.enter(Instant::now()).map_err(resting)?;
         let result = self.kernel.call(loaded, grants.clone(), services.clone(), turn, invocation).await;
-        match (&result, trial.pass.take()) {
-            (Ok(_), Some(pass)) => self.breaker.answered(pass),
-            (Err(fault), Some(pass)) if fault.counts() => {
+        match &result {
+            Ok(_) => pass.answered(),
+            Err(fault) if fault.counts() => {
                 tracing::warn!(component = %self.id(), %fault, "a call faulted");
-                self.breaker.faulted(pass, Instant::now());
+                pass.faulted(Instant::now());
             }
-            (Err(_), Some(pass)) => self.breaker.abandoned(pass, Instant::now()),
-            (_, None) => {}
+            Err(_) => {}
         }
         result
-    }
-}
-
-/// Gives a pass back when the call's future is dropped before its end.
-struct Trial<'a> {
-    breaker: &'a Breaker,
-    pass: Option<crate::breaker::Pass>,
-}
-
-impl Drop for Trial<'_> {
-    fn drop(&mut self) {
-        if let Some(pass) = self.pass.take() {
-            self.breaker.abandoned(pass, Instant::now());
-        }
     }
 }

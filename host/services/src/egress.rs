@@ -53,6 +53,7 @@ pub use text::TextScrubber;
 pub type AnswerBody = UnsyncBoxBody<Bytes, EgressError>;
 
 /// What the gate reaches the network with.
+#[derive(Clone)]
 pub struct Doors {
     /// Names to addresses.
     pub resolver: Arc<dyn Resolver>,

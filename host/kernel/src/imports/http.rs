@@ -3,19 +3,17 @@
 
 use crate::call::{Call, fields};
 use crate::memory::Held;
-use bytes::Bytes;
 use cara_authority::{Refusal, Rule};
 use cara_services::egress::{EgressError, EgressLimits};
+use futures_util::stream;
 use http::{Request, Response};
-use http_body::{Body, Frame, SizeHint};
-use http_body_util::BodyExt;
+use http_body::Body;
+use http_body_util::{BodyExt, StreamBody};
 use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::task::{Context, Poll, ready};
 use std::time::Duration;
-use tokio::runtime::Handle;
+use tokio::sync::mpsc;
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
 
 /// The call's own time is up first, so that it ends as a fault and not as a broken answer.
@@ -23,8 +21,8 @@ const GRACE: Duration = Duration::from_secs(1);
 
 /// The most bytes of a request's body that a guest may write at once.
 const CHUNK: usize = 32 << 10;
-/// What wasmtime keeps of a body that is not sent yet: what the guest may be ahead, and one more.
-const UNSENT: u64 = 2 * CHUNK as u64;
+/// What the host keeps of a body that is not sent yet: what the guest may be ahead, and what is handed on.
+const UNSENT: u64 = 4 * CHUNK as u64;
 /// What the host keeps of an exchange until its answer is read or dropped: the buffers of an HTTP/1 connection, or the
 /// window of an HTTP/2 stream, and the headers.
 const EXCHANGE: u64 = cara_services::egress::WINDOW as u64;
@@ -43,48 +41,25 @@ impl Gate {
 }
 
 /// A guest's body on its way out. Read to its end even when nobody wants the rest: the other side may have enough of it
-/// (it took as many bytes as were promised, or answered early), and to the guest that is no failure of its writing.
-struct Uphill {
-    body: Option<WasiBody>,
-    held: Option<Held>,
-}
-
-impl Body for Uphill {
-    type Data = Bytes;
-    type Error = Error;
-
-    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
-        let Some(body) = &mut self.body else { return Poll::Ready(None) };
-        let frame = ready!(Pin::new(body).poll_frame(context));
-        if !matches!(&frame, Some(Ok(_))) {
-            self.body = None;
+/// (it took as many bytes as were promised, or answered early), and to the guest that is no failure of its writing. It
+/// ends with the guest's end of the body, at the latest when the call's store is dropped.
+fn uphill(mut body: WasiBody, held: Option<Held>) -> WasiBody {
+    if body.is_end_stream() {
+        return body;
+    }
+    let (sender, receiver) = mpsc::channel(1);
+    tokio::spawn(async move {
+        while let Some(frame) = body.frame().await {
+            let over = frame.is_err();
+            let _ = sender.send(frame).await;
+            if over {
+                break;
+            }
         }
-        Poll::Ready(frame)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.as_ref().is_none_or(Body::is_end_stream)
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.as_ref().map_or_else(|| SizeHint::with_exact(0), Body::size_hint)
-    }
-}
-
-impl Drop for Uphill {
-    fn drop(&mut self) {
-        if self.is_end_stream() {
-            return;
-        }
-        let (body, held) = (self.body.take(), self.held.take());
-        // It ends with the guest's end of the body, at the latest when the call's store is dropped.
-        if let (Some(mut body), Ok(runtime)) = (body, Handle::try_current()) {
-            runtime.spawn(async move {
-                while let Some(Ok(_)) = body.frame().await {}
-                drop(held);
-            });
-        }
-    }
+        drop(held);
+    });
+    let frames = stream::unfold(receiver, async |mut receiver| Some((receiver.recv().await?, receiver)));
+    StreamBody::new(frames).boxed_unsync()
 }
 
 type Done = Box<dyn Future<Output = Result<(), Error>> + Send>;
@@ -98,7 +73,7 @@ impl WasiHttpHooks for Gate {
     ) -> Box<dyn Future<Output = Result<(Response<WasiBody>, Done), Error>> + Send> {
         let call = self.call.clone();
         let held = if request.body().is_end_stream() { None } else { self.unsent.pop() };
-        let request = request.map(|body| Uphill { body: Some(body), held });
+        let request = request.map(|body| uphill(body, held));
         Box::new(async move {
             let response = send(&call, request, options.unwrap_or_default()).await;
             let response = response.map_err(|error| report(&call, error))?;
@@ -127,7 +102,7 @@ impl WasiHttpHooks for Gate {
 
 async fn send(
     call: &Arc<Call>,
-    request: Request<Uphill>,
+    request: Request<WasiBody>,
     options: RequestOptions,
 ) -> Result<Response<WasiBody>, EgressError> {
     let held = call.hold(EXCHANGE)?;

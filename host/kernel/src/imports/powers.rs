@@ -50,7 +50,7 @@ impl CallState {
             Err(refusal) => return Ok(self.answer(Err(refusal))),
         };
         let service = async |by, powers| service(by, powers, room).await;
-        let done = self.powered(power.effects().first().copied(), power, service).await;
+        let done = self.powered(Some(Effect::ReadsPrivate), power, service).await;
         drop(held);
         done
     }
@@ -58,10 +58,11 @@ impl CallState {
     /// The same where somebody else is waited for.
     async fn waiting<T, F: Future<Output = Result<T, Refusal>>>(
         &mut self,
+        effect: Option<Effect>,
         power: Power,
         service: impl FnOnce(Powered, Arc<dyn Powers>) -> F,
     ) -> Answer<T> {
-        let done = match self.call.grants.power(power, power.effects().first().copied()) {
+        let done = match self.call.grants.power(power, effect) {
             Ok(powered) => {
                 let powers = self.call.services.powers.clone();
                 self.call.wait(service(powered, powers)).await.map_err(wasmtime::Error::new)?
@@ -74,7 +75,7 @@ impl CallState {
 
 impl approvals::Host for CallState {
     async fn ask(&mut self, question: approvals::Question) -> Answer<approvals::Decision> {
-        self.waiting(Power::Approvals, async |by, powers| powers.ask(by, question).await).await
+        self.waiting(None, Power::Approvals, async |by, powers| powers.ask(by, question).await).await
     }
 }
 
@@ -121,7 +122,10 @@ impl memory::Host for CallState {
 
 impl messaging::Host for CallState {
     async fn send(&mut self, to: messaging::Address, message: messaging::Outbound) -> Answer<messaging::Receipt> {
-        self.waiting(Power::Messaging, async |by, powers| powers.send(by, to, message).await).await
+        self.waiting(Some(Effect::SendsOutside), Power::Messaging, async |by, powers| {
+            powers.send(by, to, message).await
+        })
+        .await
     }
 
     async fn deliver(&mut self, _: messaging::Inbound) -> Answer<()> {
@@ -132,7 +136,7 @@ impl messaging::Host for CallState {
 
 impl models::Host for CallState {
     async fn complete(&mut self, request: models::Request) -> Answer<models::Response> {
-        self.waiting(Power::Models, async |by, powers| powers.complete(by, request).await).await
+        self.waiting(None, Power::Models, async |by, powers| powers.complete(by, request).await).await
     }
 }
 

@@ -69,12 +69,14 @@ impl Turn {
             }
         };
         match &mut event {
-            Event::Thought(thought) => scrub(&mut thought.text),
-            Event::ToolStart(start) => scrub(&mut start.name),
-            Event::ToolFragment(fragment) => scrub(&mut fragment.json),
+            Event::Thought(thought) => {
+                scrub(&mut thought.text);
+                thought.signature.iter_mut().for_each(scrub);
+            }
+            Event::ToolStart(start) => [&mut start.id, &mut start.name].into_iter().for_each(scrub),
+            Event::ToolFragment(fragment) => [&mut fragment.id, &mut fragment.json].into_iter().for_each(scrub),
             Event::ToolCall(call) => {
-                scrub(&mut call.name);
-                scrub(&mut call.arguments);
+                [&mut call.id, &mut call.name, &mut call.arguments].into_iter().for_each(scrub);
             }
             Event::Text(_) | Event::Thinking(_) | Event::Usage(_) => {}
         }

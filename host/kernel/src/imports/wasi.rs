@@ -26,7 +26,7 @@ impl WasiView for CallState {
     fn ctx(&mut self) -> WasiCtxView<'_> {
         let call = &self.call;
         let ctx = self.ambient.0.get_or_insert_with(|| {
-            let log = |level| LogStream { call: call.clone(), level, line: Vec::new() };
+            let log = |level| LogStream { call: call.clone(), level, line: Line::default() };
             let mut builder = WasiCtx::builder();
             builder.stdout(log(Level::Info)).stderr(log(Level::Warn));
             builder.allow_tcp(false).allow_udp(false).allow_ip_name_lookup(false).max_random_size(RANDOM);
@@ -46,48 +46,42 @@ impl WasiHttpView for CallState {
 struct LogStream {
     call: Arc<Call>,
     level: Level,
-    line: Vec<u8>,
+    line: Line,
 }
 
 /// The longest line waited for; a longer one is written in pieces.
 const LONGEST: usize = 4096;
 
-/// Cuts bytes after each line feed, and where a line of which so many bytes are there already would be too long.
-fn pieces(mut there: usize, mut bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
-    std::iter::from_fn(move || {
-        let room = LONGEST - there.min(LONGEST - 1);
-        let end = bytes.iter().take(room).position(|&byte| byte == b'\n').map_or(room.min(bytes.len()), |at| at + 1);
-        let (piece, rest) = bytes.split_at(end);
-        bytes = rest;
-        there = if end == room || piece.ends_with(b"\n") { 0 } else { there + end };
-        (!piece.is_empty()).then_some(piece)
-    })
-}
+/// The line under way.
+#[derive(Default)]
+struct Line(Vec<u8>);
 
-impl LogStream {
-    fn take(&mut self, bytes: &[u8]) {
-        for piece in pieces(self.line.len(), bytes) {
-            self.line.extend_from_slice(piece);
-            if self.line.ends_with(b"\n") || self.line.len() >= LONGEST {
-                self.flush_line();
+impl Line {
+    /// Takes bytes, and gives each line that ends among them; one that is too long comes in pieces.
+    fn take(&mut self, bytes: &[u8], mut ended: impl FnMut(Vec<u8>)) {
+        for byte in bytes {
+            self.0.push(*byte);
+            if *byte == b'\n' || self.0.len() >= LONGEST {
+                ended(std::mem::take(&mut self.0));
             }
         }
     }
+}
 
-    fn flush_line(&mut self) {
-        let text = String::from_utf8_lossy(&self.line).trim_end().to_owned();
-        self.line.clear();
-        if !text.is_empty() {
+impl LogStream {
+    fn write(call: &Call, level: Level, line: &[u8]) {
+        let text = String::from_utf8_lossy(line);
+        if !text.trim_end().is_empty() {
             let mut line = String::new();
-            escape(&text, &mut line);
-            self.call.write_line(self.level, line);
+            escape(text.trim_end(), &mut line);
+            call.write_line(level, line);
         }
     }
 }
 
 impl Drop for LogStream {
     fn drop(&mut self) {
-        self.flush_line();
+        Self::write(&self.call, self.level, &self.line.0);
     }
 }
 
@@ -99,13 +93,14 @@ impl IsTerminal for LogStream {
 
 impl StdoutStream for LogStream {
     fn async_stream(&self) -> Box<dyn AsyncWrite + Send + Sync> {
-        Box::new(Self { call: self.call.clone(), level: self.level, line: Vec::new() })
+        Box::new(Self { call: self.call.clone(), level: self.level, line: Line::default() })
     }
 }
 
 impl AsyncWrite for LogStream {
     fn poll_write(mut self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        self.take(bytes);
+        let Self { call, level, line } = &mut *self;
+        line.take(bytes, |line| Self::write(call, *level, &line));
         Poll::Ready(Ok(bytes.len()))
     }
 
@@ -114,7 +109,8 @@ impl AsyncWrite for LogStream {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.flush_line();
+        let line = std::mem::take(&mut self.line);
+        Self::write(&self.call, self.level, &line.0);
         Poll::Ready(Ok(()))
     }
 }
@@ -127,10 +123,11 @@ mod tests {
     fn nothing_of_a_long_line_is_lost() {
         let text = [vec![b'a'; 10_000], b"\nshort\n\n".to_vec(), vec![b'b'; 4096], b"\nend".to_vec()].concat();
         for there in [0, 1, 4095] {
-            let cut: Vec<&[u8]> = pieces(there, &text).collect();
-            assert_eq!(cut.concat(), text);
-            assert!(cut.iter().all(|piece| piece.len() <= LONGEST) && cut[0].len() + there <= LONGEST, "{there}");
-            assert!(cut.contains(&b"short\n".as_slice()) && cut.last() == Some(&b"end".as_slice()));
+            let (mut line, mut ended) = (Line(vec![b'x'; there]), Vec::new());
+            line.take(&text, |line| ended.push(line));
+            assert_eq!(ended.concat()[there..], text[..text.len() - 3]);
+            assert!(ended.iter().all(|line| line.len() <= LONGEST), "{there}");
+            assert!(ended.contains(&b"short\n".to_vec()) && line.0 == b"end");
         }
     }
 }

@@ -148,7 +148,7 @@ impl Connections {
             self.pools.clear();
         }
         let (lines, lookups) = (self.lines.clone(), self.lookups.clone());
-        let gate = || Gate { reach, resolver: doors.resolver.clone(), dial: doors.dial.clone(), lines, lookups };
+        let gate = || Gate { reach, doors: doors.clone(), lines, lookups };
         self.pools.entry((reach, scheme)).or_insert_with(|| pool(gate(), config, scheme == Scheme::Https)).clone()
     }
 }
@@ -196,8 +196,7 @@ pub(super) enum ConnectError {
 #[derive(Clone)]
 pub(super) struct Gate {
     reach: Reach,
-    resolver: Arc<dyn Resolver>,
-    dial: Arc<dyn Dial>,
+    doors: Doors,
     lines: Arc<Semaphore>,
     lookups: Arc<Semaphore>,
 }
@@ -215,7 +214,7 @@ impl Gate {
         for &address in &addresses {
             self.reach.admits(address).map_err(|reason| ConnectError::Refused(address, reason))?;
         }
-        let dial = &self.dial;
+        let dial = &self.doors.dial;
         let mut attempts: FuturesUnordered<_> = (0..)
             .zip(addresses.into_iter().take(TRIED))
             .map(|(turn, address)| async move {
@@ -241,7 +240,7 @@ impl Gate {
             // RFC 6761 section 6.3: `localhost` is loopback, whatever a resolver would say.
             return Ok(vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()]);
         }
-        let (resolver, name, lookups) = (self.resolver.clone(), host.to_owned(), self.lookups.clone());
+        let (resolver, name, lookups) = (self.doors.resolver.clone(), host.to_owned(), self.lookups.clone());
         let found = timeout(RESOLVE, async move {
             let place = lookups.acquire_owned().await.map_err(io::Error::other)?;
             // A task of its own, which has its place until the look-up is over, whoever still waits for it.

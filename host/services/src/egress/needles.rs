@@ -20,8 +20,7 @@ const LARGE: usize = 16 * 1024;
 pub(super) struct Needles {
     automaton: AhoCorasick,
     sorted: Vec<Box<[u8]>>,
-    /// Which bytes a needle begins with, and which pairs of bytes: most ends of a chunk are ruled out by these alone.
-    first: [bool; 256],
+    /// Which pairs of bytes a needle begins with: most ends of a chunk are ruled out by these alone.
     pairs: Box<[bool]>,
     longest: usize,
 }
@@ -41,15 +40,14 @@ impl Needles {
             .build(&needles)
             .expect("a few secrets do not fill the automaton's 2^31 states");
         let sorted: Vec<Box<[u8]>> = needles.into_iter().map(Vec::into_boxed_slice).collect();
-        let (mut first, mut pairs) = ([false; 256], vec![false; 1 << 16].into_boxed_slice());
+        let mut pairs = vec![false; 1 << 16].into_boxed_slice();
         for needle in &sorted {
-            first[usize::from(needle[0])] = true;
             if let [one, two, ..] = **needle {
                 pairs[usize::from(one) << 8 | usize::from(two)] = true;
             }
         }
         let longest = sorted.iter().map(|needle| needle.len()).max().unwrap_or(1);
-        Self { automaton, sorted, first, pairs, longest }
+        Self { automaton, sorted, pairs, longest }
     }
 
     /// Whether one of them is in `bytes`, as it is or escaped.
@@ -61,9 +59,8 @@ impl Needles {
     fn pending(&self, bytes: &[u8], from: usize) -> usize {
         let start = from.max(bytes.len().saturating_sub(self.longest - 1));
         let begins = |&at: &usize| match bytes[at..] {
-            [one] => self.first[usize::from(one)] && self.continues(&bytes[at..]),
-            [one, two, ..] => self.pairs[usize::from(one) << 8 | usize::from(two)] && self.continues(&bytes[at..]),
-            [] => false,
+            [one, two, ..] if !self.pairs[usize::from(one) << 8 | usize::from(two)] => false,
+            _ => self.continues(&bytes[at..]),
         };
         (start..bytes.len()).find(begins).unwrap_or(bytes.len())
     }
@@ -90,9 +87,9 @@ impl Sieve {
         Self { needles, as_it_is: Bytes::new(), escaped: Bytes::new() }
     }
 
-    /// Whether it looks for these.
-    pub(super) fn looks_for(&self, needles: &Arc<Needles>) -> bool {
-        Arc::ptr_eq(&self.needles, needles)
+    /// What it looks for, to be compared.
+    pub(super) fn looks_for(&self) -> *const Needles {
+        Arc::as_ptr(&self.needles)
     }
 
     /// Takes the next chunk and gives what is decided, with [`HIDDEN`] for each match, and whether there was one. Without
@@ -139,7 +136,10 @@ impl Needles {
                 _ => break,
             }
         }
-        let end = stood(end..end).end;
+        let mut end = stood(end..end).end;
+        // Text stays text: what is held back begins with a whole character.
+        let within = |at: usize| buffer.get(at).is_some_and(|byte| byte & 0xc0 == 0x80);
+        end = (end.saturating_sub(3).max(done)..=end).rev().find(|&at| !within(at)).unwrap_or(end);
         *held = buffer.slice(end..);
         match made {
             None => (buffer.slice(..end), false),

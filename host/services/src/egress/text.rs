@@ -7,60 +7,44 @@
 use super::known::KnownSecrets;
 use super::needles::Sieve;
 use bytes::Bytes;
+use std::sync::Arc;
 
 /// One text on its way to a person. What could be the beginning of a value is held back until more comes.
 pub struct TextScrubber {
     known: KnownSecrets,
     sieve: Option<Sieve>,
-    /// The beginning of a character whose rest is held back.
-    partial: Vec<u8>,
 }
 
 impl TextScrubber {
     /// A text that has not begun.
     pub fn new(known: KnownSecrets) -> Self {
-        Self { known, sieve: None, partial: Vec::new() }
+        Self { known, sieve: None }
     }
 
     /// The next piece; what comes back may be shown. Secrets that became known since the last piece are looked for too.
     pub fn push(&mut self, piece: String) -> String {
         let now = self.known.search();
-        let same = match (&self.sieve, &now) {
-            (None, None) => return piece,
-            (Some(sieve), Some(now)) => sieve.looks_for(now),
-            _ => false,
-        };
         let mut shown = String::new();
-        if !same {
+        if now.as_ref().map(Arc::as_ptr) != self.sieve.as_ref().map(Sieve::looks_for) {
             shown = self.finish();
             self.sieve = now.map(Sieve::new);
         }
-        if shown.is_empty() { self.sift(piece, false) } else { shown + &self.sift(piece, false) }
+        let piece = match &mut self.sieve {
+            Some(sieve) => text(sieve.push(piece.into(), false).0),
+            None => piece,
+        };
+        if shown.is_empty() { piece } else { shown + &piece }
     }
 
     /// The end of the text: what was held back and turned out to be harmless.
     pub fn finish(&mut self) -> String {
-        let rest = self.sift(String::new(), true);
-        self.sieve = None;
-        rest
+        self.sieve.take().map(|mut sieve| text(sieve.push(Bytes::new(), true).0)).unwrap_or_default()
     }
+}
 
-    fn sift(&mut self, piece: String, last: bool) -> String {
-        let Some(sieve) = &mut self.sieve else { return piece };
-        let mut bytes = Vec::from(sieve.push(Bytes::from(piece), last).0);
-        if !self.partial.is_empty() {
-            bytes.splice(..0, self.partial.drain(..));
-        }
-        match String::from_utf8(bytes) {
-            Ok(text) => text,
-            Err(error) => {
-                let whole = if last { error.as_bytes().len() } else { error.utf8_error().valid_up_to() };
-                let mut bytes = error.into_bytes();
-                self.partial = bytes.split_off(whole);
-                String::from_utf8_lossy(&bytes).into_owned()
-            }
-        }
-    }
+/// A sieve holds back whole characters. Only a value that is no text can have cut one.
+fn text(bytes: Bytes) -> String {
+    String::from_utf8(bytes.into()).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
 }
 
 #[cfg(test)]
@@ -68,7 +52,6 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::vault::SecretValue;
-    use std::sync::Arc;
 
     fn known(values: &[&str]) -> KnownSecrets {
         let known = KnownSecrets::new();
