@@ -1,12 +1,12 @@
 //! Compiled code on disk, authenticated: a wrong MAC means compile again.
 
-use cara_services::disposable::{self, Keep};
+use cara_services::clock::Clock;
 use cara_services::files;
+use cara_services::files::disposable::{self, Keep};
 use cara_signing::Digest;
 use ring::hmac;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::PathBuf;
-use std::time::SystemTime;
 use wasmtime::Engine;
 use wasmtime::component::Component;
 
@@ -70,7 +70,7 @@ impl CompiledCache {
         let component = unsafe { Component::deserialize(engine, code) };
         let component = component.inspect_err(|error| tracing::debug!(%error, "compiled code is of another wasmtime"));
         let component = component.ok()?;
-        if let Err(error) = disposable::used(&path, SystemTime::now()) {
+        if let Err(error) = disposable::used(&path, Clock::system().now_ms()) {
             tracing::debug!(%error, "the use of compiled code was not noted");
         }
         Some(component)
@@ -86,7 +86,7 @@ impl CompiledCache {
             bytes.extend_from_slice(&code);
             files::ensure_private_dir(&self.folder).map_err(|error| error.to_string())?;
             files::write_private_atomic(&self.file(engine, digest), &bytes).map_err(|error| error.to_string())?;
-            disposable::shrink(&self.folder, KEEP, SystemTime::now()).map_err(|error| error.to_string())
+            disposable::shrink(&self.folder, KEEP, Clock::system().now_ms()).map_err(|error| error.to_string())
         });
         if let Err(error) = kept {
             tracing::warn!(%error, "compiled code could not be kept");
@@ -100,6 +100,7 @@ mod tests {
     use super::*;
     use crate::engine::Kernel;
     use crate::pool::PoolSize;
+    use std::time::{Duration, UNIX_EPOCH};
 
     /// The smallest component there is: a header and nothing else.
     const EMPTY: &[u8] = b"\0asm\x0d\0\x01\0";
@@ -129,9 +130,9 @@ mod tests {
         let component = Component::from_binary(&engine, EMPTY).unwrap();
         let [removed, installed, new] = [b"removed", b"install", b"the new"].map(|of| Digest::of(of));
         let aged = |digest: &Digest, days: u64| {
-            let age = std::time::Duration::from_secs(days * 24 * 60 * 60);
+            let then = Clock::system().now_ms() - days * 24 * 60 * 60 * 1_000;
             let file = std::fs::File::options().write(true).open(cache.file(&engine, digest)).unwrap();
-            file.set_modified(SystemTime::now() - age).unwrap();
+            file.set_modified(UNIX_EPOCH + Duration::from_millis(then)).unwrap();
         };
         for digest in [&removed, &installed] {
             cache.store(&engine, digest, &component);
@@ -140,7 +141,7 @@ mod tests {
         assert!(cache.load(&engine, &installed).is_some(), "which is a use");
         let leftover = folder.join(".x.tmp");
         std::fs::write(&leftover, b"of a crash").unwrap();
-        std::fs::File::options().write(true).open(&leftover).unwrap().set_modified(SystemTime::UNIX_EPOCH).unwrap();
+        std::fs::File::options().write(true).open(&leftover).unwrap().set_modified(UNIX_EPOCH).unwrap();
         cache.store(&engine, &new, &component);
         let left = [&removed, &installed, &new].map(|digest| cache.holds(&engine, digest));
         assert_eq!((left, leftover.exists()), ([false, true, true], false));

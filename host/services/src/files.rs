@@ -1,11 +1,11 @@
 //! Private files of the state folder: atomic writes, capped reads, locks.
 //!
-//! The one home of `std::fs` in this crate. Knows nothing of what the files mean. On Windows the access list of the
-//! user's profile folder does the work that the modes 0600 and 0700 do elsewhere.
+//! Knows nothing of what they mean. On Windows the access list of the user's profile does the work of the modes.
 
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
+pub mod disposable;
 
 /// Why a file could not be used.
 #[derive(Debug, thiserror::Error)]

@@ -1,6 +1,5 @@
 //! Acts on the outside world, each kind of effect through one gate.
 pub mod clock;
-pub mod disposable;
 pub mod egress;
 pub mod files;
 pub mod home;

@@ -6,7 +6,7 @@
 use std::fs::{self, DirEntry, File};
 use std::io;
 use std::path::Path;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, UNIX_EPOCH};
 
 /// A use is noted to the day.
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -20,8 +20,9 @@ pub struct Keep {
     pub files: usize,
 }
 
-/// Notes that a file was used.
-pub fn used(path: &Path, now: SystemTime) -> io::Result<()> {
+/// Notes that a file was used now, in Unix milliseconds.
+pub fn used(path: &Path, now_ms: u64) -> io::Result<()> {
+    let now = UNIX_EPOCH + Duration::from_millis(now_ms);
     let noted = fs::metadata(path)?.modified()?;
     match now.duration_since(noted) {
         Ok(age) if age > DAY => File::options().write(true).open(path)?.set_modified(now),
@@ -30,7 +31,8 @@ pub fn used(path: &Path, now: SystemTime) -> io::Result<()> {
 }
 
 /// Removes what is not to be kept: the files longest not used. One that cannot be removed stays.
-pub fn shrink(folder: &Path, keep: Keep, now: SystemTime) -> io::Result<()> {
+pub fn shrink(folder: &Path, keep: Keep, now_ms: u64) -> io::Result<()> {
+    let now = UNIX_EPOCH + Duration::from_millis(now_ms);
     let read = |entry: io::Result<DirEntry>| entry.and_then(|entry| Ok((entry.metadata()?.modified()?, entry.path())));
     let mut files = fs::read_dir(folder)?.map(read).filter_map(Result::ok).collect::<Vec<_>>();
     files.sort_unstable_by(|one, other| other.cmp(one));
