@@ -10,9 +10,11 @@
 //! wit/ ─────────────→ tidy/contract.rs  one contract, documented, for both sides
 //!                  └→ tidy/reference.rs docs/reference/wit.md says the same
 //! sdk/rust/ ────────→ tidy/examples.rs  every item shows how it is used
+//! .ci/run ──────────→ tidy/ci.rs        a lint that fails ends it
 //! ```
 
 #![allow(clippy::type_complexity, reason = "a test names its tables where it uses them")]
+mod ci;
 mod contract;
 mod examples;
 mod layers;

@@ -159,15 +159,16 @@ pub(crate) struct Outcome {
 pub(crate) fn named(asked: &Asked) -> Vec<String> {
     let arguments: Value = serde_json::from_str(&asked.arguments).unwrap_or(Value::Null);
     let text = |key: &str| arguments.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let request = |method: &str| {
+        let Ok(url) = url::Url::parse(&text("url")) else { return Vec::new() };
+        let host = url.host_str().unwrap_or_default().trim_end_matches('.').to_owned();
+        let query = url.query().map(|query| format!("?{query}")).unwrap_or_default();
+        vec![format!("dns {host}"), format!("net {method} {host}{}{query}", url.path())]
+    };
     match asked.tool.as_str() {
-        "fetch_page" | "media_describe_url" => url::Url::parse(&text("url")).map_or_else(
-            |_| Vec::new(),
-            |url| {
-                let host = url.host_str().unwrap_or_default().trim_end_matches('.').to_owned();
-                let query = url.query().map(|query| format!("?{query}")).unwrap_or_default();
-                vec![format!("dns {host}"), format!("net GET {host}{}{query}", url.path())]
-            },
-        ),
+        "fetch_page" | "media_describe_url" => request("GET"),
+        // The hostile guest's.
+        "request" => request(arguments.get("method").and_then(Value::as_str).unwrap_or("GET")),
         "message_send" => vec![format!("sent {}: {}", text("to"), text("text"))],
         "memory_write" => vec![format!("memory {PERSON} {} = {}", text("key"), text("value"))],
         "memory_delete" => vec![format!("memory {PERSON} {} gone", text("key"))],

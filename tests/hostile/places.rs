@@ -37,6 +37,8 @@ async fn a_component_that_takes_all_places_it_can_leaves_half_to_others_and_nobo
     }
     let text = "component `greedy` was not called: 2 calls of it are under way, as many as one component may have\nhint: try again when some have ended; a larger `calls` in `[pool]` of the configuration makes more room";
     assert!(turned_away.iter().all(|fault| fault == text), "{turned_away:?}");
+    // Nor does it rest now: one call more is turned away for the same reason.
+    assert_eq!(greedy.tool("answer", json!({})).await.unwrap_err().to_string(), text);
     while let Some(call) = calls.join_next().await {
         assert_eq!(call.unwrap().unwrap().text(), "slept");
     }
@@ -58,7 +60,7 @@ async fn grants_of_another_component_are_refused() {
 struct Nested {
     model: Subject,
     /// All tools have asked before one is answered.
-    all: Barrier,
+    all: Arc<Barrier>,
 }
 
 #[async_trait::async_trait]
@@ -84,11 +86,13 @@ impl Powers for Nested {
 async fn as_many_calls_as_there_are_places_ask_a_model_and_all_end() {
     const CALLS: u32 = 8;
     let world = World::new().await.with_calls(CALLS);
+    // All places are held when the first of them asks its model.
+    let all = Arc::new(Barrier::new(CALLS as usize));
     // Two components, because one may have half of the places.
     let tools = ["first", "second"].map(|id| {
         let mut tool = media(&world, id);
         let model = world.guest("hostile-provider").load();
-        tool.services.powers = Arc::new(Nested { model, all: Barrier::new(CALLS as usize / 2) });
+        tool.services.powers = Arc::new(Nested { model, all: all.clone() });
         Arc::new(tool)
     });
     let mut calls = JoinSet::new();

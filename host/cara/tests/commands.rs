@@ -31,6 +31,9 @@ mod explain;
 mod home;
 #[path = "commands/keys.rs"]
 mod keys;
+#[cfg(target_os = "linux")]
+#[path = "commands/locked.rs"]
+mod locked;
 #[path = "commands/packages.rs"]
 mod packages;
 #[cfg(unix)]

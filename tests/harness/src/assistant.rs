@@ -49,7 +49,8 @@ pub struct Setup {
     pub configuration: Value,
     /// What looks at text.
     pub lookout: Lookout,
-    /// Components that are treated as strangers': their results are not believed.
+    /// Components that are treated as strangers': their results are not believed. A guest of the tests is offered only when
+    /// it is named here; its own server is `https://ID.example`.
     pub strangers: Vec<&'static str>,
     /// How the agent reads what strangers wrote.
     pub reading: Reading,
@@ -129,6 +130,11 @@ impl Stage {
         for (component, grants) in tools().await {
             let strangers = setup.strangers.iter().any(|id| *id == component.id().as_str());
             toolbox.add(component, grants, &Belief { component: !strangers, ..Belief::default() }).unwrap();
+        }
+        let built_in = |id: &str| cara_bundle::components().iter().any(|built_in| built_in.id == id);
+        for id in setup.strangers.iter().filter(|id| !built_in(id)) {
+            let guest = world.guest(id).setting("base-url", format!("https://{id}.example")).load();
+            toolbox.add(&guest.component, &guest.grants, &Belief::default()).unwrap();
         }
         let assistant = Assistant {
             services: world.services.clone(),
