@@ -33,7 +33,8 @@ pub struct TrustRoot {
 }
 
 impl TrustRoot {
-    /// The text that [`TrustRoot::public_good`] is read from.
+    /// The text of the root of Sigstore's public instance as `sigstore-trust-root` 0.15.1 carries it (released
+    /// 2026-10-23, from the instance's TUF repository). It ages: keys the instance began to use later are not in it.
     pub const PUBLIC_GOOD: &str = SIGSTORE_PRODUCTION_TRUSTED_ROOT;
 
     /// Largest text form, in bytes (1 MiB).
@@ -61,14 +62,6 @@ impl TrustRoot {
         crypto::install();
         let verifier = Verifier::new(&root).map_err(|error| broken(error.to_string()))?;
         Ok(Self { verifier: Arc::new(verifier), digest: Digest::of(text.as_bytes()) })
-    }
-
-    /// The root of Sigstore's public instance as `sigstore-trust-root` 0.15.1 carries
-    /// it (released 2026-10-23, from the instance's TUF repository). It ages: keys the
-    /// instance began to use later are not in it.
-    #[must_use]
-    pub fn public_good() -> Self {
-        Self::from_json(Self::PUBLIC_GOOD).expect("the embedded root is whole, which a test checks")
     }
 
     /// Checks that the one named in `certificate` made `bundle` for the file with
@@ -139,7 +132,11 @@ mod tests {
         let conda = "54303491a8418fbed24344b513546182c29b43bf282ceb433af65e2299f9271f";
         let a = "a0cfc71271d6e278e57cd332ff957c3f7043fdda354c4cbb190a30d56efa01bf";
         [
-            (TrustRoot::public_good(), include_str!("../tests/vectors/sigstore/public-good.sigstore.json"), conda),
+            (
+                TrustRoot::from_json(TrustRoot::PUBLIC_GOOD).unwrap(),
+                include_str!("../tests/vectors/sigstore/public-good.sigstore.json"),
+                conda,
+            ),
             (staging(), include_str!("../tests/vectors/sigstore/staging.sigstore.json"), conda),
             (staging(), include_str!("../tests/vectors/sigstore/staging-digest.sigstore.json"), a),
         ]

@@ -6,8 +6,9 @@ use super::source::sources;
 /// What a mistake in breaks a promise.
 const TRUSTED: [&str; 4] = ["signing/", "host/authority/", "host/kernel/", "host/services/"];
 
-/// What is wanted: 10,000. This is what was reached, rounded up to 50; it only ever goes down, but for a new power.
-const MOST: usize = 13_400;
+/// What was reached, rounded up to 50. Wanted: 10,000. Lower it with every change that removes code; raising it needs a
+/// reason in the commit.
+const MOST: usize = 11_750;
 
 /// Lines with code: no blank ones, no comments, no tests.
 fn code_lines(text: &str) -> usize {

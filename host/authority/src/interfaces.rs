@@ -167,23 +167,19 @@ impl Interfaces {
         // Places need no import; to ask which secrets are at hand, one without a key may be imported for.
         let (secrets, keys) = (!manifest.secrets().is_empty(), manifest.secrets().iter().any(|one| one.key.is_some()));
         let secrets = if self.imports_secrets() { secrets } else { keys };
-        for (imported, declared, import, table) in [
-            (self.imports_http(), !manifest.http().is_empty(), "wasi:http/outgoing-handler", "[[http]]"),
-            (self.imports_secrets(), secrets, "cara:plugin/secrets", "[[secret]]"),
-            (self.imports_state(), manifest.state().is_some(), "cara:plugin/state", "[state]"),
-            (settings, !manifest.setting_keys().is_empty(), "cara:plugin/settings", "[[setting]]"),
-            (self.imports_ours("turn"), manifest.provider().is_some(), "cara:plugin/turn", "[provider]"),
-        ] {
+        let mut both = vec![
+            (self.imports_http(), !manifest.http().is_empty(), "wasi:http/outgoing-handler".to_owned(), "[[http]]"),
+            (self.imports_secrets(), secrets, "cara:plugin/secrets".to_owned(), "[[secret]]"),
+            (self.imports_state(), manifest.state().is_some(), "cara:plugin/state".to_owned(), "[state]"),
+            (settings, !manifest.setting_keys().is_empty(), "cara:plugin/settings".to_owned(), "[[setting]]"),
+            (self.imports_ours("turn"), manifest.provider().is_some(), "cara:plugin/turn".to_owned(), "[provider]"),
+        ];
+        both.extend(Power::ALL.iter().map(|power| {
+            let declared = manifest.powers().iter().any(|declared| declared.name == *power);
+            (self.imports_power(*power), declared, format!("cara:plugin/{power}"), "[[power]]")
+        }));
+        for (imported, declared, import, table) in both {
             match (imported, declared) {
-                (true, false) => return Err(Disagreement::Undeclared { id: id(), import: import.into(), table }),
-                (false, true) => return Err(Disagreement::Unused { id: id(), import: import.into(), table }),
-                _ => {}
-            }
-        }
-        for power in Power::ALL.iter().copied() {
-            let declared = manifest.powers().iter().any(|declared| declared.name == power);
-            let (import, table) = (format!("cara:plugin/{power}"), "[[power]]");
-            match (self.imports_power(power), declared) {
                 (true, false) => return Err(Disagreement::Undeclared { id: id(), import, table }),
                 (false, true) => return Err(Disagreement::Unused { id: id(), import, table }),
                 _ => {}

@@ -1,7 +1,6 @@
 //! Host patterns of a manifest: one host, all below one, or any.
 
 use crate::origin::{Origin, Scheme, parse_url};
-use serde::{Deserialize, Serialize};
 use std::fmt;
 use url::Host;
 
@@ -11,8 +10,7 @@ use url::Host;
 pub struct BadPattern(String);
 
 /// Which hosts are meant.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum HostPattern {
     /// Exactly this one.
     Exact(Host<String>),
@@ -53,19 +51,6 @@ impl HostPattern {
             }
             (Self::Below(_), _) => false,
         }
-    }
-}
-
-impl TryFrom<String> for HostPattern {
-    type Error = BadPattern;
-    fn try_from(text: String) -> Result<Self, BadPattern> {
-        Self::parse(&text)
-    }
-}
-
-impl From<HostPattern> for String {
-    fn from(pattern: HostPattern) -> String {
-        pattern.to_string()
     }
 }
 

@@ -12,6 +12,7 @@
 mod approvals;
 mod attachments;
 mod calls;
+mod events;
 mod memory;
 mod messages;
 mod runs;
@@ -25,6 +26,7 @@ mod totals;
 pub use attachments::{Attached, Attachment, MAX_ATTACHMENT, NewAttachment};
 pub use calls::Call;
 pub use cara_services::ledger::records::*;
+pub use events::{Event, events};
 pub use memory::{Memory, MemoryError, Remembered};
 pub use messages::{Message, NewMessage, Role};
 pub use runs::Run;

@@ -4,7 +4,7 @@ use crate::boot::Cara;
 use crate::cli::Audit;
 use crate::{layout, show, when};
 use anyhow::Result;
-use cara_services::ledger::Event;
+use cara_records::{Event, events};
 use serde::Serialize;
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -35,7 +35,7 @@ impl From<Event> for Row {
 }
 
 async fn show_events(cara: &Cara, limit: u32, kind: Option<&str>, json: bool) -> Result<ExitCode> {
-    let all = cara.ledger.events(if kind.is_some() { u32::MAX } else { limit }).await?;
+    let all = events(&cara.ledger, if kind.is_some() { u32::MAX } else { limit }).await?;
     let kinds: BTreeSet<String> = all.iter().map(|event| event.kind.clone()).collect();
     let wanted = all.into_iter().filter(|event| kind.is_none_or(|kind| event.kind == kind));
     let rows: Vec<Row> = wanted.take(limit as usize).map(Row::from).collect();

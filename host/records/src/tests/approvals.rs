@@ -29,7 +29,7 @@ async fn a_call_begins_with_the_approval_that_names_it_once() {
     let read = records.approval(&id).await.unwrap().unwrap();
     assert_eq!((read.state, read.verdict.unwrap().by), (ApprovalState::Spent, "anna".into()));
     assert_eq!(records.call(run, "c").await.unwrap().unwrap().approval, Some(id));
-    let kinds: Vec<_> = records.ledger().events(9).await.unwrap().into_iter().map(|event| event.kind).collect();
+    let kinds: Vec<_> = events(records.ledger(), 9).await.unwrap().into_iter().map(|event| event.kind).collect();
     assert_eq!(kinds, ["approval-spent", "approval-decided"]);
     assert!(records.waiting_approvals().await.unwrap().is_empty());
 }
@@ -156,7 +156,7 @@ async fn a_rule_is_listed_used_and_removed_and_both_ends_are_audited() {
     assert!(records.remove_rule(&id, "anna").await.unwrap());
     assert!(!records.remove_rule(&id, "anna").await.unwrap());
     assert!(records.rules().await.unwrap().is_empty());
-    let kinds: Vec<_> = records.ledger().events(9).await.unwrap().into_iter().map(|event| event.kind).collect();
+    let kinds: Vec<_> = events(records.ledger(), 9).await.unwrap().into_iter().map(|event| event.kind).collect();
     assert_eq!(kinds, ["rule-removed", "rule-added"]);
 }
 
@@ -181,4 +181,16 @@ async fn a_rule_that_was_revoked_after_the_decision_starts_nothing() {
     assert!(matches!(refused, Err(StartRefused::Rule(ref gone)) if *gone == id), "{refused:?}");
     // Nothing of it is left half done: asked anew, the policy may let it run.
     records.start(&world.run, "c", By::Policy).await.unwrap();
+}
+
+#[tokio::test]
+async fn the_newest_events_come_first_and_no_more_than_asked() {
+    let place = Place::new();
+    let ledger = place.open().await;
+    for subject in ["a", "b", "c"] {
+        ledger.append("test", subject, json!({ "n": 1 })).await.unwrap();
+    }
+    let shown: Vec<_> = events(&ledger, 2).await.unwrap().into_iter().map(|e| (e.seq, e.subject, e.detail)).collect();
+    assert_eq!(shown, [(3, "c".to_owned(), json!({ "n": 1 })), (2, "b".to_owned(), json!({ "n": 1 }))]);
+    assert!(events(&ledger, 0).await.unwrap().is_empty());
 }

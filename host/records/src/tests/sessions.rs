@@ -159,7 +159,7 @@ async fn a_deleted_session_leaves_nothing_but_what_it_used_and_an_event() {
     }
     let used = records.usage(0, UsageBy::Session).await.unwrap();
     assert_eq!((used[0].group.as_str(), used[0].input), ("", 2));
-    let event = records.ledger().events(1).await.unwrap().remove(0);
+    let event = events(records.ledger(), 1).await.unwrap().remove(0);
     assert_eq!((event.kind.as_str(), event.subject.as_str()), ("session-deleted", world.session.as_str()));
     records.ledger().verify_events().await.unwrap();
 }

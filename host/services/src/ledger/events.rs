@@ -5,7 +5,8 @@
 //! as well. Who has the file but not the key (`keys/audit`) can change, remove, reorder or cut off nothing unseen. What
 //! they can do is put back the whole of an older copy: no file shows by itself that it is not the newest.
 
-use super::{Ledger, LedgerError, from_sql, shown, to_sql};
+use super::sql::Number;
+use super::{Ledger, LedgerError, shown, to_sql};
 use futures_util::TryStreamExt;
 use hmac::{Hmac, KeyInit, Mac};
 use serde_json::Value;
@@ -15,21 +16,6 @@ use subtle::ConstantTimeEq;
 
 type Hash = [u8; 32];
 type Row = (i64, i64, String, String, String, Vec<u8>, Vec<u8>);
-
-/// One entry of the audit log.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Event {
-    /// Its number, from 1 without gaps.
-    pub seq: u64,
-    /// When, Unix milliseconds.
-    pub at_ms: u64,
-    /// What was done: "grant", "revoke".
-    pub kind: String,
-    /// To whom or what.
-    pub subject: String,
-    /// The rest; its strings are escaped and cut.
-    pub detail: Value,
-}
 
 /// What is wrong at a place of the chain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -77,18 +63,6 @@ impl Ledger {
         let mut change = self.change().await?;
         change.event(kind, subject, detail).await?;
         change.commit().await
-    }
-
-    /// The last `limit` events, the newest first.
-    pub async fn events(&self, limit: u32) -> Result<Vec<Event>, LedgerError> {
-        let rows: Vec<Row> = sqlx::query_as(
-            "SELECT seq, at_ms, kind, subject, detail, prev, hash FROM events ORDER BY seq DESC LIMIT $1",
-        )
-        .bind(i64::from(limit))
-        .fetch_all(self.pool().await?)
-        .await
-        .map_err(|e| self.failed(e))?;
-        rows.into_iter().map(read).collect::<sqlx::Result<_>>().map_err(|e| self.failed(e))
     }
 
     /// Checks every event against the chain and returns how many there are.
@@ -150,10 +124,10 @@ pub(super) async fn put_head(
 
 /// Number and hash of the last event; nothing when the head is missing or not of this key.
 async fn head(connection: &mut SqliteConnection, key: &[u8; 32]) -> sqlx::Result<Option<(u64, Vec<u8>)>> {
-    let head: Option<(i64, Vec<u8>, Vec<u8>)> =
+    let head: Option<(Number, Vec<u8>, Vec<u8>)> =
         sqlx::query_as("SELECT seq, hash, mac FROM event_head WHERE id = 1").fetch_optional(connection).await?;
-    let honest = head.filter(|(seq, hash, mac)| head_mac(key, *seq, hash).ct_eq(mac).into());
-    honest.map(|(seq, hash, _)| Ok((from_sql(seq)?, hash))).transpose()
+    let honest = head.filter(|(seq, hash, mac)| head_mac(key, to_sql(seq.0), hash).ct_eq(mac).into());
+    Ok(honest.map(|(seq, hash, _)| (seq.0, hash)))
 }
 
 async fn verify(connection: &mut SqliteConnection, key: &[u8; 32]) -> sqlx::Result<Result<u64, ChainError>> {
@@ -219,9 +193,4 @@ fn shown_json(value: Value) -> Value {
         }
         plain => plain,
     }
-}
-
-fn read((seq, at_ms, kind, subject, detail, _, _): Row) -> sqlx::Result<Event> {
-    let detail = serde_json::from_str(&detail).map_err(|e| sqlx::Error::Decode(Box::new(e)))?;
-    Ok(Event { seq: from_sql(seq)?, at_ms: from_sql(at_ms)?, kind, subject, detail })
 }

@@ -20,7 +20,7 @@ mod state;
 mod tests;
 mod versions;
 
-pub use events::{Break, ChainError, Event};
+pub use events::{Break, ChainError};
 pub use grants::Granted;
 pub use records::{ContentKey, Runs};
 pub use state::{ComponentState, Entry};
@@ -255,11 +255,6 @@ impl std::fmt::Debug for Ledger {
 /// A number as the database keeps it. Times, revisions and counts stay far below the end.
 pub fn to_sql(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
-}
-
-/// A number that the database kept; a negative one was never written.
-fn from_sql(number: i64) -> sqlx::Result<u64> {
-    u64::try_from(number).map_err(|e| sqlx::Error::Decode(Box::new(e)))
 }
 
 /// Foreign text made safe to show and keep: control, bidi and invisible characters escaped, cut at 256 bytes.

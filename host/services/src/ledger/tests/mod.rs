@@ -45,6 +45,20 @@ async fn tamper(ledger: &Ledger, sql: &'static str) {
     sqlx::query(sql).execute(ledger.pool().await.unwrap()).await.unwrap();
 }
 
+/// The last events, the newest first: number, time, kind, subject and detail.
+async fn events(ledger: &Ledger, most: i64) -> Vec<(i64, i64, String, String, serde_json::Value)> {
+    let rows: Vec<(i64, i64, String, String, String)> =
+        sqlx::query_as("SELECT seq, at_ms, kind, subject, detail FROM events ORDER BY seq DESC LIMIT $1")
+            .bind(most)
+            .fetch_all(ledger.pool().await.unwrap())
+            .await
+            .unwrap();
+    let read = |(seq, at_ms, kind, subject, detail): (i64, i64, String, String, String)| {
+        (seq, at_ms, kind, subject, serde_json::from_str(&detail).unwrap())
+    };
+    rows.into_iter().map(read).collect()
+}
+
 fn id(text: &str) -> ComponentId {
     ComponentId::parse(text).unwrap()
 }

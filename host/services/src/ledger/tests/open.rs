@@ -30,7 +30,7 @@ async fn a_new_ledger_is_private_whole_and_alone_in_its_folder() {
     names.sort();
     assert_eq!(names, ["ledger.db", "ledger.db-shm", "ledger.db-wal"]);
     ledger.close().await;
-    assert_eq!(place.open().await.events(9).await.unwrap().len(), 1);
+    assert_eq!(events(&place.open().await, 9).await.len(), 1);
 }
 
 #[tokio::test]
