@@ -50,6 +50,23 @@ pub trait Sink {
     fn emit_all(&mut self, events: Vec<Event>) -> Result<(), Error> {
         events.into_iter().try_for_each(|event| self.emit(event))
     }
+
+    /// Hands over more of the answer's text; nothing when there is none. A sink that gathers copies it to its place, so
+    /// that a piece that is still in the network's buffer needs no allocation of its own.
+    ///
+    /// # Errors
+    /// As [`Sink::emit`].
+    fn text(&mut self, piece: &str) -> Result<(), Error> {
+        if piece.is_empty() { Ok(()) } else { self.emit(Event::Text(piece.to_owned())) }
+    }
+
+    /// Hands over more of the model's reasoning, as [`Sink::text`] does text.
+    ///
+    /// # Errors
+    /// As [`Sink::emit`].
+    fn thinking(&mut self, piece: &str) -> Result<(), Error> {
+        if piece.is_empty() { Ok(()) } else { self.emit(Event::Thinking(piece.to_owned())) }
+    }
 }
 
 /// The turn of the call this component is in.
@@ -82,11 +99,30 @@ pub(crate) struct Gathered(pub(crate) Vec<Event>);
 
 impl Sink for Gathered {
     fn emit(&mut self, event: Event) -> Result<(), Error> {
-        match (self.0.last_mut(), event) {
-            (Some(Event::Text(text)), Event::Text(more)) | (Some(Event::Thinking(text)), Event::Thinking(more)) => {
-                text.push_str(&more);
+        match event {
+            Event::Text(piece) => self.text(&piece),
+            Event::Thinking(piece) => self.thinking(&piece),
+            event => {
+                self.0.push(event);
+                Ok(())
             }
-            (_, event) => self.0.push(event),
+        }
+    }
+
+    fn text(&mut self, piece: &str) -> Result<(), Error> {
+        match self.0.last_mut() {
+            Some(Event::Text(text)) => text.push_str(piece),
+            _ if piece.is_empty() => {}
+            _ => self.0.push(Event::Text(piece.to_owned())),
+        }
+        Ok(())
+    }
+
+    fn thinking(&mut self, piece: &str) -> Result<(), Error> {
+        match self.0.last_mut() {
+            Some(Event::Thinking(text)) => text.push_str(piece),
+            _ if piece.is_empty() => {}
+            _ => self.0.push(Event::Thinking(piece.to_owned())),
         }
         Ok(())
     }

@@ -3,7 +3,7 @@
 //! Pure: knows no host and no network.
 
 use cara_sdk::error::excerpt;
-use cara_sdk::json::Text;
+use cara_sdk::json::{self, Text};
 use cara_sdk::provider::Model;
 use cara_sdk::{Error, ErrorKind};
 use serde::Deserialize;
@@ -50,7 +50,7 @@ pub fn models(answer: &[u8]) -> Result<Vec<Model>, Error> {
         context_tokens: item.max_input_tokens,
         output_tokens: item.max_tokens,
     };
-    Ok(from_json::<Answer<'_>>(answer)?.data.into_iter().map(model).collect())
+    Ok(json::read::<Answer<'_>>(answer)?.data.into_iter().map(model).collect())
 }
 
 /// What the API says of a failure, in a body or in the stream.
@@ -110,10 +110,4 @@ fn explain(status: Option<u16>, fault: &Fault<'_>) -> Error {
 /// Whether a message says that the request is larger than the context window.
 fn too_long(message: &str) -> bool {
     ["prompt is too long", "exceed context limit", "context window"].iter().any(|text| message.contains(text))
-}
-
-/// Reads an answer.
-fn from_json<'a, T: Deserialize<'a>>(answer: &'a [u8]) -> Result<T, Error> {
-    serde_json::from_slice(answer)
-        .map_err(|error| Error::network(format!("the answer is not the JSON expected: {error}")))
 }

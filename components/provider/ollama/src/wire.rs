@@ -3,7 +3,7 @@
 //! Pure: knows no host and no network.
 
 use cara_sdk::error::excerpt;
-use cara_sdk::json::Text;
+use cara_sdk::json::{self, Text};
 use cara_sdk::provider::{EmbedRequest, Model};
 use cara_sdk::{Error, ErrorKind};
 use serde::{Deserialize, Serialize};
@@ -67,7 +67,7 @@ pub fn vectors(answer: &[u8], count: usize) -> Result<Vec<Vec<f32>>, Error> {
     struct Answer {
         embeddings: Vec<Vec<f32>>,
     }
-    let vectors = from_json::<Answer>(answer)?.embeddings;
+    let vectors = json::read::<Answer>(answer)?.embeddings;
     if vectors.len() == count {
         return Ok(vectors);
     }
@@ -96,7 +96,7 @@ pub fn models(answer: &[u8]) -> Result<Vec<Model>, Error> {
         context_tokens: None,
         output_tokens: None,
     };
-    let items = from_json::<Answer<'_>>(answer)?.models.unwrap_or_default();
+    let items = json::read::<Answer<'_>>(answer)?.models.unwrap_or_default();
     Ok(items.into_iter().map(model).collect())
 }
 
@@ -137,10 +137,4 @@ fn explain(status: Option<u16>, said: &str) -> Error {
 /// Writes a request body.
 fn to_json<T: Serialize>(body: &T) -> Result<Vec<u8>, Error> {
     serde_json::to_vec(body).map_err(|error| Error::other(format!("the request cannot be written: {error}")))
-}
-
-/// Reads an answer.
-fn from_json<'a, T: Deserialize<'a>>(answer: &'a [u8]) -> Result<T, Error> {
-    serde_json::from_slice(answer)
-        .map_err(|error| Error::network(format!("the answer is not the JSON expected: {error}")))
 }

@@ -3,7 +3,7 @@
 //! Pure: knows no host and no network.
 
 use cara_sdk::error::excerpt;
-use cara_sdk::json::Text;
+use cara_sdk::json::{self, Text};
 use cara_sdk::provider::{EmbedRequest, Model};
 use cara_sdk::{Error, ErrorKind};
 use serde::{Deserialize, Serialize};
@@ -48,7 +48,7 @@ pub fn vectors(answer: &[u8], count: usize) -> Result<Vec<Vec<f32>>, Error> {
         index: usize,
         embedding: Vec<f32>,
     }
-    let mut items = from_json::<Answer>(answer)?.data;
+    let mut items = json::read::<Answer>(answer)?.data;
     items.sort_by_key(|item| item.index);
     if items.len() != count {
         let found = items.len();
@@ -73,7 +73,7 @@ pub fn models(answer: &[u8]) -> Result<Vec<Model>, Error> {
         id: Text<'a>,
         max_model_len: Option<u32>,
     }
-    let items = from_json::<Answer<'_>>(answer)?.data;
+    let items = json::read::<Answer<'_>>(answer)?.data;
     let model = |item: Item<'_>| Model {
         id: item.id.to_string(),
         name: item.id.into_string(),
@@ -178,10 +178,4 @@ fn explain(status: Option<u16>, fault: &Fault<'_>) -> Error {
 /// Writes a request body.
 fn to_json<T: Serialize>(body: &T) -> Result<Vec<u8>, Error> {
     serde_json::to_vec(body).map_err(|error| Error::other(format!("the request cannot be written: {error}")))
-}
-
-/// Reads an answer.
-fn from_json<'a, T: Deserialize<'a>>(answer: &'a [u8]) -> Result<T, Error> {
-    serde_json::from_slice(answer)
-        .map_err(|error| Error::network(format!("the answer is not the JSON expected: {error}")))
 }

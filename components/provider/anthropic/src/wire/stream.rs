@@ -1,7 +1,7 @@
 //! The stream of a message, decoded as it comes.
 
 use cara_sdk::Error;
-use cara_sdk::json::Text;
+use cara_sdk::json::{self, Text};
 use cara_sdk::provider::{CallIds, Decoder as Decode, Outcome, Progress, Request, StopReason, complete_call};
 use cara_sdk::sse;
 use cara_sdk::turn::{Event, Sink, ToolFragment, ToolStart};
@@ -9,7 +9,7 @@ use cara_sdk::types::{Thought, Usage};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::{Fault, REDACTED, explain, from_json};
+use super::{Fault, REDACTED, explain};
 
 /// The most bytes of one block that is kept until it is complete.
 const BLOCK_LIMIT: usize = 256 << 10;
@@ -163,14 +163,14 @@ impl Answer {
         if self.done {
             return Ok(());
         }
-        let message: Message<'_> = from_json(data)?;
+        let message: Message<'_> = json::read(data)?;
         match &*message.kind {
             "content_block_delta" => match message.delta {
                 Some(delta) => self.delta(message.index, delta, sink),
                 None => Ok(()),
             },
             "content_block_start" => match message.content_block {
-                Some(block) => self.start(message.index, from_json(block.get().as_bytes())?, sink),
+                Some(block) => self.start(message.index, json::read(block.get().as_bytes())?, sink),
                 None => Ok(()),
             },
             "content_block_stop" => match self.blocks.iter().position(|(index, _)| *index == message.index) {
@@ -206,7 +206,7 @@ impl Answer {
     fn start(&mut self, index: u32, start: Start<'_>, sink: &mut dyn Sink) -> Result<(), Error> {
         let block = match start {
             Start::Text { text } => {
-                emit_text(text, sink)?;
+                sink.text(&text)?;
                 Block::Text
             }
             Start::Thinking => Block::Thought { text: String::new(), signature: String::new() },
@@ -229,10 +229,7 @@ impl Answer {
             return Ok(());
         };
         match block {
-            Block::Text => match delta.text {
-                Some(text) => emit_text(text, sink),
-                None => Ok(()),
-            },
+            Block::Text => sink.text(delta.text.as_deref().unwrap_or_default()),
             Block::Thought { text, signature } => {
                 if let Some(more) = delta.signature {
                     grow(signature, &more)?;
@@ -241,7 +238,7 @@ impl Answer {
                     return Ok(());
                 };
                 grow(text, &more)?;
-                sink.emit(Event::Thinking(more.into_string()))
+                sink.thinking(&more)
             }
             Block::Call { id, arguments, .. } => {
                 let Some(json) = delta.partial_json.filter(|json| !json.is_empty()) else {
@@ -289,10 +286,6 @@ impl Answer {
         }
         sink.emit(Event::Usage(self.usage))
     }
-}
-
-fn emit_text(text: Text<'_>, sink: &mut dyn Sink) -> Result<(), Error> {
-    if text.is_empty() { Ok(()) } else { sink.emit(Event::Text(text.into_string())) }
 }
 
 /// Adds to a string that is kept, within its limit.

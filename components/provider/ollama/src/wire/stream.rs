@@ -1,7 +1,7 @@
 //! The stream of a chat, decoded as it comes.
 
 use cara_sdk::Error;
-use cara_sdk::json::Text;
+use cara_sdk::json::{self, Text};
 use cara_sdk::ndjson::Lines;
 use cara_sdk::provider::{CallIds, Decoder as Decode, Outcome, Progress, Request, StopReason, complete_call};
 use cara_sdk::turn::{Event, Sink, ToolFragment, ToolStart};
@@ -9,7 +9,7 @@ use cara_sdk::types::Usage;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::{explain, from_json};
+use super::explain;
 
 #[derive(Deserialize)]
 struct Line<'a> {
@@ -104,7 +104,7 @@ impl Answer {
         if self.stop.is_some() {
             return Ok(());
         }
-        let line: Line<'_> = from_json(line)?;
+        let line: Line<'_> = json::read(line)?;
         if let Some(said) = &line.error {
             return Err(explain(None, said));
         }
@@ -130,12 +130,8 @@ impl Answer {
     }
 
     fn message(&mut self, message: Message<'_>, sink: &mut dyn Sink) -> Result<(), Error> {
-        if let Some(text) = message.thinking.filter(|text| !text.is_empty()) {
-            sink.emit(Event::Thinking(text.into_string()))?;
-        }
-        if let Some(text) = message.content.filter(|text| !text.is_empty()) {
-            sink.emit(Event::Text(text.into_string()))?;
-        }
+        sink.thinking(message.thinking.as_deref().unwrap_or_default())?;
+        sink.text(message.content.as_deref().unwrap_or_default())?;
         for call in message.tool_calls.into_iter().flatten() {
             self.call(call.function, sink)?;
         }

@@ -1,7 +1,7 @@
 //! The stream of a chat completion, decoded as it comes.
 
 use cara_sdk::Error;
-use cara_sdk::json::Text;
+use cara_sdk::json::{self, Text};
 use cara_sdk::provider::{CallIds, Decoder as Decode, Outcome, Progress, Request, StopReason, complete_call};
 use cara_sdk::sse;
 use cara_sdk::turn::{Event, Sink, ToolFragment, ToolStart};
@@ -9,7 +9,7 @@ use cara_sdk::types::Usage;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::{Fault, explain, from_json};
+use super::{Fault, explain};
 
 /// The most bytes of one tool call's arguments, as the contract says.
 const ARGUMENTS_LIMIT: usize = 256 << 10;
@@ -173,7 +173,7 @@ impl Answer {
             self.done = true;
             return Ok(());
         }
-        let chunk: Chunk<'_> = from_json(data)?;
+        let chunk: Chunk<'_> = json::read(data)?;
         if let Some(fault) = &chunk.error {
             return Err(explain(None, fault));
         }
@@ -200,15 +200,11 @@ impl Answer {
     fn choose(&mut self, choice: Choice<'_>, sink: &mut dyn Sink) -> Result<(), Error> {
         if let Some(delta) = choice.delta {
             let thinking = delta.reasoning_content.or(delta.reasoning);
-            if let Some(text) = thinking.filter(|text| !text.is_empty()) {
-                sink.emit(Event::Thinking(text.into_string()))?;
-            }
-            if let Some(text) = delta.content.filter(|text| !text.is_empty()) {
-                sink.emit(Event::Text(text.into_string()))?;
-            }
+            sink.thinking(thinking.as_deref().unwrap_or_default())?;
+            sink.text(delta.content.as_deref().unwrap_or_default())?;
             if let Some(text) = delta.refusal.filter(|text| !text.is_empty()) {
                 self.refused = true;
-                sink.emit(Event::Text(text.into_string()))?;
+                sink.text(&text)?;
             }
             for call in delta.tool_calls.into_iter().flatten() {
                 self.call(call, sink)?;
