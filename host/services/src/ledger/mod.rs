@@ -49,8 +49,6 @@ struct Inner {
     /// Under which the audit log is chained.
     audit: Zeroizing<[u8; 32]>,
     pool: OnceCell<SqlitePool>,
-    /// For changes that a power cut may undo.
-    light: OnceCell<SqlitePool>,
     /// Whose turn it is to write. The database would make writers of this process wait as well, by sleeping and trying.
     turn: Mutex<()>,
 }
@@ -184,8 +182,8 @@ impl Ledger {
     /// The ledger in the file at `path`, whose folder exists; the file is opened at the first use. `audit` is the key of
     /// the audit log's chain: who has only the file cannot alter the log without being found.
     pub fn lazy(path: impl Into<PathBuf>, clock: Clock, audit: Zeroizing<[u8; 32]>) -> Self {
-        let (pool, light, turn) = (OnceCell::new(), OnceCell::new(), Mutex::new(()));
-        Self { inner: Arc::new(Inner { path: path.into(), clock, audit, pool, light, turn }) }
+        let (pool, turn) = (OnceCell::new(), Mutex::new(()));
+        Self { inner: Arc::new(Inner { path: path.into(), clock, audit, pool, turn }) }
     }
 
     /// Opens the ledger in the file at `path`, whose folder exists; makes the file (0600) if it is missing.
@@ -199,10 +197,8 @@ impl Ledger {
 
     /// Closes the file, after which every call fails. A ledger that is just dropped loses nothing either.
     pub async fn close(&self) {
-        for pool in [&self.inner.light, &self.inner.pool] {
-            if let Some(pool) = pool.get() {
-                pool.close().await;
-            }
+        if let Some(pool) = self.inner.pool.get() {
+            pool.close().await;
         }
     }
 
@@ -213,21 +209,20 @@ impl Ledger {
 
     /// Begins a change. What it reads is what it changes: no other process writes in between.
     pub async fn change(&self) -> Result<Change<'_>, LedgerError> {
-        let pool = self.pool().await?;
-        self.begin(pool).await
+        self.begin("PRAGMA synchronous = FULL; BEGIN IMMEDIATE").await
     }
 
     /// Like [`Ledger::change`], but the commit does not wait for the disk. Other processes see it and `kill -9` loses
     /// nothing of it; a power cut may undo it together with all after it that did not wait either.
     pub async fn light_change(&self) -> Result<Change<'_>, LedgerError> {
-        self.pool().await?;
-        let pool = self.inner.light.get_or_try_init(|| open::light(&self.inner.path)).await?;
-        self.begin(pool).await
+        self.begin("PRAGMA synchronous = NORMAL; BEGIN IMMEDIATE").await
     }
 
-    async fn begin(&self, pool: &SqlitePool) -> Result<Change<'_>, LedgerError> {
+    /// Each change says how far its commit waits: another connection for the one kind would be one more to open.
+    async fn begin(&self, how: &'static str) -> Result<Change<'_>, LedgerError> {
+        let pool = self.pool().await?;
         let turn = self.inner.turn.lock().await;
-        let transaction = pool.begin_with("BEGIN IMMEDIATE").await.map_err(|e| self.failed(e))?;
+        let transaction = pool.begin_with(how).await.map_err(|e| self.failed(e))?;
         Ok(Change { transaction, _turn: turn, ledger: self })
     }
 

@@ -23,6 +23,10 @@ static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| {
     ])
 });
 
+/// Connections: one may change something while another reads. A start waits for each that it opens, since each reads all
+/// tables' definitions and syncs the folder at its first commit.
+const CONNECTIONS: u32 = 2;
+
 /// How long a change waits for those of other processes.
 const BUSY: Duration = Duration::from_secs(10);
 
@@ -32,30 +36,15 @@ pub(super) async fn open(path: &Path, audit: &[u8; 32]) -> Result<SqlitePool, Le
         create(path, audit).await?;
     }
     let failed = |e| LedgerError::new(path, e);
-    let pool = connect(path, 4, SqliteSynchronous::Full).await?;
+    // Nothing is checked before a use and nothing ages: a connection to a file does neither.
+    let pool = SqlitePoolOptions::new().max_connections(CONNECTIONS).test_before_acquire(false);
+    let pool = pool.idle_timeout(None).max_lifetime(None).connect_with(options(path)).await.map_err(failed)?;
     let mut connection = pool.acquire().await.map_err(failed)?;
     if is_behind(&mut connection, path).await? {
         upgrade(&mut connection, path).await?;
     }
     drop(connection);
     Ok(pool)
-}
-
-/// A second way to a file that [`open`] has opened: its commits do not wait for the disk.
-pub(super) async fn light(path: &Path) -> Result<SqlitePool, LedgerError> {
-    connect(path, 1, SqliteSynchronous::Normal).await
-}
-
-/// Nothing is checked before a use and nothing ages: a connection to a file does neither.
-async fn connect(path: &Path, most: u32, synchronous: SqliteSynchronous) -> Result<SqlitePool, LedgerError> {
-    SqlitePoolOptions::new()
-        .max_connections(most)
-        .test_before_acquire(false)
-        .idle_timeout(None)
-        .max_lifetime(None)
-        .connect_with(options(path).synchronous(synchronous))
-        .await
-        .map_err(|e| LedgerError::new(path, e))
 }
 
 /// What is deleted is overwritten: `secure_delete`.
