@@ -84,14 +84,15 @@ fn signing_key(root: &Path, target: &Path) -> Result<SecretKey, cara_sdk_build::
 fn table(built: &[Built], key: &SecretKey, out: &Path) -> Result<String, Box<dyn Error>> {
     let mut table = String::from("&[\n");
     for Built { id, version, bytes, .. } in built {
-        let bundle = sign(&Package::read(bytes.clone())?, key).to_json();
+        let package = Package::read(bytes.clone())?;
         let (code, signature) = (out.join(format!("{id}.wasm")), out.join(format!("{id}.sigstore.json")));
         std::fs::write(&code, bytes)?;
-        std::fs::write(&signature, bundle)?;
+        std::fs::write(&signature, sign(&package, key).to_json())?;
+        let (manifest, digest) = (package.manifest(), package.digest().to_string());
         writeln!(
             table,
-            "Embedded {{ id: {id:?}, version: {version:?}, wasm: include_bytes!({code:?}), \
-             bundle_json: include_str!({signature:?}) }},"
+            "Embedded {{ id: {id:?}, version: {version:?}, wasm: include_bytes!({code:?}), manifest: {manifest:?}, \
+             digest: {digest:?}, bundle_json: include_str!({signature:?}) }},"
         )?;
     }
     table.push_str("]\n");

@@ -46,15 +46,22 @@ impl Package {
             return Err(PackageError::ManifestTooLarge(section.len()));
         }
         let text = std::str::from_utf8(section).map_err(PackageError::ManifestNotText)?;
-        let Heading { id, version } = Heading::read(text)?;
-        Ok(Self {
-            manifest: text.to_owned(),
-            digest: Digest::of(&bytes),
-            manifest_digest: Digest::of(section),
-            id,
-            version,
-            bytes,
-        })
+        Self::with(bytes.clone(), text, Digest::of(&bytes))
+    }
+
+    /// A package that is part of this program, with the manifest and the digest that [`Package::read`] gave when the
+    /// program was built. The file is not read again: who could change it here could change the key it is verified with.
+    ///
+    /// # Errors
+    /// When the manifest has no valid `id` and `version`.
+    pub fn built_in(bytes: &'static [u8], manifest: &'static str, digest: Digest) -> Result<Self, PackageError> {
+        Self::with(bytes.into(), manifest, digest)
+    }
+
+    fn with(bytes: Bytes, manifest: &str, digest: Digest) -> Result<Self, PackageError> {
+        let Heading { id, version } = Heading::read(manifest)?;
+        let manifest_digest = Digest::of(manifest.as_bytes());
+        Ok(Self { bytes, manifest: manifest.to_owned(), digest, manifest_digest, id, version })
     }
 
     /// The whole file.

@@ -1,8 +1,9 @@
 //! The first-party components, signed and embedded.
 //!
 //! Bytes and signatures, nothing more: whoever loads them verifies them like a
-//! stranger's. The key they are signed with is here so that it can be trusted for
-//! them, and for nothing else.
+//! stranger's, but for the digests, which are taken when they are embedded. The
+//! key they are signed with is here so that it can be trusted for them, and for
+//! nothing else.
 
 /// A component inside this program.
 #[derive(Debug)]
@@ -14,6 +15,10 @@ pub struct Embedded {
     pub version: &'static str,
     /// The component's file. It is not compressed: to unpack it took time and memory at each start.
     pub wasm: &'static [u8],
+    /// The manifest in it, so that a start need not look for it there.
+    pub manifest: &'static str,
+    /// The file's digest, `sha256:…`: a start need not read all of it.
+    pub digest: &'static str,
     /// Its signature file, a Sigstore bundle.
     pub bundle_json: &'static str,
 }
@@ -47,6 +52,7 @@ mod tests {
             let package = Package::read(embedded.wasm).unwrap();
             assert_eq!(package.id().as_str(), embedded.id);
             assert_eq!(package.version().to_string(), embedded.version);
+            assert_eq!((package.manifest(), &*package.digest().to_string()), (embedded.manifest, embedded.digest));
             verify(package, &Bundle::from_json(embedded.bundle_json).unwrap(), &trust, None).unwrap();
         }
     }

@@ -3,7 +3,7 @@
 use crate::manifest::Manifest;
 use crate::power::Power;
 use std::collections::BTreeSet;
-use wasmparser::{Parser, Payload};
+use wasmparser::{Chunk, Parser, Payload};
 
 /// The contract this host speaks; `0.2.x` of it is accepted.
 pub const CONTRACT: &str = "cara:plugin@0.2";
@@ -93,19 +93,27 @@ pub enum Disagreement {
 }
 
 impl Interfaces {
-    /// Reads a component's top-level imports and exports.
+    /// Reads a component's top-level imports and exports. Parts inside it, which are nearly all of the file, are passed by.
     pub fn read(component: &[u8]) -> Result<Self, InterfacesError> {
-        let (mut imports, mut exports, mut depth) = (BTreeSet::new(), BTreeSet::new(), 0_usize);
-        for payload in Parser::new(0).parse_all(component) {
-            match payload.map_err(InterfacesError::NotComponent)? {
-                Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => depth += 1,
-                Payload::End(_) => depth = depth.saturating_sub(1),
-                Payload::ComponentImportSection(section) if depth == 0 => {
+        let (mut imports, mut exports) = (BTreeSet::new(), BTreeSet::new());
+        let (mut parser, mut rest) = (Parser::new(0), component);
+        loop {
+            let chunk = parser.parse(rest, true).map_err(InterfacesError::NotComponent)?;
+            // With the whole file at hand, what is missing is an error of the parser.
+            let Chunk::Parsed { consumed, payload } = chunk else { break };
+            rest = &rest[consumed..];
+            match payload {
+                Payload::ModuleSection { unchecked_range: inside, .. }
+                | Payload::ComponentSection { unchecked_range: inside, .. } => {
+                    rest = rest.get(inside.len()..).unwrap_or_default();
+                }
+                Payload::End(_) => break,
+                Payload::ComponentImportSection(section) => {
                     for import in section {
                         imports.insert(import.map_err(InterfacesError::NotComponent)?.name.name.to_owned());
                     }
                 }
-                Payload::ComponentExportSection(section) if depth == 0 => {
+                Payload::ComponentExportSection(section) => {
                     for export in section {
                         exports.insert(export.map_err(InterfacesError::NotComponent)?.name.name.to_owned());
                     }

@@ -141,6 +141,16 @@ impl Plugins {
         Ok(components.entry(digest).or_insert(component).clone())
     }
 
+    /// Begins to load a component whose code is there, while its caller does something else.
+    pub(crate) async fn read_ahead(self: &Arc<Self>, id: &ComponentId) -> Result<()> {
+        let checked = self.checked(id)?;
+        if self.kernel.is_compiled(&checked, &self.cache) {
+            let component = self.component(id).await?;
+            tokio::spawn(async move { component.read_ahead().await });
+        }
+        Ok(())
+    }
+
     fn kept(&self, digest: &Digest) -> Option<Arc<Component>> {
         self.components.lock().unwrap_or_else(PoisonError::into_inner).get(digest).cloned()
     }
@@ -267,7 +277,7 @@ fn revoked(trust: &TrustStore, checked: &Checked) -> Option<VerifyError> {
     }
 }
 
-/// Verifies what is built in, on all cores: its digests are most of the time of a start. What the operator revoked is
+/// Verifies what is built in, on all cores; its files were read when the program was built. What the operator revoked is
 /// verified too, and told apart when it is used: a program that does not start could not say so.
 fn built_in() -> Result<BTreeMap<ComponentId, Arc<Checked>>> {
     let mut trust = TrustStore::empty();
@@ -293,7 +303,7 @@ fn built_in() -> Result<BTreeMap<ComponentId, Arc<Checked>>> {
 }
 
 fn embedded_one(embedded: &Embedded, trust: &TrustStore) -> Result<Checked> {
-    let package = Package::read(embedded.wasm)?;
+    let package = Package::built_in(embedded.wasm, embedded.manifest, embedded.digest.parse()?)?;
     let bundle = Bundle::from_json(embedded.bundle_json)?;
     Ok(Checked::new(verify(package, &bundle, trust, None)?)?)
 }

@@ -72,6 +72,11 @@ impl Component {
         self.checked().manifest().id()
     }
 
+    /// Loads it before its first call does. Why it cannot be loaded, that call says.
+    pub async fn read_ahead(&self) {
+        let _ = self.loaded().await;
+    }
+
     async fn loaded(&self) -> Result<&Loaded, Fault> {
         let load = async {
             let (kernel, checked, cache) = (self.kernel.clone(), self.checked.clone(), self.cache.clone());

@@ -62,6 +62,7 @@ pub(crate) async fn run(cara: &Cara, chat: Chat) -> Result<ExitCode> {
         Some(model) => choose::named(cara, model, &[], "the configuration names it").await?,
         None => choose::provider(cara, &chat.provider).await?,
     };
+    cara.plugins.read_ahead(&provider.id).await?;
     let system = chat.system.clone().or_else(|| configured.and_then(|agent| agent.system.clone()));
     let system = system.or_else(|| cara.config.chat.system.clone());
     let person = PersonId::parse(PERSON)?;
