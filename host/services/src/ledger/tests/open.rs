@@ -45,13 +45,27 @@ async fn every_connection_writes_through_to_the_disk_and_keeps_a_journal() {
         ("PRAGMA busy_timeout", "10000"),
     ] {
         let mut all = Vec::new();
-        for _ in 0..4 {
+        for _ in 0..pool.options().get_max_connections() {
             let mut connection = pool.acquire().await.unwrap();
             let row = sqlx::query(pragma).fetch_one(&mut *connection).await.unwrap();
             let text = sqlx::Row::try_get::<String, _>(&row, 0);
             let text = text.or_else(|_| sqlx::Row::try_get::<i64, _>(&row, 0).map(|n| n.to_string())).unwrap();
             assert_eq!(text, value, "{pragma}");
             all.push(connection);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_change_waits_for_the_disk_whatever_the_one_before_it_did() {
+    let place = Place::new();
+    let ledger = place.open().await;
+    for _ in 0..4 {
+        for (light, level) in [(true, 1_i64), (false, 2)] {
+            let change = if light { ledger.light_change().await } else { ledger.change().await };
+            let mut change = change.unwrap();
+            let pragma = sqlx::query_scalar::<_, i64>("PRAGMA synchronous").fetch_one(&mut *change.transaction);
+            assert_eq!(pragma.await.unwrap(), level);
         }
     }
 }
