@@ -23,10 +23,13 @@ pub struct Embedded {
     pub bundle_json: &'static str,
 }
 
+/// One place in the program: a constant is copied with all its files into each crate that names it.
+static COMPONENTS: &[Embedded] = include!(concat!(env!("OUT_DIR"), "/table.rs"));
+
 /// All of them, sorted by kind and name.
 #[must_use]
 pub fn components() -> &'static [Embedded] {
-    include!(concat!(env!("OUT_DIR"), "/table.rs"))
+    COMPONENTS
 }
 
 /// The PEM of the key they are signed with.

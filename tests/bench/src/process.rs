@@ -75,7 +75,7 @@ pub(crate) fn start(counts: Counts) -> Result<Vec<Row>> {
     let (ours, floor) = in_turns(counts.starts, || answer(&cara, home.path()), || nothing(home.path()))?;
     let name = "start: exec to the first byte of an answer".into();
     let against = "/bin/true";
-    Ok(vec![Row { name, against, ours, floor, unit: Unit::Time, aim: Aim::Below(0.050) }])
+    Ok(vec![Row { name, against, ours, floor, unit: Unit::Time, aim: Aim::Below(0.015) }])
 }
 
 /// With nothing compiled, in a new home each time.
@@ -113,7 +113,7 @@ pub(crate) fn memory(counts: Counts) -> Result<Vec<Row>> {
         aim,
     };
     Ok(vec![
-        row("memory: peak of one answer", again, Aim::Below(40e6)),
+        row("memory: peak of one answer", again, Aim::Below(30e6)),
         row("memory: peak of the first start", first, Aim::None),
     ])
 }
