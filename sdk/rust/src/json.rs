@@ -21,7 +21,8 @@ use crate::Error;
 /// # Ok::<(), cara_sdk::Error>(())
 /// ```
 pub fn read<'a, T: Deserialize<'a>>(answer: &'a [u8]) -> Result<T, Error> {
-    let unexpected = |why: &dyn std::fmt::Display| Error::network(format!("the answer is not the JSON expected: {why}"));
+    let unexpected =
+        |why: &dyn std::fmt::Display| Error::network(format!("the answer is not the JSON expected: {why}"));
     let text = std::str::from_utf8(answer).map_err(|error| unexpected(&error))?;
     serde_json::from_str(text).map_err(|error| unexpected(&error))
 }
