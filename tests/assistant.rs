@@ -10,6 +10,7 @@ mod compaction;
 mod edges;
 mod hijacked;
 mod labels;
+mod names;
 mod oracle;
 mod quarantine;
 mod readings;

@@ -6,7 +6,7 @@ use cara_assistant::desk::{Answer, Approver};
 use cara_assistant::event::Asked;
 use cara_assistant::{Company, Input, RunLimits, Session, TurnEvent};
 use cara_authority::{Label, PersonId, RuleId, Source};
-use cara_harness::assistant::{Heard, Judge, Page, Reply, Scripted, Setup, Stage};
+use cara_harness::assistant::{ENGINE, Heard, Judge, Page, Reply, Scripted, Setup, Stage};
 use cara_records::Records;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -213,8 +213,10 @@ async fn a_rule_that_is_taken_back_between_the_plan_and_the_call_allows_nothing(
     let records = &stage.assistant.records;
     let rule = records.rules().await.unwrap().remove(0).id;
     let write = json!({ "key": "a", "value": "b" });
+    let two = json!({ "to": "mail:me:boss", "text": "two" });
     let scripted = Scripted::new(move |number, _| match number {
-        0 => Reply::calls("memory_write", &write).and("message_send", json!({ "to": "mail:me:boss", "text": "two" })),
+        0 => Reply::calls("memory_write", &write).and("message_send", &two),
+        1 => Reply::calls("message_send", &two),
         _ => Reply::says("done"),
     });
     let (_, thinker) = scripted.shared();
@@ -223,6 +225,133 @@ async fn a_rule_that_is_taken_back_between_the_plan_and_the_call_allows_nothing(
     let approver = Arc::new(Revoking(records.clone(), rule));
     let company = Company { listen, approver, cancel: CancellationToken::new() };
     stage.assistant.run(&mut session, &thinker, Input::typed("Go on"), company).await.unwrap();
-    assert_eq!(stage.outbox.sent().len(), 1, "{:?}", heard.results());
-    assert!(heard.results().iter().any(|(_, text, failed)| *failed && text.contains("revoked meanwhile")));
+    let results = heard.results();
+    assert!(results[1].2 && results[1].1.contains("revoked meanwhile"), "{results:?}");
+    // Nobody denied it: asked for again, a person decides.
+    let sent: Vec<String> = stage.outbox.sent().into_iter().map(|(_, text)| text).collect();
+    assert_eq!((results[2].2, sent), (false, vec!["one".to_owned(), "two".to_owned()]), "{results:?}");
+}
+
+/// A conversation that has seen a private thing and a page, both in earlier messages.
+async fn after_private(stage: &Stage) -> Session {
+    let memory = stage.assistant.records.memory(&PersonId::parse(PERSON).unwrap());
+    memory.write("pin", "4711", Label::of(Source::Owner)).await.unwrap();
+    let mut session = stage.session(PERSON).await;
+    let pin = ("memory_read", json!({ "key": "pin" }));
+    let read = vec![vec![pin, fetch("https://page.example/")]];
+    assert_eq!(turn(stage, &mut session, Input::typed("My pin, and read page.example"), &read).await.asked(), []);
+    session
+}
+
+/// An engine with so many hits, which has found.example/1 and so on.
+fn engine(stage: &Stage, hits: usize) {
+    let hit = |number| json!({ "url": format!("https://found.example/{number}"), "title": "a", "content": "b" });
+    let found = json!({ "results": (1..=hits).map(hit).collect::<Vec<_>>() }).to_string();
+    stage.internet.page(ENGINE, Page::json(found));
+    stage.internet.page("found.example", Page::text("See https://found.example/elsewhere"));
+}
+
+fn search(words: &str) -> (&'static str, Value) {
+    ("web_search", json!({ "query": words }))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_query_in_the_persons_own_words_and_its_hits_ask_nobody_after_private_content() {
+    let stage = with_pages().await;
+    engine(&stage, 8);
+    let mut session = after_private(&stage).await;
+    let hit = |number: usize| fetch(&format!("https://found.example/{number}"));
+    let asked = |rounds: Vec<Vec<(&'static str, Value)>>, says: &'static str| (rounds, Input::typed(says));
+    let words = "Look up sailing boats, and read the first hit";
+    for (what, (rounds, input), asks) in [
+        ("its words", asked(vec![vec![search("sailing boats")], vec![hit(1)]], words), 0),
+        ("other words", asked(vec![vec![search("sailing 4711")], vec![hit(1)]], words), 2),
+        ("an earlier message's words", asked(vec![vec![search("sailing boats")]], "Look that up"), 1),
+        ("an earlier message's hit", asked(vec![vec![hit(2)]], "Read the next hit"), 1),
+        (
+            "a link of a hit",
+            asked(vec![vec![search("boats")], vec![fetch("https://found.example/elsewhere")]], words),
+            1,
+        ),
+        ("pasted words", (vec![vec![search("sailing boats")]], Input::pasted(words)), 1),
+        (
+            "a private thing in between",
+            asked(vec![vec![search("boats")], vec![("memory_read", json!({ "key": "pin" }))], vec![hit(3)]], words),
+            1,
+        ),
+        (
+            "a private thing before it",
+            asked(vec![vec![("memory_read", json!({ "key": "pin" }))], vec![search("boats")], vec![hit(4)]], words),
+            2,
+        ),
+    ] {
+        // Each with as much left as a conversation begins with.
+        stage.assistant.records.set_followed(session.id(), 0).await.unwrap();
+        session = stage.reopened(session.id(), PERSON).await;
+        let judge = turn(&stage, &mut session, input, &rounds).await;
+        assert_eq!(judge.asked().len(), asks, "{what}: {:?}", judge.asked());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_queries_and_hits_tell_after_private_content_is_bounded_in_a_session() {
+    let stage = with_pages().await;
+    engine(&stage, 8);
+    let mut session = after_private(&stage).await;
+    let mut asked = Vec::new();
+    for number in 1..6 {
+        session = stage.reopened(session.id(), PERSON).await;
+        let rounds = [vec![search("sailing")], vec![fetch(&format!("https://found.example/{number}"))]];
+        let judge = turn(&stage, &mut session, Input::typed("Look up sailing"), &rounds).await;
+        asked.push(judge.asked().len());
+    }
+    // Four bits a hit, tenfold, and five a query: 45, 90, then 135. A yes allows as much again.
+    assert_eq!(asked, [0, 0, 1, 0, 0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whether_words_are_asked_of_a_server_is_seen_in_the_call() {
+    let stage = with_pages().await;
+    let mut session = after_private(&stage).await;
+    let image = |question: Option<&str>| {
+        let url = "https://page.example/cat.png";
+        ("media_describe_url", question.map_or(json!({ "url": url }), |asks| json!({ "url": url, "question": asks })))
+    };
+    for (question, asks) in [(None, 0), (Some("Does it show 4711?"), 1)] {
+        let input = Input::typed("What does https://page.example/cat.png show?");
+        let judge = turn(&stage, &mut session, input, &[vec![image(question)]]).await;
+        assert_eq!(judge.asked().len(), asks, "{question:?}: {:?}", judge.asked());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_clause_that_dictated_a_call_dictates_none_after_a_restart() {
+    let stage = with_pages().await;
+    let mut session = stage.session(PERSON).await;
+    let says = "Send “I am late” to mail:me:boss. Read https://page.example/";
+    let write = ("memory_write", json!({ "key": "a", "value": "b" }));
+    let rounds = [vec![late("I am late")], vec![write]];
+    let scripted = Scripted::new(move |number, _| Reply::calls(rounds[number][0].0, &rounds[number][0].1));
+    let (_, thinker) = scripted.shared();
+    let (heard, silent) = (Heard::default(), Judge::silent());
+    {
+        let run = stage.assistant.run(&mut session, &thinker, Input::typed(says), heard.company(silent.clone()));
+        tokio::select! {
+            ended = run => panic!("it ended: {ended:?}"),
+            () = silent.rang() => {}
+        }
+    }
+    assert_eq!(stage.outbox.sent().len(), 1);
+    // The next process takes the run up; its model sends the same once more.
+    let mut session = stage.reopened(session.id(), PERSON).await;
+    let again = Scripted::new(|number, _| match number {
+        0 => Reply::calls(late("I am late").0, late("I am late").1),
+        _ => Reply::says("done"),
+    });
+    let (_, thinker) = again.shared();
+    let (heard, judge) = (Heard::default(), Judge::denying());
+    let resumed = stage.restarted();
+    resumed.resume(&mut session, &thinker, heard.company(judge.clone())).await.unwrap().unwrap();
+    let tools: Vec<String> = judge.asked().into_iter().map(|asked| asked.tool).collect();
+    assert_eq!((tools, stage.outbox.sent().len()), (vec!["memory_write".into(), "message_send".into()], 1));
 }

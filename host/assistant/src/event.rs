@@ -103,7 +103,7 @@ pub struct Asked {
     pub component: String,
     /// SHA-256 of its code.
     pub digest: String,
-    /// Who signed it, as the operator calls them.
+    /// Who signed it: a key, an identity with its issuer, or `built-in`.
     #[serde(default)]
     pub signer: Option<String>,
     /// The tool, or the component's own question.

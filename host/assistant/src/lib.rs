@@ -27,6 +27,7 @@ pub mod part;
 mod powers;
 pub mod prompt;
 mod purse;
+mod query;
 mod question;
 pub mod reading;
 pub mod run;

@@ -36,6 +36,8 @@ pub struct Sources {
     told: HashSet<String>,
     /// Calls without a result.
     open: HashMap<String, Asked>,
+    /// Calls of this run whose query is made of the person's own words.
+    queries: HashSet<String>,
 }
 
 /// An address that strangers wrote.
@@ -46,7 +48,9 @@ struct Link {
     bits: u32,
     /// What the model had said and sent by then may have come back in it.
     said: Mark,
-    sent: Option<Mark>,
+    sent: Mark,
+    /// Whether a query in the person's own words brought it.
+    hit: bool,
 }
 
 /// What a call of the model asked.
@@ -56,8 +60,6 @@ struct Asked {
     origins: Vec<String>,
     /// Whether an address in it was put together.
     made: bool,
-    /// Whether it has words of the model's own.
-    words: bool,
 }
 
 /// How a destination came about, and what following it may tell of the conversation: bits, as many as it takes to choose
@@ -68,9 +70,16 @@ pub struct Found {
     pub standing: Standing,
     /// What it may tell, when it was read.
     pub bits: u32,
+    /// Whether it was read in what a query of this run brought that is made of the person's own words.
+    pub hit: bool,
 }
 
 impl Sources {
+    /// Remembers that the query of a call is made of the person's own words.
+    pub(crate) fn own_query(&mut self, call: &str) {
+        self.queries.insert(call.to_owned());
+    }
+
     /// Takes in the messages that are new.
     pub fn update(&mut self, messages: &[Message], policy: &Policy) {
         let upto = self.upto;
@@ -95,10 +104,11 @@ impl Sources {
             }
             Body::ToolResult { id, text, .. } => {
                 let asked = self.open.remove(id).unwrap_or_default();
+                let hit = self.queries.contains(id);
                 if label.is_strangers() && !label.has(Source::Model) {
                     let echoes = asked.made || asked.origins.iter().any(|origin| self.told.contains(origin));
                     if !echoes {
-                        self.read(text, asked.words);
+                        self.read(text, hit);
                     }
                 }
                 if asked.made {
@@ -113,13 +123,13 @@ impl Sources {
         }
     }
 
-    /// Takes in what strangers wrote; `answers`: to words of the model's own, which may come back in it.
-    fn read(&mut self, text: &str, answers: bool) {
+    /// Takes in what strangers wrote; `hit`: in answer to a query in the person's own words.
+    fn read(&mut self, text: &str, hit: bool) {
         let found: Vec<Address> = addresses(text).collect();
         let bits = (found.len() as u64 + 1).next_power_of_two().trailing_zeros();
-        let (said, sent) = (self.said.mark(), answers.then(|| self.sent.mark()));
+        let (said, sent) = (self.said.mark(), self.sent.mark());
         for address in found {
-            self.read.entry(address.base().to_owned()).or_default().push(Link { address, bits, said, sent });
+            self.read.entry(address.base().to_owned()).or_default().push(Link { address, bits, said, sent, hit });
         }
         self.foreign.push((text.to_owned(), said));
     }
@@ -135,10 +145,7 @@ impl Sources {
                     asked.made |= self.find(&leaf, policy).standing == Standing::Made;
                     asked.origins.push(address.origin().to_owned());
                 }
-                None => {
-                    asked.words = true;
-                    self.sent.add(&leaf);
-                }
+                None => self.sent.add(&leaf),
             }
         }
         self.open.insert(id.clone(), asked);
@@ -146,7 +153,7 @@ impl Sources {
 
     /// How a destination came about.
     pub fn find(&self, destination: &str, policy: &Policy) -> Found {
-        let standing = |standing, bits| Found { standing, bits };
+        let standing = |standing, bits| Found { standing, bits, hit: false };
         if policy.names(destination) {
             return standing(Standing::Named, 0);
         }
@@ -159,14 +166,16 @@ impl Sources {
         }
         let is_echo = |link: &Link| {
             let address = link.address.as_str();
-            self.said.holds_plain(address, link.said) || link.sent.is_some_and(|sent| self.sent.holds(address, sent))
+            self.said.holds_plain(address, link.said) || self.sent.holds(address, link.sent)
         };
-        let links = self.read.get(base).into_iter().flatten().filter(|link| is(&link.address) && !is_echo(link));
-        let read = links.map(|link| link.bits).min();
+        let links = || self.read.get(base).into_iter().flatten().filter(|link| is(&link.address));
+        let read = links().filter(|link| !is_echo(link)).map(|link| link.bits).min();
+        // One that was read before the model named it is no echo when it comes again.
+        let hit = links().filter(|link| link.hit).map(|link| link.bits).min();
         let named =
             |(text, said): &(String, Mark)| stands_in(destination, text) && !self.said.holds_plain(destination, *said);
         match read {
-            Some(bits) => standing(Standing::Read, bits),
+            Some(bits) => Found { standing: Standing::Read, bits: hit.unwrap_or(bits), hit: hit.is_some() },
             None if address.is_none() && self.foreign.iter().any(named) => standing(Standing::Read, 1),
             None => standing(Standing::Made, 0),
         }
@@ -200,7 +209,6 @@ fn texts(value: &Value, all: &mut Vec<String>) {
         Value::String(text) => all.push(text.clone()),
         Value::Array(items) => items.iter().for_each(|item| texts(item, all)),
         Value::Object(fields) => {
-            // The names of arguments are the schema's; those further in may be the model's.
             fields.keys().for_each(|key| all.push(key.clone()));
             fields.values().for_each(|value| texts(value, all));
         }
@@ -344,7 +352,10 @@ mod tests {
         for (text, bits) in [("see https://evil.example/7", 1), (links.as_str(), 10)] {
             let mut sources = Sources::default();
             sources.update(&said(vec![Part::text(Source::Web, text)]), &policy);
-            assert_eq!(sources.find("https://evil.example/7", &policy), Found { standing: Standing::Read, bits });
+            assert_eq!(
+                sources.find("https://evil.example/7", &policy),
+                Found { standing: Standing::Read, bits, hit: false }
+            );
         }
     }
 

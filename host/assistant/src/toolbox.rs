@@ -1,19 +1,59 @@
 //! The tools that are offered, each from a signed manifest,
 //! with its schema compiled.
+//!
+//! A model calls a tool by its own name; where several that are offered have one name, each by its full name,
+//! `component__tool`. A full name means the same tool whatever else is installed.
 
 use crate::event::Failure;
 use crate::schema::Schema;
 use cara_authority::manifest::{Effect, Tool};
 use cara_authority::policy::{Results, result_label};
-use cara_authority::{Grants, Label, Origin, SessionId, ToolCall, ToolName};
+use cara_authority::{ComponentId, Grants, Label, Manifest, Origin, SessionId, ToolCall, ToolName};
 use cara_kernel::Component;
 use cara_kernel::bindings::types::ToolDefinition;
 use serde_json::Value;
-use std::collections::BTreeMap;
+use sha2::{Digest, Sha256};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// The largest arguments, bytes (`wit/types.wit`).
 const LARGEST: usize = 256 * 1024;
+
+/// What stands for whoever signed what comes with the program: its key is another one in each build.
+pub const BUILT_IN: &str = "built-in";
+
+/// What separates component and tool in a full name. No id of a component has it.
+const OF: &str = "__";
+
+/// The name that says whose tool it is: `component__tool`. Where that has more than 64 letters, the beginnings of both and
+/// a digest: `begin_0123456789abcdef__tool`, which no component's id with a tool's name can be.
+///
+/// # Panics
+/// Never: ids and names are made of letters that a name may have.
+pub fn full_name(component: &ComponentId, tool: &ToolName) -> ToolName {
+    let whole = format!("{component}{OF}{tool}");
+    let name = ToolName::parse(&whole).or_else(|_| {
+        let digest = hex::encode(&Sha256::digest(whole)[..8]);
+        let (component, tool) = (component.as_str(), tool.as_str());
+        ToolName::parse(&format!(
+            "{}_{digest}{OF}{}",
+            &component[..component.len().min(12)],
+            &tool[..tool.len().min(33)]
+        ))
+    });
+    name.expect("at most 12, 1, 16, 2 and 33 letters of names")
+}
+
+/// The names that tools of several of these components have. Several manifests of one component count as one.
+pub fn shared_names<'a>(manifests: impl IntoIterator<Item = &'a Manifest>) -> BTreeSet<ToolName> {
+    let mut of: BTreeMap<&ToolName, BTreeSet<&ComponentId>> = BTreeMap::new();
+    for manifest in manifests {
+        for tool in manifest.tools() {
+            of.entry(&tool.name).or_default().insert(manifest.id());
+        }
+    }
+    of.into_iter().filter(|(_, of)| of.len() > 1).map(|(name, _)| name.clone()).collect()
+}
 
 /// A tool that can be called.
 pub struct Offered {
@@ -27,14 +67,18 @@ pub struct Offered {
     pub effects: Vec<Effect>,
     /// Where its results come from.
     pub result: Label,
+    /// What the operator says of its component.
+    pub belief: Belief,
     /// Whether a call can ask a server for something.
     reaches_out: bool,
     schema: Schema,
 }
 
-/// What the operator says of a component's results: what nobody says is not believed.
+/// What the operator says of a component and its results: what nobody says is not believed.
 #[derive(Debug, Clone, Default)]
 pub struct Belief {
+    /// Who signed it: the id of a key, an identity with its issuer, or [`BUILT_IN`]. No name: others can take one.
+    pub signer: String,
     /// Whether the component, or who signed it, is trusted to say what its results are.
     pub component: bool,
     /// What is known of single tools.
@@ -44,18 +88,6 @@ pub struct Belief {
 /// Why tools cannot be offered together.
 #[derive(Debug, thiserror::Error)]
 pub enum ToolboxError {
-    /// Two components offer one name.
-    #[error(
-        "components `{first}` and `{second}` both offer the tool `{tool}`\nhint: leave one of them out with `cara tools disable`"
-    )]
-    Twice {
-        /// The tool.
-        tool: ToolName,
-        /// Who offered it first.
-        first: String,
-        /// Who as well.
-        second: String,
-    },
     /// The schema in a manifest is none.
     #[error("the `input` of tool `{tool}` is no JSON Schema: {problem}")]
     Schema {
@@ -109,9 +141,19 @@ impl Tools for Fixed {
 
 /// The tools of a turn.
 #[derive(Default)]
-pub struct Toolbox(BTreeMap<ToolName, Arc<Offered>>);
+pub struct Toolbox {
+    /// By the name that a model calls each by.
+    tools: BTreeMap<ToolName, Arc<Offered>>,
+    /// Names that tools of several components have.
+    shared: BTreeSet<ToolName>,
+}
 
 impl Toolbox {
+    /// An empty one, where these names are shared by what is installed, offered or not.
+    pub fn sharing(shared: BTreeSet<ToolName>) -> Self {
+        Self { tools: BTreeMap::new(), shared }
+    }
+
     /// Adds all tools of a component.
     pub fn add(
         &mut self,
@@ -124,10 +166,6 @@ impl Toolbox {
             let effects = authority.effects();
             let asks = effects.iter().any(|effect| matches!(effect, Effect::ReadsUntrusted | Effect::SendsOutside));
             let reaches_out = asks && checked.interfaces().imports_http();
-            if let Some(other) = self.0.get(&tool.name) {
-                let (first, second) = (other.component.id().to_string(), component.id().to_string());
-                return Err(ToolboxError::Twice { tool: tool.name.clone(), first, second });
-            }
             let offered = Offered {
                 schema: compile(tool)?,
                 component: component.clone(),
@@ -136,27 +174,57 @@ impl Toolbox {
                 result: result_label(&effects, reaches_out, belief.component, belief.tools.get(&tool.name).copied()),
                 effects,
                 reaches_out,
+                belief: belief.clone(),
             };
-            self.0.insert(tool.name.clone(), Arc::new(offered));
+            self.put(Arc::new(offered));
         }
         Ok(())
     }
 
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+    /// Adds all tools of another one.
+    pub fn join(&mut self, other: Self) {
+        other.tools.into_values().for_each(|offered| self.put(offered));
+        self.shared.extend(other.shared);
     }
 
-    /// All of them, by name.
-    pub fn all(&self) -> impl Iterator<Item = &Arc<Offered>> {
-        self.0.values()
+    /// Puts a tool in under its own name. Where another component's has that name, both get their full names, so that
+    /// neither passes for the other; so does one whose own name looks like a full one.
+    fn put(&mut self, offered: Arc<Offered>) {
+        let own = offered.tool.name.clone();
+        let clash = self.tools.iter().find(|(_, other)| other.tool.name == own).map(|(name, _)| name.clone());
+        if let Some(other) = clash.as_ref().and_then(|name| self.tools.remove(name)) {
+            self.shared.insert(own.clone());
+            self.tools.insert(other.full_name(), other);
+        }
+        let name = if clash.is_some() || own.as_str().contains(OF) { offered.full_name() } else { own };
+        self.tools.insert(name, offered);
+    }
+
+    /// Whether a tool's own name does not say whose it is: tools of other components have it, or it looks like a full one.
+    pub fn is_shared(&self, name: &ToolName) -> bool {
+        self.shared.contains(name) || name.as_str().contains(OF)
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.tools.is_empty()
+    }
+
+    /// All of them, each with the name that a model calls it by.
+    pub fn all(&self) -> impl Iterator<Item = (&ToolName, &Arc<Offered>)> {
+        self.tools.iter()
+    }
+
+    /// A component's tool, whatever name it is offered under.
+    pub fn of(&self, component: &ComponentId, tool: &ToolName) -> Option<(&ToolName, &Arc<Offered>)> {
+        self.all().find(|(_, offered)| offered.component.id() == component && offered.tool.name == *tool)
     }
 
     /// The tool of this name.
     pub fn get(&self, name: &str) -> Result<&Arc<Offered>, Misfit> {
-        let found = ToolName::parse(name).ok().and_then(|name| self.0.get(&name));
+        let found = ToolName::parse(name).ok().and_then(|name| self.tools.get(&name));
         found.ok_or_else(|| {
-            let known: Vec<&str> = self.0.keys().map(ToolName::as_str).collect();
+            let known: Vec<&str> = self.tools.keys().map(ToolName::as_str).collect();
             let name = name.chars().take(64).flat_map(char::escape_default).collect();
             Misfit::Unknown { name, known: if known.is_empty() { "none".into() } else { known.join(", ") } }
         })
@@ -164,12 +232,12 @@ impl Toolbox {
 
     /// What a model is told about them.
     pub fn definitions(&self) -> Vec<ToolDefinition> {
-        let definition = |offered: &Arc<Offered>| ToolDefinition {
-            name: offered.tool.name.to_string(),
+        let definition = |(name, offered): (&ToolName, &Arc<Offered>)| ToolDefinition {
+            name: name.to_string(),
             description: offered.tool.description.clone(),
             input_schema: offered.tool.input.to_string(),
         };
-        self.0.values().map(definition).collect()
+        self.all().map(definition).collect()
     }
 }
 
@@ -215,9 +283,9 @@ impl Offered {
         })
     }
 
-    /// Who signed its component, as the operator calls them.
-    pub fn signer(&self) -> &str {
-        self.component.checked().package().signer_name()
+    /// The name that says whose tool it is.
+    pub fn full_name(&self) -> ToolName {
+        full_name(self.component.id(), &self.tool.name)
     }
 
     /// What a call may do that has seen this and goes there: after private content, no redirect leads anywhere else.
@@ -247,5 +315,28 @@ impl Offered {
     /// Whether a call does something that must not be done twice.
     pub fn is_lasting(&self) -> bool {
         self.effects.iter().any(|effect| effect.reaches_out())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_full_name_is_one_that_providers_take_and_no_other_tool_has() {
+        let name = |component: &str, tool: &str| {
+            full_name(&ComponentId::parse(component).unwrap(), &ToolName::parse(tool).unwrap()).to_string()
+        };
+        assert_eq!(name("memory", "memory_write"), "memory__memory_write");
+        let (component, tool) = (format!("a{}", "b".repeat(62)), "c".repeat(64));
+        let long = name(&component, &tool);
+        assert!(long.len() == 64 && long.starts_with("abbbbbbbbbbb_") && long.contains("__ccc"), "{long}");
+        // Whoever takes its beginnings and the digest for their own names is called something else.
+        let (begin, end) = long.split_once(OF).unwrap();
+        assert!(ComponentId::parse(begin).is_err());
+        for (component, tool) in [(&component[..62], &tool[..]), (&component[..], &tool[..63]), ("abbbbbbbbbbb", end)] {
+            assert_ne!(name(component, tool), long);
+        }
     }
 }

@@ -8,7 +8,7 @@
 //! ```
 
 use crate::approval::ToolCall;
-use crate::id::{ComponentId, PersonId, ToolName};
+use crate::id::{PersonId, ToolName};
 use crate::label::{Label, Source};
 use crate::manifest::Effect;
 use serde::{Deserialize, Serialize};
@@ -17,8 +17,8 @@ use std::fmt;
 mod rules;
 pub use rules::{Known, Rule, UnknownName};
 
-/// What following links out of what was read may tell unasked, bits in a session. Which of some links is followed says as
-/// much as it takes to choose among them; a person who is asked and says yes allows as much again.
+/// What links out of what was read, and queries, may tell unasked, bits in a session. Which of some links is followed says
+/// as much as it takes to choose among them; a person who is asked and says yes allows as much again.
 pub const FOLLOWED: u64 = 120;
 
 /// What the operator knows of the results of a tool.
@@ -73,6 +73,10 @@ pub enum Standing {
 pub struct Situation<'a> {
     /// The call.
     pub call: &'a ToolCall,
+    /// The name that says whose tool it is, which no other component's tool has.
+    pub full_name: &'a ToolName,
+    /// Whether another component has a tool of the same name.
+    pub shared: bool,
     /// What calls of the tool can do: [`crate::ToolAuthority::effects`].
     pub effects: &'a [Effect],
     /// The agent.
@@ -85,14 +89,19 @@ pub struct Situation<'a> {
     pub seen: Label,
     /// How its destination came about, when there is one; of several the least known.
     pub standing: Option<Standing>,
-    /// What following links may have told in this session, this one included, bits.
+    /// What links and queries may have told in this session, this call included, bits; 0 where it tells nothing so.
     pub followed: u64,
     /// Whether the person's message dictates exactly this call.
     pub dictated: bool,
-    /// Whether it hands words to a server of the operator's choice, as a search does, and no person has allowed that in
-    /// this run.
+    /// Whether it hands words that are not the person's to a server of the operator's choice, as a search does, and no
+    /// person has allowed that in this run.
     pub queries: bool,
 }
+
+/// The name of the line about links and queries that tell too much.
+pub const LABEL_FOLLOWED: &str = "label.followed";
+/// The name of the line about queries after private content.
+pub const LABEL_QUERY: &str = "label.query";
 
 /// A line that spoke on a call.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -238,14 +247,15 @@ fn label_lines(situation: &Situation<'_>) -> Vec<Line> {
         let why = format!("the run has seen {}, and the destination is not one it read or was given", strangers(seen));
         lines.push(ask("label.destination", why));
     }
-    if seen.is_untrusted() && standing == Some(Standing::Read) && followed > FOLLOWED {
-        let why = format!("the links that were followed tell {followed} bits of this conversation, over {FOLLOWED}");
-        lines.push(ask("label.followed", why));
+    if seen.is_untrusted() && followed > FOLLOWED {
+        let why =
+            format!("links that were followed and queries tell {followed} bits of this conversation, over {FOLLOWED}");
+        lines.push(ask(LABEL_FOLLOWED, why));
     }
     if seen.is_untrusted() && seen.is_private() && queries {
         let why =
             format!("the run has seen private content and {}; a yes holds for its later queries", strangers(seen));
-        lines.push(ask("label.query", why));
+        lines.push(ask(LABEL_QUERY, why));
     }
     lines
 }
@@ -275,17 +285,6 @@ pub fn result_label(effects: &[Effect], reaches_out: bool, believed: bool, known
     let label = Label::of(Source::Tool).join(sources);
     let private = known == Some(Results::Private) || effects.contains(&Effect::ReadsPrivate);
     if private { label.private() } else { label }
-}
-
-/// The names a rule may use for a tool and its component.
-pub(crate) fn is(wanted: Option<&str>, name: &str) -> bool {
-    wanted.is_none_or(|wanted| wanted == name)
-}
-
-impl Situation<'_> {
-    pub(crate) fn names(&self) -> (&ComponentId, &ToolName) {
-        (&self.call.component, &self.call.tool)
-    }
 }
 
 #[cfg(test)]

@@ -8,15 +8,17 @@ use crate::live::LiveTools;
 use crate::offer::Offer;
 use crate::outbound::Channels;
 use crate::places::Places;
+use crate::plugins::{BUILT_IN, Installed};
 use crate::show;
 use anyhow::{Context, Result, anyhow, bail};
 use cara_assistant::lookout::Lookout;
 use cara_assistant::outbound::Outbound;
 use cara_assistant::run::Classifier;
-use cara_assistant::toolbox::Fixed;
+use cara_assistant::toolbox::{Fixed, full_name};
 use cara_assistant::{Assistant, Desk, RunLimits, Tools};
+use cara_authority::manifest::Tool;
 use cara_authority::policy::Known;
-use cara_authority::{ComponentId, ToolName};
+use cara_authority::{ComponentId, Then, ToolName};
 use serde_json::Value;
 use std::sync::Arc;
 use std::time::Duration;
@@ -83,8 +85,12 @@ pub(crate) async fn assistant(cara: &Cara, named: &[ComponentId], tools: bool) -
 /// Unknown names in the policy are errors, also for tools that are not switched on.
 pub(crate) fn check_policy(cara: &Cara, outbound: &dyn Outbound) -> Result<()> {
     let installed = cara.installed()?;
-    let tools = installed.usable.values().flat_map(|checked| checked.manifest().tools());
-    let tools: Vec<String> = tools.map(|tool| tool.name.to_string()).collect();
+    let manifests = installed.usable.values().map(|checked| checked.manifest());
+    let tools = manifests.flat_map(|manifest| {
+        let names = move |tool: &Tool| [tool.name.to_string(), full_name(manifest.id(), &tool.name).to_string()];
+        manifest.tools().iter().flat_map(names)
+    });
+    let tools: Vec<String> = tools.collect();
     let components: Vec<String> = installed.usable.keys().map(ToString::to_string).collect();
     let agents: Vec<String> = std::iter::once(AGENT.to_owned()).chain(cara.config.agent.keys().cloned()).collect();
     let channels: Vec<String> = std::iter::once(CONSOLE.to_owned()).chain(outbound.channels()).collect();
@@ -97,7 +103,44 @@ pub(crate) fn check_policy(cara: &Cara, outbound: &dyn Outbound) -> Result<()> {
             bail!("`{}`: component `{id}` has no tool `{name}`\nhint: `cara tools list` shows them", path.display());
         }
     }
-    cara.config.policy.check(&known).with_context(|| format!("`{}` cannot be used", path.display()))
+    cara.config.policy.check(&known).with_context(|| format!("`{}` cannot be used", path.display()))?;
+    check_signers(cara)?;
+    say_shared(cara, &installed);
+    Ok(())
+}
+
+/// A name in `[results] signers` is an error: another key can be trusted under it later, and would be believed.
+fn check_signers(cara: &Cara) -> Result<()> {
+    let is_key = |text: &str| text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let names = |text: &&String| *text != BUILT_IN && !is_key(text) && !text.ends_with(')');
+    let Some(name) = cara.config.results.signers.iter().find(names) else { return Ok(()) };
+    let trust = cara.plugins.trusted()?;
+    let keys = trust.keys().iter().map(|key| (key.name.as_str(), key.id.to_hex()));
+    let identities = trust.identities().iter().map(|known| {
+        let who = format!("{} ({})", known.identity, known.issuer);
+        (known.name.as_str(), who)
+    });
+    let found = keys.chain(identities).find(|(known, _)| *known == name).map(|(_, who)| who);
+    let cure = found.map_or_else(
+        || "write the id of a key, as `cara trust list --json` shows it".to_owned(),
+        |who| format!("write the key itself: `signers = [\"{who}\"]`"),
+    );
+    let (path, name) = (cara.home.config(), show::short(name));
+    bail!("`{}`: `signers` of `[results]` has `{name}`, a name that another key can get\nhint: {cure}", path.display())
+}
+
+/// Says which rules let nothing run, since the name in them does not say whose tool is meant.
+fn say_shared(cara: &Cara, installed: &Installed) {
+    let shared = cara.plugins.shared_names(installed);
+    for (number, rule) in (1..).zip(&cara.config.policy.rule) {
+        let Some(name) = shared.iter().find(|name| rule.tool.as_deref() == Some(name.as_str())) else { continue };
+        if rule.component.is_none() && rule.then == Then::Run {
+            show::note(&format!(
+                "rule {number} of the policy lets nothing run: several components have a tool `{name}`; with \
+                 `component = \"…\"` it says whose it means"
+            ));
+        }
+    }
 }
 
 /// A table for a component that is not there is an error: what it sets would count for nobody. Commands that could put the
@@ -166,7 +209,7 @@ fn time_zone() -> Option<String> {
 /// Says which tools the model has, in one line; and of each component that was installed for its tools and is off, why.
 pub(crate) async fn say_tools(cara: &Cara, assistant: &Assistant) -> Result<()> {
     let toolbox = assistant.tools.now().await.map_err(|failure| anyhow!("{failure}"))?;
-    let names: Vec<&str> = toolbox.all().map(|offered| offered.tool.name.as_str()).collect();
+    let names: Vec<&str> = toolbox.all().map(|(name, _)| name.as_str()).collect();
     if names.is_empty() {
         return Ok(());
     }

@@ -4,12 +4,13 @@
 use crate::boot::Cara;
 use crate::show;
 use anyhow::{Context, Result, anyhow, bail};
-use cara_authority::{Authority, ComponentId, Interfaces, Manifest};
+use cara_authority::{Authority, ComponentId, Interfaces, Manifest, ToolName};
 use cara_kernel::Checked;
 use cara_packages::imitation::imitated;
 use cara_packages::{Access, Deadlines, Reference, fetch};
 use cara_signing::{Bundle, Package, TrustStore, VerifyError, verify};
 use semver::Version;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// A package as it came, with what is known of it.
@@ -90,20 +91,16 @@ impl Candidate {
         Ok(())
     }
 
-    /// Refuses tools whose names another component has already.
-    pub(crate) fn check_tools(&self, cara: &Cara) -> Result<()> {
-        for (id, other) in &cara.installed()?.usable {
-            let names =
-                |tool: &&cara_authority::manifest::Tool| other.manifest().tools().iter().any(|o| o.name == tool.name);
-            if let Some(tool) = self.manifest.tools().iter().find(names).filter(|_| id != self.id()) {
-                bail!(
-                    "`{}` offers a tool `{}`, and so does `{id}`\nhint: switch that one off first: `cara plugin disable {id}`",
-                    self.id(),
-                    tool.name
-                );
-            }
-        }
-        Ok(())
+    /// The tools whose names those of other components have too: whose, and which.
+    pub(crate) fn shared_tools(&self, cara: &Cara) -> Result<BTreeSet<(ComponentId, ToolName)>> {
+        let installed = cara.installed()?;
+        let others = cara.plugins.manifests(&installed).filter(|other| other.id() != self.id());
+        let own = |name: &ToolName| self.manifest.tools().iter().any(|tool| tool.name == *name);
+        let both = others.flat_map(|other| {
+            let theirs = other.tools().iter().filter(|tool| own(&tool.name));
+            theirs.map(|tool| (other.id().clone(), tool.name.clone()))
+        });
+        Ok(both.collect())
     }
 }
 

@@ -51,7 +51,7 @@ pub(crate) struct Config {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct ResultsConfig {
-    /// Names of signers, as in the trust store.
+    /// Ids of keys, identities with their issuers, or `built-in`. No names: another key can get one.
     pub(crate) signers: Vec<String>,
 }
 
@@ -226,13 +226,17 @@ fn model<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Mod
 }
 
 impl Config {
-    /// What the operator says of the results of a component that this signer signed.
+    /// What the operator says of a component that this signer signed, and of its results.
     pub(crate) fn belief(&self, id: &ComponentId, signer: &str) -> Belief {
         let own = self.component.get(id);
         let signed = self.results.signers.iter().any(|name| name == signer);
         let component = own.and_then(|own| own.results).map_or(signed, |own| own == Believed::Trusted);
         let tools = own.into_iter().flat_map(|own| &own.tool);
-        Belief { component, tools: tools.map(|(name, tool)| (name.clone(), tool.results)).collect() }
+        Belief {
+            signer: signer.to_owned(),
+            component,
+            tools: tools.map(|(name, tool)| (name.clone(), tool.results)).collect(),
+        }
     }
 
     /// Reads the file; one that does not exist is empty.
@@ -293,7 +297,7 @@ mod tests {
             [component.calendar.tool.calendar_list]
             results = "private"
             [results]
-            signers = ["acme"]
+            signers = ["acme's key"]
         "#;
         let config: Config = toml::from_str(text).unwrap();
         assert_eq!(config.chat.model.as_ref().unwrap().to_string(), "local:llama3.2");
@@ -318,8 +322,10 @@ mod tests {
         let local = &config.component[&ComponentId::parse("local").unwrap()];
         assert!(local.settings.contains_key("base-url") && local.limits.wall.is_some());
         let id = |id| ComponentId::parse(id).unwrap();
-        assert!(config.belief(&id("local"), "acme").component && !config.belief(&id("local"), "built-in").component);
-        let calendar = config.belief(&id("calendar"), "acme");
+        assert!(
+            config.belief(&id("local"), "acme's key").component && !config.belief(&id("local"), "built-in").component
+        );
+        let calendar = config.belief(&id("calendar"), "acme's key");
         let tool = ToolName::parse("calendar_list").unwrap();
         assert!(!calendar.component && calendar.tools[&tool] == Results::Private);
         assert!(Config::default().belief(&id("local"), "built-in").component);

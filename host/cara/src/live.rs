@@ -5,11 +5,10 @@ use crate::choose;
 use crate::cli::SettingArgument;
 use crate::config::Config;
 use crate::offer::Offer;
-use crate::plugins::{Installed, Plugins};
+use crate::plugins::{self, Installed, Plugins};
 use crate::show;
 use anyhow::Result;
 use cara_assistant::thinker::Granted;
-use cara_assistant::toolbox::Belief;
 use cara_assistant::{Failure, Toolbox, Tools};
 use cara_authority::{Capability, ComponentId, Grants, Settings};
 use cara_kernel::{Checked, Component};
@@ -97,13 +96,6 @@ struct Last {
     toolbox: Arc<Toolbox>,
 }
 
-/// A component whose tools can be added.
-struct Ready {
-    component: Arc<Component>,
-    grants: Arc<Grants>,
-    belief: Belief,
-}
-
 impl LiveTools {
     pub(crate) fn new(live: Live) -> Self {
         Self { live, last: Mutex::default(), left_out: Mutex::default() }
@@ -125,12 +117,11 @@ impl LiveTools {
         {
             return Ok(last.toolbox.clone());
         }
-        let mut toolbox = Toolbox::default();
+        let mut toolbox = Toolbox::sharing(self.live.plugins.shared_names(&installed));
         for (id, checked) in &installed.usable {
             let granted = granted.get(id).map(Vec::as_slice).unwrap_or_default();
-            match self.ready(&installed, checked, granted).await {
-                Ok(Some(ready)) => toolbox.add(&ready.component, &ready.grants, &ready.belief)?,
-                Ok(None) => {}
+            match self.tools_of(&installed, checked, granted).await {
+                Ok(tools) => toolbox.join(tools),
                 Err(error) => self.say_left_out(id, &error),
             }
         }
@@ -139,24 +130,20 @@ impl LiveTools {
         Ok(toolbox)
     }
 
-    /// A component whose tools are offered, ready to be added; none when they are not.
-    async fn ready(
-        &self,
-        installed: &Installed,
-        checked: &Arc<Checked>,
-        granted: &[Capability],
-    ) -> Result<Option<Ready>> {
+    /// The tools of a component that are offered. They are put together apart from others', since a component whose second
+    /// tool cannot be offered would leave its first one behind.
+    async fn tools_of(&self, installed: &Installed, checked: &Arc<Checked>, granted: &[Capability]) -> Result<Toolbox> {
         let (config, manifest) = (&self.live.config, checked.manifest());
         if manifest.tools().is_empty() || !Offer::of(config, installed, checked, granted)?.stands() {
-            return Ok(None);
+            return Ok(Toolbox::default());
         }
         let settings = choose::settings(config, installed, checked, granted, &[])?;
         let grants = self.live.meet(checked, granted, settings);
-        let belief = config.belief(manifest.id(), checked.package().signer_name());
+        let belief = config.belief(manifest.id(), &plugins::signer(checked)?);
         let component = self.load(checked).await?;
-        // Tried alone first: what cannot be added would leave some of its tools behind.
-        Toolbox::default().add(&component, &grants, &belief)?;
-        Ok(Some(Ready { component, grants, belief }))
+        let mut tools = Toolbox::default();
+        tools.add(&component, &grants, &belief)?;
+        Ok(tools)
     }
 
     /// Loads a component. When that fails the cause can be another one's code, so it is then compiled alone.

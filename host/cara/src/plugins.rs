@@ -9,7 +9,8 @@
 use crate::places::Places;
 use crate::show;
 use anyhow::{Context, Result, anyhow};
-use cara_authority::ComponentId;
+use cara_assistant::toolbox::shared_names;
+use cara_authority::{ComponentId, Manifest, ToolName};
 use cara_bundle::Embedded;
 use cara_kernel::{Checked, CompiledCache, Component, Fault, Kernel, Watch};
 use cara_packages::lock::{Entry, Lock, Pinned};
@@ -19,13 +20,13 @@ use cara_services::home::Home;
 use cara_services::ledger::Ledger;
 use cara_signing::{Bundle, Digest, Package, Revoked, Signer, TrustRoot, TrustStore, TrustedKey, VerifyError, verify};
 use serde_json::json;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 /// The key that is trusted for what is built in has this name.
-pub(crate) const BUILT_IN: &str = "built-in";
+pub(crate) use cara_assistant::toolbox::BUILT_IN;
 
 /// The installed components, followed while they change.
 pub(crate) struct Plugins {
@@ -114,6 +115,17 @@ impl Plugins {
         }
         let known: Vec<String> = now.usable.keys().map(|id| format!("`{id}`")).collect();
         Err(anyhow!("component `{id}` is not installed\nhint: installed are {}", known.join(", ")))
+    }
+
+    /// The manifests of all that is installed, and of what is built in, also where it is switched off or something else was
+    /// installed in its place.
+    pub(crate) fn manifests<'a>(&'a self, installed: &'a Installed) -> impl Iterator<Item = &'a Manifest> {
+        installed.usable.values().chain(self.built_in.values()).map(|checked| checked.manifest())
+    }
+
+    /// The names that tools of several installed components have: such a name does not say whose tool is meant.
+    pub(crate) fn shared_names(&self, installed: &Installed) -> BTreeSet<ToolName> {
+        shared_names(self.manifests(installed))
     }
 
     /// What is built in under this id, whatever was installed in its place.
@@ -264,6 +276,16 @@ fn trusted(path: &Path) -> Result<TrustStore> {
 fn own_key() -> Result<TrustedKey> {
     let ids = cara_bundle::components().iter().map(|built_in| built_in.id.parse());
     Ok(TrustedKey::new(cara_bundle::public_key().parse()?, BUILT_IN, ids.collect::<Result<Vec<_>, _>>()?))
+}
+
+/// Who signed a package, as no one else can be called: the id of the key, or the identity with its issuer. The key of a
+/// build is `built-in`, since each build has another one.
+pub(crate) fn signer(checked: &Checked) -> Result<String> {
+    let own = own_key()?.id;
+    Ok(match checked.package().signer() {
+        Signer::Key { id, .. } if *id == own => BUILT_IN.to_owned(),
+        signer => signer.to_string(),
+    })
 }
 
 /// Why something built in is not used: the operator revoked it, or the key that signed it.

@@ -80,6 +80,8 @@ impl Subject {
         let person = PersonId::parse("local:author")?;
         let decision: Decision = Policy::default().decide(&Situation {
             call: &call,
+            full_name: &call.tool,
+            shared: false,
             effects: &effects,
             agent: "main",
             channel: "console",

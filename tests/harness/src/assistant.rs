@@ -17,7 +17,7 @@ pub use thinkers::{Reply, Scripted, shown_to_model};
 use crate::World;
 use cara_assistant::budget::Budgets;
 use cara_assistant::lookout::Lookout;
-use cara_assistant::toolbox::{Belief, Fixed};
+use cara_assistant::toolbox::{BUILT_IN, Belief, Fixed};
 use cara_assistant::{Assistant, Circumstances, Desk, Reading, RunLimits, Session, Toolbox};
 use cara_authority::{Grants, Manifest, PersonId, Policy, SessionId};
 use cara_kernel::Component;
@@ -129,7 +129,9 @@ impl Stage {
         let mut toolbox = Toolbox::default();
         for (component, grants) in tools().await {
             let strangers = setup.strangers.iter().any(|id| *id == component.id().as_str());
-            toolbox.add(component, grants, &Belief { component: !strangers, ..Belief::default() }).unwrap();
+            toolbox
+                .add(component, grants, &Belief { signer: BUILT_IN.into(), component: !strangers, ..Belief::default() })
+                .unwrap();
         }
         let built_in = |id: &str| cara_bundle::components().iter().any(|built_in| built_in.id == id);
         for id in setup.strangers.iter().filter(|id| !built_in(id)) {

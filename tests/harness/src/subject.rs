@@ -123,6 +123,8 @@ impl Subject {
         let person = PersonId::parse("test").unwrap();
         let decision = policy.decide(&Situation {
             call: &call,
+            full_name: &call.tool,
+            shared: false,
             effects: &tool.effects(),
             agent: "test",
             channel: "test",

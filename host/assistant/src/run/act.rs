@@ -9,9 +9,11 @@ use crate::event::{Failure, TurnEvent};
 use crate::part::{Body, Part, Role};
 use crate::powers::TurnPowers;
 use crate::session::{lost, stored};
-use crate::toolbox::Offered;
+use crate::toolbox::{Offered, full_name};
 use cara_authority::approval::canonical;
-use cara_authority::{ApprovalId, Approved, Label, Power, SessionId, Source, Then, Ticket, ToolCall};
+use cara_authority::{
+    ApprovalId, Approved, ComponentId, Label, Power, SessionId, Source, Then, Ticket, ToolCall, ToolName,
+};
 use cara_kernel::bindings::tool::Context;
 use cara_kernel::bindings::types::Content;
 use cara_kernel::{CallServices, Powers};
@@ -25,8 +27,24 @@ use tokio::time::Instant;
 /// How many calls that only read are made at once.
 const AT_ONCE: usize = 8;
 
-/// What a person said about a call: the approval to spend, or why not, for the model.
-type Answered = Result<ApprovalId, String>;
+/// What a person said about a call.
+enum Answered {
+    /// Yes: the approval to spend.
+    Allowed(ApprovalId),
+    /// No, and why, for the model.
+    Denied(String),
+}
+
+/// Why a tool cannot be called any more; the text is for the model.
+#[derive(Debug, thiserror::Error)]
+enum Gone {
+    /// Another version has its name.
+    #[error("not done: another version of this tool came into use meanwhile; call it again")]
+    Replaced,
+    /// It is not offered.
+    #[error("not done: this tool was switched off meanwhile")]
+    Off,
+}
 
 /// What a model is told that repeats a denied call.
 const DENIED_ALREADY: &str = "denied already in this run, and not asked about again. Do not try to get around this.";
@@ -41,6 +59,12 @@ fn made_of(call: &Call, session: &SessionId) -> ToolCall {
         arguments: canonical(&call.arguments),
         session: session.clone(),
     }
+}
+
+/// A call that could not begin, though nobody denied it: it may be asked for again.
+fn not_begun(planned: Planned, text: String) -> Outcome {
+    let (id, name, label) = (planned.id, planned.name, Label::of(Source::Tool));
+    Outcome { id, name, text, label, failed: true, state: Some(CallState::Interrupted) }
 }
 
 /// What came of a call.
@@ -102,7 +126,7 @@ impl Run<'_> {
         let done = known.iter().filter(|call| call.state == CallState::Started || call.state.is_ended());
         for call in done {
             let made = made_of(call, self.session.id());
-            let offered = self.toolbox.get(made.tool.as_str()).ok().cloned();
+            let offered = self.toolbox.of(&made.component, &made.tool).map(|(_, offered)| offered.clone());
             let clause = offered.and_then(|offered| self.dictates(&offered, &made));
             self.dictated.extend(clause);
         }
@@ -136,6 +160,7 @@ impl Run<'_> {
                 }
                 _ => {
                     let written = arguments.iter().find(|(call, _)| *call == id).map_or("", |(_, written)| written);
+                    let name = call.map_or(name, |call| self.name_of(&call.component, &call.tool));
                     let mut plan = self.plan(id, name, written).await?;
                     if let Plan::Call(planned) = &mut plan {
                         planned.asked = call.is_some_and(|call| call.state == CallState::Waiting);
@@ -146,6 +171,12 @@ impl Run<'_> {
         }
         results.extend(self.make(again).await?);
         self.end_round(results).await
+    }
+
+    /// What a tool is called by now. One that is not offered is no other component's of that name.
+    fn name_of(&self, component: &ComponentId, tool: &ToolName) -> String {
+        let offered = self.toolbox.of(component, tool);
+        offered.map_or_else(|| full_name(component, tool).to_string(), |(name, _)| name.to_string())
     }
 
     pub(super) fn open_arguments(&self) -> Vec<(String, String)> {
@@ -236,8 +267,8 @@ impl Run<'_> {
         }
         let binding = planned.call.binding();
         let allowed = match answer {
-            Some(Err(text)) => return Ok(self.deny(planned, text)),
-            Some(Ok(approval)) => Some(approval),
+            Some(Answered::Denied(text)) => return Ok(self.deny(planned, text)),
+            Some(Answered::Allowed(approval)) => Some(approval),
             None => None,
         };
         // From here on an answer is used up, whatever becomes of the call.
@@ -249,7 +280,7 @@ impl Run<'_> {
         match self.assistant.records.start(&self.id, &planned.id, by).await {
             Ok(_) => {}
             Err(StartRefused::Ledger(error)) => return Err(lost(error)),
-            Err(refused) => return Ok(self.deny(planned, refused.to_string())),
+            Err(refused) => return Ok(not_begun(planned, refused.to_string())),
         }
         let approved = match &allowed {
             None => self.approved(&planned)?,
@@ -275,7 +306,8 @@ impl Run<'_> {
         let asked = planned.map(|planned| &**planned).filter(|planned| planned.asks());
         let is_denied = |planned: &&Planned| self.denied.contains(&planned.call.binding().0);
         let (denied, asked): (Vec<&Planned>, Vec<&Planned>) = asked.partition(is_denied);
-        let known = denied.into_iter().map(|planned| (planned.id.clone(), Err(DENIED_ALREADY.to_owned())));
+        let already = || Answered::Denied(DENIED_ALREADY.to_owned());
+        let known = denied.into_iter().map(|planned| (planned.id.clone(), already()));
         let mut answers: HashMap<String, Answered> = known.collect();
         if asked.is_empty() {
             return Ok(answers);
@@ -299,11 +331,11 @@ impl Run<'_> {
             let answer = match settled {
                 Settled::Allowed { .. } => {
                     self.allowed(planned).await?;
-                    Ok(id)
+                    Answered::Allowed(id)
                 }
                 Settled::Denied { by, reason } => {
                     let reason = reason.map(|reason| format!(": {reason}")).unwrap_or_default();
-                    Err(format!("denied by {by}{reason}. Do not try to get around this."))
+                    Answered::Denied(format!("denied by {by}{reason}. Do not try to get around this."))
                 }
             };
             answers.insert(planned.id.clone(), answer);
@@ -314,7 +346,7 @@ impl Run<'_> {
 
     fn deny(&mut self, planned: Planned, text: String) -> Outcome {
         self.denied.insert(planned.call.binding().0);
-        let (id, name) = (planned.id, planned.call.tool.to_string());
+        let (id, name) = (planned.id, planned.name);
         let label = Label::of(Source::Tool);
         Outcome { id, name, text, label, failed: true, state: Some(CallState::Denied) }
     }
@@ -324,8 +356,9 @@ impl Run<'_> {
         let approved = approved?;
         let offered = match self.still_offered(planned).await? {
             Ok(offered) => offered,
-            Err(text) => {
-                let (id, name, label) = (planned.id.clone(), approved.call().tool.to_string(), Label::of(Source::Tool));
+            Err(gone) => {
+                let (id, name, text) = (planned.id.clone(), planned.name.clone(), gone.to_string());
+                let label = Label::of(Source::Tool);
                 return Ok(Outcome { id, name, text, label, failed: true, state: Some(CallState::Failed) });
             }
         };
@@ -356,18 +389,18 @@ impl Run<'_> {
             self.classify(&text).await?;
         }
         let state = Some(if failed { CallState::Failed } else { CallState::Done });
-        let (id, name) = (planned.id.clone(), approved.call().tool.to_string());
+        let (id, name) = (planned.id.clone(), planned.name.clone());
         Ok(Outcome { id, name, text, label, failed, state })
     }
 
-    /// The tool as it may be called at this moment, or why not, for the model: while a person was asked, it may have been
+    /// The tool as it may be called at this moment, under whatever name: while a person was asked, it may have been
     /// switched off, replaced, or something taken from it.
-    async fn still_offered(&self, planned: &Planned) -> Result<Result<Arc<Offered>, String>, Failure> {
+    async fn still_offered(&self, planned: &Planned) -> Result<Result<Arc<Offered>, Gone>, Failure> {
         let now = self.assistant.tools.now().await?;
-        Ok(match now.get(planned.call.tool.as_str()) {
-            Ok(offered) if offered.digest() == planned.call.digest => Ok(offered.clone()),
-            Ok(_) => Err("not done: another version of this tool came into use meanwhile; call it again".into()),
-            Err(_) => Err("not done: this tool was switched off meanwhile".into()),
+        Ok(match now.of(&planned.call.component, &planned.call.tool) {
+            Some((_, offered)) if offered.digest() == planned.call.digest => Ok(offered.clone()),
+            Some(_) => Err(Gone::Replaced),
+            None => Err(Gone::Off),
         })
     }
 
@@ -422,8 +455,8 @@ impl Run<'_> {
         let (media_type, content) = ("text/plain".to_owned(), text.as_bytes().to_vec());
         let new = NewAttachment { media_type, name: String::new(), content, label };
         let id = self.assistant.records.attach(self.session.id(), &new).await.map_err(lost)?;
-        let reads = |offered: &Arc<Offered>| offered.grants.power(Power::Attachments, None).is_ok();
-        let rest = match self.toolbox.all().any(reads) {
+        let reads = |offered: &Offered| offered.grants.power(Power::Attachments, None).is_ok();
+        let rest = match self.toolbox.all().any(|(_, offered)| reads(offered)) {
             true => format!("attachment {id}, continue at offset {at}"),
             false => format!("attachment {id}; `cara tools enable attachments` lets a model read on"),
         };

@@ -5,20 +5,27 @@ use super::Run;
 use crate::desk::{always_text, covers};
 use crate::dictation::dictating;
 use crate::event::{Asked, Failure, TurnEvent};
-use crate::part::Role;
+use crate::part::{Message, Role};
+use crate::query::own_words;
 use crate::session::lost;
 use crate::standing::Found;
-use crate::toolbox::Offered;
+use crate::toolbox::{Offered, full_name};
 use cara_authority::manifest::Effect;
-use cara_authority::policy::Situation;
+use cara_authority::policy::{LABEL_FOLLOWED, LABEL_QUERY, Situation};
 use cara_authority::{Decision, Label, RuleId, Standing, Then, ToolCall};
 use cara_records::{CallState, NewCall};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
+/// How often each bit counts that a link tells after private content: twelve of them may go unasked in a session, less than
+/// a number of four digits has.
+const PRIVATE: u64 = 10;
+
 /// A call that fits its tool, and what was decided about it.
 pub(crate) struct Planned {
     pub(crate) id: String,
+    /// What the model called the tool by.
+    pub(super) name: String,
     pub(crate) offered: Arc<Offered>,
     pub(crate) call: ToolCall,
     pub(super) decision: Decision,
@@ -109,15 +116,21 @@ impl Run<'_> {
             Err(misfit) => return Ok(Plan::Misfit { id, name, text: misfit.to_string(), carried }),
         };
         self.sources.update(&self.session.messages, &self.assistant.policy);
-        let (decision, seen) = self.decide(&offered, &call, carried).await?;
+        let (decision, seen) = self.decide(&id, &offered, &call, carried).await?;
         let rule = if decision.may_be_answered_by_rule() { self.stored_rule(&offered, &call).await? } else { None };
         let then = if rule.is_some() { Then::Run } else { decision.then() };
-        self.tell(TurnEvent::ToolDecision { id: id.clone(), name, then, lines: decision.lines().to_vec() });
-        Ok(Plan::Call(Box::new(Planned { id, offered, call, decision, rule, seen, asked: false, carried })))
+        self.tell(TurnEvent::ToolDecision {
+            id: id.clone(),
+            name: name.clone(),
+            then,
+            lines: decision.lines().to_vec(),
+        });
+        Ok(Plan::Call(Box::new(Planned { id, name, offered, call, decision, rule, seen, asked: false, carried })))
     }
 
     async fn decide(
         &mut self,
+        id: &str,
         offered: &Offered,
         call: &ToolCall,
         carried: Label,
@@ -125,35 +138,71 @@ impl Run<'_> {
         let (own, policy) = (self.seen(), &self.assistant.policy);
         let seen = own.join(carried);
         let found: Vec<Found> = call.destinations.iter().map(|to| self.sources.find(to, policy)).collect();
-        let standing = found.iter().map(|found| found.standing).max();
         // A link that a planner names, who saw no stranger's words, was put there before it was chosen, and nobody who
         // steers was told anything private: to read it tells as little as one that the owner wrote.
         let named = carried != Label::NONE && !own.is_untrusted() && !carried.is_private() && !offered.is_lasting();
-        let standing = if named && standing == Some(Standing::Read) { Some(Standing::Written) } else { standing };
-        let bits: u64 = found.iter().map(|found| u64::from(found.bits)).sum();
+        // So is a hit of the person's own query, as long as nothing private came in that whoever steers may have had
+        // fetched: what stood there before can be told by the choice among hits alone, which is counted.
+        let hit = |found: &Found| found.hit && !offered.is_lasting() && !self.has_new_private();
+        let standing = found.iter().map(|found| match found.standing {
+            Standing::Read if named || hit(found) => Standing::Written,
+            standing => standing,
+        });
+        let standing = standing.max();
+        let weight = |found: &Found| if seen.is_private() && !named && hit(found) { PRIVATE } else { 1 };
+        let link = |found: &Found| u64::from(found.bits) * weight(found);
+        let query = self.own_query(offered, call);
+        let asks = if seen.is_private() && seen.is_untrusted() { query.unwrap_or_default() } else { 0 };
+        let bits = found.iter().map(link).sum::<u64>() + u64::from(asks);
+        let followed = if bits == 0 { 0 } else { self.session.followed + bits };
         let dictated = self.dictates(offered, call);
         let circumstances = &self.session.circumstances;
         let decision = policy.decide(&Situation {
             call,
+            full_name: &full_name(&call.component, &call.tool),
+            shared: self.toolbox.is_shared(&call.tool),
             effects: &offered.effects,
             agent: &circumstances.agent,
             channel: &circumstances.channel,
             person: &circumstances.person,
             seen,
             standing,
-            followed: self.session.followed + bits,
+            followed,
             dictated: dictated.is_some(),
-            queries: offered.queries(call) && !self.queried,
+            queries: offered.queries(call) && !self.queried && query.is_none(),
         });
+        if query.is_some() {
+            self.sources.own_query(id);
+        }
         self.dictated.extend(dictated);
-        if standing == Some(Standing::Read) && seen.is_untrusted() {
-            self.follow(self.session.followed + bits).await?;
+        if followed > 0 && seen.is_untrusted() {
+            self.follow(followed).await?;
         }
         Ok((decision, seen))
     }
 
+    /// What a query tells that is made of the person's own words, bits. The engine is one that the operator believes, and
+    /// nothing private came in with these words.
+    fn own_query(&self, offered: &Offered, call: &ToolCall) -> Option<u32> {
+        let message = self.session.messages.iter().rfind(|message| message.role == Role::User)?;
+        let asks = offered.belief.component && offered.queries(call) && !self.has_new_private();
+        asks.then(|| own_words(call, &offered.tool.input, message)).flatten()
+    }
+
+    /// Whether anything private came in with the message that is being answered, or since.
+    fn has_new_private(&self) -> bool {
+        let messages = &self.session.messages;
+        let from = messages.iter().rposition(|message| message.role == Role::User).unwrap_or_default();
+        let others = messages[from..].iter().filter(|message| message.role != Role::Assistant);
+        others.map(Message::label).any(Label::is_private)
+    }
+
     /// The clause of the message that is being answered that dictates the call, if it dictated none yet.
     pub(super) fn dictates(&self, offered: &Offered, call: &ToolCall) -> Option<usize> {
+        // A name that others have does not say which of them the person means.
+        if self.toolbox.is_shared(&call.tool) {
+            return None;
+        }
         let message = self.session.messages.iter().rfind(|message| message.role == Role::User)?;
         let sends = offered.effects.contains(&Effect::SendsOutside);
         let found = || dictating(call, &offered.tool.input, sends, message, &self.dictated);
@@ -169,14 +218,15 @@ impl Run<'_> {
     /// What else a person's yes to a call allows: as many links again, and further queries of this run.
     pub(super) async fn allowed(&mut self, planned: &Planned) -> Result<(), Failure> {
         let asked = |name: &str| planned.decision.lines().iter().any(|line| line.name == name);
-        self.queried |= asked("label.query");
-        if asked("label.followed") { self.follow(0).await } else { Ok(()) }
+        self.queried |= asked(LABEL_QUERY);
+        if asked(LABEL_FOLLOWED) { self.follow(0).await } else { Ok(()) }
     }
 
     /// The rule of this person that covers exactly such a call.
     async fn stored_rule(&self, offered: &Offered, call: &ToolCall) -> Result<Option<RuleId>, Failure> {
         let rules = self.assistant.records.rules().await.map_err(lost)?;
-        let found = rules.into_iter().find(|stored| covers(stored, call, offered.signer(), self.session.person()));
+        let found =
+            rules.into_iter().find(|stored| covers(stored, call, &offered.belief.signer, self.session.person()));
         Ok(found.map(|stored| stored.id))
     }
 
@@ -189,7 +239,7 @@ impl Run<'_> {
             id: String::new(),
             component: call.component.to_string(),
             digest: hex::encode(call.digest),
-            signer: Some(offered.signer().to_owned()),
+            signer: Some(offered.belief.signer.clone()),
             tool: call.tool.to_string(),
             arguments: call.arguments.clone(),
             destinations: call.destinations.clone(),

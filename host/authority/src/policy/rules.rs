@@ -1,6 +1,6 @@
 //! The operator's rules: to whom and what each applies, and which one counts.
 
-use super::{Situation, Then, is};
+use super::{Situation, Then};
 use crate::manifest::Effect;
 use serde::Deserialize;
 use std::fmt;
@@ -9,7 +9,8 @@ use std::fmt;
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Rule {
-    /// The tool.
+    /// The tool, by its own name or its full one. Where several components have tools of one name, that name lets none
+    /// run unless `component` says whose is meant; it still asks about all of them, or denies them.
     pub tool: Option<String>,
     /// The component whose tools are meant.
     pub component: Option<String>,
@@ -50,13 +51,15 @@ pub struct UnknownName {
 
 impl Rule {
     pub(super) fn fits(&self, situation: &Situation<'_>) -> bool {
-        let (component, tool) = situation.names();
-        is(self.tool.as_deref(), tool.as_str())
-            && is(self.component.as_deref(), component.as_str())
+        let is = |wanted: &Option<String>, name: &str| wanted.as_ref().is_none_or(|wanted| wanted == name);
+        let call = situation.call;
+        let by_own_name = !situation.shared || self.component.is_some() || self.then != Then::Run;
+        (is(&self.tool, situation.full_name.as_str()) || by_own_name && is(&self.tool, call.tool.as_str()))
+            && is(&self.component, call.component.as_str())
             && self.effect.is_none_or(|effect| situation.effects.contains(&effect))
-            && is(self.agent.as_deref(), situation.agent)
-            && is(self.channel.as_deref(), situation.channel)
-            && is(self.sender.as_deref(), situation.person.as_str())
+            && is(&self.agent, situation.agent)
+            && is(&self.channel, situation.channel)
+            && is(&self.sender, situation.person.as_str())
     }
 
     /// More specific first: sender, channel, agent, tool, component, effect.

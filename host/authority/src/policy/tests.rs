@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
-use crate::id::SessionId;
+use crate::id::{ComponentId, SessionId};
 
 /// The effects of a tool.
 fn tool(effects: &[&str]) -> Vec<Effect> {
@@ -26,6 +26,8 @@ fn decide(rules: &str, effects: &[Effect], seen: &str, standing: Option<Standing
     let seen = Label::parse(seen).unwrap();
     let situation = Situation {
         call: &call,
+        full_name: &call.tool,
+        shared: false,
         effects,
         agent: "main",
         channel: "console",
@@ -65,6 +67,36 @@ fn any_denial_wins_and_then_the_most_specific_rule() {
     assert_eq!(decide(tie, &acts, "owner", None).then(), Then::Ask);
     let other = "[[rule]]\ntool = \"act\"\nsender = \"loca\"\nthen = \"run\"\n";
     assert_eq!(decide(other, &acts, "owner", None).then(), Then::Ask);
+}
+
+#[test]
+fn a_name_that_several_have_lets_none_run_and_still_denies_all() {
+    let (call, person) = (call(), PersonId::parse("local").unwrap());
+    let full_name = ToolName::parse("actor__act").unwrap();
+    for (rule, then) in [
+        ("tool = \"act\"\nthen = \"run\"", Then::Ask),
+        ("tool = \"act\"\ncomponent = \"actor\"\nthen = \"run\"", Then::Run),
+        ("tool = \"actor__act\"\nthen = \"run\"", Then::Run),
+        ("tool = \"other__act\"\nthen = \"run\"", Then::Ask),
+        ("tool = \"act\"\nthen = \"deny\"", Then::Deny),
+    ] {
+        let policy: Policy = toml::from_str(&format!("[[rule]]\n{rule}")).unwrap();
+        let situation = Situation {
+            call: &call,
+            full_name: &full_name,
+            shared: true,
+            effects: &tool(&["changes-state"]),
+            agent: "main",
+            channel: "console",
+            person: &person,
+            seen: Label::NONE,
+            standing: None,
+            followed: 0,
+            dictated: false,
+            queries: false,
+        };
+        assert_eq!(policy.decide(&situation).then(), then, "{rule}");
+    }
 }
 
 #[test]
@@ -112,6 +144,8 @@ fn after_untrusted_content_only_addresses_that_were_read_or_given_are_fetched() 
     let (call, person) = (call(), PersonId::parse("local").unwrap());
     let situation = Situation {
         call: &call,
+        full_name: &call.tool,
+        shared: false,
         effects: &fetch,
         agent: "main",
         channel: "console",
@@ -192,6 +226,8 @@ fn what_was_dictated_is_not_asked_but_for_rules_money_and_code() {
         let (call, person, tool) = (call(), PersonId::parse("local").unwrap(), tool(effects));
         let situation = Situation {
             call: &call,
+            full_name: &call.tool,
+            shared: false,
             effects: &tool,
             agent: "main",
             channel: "console",

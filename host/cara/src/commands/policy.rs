@@ -7,14 +7,15 @@ use crate::assemble::{self, AGENT, CONSOLE};
 use crate::boot::Cara;
 use crate::cli::{Policy as PolicyCommand, PolicyExplain};
 use crate::outbound::Channels;
-use crate::{choose, layout, show};
+use crate::{choose, layout, plugins, show};
 use anyhow::{Result, anyhow, bail};
 use cara_assistant::Toolbox;
 use cara_assistant::desk::covers;
 use cara_assistant::outbound::Outbound;
 use cara_assistant::standing::Sources;
+use cara_assistant::toolbox::full_name;
 use cara_authority::manifest::{Effect, Tool};
-use cara_authority::policy::{FOLLOWED, Line, Rule};
+use cara_authority::policy::{FOLLOWED, LABEL_FOLLOWED, LABEL_QUERY, Line, Rule};
 use cara_authority::{
     Decision, Grants, Label, PersonId, Policy, SessionId, Situation, Standing, Then, ToolAuthority, ToolCall, ToolName,
 };
@@ -52,9 +53,9 @@ struct Explained {
 }
 
 async fn explain_call(cara: &Cara, asked: &PolicyExplain) -> Result<()> {
-    let checked = offering(cara, &asked.tool)?;
+    let (checked, own) = offering(cara, &asked.tool)?;
     check_names(cara, asked)?;
-    let (tool, call) = call(cara, &checked, asked).await?;
+    let (tool, call) = call(cara, &checked, asked, &own).await?;
     let authority = checked.authority().tool(&tool.name);
     let effects = authority.map(ToolAuthority::effects).unwrap_or_default();
     let has_destination = !tool.destination.is_empty();
@@ -70,6 +71,8 @@ async fn explain_call(cara: &Cara, asked: &PolicyExplain) -> Result<()> {
     let person = asked.sender.clone().map_or_else(|| PersonId::parse(PERSON), Ok)?;
     let decision = cara.config.policy.decide(&Situation {
         call: &call,
+        full_name: &full_name(&call.component, &call.tool),
+        shared: Toolbox::sharing(cara.plugins.shared_names(&*cara.installed()?)).is_shared(&call.tool),
         effects: &effects,
         agent: &asked.agent,
         channel: &asked.channel,
@@ -80,9 +83,9 @@ async fn explain_call(cara: &Cara, asked: &PolicyExplain) -> Result<()> {
         dictated: false,
         queries: false,
     });
-    let signer = checked.package().signer_name();
+    let signer = plugins::signer(&checked)?;
     let (stored, in_sessions) =
-        stored_rules(cara, &decision, &call, (signer, &person), asked.arguments.is_some()).await?;
+        stored_rules(cara, &decision, &call, (&signer, &person), asked.arguments.is_some()).await?;
     let explained = Explained {
         tool: asked.tool.clone(),
         component: checked.manifest().id().to_string(),
@@ -106,11 +109,24 @@ async fn explain_call(cara: &Cara, asked: &PolicyExplain) -> Result<()> {
     Ok(())
 }
 
-/// The component whose tool it is.
-fn offering(cara: &Cara, tool: &ToolName) -> Result<Arc<Checked>> {
-    let has = |checked: &&Arc<Checked>| checked.manifest().tools().iter().any(|offered| offered.name == *tool);
-    let found = cara.installed()?.usable.values().find(has).cloned();
-    found.ok_or_else(|| anyhow!("no installed component offers a tool `{tool}`\nhint: `cara tools list` shows them"))
+/// The component whose tool it is, and the tool's own name. A full name says which of several is meant.
+fn offering(cara: &Cara, tool: &ToolName) -> Result<(Arc<Checked>, ToolName)> {
+    let installed = cara.installed()?;
+    let mut all: Vec<(&Arc<Checked>, &ToolName)> = Vec::new();
+    for checked in installed.usable.values() {
+        all.extend(checked.manifest().tools().iter().map(|tool| (checked, &tool.name)));
+    }
+    let full = all.iter().find(|(checked, name)| full_name(checked.manifest().id(), name) == *tool);
+    let own: Vec<_> = all.iter().filter(|(_, name)| *name == tool).collect();
+    match (full, &own[..]) {
+        (Some((checked, name)), _) | (None, [(checked, name)]) => Ok(((*checked).clone(), (*name).clone())),
+        (None, []) => bail!("no installed component offers a tool `{tool}`\nhint: `cara tools list` shows them"),
+        (None, [(one, _), ..]) => bail!(
+            "{} components offer a tool `{tool}`\nhint: say which, as in `{}`",
+            own.len(),
+            full_name(one.manifest().id(), tool)
+        ),
+    }
 }
 
 /// Agents and channels that do not exist are errors, as they are in rules.
@@ -127,12 +143,12 @@ fn check_names(cara: &Cara, asked: &PolicyExplain) -> Result<()> {
 }
 
 /// The tool, and the call as it would be made: read by the same code that reads a model's.
-async fn call(cara: &Cara, checked: &Arc<Checked>, asked: &PolicyExplain) -> Result<(Tool, ToolCall)> {
+async fn call(cara: &Cara, checked: &Arc<Checked>, asked: &PolicyExplain, own: &ToolName) -> Result<(Tool, ToolCall)> {
     let (manifest, id) = (checked.manifest(), checked.manifest().id());
     let session = SessionId::parse("s-explained")?;
     let Some(text) = &asked.arguments else {
-        let tool = manifest.tools().iter().find(|tool| tool.name == asked.tool);
-        let tool = tool.ok_or_else(|| anyhow!("component `{id}` has no tool `{}`", asked.tool))?.clone();
+        let tool = manifest.tools().iter().find(|tool| tool.name == *own);
+        let tool = tool.ok_or_else(|| anyhow!("component `{id}` has no tool `{own}`"))?.clone();
         let call = ToolCall {
             component: id.clone(),
             digest: *checked.package().digest().as_bytes(),
@@ -147,7 +163,7 @@ async fn call(cara: &Cara, checked: &Arc<Checked>, asked: &PolicyExplain) -> Res
     let grants = Grants::meet(manifest, checked.interfaces(), &[], settings, &Default::default());
     let mut toolbox = Toolbox::default();
     toolbox.add(&cara.component(id).await?, &Arc::new(grants), &Default::default())?;
-    let offered = toolbox.get(asked.tool.as_str())?;
+    let (_, offered) = toolbox.of(id, own).ok_or_else(|| anyhow!("component `{id}` has no tool `{own}`"))?;
     Ok((offered.tool.clone(), offered.read(text, &session)?))
 }
 
@@ -236,7 +252,8 @@ fn label_rules() -> [(&'static str, String); 5] {
         (
             "label.private",
             "after private content, a call that sends outside or has a destination is asked, unless the configuration \
-             names the destination in `private-destinations` or the owner wrote it"
+             names the destination in `private-destinations`, the owner wrote it, or a query in the words of a message \
+             without private content found it"
                 .into(),
         ),
         (
@@ -244,15 +261,18 @@ fn label_rules() -> [(&'static str, String); 5] {
             "after content of strangers, a call to a destination that the model put together is asked".into(),
         ),
         (
-            "label.followed",
+            LABEL_FOLLOWED,
             format!(
-                "after content of strangers, links out of it are followed unasked as long as the choice among them \
-                 tells at most {FOLLOWED} bits in a session; a yes allows as much again"
+                "after content of strangers, links out of it are followed, and queries in the owner's words asked, as long \
+                 as the choice among them tells at most {FOLLOWED} bits in a session, tenfold for a link after private \
+                 content; a yes allows as much again"
             ),
         ),
         (
-            "label.query",
-            "after private content and content of strangers, the queries of a run are asked about once".into(),
+            LABEL_QUERY,
+            "after private content and content of strangers, the queries of a run that have other words than the owner's \
+             message are asked about once"
+                .into(),
         ),
     ]
 }

@@ -176,10 +176,10 @@ async fn turn(talk: &mut Talk, last: &mut Last, input: Input) -> Result<()> {
 
 async fn tools(talk: &Talk) -> Result<()> {
     let toolbox = talk.assistant.tools.now().await.map_err(|failure| anyhow!("{failure}"))?;
-    for offered in toolbox.all() {
+    for (name, offered) in toolbox.all() {
         let effects: Vec<&str> = offered.effects.iter().map(|effect| effect.name()).collect();
         let effects = if effects.is_empty() { "computes".to_owned() } else { effects.join(", ") };
-        show::line(&format!("  {:22} {:12} {effects}", offered.tool.name.as_str(), offered.component.id().as_str()));
+        show::line(&format!("  {:22} {:12} {effects}", name.as_str(), offered.component.id().as_str()));
     }
     show::note("`cara tools enable COMPONENT` switches more on");
     Ok(())

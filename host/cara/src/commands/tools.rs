@@ -9,6 +9,8 @@ use crate::offer::Offer;
 use crate::places::Places;
 use crate::{choose, layout, show};
 use anyhow::{Result, bail};
+use cara_assistant::Toolbox;
+use cara_assistant::toolbox::{full_name, shared_names};
 use cara_authority::{
     Capability, ComponentId, Label, PersonId, SessionId, Situation, Source, Standing, Then, ToolAuthority, ToolCall,
 };
@@ -78,18 +80,29 @@ struct Row {
 }
 
 async fn list(cara: &Cara, json: bool) -> Result<()> {
-    let mut rows = Vec::new();
+    let (mut rows, mut on) = (Vec::new(), Vec::new());
+    for checked in cara.installed()?.usable.values() {
+        if is_on(cara, checked).await? {
+            on.push(checked.clone());
+        }
+    }
+    // As the toolbox names them.
+    let clash = Toolbox::sharing(shared_names(on.iter().map(|checked| checked.manifest())));
+    let shared = cara.plugins.shared_names(&*cara.installed()?);
     for checked in cara.installed()?.usable.values().filter(|checked| !checked.manifest().tools().is_empty()) {
         let offer = offer(cara, checked).await?;
         let id = checked.manifest().id();
         for (tool, declared) in checked.authority().tools().iter().zip(checked.manifest().tools()) {
             rows.push(Row {
-                tool: tool.name.to_string(),
+                tool: match clash.is_shared(&tool.name) {
+                    true => full_name(id, &tool.name).to_string(),
+                    false => tool.name.to_string(),
+                },
                 component: id.to_string(),
                 effects: tool.raised.keys().map(|effect| effect.name()).collect(),
                 on: offer.stands(),
                 why: offer.why(),
-                then: usually(cara, checked, tool)?,
+                then: usually(cara, checked, tool, shared.contains(&tool.name))?,
                 description: declared.description.clone(),
             });
         }
@@ -107,7 +120,7 @@ async fn list(cara: &Cara, json: bool) -> Result<()> {
 }
 
 /// What the policy says of a call while only the owner has spoken, and wrote the destination.
-fn usually(cara: &Cara, checked: &Checked, tool: &ToolAuthority) -> Result<Then> {
+fn usually(cara: &Cara, checked: &Checked, tool: &ToolAuthority, shared: bool) -> Result<Then> {
     let call = ToolCall {
         component: checked.manifest().id().clone(),
         digest: *checked.package().digest().as_bytes(),
@@ -119,6 +132,8 @@ fn usually(cara: &Cara, checked: &Checked, tool: &ToolAuthority) -> Result<Then>
     let person = PersonId::parse(PERSON)?;
     let decision = cara.config.policy.decide(&Situation {
         call: &call,
+        full_name: &full_name(&call.component, &call.tool),
+        shared,
         effects: &tool.effects(),
         agent: AGENT,
         channel: CONSOLE,

@@ -154,6 +154,11 @@ impl Home {
         events(&output.stdout)
     }
 
+    /// One message, and all that was printed.
+    pub(crate) fn chat_output(&self, script: &str, message: &str) -> Output {
+        self.chat_command(script, message, &[]).output().unwrap()
+    }
+
     /// One message; the answer comes while other things happen.
     pub(crate) fn begin_chat(&self, script: &str, message: &str, more: &[&str]) -> Talking {
         Talking(Some(self.chat_command(script, message, more).spawn().unwrap()))

@@ -1,6 +1,7 @@
 //! `cara plugin`, `trust`, `grant`: the life of a stranger's component.
 
-use super::home::{CLOCK, HELLO, Home};
+use super::home::{CLOCK, HELLO, Home, text};
+use super::packages::remade;
 use super::wasm::package;
 use serde_json::Value;
 
@@ -111,14 +112,56 @@ fn names_that_imitate_or_are_reserved_are_refused() {
         let refused = home.fails(&["plugin", "install", &file, "--yes"]);
         assert!(refused.contains(says), "{refused}");
     }
-    let same_tool = package("time", &[WATCH[0]]);
-    let file = home.signed("watch.wasm", &same_tool, &key);
-    let refused = home.fails(&["plugin", "install", &file, "--yes"]);
-    assert!(refused.contains("offers a tool `time_") && refused.contains("so does `time`"), "{refused}");
     nothing_is_left(&home);
     let (_, public) = home.keygen("other");
     let refused = home.fails(&["trust", "add", "acrne", &public, "--may", "*"]);
     assert!(refused.contains("looks like `acme`, whom you trust already"), "{refused}");
+}
+
+#[test]
+fn tools_of_one_name_are_installed_side_by_side_and_told_apart() {
+    let (home, key) = Home::trusting();
+    home.configure("[[policy.rule]]\ntool = \"time_now\"\nthen = \"run\"");
+    let file = home.signed("watch.wasm", &clock("1.0.0", &[]), &key);
+    let notes = home.notes(&["plugin", "install", &file, "--yes"]);
+    assert!(notes.contains("`time` has a tool `time_now` too") && notes.contains("`watch__time_now`"), "{notes}");
+    let listed = home.json(&["tools", "list", "--json"]);
+    let names: Vec<&str> = listed.as_array().unwrap().iter().filter_map(|row| row["tool"].as_str()).collect();
+    assert!(names.contains(&"time__time_now") && names.contains(&"watch__time_now"), "{names:?}");
+    assert!(names.contains(&"plan_set") && !names.contains(&"time_now"), "{names:?}");
+    for tool in ["time__time_now", "watch__time_now"] {
+        let events = home.chat(&CLOCK.replace("time_now", tool), "what time is it?", &[]);
+        assert!(events.iter().any(|event| event["type"] == "tool-result" && event["failed"] == false), "{events:?}");
+    }
+    // The rule for the name says of no call that it runs; the full name says which is meant.
+    let twice = home.fails(&["policy", "explain", "time_now"]);
+    assert!(twice.contains("2 components offer a tool `time_now`") && twice.contains("__time_now`"), "{twice}");
+    let of = |tool: &str| home.json(&["policy", "explain", tool, "--json"])["lines"][0]["name"].clone();
+    assert_eq!((of("time__time_now"), of("watch__time_now")), ("default".into(), "default".into()));
+    assert!(home.notes(&["policy", "show"]).contains("rule 1 of the policy lets nothing run"));
+    home.configure("[[policy.rule]]\ntool = \"watch__time_now\"\nthen = \"run\"");
+    assert_eq!((of("time__time_now"), of("watch__time_now")), ("default".into(), "policy.rule 1".into()));
+}
+
+#[test]
+fn a_component_whose_tools_cannot_be_offered_is_left_out_and_the_conversation_goes_on() {
+    let (home, key) = Home::trusting();
+    let turning = remade("time", |manifest| {
+        manifest.insert("id".into(), "watch".into());
+        for (tool, name) in manifest["tool"].as_array_mut().unwrap().iter_mut().zip(["watch_now", "watch_convert"]) {
+            let tool = tool.as_table_mut().unwrap();
+            tool.insert("name".into(), name.into());
+            if name == "watch_convert" {
+                tool.insert("input".into(), toml::toml! { allOf = [{ "$ref" = "#" }] }.into());
+            }
+        }
+    });
+    let file = home.signed("watch.wasm", &turning, &key);
+    home.ok(&["plugin", "install", &file, "--yes"]);
+    let output = home.chat_output(CLOCK, "what time is it?");
+    let notes = text(&output.stderr);
+    assert!(output.status.success() && notes.contains("`watch` is left out"), "{notes}");
+    assert!(notes.contains("time_now") && !notes.contains("watch_now"), "{notes}");
 }
 
 #[test]

@@ -112,6 +112,18 @@ fn what_does_not_fit_or_exist_is_an_error() {
 }
 
 #[test]
+fn whose_results_are_believed_is_said_by_key_and_not_by_name() {
+    let (home, _) = Home::trusting();
+    home.configure("[results]\nsigners = [\"built-in\", \"acme\"]");
+    let error = home.fails(&["policy", "show"]);
+    let listed = home.json(&["trust", "list", "--json"]);
+    let key = listed["keys"][0]["key"].as_str().unwrap();
+    assert!(error.contains("a name that another key can get") && error.contains(key), "{error}");
+    home.configure(&format!("[results]\nsigners = [\"built-in\", \"{key}\"]"));
+    home.ok(&["policy", "show"]);
+}
+
+#[test]
 fn the_policy_in_force_is_shown_with_numbers_defaults_and_labels() {
     let home = Home::new();
     home.configure(RULES);
@@ -136,14 +148,19 @@ labels: asked on top of rules and defaults; no rule takes that away
                      code or spends is asked
   label.private      after private content, a call that sends outside or has a
                      destination is asked, unless the configuration names the
-                     destination in `private-destinations` or the owner wrote it
+                     destination in `private-destinations`, the owner wrote it,
+                     or a query in the words of a message without private
+                     content found it
   label.destination  after content of strangers, a call to a destination that
                      the model put together is asked
-  label.followed     after content of strangers, links out of it are followed
-                     unasked as long as the choice among them tells at most 120
-                     bits in a session; a yes allows as much again
+  label.followed     after content of strangers, links out of it are followed,
+                     and queries in the owner's words asked, as long as the
+                     choice among them tells at most 120 bits in a session,
+                     tenfold for a link after private content; a yes allows as
+                     much again
   label.query        after private content and content of strangers, the
-                     queries of a run are asked about once
+                     queries of a run that have other words than the owner's
+                     message are asked about once
 destinations that may be told private things
   https://wiki.example.org
 ",

@@ -11,6 +11,7 @@ use crate::offer::Offer;
 use crate::review::{self, Review};
 use crate::{choose, layout, prompt, show};
 use anyhow::{Context, Result, anyhow, bail};
+use cara_assistant::toolbox::full_name;
 use cara_authority::{Capability, ComponentId};
 use cara_kernel::Checked;
 use cara_packages::Reference;
@@ -33,7 +34,7 @@ pub(super) async fn install(cara: &Cara, install: Install) -> Result<()> {
     let candidate = Candidate::fetch(cara, &reference).await?;
     let id = candidate.id().clone();
     candidate.check_name(cara)?;
-    candidate.check_tools(cara)?;
+    say_shared(cara, &candidate)?;
     let floor = if install.allow_downgrade { None } else { cara.ledger.floor(&id).await? };
     let checked = prepared(cara, &candidate, floor.as_ref()).await?;
     let current = current(cara, &id)?;
@@ -86,7 +87,7 @@ pub(super) async fn one_update(cara: &Cara, id: &ComponentId, agreed: &Consent) 
         show::note(&format!("`{id}` {} is the newest", active.version));
         return Ok(());
     }
-    candidate.check_tools(cara)?;
+    say_shared(cara, &candidate)?;
     let floor = cara.ledger.floor(id).await?.max(Some(active.version));
     let checked = prepared(cara, &candidate, floor.as_ref()).await?;
     let current = current(cara, id)?.ok_or_else(|| anyhow!("the version in use cannot be read"))?;
@@ -194,6 +195,18 @@ fn listed(path: &Path, wishes: &[Capability]) -> Result<Vec<Capability>> {
         granted.push(capability);
     }
     Ok(granted)
+}
+
+/// Tools of one name are no fault: while both are on, each has its full name. What a rule said of the name counts for none.
+fn say_shared(cara: &Cara, candidate: &Candidate) -> Result<()> {
+    for (other, tool) in candidate.shared_tools(cara)? {
+        let (own, others) = (full_name(candidate.id(), &tool), full_name(&other, &tool));
+        show::note(&format!(
+            "`{other}` has a tool `{tool}` too: while both are on, models call them `{own}` and `{others}`, and a rule \
+             that lets `{tool}` run holds for neither"
+        ));
+    }
+    Ok(())
 }
 
 fn say_missing(wishes: &[Capability], granted: &[Capability], id: &ComponentId) {

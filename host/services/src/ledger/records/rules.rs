@@ -22,7 +22,7 @@ pub struct NewRule {
     pub arguments: Option<Value>,
     /// In this session; any of the person's when none. The rule goes with the session.
     pub session: Option<SessionId>,
-    /// As long as the component is signed by whom the operator calls this; by anyone for a rule of before that was kept.
+    /// As long as this key or identity signs the component; none in a rule of before that was kept.
     #[serde(default)]
     pub signer: Option<String>,
     /// In the sessions of this person.
