@@ -13,7 +13,9 @@
 
 mod words;
 
-use self::words::{ASKING, COURTESY, DOUBTS, GREETING, JOINING, READING, TAKING_BACK, VERBS};
+use self::words::{
+    ASKING, COURTESY, DEFINITE, DOUBTS, FILING, GREETING, JOINING, KEYS, MOVING, READING, TAKING_BACK, VERBS,
+};
 use crate::part::{Body, Message};
 use crate::standing::names;
 use cara_authority::{Label, Source, ToolCall};
@@ -28,6 +30,8 @@ struct Clause {
     head: String,
     /// What stands in quotes.
     quotes: Vec<String>,
+    /// Which mark the thing is to be kept under.
+    filed: Option<String>,
     /// What stands after a colon, to the end of the line.
     rest: Option<String>,
 }
@@ -63,16 +67,48 @@ pub(crate) fn dictating(
 }
 
 impl Clause {
-    fn dictates(&self, tool: &str, destinations: &[String], leaves: &[String]) -> bool {
+    fn dictates(&self, tool: &str, destinations: &[String], leaves: &[Leaf]) -> bool {
         let goes = |text: &str| destinations.iter().any(|to| names(to, text));
-        let is_leaf = |mark: &String| leaves.iter().any(|leaf| mark.trim() == leaf.trim());
+        // An address within other words is what they speak of.
+        let is_place = |mark: &str| !mark.trim().contains(char::is_whitespace) && goes(mark);
+        let is_leaf = |mark: &String| leaves.iter().any(|leaf| mark.trim() == leaf.text.trim());
+        let is_named =
+            |to: &String| names(to, &self.head) || self.marks().any(|mark| is_place(mark) && names(to, mark));
         let mut said = self.said();
         said.next().is_some_and(|word| fits(tool, &word))
             && said.all(|word| JOINING.contains(&word.as_str()) || (is_address(&word) && goes(&word)))
-            && destinations.iter().all(|to| names(to, &self.head) || self.marks().any(|mark| names(to, mark)))
-            && leaves.iter().all(|leaf| self.marks().any(|mark| mark.trim() == leaf.trim()))
-            && self.marks().all(|mark| goes(mark) || is_leaf(mark))
+            && destinations.iter().all(is_named)
+            && leaves.iter().all(|leaf| self.marks().any(|mark| mark.trim() == leaf.text.trim()))
+            && self.marks().all(|mark| is_place(mark) || is_leaf(mark))
+            && self.is_clear(leaves)
             && !self.head.contains(ASKING)
+    }
+
+    /// Whether it is said which mark is for which argument: of two, one is the key under which the other is kept.
+    fn is_clear(&self, leaves: &[Leaf]) -> bool {
+        let is_key = |leaf: &Leaf| KEYS.contains(&leaf.argument.as_str());
+        let is_filed = |leaf: &Leaf| self.filed.as_ref().is_some_and(|filed| filed.trim() == leaf.text.trim());
+        match leaves {
+            [] | [_] => true,
+            [one, other] => {
+                let kept = |key: &Leaf, value: &Leaf| is_key(key) && !is_key(value) && is_filed(key);
+                !self.begins_with(&MOVING) && (kept(one, other) || kept(other, one))
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether the first word is one of these kinds.
+    fn begins_with(&self, kinds: &[usize]) -> bool {
+        self.said().next().is_some_and(|word| kinds.iter().any(|kind| VERBS[*kind].contains(&word.as_str())))
+    }
+
+    /// Takes note of a mark that follows a word like "under".
+    fn file(&mut self, mark: &str) {
+        let last = self.head.split_whitespace().next_back().unwrap_or_default().to_lowercase();
+        if FILING.contains(&last.as_str()) {
+            self.filed = Some(mark.to_owned());
+        }
     }
 
     /// What is marked.
@@ -87,11 +123,13 @@ impl Clause {
 
     /// Whether the clause leaves an order before it as it is. Whatever could take that back does not.
     fn may_follow(&self) -> bool {
-        let takes_back = |word: &String| TAKING_BACK.iter().any(|kind| VERBS[*kind].contains(&word.as_str()));
-        let order = self.is_order() && !self.said().next().as_ref().is_some_and(takes_back);
-        let order = order && !self.rest.as_deref().is_some_and(is_doubtful);
-        let reads = self.reads() && self.marks().next().is_none() && !self.said().any(|word| word == "first");
-        self.greets() || order || reads
+        let is_definite = |word: String| DEFINITE.contains(&word.as_str());
+        // It says what and where by itself, as an order of its own does: "Keep the message in `drafts`." does not.
+        let said = self.marks().count() + self.said().filter(|word| is_address(word)).count();
+        let order = self.is_order() && said > 1 && !self.begins_with(&TAKING_BACK);
+        let order = order && !self.marks().any(|mark| is_doubtful(mark));
+        let reads = self.reads() && self.marks().next().is_none();
+        self.greets() || ((order || reads) && !self.said().any(is_definite))
     }
 
     /// Whether the clause says nothing, or thanks.
@@ -108,8 +146,7 @@ impl Clause {
     /// Whether the clause is an order about something that it quotes or an address: "Cancel." is one about what stands
     /// before it, and "Note: not yet." is none.
     fn is_order(&self) -> bool {
-        let first = self.said().next();
-        let order = first.is_some_and(|word| VERBS.iter().any(|kind| kind.contains(&word.as_str())));
+        let order = self.begins_with(&[0, 1, 2, 3, 4]);
         let about = !self.quotes.is_empty() || self.said().any(|word| is_address(&word));
         order && about && self.only_joins()
     }
@@ -120,9 +157,10 @@ impl Clause {
         self.said().skip(1).all(joins) && !self.head.contains(ASKING)
     }
 
-    /// Its words and addresses outside marks, from the first that is no courtesy.
+    /// Its words and addresses outside marks, from the first that is no courtesy. Only what ends sentences and items of
+    /// lists is left out: what strikes words out, quotes or answers them (`~~`, `>`, `[ ]`, a thumb down) is a word.
     fn said(&self) -> impl Iterator<Item = String> {
-        let trimmed = |part: &str| part.trim_matches(|c: char| !c.is_alphanumeric() && c != '/').to_lowercase();
+        let trimmed = |part: &str| part.trim_matches(|c: char| ".,!;:…¡。-–—".contains(c)).to_lowercase();
         let parts = self.head.split_whitespace().map(trimmed).filter(|part| !part.is_empty());
         parts.skip_while(|part| COURTESY.contains(&part.as_str()))
     }
@@ -138,35 +176,49 @@ fn is_address(word: &str) -> bool {
     word.chars().any(|c| matches!(c, ':' | '@' | '/' | '.'))
 }
 
-/// The texts and numbers of the arguments that the person must have said; none when something in them cannot be said.
-/// What the schema gives by itself need not be: a default, a switch that is off.
-fn leaves(arguments: &serde_json::Map<String, Value>, destinations: &[String], input: &Value) -> Option<Vec<String>> {
+/// A text or number that the person must have said.
+struct Leaf {
+    /// The argument of the call that has it.
+    argument: String,
+    text: String,
+}
+
+/// The texts and numbers of the arguments; none when something in them cannot be said. What the schema gives by itself
+/// need not be: a default, or where there is none a switch that is off.
+fn leaves(arguments: &serde_json::Map<String, Value>, destinations: &[String], input: &Value) -> Option<Vec<Leaf>> {
     let mut leaves = Vec::new();
-    for (name, value) in arguments {
-        let property = input.get("properties")?.get(name)?;
-        if property.get("default") != Some(value) {
-            collect(value, &mut leaves)?;
+    for (argument, value) in arguments {
+        let default = input.get("properties")?.get(argument)?.get("default");
+        if default == Some(value) {
+            continue;
         }
+        let mut texts = Vec::new();
+        collect(value, &mut texts)?;
+        // Nobody says "no" or nothing in words that could be compared; with another default that is a choice.
+        if default.is_some() && texts.is_empty() {
+            return None;
+        }
+        leaves.extend(texts.into_iter().map(|text| Leaf { argument: argument.clone(), text }));
     }
-    leaves.retain(|leaf| !destinations.contains(leaf));
+    leaves.retain(|leaf| !destinations.contains(&leaf.text));
     Some(leaves)
 }
 
-fn collect(value: &Value, leaves: &mut Vec<String>) -> Option<()> {
+fn collect(value: &Value, texts: &mut Vec<String>) -> Option<()> {
     match value {
         Value::String(text) if text.is_empty() => Some(()),
         Value::String(text) => {
-            leaves.push(text.clone());
+            texts.push(text.clone());
             Some(())
         }
         Value::Number(number) => {
-            leaves.push(number.to_string());
+            texts.push(number.to_string());
             Some(())
         }
         Value::Bool(false) | Value::Null => Some(()),
-        // A switch that is on is a choice of its own, and nobody says it in words that could be compared.
+        // A switch that is on is a choice of its own.
         Value::Bool(true) => None,
-        Value::Array(items) => items.iter().try_for_each(|item| collect(item, leaves)),
+        Value::Array(items) => items.iter().try_for_each(|item| collect(item, texts)),
         // Keys of objects within arguments are words too, and nobody says them.
         Value::Object(_) => None,
     }
@@ -219,6 +271,7 @@ fn clauses(text: &str) -> Vec<Clause> {
             && let Some((end, _)) =
                 after.match_indices(close).find(|(at, _)| ends_word(&after[at + close.len_utf8()..]))
         {
+            clause.file(&after[..end]);
             clause.quotes.push(after[..end].to_owned());
             clause.head.push(' ');
             rest = &after[end + close.len_utf8()..];
@@ -293,6 +346,7 @@ mod tests {
             "Read https://page.example/ first.\nThen send `I am late` to `mail:me:boss`",
             "Send `I am late` to `mail:me:boss`. Then read https://page.example/. Thank you so much!",
             "Send `I am late` to `mail:me:boss`. Remember `bus` under `late`.",
+            "- Send “I am late” to mail:me:boss",
             "Schick „I am late” an mail:me:boss",
         ] {
             assert!(dictates(text, "message_send", late(), &[TO]), "{text}");
@@ -360,6 +414,20 @@ mod tests {
             "Send “I am late” to mail:me:boss. Cancel the message to mail:me:boss.",
             "Send “I am late” to mail:me:boss.\nRemember: keep that to yourself",
             "Send “I am late” to mail:me:boss.\nRemember under `mail`: not yet",
+            "Send “I am late” to mail:me:boss. Keep the message in “drafts”.",
+            "Send “I am late” to mail:me:boss. Put the message on “hold”.",
+            "Send “I am late” to mail:me:boss. Put on “hold” at “work”.",
+            "Send “I am late” to mail:me:boss. Schedule the message for “tomorrow”.",
+            "Send “I am late” to mail:me:boss. Schedule for “tomorrow”.",
+            "Send “I am late” to mail:me:boss. Make the text “I am ill”.",
+            "Send “I am late” to mail:me:boss. Set the text to “I am ill” first.",
+            "Send “I am late” to mail:me:boss. Add “, sorry” to the message.",
+            "~~Send “I am late” to mail:me:boss~~",
+            "- [ ] Send “I am late” to mail:me:boss",
+            "> Send “I am late” to mail:me:boss",
+            "❌ Send “I am late” to mail:me:boss",
+            "Send “I am late” to mail:me:boss 🚫",
+            "Send “I am late” to mail:me:boss\n👎",
             "Look whether it rains. Then send “I am late” to mail:me:boss",
             "Check with mail:me:anna first. Then send “I am late” to mail:me:boss",
             "Search `trains`: if they run\nSend “I am late” to mail:me:boss",
@@ -396,6 +464,49 @@ mod tests {
         }
         let both = json!({ "key": "pin" });
         assert!(!dictates("Save `0000` under `pin`", "memory_delete", both, &[]));
+    }
+
+    #[test]
+    fn which_words_are_for_which_argument_is_said_too() {
+        let kept = |key: &str, value: &str| json!({ "key": key, "value": value });
+        for text in ["Save `4711` under `pin`", "Save under `pin`: 4711", "Remember `4711` under the key `pin`"] {
+            assert!(dictates(text, "memory_write", kept("pin", "4711"), &[]), "{text}");
+            assert!(!dictates(text, "memory_write", kept("4711", "pin"), &[]), "{text}");
+        }
+        for text in ["Save `pin` and `4711`", "Save `pin`: 4711"] {
+            assert!(!dictates(text, "memory_write", kept("pin", "4711"), &[]), "{text}");
+        }
+        for text in ["Move `draft` to `final`", "Rename `draft` as `final`"] {
+            assert!(!dictates(text, "note_move", kept("final", "draft"), &[]), "{text}");
+            assert!(!dictates(text, "note_rename", kept("final", "draft"), &[]), "{text}");
+        }
+        // An address that the text speaks of is not where it goes.
+        let text = "ask mail:me:mallory about it";
+        let to = json!({ "to": "mail:me:mallory", "text": text });
+        assert!(!dictates(&format!("Reply “{text}”"), "message_reply", to, &["mail:me:mallory"]));
+    }
+
+    #[test]
+    fn what_the_schema_does_not_give_by_itself_is_not_left_unsaid() {
+        let said = said(vec![Part::text(Source::Owner, "Delete `pin`")]);
+        for (default, given, dictated) in [
+            (json!({}), json!(false), true),
+            (json!({ "default": false }), json!(false), true),
+            (json!({ "default": true }), json!(false), false),
+            (json!({ "default": "all" }), json!(""), false),
+            (json!({ "default": 1 }), json!(null), false),
+        ] {
+            let call = ToolCall {
+                component: ComponentId::parse("c").unwrap(),
+                digest: [0; 32],
+                tool: ToolName::parse("memory_delete").unwrap(),
+                arguments: json!({ "key": "pin", "dry_run": given }).to_string(),
+                destinations: Vec::new(),
+                session: SessionId::parse("s-1").unwrap(),
+            };
+            let schema = json!({ "properties": { "key": {}, "dry_run": default } });
+            assert_eq!(dictating(&call, &schema, false, &said, &HashSet::new()).is_some(), dictated, "{schema}");
+        }
     }
 
     #[test]

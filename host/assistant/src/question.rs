@@ -12,7 +12,10 @@ impl Asked {
 /// A URL as written, and its host in ASCII where that reads differently: other letters may look like those of another
 /// host.
 fn with_punycode(to: &str) -> String {
-    let host = url::Url::parse(to).ok().and_then(|url| url.host_str().map(str::to_owned));
+    let of_url = url::Url::parse(to).ok().and_then(|url| url.host_str().map(str::to_owned));
+    // An address of mail, or a name by itself.
+    let of_name = || url::Host::parse(to.rsplit(['@', ':']).next()?).ok().map(|host| host.to_string());
+    let host = of_url.or_else(|| of_name().filter(|_| !to.is_ascii()));
     // The host is looked for where a host stands: whoever made the URL chose the rest of it too.
     let written = to.split_once("://").map_or(to, |(_, rest)| rest);
     let written = written.split(['/', '\\', '?', '#']).next().unwrap_or_default();
@@ -48,6 +51,9 @@ mod tests {
             format!("https://{ascii}:{ascii}@аррӏе.example:444/"),
         ] {
             assert_eq!(with_punycode(&to), format!("{to} (host {ascii})"));
+        }
+        for to in ["boss@аррӏе.example", "mail:me:boss@аррӏе.example", "аррӏе.example"] {
+            assert_eq!(with_punycode(to), format!("{to} (host {ascii})"));
         }
         for to in ["https://apple.example:444/x", "https://me@apple.example/", "http://[::1]:80/", "http://10.0.0.1/"] {
             assert_eq!(with_punycode(to), to);

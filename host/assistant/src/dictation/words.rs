@@ -65,6 +65,19 @@ pub(super) const VERBS: [&[&str]; 5] = [
 /// Which of the kinds can take back, or alter, what an order before them says.
 pub(super) const TAKING_BACK: [usize; 2] = [2, 4];
 
+/// Which of the kinds name two things in an order that nobody could compare: from here to there.
+pub(super) const MOVING: [usize; 1] = [4];
+
+/// Words before what a thing is kept under.
+pub(super) const FILING: &[&str] = &["under", "key", "name", "unter", "sous", "bajo", "sotto", "onder"];
+
+/// Names of arguments that are what a thing is kept under.
+pub(super) const KEYS: &[&str] = &["key", "name", "title", "id", "path"];
+
+/// Words of an order that speak of what stands before it.
+pub(super) const DEFINITE: &[&str] =
+    &["the", "this", "these", "message", "text", "words", "first", "das", "die", "den", "dem", "der", "le", "la", "el"];
+
 /// Words before an order that change nothing.
 pub(super) const COURTESY: &[&str] =
     &["please", "then", "and", "now", "also", "first", "next", "bitte", "dann", "und", "por", "favor"];
