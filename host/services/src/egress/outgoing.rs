@@ -35,8 +35,10 @@ where
     B: Body<Data = Bytes> + Send + Unpin + 'static,
     B::Error: Into<BoxError>,
 {
-    let (parts, body) = request.into_parts();
+    let (mut parts, body) = request.into_parts();
     let length = declared_length(&parts.headers)?.or(body.size_hint().exact());
+    // What is sent decides what the body is taken for.
+    parts.headers = own(parts.headers);
     let (body, length) = match length {
         None if body.is_end_stream() => (Empty::new().map_err(|never| match never {}).boxed_unsync(), None),
         Some(0) => (Empty::new().map_err(|never| match never {}).boxed_unsync(), None),
@@ -67,7 +69,7 @@ fn declared_length(headers: &HeaderMap) -> Result<Option<u64>, Refusal> {
 
 /// The header of the request as it goes out; the URL and the method are those of the destination.
 fn head(exchange: &Exchange, parts: request::Parts) -> Result<Request<()>, EgressError> {
-    let (destination, mut headers) = (&exchange.destination, own(parts.headers));
+    let (destination, mut headers) = (&exchange.destination, parts.headers);
     let url = destination.uri().to_string();
     let size = url.len() + size(&headers);
     if size > HEADER {

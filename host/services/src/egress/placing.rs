@@ -57,7 +57,9 @@ impl Placing {
 
     /// The spots in a body of this kind.
     fn in_body(&self, headers: &HeaderMap) -> impl Iterator<Item = (&Credential, &Spot)> {
-        let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+        let mut kinds = headers.get_all(header::CONTENT_TYPE).iter();
+        let kind = kinds.next().filter(|_| kinds.next().is_none());
+        let kind = kind.and_then(|kind| kind.to_str().ok()).unwrap_or_default();
         let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
         self.spots().filter(move |(_, spot)| {
             let (fits, path) = match spot {

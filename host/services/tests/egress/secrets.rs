@@ -79,6 +79,20 @@ async fn a_body_that_is_filled_keeps_every_other_byte() {
 }
 
 #[tokio::test]
+async fn a_body_is_filled_only_as_what_it_is_sent_as() {
+    let json = || post("application/json", format!("{{\"k\":\"{MARKER}\"}}"));
+    let (mut unsent, mut twice) = (json(), json());
+    unsent.headers_mut().insert("connection", "content-type".parse().unwrap());
+    twice.headers_mut().append("content-type", "text/plain".parse().unwrap());
+    for request in [unsent, twice] {
+        let world = World::plain("{ json = \"/k\" }", ok);
+        world.send(&world.spending(VALUE), request).await.unwrap();
+        let sent = world.only_request();
+        assert!(sent.contains(MARKER) && !sent.contains("sk-live"), "{sent}");
+    }
+}
+
+#[tokio::test]
 async fn a_marked_key_that_stands_twice_is_refused() {
     let body = format!("{{\"a\":{{\"k\":\"{MARKER}\"}},\"a\":{{\"k\":\"own\"}}}}");
     for (place, request) in [
