@@ -93,7 +93,7 @@ fn config(pool: PoolSize) -> Config {
         .max_wasm_stack(GUEST_STACK)
         .async_stack_size(GUEST_STACK + (512 << 10))
         .wasm_backtrace_max_frames(None)
-        // Only backtraces need these, and there are none: code is a third smaller on disk and in memory.
+        // Only backtraces need these, and there are none: code is an eighth smaller on disk and in memory.
         .generate_address_map(false)
         .native_unwind_info(cfg!(windows))
         .wasm_relaxed_simd(false)
