@@ -118,7 +118,7 @@ impl Clause {
 
     /// Whether the clause leaves an order after it as it is.
     fn may_precede(&self) -> bool {
-        self.greets() || self.is_order() || (self.reads() && !self.marks().any(|mark| is_doubtful(mark)))
+        self.greets() || ((self.is_order() || self.reads()) && !self.marks().any(|mark| is_doubtful(mark)))
     }
 
     /// Whether the clause leaves an order before it as it is. Whatever could take that back does not.
@@ -428,6 +428,8 @@ mod tests {
             "❌ Send “I am late” to mail:me:boss",
             "Send “I am late” to mail:me:boss 🚫",
             "Send “I am late” to mail:me:boss\n👎",
+            "Note under `rule`: never send before I say go\nSend “I am late” to mail:me:boss",
+            "Note “never send before I say go” under `rule`. Send “I am late” to mail:me:boss",
             "Look whether it rains. Then send “I am late” to mail:me:boss",
             "Check with mail:me:anna first. Then send “I am late” to mail:me:boss",
             "Search `trains`: if they run\nSend “I am late” to mail:me:boss",

@@ -75,8 +75,9 @@ pub struct Situation<'a> {
     pub call: &'a ToolCall,
     /// The name that says whose tool it is, which no other component's tool has.
     pub full_name: &'a ToolName,
-    /// Whether another component has a tool of the same name.
-    pub shared: bool,
+    /// Whether the tool's own name does not say whose tool is meant: another component has one of that name, or could
+    /// come in the place of the one that has it, since it is not built in.
+    pub unclear: bool,
     /// What calls of the tool can do: [`crate::ToolAuthority::effects`].
     pub effects: &'a [Effect],
     /// The agent.

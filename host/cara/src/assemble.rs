@@ -16,7 +16,7 @@ use cara_assistant::outbound::Outbound;
 use cara_assistant::run::Classifier;
 use cara_assistant::toolbox::{Fixed, full_name};
 use cara_assistant::{Assistant, Desk, RunLimits, Tools};
-use cara_authority::manifest::Tool;
+use cara_authority::manifest::{Manifest, Tool};
 use cara_authority::policy::Known;
 use cara_authority::{ComponentId, Then, ToolName};
 use serde_json::Value;
@@ -105,7 +105,7 @@ pub(crate) fn check_policy(cara: &Cara, outbound: &dyn Outbound) -> Result<()> {
     }
     cara.config.policy.check(&known).with_context(|| format!("`{}` cannot be used", path.display()))?;
     check_signers(cara)?;
-    say_shared(cara, &installed);
+    say_unclear(cara, &installed);
     Ok(())
 }
 
@@ -129,17 +129,27 @@ fn check_signers(cara: &Cara) -> Result<()> {
     bail!("`{}`: `signers` of `[results]` has `{name}`, a name that another key can get\nhint: {cure}", path.display())
 }
 
-/// Says which rules let nothing run, since the name in them does not say whose tool is meant.
-fn say_shared(cara: &Cara, installed: &Installed) {
+/// Says which rules let nothing run, since the name in them does not say whose tool is meant: it is no tool's of what is
+/// built in, or several components'.
+fn say_unclear(cara: &Cara, installed: &Installed) {
     let shared = cara.plugins.shared_names(installed);
     for (number, rule) in (1..).zip(&cara.config.policy.rule) {
-        let Some(name) = shared.iter().find(|name| rule.tool.as_deref() == Some(name.as_str())) else { continue };
-        if rule.component.is_none() && rule.then == Then::Run {
-            show::note(&format!(
-                "rule {number} of the policy lets nothing run: several components have a tool `{name}`; with \
-                 `component = \"…\"` it says whose it means"
-            ));
-        }
+        let Some(name) = rule.tool.as_deref().filter(|_| rule.component.is_none() && rule.then == Then::Run) else {
+            continue;
+        };
+        let is_named = |manifest: &Manifest| manifest.tools().iter().any(|tool| tool.name.as_str() == name);
+        let owner = installed.usable.values().map(|checked| checked.manifest()).find(|manifest| is_named(manifest));
+        let why = match owner {
+            _ if shared.iter().any(|shared| shared.as_str() == name) => "several components have that tool".to_owned(),
+            Some(owner) if cara.plugins.built_in(owner.id()).is_none() => {
+                format!("`{}` is not built in, so another could take its place", owner.id())
+            }
+            _ => continue,
+        };
+        let name = show::short(name);
+        show::note(&format!(
+            "rule {number} of the policy lets no `{name}` run: {why}; `component = \"…\"` says whose is meant"
+        ));
     }
 }
 

@@ -81,7 +81,7 @@ impl Subject {
         let decision: Decision = Policy::default().decide(&Situation {
             call: &call,
             full_name: &call.tool,
-            shared: false,
+            unclear: false,
             effects: &effects,
             agent: "main",
             channel: "console",

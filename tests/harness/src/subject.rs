@@ -124,7 +124,7 @@ impl Subject {
         let decision = policy.decide(&Situation {
             call: &call,
             full_name: &call.tool,
-            shared: false,
+            unclear: false,
             effects: &tool.effects(),
             agent: "test",
             channel: "test",

@@ -9,7 +9,7 @@ use crate::part::{Message, Role};
 use crate::query::own_words;
 use crate::session::lost;
 use crate::standing::Found;
-use crate::toolbox::{Offered, full_name};
+use crate::toolbox::{BUILT_IN, Offered, full_name};
 use cara_authority::manifest::Effect;
 use cara_authority::policy::{LABEL_FOLLOWED, LABEL_QUERY, Situation};
 use cara_authority::{Decision, Label, RuleId, Standing, Then, ToolCall};
@@ -160,7 +160,7 @@ impl Run<'_> {
         let decision = policy.decide(&Situation {
             call,
             full_name: &full_name(&call.component, &call.tool),
-            shared: self.toolbox.is_shared(&call.tool),
+            unclear: self.toolbox.is_shared(&call.tool) || offered.belief.signer != BUILT_IN,
             effects: &offered.effects,
             agent: &circumstances.agent,
             channel: &circumstances.channel,
@@ -199,8 +199,9 @@ impl Run<'_> {
 
     /// The clause of the message that is being answered that dictates the call, if it dictated none yet.
     pub(super) fn dictates(&self, offered: &Offered, call: &ToolCall) -> Option<usize> {
-        // A name that others have does not say which of them the person means.
-        if self.toolbox.is_shared(&call.tool) {
+        // A name that others have does not say which of them the person means, and a stranger's tool is called as its
+        // author likes.
+        if self.toolbox.is_shared(&call.tool) || !offered.belief.component {
             return None;
         }
         let message = self.session.messages.iter().rfind(|message| message.role == Role::User)?;

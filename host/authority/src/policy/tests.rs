@@ -27,7 +27,7 @@ fn decide(rules: &str, effects: &[Effect], seen: &str, standing: Option<Standing
     let situation = Situation {
         call: &call,
         full_name: &call.tool,
-        shared: false,
+        unclear: false,
         effects,
         agent: "main",
         channel: "console",
@@ -84,7 +84,7 @@ fn a_name_that_several_have_lets_none_run_and_still_denies_all() {
         let situation = Situation {
             call: &call,
             full_name: &full_name,
-            shared: true,
+            unclear: true,
             effects: &tool(&["changes-state"]),
             agent: "main",
             channel: "console",
@@ -145,7 +145,7 @@ fn after_untrusted_content_only_addresses_that_were_read_or_given_are_fetched() 
     let situation = Situation {
         call: &call,
         full_name: &call.tool,
-        shared: false,
+        unclear: false,
         effects: &fetch,
         agent: "main",
         channel: "console",
@@ -227,7 +227,7 @@ fn what_was_dictated_is_not_asked_but_for_rules_money_and_code() {
         let situation = Situation {
             call: &call,
             full_name: &call.tool,
-            shared: false,
+            unclear: false,
             effects: &tool,
             agent: "main",
             channel: "console",

@@ -13,7 +13,7 @@ use cara_assistant::Toolbox;
 use cara_assistant::desk::covers;
 use cara_assistant::outbound::Outbound;
 use cara_assistant::standing::Sources;
-use cara_assistant::toolbox::full_name;
+use cara_assistant::toolbox::{BUILT_IN, full_name};
 use cara_authority::manifest::{Effect, Tool};
 use cara_authority::policy::{FOLLOWED, LABEL_FOLLOWED, LABEL_QUERY, Line, Rule};
 use cara_authority::{
@@ -69,10 +69,12 @@ async fn explain_call(cara: &Cara, asked: &PolicyExplain) -> Result<()> {
         bail!("tool `{}` has no destination\nhint: leave `--destination-standing` out", asked.tool);
     }
     let person = asked.sender.clone().map_or_else(|| PersonId::parse(PERSON), Ok)?;
+    let signer = plugins::signer(&checked)?;
+    let shared = Toolbox::sharing(cara.plugins.shared_names(&*cara.installed()?)).is_shared(&call.tool);
     let decision = cara.config.policy.decide(&Situation {
         call: &call,
         full_name: &full_name(&call.component, &call.tool),
-        shared: Toolbox::sharing(cara.plugins.shared_names(&*cara.installed()?)).is_shared(&call.tool),
+        unclear: shared || signer != BUILT_IN,
         effects: &effects,
         agent: &asked.agent,
         channel: &asked.channel,
@@ -83,7 +85,6 @@ async fn explain_call(cara: &Cara, asked: &PolicyExplain) -> Result<()> {
         dictated: false,
         queries: false,
     });
-    let signer = plugins::signer(&checked)?;
     let (stored, in_sessions) =
         stored_rules(cara, &decision, &call, (&signer, &person), asked.arguments.is_some()).await?;
     let explained = Explained {

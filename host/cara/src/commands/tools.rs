@@ -7,10 +7,10 @@ use crate::boot::Cara;
 use crate::cli::Tools;
 use crate::offer::Offer;
 use crate::places::Places;
-use crate::{choose, layout, show};
+use crate::{choose, layout, plugins, show};
 use anyhow::{Result, bail};
 use cara_assistant::Toolbox;
-use cara_assistant::toolbox::{full_name, shared_names};
+use cara_assistant::toolbox::{BUILT_IN, full_name, shared_names};
 use cara_authority::{
     Capability, ComponentId, Label, PersonId, SessionId, Situation, Source, Standing, Then, ToolAuthority, ToolCall,
 };
@@ -92,6 +92,7 @@ async fn list(cara: &Cara, json: bool) -> Result<()> {
     for checked in cara.installed()?.usable.values().filter(|checked| !checked.manifest().tools().is_empty()) {
         let offer = offer(cara, checked).await?;
         let id = checked.manifest().id();
+        let unclear = plugins::signer(checked)? != BUILT_IN;
         for (tool, declared) in checked.authority().tools().iter().zip(checked.manifest().tools()) {
             rows.push(Row {
                 tool: match clash.is_shared(&tool.name) {
@@ -102,7 +103,7 @@ async fn list(cara: &Cara, json: bool) -> Result<()> {
                 effects: tool.raised.keys().map(|effect| effect.name()).collect(),
                 on: offer.stands(),
                 why: offer.why(),
-                then: usually(cara, checked, tool, shared.contains(&tool.name))?,
+                then: usually(cara, checked, tool, unclear || shared.contains(&tool.name))?,
                 description: declared.description.clone(),
             });
         }
@@ -120,7 +121,7 @@ async fn list(cara: &Cara, json: bool) -> Result<()> {
 }
 
 /// What the policy says of a call while only the owner has spoken, and wrote the destination.
-fn usually(cara: &Cara, checked: &Checked, tool: &ToolAuthority, shared: bool) -> Result<Then> {
+fn usually(cara: &Cara, checked: &Checked, tool: &ToolAuthority, unclear: bool) -> Result<Then> {
     let call = ToolCall {
         component: checked.manifest().id().clone(),
         digest: *checked.package().digest().as_bytes(),
@@ -133,7 +134,7 @@ fn usually(cara: &Cara, checked: &Checked, tool: &ToolAuthority, shared: bool) -
     let decision = cara.config.policy.decide(&Situation {
         call: &call,
         full_name: &full_name(&call.component, &call.tool),
-        shared,
+        unclear,
         effects: &tool.effects(),
         agent: AGENT,
         channel: CONSOLE,
