@@ -112,6 +112,34 @@ async fn a_rule_for_a_name_that_several_have_lets_none_of_them_run() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_strangers_tool_that_stands_alone_is_let_run_by_its_component_and_not_by_its_name() {
+    for (rule, runs) in [("", false), ("component = \"notes\"\n", true)] {
+        let mut clash = Clash::new(&format!("[[rule]]\ntool = \"memory_write\"\n{rule}then = \"run\"")).await;
+        // Nothing else has the name: what had it may be switched off, or removed.
+        let mut toolbox = Toolbox::default();
+        let belief = Belief { signer: KEY.into(), ..Belief::default() };
+        toolbox.add(&clash.strangers.component, &clash.strangers.grants, &belief).unwrap();
+        clash.stage.assistant.tools = Arc::new(Fixed(Arc::new(toolbox)));
+        assert_eq!(asked(&clash, "memory_write").await.is_empty(), runs, "{rule}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_dictated_is_for_the_tools_of_those_whom_the_operator_believes() {
+    for (believed, runs) in [(true, true), (false, false)] {
+        let mut clash = Clash::new("").await;
+        let mut toolbox = Toolbox::default();
+        let belief = Belief { signer: KEY.into(), component: believed, ..Belief::default() };
+        toolbox.add(&clash.strangers.component, &clash.strangers.grants, &belief).unwrap();
+        clash.stage.assistant.tools = Arc::new(Fixed(Arc::new(toolbox)));
+        let (heard, judge) = (Heard::default(), Judge::denying());
+        let mut session = clash.stage.session(PERSON).await;
+        clash.say(&mut session, "Remember under `drink`: tea", "memory_write", &heard, judge.clone()).await;
+        assert_eq!(judge.asked().is_empty(), runs, "{believed}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_strangers_later_install_changes_no_rule_or_answer_in_its_own_favour() {
     let policy =
         "[[rule]]\ntool = \"memory_write\"\nthen = \"run\"\n[[rule]]\ntool = \"memory__memory_delete\"\nthen = \"run\"";
