@@ -1,4 +1,4 @@
-//! The audit log, as it is listed; `cara-services` writes it and checks its chain.
+//! The audit log as listed; `cara-services` writes it and checks its chain.
 
 use cara_services::ledger::sql::Number;
 use cara_services::ledger::{Ledger, LedgerError};

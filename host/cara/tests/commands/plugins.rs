@@ -138,7 +138,7 @@ fn tools_of_one_name_are_installed_side_by_side_and_told_apart() {
     assert!(twice.contains("2 components offer a tool `time_now`") && twice.contains("__time_now`"), "{twice}");
     let of = |tool: &str| home.json(&["policy", "explain", tool, "--json"])["lines"][0]["name"].clone();
     assert_eq!((of("time__time_now"), of("watch__time_now")), ("default".into(), "default".into()));
-    assert!(home.notes(&["policy", "show"]).contains("rule 1 of the policy lets nothing run"));
+    assert!(home.notes(&["policy", "show"]).contains("rule 1 of the policy lets no `time_now` run"));
     home.configure("[[policy.rule]]\ntool = \"watch__time_now\"\nthen = \"run\"");
     assert_eq!((of("time__time_now"), of("watch__time_now")), ("default".into(), "policy.rule 1".into()));
 }
@@ -152,7 +152,10 @@ fn a_component_whose_tools_cannot_be_offered_is_left_out_and_the_conversation_go
             let tool = tool.as_table_mut().unwrap();
             tool.insert("name".into(), name.into());
             if name == "watch_convert" {
-                tool.insert("input".into(), toml::toml! { allOf = [{ "$ref" = "#" }] }.into());
+                let turning = "type = \"object\"\nallOf = [{ \"$ref\" = \"#\" }, { \"$ref\" = \"#\" }]"
+                    .parse::<toml::Table>()
+                    .unwrap();
+                tool.insert("input".into(), turning.into());
             }
         }
     });
@@ -161,7 +164,8 @@ fn a_component_whose_tools_cannot_be_offered_is_left_out_and_the_conversation_go
     let output = home.chat_output(CLOCK, "what time is it?");
     let notes = text(&output.stderr);
     assert!(output.status.success() && notes.contains("`watch` is left out"), "{notes}");
-    assert!(notes.contains("time_now") && !notes.contains("watch_now"), "{notes}");
+    let said = text(&output.stdout);
+    assert!(said.contains("\"failed\":false") && !said.contains("watch_now"), "{said}");
 }
 
 #[test]
@@ -281,8 +285,9 @@ fn grants_are_given_for_a_time_and_taken_and_only_what_is_asked_for() {
 fn a_stranger_can_do_exactly_what_is_built_in() {
     let (ours, (theirs, key)) = (Home::new(), Home::trusting());
     // Whose results are believed is the operator's choice, by who signed; what is built in is a signer like others.
+    let signer = theirs.json(&["trust", "list", "--json"])["keys"][0]["key"].as_str().unwrap().to_owned();
     for home in [&ours, &theirs] {
-        home.configure("[results]\nsigners = [\"built-in\", \"acme\"]");
+        home.configure(&format!("[results]\nsigners = [\"built-in\", \"{signer}\"]"));
     }
     let ids: Vec<&str> = cara_bundle::components().iter().map(|embedded| embedded.id).collect();
     for id in &ids {

@@ -34,9 +34,9 @@ pub(super) async fn install(cara: &Cara, install: Install) -> Result<()> {
     let candidate = Candidate::fetch(cara, &reference).await?;
     let id = candidate.id().clone();
     candidate.check_name(cara)?;
-    say_shared(cara, &candidate)?;
     let floor = if install.allow_downgrade { None } else { cara.ledger.floor(&id).await? };
     let checked = prepared(cara, &candidate, floor.as_ref()).await?;
+    say_shared(cara, &candidate)?;
     let current = current(cara, &id)?;
     let trust = cara.plugins.trusted()?;
     let review = Review::of(&candidate, &trust, &*cara.installed()?, current.as_ref().map(|current| (current, &trust)));
@@ -87,9 +87,9 @@ pub(super) async fn one_update(cara: &Cara, id: &ComponentId, agreed: &Consent) 
         show::note(&format!("`{id}` {} is the newest", active.version));
         return Ok(());
     }
-    say_shared(cara, &candidate)?;
     let floor = cara.ledger.floor(id).await?.max(Some(active.version));
     let checked = prepared(cara, &candidate, floor.as_ref()).await?;
+    say_shared(cara, &candidate)?;
     let current = current(cara, id)?.ok_or_else(|| anyhow!("the version in use cannot be read"))?;
     let trust = cara.plugins.trusted()?;
     let changes = review::changes(&current, &trust, &candidate);
