@@ -44,3 +44,25 @@ pub fn shrink(folder: &Path, keep: Keep, now_ms: u64) -> io::Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn what_is_kept_are_the_files_used_last() {
+        let folder = tempfile::tempdir().unwrap();
+        let now_ms = 1_000 * 24 * 60 * 60 * 1_000;
+        for age in 1..=4 {
+            let file = File::create(folder.path().join(age.to_string())).unwrap();
+            file.set_modified(UNIX_EPOCH + Duration::from_millis(now_ms) - DAY * age).unwrap();
+        }
+        used(&folder.path().join("3"), now_ms).unwrap();
+        shrink(folder.path(), Keep { days: 30, files: 2 }, now_ms).unwrap();
+        let left = ["1", "2", "3", "4"].map(|age| folder.path().join(age).exists());
+        assert_eq!(left, [true, false, true, false]);
+        shrink(folder.path(), Keep { days: 0, files: 2 }, now_ms).unwrap();
+        assert_eq!(["1", "3"].map(|age| folder.path().join(age).exists()), [false, true]);
+    }
+}
