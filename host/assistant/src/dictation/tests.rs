@@ -169,7 +169,7 @@ fn which_words_are_for_which_argument_is_said_too() {
     for text in ["Save `pin` and `4711`", "Save `pin`: 4711"] {
         assert!(!dictates(text, "memory_write", kept("pin", "4711"), &[]), "{text}");
     }
-    for text in ["Move `draft` to `final`", "Rename `draft` as `final`"] {
+    for text in ["Move `draft` to `final`", "Move `draft` under `final`", "Rename `draft` under the name `final`"] {
         assert!(!dictates(text, "note_move", kept("final", "draft"), &[]), "{text}");
         assert!(!dictates(text, "note_rename", kept("final", "draft"), &[]), "{text}");
     }
