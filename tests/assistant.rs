@@ -14,6 +14,7 @@ mod names;
 mod oracle;
 mod quarantine;
 mod readings;
+mod resumed;
 mod rounds;
 mod routes;
 mod special;

@@ -305,8 +305,8 @@ async fn what_queries_and_hits_tell_after_private_content_is_bounded_in_a_sessio
         let judge = turn(&stage, &mut session, Input::typed("Look up sailing"), &rounds).await;
         asked.push(judge.asked().len());
     }
-    // Four bits a hit, tenfold, and five a query: 45, 90, then 135. A yes allows as much again.
-    assert_eq!(asked, [0, 0, 1, 0, 0]);
+    // Four bits a hit and five a query, tenfold: 90, then 140. A yes allows as much again: 40 more, then 130.
+    assert_eq!(asked, [0, 1, 1, 0, 1]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -325,33 +325,13 @@ async fn whether_words_are_asked_of_a_server_is_seen_in_the_call() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_clause_that_dictated_a_call_dictates_none_after_a_restart() {
-    let stage = with_pages().await;
-    let mut session = stage.session(PERSON).await;
-    let says = "Send “I am late” to mail:me:boss. Read https://page.example/";
-    let write = ("memory_write", json!({ "key": "a", "value": "b" }));
-    let rounds = [vec![late("I am late")], vec![write]];
-    let scripted = Scripted::new(move |number, _| Reply::calls(rounds[number][0].0, &rounds[number][0].1));
-    let (_, thinker) = scripted.shared();
-    let (heard, silent) = (Heard::default(), Judge::silent());
-    {
-        let run = stage.assistant.run(&mut session, &thinker, Input::typed(says), heard.company(silent.clone()));
-        tokio::select! {
-            ended = run => panic!("it ended: {ended:?}"),
-            () = silent.rang() => {}
-        }
+async fn numbers_are_words_of_a_strangers_tool() {
+    for (strangers, asks) in [(vec![], 0), (vec!["fetch"], 1)] {
+        let stage = Stage::with(Setup { strangers, ..Setup::default() }).await;
+        stage.internet.page("page.example", Page::text("A page"));
+        let mut session = after_private(&stage).await;
+        let from = ("fetch_page", json!({ "url": "https://page.example/", "from": 4711 }));
+        let judge = turn(&stage, &mut session, Input::typed("Read on in page.example"), &[vec![from]]).await;
+        assert_eq!(judge.asked().len(), asks, "{:?}", judge.asked());
     }
-    assert_eq!(stage.outbox.sent().len(), 1);
-    // The next process takes the run up; its model sends the same once more.
-    let mut session = stage.reopened(session.id(), PERSON).await;
-    let again = Scripted::new(|number, _| match number {
-        0 => Reply::calls(late("I am late").0, late("I am late").1),
-        _ => Reply::says("done"),
-    });
-    let (_, thinker) = again.shared();
-    let (heard, judge) = (Heard::default(), Judge::denying());
-    let resumed = stage.restarted();
-    resumed.resume(&mut session, &thinker, heard.company(judge.clone())).await.unwrap().unwrap();
-    let tools: Vec<String> = judge.asked().into_iter().map(|asked| asked.tool).collect();
-    assert_eq!((tools, stage.outbox.sent().len()), (vec!["memory_write".into(), "message_send".into()], 1));
 }

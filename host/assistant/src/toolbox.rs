@@ -5,6 +5,7 @@
 //! `component__tool`. A full name means the same tool whatever else is installed.
 
 use crate::event::Failure;
+use crate::query::says;
 use crate::schema::Schema;
 use cara_authority::manifest::{Effect, Tool};
 use cara_authority::policy::{Results, result_label};
@@ -246,16 +247,6 @@ fn compile(tool: &Tool) -> Result<Schema, ToolboxError> {
     Schema::compile(&tool.input).map_err(|error| refuse(error.to_string()))
 }
 
-/// Whether a text stands in the value that is none of these.
-fn has_words(value: &Value, but: &[String]) -> bool {
-    match value {
-        Value::String(text) => !text.is_empty() && !but.contains(text),
-        Value::Array(items) => items.iter().any(|item| has_words(item, but)),
-        Value::Object(fields) => fields.values().any(|field| has_words(field, but)),
-        _ => false,
-    }
-}
-
 impl Offered {
     /// Checks what a model wrote and makes the call of it.
     pub fn read(&self, arguments: &str, session: &SessionId) -> Result<ToolCall, Misfit> {
@@ -297,14 +288,10 @@ impl Offered {
         Arc::new(self.grants.only(origins))
     }
 
-    /// Whether a call hands words of its own to a server: a search does, and so does whatever else reaches out with a text
-    /// that is no destination.
+    /// Whether a call says anything to a server beside where it goes: a search does, and so does whatever else reaches out
+    /// with an argument that is no destination.
     pub fn queries(&self, call: &ToolCall) -> bool {
-        let words = || {
-            let arguments: Value = serde_json::from_str(&call.arguments).unwrap_or_default();
-            has_words(&arguments, &call.destinations)
-        };
-        self.reaches_out && words()
+        self.reaches_out && says(call, &self.tool, self.belief.component)
     }
 
     /// The digest of its component's file.

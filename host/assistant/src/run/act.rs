@@ -117,21 +117,11 @@ impl Run<'_> {
 
     /// After a restart: makes what was not made, and says of the rest what is known.
     pub(super) async fn finish_round(&mut self) -> Result<(), Failure> {
+        let known = self.calls_before().await?;
         let open = self.open_calls();
         if open.is_empty() {
             return Ok(());
         }
-        let known = self.assistant.records.calls(&self.id).await.map_err(lost)?;
-        self.used.extend(known.iter().map(|call| call.call_id.clone()));
-        let done = known.iter().filter(|call| call.state == CallState::Started || call.state.is_ended());
-        for call in done {
-            let made = made_of(call, self.session.id());
-            let offered = self.toolbox.of(&made.component, &made.tool).map(|(_, offered)| offered.clone());
-            let clause = offered.and_then(|offered| self.dictates(&offered, &made));
-            self.dictated.extend(clause);
-        }
-        let denied = known.iter().filter(|call| call.state == CallState::Denied);
-        self.denied.extend(denied.map(|call| made_of(call, self.session.id()).binding().0));
         let arguments = self.open_arguments();
         let (mut results, mut again) = (Vec::new(), Vec::new());
         for (id, name) in open {
@@ -171,6 +161,23 @@ impl Run<'_> {
         }
         results.extend(self.make(again).await?);
         self.end_round(results).await
+    }
+
+    /// The calls of the run before a restart, whose ids are used, whose clauses have dictated, and whose denials stand; also
+    /// where no round is open, as the model was thinking.
+    async fn calls_before(&mut self) -> Result<Vec<Call>, Failure> {
+        let known = self.assistant.records.calls(&self.id).await.map_err(lost)?;
+        self.used.extend(known.iter().map(|call| call.call_id.clone()));
+        let done = known.iter().filter(|call| call.state == CallState::Started || call.state.is_ended());
+        for call in done {
+            let made = made_of(call, self.session.id());
+            let offered = self.toolbox.of(&made.component, &made.tool).map(|(_, offered)| offered.clone());
+            let clause = offered.and_then(|offered| self.dictates(&offered, &made));
+            self.dictated.extend(clause);
+        }
+        let denied = known.iter().filter(|call| call.state == CallState::Denied);
+        self.denied.extend(denied.map(|call| made_of(call, self.session.id()).binding().0));
+        Ok(known)
     }
 
     /// What a tool is called by now. One that is not offered is no other component's of that name.

@@ -17,8 +17,8 @@ use cara_records::{CallState, NewCall};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
-/// How often each bit counts that a link tells after private content: twelve of them may go unasked in a session, less than
-/// a number of four digits has.
+/// How often each bit counts that a hit or a query tells after private content: twelve of them may go unasked in a
+/// session, less than a number of four digits has.
 const PRIVATE: u64 = 10;
 
 /// A call that fits its tool, and what was decided about it.
@@ -153,7 +153,7 @@ impl Run<'_> {
         let link = |found: &Found| u64::from(found.bits) * weight(found);
         let query = self.own_query(offered, call);
         let asks = if seen.is_private() && seen.is_untrusted() { query.unwrap_or_default() } else { 0 };
-        let bits = found.iter().map(link).sum::<u64>() + u64::from(asks);
+        let bits = found.iter().map(link).sum::<u64>() + u64::from(asks) * PRIVATE;
         let followed = if bits == 0 { 0 } else { self.session.followed + bits };
         let dictated = self.dictates(offered, call);
         let circumstances = &self.session.circumstances;

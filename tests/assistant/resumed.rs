@@ -1,0 +1,103 @@
+//! Runs that the next process takes up: what was said and done in them
+//! before the kill counts after it.
+
+use super::oracle::PERSON;
+use cara_assistant::Input;
+use cara_assistant::desk::Answer;
+use cara_authority::SessionId;
+use cara_harness::assistant::{Heard, Judge, Page, Reply, Scripted, Stage};
+use serde_json::{Value, json};
+use std::sync::Arc;
+use tokio::sync::Notify;
+
+type Call = (&'static str, Value);
+
+fn late() -> Call {
+    ("message_send", json!({ "to": "mail:me:boss", "text": "I am late" }))
+}
+
+/// A conversation whose run makes these calls, one after the other, and is killed when its model thinks after them, or when
+/// it waits for a person who gives no answer.
+async fn killed(stage: &Stage, says: &str, calls: Vec<Call>, answer: Option<Answer>) -> SessionId {
+    let mut session = stage.session(PERSON).await;
+    let waits = Arc::new(Notify::new());
+    let (thinking, asking) = (waits.clone(), waits.clone());
+    let scripted = Scripted::new(move |number, _| match calls.get(number) {
+        Some((name, arguments)) => Reply::calls(name, arguments),
+        None => {
+            thinking.notify_one();
+            Reply { hangs: true, ..Reply::default() }
+        }
+    });
+    let judge = Judge::new(move |_| {
+        if answer.is_none() {
+            asking.notify_one();
+        }
+        answer.clone()
+    });
+    let (_, thinker) = scripted.shared();
+    let heard = Heard::default();
+    {
+        let run = stage.assistant.run(&mut session, &thinker, Input::typed(says), heard.company(judge));
+        tokio::select! {
+            ended = run => panic!("it ended: {ended:?}"),
+            () = waits.notified() => {}
+        }
+    }
+    session.id().clone()
+}
+
+/// Takes the run up in the next process; its model makes this call, under an id that the first one's had too.
+async fn resumed(stage: &Stage, id: &SessionId, call: Call, judge: &Arc<Judge>) -> Heard {
+    let mut session = stage.reopened(id, PERSON).await;
+    let scripted = Scripted::new(move |number, _| match number {
+        0 => Reply::calls(call.0, &call.1),
+        _ => Reply::says("done"),
+    });
+    let (_, thinker) = scripted.shared();
+    let heard = Heard::default();
+    let assistant = stage.restarted();
+    assistant.resume(&mut session, &thinker, heard.company(judge.clone())).await.unwrap().unwrap();
+    heard
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_clause_that_dictated_a_call_dictates_none_after_a_restart() {
+    let write = ("memory_write", json!({ "key": "a", "value": "b" }));
+    // While the model thinks, and while a person is waited for.
+    for (calls, asked) in
+        [(vec![late()], vec!["message_send"]), (vec![late(), write], vec!["memory_write", "message_send"])]
+    {
+        let stage = Stage::new().await;
+        stage.internet.page("page.example", Page::text("A page"));
+        let says = "Send “I am late” to mail:me:boss. Read https://page.example/";
+        let id = killed(&stage, says, calls, None).await;
+        assert_eq!(stage.outbox.sent().len(), 1);
+        // The next process's model sends the same once more.
+        let judge = Judge::denying();
+        resumed(&stage, &id, late(), &judge).await;
+        let tools: Vec<String> = judge.asked().into_iter().map(|asked| asked.tool).collect();
+        assert_eq!((tools, stage.outbox.sent().len()), (asked.into_iter().map(str::to_owned).collect(), 1));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_denial_stands_after_a_restart() {
+    let stage = Stage::new().await;
+    let id = killed(&stage, "Hello", vec![late()], Some(Answer::No(None))).await;
+    let judge = Judge::allowing();
+    let heard = resumed(&stage, &id, late(), &judge).await;
+    let results = heard.results();
+    assert!(results.len() == 1 && results[0].1.contains("denied already in this run"), "{results:?}");
+    assert_eq!((judge.asked().len(), stage.outbox.sent().len()), (0, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_id_that_a_provider_gives_anew_after_a_restart_is_another_calls() {
+    let stage = Stage::new().await;
+    let list = || ("memory_list", json!({ "prefix": "" }));
+    let id = killed(&stage, "Hello", vec![list()], None).await;
+    let heard = resumed(&stage, &id, list(), &Judge::silent()).await;
+    assert!(heard.results().iter().all(|(_, _, failed)| !failed), "{:?}", heard.results());
+    assert_eq!(heard.results().len(), 1);
+}
