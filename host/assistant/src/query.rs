@@ -13,7 +13,7 @@ use serde_json::Value;
 /// Whether the arguments of a call say anything beside where it goes. Whatever is there does: numbers are the bytes of a
 /// text as well, so are switches, names, and empty lists in each other; a list of destinations says something by its
 /// order. Where a call goes somewhere, numbers and switches of a component that the operator believes say how an answer
-/// is to be shown, as by `from`, and the server is told the address alone.
+/// is to be shown, as by `offset`, and the server is told the address alone.
 pub(crate) fn says(call: &ToolCall, tool: &Tool, believed: bool) -> bool {
     let Ok(Value::Object(arguments)) = serde_json::from_str(&call.arguments) else { return true };
     let shows = |name: &str, value: &Value| {
