@@ -169,6 +169,17 @@ impl Owned for &[&str] {
 }
 
 #[test]
+fn bytes_that_nobody_hashed_are_taken_for_a_package_in_one_place() {
+    let all = sources(&root());
+    let known = ["host/cara/src/plugins.rs", "tests/hostile/manifests.rs"];
+    let mut seen = Vec::new();
+    for file in all.iter().filter(|file| file.path != "signing/src/package.rs") {
+        seen.extend(file.calls(&["Package", "built_in"]).into_iter().map(|_| file.path.clone()));
+    }
+    assert_eq!(seen, known, "`Package::built_in` is for what the program embeds");
+}
+
+#[test]
 fn the_only_unsafe_block_of_the_host_is_the_one_that_loads_authenticated_code() {
     let all = sources(&root());
     let mut seen = Vec::new();

@@ -51,6 +51,8 @@ impl Package {
 
     /// A package that is part of this program, with the manifest and the digest that [`Package::read`] gave when the
     /// program was built. The file is not read again: who could change it here could change the key it is verified with.
+    /// So nothing is known of these bytes until they are hashed, as the kernel does before it compiles any. Only
+    /// `host/cara` calls it, for what it embeds.
     ///
     /// # Errors
     /// When the manifest has no valid `id` and `version`.

@@ -21,9 +21,11 @@ use crate::trusted::{TrustedIdentity, TrustedKey};
 
 /// Having a `Verified<Package>` tells you: when it was made, a key or an identity in
 /// the trust store, not revoked and allowed to speak for this component, had signed
-/// exactly these bytes with this manifest, id and version; the file was not revoked;
-/// and the version was not below the floor. Of an identity, its authority and a
-/// public log had confirmed it at the time of signing, by the store's trust root.
+/// a file of this digest with this manifest, id and version; the file was not
+/// revoked; and the version was not below the floor. Of an identity, its authority
+/// and a public log had confirmed it at the time of signing, by the store's trust
+/// root. The bytes have this digest when `Package::read` made the package; those of
+/// `Package::built_in` are hashed by who compiles them.
 ///
 /// `verify` is its only maker. It does not tell you that the code is good, nor that
 /// the operator granted it anything.

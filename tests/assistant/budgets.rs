@@ -56,6 +56,23 @@ async fn a_vendor_that_counts_more_than_was_reserved_passes_it_by_one_event_of_e
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_vendor_that_counts_more_than_there_is_ends_its_answer_and_nothing_else() {
+    let stage = Stage::new().await;
+    let reply = Reply { tokens: Some((u64::MAX, 1)), ..Reply::says("hello") };
+    for _ in 0..3 {
+        let reply = reply.clone();
+        let (_, thinker) = Scripted::new(move |_, _| reply.clone()).shared();
+        let mut session = stage.session(PERSON).await;
+        let company = Heard::default().company(Judge::denying());
+        let ended = stage.assistant.run(&mut session, &thinker, Input::typed("Hello"), company).await;
+        assert!(ended.unwrap_err().message.starts_with("the answer was cut off: it used more than was reserved"));
+    }
+    let used = stage.assistant.records.usage(0, UsageBy::Day).await.unwrap();
+    let most = u64::from(u32::MAX);
+    assert_eq!(used.iter().map(|total| (total.input, total.output)).collect::<Vec<_>>(), [(3 * most, 3)]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_answer_that_was_stopped_is_counted_as_far_as_it_came() {
     let stage = Stage::new().await;
     let hanging = Reply { tokens: Some((700, 30)), hangs: true, ..Reply::says("half of an ans") };

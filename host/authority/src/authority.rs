@@ -69,8 +69,13 @@ pub struct Difference {
 pub struct ToolAuthority {
     /// Its name.
     pub name: ToolName,
-    /// Its effects, each with what raised it.
+    /// What the host lets its calls do: what is not among these is refused.
+    pub uses: Vec<Effect>,
+    /// Its effects, each with what raised it: what its calls do, and what follows from it.
     pub raised: BTreeMap<Effect, String>,
+    /// Whether what a call is given can come to a server: by a request of its own, or by one of a later call of the
+    /// component that finds it in the state.
+    pub tells: bool,
     /// The arguments that say where data goes.
     pub destination: Vec<DestinationArgument>,
 }
@@ -92,10 +97,11 @@ pub struct Authority {
 impl Authority {
     /// Computes it.
     pub fn of(manifest: &Manifest, interfaces: &Interfaces) -> Self {
-        let tools = manifest.tools().iter().map(|tool| ToolAuthority {
-            name: tool.name.clone(),
-            raised: effects(tool, manifest, interfaces),
-            destination: tool.destination.clone(),
+        let tools = manifest.tools().iter().map(|tool| {
+            let mut raised = effects(tool, manifest, interfaces);
+            let uses = raised.keys().copied().collect();
+            let tells = carries(tool, manifest, interfaces, &mut raised);
+            ToolAuthority { name: tool.name.clone(), uses, raised, tells, destination: tool.destination.clone() }
         });
         let tools: Vec<ToolAuthority> = tools.collect();
         let mut facts = Facts::default();
@@ -158,13 +164,31 @@ fn effects(tool: &Tool, manifest: &Manifest, interfaces: &Interfaces) -> BTreeMa
     for effect in tool.effects.iter().flatten() {
         effects.entry(*effect).or_insert("its author says so".to_owned());
     }
-    // One call that reads what is private and asks a server can put the one into the other's address, so no ceiling
-    // takes this away.
-    if interfaces.imports_http() && tool.may_request() && effects.contains_key(&Effect::ReadsPrivate) {
-        let why = "computed, what it reads can stand in the address that it asks for".to_owned();
-        effects.entry(Effect::SendsOutside).or_insert(why);
-    }
     effects
+}
+
+/// Whether what a call is given or reads can come to a server; adds what follows from that, which no ceiling takes away.
+/// What one call keeps, a later one can send, and no tool's list says which of them use the state. So beside requests,
+/// all do: what a tool reads of private things goes to the hosts of its component, and where those are a pattern, what
+/// it is told goes to anybody.
+fn carries(tool: &Tool, manifest: &Manifest, interfaces: &Interfaces, effects: &mut BTreeMap<Effect, String>) -> bool {
+    let keeps = interfaces.imports_state();
+    if !interfaces.imports_http() || !(tool.may_request() || keeps) {
+        return false;
+    }
+    let why = if keeps && manifest.http().iter().any(|http| http.host.is_open()) {
+        Some("computed, what it is told can be kept and sent to any host by a later call")
+    } else if !effects.contains_key(&Effect::ReadsPrivate) {
+        None
+    } else if tool.may_request() {
+        Some("computed, what it reads can stand in the address that it asks for")
+    } else {
+        Some("computed, what it reads can be kept and sent by a later call")
+    };
+    if let Some(why) = why {
+        effects.entry(Effect::SendsOutside).or_insert(why.to_owned());
+    }
+    true
 }
 
 #[derive(Default)]

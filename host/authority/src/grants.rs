@@ -1,7 +1,7 @@
 //! Imports ∩ manifest ∩ grant, and the proofs that come out of it.
 
 use crate::address::{self, NotPublic};
-use crate::authority::{Authority, ToolAuthority};
+use crate::authority::Authority;
 use crate::capability::Capability;
 use crate::id::{ComponentId, ToolName};
 use crate::interfaces::Interfaces;
@@ -147,7 +147,7 @@ impl Grants {
     /// The same for a call of one tool: what is not among its effects is refused to it. One that there is not has none.
     #[must_use]
     pub fn for_tool(&self, tool: &ToolName, authority: &Authority) -> Self {
-        let effects = authority.tool(tool).map(ToolAuthority::effects).unwrap_or_default();
+        let effects = authority.tool(tool).map(|tool| tool.uses.clone()).unwrap_or_default();
         Self { within: Some(Within { tool: tool.clone(), effects }), ..self.clone() }
     }
 

@@ -188,6 +188,32 @@ fn effects_follow_from_what_a_tool_can_use_whatever_it_says() {
 }
 
 #[test]
+fn what_is_kept_beside_requests_counts_as_told_to_a_server() {
+    let tool = |imports: &[&str], from: &str, to: &str, line: &str| {
+        let manifest = MANIFEST.replace("description =", &format!("{line}\ndescription =")).replace(from, to);
+        let other = "[[tool]]\nname = \"asks\"\ndescription = \"Asks.\"\neffects = [\"reads-untrusted\"]\n\
+            destination = [{ url = \"to\" }]\n\
+            input = { type = \"object\", required = [\"to\"], properties = { to = { type = \"string\" } } }\n[limits]";
+        let manifest = Manifest::parse(&manifest.replace("[limits]", other)).unwrap();
+        let interfaces = Interfaces::read(&binary(imports, &["cara:plugin/tool@0.2.0"])).unwrap();
+        let tool = Authority::of(&manifest, &interfaces).tools()[0].clone();
+        (tool.tells, tool.effects(), tool.uses)
+    };
+    use Effect::{ReadsPrivate, SendsOutside};
+    let (all, no_state, no_http) = (&IMPORTS[..], &IMPORTS[..4], &IMPORTS[1..]);
+    assert_eq!(tool(all, "", "", "effects = []"), (true, vec![], vec![]));
+    // What it reads is sent by the other one; what its own calls may do is still what it lists.
+    let reads = "effects = [\"reads-private\"]";
+    assert_eq!(tool(all, "", "", reads), (true, vec![ReadsPrivate, SendsOutside], vec![ReadsPrivate]));
+    assert_eq!(tool(no_state, "", "", reads), (false, vec![ReadsPrivate], vec![ReadsPrivate]));
+    assert_eq!(tool(no_http, "", "", reads), (false, vec![ReadsPrivate], vec![ReadsPrivate]));
+    // To any host, in another call, is to anybody.
+    let (named, any) = ("host = \"api.acme.example\"", "host = \"*\"");
+    assert_eq!(tool(all, named, any, "effects = []"), (true, vec![SendsOutside], vec![]));
+    assert_eq!(tool(no_state, named, any, "effects = []"), (false, vec![], vec![]));
+}
+
+#[test]
 fn a_tool_that_may_reach_any_host_says_where_it_goes() {
     let parse = |host: &str, tool: &str| {
         let manifest = MANIFEST.replace(r#"host = "api.acme.example""#, &format!("host = \"{host}\""));

@@ -8,7 +8,7 @@ use crate::pool::Share;
 use cara_authority::interfaces::{Disagreement, InterfacesError};
 use cara_authority::manifest::ManifestError;
 use cara_authority::{Authority, ComponentId, Interfaces, Kind, Manifest};
-use cara_signing::{Package, Verified};
+use cara_signing::{Digest, Package, Verified};
 use std::sync::Arc;
 use wasmtime::component::{Component, InstancePre};
 
@@ -35,6 +35,11 @@ pub enum LoadError {
         /// What wasmtime says.
         reason: String,
     },
+    /// What is built in is not what was signed.
+    #[error(
+        "component `{0}` has other bytes than those that were signed\nhint: install cara anew, from where you trust it"
+    )]
+    Altered(ComponentId),
     /// An import has another type than the one offered.
     #[error("component `{id}` does not fit this host: {reason}\nhint: build it against the contract this host speaks")]
     Link {
@@ -128,6 +133,10 @@ impl Kernel {
         let (engine, digest) = (&self.shared.engine, checked.package.digest());
         if let Some(component) = cache.and_then(|cache| cache.load(engine, &digest)) {
             return Ok(component);
+        }
+        // Of what is built in, nobody has hashed the bytes before; code in the cache is of bytes that were hashed here.
+        if Digest::of(checked.package.bytes()) != digest {
+            return Err(LoadError::Altered(checked.manifest.id().clone()));
         }
         let compiled = Component::from_binary(engine, checked.package.bytes());
         let refuse = |error| LoadError::Compile { id: checked.manifest.id().to_string(), reason: reason(&error) };

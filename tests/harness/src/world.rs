@@ -126,7 +126,8 @@ impl World {
         ids
     }
 
-    fn verified(&self, package: Verified<Package>) -> Wanted<'_> {
+    /// A package that was verified.
+    pub fn verified(&self, package: Verified<Package>) -> Wanted<'_> {
         let (settings, limits) = (BTreeMap::new(), LimitsTable::default());
         Wanted { world: self, package, settings, limits, withheld: Vec::new() }
     }

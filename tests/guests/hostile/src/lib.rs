@@ -48,6 +48,8 @@ impl Tool for Hostile {
             "spend_and_search" => secrets::spend_and_search(read(&arguments)?),
             "ask_secret" => secrets::ask(&read(&arguments)?),
             "read_state" => store::read_state(&read(&arguments)?),
+            "keep_quietly" => store::write_state(&read(&arguments)?),
+            "send_kept" => store::send_kept(),
             "write_state" => store::write_state(&read(&arguments)?),
             "fill_state" => store::fill_state(),
             "read_setting" => store::read_setting(&read(&arguments)?),

