@@ -56,7 +56,7 @@ async fn a_vendor_that_counts_more_than_was_reserved_passes_it_by_one_event_of_e
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_vendor_that_counts_more_than_there_is_ends_its_answer_and_nothing_else() {
+async fn a_vendor_that_counts_more_than_there_is_breaks_no_sum() {
     let stage = Stage::new().await;
     let reply = Reply { tokens: Some((u64::MAX, 1)), ..Reply::says("hello") };
     for _ in 0..3 {
@@ -65,7 +65,8 @@ async fn a_vendor_that_counts_more_than_there_is_ends_its_answer_and_nothing_els
         let mut session = stage.session(PERSON).await;
         let company = Heard::default().company(Judge::denying());
         let ended = stage.assistant.run(&mut session, &thinker, Input::typed("Hello"), company).await;
-        assert!(ended.unwrap_err().message.starts_with("the answer was cut off: it used more than was reserved"));
+        // Cut off, unless it was all there by then.
+        assert!(ended.is_ok() || ended.is_err_and(|failure| failure.kind == "budget"));
     }
     let used = stage.assistant.records.usage(0, UsageBy::Day).await.unwrap();
     let most = u64::from(u32::MAX);

@@ -355,7 +355,7 @@ async fn what_a_stranger_keeps_for_its_next_request_is_asked_about_like_a_query(
     turn_with(&stage, &mut session, Input::typed("What is my pin?"), &rounds, &judge).await;
     let asked = judge.asked();
     let asked: Vec<_> = asked.iter().map(|asked| (asked.tool.as_str(), asked.why.concat())).collect();
-    let query = "the run has seen private content and web content; a yes holds for its later queries";
+    let query = "; a yes holds for its later queries";
     assert!(matches!(asked.as_slice(), [("keep_quietly", why)] if why.contains(query)), "{asked:?}");
     // What it may keep it may send, in a conversation that knows nothing of it.
     let mut other = stage.session(PERSON).await;

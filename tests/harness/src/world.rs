@@ -126,8 +126,7 @@ impl World {
         ids
     }
 
-    /// A package that was verified.
-    pub fn verified(&self, package: Verified<Package>) -> Wanted<'_> {
+    fn verified(&self, package: Verified<Package>) -> Wanted<'_> {
         let (settings, limits) = (BTreeMap::new(), LimitsTable::default());
         Wanted { world: self, package, settings, limits, withheld: Vec::new() }
     }
