@@ -9,6 +9,7 @@
 use crate::places::Places;
 use crate::show;
 use anyhow::{Context, Result, anyhow};
+use cara_assistant::Toolbox;
 use cara_assistant::toolbox::shared_names;
 use cara_authority::{ComponentId, Manifest, ToolName};
 use cara_bundle::Embedded;
@@ -126,6 +127,11 @@ impl Plugins {
     /// The names that tools of several installed components have: such a name does not say whose tool is meant.
     pub(crate) fn shared_names(&self, installed: &Installed) -> BTreeSet<ToolName> {
         shared_names(self.manifests(installed))
+    }
+
+    /// Whether the tool's own name does not say whose tool is meant, as rules of the policy ask.
+    pub(crate) fn is_unclear(&self, installed: &Installed, checked: &Checked, tool: &ToolName) -> Result<bool> {
+        Ok(Toolbox::sharing(self.shared_names(installed)).is_shared(tool) || signer(checked)? != BUILT_IN)
     }
 
     /// What is built in under this id, whatever was installed in its place.

@@ -13,7 +13,7 @@ use cara_assistant::Toolbox;
 use cara_assistant::desk::covers;
 use cara_assistant::outbound::Outbound;
 use cara_assistant::standing::Sources;
-use cara_assistant::toolbox::{BUILT_IN, full_name};
+use cara_assistant::toolbox::full_name;
 use cara_authority::manifest::{Effect, Tool};
 use cara_authority::policy::{FOLLOWED, LABEL_FOLLOWED, LABEL_QUERY, Line, Rule};
 use cara_authority::{
@@ -70,11 +70,10 @@ async fn explain_call(cara: &Cara, asked: &PolicyExplain) -> Result<()> {
     }
     let person = asked.sender.clone().map_or_else(|| PersonId::parse(PERSON), Ok)?;
     let signer = plugins::signer(&checked)?;
-    let shared = Toolbox::sharing(cara.plugins.shared_names(&*cara.installed()?)).is_shared(&call.tool);
     let decision = cara.config.policy.decide(&Situation {
         call: &call,
         full_name: &full_name(&call.component, &call.tool),
-        unclear: shared || signer != BUILT_IN,
+        unclear: cara.plugins.is_unclear(&*cara.installed()?, &checked, &call.tool)?,
         effects: &effects,
         agent: &asked.agent,
         channel: &asked.channel,

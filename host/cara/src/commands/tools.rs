@@ -7,10 +7,10 @@ use crate::boot::Cara;
 use crate::cli::Tools;
 use crate::offer::Offer;
 use crate::places::Places;
-use crate::{choose, layout, plugins, show};
+use crate::{choose, layout, show};
 use anyhow::{Result, bail};
 use cara_assistant::Toolbox;
-use cara_assistant::toolbox::{BUILT_IN, full_name, shared_names};
+use cara_assistant::toolbox::{full_name, shared_names};
 use cara_authority::{
     Capability, ComponentId, Label, PersonId, SessionId, Situation, Source, Standing, Then, ToolAuthority, ToolCall,
 };
@@ -88,11 +88,10 @@ async fn list(cara: &Cara, json: bool) -> Result<()> {
     }
     // As the toolbox names them.
     let clash = Toolbox::sharing(shared_names(on.iter().map(|checked| checked.manifest())));
-    let shared = cara.plugins.shared_names(&*cara.installed()?);
-    for checked in cara.installed()?.usable.values().filter(|checked| !checked.manifest().tools().is_empty()) {
+    let installed = cara.installed()?;
+    for checked in installed.usable.values().filter(|checked| !checked.manifest().tools().is_empty()) {
         let offer = offer(cara, checked).await?;
         let id = checked.manifest().id();
-        let unclear = plugins::signer(checked)? != BUILT_IN;
         for (tool, declared) in checked.authority().tools().iter().zip(checked.manifest().tools()) {
             rows.push(Row {
                 tool: match clash.is_shared(&tool.name) {
@@ -103,7 +102,7 @@ async fn list(cara: &Cara, json: bool) -> Result<()> {
                 effects: tool.raised.keys().map(|effect| effect.name()).collect(),
                 on: offer.stands(),
                 why: offer.why(),
-                then: usually(cara, checked, tool, unclear || shared.contains(&tool.name))?,
+                then: usually(cara, checked, tool, cara.plugins.is_unclear(&installed, checked, &tool.name)?)?,
                 description: declared.description.clone(),
             });
         }
