@@ -152,6 +152,7 @@ mod tests {
             assert_eq!(told(vec![part], json!({ "query": "boats" }), &[]), None);
         }
     }
+
     #[test]
     fn a_choice_takes_the_bits_of_all_there_were_to_choose_from() {
         for (choices, told) in [(0, 0), (1, 0), (2, 1), (3, 2), (4, 2), (5, 3), (1 << 63, 63), (u64::MAX, 64)] {
