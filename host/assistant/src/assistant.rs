@@ -11,7 +11,7 @@ use crate::run::{Classifier, Run};
 use crate::session::{Session, lost, stored};
 use crate::thinker::Thinker;
 use crate::toolbox::Tools;
-use cara_authority::Policy;
+use cara_authority::{Policy, RunId};
 use cara_kernel::CallServices;
 use cara_records::Records;
 use serde_json::Value;
@@ -93,6 +93,19 @@ impl Assistant {
         input: Input,
         company: Company,
     ) -> Result<Ending, Failure> {
+        let id = Records::fresh_run().map_err(lost)?;
+        self.run_as(id, session, thinker, input, company).await
+    }
+
+    /// The same under an id that the caller chose; one that was used before is an error.
+    pub async fn run_as(
+        &self,
+        id: RunId,
+        session: &mut Session,
+        thinker: &Arc<dyn Thinker>,
+        input: Input,
+        company: Company,
+    ) -> Result<Ending, Failure> {
         let (mut parts, mut found) = (std::mem::take(&mut session.attached), Vec::new());
         for mut part in input.into_parts() {
             let (label, rules) = self.lookout.label_of(part.readable(), part.label);
@@ -101,7 +114,7 @@ impl Assistant {
             parts.push(part);
         }
         let message = stored(Role::User, &parts);
-        let id = self.records.begin_run(session.id(), &self.process, &message).await.map_err(lost)?;
+        self.records.begin_run_as(&id, session.id(), &self.process, &message).await.map_err(lost)?;
         session.push(Role::User, parts);
         let run = Run::new(self, session, thinker, id, company)?;
         run.note("message", found).await?;

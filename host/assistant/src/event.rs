@@ -5,9 +5,10 @@ use cara_authority::{Label, Then};
 use cara_kernel::bindings::provider::{Outcome, StopReason};
 use cara_kernel::bindings::types::{ErrorKind, Usage as Tokens};
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 
 /// One event of a turn. As JSON: one object a line, told apart by `type`.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(tag = "type", rename_all = "kebab-case")]
 pub enum TurnEvent {
     /// More of the answer.
@@ -79,7 +80,7 @@ pub enum TurnEvent {
     /// A guard found something.
     Guard {
         /// In what: `message`, `tool-result`, `answer`.
-        place: &'static str,
+        place: Cow<'static, str>,
         /// Which rules.
         rules: Vec<String>,
     },
@@ -95,7 +96,7 @@ pub enum TurnEvent {
 }
 
 /// What a person is asked, whole: every byte of it is shown, escaped.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Asked {
     /// Names the request.
     pub id: String,
@@ -129,7 +130,7 @@ pub struct Asked {
 }
 
 /// Tokens as the vendor counts them.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct Usage {
     /// Of the prompt, the cached ones included.
@@ -152,12 +153,12 @@ impl From<Tokens> for Usage {
 }
 
 /// How a turn that worked ended.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Ending {
     /// The run.
     pub run: String,
     /// Why: `complete`, `tool-calls`, `length`, `stop-sequence` or `refused`.
-    pub stop: &'static str,
+    pub stop: Cow<'static, str>,
     /// The model that answered.
     pub model: String,
     /// Tokens, when the vendor said.
@@ -173,26 +174,31 @@ impl Ending {
             StopReason::StopSequence => "stop-sequence",
             StopReason::Refused => "refused",
         };
-        Self { run, stop, model: outcome.model, usage }
+        Self { run, stop: stop.into(), model: outcome.model, usage }
+    }
+
+    /// How a run ended whose answer is kept and told again: what it used was told before.
+    pub fn kept(run: String, model: String) -> Self {
+        Self { run, stop: "complete".into(), model, usage: None }
     }
 }
 
 /// Why a turn did not work.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 #[error("{message}")]
 pub struct Failure {
     /// `auth`, `rate-limit`, … as in `error-kind`, or `fault` when the component itself was ended, `cancelled`.
-    pub kind: &'static str,
+    pub kind: Cow<'static, str>,
     /// For a person.
     pub message: String,
     /// Whether trying again may help.
     pub retry: bool,
     /// How long to wait first, milliseconds, when the other side said so.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_after_ms: Option<u64>,
     /// What the host refused the component on the way, each with its cure.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub refusals: Vec<String>,
 }
 
@@ -210,15 +216,15 @@ impl Failure {
             ErrorKind::Fault => "fault",
             ErrorKind::Other => "other",
         };
-        Self { kind, message: error.message, retry: error.retry, retry_after_ms: error.retry_after_ms, refusals }
+        Self { kind: kind.into(), message: error.message, retry: error.retry, retry_after_ms: error.retry_after_ms, refusals }
     }
 
     /// A failure of the host's own.
     pub fn own(kind: &'static str, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), retry: false, retry_after_ms: None, refusals: Vec::new() }
+        Self { kind: kind.into(), message: message.into(), retry: false, retry_after_ms: None, refusals: Vec::new() }
     }
 
     pub(crate) fn fault(fault: &cara_kernel::Fault) -> Self {
-        Self { kind: "fault", message: fault.to_string(), retry: true, retry_after_ms: None, refusals: Vec::new() }
+        Self { kind: "fault".into(), message: fault.to_string(), retry: true, retry_after_ms: None, refusals: Vec::new() }
     }
 }

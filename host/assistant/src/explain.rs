@@ -7,20 +7,22 @@ use crate::session::lost;
 use cara_authority::policy::Line;
 use cara_authority::{Label, RunId, Source, Then};
 use cara_records::{ApprovalState, Call, Records};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 
 /// The longest piece of content in an explanation, characters.
 const SNIPPET: usize = 160;
 
 /// A run, explained.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Explained {
     /// The run.
     pub run: String,
     /// Its session.
     pub session: String,
     /// How it ended.
-    pub state: &'static str,
+    pub state: Cow<'static, str>,
     /// Why.
     pub reason: Option<String>,
     /// All it saw.
@@ -38,14 +40,14 @@ pub struct Explained {
 }
 
 /// A piece of content.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Saw {
     /// Its message's place in the session.
     pub place: u64,
     /// Who spoke.
-    pub role: &'static str,
+    pub role: Cow<'static, str>,
     /// What kind of piece.
-    pub kind: &'static str,
+    pub kind: Cow<'static, str>,
     /// Where it came from.
     pub label: Label,
     /// Its beginning.
@@ -53,7 +55,7 @@ pub struct Saw {
 }
 
 /// What became of a call.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Explanation {
     /// Names the call.
     pub id: String,
@@ -70,7 +72,7 @@ pub struct Explanation {
     /// The question a person was asked, and how it ended.
     pub approval: Option<Answered>,
     /// How far the call came.
-    pub state: &'static str,
+    pub state: Cow<'static, str>,
     /// Whether it did something that lasts.
     pub effect: bool,
     /// Where its result came from.
@@ -78,7 +80,7 @@ pub struct Explanation {
 }
 
 /// A decision as the ledger kept it.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct Decided {
     /// What became of the call.
@@ -92,7 +94,7 @@ pub struct Decided {
 }
 
 /// A line of a decision.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ReadLine {
     /// Its name.
     pub name: String,
@@ -109,12 +111,12 @@ impl From<Line> for ReadLine {
 }
 
 /// How a request for approval ended.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Answered {
     /// Names the request.
     pub id: String,
     /// How it ended.
-    pub state: &'static str,
+    pub state: Cow<'static, str>,
     /// Who answered.
     pub by: Option<String>,
     /// What they said.
@@ -149,7 +151,7 @@ pub async fn explain(records: &Records, id: &RunId) -> Result<Option<Explained>,
     let calls = calls.into_iter().map(|call| {
         let approval = approvals.iter().rfind(|approval| approval.call_id == call.call_id).map(|found| Answered {
             id: found.id.to_string(),
-            state: found.state.name(),
+            state: found.state.name().into(),
             by: found.verdict.as_ref().map(|verdict| verdict.by.clone()),
             reason: found.verdict.as_ref().and_then(|verdict| verdict.reason.clone()),
             spent: found.state == ApprovalState::Spent,
@@ -159,7 +161,7 @@ pub async fn explain(records: &Records, id: &RunId) -> Result<Option<Explained>,
     Ok(Some(Explained {
         run: id.to_string(),
         session: run.session.to_string(),
-        state: run.state.name(),
+        state: run.state.name().into(),
         reason: run.reason,
         label: run.label,
         began_ms: run.began_ms,
@@ -193,7 +195,7 @@ fn piece(part: &Part, place: u64, role: &'static str) -> Saw {
     if beginning.len() < line.len() {
         beginning.push('…');
     }
-    Saw { place, role, kind, label: part.label, beginning }
+    Saw { place, role: role.into(), kind: kind.into(), label: part.label, beginning }
 }
 
 fn explanation(call: Call, approval: Option<Answered>) -> Explanation {
@@ -205,7 +207,7 @@ fn explanation(call: Call, approval: Option<Answered>) -> Explanation {
         destinations: call.destinations,
         decision: call.decision.and_then(|decision| serde_json::from_value(decision).ok()),
         approval,
-        state: call.state.name(),
+        state: call.state.name().into(),
         effect: call.lasting && call.started_ms.is_some(),
         result: call.label,
     }

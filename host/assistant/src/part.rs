@@ -7,7 +7,7 @@ pub use cara_records::Role;
 use serde::{Deserialize, Serialize};
 
 /// One piece of a message, and where it came from.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Part {
     /// Its sources, and whether it is private.
     pub label: Label,
@@ -17,7 +17,7 @@ pub struct Part {
 }
 
 /// The piece itself.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum Body {
     /// Words.

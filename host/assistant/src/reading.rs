@@ -28,7 +28,7 @@ pub enum Reading {
 }
 
 /// How much of what was looked for was found.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Found {
     /// Everything.
@@ -53,7 +53,7 @@ const OFFERED: usize = 100;
 const NAME: usize = 32;
 
 /// What a reader found.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct Findings {
     /// The number of the reading in its session, from 1; the planner names it `r1`.

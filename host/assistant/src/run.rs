@@ -301,7 +301,7 @@ impl<'a> Run<'a> {
         }
         let detail = json!({ "place": place, "rules": rules });
         self.assistant.records.ledger().append("guard", self.id.as_str(), detail).await.map_err(lost)?;
-        self.tell(TurnEvent::Guard { place, rules });
+        self.tell(TurnEvent::Guard { place: place.into(), rules });
         Ok(())
     }
 

@@ -135,6 +135,12 @@ impl Session {
         Ok(())
     }
 
+    /// From now on this agent answers here, with these instructions. The channel stays.
+    pub fn answered_by(&mut self, circumstances: Circumstances) {
+        let channel = std::mem::take(&mut self.circumstances.channel);
+        self.circumstances = Circumstances { channel, ..circumstances };
+    }
+
     /// Has everything but the newest messages summed up before the next answer.
     pub fn compact(&mut self) {
         self.compact_next = true;

@@ -54,6 +54,19 @@ const PRIVATE: u16 = 1 << 15;
 #[serde(try_from = "String", into = "String")]
 pub struct Label(u16);
 
+impl schemars::JsonSchema for Label {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Label".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "type": "string",
+            "description": "Sources, and `private`, joined by `+`: `owner+web+private`; `none` when nothing was seen."
+        })
+    }
+}
+
 /// A text that is no label.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is not a label\nhint: write sources and `private`, joined by `+`: `owner+web+private`")]

@@ -96,25 +96,25 @@ impl Limits {
 /// The `[limits]` table of a manifest or of the operator's configuration. A manifest lowers only: what is above the
 /// default changes nothing. Sizes are `1024`, `"512KiB"`, `"64MiB"` or `"1GiB"`, times `"500ms"`, `"30s"` or `"10m"`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[derive(schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct LimitsTable {
     /// Linear memory, all memories together; 64 MiB unless lower.
-    #[cfg_attr(test, schemars(with = "Option<String>"))]
+    #[schemars(with = "Option<String>")]
     pub memory: Option<Bytes>,
     /// Fuel, about one per instruction; 1 000 000 000 unless lower.
     pub fuel: Option<u64>,
     /// The whole call; `"30s"`, of a provider `"10m"`, unless lower.
-    #[cfg_attr(test, schemars(with = "Option<String>"))]
+    #[schemars(with = "Option<String>")]
     pub wall: Option<Time>,
     /// Without an event; `"30s"`, of a provider `"90s"`, unless lower.
-    #[cfg_attr(test, schemars(with = "Option<String>"))]
+    #[schemars(with = "Option<String>")]
     pub idle: Option<Time>,
     /// Emitted and returned; 1 MiB unless lower.
-    #[cfg_attr(test, schemars(with = "Option<String>"))]
+    #[schemars(with = "Option<String>")]
     pub output: Option<Bytes>,
     /// Sent and received over HTTP; 64 MiB unless lower.
-    #[cfg_attr(test, schemars(with = "Option<String>"))]
+    #[schemars(with = "Option<String>")]
     pub egress: Option<Bytes>,
     /// HTTP requests; 100 unless lower.
     pub requests: Option<u32>,

@@ -64,14 +64,14 @@ pub struct Manifest {
 
 /// Signed with the code; all that a component can ever be granted. An unknown key, at any place, is an error.
 #[derive(Debug, Clone, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[derive(schemars::JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct Table {
     /// The component's id: 1 to 63 of `a-z`, `0-9` and `-`, beginning with a letter. Installed ones must not begin with
     /// `cara` nor look like another's.
     id: ComponentId,
     /// Semantic version, `1.2.3`. A host refuses one below the newest it has seen.
-    #[cfg_attr(test, schemars(with = "String"))]
+    #[schemars(with = "String")]
     version: Version,
     /// One line about it, at most 400 bytes, no control characters.
     summary: String,
@@ -83,10 +83,10 @@ struct Table {
     source: Option<String>,
     provider: Option<Provider>,
     #[serde(default)]
-    #[cfg_attr(test, schemars(with = "Vec<declared::HttpTable>"))]
+    #[schemars(with = "Vec<declared::HttpTable>")]
     http: Vec<HttpDeclaration>,
     #[serde(default)]
-    #[cfg_attr(test, schemars(with = "Vec<secret::SecretTable>"))]
+    #[schemars(with = "Vec<secret::SecretTable>")]
     secret: Vec<Secret>,
     #[serde(default)]
     setting: Vec<Setting>,

@@ -34,7 +34,7 @@ pub enum Results {
 }
 
 /// What becomes of a call.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Then {
     /// It runs.
@@ -56,7 +56,8 @@ impl fmt::Display for Then {
 }
 
 /// How the text of a destination came into the call, the best known first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "kebab-case")]
 pub enum Standing {
     /// The operator's configuration names it for private data.
     Named,
@@ -105,7 +106,7 @@ pub const LABEL_FOLLOWED: &str = "label.followed";
 pub const LABEL_QUERY: &str = "label.query";
 
 /// A line that spoke on a call.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Line {
     /// Its name: `default`, `policy.rule 3`, `label.untrusted`, …
     pub name: String,

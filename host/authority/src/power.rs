@@ -5,7 +5,6 @@ use crate::manifest::Effect;
 
 crate::words! {
     /// A service of the host that needs a grant; named like its interface in `wit/`, in manifests and in grants.
-    #[cfg_attr(test, derive(schemars::JsonSchema))]
     Power {
         /// Asking a person.
         Approvals = "approvals",

@@ -11,7 +11,7 @@ const TEXT_BYTES: usize = 256 * 1024;
 
 /// What a setting may hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[derive(schemars::JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum SettingType {
     /// Any text of at most 256 KiB.

@@ -12,7 +12,8 @@ pub struct UnknownWord(
 #[macro_export]
 macro_rules! words {
     ($(#[$meta:meta])* $type:ident { $($(#[$case_meta:meta])* $case:ident = $word:literal,)* }) => {
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[derive(serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
         $(#[$meta])*
         pub enum $type {
             $($(#[$case_meta])* #[serde(rename = $word)] $case,)*

@@ -38,6 +38,11 @@ impl Breaker {
         Ok(Pass(self))
     }
 
+    /// How long calls are still refused, if they are.
+    pub fn rests(&self, now: Instant) -> Option<Duration> {
+        self.state().until.filter(|until| now < *until).map(|until| until - now)
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -12,6 +12,7 @@ use crate::services::CallServices;
 use cara_authority::{ComponentId, Grants};
 use std::sync::Arc;
 use tokio::sync::OnceCell;
+use std::time::Duration;
 use tokio::time::Instant;
 
 /// Is told how calls of a component end.
@@ -70,6 +71,11 @@ impl Component {
     /// Its id.
     pub fn id(&self) -> &ComponentId {
         self.checked().manifest().id()
+    }
+
+    /// For how long it rests after repeated faults, if it does.
+    pub fn rests(&self) -> Option<Duration> {
+        self.breaker.rests(Instant::now())
     }
 
     /// Loads it before its first call does. Why it cannot be loaded, that call says.

@@ -38,15 +38,27 @@ impl Records {
         process: &str,
         message: &NewMessage,
     ) -> Result<RunId, LedgerError> {
+        let id = Self::fresh_run()?;
+        self.begin_run_as(&id, session, process, message).await?;
+        Ok(id)
+    }
+
+    /// The same under an id that no run has yet.
+    pub async fn begin_run_as(
+        &self,
+        id: &RunId,
+        session: &SessionId,
+        process: &str,
+        message: &NewMessage,
+    ) -> Result<(), LedgerError> {
         let now_ms = self.ledger.now_ms();
         let mut change = self.ledger.change().await?;
         let sql = &mut change.sql();
         let mut tail = Tail::read(sql, session).await?;
-        let id = self.runs.begin(sql, session, process, message.label).await?;
-        tail.add(sql, &self.seal, Some(&id), message, now_ms).await?;
+        self.runs.begin(sql, id, session, process, message.label).await?;
+        tail.add(sql, &self.seal, Some(id), message, now_ms).await?;
         tail.save(sql, now_ms).await?;
-        change.commit().await?;
-        Ok(id)
+        change.commit().await
     }
 
     /// Ends a run with its last messages and what its last calls of models used; durable when it returns.
@@ -79,6 +91,11 @@ impl Records {
         }
         change.commit().await?;
         Ok(goes_on)
+    }
+
+    /// An id for a run that is to begin.
+    pub fn fresh_run() -> Result<RunId, LedgerError> {
+        cara_services::ledger::records::Runs::fresh_run()
     }
 
     /// A run.

@@ -93,6 +93,12 @@ impl Records {
         rows.into_iter().map(|row| self.read_session(row)).collect()
     }
 
+    /// How many conversations are kept.
+    pub async fn session_count(&self) -> Result<u64, LedgerError> {
+        let query = sqlx::query_as::<_, (Number,)>("SELECT COUNT(*) FROM sessions");
+        Ok(self.ledger.reader().await?.sql().one(query).await?.map_or(0, |(count,)| count.0))
+    }
+
     /// A conversation.
     pub async fn session(&self, id: &SessionId) -> Result<Option<Session>, LedgerError> {
         let query = sqlx::query_as::<_, Row>(

@@ -1,6 +1,7 @@
 //! What was used, summed up.
 
 use super::Records;
+use cara_authority::SessionId;
 use cara_services::ledger::sql::Number;
 use cara_services::ledger::{LedgerError, to_sql};
 
@@ -39,6 +40,17 @@ pub struct UsageTotal {
 type Row = (String, Number, Number, Number, Number, Number);
 
 impl Records {
+    /// The model that answered last in a conversation, as `component:model`: the first that its last run called, since
+    /// what judges texts is called after it.
+    pub async fn last_model(&self, session: &SessionId) -> Result<Option<String>, LedgerError> {
+        let query = sqlx::query_as::<_, (String, String)>(
+            "SELECT component, model FROM usage WHERE session = $1 AND run = (SELECT run FROM usage \
+             WHERE session = $1 AND run IS NOT NULL ORDER BY at_ms DESC, id LIMIT 1) ORDER BY at_ms, id LIMIT 1",
+        );
+        let row = self.ledger.reader().await?.sql().one(query.bind(session.as_str())).await?;
+        Ok(row.map(|(component, model)| format!("{component}:{model}")))
+    }
+
     /// What was used since then, summed up by group, the group that was used first first.
     pub async fn usage(&self, since_ms: u64, by: UsageBy) -> Result<Vec<UsageTotal>, LedgerError> {
         macro_rules! totals {

@@ -91,7 +91,7 @@ impl Run<'_> {
         let request = aside(self.thinker.model(), Some(system), vec![said(asked)], TOKENS.min(self.answer_tokens()));
         let answer = match self.ask_aside(request).await {
             Ok(answer) => answer,
-            Err(failure) if matches!(failure.kind, "budget" | "limit" | "ledger") => return Err(failure),
+            Err(failure) if matches!(&*failure.kind, "budget" | "limit" | "ledger") => return Err(failure),
             Err(failure) => {
                 tracing::debug!(%failure, "a reader gave no answer");
                 String::new()

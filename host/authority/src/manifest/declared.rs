@@ -91,7 +91,7 @@ pub struct HttpDeclaration {
 
 /// Where it may connect. Needed exactly when the code makes requests: one without the other is refused.
 #[derive(Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[derive(schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct HttpTable {
     /// `api.example.com`, `*.example.com` (every name below), `*` (every host; never this machine), or
@@ -167,7 +167,7 @@ pub(super) fn variable(name: &str) -> bool {
 
 /// An entry of `[[setting]]`: what the operator may set. Needed exactly when the code imports `settings`.
 #[derive(Debug, Clone, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[derive(schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Setting {
     /// Its key: 1 to 63 of `a-z`, `0-9` and `-`, beginning with a letter.
@@ -182,13 +182,13 @@ pub struct Setting {
     /// Environment variables that may hold it, first one set wins; each is read only when the operator granted its name.
     /// Never one of cara's own (`CARA_`), nor one that holds a secret.
     #[serde(default)]
-    #[cfg_attr(test, schemars(with = "Vec<String>"))]
+    #[schemars(with = "Vec<String>")]
     pub env: Vec<VariableName>,
 }
 
 /// The `[state]` table: what it keeps between calls. Needed exactly when the code imports `state`.
 #[derive(Debug, Clone, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[derive(schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct State {
     /// Keys and values together, at most this many bytes. More is refused with `limit`.
@@ -206,7 +206,7 @@ impl State {
 
 /// An entry of `[[power]]`: a service of the host. Needed exactly when the code imports the interface of that name.
 #[derive(Debug, Clone, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[derive(schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PowerDeclaration {
     /// Which service of the host.
@@ -218,7 +218,7 @@ pub struct PowerDeclaration {
 /// The `[provider]` table: how a provider is chosen when the operator named none. Needed exactly when the code exports
 /// `provider`.
 #[derive(Debug, Clone, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[derive(schemars::JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Provider {
     /// The model to use when the operator names only the provider.
@@ -234,7 +234,7 @@ pub struct Provider {
 
 /// What a manifest, or the operator, knows of a model.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[derive(schemars::JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct ModelFacts {
     /// The model's id; a `*` at its end stands for anything.
@@ -257,7 +257,7 @@ impl ModelFacts {
 
 /// What tokens cost: US dollars for a million of them.
 #[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[derive(schemars::JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Price {
     /// Of the prompt.
@@ -272,7 +272,7 @@ pub struct Price {
 
 /// How a provider is found usable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[derive(schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Detect {
     /// An environment variable of its first secret is set, or a value is stored.
@@ -285,7 +285,6 @@ pub enum Detect {
 
 crate::words! {
     /// What a call of a tool does beyond answering.
-    #[cfg_attr(test, derive(schemars::JsonSchema))]
     Effect {
         /// Reads what belongs to the person.
         ReadsPrivate = "reads-private",
@@ -311,7 +310,7 @@ impl Effect {
 
 /// An entry of `[[tool]]`: work a model can ask for. Needed exactly when the code exports `tool`.
 #[derive(Debug, Clone, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[derive(schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Tool {
     /// Its name, as models see it: 1 to 64 of `A-Z`, `a-z`, `0-9`, `_` and `-`.
@@ -332,7 +331,7 @@ pub struct Tool {
 
 /// The argument of a tool that says where data goes, and how it is written.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[derive(schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum DestinationArgument {
     /// A URL; what the request says about the conversation is in it.

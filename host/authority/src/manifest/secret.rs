@@ -129,7 +129,7 @@ impl fmt::Display for PathTemplate {
 
 /// How a key signs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[derive(schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Algorithm {
     /// HMAC with SHA-256 (RFC 2104), 32 bytes.
@@ -144,7 +144,7 @@ pub enum Algorithm {
 
 /// How the key that signs is made from the secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[derive(schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Chain {
     /// AWS Signature Version 4: by date, region and service of the string to sign; nothing else is signed.
@@ -153,7 +153,7 @@ pub enum Chain {
 
 /// A secret as a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[derive(schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Key {
     /// How it signs; all but `hmac-sha256` take a PKCS #8 private key in PEM.
@@ -197,7 +197,7 @@ pub struct Secret {
 /// A secret it may spend and never reads: the host puts it into requests (`place`), or signs with it (`key`); one of the
 /// two. A key needs the import `secrets`.
 #[derive(Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[derive(schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct SecretTable {
     /// Its name within the component: 1 to 63 of `a-z`, `0-9` and `-`, beginning with a letter. In a declared spot of a
@@ -213,7 +213,7 @@ pub(super) struct SecretTable {
     audience: Vec<String>,
     /// The exact spots of a request it may stand in, at most 16.
     #[serde(default)]
-    #[cfg_attr(test, schemars(with = "Vec<SpotTable>"))]
+    #[schemars(with = "Vec<SpotTable>")]
     place: Vec<Spot>,
     /// That it is a key, and how it signs.
     key: Option<Key>,
@@ -225,7 +225,7 @@ pub(super) struct SecretTable {
 /// One spot: `header` (alone, with `format` or with `basic-user`), `query`, `path`, `form` or `json`. A header and a
 /// query key that the request leaves out are filled by the host.
 #[derive(Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[derive(schemars::JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct SpotTable {
     /// The header of this name.
@@ -244,7 +244,7 @@ struct SpotTable {
     /// The string at this JSON pointer of a JSON body of at most 64 KiB.
     json: Option<String>,
     /// Of a WebSocket's frame; read, so that its absence can be said.
-    #[cfg_attr(test, schemars(skip))]
+    #[schemars(skip)]
     frame_json: Option<String>,
 }
 

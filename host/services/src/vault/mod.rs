@@ -139,6 +139,13 @@ impl Vault {
         self.overlaid().insert(id, value);
     }
 
+    /// Opens the vault that is there: false when there is none.
+    pub fn open(&self) -> Result<bool, VaultError> {
+        let mut open = self.lock_open();
+        self.unlock(&mut open)?;
+        Ok(open.is_some())
+    }
+
     /// The value of a secret. Opens the vault if one of that name is in it, and only then.
     pub fn get(&self, id: &SecretId) -> Result<Option<Arc<SecretValue>>, VaultError> {
         if let Some(value) = self.overlaid().get(id) {

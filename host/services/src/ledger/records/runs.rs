@@ -29,21 +29,25 @@ pub fn reason_spot<'a>(row: &'a [&'a str; 1]) -> Spot<'a> {
 }
 
 impl Runs {
-    /// Begins a run. `process` says who works on it, so that another process can tell whether that one still lives.
+    /// Begins a run of an id that no run has. `process` says who works on it, so that another process can tell whether that one still lives.
     pub async fn begin(
         &self,
         sql: &mut Sql<'_>,
+        id: &RunId,
         session: &SessionId,
         process: &str,
         label: Label,
-    ) -> Result<RunId, LedgerError> {
-        let id = RunId::parse(&fresh("r-", 10)?).expect("base32 after a letter is an id");
+    ) -> Result<(), LedgerError> {
         let query = sqlx::query(
             "INSERT INTO runs (id, session, process, state, label, began_ms) VALUES ($1, $2, $3, 'running', $4, $5)",
         );
         let query = query.bind(id.as_str()).bind(session.as_str()).bind(process).bind(label.to_string());
-        sql.execute(query.bind(to_sql(self.ledger.now_ms()))).await?;
-        Ok(id)
+        sql.execute(query.bind(to_sql(self.ledger.now_ms()))).await.map(drop)
+    }
+
+    /// An id that no run has.
+    pub fn fresh_run() -> Result<RunId, LedgerError> {
+        Ok(RunId::parse(&fresh("r-", 10)?).expect("base32 after a letter is an id"))
     }
 
     /// Ends a run that goes on. Calls that have not ended are then `interrupted`, approvals that were not spent

@@ -1,9 +1,9 @@
 //! A package that somebody offers: fetched, and looked at from every side
 //! before anything of it is kept.
 
-use crate::boot::Cara;
-use crate::show;
-use anyhow::{Context, Result, anyhow, bail};
+use crate::application::Application;
+use crate::error::{Error, Result, error, fail};
+use crate::event::{Events, Unit};
 use cara_authority::{Authority, ComponentId, Interfaces, Manifest, ToolName};
 use cara_kernel::Checked;
 use cara_packages::imitation::imitated;
@@ -30,20 +30,17 @@ pub(crate) struct Candidate {
 
 impl Candidate {
     /// Fetches a package, through the gate, and reads it.
-    pub(crate) async fn fetch(cara: &Cara, reference: &Reference) -> Result<Self> {
-        let bar = show::bytes("fetching");
-        let progress = show::follow(&bar);
+    pub(crate) async fn fetch(application: &Application, reference: &Reference, events: &Events) -> Result<Self> {
+        let progress = follow(events, "fetching");
         let access = Access {
-            egress: &cara.services.egress,
+            egress: &application.services.egress,
             credentials: &cara_packages::Credentials::Anonymous,
             deadlines: Deadlines::FETCH,
             progress: &progress,
         };
-        let fetched = fetch(reference, access).await;
-        bar.finish_and_clear();
-        let fetched = fetched?;
+        let fetched = fetch(reference, access).await?;
         let package = Package::read(fetched.wasm)?;
-        let trust = cara.plugins.trusted()?;
+        let trust = application.plugins.trusted()?;
         let bundle = best(&package, fetched.bundles, &trust)?;
         Self::read(package, bundle, reference.clone(), fetched.took)
     }
@@ -78,12 +75,13 @@ impl Candidate {
     }
 
     /// Refuses a name that looks like that of something else.
-    pub(crate) fn check_name(&self, cara: &Cara) -> Result<()> {
+    pub(crate) fn check_name(&self, application: &Application) -> Result<()> {
         let id = self.id();
-        let installed = cara.installed()?;
+        let installed = application.installed()?;
         let names = installed.usable.keys().chain(installed.lock.0.keys()).map(ComponentId::as_str);
         if let Some(other) = imitated(id.as_str(), names) {
-            bail!(
+            fail!(
+                Refused,
                 "component `{id}` looks like `{other}`, which is installed, and is another one\n\
                  hint: if you want both, its author has to give it another id"
             );
@@ -92,9 +90,9 @@ impl Candidate {
     }
 
     /// The tools whose names those of other components have too: whose, and which.
-    pub(crate) fn shared_tools(&self, cara: &Cara) -> Result<BTreeSet<(ComponentId, ToolName)>> {
-        let installed = cara.installed()?;
-        let others = cara.plugins.manifests(&installed).filter(|other| other.id() != self.id());
+    pub(crate) fn shared_tools(&self, application: &Application) -> Result<BTreeSet<(ComponentId, ToolName)>> {
+        let installed = application.installed()?;
+        let others = application.plugins.manifests(&installed).filter(|other| other.id() != self.id());
         let own = |name: &ToolName| self.manifest.tools().iter().any(|tool| tool.name == *name);
         let both = others.flat_map(|other| {
             let theirs = other.tools().iter().filter(|tool| own(&tool.name));
@@ -111,15 +109,15 @@ fn best(package: &Package, bundles: Vec<String>, trust: &TrustStore) -> Result<S
     };
     let found = bundles.iter().find(verifies).or(bundles.first()).cloned();
     found.ok_or_else(|| {
-        anyhow!("`{}` has no signature\nhint: its author has to sign it: `cara plugin sign`", package.id())
+        error!(Refused, "`{}` has no signature\nhint: its author has to sign it: `cara plugin sign`", package.id())
     })
 }
 
 /// The library knows the versions; the program knows the option.
-pub(crate) fn with_cure(error: VerifyError) -> anyhow::Error {
+pub(crate) fn with_cure(error: VerifyError) -> Error {
     let VerifyError::Older { id, .. } = &error else { return error.into() };
     let told = format!("`{id}` would be downgraded; `--allow-downgrade` does it anyway");
-    anyhow::Error::new(error).context(told)
+    Error::from(error).context(told)
 }
 
 /// Reads what was typed. A path becomes absolute: it is kept, and read again from another folder.
@@ -127,12 +125,12 @@ pub(crate) fn reference(text: &str) -> Result<Reference> {
     let reference = Reference::parse(text)?;
     let Reference::File(_) = &reference else { return Ok(reference) };
     let absolute = std::path::absolute(text)?;
-    let absolute = absolute.to_str().with_context(|| format!("`{}` is not UTF-8", absolute.display()))?;
+    let absolute = absolute.to_str().ok_or_else(|| error!(Invalid, "`{}` is not UTF-8", absolute.display()))?;
     Ok(Reference::parse(absolute)?)
 }
 
-/// The signature file of something built in.
-pub(crate) fn built_in_bundle(id: &ComponentId) -> Result<String> {
-    let embedded = cara_bundle::components().iter().find(|embedded| embedded.id == id.as_str());
-    Ok(embedded.with_context(|| format!("`{id}` is not built in"))?.bundle_json.to_owned())
+/// Tells how many bytes of something went over the network.
+pub(crate) fn follow(events: &Events, what: &'static str) -> impl Fn(cara_packages::Progress) + Send + Sync {
+    let events = events.clone();
+    move |progress| events.progress(what, Unit::Bytes, progress.bytes, progress.of)
 }

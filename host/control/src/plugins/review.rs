@@ -1,18 +1,16 @@
 //! What a person needs to decide about a package, on one screen.
 
-use crate::candidate::Candidate;
 use crate::choose;
-use crate::layout;
 use crate::plugins::Installed;
-use crate::remarks::{Remark, asked_limits, limits, remarks, texts};
-use crate::show;
+use crate::plugins::candidate::Candidate;
+use crate::plugins::remarks::{Remark, asked_limits, limits, remarks, texts};
 use cara_assistant::guards::injection::{Level, examine};
-use cara_assistant::text::exact;
 use cara_authority::ToolAuthority;
 use cara_authority::authority::{About, Fact};
 use cara_authority::manifest;
 use cara_signing::{Bundle, TrustStore, verify};
-use serde::Serialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A text for a model that is longer than this is pointed out, bytes.
@@ -39,87 +37,117 @@ const ORDERS: [&str; 16] = [
 ];
 
 /// A review, as data.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-pub(crate) struct Review {
-    pub(crate) id: String,
-    pub(crate) version: String,
-    pub(crate) kinds: Vec<String>,
-    pub(crate) summary: String,
-    pub(crate) from: String,
-    pub(crate) digest: String,
-    pub(crate) bytes: usize,
-    pub(crate) license: Option<String>,
-    pub(crate) source: Option<String>,
-    pub(crate) signer: Signer,
+pub struct Review {
+    /// The component's id.
+    pub id: String,
+    /// The version.
+    pub version: String,
+    /// `provider`, `channel`, `tool`.
+    pub kinds: Vec<String>,
+    /// What it is, in a sentence.
+    pub summary: String,
+    /// Where it came from.
+    pub from: String,
+    /// The digest of the component's file.
+    pub digest: String,
+    /// The size of the file.
+    pub bytes: usize,
+    /// The licence its author states.
+    pub license: Option<String>,
+    /// Where its source is, as its author states.
+    pub source: Option<String>,
+    /// Who signed it.
+    pub signer: Signer,
     /// Why binary and manifest disagree, when they do.
-    pub(crate) disagreement: Option<String>,
+    pub disagreement: Option<String>,
     /// What to look at before agreeing.
-    pub(crate) warnings: Vec<String>,
+    pub warnings: Vec<String>,
     /// What it can reach, spend, read, keep and use.
-    pub(crate) may: Vec<Asked>,
-    pub(crate) tools: Vec<Tool>,
-    pub(crate) limits: BTreeMap<&'static str, String>,
-    pub(crate) imports: Vec<String>,
-    pub(crate) exports: Vec<String>,
+    pub may: Vec<Asked>,
+    /// Its tools.
+    pub tools: Vec<Tool>,
+    /// What a call may use up, by name.
+    pub limits: BTreeMap<String, String>,
+    /// What the binary imports.
+    pub imports: Vec<String>,
+    /// What the binary exports.
+    pub exports: Vec<String>,
     /// Against what is installed, or was asked for.
-    pub(crate) changes: Option<Changes>,
+    pub changes: Option<Changes>,
 }
 
 /// Who signed it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-pub(crate) struct Signer {
-    pub(crate) name: Option<String>,
-    pub(crate) key: Option<String>,
+pub struct Signer {
+    /// The name.
+    pub name: Option<String>,
+    /// The key or identity.
+    pub key: Option<String>,
     /// Since when they are trusted.
-    pub(crate) since: Option<String>,
+    pub since: Option<String>,
     /// Why it does not verify, when it does not.
-    pub(crate) problem: Option<String>,
+    pub problem: Option<String>,
 }
 
 /// One thing that is asked for, and the author's reason.
-#[derive(Debug, Serialize)]
-pub(crate) struct Asked {
-    pub(crate) about: &'static str,
-    pub(crate) what: String,
-    pub(crate) why: String,
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Asked {
+    /// What kind of thing.
+    pub about: String,
+    /// The thing.
+    pub what: String,
+    /// The reason.
+    pub why: String,
 }
 
 /// A tool: what its calls can do, and what a model will read of it.
-#[derive(Debug, Serialize)]
-pub(crate) struct Tool {
-    pub(crate) name: String,
-    pub(crate) effects: Vec<RaisedEffect>,
-    pub(crate) destination: Vec<String>,
-    pub(crate) texts: Vec<ModelText>,
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Tool {
+    /// The name.
+    pub name: String,
+    /// What its calls can do.
+    pub effects: Vec<RaisedEffect>,
+    /// The arguments that say where data goes.
+    pub destination: Vec<String>,
+    /// Every text of it that a model reads.
+    pub texts: Vec<ModelText>,
 }
 
 /// An effect, and what raised it.
-#[derive(Debug, Serialize)]
-pub(crate) struct RaisedEffect {
-    pub(crate) effect: &'static str,
-    pub(crate) why: String,
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct RaisedEffect {
+    /// The effect.
+    pub effect: String,
+    /// The reason.
+    pub why: String,
 }
 
 /// A text that a model will read, and where in the tool it stands.
-#[derive(Debug, Serialize)]
-pub(crate) struct ModelText {
-    pub(crate) at: String,
-    pub(crate) text: String,
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ModelText {
+    /// Where in the tool.
+    pub at: String,
+    /// The text.
+    pub text: String,
 }
 
 /// What another version makes of it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-pub(crate) struct Changes {
-    pub(crate) against: String,
+pub struct Changes {
+    /// The version it is compared with.
+    pub against: String,
     /// Whether it can do more: then it waits for a person.
-    pub(crate) grows: bool,
-    pub(crate) signer: Option<String>,
+    pub grows: bool,
+    /// That another signed it, when another did.
+    pub signer: Option<String>,
     /// The heaviest first.
-    pub(crate) added: Vec<String>,
-    pub(crate) removed: Vec<String>,
+    pub added: Vec<String>,
+    /// What is gone.
+    pub removed: Vec<String>,
 }
 
 impl Review {
@@ -147,7 +175,7 @@ impl Review {
             warnings: warnings(candidate, installed),
             may: may(candidate),
             tools: candidate.authority.tools().iter().zip(manifest.tools()).map(Tool::of).collect(),
-            limits: limits(&asked_limits(manifest, interfaces)).into_iter().collect(),
+            limits: limits(&asked_limits(manifest, interfaces)).into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
             imports: interfaces.imports().map(str::to_owned).collect(),
             exports: interfaces.exports().map(str::to_owned).collect(),
             changes,
@@ -155,79 +183,8 @@ impl Review {
     }
 
     /// Whether it could be installed as it is.
-    pub(crate) fn holds(&self) -> bool {
+    pub fn holds(&self) -> bool {
         self.disagreement.is_none() && self.signer.problem.is_none()
-    }
-
-    /// Prints it in 80 columns.
-    pub(crate) fn print(&self) {
-        show::line(&format!("{} {} ({})", self.id, self.version, self.kinds.join(", ")));
-        layout::paragraph(2, &self.summary);
-        let field = |name: &str, value: &str| layout::field(0, name, value);
-        self.print_signer();
-        field("from", &self.from);
-        field("digest", &self.digest);
-        let license = self.license.as_deref().unwrap_or("no licence stated");
-        let source = self.source.as_deref().unwrap_or("no source stated");
-        field("size", &format!("{} KB · {license} · {source}", self.bytes.div_ceil(1000)));
-        match &self.disagreement {
-            Some(why) => field("DISAGREES", why),
-            None => field("agrees", "manifest and binary say the same"),
-        }
-        if let Some(changes) = &self.changes {
-            changes.print();
-        }
-        if !self.warnings.is_empty() {
-            show::line("look at this before you agree");
-            self.warnings.iter().for_each(|warning| layout::hang("  ! ", warning));
-        }
-        show::line("what it may do, once granted");
-        let mut before = "";
-        for Asked { about, what, why } in &self.may {
-            let why = if why.is_empty() { String::new() } else { format!(": {why}") };
-            layout::field(2, if *about == before { "" } else { about }, &format!("{what}{why}"));
-            before = about;
-        }
-        if self.may.is_empty() {
-            layout::field(2, "nothing", "it asks for nothing: it computes, and answers");
-        }
-        if !self.tools.is_empty() {
-            show::line("its tools, with every text of them that a model will read");
-        }
-        self.tools.iter().for_each(Tool::print);
-        let limits: Vec<String> = self.limits.iter().map(|(name, value)| format!("{name} {value}")).collect();
-        field("limits", &limits.join(", "));
-        field("imports", &self.imports.join(", "));
-        field("exports", &self.exports.join(", "));
-    }
-
-    fn print_signer(&self) {
-        let Signer { name, key, since, problem } = &self.signer;
-        let key = key.as_deref().map(|key| format!(" (key {})", &key[..key.len().min(16)])).unwrap_or_default();
-        let since = since.as_deref().map(|since| format!(", trusted since {since}")).unwrap_or_default();
-        match (name, problem) {
-            (_, Some(problem)) if key.is_empty() => layout::field(0, "NOT SIGNED", problem),
-            (_, Some(problem)) => layout::field(0, "NOT TRUSTED", problem),
-            (Some(name), None) => layout::field(0, "signer", &format!("{name}{key}{since}")),
-            (None, None) => layout::field(0, "signer", "nobody"),
-        }
-    }
-}
-
-impl Changes {
-    fn print(&self) {
-        show::line(&format!("what changes against {}", self.against));
-        if let Some(signer) = &self.signer {
-            layout::hang("  ! ", signer);
-        }
-        for (sign, facts) in [("  + ", &self.added), ("  - ", &self.removed)] {
-            for fact in facts {
-                layout::hang(sign, fact);
-            }
-        }
-        if self.added.is_empty() && self.removed.is_empty() && self.signer.is_none() {
-            layout::paragraph(2, "nothing but its code");
-        }
     }
 }
 
@@ -260,7 +217,7 @@ fn may(candidate: &Candidate) -> Vec<Asked> {
     // What it is stands above, and what its tools do below. Whatever else there will be is told.
     let elsewhere = |fact: &Fact| matches!(fact.about, About::Is | About::Tool);
     let facts = candidate.authority.facts().filter(|(fact, _)| !elsewhere(fact));
-    facts.map(|(fact, why)| Asked { about: fact.about.name(), what: fact.text.clone(), why: why.into() }).collect()
+    facts.map(|(fact, why)| Asked { about: fact.about.name().to_owned(), what: fact.text.clone(), why: why.into() }).collect()
 }
 
 /// What a person should not overlook.
@@ -310,7 +267,7 @@ fn orders(text: &str) -> String {
 impl Tool {
     fn of((tool, declared): (&ToolAuthority, &manifest::Tool)) -> Self {
         let effect = |(effect, why): (&cara_authority::manifest::Effect, &String)| RaisedEffect {
-            effect: effect.name(),
+            effect: effect.name().to_owned(),
             why: why.clone(),
         };
         Self {
@@ -318,20 +275,6 @@ impl Tool {
             effects: tool.raised.iter().map(effect).collect(),
             destination: tool.destination.iter().map(|to| to.argument().to_owned()).collect(),
             texts: texts(declared).into_iter().map(|(at, text)| ModelText { at, text }).collect(),
-        }
-    }
-
-    fn print(&self) {
-        let field = |name: &str, value: &str| layout::field(2, name, value);
-        let to: String = self.destination.iter().map(|to| format!(", toward its `{to}`")).collect();
-        let only = if self.effects.is_empty() { ": only answers" } else { "" };
-        field("tool", &format!("{}{to}{only}", self.name));
-        for RaisedEffect { effect, why } in &self.effects {
-            field("", &format!("{effect}: {why}"));
-        }
-        for ModelText { at, text } in &self.texts {
-            let at = at.replace("properties/", "");
-            field("", &exact(&format!("{at}: \u{201c}{text}\u{201d}")));
         }
     }
 }

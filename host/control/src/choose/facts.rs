@@ -2,9 +2,9 @@
 //!
 //! The operator's `prices.toml` over what the provider's signed manifest says.
 
-use crate::boot::Cara;
+use crate::application::Application;
+use crate::error::{Context, Result, fail};
 use crate::places::Places;
-use anyhow::{Context, Result, bail};
 use cara_assistant::budget::is_plausible;
 use cara_authority::manifest::{ModelFacts, Price};
 use cara_kernel::Checked;
@@ -31,8 +31,8 @@ struct Prices {
 }
 
 /// What is known of a model of this provider.
-pub(super) fn facts(cara: &Cara, checked: &Checked, model: &str) -> Result<Facts> {
-    let path = cara.home.prices();
+pub(super) fn facts(application: &Application, checked: &Checked, model: &str) -> Result<Facts> {
+    let path = application.home.prices();
     let own = match files::read_capped(&path, LARGEST)? {
         None => Prices::default(),
         Some(bytes) => {
@@ -45,9 +45,9 @@ pub(super) fn facts(cara: &Cara, checked: &Checked, model: &str) -> Result<Facts
     let by_operator = own.model.iter().filter(|facts| facts.is_about(&full));
     let found: Vec<&ModelFacts> = by_operator.chain(signed.iter().filter(|facts| facts.is_about(model))).collect();
     if let Some(bad) = found.iter().find(|facts| facts.price.is_some_and(|price| !is_plausible(&price))) {
-        bail!("the price of `{}` is no amount\nhint: write US dollars for a million tokens", bad.name);
+        fail!(Invalid, "the price of `{}` is no amount\nhint: write US dollars for a million tokens", bad.name);
     }
-    let context_tokens = cara.config.run.context_tokens;
+    let context_tokens = application.config()?.run.context_tokens;
     Ok(Facts {
         context_tokens: context_tokens
             .or_else(|| found.iter().find_map(|facts| facts.context_tokens))

@@ -2,12 +2,12 @@
 //! moment, so that a change counts from the next call on.
 
 use crate::choose;
-use crate::cli::SettingArgument;
-use crate::config::Config;
+use crate::config::{Config, Followed};
+use crate::environment::Environment;
+use crate::error::{Error, Result};
+use crate::event::Listeners;
 use crate::offer::Offer;
-use crate::plugins::{self, Installed, Plugins};
-use crate::show;
-use anyhow::Result;
+use crate::plugins::{Installed, Plugins};
 use cara_assistant::thinker::Granted;
 use cara_assistant::{Failure, Toolbox, Tools};
 use cara_authority::{Capability, ComponentId, Grants, Settings};
@@ -22,7 +22,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 pub(crate) struct Live {
     pub(crate) plugins: Arc<Plugins>,
     pub(crate) ledger: Arc<Ledger>,
-    pub(crate) config: Arc<Config>,
+    pub(crate) settings: Followed,
+    pub(crate) environment: Environment,
+    pub(crate) listeners: Listeners,
     pub(crate) vault: Arc<Vault>,
 }
 
@@ -50,9 +52,14 @@ impl Live {
         Ok(granted)
     }
 
-    fn meet(&self, checked: &Checked, granted: &[Capability], settings: Settings) -> Arc<Grants> {
+    /// The configuration as it is now.
+    fn config(&self) -> Result<Arc<Config>> {
+        self.settings.now(&self.listeners)
+    }
+
+    fn meet(&self, config: &Config, checked: &Checked, granted: &[Capability], settings: Settings) -> Arc<Grants> {
         let manifest = checked.manifest();
-        let order = self.config.component.get(manifest.id()).map(|config| config.limits.clone()).unwrap_or_default();
+        let order = config.component.get(manifest.id()).map(|config| config.limits.clone()).unwrap_or_default();
         Arc::new(Grants::meet(manifest, checked.interfaces(), granted, settings, &order))
     }
 }
@@ -62,7 +69,7 @@ pub(crate) struct LiveComponent {
     pub(crate) live: Live,
     pub(crate) id: ComponentId,
     /// Settings of this run.
-    pub(crate) set: Vec<SettingArgument>,
+    pub(crate) set: BTreeMap<String, String>,
 }
 
 #[async_trait::async_trait]
@@ -73,11 +80,17 @@ impl Granted for LiveComponent {
             self.live.open_vault(&checked).await?;
             let granted = self.live.ledger.granted(&self.id).await?;
             let installed = self.live.plugins.now()?;
-            let settings = choose::settings(&self.live.config, &installed, &checked, &granted, &self.set)?;
-            let grants = self.live.meet(&checked, &granted, settings);
-            Ok::<_, anyhow::Error>((self.live.plugins.component(&self.id).await?, grants))
+            let config = self.live.config()?;
+            let settings = choose::Surroundings {
+                config: config.clone(),
+                installed,
+                environment: self.live.environment.clone(),
+            };
+            let settings = settings.settings(&checked, &granted, &self.set)?;
+            let grants = self.live.meet(&config, &checked, &granted, settings);
+            Ok::<_, Error>((self.live.plugins.component(&self.id).await?, grants))
         };
-        now.await.map_err(|error| Failure::own("plugin", format!("{error:#}")))
+        now.await.map_err(|error| Failure::own("plugin", error.to_string()))
     }
 }
 
@@ -91,6 +104,7 @@ pub(crate) struct LiveTools {
 
 /// What the toolbox was made of, so that it is only made anew when that changes.
 struct Last {
+    config: Arc<Config>,
     installed: Arc<Installed>,
     granted: BTreeMap<ComponentId, Vec<Capability>>,
     toolbox: Arc<Toolbox>,
@@ -102,7 +116,7 @@ impl LiveTools {
     }
 
     async fn look(&self) -> Result<Arc<Toolbox>> {
-        let (installed, granted) = (self.live.plugins.now()?, self.live.granted().await?);
+        let (config, installed, granted) = (self.live.config()?, self.live.plugins.now()?, self.live.granted().await?);
         for (id, checked) in installed.usable.iter().filter(|(id, _)| granted.contains_key(id)) {
             if !checked.manifest().tools().is_empty()
                 && let Err(error) = self.live.open_vault(checked).await
@@ -112,34 +126,45 @@ impl LiveTools {
             }
         }
         if let Some(last) = &*self.last()
+            && Arc::ptr_eq(&last.config, &config)
             && Arc::ptr_eq(&last.installed, &installed)
             && last.granted == granted
         {
             return Ok(last.toolbox.clone());
         }
+        let around = choose::Surroundings {
+            config: config.clone(),
+            installed: installed.clone(),
+            environment: self.live.environment.clone(),
+        };
         let mut toolbox = Toolbox::sharing(self.live.plugins.shared_names(&installed));
         for (id, checked) in &installed.usable {
             let granted = granted.get(id).map(Vec::as_slice).unwrap_or_default();
-            match self.tools_of(&installed, checked, granted).await {
+            match self.tools_of(&around, checked, granted).await {
                 Ok(tools) => toolbox.join(tools),
                 Err(error) => self.say_left_out(id, &error),
             }
         }
         let toolbox = Arc::new(toolbox);
-        *self.last() = Some(Last { installed, granted, toolbox: toolbox.clone() });
+        *self.last() = Some(Last { config, installed, granted, toolbox: toolbox.clone() });
         Ok(toolbox)
     }
 
     /// The tools of a component that are offered. They are put together apart from others', since a component whose second
     /// tool cannot be offered would leave its first one behind.
-    async fn tools_of(&self, installed: &Installed, checked: &Arc<Checked>, granted: &[Capability]) -> Result<Toolbox> {
-        let (config, manifest) = (&self.live.config, checked.manifest());
-        if manifest.tools().is_empty() || !Offer::of(config, installed, checked, granted)?.stands() {
+    async fn tools_of(
+        &self,
+        around: &choose::Surroundings,
+        checked: &Arc<Checked>,
+        granted: &[Capability],
+    ) -> Result<Toolbox> {
+        let (config, manifest) = (&around.config, checked.manifest());
+        if manifest.tools().is_empty() || !Offer::of(around, checked, granted)?.stands() {
             return Ok(Toolbox::default());
         }
-        let settings = choose::settings(config, installed, checked, granted, &[])?;
-        let grants = self.live.meet(checked, granted, settings);
-        let belief = config.belief(manifest.id(), &plugins::signer(checked)?);
+        let settings = around.settings(checked, granted, &BTreeMap::new())?;
+        let grants = self.live.meet(config, checked, granted, settings);
+        let belief = config.belief(manifest.id(), &self.live.plugins.signer(checked));
         let component = self.load(checked).await?;
         let mut tools = Toolbox::default();
         tools.add(&component, &grants, &belief)?;
@@ -159,12 +184,12 @@ impl LiveTools {
     }
 
     /// Says once that a component is left out, and why: a conversation can do without it.
-    fn say_left_out(&self, id: &ComponentId, error: &anyhow::Error) {
-        let why = format!("{error:#}");
+    fn say_left_out(&self, id: &ComponentId, error: &Error) {
+        let why = error.to_string();
         let mut said = self.left_out.lock().unwrap_or_else(PoisonError::into_inner);
         if said.get(id) != Some(&why) {
             tracing::warn!(component = %id, error = %why, "the component is left out");
-            show::note(&format!("`{id}` is left out: {why}"));
+            self.live.listeners.note(format!("`{id}` is left out: {why}"));
             said.insert(id.clone(), why);
         }
     }
@@ -177,6 +202,6 @@ impl LiveTools {
 #[async_trait::async_trait]
 impl Tools for LiveTools {
     async fn now(&self) -> Result<Arc<Toolbox>, Failure> {
-        self.look().await.map_err(|error| Failure::own("plugin", format!("{error:#}")))
+        self.look().await.map_err(|error| Failure::own("plugin", error.to_string()))
     }
 }

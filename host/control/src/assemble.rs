@@ -1,24 +1,24 @@
 //! Puts an assistant together: tools with their grants, policy, budgets,
 //! guards.
 
-use crate::boot::Cara;
-use crate::choose;
-use crate::config::OutputAction;
+use crate::application::Application;
+use crate::choose::{self, RunSettings};
+use crate::config::{Config, OutputAction};
+use crate::error::{Context, Error, Result, fail};
+use crate::event::Events;
 use crate::live::LiveTools;
 use crate::offer::Offer;
 use crate::outbound::Channels;
 use crate::places::Places;
 use crate::plugins::{BUILT_IN, Installed};
-use crate::show;
-use anyhow::{Context, Result, anyhow, bail};
+use crate::text::short;
 use cara_assistant::lookout::Lookout;
-use cara_assistant::outbound::Outbound;
 use cara_assistant::run::Classifier;
 use cara_assistant::toolbox::{Fixed, full_name};
 use cara_assistant::{Assistant, Desk, RunLimits, Tools};
 use cara_authority::manifest::{Manifest, Tool};
 use cara_authority::policy::Known;
-use cara_authority::{ComponentId, Then, ToolName};
+use cara_authority::{ComponentId, PersonId, Then, ToolName};
 use serde_json::Value;
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,32 +30,52 @@ const PATIENCE: Duration = Duration::from_secs(600);
 const NEAR: usize = 2;
 
 /// The agent that answers when none is named.
-pub(crate) const AGENT: &str = "main";
+pub const AGENT: &str = "main";
 
-/// The channel of `cara chat`.
-pub(crate) const CONSOLE: &str = "console";
+/// The channel of a terminal.
+pub const CONSOLE: &str = "console";
 
-/// The assistant with the tools that are switched on, and those named for this run.
-pub(crate) async fn assistant(cara: &Cara, named: &[ComponentId], tools: bool) -> Result<Assistant> {
-    let records = cara.records().await?.clone();
+/// Who speaks at a terminal of the account that holds the home.
+pub fn owner() -> PersonId {
+    PersonId::parse("local:owner").expect("an id")
+}
+
+/// Grants what a conversation with these tools asks for, and says what will not work as written.
+pub(crate) async fn prepare(application: &Application, named: &[ComponentId], events: &Events) -> Result<()> {
+    check_components(application)?;
+    let around = application.around()?;
     for id in named {
-        let checked = cara.checked(id)?;
-        choose::grant(cara, &checked, &choose::asking(cara, &checked, &[])?, "--tool names it").await?;
+        let checked = application.checked(id)?;
+        let asking = around.asking(&checked, &RunSettings::new())?;
+        choose::grant(application, &checked, &asking, "--tool names it", events).await?;
     }
-    for checked in cara.installed()?.usable.values().filter(|checked| !checked.manifest().tools().is_empty()) {
-        choose::use_environment(cara, checked);
-        choose::say_unread(cara, checked).await?;
+    for checked in around.installed.usable.values().filter(|checked| !checked.manifest().tools().is_empty()) {
+        choose::say_unread(application, checked, events).await?;
     }
-    let tools: Arc<dyn Tools> = match tools {
-        true => Arc::new(LiveTools::new(cara.live())),
-        false => Arc::new(Fixed(Arc::default())),
-    };
-    // What cannot be offered together is better said now than in the middle of a conversation.
-    tools.now().await.map_err(|failure| anyhow!("{failure}"))?;
-    let outbound: Arc<dyn Outbound> = Arc::new(Channels::new());
-    check_policy(cara, &*outbound)?;
-    let config = &cara.config;
-    let clock = cara.services.clock;
+    if let Some(name) = &around.config.guards.classifier {
+        choose::naming(application, name, &RunSettings::new(), "the configuration names it", events).await?;
+    }
+    check_policy(application)?;
+    say_unclear(application, &around.config, &around.installed, events);
+    Ok(())
+}
+
+/// The tools that are switched on.
+pub(crate) fn tools(application: &Application) -> Arc<dyn Tools> {
+    Arc::new(LiveTools::new(application.live()))
+}
+
+/// The assistant as things are now; messages of tools go to `events`.
+pub(crate) async fn assistant(application: &Application, with_tools: bool, events: &Events) -> Result<Assistant> {
+    let records = application.records().await?.clone();
+    let installed = application.installed()?;
+    for checked in installed.usable.values().filter(|checked| !checked.manifest().tools().is_empty()) {
+        choose::use_environment(application, checked);
+    }
+    let tools = if with_tools { tools(application) } else { Arc::new(Fixed(Arc::default())) };
+    check_policy(application)?;
+    let config = application.config()?;
+    let clock = application.services.clock;
     let patience = config.approvals.deadline.map_or(PATIENCE, |deadline| deadline.0);
     let usual = RunLimits::default();
     let limits = RunLimits {
@@ -67,24 +87,24 @@ pub(crate) async fn assistant(cara: &Cara, named: &[ComponentId], tools: bool) -
     };
     Ok(Assistant {
         desk: Desk::new(records.clone(), clock, patience),
-        services: cara.services.clone(),
+        services: application.services.clone(),
         records,
         tools,
         policy: config.policy.clone(),
         budgets: config.budget.clone(),
         limits,
-        lookout: lookout(cara),
-        classifier: classifier(cara).await?,
-        outbound,
-        configuration: Arc::new(configuration(cara)?),
-        process: cara.process.name().to_owned(),
+        lookout: lookout(&config),
+        classifier: classifier(application, &config).await?,
+        outbound: Arc::new(Channels::new(application.sent.clone(), events.clone())),
+        configuration: Arc::new(configuration(application)?),
+        process: application.process.clone(),
         time_zone: time_zone(),
     })
 }
 
 /// Unknown names in the policy are errors, also for tools that are not switched on.
-pub(crate) fn check_policy(cara: &Cara, outbound: &dyn Outbound) -> Result<()> {
-    let installed = cara.installed()?;
+pub(crate) fn check_policy(application: &Application) -> Result<()> {
+    let (config, installed) = (application.config()?, application.installed()?);
     let manifests = installed.usable.values().map(|checked| checked.manifest());
     let tools = manifests.flat_map(|manifest| {
         let names = move |tool: &Tool| [tool.name.to_string(), full_name(manifest.id(), &tool.name).to_string()];
@@ -92,29 +112,27 @@ pub(crate) fn check_policy(cara: &Cara, outbound: &dyn Outbound) -> Result<()> {
     });
     let tools: Vec<String> = tools.collect();
     let components: Vec<String> = installed.usable.keys().map(ToString::to_string).collect();
-    let agents: Vec<String> = std::iter::once(AGENT.to_owned()).chain(cara.config.agent.keys().cloned()).collect();
-    let channels: Vec<String> = std::iter::once(CONSOLE.to_owned()).chain(outbound.channels()).collect();
+    let agents: Vec<String> = std::iter::once(AGENT.to_owned()).chain(config.agent.keys().cloned()).collect();
+    let channels: Vec<String> = std::iter::once(CONSOLE.to_owned()).chain(Channels::names()).collect();
     let known = Known { tools: &tools, components: &components, agents: &agents, channels: &channels };
-    let path = cara.home.config();
-    for (id, own) in &cara.config.component {
+    let path = application.home.config();
+    for (id, own) in &config.component {
         let Some(checked) = installed.usable.get(id) else { continue };
         let offered = |name: &ToolName| checked.manifest().tools().iter().any(|tool| tool.name == *name);
         if let Some(name) = own.tool.keys().find(|name| !offered(name)) {
-            bail!("`{}`: component `{id}` has no tool `{name}`\nhint: `cara tools list` shows them", path.display());
+            fail!(Invalid, "`{}`: component `{id}` has no tool `{name}`\nhint: `cara tools list` shows them", path.display());
         }
     }
-    cara.config.policy.check(&known).with_context(|| format!("`{}` cannot be used", path.display()))?;
-    check_signers(cara)?;
-    say_unclear(cara, &installed);
-    Ok(())
+    config.policy.check(&known).with_context(|| format!("`{}` cannot be used", path.display()))?;
+    check_signers(application, &config)
 }
 
 /// A name in `[results] signers` is an error: another key can be trusted under it later, and would be believed.
-fn check_signers(cara: &Cara) -> Result<()> {
+fn check_signers(application: &Application, config: &Config) -> Result<()> {
     let is_key = |text: &str| text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
     let names = |text: &&String| *text != BUILT_IN && !is_key(text) && !text.ends_with(')');
-    let Some(name) = cara.config.results.signers.iter().find(names) else { return Ok(()) };
-    let trust = cara.plugins.trusted()?;
+    let Some(name) = config.results.signers.iter().find(names) else { return Ok(()) };
+    let trust = application.plugins.trusted()?;
     let keys = trust.keys().iter().map(|key| (key.name.as_str(), key.id.to_hex()));
     let identities = trust.identities().iter().map(|known| {
         let who = format!("{} ({})", known.identity, known.issuer);
@@ -125,15 +143,15 @@ fn check_signers(cara: &Cara) -> Result<()> {
         || "write the id of a key, as `cara trust list --json` shows it".to_owned(),
         |who| format!("write the key itself: `signers = [\"{who}\"]`"),
     );
-    let (path, name) = (cara.home.config(), show::short(name));
-    bail!("`{}`: `signers` of `[results]` has `{name}`, a name that another key can get\nhint: {cure}", path.display())
+    let (path, name) = (application.home.config(), short(name));
+    fail!(Invalid, "`{}`: `signers` of `[results]` has `{name}`, a name that another key can get\nhint: {cure}", path.display())
 }
 
 /// Says which rules let nothing run, since the name in them does not say whose tool is meant: it is no tool's of what is
 /// built in, or several components'.
-fn say_unclear(cara: &Cara, installed: &Installed) {
-    let shared = cara.plugins.shared_names(installed);
-    for (number, rule) in (1..).zip(&cara.config.policy.rule) {
+pub(crate) fn say_unclear(application: &Application, config: &Config, installed: &Installed, events: &Events) {
+    let shared = application.plugins.shared_names(installed);
+    for (number, rule) in (1..).zip(&config.policy.rule) {
         let Some(name) = rule.tool.as_deref().filter(|_| rule.component.is_none() && rule.then == Then::Run) else {
             continue;
         };
@@ -141,13 +159,13 @@ fn say_unclear(cara: &Cara, installed: &Installed) {
         let owner = installed.usable.values().map(|checked| checked.manifest()).find(|manifest| is_named(manifest));
         let why = match owner {
             _ if shared.iter().any(|shared| shared.as_str() == name) => "several components have that tool".to_owned(),
-            Some(owner) if cara.plugins.built_in(owner.id()).is_none() => {
+            Some(owner) if application.plugins.built_in(owner.id()).is_none() => {
                 format!("`{}` is not built in, so another could take its place", owner.id())
             }
             _ => continue,
         };
-        let name = show::short(name);
-        show::note(&format!(
+        let name = short(name);
+        events.note(format!(
             "rule {number} of the policy lets no `{name}` run: {why}; `component = \"…\"` says whose is meant"
         ));
     }
@@ -155,10 +173,10 @@ fn say_unclear(cara: &Cara, installed: &Installed) {
 
 /// A table for a component that is not there is an error: what it sets would count for nobody. Commands that could put the
 /// component there, or mend the file, are not stopped by it.
-pub(crate) fn check_components(cara: &Cara) -> Result<()> {
-    let installed = cara.installed()?;
+pub(crate) fn check_components(application: &Application) -> Result<()> {
+    let (config, installed) = (application.config()?, application.installed()?);
     let known = || installed.usable.keys().chain(installed.broken.keys()).chain(installed.lock.0.keys());
-    for id in cara.config.component.keys() {
+    for id in config.component.keys() {
         if known().any(|known| known == id) {
             continue;
         }
@@ -168,27 +186,30 @@ pub(crate) fn check_components(cara: &Cara) -> Result<()> {
             || format!("install `{id}`, or take the table away; `cara plugin list` shows what is installed"),
             |near| format!("write `[component.{near}]`, if you mean that one"),
         );
-        let path = cara.home.config();
-        bail!("`{}` has a table for component `{id}`, which is not installed\nhint: {cure}", path.display());
+        let path = application.home.config();
+        fail!(Invalid, "`{}` has a table for component `{id}`, which is not installed\nhint: {cure}", path.display());
     }
     Ok(())
 }
 
-/// The model that `[guards]` names; naming it there is the operator's grant.
-async fn classifier(cara: &Cara) -> Result<Option<Classifier>> {
-    let Some(name) = &cara.config.guards.classifier else { return Ok(None) };
-    let provider = choose::named(cara, name, &[], "the configuration names it").await?;
+/// The model that `[guards]` names; naming it there is the operator's grant, made when a conversation begins.
+async fn classifier(application: &Application, config: &Config) -> Result<Option<Classifier>> {
+    let Some(name) = &config.guards.classifier else { return Ok(None) };
+    let checked = application.checked(&name.component)?;
+    let default = || checked.manifest().provider().map(|provider| provider.default_model.clone()).unwrap_or_default();
+    let model = name.model.clone().unwrap_or_else(default);
+    let provider = choose::provider(application, &name.component, &model, &RunSettings::new()).await?;
     Ok(Some(Classifier::new(Arc::new(provider))))
 }
 
-fn lookout(cara: &Cara) -> Lookout {
+fn lookout(config: &Config) -> Lookout {
     use cara_assistant::guards::output::{Action, Policy};
     let action = |action| match action {
         OutputAction::Mask => Action::Mask,
         OutputAction::Note => Action::Note,
         OutputAction::Off => Action::Off,
     };
-    let guards = &cara.config.guards;
+    let guards = &config.guards;
     let personal = action(guards.personal_data);
     // Addresses and phone numbers are what people ask for: they are written down at most.
     let contact = if personal == Action::Off { Action::Off } else { Action::Note };
@@ -197,8 +218,8 @@ fn lookout(cara: &Cara) -> Lookout {
 }
 
 /// The configuration file as data.
-fn configuration(cara: &Cara) -> Result<Value> {
-    let path = cara.home.config();
+fn configuration(application: &Application) -> Result<Value> {
+    let path = application.home.config();
     let text = cara_services::files::read_capped(&path, crate::config::LARGEST)?.unwrap_or_default();
     let text = String::from_utf8(text).with_context(|| format!("`{}` is not UTF-8", path.display()))?;
     let table: toml::Table = toml::from_str(&text).with_context(|| format!("`{}` cannot be used", path.display()))?;
@@ -216,27 +237,25 @@ fn time_zone() -> Option<String> {
     })
 }
 
-/// Says which tools the model has, in one line; and of each component that was installed for its tools and is off, why.
-pub(crate) async fn say_tools(cara: &Cara, assistant: &Assistant) -> Result<()> {
-    let toolbox = assistant.tools.now().await.map_err(|failure| anyhow!("{failure}"))?;
-    let names: Vec<&str> = toolbox.all().map(|(name, _)| name.as_str()).collect();
-    if names.is_empty() {
-        return Ok(());
-    }
-    show::note(&format!("tools: {} · `cara tools list` shows more", names.join(", ")));
-    let installed = cara.installed()?;
+/// What is said of the tools when a conversation begins: which the model has; and of each component that was installed
+/// for its tools and is off, why.
+pub(crate) async fn say_tools(application: &Application, events: &Events) -> Result<Vec<String>> {
+    let toolbox = tools(application).now().await.map_err(Error::from)?;
+    let names: Vec<String> = toolbox.all().map(|(name, _)| name.to_string()).collect();
+    let around = application.around()?;
+    let installed = &around.installed;
     for (id, _) in installed.lock.0.iter().filter(|(_, entry)| entry.active.is_some()) {
         match (installed.usable.get(id), installed.broken.get(id)) {
             (Some(checked), _) if !checked.manifest().tools().is_empty() => {
-                match Offer::of(&cara.config, &installed, checked, &cara.ledger.granted(id).await?) {
+                match Offer::of(&around, checked, &application.ledger.granted(id).await?) {
                     Ok(offer) if offer.stands() => {}
-                    Ok(offer) => show::note(&format!("`{id}` is off: {}", offer.why())),
-                    Err(error) => show::note(&format!("`{id}` is off: {error:#}")),
+                    Ok(offer) => events.note(format!("`{id}` is off: {}", offer.why())),
+                    Err(error) => events.note(format!("`{id}` is off: {error}")),
                 }
             }
-            (None, Some(why)) => show::note(&format!("`{id}` cannot be used: {why}")),
+            (None, Some(why)) => events.note(format!("`{id}` cannot be used: {why}")),
             _ => {}
         }
     }
-    Ok(())
+    Ok(names)
 }

@@ -1,13 +1,12 @@
 //! Whether a model is offered the tools of a component; when not, why, and
 //! what would change that. Every place that says so, and the toolbox itself, ask here.
 
-use crate::choose;
-use crate::config::Config;
-use crate::plugins::Installed;
-use anyhow::Result;
+use crate::choose::{Surroundings, environment};
+use crate::error::Result;
 use cara_authority::manifest::Target;
 use cara_authority::{Capability, ComponentId, SettingKey};
 use cara_kernel::Checked;
+use std::collections::BTreeMap;
 
 /// What a component's manifest asks, and what it has.
 pub(crate) struct Offer {
@@ -22,14 +21,9 @@ pub(crate) struct Offer {
 
 impl Offer {
     /// Compares what the manifest asks, with the settings as they are, with what is granted.
-    pub(crate) fn of(
-        config: &Config,
-        installed: &Installed,
-        checked: &Checked,
-        granted: &[Capability],
-    ) -> Result<Self> {
+    pub(crate) fn of(around: &Surroundings, checked: &Checked, granted: &[Capability]) -> Result<Self> {
         let manifest = checked.manifest();
-        let settings = choose::settings(config, installed, checked, &choose::environment(checked), &[])?;
+        let settings = around.settings(checked, &environment(checked), &BTreeMap::new())?;
         let unset = manifest.http().iter().filter_map(|http| match &http.host {
             Target::Setting(key) if http.host.resolve(&settings).is_none() => Some(key.clone()),
             _ => None,

@@ -7,19 +7,18 @@
 //! ```
 
 use crate::places::Places;
-use crate::show;
-use anyhow::{Context, Result, anyhow};
+use crate::error::{Context, Result, error, fail};
+use crate::event::{Event, Listeners, Progress, Unit};
 use cara_assistant::Toolbox;
 use cara_assistant::toolbox::shared_names;
 use cara_authority::{ComponentId, Manifest, ToolName};
-use cara_bundle::Embedded;
 use cara_kernel::{Checked, CompiledCache, Component, Fault, Kernel, Watch};
 use cara_packages::lock::{Entry, Lock, Pinned};
 use cara_packages::store::{Stamp, Store};
 use cara_services::files;
 use cara_services::home::Home;
 use cara_services::ledger::Ledger;
-use cara_signing::{Bundle, Digest, Package, Revoked, Signer, TrustRoot, TrustStore, TrustedKey, VerifyError, verify};
+use cara_signing::{Bundle, Digest, Package, Revoked, Signer, TrustRoot, TrustStore, VerifyError, verify};
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -29,6 +28,16 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 /// The key that is trusted for what is built in has this name.
 pub(crate) use cara_assistant::toolbox::BUILT_IN;
 
+mod built_in;
+pub use built_in::{BuiltIn, Embedded};
+pub(crate) mod candidate;
+pub(crate) mod install;
+pub(crate) mod keys;
+pub(crate) mod list;
+pub(crate) mod manage;
+pub(crate) mod remarks;
+pub(crate) mod review;
+
 /// The installed components, followed while they change.
 pub(crate) struct Plugins {
     store: Store,
@@ -36,7 +45,9 @@ pub(crate) struct Plugins {
     kernel: Kernel,
     cache: Arc<CompiledCache>,
     ledger: Arc<Ledger>,
+    embedded: BuiltIn,
     built_in: BTreeMap<ComponentId, Arc<Checked>>,
+    listeners: Listeners,
     now: RwLock<Arc<Installed>>,
     /// By digest, so that a version keeps its breaker when others change.
     components: Mutex<BTreeMap<Digest, Arc<Component>>>,
@@ -62,13 +73,18 @@ struct Stamps {
 
 impl Plugins {
     /// Verifies everything that is installed. Nothing is compiled yet.
-    pub(crate) fn open(home: &Home, kernel: Kernel, cache: Arc<CompiledCache>, ledger: Arc<Ledger>) -> Result<Self> {
+    pub(crate) fn open(home: &Home, embedded: BuiltIn,
+        kernel: Kernel,
+        cache: Arc<CompiledCache>,
+        ledger: Arc<Ledger>,
+        listeners: Listeners,
+    ) -> Result<Self> {
         let (store, trust) = (Store::of(home), home.trust());
-        let built_in = built_in()?;
+        let built_in = embedded.verified()?;
         let stamps = Stamps { lock: store.stamp()?, trust: files::stamp(&trust)?, root: files::stamp(&root(&trust))? };
-        let installed = read(&store, &trust, stamps, &built_in, None)?;
+        let installed = read(&store, &trust, stamps, (&embedded, &built_in), None)?;
         let (now, components) = (RwLock::new(Arc::new(installed)), Mutex::default());
-        Ok(Self { store, trust, kernel, cache, ledger, built_in, now, components })
+        Ok(Self { store, trust, kernel, cache, ledger, embedded, built_in, listeners, now, components })
     }
 
     /// The store.
@@ -83,7 +99,7 @@ impl Plugins {
 
     /// Whom the operator trusts; the key of what is built in too.
     pub(crate) fn trusted(&self) -> Result<TrustStore> {
-        trusted(&self.trust)
+        trusted(&self.trust, &self.embedded)
     }
 
     /// What is installed now. When nothing changed, this costs two looks at files' metadata.
@@ -97,7 +113,7 @@ impl Plugins {
         if before.stamps == stamps {
             return Ok(before);
         }
-        let installed = Arc::new(read(&self.store, &self.trust, stamps, &self.built_in, Some(&before))?);
+        let installed = Arc::new(read(&self.store, &self.trust, stamps, (&self.embedded, &self.built_in), Some(&before))?);
         let mut components = self.components.lock().unwrap_or_else(PoisonError::into_inner);
         components.retain(|digest, _| installed.usable.values().any(|checked| checked.package().digest() == *digest));
         drop(components);
@@ -112,10 +128,10 @@ impl Plugins {
             return Ok(checked.clone());
         }
         if let Some(why) = now.broken.get(id) {
-            return Err(anyhow!("component `{id}` cannot be used: {why}"));
+            fail!(Refused, "component `{id}` cannot be used: {why}");
         }
         let known: Vec<String> = now.usable.keys().map(|id| format!("`{id}`")).collect();
-        Err(anyhow!("component `{id}` is not installed\nhint: installed are {}", known.join(", ")))
+        Err(error!(NotFound, "component `{id}` is not installed\nhint: installed are {}", known.join(", ")))
     }
 
     /// The manifests of all that is installed, and of what is built in, also where it is switched off or something else was
@@ -130,8 +146,22 @@ impl Plugins {
     }
 
     /// Whether the tool's own name does not say whose tool is meant, as rules of the policy ask.
-    pub(crate) fn is_unclear(&self, installed: &Installed, checked: &Checked, tool: &ToolName) -> Result<bool> {
-        Ok(Toolbox::sharing(self.shared_names(installed)).is_shared(tool) || signer(checked)? != BUILT_IN)
+    pub(crate) fn is_unclear(&self, installed: &Installed, checked: &Checked, tool: &ToolName) -> bool {
+        Toolbox::sharing(self.shared_names(installed)).is_shared(tool) || self.signer(checked) != BUILT_IN
+    }
+
+    /// Who signed a package, as no one else can be called: the id of the key, or the identity with its issuer. The key of a
+    /// build is `built-in`, since each build has another one.
+    pub(crate) fn signer(&self, checked: &Checked) -> String {
+        match checked.package().signer() {
+            Signer::Key { id, .. } if self.embedded.is_own(id) => BUILT_IN.to_owned(),
+            signer => signer.to_string(),
+        }
+    }
+
+    /// The signature file of something built in.
+    pub(crate) fn built_in_bundle(&self, id: &ComponentId) -> Result<String> {
+        self.embedded.bundle(id)
     }
 
     /// What is built in under this id, whatever was installed in its place.
@@ -169,6 +199,15 @@ impl Plugins {
         Ok(())
     }
 
+    /// The components that were called and are kept: each with its version, and for how long it rests after faults.
+    pub(crate) fn called(&self) -> Vec<(ComponentId, String, Option<std::time::Duration>)> {
+        let components = self.components.lock().unwrap_or_else(PoisonError::into_inner);
+        let one = |component: &Arc<Component>| {
+            (component.id().clone(), component.checked().manifest().version().to_string(), component.rests())
+        };
+        components.values().map(one).collect()
+    }
+
     fn kept(&self, digest: &Digest) -> Option<Arc<Component>> {
         self.components.lock().unwrap_or_else(PoisonError::into_inner).get(digest).cloned()
     }
@@ -177,7 +216,12 @@ impl Plugins {
         let now = self.now()?;
         let missing: Vec<_> =
             now.usable.values().filter(|checked| !self.kernel.is_compiled(checked, &self.cache)).collect();
-        let bar = show::progress(missing.len() as u64, "preparing components");
+        let (all, mut done) = (missing.len() as u64, 0);
+        let tell = |done| {
+            let what = "preparing components".to_owned();
+            self.listeners.tell(&Event::Progress(Progress { what, done, of: Some(all), unit: Unit::Components }));
+        };
+        tell(done);
         let mut tasks = tokio::task::JoinSet::new();
         for checked in missing {
             let (kernel, cache, checked) = (self.kernel.clone(), self.cache.clone(), checked.clone());
@@ -185,9 +229,9 @@ impl Plugins {
         }
         while let Some(compiled) = tasks.join_next().await {
             compiled??;
-            bar.inc(1);
+            done += 1;
+            tell(done);
         }
-        bar.finish_and_clear();
         Ok(())
     }
 }
@@ -246,7 +290,7 @@ impl Trial {
         change.commit()?;
         let detail = json!({ "from": new, "to": old, "by": "trial", "fault": fault.to_string() });
         plugins.ledger.append("plugin-rolled-back", self.id.as_str(), detail).await?;
-        show::note(&format!("`{}` {new} failed in its first calls ({}); {old} is back", self.id, fault.cause()));
+        plugins.listeners.note(format!("`{}` {new} failed in its first calls ({}); {old} is back", self.id, fault.cause()));
         Ok(true)
     }
 }
@@ -258,7 +302,7 @@ fn root(trust: &Path) -> PathBuf {
 
 /// Whom the operator trusts; with the key this build was signed with, for the ids of what is built in, unless the
 /// operator revoked it.
-fn trusted(path: &Path) -> Result<TrustStore> {
+fn trusted(path: &Path, embedded: &BuiltIn) -> Result<TrustStore> {
     let text = files::read_capped(path, TrustStore::MAX_BYTES as u64)?.unwrap_or_default();
     let text = String::from_utf8(text).with_context(|| format!("`{}` is not UTF-8", path.display()))?;
     let mut store = TrustStore::from_toml(&text).with_context(|| format!("`{}` cannot be used", path.display()))?;
@@ -267,7 +311,7 @@ fn trusted(path: &Path) -> Result<TrustStore> {
         let read = TrustRoot::from_json(&text);
         store = store.with_root(read.with_context(|| format!("`{}` cannot be used", root(path).display()))?);
     }
-    let own = own_key()?;
+    let own = embedded.key()?;
     let id = own.id;
     match store.key(&id).map(|known| known.name.clone()) {
         // The operator trusts it for something else as well.
@@ -276,22 +320,6 @@ fn trusted(path: &Path) -> Result<TrustStore> {
         None => store.add(own)?,
     }
     Ok(store)
-}
-
-/// The key this build was signed with, for what is built in.
-fn own_key() -> Result<TrustedKey> {
-    let ids = cara_bundle::components().iter().map(|built_in| built_in.id.parse());
-    Ok(TrustedKey::new(cara_bundle::public_key().parse()?, BUILT_IN, ids.collect::<Result<Vec<_>, _>>()?))
-}
-
-/// Who signed a package, as no one else can be called: the id of the key, or the identity with its issuer. The key of a
-/// build is `built-in`, since each build has another one.
-pub(crate) fn signer(checked: &Checked) -> Result<String> {
-    let own = own_key()?.id;
-    Ok(match checked.package().signer() {
-        Signer::Key { id, .. } if *id == own => BUILT_IN.to_owned(),
-        signer => signer.to_string(),
-    })
 }
 
 /// Why something built in is not used: the operator revoked it, or the key that signed it.
@@ -305,49 +333,18 @@ fn revoked(trust: &TrustStore, checked: &Checked) -> Option<VerifyError> {
     }
 }
 
-/// Verifies what is built in, on all cores; its files were read when the program was built. What the operator revoked is
-/// verified too, and told apart when it is used: a program that does not start could not say so.
-fn built_in() -> Result<BTreeMap<ComponentId, Arc<Checked>>> {
-    let mut trust = TrustStore::empty();
-    trust.add(own_key()?)?;
-    let trust = &trust;
-    let all = cara_bundle::components();
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    let next = AtomicUsize::new(0);
-    let work = || {
-        let mut checked = Vec::new();
-        while let Some(embedded) = all.get(next.fetch_add(1, Ordering::Relaxed)) {
-            checked.push(embedded_one(embedded, trust)?);
-        }
-        Ok::<_, anyhow::Error>(checked)
-    };
-    let parts = std::thread::scope(|scope| {
-        let others: Vec<_> = (1..threads.min(all.len())).map(|_| scope.spawn(work)).collect();
-        let own = work();
-        let others = others.into_iter().map(|thread| thread.join().expect("a panic here is a bug"));
-        std::iter::once(own).chain(others).collect::<Result<Vec<_>>>()
-    })?;
-    Ok(parts.into_iter().flatten().map(|checked| (checked.manifest().id().clone(), Arc::new(checked))).collect())
-}
-
-fn embedded_one(embedded: &Embedded, trust: &TrustStore) -> Result<Checked> {
-    let package = Package::built_in(embedded.wasm, embedded.manifest, embedded.digest.parse()?)?;
-    let bundle = Bundle::from_json(embedded.bundle_json)?;
-    Ok(Checked::new(verify(package, &bundle, trust, None)?)?)
-}
-
 /// Reads the lock and verifies what it names. What was verified before, as this version and by whom is trusted now, is
 /// not read again: an update or the count of a trial rewrites the lock, and says nothing of other components.
 fn read(
     store: &Store,
     trust: &std::path::Path,
     stamps: Stamps,
-    built_in: &BTreeMap<ComponentId, Arc<Checked>>,
+    (embedded, built_in): (&BuiltIn, &BTreeMap<ComponentId, Arc<Checked>>),
     before: Option<&Installed>,
 ) -> Result<Installed> {
     let (lock, _) = store.read()?;
     let before = before.filter(|before| (before.stamps.trust, before.stamps.root) == (stamps.trust, stamps.root));
-    let trust = trusted(trust)?;
+    let trust = trusted(trust, embedded)?;
     let (mut usable, mut broken) = (BTreeMap::new(), BTreeMap::new());
     for (id, checked) in built_in {
         match revoked(&trust, checked) {
@@ -395,7 +392,7 @@ fn stored(store: &Store, trust: &TrustStore, id: &ComponentId, pinned: &Pinned) 
     let verified = verify(package, &Bundle::from_json(&stored.bundle)?, trust, Some(&pinned.version))?;
     let checked = Checked::new(verified)?;
     if checked.manifest().id() != id {
-        return Err(anyhow!("`cara.lock` has it under `{id}`, it is `{}`", checked.manifest().id()));
+        fail!(Refused, "`cara.lock` has it under `{id}`, it is `{}`", checked.manifest().id());
     }
     Ok(Arc::new(checked))
 }

@@ -1,14 +1,18 @@
-//! Where this program's own files are in the home.
+//! Where the files of the application are in the home.
 
 use cara_services::home::Home;
 use std::path::PathBuf;
 
-/// The files that only the program itself reads.
-pub(crate) trait Places {
+/// The files that no other part reads.
+pub trait Places {
     /// The configuration.
     fn config(&self) -> PathBuf;
-    /// The folder of locks that living processes hold.
-    fn run_dir(&self) -> PathBuf;
+    /// The lock of the process that holds the home.
+    fn holder_lock(&self) -> PathBuf;
+    /// The socket at which that process answers.
+    fn socket(&self) -> PathBuf;
+    /// The folder of the logs of `cara start`.
+    fn logs(&self) -> PathBuf;
     /// What models cost, where the operator says so.
     fn prices(&self) -> PathBuf;
     /// The lines typed at the prompt.
@@ -24,8 +28,16 @@ impl Places for Home {
         self.path().join("config.toml")
     }
 
-    fn run_dir(&self) -> PathBuf {
-        self.path().join("run")
+    fn holder_lock(&self) -> PathBuf {
+        self.path().join("cara.holder")
+    }
+
+    fn socket(&self) -> PathBuf {
+        self.path().join("cara.sock")
+    }
+
+    fn logs(&self) -> PathBuf {
+        self.path().join("logs")
     }
 
     fn prices(&self) -> PathBuf {

@@ -1,35 +1,49 @@
-//! Where messages can go from here: to the person at this terminal.
+//! Where messages can go from here: to the person at a terminal.
 
 use crate::assemble::CONSOLE;
-use crate::show;
+use crate::event::{Event, Events};
+use crate::text::short;
 use cara_assistant::outbound::{Outbound, address_text};
 use cara_authority::{Refusal, Rule};
 use cara_kernel::bindings::messaging::{Address, Outbound as Message, Receipt};
 use cara_kernel::bindings::types::Content;
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
-/// The channels of this process.
+/// Receipts by idempotency key, of all runs of this process: the same key twice sends once.
+pub(crate) type Sent = Arc<Mutex<BTreeMap<String, String>>>;
+
+/// The channels of a run.
 pub(crate) struct Channels {
-    /// Receipts by idempotency key: the same key twice sends once.
-    sent: Mutex<BTreeMap<String, String>>,
+    sent: Sent,
+    events: Events,
 }
 
 impl Channels {
-    pub(crate) fn new() -> Self {
-        Self { sent: Mutex::default() }
+    /// Messages to a terminal are told as events of the run.
+    pub(crate) fn new(sent: Sent, events: Events) -> Self {
+        Self { sent, events }
+    }
+
+    /// The channels that there are.
+    pub(crate) fn names() -> Vec<String> {
+        vec![CONSOLE.to_owned()]
+    }
+
+    fn show(&self, to: &Address, text: impl Into<String>) {
+        self.events.tell(Event::Message { to: address_text(to), text: text.into() });
     }
 }
 
 #[async_trait::async_trait]
 impl Outbound for Channels {
     fn channels(&self) -> Vec<String> {
-        vec![CONSOLE.to_owned()]
+        Self::names()
     }
 
     async fn send(&self, to: Address, message: Message) -> Result<Receipt, Refusal> {
         if to.channel != CONSOLE {
-            let text = format!("there is no channel `{}`", show::short(&to.channel));
+            let text = format!("there is no channel `{}`", short(&to.channel));
             return Err(Refusal::new(Rule::Invalid, text).hint(format!("there is `{CONSOLE}:local:me`")));
         }
         let mut sent = self.sent.lock().unwrap_or_else(PoisonError::into_inner);
@@ -39,9 +53,9 @@ impl Outbound for Channels {
         }
         for content in &message.content {
             match content {
-                Content::Text(text) => show::message(&address_text(&to), text),
+                Content::Text(text) => self.show(&to, text),
                 Content::Image(blob) | Content::Audio(blob) | Content::File(blob) => {
-                    show::message(&address_text(&to), &format!("[{}, {} bytes]", blob.media_type, blob.data.len()));
+                    self.show(&to, format!("[{}, {} bytes]", blob.media_type, blob.data.len()));
                 }
             }
         }

@@ -4,8 +4,8 @@
 //! needs no vault. That file holds the key; or, where the operator sealed it (`cara secrets seal`), the word that it is in
 //! the vault. A key is made for a ledger that never had one, and only then: a lost key is told, not replaced.
 
-use crate::boot::Cara;
-use anyhow::{Context, Result, anyhow, bail};
+use crate::application::Application;
+use crate::error::{Context, Result, fail};
 use cara_authority::SecretName;
 use cara_records::Records;
 use cara_services::files;
@@ -48,7 +48,8 @@ pub(crate) async fn content_key(home: &Home, vault: &Arc<Vault>, ledger: &Ledger
 pub(crate) fn seal(home: &Home, vault: &Vault) -> Result<bool> {
     let Place::Here(key) = place(home, vault)? else { return Ok(false) };
     if vault.kind()? == Some(StoreKind::Session) {
-        bail!(
+        fail!(
+            Refused,
             "the kernel keyring forgets the vault at a reboot, and with it went all conversations\nhint: keep the key in its file"
         );
     }
@@ -68,7 +69,7 @@ pub(crate) fn unseal(home: &Home, vault: &Vault) -> Result<bool> {
 
 /// The other place, when the key of the first does not fit: a start of cara 0.1 that failed could leave a key in the file
 /// that hid the one in the vault.
-pub(crate) async fn other(cara: &Cara, error: LedgerError) -> Result<Records> {
+pub(crate) async fn other(cara: &Application, error: LedgerError) -> Result<Records> {
     let (home, vault) = (cara.home.clone(), cara.vault.clone());
     let key = spawn_blocking(move || match vault.holds(&id()) {
         Ok(true) => stored(&vault, &home).map(Some),
@@ -102,7 +103,8 @@ fn stored(vault: &Vault, home: &Home) -> Result<Key> {
     let value = vault.get(&id()).context("the key of the conversations is in the vault")?;
     let file = home.vault_dir().join("vault.json");
     let Some(value) = value else {
-        bail!(
+        fail!(
+            Internal,
             "the key of the conversations is not in the vault `{}`\nhint: put that file back from your backup: without it \
              no conversation and nothing remembered can be read. To give up the whole ledger (grants, conversations, \
              memory), move `ledger.db*` and `keys/ledger-content` away",
@@ -111,7 +113,7 @@ fn stored(vault: &Vault, home: &Home) -> Result<Key> {
     };
     let path = home.key(KeyName::Conversations);
     let key =
-        value.expose().try_into().map_err(|_| anyhow!(KeyError::Damaged { path, name: KeyName::Conversations }))?;
+        value.expose().try_into().map_err(|_| KeyError::Damaged { path, name: KeyName::Conversations })?;
     Ok(Key::new(key))
 }
 

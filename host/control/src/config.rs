@@ -1,6 +1,7 @@
 //! `config.toml`: unknown keys are errors; secrets are never in it.
 
-use anyhow::{Context, Result};
+use crate::error::{Context, Error, Result};
+use crate::event::Listeners;
 use cara_assistant::budget::Budgets;
 use cara_assistant::toolbox::Belief;
 use cara_assistant::{ModelName, Reading};
@@ -15,6 +16,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// The largest configuration file, bytes.
 pub(crate) const LARGEST: u64 = 1024 * 1024;
@@ -22,7 +24,7 @@ pub(crate) const LARGEST: u64 = 1024 * 1024;
 /// The operator's configuration.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub(crate) struct Config {
+pub struct Config {
     /// `[chat]`
     pub(crate) chat: ChatConfig,
     /// `[vault]`
@@ -57,7 +59,7 @@ pub(crate) struct ResultsConfig {
 
 impl Default for ResultsConfig {
     fn default() -> Self {
-        Self { signers: vec![crate::plugins::BUILT_IN.to_owned()] }
+        Self { signers: vec![cara_assistant::toolbox::BUILT_IN.to_owned()] }
     }
 }
 
@@ -107,7 +109,7 @@ impl PoolConfig {
     }
 }
 
-fn calls<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<u32>, D::Error> {
+fn calls<'de, D: serde::Deserializer<'de>>(deserializer: D) -> std::result::Result<Option<u32>, D::Error> {
     let calls = u32::deserialize(deserializer)?;
     let (least, most) = PoolSize::RANGE.into_inner();
     let wrong = || serde::de::Error::custom(format!("`calls` is a number from {least} to {most}"));
@@ -183,7 +185,7 @@ pub(crate) struct VaultConfig {
 }
 
 /// `auto`, or one place.
-fn store<'de, D: Deserializer<'de>>(text: D) -> Result<Option<StoreKind>, D::Error> {
+fn store<'de, D: Deserializer<'de>>(text: D) -> std::result::Result<Option<StoreKind>, D::Error> {
     let word = String::deserialize(text)?;
     if word == "auto" { Ok(None) } else { StoreKind::deserialize(word.into_deserializer()).map(Some) }
 }
@@ -220,7 +222,7 @@ pub(crate) struct ToolConfig {
     pub(crate) results: Results,
 }
 
-fn model<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<ModelName>, D::Error> {
+fn model<'de, D: serde::Deserializer<'de>>(deserializer: D) -> std::result::Result<Option<ModelName>, D::Error> {
     let text = Option::<String>::deserialize(deserializer)?;
     text.map(|text| text.parse().map_err(serde::de::Error::custom)).transpose()
 }
@@ -245,6 +247,61 @@ impl Config {
         let shown = path.display();
         let text = String::from_utf8(bytes).with_context(|| format!("`{shown}` is not UTF-8"))?;
         toml::from_str(&text).with_context(|| format!("`{shown}` cannot be used"))
+    }
+}
+
+/// The configuration, followed while its file changes; a clone follows the same.
+#[derive(Clone)]
+pub(crate) struct Followed(Arc<(PathBuf, Mutex<Read>)>);
+
+/// What was read last.
+struct Read {
+    stamp: Option<files::Stamp>,
+    /// The configuration in use: the last one that could be read.
+    good: Option<Arc<Config>>,
+    /// Why what is in the file now cannot be used.
+    bad: Option<Error>,
+}
+
+impl Followed {
+    /// Reads the file for the first time.
+    pub(crate) fn open(path: PathBuf) -> Self {
+        let stamp = files::stamp(&path).ok().flatten();
+        let (good, bad) = match Config::read(&path) {
+            Ok(config) => (Some(Arc::new(config)), None),
+            Err(error) => (None, Some(error)),
+        };
+        Self(Arc::new((path, Mutex::new(Read { stamp, good, bad }))))
+    }
+
+    /// The configuration as it is now. A file that became unreadable changes nothing, and that is said once; one that was
+    /// unreadable from the beginning is an error.
+    pub(crate) fn now(&self, listeners: &Listeners) -> Result<Arc<Config>> {
+        let (path, read) = &*self.0;
+        let mut read = read.lock().unwrap_or_else(PoisonError::into_inner);
+        let stamp = files::stamp(path)?;
+        if stamp != read.stamp {
+            read.stamp = stamp;
+            match Config::read(path) {
+                Ok(config) => (read.good, read.bad) = (Some(Arc::new(config)), None),
+                Err(error) => {
+                    if read.good.is_some() {
+                        listeners.note(format!("{error}; the configuration of before stays in use"));
+                    }
+                    read.bad = Some(error);
+                }
+            }
+        }
+        match (&read.good, &read.bad) {
+            (Some(good), _) => Ok(good.clone()),
+            (None, Some(bad)) => Err(bad.clone()),
+            (None, None) => Ok(Arc::default()),
+        }
+    }
+
+    /// The configuration as it was read last, if it could be.
+    pub(crate) fn read(&self) -> Option<Arc<Config>> {
+        self.0.1.lock().unwrap_or_else(PoisonError::into_inner).good.clone()
     }
 }
 

@@ -1,0 +1,235 @@
+//! Everything that runs in the process that holds a home.
+
+use crate::config::{Config, Followed};
+use crate::content_key;
+use crate::environment::Environment;
+use crate::error::{Error, Result, error};
+use crate::event::Listeners;
+use crate::live::Live;
+use crate::outbound::Sent;
+use crate::places::Places;
+use crate::plugins::install::Reviewed;
+use crate::plugins::{BuiltIn, Installed, Plugins};
+use crate::runs::UnderWay;
+use crate::vault::Password;
+use cara_authority::{AccountId, ComponentId, Refusal, Rule, SecretGrant};
+use cara_kernel::{CallServices, Checked, CompiledCache, Component, Kernel, NoTurn, SecretSource};
+use cara_records::Records;
+use cara_services::clock::Clock;
+use cara_services::egress::{Doors, Egress, KnownSecrets};
+use cara_services::files::{self, FileLock};
+use cara_services::home::Home;
+use cara_services::keys::{self, KeyName};
+use cara_services::ledger::{Ledger, LedgerError};
+use cara_services::vault::{SecretId, SecretValue, StoreKind, Vault, VaultOptions};
+use std::path::Path;
+use std::sync::Arc;
+use tokio::sync::OnceCell;
+use tokio_util::sync::CancellationToken;
+
+/// Having a `HomeLock` tells you: this process holds the home, and no other does as long as you have it.
+#[derive(Debug)]
+pub struct HomeLock {
+    home: Home,
+    _lock: FileLock,
+}
+
+impl HomeLock {
+    /// The lock of a home; none when another process holds it. The system lets go of it when a process ends, however it
+    /// ends.
+    pub fn take(home: &Home) -> Result<Option<Self>> {
+        let lock = files::try_lock(&home.holder_lock())?;
+        Ok(lock.map(|lock| Self { home: home.clone(), _lock: lock }))
+    }
+}
+
+/// How an application is opened.
+pub struct Options {
+    /// The lock of its home.
+    pub lock: HomeLock,
+    /// What is built into this program.
+    pub built_in: BuiltIn,
+    /// Where the key of a new vault shall come from, whatever the configuration says.
+    pub store: Option<StoreKind>,
+    /// Secrets that are taken out of all texts.
+    pub known: KnownSecrets,
+    /// What this process is to others: `cara chat`, `cara start`.
+    pub command: String,
+}
+
+/// Everything that runs.
+pub struct Application {
+    pub(crate) home: Home,
+    pub(crate) command: String,
+    pub(crate) settings: Followed,
+    pub(crate) ledger: Arc<Ledger>,
+    pub(crate) vault: Arc<Vault>,
+    pub(crate) password: Password,
+    pub(crate) services: CallServices,
+    pub(crate) plugins: Arc<Plugins>,
+    pub(crate) environment: Environment,
+    pub(crate) listeners: Listeners,
+    pub(crate) under_way: UnderWay,
+    pub(crate) sent: Sent,
+    pub(crate) reviewed: Reviewed,
+    /// Names this process in the ledger.
+    pub(crate) process: String,
+    pub(crate) began_ms: u64,
+    /// Ends the process, once what is under way has ended.
+    pub(crate) stop: CancellationToken,
+    records: OnceCell<Records>,
+    /// Let go of last.
+    _lock: HomeLock,
+}
+
+/// The memory of this machine in bytes, where it says so.
+fn machine_memory() -> Option<u64> {
+    let told = files::read_capped(Path::new("/proc/meminfo"), 64 << 10).ok()??;
+    let line = std::str::from_utf8(&told).ok()?.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
+    line.split_whitespace().next()?.parse::<u64>().ok()?.checked_mul(1024)
+}
+
+impl Application {
+    /// Starts all parts. Nothing is compiled and no password is asked for yet.
+    pub fn open(options: Options) -> Result<Arc<Self>> {
+        let Options { lock, built_in, store, known, command } = options;
+        let home = lock.home.clone();
+        let settings = Followed::open(home.config());
+        // A file that cannot be read stops what needs it, not what mends it.
+        let config = settings.read().unwrap_or_default();
+        let clock = Clock::system();
+        let ledger = Arc::new(Ledger::lazy(home.ledger(), clock, keys::audit(&home)?));
+        let password = Password::new(config.vault.password_file.clone());
+        let (prompt, seen) = (password.clone(), known.clone());
+        let mut vault = VaultOptions::new(
+            move |purpose, _: &Path| prompt.give(purpose),
+            Arc::new(move |value: &Arc<SecretValue>| seen.register(value)),
+        );
+        vault.choice = store.or(config.vault.store);
+        let vault = Arc::new(Vault::new(&home, vault));
+        let secrets = Arc::new(VaultSource(vault.clone()));
+        let egress = Egress::new(known.clone(), Doors::system());
+        let (account, powers) = (None, Arc::new(NoTurn));
+        let services = CallServices { egress, secrets, ledger: ledger.clone(), clock, account, known, powers };
+        let key = keys::read_or_make(&home, KeyName::CompiledCode)?;
+        let cache = Arc::new(CompiledCache::new(home.cache_dir(), &key));
+        let kernel = Kernel::new(config.pool.size(machine_memory()))
+            .map_err(|error| error!(Internal, "the sandbox cannot be started: {error:#}"))?;
+        let listeners = Listeners::default();
+        let plugins = Plugins::open(&home, built_in, kernel, cache, ledger.clone(), listeners.clone())?;
+        let mut random = [0; 8];
+        getrandom::fill(&mut random)?;
+        Ok(Arc::new(Self {
+            home,
+            command,
+            settings,
+            ledger,
+            vault,
+            password,
+            services,
+            plugins: Arc::new(plugins),
+            environment: Environment::default(),
+            listeners,
+            under_way: UnderWay::default(),
+            sent: Sent::default(),
+            reviewed: Reviewed::default(),
+            process: hex::encode(random),
+            began_ms: clock.now_ms(),
+            stop: CancellationToken::new(),
+            records: OnceCell::new(),
+            _lock: lock,
+        }))
+    }
+
+    /// The home.
+    pub fn home(&self) -> &Home {
+        &self.home
+    }
+
+    /// Is cancelled when somebody wants the process to end.
+    pub fn stopping(&self) -> &CancellationToken {
+        &self.stop
+    }
+
+    /// Waits until no run is under way.
+    pub async fn idle(&self) {
+        self.under_way.ended().await;
+    }
+
+    /// Ends everything: runs that go on are left to be resumed.
+    pub async fn close(&self) {
+        self.under_way.leave();
+        self.ledger.close().await;
+    }
+
+    /// The configuration as it is now.
+    pub(crate) fn config(&self) -> Result<Arc<Config>> {
+        self.settings.now(&self.listeners)
+    }
+
+    /// What is kept of conversations. The first call needs the vault where the operator sealed the key.
+    pub(crate) async fn records(&self) -> Result<&Records> {
+        let open = async {
+            let key = content_key::content_key(&self.home, &self.vault, &self.ledger).await?;
+            let records = match Records::open(&self.ledger, key).await {
+                Err(error @ LedgerError::WrongKey(_)) => content_key::other(self, error).await?,
+                opened => opened?,
+            };
+            // Whoever held the home before is gone, and its runs can be taken up.
+            for run in records.unfinished_runs().await?.iter().filter(|run| run.process != self.process) {
+                records.release_process(&run.process).await?;
+            }
+            Ok::<_, Error>(records)
+        };
+        self.records.get_or_try_init(|| open).await
+    }
+
+    /// A component, as it is to be called now.
+    pub(crate) async fn component(&self, id: &ComponentId) -> Result<Arc<Component>> {
+        self.plugins.component(id).await
+    }
+
+    /// What is installed and may be called, by id.
+    pub(crate) fn installed(&self) -> Result<Arc<Installed>> {
+        self.plugins.now()
+    }
+
+    /// An installed component.
+    pub(crate) fn checked(&self, id: &ComponentId) -> Result<Arc<Checked>> {
+        self.plugins.checked(id)
+    }
+
+    /// What is installed, granted and configured, followed while it changes.
+    pub(crate) fn live(&self) -> Live {
+        Live {
+            plugins: self.plugins.clone(),
+            ledger: self.ledger.clone(),
+            settings: self.settings.clone(),
+            environment: self.environment.clone(),
+            listeners: self.listeners.clone(),
+            vault: self.vault.clone(),
+        }
+    }
+}
+
+/// Secrets from the vault, as far as nobody has to type: a run opens the vault before it calls what needs it.
+struct VaultSource(Arc<Vault>);
+
+#[async_trait::async_trait]
+impl SecretSource for VaultSource {
+    async fn value(&self, grant: &SecretGrant, account: Option<&AccountId>) -> Result<Arc<SecretValue>, Refusal> {
+        let id = SecretId::component(grant.component()?.clone(), grant.name().clone()).of(account.cloned());
+        let refuse = |text: String| Refusal::new(Rule::Unavailable, text);
+        let found = self.0.at_hand(&id).map_err(|error| refuse(error.to_string()))?;
+        if let Some(value) = found {
+            return Ok(value);
+        }
+        Err(match self.0.holds(&id) {
+            Ok(true) => refuse(format!("the vault is not open, and secret `{id}` is in it"))
+                .hint("run in a terminal, or set `CARA_VAULT_PASSWORD` or `CARA_VAULT_PASSWORD_FILE`, and begin again"),
+            Ok(false) => refuse(format!("no value is stored for secret `{id}`"))
+                .hint(format!("to store one, run `cara secrets set {id}`")),
+            Err(error) => refuse(error.to_string()),
+        })
+    }
+}

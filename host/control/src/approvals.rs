@@ -1,0 +1,311 @@
+//! What runs wait for, and the rules that answer in a person's place.
+
+use crate::application::Application;
+use crate::error::{Result, error, fail};
+use crate::event::Events;
+use crate::operation::{Done, Operation, Route};
+use crate::sessions;
+use cara_assistant::desk::answer_request;
+use cara_assistant::explain::asked;
+use cara_assistant::{Answer, Asked};
+use cara_authority::approval::canonical;
+use cara_authority::{ApprovalId, RuleId};
+use cara_records::{Approval, ApprovalState, DecideError, Decision, Records, RunState, StoredRule};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::sync::Arc;
+
+/// The request, or an error that says how to find one.
+async fn find(records: &Records, id: &ApprovalId) -> Result<Approval> {
+    let found = records.approval(id).await?;
+    found.ok_or_else(|| error!(NotFound, "there is no approval `{id}`\nhint: `cara approvals list` shows what waits"))
+}
+
+/// A request for an answer.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub struct Request {
+    /// The request's id.
+    pub id: String,
+    /// `waiting`, `allowed`, `denied`, `expired`, `spent` or `withdrawn`.
+    pub state: String,
+    /// The session of the run that asks.
+    pub session: String,
+    /// The run that asks.
+    pub run: String,
+    /// The call in the run.
+    pub call: String,
+    /// Who may decide.
+    pub person: String,
+    /// Whether the run goes on. What is answered for one that does not counts when it is taken up again.
+    pub run_is_alive: bool,
+    /// When it was asked, Unix milliseconds.
+    pub asked_ms: u64,
+    /// When silence becomes a denial, Unix milliseconds.
+    pub deadline_ms: u64,
+    /// Milliseconds until then; nothing when it does not wait.
+    pub left_ms: Option<u64>,
+    /// Who, or what, answered.
+    pub decided_by: Option<String>,
+    /// What was said with a denial.
+    pub reason: Option<String>,
+    /// When it was answered, Unix milliseconds.
+    pub decided_ms: Option<u64>,
+    /// What the person is asked; nothing when another version of cara wrote it.
+    pub asked: Option<Asked>,
+}
+
+async fn request(application: &Application, records: &Records, approval: Approval) -> Result<Request> {
+    let run = records.run(&approval.run).await?;
+    let run_is_alive =
+        run.is_some_and(|run| sessions::state(application, run.state, &run.process) == RunState::Running);
+    let left = approval.deadline_ms.saturating_sub(application.services.clock.now_ms());
+    let verdict = approval.verdict;
+    let mut asked = asked(approval.shown);
+    if let Some(asked) = &mut asked {
+        asked.id = approval.id.to_string();
+    }
+    Ok(Request {
+        id: approval.id.to_string(),
+        state: approval.state.name().to_owned(),
+        session: approval.session.to_string(),
+        run: approval.run.to_string(),
+        call: approval.call_id,
+        person: approval.person.to_string(),
+        run_is_alive,
+        asked_ms: approval.asked_ms,
+        deadline_ms: approval.deadline_ms,
+        left_ms: (approval.state == ApprovalState::Waiting).then_some(left),
+        decided_by: verdict.as_ref().map(|verdict| verdict.by.clone()),
+        decided_ms: verdict.as_ref().map(|verdict| verdict.at_ms),
+        reason: verdict.and_then(|verdict| verdict.reason),
+        asked,
+    })
+}
+
+/// Lists the requests that wait for an answer.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+pub struct List {}
+
+impl Operation for List {
+    type View = Vec<Request>;
+    const ROUTE: Route = Route::get("approvals.list", "/v1/approvals", "List the requests that wait for an answer.");
+
+    async fn run(self, application: &Arc<Application>, _: &Events) -> Result<Self::View> {
+        let records = application.records().await?;
+        let mut waiting = Vec::new();
+        for approval in records.waiting_approvals().await? {
+            waiting.push(request(application, records, approval).await?);
+        }
+        Ok(waiting)
+    }
+}
+
+/// Shows a request whole.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Show {
+    /// The request.
+    pub id: String,
+}
+
+impl Operation for Show {
+    type View = Request;
+    const ROUTE: Route = Route::get("approvals.show", "/v1/approvals/{id}", "Show a request whole.");
+
+    async fn run(self, application: &Arc<Application>, _: &Events) -> Result<Self::View> {
+        let records = application.records().await?;
+        let approval = find(records, &ApprovalId::parse(&self.id)?).await?;
+        request(application, records, approval).await
+    }
+}
+
+/// What a person answers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verdict {
+    /// Yes, this once.
+    Once,
+    /// Yes, and store the rule that the request names.
+    Always,
+    /// No.
+    Deny,
+}
+
+/// Answers a request. The first answer counts.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Respond {
+    /// The request.
+    pub id: String,
+    /// The answer.
+    pub verdict: Verdict,
+    /// Why not, for the model.
+    #[serde(default)]
+    pub reason: Option<String>,
+    /// Where the person answered, for the audit log and the model.
+    pub by: String,
+}
+
+/// What an answer did.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub struct Responded {
+    /// The tool and its component, of a call that was allowed.
+    pub allowed: Option<[String; 2]>,
+    /// The rule that was stored, in words.
+    pub stored: Option<String>,
+    /// Whether the run goes on.
+    pub run_is_alive: bool,
+}
+
+impl Operation for Respond {
+    type View = Responded;
+    const ROUTE: Route = Route::post("approvals.respond", "/v1/approvals/{id}", "Allow or deny a request.").once();
+
+    async fn run(self, application: &Arc<Application>, _: &Events) -> Result<Self::View> {
+        let (id, records) = (ApprovalId::parse(&self.id)?, application.records().await?);
+        if self.verdict == Verdict::Deny {
+            decided(records.decide_approval(&id, Decision::Denied(self.reason), &self.by).await)?;
+            return Ok(Responded { allowed: None, stored: None, run_is_alive: true });
+        }
+        let approval = find(records, &id).await?;
+        let (person, waits) = (approval.person.clone(), approval.state == ApprovalState::Waiting);
+        let request = request(application, records, approval).await?;
+        let Some(asked) = &request.asked else {
+            fail!(
+                Refused,
+                "what was asked in `{id}` cannot be read, so it cannot be allowed\nhint: `cara approvals deny {id}`"
+            );
+        };
+        let always = self.verdict == Verdict::Always;
+        if always && waits && asked.always.is_none() {
+            fail!(
+                Refused,
+                "`{id}` is asked because of what the run has seen, and no rule may answer that\n\
+                 hint: `cara approvals allow {id}` allows it once"
+            );
+        }
+        let answer = if always { Answer::Always } else { Answer::Once };
+        decided(answer_request(records, &id, asked, &person, &answer, &self.by).await)?;
+        Ok(Responded {
+            allowed: Some([asked.tool.clone(), asked.component.clone()]),
+            stored: asked.always.clone().filter(|_| always),
+            run_is_alive: request.run_is_alive,
+        })
+    }
+}
+
+fn decided<T>(decided: std::result::Result<T, DecideError>) -> Result<T> {
+    Ok(decided?)
+}
+
+/// A rule that answers in a person's place.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub struct RuleRow {
+    /// The rule's id.
+    pub id: String,
+    /// The component whose tool it is about.
+    pub component: String,
+    /// The tool.
+    pub tool: String,
+    /// The destinations it is bound to.
+    pub destinations: Vec<String>,
+    /// The arguments it is bound to.
+    pub arguments: Option<Value>,
+    /// The session it is bound to.
+    pub session: Option<String>,
+    /// In whose sessions it answers.
+    pub person: String,
+    /// Where it was stored.
+    pub by: String,
+    /// When, Unix milliseconds.
+    pub added_ms: u64,
+    /// When it last answered.
+    pub last_used_ms: Option<u64>,
+    /// What narrows it, in words.
+    pub terms: String,
+}
+
+impl From<StoredRule> for RuleRow {
+    fn from(stored: StoredRule) -> Self {
+        let terms = terms(&stored);
+        let StoredRule { id, rule, added_ms, last_used_ms } = stored;
+        Self {
+            id: id.to_string(),
+            component: rule.component.to_string(),
+            tool: rule.tool.to_string(),
+            destinations: rule.destinations,
+            arguments: rule.arguments,
+            session: rule.session.map(|session| session.to_string()),
+            person: rule.person.to_string(),
+            by: rule.by,
+            added_ms,
+            last_used_ms,
+            terms,
+        }
+    }
+}
+
+/// What narrows a stored rule, in words.
+pub(crate) fn terms(rule: &StoredRule) -> String {
+    let rule = &rule.rule;
+    let mut terms = Vec::new();
+    terms.extend((!rule.destinations.is_empty()).then(|| format!("to {}", rule.destinations.join(", "))));
+    terms.extend(rule.arguments.as_ref().map(|arguments| format!("with exactly {}", canonical(arguments))));
+    terms.extend(rule.session.as_ref().map(|session| format!("in session {session}")));
+    if terms.is_empty() { "nothing: it has no term".to_owned() } else { terms.join(", ") }
+}
+
+/// Lists the stored rules.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Rules {}
+
+impl Operation for Rules {
+    type View = Vec<RuleRow>;
+    const ROUTE: Route = Route::get("rules.list", "/v1/rules", "List the stored rules that answer in a person's place.");
+
+    async fn run(self, application: &Arc<Application>, _: &Events) -> Result<Self::View> {
+        let rules = application.records().await?.rules().await?;
+        Ok(rules.into_iter().map(RuleRow::from).collect())
+    }
+}
+
+/// Removes a stored rule.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Forget {
+    /// The rule.
+    pub id: String,
+    /// Where the person did it, for the audit log.
+    pub by: String,
+}
+
+impl Operation for Forget {
+    type View = Done;
+    const ROUTE: Route = Route::delete("rules.forget", "/v1/rules/{id}", "Remove a stored rule.");
+
+    async fn run(self, application: &Arc<Application>, _: &Events) -> Result<Self::View> {
+        let rule = RuleId::parse(&self.id)?;
+        if !application.records().await?.remove_rule(&rule, &self.by).await? {
+            fail!(NotFound, "there is no rule `{rule}`\nhint: `cara approvals rules` shows them");
+        }
+        Ok(Done {})
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_rule_without_terms_says_that_it_allows_nothing() {
+        let rule = serde_json::json!({ "component": "a", "tool": "b", "destination": null, "arguments": null, "session": null, "person": "p", "by": "x" });
+        let rule = serde_json::from_value(rule).unwrap();
+        let stored = StoredRule { id: RuleId::parse("p-1").unwrap(), rule, added_ms: 0, last_used_ms: None };
+        assert!(terms(&stored).starts_with("nothing"));
+    }
+}

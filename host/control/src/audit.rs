@@ -1,0 +1,96 @@
+//! What was done, and whether the log of it is whole.
+
+use crate::application::Application;
+use crate::error::Result;
+use crate::event::Events;
+use crate::operation::{Operation, Route};
+use cara_records::{Event as Kept, events};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// An event of the audit log.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub struct Row {
+    /// The event's number, from 1.
+    pub seq: u64,
+    /// When, Unix milliseconds.
+    pub at_ms: u64,
+    /// What happened: `grant`, `approval-decided`.
+    pub kind: String,
+    /// To what.
+    pub subject: String,
+    /// The particulars.
+    pub detail: Value,
+}
+
+impl From<Kept> for Row {
+    fn from(Kept { seq, at_ms, kind, subject, detail }: Kept) -> Self {
+        Self { seq, at_ms, kind, subject, detail }
+    }
+}
+
+/// Shows what was done; the newest comes first.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Show {
+    /// At most so many events.
+    pub limit: u32,
+    /// Only events of this kind.
+    #[serde(default)]
+    pub kind: Option<String>,
+}
+
+/// Events, and which kinds there are.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Shown {
+    /// The events.
+    pub events: Vec<Row>,
+    /// The kinds among those that were looked at.
+    pub kinds: BTreeSet<String>,
+}
+
+impl Operation for Show {
+    type View = Shown;
+    const ROUTE: Route = Route::get("audit.show", "/v1/audit", "Show what was done, the newest first.");
+
+    async fn run(self, application: &Arc<Application>, _: &Events) -> Result<Self::View> {
+        let most = if self.kind.is_some() { u32::MAX } else { self.limit };
+        let all = events(&application.ledger, most).await?;
+        let kinds = all.iter().map(|event| event.kind.clone()).collect();
+        let wanted = all.into_iter().filter(|event| self.kind.as_ref().is_none_or(|kind| event.kind == *kind));
+        Ok(Shown { events: wanted.take(self.limit as usize).map(Row::from).collect(), kinds })
+    }
+}
+
+/// Checks that no event was changed, removed or reordered.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Verify {}
+
+/// Whether the log is whole.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Verified {
+    /// Whether it is.
+    pub ok: bool,
+    /// How many events were checked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub events: Option<u64>,
+    /// What is wrong, with its cure.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub problem: Option<String>,
+}
+
+impl Operation for Verify {
+    type View = Verified;
+    const ROUTE: Route = Route::get("audit.verify", "/v1/audit/verify", "Check that the audit log is whole.");
+
+    async fn run(self, application: &Arc<Application>, _: &Events) -> Result<Self::View> {
+        Ok(match application.ledger.verify_events().await {
+            Ok(count) => Verified { ok: true, events: Some(count), problem: None },
+            Err(problem) => Verified { ok: false, events: None, problem: Some(problem.to_string()) },
+        })
+    }
+}

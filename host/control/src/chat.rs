@@ -1,0 +1,196 @@
+//! What a conversation begins with: who answers, with which tools, and where
+//! it goes on.
+
+use crate::application::Application;
+use crate::assemble::{self, AGENT};
+use crate::choose;
+use crate::error::{Result, error, fail};
+use crate::event::Events;
+use crate::operation::{Operation, Route};
+use crate::sessions;
+use cara_assistant::part::{Body, Part};
+use cara_authority::{ComponentId, Label, SessionId};
+use cara_records::{Records, Role, RunState};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// The longest piece of an exchange that is shown, characters.
+const SNIPPET: usize = 400;
+
+/// Chooses who answers, grants what naming them grants, and finds the conversation.
+#[derive(Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct Open {
+    /// The model, as `provider:model` or `provider`; that of the conversation, the agent or the configuration, or what can
+    /// be found, when left out.
+    pub model: Option<String>,
+    /// Settings of the provider.
+    pub settings: BTreeMap<String, String>,
+    /// The agent.
+    pub agent: Option<String>,
+    /// The conversation to go on with.
+    pub session: Option<String>,
+    /// Go on with the conversation that changed last.
+    pub last: bool,
+    /// Components whose tools are switched on: that grants what their manifests ask.
+    pub tools: Vec<String>,
+    /// Offer the model no tools.
+    pub no_tools: bool,
+}
+
+/// Who answers, and where the conversation stands.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub struct Opened {
+    /// The model, as `provider:model`.
+    pub model: String,
+    /// Tokens that prompt and answer have together.
+    pub context_tokens: u32,
+    /// The agent.
+    pub agent: String,
+    /// The tools that the model is offered.
+    pub tools: Vec<String>,
+    /// The conversation that goes on.
+    pub session: Option<Conversation>,
+}
+
+/// A conversation that goes on.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub struct Conversation {
+    /// The session's id.
+    pub id: String,
+    /// The title.
+    pub title: String,
+    /// What a model that is shown it has seen.
+    pub label: Label,
+    /// The last message of the person, cut.
+    pub asked: Option<String>,
+    /// The last answer, cut.
+    pub answered: Option<String>,
+    /// A run that was interrupted and can be resumed.
+    pub interrupted: Option<String>,
+}
+
+impl Operation for Open {
+    type View = Opened;
+    const ROUTE: Route = Route::post("chat.open", "/v1/chat", "Choose who answers, and find the conversation to go on with.");
+
+    async fn run(self, application: &Arc<Application>, events: &Events) -> Result<Self::View> {
+        let config = application.config()?;
+        let agent = self.agent.clone().or_else(|| config.chat.agent.clone()).unwrap_or_else(|| AGENT.to_owned());
+        let configured = config.agent.get(&agent);
+        if configured.is_none() && agent != AGENT {
+            let known: Vec<String> = config.agent.keys().map(|name| format!("`{name}`")).collect();
+            let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+            fail!(NotFound, "there is no agent `{agent}`\nhint: configured are {known}");
+        }
+        assemble::check_components(application)?;
+        // The vault is needed first where the key of the conversations is in it.
+        let records = application.records().await?;
+        let session = conversation(application, records, self.session.as_deref(), self.last).await?;
+        let named = self.model.as_deref().map(str::parse).transpose()?;
+        let of_agent = configured.and_then(|agent| agent.model.clone());
+        let before = match &session {
+            Some(session) if named.is_none() && of_agent.is_none() => {
+                used(application, records, &SessionId::parse(&session.id)?).await?
+            }
+            _ => None,
+        };
+        let chosen = match (named.or(of_agent), before) {
+            (Some(named), _) => {
+                let act = if self.model.is_some() { "--model names it" } else { "the configuration names it" };
+                choose::naming(application, &named, &self.settings, act, events).await?
+            }
+            (None, Some(before)) => before,
+            (None, None) => choose::choose(application, None, &self.settings, events).await?,
+        };
+        if let Some(why) = &chosen.why {
+            events.note(why);
+        }
+        let ids = self.tools.iter().map(|id| ComponentId::parse(id)).collect::<std::result::Result<Vec<_>, _>>()?;
+        assemble::prepare(application, &ids, events).await?;
+        let provider = choose::provider(application, &chosen.id, &chosen.model, &self.settings).await?;
+        application.plugins.read_ahead(&chosen.id).await?;
+        let tools = if self.no_tools { Vec::new() } else { assemble::say_tools(application, events).await? };
+        Ok(Opened {
+            model: format!("{}:{}", chosen.id, chosen.model),
+            context_tokens: provider.context_tokens,
+            agent,
+            tools,
+            session,
+        })
+    }
+}
+
+/// The conversation that was asked for.
+async fn conversation(
+    application: &Application,
+    records: &Records,
+    session: Option<&str>,
+    last: bool,
+) -> Result<Option<Conversation>> {
+    let owner = assemble::owner();
+    let session = match session {
+        Some(id) => {
+            let found = sessions::find(records, &SessionId::parse(id)?).await?;
+            if found.person != owner {
+                fail!(NotFound, "there is no session `{id}`\nhint: `cara sessions list` shows them");
+            }
+            found
+        }
+        None if last => {
+            let recent = records.recent_sessions(Some(&owner), 1).await?;
+            let none = || error!(NotFound, "there is no conversation to go on with\nhint: `cara chat` begins one");
+            recent.into_iter().next().ok_or_else(none)?
+        }
+        None => return Ok(None),
+    };
+    let runs = records.runs(&session.id).await?;
+    let interrupted = runs.iter().rfind(|run| run.state == RunState::Running);
+    let interrupted = interrupted.filter(|run| application.under_way.run(&run.id).is_none());
+    let from = session.messages.saturating_sub(20).max(1);
+    let messages = records.messages(&session.id, from, 32).await?;
+    let said = |role: Role| {
+        let of_role = messages.iter().rev().filter(|message| message.role == role);
+        of_role.filter_map(|message| serde_json::from_value::<Vec<Part>>(message.body.clone()).ok()).find_map(|parts| {
+            let words = parts.iter().filter_map(|part| match &part.body {
+                Body::Text { text } => Some(text.as_str()),
+                _ => None,
+            });
+            let words = words.collect::<String>();
+            (!words.trim().is_empty()).then(|| cut(&words))
+        })
+    };
+    Ok(Some(Conversation {
+        asked: said(Role::User),
+        answered: said(Role::Assistant),
+        id: session.id.to_string(),
+        title: session.title,
+        label: session.label,
+        interrupted: interrupted.map(|run| run.id.to_string()),
+    }))
+}
+
+fn cut(text: &str) -> String {
+    let mut cut: String = text.trim().chars().take(SNIPPET).collect();
+    if cut.len() < text.trim().len() {
+        cut.push('…');
+    }
+    cut
+}
+
+/// The model that answered last in a conversation, if it can still be called. It keeps the grants it has.
+async fn used(
+    application: &Application,
+    records: &Records,
+    session: &SessionId,
+) -> Result<Option<choose::Chosen>> {
+    let Some(model) = records.last_model(session).await? else { return Ok(None) };
+    let Some((id, model)) = model.split_once(':') else { return Ok(None) };
+    let id = ComponentId::parse(id)?;
+    let usable = application.installed()?.usable.contains_key(&id);
+    Ok(usable.then(|| choose::Chosen { id, model: model.to_owned(), why: None }))
+}

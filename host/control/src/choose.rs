@@ -1,0 +1,354 @@
+//! Which provider and model answer, and what naming them grants.
+
+use crate::application::Application;
+use crate::config::Config;
+use crate::environment::Environment;
+use crate::error::{Context, Error, ErrorKind, Result, error, fail};
+use crate::event::Events;
+use crate::live::LiveComponent;
+use crate::plugins::Installed;
+use cara_assistant::{ModelName, Provider};
+use cara_authority::manifest::{Detect, Setting};
+use cara_authority::{Capability, ComponentId, Grants, Settings, VariableName};
+use cara_kernel::Checked;
+use cara_services::vault::{SecretId, SecretValue};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+mod facts;
+
+/// Settings of one run, by key: they come before all others.
+pub(crate) type RunSettings = BTreeMap<String, String>;
+
+/// What says how a component's settings are set.
+#[derive(Clone)]
+pub(crate) struct Surroundings {
+    pub(crate) config: Arc<Config>,
+    pub(crate) installed: Arc<Installed>,
+    pub(crate) environment: Environment,
+}
+
+impl Application {
+    /// What says how components' settings are set now.
+    pub(crate) fn around(&self) -> Result<Surroundings> {
+        let (config, installed) = (self.config()?, self.installed()?);
+        Ok(Surroundings { config, installed, environment: self.environment.clone() })
+    }
+}
+
+impl Surroundings {
+    /// The component's settings: those of the run over the environment over the configuration over the manifest's defaults.
+    /// Of the environment a component is given what is granted by name and is no secret of anybody.
+    pub(crate) fn settings(&self, checked: &Checked, granted: &[Capability], run: &RunSettings) -> Result<Settings> {
+        let manifest = checked.manifest();
+        let may_read = |name: &VariableName| {
+            granted.contains(&Capability::Environment(name.clone()))
+                && secret_of(&self.installed, name.as_str()).is_none()
+        };
+        let configured = self.config.component.get(manifest.id()).map(|config| config.settings.clone());
+        let mut values: BTreeMap<String, Value> = configured.unwrap_or_default();
+        for setting in manifest.setting_keys() {
+            for variable in setting.env.iter().filter(|name| may_read(name)) {
+                if let Some(text) = self.environment.get(variable.as_str()) {
+                    let read = setting.kind.read(&setting.key, &text);
+                    let value = read.with_context(|| format!("environment variable {variable}"))?;
+                    values.insert(setting.key.to_string(), value);
+                    break;
+                }
+            }
+        }
+        for (key, text) in run {
+            let setting = manifest.setting_keys().iter().find(|setting| setting.key.as_str() == key);
+            let setting = setting.ok_or_else(|| unknown(manifest.id(), key, manifest.setting_keys()))?;
+            values.insert(key.clone(), setting.kind.read(&setting.key, text)?);
+        }
+        Ok(manifest.settings(&values)?)
+    }
+
+    /// The same as they will be once all that the component asks for is granted: to say what it asks for.
+    pub(crate) fn asking(&self, checked: &Checked, run: &RunSettings) -> Result<Settings> {
+        self.settings(checked, &environment(checked), run)
+    }
+
+    /// All that a component asks for as things are.
+    pub(crate) fn wishes(&self, checked: &Checked) -> Result<Vec<Capability>> {
+        Ok(checked.manifest().wishes(&self.asking(checked, &RunSettings::new())?))
+    }
+}
+
+/// What answers, and why: said to the person.
+pub(crate) struct Chosen {
+    pub(crate) id: ComponentId,
+    pub(crate) model: String,
+    /// Nothing when the person named it.
+    pub(crate) why: Option<String>,
+}
+
+/// Chooses the model that was named, else that of the configuration, else what can be found.
+pub(crate) async fn choose(
+    application: &Application,
+    named: Option<&ModelName>,
+    run: &RunSettings,
+    events: &Events,
+) -> Result<Chosen> {
+    if let Some(name) = named {
+        return naming(application, name, run, "--model names it", events).await;
+    }
+    if let Some(name) = &application.config()?.chat.model {
+        return naming(application, name, run, "the configuration names it", events).await;
+    }
+    found(application, events).await
+}
+
+/// The model of that name, with what the manifest of its provider asks granted: naming it is the operator's act.
+pub(crate) async fn naming(
+    application: &Application,
+    name: &ModelName,
+    run: &RunSettings,
+    act: &str,
+    events: &Events,
+) -> Result<Chosen> {
+    let checked = application.checked(&name.component).map_err(|error| likely(application, name, error))?;
+    let Some(declared) = checked.manifest().provider() else {
+        fail!(Invalid, "component `{}` offers no models\nhint: `cara plugin list` shows the providers", name.component);
+    };
+    let around = application.around()?;
+    use_environment(application, &checked);
+    grant(application, &checked, &around.asking(&checked, run)?, act, events).await?;
+    let model = match &name.model {
+        Some(model) => model.clone(),
+        None if declared.detect == Detect::Port => {
+            let provider = provider(application, &name.component, &declared.default_model, run).await?;
+            served(&provider, &declared.default_model).await?
+        }
+        None => declared.default_model.clone(),
+    };
+    Ok(Chosen { id: name.component.clone(), model, why: None })
+}
+
+/// The error of a name that is no component's, with the provider whose model it may be.
+fn likely(application: &Application, name: &ModelName, error: Error) -> Error {
+    let Ok(installed) = application.installed() else { return error };
+    if error.kind != ErrorKind::NotFound {
+        return error;
+    }
+    let said = name.to_string();
+    let offers = |checked: &&Arc<Checked>| {
+        checked.manifest().provider().is_some_and(|provider| {
+            provider.default_model == said || provider.model.iter().any(|facts| facts.is_about(&said))
+        })
+    };
+    let known = installed.usable.values().filter(|checked| checked.manifest().provider().is_some());
+    match known.clone().find(offers) {
+        Some(checked) => error!(
+            NotFound,
+            "there is no provider `{}`\nhint: did you mean `{}:{said}`? `cara models` shows what is on offer",
+            name.component,
+            checked.manifest().id()
+        ),
+        None => {
+            let ids: Vec<String> = known.map(|checked| format!("`{}`", checked.manifest().id())).collect();
+            error!(
+                NotFound,
+                "there is no provider `{}`\nhint: write `provider:model`; the providers are {}",
+                name.component,
+                ids.join(", ")
+            )
+        }
+    }
+}
+
+/// The default model where a server has it, else its first one.
+async fn served(provider: &Provider, wanted: &str) -> Result<String> {
+    use cara_assistant::Thinker;
+    let models = provider.models().await.map_err(Error::from)?;
+    let has = |id: &str| id == wanted || id.strip_suffix(":latest") == Some(wanted);
+    let model = models.iter().find(|model| has(&model.id)).or(models.first()).map(|model| model.id.clone());
+    model.ok_or_else(|| error!(Unavailable, "`{}` has no model yet\nhint: its server has to load one first", provider.id))
+}
+
+/// The first usable provider by rank.
+async fn found(application: &Application, events: &Events) -> Result<Chosen> {
+    let installed = application.installed()?;
+    let mut candidates: Vec<&Arc<Checked>> =
+        installed.usable.values().filter(|checked| checked.manifest().provider().is_some()).collect();
+    candidates.sort_by_key(|checked| checked.manifest().provider().map(|provider| provider.rank));
+    for checked in candidates {
+        let (manifest, Some(declared)) = (checked.manifest(), checked.manifest().provider()) else { continue };
+        let (id, model) = (manifest.id().clone(), declared.default_model.clone());
+        // What was installed keeps to what was granted then; of what is built in, finding it usable grants what it asks.
+        let built_in = installed.lock.0.get(&id).is_none_or(|entry| entry.active.is_none());
+        match declared.detect {
+            Detect::Secret => {
+                let Some(why) = key_at_hand(application, checked)? else { continue };
+                use_environment(application, checked);
+                if built_in {
+                    let asking = application.around()?.asking(checked, &RunSettings::new())?;
+                    grant(application, checked, &asking, &why, events).await?;
+                }
+                let why = Some(format!("using {id}:{model} because {why}"));
+                return Ok(Chosen { id, model, why });
+            }
+            Detect::Port => {
+                if let Some(chosen) = answering(application, checked, built_in, events).await? {
+                    return Ok(chosen);
+                }
+            }
+            Detect::Always => {
+                let why = format!("no model is configured: using `{id}`, which is not a language model; say `help` to it");
+                return Ok(Chosen { id, model, why: Some(why) });
+            }
+        }
+    }
+    fail!(Unavailable, "no provider is usable\nhint: name one with `--model`, or store a key with `cara secrets set`")
+}
+
+/// Why a key of the component counts as given: its variable is set, or a value is stored.
+fn key_at_hand(application: &Application, checked: &Checked) -> Result<Option<String>> {
+    let Some(secret) = checked.manifest().secrets().first() else { return Ok(None) };
+    if let Some(variable) = secret.env.iter().find(|name| application.environment.get(name).is_some()) {
+        return Ok(Some(format!("{variable} is set")));
+    }
+    let id = SecretId::component(checked.manifest().id().clone(), secret.name.clone());
+    Ok(application.vault.holds(&id)?.then(|| format!("secret `{id}` is stored")))
+}
+
+/// A provider whose server on this machine answers. It is asked with powers that are recorded only when it does.
+async fn answering(
+    application: &Application,
+    checked: &Arc<Checked>,
+    built_in: bool,
+    events: &Events,
+) -> Result<Option<Chosen>> {
+    let (manifest, interfaces) = (checked.manifest(), checked.interfaces());
+    let granted = if built_in { environment(checked) } else { application.ledger.granted(manifest.id()).await? };
+    let around = application.around()?;
+    let settings = around.settings(checked, &granted, &RunSettings::new())?;
+    let wishes = manifest.wishes(&settings);
+    let local = |wish: &&Capability| matches!(wish, Capability::Http(to) if to.origin().is_some_and(|origin| origin.is_loopback()));
+    let wishes: Vec<Capability> = wishes.iter().filter(local).cloned().collect();
+    let Some(Capability::Http(place)) = wishes.first() else { return Ok(None) };
+    let order = around.config.component.get(manifest.id()).map(|config| config.limits.clone()).unwrap_or_default();
+    let grants = Arc::new(Grants::meet(manifest, interfaces, &wishes, settings.clone(), &order));
+    let component = application.component(manifest.id()).await?;
+    let Ok(returned) = component.models(&grants, &application.services).await else { return Ok(None) };
+    let Ok(models) = returned.answer else { return Ok(None) };
+    let wanted = manifest.provider().map(|provider| provider.default_model.clone()).unwrap_or_default();
+    let has = |model: &str| {
+        models.iter().any(|offered| offered.id == model || offered.id.strip_suffix(":latest") == Some(model))
+    };
+    let model = if has(&wanted) { Some(wanted) } else { models.first().map(|model| model.id.clone()) };
+    let Some(model) = model else { return Ok(None) };
+    if built_in {
+        grant(application, checked, &settings, &format!("a server answers at {place}"), events).await?;
+    }
+    let id = manifest.id().clone();
+    let why = Some(format!("using {id}:{model}, served on this machine"));
+    Ok(Some(Chosen { id, model, why }))
+}
+
+/// Grants what the manifest asks with these settings, records it, and says what is new in one line.
+pub(crate) async fn grant(
+    application: &Application,
+    checked: &Checked,
+    settings: &Settings,
+    act: &str,
+    events: &Events,
+) -> Result<()> {
+    let id = checked.manifest().id();
+    let wishes = checked.manifest().wishes(settings);
+    if wishes.is_empty() {
+        return Ok(());
+    }
+    let new = application.ledger.grant(id, &wishes, act).await?;
+    if !new.is_empty() {
+        let new: Vec<String> = new.iter().map(ToString::to_string).collect();
+        events.note(format!("granted to `{id}`: {} ({act})", new.join(", ")));
+    }
+    Ok(())
+}
+
+/// A model of a component, which is met with its grants at each call. Grants nothing.
+pub(crate) async fn provider(
+    application: &Application,
+    id: &ComponentId,
+    model: &str,
+    run: &RunSettings,
+) -> Result<Provider> {
+    let checked = application.checked(id)?;
+    application.live().open_vault(&checked).await?;
+    application.component(id).await?;
+    let facts = facts::facts(application, &checked, model)?;
+    let component = Arc::new(LiveComponent { live: application.live(), id: id.clone(), set: run.clone() });
+    Ok(Provider {
+        id: id.clone(),
+        component,
+        services: application.services.clone(),
+        model: model.to_owned(),
+        context_tokens: facts.context_tokens,
+        price: facts.price,
+    })
+}
+
+/// The environment variables that a component's settings ask to read.
+pub(crate) fn environment(checked: &Checked) -> Vec<Capability> {
+    let variables = checked.manifest().setting_keys().iter().flat_map(|setting| &setting.env);
+    variables.cloned().map(Capability::Environment).collect()
+}
+
+/// The component whose secret a variable holds.
+pub(crate) fn secret_of<'a>(installed: &'a Installed, variable: &str) -> Option<&'a ComponentId> {
+    let holds = |checked: &&Arc<Checked>| {
+        checked.manifest().secrets().iter().any(|secret| secret.env.iter().any(|name| name == variable))
+    };
+    installed.usable.values().find(holds).map(|checked| checked.manifest().id())
+}
+
+/// Refuses to give in clear what is a secret of another component.
+pub(crate) fn refuse_secrets(application: &Application, checked: &Checked, wishes: &[Capability]) -> Result<()> {
+    let (id, installed) = (checked.manifest().id(), application.installed()?);
+    for wish in wishes {
+        if let Capability::Environment(name) = wish
+            && let Some(owner) = secret_of(&installed, name.as_str())
+        {
+            fail!(
+                Refused,
+                "component `{id}` asks for environment variable {name}, which holds a secret of `{owner}`\n\
+                 hint: a secret is never given in clear; its author has to declare it as `[[secret]]`"
+            );
+        }
+    }
+    Ok(())
+}
+
+/// Says which variables a component would read if they were granted, so that nobody wonders why they do nothing.
+pub(crate) async fn say_unread(application: &Application, checked: &Checked, events: &Events) -> Result<()> {
+    let id = checked.manifest().id();
+    let granted = application.ledger.granted(id).await?;
+    for wish in environment(checked).into_iter().filter(|wish| !granted.is_empty() && !granted.contains(wish)) {
+        if let Capability::Environment(name) = &wish
+            && application.environment.get(name.as_str()).is_some()
+        {
+            events.note(format!("{name} is set, and `{id}` may not read it: `cara grant {id} {wish}`"));
+        }
+    }
+    Ok(())
+}
+
+fn unknown(id: &ComponentId, key: &str, settings: &[Setting]) -> Error {
+    let known: Vec<String> = settings.iter().map(|setting| format!("`{}`", setting.key)).collect();
+    let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+    error!(Invalid, "component `{id}` has no setting `{key}`\nhint: it has {known}")
+}
+
+/// Uses the component's secrets from the environment for this run; they are not stored.
+pub(crate) fn use_environment(application: &Application, checked: &Checked) {
+    let manifest = checked.manifest();
+    for secret in manifest.secrets() {
+        let value = secret.env.iter().find_map(|name| application.environment.get(name));
+        if let Some(value) = value.and_then(|value| SecretValue::new(value.into_bytes()).ok()) {
+            application.vault.overlay(SecretId::component(manifest.id().clone(), secret.name.clone()), value);
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! Why a run did what it did.
+
+use crate::application::Application;
+use crate::error::{Result, error};
+use crate::event::Events;
+use crate::operation::{Operation, Route};
+use crate::sessions;
+use cara_assistant::explain::{Explained, explain};
+use cara_authority::RunId;
+use cara_records::{Records, Run};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+/// In how many sessions, those that changed last, the last run is looked for.
+const LOOKED_AT: u32 = 50;
+
+/// Explains a run: what it saw, what was decided by which line, what it did.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Explain {
+    /// The run, or `last`.
+    pub run: String,
+}
+
+impl Operation for Explain {
+    type View = Explained;
+    const ROUTE: Route = Route::get(
+        "runs.explain",
+        "/v1/runs/{run}/explain",
+        "Explain a run: what it saw, what was decided by which line, what it did.",
+    );
+
+    async fn run(self, application: &Arc<Application>, _: &Events) -> Result<Self::View> {
+        let records = application.records().await?;
+        let id = match self.run.as_str() {
+            "last" => last(records).await?,
+            id => RunId::parse(id)?,
+        };
+        let none =
+            || error!(NotFound, "there is no run `{id}`\nhint: `cara sessions show` shows the runs of a session");
+        let run = records.run(&id).await?.ok_or_else(none)?;
+        let mut explained = explain(records, &id).await?.ok_or_else(none)?;
+        explained.state = sessions::state(application, run.state, &run.process).name().into();
+        Ok(explained)
+    }
+}
+
+/// The run that began last.
+async fn last(records: &Records) -> Result<RunId> {
+    let mut newest: Option<Run> = None;
+    for session in records.recent_sessions(None, LOOKED_AT).await? {
+        let runs = records.runs(&session.id).await?;
+        newest = newest.into_iter().chain(runs).max_by_key(|run| run.began_ms);
+    }
+    let none = || error!(NotFound, "nothing was asked yet\nhint: `cara chat` begins a conversation");
+    newest.map(|run| run.id).ok_or_else(none)
+}

@@ -1,0 +1,61 @@
+//! The models that a provider offers now.
+
+use crate::application::Application;
+use crate::choose;
+use crate::error::{Error, Result};
+use crate::event::Events;
+use crate::operation::{Operation, Route};
+use cara_assistant::Thinker;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// A model on offer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub struct Row {
+    /// The model, as `provider:model`.
+    pub model: String,
+    /// What the vendor calls it.
+    pub name: String,
+    /// Tokens that prompt and answer have together.
+    pub context_tokens: Option<u32>,
+    /// The longest answer, tokens.
+    pub output_tokens: Option<u32>,
+}
+
+/// Lists the models that a provider offers.
+#[derive(Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct List {
+    /// The provider, as `provider` or `provider:model`; the one that would answer when left out. Naming a provider grants
+    /// what its manifest asks.
+    pub model: Option<String>,
+    /// Settings of the provider for this request.
+    pub settings: BTreeMap<String, String>,
+}
+
+impl Operation for List {
+    type View = Vec<Row>;
+    const ROUTE: Route = Route::post("models.list", "/v1/models", "List the models that a provider offers.");
+
+    async fn run(self, application: &Arc<Application>, events: &Events) -> Result<Self::View> {
+        crate::assemble::check_components(application)?;
+        let named = self.model.as_deref().map(str::parse).transpose()?;
+        let chosen = choose::choose(application, named.as_ref(), &self.settings, events).await?;
+        if let Some(why) = &chosen.why {
+            events.note(why);
+        }
+        let provider = choose::provider(application, &chosen.id, &chosen.model, &self.settings).await?;
+        let offered = provider.models().await.map_err(Error::from)?;
+        let id = &chosen.id;
+        let row = |model: cara_kernel::bindings::provider::Model| Row {
+            model: format!("{id}:{}", model.id),
+            name: model.name,
+            context_tokens: model.context_tokens,
+            output_tokens: model.output_tokens,
+        };
+        Ok(offered.into_iter().map(row).collect())
+    }
+}

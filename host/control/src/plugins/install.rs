@@ -1,0 +1,386 @@
+//! From a reference to a component in use.
+//!
+//! ```text
+//! prepare: fetch ─→ verify, check ─→ compile, link ─→ review ─→ (a person agrees)
+//! install: the prepared one ─→ put, grant ─→ commit of the lock: in use
+//! ```
+//!
+//! What was reviewed is what is installed: its digest is part of the request. It is kept in memory for a while, and fetched
+//! again when another process took the home over meanwhile.
+
+use crate::application::Application;
+use crate::error::{Result, error, fail};
+use crate::event::Events;
+use crate::offer::Offer;
+use crate::operation::{Operation, Route};
+use crate::plugins::candidate::{Candidate, reference};
+use crate::plugins::review::{self, Review};
+use cara_assistant::toolbox::full_name;
+use cara_authority::{Capability, ComponentId};
+use cara_kernel::Checked;
+use cara_packages::Reference;
+use cara_packages::lock::Pinned;
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use semver::Version;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+/// How many packages that were reviewed are kept in memory.
+const KEPT: usize = 4;
+
+/// Packages that were reviewed and wait for a person's answer.
+#[derive(Default)]
+pub(crate) struct Reviewed(Mutex<VecDeque<(String, Arc<Ready>)>>);
+
+/// A package that could be put into use.
+struct Ready {
+    candidate: Candidate,
+    checked: Arc<Checked>,
+}
+
+impl Reviewed {
+    fn keep(&self, digest: String, ready: Ready) {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.retain(|(known, _)| *known != digest);
+        kept.push_back((digest, Arc::new(ready)));
+        if kept.len() > KEPT {
+            kept.pop_front();
+        }
+    }
+
+    fn get(&self, digest: &str) -> Option<Arc<Ready>> {
+        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.iter().find(|(known, _)| known == digest).map(|(_, ready)| ready.clone())
+    }
+}
+
+/// Fetches a package, verifies and compiles it, and reviews it. Nothing is changed.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Prepare {
+    /// A file, folder, URL or `oci://` reference. A path is absolute.
+    pub from: String,
+    /// Prepare it although a newer version was here before.
+    #[serde(default)]
+    pub allow_downgrade: bool,
+}
+
+/// What a person agrees to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub struct Prepared {
+    /// The review.
+    pub review: Review,
+    /// What the component asks for.
+    pub asks: Vec<String>,
+    /// Whether these very bytes are in use already.
+    pub in_use: bool,
+    /// How long fetching, verifying and compiling took, milliseconds.
+    pub took_ms: [u64; 3],
+}
+
+impl Operation for Prepare {
+    type View = Prepared;
+    const ROUTE: Route =
+        Route::post("plugins.prepare", "/v1/plugins/prepare", "Fetch, verify, compile and review a package.");
+
+    async fn run(self, application: &Arc<Application>, events: &Events) -> Result<Self::View> {
+        let candidate = Candidate::fetch(application, &reference(&self.from)?, events).await?;
+        candidate.check_name(application)?;
+        let floor = if self.allow_downgrade { None } else { application.ledger.floor(candidate.id()).await? };
+        prepared(application, candidate, floor.as_ref(), events).await
+    }
+}
+
+/// Verified, checked, compiled, linked and reviewed: whatever can fail has failed before anything is changed.
+async fn prepared(
+    application: &Application,
+    candidate: Candidate,
+    floor: Option<&Version>,
+    events: &Events,
+) -> Result<Prepared> {
+    let began = Instant::now();
+    let trust = application.plugins.trusted()?;
+    let checked = Arc::new(candidate.checked(&trust, floor)?);
+    let verified = began.elapsed();
+    events.note(format!("compiling `{}` {}", candidate.id(), candidate.manifest.version()));
+    let (kernel, cache) = application.plugins.engine();
+    let (kernel, cache, loading) = (kernel.clone(), cache.clone(), checked.clone());
+    tokio::task::spawn_blocking(move || kernel.load(loading, Some(&cache)).map(drop)).await??;
+    let compiled = began.elapsed() - verified;
+    say_shared(application, &candidate, events)?;
+    let current = current(application, candidate.id())?;
+    let installed = application.installed()?;
+    let review = Review::of(&candidate, &trust, &installed, current.as_ref().map(|current| (current, &trust)));
+    let wishes = application.around()?.wishes(&checked)?;
+    crate::choose::refuse_secrets(application, &checked, &wishes)?;
+    let took_ms = [candidate.fetched, verified, compiled].map(|took| took.as_millis() as u64);
+    let digest = candidate.package.digest();
+    let in_use = current.as_ref().is_some_and(|current| current.package.digest() == digest);
+    application.reviewed.keep(digest.to_string(), Ready { candidate, checked });
+    let asks = wishes.iter().map(ToString::to_string).collect();
+    Ok(Prepared { review, asks, in_use, took_ms })
+}
+
+/// Puts a package that was reviewed into use.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Install {
+    /// Where it came from, as it was prepared.
+    pub from: String,
+    /// The digest that the review showed.
+    pub digest: String,
+    /// What is granted; all that it asks for when left out.
+    #[serde(default)]
+    pub grants: Option<Vec<String>>,
+    /// Install it although a newer version was here before.
+    #[serde(default)]
+    pub allow_downgrade: bool,
+    /// The act, for the audit log: `cara plugin install`.
+    pub act: String,
+}
+
+/// What is in use now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub struct Installed {
+    /// The component.
+    pub id: String,
+    /// The version.
+    pub version: String,
+    /// What it asks for and was not granted.
+    pub not_granted: Vec<String>,
+    /// Why its tools are off, when they are.
+    pub tools_off: Option<String>,
+}
+
+impl Operation for Install {
+    type View = Installed;
+    const ROUTE: Route = Route::post("plugins.install", "/v1/plugins", "Put a package that was reviewed into use.");
+
+    async fn run(self, application: &Arc<Application>, events: &Events) -> Result<Self::View> {
+        let ready = ready(application, &self.from, &self.digest, self.allow_downgrade, events).await?;
+        let (candidate, checked) = (&ready.candidate, &ready.checked);
+        let around = application.around()?;
+        let wishes = around.wishes(checked)?;
+        crate::choose::refuse_secrets(application, checked, &wishes)?;
+        let granted = match self.grants {
+            None => wishes.clone(),
+            Some(texts) => chosen(&texts, &wishes)?,
+        };
+        activate(application, candidate, checked, &granted, &self.act).await?;
+        let missing = wishes.iter().filter(|wish| !granted.contains(wish)).map(ToString::to_string).collect();
+        let mut tools_off = None;
+        if !checked.manifest().tools().is_empty() {
+            let offer = Offer::of(&application.around()?, checked, &granted)?;
+            tools_off = (!offer.stands()).then(|| offer.why());
+        }
+        Ok(Installed {
+            id: candidate.id().to_string(),
+            version: candidate.manifest.version().to_string(),
+            not_granted: missing,
+            tools_off,
+        })
+    }
+}
+
+/// What was reviewed, from memory or fetched again.
+async fn ready(
+    application: &Application,
+    from: &str,
+    digest: &str,
+    allow_downgrade: bool,
+    events: &Events,
+) -> Result<Arc<Ready>> {
+    if let Some(ready) = application.reviewed.get(digest) {
+        return Ok(ready);
+    }
+    let candidate = Candidate::fetch(application, &reference(from)?, events).await?;
+    let came = candidate.package.digest().to_string();
+    if came != digest {
+        fail!(Refused, "`{from}` now offers `{came}`, not what was reviewed\nhint: review it again");
+    }
+    candidate.check_name(application)?;
+    let floor = if allow_downgrade { None } else { application.ledger.floor(candidate.id()).await? };
+    prepared(application, candidate, floor.as_ref(), events).await?;
+    application.reviewed.get(digest).ok_or_else(|| error!(Internal, "what was reviewed is gone\nhint: try again"))
+}
+
+fn chosen(texts: &[String], wishes: &[Capability]) -> Result<Vec<Capability>> {
+    let mut granted = Vec::new();
+    for text in texts {
+        let capability = Capability::parse(text)?;
+        if !wishes.contains(&capability) {
+            fail!(Invalid, "`{capability}` is granted, and the component does not ask for it");
+        }
+        granted.push(capability);
+    }
+    Ok(granted)
+}
+
+/// Fetches a newer version of a component from where it came. One that asks for no more is put into use at once.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Update {
+    /// The component.
+    pub id: String,
+}
+
+/// What an update came to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "state", rename_all = "kebab-case")]
+pub enum Updated {
+    /// There is no newer version.
+    Newest {
+        /// The version in use.
+        version: String,
+    },
+    /// The newer version is in use.
+    Updated {
+        /// The version.
+        version: String,
+    },
+    /// The newer version asks for more; it waits, and the one of before stays in use.
+    AsksForMore {
+        /// The version in use.
+        used: String,
+        /// Where the new one comes from.
+        from: String,
+        /// What a person agrees to.
+        prepared: Box<Prepared>,
+    },
+}
+
+impl Operation for Update {
+    type View = Updated;
+    const ROUTE: Route = Route::post("plugins.update", "/v1/plugins/{id}/update", "Fetch a newer version of a component.");
+
+    async fn run(self, application: &Arc<Application>, events: &Events) -> Result<Self::View> {
+        let id = &ComponentId::parse(&self.id)?;
+        let installed = application.installed()?;
+        let active = installed.lock.0.get(id).and_then(|entry| entry.active.clone());
+        let none = || error!(NotFound, "`{id}` was not installed\nhint: `cara plugin list` shows what was");
+        let active = active.ok_or_else(none)?;
+        let candidate = Candidate::fetch(application, &reference(&active.from)?, events).await?;
+        if candidate.id() != id {
+            fail!(Refused, "`{}` now offers `{}`", active.from, candidate.id());
+        }
+        if candidate.package.digest() == active.digest {
+            return Ok(Updated::Newest { version: active.version.to_string() });
+        }
+        let floor = application.ledger.floor(id).await?.max(Some(active.version.clone()));
+        let version = candidate.manifest.version().to_string();
+        let digest = candidate.package.digest().to_string();
+        let prepared = prepared(application, candidate, floor.as_ref(), events).await?;
+        let ready = application.reviewed.get(&digest);
+        let ready = ready.ok_or_else(|| error!(Internal, "what was fetched is gone\nhint: try again"))?;
+        let current = current(application, id)?;
+        let current = current.ok_or_else(|| error!(Internal, "the version in use cannot be read"))?;
+        let trust = application.plugins.trusted()?;
+        if review::changes(&current, &trust, &ready.candidate).grows {
+            wait(application, &ready.candidate, &ready.checked).await?;
+            let (used, from) = (active.version.to_string(), active.from);
+            return Ok(Updated::AsksForMore { used, from, prepared: Box::new(prepared) });
+        }
+        let granted = application.ledger.granted(id).await?;
+        let wishes = application.around()?.wishes(&ready.checked)?;
+        let kept: Vec<Capability> = wishes.into_iter().filter(|wish| granted.contains(wish)).collect();
+        activate(application, &ready.candidate, &ready.checked, &kept, "cara plugin update").await?;
+        Ok(Updated::Updated { version })
+    }
+}
+
+/// What is in use under this id, or built in.
+pub(crate) fn current(application: &Application, id: &ComponentId) -> Result<Option<Candidate>> {
+    let installed = application.installed()?;
+    let Some(checked) = installed.usable.get(id) else { return Ok(None) };
+    if let Some(active) = installed.lock.0.get(id).and_then(|entry| entry.active.as_ref()) {
+        let bundle = application.plugins.store().get(&active.digest)?.bundle;
+        return Candidate::installed(checked, bundle, reference(&active.from)?).map(Some);
+    }
+    let from = Reference::parse(&format!("./{id}.wasm"))?;
+    Candidate::installed(checked, application.plugins.built_in_bundle(id)?, from).map(Some)
+}
+
+/// Tools of one name are no fault: while both are on, each has its full name. What a rule said of the name counts for none.
+fn say_shared(application: &Application, candidate: &Candidate, events: &Events) -> Result<()> {
+    for (other, tool) in candidate.shared_tools(application)? {
+        let (own, others) = (full_name(candidate.id(), &tool), full_name(&other, &tool));
+        events.note(format!(
+            "`{other}` has a tool `{tool}` too: while both are on, models call them `{own}` and `{others}`, and a rule \
+             that lets `{tool}` run holds for neither"
+        ));
+    }
+    Ok(())
+}
+
+fn pinned(application: &Application, candidate: &Candidate, checked: &Checked) -> Result<Pinned> {
+    let package = checked.package();
+    let now_ms = application.services.clock.now_ms();
+    Ok(Pinned {
+        version: checked.manifest().version().clone(),
+        digest: package.digest(),
+        signer: package.signer_name().to_owned(),
+        key: package.signer().to_string(),
+        from: candidate.from.to_string(),
+        since: Timestamp::from_millisecond(i64::try_from(now_ms)?)?,
+    })
+}
+
+/// Puts a version into use. The commit of the lock is the moment; all before it can be cut off anywhere.
+async fn activate(
+    application: &Application,
+    candidate: &Candidate,
+    checked: &Checked,
+    granted: &[Capability],
+    act: &str,
+) -> Result<()> {
+    let id = checked.manifest().id();
+    let pinned = pinned(application, candidate, checked)?;
+    let detail = json!({
+        "version": pinned.version, "digest": pinned.digest, "signer": pinned.signer, "from": pinned.from, "act": act,
+    });
+    application.ledger.append("plugin-activated", id.as_str(), detail).await?;
+    application.ledger.grant(id, granted, act).await?;
+    application.ledger.seen(id, &pinned.version, &pinned.digest).await?;
+    let mut change = application.plugins.store().change()?;
+    change.put(checked.package(), &candidate.bundle)?;
+    change.lock.entry(id).activate(pinned);
+    change.commit()?;
+    // What the new version does not ask for, or the person did not grant again. After the commit: before it, the old
+    // version still needs it.
+    let before = application.ledger.granted(id).await?;
+    let gone: Vec<Capability> = before.into_iter().filter(|old| !granted.contains(old)).collect();
+    application.ledger.revoke(id, &gone, act).await?;
+    Ok(())
+}
+
+/// Keeps a version that waits for a person.
+async fn wait(application: &Application, candidate: &Candidate, checked: &Checked) -> Result<()> {
+    let id = checked.manifest().id();
+    let pinned = pinned(application, candidate, checked)?;
+    application.ledger.append("plugin-waits", id.as_str(), json!({ "version": pinned.version })).await?;
+    let mut change = application.plugins.store().change()?;
+    change.put(checked.package(), &candidate.bundle)?;
+    change.lock.entry(id).waiting = Some(pinned);
+    Ok(change.commit()?)
+}
+
+/// The ids of the components that were installed, for who updates all.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+pub struct InstalledIds {}
+
+impl Operation for InstalledIds {
+    type View = Vec<String>;
+    const ROUTE: Route = Route::get("plugins.installed", "/v1/plugins/installed", "List the ids of what was installed.");
+
+    async fn run(self, application: &Arc<Application>, _: &Events) -> Result<Self::View> {
+        let installed = application.installed()?;
+        let all = installed.lock.0.iter().filter(|(_, entry)| entry.active.is_some());
+        Ok(all.map(|(id, _)| id.to_string()).collect())
+    }
+}

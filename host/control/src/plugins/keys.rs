@@ -1,0 +1,210 @@
+//! Keys that sign packages: made, kept in the vault, and used.
+
+use crate::application::Application;
+use crate::content_key;
+use crate::error::{Context, Result, error, fail};
+use crate::event::Events;
+use crate::operation::{Operation, Route};
+use crate::trust::{self, Added};
+use cara_authority::SecretName;
+use cara_packages::keyless::Signing;
+use cara_packages::{Access, ErrandError};
+use cara_sdk_sign::{Answer, Instance, SecretKey, Transport, sign, sign_keyless};
+use cara_services::files;
+use cara_services::vault::{SecretId, SecretValue};
+use cara_signing::{Bundle, Package};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::path::Path;
+use std::sync::Arc;
+use tokio::task::spawn_blocking;
+use zeroize::Zeroizing;
+
+/// Where a key of this name is in the vault.
+pub(crate) fn in_vault(name: &str) -> Result<SecretId> {
+    let name = SecretName::parse(name).context("a key's name is like a secret's: `my-key`")?;
+    if name.as_str() == content_key::NAME {
+        fail!(Refused, "`{name}` is a key of cara's own\nhint: choose another name");
+    }
+    Ok(SecretId::host(name))
+}
+
+/// A key of the vault.
+pub(crate) async fn secret(application: &Application, name: &str) -> Result<SecretKey> {
+    let (vault, id) = (application.vault.clone(), in_vault(name)?);
+    let value = spawn_blocking(move || vault.get(&id)).await??;
+    let none = || error!(NotFound, "there is no key `{name}`\nhint: `cara plugin keygen {name}` makes one");
+    Ok(SecretKey::from_pem(std::str::from_utf8(value.ok_or_else(none)?.expose())?)?)
+}
+
+/// A public key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Public {
+    /// The key's id, 64 hex digits.
+    pub id: String,
+    /// The key, PEM.
+    pub pem: String,
+    /// Where the vault's key comes from, of a key that was just made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vault: Option<String>,
+    /// What the key may sign here, of a key that was trusted at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trusted: Option<Added>,
+}
+
+/// Makes a key to sign with; the secret part goes into the vault.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Make {
+    /// What to call it.
+    pub name: String,
+    /// What it may sign here at once: ids, prefixes with `*`, or `*`.
+    #[serde(default)]
+    pub trust: Vec<String>,
+    /// Give the key that is there, if there is one, instead of an error.
+    #[serde(default)]
+    pub existing: bool,
+}
+
+impl Operation for Make {
+    type View = Public;
+    const ROUTE: Route = Route::post("keys.make", "/v1/keys", "Make a key to sign packages with.").once();
+
+    async fn run(self, application: &Arc<Application>, _: &Events) -> Result<Self::View> {
+        let patterns = trust::patterns(&self.trust)?;
+        let key = SecretKey::generate()?;
+        let (vault, id, name, existing) =
+            (application.vault.clone(), in_vault(&self.name)?, self.name.clone(), self.existing);
+        let made = spawn_blocking(move || -> Result<_> {
+            if vault.holds(&id)? {
+                if existing && let Some(value) = vault.get(&id)? {
+                    return Ok((SecretKey::from_pem(std::str::from_utf8(value.expose())?)?, None));
+                }
+                fail!(
+                    Conflict,
+                    "there is a key `{name}` already\n\
+                     hint: `cara plugin pubkey {name}` prints its public part; another key needs another name"
+                );
+            }
+            vault.set(&id, SecretValue::new(key.to_pem().as_bytes().to_vec())?)?;
+            Ok((key, Some(vault.kind()?.map(|kind| kind.to_string()).unwrap_or_default())))
+        });
+        let (key, vault) = made.await??;
+        let public = key.public();
+        let mut trusted = None;
+        if !self.trust.is_empty() {
+            let added = trust::add_key(application, &self.name, public.clone(), patterns).await;
+            trusted = Some(added.context("the key was made, and is not trusted")?);
+        }
+        Ok(Public { id: public.id().to_string(), pem: public.to_pem(), vault, trusted })
+    }
+}
+
+/// Gives the public part of a key that was made here.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Show {
+    /// The key's name.
+    pub name: String,
+}
+
+impl Operation for Show {
+    type View = Public;
+    const ROUTE: Route = Route::get("keys.show", "/v1/keys/{name}", "Give the public part of a key.");
+
+    async fn run(self, application: &Arc<Application>, _: &Events) -> Result<Self::View> {
+        let public = secret(application, &self.name).await?.public();
+        Ok(Public { id: public.id().to_string(), pem: public.to_pem(), vault: None, trusted: None })
+    }
+}
+
+/// A package that nobody could install is not worth a signature.
+pub fn signable(file: &Path) -> Result<Package> {
+    let bytes = files::read_capped(file, Package::MAX_BYTES as u64)?;
+    let bytes = bytes.ok_or_else(|| error!(NotFound, "`{}` does not exist", file.display()))?;
+    let package = Package::read(bytes)?;
+    let manifest = cara_authority::Manifest::parse(package.manifest())?;
+    cara_authority::Interfaces::read(package.bytes())?.agree(&manifest)?;
+    Ok(package)
+}
+
+/// A signature.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Signed {
+    /// The component's id.
+    pub id: String,
+    /// The version.
+    pub version: String,
+    /// The signature file, a Sigstore bundle.
+    pub bundle: String,
+}
+
+impl Signed {
+    /// A package with its signature.
+    pub fn of(package: &Package, bundle: &Bundle) -> Self {
+        Self { id: package.id().to_string(), version: package.version().to_string(), bundle: bundle.to_json() }
+    }
+}
+
+/// Signs a package with a key of the vault.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Sign {
+    /// The key's name.
+    pub name: String,
+    /// The absolute path of the package.
+    pub file: String,
+}
+
+impl Operation for Sign {
+    type View = Signed;
+    const ROUTE: Route = Route::post("keys.sign", "/v1/keys/{name}/sign", "Sign a package with a key of the vault.");
+
+    async fn run(self, application: &Arc<Application>, _: &Events) -> Result<Self::View> {
+        let package = signable(Path::new(&self.file))?;
+        let key = secret(application, &self.name).await?;
+        Ok(Signed::of(&package, &sign(&package, &key)))
+    }
+}
+
+/// Signs a package by certificate, as whom an identity token names; this is public for ever.
+#[derive(Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SignKeyless {
+    /// The absolute path of the package.
+    pub file: String,
+    /// The identity token, made for `sigstore`.
+    pub token: String,
+    /// The URL of the certificate authority, a Fulcio.
+    pub authority: String,
+    /// The URL of the transparency log, a Rekor.
+    pub log: String,
+}
+
+impl Operation for SignKeyless {
+    type View = Signed;
+    const ROUTE: Route = Route::post("keys.sign-keyless", "/v1/keyless/sign", "Sign a package by certificate.").once();
+
+    async fn run(self, application: &Arc<Application>, _: &Events) -> Result<Self::View> {
+        let package = signable(Path::new(&self.file))?;
+        let trust = application.plugins.trusted()?;
+        let none = || error!(Refused, "no Sigstore instance is trusted\nhint: `cara trust root public-good`");
+        let root = trust.root().cloned().ok_or_else(none)?;
+        let instance = Instance { authority: self.authority.parse()?, log: self.log.parse()?, root };
+        let token = Zeroizing::new(self.token);
+        let way = Way(Signing::new(Access::anonymous(&application.services.egress)));
+        Ok(Signed::of(&package, &sign_keyless(&package, &token, &instance, &way).await?))
+    }
+}
+
+/// The way to authority and log.
+struct Way<'a>(Signing<'a>);
+
+impl Transport for Way<'_> {
+    type Error = ErrandError;
+
+    async fn post(&self, url: &str, body: &str) -> std::result::Result<Answer, ErrandError> {
+        let (status, body) = self.0.post(url, body).await?;
+        Ok(Answer { status, body })
+    }
+}

@@ -1,0 +1,526 @@
+//! Runs: one message of a person, and all that is done to answer it.
+//!
+//! A run belongs to the holder of the home, not to the connection that began it: whoever asked follows its events, and can
+//! go and come back. The caller names the run, so that the same request made again after the holder died begins no second
+//! one: it is followed, resumed where it stopped, or its answer is told.
+//!
+//! ```text
+//! runs.begin ─→ Active { feed } ─→ task: Assistant::run ─→ feed ─→ every follower
+//!                                        └─ approvals: Ask event ─→ approvals.answer
+//! ```
+
+use crate::application::Application;
+use crate::assemble::{self, AGENT, CONSOLE};
+use crate::choose::{self, RunSettings};
+use crate::error::{Result, error, fail};
+use crate::event::{Event, Events};
+use crate::operation::{Done, Operation, Route};
+use crate::text::without_secrets;
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use cara_assistant::part::{Body, Part};
+use cara_assistant::{
+    Answer, Approver, Asked, Assistant, Circumstances, Company, Ending, Failure, Input, Nobody, Session, Thinker, TurnEvent,
+};
+use cara_authority::{Label, RunId, SessionId, Source};
+use cara_kernel::bindings::types::Blob;
+use cara_records::{Records, RunState};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::{OwnedMutexGuard, watch};
+use tokio_util::sync::CancellationToken;
+
+/// The longest message, bytes.
+pub const LONGEST: usize = 1024 * 1024;
+
+/// The most bytes of an attached file.
+pub const LARGEST: usize = 8 * 1024 * 1024;
+
+/// How many conversations are kept open between their runs.
+const OPEN: usize = 16;
+
+/// The runs that go on in this process, and the conversations that are open.
+#[derive(Default)]
+pub(crate) struct UnderWay {
+    runs: Mutex<BTreeMap<RunId, Arc<Active>>>,
+    /// Those used last come last.
+    open: Mutex<Vec<(SessionId, Arc<tokio::sync::Mutex<Session>>)>>,
+    /// How many runs go on.
+    count: watch::Sender<usize>,
+}
+
+/// A run that goes on.
+pub(crate) struct Active {
+    pub(crate) session: SessionId,
+    cancel: CancellationToken,
+    feed: Arc<Feed>,
+}
+
+/// All that happened in a run so far, and how it ended.
+struct Feed {
+    told: Mutex<Vec<Event>>,
+    ended: Mutex<Option<Ended>>,
+    /// Changes with each event and with the end.
+    changed: watch::Sender<usize>,
+}
+
+impl Feed {
+    fn new() -> Self {
+        Self { told: Mutex::default(), ended: Mutex::default(), changed: watch::Sender::new(0) }
+    }
+
+    fn tell(&self, event: Event) {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        told.push(event);
+        self.changed.send_replace(told.len());
+    }
+
+    fn end(&self, ended: Ended) {
+        *self.ended.lock().unwrap_or_else(PoisonError::into_inner) = Some(ended);
+        self.changed.send_modify(|_| {});
+    }
+
+    /// Tells everything from the beginning on, until the run has ended.
+    async fn follow(&self, events: &Events) -> Ended {
+        let mut changed = self.changed.subscribe();
+        let mut next = 0;
+        loop {
+            changed.mark_unchanged();
+            // Looked at first: what was told before the end is told before it here as well.
+            let ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            let new = self.told.lock().unwrap_or_else(PoisonError::into_inner)[next..].to_vec();
+            next += new.len();
+            new.into_iter().for_each(|event| events.tell(event));
+            if let Some(ended) = ended {
+                return ended;
+            }
+            if changed.changed().await.is_err() {
+                return Ended::Error(Failure::own("cancelled", "the run was left by its process"));
+            }
+        }
+    }
+}
+
+impl UnderWay {
+    /// The run of this id, if it goes on.
+    pub(crate) fn run(&self, id: &RunId) -> Option<Arc<Active>> {
+        self.runs.lock().unwrap_or_else(PoisonError::into_inner).get(id).cloned()
+    }
+
+    /// The runs that go on, with their sessions.
+    pub(crate) fn all(&self) -> Vec<(RunId, SessionId)> {
+        let runs = self.runs.lock().unwrap_or_else(PoisonError::into_inner);
+        runs.iter().map(|(id, active)| (id.clone(), active.session.clone())).collect()
+    }
+
+    /// Whether a run goes on in this session.
+    pub(crate) fn is_busy(&self, session: &SessionId) -> bool {
+        self.runs.lock().unwrap_or_else(PoisonError::into_inner).values().any(|active| active.session == *session)
+    }
+
+    /// Forgets an open conversation: it is read anew from the ledger.
+    pub(crate) fn forget(&self, session: &SessionId) {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner).retain(|(id, _)| id != session);
+    }
+
+    /// Waits until no run goes on.
+    pub(crate) async fn ended(&self) {
+        let mut count = self.count.subscribe();
+        // The sender lives as long as this.
+        let _ = count.wait_for(|count| *count == 0).await;
+    }
+
+    /// Drops what is kept of runs that go on: their tasks end with the process.
+    pub(crate) fn leave(&self) {
+        self.runs.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    fn add(&self, id: &RunId, active: &Arc<Active>) {
+        let mut runs = self.runs.lock().unwrap_or_else(PoisonError::into_inner);
+        runs.insert(id.clone(), active.clone());
+        self.count.send_replace(runs.len());
+    }
+
+    fn remove(&self, id: &RunId) {
+        let mut runs = self.runs.lock().unwrap_or_else(PoisonError::into_inner);
+        runs.remove(id);
+        self.count.send_replace(runs.len());
+    }
+
+    /// The open conversation; one that was not used for long makes room for others.
+    fn session(&self, id: &SessionId) -> Option<Arc<tokio::sync::Mutex<Session>>> {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let at = open.iter().position(|(known, _)| known == id)?;
+        let found = open.remove(at);
+        open.push(found.clone());
+        Some(found.1)
+    }
+
+    fn keep(&self, session: Session) -> Arc<tokio::sync::Mutex<Session>> {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        if open.len() >= OPEN {
+            open.remove(0);
+        }
+        let id = session.id().clone();
+        let kept = Arc::new(tokio::sync::Mutex::new(session));
+        open.push((id, kept.clone()));
+        kept
+    }
+}
+
+/// Whose words a piece of a message has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Words {
+    /// The person typed them.
+    Typed,
+    /// They were pasted: somebody else may have chosen them.
+    Pasted,
+    /// They came from a file or a pipe.
+    File,
+}
+
+/// A piece of a message.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Piece {
+    /// Whose words they are.
+    pub words: Words,
+    /// The words.
+    pub text: String,
+}
+
+/// A file that goes with a message.
+#[derive(Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Attachment {
+    /// Its name.
+    pub name: String,
+    /// What it is: `image/png`.
+    pub media_type: String,
+    /// Its content, base64; at most 8 MiB.
+    pub data: String,
+}
+
+/// Who answers, and how.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct Respondent {
+    /// The model, as `provider:model`. Its provider was granted what it asks before, as by `chat.open`.
+    pub model: String,
+    /// Settings of the provider for this run.
+    pub settings: BTreeMap<String, String>,
+    /// The agent; `main` when left out.
+    pub agent: Option<String>,
+    /// The operator's instructions, in place of those of the agent.
+    pub system: Option<String>,
+    /// Offer the model no tools.
+    pub no_tools: bool,
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "kebab-case")]
+pub enum Ended {
+    /// The model answered.
+    Done(Ending),
+    /// It did not.
+    Error(Failure),
+}
+
+impl JsonSchema for Ended {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Ended".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "description": "How a run ended: `done` with run, stop, model and usage; or `error` with kind, message and refusals.",
+            "type": "object",
+            "required": ["type"],
+            "properties": { "type": { "enum": ["done", "error"] } }
+        })
+    }
+}
+
+/// Begins a run with a message, and follows it to its end.
+#[derive(Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Begin {
+    /// The run's id, chosen by the caller: `r-` and ten characters of `a-z2-7`. The same id begins no second run.
+    pub run: String,
+    /// The session; a new one when left out.
+    #[serde(default)]
+    pub session: Option<String>,
+    /// Who answers.
+    pub by: Respondent,
+    /// The message.
+    pub message: Vec<Piece>,
+    /// Files that go with it.
+    #[serde(default)]
+    pub attachments: Vec<Attachment>,
+    /// Sum the conversation up first.
+    #[serde(default)]
+    pub compact: bool,
+    /// Whether somebody follows who can be asked: then approvals are told as `ask`.
+    #[serde(default)]
+    pub present: bool,
+}
+
+impl Begin {
+    /// A fresh id for a run.
+    pub fn fresh() -> Result<String> {
+        Ok(Records::fresh_run()?.to_string())
+    }
+
+    fn input(&self) -> Result<Input> {
+        let words: usize = self.message.iter().map(|piece| piece.text.len()).sum();
+        if words > LONGEST {
+            fail!(Invalid, "the message has {words} bytes\nhint: a message holds at most {LONGEST} bytes; attach a file");
+        }
+        if self.message.iter().all(|piece| piece.text.trim().is_empty()) {
+            fail!(Invalid, "the message is empty\nhint: say what the model should do");
+        }
+        Ok(self.message.iter().fold(Input::default(), |input, piece| match piece.words {
+            Words::Typed => input.and_typed(&piece.text),
+            Words::Pasted => input.and_pasted(&piece.text),
+            Words::File => input.and_file(&piece.text),
+        }))
+    }
+}
+
+impl Operation for Begin {
+    type View = Ended;
+    const ROUTE: Route = Route::post("runs.begin", "/v1/runs", "Send a message, and follow the run that answers it.");
+
+    async fn run(self, application: &Arc<Application>, events: &Events) -> Result<Self::View> {
+        let id = RunId::parse(&self.run)?;
+        let records = application.records().await?;
+        if let Some(again) = again(application, records, &id, &self.by, self.present, events).await? {
+            return Ok(again);
+        }
+        let input = self.input()?;
+        let answers = Answers::of(application, &self.by, self.present).await?;
+        let mut session = match &self.session {
+            Some(session) => answers.open(application, &SessionId::parse(session)?).await?,
+            None => {
+                // The first words become the title, which every list shows.
+                let first = match self.attachments.first().filter(|_| input.words().trim().is_empty()) {
+                    Some(file) => file.name.clone(),
+                    None => without_secrets(&application.services.known, &input.words()),
+                };
+                let begun = Session::begin(records, answers.circumstances.clone(), &first).await?;
+                application.under_way.keep(begun).lock_owned().await
+            }
+        };
+        for file in &self.attachments {
+            let data = BASE64_STANDARD.decode(&file.data)?;
+            if data.len() > LARGEST {
+                fail!(Invalid, "`{}` has {} bytes\nhint: attachments hold at most 8 MiB", file.name, data.len());
+            }
+            let blob = Blob { media_type: file.media_type.clone(), name: Some(file.name.clone()), data };
+            session.attach(records, blob, Label::of(Source::File).private()).await?;
+        }
+        if self.compact {
+            session.compact();
+        }
+        answers.go(application, id, session, Some(input), events).await
+    }
+}
+
+/// What a request does whose run is known: it follows the run, goes on with it, or tells its answer.
+async fn again(
+    application: &Arc<Application>,
+    records: &Records,
+    id: &RunId,
+    by: &Respondent,
+    present: bool,
+    events: &Events,
+) -> Result<Option<Ended>> {
+    if let Some(active) = application.under_way.run(id) {
+        return Ok(Some(active.feed.follow(events).await));
+    }
+    let Some(run) = records.run(id).await? else { return Ok(None) };
+    if run.state == RunState::Running {
+        let answers = Answers::of(application, by, present).await?;
+        let session = answers.open(application, &run.session).await?;
+        return answers.go(application, id.clone(), session, None, events).await.map(Some);
+    }
+    events.tell(Event::Began { run: id.to_string(), session: run.session.to_string() });
+    if run.state != RunState::Done {
+        let why = run.reason.unwrap_or_else(|| format!("the run is {}", run.state.name()));
+        return Ok(Some(Ended::Error(Failure::own("ended", why))));
+    }
+    let (mut from, mut answer) = (1, None);
+    loop {
+        let page = records.messages(&run.session, from, 500).await?;
+        let Some(last) = page.last() else { break };
+        from = last.place + 1;
+        answer = page.into_iter().rfind(|message| message.run.as_ref() == Some(id)).or(answer);
+    }
+    let parts: Vec<Part> = answer.map(|message| serde_json::from_value(message.body)).transpose()?.unwrap_or_default();
+    for part in parts {
+        if let Body::Text { text } = part.body {
+            events.tell(Event::Run(TurnEvent::Text { text }));
+        }
+    }
+    Ok(Some(Ended::Done(Ending::kept(id.to_string(), by.model.clone()))))
+}
+
+/// Goes on with a run that a dead process left, and follows it to its end.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Resume {
+    /// The run.
+    pub run: String,
+    /// Who answers.
+    pub by: Respondent,
+    /// Whether somebody follows who can be asked.
+    #[serde(default)]
+    pub present: bool,
+}
+
+impl Operation for Resume {
+    type View = Ended;
+    const ROUTE: Route =
+        Route::post("runs.resume", "/v1/runs/{run}/resume", "Go on with a run whose process ended, and follow it.");
+
+    async fn run(self, application: &Arc<Application>, events: &Events) -> Result<Self::View> {
+        let id = RunId::parse(&self.run)?;
+        let records = application.records().await?;
+        let again = again(application, records, &id, &self.by, self.present, events).await?;
+        again.ok_or_else(|| error!(NotFound, "there is no run `{id}`\nhint: `cara sessions show` shows the runs of a session"))
+    }
+}
+
+/// Follows a run that goes on, from its beginning.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Follow {
+    /// The run.
+    pub run: String,
+}
+
+impl Operation for Follow {
+    type View = Ended;
+    const ROUTE: Route = Route::get("runs.follow", "/v1/runs/{run}/events", "Follow a run that goes on.");
+
+    async fn run(self, application: &Arc<Application>, events: &Events) -> Result<Self::View> {
+        let active = application.under_way.run(&RunId::parse(&self.run)?);
+        let active = active.ok_or_else(|| error!(NotFound, "no run `{}` goes on\nhint: `cara status` shows those that do", self.run))?;
+        Ok(active.feed.follow(events).await)
+    }
+}
+
+/// Stops a run; what the model said so far is kept and marked.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Stop {
+    /// The run.
+    pub run: String,
+}
+
+impl Operation for Stop {
+    type View = Done;
+    const ROUTE: Route = Route::post("runs.stop", "/v1/runs/{run}/stop", "Stop a run; what it did so far stays.");
+
+    async fn run(self, application: &Arc<Application>, _: &Events) -> Result<Self::View> {
+        // One that ended meanwhile has nothing to stop.
+        if let Some(active) = application.under_way.run(&RunId::parse(&self.run)?) {
+            active.cancel.cancel();
+        }
+        Ok(Done {})
+    }
+}
+
+/// All that answers in a run.
+struct Answers {
+    assistant: Assistant,
+    thinker: Arc<dyn Thinker>,
+    circumstances: Circumstances,
+    active: Arc<Feed>,
+    present: bool,
+}
+
+impl Answers {
+    async fn of(application: &Application, by: &Respondent, present: bool) -> Result<Self> {
+        let config = application.config()?;
+        let agent = by.agent.clone().unwrap_or_else(|| AGENT.to_owned());
+        let configured = config.agent.get(&agent);
+        let (component, model) = by.model.split_once(':').unwrap_or((&by.model, ""));
+        let settings: RunSettings = by.settings.clone();
+        let provider = choose::provider(application, &component.parse()?, model, &settings).await?;
+        let system = by.system.clone().or_else(|| configured.and_then(|agent| agent.system.clone()));
+        let system = system.or_else(|| config.chat.system.clone());
+        let reading = configured.map(|agent| agent.reading).unwrap_or_default();
+        let circumstances =
+            Circumstances { person: assemble::owner(), channel: CONSOLE.to_owned(), agent, system, reading };
+        let feed = Arc::new(Feed::new());
+        let to = feed.clone();
+        let assistant =
+            assemble::assistant(application, !by.no_tools, &Events::new(move |event| to.tell(event))).await?;
+        Ok(Self { assistant, thinker: Arc::new(provider), circumstances, active: feed, present })
+    }
+
+    /// The conversation, for this run alone.
+    async fn open(&self, application: &Application, id: &SessionId) -> Result<OwnedMutexGuard<Session>> {
+        let kept = match application.under_way.session(id) {
+            Some(kept) => kept,
+            None => {
+                let session = Session::open(&self.assistant.records, id, self.circumstances.clone()).await?;
+                let none = || error!(NotFound, "there is no session `{id}`\nhint: `cara sessions list` shows them");
+                application.under_way.keep(session.ok_or_else(none)?)
+            }
+        };
+        let busy = || error!(Conflict, "session `{id}` is in use: a run goes on in it\nhint: wait, or stop that run first");
+        let mut session = kept.try_lock_owned().map_err(|_| busy())?;
+        session.answered_by(self.circumstances.clone());
+        Ok(session)
+    }
+
+    /// Runs to the end in a task of its own, and follows it.
+    async fn go(
+        self,
+        application: &Arc<Application>,
+        id: RunId,
+        mut session: OwnedMutexGuard<Session>,
+        input: Option<Input>,
+        events: &Events,
+    ) -> Result<Ended> {
+        let cancel = CancellationToken::new();
+        let Self { assistant, thinker, active: feed, present, .. } = self;
+        let active = Arc::new(Active { session: session.id().clone(), cancel: cancel.clone(), feed: feed.clone() });
+        feed.tell(Event::Began { run: id.to_string(), session: session.id().to_string() });
+        let told = feed.clone();
+        let approver: Arc<dyn Approver> = if present { Arc::new(Asking(feed.clone())) } else { Arc::new(Nobody) };
+        let company = Company { listen: Arc::new(move |event| told.tell(Event::Run(event))), approver, cancel };
+        application.under_way.add(&id, &active);
+        let within = application.clone();
+        tokio::spawn(async move {
+            let ended = match input {
+                Some(input) => assistant.run_as(id.clone(), &mut session, &thinker, input, company).await,
+                None => match assistant.resume(&mut session, &thinker, company).await {
+                    Some(ended) => ended,
+                    None => Err(Failure::own("ended", "the run ended meanwhile")),
+                },
+            };
+            drop(session);
+            within.under_way.remove(&id);
+            feed.end(ended.map_or_else(Ended::Error, Ended::Done));
+        });
+        Ok(active.feed.follow(events).await)
+    }
+}
+
+/// Tells whoever follows what is asked; answers come through `approvals.answer`.
+struct Asking(Arc<Feed>);
+
+#[async_trait::async_trait]
+impl Approver for Asking {
+    async fn ask(&self, asked: &[Asked]) -> Vec<Answer> {
+        self.0.tell(Event::Ask { asked: asked.to_vec() });
+        std::future::pending().await
+    }
+}

@@ -1,0 +1,289 @@
+//! Secrets: stored and removed, never shown.
+
+use crate::application::Application;
+use crate::choose;
+use crate::choose::RunSettings;
+use crate::content_key;
+use crate::error::{Result, error, fail};
+use crate::event::Events;
+use crate::operation::{Done, Operation, Route};
+use cara_authority::ComponentId;
+use cara_services::vault::{Kdf, Owner, SecretId, SecretValue, StoreKind, VaultError};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+use tokio::task::spawn_blocking;
+
+/// `component/name`, or just a component that has one secret.
+fn identify(application: &Application, text: &str) -> Result<SecretId> {
+    if text.contains('/') {
+        return Ok(SecretId::parse(text)?);
+    }
+    let component = ComponentId::parse(text)?;
+    if component.is_reserved() {
+        return Err(VaultError::Reserved(component.to_string()).into());
+    }
+    match application.checked(&component)?.manifest().secrets() {
+        [only] => Ok(SecretId::component(component, only.name.clone())),
+        [] => fail!(Invalid, "component `{component}` has no secrets"),
+        several => {
+            let names: Vec<String> = several.iter().map(|secret| format!("`{component}/{}`", secret.name)).collect();
+            fail!(Invalid, "component `{component}` has several secrets\nhint: name one: {}", names.join(", "))
+        }
+    }
+}
+
+/// Finds a secret by what a person wrote, and says what it is and what storing it takes.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Find {
+    /// `COMPONENT/NAME`, or a component with one secret.
+    pub secret: String,
+    /// Open the vault as well, so that its password is asked for before a value is.
+    #[serde(default)]
+    pub open: bool,
+}
+
+/// A secret that a component declares.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Found {
+    /// `component/name`.
+    pub secret: String,
+    /// What its author calls it; nothing when the component does not declare it.
+    pub label: Option<String>,
+    /// Whether a value is stored.
+    pub stored: bool,
+}
+
+impl Operation for Find {
+    type View = Found;
+    const ROUTE: Route = Route::get("secrets.find", "/v1/secrets/find", "Find a secret, and say what it is.");
+
+    async fn run(self, application: &Arc<Application>, _: &Events) -> Result<Self::View> {
+        let id = identify(application, &self.secret)?;
+        let label = match &id.owner {
+            Owner::Component(component) => application.checked(component).ok().and_then(|checked| {
+                let secrets = checked.manifest().secrets().iter();
+                secrets.clone().find(|secret| secret.name == id.name).map(|secret| secret.label.clone())
+            }),
+            _ => None,
+        };
+        if self.open {
+            let vault = application.vault.clone();
+            spawn_blocking(move || vault.open()).await??;
+        }
+        let stored = application.vault.list()?.contains(&id);
+        Ok(Found { secret: id.to_string(), label, stored })
+    }
+}
+
+/// Stores a secret, in place of an earlier value, and grants its component what the manifest asks.
+#[derive(Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Set {
+    /// `COMPONENT/NAME`, or a component with one secret.
+    pub secret: String,
+    /// The value.
+    pub value: String,
+}
+
+/// Where a secret was stored.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Stored {
+    /// `component/name`.
+    pub secret: String,
+    /// Where the vault's key comes from.
+    pub key: String,
+}
+
+impl Operation for Set {
+    type View = Stored;
+    const ROUTE: Route = Route::put("secrets.set", "/v1/secrets", "Store a secret.");
+
+    async fn run(self, application: &Arc<Application>, events: &Events) -> Result<Self::View> {
+        let id = identify(application, &self.secret)?;
+        let Owner::Component(component) = &id.owner else { return Err(VaultError::Reserved(self.secret).into()) };
+        let checked = application.checked(component)?;
+        let secrets = checked.manifest().secrets();
+        if !secrets.iter().any(|secret| secret.name == id.name) {
+            let names: Vec<String> = secrets.iter().map(|secret| format!("`{component}/{}`", secret.name)).collect();
+            let known =
+                if names.is_empty() { "it has none".to_owned() } else { format!("it has {}", names.join(", ")) };
+            fail!(Invalid, "component `{component}` declares no secret `{}`\nhint: {known}", id.name);
+        }
+        // A configuration that cannot be read does not say where a new vault's key shall be.
+        let around = application.around()?;
+        let value = SecretValue::new(self.value.into_bytes())?;
+        let (vault, wanted) = (application.vault.clone(), id.clone());
+        let stored = spawn_blocking(move || -> Result<_> {
+            vault.set(&wanted, value)?;
+            Ok(vault.kind()?.map(|kind| kind.to_string()))
+        });
+        let key = stored.await??.unwrap_or_default();
+        let asking = around.asking(&checked, &RunSettings::new())?;
+        choose::grant(application, &checked, &asking, "its key was stored", events).await?;
+        Ok(Stored { secret: id.to_string(), key })
+    }
+}
+
+/// Removes a stored secret; nobody can get its value back.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Remove {
+    /// `COMPONENT/NAME`, or a component with one secret.
+    pub secret: String,
+}
+
+impl Operation for Remove {
+    type View = Done;
+    const ROUTE: Route = Route::delete("secrets.remove", "/v1/secrets", "Remove a stored secret.");
+
+    async fn run(self, application: &Arc<Application>, _: &Events) -> Result<Self::View> {
+        let id = identify(application, &self.secret)?;
+        if !application.vault.list()?.contains(&id) {
+            return Err(none(&id.to_string()));
+        }
+        let vault = application.vault.clone();
+        spawn_blocking(move || vault.remove(&id)).await??;
+        Ok(Done {})
+    }
+}
+
+/// The error of a secret without a value.
+pub fn none(id: &str) -> crate::error::Error {
+    error!(NotFound, "no value is stored for secret `{id}`\nhint: `cara secrets list` shows the stored ones")
+}
+
+/// A stored secret.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Row {
+    /// `component/name`.
+    pub secret: String,
+    /// Where the vault's key comes from.
+    pub key: String,
+    /// What its author calls it.
+    pub label: Option<String>,
+}
+
+/// Lists the stored secrets; values are never shown.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+pub struct List {}
+
+impl Operation for List {
+    type View = Vec<Row>;
+    const ROUTE: Route = Route::get("secrets.list", "/v1/secrets", "List the stored secrets, without values.");
+
+    async fn run(self, application: &Arc<Application>, _: &Events) -> Result<Self::View> {
+        let vault = application.vault.clone();
+        let (ids, kind) = spawn_blocking(move || -> Result<_> { Ok((vault.list()?, vault.kind()?)) }).await??;
+        let kind = kind.map(|kind| kind.to_string()).unwrap_or_default();
+        let installed = application.installed()?;
+        let label = |id: &SecretId| {
+            let Owner::Component(component) = &id.owner else { return None };
+            let secrets = installed.usable.get(component)?.manifest().secrets();
+            secrets.iter().find(|secret| secret.name == id.name).map(|secret| secret.label.clone())
+        };
+        let rows = ids.iter().map(|id| Row { secret: id.to_string(), key: kind.clone(), label: label(id) });
+        Ok(rows.collect())
+    }
+}
+
+/// Where the key of the conversations is now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Moved {
+    /// Whether it was moved; else it was there before.
+    pub moved: bool,
+}
+
+/// Moves the key of the conversations into the vault.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Seal {}
+
+impl Operation for Seal {
+    type View = Moved;
+    const ROUTE: Route = Route::post("secrets.seal", "/v1/secrets/seal", "Move the conversations' key into the vault.");
+
+    async fn run(self, application: &Arc<Application>, _: &Events) -> Result<Self::View> {
+        application.records().await?;
+        let (home, vault) = (application.home.clone(), application.vault.clone());
+        Ok(Moved { moved: spawn_blocking(move || content_key::seal(&home, &vault)).await?? })
+    }
+}
+
+/// Moves the key of the conversations back into its file.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Unseal {}
+
+impl Operation for Unseal {
+    type View = Moved;
+    const ROUTE: Route =
+        Route::post("secrets.unseal", "/v1/secrets/unseal", "Move the conversations' key out of the vault.");
+
+    async fn run(self, application: &Arc<Application>, _: &Events) -> Result<Self::View> {
+        application.records().await?;
+        let (home, vault) = (application.home.clone(), application.vault.clone());
+        Ok(Moved { moved: spawn_blocking(move || content_key::unseal(&home, &vault)).await?? })
+    }
+}
+
+/// How a key is derived from a password.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum KdfName {
+    /// Argon2id, 64 MiB, 3 passes.
+    #[default]
+    Argon2id,
+    /// PBKDF2-HMAC-SHA256, 600 000 rounds.
+    Pbkdf2HmacSha256,
+}
+
+/// Says whether the vault has a password, and which; for who wants to change it.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+pub struct HasPassword {}
+
+impl Operation for HasPassword {
+    type View = Done;
+    const ROUTE: Route = Route::get("vault.has-password", "/v1/vault/password", "Fail where the vault has no password.");
+
+    async fn run(self, application: &Arc<Application>, _: &Events) -> Result<Self::View> {
+        let vault = application.vault.clone();
+        match spawn_blocking(move || vault.kind()).await?? {
+            Some(kind) if kind != StoreKind::File => Err(VaultError::NoPasswordHere(kind).into()),
+            _ => Ok(Done {}),
+        }
+    }
+}
+
+/// Encrypts the vault anew under another password.
+#[derive(Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RotatePassword {
+    /// The password of now; what the holder's surroundings give when left out.
+    #[serde(default)]
+    pub old: Option<String>,
+    /// The new one, of at least 8 characters.
+    pub new: String,
+    /// How the key is derived from it.
+    #[serde(default)]
+    pub kdf: KdfName,
+}
+
+impl Operation for RotatePassword {
+    type View = Done;
+    const ROUTE: Route =
+        Route::put("vault.rotate-password", "/v1/vault/password", "Encrypt the vault under another password.");
+
+    async fn run(self, application: &Arc<Application>, _: &Events) -> Result<Self::View> {
+        let kdf = match self.kdf {
+            KdfName::Argon2id => Kdf::default(),
+            KdfName::Pbkdf2HmacSha256 => Kdf::pbkdf2(),
+        };
+        let old = match self.old {
+            Some(old) => SecretValue::new(old.into_bytes())?,
+            None => application.password.surroundings()?,
+        };
+        let (vault, new) = (application.vault.clone(), SecretValue::new(self.new.into_bytes())?);
+        spawn_blocking(move || vault.rotate_password(&old, &new, kdf)).await??;
+        Ok(Done {})
+    }
+}

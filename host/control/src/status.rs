@@ -1,0 +1,108 @@
+//! The process that holds the home: what it does, and ending it.
+
+use crate::application::Application;
+use crate::error::Result;
+use crate::event::Events;
+use crate::operation::{Done, Operation, Route};
+use cara_services::files;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::path::Path;
+use std::sync::Arc;
+
+/// Says what the process does that holds the home.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Show {}
+
+/// The process that holds a home.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub struct Status {
+    /// The version of the program.
+    pub version: String,
+    /// The process's number.
+    pub pid: u32,
+    /// What was typed to start it: `cara chat`, `cara start`.
+    pub command: String,
+    /// The folder it holds.
+    pub home: String,
+    /// Since when, Unix milliseconds.
+    pub since_ms: u64,
+    /// How much memory it has resident, bytes, where the system says so.
+    pub memory_bytes: Option<u64>,
+    /// Components that were called and are kept.
+    pub components: Vec<Component>,
+    /// Components that cannot be used, and why.
+    pub broken: Vec<[String; 2]>,
+    /// Runs that go on, with their sessions.
+    pub runs: Vec<[String; 2]>,
+    /// How many conversations are kept.
+    pub sessions: u64,
+    /// How many requests wait for a person.
+    pub approvals_waiting: u64,
+}
+
+/// A component that was called.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Component {
+    /// The component's id.
+    pub id: String,
+    /// The version.
+    pub version: String,
+    /// `ready`, or that it rests after repeated faults, and for how long.
+    pub state: String,
+}
+
+impl Component {
+    fn of((id, version, rests): (cara_authority::ComponentId, String, Option<std::time::Duration>)) -> Self {
+        let state = match rests {
+            None => "ready".to_owned(),
+            Some(left) => format!("rests for {} s after repeated faults", left.as_secs() + 1),
+        };
+        Self { id: id.to_string(), version, state }
+    }
+}
+
+impl Operation for Show {
+    type View = Status;
+    const ROUTE: Route = Route::get("status", "/v1/status", "Say what the process does that holds the home.");
+
+    async fn run(self, application: &Arc<Application>, _: &Events) -> Result<Self::View> {
+        let records = application.records().await?;
+        let installed = application.installed()?;
+        Ok(Status {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            pid: std::process::id(),
+            command: application.command.clone(),
+            home: application.home.path().display().to_string(),
+            since_ms: application.began_ms,
+            memory_bytes: resident(),
+            components: application.plugins.called().into_iter().map(Component::of).collect(),
+            broken: installed.broken.iter().map(|(id, why)| [id.to_string(), why.clone()]).collect(),
+            runs: application.under_way.all().into_iter().map(|(run, session)| [run.to_string(), session.to_string()]).collect(),
+            sessions: records.session_count().await?,
+            approvals_waiting: records.waiting_approvals().await?.len() as u64,
+        })
+    }
+}
+
+/// Memory that is resident, where the system says so.
+fn resident() -> Option<u64> {
+    let told = files::read_capped(Path::new("/proc/self/status"), 64 << 10).ok()??;
+    let line = std::str::from_utf8(&told).ok()?.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    line.split_whitespace().next()?.parse::<u64>().ok()?.checked_mul(1024)
+}
+
+/// Ends the process: no run begins any more, and those that go on end first, or are left to be resumed.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Stop {}
+
+impl Operation for Stop {
+    type View = Done;
+    const ROUTE: Route = Route::post("stop", "/v1/stop", "End the process that holds the home.");
+
+    async fn run(self, application: &Arc<Application>, _: &Events) -> Result<Self::View> {
+        application.stop.cancel();
+        Ok(Done {})
+    }
+}

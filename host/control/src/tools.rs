@@ -1,0 +1,258 @@
+//! Which tools a model is offered, and switching them on and off.
+
+use crate::application::Application;
+use crate::assemble::{self, AGENT, CONSOLE};
+use crate::choose::{self, RunSettings};
+use crate::error::{Error, Result, fail};
+use crate::event::Events;
+use crate::offer::Offer;
+use crate::operation::{Done, Operation, Route};
+use crate::places::Places;
+use cara_assistant::Toolbox;
+use cara_assistant::toolbox::{full_name, shared_names};
+use cara_authority::{
+    Capability, ComponentId, Label, SessionId, Situation, Source, Standing, Then, ToolAuthority, ToolCall,
+};
+use cara_kernel::Checked;
+use cara_services::vault::SecretId;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+/// The components of these ids; each must be installed and offer a tool.
+fn with_tools(application: &Application, ids: &[String]) -> Result<Vec<Arc<Checked>>> {
+    let mut found = Vec::new();
+    for id in ids {
+        let id = ComponentId::parse(id)?;
+        let checked = application.checked(&id)?;
+        if checked.manifest().tools().is_empty() {
+            fail!(Invalid, "component `{id}` offers no tools\nhint: `cara tools list` shows those that do");
+        }
+        found.push(checked);
+    }
+    Ok(found)
+}
+
+/// How a component's tools stand.
+async fn offer(application: &Application, checked: &Checked) -> Result<Offer> {
+    let granted = application.ledger.granted(checked.manifest().id()).await?;
+    Offer::of(&application.around()?, checked, &granted)
+}
+
+/// Whether a model is offered the tools of a component.
+pub(crate) async fn is_on(application: &Application, checked: &Checked) -> Result<bool> {
+    Ok(offer(application, checked).await?.stands())
+}
+
+/// A tool of an installed component.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub struct Row {
+    /// The tool, as models call it.
+    pub tool: String,
+    /// The component whose it is.
+    pub component: String,
+    /// What its calls can do.
+    pub effects: Vec<String>,
+    /// Whether a model is offered it.
+    pub on: bool,
+    /// Why.
+    pub why: String,
+    /// What becomes of a call while only the owner has spoken.
+    pub then: Then,
+    /// What a model is told of it.
+    pub description: String,
+}
+
+/// Lists the tools of all installed components.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+pub struct List {}
+
+impl Operation for List {
+    type View = Vec<Row>;
+    const ROUTE: Route = Route::get("tools.list", "/v1/tools", "List all tools, and whether a model is offered them.");
+
+    async fn run(self, application: &Arc<Application>, _: &Events) -> Result<Self::View> {
+        assemble::check_components(application)?;
+        let (mut rows, mut on) = (Vec::new(), Vec::new());
+        let installed = application.installed()?;
+        for checked in installed.usable.values() {
+            if is_on(application, checked).await? {
+                on.push(checked.clone());
+            }
+        }
+        // As the toolbox names them.
+        let clash = Toolbox::sharing(shared_names(on.iter().map(|checked| checked.manifest())));
+        for checked in installed.usable.values().filter(|checked| !checked.manifest().tools().is_empty()) {
+            let offer = offer(application, checked).await?;
+            let id = checked.manifest().id();
+            for (tool, declared) in checked.authority().tools().iter().zip(checked.manifest().tools()) {
+                let unclear = application.plugins.is_unclear(&installed, checked, &tool.name);
+                rows.push(Row {
+                    tool: match clash.is_shared(&tool.name) {
+                        true => full_name(id, &tool.name).to_string(),
+                        false => tool.name.to_string(),
+                    },
+                    component: id.to_string(),
+                    effects: tool.raised.keys().map(|effect| effect.name().to_owned()).collect(),
+                    on: offer.stands(),
+                    why: offer.why(),
+                    then: usually(application, checked, tool, unclear)?,
+                    description: declared.description.clone(),
+                });
+            }
+        }
+        Ok(rows)
+    }
+}
+
+/// What the policy says of a call while only the owner has spoken, and wrote the destination.
+fn usually(application: &Application, checked: &Checked, tool: &ToolAuthority, unclear: bool) -> Result<Then> {
+    let call = ToolCall {
+        component: checked.manifest().id().clone(),
+        digest: *checked.package().digest().as_bytes(),
+        tool: tool.name.clone(),
+        arguments: "{}".into(),
+        destinations: Vec::new(),
+        session: SessionId::parse("s-listed")?,
+    };
+    let decision = application.config()?.policy.decide(&Situation {
+        call: &call,
+        full_name: &full_name(&call.component, &call.tool),
+        unclear,
+        effects: &tool.effects(),
+        agent: AGENT,
+        channel: CONSOLE,
+        person: &assemble::owner(),
+        seen: Label::of(Source::Owner),
+        standing: (!tool.destination.is_empty()).then_some(Standing::Written),
+        followed: 0,
+        dictated: false,
+        queries: false,
+    });
+    Ok(decision.then())
+}
+
+/// A tool as a model is offered it now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Offered {
+    /// The tool, as models call it.
+    pub tool: String,
+    /// The component whose it is.
+    pub component: String,
+    /// What its calls can do.
+    pub effects: Vec<String>,
+}
+
+/// Lists the tools that a model is offered now.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Offering {}
+
+impl Operation for Offering {
+    type View = Vec<Offered>;
+    const ROUTE: Route = Route::get("tools.offered", "/v1/tools/offered", "List the tools that a model is offered now.");
+
+    async fn run(self, application: &Arc<Application>, _: &Events) -> Result<Self::View> {
+        let toolbox = assemble::tools(application).now().await.map_err(Error::from)?;
+        let offered = toolbox.all().map(|(name, offered)| Offered {
+            tool: name.to_string(),
+            component: offered.component.id().to_string(),
+            effects: offered.effects.iter().map(|effect| effect.name().to_owned()).collect(),
+        });
+        Ok(offered.collect())
+    }
+}
+
+/// Switches the tools of components on: grants what their manifests ask.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Enable {
+    /// The components.
+    pub components: Vec<String>,
+}
+
+impl Operation for Enable {
+    type View = Done;
+    const ROUTE: Route = Route::post("tools.enable", "/v1/tools/enable", "Switch the tools of components on.");
+
+    async fn run(self, application: &Arc<Application>, events: &Events) -> Result<Self::View> {
+        assemble::check_components(application)?;
+        for checked in with_tools(application, &self.components)? {
+            enable(application, &checked, events).await?;
+        }
+        Ok(Done {})
+    }
+}
+
+async fn enable(application: &Application, checked: &Checked, events: &Events) -> Result<()> {
+    let id = checked.manifest().id();
+    let before = offer(application, checked).await?;
+    if before.waits() {
+        fail!(Refused, "`{id}` cannot be switched on: {}", before.why());
+    }
+    if before.asked.is_empty() {
+        events.note(format!("`{id}` asks for nothing and is always on"));
+        return Ok(());
+    }
+    if before.asked.iter().all(|wish| before.granted.contains(wish)) {
+        events.note(format!("`{id}` was on already"));
+    }
+    let asking = application.around()?.asking(checked, &RunSettings::new())?;
+    choose::grant(application, checked, &asking, "cara tools enable", events).await?;
+    // A secret that is needed and not stored would only show at the first call.
+    for secret in checked.manifest().secrets().iter().filter(|secret| !secret.optional) {
+        let id = SecretId::component(id.clone(), secret.name.clone());
+        if !application.vault.holds(&id)? {
+            events.note(format!("it needs {}: `cara secrets set {id}`", secret.label));
+        }
+    }
+    Ok(())
+}
+
+/// Switches the tools of components off: takes all their grants away.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Disable {
+    /// The components.
+    pub components: Vec<String>,
+}
+
+impl Operation for Disable {
+    type View = Done;
+    const ROUTE: Route = Route::post("tools.disable", "/v1/tools/disable", "Switch the tools of components off.");
+
+    async fn run(self, application: &Arc<Application>, events: &Events) -> Result<Self::View> {
+        assemble::check_components(application)?;
+        let all = with_tools(application, &self.components)?;
+        for checked in &all {
+            if offer(application, checked).await?.asks_nothing() {
+                let id = checked.manifest().id();
+                fail!(
+                    Refused,
+                    "component `{id}` asks for nothing, so there is nothing to take away\n\
+                     hint: to deny its calls, add to `{}`:\n[[policy.rule]]\ncomponent = \"{id}\"\nthen = \"deny\"",
+                    application.home.config().display()
+                );
+            }
+        }
+        for checked in &all {
+            disable(application, checked, events).await?;
+        }
+        Ok(Done {})
+    }
+}
+
+async fn disable(application: &Application, checked: &Checked, events: &Events) -> Result<()> {
+    let id = checked.manifest().id();
+    // Expired ones too, so that nothing is left.
+    let recorded = application.ledger.grants().await?.into_iter().filter(|grant| grant.component == *id);
+    let recorded: Vec<Capability> = recorded.map(|grant| grant.capability).collect();
+    let gone = application.ledger.revoke(id, &recorded, "cara tools disable").await?;
+    if gone.is_empty() {
+        events.note(format!("`{id}` was off already"));
+        return Ok(());
+    }
+    let gone: Vec<String> = gone.iter().map(ToString::to_string).collect();
+    events.note(format!("taken from `{id}`: {} (cara tools disable)", gone.join(", ")));
+    Ok(())
+}

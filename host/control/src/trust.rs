@@ -1,0 +1,354 @@
+//! Whose signatures count, and for which components.
+
+use crate::application::Application;
+use crate::error::{Context, Result, error, fail};
+use crate::event::Events;
+use crate::operation::{Done, Operation, Route};
+use crate::places::Places;
+use crate::plugins::{BUILT_IN, keys};
+use cara_packages::imitation::imitated;
+use cara_services::files;
+use cara_signing::{
+    Digest, Identity, Issuer, KeyId, Pattern, PublicKey, Revoked, TrustRoot, TrustStore, TrustedIdentity, TrustedKey,
+};
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use std::path::Path;
+use std::sync::Arc;
+
+/// Reads the file, changes it, and writes it as a whole; alone.
+pub(crate) async fn change(
+    application: &Application,
+    event: &'static str,
+    subject: &str,
+    change: impl FnOnce(&mut TrustStore) -> Result<serde_json::Value>,
+) -> Result<()> {
+    let path = application.home.trust();
+    let _alone = files::lock(&path.with_extension("toml.writer"))?;
+    let mut store = read(&path)?;
+    let detail = change(&mut store)?;
+    application.ledger.append(event, subject, detail).await?;
+    Ok(files::write_private_atomic(&path, store.to_toml().as_bytes())?)
+}
+
+fn read(path: &Path) -> Result<TrustStore> {
+    let text = files::read_capped(path, TrustStore::MAX_BYTES as u64)?.unwrap_or_default();
+    let text = String::from_utf8(text).with_context(|| format!("`{}` is not UTF-8", path.display()))?;
+    TrustStore::from_toml(&text).with_context(|| format!("`{}` cannot be used", path.display()))
+}
+
+fn now(application: &Application) -> Result<Timestamp> {
+    Ok(Timestamp::from_millisecond(i64::try_from(application.services.clock.now_ms())?)?)
+}
+
+/// What somebody may sign.
+pub(crate) fn patterns(may: &[String]) -> Result<Vec<Pattern>> {
+    Ok(may.iter().map(|text| text.parse()).collect::<std::result::Result<Vec<_>, _>>()?)
+}
+
+/// Who is trusted now, and for what.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Added {
+    /// What they are called.
+    pub name: String,
+    /// The key's id, or the identity with its issuer.
+    pub who: String,
+    /// What they may sign.
+    pub may: Vec<String>,
+    /// Whether their signature counts: certificates need a trust root.
+    pub counts: bool,
+}
+
+/// Trusts a key to sign components; one that is trusted under this name may sign more.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AddKey {
+    /// What to call whoever has the key.
+    pub name: String,
+    /// The public key, PEM; that of the key which was made here under this name when left out.
+    #[serde(default)]
+    pub key: Option<String>,
+    /// What the key may sign: ids, prefixes with `*`, or `*`.
+    pub may: Vec<String>,
+}
+
+impl Operation for AddKey {
+    type View = Added;
+    const ROUTE: Route = Route::post("trust.add-key", "/v1/trust/keys", "Trust a key to sign components.");
+
+    async fn run(self, application: &Arc<Application>, _: &Events) -> Result<Self::View> {
+        let key = match &self.key {
+            Some(pem) => pem.parse()?,
+            None => keys::secret(application, &self.name).await?.public(),
+        };
+        add_key(application, &self.name, key, patterns(&self.may)?).await
+    }
+}
+
+/// Trusts a key; one that is trusted already under this name may sign more.
+pub(crate) async fn add_key(
+    application: &Application,
+    name: &str,
+    key: PublicKey,
+    patterns: Vec<Pattern>,
+) -> Result<Added> {
+    let may: Vec<String> = patterns.iter().map(ToString::to_string).collect();
+    let (since, id) = (now(application)?, key.id());
+    change(application, "trust-added", name, |store| {
+        if store.key(&id).is_some_and(|known| known.name == name) {
+            patterns.into_iter().try_for_each(|pattern| store.allow(name, pattern))?;
+        } else {
+            check_name(store, name)?;
+            store.add(TrustedKey { since: Some(since), ..TrustedKey::new(key, name, patterns) })?;
+        }
+        Ok(json!({ "key": id.to_hex(), "may": may }))
+    })
+    .await?;
+    Ok(Added { name: name.to_owned(), who: format!("key {id}"), may, counts: true })
+}
+
+/// A name that nobody else has, and that nobody takes for another.
+fn check_name(store: &TrustStore, name: &str) -> Result<()> {
+    let identities = store.identities().iter().map(|known| known.name.as_str());
+    let mut names = store.keys().iter().map(|key| key.name.as_str()).chain(identities).chain([BUILT_IN]);
+    if let Some(other) = imitated(name, names.clone()) {
+        fail!(Refused, "`{name}` looks like `{other}`, whom you trust already\nhint: choose a name you will not mix up");
+    }
+    if names.any(|known| known == name) {
+        fail!(
+            Conflict,
+            "`{name}` is somebody else's name already\nhint: choose another, or `cara trust remove {name}` first"
+        );
+    }
+    Ok(())
+}
+
+/// Trusts an identity that signs by certificate.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AddIdentity {
+    /// What to call them.
+    pub name: String,
+    /// The e-mail address or URI in the certificate; a workflow's may end in `@refs/tags/*`.
+    pub identity: String,
+    /// The URL of the OpenID Connect issuer that vouches for the identity.
+    pub issuer: String,
+    /// What they may sign: ids, prefixes with `*`, or `*`.
+    pub may: Vec<String>,
+}
+
+impl Operation for AddIdentity {
+    type View = Added;
+    const ROUTE: Route =
+        Route::post("trust.add-identity", "/v1/trust/identities", "Trust an identity that signs by certificate.");
+
+    async fn run(self, application: &Arc<Application>, _: &Events) -> Result<Self::View> {
+        let (identity, issuer): (Identity, Issuer) = (self.identity.parse()?, self.issuer.parse()?);
+        let (name, may, patterns, since) = (&self.name, &self.may, patterns(&self.may)?, now(application)?);
+        let shown = format!("{identity} ({issuer})");
+        change(application, "trust-added", name, |store| {
+            let same = |known: &TrustedIdentity| {
+                (&known.name, &known.identity, &known.issuer) == (name, &identity, &issuer)
+            };
+            if store.identities().iter().any(same) {
+                patterns.into_iter().try_for_each(|pattern| store.allow(name, pattern))?;
+            } else {
+                check_name(store, name)?;
+                let (name, since) = (name.to_owned(), Some(since));
+                store.add_identity(TrustedIdentity { name, identity, issuer, components: patterns, since })?;
+            }
+            Ok(json!({ "identity": shown, "may": may }))
+        })
+        .await?;
+        let counts = files::exists(&application.home.trust_root())?;
+        Ok(Added { name: self.name.clone(), who: shown, may: self.may, counts })
+    }
+}
+
+/// Says which Sigstore instance's certificates count.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SetRoot {
+    /// What to call it in the audit log: a file, or `public-good`.
+    pub from: String,
+    /// The `trusted_root.json`; that of the public instance, as this program knows it, when left out.
+    #[serde(default)]
+    pub root: Option<String>,
+}
+
+impl Operation for SetRoot {
+    type View = Done;
+    const ROUTE: Route = Route::put("trust.set-root", "/v1/trust/root", "Say whose certificates count.");
+
+    async fn run(self, application: &Arc<Application>, _: &Events) -> Result<Self::View> {
+        let from = &self.from;
+        let text = self.root.unwrap_or_else(|| TrustRoot::PUBLIC_GOOD.to_owned());
+        TrustRoot::from_json(&text).with_context(|| format!("`{from}` is no trust root"))?;
+        let _alone = files::lock(&application.home.trust().with_extension("toml.writer"))?;
+        let detail = json!({ "digest": Digest::of(text.as_bytes()).to_string() });
+        application.ledger.append("trust-root-set", from, detail).await?;
+        files::write_private_atomic(&application.home.trust_root(), text.as_bytes())?;
+        Ok(Done {})
+    }
+}
+
+/// Trusts the certificates of no instance any more.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+pub struct RemoveRoot {}
+
+impl Operation for RemoveRoot {
+    type View = Done;
+    const ROUTE: Route = Route::delete("trust.remove-root", "/v1/trust/root", "Trust no certificates any more.");
+
+    async fn run(self, application: &Arc<Application>, _: &Events) -> Result<Self::View> {
+        let _alone = files::lock(&application.home.trust().with_extension("toml.writer"))?;
+        application.ledger.append("trust-root-removed", "", json!({})).await?;
+        files::remove(&application.home.trust_root())?;
+        Ok(Done {})
+    }
+}
+
+/// Whom the operator trusts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub struct Listed {
+    /// Keys.
+    pub keys: Vec<KeyRow>,
+    /// Identities that sign by certificate.
+    pub identities: Vec<IdentityRow>,
+    /// Whether certificates count at all.
+    pub root: bool,
+    /// What was revoked.
+    pub revoked: Vec<String>,
+}
+
+/// A trusted key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub struct KeyRow {
+    /// What its owner is called.
+    pub name: String,
+    /// The key's id, 64 hex digits.
+    pub key: String,
+    /// What it may sign.
+    pub may: Vec<String>,
+    /// Since when, the day of UTC.
+    pub since: Option<String>,
+}
+
+/// A trusted identity.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub struct IdentityRow {
+    /// What they are called.
+    pub name: String,
+    /// The identity in their certificates.
+    pub identity: String,
+    /// Who vouches for it.
+    pub issuer: String,
+    /// What they may sign.
+    pub may: Vec<String>,
+    /// Since when, the day of UTC.
+    pub since: Option<String>,
+}
+
+/// Lists whom the operator trusts, for what, since when, and what was revoked.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+pub struct List {}
+
+impl Operation for List {
+    type View = Listed;
+    const ROUTE: Route = Route::get("trust.list", "/v1/trust", "List whom the operator trusts, and what was revoked.");
+
+    async fn run(self, application: &Arc<Application>, _: &Events) -> Result<Self::View> {
+        let store = read(&application.home.trust())?;
+        let texts = |patterns: &[Pattern]| patterns.iter().map(ToString::to_string).collect();
+        let key = |key: &TrustedKey| KeyRow {
+            name: key.name.clone(),
+            key: key.id.to_hex(),
+            may: texts(&key.components),
+            since: key.since.map(day),
+        };
+        let identity = |known: &TrustedIdentity| IdentityRow {
+            name: known.name.clone(),
+            identity: known.identity.to_string(),
+            issuer: known.issuer.to_string(),
+            may: texts(&known.components),
+            since: known.since.map(day),
+        };
+        Ok(Listed {
+            keys: store.keys().iter().map(key).collect(),
+            identities: store.identities().iter().map(identity).collect(),
+            root: files::exists(&application.home.trust_root())?,
+            revoked: store.revoked().iter().map(ToString::to_string).collect(),
+        })
+    }
+}
+
+fn day(since: Timestamp) -> String {
+    since.strftime("%Y-%m-%d").to_string()
+}
+
+/// Stops trusting a key or an identity; what it signed is not used from the next call on.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Remove {
+    /// The name, or the beginning of the key's id.
+    pub name: String,
+}
+
+impl Operation for Remove {
+    type View = Done;
+    const ROUTE: Route = Route::delete("trust.remove", "/v1/trust/names/{name}", "Stop trusting a key or an identity.");
+
+    async fn run(self, application: &Arc<Application>, _: &Events) -> Result<Self::View> {
+        let name = &self.name;
+        change(application, "trust-removed", name, |store| {
+            if let Some(known) = store.identities().iter().find(|known| known.name == *name) {
+                let detail = json!({ "identity": known.identity, "issuer": known.issuer });
+                store.remove(name);
+                return Ok(detail);
+            }
+            let named =
+                |key: &&TrustedKey| key.name == *name || (name.len() >= 8 && key.id.to_hex().starts_with(name));
+            let found: Vec<(KeyId, String)> =
+                store.keys().iter().filter(named).map(|key| (key.id, key.name.clone())).collect();
+            let [(id, known)] = &found[..] else {
+                let count = found.len();
+                return Err(error!(
+                    NotFound,
+                    "{count} keys are called `{name}`\nhint: `cara trust list` shows them; name one by its id"
+                ));
+            };
+            store.remove(known);
+            Ok(json!({ "key": id.to_hex() }))
+        })
+        .await?;
+        Ok(Done {})
+    }
+}
+
+/// Revokes for good.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Revoke {
+    /// A key id of 64 hex digits, or a component's digest `sha256:…`.
+    pub what: String,
+}
+
+impl Operation for Revoke {
+    type View = String;
+    const ROUTE: Route = Route::post("trust.revoke", "/v1/trust/revoked", "Revoke a key or a component's code for good.");
+
+    async fn run(self, application: &Arc<Application>, _: &Events) -> Result<Self::View> {
+        let revoked = Revoked::try_from(self.what.clone())?;
+        change(application, "trust-revoked", &self.what, |store| {
+            store.revoke(revoked);
+            Ok(json!({}))
+        })
+        .await?;
+        Ok(revoked.to_string())
+    }
+}

@@ -1,0 +1,146 @@
+//! Calls use cases, in this process or through the socket: the same request,
+//! the same answer.
+
+use crate::socket;
+use crate::stream::{Reader, Told};
+use axum::Router;
+use axum::body::Body;
+use cara_control::{Error, ErrorKind, Event, Method, Operation, Route};
+use http::{Request, header};
+use http_body_util::BodyExt;
+use hyper_util::rt::TokioIo;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use serde_json::Value;
+use std::path::PathBuf;
+use tower::ServiceExt;
+
+/// A way to the application.
+#[derive(Clone)]
+pub enum Client {
+    /// It is in this process.
+    Here(Router),
+    /// It is in the process that answers at this socket.
+    There(PathBuf),
+}
+
+/// The connection was lost before the answer: whoever held the home ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lost(pub String);
+
+/// A view, as it came and as the type that it has.
+#[derive(Debug, Clone)]
+pub struct Called<V> {
+    /// The view.
+    pub view: V,
+    /// Its JSON, byte for byte as it came.
+    pub json: String,
+}
+
+impl Client {
+    /// Does a use case; `told` hears of its events. The outer error: the connection was lost.
+    pub async fn call<O: Operation>(
+        &self,
+        operation: &O,
+        told: &mut (dyn FnMut(Event) + Send),
+    ) -> Result<Result<Called<O::View>, Error>, Lost> {
+        let request = match request(O::ROUTE, operation) {
+            Ok(request) => request,
+            Err(error) => return Ok(Err(error)),
+        };
+        let (mut body, _connection) = match self {
+            Self::Here(router) => {
+                let Ok(response) = router.clone().oneshot(request).await;
+                (response.into_body(), None)
+            }
+            Self::There(path) => {
+                let lost = |error: &dyn std::fmt::Display| Lost(error.to_string());
+                let stream = socket::connect(path).await.map_err(|error| lost(&error))?;
+                let (mut sender, connection) =
+                    hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(|error| lost(&error))?;
+                let connection = Connection(tokio::spawn(async move {
+                    if let Err(error) = connection.await {
+                        tracing::debug!(%error, "the connection to the holder of the home ended");
+                    }
+                }));
+                let response = sender.send_request(request).await.map_err(|error| lost(&error))?;
+                (Body::new(response.into_body()), Some(connection))
+            }
+        };
+        let mut reader = Reader::default();
+        while let Some(frame) = body.frame().await {
+            let frame = frame.map_err(|error| Lost(error.to_string()))?;
+            let Ok(bytes) = frame.into_data() else { continue };
+            if let Err(error) = reader.push(&bytes) {
+                return Ok(Err(error));
+            }
+            loop {
+                match reader.next() {
+                    Ok(Some(Told::Event(event))) => told(event),
+                    Ok(Some(Told::View(view))) => return Ok(read::<O>(view.get())),
+                    Ok(Some(Told::Error(error))) | Err(error) => return Ok(Err(error)),
+                    Ok(None) => break,
+                }
+            }
+        }
+        // A refusal before any work is a plain answer.
+        match reader.rest() {
+            Some(error) => Ok(Err(error)),
+            None => Err(Lost("the answer was cut".to_owned())),
+        }
+    }
+}
+
+/// A connection that ends with the call.
+struct Connection(tokio::task::JoinHandle<()>);
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+fn read<O: Operation>(json: &str) -> Result<Called<O::View>, Error> {
+    Ok(Called { view: serde_json::from_str(json)?, json: json.to_owned() })
+}
+
+/// The request for a use case: arguments in the path where it names them, the others in query or body.
+fn request(route: Route, operation: &impl Operation) -> Result<Request<Body>, Error> {
+    let Value::Object(mut arguments) = serde_json::to_value(operation)? else {
+        return Err(Error::new(ErrorKind::Internal, "arguments are an object"));
+    };
+    let mut path = String::new();
+    for part in route.path.split('/').skip(1) {
+        path.push('/');
+        match part.strip_prefix('{').and_then(|part| part.strip_suffix('}')) {
+            Some(name) => {
+                let value = arguments.remove(name);
+                let value = value.as_ref().and_then(Value::as_str).unwrap_or_default();
+                path.extend(utf8_percent_encode(value, NON_ALPHANUMERIC));
+            }
+            None => path.push_str(part),
+        }
+    }
+    let method = match route.method {
+        Method::Get => http::Method::GET,
+        Method::Post => http::Method::POST,
+        Method::Put => http::Method::PUT,
+        Method::Delete => http::Method::DELETE,
+    };
+    let mut body = Body::empty();
+    if matches!(route.method, Method::Get | Method::Delete) {
+        arguments.retain(|_, value| !value.is_null());
+        let query = serde_urlencoded::to_string(&arguments)?;
+        if !query.is_empty() {
+            path = format!("{path}?{query}");
+        }
+    } else {
+        body = Body::from(serde_json::to_vec(&arguments)?);
+    }
+    let request = Request::builder()
+        .method(method)
+        .uri(path)
+        .header(header::HOST, "localhost")
+        .header(header::ACCEPT, "text/event-stream")
+        .header(header::CONTENT_TYPE, "application/json");
+    Ok(request.body(body)?)
+}

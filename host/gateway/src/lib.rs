@@ -1,0 +1,20 @@
+//! Doors to the application: one router, served in process and on a socket of
+//! the home.
+//!
+//! A door authenticates who calls, and has no rule of its own: what may be done, and what it answers, is the application's.
+//!
+//! ```text
+//! command ─→ Client ─┬─ in process ─────────────→ Router ─→ operations ─→ view
+//!                    └─ cara.sock ─→ Server (uid) ──┘          └─ events (SSE)
+//! ```
+
+mod client;
+mod openapi;
+mod router;
+mod socket;
+mod stream;
+
+pub use client::{Called, Client, Lost};
+pub use openapi::document;
+pub use router::router;
+pub use socket::{Listener, Stream, connect, holder};

@@ -1,0 +1,99 @@
+//! The OpenAPI 3.1 document of all paths, made from the code.
+
+use cara_control::{Entry, Error, Method, operations};
+use schemars::generate::SchemaSettings;
+use serde_json::{Map, Value, json};
+
+/// The document.
+pub fn document() -> Value {
+    let mut generator = SchemaSettings::draft2020_12()
+        .with(|settings| settings.definitions_path = "/components/schemas".into())
+        .into_generator();
+    let error = generator.subschema_for::<Error>();
+    let mut paths: Map<String, Value> = Map::new();
+    for entry in operations() {
+        let (arguments, view) = (entry.schemas)(&mut generator);
+        let arguments = resolved(&generator, arguments.to_value());
+        let operation = operation(&entry, &arguments, view.to_value(), error.clone().to_value());
+        let item = paths.entry(entry.route.path).or_insert_with(|| json!({}));
+        item[verb(entry.route.method)] = operation;
+    }
+    let mut schemas = generator.take_definitions(true);
+    // Arguments are written where they are used; what is left of them names nobody.
+    let used = serde_json::to_string(&(&paths, &schemas)).unwrap_or_default();
+    schemas.retain(|name, _| used.contains(&format!("#/components/schemas/{name}\"")));
+    json!({
+        "openapi": "3.1.0",
+        "info": {
+            "title": "cara control API",
+            "version": env!("CARGO_PKG_VERSION"),
+            "description": "Served on the socket `cara.sock` of a home, to processes of the same account. A request that accepts \
+                            `text/event-stream` is told events while the work goes on (`event: event`), and the answer as the last \
+                            one (`event: view` or `event: error`); any other gets the answer alone.",
+        },
+        "servers": [{ "url": "http://localhost", "description": "through `cara.sock`" }],
+        "paths": paths,
+        "components": { "schemas": schemas },
+    })
+}
+
+fn verb(method: Method) -> &'static str {
+    match method {
+        Method::Get => "get",
+        Method::Post => "post",
+        Method::Put => "put",
+        Method::Delete => "delete",
+    }
+}
+
+/// The schema that a reference names.
+fn resolved(generator: &schemars::SchemaGenerator, schema: &Value) -> Value {
+    let name = schema.get("$ref").and_then(Value::as_str).and_then(|path| path.rsplit('/').next());
+    name.and_then(|name| generator.definitions().get(name)).unwrap_or(schema).clone()
+}
+
+fn operation(entry: &Entry, arguments: &Value, view: Value, error: Value) -> Value {
+    let route = entry.route;
+    let empty = Map::new();
+    let properties = arguments.get("properties").and_then(Value::as_object).unwrap_or(&empty);
+    let required: Vec<&str> =
+        arguments.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
+    let in_path = |name: &str| route.path.contains(&format!("{{{name}}}"));
+    let reads = matches!(route.method, Method::Get | Method::Delete);
+    let parameter = |(name, schema): (&String, &Value)| {
+        let place = if in_path(name) { "path" } else { "query" };
+        let description = schema.get("description").cloned().unwrap_or_default();
+        let needed = in_path(name) || required.contains(&name.as_str());
+        json!({ "name": name, "in": place, "required": needed, "description": description, "schema": schema })
+    };
+    let parameters: Vec<Value> = properties.iter().filter(|(name, _)| reads || in_path(name)).map(parameter).collect();
+    let mut operation = json!({
+        "operationId": route.name,
+        "summary": route.summary,
+        "parameters": parameters,
+        "responses": {
+            "200": {
+                "description": "The view.",
+                "content": {
+                    "application/json": { "schema": view },
+                    "text/event-stream": { "schema": { "type": "string" } },
+                },
+            },
+            "default": {
+                "description": "Why it was not done.",
+                "content": { "application/json": { "schema": error } },
+            },
+        },
+    });
+    if !reads {
+        let mut body = arguments.clone();
+        if let Some(properties) = body.get_mut("properties").and_then(Value::as_object_mut) {
+            properties.retain(|name, _| !in_path(name));
+        }
+        if let Some(required) = body.get_mut("required").and_then(Value::as_array_mut) {
+            required.retain(|name| name.as_str().is_some_and(|name| !in_path(name)));
+        }
+        operation["requestBody"] = json!({ "required": true, "content": { "application/json": { "schema": body } } });
+    }
+    operation
+}

@@ -1,0 +1,148 @@
+//! The socket of a home: for processes of the same account, and nobody else.
+//!
+//! The file has mode 0600 in a folder of mode 0700, and the other side's account is asked of the kernel: whoever is let in
+//! could as well read the home's files.
+
+use axum::Router;
+use cara_control::{Application, Error, ErrorKind};
+use hyper_util::rt::TokioIo;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tower::ServiceExt;
+
+#[cfg(unix)]
+pub use unix::*;
+
+/// A door that is open.
+pub struct Listener {
+    path: PathBuf,
+    accepting: CancellationToken,
+    connections: TaskTracker,
+    serving: tokio::task::JoinHandle<()>,
+}
+
+impl Listener {
+    /// Opens the door of a home whose lock this process holds: a socket that is there belongs to a process that died.
+    pub fn open(application: &Arc<Application>, path: PathBuf, router: Router) -> Result<Self, Error> {
+        let failed = |error: io::Error| {
+            let text = format!(
+                "the socket `{}` cannot be opened: {error}\nhint: CARA_HOME has to be in a file system that knows sockets",
+                path.display()
+            );
+            Error::new(ErrorKind::Internal, text)
+        };
+        let listener = bind(application, &path).map_err(failed)?;
+        let (accepting, connections) = (CancellationToken::new(), TaskTracker::new());
+        let (until, tracker) = (accepting.clone(), connections.clone());
+        let serving = tokio::spawn(async move {
+            loop {
+                let accepted = tokio::select! {
+                    () = until.cancelled() => return,
+                    accepted = accept(&listener) => accepted,
+                };
+                match accepted {
+                    Ok(stream) => drop(tracker.spawn(serve(stream, router.clone()))),
+                    Err(error) => tracing::warn!(%error, "a connection was refused"),
+                }
+            }
+        });
+        Ok(Self { path, accepting, connections, serving })
+    }
+
+    /// Lets nobody in any more, and waits until those who are in have their answers.
+    pub async fn close(self) {
+        self.accepting.cancel();
+        // Nothing can be done where the file cannot be removed: who connects to it is refused.
+        let _ = remove(&self.path);
+        let _ = self.serving.await;
+        self.connections.close();
+        self.connections.wait().await;
+    }
+
+    /// How many connections there are.
+    pub fn connections(&self) -> usize {
+        self.connections.len()
+    }
+}
+
+async fn serve(stream: Stream, router: Router) {
+    let service = hyper::service::service_fn(move |request: http::Request<hyper::body::Incoming>| {
+        router.clone().oneshot(request.map(axum::body::Body::new))
+    });
+    let served = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+    if let Err(error) = served {
+        tracing::debug!(%error, "a connection of the socket ended early");
+    }
+}
+
+#[cfg(unix)]
+mod unix {
+    use super::*;
+    use cara_services::files;
+    use tokio::net::{UnixListener, UnixStream};
+
+    /// A connection.
+    pub type Stream = UnixStream;
+
+    /// The longest path of a socket: the least that systems take (macOS), with its end.
+    const LONGEST: usize = 103;
+
+    /// A way to the same file that is short enough: through the open folder, where the system has one.
+    fn short(path: &Path) -> io::Result<(PathBuf, Option<std::fs::File>)> {
+        if path.as_os_str().len() <= LONGEST {
+            return Ok((path.to_owned(), None));
+        }
+        let too_long = || io::Error::other("the path of the home is too long for a socket");
+        let (folder, name) = (path.parent().ok_or_else(too_long)?, path.file_name().ok_or_else(too_long)?);
+        if !cfg!(target_os = "linux") {
+            return Err(too_long());
+        }
+        let folder = files::open_folder(folder).map_err(io::Error::other)?;
+        let number = std::os::fd::AsRawFd::as_raw_fd(&folder);
+        Ok((PathBuf::from(format!("/proc/self/fd/{number}")).join(name), Some(folder)))
+    }
+
+    pub(super) fn bind(_: &Arc<Application>, path: &Path) -> io::Result<UnixListener> {
+        remove(path)?;
+        let (near, _folder) = short(path)?;
+        let listener = UnixListener::bind(&near)?;
+        files::make_private(path).map_err(io::Error::other)?;
+        Ok(listener)
+    }
+
+    pub(super) async fn accept(listener: &UnixListener) -> io::Result<UnixStream> {
+        let (stream, _) = listener.accept().await?;
+        same_account(&stream)?;
+        Ok(stream)
+    }
+
+    pub(super) fn remove(path: &Path) -> io::Result<()> {
+        files::remove(path).map_err(io::Error::other)
+    }
+
+    /// Refuses a process of another account.
+    fn same_account(stream: &UnixStream) -> io::Result<()> {
+        let (theirs, ours) = (stream.peer_cred()?.uid(), rustix::process::geteuid().as_raw());
+        if theirs == ours {
+            return Ok(());
+        }
+        Err(io::Error::other(format!("the other side is account {theirs}, not {ours}")))
+    }
+
+    /// Connects to whoever holds the home, if that is a process of this account.
+    pub async fn connect(path: &Path) -> io::Result<UnixStream> {
+        let (near, _folder) = short(path)?;
+        let stream = UnixStream::connect(&near).await?;
+        same_account(&stream)?;
+        Ok(stream)
+    }
+
+    /// The number of the process that answers at a socket.
+    pub async fn holder(path: &Path) -> Option<u32> {
+        let pid = connect(path).await.ok()?.peer_cred().ok()?.pid()?;
+        u32::try_from(pid).ok()
+    }
+}
