@@ -172,13 +172,11 @@ fn a_components_other_crates_are_pure() {
 fn wasmtime_and_the_network_have_one_home_each() {
     let homes: [(&str, &[&str]); 8] = [
         ("wasmtime", &["host/kernel"]),
-        ("hyper", &["host/services", "host/control",
-    "host/gateway", "host/stage"]),
+        ("hyper", &["host/services", "host/control", "host/gateway", "host/stage"]),
         ("tungstenite", &["host/services", "host/gateway"]),
         ("tokio-tungstenite", &["host/services", "host/gateway"]),
         ("reqwest", &[]),
-        ("rustls", &["host/services", "host/control",
-    "host/gateway", "host/stage"]),
+        ("rustls", &["host/services", "host/control", "host/gateway", "host/stage"]),
         ("sqlx", &["host/services", "host/records"]),
         ("keyring", &["host/services"]),
     ];

@@ -1,7 +1,7 @@
 //! What happens during a turn, in a form to be shown and written as JSON.
 
 use cara_authority::policy::Line;
-use cara_authority::{Label, Then};
+use cara_authority::{Action, Label};
 use cara_kernel::bindings::provider::{Outcome, StopReason};
 use cara_kernel::bindings::types::{ErrorKind, Usage as Tokens};
 use serde::{Deserialize, Serialize};
@@ -44,7 +44,7 @@ pub enum TurnEvent {
         /// The tool.
         name: String,
         /// `run`, `ask` or `deny`.
-        then: Then,
+        then: Action,
         /// The lines that spoke; the first one decided.
         lines: Vec<Line>,
     },
@@ -216,7 +216,13 @@ impl Failure {
             ErrorKind::Fault => "fault",
             ErrorKind::Other => "other",
         };
-        Self { kind: kind.into(), message: error.message, retry: error.retry, retry_after_ms: error.retry_after_ms, refusals }
+        Self {
+            kind: kind.into(),
+            message: error.message,
+            retry: error.retry,
+            retry_after_ms: error.retry_after_ms,
+            refusals,
+        }
     }
 
     /// A failure of the host's own.
@@ -225,6 +231,12 @@ impl Failure {
     }
 
     pub(crate) fn fault(fault: &cara_kernel::Fault) -> Self {
-        Self { kind: "fault".into(), message: fault.to_string(), retry: true, retry_after_ms: None, refusals: Vec::new() }
+        Self {
+            kind: "fault".into(),
+            message: fault.to_string(),
+            retry: true,
+            retry_after_ms: None,
+            refusals: Vec::new(),
+        }
     }
 }

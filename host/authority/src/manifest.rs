@@ -63,8 +63,7 @@ pub struct Manifest {
 }
 
 /// Signed with the code; all that a component can ever be granted. An unknown key, at any place, is an error.
-#[derive(Debug, Clone, Deserialize)]
-#[derive(schemars::JsonSchema)]
+#[derive(Debug, Clone, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct Table {
     /// The component's id: 1 to 63 of `a-z`, `0-9` and `-`, beginning with a letter. Installed ones must not begin with
@@ -263,7 +262,7 @@ impl Manifest {
     }
 
     /// Everything the manifest asks for, with these settings: what naming the component grants it.
-    pub fn wishes(&self, settings: &Settings) -> Vec<crate::Capability> {
+    pub fn requested(&self, settings: &Settings) -> Vec<crate::Capability> {
         use crate::Capability;
         let http = self.table.http.iter().filter_map(|http| http.host.resolve(settings)).map(Capability::Http);
         let secrets = self.table.secret.iter().map(|secret| Capability::Secret(secret.name.clone()));

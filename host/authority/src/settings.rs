@@ -10,8 +10,7 @@ use std::collections::BTreeMap;
 const TEXT_BYTES: usize = 256 * 1024;
 
 /// What a setting may hold.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[derive(schemars::JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum SettingType {
     /// Any text of at most 256 KiB.

@@ -16,7 +16,7 @@ use cara_authority::{AccountId, ComponentId, Refusal, Rule, SecretGrant};
 use cara_kernel::{CallServices, Checked, CompiledCache, Component, Kernel, NoTurn, SecretSource};
 use cara_records::Records;
 use cara_services::clock::Clock;
-use cara_services::egress::{Doors, Egress, KnownSecrets};
+use cara_services::egress::{Transport, Egress, KnownSecrets};
 use cara_services::files::{self, FileLock};
 use cara_services::home::Home;
 use cara_services::keys::{self, KeyName};
@@ -108,7 +108,7 @@ impl Application {
         vault.choice = store.or(config.vault.store);
         let vault = Arc::new(Vault::new(&home, vault));
         let secrets = Arc::new(VaultSource(vault.clone()));
-        let egress = Egress::new(known.clone(), Doors::system());
+        let egress = Egress::new(known.clone(), Transport::system());
         let (account, powers) = (None, Arc::new(NoTurn));
         let services = CallServices { egress, secrets, ledger: ledger.clone(), clock, account, known, powers };
         let key = keys::read_or_make(&home, KeyName::CompiledCode)?;

@@ -5,7 +5,7 @@ use crate::error::{Result, error, fail};
 use crate::event::Events;
 use crate::operation::{Done, Operation, Route};
 use crate::sessions;
-use cara_assistant::desk::answer_request;
+use cara_assistant::approvals::answer_request;
 use cara_assistant::explain::asked;
 use cara_assistant::{Answer, Asked};
 use cara_authority::approval::canonical;

@@ -12,13 +12,13 @@ use crate::outbound::Channels;
 use crate::places::Places;
 use crate::plugins::{BUILT_IN, Installed};
 use crate::text::short;
-use cara_assistant::lookout::Lookout;
+use cara_assistant::guards::Guards;
 use cara_assistant::run::Classifier;
 use cara_assistant::toolbox::{Fixed, full_name};
-use cara_assistant::{Assistant, Desk, RunLimits, Tools};
+use cara_assistant::{Assistant, Approvals, RunLimits, Tools};
 use cara_authority::manifest::{Manifest, Tool};
 use cara_authority::policy::Known;
-use cara_authority::{ComponentId, PersonId, Then, ToolName};
+use cara_authority::{ComponentId, PersonId, Action, ToolName};
 use serde_json::Value;
 use std::sync::Arc;
 use std::time::Duration;
@@ -86,14 +86,14 @@ pub(crate) async fn assistant(application: &Application, with_tools: bool, event
         ..usual
     };
     Ok(Assistant {
-        desk: Desk::new(records.clone(), clock, patience),
+        approvals: Approvals::new(records.clone(), clock, patience),
         services: application.services.clone(),
         records,
         tools,
         policy: config.policy.clone(),
         budgets: config.budget.clone(),
         limits,
-        lookout: lookout(&config),
+        guards: guards(&config),
         classifier: classifier(application, &config).await?,
         outbound: Arc::new(Channels::new(application.sent.clone(), events.clone())),
         configuration: Arc::new(configuration(application)?),
@@ -152,7 +152,7 @@ fn check_signers(application: &Application, config: &Config) -> Result<()> {
 pub(crate) fn say_unclear(application: &Application, config: &Config, installed: &Installed, events: &Events) {
     let shared = application.plugins.shared_names(installed);
     for (number, rule) in (1..).zip(&config.policy.rule) {
-        let Some(name) = rule.tool.as_deref().filter(|_| rule.component.is_none() && rule.then == Then::Run) else {
+        let Some(name) = rule.tool.as_deref().filter(|_| rule.component.is_none() && rule.then == Action::Allow) else {
             continue;
         };
         let is_named = |manifest: &Manifest| manifest.tools().iter().any(|tool| tool.name.as_str() == name);
@@ -202,19 +202,19 @@ async fn classifier(application: &Application, config: &Config) -> Result<Option
     Ok(Some(Classifier::new(Arc::new(provider))))
 }
 
-fn lookout(config: &Config) -> Lookout {
-    use cara_assistant::guards::output::{Action, Policy};
+fn guards(config: &Config) -> Guards {
+    use cara_assistant::guards::output::{FindingAction, Policy};
     let action = |action| match action {
-        OutputAction::Mask => Action::Mask,
-        OutputAction::Note => Action::Note,
-        OutputAction::Off => Action::Off,
+        OutputAction::Mask => FindingAction::Mask,
+        OutputAction::Note => FindingAction::Note,
+        OutputAction::Off => FindingAction::Off,
     };
     let guards = &config.guards;
     let personal = action(guards.personal_data);
     // Addresses and phone numbers are what people ask for: they are written down at most.
-    let contact = if personal == Action::Off { Action::Off } else { Action::Note };
+    let contact = if personal == FindingAction::Off { FindingAction::Off } else { FindingAction::Note };
     let output = Policy { secret: action(guards.secrets), payment: personal, identity: personal, contact };
-    Lookout { examines: guards.injection, output }
+    Guards { examines: guards.injection, output }
 }
 
 /// The configuration file as data.

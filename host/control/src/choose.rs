@@ -72,8 +72,8 @@ impl Surroundings {
     }
 
     /// All that a component asks for as things are.
-    pub(crate) fn wishes(&self, checked: &Checked) -> Result<Vec<Capability>> {
-        Ok(checked.manifest().wishes(&self.asking(checked, &RunSettings::new())?))
+    pub(crate) fn requested(&self, checked: &Checked) -> Result<Vec<Capability>> {
+        Ok(checked.manifest().requested(&self.asking(checked, &RunSettings::new())?))
     }
 }
 
@@ -161,7 +161,7 @@ fn likely(application: &Application, name: &ModelName, error: Error) -> Error {
 
 /// The default model where a server has it, else its first one.
 async fn served(provider: &Provider, wanted: &str) -> Result<String> {
-    use cara_assistant::Thinker;
+    use cara_assistant::LanguageModel;
     let models = provider.models().await.map_err(Error::from)?;
     let has = |id: &str| id == wanted || id.strip_suffix(":latest") == Some(wanted);
     let model = models.iter().find(|model| has(&model.id)).or(models.first()).map(|model| model.id.clone());
@@ -225,12 +225,12 @@ async fn answering(
     let granted = if built_in { environment(checked) } else { application.ledger.granted(manifest.id()).await? };
     let around = application.around()?;
     let settings = around.settings(checked, &granted, &RunSettings::new())?;
-    let wishes = manifest.wishes(&settings);
+    let requested = manifest.requested(&settings);
     let local = |wish: &&Capability| matches!(wish, Capability::Http(to) if to.origin().is_some_and(|origin| origin.is_loopback()));
-    let wishes: Vec<Capability> = wishes.iter().filter(local).cloned().collect();
-    let Some(Capability::Http(place)) = wishes.first() else { return Ok(None) };
-    let order = around.config.component.get(manifest.id()).map(|config| config.limits.clone()).unwrap_or_default();
-    let grants = Arc::new(Grants::meet(manifest, interfaces, &wishes, settings.clone(), &order));
+    let requested: Vec<Capability> = requested.iter().filter(local).cloned().collect();
+    let Some(Capability::Http(place)) = requested.first() else { return Ok(None) };
+    let overrides = around.config.component.get(manifest.id()).map(|config| config.limits.clone()).unwrap_or_default();
+    let grants = Arc::new(Grants::intersect(manifest, interfaces, &requested, settings.clone(), &overrides));
     let component = application.component(manifest.id()).await?;
     let Ok(returned) = component.models(&grants, &application.services).await else { return Ok(None) };
     let Ok(models) = returned.answer else { return Ok(None) };
@@ -257,11 +257,11 @@ pub(crate) async fn grant(
     events: &Events,
 ) -> Result<()> {
     let id = checked.manifest().id();
-    let wishes = checked.manifest().wishes(settings);
-    if wishes.is_empty() {
+    let requested = checked.manifest().requested(settings);
+    if requested.is_empty() {
         return Ok(());
     }
-    let new = application.ledger.grant(id, &wishes, act).await?;
+    let new = application.ledger.grant(id, &requested, act).await?;
     if !new.is_empty() {
         let new: Vec<String> = new.iter().map(ToString::to_string).collect();
         events.note(format!("granted to `{id}`: {} ({act})", new.join(", ")));
@@ -306,9 +306,9 @@ pub(crate) fn secret_of<'a>(installed: &'a Installed, variable: &str) -> Option<
 }
 
 /// Refuses to give in clear what is a secret of another component.
-pub(crate) fn refuse_secrets(application: &Application, checked: &Checked, wishes: &[Capability]) -> Result<()> {
+pub(crate) fn refuse_secrets(application: &Application, checked: &Checked, requested: &[Capability]) -> Result<()> {
     let (id, installed) = (checked.manifest().id(), application.installed()?);
-    for wish in wishes {
+    for wish in requested {
         if let Capability::Environment(name) = wish
             && let Some(owner) = secret_of(&installed, name.as_str())
         {

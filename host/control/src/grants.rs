@@ -39,10 +39,10 @@ impl Operation for Add {
     async fn run(self, application: &Arc<Application>, _: &Events) -> Result<Self::View> {
         let id = ComponentId::parse(&self.component)?;
         let checked = application.checked(&id)?;
-        let wishes = application.around()?.wishes(&checked)?;
+        let requested = application.around()?.requested(&checked)?;
         let capabilities = parsed(&self.capabilities)?;
-        if let Some(other) = capabilities.iter().find(|capability| !wishes.contains(capability)) {
-            let asked: Vec<String> = wishes.iter().map(|wish| format!("`{wish}`")).collect();
+        if let Some(other) = capabilities.iter().find(|capability| !requested.contains(capability)) {
+            let asked: Vec<String> = requested.iter().map(|wish| format!("`{wish}`")).collect();
             let asked = if asked.is_empty() { "nothing".to_owned() } else { asked.join(", ") };
             fail!(
                 Refused,

@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::event::Listeners;
 use crate::offer::Offer;
 use crate::plugins::{Installed, Plugins};
-use cara_assistant::thinker::Granted;
+use cara_assistant::language_model::Granted;
 use cara_assistant::{Failure, Toolbox, Tools};
 use cara_authority::{Capability, ComponentId, Grants, Settings};
 use cara_kernel::{Checked, Component};
@@ -57,10 +57,10 @@ impl Live {
         self.settings.now(&self.listeners)
     }
 
-    fn meet(&self, config: &Config, checked: &Checked, granted: &[Capability], settings: Settings) -> Arc<Grants> {
+    fn intersect(&self, config: &Config, checked: &Checked, granted: &[Capability], settings: Settings) -> Arc<Grants> {
         let manifest = checked.manifest();
-        let order = config.component.get(manifest.id()).map(|config| config.limits.clone()).unwrap_or_default();
-        Arc::new(Grants::meet(manifest, checked.interfaces(), granted, settings, &order))
+        let overrides = config.component.get(manifest.id()).map(|config| config.limits.clone()).unwrap_or_default();
+        Arc::new(Grants::intersect(manifest, checked.interfaces(), granted, settings, &overrides))
     }
 }
 
@@ -87,7 +87,7 @@ impl Granted for LiveComponent {
                 environment: self.live.environment.clone(),
             };
             let settings = settings.settings(&checked, &granted, &self.set)?;
-            let grants = self.live.meet(&config, &checked, &granted, settings);
+            let grants = self.live.intersect(&config, &checked, &granted, settings);
             Ok::<_, Error>((self.live.plugins.component(&self.id).await?, grants))
         };
         now.await.map_err(|error| Failure::own("plugin", error.to_string()))
@@ -163,7 +163,7 @@ impl LiveTools {
             return Ok(Toolbox::default());
         }
         let settings = around.settings(checked, granted, &BTreeMap::new())?;
-        let grants = self.live.meet(config, checked, granted, settings);
+        let grants = self.live.intersect(config, checked, granted, settings);
         let belief = config.belief(manifest.id(), &self.live.plugins.signer(checked));
         let component = self.load(checked).await?;
         let mut tools = Toolbox::default();

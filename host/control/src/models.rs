@@ -5,7 +5,7 @@ use crate::choose;
 use crate::error::{Error, Result};
 use crate::event::Events;
 use crate::operation::{Operation, Route};
-use cara_assistant::Thinker;
+use cara_assistant::LanguageModel;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;

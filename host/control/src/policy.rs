@@ -11,13 +11,13 @@ use crate::outbound::Channels;
 use crate::text::short;
 use crate::tools;
 use cara_assistant::Toolbox;
-use cara_assistant::desk::covers;
-use cara_assistant::standing::Sources;
+use cara_assistant::approvals::covers;
+use cara_assistant::provenance::Sources;
 use cara_assistant::toolbox::full_name;
 use cara_authority::manifest::{Effect, Tool};
 use cara_authority::policy::{FOLLOWED, LABEL_FOLLOWED, LABEL_QUERY, Line, Rule};
 use cara_authority::{
-    Decision, Grants, Label, PersonId, SessionId, Situation, Standing, Then, ToolAuthority, ToolCall, ToolName,
+    Decision, Grants, Label, PersonId, SessionId, Situation, Provenance, Action, ToolAuthority, ToolCall, ToolName,
 };
 use cara_kernel::Checked;
 use cara_records::StoredRule;
@@ -47,7 +47,7 @@ pub struct Explain {
     pub sender: Option<PersonId>,
     /// How the destination came about; as the configuration says when left out.
     #[serde(default)]
-    pub destination_standing: Option<Standing>,
+    pub provenance: Option<Provenance>,
 }
 
 /// A decision, explained.
@@ -63,11 +63,11 @@ pub struct Explained {
     /// Where data would go.
     pub destinations: Vec<String>,
     /// How the destination came about.
-    pub destination_standing: Option<Standing>,
+    pub provenance: Option<Provenance>,
     /// What the run has seen.
     pub seen: Label,
     /// What would become of the call.
-    pub then: Then,
+    pub then: Action,
     /// The lines that spoke; the first one decided.
     pub lines: Vec<Line>,
     /// The stored rule that would answer.
@@ -92,14 +92,14 @@ impl Operation for Explain {
         let effects = authority.map(ToolAuthority::effects).unwrap_or_default();
         let has_destination = !tool.destination.is_empty();
         let config = application.config()?;
-        let of = |to: &String| Sources::default().find(to, &config.policy).standing;
-        let standing = match asked.destination_standing {
+        let of = |to: &String| Sources::default().find(to, &config.policy).provenance;
+        let provenance = match asked.provenance {
             Some(named) => Some(named),
             None if asked.arguments.is_some() => call.destinations.iter().map(of).max(),
-            None => has_destination.then_some(Standing::Made),
+            None => has_destination.then_some(Provenance::Model),
         };
-        if asked.destination_standing.is_some() && !has_destination {
-            fail!(Invalid, "tool `{}` has no destination\nhint: leave `--destination-standing` out", asked.tool);
+        if asked.provenance.is_some() && !has_destination {
+            fail!(Invalid, "tool `{}` has no destination\nhint: leave `--provenance` out", asked.tool);
         }
         let person = asked.sender.clone().unwrap_or_else(assemble::owner);
         let signer = application.plugins.signer(&checked);
@@ -112,7 +112,7 @@ impl Operation for Explain {
             channel,
             person: &person,
             seen: asked.seen,
-            standing,
+            provenance,
             followed: 0,
             dictated: false,
             queries: false,
@@ -125,9 +125,9 @@ impl Operation for Explain {
             component: checked.manifest().id().to_string(),
             arguments: asked.arguments.is_some().then(|| call.arguments.clone()),
             destinations: call.destinations.clone(),
-            destination_standing: standing,
+            provenance: provenance,
             seen: asked.seen,
-            then: if stored.is_some() { Then::Run } else { decision.then() },
+            then: if stored.is_some() { Action::Allow } else { decision.then() },
             lines: decision.lines().to_vec(),
             stored_rule: stored.as_ref().map(told),
             stored_rules_of_sessions: in_sessions.iter().map(told).collect(),
@@ -203,7 +203,7 @@ async fn call(
         return Ok((tool, call));
     };
     let settings = application.around()?.asking(checked, &RunSettings::new())?;
-    let grants = Grants::meet(manifest, checked.interfaces(), &[], settings, &Default::default());
+    let grants = Grants::intersect(manifest, checked.interfaces(), &[], settings, &Default::default());
     let mut toolbox = Toolbox::default();
     toolbox.add(&application.component(id).await?, &Arc::new(grants), &Default::default())?;
     let (_, offered) = toolbox.of(id, own).ok_or_else(none)?;
@@ -304,7 +304,7 @@ pub struct NumberedRule {
     /// What it says.
     pub rule: String,
     /// What becomes of a call that it decides.
-    pub then: Then,
+    pub then: Action,
 }
 
 /// What becomes of a call with this effect where no rule fits.
@@ -313,7 +313,7 @@ pub struct EffectDefault {
     /// The effect.
     pub effect: String,
     /// What becomes of the call.
-    pub then: Then,
+    pub then: Action,
 }
 
 /// What a label demands.
@@ -336,7 +336,7 @@ impl Operation for Show {
         let number = |(number, rule): (usize, &Rule)| NumberedRule { number, rule: rule.to_string(), then: rule.then };
         let default = |effect: Effect| EffectDefault {
             effect: effect.name().to_owned(),
-            then: if effect.reaches_out() { Then::Ask } else { Then::Run },
+            then: if effect.reaches_out() { Action::Ask } else { Action::Allow },
         };
         let label = |(name, demands): (&str, String)| LabelRule { name: name.to_owned(), demands };
         Ok(Shown {

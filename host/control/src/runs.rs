@@ -20,7 +20,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use cara_assistant::part::{Body, Part};
 use cara_assistant::{
-    Answer, Approver, Asked, Assistant, Circumstances, Company, Ending, Failure, Input, Nobody, Session, Thinker, TurnEvent,
+    Answer, Approver, Asked, Assistant, SessionContext, RunContext, Ending, Failure, Input, Nobody, Session, LanguageModel, TurnEvent,
 };
 use cara_authority::{Label, RunId, SessionId, Source};
 use cara_kernel::bindings::types::Blob;
@@ -311,7 +311,7 @@ impl Operation for Begin {
                     Some(file) => file.name.clone(),
                     None => without_secrets(&application.services.known, &input.words()),
                 };
-                let begun = Session::begin(records, answers.circumstances.clone(), &first).await?;
+                let begun = Session::begin(records, answers.context.clone(), &first).await?;
                 application.under_way.keep(begun).lock_owned().await
             }
         };
@@ -438,8 +438,8 @@ impl Operation for Stop {
 /// All that answers in a run.
 struct Answers {
     assistant: Assistant,
-    thinker: Arc<dyn Thinker>,
-    circumstances: Circumstances,
+    language_model: Arc<dyn LanguageModel>,
+    context: SessionContext,
     active: Arc<Feed>,
     present: bool,
 }
@@ -455,13 +455,13 @@ impl Answers {
         let system = by.system.clone().or_else(|| configured.and_then(|agent| agent.system.clone()));
         let system = system.or_else(|| config.chat.system.clone());
         let reading = configured.map(|agent| agent.reading).unwrap_or_default();
-        let circumstances =
-            Circumstances { person: assemble::owner(), channel: CONSOLE.to_owned(), agent, system, reading };
+        let context =
+            SessionContext { person: assemble::owner(), channel: CONSOLE.to_owned(), agent, system, reading };
         let feed = Arc::new(Feed::new());
         let to = feed.clone();
         let assistant =
             assemble::assistant(application, !by.no_tools, &Events::new(move |event| to.tell(event))).await?;
-        Ok(Self { assistant, thinker: Arc::new(provider), circumstances, active: feed, present })
+        Ok(Self { assistant, language_model: Arc::new(provider), context, active: feed, present })
     }
 
     /// The conversation, for this run alone.
@@ -469,14 +469,14 @@ impl Answers {
         let kept = match application.under_way.session(id) {
             Some(kept) => kept,
             None => {
-                let session = Session::open(&self.assistant.records, id, self.circumstances.clone()).await?;
+                let session = Session::open(&self.assistant.records, id, self.context.clone()).await?;
                 let none = || error!(NotFound, "there is no session `{id}`\nhint: `cara sessions list` shows them");
                 application.under_way.keep(session.ok_or_else(none)?)
             }
         };
         let busy = || error!(Conflict, "session `{id}` is in use: a run goes on in it\nhint: wait, or stop that run first");
         let mut session = kept.try_lock_owned().map_err(|_| busy())?;
-        session.answered_by(self.circumstances.clone());
+        session.answered_by(self.context.clone());
         Ok(session)
     }
 
@@ -490,18 +490,18 @@ impl Answers {
         events: &Events,
     ) -> Result<Ended> {
         let cancel = CancellationToken::new();
-        let Self { assistant, thinker, active: feed, present, .. } = self;
+        let Self { assistant, language_model, active: feed, present, .. } = self;
         let active = Arc::new(Active { session: session.id().clone(), cancel: cancel.clone(), feed: feed.clone() });
         feed.tell(Event::Began { run: id.to_string(), session: session.id().to_string() });
         let told = feed.clone();
         let approver: Arc<dyn Approver> = if present { Arc::new(Asking(feed.clone())) } else { Arc::new(Nobody) };
-        let company = Company { listen: Arc::new(move |event| told.tell(Event::Run(event))), approver, cancel };
+        let run_context = RunContext { listen: Arc::new(move |event| told.tell(Event::Run(event))), approver, cancel };
         application.under_way.add(&id, &active);
         let within = application.clone();
         tokio::spawn(async move {
             let ended = match input {
-                Some(input) => assistant.run_as(id.clone(), &mut session, &thinker, input, company).await,
-                None => match assistant.resume(&mut session, &thinker, company).await {
+                Some(input) => assistant.run_as(id.clone(), &mut session, &language_model, input, run_context).await,
+                None => match assistant.resume(&mut session, &language_model, run_context).await {
                     Some(ended) => ended,
                     None => Err(Failure::own("ended", "the run ended meanwhile")),
                 },

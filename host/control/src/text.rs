@@ -7,8 +7,8 @@ pub(crate) fn short(text: &str) -> String {
 
 /// A text in which secrets that are stored, or look like some, are replaced: for what is kept readable.
 pub(crate) fn without_secrets(known: &cara_services::egress::KnownSecrets, text: &str) -> String {
-    use cara_assistant::guards::output::{Action, OutputCheck, Policy};
-    let policy = Policy { secret: Action::Mask, payment: Action::Mask, identity: Action::Off, contact: Action::Off };
+    use cara_assistant::guards::output::{FindingAction, OutputCheck, Policy};
+    let policy = Policy { secret: FindingAction::Mask, payment: FindingAction::Mask, identity: FindingAction::Off, contact: FindingAction::Off };
     let mut check = OutputCheck::new(policy);
     let shown = check.push(&known.scrub_text(text));
     shown + &check.finish()

@@ -11,7 +11,7 @@ use crate::places::Places;
 use cara_assistant::Toolbox;
 use cara_assistant::toolbox::{full_name, shared_names};
 use cara_authority::{
-    Capability, ComponentId, Label, SessionId, Situation, Source, Standing, Then, ToolAuthority, ToolCall,
+    Capability, ComponentId, Label, SessionId, Situation, Source, Provenance, Action, ToolAuthority, ToolCall,
 };
 use cara_kernel::Checked;
 use cara_services::vault::SecretId;
@@ -59,7 +59,7 @@ pub struct Row {
     /// Why.
     pub why: String,
     /// What becomes of a call while only the owner has spoken.
-    pub then: Then,
+    pub then: Action,
     /// What a model is told of it.
     pub description: String,
 }
@@ -107,7 +107,7 @@ impl Operation for List {
 }
 
 /// What the policy says of a call while only the owner has spoken, and wrote the destination.
-fn usually(application: &Application, checked: &Checked, tool: &ToolAuthority, unclear: bool) -> Result<Then> {
+fn usually(application: &Application, checked: &Checked, tool: &ToolAuthority, unclear: bool) -> Result<Action> {
     let call = ToolCall {
         component: checked.manifest().id().clone(),
         digest: *checked.package().digest().as_bytes(),
@@ -125,7 +125,7 @@ fn usually(application: &Application, checked: &Checked, tool: &ToolAuthority, u
         channel: CONSOLE,
         person: &assemble::owner(),
         seen: Label::of(Source::Owner),
-        standing: (!tool.destination.is_empty()).then_some(Standing::Written),
+        provenance: (!tool.destination.is_empty()).then_some(Provenance::Owner),
         followed: 0,
         dictated: false,
         queries: false,

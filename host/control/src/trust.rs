@@ -6,7 +6,7 @@ use crate::event::Events;
 use crate::operation::{Done, Operation, Route};
 use crate::places::Places;
 use crate::plugins::{BUILT_IN, keys};
-use cara_packages::imitation::imitated;
+use cara_packages::confusables::imitated;
 use cara_services::files;
 use cara_signing::{
     Digest, Identity, Issuer, KeyId, Pattern, PublicKey, Revoked, TrustRoot, TrustStore, TrustedIdentity, TrustedKey,

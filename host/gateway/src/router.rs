@@ -43,7 +43,11 @@ pub fn router(application: Arc<Application>) -> axum::Router {
 }
 
 async fn nothing(request: Request) -> Response {
-    let text = format!("there is nothing at `{} {}`\nhint: `cara api` lists the paths", request.method(), request.uri().path());
+    let text = format!(
+        "there is nothing at `{} {}`\nhint: `cara api` lists the paths",
+        request.method(),
+        request.uri().path()
+    );
     failed(&Error::new(ErrorKind::NotFound, text))
 }
 
@@ -71,7 +75,8 @@ async fn read(entry: &Entry, path: BTreeMap<String, String>, request: Request) -
         return (entry.from_query)(&both);
     }
     let limited = http_body_util::Limited::new(request.into_body(), MOST);
-    let body = limited.collect().await.map_err(|error| Error::new(ErrorKind::Invalid, format!("the request: {error}")))?;
+    let body =
+        limited.collect().await.map_err(|error| Error::new(ErrorKind::Invalid, format!("the request: {error}")))?;
     let body = body.to_bytes();
     let mut arguments: serde_json::Map<String, serde_json::Value> =
         if body.is_empty() { serde_json::Map::new() } else { serde_json::from_slice(&body)? };

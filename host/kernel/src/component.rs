@@ -11,8 +11,8 @@ use crate::loader::{Checked, Loaded};
 use crate::services::CallServices;
 use cara_authority::{ComponentId, Grants};
 use std::sync::Arc;
-use tokio::sync::OnceCell;
 use std::time::Duration;
+use tokio::sync::OnceCell;
 use tokio::time::Instant;
 
 /// Is told how calls of a component end.

@@ -90,8 +90,7 @@ pub struct HttpDeclaration {
 }
 
 /// Where it may connect. Needed exactly when the code makes requests: one without the other is refused.
-#[derive(Deserialize)]
-#[derive(schemars::JsonSchema)]
+#[derive(Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct HttpTable {
     /// `api.example.com`, `*.example.com` (every name below), `*` (every host; never this machine), or
@@ -166,8 +165,7 @@ pub(super) fn variable(name: &str) -> bool {
 }
 
 /// An entry of `[[setting]]`: what the operator may set. Needed exactly when the code imports `settings`.
-#[derive(Debug, Clone, Deserialize)]
-#[derive(schemars::JsonSchema)]
+#[derive(Debug, Clone, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Setting {
     /// Its key: 1 to 63 of `a-z`, `0-9` and `-`, beginning with a letter.
@@ -187,8 +185,7 @@ pub struct Setting {
 }
 
 /// The `[state]` table: what it keeps between calls. Needed exactly when the code imports `state`.
-#[derive(Debug, Clone, Deserialize)]
-#[derive(schemars::JsonSchema)]
+#[derive(Debug, Clone, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct State {
     /// Keys and values together, at most this many bytes. More is refused with `limit`.
@@ -205,8 +202,7 @@ impl State {
 }
 
 /// An entry of `[[power]]`: a service of the host. Needed exactly when the code imports the interface of that name.
-#[derive(Debug, Clone, Deserialize)]
-#[derive(schemars::JsonSchema)]
+#[derive(Debug, Clone, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PowerDeclaration {
     /// Which service of the host.
@@ -217,8 +213,7 @@ pub struct PowerDeclaration {
 
 /// The `[provider]` table: how a provider is chosen when the operator named none. Needed exactly when the code exports
 /// `provider`.
-#[derive(Debug, Clone, Deserialize)]
-#[derive(schemars::JsonSchema)]
+#[derive(Debug, Clone, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Provider {
     /// The model to use when the operator names only the provider.
@@ -233,8 +228,7 @@ pub struct Provider {
 }
 
 /// What a manifest, or the operator, knows of a model.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-#[derive(schemars::JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct ModelFacts {
     /// The model's id; a `*` at its end stands for anything.
@@ -256,8 +250,7 @@ impl ModelFacts {
 }
 
 /// What tokens cost: US dollars for a million of them.
-#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
-#[derive(schemars::JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Price {
     /// Of the prompt.
@@ -271,8 +264,7 @@ pub struct Price {
 }
 
 /// How a provider is found usable.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[derive(schemars::JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Detect {
     /// An environment variable of its first secret is set, or a value is stored.
@@ -309,8 +301,7 @@ impl Effect {
 }
 
 /// An entry of `[[tool]]`: work a model can ask for. Needed exactly when the code exports `tool`.
-#[derive(Debug, Clone, Deserialize)]
-#[derive(schemars::JsonSchema)]
+#[derive(Debug, Clone, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Tool {
     /// Its name, as models see it: 1 to 64 of `A-Z`, `a-z`, `0-9`, `_` and `-`.
@@ -330,8 +321,7 @@ pub struct Tool {
 }
 
 /// The argument of a tool that says where data goes, and how it is written.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[derive(schemars::JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum DestinationArgument {
     /// A URL; what the request says about the conversation is in it.

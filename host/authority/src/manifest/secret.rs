@@ -128,8 +128,7 @@ impl fmt::Display for PathTemplate {
 }
 
 /// How a key signs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
-#[derive(schemars::JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Algorithm {
     /// HMAC with SHA-256 (RFC 2104), 32 bytes.
@@ -143,8 +142,7 @@ pub enum Algorithm {
 }
 
 /// How the key that signs is made from the secret.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
-#[derive(schemars::JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Chain {
     /// AWS Signature Version 4: by date, region and service of the string to sign; nothing else is signed.
@@ -152,8 +150,7 @@ pub enum Chain {
 }
 
 /// A secret as a key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
-#[derive(schemars::JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Key {
     /// How it signs; all but `hmac-sha256` take a PKCS #8 private key in PEM.
@@ -196,8 +193,7 @@ pub struct Secret {
 
 /// A secret it may spend and never reads: the host puts it into requests (`place`), or signs with it (`key`); one of the
 /// two. A key needs the import `secrets`.
-#[derive(Deserialize)]
-#[derive(schemars::JsonSchema)]
+#[derive(Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct SecretTable {
     /// Its name within the component: 1 to 63 of `a-z`, `0-9` and `-`, beginning with a letter. In a declared spot of a
@@ -224,8 +220,7 @@ pub(super) struct SecretTable {
 
 /// One spot: `header` (alone, with `format` or with `basic-user`), `query`, `path`, `form` or `json`. A header and a
 /// query key that the request leaves out are filled by the host.
-#[derive(Deserialize)]
-#[derive(schemars::JsonSchema)]
+#[derive(Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct SpotTable {
     /// The header of this name.

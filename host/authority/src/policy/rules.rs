@@ -1,6 +1,6 @@
 //! The operator's rules: to whom and what each applies, and which one counts.
 
-use super::{Situation, Then};
+use super::{Action, Situation};
 use crate::manifest::Effect;
 use serde::Deserialize;
 use std::fmt;
@@ -23,7 +23,7 @@ pub struct Rule {
     /// The immutable id of the person the session belongs to.
     pub sender: Option<String>,
     /// What becomes of the call.
-    pub then: Then,
+    pub then: Action,
 }
 
 /// The names that exist.
@@ -53,7 +53,7 @@ impl Rule {
     pub(super) fn fits(&self, situation: &Situation<'_>) -> bool {
         let is = |wanted: &Option<String>, name: &str| wanted.as_ref().is_none_or(|wanted| wanted == name);
         let call = situation.call;
-        let by_own_name = !situation.unclear || self.component.is_some() || self.then != Then::Run;
+        let by_own_name = !situation.unclear || self.component.is_some() || self.then != Action::Allow;
         (is(&self.tool, situation.full_name.as_str()) || by_own_name && is(&self.tool, call.tool.as_str()))
             && is(&self.component, call.component.as_str())
             && self.effect.is_none_or(|effect| situation.effects.contains(&effect))

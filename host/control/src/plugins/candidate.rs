@@ -6,7 +6,7 @@ use crate::error::{Error, Result, error, fail};
 use crate::event::{Events, Unit};
 use cara_authority::{Authority, ComponentId, Interfaces, Manifest, ToolName};
 use cara_kernel::Checked;
-use cara_packages::imitation::imitated;
+use cara_packages::confusables::imitated;
 use cara_packages::{Access, Deadlines, Reference, fetch};
 use cara_signing::{Bundle, Package, TrustStore, VerifyError, verify};
 use semver::Version;

@@ -116,13 +116,13 @@ async fn prepared(
     let current = current(application, candidate.id())?;
     let installed = application.installed()?;
     let review = Review::of(&candidate, &trust, &installed, current.as_ref().map(|current| (current, &trust)));
-    let wishes = application.around()?.wishes(&checked)?;
-    crate::choose::refuse_secrets(application, &checked, &wishes)?;
+    let requested = application.around()?.requested(&checked)?;
+    crate::choose::refuse_secrets(application, &checked, &requested)?;
     let took_ms = [candidate.fetched, verified, compiled].map(|took| took.as_millis() as u64);
     let digest = candidate.package.digest();
     let in_use = current.as_ref().is_some_and(|current| current.package.digest() == digest);
     application.reviewed.keep(digest.to_string(), Ready { candidate, checked });
-    let asks = wishes.iter().map(ToString::to_string).collect();
+    let asks = requested.iter().map(ToString::to_string).collect();
     Ok(Prepared { review, asks, in_use, took_ms })
 }
 
@@ -166,14 +166,14 @@ impl Operation for Install {
         let ready = ready(application, &self.from, &self.digest, self.allow_downgrade, events).await?;
         let (candidate, checked) = (&ready.candidate, &ready.checked);
         let around = application.around()?;
-        let wishes = around.wishes(checked)?;
-        crate::choose::refuse_secrets(application, checked, &wishes)?;
+        let requested = around.requested(checked)?;
+        crate::choose::refuse_secrets(application, checked, &requested)?;
         let granted = match self.grants {
-            None => wishes.clone(),
-            Some(texts) => chosen(&texts, &wishes)?,
+            None => requested.clone(),
+            Some(texts) => chosen(&texts, &requested)?,
         };
         activate(application, candidate, checked, &granted, &self.act).await?;
-        let missing = wishes.iter().filter(|wish| !granted.contains(wish)).map(ToString::to_string).collect();
+        let missing = requested.iter().filter(|wish| !granted.contains(wish)).map(ToString::to_string).collect();
         let mut tools_off = None;
         if !checked.manifest().tools().is_empty() {
             let offer = Offer::of(&application.around()?, checked, &granted)?;
@@ -210,11 +210,11 @@ async fn ready(
     application.reviewed.get(digest).ok_or_else(|| error!(Internal, "what was reviewed is gone\nhint: try again"))
 }
 
-fn chosen(texts: &[String], wishes: &[Capability]) -> Result<Vec<Capability>> {
+fn chosen(texts: &[String], requested: &[Capability]) -> Result<Vec<Capability>> {
     let mut granted = Vec::new();
     for text in texts {
         let capability = Capability::parse(text)?;
-        if !wishes.contains(&capability) {
+        if !requested.contains(&capability) {
             fail!(Invalid, "`{capability}` is granted, and the component does not ask for it");
         }
         granted.push(capability);
@@ -287,8 +287,8 @@ impl Operation for Update {
             return Ok(Updated::AsksForMore { used, from, prepared: Box::new(prepared) });
         }
         let granted = application.ledger.granted(id).await?;
-        let wishes = application.around()?.wishes(&ready.checked)?;
-        let kept: Vec<Capability> = wishes.into_iter().filter(|wish| granted.contains(wish)).collect();
+        let requested = application.around()?.requested(&ready.checked)?;
+        let kept: Vec<Capability> = requested.into_iter().filter(|wish| granted.contains(wish)).collect();
         activate(application, &ready.candidate, &ready.checked, &kept, "cara plugin update").await?;
         Ok(Updated::Updated { version })
     }

@@ -8,7 +8,7 @@ use crate::operation::{Operation, Route};
 use crate::trust::{self, Added};
 use cara_authority::SecretName;
 use cara_packages::keyless::Signing;
-use cara_packages::{Access, ErrandError};
+use cara_packages::{Access, ClientError};
 use cara_sdk_sign::{Answer, Instance, SecretKey, Transport, sign, sign_keyless};
 use cara_services::files;
 use cara_services::vault::{SecretId, SecretValue};
@@ -201,9 +201,9 @@ impl Operation for SignKeyless {
 struct Way<'a>(Signing<'a>);
 
 impl Transport for Way<'_> {
-    type Error = ErrandError;
+    type Error = ClientError;
 
-    async fn post(&self, url: &str, body: &str) -> std::result::Result<Answer, ErrandError> {
+    async fn post(&self, url: &str, body: &str) -> std::result::Result<Answer, ClientError> {
         let (status, body) = self.0.post(url, body).await?;
         Ok(Answer { status, body })
     }

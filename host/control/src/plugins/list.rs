@@ -150,9 +150,9 @@ impl Operation for Inspect {
         let around = application.around()?;
         let settings = around.asking(checked, &Default::default())?;
         let (manifest, package, interfaces) = (checked.manifest(), checked.package(), checked.interfaces());
-        let order = around.config.component.get(&id).map(|config| config.limits.clone()).unwrap_or_default();
-        let asks = manifest.wishes(&settings).iter().map(ToString::to_string).collect();
-        let grants = Grants::meet(manifest, interfaces, &[], settings, &order);
+        let overrides = around.config.component.get(&id).map(|config| config.limits.clone()).unwrap_or_default();
+        let asks = manifest.requested(&settings).iter().map(ToString::to_string).collect();
+        let grants = Grants::intersect(manifest, interfaces, &[], settings, &overrides);
         // What a model reads stands below, in the manifest.
         let can =
             |(fact, _): &(&Fact, &str)| !(fact.text.contains("` tells the model: ") || fact.text.contains("` takes "));

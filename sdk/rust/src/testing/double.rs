@@ -55,7 +55,7 @@ pub(crate) mod secrets {
     pub(crate) fn sign(name: &str, _: &[u8]) -> Result<Vec<u8>, Refusal> {
         available(name)?;
         let next = within("secrets.sign", |inner| inner.signatures.pop_front());
-        unavailable(next, "signature", "World::signature")
+        unavailable(next, "signature", "MockHost::signature")
     }
 }
 
@@ -242,7 +242,7 @@ pub(crate) mod models {
     pub(crate) fn complete(request: &Request) -> Result<Response, Refusal> {
         ask("models", |inner| {
             inner.asked.push(request.clone());
-            unavailable(inner.answers.pop_front(), "answer of a model", "World::answer")
+            unavailable(inner.answers.pop_front(), "answer of a model", "MockHost::answer")
         })
     }
 }
@@ -270,7 +270,7 @@ pub(crate) mod exec {
     pub(crate) fn run(command: &Command) -> Result<Outcome, Refusal> {
         ask("exec", |inner| {
             inner.commands.push(command.clone());
-            unavailable(inner.outcomes.pop_front(), "outcome of a program", "World::outcome")
+            unavailable(inner.outcomes.pop_front(), "outcome of a program", "MockHost::outcome")
         })
     }
 }
@@ -293,7 +293,7 @@ pub(crate) mod http {
             match inner.replies.pop_front() {
                 Some((wanted, at, reply)) if wanted == method && at == address => reply,
                 Some((wanted, at, _)) => panic!("asked {method:?} {address}\nexpected {wanted:?} {at}"),
-                None => panic!("asked {method:?} {address}\nhint: script an answer with `World::reply`"),
+                None => panic!("asked {method:?} {address}\nhint: script an answer with `MockHost::reply`"),
             }
         });
         reply.open(url.authority)

@@ -104,7 +104,7 @@ impl Request {
 
 /// The desk of one process.
 #[derive(Clone)]
-pub struct Desk {
+pub struct Approvals {
     records: Records,
     clock: Clock,
     /// How long a request stands.
@@ -113,7 +113,7 @@ pub struct Desk {
     prompt: Arc<Mutex<()>>,
 }
 
-impl Desk {
+impl Approvals {
     /// A desk over the ledger.
     pub fn new(records: Records, clock: Clock, patience: Duration) -> Self {
         Self { records, clock, patience, prompt: Arc::default() }
