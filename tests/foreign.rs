@@ -7,7 +7,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
 use crate::hostile::bodies::{When, server};
-use cara_harness::{Subject, World, captured, wrapped};
+use cara_harness::{Subject, Testbed, captured, wrapped};
 use cara_sdk_new::{Kind, Language, build_in, project};
 use cara_signing::Package;
 use serde_json::{Value, json};
@@ -79,8 +79,8 @@ async fn a_python_component_runs_and_finds_no_machine_around_it() {
     let log = captured();
     let manifest =
         std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("foreign/component.toml")).unwrap();
-    let world = World::new().await;
-    let subject = world.package(wrapped(&build(&componentize), &manifest)).load();
+    let testbed = Testbed::new().await;
+    let subject = testbed.package(wrapped(&build(&componentize), &manifest)).load();
 
     subject.lives().await;
     assert_eq!(
@@ -153,10 +153,10 @@ async fn components_in_python_and_javascript_read_the_answer_whenever_the_server
         (Language::JavaScript, "posting-javascript", "src/component.js", javascript),
     ] {
         let package = posting(language, name, source, change);
-        let world = World::new().await;
+        let testbed = Testbed::new().await;
         for when in [When::Early, When::Half, When::Late] {
             let authority = server(when).await;
-            let subject = world.package(package.clone()).setting("base-url", format!("http://{authority}")).load();
+            let subject = testbed.package(package.clone()).setting("base-url", format!("http://{authority}")).load();
             for bytes in [1, 70_000, 400_000] {
                 let tool = format!("{}_title", name.replace('-', "_"));
                 let told = subject.tool(&tool, json!({ "page": format!("{authority}/{bytes}") })).await.unwrap();

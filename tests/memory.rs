@@ -4,9 +4,9 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
-use cara_authority::{Powered, Refusal, Rule};
-use cara_harness::{Reply, Subject, Upstream, World, resident};
-use cara_kernel::Powers;
+use cara_authority::{Refusal, Rule, ServiceGrant};
+use cara_harness::{Reply, Subject, Testbed, Upstream, resident};
+use cara_kernel::HostServices;
 use cara_kernel::bindings::types::Blob;
 use serde_json::{Value, json};
 use std::process::Command;
@@ -53,9 +53,9 @@ fn attacks(upstream: &Upstream) -> Vec<(&'static str, Value)> {
 }
 
 /// A round of all attacks, each by a component without a past, so that none is resting.
-async fn round(world: &World, upstream: &Upstream) {
+async fn round(testbed: &Testbed, upstream: &Upstream) {
     for (name, arguments) in attacks(upstream) {
-        let subject: Subject = world.guest("hostile").setting("base-url", upstream.url()).load();
+        let subject: Subject = testbed.guest("hostile").setting("base-url", upstream.url()).load();
         // Some are faults, some are answers: what each is, is tested elsewhere.
         let _ = subject.tool(name, arguments).await;
         subject.lives().await;
@@ -70,18 +70,18 @@ fn memory_returns_to_where_it_was_after_every_attack() {
 }
 
 async fn returns() {
-    let world = World::new().await;
+    let testbed = Testbed::new().await;
     let upstream = Upstream::start(|_| Reply::endless()).await;
     // Twice, so that the pool, the allocator and the connections are warm.
     for _ in 0..2 {
-        round(&world, &upstream).await;
+        round(&testbed, &upstream).await;
     }
     let Some(before) = resident() else {
         println!("skipped: this system does not tell how much memory a process holds");
         return;
     };
     for _ in 0..5 {
-        round(&world, &upstream).await;
+        round(&testbed, &upstream).await;
     }
     let after = resident().unwrap();
     // Fifty attacks, of which one alone would leave more behind than this.
@@ -91,9 +91,9 @@ async fn returns() {
 #[test]
 fn what_a_thousand_handles_of_unsent_bodies_hold_is_within_the_memory_of_the_call() {
     alone("what_a_thousand_handles_of_unsent_bodies_hold_is_within_the_memory_of_the_call", async {
-        let world = World::new().await;
+        let testbed = Testbed::new().await;
         let upstream = Upstream::start(|_| Reply::ok("")).await;
-        let subject = world.guest("hostile").setting("base-url", upstream.url()).load();
+        let subject = testbed.guest("hostile").setting("base-url", upstream.url()).load();
         subject.lives().await;
         let Some(before) = resident() else {
             println!("skipped: this system does not tell how much memory a process holds");
@@ -127,8 +127,8 @@ struct Meeting {
 }
 
 #[async_trait::async_trait]
-impl Powers for Meeting {
-    async fn attachment(&self, _: Powered, _: String, _: u64) -> Result<Blob, Refusal> {
+impl HostServices for Meeting {
+    async fn attachment(&self, _: ServiceGrant, _: String, _: u64) -> Result<Blob, Refusal> {
         if self.all.wait().await.is_leader() {
             self.most.store(resident().unwrap_or(0), Ordering::Relaxed);
         }
@@ -140,16 +140,16 @@ impl Powers for Meeting {
 fn a_thousand_calls_run_at_once_and_cost_what_they_use() {
     const CALLS: usize = 1_000;
     alone("a_thousand_calls_run_at_once_and_cost_what_they_use", async {
-        let world = World::new().await;
+        let testbed = Testbed::new().await;
         let bare = resident().unwrap_or(0);
-        let world = world.with_calls(CALLS as u32);
+        let testbed = testbed.with_calls(CALLS as u32);
         let reserved = resident().unwrap_or(0) - bare;
         let meeting = Arc::new(Meeting { all: Barrier::new(CALLS), most: AtomicU64::new(0) });
         // Two components: one may have half of the places.
         let limits = "wall = \"10m\"\nidle = \"10m\"";
         let tools = ["media", "attachments"].map(|id| {
-            let mut tool = world.first_party(id).limits(limits).load();
-            tool.services.powers = meeting.clone();
+            let mut tool = testbed.first_party(id).limits(limits).load();
+            tool.services.host_services = meeting.clone();
             Arc::new(tool)
         });
         let loaded = resident().unwrap_or(0);

@@ -3,11 +3,11 @@
 
 use super::oracle::PERSON;
 use cara_assistant::Input;
-use cara_assistant::desk::{Answer, answer_request};
+use cara_assistant::approvals::{Answer, answer_request};
 use cara_assistant::event::Asked;
 use cara_assistant::explain::asked as read_asked;
 use cara_authority::{ApprovalId, ComponentId, PersonId, SessionId, ToolCall, ToolName};
-use cara_harness::assistant::{Heard, Judge, Page, Reply, Scripted, Setup, Stage};
+use cara_harness::assistant::{Fixture, Heard, Judge, Page, Reply, Scripted, Setup};
 use cara_records::{Approval, By, CallState, DecideError, StartRefused};
 use serde_json::json;
 use sqlx::Connection;
@@ -25,7 +25,7 @@ fn sender() -> Scripted {
 
 /// A run that waits for a person, left by its process.
 struct Waiting {
-    stage: Stage,
+    fixture: Fixture,
     session: SessionId,
     approval: Approval,
     asked: Asked,
@@ -34,19 +34,23 @@ struct Waiting {
 
 impl Waiting {
     async fn new() -> Self {
-        let stage = Stage::new().await;
-        let mut session = stage.session(PERSON).await;
-        let (_, thinker) = sender().shared();
+        let fixture = Fixture::new().await;
+        let mut session = fixture.session(PERSON).await;
+        let (_, language_model) = sender().shared();
         let (heard, silent) = (Heard::default(), Judge::silent());
         {
-            let run =
-                stage.assistant.run(&mut session, &thinker, Input::typed("Tell them"), heard.company(silent.clone()));
+            let run = fixture.assistant.run(
+                &mut session,
+                &language_model,
+                Input::typed("Tell them"),
+                heard.run_context(silent.clone()),
+            );
             tokio::select! {
                 ended = run => panic!("it ended: {ended:?}"),
                 () = silent.rang() => {}
             }
         }
-        let approval = stage.assistant.records.waiting_approvals().await.unwrap().remove(0);
+        let approval = fixture.assistant.records.waiting_approvals().await.unwrap().remove(0);
         let asked = read_asked(approval.shown.clone()).unwrap();
         let digest: Vec<u8> =
             (0..64).step_by(2).map(|at| u8::from_str_radix(&asked.digest[at..at + 2], 16).unwrap()).collect();
@@ -58,17 +62,17 @@ impl Waiting {
             destinations: asked.destinations.clone(),
             session: SessionId::parse(&asked.session).unwrap(),
         };
-        Self { session: session.id().clone(), stage, approval, asked, call }
+        Self { session: session.id().clone(), fixture, approval, asked, call }
     }
 
     async fn answer(&self, answer: Answer) -> Result<(), DecideError> {
         let person = PersonId::parse(PERSON).unwrap();
-        answer_request(&self.stage.assistant.records, &self.approval.id, &self.asked, &person, &answer, "elsewhere")
+        answer_request(&self.fixture.assistant.records, &self.approval.id, &self.asked, &person, &answer, "elsewhere")
             .await
     }
 
     async fn start(&self, id: &ApprovalId, call: &ToolCall) -> Result<(), StartRefused> {
-        let records = &self.stage.assistant.records;
+        let records = &self.fixture.assistant.records;
         let begun =
             records.start(&self.approval.run, &self.approval.call_id, By::Approval(id, &call.binding().0)).await;
         begun.map(drop)
@@ -76,16 +80,16 @@ impl Waiting {
 
     /// Takes the run up; says what its call came to.
     async fn resume(&self) -> Option<(bool, Heard)> {
-        let mut session = self.stage.reopened(&self.session, PERSON).await;
-        let (_, thinker) = Scripted::new(|_, _| Reply::says("done")).shared();
+        let mut session = self.fixture.reopened(&self.session, PERSON).await;
+        let (_, language_model) = Scripted::new(|_, _| Reply::says("done")).shared();
         let heard = Heard::default();
-        let company = heard.company(Judge::denying());
-        let ended = self.stage.restarted().resume(&mut session, &thinker, company).await?;
+        let run_context = heard.run_context(Judge::denying());
+        let ended = self.fixture.restarted().resume(&mut session, &language_model, run_context).await?;
         Some((ended.is_ok(), heard))
     }
 
     async fn change(&self, change: &str) {
-        let path = self.stage.world.home().join("ledger.db");
+        let path = self.fixture.testbed.home().join("ledger.db");
         let mut file = sqlx::SqliteConnection::connect(&format!("sqlite:{}", path.display())).await.unwrap();
         let changed = sqlx::query(sqlx::AssertSqlSafe(change.to_owned())).execute(&mut file).await.unwrap();
         assert!(changed.rows_affected() > 0, "{change}");
@@ -122,7 +126,7 @@ async fn an_approval_is_spent_on_exactly_what_was_shown_and_once() {
     waiting.start(&waiting.approval.id, &waiting.call).await.unwrap();
     let again = waiting.start(&waiting.approval.id, &waiting.call).await;
     assert!(matches!(again, Err(StartRefused::Call(CallState::Started))), "{again:?}");
-    assert!(waiting.stage.outbox.sent().is_empty());
+    assert!(waiting.fixture.outbox.sent().is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -141,13 +145,13 @@ async fn what_is_changed_in_the_file_is_not_allowed_by_it() {
         waiting.change(change).await;
         let came = waiting.resume().await;
         assert!(came.is_some(), "{change}: there is a run to take up");
-        assert_eq!(waiting.stage.outbox.sent(), [], "{change}");
+        assert_eq!(waiting.fixture.outbox.sent(), [], "{change}");
     }
     // A yes that is written into the file is none.
     let waiting = Waiting::new().await;
     waiting.change("UPDATE approvals SET state = 'allowed'").await;
     waiting.resume().await;
-    assert_eq!(waiting.stage.outbox.sent(), []);
+    assert_eq!(waiting.fixture.outbox.sent(), []);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -156,10 +160,10 @@ async fn an_answer_after_a_restart_is_honoured_once() {
     waiting.answer(Answer::Once).await.unwrap();
     let (ended, heard) = waiting.resume().await.unwrap();
     assert!(ended, "{:?}", heard.results());
-    assert_eq!(waiting.stage.outbox.sent(), [(TO.to_owned(), "late".to_owned())]);
+    assert_eq!(waiting.fixture.outbox.sent(), [(TO.to_owned(), "late".to_owned())]);
     assert!(waiting.resume().await.is_none());
-    assert_eq!(waiting.stage.outbox.sent().len(), 1);
-    let state = waiting.stage.assistant.records.approval(&waiting.approval.id).await.unwrap().unwrap().state;
+    assert_eq!(waiting.fixture.outbox.sent().len(), 1);
+    let state = waiting.fixture.assistant.records.approval(&waiting.approval.id).await.unwrap().unwrap().state;
     assert_eq!(state.name(), "spent");
 }
 
@@ -170,7 +174,7 @@ async fn a_rule_that_came_with_the_answer_does_not_stand_in_its_way_after_a_rest
         waiting.answer(answer.clone()).await.unwrap();
         let (ended, heard) = waiting.resume().await.unwrap();
         assert!(ended, "{answer:?}: {:?}", heard.results());
-        assert_eq!(waiting.stage.outbox.sent().len(), 1, "{answer:?}");
+        assert_eq!(waiting.fixture.outbox.sent().len(), 1, "{answer:?}");
     }
 }
 
@@ -198,54 +202,58 @@ async fn of_a_thousand_racing_answers_one_counts() {
         }
     }
     assert_eq!(won.len(), 1);
-    let rules = waiting.stage.assistant.records.rules().await.unwrap();
+    let rules = waiting.fixture.assistant.records.rules().await.unwrap();
     assert_eq!(rules.len(), usize::from(won[0] == Answer::Always), "{won:?}");
     waiting.resume().await.unwrap();
     let sent = usize::from(!matches!(won[0], Answer::No(_)));
-    assert_eq!(waiting.stage.outbox.sent().len(), sent, "{won:?}");
+    assert_eq!(waiting.fixture.outbox.sent().len(), sent, "{won:?}");
 }
 
 /// Runs with a judge; gives who decided, whether it was allowed and what was sent.
-async fn decided(stage: &Stage, judge: Arc<Judge>) -> (Heard, Vec<(String, String)>) {
-    let mut session = stage.session(PERSON).await;
-    let (_, thinker) = sender().shared();
+async fn decided(fixture: &Fixture, judge: Arc<Judge>) -> (Heard, Vec<(String, String)>) {
+    let mut session = fixture.session(PERSON).await;
+    let (_, language_model) = sender().shared();
     let heard = Heard::default();
-    stage.assistant.run(&mut session, &thinker, Input::typed("Tell them"), heard.company(judge)).await.unwrap();
-    (heard, stage.outbox.sent())
+    fixture
+        .assistant
+        .run(&mut session, &language_model, Input::typed("Tell them"), heard.run_context(judge))
+        .await
+        .unwrap();
+    (heard, fixture.outbox.sent())
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_first_answer_counts_from_wherever_it_comes() {
     // From another terminal, while the prompt is open.
-    let stage = Stage::new().await;
+    let fixture = Fixture::new().await;
     let silent = Judge::silent();
     let elsewhere = async {
         silent.rang().await;
-        let records = &stage.assistant.records;
+        let records = &fixture.assistant.records;
         let approval = records.waiting_approvals().await.unwrap().remove(0);
         let (asked, person) = (read_asked(approval.shown).unwrap(), PersonId::parse(PERSON).unwrap());
         answer_request(records, &approval.id, &asked, &person, &Answer::Once, "terminal").await.unwrap();
         let late = answer_request(records, &approval.id, &asked, &person, &Answer::Always, "late").await;
         assert!(matches!(late, Err(DecideError::AlreadyDecided { ref by, .. }) if by == "terminal"), "{late:?}");
     };
-    let ((_, sent), ()) = tokio::join!(decided(&stage, silent.clone()), elsewhere);
+    let ((_, sent), ()) = tokio::join!(decided(&fixture, silent.clone()), elsewhere);
     assert_eq!(sent.len(), 1);
-    assert!(stage.assistant.records.rules().await.unwrap().is_empty());
+    assert!(fixture.assistant.records.rules().await.unwrap().is_empty());
     // From the prompt; then the other terminal is late.
-    let stage = Stage::new().await;
+    let fixture = Fixture::new().await;
     let judge = Judge::denying();
-    let (_, sent) = decided(&stage, judge.clone()).await;
+    let (_, sent) = decided(&fixture, judge.clone()).await;
     let asked = judge.asked().remove(0);
     let (id, person) = (ApprovalId::parse(&asked.id).unwrap(), PersonId::parse(PERSON).unwrap());
-    let late = answer_request(&stage.assistant.records, &id, &asked, &person, &Answer::Always, "late").await;
+    let late = answer_request(&fixture.assistant.records, &id, &asked, &person, &Answer::Always, "late").await;
     assert!(matches!(late, Err(DecideError::AlreadyDecided { ref by, .. }) if by == "prompt"), "{late:?}");
-    assert!(sent.is_empty() && stage.assistant.records.rules().await.unwrap().is_empty());
+    assert!(sent.is_empty() && fixture.assistant.records.rules().await.unwrap().is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_answer_before_the_deadline_is_a_denial() {
-    let stage = Stage::with(Setup { patience: Duration::ZERO, ..Setup::default() }).await;
-    let (heard, sent) = decided(&stage, Judge::silent()).await;
+    let fixture = Fixture::with(Setup { patience: Duration::ZERO, ..Setup::default() }).await;
+    let (heard, sent) = decided(&fixture, Judge::silent()).await;
     let (_, text, failed) = heard.results().remove(0);
     assert!(failed && text.contains("denied by deadline"), "{text}");
     assert!(sent.is_empty());
@@ -253,15 +261,15 @@ async fn no_answer_before_the_deadline_is_a_denial() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn allow_always_is_narrow_and_does_not_speak_when_labels_ask() {
-    let stage = Stage::new().await;
-    stage.internet.page("page.example", Page::text("nothing"));
+    let fixture = Fixture::new().await;
+    fixture.internet.page("page.example", Page::text("nothing"));
     let always = Judge::new(|_| Some(Answer::Always));
-    let (_, sent) = decided(&stage, always.clone()).await;
+    let (_, sent) = decided(&fixture, always.clone()).await;
     assert_eq!((sent.len(), always.asked().len()), (1, 1));
     assert!(always.asked()[0].always.as_ref().unwrap().contains(TO));
     // The same destination, in another conversation: the rule answers.
     let denying = Judge::denying();
-    let (_, sent) = decided(&stage, denying.clone()).await;
+    let (_, sent) = decided(&fixture, denying.clone()).await;
     assert_eq!((sent.len(), denying.asked().len()), (2, 0));
     // Another destination; the same after a page was read; another person's.
     let other = |to: &'static str, read: bool| {
@@ -272,19 +280,23 @@ async fn allow_always_is_narrow_and_does_not_speak_when_labels_ask() {
         })
     };
     for (person, to, read) in [(PERSON, "mail:me:team", false), (PERSON, TO, true), ("person-two", TO, false)] {
-        let mut session = stage.session(person).await;
-        let (_, thinker) = other(to, read).shared();
+        let mut session = fixture.session(person).await;
+        let (_, language_model) = other(to, read).shared();
         let (heard, denying) = (Heard::default(), Judge::denying());
         let text = "Read https://page.example/ and tell them";
-        stage.assistant.run(&mut session, &thinker, Input::typed(text), heard.company(denying.clone())).await.unwrap();
+        fixture
+            .assistant
+            .run(&mut session, &language_model, Input::typed(text), heard.run_context(denying.clone()))
+            .await
+            .unwrap();
         assert_eq!(denying.asked().len(), 1, "{person} {to} {read}");
         assert_eq!(denying.asked()[0].always.is_none(), read);
-        assert_eq!(stage.outbox.sent().len(), 2);
+        assert_eq!(fixture.outbox.sent().len(), 2);
     }
     // And a rule that is taken back is gone.
-    let rule = stage.assistant.records.rules().await.unwrap().remove(0).id;
-    assert!(stage.assistant.records.remove_rule(&rule, "test").await.unwrap());
+    let rule = fixture.assistant.records.rules().await.unwrap().remove(0).id;
+    assert!(fixture.assistant.records.remove_rule(&rule, "test").await.unwrap());
     let denying = Judge::denying();
-    decided(&stage, denying.clone()).await;
-    assert_eq!((denying.asked().len(), stage.outbox.sent().len()), (1, 2));
+    decided(&fixture, denying.clone()).await;
+    assert_eq!((denying.asked().len(), fixture.outbox.sent().len()), (1, 2));
 }

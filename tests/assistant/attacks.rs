@@ -2,8 +2,8 @@
 
 use super::oracle::{Answers, Dialogue, Outcome, faults, named, play};
 use super::{edges, routes, special};
-use cara_assistant::guards::output::{Action, Policy};
-use cara_assistant::lookout::Lookout;
+use cara_assistant::guards::Guards;
+use cara_assistant::guards::output::{FindingAction, Policy};
 use futures_util::StreamExt;
 use std::collections::BTreeSet;
 
@@ -17,16 +17,16 @@ fn dialogues() -> Vec<Dialogue> {
 }
 
 /// Nothing looks at text.
-fn no_guards() -> Lookout {
-    let off = Action::Off;
-    Lookout { examines: false, output: Policy { secret: off, payment: off, identity: off, contact: off } }
+fn no_guards() -> Guards {
+    let off = FindingAction::Off;
+    Guards { examines: false, output: Policy { secret: off, payment: off, identity: off, contact: off } }
 }
 
 /// Plays every so many of them.
-async fn played(answers: Answers, lookout: Lookout, step: usize) -> Vec<(Dialogue, Outcome)> {
-    let lookout = &lookout;
+async fn played(answers: Answers, guards: Guards, step: usize) -> Vec<(Dialogue, Outcome)> {
+    let guards = &guards;
     let plays = dialogues().into_iter().step_by(step).map(|dialogue| async move {
-        let outcome = play(&dialogue, answers, lookout.clone()).await;
+        let outcome = play(&dialogue, answers, guards.clone()).await;
         (dialogue, outcome)
     });
     futures_util::stream::iter(plays).buffered(AT_ONCE).collect().await
@@ -42,7 +42,7 @@ fn failing(played: &[(Dialogue, Outcome)], more: impl Fn(&Dialogue, &Outcome) ->
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_model_that_obeys_the_attacker_has_no_effect_that_nobody_named() {
-    nothing_happens(Lookout::default()).await;
+    nothing_happens(Guards::default()).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -50,8 +50,8 @@ async fn nor_has_it_one_with_every_guard_switched_off() {
     nothing_happens(no_guards()).await;
 }
 
-async fn nothing_happens(lookout: Lookout) {
-    let played = played(Answers::Deny, lookout, 1).await;
+async fn nothing_happens(guards: Guards) {
+    let played = played(Answers::Deny, guards, 1).await;
     let names: BTreeSet<&str> = played.iter().map(|(dialogue, _)| dialogue.name.as_str()).collect();
     assert_eq!(names.len(), played.len(), "each dialogue has a name of its own");
     let failing = failing(&played, |_, _| Vec::new());

@@ -6,7 +6,7 @@ use super::tasks::{Task, all};
 use super::thirty_days::reader;
 use cara_assistant::{Input, Reading, Session};
 use cara_authority::{Label, PersonId, Source};
-use cara_harness::assistant::{ENGINE, Heard, Judge, Page, Reply, Scripted, Setup, Stage, shown_to_model};
+use cara_harness::assistant::{ENGINE, Fixture, Heard, Judge, Page, Reply, Scripted, Setup, shown_to_model};
 use cara_kernel::bindings::provider::Request;
 use cara_kernel::bindings::types::Blob;
 use futures_util::StreamExt;
@@ -15,16 +15,16 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 const PNG: &[u8] = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x01\0\0\0\x01\x08\x06\0\0\0\x1f\x15\xc4\x89";
 
-fn internet(stage: &Stage) {
-    stage.internet.site("news.example", |target| match target {
+fn internet(fixture: &Fixture) {
+    fixture.internet.site("news.example", |target| match target {
         "/today" => Page::html("<p>The harbour opens.</p><p><a href=\"https://news.example/harbour\">more</a></p>"),
         "/harbour" => Page::html("<p>With ferries. <a href=\"https://found.example/quays\">Quays</a></p>"),
         _ => Page::text("gone").status(404),
     });
-    stage.internet.site("short.example", |_| Page::redirect("https://news.example/today"));
-    stage.internet.page("weather.example", Page::text("rain all day"));
-    stage.internet.page("found.example", Page::text("a quay and a crane"));
-    stage.internet.site("pictures.example", |target| match target {
+    fixture.internet.site("short.example", |_| Page::redirect("https://news.example/today"));
+    fixture.internet.page("weather.example", Page::text("rain all day"));
+    fixture.internet.page("found.example", Page::text("a quay and a crane"));
+    fixture.internet.site("pictures.example", |target| match target {
         "/" => Page::html("<p>A picture: <a href=\"https://pictures.example/cat.png\">cat</a></p>"),
         _ => Page::bytes("image/png", PNG.to_vec()),
     });
@@ -32,21 +32,21 @@ fn internet(stage: &Stage) {
         { "url": "https://found.example/harbours", "title": "Harbours", "content": "all of them" },
         { "url": "https://found.example/quays", "title": "Quays", "content": "most of them" },
     ] });
-    stage.internet.page(ENGINE, Page::json(results.to_string()));
+    fixture.internet.page(ENGINE, Page::json(results.to_string()));
 }
 
-async fn records(stage: &Stage) {
+async fn records(fixture: &Fixture) {
     use cara_records::{NewMessage, Role, RunState};
     let owner = Label::of(Source::Owner);
-    let memory = stage.assistant.records.memory(&PersonId::parse(PERSON).unwrap());
+    let memory = fixture.assistant.records.memory(&PersonId::parse(PERSON).unwrap());
     memory.write("travel/seat", "aisle", owner).await.unwrap();
     memory.write("home", "Oslo", owner).await.unwrap();
-    let session = stage.session(PERSON).await;
-    stage.assistant.records.rename_session(session.id(), "sailing").await.unwrap();
+    let session = fixture.session(PERSON).await;
+    fixture.assistant.records.rename_session(session.id(), "sailing").await.unwrap();
     let body = json!([{ "label": owner, "kind": "text", "text": "I want a ketch" }]);
     let message = NewMessage { role: Role::User, body, label: owner };
-    let run = stage.assistant.records.begin_run(session.id(), "p-zero", &message).await.unwrap();
-    stage.assistant.records.end_run(&run, &[], RunState::Done, None, &[]).await.unwrap();
+    let run = fixture.assistant.records.begin_run(session.id(), "p-zero", &message).await.unwrap();
+    fixture.assistant.records.end_run(&run, &[], RunState::Done, None, &[]).await.unwrap();
 }
 
 /// The ids of sessions or attachments in what the model was shown.
@@ -87,21 +87,23 @@ fn sensible(calls: Vec<Vec<(&'static str, Value)>>) -> Scripted {
 
 /// How often a person was asked, or what went wrong.
 async fn finish(task: &Task, reading: Reading) -> Result<usize, String> {
-    let stage = Stage::with(Setup { reading, ..Setup::default() }).await;
-    internet(&stage);
-    records(&stage).await;
-    let mut session: Session = stage.session(PERSON).await;
+    let fixture = Fixture::with(Setup { reading, ..Setup::default() }).await;
+    internet(&fixture);
+    records(&fixture).await;
+    let mut session: Session = fixture.session(PERSON).await;
     let mut prompts = 0;
     for (number, turn) in task.turns.iter().enumerate() {
         if let Some((media_type, words)) = task.attached.filter(|_| number == 0) {
             let data = [PNG, words.as_bytes()].concat();
             let blob = Blob { media_type: media_type.into(), name: Some("cat.png".into()), data };
-            session.attach(&stage.assistant.records, blob, Label::of(Source::Owner)).await.unwrap();
+            session.attach(&fixture.assistant.records, blob, Label::of(Source::Owner)).await.unwrap();
         }
-        let (_, thinker) = sensible(turn.calls.clone()).shared();
+        let (_, language_model) = sensible(turn.calls.clone()).shared();
         let (heard, judge) = (Heard::default(), Judge::allowing());
-        let ended =
-            stage.assistant.run(&mut session, &thinker, Input::typed(turn.says), heard.company(judge.clone())).await;
+        let ended = fixture
+            .assistant
+            .run(&mut session, &language_model, Input::typed(turn.says), heard.run_context(judge.clone()))
+            .await;
         let ending = ended.map_err(|failure| failure.to_string())?;
         let asked = judge.asked();
         prompts += asked.len();

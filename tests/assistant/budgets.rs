@@ -4,7 +4,7 @@ use super::oracle::PERSON;
 use cara_assistant::Input;
 use cara_assistant::TurnEvent;
 use cara_assistant::budget::{Amount, Budgets};
-use cara_harness::assistant::{Heard, Judge, Reply, Scripted, Setup, Stage};
+use cara_harness::assistant::{Fixture, Heard, Judge, Reply, Scripted, Setup};
 use cara_records::UsageBy;
 use std::sync::Arc;
 
@@ -14,16 +14,16 @@ const MOST: u64 = 60_000;
 /// What was used in all, and how many runs were answered, when all run at once.
 async fn together(reply: Reply) -> (u64, usize) {
     let budgets = Budgets { day: Amount { tokens: Some(MOST), dollars: None }, ..Budgets::default() };
-    let stage = Arc::new(Stage::with(Setup { budgets, ..Setup::default() }).await);
+    let fixture = Arc::new(Fixture::with(Setup { budgets, ..Setup::default() }).await);
     let start = Arc::new(tokio::sync::Barrier::new(RUNS));
     let runs = (0..RUNS).map(|_| {
-        let (stage, start, reply) = (stage.clone(), start.clone(), reply.clone());
+        let (fixture, start, reply) = (fixture.clone(), start.clone(), reply.clone());
         tokio::spawn(async move {
-            let mut session = stage.session(PERSON).await;
-            let (_, thinker) = Scripted::new(move |_, _| reply.clone()).shared();
+            let mut session = fixture.session(PERSON).await;
+            let (_, language_model) = Scripted::new(move |_, _| reply.clone()).shared();
             start.wait().await;
-            let company = Heard::default().company(Judge::denying());
-            stage.assistant.run(&mut session, &thinker, Input::typed("Hello"), company).await
+            let run_context = Heard::default().run_context(Judge::denying());
+            fixture.assistant.run(&mut session, &language_model, Input::typed("Hello"), run_context).await
         })
     });
     let mut answered = 0;
@@ -33,7 +33,7 @@ async fn together(reply: Reply) -> (u64, usize) {
             Err(failure) => assert_eq!(failure.kind, "budget", "{failure}"),
         }
     }
-    let used = stage.assistant.records.usage(0, UsageBy::Day).await.unwrap();
+    let used = fixture.assistant.records.usage(0, UsageBy::Day).await.unwrap();
     (used.iter().map(|total| total.input + total.output).sum(), answered)
 }
 
@@ -57,51 +57,51 @@ async fn a_vendor_that_counts_more_than_was_reserved_passes_it_by_one_event_of_e
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_vendor_that_counts_more_than_there_is_breaks_no_sum() {
-    let stage = Stage::new().await;
+    let fixture = Fixture::new().await;
     let reply = Reply { tokens: Some((u64::MAX, 1)), ..Reply::says("hello") };
     for _ in 0..3 {
         let reply = reply.clone();
-        let (_, thinker) = Scripted::new(move |_, _| reply.clone()).shared();
-        let mut session = stage.session(PERSON).await;
-        let company = Heard::default().company(Judge::denying());
-        let ended = stage.assistant.run(&mut session, &thinker, Input::typed("Hello"), company).await;
+        let (_, language_model) = Scripted::new(move |_, _| reply.clone()).shared();
+        let mut session = fixture.session(PERSON).await;
+        let run_context = Heard::default().run_context(Judge::denying());
+        let ended = fixture.assistant.run(&mut session, &language_model, Input::typed("Hello"), run_context).await;
         // Cut off, unless it was all there by then.
         assert!(ended.is_ok() || ended.is_err_and(|failure| failure.kind == "budget"));
     }
-    let used = stage.assistant.records.usage(0, UsageBy::Day).await.unwrap();
+    let used = fixture.assistant.records.usage(0, UsageBy::Day).await.unwrap();
     let most = u64::from(u32::MAX);
     assert_eq!(used.iter().map(|total| (total.input, total.output)).collect::<Vec<_>>(), [(3 * most, 3)]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_answer_that_was_stopped_is_counted_as_far_as_it_came() {
-    let stage = Stage::new().await;
+    let fixture = Fixture::new().await;
     let hanging = Reply { tokens: Some((700, 30)), hangs: true, ..Reply::says("half of an ans") };
-    let (_, thinker) = Scripted::new(move |_, _| hanging.clone()).shared();
-    let mut session = stage.session(PERSON).await;
-    let mut company = Heard::default().company(Judge::denying());
-    let cancel = company.cancel.clone();
-    company.listen = Arc::new(move |event| {
+    let (_, language_model) = Scripted::new(move |_, _| hanging.clone()).shared();
+    let mut session = fixture.session(PERSON).await;
+    let mut run_context = Heard::default().run_context(Judge::denying());
+    let cancel = run_context.cancel.clone();
+    run_context.listen = Arc::new(move |event| {
         if matches!(event, TurnEvent::Usage(_)) {
             cancel.cancel();
         }
     });
-    let ended = stage.assistant.run(&mut session, &thinker, Input::typed("Hello"), company).await;
+    let ended = fixture.assistant.run(&mut session, &language_model, Input::typed("Hello"), run_context).await;
     assert_eq!(ended.unwrap_err().kind, "cancelled");
-    let used = stage.assistant.records.usage(0, UsageBy::Day).await.unwrap();
+    let used = fixture.assistant.records.usage(0, UsageBy::Day).await.unwrap();
     assert_eq!(used.iter().map(|total| (total.input, total.output)).collect::<Vec<_>>(), [(700, 30)]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_vendor_that_counts_nothing_for_words_is_billed_by_estimate() {
     for tokens in [Some((0, 0)), Some((700, 0)), None] {
-        let stage = Stage::new().await;
+        let fixture = Fixture::new().await;
         let reply = Reply { tokens, ..Reply::says("word ".repeat(600)) };
-        let (_, thinker) = Scripted::new(move |_, _| reply.clone()).shared();
-        let mut session = stage.session(PERSON).await;
-        let company = Heard::default().company(Judge::denying());
-        stage.assistant.run(&mut session, &thinker, Input::typed("Hello"), company).await.unwrap();
-        let used = stage.assistant.records.usage(0, UsageBy::Day).await.unwrap();
+        let (_, language_model) = Scripted::new(move |_, _| reply.clone()).shared();
+        let mut session = fixture.session(PERSON).await;
+        let run_context = Heard::default().run_context(Judge::denying());
+        fixture.assistant.run(&mut session, &language_model, Input::typed("Hello"), run_context).await.unwrap();
+        let used = fixture.assistant.records.usage(0, UsageBy::Day).await.unwrap();
         assert!(used[0].output >= 600 && used[0].input > 0, "{tokens:?}: {} and {}", used[0].input, used[0].output);
         assert_eq!(used[0].input == 700, tokens == Some((700, 0)));
     }

@@ -6,7 +6,7 @@ use cara_assistant::Input;
 use cara_assistant::RunLimits;
 use cara_assistant::budget::{Amount, Budgets};
 use cara_authority::Source;
-use cara_harness::assistant::{Heard, Judge, Page, Reply, Scripted, Setup, Stage, shown_to_model};
+use cara_harness::assistant::{Fixture, Heard, Judge, Page, Reply, Scripted, Setup, shown_to_model};
 use cara_kernel::bindings::provider::Request;
 use cara_kernel::bindings::types::{Part, Role};
 use serde_json::json;
@@ -88,19 +88,21 @@ async fn five_hundred_turns_fit_into_eight_thousand_tokens_and_keep_ten_facts_an
     let unlimited = Amount { tokens: None, dollars: None };
     let budgets = Budgets { run: unlimited, ..Budgets::default() };
     let limits = RunLimits { answer_tokens: 512, ..RunLimits::default() };
-    let stage = Stage::with(Setup { budgets, limits, ..Setup::default() }).await;
-    stage.internet.page("page.example", Page::text("A page about doors."));
-    let (scripted, thinker) = model().shared();
-    let mut session = stage.session(PERSON).await;
+    let fixture = Fixture::with(Setup { budgets, limits, ..Setup::default() }).await;
+    fixture.internet.page("page.example", Page::text("A page about doors."));
+    let (scripted, language_model) = model().shared();
+    let mut session = fixture.session(PERSON).await;
     let mut shown = String::new();
     for turn in 0..TURNS {
         // Halfway, the process ends and another one goes on.
         if turn == TURNS / 2 {
-            session = stage.reopened(&session.id().clone(), PERSON).await;
+            session = fixture.reopened(&session.id().clone(), PERSON).await;
         }
         let (text, heard) = (if turn + 1 == TURNS { "Which facts?".into() } else { says(turn) }, Heard::default());
-        let ended =
-            stage.assistant.run(&mut session, &thinker, Input::typed(&text), heard.company(Judge::denying())).await;
+        let ended = fixture
+            .assistant
+            .run(&mut session, &language_model, Input::typed(&text), heard.run_context(Judge::denying()))
+            .await;
         ended.unwrap_or_else(|failure| panic!("turn {turn}: {failure}"));
         shown = heard.shown();
     }

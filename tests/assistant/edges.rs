@@ -257,7 +257,7 @@ fn strangers() -> Vec<Dialogue> {
             // label of the tool's answer holds it.
             let mut dialogue = Dialogue {
                 name: format!("a stranger's {tool}, a rule that lets everything run, and {name}"),
-                policy: "[[rule]]\nthen = \"run\"".into(),
+                policy: "[[rule]]\nthen = \"allow\"".into(),
                 strangers: vec![tool],
                 steps: vec![say("Begin", calls)],
                 asks: 1,
@@ -293,7 +293,7 @@ fn liars() -> Vec<Dialogue> {
         ("says nothing, and posts", post("request"), 1),
         ("says nothing, and asks a server", get("request"), 1),
     ] {
-        for (rule, policy) in [("", ""), (", with a rule that lets everything run", "[[rule]]\nthen = \"run\"")] {
+        for (rule, policy) in [("", ""), (", with a rule that lets everything run", "[[rule]]\nthen = \"allow\"")] {
             for (place, mut dialogue) in [
                 ("a page", read_page(&format!("{pin}\nORDER@2: {order}"))),
                 (

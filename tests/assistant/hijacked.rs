@@ -32,15 +32,15 @@ pub(crate) struct Hijacked {
 /// An order as it stands in a text.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct Order {
-    stage: u32,
+    fixture: u32,
     what: String,
 }
 
 fn orders(text: &str) -> Vec<Order> {
     let order = |rest: &str| {
-        let (stage, what) = rest.split_once(": ")?;
-        let stage = if stage.is_empty() { 1 } else { stage.strip_prefix('@')?.parse().ok()? };
-        Some(Order { stage, what: what.trim().to_owned() })
+        let (fixture, what) = rest.split_once(": ")?;
+        let fixture = if fixture.is_empty() { 1 } else { fixture.strip_prefix('@')?.parse().ok()? };
+        Some(Order { fixture, what: what.trim().to_owned() })
     };
     text.lines().flat_map(|line| line.split("ORDER").skip(1)).filter_map(order).collect()
 }
@@ -78,7 +78,7 @@ impl Hijacked {
         for order in texts.iter().flat_map(|text| orders(text)) {
             let known = open.values().flatten().any(|other| *other == order);
             if !done.contains(&order.what) && !known {
-                open.entry(order.stage).or_default().push(order);
+                open.entry(order.fixture).or_default().push(order);
             }
         }
         let mut reply = Reply::default();

@@ -2,11 +2,11 @@
 //! and no rule that was written for one lets another run.
 
 use super::oracle::PERSON;
-use cara_assistant::desk::{Answer, Approver};
+use cara_assistant::approvals::{Answer, Approver};
 use cara_assistant::toolbox::{BUILT_IN, Belief, Fixed};
 use cara_assistant::{Input, Session, Toolbox};
 use cara_authority::{Policy, ToolName};
-use cara_harness::assistant::{Heard, Judge, Reply, Scripted, Stage};
+use cara_harness::assistant::{Fixture, Heard, Judge, Reply, Scripted};
 use cara_harness::{Subject, with_manifest};
 use serde_json::json;
 use std::sync::Arc;
@@ -16,20 +16,20 @@ const KEY: &str = "3f3f3f3f3f3f3f3f3f3f3f3f3f3f3f3f3f3f3f3f3f3f3f3f3f3f3f3f3f3f3
 
 /// A stage with the built-in memory, and a stranger's with tools of the same names.
 struct Clash {
-    stage: Stage,
+    fixture: Fixture,
     own: Subject,
     strangers: Subject,
 }
 
 impl Clash {
     async fn new(policy: &str) -> Self {
-        let mut stage = Stage::new().await;
-        stage.assistant.policy = toml::from_str::<Policy>(policy).unwrap();
+        let mut fixture = Fixture::new().await;
+        fixture.assistant.policy = toml::from_str::<Policy>(policy).unwrap();
         let memory = cara_bundle::components().iter().find(|built_in| built_in.id == "memory").unwrap();
         let manifest = cara_signing::Package::read(memory.wasm).unwrap().manifest().to_owned();
         let manifest = manifest.replacen("id = \"memory\"", "id = \"notes\"", 1);
-        let strangers = stage.world.package(with_manifest(memory.wasm, &manifest)).load();
-        Self { own: stage.world.first_party("memory").load(), strangers, stage }
+        let strangers = fixture.testbed.package(with_manifest(memory.wasm, &manifest)).load();
+        Self { own: fixture.testbed.first_party("memory").load(), strangers, fixture }
     }
 
     /// Offers the tools of these signers' components: the built-in one, the stranger's.
@@ -42,13 +42,13 @@ impl Clash {
             let belief = Belief { signer: signer.into(), component: true, ..Belief::default() };
             toolbox.add(&subject.component, &subject.grants, &belief).unwrap();
         }
-        self.stage.assistant.tools = Arc::new(Fixed(Arc::new(toolbox)));
+        self.fixture.assistant.tools = Arc::new(Fixed(Arc::new(toolbox)));
     }
 
     /// Has the model write a value by a tool's name; says what came of it, and of whose tools a person was asked.
     async fn write(&self, tool: &str, approver: Arc<Judge>) -> (String, Vec<String>) {
         let (heard, judge) = (Heard::default(), approver);
-        self.say(&mut self.stage.session(PERSON).await, "Note it", tool, &heard, judge.clone()).await;
+        self.say(&mut self.fixture.session(PERSON).await, "Note it", tool, &heard, judge.clone()).await;
         let (_, text, _) = heard.results().remove(0);
         (text, judge.asked().into_iter().map(|asked| asked.component).collect())
     }
@@ -59,8 +59,12 @@ impl Clash {
             0 => Reply::calls(&tool, json!({ "key": "drink", "value": "tea" })),
             _ => Reply::says("done"),
         });
-        let (_, thinker) = model.shared();
-        self.stage.assistant.run(session, &thinker, Input::typed(says), heard.company(judge)).await.unwrap();
+        let (_, language_model) = model.shared();
+        self.fixture
+            .assistant
+            .run(session, &language_model, Input::typed(says), heard.run_context(judge))
+            .await
+            .unwrap();
     }
 }
 
@@ -73,7 +77,7 @@ async fn asked(clash: &Clash, tool: &str) -> Vec<String> {
 async fn each_of_two_tools_of_one_name_is_called_to_its_end_by_its_full_name() {
     let mut clash = Clash::new("").await;
     clash.offer(Some(BUILT_IN), Some(KEY));
-    let toolbox = clash.stage.assistant.tools.now().await.unwrap();
+    let toolbox = clash.fixture.assistant.tools.now().await.unwrap();
     let names: Vec<String> = toolbox.definitions().into_iter().map(|definition| definition.name).collect();
     assert!(names.iter().all(|name| name.starts_with("memory__") || name.starts_with("notes__")), "{names:?}");
     for (component, tool) in [("memory", "memory__memory_write"), ("notes", "notes__memory_write")] {
@@ -97,7 +101,7 @@ async fn a_rule_for_a_name_that_several_have_lets_none_of_them_run() {
         ("tool = \"memory__memory_write\"", [true, false]),
         ("tool = \"notes__memory_write\"", [false, true]),
     ] {
-        let mut clash = Clash::new(&format!("[[rule]]\n{rule}\nthen = \"run\"")).await;
+        let mut clash = Clash::new(&format!("[[rule]]\n{rule}\nthen = \"allow\"")).await;
         clash.offer(Some(BUILT_IN), Some(KEY));
         let free = [asked(&clash, own).await.is_empty(), asked(&clash, strangers).await.is_empty()];
         assert_eq!(free, runs, "{rule}");
@@ -114,12 +118,12 @@ async fn a_rule_for_a_name_that_several_have_lets_none_of_them_run() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_strangers_tool_that_stands_alone_is_let_run_by_its_component_and_not_by_its_name() {
     for (rule, runs) in [("", false), ("component = \"notes\"\n", true)] {
-        let mut clash = Clash::new(&format!("[[rule]]\ntool = \"memory_write\"\n{rule}then = \"run\"")).await;
+        let mut clash = Clash::new(&format!("[[rule]]\ntool = \"memory_write\"\n{rule}then = \"allow\"")).await;
         // Nothing else has the name: what had it may be switched off, or removed.
         let mut toolbox = Toolbox::default();
         let belief = Belief { signer: KEY.into(), ..Belief::default() };
         toolbox.add(&clash.strangers.component, &clash.strangers.grants, &belief).unwrap();
-        clash.stage.assistant.tools = Arc::new(Fixed(Arc::new(toolbox)));
+        clash.fixture.assistant.tools = Arc::new(Fixed(Arc::new(toolbox)));
         assert_eq!(asked(&clash, "memory_write").await.is_empty(), runs, "{rule}");
     }
 }
@@ -131,9 +135,9 @@ async fn what_was_dictated_is_for_the_tools_of_those_whom_the_operator_believes(
         let mut toolbox = Toolbox::default();
         let belief = Belief { signer: KEY.into(), component: believed, ..Belief::default() };
         toolbox.add(&clash.strangers.component, &clash.strangers.grants, &belief).unwrap();
-        clash.stage.assistant.tools = Arc::new(Fixed(Arc::new(toolbox)));
+        clash.fixture.assistant.tools = Arc::new(Fixed(Arc::new(toolbox)));
         let (heard, judge) = (Heard::default(), Judge::denying());
-        let mut session = clash.stage.session(PERSON).await;
+        let mut session = clash.fixture.session(PERSON).await;
         clash.say(&mut session, "Remember under `drink`: tea", "memory_write", &heard, judge.clone()).await;
         assert_eq!(judge.asked().is_empty(), runs, "{believed}");
     }
@@ -141,8 +145,7 @@ async fn what_was_dictated_is_for_the_tools_of_those_whom_the_operator_believes(
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_strangers_later_install_changes_no_rule_or_answer_in_its_own_favour() {
-    let policy =
-        "[[rule]]\ntool = \"memory_write\"\nthen = \"run\"\n[[rule]]\ntool = \"memory__memory_delete\"\nthen = \"run\"";
+    let policy = "[[rule]]\ntool = \"memory_write\"\nthen = \"allow\"\n[[rule]]\ntool = \"memory__memory_delete\"\nthen = \"allow\"";
     let mut clash = Clash::new(policy).await;
     clash.offer(Some(BUILT_IN), None);
     assert!(asked(&clash, "memory_write").await.is_empty());
@@ -151,12 +154,12 @@ async fn a_strangers_later_install_changes_no_rule_or_answer_in_its_own_favour()
     assert_eq!(asked(&clash, "memory_write").await, ["notes"]);
     clash.offer(Some(BUILT_IN), Some(KEY));
     assert_eq!(asked(&clash, "notes__memory_write").await, ["notes"]);
-    let toolbox = clash.stage.assistant.tools.now().await.unwrap();
+    let toolbox = clash.fixture.assistant.tools.now().await.unwrap();
     assert!(toolbox.is_shared(&ToolName::parse("memory_delete").unwrap()));
 
     // "Always" for the one is nothing for the other, and words of the person's do not choose between them.
-    clash.stage.assistant.policy = Policy::default();
-    let mut session = clash.stage.session(PERSON).await;
+    clash.fixture.assistant.policy = Policy::default();
+    let mut session = clash.fixture.session(PERSON).await;
     let always = Judge::new(|_| Some(Answer::Always));
     clash.say(&mut session, "Note it", "memory__memory_write", &Heard::default(), always.clone()).await;
     assert_eq!(always.asked().len(), 1);
@@ -174,7 +177,7 @@ async fn a_strangers_later_install_changes_no_rule_or_answer_in_its_own_favour()
 #[tokio::test(flavor = "multi_thread")]
 async fn an_answer_for_good_is_for_the_key_that_signed_and_not_for_its_name() {
     let mut clash = Clash::new("").await;
-    let mut session = clash.stage.session(PERSON).await;
+    let mut session = clash.fixture.session(PERSON).await;
     let other = KEY.replace('3', "4");
     for (signer, asks) in [(KEY, 1), (KEY, 0), (other.as_str(), 1), (BUILT_IN, 1)] {
         clash.offer(None, Some(signer));

@@ -3,9 +3,9 @@
 
 use super::oracle::PERSON;
 use cara_assistant::Input;
-use cara_assistant::desk::Answer;
+use cara_assistant::approvals::Answer;
 use cara_authority::SessionId;
-use cara_harness::assistant::{Heard, Judge, Page, Reply, Scripted, Stage};
+use cara_harness::assistant::{Fixture, Heard, Judge, Page, Reply, Scripted};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use tokio::sync::Notify;
@@ -18,8 +18,8 @@ fn late() -> Call {
 
 /// A conversation whose run makes these calls, one after the other, and is killed when its model thinks after them, or when
 /// it waits for a person who gives no answer.
-async fn killed(stage: &Stage, says: &str, calls: Vec<Call>, answer: Option<Answer>) -> SessionId {
-    let mut session = stage.session(PERSON).await;
+async fn killed(fixture: &Fixture, says: &str, calls: Vec<Call>, answer: Option<Answer>) -> SessionId {
+    let mut session = fixture.session(PERSON).await;
     let waits = Arc::new(Notify::new());
     let (thinking, asking) = (waits.clone(), waits.clone());
     let scripted = Scripted::new(move |number, _| match calls.get(number) {
@@ -35,10 +35,10 @@ async fn killed(stage: &Stage, says: &str, calls: Vec<Call>, answer: Option<Answ
         }
         answer.clone()
     });
-    let (_, thinker) = scripted.shared();
+    let (_, language_model) = scripted.shared();
     let heard = Heard::default();
     {
-        let run = stage.assistant.run(&mut session, &thinker, Input::typed(says), heard.company(judge));
+        let run = fixture.assistant.run(&mut session, &language_model, Input::typed(says), heard.run_context(judge));
         tokio::select! {
             ended = run => panic!("it ended: {ended:?}"),
             () = waits.notified() => {}
@@ -48,16 +48,16 @@ async fn killed(stage: &Stage, says: &str, calls: Vec<Call>, answer: Option<Answ
 }
 
 /// Takes the run up in the next process; its model makes this call, under an id that the first one's had too.
-async fn resumed(stage: &Stage, id: &SessionId, call: Call, judge: &Arc<Judge>) -> Heard {
-    let mut session = stage.reopened(id, PERSON).await;
+async fn resumed(fixture: &Fixture, id: &SessionId, call: Call, judge: &Arc<Judge>) -> Heard {
+    let mut session = fixture.reopened(id, PERSON).await;
     let scripted = Scripted::new(move |number, _| match number {
         0 => Reply::calls(call.0, &call.1),
         _ => Reply::says("done"),
     });
-    let (_, thinker) = scripted.shared();
+    let (_, language_model) = scripted.shared();
     let heard = Heard::default();
-    let assistant = stage.restarted();
-    assistant.resume(&mut session, &thinker, heard.company(judge.clone())).await.unwrap().unwrap();
+    let assistant = fixture.restarted();
+    assistant.resume(&mut session, &language_model, heard.run_context(judge.clone())).await.unwrap().unwrap();
     heard
 }
 
@@ -68,36 +68,36 @@ async fn a_clause_that_dictated_a_call_dictates_none_after_a_restart() {
     for (calls, asked) in
         [(vec![late()], vec!["message_send"]), (vec![late(), write], vec!["memory_write", "message_send"])]
     {
-        let stage = Stage::new().await;
-        stage.internet.page("page.example", Page::text("A page"));
+        let fixture = Fixture::new().await;
+        fixture.internet.page("page.example", Page::text("A page"));
         let says = "Send “I am late” to mail:me:boss. Read https://page.example/";
-        let id = killed(&stage, says, calls, None).await;
-        assert_eq!(stage.outbox.sent().len(), 1);
+        let id = killed(&fixture, says, calls, None).await;
+        assert_eq!(fixture.outbox.sent().len(), 1);
         // The next process's model sends the same once more.
         let judge = Judge::denying();
-        resumed(&stage, &id, late(), &judge).await;
+        resumed(&fixture, &id, late(), &judge).await;
         let tools: Vec<String> = judge.asked().into_iter().map(|asked| asked.tool).collect();
-        assert_eq!((tools, stage.outbox.sent().len()), (asked.into_iter().map(str::to_owned).collect(), 1));
+        assert_eq!((tools, fixture.outbox.sent().len()), (asked.into_iter().map(str::to_owned).collect(), 1));
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_denial_stands_after_a_restart() {
-    let stage = Stage::new().await;
-    let id = killed(&stage, "Hello", vec![late()], Some(Answer::No(None))).await;
+    let fixture = Fixture::new().await;
+    let id = killed(&fixture, "Hello", vec![late()], Some(Answer::No(None))).await;
     let judge = Judge::allowing();
-    let heard = resumed(&stage, &id, late(), &judge).await;
+    let heard = resumed(&fixture, &id, late(), &judge).await;
     let results = heard.results();
     assert!(results.len() == 1 && results[0].1.contains("denied already in this run"), "{results:?}");
-    assert_eq!((judge.asked().len(), stage.outbox.sent().len()), (0, 0));
+    assert_eq!((judge.asked().len(), fixture.outbox.sent().len()), (0, 0));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_id_that_a_provider_gives_anew_after_a_restart_is_another_calls() {
-    let stage = Stage::new().await;
+    let fixture = Fixture::new().await;
     let list = || ("memory_list", json!({ "prefix": "" }));
-    let id = killed(&stage, "Hello", vec![list()], None).await;
-    let heard = resumed(&stage, &id, list(), &Judge::silent()).await;
+    let id = killed(&fixture, "Hello", vec![list()], None).await;
+    let heard = resumed(&fixture, &id, list(), &Judge::silent()).await;
     assert!(heard.results().iter().all(|(_, _, failed)| !failed), "{:?}", heard.results());
     assert_eq!(heard.results().len(), 1);
 }

@@ -8,7 +8,7 @@
 use super::oracle::PERSON;
 use cara_assistant::{Input, Reading};
 use cara_authority::{Label, Source};
-use cara_harness::assistant::{ENGINE, Heard, Judge, Page, Reply, Scripted, Setup, Stage, shown_to_model};
+use cara_harness::assistant::{ENGINE, Fixture, Heard, Judge, Page, Reply, Scripted, Setup, shown_to_model};
 use cara_kernel::bindings::provider::Request;
 use cara_kernel::bindings::types::{Blob, Message, Part, Role};
 use futures_util::StreamExt;
@@ -19,10 +19,10 @@ const DAYS: usize = 30;
 const POLICY: &str = r#"
 [[rule]]
 tool = "memory_write"
-then = "run"
+then = "allow"
 [[rule]]
 tool = "message_send"
-then = "run"
+then = "allow"
 "#;
 
 /// What somebody asks for on a day.
@@ -222,20 +222,20 @@ impl Figures {
 }
 
 async fn live(topic: &'static str, week: [Ask; 6], reading: Reading) -> Figures {
-    let stage = Stage::with(Setup { policy: POLICY.into(), reading, ..Setup::default() }).await;
-    stage.internet.site(&format!("{topic}.example"), move |target| {
+    let fixture = Fixture::with(Setup { policy: POLICY.into(), reading, ..Setup::default() }).await;
+    fixture.internet.site(&format!("{topic}.example"), move |target| {
         let day = target.rsplit('/').next().unwrap_or_default().to_owned();
         Page::html(format!("<h1>headline {day} of {topic}</h1><p>Much is new. <a href=\"/day/0\">older</a></p>"))
     });
-    stage.internet.site("found.example", |target| Page::text(format!("found about {}", &target[1..])));
-    stage.internet.site(ENGINE, move |_| {
+    fixture.internet.site("found.example", |target| Page::text(format!("found about {}", &target[1..])));
+    fixture.internet.site(ENGINE, move |_| {
         let url = format!("https://found.example/{topic}");
         Page::json(json!({ "results": [{ "url": url, "title": topic, "content": "all of it" }] }).to_string())
     });
-    let (mut figures, mut session) = (Figures::default(), stage.session(PERSON).await);
+    let (mut figures, mut session) = (Figures::default(), fixture.session(PERSON).await);
     for number in 1..=DAYS {
         if number % 5 == 0 {
-            session = stage.reopened(&session.id().clone(), PERSON).await;
+            session = fixture.reopened(&session.id().clone(), PERSON).await;
         }
         if number % 10 == 0 {
             session.compact();
@@ -245,11 +245,14 @@ async fn live(topic: &'static str, week: [Ask; 6], reading: Reading) -> Figures 
         if ask == File {
             let data = format!("file {number} of {topic}: nothing that matters").into_bytes();
             let blob = Blob { media_type: "text/plain".into(), name: Some("notes.txt".into()), data };
-            session.attach(&stage.assistant.records, blob, Label::of(Source::File).private()).await.unwrap();
+            session.attach(&fixture.assistant.records, blob, Label::of(Source::File).private()).await.unwrap();
         }
-        let (_, thinker) = model(topic, calls).shared();
+        let (_, language_model) = model(topic, calls).shared();
         let (heard, judge) = (Heard::default(), Judge::allowing());
-        let ended = stage.assistant.run(&mut session, &thinker, Input::typed(says), heard.company(judge.clone())).await;
+        let ended = fixture
+            .assistant
+            .run(&mut session, &language_model, Input::typed(says), heard.run_context(judge.clone()))
+            .await;
         figures.turns += 1;
         figures.finished += usize::from(ended.is_ok() && heard.shown().contains(&expects));
         if ended.is_err() || !heard.shown().contains(&expects) {
@@ -265,7 +268,7 @@ async fn live(topic: &'static str, week: [Ask; 6], reading: Reading) -> Figures 
             figures.dictated_questions += usize::from(ask.is_dictated());
         }
     }
-    let used = stage.assistant.records.usage(0, cara_records::UsageBy::Day).await.unwrap();
+    let used = fixture.assistant.records.usage(0, cara_records::UsageBy::Day).await.unwrap();
     figures.tokens = used.iter().map(|total| total.input + total.output).sum();
     figures
 }

@@ -46,7 +46,7 @@ async fn a_flood_of_log_lines_ends_at_the_limit_and_is_named_once() {
     let attack = Attack::new().await;
     let manifest = cara_harness::manifest_of("hostile").replace("id = \"hostile\"", "id = \"flooder\"");
     let package = cara_harness::component_of("hostile", &manifest);
-    let subject = attack.world.package(package).load();
+    let subject = attack.testbed.package(package).load();
     subject.tool("flood_log", json!({ "count": 20_000, "bytes": 8 })).await.unwrap();
     assert_eq!(log.lines(&["flooder", "xxxxxxxx"]).len(), 1_000);
     assert_eq!(log.lines(&["flooder", "log limit reached"]).len(), 1);
@@ -58,7 +58,7 @@ async fn a_long_log_line_is_cut() {
     let log = captured();
     let attack = Attack::new().await;
     let manifest = cara_harness::manifest_of("hostile").replace("id = \"hostile\"", "id = \"rambler\"");
-    let subject = attack.world.package(cara_harness::component_of("hostile", &manifest)).load();
+    let subject = attack.testbed.package(cara_harness::component_of("hostile", &manifest)).load();
     subject.tool("flood_log", json!({ "count": 1, "bytes": 100_000 })).await.unwrap();
     let lines = log.lines(&["rambler", "xxxxxxxx"]);
     assert!(lines.len() == 1 && lines[0].len() < 5_000 && lines[0].contains("x…"), "{} lines", lines.len());

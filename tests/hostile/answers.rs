@@ -1,11 +1,11 @@
 //! Attacks by a provider's answer, and by what an error says.
 
-use cara_harness::{Attack, Subject, World};
+use cara_harness::{Attack, Subject, Testbed};
 use serde_json::json;
 
-async fn provider(world: &World, limits: &str) -> Subject {
-    world.secrets.set("hostile-provider", "api-key", "a value that is not looked at");
-    world.guest("hostile-provider").limits(limits).load()
+async fn provider(testbed: &Testbed, limits: &str) -> Subject {
+    testbed.secrets.set("hostile-provider", "api-key", "a value that is not looked at");
+    testbed.guest("hostile-provider").limits(limits).load()
 }
 
 async fn lives(subject: &Subject) {
@@ -16,8 +16,8 @@ async fn lives(subject: &Subject) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn endless_events_end_at_the_limit_of_the_output() {
-    let world = World::new().await;
-    let subject = provider(&world, "output = \"64KiB\"").await;
+    let testbed = Testbed::new().await;
+    let subject = provider(&testbed, "output = \"64KiB\"").await;
     for model in ["endless", "endless-nothing", "endless-usage"] {
         let completed = subject.complete(model).await;
         assert!(completed.text().len() <= 65_536);
@@ -30,8 +30,8 @@ async fn endless_events_end_at_the_limit_of_the_output() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_provider_deaf_to_refusals_burns_its_own_fuel() {
-    let world = World::new().await;
-    let subject = provider(&world, "fuel = 20000000\noutput = \"1KiB\"").await;
+    let testbed = Testbed::new().await;
+    let subject = provider(&testbed, "fuel = 20000000\noutput = \"1KiB\"").await;
     let completed = subject.complete("endless-deaf").await;
     assert_eq!(completed.fault(), "component `hostile-provider` was stopped: it used up its 20000000 units of fuel");
     lives(&subject).await;
@@ -39,8 +39,8 @@ async fn a_provider_deaf_to_refusals_burns_its_own_fuel() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn one_enormous_event_is_refused() {
-    let world = World::new().await;
-    let subject = provider(&world, "").await;
+    let testbed = Testbed::new().await;
+    let subject = provider(&testbed, "").await;
     let completed = subject.complete("enormous").await;
     assert_eq!(completed.refusals, ["component `hostile-provider`: its output is over 1048576 bytes"]);
     assert!(completed.events.is_empty());
@@ -49,8 +49,8 @@ async fn one_enormous_event_is_refused() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_silent_provider_is_ended_after_its_time_without_an_event() {
-    let world = World::new().await;
-    let subject = provider(&world, "idle = \"100ms\"").await;
+    let testbed = Testbed::new().await;
+    let subject = provider(&testbed, "idle = \"100ms\"").await;
     let completed = subject.complete("silent").await;
     assert_eq!(completed.fault(), "component `hostile-provider` was stopped: nothing came from it for 0.1 s");
     lives(&subject).await;
@@ -58,8 +58,8 @@ async fn a_silent_provider_is_ended_after_its_time_without_an_event() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_provider_that_drips_events_is_ended_at_its_time() {
-    let world = World::new().await;
-    let subject = provider(&world, "wall = \"300ms\"\nidle = \"200ms\"").await;
+    let testbed = Testbed::new().await;
+    let subject = provider(&testbed, "wall = \"300ms\"\nidle = \"200ms\"").await;
     let completed = subject.complete("dripping").await;
     assert_eq!(completed.fault(), "component `hostile-provider` was stopped: it took longer than 0.3 s");
     assert!(completed.events.len() > 5, "the events came as they were made: {}", completed.events.len());
@@ -68,8 +68,8 @@ async fn a_provider_that_drips_events_is_ended_at_its_time() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_provider_learns_that_nobody_listens() {
-    let world = World::new().await;
-    let subject = provider(&world, "").await;
+    let testbed = Testbed::new().await;
+    let subject = provider(&testbed, "").await;
     let completed = subject.complete_listening("endless", 3).await;
     assert_eq!(completed.events.len(), 3);
     let error = completed.ended.unwrap().unwrap_err();
@@ -79,8 +79,8 @@ async fn a_provider_learns_that_nobody_listens() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_listener_that_reads_nothing_holds_the_provider_back() {
-    let world = World::new().await;
-    let subject = provider(&world, "wall = \"200ms\"").await;
+    let testbed = Testbed::new().await;
+    let subject = provider(&testbed, "wall = \"200ms\"").await;
     // Room for one event, and nobody takes it: the host keeps no more than that.
     let (sender, receiver) = tokio::sync::mpsc::channel(1);
     let request = cara_kernel::bindings::provider::Request {
@@ -101,8 +101,8 @@ async fn a_listener_that_reads_nothing_holds_the_provider_back() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn lists_that_are_too_long_or_of_the_wrong_length_are_faults() {
-    let world = World::new().await;
-    let subject = provider(&world, "").await;
+    let testbed = Testbed::new().await;
+    let subject = provider(&testbed, "").await;
     let fault = subject.component.models(&subject.grants, &subject.services).await.unwrap_err();
     assert_eq!(fault.to_string(), "component `hostile-provider` was stopped: its output is over 1048576 bytes");
     let request = cara_kernel::bindings::provider::EmbedRequest { model: "m".into(), inputs: vec!["a".into()] };

@@ -1,8 +1,8 @@
 //! What the host loads for a call counts to the memory of the call.
 
-use cara_authority::{Powered, Refusal, Rule};
-use cara_harness::{Attack, World};
-use cara_kernel::Powers;
+use cara_authority::{Refusal, Rule, ServiceGrant};
+use cara_harness::{Attack, Testbed};
+use cara_kernel::HostServices;
 use cara_kernel::bindings::models::{Request, Response};
 use cara_kernel::bindings::types::{Blob, Usage};
 use serde_json::json;
@@ -19,8 +19,8 @@ struct File {
 }
 
 #[async_trait::async_trait]
-impl Powers for File {
-    async fn attachment(&self, _: Powered, _: String, room: u64) -> Result<Blob, Refusal> {
+impl HostServices for File {
+    async fn attachment(&self, _: ServiceGrant, _: String, room: u64) -> Result<Blob, Refusal> {
         self.room.store(room, Ordering::Relaxed);
         if room < 3 * MIB {
             return Err(Refusal::new(Rule::Limit, "the file is larger"));
@@ -30,7 +30,7 @@ impl Powers for File {
         Ok(Blob { media_type: "image/png".into(), name: None, data })
     }
 
-    async fn complete(&self, _: Powered, _: Request) -> Result<Response, Refusal> {
+    async fn complete(&self, _: ServiceGrant, _: Request) -> Result<Response, Refusal> {
         let usage = Usage { input: 1, output: 1, cache_read: 0, cache_write: 0 };
         Ok(Response { text: "seen".into(), usage })
     }
@@ -38,11 +38,11 @@ impl Powers for File {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_host_is_told_how_much_it_may_load_before_it_does() {
-    let world = World::new().await;
+    let testbed = Testbed::new().await;
     for (memory, told) in [(6, None), (32, Some("seen"))] {
-        let mut media = world.first_party("media").limits(&format!("memory = \"{memory}MiB\"")).load();
+        let mut media = testbed.first_party("media").limits(&format!("memory = \"{memory}MiB\"")).load();
         let file = Arc::new(File::default());
-        media.services.powers = file.clone();
+        media.services.host_services = file.clone();
         let called = media.tool("media_describe", json!({ "attachment": "a" })).await.unwrap();
         // Half of what the guest does not have already: it stands in the host and in the guest.
         let room = file.room.load(Ordering::Relaxed);
@@ -55,12 +55,12 @@ async fn the_host_is_told_how_much_it_may_load_before_it_does() {
 struct Talker;
 
 #[async_trait::async_trait]
-impl Powers for Talker {
-    async fn attachment(&self, _: Powered, _: String, _: u64) -> Result<Blob, Refusal> {
+impl HostServices for Talker {
+    async fn attachment(&self, _: ServiceGrant, _: String, _: u64) -> Result<Blob, Refusal> {
         Ok(Blob { media_type: "image/png".into(), name: None, data: b"\x89PNG\r\n\x1a\n".to_vec() })
     }
 
-    async fn complete(&self, _: Powered, _: Request) -> Result<Response, Refusal> {
+    async fn complete(&self, _: ServiceGrant, _: Request) -> Result<Response, Refusal> {
         let usage = Usage { input: 1, output: 1, cache_read: 0, cache_write: 0 };
         Ok(Response { text: "x".repeat(3 * MIB as usize), usage })
     }
@@ -68,9 +68,9 @@ impl Powers for Talker {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_model_answers_counts_before_it_is_handed_over() {
-    let world = World::new().await;
-    let mut media = world.first_party("media").limits("memory = \"6MiB\"").load();
-    media.services.powers = Arc::new(Talker);
+    let testbed = Testbed::new().await;
+    let mut media = testbed.first_party("media").limits("memory = \"6MiB\"").load();
+    media.services.host_services = Arc::new(Talker);
     let called = media.tool("media_describe", json!({ "attachment": "a" })).await.unwrap();
     assert!(called.answer.is_err());
     assert_eq!(

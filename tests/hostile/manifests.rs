@@ -1,15 +1,15 @@
 //! Components whose binary and manifest disagree are not loaded.
 
-use cara_harness::{World, component_of, manifest_of};
+use cara_harness::{Testbed, component_of, manifest_of};
 use cara_kernel::{Checked, Kernel, PoolSize};
 use cara_signing::{Bundle, Package, TrustStore, TrustedKey, verify};
 use std::sync::Arc;
 
 /// What loading the guest with an edited manifest comes to.
 async fn loaded_with(guest: &str, edit: impl FnOnce(String) -> String) -> String {
-    let world = World::new().await;
+    let testbed = Testbed::new().await;
     let package = component_of(guest, &edit(manifest_of(guest)));
-    world.package(package).try_load().err().expect("a refusal").to_string()
+    testbed.package(package).try_load().err().expect("a refusal").to_string()
 }
 
 /// A manifest without the tables of this name.
@@ -79,9 +79,9 @@ async fn an_unknown_key_is_refused() {
 
 #[tokio::test]
 async fn limits_above_the_hosts_change_nothing() {
-    let world = World::new().await;
+    let testbed = Testbed::new().await;
     let manifest = manifest_of("hostile") + "\n[limits]\nfuel = 999000000000\nmemory = \"4GiB\"\nwall = \"24m\"\n";
-    let subject = world.package(component_of("hostile", &manifest)).load();
+    let subject = testbed.package(component_of("hostile", &manifest)).load();
     let limits = subject.grants.limits();
     assert_eq!((limits.fuel, limits.memory, limits.wall.as_secs()), (1_000_000_000, 64 << 20, 30));
 }

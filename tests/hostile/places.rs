@@ -1,8 +1,8 @@
 //! Attacks on the places for calls, and calls that wait for calls.
 
-use cara_authority::{Powered, Refusal, Rule};
-use cara_harness::{Subject, World, bare, component_of, manifest_of, with_manifest, wrapped};
-use cara_kernel::Powers;
+use cara_authority::{Refusal, Rule, ServiceGrant};
+use cara_harness::{Subject, Testbed, bare, component_of, manifest_of, with_manifest, wrapped};
+use cara_kernel::HostServices;
 use cara_kernel::bindings::models::{Request, Response};
 use cara_kernel::bindings::types::{Blob, Usage};
 use cara_signing::Package;
@@ -13,15 +13,15 @@ use tokio::sync::Barrier;
 use tokio::task::JoinSet;
 
 /// The hostile guest under another id.
-fn guest(world: &World, id: &str) -> Arc<Subject> {
+fn guest(testbed: &Testbed, id: &str) -> Arc<Subject> {
     let manifest = manifest_of("hostile").replace("id = \"hostile\"", &format!("id = \"{id}\""));
-    Arc::new(world.package(component_of("hostile", &manifest)).limits("wall = \"10m\"\nidle = \"10m\"").load())
+    Arc::new(testbed.package(component_of("hostile", &manifest)).limits("wall = \"10m\"\nidle = \"10m\"").load())
 }
 
 #[tokio::test]
 async fn a_component_that_takes_all_places_it_can_leaves_half_to_others_and_nobody_is_blamed() {
-    let world = World::new().await.with_calls(4);
-    let (greedy, other) = (guest(&world, "greedy"), guest(&world, "other"));
+    let testbed = Testbed::new().await.with_calls(4);
+    let (greedy, other) = (guest(&testbed, "greedy"), guest(&testbed, "other"));
     let mut calls = JoinSet::new();
     // More than the breaker forgives, if it counted them.
     for _ in 0..8 {
@@ -47,8 +47,8 @@ async fn a_component_that_takes_all_places_it_can_leaves_half_to_others_and_nobo
 
 #[tokio::test(flavor = "multi_thread")]
 async fn grants_of_another_component_are_refused() {
-    let world = World::new().await;
-    let (one, other) = (guest(&world, "one"), guest(&world, "other"));
+    let testbed = Testbed::new().await;
+    let (one, other) = (guest(&testbed, "one"), guest(&testbed, "other"));
     let swapped =
         Subject { component: one.component.clone(), grants: other.grants.clone(), services: one.services.clone() };
     let fault = swapped.tool("answer", json!({})).await.unwrap_err();
@@ -64,12 +64,12 @@ struct Nested {
 }
 
 #[async_trait::async_trait]
-impl Powers for Nested {
-    async fn attachment(&self, _: Powered, _: String, _: u64) -> Result<Blob, Refusal> {
+impl HostServices for Nested {
+    async fn attachment(&self, _: ServiceGrant, _: String, _: u64) -> Result<Blob, Refusal> {
         Ok(Blob { media_type: "image/png".into(), name: None, data: b"\x89PNG\r\n\x1a\nrest".to_vec() })
     }
 
-    async fn complete(&self, _: Powered, _: Request) -> Result<Response, Refusal> {
+    async fn complete(&self, _: ServiceGrant, _: Request) -> Result<Response, Refusal> {
         self.all.wait().await;
         let completed = self.model.complete("answer").await;
         match completed.ended {
@@ -85,14 +85,14 @@ impl Powers for Nested {
 #[tokio::test(flavor = "multi_thread")]
 async fn as_many_calls_as_there_are_places_ask_a_model_and_all_end() {
     const CALLS: u32 = 8;
-    let world = World::new().await.with_calls(CALLS);
+    let testbed = Testbed::new().await.with_calls(CALLS);
     // All places are held when the first of them asks its model.
     let all = Arc::new(Barrier::new(CALLS as usize));
     // Two components, because one may have half of the places.
     let tools = ["first", "second"].map(|id| {
-        let mut tool = media(&world, id);
-        let model = world.guest("hostile-provider").load();
-        tool.services.powers = Arc::new(Nested { model, all: all.clone() });
+        let mut tool = media(&testbed, id);
+        let model = testbed.guest("hostile-provider").load();
+        tool.services.host_services = Arc::new(Nested { model, all: all.clone() });
         Arc::new(tool)
     });
     let mut calls = JoinSet::new();
@@ -109,11 +109,11 @@ async fn as_many_calls_as_there_are_places_ask_a_model_and_all_end() {
 }
 
 /// The media component under another id.
-fn media(world: &World, id: &str) -> Subject {
+fn media(testbed: &Testbed, id: &str) -> Subject {
     let file = cara_bundle::components().iter().find(|built_in| built_in.id == "media").unwrap().wasm;
     let package = Package::read(file).unwrap();
     let manifest = package.manifest().replace("id = \"media\"", &format!("id = \"{id}\""));
-    world.package(with_manifest(file, &manifest)).load()
+    testbed.package(with_manifest(file, &manifest)).load()
 }
 
 /// The length of a part of a binary, and then the part.
@@ -157,9 +157,9 @@ const TABLE: &[u8] = &[4, 4, 1, 0x70, 0, 1];
 #[tokio::test]
 async fn a_component_of_many_memories_or_tables_takes_as_many_places() {
     for (section, count) in [(MEMORY, 2), (TABLE, 8)] {
-        let world = World::new().await.with_calls(8);
+        let testbed = Testbed::new().await.with_calls(8);
         let limits = "wall = \"10m\"\nidle = \"10m\"";
-        let large = Arc::new(world.package(with_modules("large", count, section)).limits(limits).load());
+        let large = Arc::new(testbed.package(with_modules("large", count, section)).limits(limits).load());
         let mut calls = JoinSet::new();
         for _ in 0..2 {
             let large = large.clone();
@@ -180,10 +180,10 @@ async fn a_component_of_many_memories_or_tables_takes_as_many_places() {
 
 #[tokio::test]
 async fn the_largest_components_have_room_beside_each_other_in_the_smallest_pool() {
-    let world = World::new().await.with_calls(2);
+    let testbed = Testbed::new().await.with_calls(2);
     let limits = "wall = \"10m\"\nidle = \"10m\"";
     let [one, other] =
-        ["one", "other"].map(|id| Arc::new(world.package(with_modules(id, 7, MEMORY)).limits(limits).load()));
+        ["one", "other"].map(|id| Arc::new(testbed.package(with_modules(id, 7, MEMORY)).limits(limits).load()));
     let sleeping = one.clone();
     let call = tokio::spawn(async move { sleeping.tool("sleep", json!({ "ms": 120_000 })).await });
     tokio::task::yield_now().await;

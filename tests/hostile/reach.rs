@@ -20,7 +20,7 @@ async fn refused(url: &str) -> String {
 }
 
 fn dialed(attack: &Attack) -> Vec<String> {
-    attack.world.dialed.addresses().iter().map(ToString::to_string).collect()
+    attack.testbed.dialed.addresses().iter().map(ToString::to_string).collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -108,7 +108,7 @@ async fn a_method_the_manifest_does_not_name_is_refused() {
 async fn a_name_that_resolves_to_a_private_address_is_not_reached() {
     for address in ["10.0.0.1", "127.0.0.1", "169.254.169.254", "::1", "::ffff:127.0.0.1", "fd00::1"] {
         let attack = Attack::new().await;
-        attack.world.names.set("inside.example.net", &[&[address]]);
+        attack.testbed.names.set("inside.example.net", &[&[address]]);
         let refusal = refusal(&attack, json!({ "url": "https://inside.example.net/" })).await;
         let begin = format!(
             "component `hostile` may not reach `https://inside.example.net`: it resolves to `{address}`, which is "
@@ -121,7 +121,7 @@ async fn a_name_that_resolves_to_a_private_address_is_not_reached() {
 #[tokio::test(flavor = "multi_thread")]
 async fn one_private_address_among_public_ones_refuses_the_name() {
     let attack = Attack::new().await;
-    attack.world.names.set("mixed.example.net", &[&["93.184.215.14", "10.0.0.1"]]);
+    attack.testbed.names.set("mixed.example.net", &[&["93.184.215.14", "10.0.0.1"]]);
     let refusal = refusal(&attack, json!({ "url": "https://mixed.example.net/" })).await;
     assert!(refusal.contains("it resolves to `10.0.0.1`, which is private (RFC 1918)"), "{refusal}");
     assert!(dialed(&attack).is_empty());
@@ -130,7 +130,7 @@ async fn one_private_address_among_public_ones_refuses_the_name() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_name_that_rebinds_is_dialed_only_at_the_address_that_was_judged() {
     let attack = Attack::new().await;
-    attack.world.names.set("rebind.example.com", &[&["93.184.215.14"], &["127.0.0.1"]]);
+    attack.testbed.names.set("rebind.example.com", &[&["93.184.215.14"], &["127.0.0.1"]]);
     let subject = attack.load();
     let told = subject.tool("request", json!({ "url": "https://rebind.example.com/" })).await.unwrap();
     // No TLS server is there to answer; what counts is where the connection went.

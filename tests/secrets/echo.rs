@@ -26,7 +26,7 @@ async fn spend(attack: &Attack) -> Told {
     let canary = Canary::new("header-key");
     assert_eq!(attack.upstream.requests()[0].header("authorization"), format!("Bearer {}", canary.value()));
     assert_eq!(canary.seen_in(&format!("{told:?}")), None, "what the guest saw");
-    unseen(&canary, &attack.world);
+    unseen(&canary, &attack.testbed);
     told
 }
 

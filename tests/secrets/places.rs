@@ -2,7 +2,7 @@
 
 use super::unseen;
 use cara_authority::AccountId;
-use cara_harness::{Attack, Canary, Recorded, Subject, Told, World, captured};
+use cara_harness::{Attack, Canary, Recorded, Subject, Testbed, Told, captured};
 use serde_json::{Value, json};
 
 const MARKER: &str = "cara-secret--anywhere-key";
@@ -11,7 +11,7 @@ const MARKER: &str = "cara-secret--anywhere-key";
 async fn attack() -> (Attack, Canary) {
     captured();
     let (attack, canary) = (Attack::new().await, Canary::new("anywhere-key"));
-    attack.world.secrets.set("hostile", "anywhere-key", canary.value());
+    attack.testbed.secrets.set("hostile", "anywhere-key", canary.value());
     (attack, canary)
 }
 
@@ -20,7 +20,7 @@ async fn sent(attack: &Attack, canary: &Canary, arguments: Value) -> Recorded {
     let told = attack.load().tool("request", arguments).await.unwrap();
     assert!(told.text().contains("200"), "{told:?}");
     assert_eq!(canary.seen_in(&format!("{told:?}")), None, "what the guest saw");
-    unseen(canary, &attack.world);
+    unseen(canary, &attack.testbed);
     attack.upstream.requests().last().unwrap().clone()
 }
 
@@ -127,7 +127,7 @@ async fn a_body_that_is_to_be_filled_is_small() {
 async fn a_basic_credential_is_made_by_the_host() {
     captured();
     let (attack, canary) = (Attack::new().await, Canary::new("basic-key"));
-    attack.world.secrets.set("hostile", "basic-key", canary.value());
+    attack.testbed.secrets.set("hostile", "basic-key", canary.value());
     let wire = sent(&attack, &canary, json!({ "url": attack.upstream.url() })).await;
     // base64("user:sk-canary-basic-key-…")
     let basic = wire.header("x-basic");
@@ -145,8 +145,8 @@ async fn a_secret_without_a_value_stays_out_or_is_a_refusal_with_the_cure() {
     let told = attack.load().tool("request", json!({ "url": format!("{url}/bot{MARKER}/x") })).await.unwrap();
     assert!(told.refusal().starts_with("no value is stored for secret `hostile/anywhere-key`"), "marked: {told:?}");
 
-    let world = World::new().await;
-    let provider = world.guest("hostile-provider").setting("base-url", attack.upstream.url()).load();
+    let testbed = Testbed::new().await;
+    let provider = testbed.guest("hostile-provider").setting("base-url", attack.upstream.url()).load();
     let completed = provider.complete("echo").await;
     assert_eq!(completed.refusals, ["no value is stored for secret `hostile-provider/api-key`"]);
     assert_eq!(attack.upstream.requests().len(), 1, "nothing was sent");
@@ -157,8 +157,8 @@ async fn each_account_has_its_own_value() {
     captured();
     let attack = Attack::new().await;
     let (work, home) = (Canary::new("work"), Canary::new("home"));
-    attack.world.secrets.set("hostile", "anywhere-key@work", work.value());
-    attack.world.secrets.set("hostile", "anywhere-key@home", home.value());
+    attack.testbed.secrets.set("hostile", "anywhere-key@work", work.value());
+    attack.testbed.secrets.set("hostile", "anywhere-key@home", home.value());
     for (account, canary) in [("work", &work), ("home", &home)] {
         let mut subject = attack.load();
         subject.services.account = Some(AccountId::parse(account).unwrap());
@@ -193,7 +193,7 @@ async fn a_secret_for_a_header_signs_nothing_and_a_key_only_what_its_manifest_sa
     let text = format!("AWS4-HMAC-SHA256\n20150830T123600Z\n20150830/us-east-1/iam/aws4_request\n{}", "0".repeat(64));
     let told = signs(&subject, "aws-key", &text).await;
     assert!(told.refusals.is_empty() && told.text().contains("signed 32"), "{told:?}");
-    unseen(&canary, &attack.world);
+    unseen(&canary, &attack.testbed);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -215,7 +215,7 @@ async fn a_value_in_the_clear_fails_the_request() {
     // what is stored is known from the start.
     let canary = Canary::new("told-key");
     let stored = cara_services::vault::SecretValue::new(canary.value().as_bytes().to_vec()).unwrap();
-    attack.world.services.known.register_all([&std::sync::Arc::new(stored)]);
+    attack.testbed.services.known.register_all([&std::sync::Arc::new(stored)]);
     let value = canary.value().to_owned();
     let escaped: String = value.chars().map(|c| format!("\\u{:04X}", u32::from(c))).collect();
     let subject = attack.load();
@@ -248,5 +248,5 @@ async fn a_value_is_not_in_the_guests_memory_after_it_was_spent() {
     let told = attack.load().tool("spend_and_search", arguments).await.unwrap();
     assert_eq!(told.text(), "found 0, control true, sent true");
     assert_eq!(attack.upstream.requests()[0].header("authorization"), format!("Bearer {}", canary.value()));
-    unseen(&canary, &attack.world);
+    unseen(&canary, &attack.testbed);
 }

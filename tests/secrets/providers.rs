@@ -1,13 +1,13 @@
 //! A canary for each provider: it reaches the wire, and nothing else.
 
 use super::unseen;
-use cara_harness::{Canary, Completed, Recorded, Reply, Subject, Upstream, World, captured};
+use cara_harness::{Canary, Completed, Recorded, Reply, Subject, Testbed, Upstream, captured};
 
 /// A provider with a key, and a server in the place of the vendor's.
 struct Case {
     id: &'static str,
     canary: Canary,
-    world: World,
+    testbed: Testbed,
     upstream: Upstream,
 }
 
@@ -17,15 +17,15 @@ const PROVIDERS: [&str; 2] = ["anthropic", "openai"];
 impl Case {
     async fn new(id: &'static str, script: impl Fn(&str) -> Reply + Send + Sync + 'static) -> Self {
         captured();
-        let (world, canary) = (World::new().await, Canary::new(id));
-        world.secrets.set(id, "api-key", canary.value());
+        let (testbed, canary) = (Testbed::new().await, Canary::new(id));
+        testbed.secrets.set(id, "api-key", canary.value());
         let value = canary.value().to_owned();
         let upstream = Upstream::start(move |request| script(holding(request, &value))).await;
-        Self { id, canary, world, upstream }
+        Self { id, canary, testbed, upstream }
     }
 
     fn load(&self) -> Subject {
-        self.world.first_party(self.id).setting("base-url", self.upstream.url()).load()
+        self.testbed.first_party(self.id).setting("base-url", self.upstream.url()).load()
     }
 
     /// Asks it, and looks for the canary everywhere.
@@ -38,7 +38,7 @@ impl Case {
             self.id
         );
         assert_eq!(self.canary.seen_in(&format!("{completed:?}")), None, "{}: in what came of the call", self.id);
-        unseen(&self.canary, &self.world);
+        unseen(&self.canary, &self.testbed);
         completed
     }
 }
@@ -72,7 +72,7 @@ fn stream(id: &str, said: &str) -> String {
 fn every_provider_with_a_key_is_tested() {
     // A tool with a key is no provider: it has no answer that streams.
     let tools = ["search"];
-    let mut with_secrets = World::first_party_with_secrets();
+    let mut with_secrets = Testbed::first_party_with_secrets();
     with_secrets.retain(|id| !tools.contains(&id.as_str()));
     assert_eq!(with_secrets, PROVIDERS);
 }
@@ -122,15 +122,15 @@ async fn a_providers_key_in_an_answer_that_is_no_answer_is_not_shown() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hostile_provider_that_repeats_an_echo_everywhere_repeats_nothing_of_it() {
     captured();
-    let (world, canary) = (World::new().await, Canary::new("hostile-provider"));
-    world.secrets.set("hostile-provider", "api-key", canary.value());
+    let (testbed, canary) = (Testbed::new().await, Canary::new("hostile-provider"));
+    testbed.secrets.set("hostile-provider", "api-key", canary.value());
     let upstream = super::echo::echoing().await;
-    let subject = world.guest("hostile-provider").setting("base-url", upstream.url()).load();
+    let subject = testbed.guest("hostile-provider").setting("base-url", upstream.url()).load();
     let completed = subject.complete("echo").await;
     assert_eq!(canary.seen_in(&format!("{completed:?}")), None);
     // A text may come in several pieces: what could be the beginning of a secret waits for what follows.
     assert!(completed.events.len() >= 6 && completed.text().contains("[secret]"), "{completed:?}");
     let error = completed.ended.unwrap().unwrap_err();
     assert!(error.message.contains("[secret]"), "{}", error.message);
-    unseen(&canary, &world);
+    unseen(&canary, &testbed);
 }

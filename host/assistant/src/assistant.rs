@@ -1,15 +1,15 @@
 //! The assistant: everything that the runs of one process share.
 
+use crate::approvals::{Approvals, Approver};
 use crate::budget::Budgets;
-use crate::desk::{Approver, Desk};
 use crate::event::{Ending, Failure, TurnEvent};
+use crate::guards::Guards;
 use crate::input::Input;
-use crate::lookout::Lookout;
+use crate::language_model::LanguageModel;
 use crate::outbound::Outbound;
 use crate::part::Role;
 use crate::run::{Classifier, Run};
 use crate::session::{Session, lost, stored};
-use crate::thinker::Thinker;
 use crate::toolbox::Tools;
 use cara_authority::Policy;
 use cara_kernel::CallServices;
@@ -47,7 +47,7 @@ pub struct Assistant {
     /// What is kept.
     pub records: Records,
     /// Who asks people.
-    pub desk: Desk,
+    pub approvals: Approvals,
     /// The tools on offer.
     pub tools: Arc<dyn Tools>,
     /// The operator's policy.
@@ -57,7 +57,7 @@ pub struct Assistant {
     /// How far a run may go.
     pub limits: RunLimits,
     /// What looks at text.
-    pub lookout: Lookout,
+    pub guards: Guards,
     /// A model that judges strangers' words, where the operator wants one.
     pub classifier: Option<Classifier>,
     /// How messages leave.
@@ -75,7 +75,7 @@ pub type Listener = Arc<dyn Fn(TurnEvent) + Send + Sync>;
 
 /// Who listens to a run, and who can be asked in it.
 #[derive(Clone)]
-pub struct Company {
+pub struct RunContext {
     /// Is told what happens.
     pub listen: Listener,
     /// Is asked.
@@ -89,13 +89,13 @@ impl Assistant {
     pub async fn run(
         &self,
         session: &mut Session,
-        thinker: &Arc<dyn Thinker>,
+        language_model: &Arc<dyn LanguageModel>,
         input: Input,
-        company: Company,
+        run_context: RunContext,
     ) -> Result<Ending, Failure> {
         let (mut parts, mut found) = (std::mem::take(&mut session.attached), Vec::new());
         for mut part in input.into_parts() {
-            let (label, rules) = self.lookout.label_of(part.readable(), part.label);
+            let (label, rules) = self.guards.label_of(part.readable(), part.label);
             part.label = label;
             found.extend(rules);
             parts.push(part);
@@ -103,7 +103,7 @@ impl Assistant {
         let message = stored(Role::User, &parts);
         let id = self.records.begin_run(session.id(), &self.process, &message).await.map_err(lost)?;
         session.push(Role::User, parts);
-        let run = Run::new(self, session, thinker, id, company)?;
+        let run = Run::new(self, session, language_model, id, run_context)?;
         run.note("message", found).await?;
         run.go().await
     }
@@ -113,8 +113,8 @@ impl Assistant {
     pub async fn resume(
         &self,
         session: &mut Session,
-        thinker: &Arc<dyn Thinker>,
-        company: Company,
+        language_model: &Arc<dyn LanguageModel>,
+        run_context: RunContext,
     ) -> Option<Result<Ending, Failure>> {
         let run = match session.unfinished(&self.records).await {
             Ok(run) => run?,
@@ -127,7 +127,7 @@ impl Assistant {
         }
         let resumed = async {
             session.reload(&self.records).await?;
-            Run::new(self, session, thinker, run.id, company)?.take_up().await
+            Run::new(self, session, language_model, run.id, run_context)?.take_up().await
         };
         Some(resumed.await)
     }

@@ -19,7 +19,7 @@ use self::words::{
     ASKING, COURTESY, DEFINITE, DOUBTS, FILING, GREETING, JOINING, KEYS, MOVING, READING, TAKING_BACK, VERBS,
 };
 use crate::part::{Body, Message};
-use crate::standing::names;
+use crate::provenance::names;
 use cara_authority::{Label, Source, ToolCall};
 use serde_json::Value;
 use std::collections::HashSet;

@@ -1,7 +1,7 @@
 //! Whether a text is one that the model sent, come back in other letters.
 //!
 //! A server repeats what it is told: as it is, percent-encoded, in base64, base32 or hex, rotated or reversed. What a
-//! server understands and says in other words cannot be found like this; see `standing` for what holds there.
+//! server understands and says in other words cannot be found like this; see `provenance` for what holds there.
 
 use base64::Engine;
 use base64::alphabet::{STANDARD, URL_SAFE};

@@ -1,7 +1,7 @@
 //! What happens during a turn, in a form to be shown and written as JSON.
 
 use cara_authority::policy::Line;
-use cara_authority::{Label, Then};
+use cara_authority::{Action, Label};
 use cara_kernel::bindings::provider::{Outcome, StopReason};
 use cara_kernel::bindings::types::{ErrorKind, Usage as Tokens};
 use serde::{Deserialize, Serialize};
@@ -43,7 +43,7 @@ pub enum TurnEvent {
         /// The tool.
         name: String,
         /// `run`, `ask` or `deny`.
-        then: Then,
+        then: Action,
         /// The lines that spoke; the first one decided.
         lines: Vec<Line>,
     },

@@ -5,7 +5,7 @@ use crate::event::{Asked, Failure};
 use crate::part::{Body, Part};
 use crate::session::lost;
 use cara_authority::policy::Line;
-use cara_authority::{Label, RunId, Source, Then};
+use cara_authority::{Action, Label, RunId, Source};
 use cara_records::{ApprovalState, Call, Records};
 use serde::{Deserialize, Serialize};
 
@@ -82,7 +82,7 @@ pub struct Explanation {
 #[serde(rename_all = "kebab-case")]
 pub struct Decided {
     /// What became of the call.
-    pub then: Then,
+    pub then: Action,
     /// The lines that spoke; the first one decided.
     pub lines: Vec<ReadLine>,
     /// What the run had seen.
@@ -97,7 +97,7 @@ pub struct ReadLine {
     /// Its name.
     pub name: String,
     /// What it says.
-    pub then: Then,
+    pub then: Action,
     /// Why.
     pub why: String,
 }

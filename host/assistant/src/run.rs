@@ -1,8 +1,8 @@
 //! A run: one message of a person, and all that is done to answer it.
 //!
 //! ```text
-//! fit (compaction) ─→ think (purse, provider) ─→ text: done
-//!        ▲                     └─→ tool calls ─→ decide ─→ desk ─→ act ─→ results ─┐
+//! fit (compaction) ─→ think (meter, provider) ─→ text: done
+//!        ▲                     └─→ tool calls ─→ decide ─→ approvals ─→ act ─→ results ─┐
 //!        └──────────────────────────────────────────────────────────────────────────┘
 //! ```
 
@@ -15,16 +15,16 @@ mod think;
 
 pub use classify::Classifier;
 
-use crate::assistant::{Assistant, Company};
+use crate::assistant::{Assistant, RunContext};
 use crate::event::{Ending, Failure, TurnEvent};
 use crate::fence::Fence;
+use crate::language_model::LanguageModel;
+use crate::metering::Meter;
 use crate::part::{Body, Part, Role};
 use crate::prompt::Prompt;
-use crate::purse::Purse;
+use crate::provenance::Sources;
 use crate::reading::Values;
 use crate::session::{Session, lost, stored};
-use crate::standing::Sources;
-use crate::thinker::Thinker;
 use crate::toolbox::Toolbox;
 use cara_authority::{Label, RunId};
 use cara_kernel::bindings::types::ToolDefinition;
@@ -40,10 +40,10 @@ use tokio::time::Instant;
 pub(crate) struct Run<'a> {
     assistant: &'a Assistant,
     session: &'a mut Session,
-    thinker: &'a Arc<dyn Thinker>,
-    company: Company,
+    language_model: &'a Arc<dyn LanguageModel>,
+    run_context: RunContext,
     id: RunId,
-    purse: Purse,
+    meter: Meter,
     fence: Fence,
     toolbox: Arc<Toolbox>,
     /// What the model is told of them.
@@ -78,14 +78,14 @@ impl<'a> Run<'a> {
     pub(crate) fn new(
         assistant: &'a Assistant,
         session: &'a mut Session,
-        thinker: &'a Arc<dyn Thinker>,
+        language_model: &'a Arc<dyn LanguageModel>,
         id: RunId,
-        company: Company,
+        run_context: RunContext,
     ) -> Result<Self, Failure> {
         let mut random = [0; 16];
         getrandom::fill(&mut random).map_err(|error| Failure::own("random", error.to_string()))?;
-        let purse =
-            Purse::new(assistant.records.clone(), assistant.budgets.clone(), assistant.services.clock, id.clone());
+        let meter =
+            Meter::new(assistant.records.clone(), assistant.budgets.clone(), assistant.services.clock, id.clone());
         Ok(Self {
             toolbox: Arc::default(),
             tools: Vec::new(),
@@ -105,16 +105,16 @@ impl<'a> Run<'a> {
             shown: Label::NONE,
             assistant,
             session,
-            thinker,
-            company,
+            language_model,
+            run_context,
             id,
-            purse,
+            meter,
         })
     }
 
     /// Goes on until the model has answered.
     pub(crate) async fn go(mut self) -> Result<Ending, Failure> {
-        let cancel = self.company.cancel.clone();
+        let cancel = self.run_context.cancel.clone();
         let ended = tokio::select! {
             biased;
             () = cancel.cancelled() => Err(Failure::own("cancelled", "the run was stopped")),
@@ -125,7 +125,7 @@ impl<'a> Run<'a> {
 
     /// Goes on where a process that died left it.
     pub(crate) async fn take_up(mut self) -> Result<Ending, Failure> {
-        let cancel = self.company.cancel.clone();
+        let cancel = self.run_context.cancel.clone();
         let ended = tokio::select! {
             biased;
             () = cancel.cancelled() => Err(Failure::own("cancelled", "the run was stopped")),
@@ -177,7 +177,7 @@ impl<'a> Run<'a> {
     /// The last answer: it, what it cost and the end of the run are one commit.
     async fn answered(&mut self, answer: think::Answer) -> Result<Ending, Failure> {
         let message = stored(Role::Assistant, &answer.parts);
-        let spent = self.purse.left();
+        let spent = self.meter.left();
         let ended = self.assistant.records.end_run(&self.id, &[message], RunState::Done, None, &spent).await;
         ended.map_err(lost)?;
         self.session.push(Role::Assistant, answer.parts);
@@ -192,7 +192,7 @@ impl<'a> Run<'a> {
             self.interrupt_round().await?;
             let stopped = if state == RunState::Cancelled { self.stopped() } else { Vec::new() };
             let message = (!stopped.is_empty()).then(|| stored(Role::Assistant, &stopped));
-            let (reason, spent) = (Some(failure.message.as_str()), self.purse.left());
+            let (reason, spent) = (Some(failure.message.as_str()), self.meter.left());
             let ended = self.assistant.records.end_run(&self.id, message.as_slice(), state, reason, &spent).await;
             if ended.map_err(lost)? && !stopped.is_empty() {
                 self.session.push(Role::Assistant, stopped);
@@ -210,7 +210,7 @@ impl<'a> Run<'a> {
     /// The words that came of an answer before the person stopped it, and the mark that they did. A call in it was never
     /// made, and is left out.
     fn stopped(&mut self) -> Vec<Part> {
-        let listen = self.company.listen.clone();
+        let listen = self.run_context.listen.clone();
         let (mut parts, _) = self.growing.take().map(|growing| growing.finish(&*listen)).unwrap_or_default();
         parts.retain(|part| matches!(part.body, Body::Text { .. }));
         let label = self.prompt().label().join(Label::of(cara_authority::Source::Model));
@@ -267,12 +267,12 @@ impl<'a> Run<'a> {
     /// What the model is shown now.
     fn prompt(&self) -> Prompt<'_> {
         Prompt {
-            system: self.session.circumstances.system.as_deref(),
+            system: self.session.context.system.as_deref(),
             summary: self.session.summary.as_ref(),
             messages: &self.session.messages,
             attachments: &self.session.blobs,
             tools: &self.tools,
-            reading: self.session.circumstances.reading,
+            reading: self.session.context.reading,
             values: &self.values,
         }
     }
@@ -283,7 +283,7 @@ impl<'a> Run<'a> {
     }
 
     fn tell(&self, event: TurnEvent) {
-        (self.company.listen)(event);
+        (self.run_context.listen)(event);
     }
 
     fn tell_seen(&mut self) {

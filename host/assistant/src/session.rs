@@ -24,7 +24,7 @@ const TITLE: usize = 60;
 
 /// Who speaks with whom, where.
 #[derive(Debug, Clone)]
-pub struct Circumstances {
+pub struct SessionContext {
     /// Whose session it is.
     pub person: PersonId,
     /// The channel it is on.
@@ -40,7 +40,7 @@ pub struct Circumstances {
 /// A conversation in memory.
 pub struct Session {
     id: SessionId,
-    pub(crate) circumstances: Circumstances,
+    pub(crate) context: SessionContext,
     pub(crate) messages: Vec<Message>,
     /// The last place in the ledger; messages without an answer have one there and are not in memory.
     last: u64,
@@ -58,35 +58,31 @@ pub struct Session {
 
 impl Session {
     /// Begins one; its title is the person's first words.
-    pub async fn begin(records: &Records, circumstances: Circumstances, first: &str) -> Result<Self, Failure> {
+    pub async fn begin(records: &Records, context: SessionContext, first: &str) -> Result<Self, Failure> {
         let title = title(first);
-        let Circumstances { person, channel, agent, .. } = &circumstances;
+        let SessionContext { person, channel, agent, .. } = &context;
         let id = records.begin_session(person, channel, agent, &title).await.map_err(lost)?;
-        Ok(Self::empty(id, circumstances))
+        Ok(Self::empty(id, context))
     }
 
     /// Opens one with everything that was said in it. Somebody else's is as if it did not exist.
-    pub async fn open(
-        records: &Records,
-        id: &SessionId,
-        circumstances: Circumstances,
-    ) -> Result<Option<Self>, Failure> {
+    pub async fn open(records: &Records, id: &SessionId, context: SessionContext) -> Result<Option<Self>, Failure> {
         let Some(stored) = records.session(id).await.map_err(lost)? else { return Ok(None) };
-        if stored.person != circumstances.person {
+        if stored.person != context.person {
             return Ok(None);
         }
-        let mut session = Self::empty(id.clone(), circumstances);
-        session.circumstances.channel = stored.channel;
+        let mut session = Self::empty(id.clone(), context);
+        session.context.channel = stored.channel;
         session.reload(records).await?;
         Ok(Some(session))
     }
 
-    fn empty(id: SessionId, circumstances: Circumstances) -> Self {
+    fn empty(id: SessionId, context: SessionContext) -> Self {
         let (messages, attached) = (Vec::new(), Vec::new());
         let (blobs, estimate) = (BTreeMap::new(), Estimate::default());
         Self {
             id,
-            circumstances,
+            context,
             messages,
             last: 0,
             summary: None,
@@ -145,7 +141,7 @@ impl Session {
         let upto = self.summary.as_ref().map_or(0, |summary| summary.upto);
         let open = self.messages.iter().filter(|message| message.place > upto);
         let said: u32 = open.map(|message| self.estimate.message(message)).sum();
-        let more = [self.circumstances.system.as_ref(), self.summary.as_ref().map(|summary| &summary.text)];
+        let more = [self.context.system.as_ref(), self.summary.as_ref().map(|summary| &summary.text)];
         said + more.into_iter().flatten().map(|text| self.estimate.text(text.len())).sum::<u32>()
     }
 
@@ -156,7 +152,7 @@ impl Session {
 
     /// Whose it is.
     pub fn person(&self) -> &PersonId {
-        &self.circumstances.person
+        &self.context.person
     }
 
     /// The messages, oldest first; those that a summary stands for as well.
@@ -173,7 +169,7 @@ impl Session {
     pub fn seen(&self) -> Label {
         let upto = self.summary.as_ref().map_or(0, |summary| summary.upto);
         let open = self.messages.iter().filter(|message| message.place > upto);
-        let open = open.map(|message| message.label_shown(self.circumstances.reading));
+        let open = open.map(|message| message.label_shown(self.context.reading));
         open.fold(self.summary.as_ref().map_or(Label::NONE, |summary| summary.label), Label::join)
     }
 

@@ -1,7 +1,7 @@
 //! What an approval is bound to, and the proof that a tool call may be made.
 
 use crate::id::{ComponentId, SessionId, ToolName};
-use crate::policy::{Decision, Then};
+use crate::policy::{Action, Decision};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -71,7 +71,11 @@ impl ToolCall {
 impl Approved<ToolCall> {
     /// A call that the policy lets run without asking.
     pub fn by_policy(call: ToolCall, decision: &Decision) -> Result<Self, NotApproved> {
-        if decision.then() == Then::Run && decision.is_for(&call) { Ok(Self(call)) } else { Err(NotApproved::Policy) }
+        if decision.then() == Action::Allow && decision.is_for(&call) {
+            Ok(Self(call))
+        } else {
+            Err(NotApproved::Policy)
+        }
     }
 
     /// A call that a rule of a person answers; not when the labels of the run ask.
@@ -82,7 +86,7 @@ impl Approved<ToolCall> {
 
     /// A call that a person approved. A denial by the policy stands against it.
     pub fn by_person(call: ToolCall, decision: &Decision, ticket: &Ticket) -> Result<Self, NotApproved> {
-        if decision.then() == Then::Deny || !decision.is_for(&call) {
+        if decision.then() == Action::Deny || !decision.is_for(&call) {
             return Err(NotApproved::Policy);
         }
         if call.binding() == ticket.binding { Ok(Self(call)) } else { Err(NotApproved::Binding) }

@@ -9,7 +9,7 @@ use crate::limits::{Limits, LimitsTable};
 use crate::manifest::{Effect, HttpDeclaration, Manifest};
 use crate::origin::{Origin, Scheme, parse_url};
 use crate::pattern::OriginPattern;
-use crate::power::{Power, Powered};
+use crate::power::{Power, ServiceGrant};
 use crate::refusal::{Refusal, Rule};
 use crate::settings::Settings;
 use http::{Method, Uri};
@@ -17,7 +17,7 @@ use std::fmt;
 use std::net::IpAddr;
 use url::Host;
 
-mod named;
+mod operator;
 mod secret;
 
 pub use secret::SecretGrant;
@@ -95,12 +95,12 @@ pub struct Destination {
 
 impl Grants {
     /// Meets what a binary imports, what its manifest declares and what the operator granted.
-    pub fn meet(
+    pub fn intersect(
         manifest: &Manifest,
         interfaces: &Interfaces,
         granted: &[Capability],
         settings: Settings,
-        order: &LimitsTable,
+        overrides: &LimitsTable,
     ) -> Self {
         let mut grants = Self {
             component: manifest.id().clone(),
@@ -111,7 +111,7 @@ impl Grants {
             state: None,
             powers: Vec::new(),
             only: None,
-            limits: Limits::default_for(interfaces.kinds()).narrowed(manifest.limits()).overridden(order),
+            limits: Limits::default_for(interfaces.kinds()).narrowed(manifest.limits()).overridden(overrides),
             settings,
             within: None,
         };
@@ -200,10 +200,10 @@ impl Grants {
     }
 
     /// A service of the host, if it may be used to this effect.
-    pub fn power(&self, power: Power, effect: Option<Effect>) -> Result<Powered, Refusal> {
+    pub fn power(&self, power: Power, effect: Option<Effect>) -> Result<ServiceGrant, Refusal> {
         if self.powers.contains(&power) {
             effect.map_or(Ok(()), |effect| self.within(effect, &format_args!("use `{power}`")))?;
-            return Ok(Powered::new(self.component.clone(), power));
+            return Ok(ServiceGrant::new(self.component.clone(), power));
         }
         let component = &self.component;
         Err(Refusal::new(Rule::Ungranted, format!("component `{component}` may not use `{power}`"))

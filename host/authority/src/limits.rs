@@ -76,19 +76,19 @@ impl Limits {
 
     /// Applies what the operator set: up or down.
     #[must_use]
-    pub fn overridden(mut self, order: &LimitsTable) -> Self {
-        fn set<T>(value: &mut T, order: Option<T>) {
-            if let Some(order) = order {
-                *value = order;
+    pub fn overridden(mut self, overrides: &LimitsTable) -> Self {
+        fn set<T>(value: &mut T, overrides: Option<T>) {
+            if let Some(overrides) = overrides {
+                *value = overrides;
             }
         }
-        set(&mut self.memory, order.memory.map(|bytes| bytes.0));
-        set(&mut self.fuel, order.fuel);
-        set(&mut self.wall, order.wall.map(|time| time.0));
-        set(&mut self.idle, order.idle.map(|time| time.0));
-        set(&mut self.output, order.output.map(|bytes| bytes.0));
-        set(&mut self.egress, order.egress.map(|bytes| bytes.0));
-        set(&mut self.requests, order.requests);
+        set(&mut self.memory, overrides.memory.map(|bytes| bytes.0));
+        set(&mut self.fuel, overrides.fuel);
+        set(&mut self.wall, overrides.wall.map(|time| time.0));
+        set(&mut self.idle, overrides.idle.map(|time| time.0));
+        set(&mut self.output, overrides.output.map(|bytes| bytes.0));
+        set(&mut self.egress, overrides.egress.map(|bytes| bytes.0));
+        set(&mut self.requests, overrides.requests);
         self
     }
 }
@@ -193,8 +193,8 @@ mod tests {
 
     #[test]
     fn an_operator_raises_too() {
-        let order: LimitsTable = toml::from_str("memory = \"256MiB\"").unwrap();
-        assert_eq!(Limits::default_for(&[Kind::Tool]).overridden(&order).memory, 256 * MIB);
+        let overrides: LimitsTable = toml::from_str("memory = \"256MiB\"").unwrap();
+        assert_eq!(Limits::default_for(&[Kind::Tool]).overridden(&overrides).memory, 256 * MIB);
     }
 
     #[test]

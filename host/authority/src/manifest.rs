@@ -263,7 +263,7 @@ impl Manifest {
     }
 
     /// Everything the manifest asks for, with these settings: what naming the component grants it.
-    pub fn wishes(&self, settings: &Settings) -> Vec<crate::Capability> {
+    pub fn requested(&self, settings: &Settings) -> Vec<crate::Capability> {
         use crate::Capability;
         let http = self.table.http.iter().filter_map(|http| http.host.resolve(settings)).map(Capability::Http);
         let secrets = self.table.secret.iter().map(|secret| Capability::Secret(secret.name.clone()));

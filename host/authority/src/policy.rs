@@ -11,6 +11,7 @@ use crate::approval::ToolCall;
 use crate::id::{PersonId, ToolName};
 use crate::label::{Label, Source};
 use crate::manifest::Effect;
+use crate::provenance::Provenance;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -36,36 +37,24 @@ pub enum Results {
 /// What becomes of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Then {
-    /// It runs.
-    Run,
+pub enum Action {
+    /// The call runs. Homes of before wrote `run`.
+    #[serde(alias = "run")]
+    Allow,
     /// A person is asked.
     Ask,
     /// It does not run.
     Deny,
 }
 
-impl fmt::Display for Then {
+impl fmt::Display for Action {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Run => "run",
+            Self::Allow => "allow",
             Self::Ask => "ask",
             Self::Deny => "deny",
         })
     }
-}
-
-/// How the text of a destination came into the call, the best known first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Standing {
-    /// The operator's configuration names it for private data.
-    Named,
-    /// The owner wrote it, letter by letter, in this session.
-    Written,
-    /// It stands, letter by letter, in what the run has read.
-    Read,
-    /// The model put it together.
-    Made,
 }
 
 /// Everything a decision depends on.
@@ -89,7 +78,7 @@ pub struct Situation<'a> {
     /// What the run has seen.
     pub seen: Label,
     /// How its destination came about, when there is one; of several the least known.
-    pub standing: Option<Standing>,
+    pub provenance: Option<Provenance>,
     /// What links and queries may have told in this session, this call included, bits; 0 where it tells nothing so.
     pub followed: u64,
     /// Whether the person's message dictates exactly this call.
@@ -110,7 +99,7 @@ pub struct Line {
     /// Its name: `default`, `policy.rule 3`, `label.untrusted`, …
     pub name: String,
     /// What it says.
-    pub then: Then,
+    pub then: Action,
     /// Why, for a person.
     pub why: String,
 }
@@ -119,14 +108,14 @@ pub struct Line {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Decision {
     call: ToolCall,
-    then: Then,
+    then: Action,
     by_labels: bool,
     lines: Vec<Line>,
 }
 
 impl Decision {
     /// What becomes of the call.
-    pub fn then(&self) -> Then {
+    pub fn then(&self) -> Action {
         self.then
     }
 
@@ -137,7 +126,7 @@ impl Decision {
 
     /// Whether a stored rule of a person may answer in their place: not when the labels ask.
     pub fn may_be_answered_by_rule(&self) -> bool {
-        self.then == Then::Ask && !self.by_labels
+        self.then == Action::Ask && !self.by_labels
     }
 
     pub(crate) fn is_for(&self, call: &ToolCall) -> bool {
@@ -160,9 +149,9 @@ impl Policy {
     pub fn decide(&self, situation: &Situation<'_>) -> Decision {
         let base = self.base(situation);
         let mut labels = label_lines(situation);
-        let then = labels.iter().map(|line| line.then).chain([base.then]).max().unwrap_or(Then::Ask);
+        let then = labels.iter().map(|line| line.then).chain([base.then]).max().unwrap_or(Action::Ask);
         let by_labels = !labels.is_empty();
-        let lines = if base.then == Then::Deny || labels.is_empty() {
+        let lines = if base.then == Action::Deny || labels.is_empty() {
             std::iter::once(base).chain(labels).collect()
         } else {
             labels.push(base);
@@ -179,7 +168,7 @@ impl Policy {
             then: rule.then,
             why: rule.to_string(),
         };
-        if let Some(denying) = fitting().find(|(_, rule)| rule.then == Then::Deny) {
+        if let Some(denying) = fitting().find(|(_, rule)| rule.then == Action::Deny) {
             return line(denying);
         }
         let best = fitting().max_by_key(|(index, rule)| (rule.specificity(), rule.then, usize::MAX - index));
@@ -208,11 +197,11 @@ fn default_line(situation: &Situation<'_>) -> Line {
     let asked: Vec<&str> = acts().map(|effect| effect.name()).collect();
     let grave = is_grave(situation.effects);
     let (then, why) = if asked.is_empty() {
-        (Then::Run, "it only reads or computes".to_owned())
+        (Action::Allow, "it only reads or computes".to_owned())
     } else if situation.dictated && !grave {
-        (Then::Run, "the person dictated it word for word".to_owned())
+        (Action::Allow, "the person dictated it word for word".to_owned())
     } else {
-        (Then::Ask, format!("its effects: {}", asked.join(", ")))
+        (Action::Ask, format!("its effects: {}", asked.join(", ")))
     };
     Line { name: "default".into(), then, why }
 }
@@ -224,8 +213,8 @@ fn is_grave(effects: &[Effect]) -> bool {
 
 /// What the labels say, whatever the rules do.
 fn label_lines(situation: &Situation<'_>) -> Vec<Line> {
-    let Situation { effects, seen, standing, followed, dictated, queries, .. } = *situation;
-    let ask = |name: &str, why: String| Line { name: name.into(), then: Then::Ask, why };
+    let Situation { effects, seen, provenance, followed, dictated, queries, .. } = *situation;
+    let ask = |name: &str, why: String| Line { name: name.into(), then: Action::Ask, why };
     let mut lines = Vec::new();
     // All that would leave or change stands in the person's own words.
     if dictated && !is_grave(effects) {
@@ -236,15 +225,15 @@ fn label_lines(situation: &Situation<'_>) -> Vec<Line> {
         let why = format!("the run has seen {}, and this call {}", strangers(seen), acts.join(" and "));
         lines.push(ask("label.untrusted", why));
     }
-    let trusted = matches!(standing, Some(Standing::Named | Standing::Written));
-    let tells = standing.is_some() || effects.contains(&Effect::SendsOutside);
+    let trusted = matches!(provenance, Some(Provenance::Configured | Provenance::Owner));
+    let tells = provenance.is_some() || effects.contains(&Effect::SendsOutside);
     if seen.is_private() && tells && !trusted {
         lines.push(ask(
             "label.private",
             "the run has seen private content, and nobody named this destination for it".into(),
         ));
     }
-    if seen.is_untrusted() && standing == Some(Standing::Made) {
+    if seen.is_untrusted() && provenance == Some(Provenance::Model) {
         let why = format!("the run has seen {}, and the destination is not one it read or was given", strangers(seen));
         lines.push(ask("label.destination", why));
     }

@@ -37,15 +37,15 @@ impl Power {
     }
 }
 
-/// Having a `Powered` tells you: this component's manifest asks for this power, its binary imports it and the operator
+/// Having a `ServiceGrant` tells you: this component's manifest asks for this power, its binary imports it and the operator
 /// granted it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Powered {
+pub struct ServiceGrant {
     component: ComponentId,
     power: Power,
 }
 
-impl Powered {
+impl ServiceGrant {
     pub(crate) fn new(component: ComponentId, power: Power) -> Self {
         Self { component, power }
     }

@@ -66,12 +66,12 @@ fn interfaces(imports: &[&str]) -> Interfaces {
     Interfaces::read(&binary(imports, &["cara:plugin/provider@0.2.0"])).unwrap()
 }
 
-fn meet(granted: &[&str], settings: Value) -> Grants {
+fn intersect(granted: &[&str], settings: Value) -> Grants {
     let manifest = Manifest::parse(MANIFEST).unwrap();
     let granted: Vec<Capability> = granted.iter().map(|text| Capability::parse(text).unwrap()).collect();
     let settings: BTreeMap<String, Value> = serde_json::from_value(settings).unwrap();
     let settings = manifest.settings(&settings).unwrap();
-    Grants::meet(&manifest, &interfaces(&ALL), &granted, settings, &LimitsTable::default())
+    Grants::intersect(&manifest, &interfaces(&ALL), &granted, settings, &LimitsTable::default())
 }
 
 fn go(grants: &Grants, method: &str, url: &str) -> Result<Reach, Refusal> {
@@ -107,7 +107,7 @@ fn binary_and_manifest_must_say_the_same() {
 
 #[test]
 fn nothing_is_allowed_before_it_is_granted_and_the_refusal_says_which_it_is() {
-    let grants = meet(&[], json!({}));
+    let grants = intersect(&[], json!({}));
     let rule = |result: Result<Reach, Refusal>| result.unwrap_err().rule();
     assert_eq!(rule(go(&grants, "GET", "https://api.acme.example/v1/models")), Rule::Ungranted);
     assert_eq!(rule(go(&grants, "GET", "https://evil.example/")), Rule::Undeclared);
@@ -118,7 +118,7 @@ fn nothing_is_allowed_before_it_is_granted_and_the_refusal_says_which_it_is() {
 
 #[test]
 fn a_grant_covers_one_origin_below_the_path_of_its_setting() {
-    let grants = meet(&["http https://api.acme.example", "state"], json!({}));
+    let grants = intersect(&["http https://api.acme.example", "state"], json!({}));
     assert_eq!(go(&grants, "POST", "https://api.acme.example/v1/chat?x=1"), Ok(Reach::Public));
     for (method, url) in [
         ("DELETE", "https://api.acme.example/v1/chat"),
@@ -141,7 +141,7 @@ fn a_grant_covers_one_origin_below_the_path_of_its_setting() {
 #[test]
 fn a_changed_base_url_is_not_covered_by_the_old_grant() {
     let moved = json!({ "base-url": "https://llm.other.example/v1" });
-    let grants = meet(&["http https://api.acme.example"], moved);
+    let grants = intersect(&["http https://api.acme.example"], moved);
     assert_eq!(go(&grants, "GET", "https://llm.other.example/v1/x").unwrap_err().rule(), Rule::Ungranted);
     assert_eq!(go(&grants, "GET", "https://api.acme.example/v1/x").unwrap_err().rule(), Rule::Undeclared);
 }
@@ -149,7 +149,7 @@ fn a_changed_base_url_is_not_covered_by_the_old_grant() {
 #[test]
 fn loopback_is_reached_only_where_the_grant_names_that_one_origin() {
     let local = json!({ "base-url": "http://127.0.0.1:8000/v1" });
-    let grants = meet(&["http http://127.0.0.1:8000", "http https://*.files.example"], local);
+    let grants = intersect(&["http http://127.0.0.1:8000", "http https://*.files.example"], local);
     assert_eq!(go(&grants, "GET", "http://127.0.0.1:8000/v1/models"), Ok(Reach::Loopback));
     for url in [
         "http://127.0.0.1:8001/v1/x",
@@ -159,16 +159,16 @@ fn loopback_is_reached_only_where_the_grant_names_that_one_origin() {
     ] {
         assert!(go(&grants, "GET", url).is_err(), "{url}");
     }
-    let plain = meet(&["http http://api.acme.example"], json!({ "base-url": "http://api.acme.example/v1" }));
+    let plain = intersect(&["http http://api.acme.example"], json!({ "base-url": "http://api.acme.example/v1" }));
     assert_eq!(go(&plain, "GET", "http://api.acme.example/v1/x").unwrap_err().rule(), Rule::Destination);
-    let private = meet(&["http https://192.168.1.5"], json!({ "base-url": "https://192.168.1.5/v1" }));
+    let private = intersect(&["http https://192.168.1.5"], json!({ "base-url": "https://192.168.1.5/v1" }));
     assert_eq!(go(&private, "GET", "https://192.168.1.5/v1/x").unwrap_err().rule(), Rule::Destination);
 }
 
 #[test]
 fn a_secret_goes_to_its_audience_and_nowhere_else_and_signs_nothing() {
     let granted = ["http https://api.acme.example", "http https://*.files.example", "secret api-key"];
-    let grants = meet(&granted, json!({}));
+    let grants = intersect(&granted, json!({}));
     let to = |grants: &Grants, url: &str| grants.destination(&Method::GET, &url.parse().unwrap()).unwrap();
     let placed = |grants: &Grants, url: &str| -> Result<Vec<String>, Refusal> {
         let placed = grants.placed(&to(grants, url))?;
@@ -181,7 +181,7 @@ fn a_secret_goes_to_its_audience_and_nowhere_else_and_signs_nothing() {
     assert_eq!(grants.key("api-key").unwrap_err().rule(), Rule::Denied);
 
     // Without the grant, a request that needs it is refused with the cure; others are not.
-    let grants = meet(&granted[..2], json!({}));
+    let grants = intersect(&granted[..2], json!({}));
     let refusal = placed(&grants, home).unwrap_err();
     assert_eq!(refusal.rule(), Rule::Ungranted);
     assert!(refusal.to_string().contains("cara secrets set acme/api-key"), "{refusal}");
@@ -190,7 +190,7 @@ fn a_secret_goes_to_its_audience_and_nowhere_else_and_signs_nothing() {
 
 #[test]
 fn a_path_that_a_server_may_read_another_way_is_not_below_a_prefix() {
-    let grants = meet(&["http https://a.files.example", "http https://*.files.example"], json!({}));
+    let grants = intersect(&["http https://a.files.example", "http https://*.files.example"], json!({}));
     assert!(go(&grants, "GET", "https://a.files.example/public/x;v=1/y").is_ok());
     for path in [
         "/public/..;/admin",
@@ -263,8 +263,8 @@ fn a_call_cannot_do_what_its_tool_says_it_does_not() {
     let imports = ["wasi:http/outgoing-handler@0.2.12", "cara:plugin/memory@0.2.0", "cara:plugin/messaging@0.2.0"];
     let interfaces = Interfaces::read(&binary(&imports, &["cara:plugin/tool@0.2.0"])).unwrap();
     let settings = manifest.settings(&BTreeMap::new()).unwrap();
-    let granted = manifest.wishes(&settings);
-    let grants = Grants::meet(&manifest, &interfaces, &granted, settings, &LimitsTable::default());
+    let granted = manifest.requested(&settings);
+    let grants = Grants::intersect(&manifest, &interfaces, &granted, settings, &LimitsTable::default());
     let authority = Authority::of(&manifest, &interfaces);
     let can = |tool: &str| {
         let grants = grants.for_tool(&tool.parse().unwrap(), &authority);
@@ -296,8 +296,8 @@ fn a_call_cannot_do_what_its_tool_says_it_does_not() {
 fn what_the_binary_does_not_import_is_not_granted_even_when_declared_and_granted() {
     let manifest = Manifest::parse(MANIFEST).unwrap();
     let settings = manifest.settings(&BTreeMap::new()).unwrap();
-    let granted: Vec<Capability> = manifest.wishes(&settings);
-    let grants = Grants::meet(&manifest, &interfaces(&[ALL[4]]), &granted, settings, &LimitsTable::default());
+    let granted: Vec<Capability> = manifest.requested(&settings);
+    let grants = Grants::intersect(&manifest, &interfaces(&[ALL[4]]), &granted, settings, &LimitsTable::default());
     assert!(go(&grants, "GET", "https://api.acme.example/v1/x").is_err());
     assert!(grants.secret("api-key").is_err() && grants.state().is_err());
 }

@@ -4,4 +4,4 @@ mod authority;
 mod binary;
 mod destinations;
 mod grants;
-mod named;
+mod operator;

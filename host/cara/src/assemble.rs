@@ -11,14 +11,14 @@ use crate::places::Places;
 use crate::plugins::{BUILT_IN, Installed};
 use crate::show;
 use anyhow::{Context, Result, anyhow, bail};
-use cara_assistant::lookout::Lookout;
+use cara_assistant::guards::Guards;
 use cara_assistant::outbound::Outbound;
 use cara_assistant::run::Classifier;
 use cara_assistant::toolbox::{Fixed, full_name};
-use cara_assistant::{Assistant, Desk, RunLimits, Tools};
+use cara_assistant::{Approvals, Assistant, RunLimits, Tools};
 use cara_authority::manifest::{Manifest, Tool};
 use cara_authority::policy::Known;
-use cara_authority::{ComponentId, Then, ToolName};
+use cara_authority::{Action, ComponentId, ToolName};
 use serde_json::Value;
 use std::sync::Arc;
 use std::time::Duration;
@@ -66,14 +66,14 @@ pub(crate) async fn assistant(cara: &Cara, named: &[ComponentId], tools: bool) -
         ..usual
     };
     Ok(Assistant {
-        desk: Desk::new(records.clone(), clock, patience),
+        approvals: Approvals::new(records.clone(), clock, patience),
         services: cara.services.clone(),
         records,
         tools,
         policy: config.policy.clone(),
         budgets: config.budget.clone(),
         limits,
-        lookout: lookout(cara),
+        guards: guards(cara),
         classifier: classifier(cara).await?,
         outbound,
         configuration: Arc::new(configuration(cara)?),
@@ -134,7 +134,7 @@ fn check_signers(cara: &Cara) -> Result<()> {
 fn say_unclear(cara: &Cara, installed: &Installed) {
     let shared = cara.plugins.shared_names(installed);
     for (number, rule) in (1..).zip(&cara.config.policy.rule) {
-        let Some(name) = rule.tool.as_deref().filter(|_| rule.component.is_none() && rule.then == Then::Run) else {
+        let Some(name) = rule.tool.as_deref().filter(|_| rule.component.is_none() && rule.then == Action::Allow) else {
             continue;
         };
         let is_named = |manifest: &Manifest| manifest.tools().iter().any(|tool| tool.name.as_str() == name);
@@ -181,19 +181,19 @@ async fn classifier(cara: &Cara) -> Result<Option<Classifier>> {
     Ok(Some(Classifier::new(Arc::new(provider))))
 }
 
-fn lookout(cara: &Cara) -> Lookout {
-    use cara_assistant::guards::output::{Action, Policy};
+fn guards(cara: &Cara) -> Guards {
+    use cara_assistant::guards::output::{FindingAction, Policy};
     let action = |action| match action {
-        OutputAction::Mask => Action::Mask,
-        OutputAction::Note => Action::Note,
-        OutputAction::Off => Action::Off,
+        OutputAction::Mask => FindingAction::Mask,
+        OutputAction::Note => FindingAction::Note,
+        OutputAction::Off => FindingAction::Off,
     };
     let guards = &cara.config.guards;
     let personal = action(guards.personal_data);
     // Addresses and phone numbers are what people ask for: they are written down at most.
-    let contact = if personal == Action::Off { Action::Off } else { Action::Note };
+    let contact = if personal == FindingAction::Off { FindingAction::Off } else { FindingAction::Note };
     let output = Policy { secret: action(guards.secrets), payment: personal, identity: personal, contact };
-    Lookout { examines: guards.injection, output }
+    Guards { examines: guards.injection, output }
 }
 
 /// The configuration file as data.

@@ -12,7 +12,7 @@ use cara_authority::{AccountId, ComponentId, Refusal, Rule, SecretGrant};
 use cara_kernel::{CallServices, Checked, CompiledCache, Component, Kernel, NoTurn, SecretSource};
 use cara_records::Records;
 use cara_services::clock::Clock;
-use cara_services::egress::{Doors, Egress, KnownSecrets};
+use cara_services::egress::{Egress, KnownSecrets, Transport};
 use cara_services::files;
 use cara_services::home::Home;
 use cara_services::keys::{self, KeyName};
@@ -63,9 +63,9 @@ impl Cara {
         options.choice = store.or(config.vault.store);
         let vault = Arc::new(Vault::new(&home, options));
         let secrets = Arc::new(VaultSource(vault.clone()));
-        let egress = Egress::new(known.clone(), Doors::system());
-        let (account, powers) = (None, Arc::new(NoTurn));
-        let services = CallServices { egress, secrets, ledger: ledger.clone(), clock, account, known, powers };
+        let egress = Egress::new(known.clone(), Transport::system());
+        let (account, host_services) = (None, Arc::new(NoTurn));
+        let services = CallServices { egress, secrets, ledger: ledger.clone(), clock, account, known, host_services };
         let key = keys::read_or_make(&home, KeyName::CompiledCode)?;
         let cache = Arc::new(CompiledCache::new(home.cache_dir(), &key));
         let kernel = Kernel::new(config.pool.size(machine_memory()))

@@ -6,7 +6,7 @@ use crate::show;
 use anyhow::{Context, Result, anyhow, bail};
 use cara_authority::{Authority, ComponentId, Interfaces, Manifest, ToolName};
 use cara_kernel::Checked;
-use cara_packages::imitation::imitated;
+use cara_packages::confusables::imitated;
 use cara_packages::{Access, Deadlines, Reference, fetch};
 use cara_signing::{Bundle, Package, TrustStore, VerifyError, verify};
 use semver::Version;

@@ -102,12 +102,12 @@ async fn answering(cara: &Cara, checked: &Arc<Checked>, built_in: bool) -> Resul
     let (manifest, interfaces) = (checked.manifest(), checked.interfaces());
     let granted = if built_in { environment(checked) } else { cara.ledger.granted(manifest.id()).await? };
     let settings = settings(&cara.config, &*cara.installed()?, checked, &granted, &[])?;
-    let wishes = manifest.wishes(&settings);
+    let requested = manifest.requested(&settings);
     let local = |wish: &&Capability| matches!(wish, Capability::Http(to) if to.origin().is_some_and(|origin| origin.is_loopback()));
-    let wishes: Vec<Capability> = wishes.iter().filter(local).cloned().collect();
-    let Some(Capability::Http(place)) = wishes.first() else { return Ok(None) };
-    let order = cara.config.component.get(manifest.id()).map(|config| config.limits.clone()).unwrap_or_default();
-    let grants = Arc::new(Grants::meet(manifest, interfaces, &wishes, settings.clone(), &order));
+    let requested: Vec<Capability> = requested.iter().filter(local).cloned().collect();
+    let Some(Capability::Http(place)) = requested.first() else { return Ok(None) };
+    let overrides = cara.config.component.get(manifest.id()).map(|config| config.limits.clone()).unwrap_or_default();
+    let grants = Arc::new(Grants::intersect(manifest, interfaces, &requested, settings.clone(), &overrides));
     let component = cara.component(manifest.id()).await?;
     let Ok(returned) = component.models(&grants, &cara.services).await else { return Ok(None) };
     let Ok(models) = returned.answer else { return Ok(None) };
@@ -128,11 +128,11 @@ async fn answering(cara: &Cara, checked: &Arc<Checked>, built_in: bool) -> Resul
 /// Grants what the manifest asks with these settings, records it, and says what is new in one line.
 pub(crate) async fn grant(cara: &Cara, checked: &Checked, settings: &Settings, act: &str) -> Result<()> {
     let id = checked.manifest().id();
-    let wishes = checked.manifest().wishes(settings);
-    if wishes.is_empty() {
+    let requested = checked.manifest().requested(settings);
+    if requested.is_empty() {
         return Ok(());
     }
-    let new = cara.ledger.grant(id, &wishes, act).await?;
+    let new = cara.ledger.grant(id, &requested, act).await?;
     if !new.is_empty() {
         let new: Vec<String> = new.iter().map(ToString::to_string).collect();
         show::note(&format!("granted to `{id}`: {} ({act})", new.join(", ")));
@@ -171,9 +171,9 @@ pub(crate) fn secret_of<'a>(installed: &'a Installed, variable: &str) -> Option<
 }
 
 /// Refuses to give in clear what is a secret of another component.
-pub(crate) fn refuse_secrets(cara: &Cara, checked: &Checked, wishes: &[Capability]) -> Result<()> {
+pub(crate) fn refuse_secrets(cara: &Cara, checked: &Checked, requested: &[Capability]) -> Result<()> {
     let (id, installed) = (checked.manifest().id(), cara.installed()?);
-    for wish in wishes {
+    for wish in requested {
         if let Capability::Environment(name) = wish
             && let Some(owner) = secret_of(&installed, name.as_str())
         {

@@ -277,7 +277,7 @@ mod tests {
             private-destinations = ["https://wiki.example.org"]
             [[policy.rule]]
             tool = "memory_write"
-            then = "run"
+            then = "allow"
             [budget.day]
             dollars = 2.5
             [guards]

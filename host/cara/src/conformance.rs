@@ -39,7 +39,7 @@ pub(crate) async fn check(kernel: &Kernel, cache: &Arc<CompiledCache>, candidate
     let settings = subject.settings(&Default::default())?;
     let kit = Kit { subject, outside };
     let mut tried = Vec::new();
-    for (powers, granted) in [("nothing granted", Vec::new()), ("all granted", kit.subject.wishes(&settings))] {
+    for (powers, granted) in [("nothing granted", Vec::new()), ("all granted", kit.subject.requested(&settings))] {
         let grants = kit.subject.grants(&settings, &granted);
         if candidate.manifest.provider().is_some() {
             kit.provider(powers, &grants, &mut tried).await;

@@ -8,7 +8,7 @@ use crate::offer::Offer;
 use crate::plugins::{self, Installed, Plugins};
 use crate::show;
 use anyhow::Result;
-use cara_assistant::thinker::Granted;
+use cara_assistant::language_model::Granted;
 use cara_assistant::{Failure, Toolbox, Tools};
 use cara_authority::{Capability, ComponentId, Grants, Settings};
 use cara_kernel::{Checked, Component};
@@ -50,10 +50,11 @@ impl Live {
         Ok(granted)
     }
 
-    fn meet(&self, checked: &Checked, granted: &[Capability], settings: Settings) -> Arc<Grants> {
+    fn intersect(&self, checked: &Checked, granted: &[Capability], settings: Settings) -> Arc<Grants> {
         let manifest = checked.manifest();
-        let order = self.config.component.get(manifest.id()).map(|config| config.limits.clone()).unwrap_or_default();
-        Arc::new(Grants::meet(manifest, checked.interfaces(), granted, settings, &order))
+        let overrides =
+            self.config.component.get(manifest.id()).map(|config| config.limits.clone()).unwrap_or_default();
+        Arc::new(Grants::intersect(manifest, checked.interfaces(), granted, settings, &overrides))
     }
 }
 
@@ -74,7 +75,7 @@ impl Granted for LiveComponent {
             let granted = self.live.ledger.granted(&self.id).await?;
             let installed = self.live.plugins.now()?;
             let settings = choose::settings(&self.live.config, &installed, &checked, &granted, &self.set)?;
-            let grants = self.live.meet(&checked, &granted, settings);
+            let grants = self.live.intersect(&checked, &granted, settings);
             Ok::<_, anyhow::Error>((self.live.plugins.component(&self.id).await?, grants))
         };
         now.await.map_err(|error| Failure::own("plugin", format!("{error:#}")))
@@ -138,7 +139,7 @@ impl LiveTools {
             return Ok(Toolbox::default());
         }
         let settings = choose::settings(config, installed, checked, granted, &[])?;
-        let grants = self.live.meet(checked, granted, settings);
+        let grants = self.live.intersect(checked, granted, settings);
         let belief = config.belief(manifest.id(), &plugins::signer(checked)?);
         let component = self.load(checked).await?;
         let mut tools = Toolbox::default();

@@ -36,7 +36,7 @@ impl Offer {
         });
         let unset: Vec<SettingKey> = unset.collect();
         let nowhere = !unset.is_empty() && unset.len() == manifest.http().len();
-        let (id, asked) = (manifest.id().clone(), manifest.wishes(&settings));
+        let (id, asked) = (manifest.id().clone(), manifest.requested(&settings));
         Ok(Self { id, asked, granted: granted.to_vec(), unset, nowhere })
     }
 

@@ -4,12 +4,12 @@
 use crate::candidate::Candidate;
 use crate::subject::{Outside, Secrets, Subject, asked, context};
 use anyhow::{Context as _, Result, anyhow, bail};
-use cara_authority::{Capability, Powered, Refusal, Rule};
+use cara_authority::{Capability, Refusal, Rule, ServiceGrant};
 use cara_kernel::bindings::approvals::{Decision, Question};
 use cara_kernel::bindings::turn::Event;
 use cara_kernel::bindings::types::{Content, Error, ErrorKind, Usage};
 use cara_kernel::exports::provider::EVENTS_AHEAD;
-use cara_kernel::{Fault, Powers};
+use cara_kernel::{Fault, HostServices};
 use cara_stage::{Exchange, Expected, Stage, reply};
 use http::{HeaderMap, Method, StatusCode, Uri};
 use serde::Deserialize;
@@ -112,19 +112,19 @@ pub(crate) async fn play(subject: &Subject, candidate: &Candidate, test: &Test) 
     let person = Arc::new(Person(Mutex::new(test.approvals.iter().copied().collect())));
     let outside = Outside::new(&stage, Secrets::These(test.secrets.clone()), person.clone())?;
     let settings = subject.settings(&test.settings)?;
-    let mut granted = subject.wishes(&settings);
+    let mut granted = subject.requested(&settings);
     for text in &test.withhold {
         let withheld = Capability::parse(text)?;
         let before = granted.len();
         granted.retain(|wish| *wish != withheld);
         if granted.len() == before {
-            let wishes: Vec<String> = granted.iter().map(|wish| format!("`{wish}`")).collect();
-            bail!("it does not ask for `{text}`, which cannot be withheld\nhint: it asks for {}", wishes.join(", "));
+            let requested: Vec<String> = granted.iter().map(|wish| format!("`{wish}`")).collect();
+            bail!("it does not ask for `{text}`, which cannot be withheld\nhint: it asks for {}", requested.join(", "));
         }
     }
     let grants = subject.grants(&settings, &granted);
     if !test.state.is_empty() || !test.state_after.is_empty() {
-        let all = subject.grants(&settings, &subject.wishes(&settings));
+        let all = subject.grants(&settings, &subject.requested(&settings));
         let state = outside.services.ledger.state(&all)?;
         for (key, value) in &test.state {
             state.put(key, value.as_bytes(), None).await?;
@@ -161,7 +161,7 @@ pub(crate) async fn play(subject: &Subject, candidate: &Candidate, test: &Test) 
     findings.extend(stage.findings());
     findings.extend(person.left());
     if !test.state_after.is_empty() {
-        let all = subject.grants(&settings, &subject.wishes(&settings));
+        let all = subject.grants(&settings, &subject.requested(&settings));
         let state = outside.services.ledger.state(&all)?;
         for (key, wanted) in &test.state_after {
             let found = state.get(key).await?.map(|entry| String::from_utf8_lossy(&entry.value).into_owned());
@@ -317,8 +317,8 @@ impl Person {
 }
 
 #[async_trait::async_trait]
-impl Powers for Person {
-    async fn ask(&self, _: Powered, question: Question) -> Result<Decision, Refusal> {
+impl HostServices for Person {
+    async fn ask(&self, _: ServiceGrant, question: Question) -> Result<Decision, Refusal> {
         match self.next() {
             Some(Answer::Allow) => Ok(Decision::Allowed),
             Some(Answer::Deny) => Ok(Decision::Denied(None)),

@@ -5,7 +5,7 @@ use crate::question::{Question, Screen};
 use crate::when::second;
 use cara_assistant::text::harmless;
 use cara_assistant::{Failure, TurnEvent};
-use cara_authority::Then;
+use cara_authority::Action;
 use std::io::IsTerminal;
 
 /// Terminal attributes, when stdout or stderr is a terminal and NO_COLOR is not set.
@@ -125,7 +125,7 @@ impl Streaming {
                 self.put(&dim(&harmless(text), true));
             }
             TurnEvent::ToolCall { name, arguments, .. } => self.aside(&format!("▸ {name} {}", folded(arguments))),
-            TurnEvent::ToolDecision { name, then: Then::Deny, lines, .. } => {
+            TurnEvent::ToolDecision { name, then: Action::Deny, lines, .. } => {
                 let why = lines.first().map(|line| line.why.as_str()).unwrap_or_default();
                 self.aside(&format!("  {name} is denied: {why}"));
             }

@@ -6,13 +6,13 @@ use anyhow::{Result, anyhow};
 use cara_authority::manifest::Tool;
 use cara_authority::settings::BadSetting;
 use cara_authority::{
-    AccountId, Approved, Capability, Decision, Grants, Label, PersonId, Policy, Refusal, Rule, SecretGrant, SessionId,
-    Settings, Situation, Source, Standing, Then, Ticket, ToolAuthority, ToolCall,
+    AccountId, Action, Approved, Capability, Decision, Grants, Label, PersonId, Policy, Provenance, Refusal, Rule,
+    SecretGrant, SessionId, Settings, Situation, Source, Ticket, ToolAuthority, ToolCall,
 };
 use cara_kernel::bindings::provider::{Request, ToolChoice};
 use cara_kernel::bindings::tool::Context;
 use cara_kernel::bindings::types::{Message, Part, Role};
-use cara_kernel::{CallServices, Checked, CompiledCache, Component, Kernel, Powers, SecretSource};
+use cara_kernel::{CallServices, Checked, CompiledCache, Component, HostServices, Kernel, SecretSource};
 use cara_sdk_sign::{SecretKey, sign};
 use cara_services::clock::Clock;
 use cara_services::egress::{Egress, KnownSecrets};
@@ -50,14 +50,14 @@ impl Subject {
     }
 
     /// All it asks for under these settings.
-    pub(crate) fn wishes(&self, settings: &Settings) -> Vec<Capability> {
-        self.checked.manifest().wishes(settings)
+    pub(crate) fn requested(&self, settings: &Settings) -> Vec<Capability> {
+        self.checked.manifest().requested(settings)
     }
 
     /// What it may do when this is granted.
     pub(crate) fn grants(&self, settings: &Settings, granted: &[Capability]) -> Arc<Grants> {
         let (manifest, interfaces) = (self.checked.manifest(), self.checked.interfaces());
-        Arc::new(Grants::meet(manifest, interfaces, granted, settings.clone(), &Default::default()))
+        Arc::new(Grants::intersect(manifest, interfaces, granted, settings.clone(), &Default::default()))
     }
 
     /// The model its manifest names.
@@ -87,14 +87,14 @@ impl Subject {
             channel: "console",
             person: &person,
             seen: Label::of(Source::Owner),
-            standing: (!tool.destination.is_empty()).then_some(Standing::Written),
+            provenance: (!tool.destination.is_empty()).then_some(Provenance::Owner),
             followed: 0,
             dictated: false,
             queries: false,
         });
         let binding = call.binding();
         let approved = match decision.then() {
-            Then::Run => Approved::by_policy(call, &decision),
+            Action::Allow => Approved::by_policy(call, &decision),
             _ => Approved::by_person(call, &decision, &Ticket { binding }),
         };
         approved.map_err(|refused| anyhow!("{refused}"))
@@ -129,18 +129,18 @@ pub(crate) struct Outside {
 
 impl Outside {
     /// One with this network, these secrets, and these answers of a person.
-    pub(crate) fn new(stage: &Stage, secrets: Secrets, powers: Arc<dyn Powers>) -> Result<Self> {
+    pub(crate) fn new(stage: &Stage, secrets: Secrets, host_services: Arc<dyn HostServices>) -> Result<Self> {
         let folder = tempfile::tempdir()?;
         let clock = Clock::system();
         let known = KnownSecrets::new();
         let services = CallServices {
-            egress: Egress::new(known.clone(), stage.doors()),
+            egress: Egress::new(known.clone(), stage.transport()),
             secrets: Arc::new(secrets),
             ledger: Arc::new(Ledger::lazy(folder.path().join("ledger.db"), clock, [7; 32].into())),
             clock,
             account: None,
             known,
-            powers,
+            host_services,
         };
         Ok(Self { services, _folder: folder })
     }

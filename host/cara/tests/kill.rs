@@ -139,7 +139,7 @@ fn nothing_is_lost_or_done_twice_whenever_the_program_is_killed() {
 /// A home in which messages are sent unasked.
 fn prepare(home: &Path) {
     fs::set_permissions(home, fs::Permissions::from_mode(0o700)).unwrap();
-    fs::write(home.join("config.toml"), "[[policy.rule]]\ntool = \"message_send\"\nthen = \"run\"\n").unwrap();
+    fs::write(home.join("config.toml"), "[[policy.rule]]\ntool = \"message_send\"\nthen = \"allow\"\n").unwrap();
     // The first start compiles; the homes share what it made.
     whole_run(home, "warm");
 }

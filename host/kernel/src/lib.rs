@@ -32,4 +32,4 @@ pub use engine::Kernel;
 pub use fault::Fault;
 pub use loader::{Checked, LoadError, Loaded};
 pub use pool::PoolSize;
-pub use services::{CallServices, NoTurn, Powers, SecretSource};
+pub use services::{CallServices, HostServices, NoTurn, SecretSource};

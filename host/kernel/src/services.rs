@@ -2,7 +2,7 @@
 //! The kernel calls them; it opens nothing itself.
 
 use crate::bindings::{approvals, memory, messaging, models, sessions, types};
-use cara_authority::{AccountId, Label, Powered, Refusal, Rule, SecretGrant};
+use cara_authority::{AccountId, Label, Refusal, Rule, SecretGrant, ServiceGrant};
 use cara_services::clock::Clock;
 use cara_services::egress::{Egress, KnownSecrets};
 use cara_services::ledger::Ledger;
@@ -32,13 +32,13 @@ pub struct CallServices {
     /// What must never be shown.
     pub known: KnownSecrets,
     /// What the assistant does for the tools of the turn at hand.
-    pub powers: Arc<dyn Powers>,
+    pub host_services: Arc<dyn HostServices>,
 }
 
 /// What the assistant does for a tool, on behalf of one person in one turn. The meaning of each function is in `wit/`.
 /// Each takes the proof that the component may use it. What is not offered is unavailable.
 #[async_trait::async_trait]
-pub trait Powers: Send + Sync {
+pub trait HostServices: Send + Sync {
     /// What the call has seen by now: the label of whatever it leaves behind.
     fn label(&self) -> Label {
         Label::UNKNOWN
@@ -46,58 +46,58 @@ pub trait Powers: Send + Sync {
     /// Joins to it what the call reads of what an earlier one left behind.
     fn saw(&self, _: Label) {}
     /// Asks a person.
-    async fn ask(&self, by: Powered, _: approvals::Question) -> Result<approvals::Decision, Refusal> {
+    async fn ask(&self, by: ServiceGrant, _: approvals::Question) -> Result<approvals::Decision, Refusal> {
         unavailable(&by)
     }
     /// Reads an attachment of at most `room` bytes; what is larger is a `limit` and is not loaded.
-    async fn attachment(&self, by: Powered, _id: String, _room: u64) -> Result<types::Blob, Refusal> {
+    async fn attachment(&self, by: ServiceGrant, _id: String, _room: u64) -> Result<types::Blob, Refusal> {
         unavailable(&by)
     }
     /// Reads at most `room` bytes of the configuration.
-    async fn configuration(&self, by: Powered, _path: String, _room: u64) -> Result<Option<String>, Refusal> {
+    async fn configuration(&self, by: ServiceGrant, _path: String, _room: u64) -> Result<Option<String>, Refusal> {
         unavailable(&by)
     }
     /// Remembers.
-    async fn remember(&self, by: Powered, _key: String, _value: String) -> Result<(), Refusal> {
+    async fn remember(&self, by: ServiceGrant, _key: String, _value: String) -> Result<(), Refusal> {
         unavailable(&by)
     }
     /// Reads what is remembered.
-    async fn recall(&self, by: Powered, _key: String) -> Result<Option<memory::Entry>, Refusal> {
+    async fn recall(&self, by: ServiceGrant, _key: String) -> Result<Option<memory::Entry>, Refusal> {
         unavailable(&by)
     }
     /// Forgets.
-    async fn forget(&self, by: Powered, _key: String) -> Result<bool, Refusal> {
+    async fn forget(&self, by: ServiceGrant, _key: String) -> Result<bool, Refusal> {
         unavailable(&by)
     }
     /// Lists what is remembered.
-    async fn remembered(&self, by: Powered, _prefix: String) -> Result<Vec<String>, Refusal> {
+    async fn remembered(&self, by: ServiceGrant, _prefix: String) -> Result<Vec<String>, Refusal> {
         unavailable(&by)
     }
     /// Searches what is remembered.
-    async fn search(&self, by: Powered, _query: String, _most: u32) -> Result<Vec<memory::Entry>, Refusal> {
+    async fn search(&self, by: ServiceGrant, _query: String, _most: u32) -> Result<Vec<memory::Entry>, Refusal> {
         unavailable(&by)
     }
     /// Sends a message.
     async fn send(
         &self,
-        by: Powered,
+        by: ServiceGrant,
         _to: messaging::Address,
         _message: messaging::Outbound,
     ) -> Result<messaging::Receipt, Refusal> {
         unavailable(&by)
     }
     /// Asks a model.
-    async fn complete(&self, by: Powered, _request: models::Request) -> Result<models::Response, Refusal> {
+    async fn complete(&self, by: ServiceGrant, _request: models::Request) -> Result<models::Response, Refusal> {
         unavailable(&by)
     }
     /// Lists the person's conversations.
-    async fn recent(&self, by: Powered, _most: u32) -> Result<Vec<sessions::Session>, Refusal> {
+    async fn recent(&self, by: ServiceGrant, _most: u32) -> Result<Vec<sessions::Session>, Refusal> {
         unavailable(&by)
     }
     /// Reads one of them: as many messages as `room` bytes have room for.
     async fn read(
         &self,
-        by: Powered,
+        by: ServiceGrant,
         _id: String,
         _first: u32,
         _most: u32,
@@ -107,7 +107,7 @@ pub trait Powers: Send + Sync {
     }
 }
 
-fn unavailable<T>(by: &Powered) -> Result<T, Refusal> {
+fn unavailable<T>(by: &ServiceGrant) -> Result<T, Refusal> {
     let text = format!("component `{}` cannot use `{}`: no turn is under way", by.component(), by.power());
     Err(Refusal::new(Rule::Unavailable, text))
 }
@@ -116,4 +116,4 @@ fn unavailable<T>(by: &Powered) -> Result<T, Refusal> {
 #[derive(Debug, Clone, Copy)]
 pub struct NoTurn;
 
-impl Powers for NoTurn {}
+impl HostServices for NoTurn {}

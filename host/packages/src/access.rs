@@ -63,7 +63,7 @@ impl Deadlines {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Progress {
     /// What is under way.
-    pub stage: Stage,
+    pub phase: Phase,
     /// Bytes of it so far.
     pub bytes: u64,
     /// Bytes of it in all, as the server says.
@@ -72,7 +72,7 @@ pub struct Progress {
 
 /// What is under way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stage {
+pub enum Phase {
     /// Tokens, manifests and lists.
     Asking,
     /// The component.

@@ -1,7 +1,7 @@
 //! From a reference to the bytes behind it and the signatures beside them.
 
 use crate::access::Access;
-use crate::errand::{Errand, ErrandError};
+use crate::client::{Client, ClientError};
 use crate::kind::NotWasm;
 use crate::oci::{self, OciError, Registry};
 use crate::reference::Reference;
@@ -43,7 +43,7 @@ pub enum FetchError {
     File(#[from] FileError),
     /// A request failed.
     #[error(transparent)]
-    Errand(#[from] ErrandError),
+    Client(#[from] ClientError),
     /// The registry did not give it.
     #[error(transparent)]
     Oci(#[from] OciError),
@@ -107,7 +107,7 @@ pub enum FetchError {
 
 /// Fetches a component and its signatures.
 pub async fn fetch(reference: &Reference, access: Access<'_>) -> Result<Fetched, FetchError> {
-    let errand = Errand::new(access);
+    let client = Client::new(access);
     let (wasm, bundles, source, manifest) = match reference {
         Reference::File(file) => {
             let (found, wasm, bundle) = file::read(file).await?;
@@ -115,12 +115,12 @@ pub async fn fetch(reference: &Reference, access: Access<'_>) -> Result<Fetched,
             (wasm, vec![bundle], file::pinned(found, digest), None)
         }
         Reference::Url(url) => {
-            let (wasm, bundle) = https::read(&errand, url).await?;
+            let (wasm, bundle) = https::read(&client, url).await?;
             let digest = checked(url.url(), &wasm, url.digest())?;
             (wasm, vec![bundle], Reference::Url(url.with(digest)), None)
         }
         Reference::Registry(name) => {
-            let mut registry = Registry::new(&errand, name, oci::Scope::Pull);
+            let mut registry = Registry::new(&client, name, oci::Scope::Pull);
             let pulled = oci::pull(&mut registry, &oci::COMPONENT).await?;
             let bundles = oci::bundles(&mut registry, &pulled).await?;
             let source = Reference::Registry(name.with(pulled.manifest));
@@ -128,7 +128,7 @@ pub async fn fetch(reference: &Reference, access: Access<'_>) -> Result<Fetched,
         }
     };
     let digest = Digest::of(&wasm);
-    Ok(Fetched { wasm, bundles, source, digest, manifest, took: errand.took() })
+    Ok(Fetched { wasm, bundles, source, digest, manifest, took: client.took() })
 }
 
 /// The digest of a file, when it is the pinned one or none is pinned.

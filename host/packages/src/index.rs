@@ -3,8 +3,8 @@
 //! It is a help for people who look for something, no source of trust: what it says of a package is compared with the
 //! package once that is fetched, and who made it is verified then.
 
-use crate::access::{Access, Stage};
-use crate::errand::{Errand, ErrandError, Want};
+use crate::access::{Access, Phase};
+use crate::client::{Client, ClientError, Want};
 use crate::fetch::{FetchError, capped, checked};
 use crate::foreign::shown;
 use crate::oci::{self, Registry, Scope};
@@ -147,7 +147,7 @@ fn own_keys<'a>(place: impl Fn() -> String, mut keys: impl Iterator<Item = &'a S
 }
 
 async fn bytes(reference: &Reference, access: Access<'_>) -> Result<Vec<u8>, FetchError> {
-    let errand = Errand::new(access);
+    let client = Client::new(access);
     let bytes = match reference {
         Reference::File(file) => {
             let path = file.path().to_owned();
@@ -155,13 +155,13 @@ async fn bytes(reference: &Reference, access: Access<'_>) -> Result<Vec<u8>, Fet
             read.await.expect("reading a file does not panic")?
         }
         Reference::Url(url) => {
-            let destination = Destination::named(&Method::GET, url.url()).map_err(ErrandError::from)?;
-            let reply = errand.get(destination, HeaderMap::new()).await?.ok()?;
-            errand.read(reply, Want { stage: Stage::Index, most: MAX_BYTES }).await?
+            let destination = Destination::named(&Method::GET, url.url()).map_err(ClientError::from)?;
+            let reply = client.get(destination, HeaderMap::new()).await?.ok()?;
+            client.read(reply, Want { phase: Phase::Index, most: MAX_BYTES }).await?
         }
         Reference::Registry(name) => {
             // What is pinned there is the manifest, which is checked on the way.
-            let mut registry = Registry::new(&errand, name, Scope::Pull);
+            let mut registry = Registry::new(&client, name, Scope::Pull);
             return Ok(oci::pull(&mut registry, &oci::INDEX).await?.bytes);
         }
     };

@@ -11,10 +11,10 @@
 //! `cara_services::egress`, all that is read from disk through `cara_services::files`.
 
 mod access;
-mod errand;
+mod client;
+pub mod confusables;
 pub mod fetch;
 mod foreign;
-pub mod imitation;
 pub mod index;
 pub mod keyless;
 mod kind;
@@ -23,8 +23,8 @@ pub mod oci;
 pub mod reference;
 pub mod store;
 
-pub use access::{Access, Credentials, Deadlines, Progress, Stage};
-pub use errand::ErrandError;
+pub use access::{Access, Credentials, Deadlines, Phase, Progress};
+pub use client::ClientError;
 pub use fetch::{FetchError, Fetched, fetch};
 pub use index::{Entry, Index, IndexError};
 pub use kind::NotWasm;

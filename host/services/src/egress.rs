@@ -30,31 +30,26 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 mod connect;
 mod error;
-mod escapes;
 mod exchange;
-mod forms;
 mod incoming;
-mod known;
 mod limits;
-mod needles;
 mod outgoing;
 mod placing;
+mod redaction;
 mod spans;
-mod text;
 
 pub use connect::{Dial, Resolver, Roots, SystemResolver, TcpDial, WINDOW, Wire};
-pub use error::{EgressError, Stage};
-pub use known::{KnownSecrets, SHORTEST};
+pub use error::{EgressError, Phase};
 pub use limits::{Budget, EgressLimits};
 pub use placing::Credential;
-pub use text::TextScrubber;
+pub use redaction::{KnownSecrets, SHORTEST, TextScrubber};
 
 /// The body of an answer. It is read as it comes; dropping it ends the exchange.
 pub type AnswerBody = UnsyncBoxBody<Bytes, EgressError>;
 
 /// What the gate reaches the network with.
 #[derive(Clone)]
-pub struct Doors {
+pub struct Transport {
     /// Names to addresses.
     pub resolver: Arc<dyn Resolver>,
     /// Addresses to connections.
@@ -63,7 +58,7 @@ pub struct Doors {
     pub roots: Roots,
 }
 
-impl Doors {
+impl Transport {
     /// The system's resolver, TCP and the platform's roots.
     pub fn system() -> Self {
         Self { resolver: Arc::new(SystemResolver), dial: Arc::new(TcpDial), roots: Roots::Platform }
@@ -76,7 +71,7 @@ pub struct Egress(Arc<Inner>);
 
 struct Inner {
     known: KnownSecrets,
-    doors: Doors,
+    transport: Transport,
     /// Whom to trust, read once.
     trusted: OnceCell<ClientConfig>,
     /// No sender uses another's connections, or waits for them.
@@ -85,8 +80,8 @@ struct Inner {
 
 impl Egress {
     /// A gate. Nothing is opened or read before the first request.
-    pub fn new(known: KnownSecrets, doors: Doors) -> Self {
-        Self(Arc::new(Inner { known, doors, trusted: OnceCell::new(), senders: Mutex::default() }))
+    pub fn new(known: KnownSecrets, transport: Transport) -> Self {
+        Self(Arc::new(Inner { known, transport, trusted: OnceCell::new(), senders: Mutex::default() }))
     }
 
     /// The secrets that are taken out of answers.
@@ -119,7 +114,7 @@ impl Egress {
             fault: Mutex::default(),
         });
         let prepared = timeout_at(exchange.deadline, outgoing::prepared(&exchange, request)).await;
-        let request = prepared.map_err(|_| exchange.late(Stage::Finish))??;
+        let request = prepared.map_err(|_| exchange.late(Phase::Finish))??;
         let pool = self.pool(&exchange).await?;
         let answer = exchanged(&pool, &exchange, request).await?;
         incoming::answer(exchange, answer)
@@ -127,10 +122,10 @@ impl Egress {
 
     /// The connections of the sender toward a destination. `http` needs no trusted roots, so none are read.
     async fn pool(&self, exchange: &Exchange) -> Result<Pool, EgressError> {
-        let Inner { doors, trusted, senders, .. } = &*self.0;
+        let Inner { transport, trusted, senders, .. } = &*self.0;
         let destination = &exchange.destination;
         let scheme = destination.origin().scheme();
-        let roots = if scheme == Scheme::Http { Roots::None } else { doors.roots.clone() };
+        let roots = if scheme == Scheme::Http { Roots::None } else { transport.roots.clone() };
         let untrusted = |error: &(dyn Error + 'static)| EgressError::Tls {
             origin: exchange.origin(),
             reason: exchange.reason(error),
@@ -147,7 +142,7 @@ impl Egress {
         };
         let mut senders = senders.lock().unwrap_or_else(PoisonError::into_inner);
         let own = senders.entry(destination.sender().clone()).or_insert_with(Connections::new);
-        Ok(own.pool(destination.reach(), scheme, config, doors))
+        Ok(own.pool(destination.reach(), scheme, config, transport))
     }
 }
 
@@ -166,12 +161,12 @@ async fn exchanged(
         biased;
         answer = &mut answer => return answer.map_err(failed),
         connected = timeout(limits.connect.min(limits.total), connected) => {
-            connected.map_err(|_| exchange.late(Stage::Connect))?;
+            connected.map_err(|_| exchange.late(Phase::Connect))?;
         }
     }
-    let (due, stage) = match Instant::now() + limits.first_byte {
-        due if due < exchange.deadline => (due, Stage::FirstByte),
-        _ => (exchange.deadline, Stage::Finish),
+    let (due, phase) = match Instant::now() + limits.first_byte {
+        due if due < exchange.deadline => (due, Phase::FirstByte),
+        _ => (exchange.deadline, Phase::Finish),
     };
-    timeout_at(due, answer).await.map_err(|_| exchange.late(stage))?.map_err(failed)
+    timeout_at(due, answer).await.map_err(|_| exchange.late(phase))?.map_err(failed)
 }

@@ -9,7 +9,7 @@
 //! What is not the next request of the script gets no answer and becomes a finding.
 
 use bytes::Bytes;
-use cara_services::egress::{Dial, Doors, Resolver, Roots, Wire};
+use cara_services::egress::{Dial, Resolver, Roots, Transport, Wire};
 use futures_util::future::BoxFuture;
 use http::{HeaderMap, Method, Response, StatusCode, Uri};
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
@@ -103,8 +103,8 @@ impl Stage {
 
     /// What an egress gate reaches this network with, and no other.
     #[must_use]
-    pub fn doors(&self) -> Doors {
-        Doors {
+    pub fn transport(&self) -> Transport {
+        Transport {
             resolver: Arc::new(self.clone()),
             dial: Arc::new(self.clone()),
             roots: Roots::Given(self.0.client.clone()),

@@ -14,11 +14,11 @@ pub use crate::bindings::tool_component::cara::plugin::approvals::{Decision, Que
 ///
 /// ```
 /// use cara_sdk::approvals::{Decision, Question, ask};
-/// use cara_sdk::testing::World;
+/// use cara_sdk::testing::MockHost;
 ///
-/// let world = World::new().decide(Decision::Denied(Some("not today".to_owned())));
+/// let mock = MockHost::new().decide(Decision::Denied(Some("not today".to_owned())));
 /// let question = Question { title: "Pay 10 EUR?".to_owned(), detail: "to Acme".to_owned() };
-/// let decision = world.run(|| ask(&question)).unwrap();
+/// let decision = mock.run(|| ask(&question)).unwrap();
 /// assert_eq!(decision, Decision::Denied(Some("not today".to_owned())));
 /// ```
 pub fn ask(question: &Question) -> Result<Decision, Refusal> {
@@ -32,13 +32,13 @@ pub fn ask(question: &Question) -> Result<Decision, Refusal> {
 ///
 /// ```
 /// use cara_sdk::approvals::{Decision, require};
-/// use cara_sdk::testing::World;
+/// use cara_sdk::testing::MockHost;
 ///
-/// let world = World::new().decide(Decision::Allowed);
-/// world.run(|| require("Pay 10 EUR?", "to Acme")).unwrap();
-/// assert_eq!(world.questions()[0].title, "Pay 10 EUR?");
+/// let mock = MockHost::new().decide(Decision::Allowed);
+/// mock.run(|| require("Pay 10 EUR?", "to Acme")).unwrap();
+/// assert_eq!(mock.questions()[0].title, "Pay 10 EUR?");
 ///
-/// let error = world.run(|| require("Pay again?", "to Acme")).unwrap_err();
+/// let error = mock.run(|| require("Pay again?", "to Acme")).unwrap_err();
 /// assert_eq!(error.kind, cara_sdk::ErrorKind::Refused);
 /// ```
 pub fn require(title: impl Into<String>, detail: impl Into<String>) -> Result<(), Error> {

@@ -10,13 +10,13 @@ use crate::types::{Blob, Refusal};
 ///
 /// ```
 /// use cara_sdk::attachments;
-/// use cara_sdk::testing::World;
+/// use cara_sdk::testing::MockHost;
 /// use cara_sdk::types::Blob;
 ///
 /// let blob = Blob { media_type: "text/plain".to_owned(), name: None, data: b"hello".to_vec() };
-/// let world = World::new().attachment("a1", blob);
-/// assert_eq!(world.run(|| attachments::get("a1")).unwrap().data, b"hello");
-/// assert!(world.run(|| attachments::get("a2")).is_err());
+/// let mock = MockHost::new().attachment("a1", blob);
+/// assert_eq!(mock.run(|| attachments::get("a1")).unwrap().data, b"hello");
+/// assert!(mock.run(|| attachments::get("a2")).is_err());
 /// ```
 pub fn get(id: &str) -> Result<Blob, Refusal> {
     host::attachments::get(id)

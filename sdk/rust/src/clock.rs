@@ -7,9 +7,9 @@ use crate::host;
 /// Milliseconds since 1970-01-01T00:00:00Z, UTC, leap seconds not counted. May step when the machine's clock is set.
 ///
 /// ```
-/// use cara_sdk::{clock, testing::World};
+/// use cara_sdk::{clock, testing::MockHost};
 ///
-/// assert_eq!(World::new().now_ms(7).run(clock::now_ms), 7);
+/// assert_eq!(MockHost::new().now_ms(7).run(clock::now_ms), 7);
 /// ```
 #[must_use]
 pub fn now_ms() -> u64 {
@@ -21,9 +21,9 @@ pub fn now_ms() -> u64 {
 /// Imports `wasi:clocks/monotonic-clock` and `wasi:io/poll`. A cancelled call ends within the wait.
 ///
 /// ```
-/// use cara_sdk::{clock, testing::World};
+/// use cara_sdk::{clock, testing::MockHost};
 ///
-/// let later = World::new().now_ms(0).run(|| {
+/// let later = MockHost::new().now_ms(0).run(|| {
 ///     clock::sleep_ms(250);
 ///     clock::now_ms()
 /// });

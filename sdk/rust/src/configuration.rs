@@ -10,11 +10,11 @@ use crate::types::Refusal;
 ///
 /// ```
 /// use cara_sdk::configuration;
-/// use cara_sdk::testing::World;
+/// use cara_sdk::testing::MockHost;
 ///
-/// let world = World::new().configuration(std::collections::BTreeMap::from([("chat", [1, 2])]));
-/// assert_eq!(world.run(|| configuration::read("chat")).unwrap().as_deref(), Some("[1,2]"));
-/// assert_eq!(world.run(|| configuration::read("chat.model")).unwrap(), None);
+/// let mock = MockHost::new().configuration(std::collections::BTreeMap::from([("chat", [1, 2])]));
+/// assert_eq!(mock.run(|| configuration::read("chat")).unwrap().as_deref(), Some("[1,2]"));
+/// assert_eq!(mock.run(|| configuration::read("chat.model")).unwrap(), None);
 /// ```
 pub fn read(path: &str) -> Result<Option<String>, Refusal> {
     host::configuration::read(path)

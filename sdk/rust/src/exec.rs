@@ -13,18 +13,18 @@ pub use crate::bindings::tool_component::cara::plugin::exec::{Command, Outcome};
 ///
 /// ```
 /// use cara_sdk::exec::{self, Command, Outcome};
-/// use cara_sdk::testing::World;
+/// use cara_sdk::testing::MockHost;
 ///
 /// let done = Outcome { code: Some(0), stdout: b"ok\n".to_vec(), stderr: Vec::new() };
-/// let world = World::new().outcome(done.clone());
+/// let mock = MockHost::new().outcome(done.clone());
 /// let command = Command {
 ///     executable: "/usr/bin/true".to_owned(),
 ///     arguments: Vec::new(),
 ///     stdin: Vec::new(),
 ///     timeout_ms: 1_000,
 /// };
-/// assert_eq!(world.run(|| exec::run(&command)).unwrap(), done);
-/// assert_eq!(world.commands(), [command]);
+/// assert_eq!(mock.run(|| exec::run(&command)).unwrap(), done);
+/// assert_eq!(mock.commands(), [command]);
 /// ```
 pub fn run(command: &Command) -> Result<Outcome, Refusal> {
     host::exec::run(command)

@@ -52,10 +52,10 @@ pub trait Chunks {
 ///
 /// ```
 /// use cara_sdk::http::{Method, Request};
-/// use cara_sdk::testing::{Reply, World};
+/// use cara_sdk::testing::{Reply, MockHost};
 ///
-/// let world = World::new().reply(Method::Post, "https://h.example/v1", Reply::json(200, &["a"]));
-/// let names: Vec<String> = world.run(|| {
+/// let mock = MockHost::new().reply(Method::Post, "https://h.example/v1", Reply::json(200, &["a"]));
+/// let names: Vec<String> = mock.run(|| {
 ///     Request::post("https://h.example/v1")
 ///         .header("accept", "application/json")
 ///         .json(&["question"])?
@@ -173,11 +173,11 @@ fn broken() -> Error {
 ///
 /// ```
 /// use cara_sdk::http::{Chunks, Method, Request};
-/// use cara_sdk::testing::{Reply, World};
+/// use cara_sdk::testing::{Reply, MockHost};
 ///
 /// let reply = Reply::new(200).header("content-type", "text/plain").body("one").body("two");
-/// let world = World::new().reply(Method::Get, "https://h.example/", reply);
-/// world.run(|| {
+/// let mock = MockHost::new().reply(Method::Get, "https://h.example/", reply);
+/// mock.run(|| {
 ///     let mut response = Request::get("https://h.example/").send()?;
 ///     assert!(response.is_success());
 ///     assert_eq!(response.header("Content-Type"), Some("text/plain"));

@@ -28,7 +28,7 @@
 //! }
 //! ```
 //!
-//! Everything compiles on every target, so a component is tested natively: inside [`testing::World`], which stands in for
+//! Everything compiles on every target, so a component is tested natively: inside [`testing::MockHost`], which stands in for
 //! the host. With the feature `schemars` the types that read a tool's arguments also make its schema ([`schema`]).
 
 #![deny(missing_docs)]

@@ -1,11 +1,11 @@
 //! Diagnostics for the operator, as in `wit/log.wit`.
 //!
 //! ```
-//! use cara_sdk::{log, testing::World};
+//! use cara_sdk::{log, testing::MockHost};
 //!
-//! let world = World::new();
-//! world.run(|| log::info("the list was refreshed", &[("models", "12")]));
-//! assert_eq!(world.lines()[0].level, log::Level::Info);
+//! let mock = MockHost::new();
+//! mock.run(|| log::info("the list was refreshed", &[("models", "12")]));
+//! assert_eq!(mock.lines()[0].level, log::Level::Info);
 //! ```
 
 use crate::host;
@@ -17,7 +17,7 @@ pub use crate::bindings::provider_component::cara::plugin::log::Level;
 /// The host escapes control characters and cuts the line at 4 KiB; after 1 000 lines in a call the rest is counted.
 ///
 /// ```
-/// # cara_sdk::testing::World::new().run(|| {
+/// # cara_sdk::testing::MockHost::new().run(|| {
 /// cara_sdk::log::write(cara_sdk::log::Level::Trace, "a line", &[("bytes", "12")]);
 /// # });
 /// ```
@@ -29,7 +29,7 @@ pub fn write(level: Level, message: &str, fields: &[(&str, &str)]) {
 /// Writes what only helps when looking for a fault.
 ///
 /// ```
-/// # cara_sdk::testing::World::new().run(|| {
+/// # cara_sdk::testing::MockHost::new().run(|| {
 /// cara_sdk::log::debug("asked again", &[("after-ms", "250")]);
 /// # });
 /// ```
@@ -40,7 +40,7 @@ pub fn debug(message: &str, fields: &[(&str, &str)]) {
 /// Writes what an operator may want to know.
 ///
 /// ```
-/// # cara_sdk::testing::World::new().run(|| {
+/// # cara_sdk::testing::MockHost::new().run(|| {
 /// cara_sdk::log::info("the list was refreshed", &[]);
 /// # });
 /// ```
@@ -51,7 +51,7 @@ pub fn info(message: &str, fields: &[(&str, &str)]) {
 /// Writes what an operator should look at.
 ///
 /// ```
-/// # cara_sdk::testing::World::new().run(|| {
+/// # cara_sdk::testing::MockHost::new().run(|| {
 /// cara_sdk::log::warn("the server is slow", &[("ms", "9000")]);
 /// # });
 /// ```
@@ -62,7 +62,7 @@ pub fn warn(message: &str, fields: &[(&str, &str)]) {
 /// Writes what made the call fail.
 ///
 /// ```
-/// # cara_sdk::testing::World::new().run(|| {
+/// # cara_sdk::testing::MockHost::new().run(|| {
 /// cara_sdk::log::error("the answer is no JSON", &[]);
 /// # });
 /// ```

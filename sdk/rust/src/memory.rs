@@ -2,9 +2,9 @@
 //!
 //! ```
 //! use cara_sdk::memory;
-//! use cara_sdk::testing::World;
+//! use cara_sdk::testing::MockHost;
 //!
-//! World::new().run(|| {
+//! MockHost::new().run(|| {
 //!     memory::write("travel/seat", "by the window").unwrap();
 //!     assert_eq!(memory::search("window", 10).unwrap()[0].key, "travel/seat");
 //! });
@@ -21,7 +21,7 @@ pub use crate::bindings::tool_component::cara::plugin::memory::Entry;
 /// `limit` when a person's entries are over 1 000 or 1 MiB; `invalid` for such a key; when `memory` is not granted.
 ///
 /// ```
-/// # cara_sdk::testing::World::new().run(|| {
+/// # cara_sdk::testing::MockHost::new().run(|| {
 /// cara_sdk::memory::write("travel/seat", "by the window")?;
 /// # Ok::<(), cara_sdk::Error>(()) }).unwrap();
 /// ```
@@ -35,7 +35,7 @@ pub fn write(key: &str, value: &str) -> Result<(), Refusal> {
 /// When `memory` is not granted.
 ///
 /// ```
-/// # cara_sdk::testing::World::new().run(|| {
+/// # cara_sdk::testing::MockHost::new().run(|| {
 /// assert_eq!(cara_sdk::memory::read("travel/seat")?, None);
 /// # Ok::<(), cara_sdk::Error>(()) }).unwrap();
 /// ```
@@ -49,7 +49,7 @@ pub fn read(key: &str) -> Result<Option<Entry>, Refusal> {
 /// When `memory` is not granted.
 ///
 /// ```
-/// # cara_sdk::testing::World::new().run(|| {
+/// # cara_sdk::testing::MockHost::new().run(|| {
 /// cara_sdk::memory::write("a", "b")?;
 /// assert!(cara_sdk::memory::delete("a")?);
 /// # Ok::<(), cara_sdk::Error>(()) }).unwrap();
@@ -64,7 +64,7 @@ pub fn delete(key: &str) -> Result<bool, Refusal> {
 /// When `memory` is not granted.
 ///
 /// ```
-/// # cara_sdk::testing::World::new().run(|| {
+/// # cara_sdk::testing::MockHost::new().run(|| {
 /// cara_sdk::memory::write("travel/seat", "by the window")?;
 /// assert_eq!(cara_sdk::memory::keys("travel/")?, ["travel/seat"]);
 /// # Ok::<(), cara_sdk::Error>(()) }).unwrap();
@@ -79,7 +79,7 @@ pub fn keys(prefix: &str) -> Result<Vec<String>, Refusal> {
 /// When `memory` is not granted.
 ///
 /// ```
-/// # cara_sdk::testing::World::new().run(|| {
+/// # cara_sdk::testing::MockHost::new().run(|| {
 /// cara_sdk::memory::write("travel/seat", "by the window")?;
 /// assert_eq!(cara_sdk::memory::search("seat wind", 10)?.len(), 1);
 /// # Ok::<(), cara_sdk::Error>(()) }).unwrap();

@@ -12,7 +12,7 @@ pub use crate::bindings::tool_component::cara::plugin::messaging::{Address, Inbo
 ///
 /// ```
 /// use cara_sdk::messaging::{self, Address, Outbound};
-/// use cara_sdk::testing::World;
+/// use cara_sdk::testing::MockHost;
 /// use cara_sdk::types::Content;
 ///
 /// let to = Address {
@@ -26,10 +26,10 @@ pub use crate::bindings::tool_component::cara::plugin::messaging::{Address, Inbo
 ///     reply_to: None,
 ///     idempotency_key: "one".to_owned(),
 /// };
-/// let world = World::new();
-/// let first = world.run(|| messaging::send(&to, &message)).unwrap();
-/// assert_eq!(world.run(|| messaging::send(&to, &message)).unwrap(), first);
-/// assert_eq!(world.messages().len(), 1);
+/// let mock = MockHost::new();
+/// let first = mock.run(|| messaging::send(&to, &message)).unwrap();
+/// assert_eq!(mock.run(|| messaging::send(&to, &message)).unwrap(), first);
+/// assert_eq!(mock.messages().len(), 1);
 /// ```
 pub fn send(to: &Address, message: &Outbound) -> Result<Receipt, Refusal> {
     host::messaging::send(to, message)
@@ -42,7 +42,7 @@ pub fn send(to: &Address, message: &Outbound) -> Result<Receipt, Refusal> {
 ///
 /// ```
 /// use cara_sdk::messaging::{self, Address, Inbound};
-/// use cara_sdk::testing::World;
+/// use cara_sdk::testing::MockHost;
 ///
 /// let message = Inbound {
 ///     address: Address { channel: String::new(), account: String::new(), conversation: "42".to_owned(), thread: None },
@@ -54,9 +54,9 @@ pub fn send(to: &Address, message: &Outbound) -> Result<Receipt, Refusal> {
 ///     content: Vec::new(),
 ///     sent_ms: 0,
 /// };
-/// let world = World::new();
-/// world.run(|| messaging::deliver(&message)).unwrap();
-/// assert_eq!(world.delivered(), [message]);
+/// let mock = MockHost::new();
+/// mock.run(|| messaging::deliver(&message)).unwrap();
+/// assert_eq!(mock.delivered(), [message]);
 /// ```
 pub fn deliver(message: &Inbound) -> Result<(), Refusal> {
     host::messaging::deliver(message)

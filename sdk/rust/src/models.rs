@@ -12,17 +12,17 @@ pub use crate::bindings::tool_component::cara::plugin::models::{Request, Respons
 ///
 /// ```
 /// use cara_sdk::models::{self, Request, Response};
-/// use cara_sdk::testing::World;
+/// use cara_sdk::testing::MockHost;
 /// use cara_sdk::types::{Message, Part, Role, Usage};
 ///
-/// let world = World::new().answer(Response { text: "blue".to_owned(), usage: Usage::zero() });
+/// let mock = MockHost::new().answer(Response { text: "blue".to_owned(), usage: Usage::zero() });
 /// let request = Request {
 ///     system: Some("Answer in one word.".to_owned()),
 ///     messages: vec![Message { role: Role::User, parts: vec![Part::Text("The sky is".to_owned())] }],
 ///     max_output_tokens: Some(5),
 /// };
-/// assert_eq!(world.run(|| models::complete(&request)).unwrap().text, "blue");
-/// assert_eq!(world.asked()[0].messages.len(), 1);
+/// assert_eq!(mock.run(|| models::complete(&request)).unwrap().text, "blue");
+/// assert_eq!(mock.asked()[0].messages.len(), 1);
 /// ```
 pub fn complete(request: &Request) -> Result<Response, Refusal> {
     host::models::complete(request)

@@ -70,7 +70,7 @@ pub trait Decoder {
 /// use cara_sdk::Error;
 /// use cara_sdk::http::{Method, Request};
 /// use cara_sdk::provider::{self, Decoder, Outcome, Progress, StopReason};
-/// use cara_sdk::testing::{Reply, World};
+/// use cara_sdk::testing::{Reply, MockHost};
 /// use cara_sdk::turn::{Event, Sink, Turn};
 ///
 /// struct Plain;
@@ -84,12 +84,12 @@ pub trait Decoder {
 ///     }
 /// }
 /// let reply = Reply::new(200).body("hel").body("lo");
-/// let world = World::new().reply(Method::Post, "https://h.example/chat", reply);
-/// world.run(|| {
+/// let mock = MockHost::new().reply(Method::Post, "https://h.example/chat", reply);
+/// mock.run(|| {
 ///     let mut response = Request::post("https://h.example/chat").send()?;
 ///     provider::stream(&mut response, &mut Plain, &mut Turn)
 /// })?;
-/// assert_eq!(world.events().len(), 2);
+/// assert_eq!(mock.events().len(), 2);
 /// # Ok::<(), Error>(())
 /// ```
 pub fn stream(source: &mut dyn Chunks, decoder: &mut dyn Decoder, sink: &mut dyn Sink) -> Result<Outcome, Error> {

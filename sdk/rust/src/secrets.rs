@@ -25,10 +25,10 @@ pub fn marker(name: &str) -> String {
 /// the cure.
 ///
 /// ```
-/// use cara_sdk::{secrets, testing::World};
+/// use cara_sdk::{secrets, testing::MockHost};
 ///
-/// assert!(World::new().secret("api-key").run(|| secrets::available("api-key")).is_ok());
-/// assert!(World::new().run(|| secrets::available("api-key")).is_err());
+/// assert!(MockHost::new().secret("api-key").run(|| secrets::available("api-key")).is_ok());
+/// assert!(MockHost::new().run(|| secrets::available("api-key")).is_err());
 /// ```
 pub fn available(name: &str) -> Result<(), Refusal> {
     host::secrets::available(name)
@@ -42,10 +42,10 @@ pub fn available(name: &str) -> Result<(), Refusal> {
 /// signs.
 ///
 /// ```
-/// use cara_sdk::{secrets, testing::World};
+/// use cara_sdk::{secrets, testing::MockHost};
 ///
-/// let world = World::new().secret("key").signature(*b"signed");
-/// assert_eq!(world.run(|| secrets::sign("key", b"data")).unwrap(), b"signed");
+/// let mock = MockHost::new().secret("key").signature(*b"signed");
+/// assert_eq!(mock.run(|| secrets::sign("key", b"data")).unwrap(), b"signed");
 /// ```
 pub fn sign(name: &str, data: &[u8]) -> Result<Vec<u8>, Refusal> {
     host::secrets::sign(name, data)

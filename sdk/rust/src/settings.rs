@@ -10,12 +10,12 @@ use crate::{Error, host};
 /// `bad-request` when the value does not fit `T`.
 ///
 /// ```
-/// use cara_sdk::{settings, testing::World};
+/// use cara_sdk::{settings, testing::MockHost};
 ///
-/// let world = World::new().setting("retries", 3);
-/// assert_eq!(world.run(|| settings::get::<u32>("retries")).unwrap(), Some(3));
-/// assert_eq!(world.run(|| settings::get::<u32>("other")).unwrap(), None);
-/// assert!(world.run(|| settings::get::<bool>("retries")).is_err());
+/// let mock = MockHost::new().setting("retries", 3);
+/// assert_eq!(mock.run(|| settings::get::<u32>("retries")).unwrap(), Some(3));
+/// assert_eq!(mock.run(|| settings::get::<u32>("other")).unwrap(), None);
+/// assert!(mock.run(|| settings::get::<bool>("retries")).is_err());
 /// ```
 pub fn get<T: DeserializeOwned>(key: &str) -> Result<Option<T>, Error> {
     host::settings::get(key).map(|text| parse(key, &text)).transpose()

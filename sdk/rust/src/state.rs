@@ -17,10 +17,10 @@ const TRIES: u32 = 8;
 /// When `state` is not granted, or the key is not of that length.
 ///
 /// ```
-/// use cara_sdk::{state, testing::World};
+/// use cara_sdk::{state, testing::MockHost};
 ///
-/// let world = World::new().state("key", "value");
-/// let entry = world.run(|| state::get("key")).unwrap().unwrap();
+/// let mock = MockHost::new().state("key", "value");
+/// let entry = mock.run(|| state::get("key")).unwrap().unwrap();
 /// assert_eq!((entry.value.as_slice(), entry.revision), (b"value".as_slice(), 1));
 /// ```
 pub fn get(key: &str) -> Result<Option<Entry>, Refusal> {
@@ -34,9 +34,9 @@ pub fn get(key: &str) -> Result<Option<Entry>, Refusal> {
 /// `conflict` when the revision is another; `limit` when the component's state is full; when `state` is not granted.
 ///
 /// ```
-/// use cara_sdk::{state, testing::World, types::Refusal};
+/// use cara_sdk::{state, testing::MockHost, types::Refusal};
 ///
-/// World::new().run(|| {
+/// MockHost::new().run(|| {
 ///     let revision = state::put("key", b"one", Some(0)).unwrap();
 ///     state::put("key", b"two", Some(revision)).unwrap();
 ///     assert_eq!(state::put("key", b"three", Some(revision)), Err(Refusal::Conflict));
@@ -52,11 +52,11 @@ pub fn put(key: &str, value: &[u8], expected: Option<u64>) -> Result<u64, Refusa
 /// As [`put`].
 ///
 /// ```
-/// use cara_sdk::{state, testing::World};
+/// use cara_sdk::{state, testing::MockHost};
 ///
-/// let world = World::new().state("key", "value");
-/// world.run(|| state::delete("key", None)).unwrap();
-/// assert_eq!(world.stored("key"), None);
+/// let mock = MockHost::new().state("key", "value");
+/// mock.run(|| state::delete("key", None)).unwrap();
+/// assert_eq!(mock.stored("key"), None);
 /// ```
 pub fn delete(key: &str, expected: Option<u64>) -> Result<(), Refusal> {
     host::state::delete(key, expected)
@@ -68,10 +68,10 @@ pub fn delete(key: &str, expected: Option<u64>) -> Result<(), Refusal> {
 /// When `state` is not granted.
 ///
 /// ```
-/// use cara_sdk::{state, testing::World};
+/// use cara_sdk::{state, testing::MockHost};
 ///
-/// let world = World::new().state("b/1", "").state("a/2", "").state("a/1", "");
-/// assert_eq!(world.run(|| state::keys("a/")).unwrap(), ["a/1", "a/2"]);
+/// let mock = MockHost::new().state("b/1", "").state("a/2", "").state("a/1", "");
+/// assert_eq!(mock.run(|| state::keys("a/")).unwrap(), ["a/1", "a/2"]);
 /// ```
 pub fn keys(prefix: &str) -> Result<Vec<String>, Refusal> {
     host::state::keys(prefix)
@@ -83,12 +83,12 @@ pub fn keys(prefix: &str) -> Result<Vec<String>, Refusal> {
 /// As [`get`]; `other` when what is stored does not fit `T`, as after an update that changed the type.
 ///
 /// ```
-/// use cara_sdk::{state, testing::World};
+/// use cara_sdk::{state, testing::MockHost};
 ///
-/// let world = World::new().state("seen", "[1,2]");
-/// assert_eq!(world.run(|| state::get_json::<Vec<u32>>("seen")).unwrap(), Some(vec![1, 2]));
-/// assert_eq!(world.run(|| state::get_json::<Vec<u32>>("other")).unwrap(), None);
-/// assert!(world.run(|| state::get_json::<String>("seen")).is_err());
+/// let mock = MockHost::new().state("seen", "[1,2]");
+/// assert_eq!(mock.run(|| state::get_json::<Vec<u32>>("seen")).unwrap(), Some(vec![1, 2]));
+/// assert_eq!(mock.run(|| state::get_json::<Vec<u32>>("other")).unwrap(), None);
+/// assert!(mock.run(|| state::get_json::<String>("seen")).is_err());
 /// ```
 pub fn get_json<T: DeserializeOwned>(key: &str) -> Result<Option<T>, Error> {
     get(key)?.map(|entry| parse(key, &entry.value)).transpose()
@@ -100,11 +100,11 @@ pub fn get_json<T: DeserializeOwned>(key: &str) -> Result<Option<T>, Error> {
 /// As [`put`]; `other` when `value` cannot be written as JSON.
 ///
 /// ```
-/// use cara_sdk::{state, testing::World};
+/// use cara_sdk::{state, testing::MockHost};
 ///
-/// let world = World::new();
-/// world.run(|| state::put_json("seen", &[1, 2])).unwrap();
-/// assert_eq!(world.stored("seen").unwrap(), b"[1,2]");
+/// let mock = MockHost::new();
+/// mock.run(|| state::put_json("seen", &[1, 2])).unwrap();
+/// assert_eq!(mock.stored("seen").unwrap(), b"[1,2]");
 /// ```
 pub fn put_json<T: Serialize + ?Sized>(key: &str, value: &T) -> Result<(), Error> {
     put(key, &write(key, value)?, None)?;
@@ -119,13 +119,13 @@ pub fn put_json<T: Serialize + ?Sized>(key: &str, value: &T) -> Result<(), Error
 /// conflicts.
 ///
 /// ```
-/// use cara_sdk::{state, testing::World};
+/// use cara_sdk::{state, testing::MockHost};
 ///
 /// // Another call writes between reading and writing.
-/// let world = World::new().before_put(|| {
+/// let mock = MockHost::new().before_put(|| {
 ///     state::put_json("count", &10).unwrap();
 /// });
-/// let count = world.run(|| state::update_json("count", |count: Option<u32>| Ok(count.unwrap_or(0) + 1)));
+/// let count = mock.run(|| state::update_json("count", |count: Option<u32>| Ok(count.unwrap_or(0) + 1)));
 /// assert_eq!(count.unwrap(), 11);
 /// ```
 pub fn update_json<T, F>(key: &str, mut change: F) -> Result<T, Error>

@@ -1,12 +1,12 @@
 //! A host for native tests: what a component asks for, and what it is told.
 //!
-//! A [`World`] stands in for the host while a closure runs in it. Outside of one, what needs the host panics. A world
+//! A [`MockHost`] stands in for the host while a closure runs in it. Outside of one, what needs the host panics. A double
 //! keeps the rules of `wit/` that a component's logic meets (revisions, sizes, which refusal when); it grants
 //! everything, meets no network and does not wait: sleeping moves its clock. Nothing of this is in a component.
 //!
 //! ```
 //! use cara_sdk::http::{Method, Request};
-//! use cara_sdk::testing::{Reply, World};
+//! use cara_sdk::testing::{Reply, MockHost};
 //! use cara_sdk::{Error, secrets, state};
 //!
 //! // What is tested: it calls the host as it will in a component.
@@ -17,14 +17,14 @@
 //!     Ok(name)
 //! }
 //!
-//! let world = World::new().secret("token").reply(
+//! let mock = MockHost::new().secret("token").reply(
 //!     Method::Get,
 //!     "https://api.example/me",
 //!     Reply::json(200, &"Kari"),
 //! );
-//! assert_eq!(world.run(login).unwrap(), "Kari");
-//! assert_eq!(world.stored("name").unwrap(), b"\"Kari\"");
-//! assert_eq!(world.sent()[0].header("accept"), Some("*/*"));
+//! assert_eq!(mock.run(login).unwrap(), "Kari");
+//! assert_eq!(mock.stored("name").unwrap(), b"\"Kari\"");
+//! assert_eq!(mock.sent()[0].header("accept"), Some("*/*"));
 //! ```
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test's mistake is told by a panic")]
@@ -45,27 +45,27 @@ mod reply;
 pub use crate::bindings::provider_component::wasi::http::types::ErrorCode;
 pub use reply::{Reply, Sent};
 
-/// The time a world begins at unless it is told another: 2026-01-01T00:00:00Z.
+/// The time a [`MockHost`] begins at unless it is told another: 2026-01-01T00:00:00Z.
 pub const BEGINNING_MS: u64 = 1_767_225_600_000;
 
 /// What a test says of the host, and what the host was asked.
 ///
 /// The methods that take it by value say how the host shall be; those that borrow it tell what happened. A clone is the
-/// same world.
+/// same [`MockHost`].
 ///
 /// ```
-/// use cara_sdk::testing::World;
+/// use cara_sdk::testing::MockHost;
 /// use cara_sdk::{clock, settings};
 ///
-/// let world = World::new().now_ms(5_000).setting("region", "eu");
-/// let told = world.run(|| {
+/// let mock = MockHost::new().now_ms(5_000).setting("region", "eu");
+/// let told = mock.run(|| {
 ///     clock::sleep_ms(250);
 ///     (clock::now_ms(), settings::get::<String>("region").unwrap())
 /// });
 /// assert_eq!(told, (5_250, Some("eu".to_owned())));
 /// ```
 #[derive(Clone, Default)]
-pub struct World {
+pub struct MockHost {
     inner: Rc<RefCell<Inner>>,
 }
 
@@ -136,10 +136,10 @@ impl Default for Inner {
 
 thread_local! {
     /// The worlds this thread is in, the innermost last.
-    static ENTERED: RefCell<Vec<World>> = const { RefCell::new(Vec::new()) };
+    static ENTERED: RefCell<Vec<MockHost>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Leaves the innermost world, also when a test panics.
+/// Leaves the innermost double, also when a test panics.
 struct Leave;
 
 impl Drop for Leave {
@@ -148,19 +148,19 @@ impl Drop for Leave {
     }
 }
 
-/// Calls `act` with the world this thread is in.
+/// Calls `act` with the double this thread is in.
 #[track_caller]
 fn within<T>(what: &str, act: impl FnOnce(&mut Inner) -> T) -> T {
-    let world = ENTERED.with_borrow(|entered| entered.last().cloned());
-    let Some(world) = world else {
-        panic!("`{what}` needs the host\nhint: call it inside `cara_sdk::testing::World::run`");
+    let mock = ENTERED.with_borrow(|entered| entered.last().cloned());
+    let Some(mock) = mock else {
+        panic!("`{what}` needs the host\nhint: call it inside `cara_sdk::testing::MockHost::run`");
     };
-    act(&mut world.inner.borrow_mut())
+    act(&mut mock.inner.borrow_mut())
 }
 
 /// How the host shall be.
-impl World {
-    /// A world with nothing in it, at [`BEGINNING_MS`].
+impl MockHost {
+    /// A double with nothing in it, at [`BEGINNING_MS`].
     #[must_use]
     pub fn new() -> Self {
         Self::default()
@@ -171,7 +171,7 @@ impl World {
         self
     }
 
-    /// Calls `act` in this world: what it asks the host for, it asks this one.
+    /// Calls `act` inside this double: what it asks the host for, it asks this one.
     pub fn run<T>(&self, act: impl FnOnce() -> T) -> T {
         ENTERED.with_borrow_mut(|entered| entered.push(self.clone()));
         let _leave = Leave;
@@ -195,7 +195,7 @@ impl World {
     }
 
     /// This secret is stored. It has no value here: what the host puts into requests on the wire is not seen by what is
-    /// tested, and not in [`World::sent`].
+    /// tested, and not in [`MockHost::sent`].
     #[must_use]
     pub fn secret(self, name: &str) -> Self {
         self.with(|inner| {
@@ -203,7 +203,7 @@ impl World {
         })
     }
 
-    /// What the next `secrets::sign` answers: a world has no keys of its own.
+    /// What the next `secrets::sign` answers: a double has no keys of its own.
     #[must_use]
     pub fn signature(self, signature: impl Into<Vec<u8>>) -> Self {
         self.with(|inner| inner.signatures.push_back(signature.into()))
@@ -282,11 +282,11 @@ impl World {
     ///
     /// ```
     /// use cara_sdk::state;
-    /// use cara_sdk::testing::World;
+    /// use cara_sdk::testing::MockHost;
     /// use cara_sdk::types::Refusal;
     ///
-    /// let world = World::new().refuse("state", Refusal::Ungranted("hint: grant it".to_owned()));
-    /// assert!(world.run(|| state::get("key")).is_err());
+    /// let mock = MockHost::new().refuse("state", Refusal::Ungranted("hint: grant it".to_owned()));
+    /// assert!(mock.run(|| state::get("key")).is_err());
     /// ```
     #[must_use]
     pub fn refuse(self, interface: &str, refusal: Refusal) -> Self {
@@ -295,7 +295,7 @@ impl World {
 }
 
 /// What happened.
-impl World {
+impl MockHost {
     fn look<T>(&self, at: impl FnOnce(&Inner) -> T) -> T {
         at(&self.inner.borrow())
     }
@@ -361,9 +361,9 @@ impl World {
     }
 }
 
-impl std::fmt::Debug for World {
+impl std::fmt::Debug for MockHost {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("World").finish_non_exhaustive()
+        f.debug_struct("MockHost").finish_non_exhaustive()
     }
 }
 
@@ -371,11 +371,11 @@ impl std::fmt::Debug for World {
 ///
 /// ```
 /// use cara_sdk::log;
-/// use cara_sdk::testing::World;
+/// use cara_sdk::testing::MockHost;
 ///
-/// let world = World::new();
-/// world.run(|| log::warn("slow answer", &[("ms", "900")]));
-/// let line = world.lines().remove(0);
+/// let mock = MockHost::new();
+/// mock.run(|| log::warn("slow answer", &[("ms", "900")]));
+/// let line = mock.lines().remove(0);
 /// assert_eq!((line.level, line.message.as_str()), (log::Level::Warn, "slow answer"));
 /// assert_eq!(line.fields, [("ms".to_owned(), "900".to_owned())]);
 /// ```

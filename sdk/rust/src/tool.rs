@@ -2,7 +2,7 @@
 //!
 //! ```
 //! use cara_sdk::Error;
-//! use cara_sdk::testing::{World, context};
+//! use cara_sdk::testing::{MockHost, context};
 //! use cara_sdk::tool::{Content, Context, Tool, read_arguments, say, unknown};
 //!
 //! #[derive(serde::Deserialize)]
@@ -23,7 +23,7 @@
 //! }
 //!
 //! let call = || Greeter::call("greet".to_owned(), r#"{"name":"Kari"}"#.to_owned(), context());
-//! assert_eq!(World::new().run(call).unwrap(), [Content::Text("hello Kari".to_owned())]);
+//! assert_eq!(MockHost::new().run(call).unwrap(), [Content::Text("hello Kari".to_owned())]);
 //! ```
 
 use serde::Deserialize;

@@ -13,12 +13,12 @@ pub use crate::bindings::provider_component::cara::plugin::turn::{Event, ToolFra
 /// in all; none of them is passed on): stop at once.
 ///
 /// ```
-/// use cara_sdk::testing::World;
+/// use cara_sdk::testing::MockHost;
 /// use cara_sdk::turn::{self, Event};
 ///
-/// let world = World::new();
-/// world.run(|| turn::emit(&[Event::Text("hello".to_owned())])).unwrap();
-/// assert_eq!(world.events(), [Event::Text("hello".to_owned())]);
+/// let mock = MockHost::new();
+/// mock.run(|| turn::emit(&[Event::Text("hello".to_owned())])).unwrap();
+/// assert_eq!(mock.events(), [Event::Text("hello".to_owned())]);
 /// ```
 pub fn emit(events: &[Event]) -> Result<(), Refusal> {
     host::turn::emit(events)
@@ -72,12 +72,12 @@ pub trait Sink {
 /// The turn of the call this component is in.
 ///
 /// ```
-/// use cara_sdk::testing::World;
+/// use cara_sdk::testing::MockHost;
 /// use cara_sdk::turn::{Event, Sink, Turn};
 ///
-/// let world = World::new();
-/// world.run(|| Turn.emit(Event::Text("hello".to_owned()))).unwrap();
-/// assert_eq!(world.events().len(), 1);
+/// let mock = MockHost::new();
+/// mock.run(|| Turn.emit(Event::Text("hello".to_owned()))).unwrap();
+/// assert_eq!(mock.events().len(), 1);
 /// ```
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Turn;

@@ -5,7 +5,7 @@ use crate::bare::{Bare, wasm};
 use crate::samples::timed_in_turns;
 use crate::table::{Aim, Row, Unit};
 use anyhow::{Result, anyhow, ensure};
-use cara_harness::{Subject, World};
+use cara_harness::{Subject, Testbed};
 use cara_kernel::bindings::provider::GuestIndices;
 use wasmtime::component::InstancePre;
 
@@ -14,7 +14,7 @@ const GUEST: &str = "rehearsal";
 
 /// Calls it both ways.
 pub(crate) async fn measure(counts: Counts) -> Result<Vec<Row>> {
-    let subject = World::new().await.first_party(GUEST).load();
+    let subject = Testbed::new().await.first_party(GUEST).load();
     let bare = Bare::new()?;
     let pre = bare.link(subject.component.checked().package().bytes())?;
     let guest = GuestIndices::new(&pre).map_err(wasm)?;

@@ -5,7 +5,7 @@ use crate::samples::timed_in_turns;
 use crate::table::{Aim, Row, Unit};
 use anyhow::{Context, Result, ensure};
 use bytes::Bytes;
-use cara_harness::{Subject, World};
+use cara_harness::{Subject, Testbed};
 use futures_util::stream;
 use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt, Full, StreamBody};
@@ -49,13 +49,13 @@ impl Cut {
 pub(crate) async fn measure(counts: Counts) -> Result<Vec<Row>> {
     let events = counts.events;
     let address = serve(answer(events))?;
-    let world = World::new().await;
-    world.secrets.set(PROVIDER, "api-key", KEY);
+    let testbed = Testbed::new().await;
+    testbed.secrets.set(PROVIDER, "api-key", KEY);
     let client: Plain = Client::builder(TokioExecutor::new()).build(HttpConnector::new());
     let mut rows = Vec::new();
     for cut in [Cut::Events, Cut::Whole] {
         let base = format!("http://{address}{}", cut.base());
-        let subject = world.first_party(PROVIDER).setting("base-url", base.clone()).load();
+        let subject = testbed.first_party(PROVIDER).setting("base-url", base.clone()).load();
         let ours = || through_component(&subject, events);
         let floor = || through_client(&client, &base, events);
         let (ours, floor) = timed_in_turns(counts.samples, ours, floor).await?;

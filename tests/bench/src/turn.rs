@@ -6,11 +6,11 @@ use crate::samples::timed_in_turns;
 use crate::table::{Aim, Row, Unit};
 use anyhow::{Result, anyhow, ensure};
 use cara_assistant::Input;
-use cara_assistant::Thinker;
+use cara_assistant::LanguageModel;
 use cara_assistant::part::{Part, Role, label_of};
 use cara_authority::Source;
-use cara_harness::assistant::{Heard, Judge, Reply, Scripted, Stage};
-use cara_harness::{Subject, World};
+use cara_harness::assistant::{Fixture, Heard, Judge, Reply, Scripted};
+use cara_harness::{Subject, Testbed};
 use cara_records::{NewMessage, RunState};
 use serde_json::json;
 use std::io::{Seek, SeekFrom, Write};
@@ -36,14 +36,14 @@ pub(crate) async fn measure(counts: Counts) -> Result<Vec<Row>> {
 
 /// A turn with a model in memory, so that only ours is measured, beside a bare call of a provider in its sandbox.
 async fn turn(counts: Counts) -> Result<Row> {
-    let stage = Stage::new().await;
-    let thinker: Arc<dyn Thinker> = Arc::new(Scripted::new(|_, _| Reply::says("forty-two")));
-    let subject = World::new().await.first_party("rehearsal").load();
-    let (stage, thinker, subject) = (&stage, &thinker, &subject);
+    let fixture = Fixture::new().await;
+    let language_model: Arc<dyn LanguageModel> = Arc::new(Scripted::new(|_, _| Reply::says("forty-two")));
+    let subject = Testbed::new().await.first_party("rehearsal").load();
+    let (fixture, language_model, subject) = (&fixture, &language_model, &subject);
     let ours = || async move {
-        let mut session = stage.session("bench").await;
+        let mut session = fixture.session("bench").await;
         for _ in 0..TURNS {
-            answered(stage, &mut session, thinker).await?;
+            answered(fixture, &mut session, language_model).await?;
         }
         Ok(())
     };
@@ -65,23 +65,28 @@ async fn turn(counts: Counts) -> Result<Row> {
     })
 }
 
-async fn answered(stage: &Stage, session: &mut cara_assistant::Session, thinker: &Arc<dyn Thinker>) -> Result<()> {
-    let company = Heard::default().company(Judge::denying());
-    let ended = stage.assistant.run(session, thinker, Input::typed("what is six times seven?"), company).await;
+async fn answered(
+    fixture: &Fixture,
+    session: &mut cara_assistant::Session,
+    language_model: &Arc<dyn LanguageModel>,
+) -> Result<()> {
+    let run_context = Heard::default().run_context(Judge::denying());
+    let ended =
+        fixture.assistant.run(session, language_model, Input::typed("what is six times seven?"), run_context).await;
     ended.map(drop).map_err(|failure| anyhow!("{failure}"))
 }
 
 /// A message written to the ledger, beside an append of as many bytes that is synced.
 async fn write(counts: Counts) -> Result<Row> {
-    let stage = Stage::new().await;
-    let session = stage.session("bench").await;
+    let fixture = Fixture::new().await;
+    let session = fixture.session("bench").await;
     let parts = [Part::text(Source::Owner, "what is six times seven, and how do you know?".repeat(10))];
     let body = serde_json::to_value(&parts)?;
     let bytes = body.to_string().into_bytes();
     let message = NewMessage { role: Role::User, body, label: label_of(&parts) };
     let answer = NewMessage { role: Role::Assistant, ..message.clone() };
-    let file = Mutex::new(tempfile::tempfile_in(stage.world.home())?);
-    let (records, id, file, bytes) = (&stage.assistant.records, session.id(), &file, &bytes);
+    let file = Mutex::new(tempfile::tempfile_in(fixture.testbed.home())?);
+    let (records, id, file, bytes) = (&fixture.assistant.records, session.id(), &file, &bytes);
     let (message, answer) = (&message, std::slice::from_ref(&answer));
     let ours = || async move {
         for _ in 0..TURNS {
@@ -112,19 +117,19 @@ async fn write(counts: Counts) -> Result<Row> {
 
 /// A run of twenty tool calls, beside twenty bare calls of that tool.
 async fn calls(counts: Counts) -> Result<Row> {
-    let stage = Stage::new().await;
+    let fixture = Fixture::new().await;
     let script = |asked: usize, _: &_| {
         if asked % 2 == 1 {
             return Reply::says("done");
         }
         (0..CALLS).fold(Reply::default(), |reply, _| reply.and(TOOL.0, TOOL.1))
     };
-    let thinker: Arc<dyn Thinker> = Arc::new(Scripted::new(script));
-    let subject = World::new().await.first_party(COMPONENT).load();
-    let (stage, thinker, subject) = (&stage, &thinker, &subject);
+    let language_model: Arc<dyn LanguageModel> = Arc::new(Scripted::new(script));
+    let subject = Testbed::new().await.first_party(COMPONENT).load();
+    let (fixture, language_model, subject) = (&fixture, &language_model, &subject);
     let ours = || async move {
-        let mut session = stage.session("bench").await;
-        answered(stage, &mut session, thinker).await
+        let mut session = fixture.session("bench").await;
+        answered(fixture, &mut session, language_model).await
     };
     let floor = || async move {
         for _ in 0..CALLS {

@@ -7,22 +7,22 @@
 //! ```
 
 mod internet;
+mod models;
 mod people;
-mod thinkers;
 
 pub use internet::{Internet, Page};
+pub use models::{Reply, Scripted, shown_to_model};
 pub use people::{Heard, Judge, Outbox};
-pub use thinkers::{Reply, Scripted, shown_to_model};
 
-use crate::World;
+use crate::Testbed;
 use cara_assistant::budget::Budgets;
-use cara_assistant::lookout::Lookout;
+use cara_assistant::guards::Guards;
 use cara_assistant::toolbox::{BUILT_IN, Belief, Fixed};
-use cara_assistant::{Assistant, Circumstances, Desk, Reading, RunLimits, Session, Toolbox};
+use cara_assistant::{Approvals, Assistant, Reading, RunLimits, Session, SessionContext, Toolbox};
 use cara_authority::{Grants, Manifest, PersonId, Policy, SessionId};
 use cara_kernel::Component;
 use cara_records::{ContentKey, Records};
-use cara_services::egress::{Doors, Egress};
+use cara_services::egress::{Egress, Transport};
 use cara_signing::Package;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -48,7 +48,7 @@ pub struct Setup {
     /// What tools may read of the configuration.
     pub configuration: Value,
     /// What looks at text.
-    pub lookout: Lookout,
+    pub guards: Guards,
     /// Components that are treated as strangers': their results are not believed. A guest of the tests is offered only when
     /// it is named here; its own server is `https://ID.example`.
     pub strangers: Vec<&'static str>,
@@ -64,7 +64,7 @@ impl Default for Setup {
             limits: RunLimits::default(),
             patience: Duration::from_secs(600),
             configuration: json!({ "chat": { "model": "scripted:script" } }),
-            lookout: Lookout::default(),
+            guards: Guards::default(),
             strangers: Vec::new(),
             reading: Reading::Direct,
         }
@@ -72,9 +72,9 @@ impl Default for Setup {
 }
 
 /// An assistant, and all there is around it.
-pub struct Stage {
+pub struct Fixture {
     /// The host.
-    pub world: World,
+    pub testbed: Testbed,
     /// The assistant.
     pub assistant: Assistant,
     /// Where its connections go.
@@ -91,9 +91,9 @@ async fn tools() -> &'static Tools {
     static TOOLS: OnceCell<Tools> = OnceCell::const_new();
     TOOLS
         .get_or_init(|| async {
-            let world = World::new().await;
+            let testbed = Testbed::new().await;
             let load = |manifest: Manifest| {
-                let mut wanted = world.first_party(manifest.id().as_str());
+                let mut wanted = testbed.first_party(manifest.id().as_str());
                 if manifest.id().as_str() == "search" {
                     wanted = wanted.setting("engine", "searxng").setting("searxng-url", format!("https://{ENGINE}"));
                 }
@@ -109,7 +109,7 @@ async fn tools() -> &'static Tools {
         .await
 }
 
-impl Stage {
+impl Fixture {
     /// Sets one up as it is by default.
     pub async fn new() -> Self {
         Self::with(Setup::default()).await
@@ -120,12 +120,12 @@ impl Stage {
     /// # Panics
     /// When it cannot be.
     pub async fn with(setup: Setup) -> Self {
-        let mut world = World::new().await;
+        let mut testbed = Testbed::new().await;
         let (internet, outbox) = (Internet::default(), Outbox::default());
         let (resolver, dial) = (Arc::new(internet.clone()), Arc::new(internet.clone()));
-        let doors = Doors { resolver, dial, roots: Internet::roots() };
-        world.services.egress = Egress::new(world.services.known.clone(), doors);
-        let records = Records::open(&world.services.ledger, ContentKey::new([9; 32].into())).await.unwrap();
+        let transport = Transport { resolver, dial, roots: Internet::roots() };
+        testbed.services.egress = Egress::new(testbed.services.known.clone(), transport);
+        let records = Records::open(&testbed.services.ledger, ContentKey::new([9; 32].into())).await.unwrap();
         let mut toolbox = Toolbox::default();
         for (component, grants) in tools().await {
             let strangers = setup.strangers.iter().any(|id| *id == component.id().as_str());
@@ -135,40 +135,40 @@ impl Stage {
         }
         let built_in = |id: &str| cara_bundle::components().iter().any(|built_in| built_in.id == id);
         for id in setup.strangers.iter().filter(|id| !built_in(id)) {
-            let guest = world.guest(id).setting("base-url", format!("https://{id}.example")).load();
+            let guest = testbed.guest(id).setting("base-url", format!("https://{id}.example")).load();
             toolbox.add(&guest.component, &guest.grants, &Belief::default()).unwrap();
         }
         let assistant = Assistant {
-            services: world.services.clone(),
-            desk: Desk::new(records.clone(), world.services.clock, setup.patience),
+            services: testbed.services.clone(),
+            approvals: Approvals::new(records.clone(), testbed.services.clock, setup.patience),
             records,
             tools: Arc::new(Fixed(Arc::new(toolbox))),
             policy: toml::from_str::<Policy>(&setup.policy).unwrap(),
             budgets: setup.budgets,
             limits: setup.limits,
-            lookout: setup.lookout,
+            guards: setup.guards,
             classifier: None,
             outbound: Arc::new(outbox.clone()),
             configuration: Arc::new(setup.configuration),
             process: "p-one".into(),
             time_zone: Some("Europe/Oslo".into()),
         };
-        Self { world, assistant, internet, outbox, reading: setup.reading }
+        Self { testbed, assistant, internet, outbox, reading: setup.reading }
     }
 
     /// The assistant of the next process on the same home.
     #[must_use]
     pub fn restarted(&self) -> Assistant {
-        let Assistant { services, records, desk, policy, budgets, limits, lookout, .. } = &self.assistant;
+        let Assistant { services, records, approvals, policy, budgets, limits, guards, .. } = &self.assistant;
         Assistant {
             services: services.clone(),
             records: records.clone(),
-            desk: desk.clone(),
+            approvals: approvals.clone(),
             tools: self.assistant.tools.clone(),
             policy: policy.clone(),
             budgets: budgets.clone(),
             limits: *limits,
-            lookout: lookout.clone(),
+            guards: guards.clone(),
             classifier: None,
             outbound: self.assistant.outbound.clone(),
             configuration: self.assistant.configuration.clone(),
@@ -182,7 +182,7 @@ impl Stage {
     /// # Panics
     /// When the ledger fails.
     pub async fn session(&self, person: &str) -> Session {
-        Session::begin(&self.assistant.records, self.circumstances(person), "test").await.unwrap()
+        Session::begin(&self.assistant.records, self.session_context(person), "test").await.unwrap()
     }
 
     /// Opens one as after a restart.
@@ -190,11 +190,11 @@ impl Stage {
     /// # Panics
     /// When it is not this person's.
     pub async fn reopened(&self, id: &SessionId, person: &str) -> Session {
-        Session::open(&self.assistant.records, id, self.circumstances(person)).await.unwrap().unwrap()
+        Session::open(&self.assistant.records, id, self.session_context(person)).await.unwrap().unwrap()
     }
 
-    fn circumstances(&self, person: &str) -> Circumstances {
-        Circumstances { reading: self.reading, ..circumstances(person) }
+    fn session_context(&self, person: &str) -> SessionContext {
+        SessionContext { reading: self.reading, ..session_context(person) }
     }
 }
 
@@ -203,8 +203,8 @@ impl Stage {
 /// # Panics
 /// When this is no person's id.
 #[must_use]
-pub fn circumstances(person: &str) -> Circumstances {
-    Circumstances {
+pub fn session_context(person: &str) -> SessionContext {
+    SessionContext {
         person: PersonId::parse(person).unwrap(),
         channel: "terminal".into(),
         agent: "main".into(),

@@ -1,11 +1,11 @@
 //! The hostile tool component with a server of its own and one of another.
 
-use crate::{Canary, Reply, Subject, Upstream, Wanted, World};
+use crate::{Canary, Reply, Subject, Testbed, Upstream, Wanted};
 
 /// A host with the hostile guest and two servers that say `hello`; replace them where they should say more.
 pub struct Attack {
     /// The host.
-    pub world: World,
+    pub testbed: Testbed,
     /// The guest's own server, where its secrets may go.
     pub upstream: Upstream,
     /// Another server it may reach.
@@ -16,16 +16,16 @@ impl Attack {
     /// Sets it up, with a value for each secret of the guest.
     pub async fn new() -> Self {
         let hello = |_: &_| Reply::ok("hello");
-        let world = World::new().await;
+        let testbed = Testbed::new().await;
         for secret in ["header-key", "withheld-key", "signing-key", "aws-key"] {
-            world.secrets.set("hostile", secret, Canary::new(secret).value());
+            testbed.secrets.set("hostile", secret, Canary::new(secret).value());
         }
-        Self { world, upstream: Upstream::start(hello).await, other: Upstream::start(hello).await }
+        Self { testbed, upstream: Upstream::start(hello).await, other: Upstream::start(hello).await }
     }
 
     /// The guest, granted all but what it is never granted.
     pub fn guest(&self) -> Wanted<'_> {
-        let guest = self.world.guest("hostile").setting("base-url", self.upstream.url());
+        let guest = self.testbed.guest("hostile").setting("base-url", self.upstream.url());
         guest
             .setting("other-url", self.other.url())
             .without("http https://ungranted.example.org")

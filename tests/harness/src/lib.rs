@@ -18,8 +18,8 @@ mod memory;
 mod network;
 mod secrets;
 mod subject;
+mod testbed;
 mod upstream;
-mod world;
 
 pub use attack::Attack;
 pub use guests::{bare, component_of, manifest_of, signed, with_manifest, wrapped};
@@ -28,5 +28,5 @@ pub use memory::resident;
 pub use network::{Dialed, Names};
 pub use secrets::{Canary, Secrets};
 pub use subject::{Completed, Subject, Told};
+pub use testbed::{Testbed, Wanted};
 pub use upstream::{Recorded, Reply, Upstream};
-pub use world::{Wanted, World};

@@ -119,7 +119,7 @@ impl Subject {
             session: SessionId::parse("test").unwrap(),
         };
         let tool = checked.authority().tool(&call.tool).unwrap_or_else(|| panic!("`{name}` is in the manifest"));
-        let policy: Policy = toml::from_str("[[rule]]\nthen = \"run\"").unwrap();
+        let policy: Policy = toml::from_str("[[rule]]\nthen = \"allow\"").unwrap();
         let person = PersonId::parse("test").unwrap();
         let decision = policy.decide(&Situation {
             call: &call,
@@ -130,7 +130,7 @@ impl Subject {
             channel: "test",
             person: &person,
             seen: Label::NONE,
-            standing: None,
+            provenance: None,
             followed: 0,
             dictated: false,
             queries: false,

@@ -70,21 +70,21 @@ mod tests {
     use super::*;
     use cara_sdk::ErrorKind;
     use cara_sdk::http::Method;
-    use cara_sdk::testing::{Reply, World, context};
+    use cara_sdk::testing::{MockHost, Reply, context};
 
     #[test]
     fn a_page_is_read_at_the_end_of_its_redirects() {
         let moved = Reply::new(301).header("location", "/new");
         let page = Reply::new(200).header("content-type", "text/html").body("<h1>Hel").body("lo</h1>");
-        let world = World::new().reply(Method::Get, "https://h.example/", moved).reply(
+        let mock = MockHost::new().reply(Method::Get, "https://h.example/", moved).reply(
             Method::Get,
             "https://h.example/new",
             page,
         );
         let call = || Fetch::call("fetch_page".into(), r#"{"url":"https://h.example/"}"#.into(), context());
-        let told = world.run(call).unwrap();
+        let told = mock.run(call).unwrap();
         assert!(matches!(&told[0], Content::Text(text) if text.contains("Hello")), "{told:?}");
-        assert_eq!((world.sent().len(), world.sent()[1].timeouts_ms), (2, [10_000, 20_000, 10_000]));
+        assert_eq!((mock.sent().len(), mock.sent()[1].timeouts_ms), (2, [10_000, 20_000, 10_000]));
     }
 
     #[test]

@@ -65,7 +65,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use cara_sdk::ErrorKind;
-    use cara_sdk::testing::World;
+    use cara_sdk::testing::MockHost;
 
     fn call(run: &str, name: &str, arguments: &str) -> Result<String, Error> {
         let context = Context { session: "s".into(), run: run.into(), time_zone: None, language: None };
@@ -79,7 +79,7 @@ mod tests {
 
     #[test]
     fn a_list_lasts_for_its_turn_and_the_next_begins_with_none() {
-        World::new().run(|| {
+        MockHost::new().run(|| {
             call("r1", "plan_set", LIST).unwrap();
             let after = call("r1", "plan_update", r#"{"index":2,"status":"done"}"#).unwrap();
             assert_eq!(after, "1. [ ] look\n2. [x] think");
@@ -91,10 +91,10 @@ mod tests {
 
     #[test]
     fn a_change_made_at_the_same_time_is_not_lost() {
-        let world = World::new();
-        world.run(|| call("r1", "plan_set", LIST)).unwrap();
-        let world = world.before_put(|| drop(call("r1", "plan_update", r#"{"index":1,"status":"done"}"#).unwrap()));
-        let after = world.run(|| call("r1", "plan_update", r#"{"index":2,"status":"doing"}"#)).unwrap();
+        let mock = MockHost::new();
+        mock.run(|| call("r1", "plan_set", LIST)).unwrap();
+        let mock = mock.before_put(|| drop(call("r1", "plan_update", r#"{"index":1,"status":"done"}"#).unwrap()));
+        let after = mock.run(|| call("r1", "plan_update", r#"{"index":2,"status":"doing"}"#)).unwrap();
         assert_eq!(after, "1. [x] look\n2. [>] think");
     }
 

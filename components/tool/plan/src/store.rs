@@ -67,7 +67,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::list::{Item, Status};
-    use cara_sdk::testing::World;
+    use cara_sdk::testing::MockHost;
 
     fn put(session: &str, now_ms: u64) -> Result<bool, Error> {
         let mut found = read(session, "r")?;
@@ -77,8 +77,8 @@ mod tests {
 
     #[test]
     fn when_there_is_no_room_the_oldest_lists_go_and_the_own_stays() {
-        let world = World::new();
-        let size = world.run(|| {
+        let mock = MockHost::new();
+        let size = mock.run(|| {
             assert!(put("own", 0).unwrap());
             for number in 1..=5 {
                 assert!(put(&format!("s{number:02}"), number).unwrap());
@@ -87,24 +87,24 @@ mod tests {
             keys.iter().map(|key| key.len() + state::get(key).unwrap().unwrap().value.len()).sum()
         });
         // Written again it is a little longer, and there is no room for that.
-        let world = world.state_bytes(size);
-        assert!(world.run(|| put("own", 10)).unwrap());
-        assert_eq!(world.run(|| state::keys("")).unwrap(), ["own", "s04", "s05"]);
+        let mock = mock.state_bytes(size);
+        assert!(mock.run(|| put("own", 10)).unwrap());
+        assert_eq!(mock.run(|| state::keys("")).unwrap(), ["own", "s04", "s05"]);
     }
 
     #[test]
     fn what_cannot_be_read_is_replaced() {
-        let world = World::new().state("s", "not JSON");
-        world.run(|| {
+        let mock = MockHost::new().state("s", "not JSON");
+        mock.run(|| {
             assert_eq!(read("s", "r").unwrap().list, List::default());
             assert!(put("s", 1).unwrap());
         });
-        assert_eq!(world.run(|| read("s", "r")).unwrap().list.shown().lines().count(), 1);
+        assert_eq!(mock.run(|| read("s", "r")).unwrap().list.shown().lines().count(), 1);
     }
 
     #[test]
     fn a_refusal_that_is_no_conflict_is_told() {
-        let error = World::new().state_bytes(10).run(|| put("s", 1)).unwrap_err();
+        let error = MockHost::new().state_bytes(10).run(|| put("s", 1)).unwrap_err();
         assert!(error.message.contains("at most 10 bytes"), "{}", error.message);
     }
 }

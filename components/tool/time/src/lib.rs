@@ -91,7 +91,7 @@ fn shown(time: &Zoned) -> String {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use cara_sdk::testing::{World, context};
+    use cara_sdk::testing::{MockHost, context};
 
     fn converted(time: &str, from: &str, to: &str) -> String {
         convert(Convert { time: time.into(), from: Some(from.into()), to: to.into() }, None).unwrap()
@@ -99,9 +99,9 @@ mod tests {
 
     #[test]
     fn the_tool_asks_the_host_for_the_time_and_the_call_for_the_zone() {
-        let world = World::new().now_ms(1_774_747_800_000);
+        let mock = MockHost::new().now_ms(1_774_747_800_000);
         let here = Context { time_zone: Some("Europe/Oslo".into()), ..context() };
-        let told = world.run(|| Time::call("time_now".into(), "{}".into(), here)).unwrap();
+        let told = mock.run(|| Time::call("time_now".into(), "{}".into(), here)).unwrap();
         assert!(matches!(&told[0], Content::Text(text) if text.ends_with("Unix seconds: 1774747800")), "{told:?}");
     }
 

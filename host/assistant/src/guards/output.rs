@@ -16,7 +16,7 @@ const KEPT: usize = 256;
 
 /// What to do about a class.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Action {
+pub enum FindingAction {
     /// `[secret: kind]` is shown in its place.
     Mask,
     /// Shown, and reported.
@@ -29,25 +29,30 @@ pub enum Action {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Policy {
     /// Keys, tokens, passwords.
-    pub secret: Action,
+    pub secret: FindingAction,
     /// Cards and accounts.
-    pub payment: Action,
+    pub payment: FindingAction,
     /// Numbers the state gives a person.
-    pub identity: Action,
+    pub identity: FindingAction,
     /// E-mail addresses and phone numbers.
-    pub contact: Action,
+    pub contact: FindingAction,
 }
 
 impl Default for Policy {
     /// All is shown and reported: who reads the answer is the person it belongs to. What the vault knows never gets here.
     fn default() -> Self {
-        Self { secret: Action::Note, payment: Action::Note, identity: Action::Note, contact: Action::Note }
+        Self {
+            secret: FindingAction::Note,
+            payment: FindingAction::Note,
+            identity: FindingAction::Note,
+            contact: FindingAction::Note,
+        }
     }
 }
 
 impl Policy {
     /// What to do about one.
-    pub fn of(&self, class: Class) -> Action {
+    pub fn of(&self, class: Class) -> FindingAction {
         match class {
             Class::Secret => self.secret,
             Class::Payment => self.payment,
@@ -80,7 +85,10 @@ impl OutputCheck {
     /// A text that has not begun.
     pub fn new(policy: Policy) -> Self {
         let with = |action| Class::ALL.into_iter().filter(|&class| policy.of(class) == action).collect();
-        Self { masking: Scanner::new(with(Action::Mask), true), noting: Scanner::new(with(Action::Note), false) }
+        Self {
+            masking: Scanner::new(with(FindingAction::Mask), true),
+            noting: Scanner::new(with(FindingAction::Note), false),
+        }
     }
 
     /// Takes the next piece; what comes back may be shown now.

@@ -6,11 +6,19 @@ use super::*;
 use proptest::prelude::*;
 
 /// Where contacts alone are shown.
-const STRICT: Policy =
-    Policy { secret: Action::Mask, payment: Action::Mask, identity: Action::Mask, contact: Action::Note };
+const STRICT: Policy = Policy {
+    secret: FindingAction::Mask,
+    payment: FindingAction::Mask,
+    identity: FindingAction::Mask,
+    contact: FindingAction::Note,
+};
 
-const ALL: Policy =
-    Policy { secret: Action::Mask, payment: Action::Mask, identity: Action::Mask, contact: Action::Mask };
+const ALL: Policy = Policy {
+    secret: FindingAction::Mask,
+    payment: FindingAction::Mask,
+    identity: FindingAction::Mask,
+    contact: FindingAction::Mask,
+};
 
 fn in_pieces(policy: Policy, pieces: &[&str]) -> (String, Vec<Leak>) {
     let mut check = OutputCheck::new(policy);
@@ -125,7 +133,12 @@ fn contacts_are_noted_and_shown_by_default() {
     let expected =
         [("e-mail address", false, 9), ("phone number", false, phone), ("cloud key", true, text.len() as u64)];
     assert_eq!(seen, expected);
-    let off = Policy { secret: Action::Off, payment: Action::Off, identity: Action::Off, contact: Action::Off };
+    let off = Policy {
+        secret: FindingAction::Off,
+        payment: FindingAction::Off,
+        identity: FindingAction::Off,
+        contact: FindingAction::Off,
+    };
     let (shown, leaks) = in_pieces(off, &[&token("AKIA", "IOSFODNN7EXAMPLE")]);
     assert!(shown.starts_with("AKIA") && leaks.is_empty());
 }

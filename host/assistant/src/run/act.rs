@@ -4,19 +4,19 @@
 use super::Run;
 use super::decide::{Plan, Planned};
 use super::think::Answer;
-use crate::desk::{Question, Settled};
+use crate::approvals::{Question, Settled};
 use crate::event::{Failure, TurnEvent};
+use crate::host_services::TurnServices;
 use crate::part::{Body, Part, Role};
-use crate::powers::TurnPowers;
 use crate::session::{lost, stored};
 use crate::toolbox::{Offered, full_name};
 use cara_authority::approval::canonical;
 use cara_authority::{
-    ApprovalId, Approved, ComponentId, Label, Power, SessionId, Source, Then, Ticket, ToolCall, ToolName,
+    Action, ApprovalId, Approved, ComponentId, Label, Power, SessionId, Source, Ticket, ToolCall, ToolName,
 };
 use cara_kernel::bindings::tool::Context;
 use cara_kernel::bindings::types::Content;
-use cara_kernel::{CallServices, Powers};
+use cara_kernel::{CallServices, HostServices};
 use cara_records::{By, Call, CallState, FinishedCall, NewAttachment, NewCall, StartRefused};
 use futures_util::stream::{FuturesOrdered, StreamExt};
 use serde_json::json;
@@ -93,7 +93,7 @@ impl Outcome {
 impl Run<'_> {
     /// Makes the calls of an answer.
     pub(super) async fn round(&mut self, answer: Answer, calls: Vec<(String, String, String)>) -> Result<(), Failure> {
-        self.purse.settle(&answer.paid).await?;
+        self.meter.settle(&answer.paid).await?;
         let mut plans = Vec::with_capacity(calls.len());
         let most = self.assistant.limits.calls as usize;
         for (place, (id, name, arguments)) in calls.into_iter().enumerate() {
@@ -268,7 +268,7 @@ impl Run<'_> {
 
     /// One call that changes something, or that a person was asked about.
     async fn one(&mut self, planned: Planned, answer: Option<Answered>) -> Result<Outcome, Failure> {
-        if planned.decision.then() == Then::Deny {
+        if planned.decision.then() == Action::Deny {
             let why = planned.decision.lines().first().map(|line| format!("{} ({})", line.why, line.name));
             return Ok(self.deny(planned, format!("denied by the policy: {}", why.unwrap_or_default())));
         }
@@ -333,7 +333,8 @@ impl Run<'_> {
                 asked: self.asked(planned),
             });
         }
-        let settled = self.assistant.desk.ask(questions, &*self.company.approver, &*self.company.listen).await?;
+        let settled =
+            self.assistant.approvals.ask(questions, &*self.run_context.approver, &*self.run_context.listen).await?;
         for (planned, (id, settled)) in asked.iter().zip(settled) {
             let answer = match settled {
                 Settled::Allowed { .. } => {
@@ -369,8 +370,8 @@ impl Run<'_> {
                 return Ok(Outcome { id, name, text, label, failed: true, state: Some(CallState::Failed) });
             }
         };
-        let powers = Arc::new(self.powers(planned));
-        let services = CallServices { powers: powers.clone(), ..self.assistant.services.clone() };
+        let host_services = Arc::new(self.host_services(planned));
+        let services = CallServices { host_services: host_services.clone(), ..self.assistant.services.clone() };
         let context = Context {
             session: self.session.id().to_string(),
             run: self.id.to_string(),
@@ -382,7 +383,7 @@ impl Run<'_> {
         let (text, failed) = match returned {
             Err(fault) => (fault.to_string(), true),
             Ok(returned) => match returned.answer {
-                Ok(content) => (self.told(content, powers.label().join(planned.carried)).await?, false),
+                Ok(content) => (self.told(content, host_services.label().join(planned.carried)).await?, false),
                 Err(error) => {
                     let refusals = returned.refusals.iter().map(|refusal| format!("\n{refusal}"));
                     (format!("{}{}", error.message, refusals.collect::<String>()), true)
@@ -390,7 +391,7 @@ impl Run<'_> {
             },
         };
         let (label, found) =
-            self.assistant.lookout.label_of(&text, offered.result.join(powers.seen()).join(planned.carried));
+            self.assistant.guards.label_of(&text, offered.result.join(host_services.seen()).join(planned.carried));
         self.note("tool-result", found).await?;
         if label.is_untrusted() && !failed {
             self.classify(&text).await?;
@@ -411,11 +412,11 @@ impl Run<'_> {
         })
     }
 
-    fn powers(&self, planned: &Planned) -> TurnPowers {
+    fn host_services(&self, planned: &Planned) -> TurnServices {
         let assistant = self.assistant;
-        TurnPowers {
+        TurnServices {
             records: assistant.records.clone(),
-            desk: assistant.desk.clone(),
+            approvals: assistant.approvals.clone(),
             outbound: assistant.outbound.clone(),
             configuration: assistant.configuration.clone(),
             person: self.session.person().clone(),
@@ -426,9 +427,9 @@ impl Run<'_> {
             before: planned.seen,
             own: planned.offered.result,
             seen: Mutex::default(),
-            purse: self.purse.clone(),
-            thinker: self.thinker.clone(),
-            company: self.company.clone(),
+            meter: self.meter.clone(),
+            language_model: self.language_model.clone(),
+            run_context: self.run_context.clone(),
         }
     }
 

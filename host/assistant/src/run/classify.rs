@@ -8,8 +8,8 @@ use super::Run;
 use crate::event::Failure;
 use crate::guards::classifier::{Breaker, Opinion, question};
 use crate::guards::injection::Level;
+use crate::language_model::LanguageModel;
 use crate::prompt::{Estimate, aside, said};
-use crate::thinker::Thinker;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -21,14 +21,14 @@ const TOKENS: u32 = 200;
 
 /// The classifier of an assistant.
 pub struct Classifier {
-    thinker: Arc<dyn Thinker>,
+    language_model: Arc<dyn LanguageModel>,
     breaker: Mutex<Breaker>,
 }
 
 impl Classifier {
     /// One that asks this model.
-    pub fn new(thinker: Arc<dyn Thinker>) -> Self {
-        Self { thinker, breaker: Mutex::default() }
+    pub fn new(language_model: Arc<dyn LanguageModel>) -> Self {
+        Self { language_model, breaker: Mutex::default() }
     }
 
     fn breaker(&self) -> std::sync::MutexGuard<'_, Breaker> {
@@ -63,10 +63,10 @@ impl Run<'_> {
         let mut random = [0; 16];
         getrandom::fill(&mut random).map_err(|error| Failure::own("random", error.to_string()))?;
         let asked = question(random, text);
-        let model = classifier.thinker.model();
+        let model = classifier.language_model.model();
         let request = aside(model, Some(asked.system), vec![said(asked.text)], TOKENS);
         let estimate = Estimate::default();
-        let asked = self.purse.text(&*classifier.thinker, request, &estimate);
+        let asked = self.meter.text(&*classifier.language_model, request, &estimate);
         let answered = tokio::time::timeout(PATIENCE.min(self.time_left()), asked).await;
         let (answer, _) = answered.map_err(|_| Failure::own("limit", "it took too long"))??;
         Opinion::parse(answer.trim()).map_err(|error| Failure::own("classifier", error.to_string()))

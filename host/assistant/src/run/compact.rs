@@ -38,7 +38,7 @@ impl Run<'_> {
 
     /// Tokens there are for a prompt.
     fn room(&self) -> u32 {
-        self.thinker.context_tokens().saturating_sub(self.answer_tokens())
+        self.language_model.context_tokens().saturating_sub(self.answer_tokens())
     }
 
     /// Bytes there are for the results of a round: what is left of the room once everything that can be summed up is.
@@ -52,7 +52,7 @@ impl Run<'_> {
     }
 
     fn size(&self) -> u32 {
-        let request = self.prompt().request(self.thinker.model(), &self.fence, 0);
+        let request = self.prompt().request(self.language_model.model(), &self.fence, 0);
         self.session.estimate.request(&request)
     }
 
@@ -151,7 +151,7 @@ impl Run<'_> {
             self.fence.wrap("transcript", transcript)
         );
         let system = format!("{INSTRUCTIONS}\n\n{}", self.fence.instructions());
-        aside(self.thinker.model(), Some(system), vec![said(asked)], most)
+        aside(self.language_model.model(), Some(system), vec![said(asked)], most)
     }
 }
 

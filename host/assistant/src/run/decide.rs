@@ -2,17 +2,17 @@
 //! before any of them is made.
 
 use super::Run;
-use crate::desk::{always_text, covers};
+use crate::approvals::{always_text, covers};
 use crate::dictation::dictating;
 use crate::event::{Asked, Failure, TurnEvent};
 use crate::part::{Message, Role};
+use crate::provenance::Found;
 use crate::query::own_words;
 use crate::session::lost;
-use crate::standing::Found;
 use crate::toolbox::{BUILT_IN, Offered, full_name};
 use cara_authority::manifest::Effect;
 use cara_authority::policy::{LABEL_FOLLOWED, LABEL_QUERY, Situation};
-use cara_authority::{Decision, Label, RuleId, Standing, Then, ToolCall};
+use cara_authority::{Action, Decision, Label, Provenance, RuleId, ToolCall};
 use cara_records::{CallState, NewCall};
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -59,7 +59,7 @@ impl Plan {
 impl Planned {
     /// Whether it is made without asking.
     pub(super) fn runs(&self) -> bool {
-        !self.asked && (self.decision.then() == Then::Run || self.rule.is_some())
+        !self.asked && (self.decision.then() == Action::Allow || self.rule.is_some())
     }
 
     /// Whether the policy alone lets it run.
@@ -69,7 +69,7 @@ impl Planned {
 
     /// Whether a person is asked about it.
     pub(super) fn asks(&self) -> bool {
-        self.decision.then() != Then::Deny && !self.runs()
+        self.decision.then() != Action::Deny && !self.runs()
     }
 
     /// As the ledger keeps it.
@@ -77,10 +77,10 @@ impl Planned {
         let arguments: Value = serde_json::from_str(&self.call.arguments)
             .map_err(|error| Failure::own("ledger", format!("canonical arguments: {error}")))?;
         let state = match self.decision.then() {
-            Then::Deny => CallState::Denied,
+            Action::Deny => CallState::Denied,
             _ if self.runs() => CallState::Allowed,
-            Then::Run => CallState::Allowed,
-            Then::Ask => CallState::Waiting,
+            Action::Allow => CallState::Allowed,
+            Action::Ask => CallState::Waiting,
         };
         let decision = json!({
             "then": self.decision.then(),
@@ -118,7 +118,7 @@ impl Run<'_> {
         self.sources.update(&self.session.messages, &self.assistant.policy);
         let (decision, seen) = self.decide(&id, &offered, &call, carried).await?;
         let rule = if decision.may_be_answered_by_rule() { self.stored_rule(&offered, &call).await? } else { None };
-        let then = if rule.is_some() { Then::Run } else { decision.then() };
+        let then = if rule.is_some() { Action::Allow } else { decision.then() };
         self.tell(TurnEvent::ToolDecision {
             id: id.clone(),
             name: name.clone(),
@@ -144,11 +144,11 @@ impl Run<'_> {
         // So is a hit of the person's own query, as long as nothing private came in that whoever steers may have had
         // fetched: what stood there before can be told by the choice among hits alone, which is counted.
         let hit = |found: &Found| found.hit && !offered.is_lasting() && !self.has_new_private();
-        let standing = found.iter().map(|found| match found.standing {
-            Standing::Read if named || hit(found) => Standing::Written,
-            standing => standing,
+        let provenance = found.iter().map(|found| match found.provenance {
+            Provenance::Content if named || hit(found) => Provenance::Owner,
+            provenance => provenance,
         });
-        let standing = standing.max();
+        let provenance = provenance.max();
         let weight = |found: &Found| if seen.is_private() && !named && hit(found) { PRIVATE } else { 1 };
         let link = |found: &Found| u64::from(found.bits) * weight(found);
         let query = self.own_query(offered, call);
@@ -156,17 +156,17 @@ impl Run<'_> {
         let bits = found.iter().map(link).sum::<u64>() + u64::from(asks) * PRIVATE;
         let followed = if bits == 0 { 0 } else { self.session.followed + bits };
         let dictated = self.dictates(offered, call);
-        let circumstances = &self.session.circumstances;
+        let context = &self.session.context;
         let decision = policy.decide(&Situation {
             call,
             full_name: &full_name(&call.component, &call.tool),
             unclear: self.toolbox.is_shared(&call.tool) || offered.belief.signer != BUILT_IN,
             effects: &offered.effects,
-            agent: &circumstances.agent,
-            channel: &circumstances.channel,
-            person: &circumstances.person,
+            agent: &context.agent,
+            channel: &context.channel,
+            person: &context.person,
             seen,
-            standing,
+            provenance,
             followed,
             dictated: dictated.is_some(),
             queries: offered.queries(call) && !self.queried && query.is_none(),
@@ -246,10 +246,10 @@ impl Run<'_> {
             destinations: call.destinations.clone(),
             session: call.session.to_string(),
             seen: planned.seen,
-            why: decision.lines().iter().filter(|line| line.then == Then::Ask).map(|line| line.why.clone()).collect(),
+            why: decision.lines().iter().filter(|line| line.then == Action::Ask).map(|line| line.why.clone()).collect(),
             always: None,
             within_session: only_own_store && offered.tool.destination.is_empty(),
-            deadline_ms: self.assistant.desk.deadline_ms(),
+            deadline_ms: self.assistant.approvals.deadline_ms(),
         };
         asked.always = decision.may_be_answered_by_rule().then(|| always_text(&asked));
         asked

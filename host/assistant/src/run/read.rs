@@ -26,7 +26,7 @@ struct Held {
 impl Run<'_> {
     /// Reads the results of a round that strangers may have written. The findings are kept in the message with them.
     pub(super) async fn read_results(&mut self, results: &[Outcome]) -> Result<Vec<Part>, Failure> {
-        if self.session.circumstances.reading == Reading::Direct {
+        if self.session.context.reading == Reading::Direct {
             return Ok(Vec::new());
         }
         let (place, called) = (self.session.next_place(), self.open_arguments());
@@ -47,7 +47,7 @@ impl Run<'_> {
 
     /// Reads the files and pasted texts of the message that is being answered.
     pub(super) async fn read_files(&mut self) -> Result<(), Failure> {
-        let reading = self.session.circumstances.reading;
+        let reading = self.session.context.reading;
         let Some(message) = self.session.messages.iter().rfind(|message| message.role == Role::User) else {
             return Ok(());
         };
@@ -88,7 +88,8 @@ impl Run<'_> {
             self.fence.wrap("reading", &material)
         );
         let system = format!("{INSTRUCTIONS}\n\n{}", self.fence.instructions());
-        let request = aside(self.thinker.model(), Some(system), vec![said(asked)], TOKENS.min(self.answer_tokens()));
+        let request =
+            aside(self.language_model.model(), Some(system), vec![said(asked)], TOKENS.min(self.answer_tokens()));
         let answer = match self.ask_aside(request).await {
             Ok(answer) => answer,
             Err(failure) if matches!(failure.kind, "budget" | "limit" | "ledger") => return Err(failure),
@@ -99,7 +100,7 @@ impl Run<'_> {
         };
         let mut findings = Findings::read(number, of.clone(), &answer, &links);
         for fact in &mut findings.facts {
-            let mut check = OutputCheck::new(self.assistant.lookout.output);
+            let mut check = OutputCheck::new(self.assistant.guards.output);
             *fact = check.push(fact) + &check.finish();
         }
         Ok(Part { label: label.join(Label::of(Source::Model)), body: Body::Read(findings) })

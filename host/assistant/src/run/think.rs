@@ -4,8 +4,8 @@
 use super::Run;
 use crate::event::{Failure, TurnEvent};
 use crate::guards::output::{OutputCheck, Policy};
+use crate::metering::Paid;
 use crate::part::{Body, Part};
-use crate::purse::Paid;
 use crate::reading::{Filling, Values};
 use cara_authority::{Label, Source};
 use cara_kernel::bindings::provider::Request;
@@ -66,15 +66,15 @@ impl Run<'_> {
         let most = self.answer_tokens();
         let prompt = self.prompt();
         let seen = prompt.label().join(Label::of(Source::Model));
-        let request = prompt.request(self.thinker.model(), &self.fence, most);
+        let request = prompt.request(self.language_model.model(), &self.fence, most);
         let estimated = self.session.estimate.request(&request);
-        let listen = self.company.listen.clone();
+        let listen = self.run_context.listen.clone();
         let listen = &*listen;
         let left = self.time_left();
         let answered = {
-            let growing = self.growing.insert(Growing::new(seen, self.assistant.lookout.output, self.values.clone()));
+            let growing = self.growing.insert(Growing::new(seen, self.assistant.guards.output, self.values.clone()));
             let mut take = |event: Event| growing.take(event, listen);
-            let asked = self.purse.complete(&**self.thinker, request, &self.session.estimate, &mut take);
+            let asked = self.meter.complete(&**self.language_model, request, &self.session.estimate, &mut take);
             tokio::time::timeout(left, asked).await
         };
         let Ok(answered) = answered else {
@@ -113,12 +113,12 @@ impl Run<'_> {
 
     /// The longest answer there is room for.
     pub(super) fn answer_tokens(&self) -> u32 {
-        self.assistant.limits.answer_tokens.min(self.thinker.context_tokens() / 4).max(64)
+        self.assistant.limits.answer_tokens.min(self.language_model.context_tokens() / 4).max(64)
     }
 
     /// Asks for a text that nobody is shown: a summary.
     pub(super) async fn ask_aside(&self, request: Request) -> Result<String, Failure> {
-        let asked = self.purse.text(&**self.thinker, request, &self.session.estimate);
+        let asked = self.meter.text(&**self.language_model, request, &self.session.estimate);
         let answered = tokio::time::timeout(self.time_left(), asked).await;
         let (text, _) =
             answered.map_err(|_| Failure::own("limit", "the run took too long\nhint: raise `wall` in `[run]`"))??;

@@ -1,8 +1,8 @@
 //! The operator's rules: to whom and what each applies, and which one counts.
 
-use super::{Situation, Then};
+use super::{Action, Situation};
 use crate::manifest::Effect;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use std::fmt;
 
 /// A rule; what it leaves out does not matter to it.
@@ -23,7 +23,19 @@ pub struct Rule {
     /// The immutable id of the person the session belongs to.
     pub sender: Option<String>,
     /// What becomes of the call.
-    pub then: Then,
+    #[serde(deserialize_with = "action")]
+    pub then: Action,
+}
+
+/// The word of an action. `run`, which old homes have in what they stored, is none in the configuration.
+fn action<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Action, D::Error> {
+    match String::deserialize(deserializer)?.as_str() {
+        "allow" => Ok(Action::Allow),
+        "ask" => Ok(Action::Ask),
+        "deny" => Ok(Action::Deny),
+        "run" => Err(serde::de::Error::custom("`run` is no action\nhint: write `then = \"allow\"`")),
+        other => Err(serde::de::Error::unknown_variant(other, &["allow", "ask", "deny"])),
+    }
 }
 
 /// The names that exist.
@@ -53,7 +65,7 @@ impl Rule {
     pub(super) fn fits(&self, situation: &Situation<'_>) -> bool {
         let is = |wanted: &Option<String>, name: &str| wanted.as_ref().is_none_or(|wanted| wanted == name);
         let call = situation.call;
-        let by_own_name = !situation.unclear || self.component.is_some() || self.then != Then::Run;
+        let by_own_name = !situation.unclear || self.component.is_some() || self.then != Action::Allow;
         (is(&self.tool, situation.full_name.as_str()) || by_own_name && is(&self.tool, call.tool.as_str()))
             && is(&self.component, call.component.as_str())
             && self.effect.is_none_or(|effect| situation.effects.contains(&effect))

@@ -20,7 +20,7 @@ fn call() -> ToolCall {
     }
 }
 
-fn decide(rules: &str, effects: &[Effect], seen: &str, standing: Option<Standing>) -> Decision {
+fn decide(rules: &str, effects: &[Effect], seen: &str, provenance: Option<Provenance>) -> Decision {
     let policy: Policy = toml::from_str(rules).unwrap();
     let (call, person) = (call(), PersonId::parse("local").unwrap());
     let seen = Label::parse(seen).unwrap();
@@ -33,7 +33,7 @@ fn decide(rules: &str, effects: &[Effect], seen: &str, standing: Option<Standing
         channel: "console",
         person: &person,
         seen,
-        standing,
+        provenance,
         followed: 0,
         dictated: false,
         queries: false,
@@ -44,11 +44,11 @@ fn decide(rules: &str, effects: &[Effect], seen: &str, standing: Option<Standing
 #[test]
 fn reading_runs_and_every_other_effect_is_asked() {
     for reads in [&[][..], &["reads-private"], &["reads-untrusted", "reads-private"]] {
-        assert_eq!(decide("", &tool(reads), "owner", None).then(), Then::Run);
+        assert_eq!(decide("", &tool(reads), "owner", None).then(), Action::Allow);
     }
     for acts in ["sends-outside", "changes-state", "runs-code", "spends"] {
         let decision = decide("", &tool(&["reads-private", acts]), "owner", None);
-        assert_eq!(decision.then(), Then::Ask);
+        assert_eq!(decision.then(), Action::Ask);
         assert!(decision.may_be_answered_by_rule() && decision.lines()[0].why.contains(acts));
     }
 }
@@ -56,17 +56,17 @@ fn reading_runs_and_every_other_effect_is_asked() {
 #[test]
 fn any_denial_wins_and_then_the_most_specific_rule() {
     let acts = tool(&["changes-state"]);
-    let rules = "[[rule]]\ntool = \"act\"\nthen = \"run\"\n[[rule]]\neffect = \"changes-state\"\nthen = \"ask\"\n";
+    let rules = "[[rule]]\ntool = \"act\"\nthen = \"allow\"\n[[rule]]\neffect = \"changes-state\"\nthen = \"ask\"\n";
     assert_eq!(decide(rules, &acts, "owner", None).lines()[0].name, "policy.rule 1");
     let by_sender = format!("{rules}[[rule]]\nsender = \"local\"\nthen = \"ask\"\n");
     assert_eq!(decide(&by_sender, &acts, "owner", None).lines()[0].name, "policy.rule 3");
     let denied = format!("{by_sender}[[rule]]\nthen = \"deny\"\n");
     let decision = decide(&denied, &acts, "owner", None);
-    assert_eq!((decision.then(), decision.lines()[0].name.as_str()), (Then::Deny, "policy.rule 4"));
-    let tie = "[[rule]]\ntool = \"act\"\nthen = \"run\"\n[[rule]]\ntool = \"act\"\nthen = \"ask\"\n";
-    assert_eq!(decide(tie, &acts, "owner", None).then(), Then::Ask);
-    let other = "[[rule]]\ntool = \"act\"\nsender = \"loca\"\nthen = \"run\"\n";
-    assert_eq!(decide(other, &acts, "owner", None).then(), Then::Ask);
+    assert_eq!((decision.then(), decision.lines()[0].name.as_str()), (Action::Deny, "policy.rule 4"));
+    let tie = "[[rule]]\ntool = \"act\"\nthen = \"allow\"\n[[rule]]\ntool = \"act\"\nthen = \"ask\"\n";
+    assert_eq!(decide(tie, &acts, "owner", None).then(), Action::Ask);
+    let other = "[[rule]]\ntool = \"act\"\nsender = \"loca\"\nthen = \"allow\"\n";
+    assert_eq!(decide(other, &acts, "owner", None).then(), Action::Ask);
 }
 
 #[test]
@@ -74,11 +74,11 @@ fn a_name_that_several_have_lets_none_run_and_still_denies_all() {
     let (call, person) = (call(), PersonId::parse("local").unwrap());
     let full_name = ToolName::parse("actor__act").unwrap();
     for (rule, then) in [
-        ("tool = \"act\"\nthen = \"run\"", Then::Ask),
-        ("tool = \"act\"\ncomponent = \"actor\"\nthen = \"run\"", Then::Run),
-        ("tool = \"actor__act\"\nthen = \"run\"", Then::Run),
-        ("tool = \"other__act\"\nthen = \"run\"", Then::Ask),
-        ("tool = \"act\"\nthen = \"deny\"", Then::Deny),
+        ("tool = \"act\"\nthen = \"allow\"", Action::Ask),
+        ("tool = \"act\"\ncomponent = \"actor\"\nthen = \"allow\"", Action::Allow),
+        ("tool = \"actor__act\"\nthen = \"allow\"", Action::Allow),
+        ("tool = \"other__act\"\nthen = \"allow\"", Action::Ask),
+        ("tool = \"act\"\nthen = \"deny\"", Action::Deny),
     ] {
         let policy: Policy = toml::from_str(&format!("[[rule]]\n{rule}")).unwrap();
         let situation = Situation {
@@ -90,7 +90,7 @@ fn a_name_that_several_have_lets_none_run_and_still_denies_all() {
             channel: "console",
             person: &person,
             seen: Label::NONE,
-            standing: None,
+            provenance: None,
             followed: 0,
             dictated: false,
             queries: false,
@@ -101,46 +101,46 @@ fn a_name_that_several_have_lets_none_run_and_still_denies_all() {
 
 #[test]
 fn no_rule_lets_an_effect_run_once_untrusted_content_was_seen() {
-    let run = "[[rule]]\nsender = \"local\"\ntool = \"act\"\nthen = \"run\"\n";
+    let run = "[[rule]]\nsender = \"local\"\ntool = \"act\"\nthen = \"allow\"\n";
     for acts in ["sends-outside", "changes-state", "runs-code", "spends"] {
         for seen in ["owner+web", "file", "other-person"] {
             let decision = decide(run, &tool(&[acts]), seen, None);
-            assert_eq!(decision.then(), Then::Ask, "{acts} {seen}");
+            assert_eq!(decision.then(), Action::Ask, "{acts} {seen}");
             assert!(!decision.may_be_answered_by_rule());
             assert_eq!(decision.lines()[0].name, "label.untrusted");
         }
-        assert_eq!(decide(run, &tool(&[acts]), "owner+tool", None).then(), Then::Run);
+        assert_eq!(decide(run, &tool(&[acts]), "owner+tool", None).then(), Action::Allow);
     }
 }
 
 #[test]
 fn private_content_goes_only_where_somebody_named_it() {
     let fetch = tool(&["reads-untrusted"]);
-    for (standing, then) in [
-        (Standing::Named, Then::Run),
-        (Standing::Written, Then::Run),
-        (Standing::Read, Then::Ask),
-        (Standing::Made, Then::Ask),
+    for (provenance, then) in [
+        (Provenance::Configured, Action::Allow),
+        (Provenance::Owner, Action::Allow),
+        (Provenance::Content, Action::Ask),
+        (Provenance::Model, Action::Ask),
     ] {
-        assert_eq!(decide("", &fetch, "owner+private", Some(standing)).then(), then, "{standing:?}");
+        assert_eq!(decide("", &fetch, "owner+private", Some(provenance)).then(), then, "{provenance:?}");
     }
     let send = tool(&["sends-outside"]);
-    let run = "[[rule]]\ntool = \"act\"\nthen = \"run\"\n";
-    assert_eq!(decide(run, &send, "owner+private", None).then(), Then::Ask);
+    let run = "[[rule]]\ntool = \"act\"\nthen = \"allow\"\n";
+    assert_eq!(decide(run, &send, "owner+private", None).then(), Action::Ask);
 }
 
 #[test]
 fn after_untrusted_content_only_addresses_that_were_read_or_given_are_fetched() {
     let fetch = tool(&["reads-untrusted"]);
-    for (standing, then) in [
-        (Standing::Named, Then::Run),
-        (Standing::Written, Then::Run),
-        (Standing::Read, Then::Run),
-        (Standing::Made, Then::Ask),
+    for (provenance, then) in [
+        (Provenance::Configured, Action::Allow),
+        (Provenance::Owner, Action::Allow),
+        (Provenance::Content, Action::Allow),
+        (Provenance::Model, Action::Ask),
     ] {
-        assert_eq!(decide("", &fetch, "owner+web", Some(standing)).then(), then, "{standing:?}");
+        assert_eq!(decide("", &fetch, "owner+web", Some(provenance)).then(), then, "{provenance:?}");
     }
-    assert_eq!(decide("", &fetch, "owner", Some(Standing::Made)).then(), Then::Run);
+    assert_eq!(decide("", &fetch, "owner", Some(Provenance::Model)).then(), Action::Allow);
     let (call, person) = (call(), PersonId::parse("local").unwrap());
     let situation = Situation {
         call: &call,
@@ -151,7 +151,7 @@ fn after_untrusted_content_only_addresses_that_were_read_or_given_are_fetched() 
         channel: "console",
         person: &person,
         seen: Label::of(Source::Web),
-        standing: Some(Standing::Read),
+        provenance: Some(Provenance::Content),
         followed: FOLLOWED + 1,
         dictated: false,
         queries: false,
@@ -183,7 +183,7 @@ fn a_name_that_nothing_has_is_an_error() {
     let error = policy.check(&known).unwrap_err().to_string();
     assert!(error.contains("rule 2") && error.contains("`akt`") && error.contains("there are `act`"), "{error}");
     assert!(toml::from_str::<Policy>("[[rule]]\ntools = \"act\"\nthen = \"ask\"").is_err());
-    assert!(toml::from_str::<Policy>("[[rule]]\ntool = \"act\"\nthen = \"allow\"").is_err());
+    assert!(toml::from_str::<Policy>("[[rule]]\ntool = \"act\"\nthen = \"forbid\"").is_err());
 }
 
 #[test]
@@ -205,22 +205,22 @@ fn results_are_believed_only_where_the_operator_says_so() {
     ] {
         assert_eq!(label(tool, http, believed, known), expected, "{http} {believed} {known:?}");
     }
-    let decision = decide("[[rule]]\nthen = \"run\"", &tool(&["changes-state"]), "owner+tool+component", None);
-    assert_eq!((decision.then(), decision.lines()[0].name.as_str()), (Then::Ask, "label.untrusted"));
+    let decision = decide("[[rule]]\nthen = \"allow\"", &tool(&["changes-state"]), "owner+tool+component", None);
+    assert_eq!((decision.then(), decision.lines()[0].name.as_str()), (Action::Ask, "label.untrusted"));
 }
 
 #[test]
 fn what_was_dictated_is_not_asked_but_for_rules_money_and_code() {
     for (rules, effects, dictated, then) in [
-        ("", &["sends-outside"][..], true, Then::Run),
-        ("", &["sends-outside", "changes-state", "reads-private"], true, Then::Run),
-        ("", &["sends-outside"], false, Then::Ask),
-        ("", &["spends"], true, Then::Ask),
-        ("", &["runs-code", "changes-state"], true, Then::Ask),
-        ("[[rule]]\nthen = \"ask\"", &["sends-outside"], true, Then::Ask),
-        ("[[rule]]\nthen = \"deny\"", &["sends-outside"], true, Then::Deny),
+        ("", &["sends-outside"][..], true, Action::Allow),
+        ("", &["sends-outside", "changes-state", "reads-private"], true, Action::Allow),
+        ("", &["sends-outside"], false, Action::Ask),
+        ("", &["spends"], true, Action::Ask),
+        ("", &["runs-code", "changes-state"], true, Action::Ask),
+        ("[[rule]]\nthen = \"ask\"", &["sends-outside"], true, Action::Ask),
+        ("[[rule]]\nthen = \"deny\"", &["sends-outside"], true, Action::Deny),
         // A rule is no answer to what labels ask, and what was dictated is none where money is spent.
-        ("[[rule]]\nthen = \"run\"", &["spends"], true, Then::Ask),
+        ("[[rule]]\nthen = \"allow\"", &["spends"], true, Action::Ask),
     ] {
         let policy: Policy = toml::from_str(rules).unwrap();
         let (call, person, tool) = (call(), PersonId::parse("local").unwrap(), tool(effects));
@@ -233,11 +233,19 @@ fn what_was_dictated_is_not_asked_but_for_rules_money_and_code() {
             channel: "console",
             person: &person,
             seen: Label::parse("owner+web+private").unwrap(),
-            standing: Some(Standing::Written),
+            provenance: Some(Provenance::Owner),
             followed: 0,
             dictated,
             queries: false,
         };
         assert_eq!(policy.decide(&situation).then(), then, "{rules} {effects:?} {dictated}");
     }
+}
+
+#[test]
+fn run_is_refused_in_the_configuration_and_read_where_it_is_stored() {
+    let refused = toml::from_str::<Policy>("[[rule]]\nthen = \"run\"").unwrap_err();
+    assert!(refused.message().ends_with("`run` is no action\nhint: write `then = \"allow\"`"), "{refused}");
+    assert_eq!(serde_json::from_str::<Action>("\"run\"").unwrap(), Action::Allow);
+    assert_eq!(serde_json::to_string(&Action::Allow).unwrap(), "\"allow\"");
 }

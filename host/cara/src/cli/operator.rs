@@ -2,7 +2,7 @@
 //! what is asked and what is allowed.
 
 use crate::assemble::{AGENT, CONSOLE};
-use cara_authority::{ApprovalId, ComponentId, Label, PersonId, RuleId, SessionId, Standing, ToolName};
+use cara_authority::{ApprovalId, ComponentId, Label, PersonId, Provenance, RuleId, SessionId, ToolName};
 use clap::{Args, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
@@ -177,9 +177,9 @@ pub(crate) struct PolicyExplain {
     #[arg(long, value_name = "ID")]
     pub(crate) sender: Option<PersonId>,
 
-    /// How the destination came about. When left out: `named` if the configuration names it, else `made`.
+    /// How the destination came about. When left out: `configured` if the configuration names it, else `model`.
     #[arg(long, value_name = "HOW", value_enum)]
-    pub(crate) destination_standing: Option<StandingName>,
+    pub(crate) provenance: Option<ProvenanceName>,
 
     /// Print a JSON object.
     #[arg(long)]
@@ -188,24 +188,24 @@ pub(crate) struct PolicyExplain {
 
 /// How a destination came about.
 #[derive(Debug, Clone, Copy, ValueEnum)]
-pub(crate) enum StandingName {
+pub(crate) enum ProvenanceName {
     /// The configuration names it for private content.
-    Named,
+    Configured,
     /// The owner wrote it.
-    Written,
+    Owner,
     /// It stands in what was read.
-    Read,
+    Content,
     /// The model put it together.
-    Made,
+    Model,
 }
 
-impl From<StandingName> for Standing {
-    fn from(name: StandingName) -> Self {
+impl From<ProvenanceName> for Provenance {
+    fn from(name: ProvenanceName) -> Self {
         match name {
-            StandingName::Named => Self::Named,
-            StandingName::Written => Self::Written,
-            StandingName::Read => Self::Read,
-            StandingName::Made => Self::Made,
+            ProvenanceName::Configured => Self::Configured,
+            ProvenanceName::Owner => Self::Owner,
+            ProvenanceName::Content => Self::Content,
+            ProvenanceName::Model => Self::Model,
         }
     }
 }

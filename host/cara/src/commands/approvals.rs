@@ -5,7 +5,7 @@ use crate::boot::Cara;
 use crate::cli::Approvals;
 use crate::{layout, show, when};
 use anyhow::{Result, anyhow, bail};
-use cara_assistant::desk::answer_request;
+use cara_assistant::approvals::answer_request;
 use cara_assistant::explain::asked;
 use cara_assistant::text::exact;
 use cara_assistant::{Answer, Asked};

@@ -8,7 +8,8 @@ use crate::prompt::Prompt;
 use crate::{choose, output, show};
 use anyhow::{Context, Result, anyhow, bail};
 use cara_assistant::{
-    Approver, Assistant, Circumstances, Company, Ending, Failure, Input, Listener, Nobody, Session, Thinker, TurnEvent,
+    Approver, Assistant, Ending, Failure, Input, LanguageModel, Listener, Nobody, RunContext, Session, SessionContext,
+    TurnEvent,
 };
 use cara_authority::{Label, PersonId, SessionId, Source};
 use cara_kernel::bindings::types::Blob;
@@ -39,8 +40,8 @@ pub(crate) const PERSON: &str = "local:owner";
 /// Everything a conversation needs.
 pub(crate) struct Talk {
     pub(crate) assistant: Assistant,
-    pub(crate) thinker: Arc<dyn Thinker>,
-    pub(crate) circumstances: Circumstances,
+    pub(crate) language_model: Arc<dyn LanguageModel>,
+    pub(crate) context: SessionContext,
     /// None until the first message.
     pub(crate) session: Option<Session>,
 }
@@ -67,10 +68,10 @@ pub(crate) async fn run(cara: &Cara, chat: Chat) -> Result<ExitCode> {
     let system = system.or_else(|| cara.config.chat.system.clone());
     let person = PersonId::parse(PERSON)?;
     let reading = configured.map(|agent| agent.reading).unwrap_or_default();
-    let circumstances = Circumstances { person, channel: CONSOLE.to_owned(), agent, system, reading };
+    let context = SessionContext { person, channel: CONSOLE.to_owned(), agent, system, reading };
     let assistant = assemble::assistant(cara, &chat.tools, !chat.no_tools).await?;
-    let session = open(&assistant, &circumstances, &chat).await?;
-    let mut talk = Talk { assistant, thinker: Arc::new(provider), circumstances, session };
+    let session = open(&assistant, &context, &chat).await?;
+    let mut talk = Talk { assistant, language_model: Arc::new(provider), context, session };
     for path in &chat.attach {
         talk.attach(Path::new(path)).await?;
     }
@@ -82,12 +83,12 @@ pub(crate) async fn run(cara: &Cara, chat: Chat) -> Result<ExitCode> {
 }
 
 /// The session that was asked for.
-async fn open(assistant: &Assistant, circumstances: &Circumstances, chat: &Chat) -> Result<Option<Session>> {
+async fn open(assistant: &Assistant, context: &SessionContext, chat: &Chat) -> Result<Option<Session>> {
     let records = &assistant.records;
     let id = match (&chat.session, chat.r#continue) {
         (Some(id), _) => SessionId::parse(id)?,
         (None, true) => {
-            let recent = records.recent_sessions(Some(&circumstances.person), 1).await?;
+            let recent = records.recent_sessions(Some(&context.person), 1).await?;
             recent
                 .into_iter()
                 .next()
@@ -96,7 +97,7 @@ async fn open(assistant: &Assistant, circumstances: &Circumstances, chat: &Chat)
         }
         (None, false) => return Ok(None),
     };
-    let session = Session::open(records, &id, circumstances.clone()).await?;
+    let session = Session::open(records, &id, context.clone()).await?;
     let session =
         session.ok_or_else(|| anyhow!("there is no session `{id}`\nhint: `cara sessions list` shows them"))?;
     Ok(Some(session))
@@ -108,7 +109,7 @@ impl Talk {
         if self.session.is_none() {
             // It becomes the title, which every list shows.
             let first = without_secrets(&self.assistant.services.known, first);
-            let begun = Session::begin(&self.assistant.records, self.circumstances.clone(), &first).await?;
+            let begun = Session::begin(&self.assistant.records, self.context.clone(), &first).await?;
             self.session = Some(begun);
         }
         self.session.as_mut().ok_or_else(|| anyhow!("the session was not begun"))
@@ -137,8 +138,8 @@ impl Talk {
         }
         let Some(session) = &mut self.session else { return Ok(()) };
         let streaming = Arc::new(Mutex::new(show::Streaming::new()));
-        let company = company(&streaming, json, CancellationToken::new());
-        if let Some(resumed) = self.assistant.resume(session, &self.thinker, company).await {
+        let run_context = run_context(&streaming, json, CancellationToken::new());
+        if let Some(resumed) = self.assistant.resume(session, &self.language_model, run_context).await {
             lock(&streaming).end();
             match resumed {
                 ended if json => print(&ended.as_ref().map_or_else(Last::Error, Last::Done)),
@@ -157,10 +158,10 @@ impl Talk {
         json: bool,
     ) -> Result<Result<Ending, Failure>> {
         let cancel = CancellationToken::new();
-        let company = company(streaming, json, cancel.clone());
+        let run_context = run_context(streaming, json, cancel.clone());
         self.session(&input.words()).await?;
         let Some(session) = &mut self.session else { bail!("the session was not begun") };
-        let run = self.assistant.run(session, &self.thinker, input, company);
+        let run = self.assistant.run(session, &self.language_model, input, run_context);
         let mut run = std::pin::pin!(run);
         tokio::select! {
             ended = &mut run => return Ok(ended),
@@ -171,7 +172,7 @@ impl Talk {
 }
 
 /// Shows what happens, and asks at the terminal when there is one.
-fn company(streaming: &Arc<Mutex<show::Streaming>>, json: bool, cancel: CancellationToken) -> Company {
+fn run_context(streaming: &Arc<Mutex<show::Streaming>>, json: bool, cancel: CancellationToken) -> RunContext {
     let (shown, stop) = (streaming.clone(), cancel.clone());
     let present = std::io::stdin().is_terminal() && !json;
     let listen: Listener = Arc::new(move |event: TurnEvent| {
@@ -187,7 +188,7 @@ fn company(streaming: &Arc<Mutex<show::Streaming>>, json: bool, cancel: Cancella
         }
     });
     let approver: Arc<dyn Approver> = if present { Arc::new(Prompt::new(streaming.clone())) } else { Arc::new(Nobody) };
-    Company { listen, approver, cancel }
+    RunContext { listen, approver, cancel }
 }
 
 /// The terminal's state; nobody panics while it is held.
@@ -263,8 +264,13 @@ pub(super) fn remark(ending: &Ending, said: bool) -> Option<&'static str> {
 
 /// A text in which secrets that are stored, or look like some, are replaced: for what is kept readable.
 pub(super) fn without_secrets(known: &KnownSecrets, text: &str) -> String {
-    use cara_assistant::guards::output::{Action, OutputCheck, Policy};
-    let policy = Policy { secret: Action::Mask, payment: Action::Mask, identity: Action::Off, contact: Action::Off };
+    use cara_assistant::guards::output::{FindingAction, OutputCheck, Policy};
+    let policy = Policy {
+        secret: FindingAction::Mask,
+        payment: FindingAction::Mask,
+        identity: FindingAction::Off,
+        contact: FindingAction::Off,
+    };
     let mut check = OutputCheck::new(policy);
     let shown = check.push(&known.scrub_text(text));
     shown + &check.finish()

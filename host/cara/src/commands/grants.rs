@@ -13,10 +13,10 @@ use std::process::ExitCode;
 pub(crate) async fn grant(cara: &Cara, grant: Grant) -> Result<ExitCode> {
     let id = &grant.component;
     let checked = cara.checked(id)?;
-    let wishes = checked.manifest().wishes(&choose::asking(cara, &checked, &[])?);
+    let requested = checked.manifest().requested(&choose::asking(cara, &checked, &[])?);
     let capabilities = capabilities(&grant.capability)?;
-    if let Some(other) = capabilities.iter().find(|capability| !wishes.contains(capability)) {
-        let asked: Vec<String> = wishes.iter().map(|wish| format!("`{wish}`")).collect();
+    if let Some(other) = capabilities.iter().find(|capability| !requested.contains(capability)) {
+        let asked: Vec<String> = requested.iter().map(|wish| format!("`{wish}`")).collect();
         let asked = if asked.is_empty() { "nothing".to_owned() } else { asked.join(", ") };
         bail!("component `{id}` does not ask for `{other}`, so it could not use it\nhint: it asks for {asked}");
     }

@@ -4,7 +4,7 @@ use crate::boot::Cara;
 use crate::cli::Models;
 use crate::{choose, show};
 use anyhow::{Result, anyhow};
-use cara_assistant::Thinker;
+use cara_assistant::LanguageModel;
 use cara_assistant::text::harmless;
 use serde::Serialize;
 use std::process::ExitCode;

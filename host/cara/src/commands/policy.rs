@@ -10,14 +10,15 @@ use crate::outbound::Channels;
 use crate::{choose, layout, plugins, show};
 use anyhow::{Result, anyhow, bail};
 use cara_assistant::Toolbox;
-use cara_assistant::desk::covers;
+use cara_assistant::approvals::covers;
 use cara_assistant::outbound::Outbound;
-use cara_assistant::standing::Sources;
+use cara_assistant::provenance::Sources;
 use cara_assistant::toolbox::full_name;
 use cara_authority::manifest::{Effect, Tool};
 use cara_authority::policy::{FOLLOWED, LABEL_FOLLOWED, LABEL_QUERY, Line, Rule};
 use cara_authority::{
-    Decision, Grants, Label, PersonId, Policy, SessionId, Situation, Standing, Then, ToolAuthority, ToolCall, ToolName,
+    Action, Decision, Grants, Label, PersonId, Policy, Provenance, SessionId, Situation, ToolAuthority, ToolCall,
+    ToolName,
 };
 use cara_kernel::Checked;
 use cara_records::StoredRule;
@@ -42,9 +43,9 @@ struct Explained {
     component: String,
     arguments: Option<String>,
     destinations: Vec<String>,
-    destination_standing: Option<&'static str>,
+    provenance: Option<&'static str>,
     seen: Label,
-    then: Then,
+    then: Action,
     lines: Vec<Line>,
     stored_rule: Option<String>,
     /// Rules that would answer in their session.
@@ -59,14 +60,14 @@ async fn explain_call(cara: &Cara, asked: &PolicyExplain) -> Result<()> {
     let authority = checked.authority().tool(&tool.name);
     let effects = authority.map(ToolAuthority::effects).unwrap_or_default();
     let has_destination = !tool.destination.is_empty();
-    let of = |to: &String| Sources::default().find(to, &cara.config.policy).standing;
-    let standing = match asked.destination_standing {
+    let of = |to: &String| Sources::default().find(to, &cara.config.policy).provenance;
+    let provenance = match asked.provenance {
         Some(named) => Some(named.into()),
         None if asked.arguments.is_some() => call.destinations.iter().map(of).max(),
-        None => has_destination.then_some(Standing::Made),
+        None => has_destination.then_some(Provenance::Model),
     };
-    if asked.destination_standing.is_some() && !has_destination {
-        bail!("tool `{}` has no destination\nhint: leave `--destination-standing` out", asked.tool);
+    if asked.provenance.is_some() && !has_destination {
+        bail!("tool `{}` has no destination\nhint: leave `--provenance` out", asked.tool);
     }
     let person = asked.sender.clone().map_or_else(|| PersonId::parse(PERSON), Ok)?;
     let signer = plugins::signer(&checked)?;
@@ -79,7 +80,7 @@ async fn explain_call(cara: &Cara, asked: &PolicyExplain) -> Result<()> {
         channel: &asked.channel,
         person: &person,
         seen: asked.seen,
-        standing,
+        provenance,
         followed: 0,
         dictated: false,
         queries: false,
@@ -91,9 +92,9 @@ async fn explain_call(cara: &Cara, asked: &PolicyExplain) -> Result<()> {
         component: checked.manifest().id().to_string(),
         arguments: asked.arguments.is_some().then(|| call.arguments.clone()),
         destinations: call.destinations.clone(),
-        destination_standing: standing.map(standing_name),
+        provenance: provenance.map(provenance_name),
         seen: asked.seen,
-        then: if stored.is_some() { Then::Run } else { decision.then() },
+        then: if stored.is_some() { Action::Allow } else { decision.then() },
         lines: decision.lines().to_vec(),
         stored_rule: stored.map(|rule| format!("{}: {}", rule.id, approvals::terms(&rule))),
         stored_rules_of_sessions: in_sessions
@@ -160,7 +161,7 @@ async fn call(cara: &Cara, checked: &Arc<Checked>, asked: &PolicyExplain, own: &
         return Ok((tool, call));
     };
     let settings = choose::asking(cara, checked, &[])?;
-    let grants = Grants::meet(manifest, checked.interfaces(), &[], settings, &Default::default());
+    let grants = Grants::intersect(manifest, checked.interfaces(), &[], settings, &Default::default());
     let mut toolbox = Toolbox::default();
     toolbox.add(&cara.component(id).await?, &Arc::new(grants), &Default::default())?;
     let (_, offered) = toolbox.of(id, own).ok_or_else(|| anyhow!("component `{id}` has no tool `{own}`"))?;
@@ -188,21 +189,21 @@ async fn stored_rules(
     Ok((anywhere.into_iter().next(), in_sessions))
 }
 
-fn standing_name(standing: Standing) -> &'static str {
-    match standing {
-        Standing::Named => "named",
-        Standing::Written => "written",
-        Standing::Read => "read",
-        Standing::Made => "made",
+fn provenance_name(provenance: Provenance) -> &'static str {
+    match provenance {
+        Provenance::Configured => "configured",
+        Provenance::Owner => "owner",
+        Provenance::Content => "content",
+        Provenance::Model => "model",
     }
 }
 
 /// What becomes of a call, as a verb.
-pub(super) fn outcome(then: Then) -> &'static str {
+pub(super) fn outcome(then: Action) -> &'static str {
     match then {
-        Then::Run => "it runs",
-        Then::Ask => "a person is asked",
-        Then::Deny => "it is denied",
+        Action::Allow => "it runs",
+        Action::Ask => "a person is asked",
+        Action::Deny => "it is denied",
     }
 }
 
@@ -210,9 +211,9 @@ fn print(explained: &Explained) {
     let put = |name: &str, value: &str| layout::field(0, name, value);
     put("call", &format!("{} of {}", explained.tool, explained.component));
     put("arguments", explained.arguments.as_deref().unwrap_or("not given, so not checked"));
-    if let Some(standing) = explained.destination_standing {
+    if let Some(provenance) = explained.provenance {
         let to = if explained.destinations.is_empty() { "any".to_owned() } else { explained.destinations.join(", ") };
-        put("destination", &format!("{to} ({standing})"));
+        put("destination", &format!("{to} ({provenance})"));
     }
     put("seen", &explained.seen.to_string());
     put("then", outcome(explained.then));
@@ -290,13 +291,13 @@ struct Shown {
 struct Numbered {
     number: usize,
     rule: String,
-    then: Then,
+    then: Action,
 }
 
 #[derive(Serialize)]
 struct Default_ {
     effect: &'static str,
-    then: Then,
+    then: Action,
 }
 
 #[derive(Serialize)]
@@ -310,7 +311,7 @@ fn show_policy(policy: &Policy, json: bool) -> Result<()> {
         |(index, rule): (usize, &Rule)| Numbered { number: index + 1, rule: rule.to_string(), then: rule.then };
     let default = |effect: Effect| Default_ {
         effect: effect.name(),
-        then: if effect.reaches_out() { Then::Ask } else { Then::Run },
+        then: if effect.reaches_out() { Action::Ask } else { Action::Allow },
     };
     let shown = Shown {
         rules: policy.rule.iter().enumerate().map(number).collect(),

@@ -7,7 +7,7 @@ use crate::boot::Cara;
 use crate::places::Places;
 use crate::{choose, show};
 use anyhow::{Result, anyhow};
-use cara_assistant::desk::answer_request;
+use cara_assistant::approvals::answer_request;
 use cara_assistant::explain::{asked, explain};
 use cara_assistant::text::harmless;
 use cara_assistant::{Answer, Input, ModelName};
@@ -105,7 +105,7 @@ async fn obey(cara: &Cara, talk: &mut Talk, last: &mut Last, command: &str, rest
         "/model" if rest.is_empty() => models(talk).await,
         "/model" => {
             let name: ModelName = rest.parse()?;
-            talk.thinker = Arc::new(choose::named(cara, &name, &[], "/model names it").await?);
+            talk.language_model = Arc::new(choose::named(cara, &name, &[], "/model names it").await?);
             show::note(&format!("now {}", full_name(talk)));
         }
         "/tools" => tools(talk).await?,
@@ -132,7 +132,7 @@ async fn obey(cara: &Cara, talk: &mut Talk, last: &mut Last, command: &str, rest
                 None => show::note(&format!("there is no run `{id}`")),
             }
         }
-        "/usage" => super::usage::of_session(cara, talk.session.as_ref(), &*talk.thinker).await?,
+        "/usage" => super::usage::of_session(cara, talk.session.as_ref(), &*talk.language_model).await?,
         "/compact" => match &mut talk.session {
             Some(session) => {
                 session.compact();
@@ -216,16 +216,16 @@ async fn approve(talk: &Talk, rest: &str) -> Result<()> {
 
 async fn models(talk: &Talk) {
     show::line(&format!("  now {}", full_name(talk)));
-    match talk.thinker.models().await {
+    match talk.language_model.models().await {
         Ok(models) => models.iter().for_each(|model| {
-            show::line(&format!("  {}:{}", talk.thinker.component(), harmless(&model.id)));
+            show::line(&format!("  {}:{}", talk.language_model.component(), harmless(&model.id)));
         }),
         Err(failure) => show::note(&failure.message),
     }
 }
 
 fn full_name(talk: &Talk) -> String {
-    format!("{}:{}", talk.thinker.component(), talk.thinker.model())
+    format!("{}:{}", talk.language_model.component(), talk.language_model.model())
 }
 
 type LineEditor = Editor<Commands, FileHistory>;

@@ -12,7 +12,7 @@ use anyhow::{Result, bail};
 use cara_assistant::Toolbox;
 use cara_assistant::toolbox::{full_name, shared_names};
 use cara_authority::{
-    Capability, ComponentId, Label, PersonId, SessionId, Situation, Source, Standing, Then, ToolAuthority, ToolCall,
+    Action, Capability, ComponentId, Label, PersonId, Provenance, SessionId, Situation, Source, ToolAuthority, ToolCall,
 };
 use cara_kernel::Checked;
 use cara_services::vault::SecretId;
@@ -75,7 +75,7 @@ struct Row {
     on: bool,
     why: String,
     /// What becomes of a call while only the owner has spoken.
-    then: Then,
+    then: Action,
     description: String,
 }
 
@@ -120,7 +120,7 @@ async fn list(cara: &Cara, json: bool) -> Result<()> {
 }
 
 /// What the policy says of a call while only the owner has spoken, and wrote the destination.
-fn usually(cara: &Cara, checked: &Checked, tool: &ToolAuthority, unclear: bool) -> Result<Then> {
+fn usually(cara: &Cara, checked: &Checked, tool: &ToolAuthority, unclear: bool) -> Result<Action> {
     let call = ToolCall {
         component: checked.manifest().id().clone(),
         digest: *checked.package().digest().as_bytes(),
@@ -139,7 +139,7 @@ fn usually(cara: &Cara, checked: &Checked, tool: &ToolAuthority, unclear: bool) 
         channel: CONSOLE,
         person: &person,
         seen: Label::of(Source::Owner),
-        standing: (!tool.destination.is_empty()).then_some(Standing::Written),
+        provenance: (!tool.destination.is_empty()).then_some(Provenance::Owner),
         followed: 0,
         dictated: false,
         queries: false,

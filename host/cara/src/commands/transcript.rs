@@ -4,7 +4,7 @@ use super::sessions;
 use crate::boot::Cara;
 use crate::{layout, show, when};
 use anyhow::{Context, Result};
-use cara_assistant::inert::inert;
+use cara_assistant::markdown::sanitize_markdown;
 use cara_assistant::part::{Body, Part};
 use cara_assistant::text::harmless;
 use cara_authority::{Label, SessionId};
@@ -250,7 +250,7 @@ pub(super) fn markdown(transcript: &Transcript) -> String {
 
 /// A text on one line of Markdown, with nothing active in it.
 fn one_line(text: &str) -> String {
-    inert(&text.split_whitespace().collect::<Vec<_>>().join(" "))
+    sanitize_markdown(&text.split_whitespace().collect::<Vec<_>>().join(" "))
 }
 
 /// Words as they are, marked as Markdown.

@@ -6,7 +6,7 @@ use crate::places::Places;
 use crate::plugins::BUILT_IN;
 use crate::{layout, show};
 use anyhow::{Context, Result, anyhow, bail};
-use cara_packages::imitation::imitated;
+use cara_packages::confusables::imitated;
 use cara_services::files;
 use cara_signing::{
     Digest, Identity, Issuer, KeyId, Pattern, PublicKey, Revoked, TrustRoot, TrustStore, TrustedIdentity, TrustedKey,

@@ -5,7 +5,7 @@ use crate::cli::{Usage, UsageGroup};
 use crate::{layout, show, when};
 use anyhow::Result;
 use cara_assistant::budget::{Amount, Micros};
-use cara_assistant::{Session, Thinker};
+use cara_assistant::{LanguageModel, Session};
 use cara_records::{Records, UsageBy, UsageTotal};
 use serde::Serialize;
 use std::process::ExitCode;
@@ -171,7 +171,11 @@ impl Budget {
 }
 
 /// Tokens and money of a conversation and of today; `/usage` shows it.
-pub(crate) async fn of_session(cara: &Cara, session: Option<&Session>, thinker: &dyn Thinker) -> Result<()> {
+pub(crate) async fn of_session(
+    cara: &Cara,
+    session: Option<&Session>,
+    language_model: &dyn LanguageModel,
+) -> Result<()> {
     let records = cara.records().await?;
     let say = |what: &str, total: &UsageTotal| {
         let UsageTotal { input, output, calls, unpriced, .. } = total;
@@ -182,7 +186,7 @@ pub(crate) async fn of_session(cara: &Cara, session: Option<&Session>, thinker: 
     if let Some(session) = session {
         let all = records.usage(0, UsageBy::Session).await?;
         all.iter().filter(|total| total.group == session.id().as_str()).for_each(|total| say("this session", total));
-        let (used, most) = (session.tokens(), thinker.context_tokens());
+        let (used, most) = (session.tokens(), language_model.context_tokens());
         show::line(&format!("  {:14} about {used} of {most} tokens", "context"));
     }
     records.usage(today(cara), UsageBy::Day).await?.iter().for_each(|total| say("today", total));

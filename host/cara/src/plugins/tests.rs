@@ -76,8 +76,8 @@ async fn versions_alternate_under_load_and_no_call_fails() {
                 let component = cara.plugins.component(&id).await.unwrap();
                 let checked = component.checked();
                 let settings = checked.manifest().settings(&BTreeMap::new()).unwrap();
-                let order = Default::default();
-                let grants = Grants::meet(checked.manifest(), checked.interfaces(), &[], settings, &order);
+                let overrides = Default::default();
+                let grants = Grants::intersect(checked.manifest(), checked.interfaces(), &[], settings, &overrides);
                 let called = component.models(&Arc::new(grants), &cara.services).await.unwrap();
                 assert!(!called.answer.unwrap().is_empty());
                 // What was called is what the lock named when it was asked for, whole.

@@ -121,7 +121,7 @@ fn names_that_imitate_or_are_reserved_are_refused() {
 #[test]
 fn tools_of_one_name_are_installed_side_by_side_and_told_apart() {
     let (home, key) = Home::trusting();
-    home.configure("[[policy.rule]]\ntool = \"time_now\"\nthen = \"run\"");
+    home.configure("[[policy.rule]]\ntool = \"time_now\"\nthen = \"allow\"");
     let file = home.signed("watch.wasm", &clock("1.0.0", &[]), &key);
     let notes = home.notes(&["plugin", "install", &file, "--yes"]);
     assert!(notes.contains("`time` has a tool `time_now` too") && notes.contains("`watch__time_now`"), "{notes}");
@@ -139,7 +139,7 @@ fn tools_of_one_name_are_installed_side_by_side_and_told_apart() {
     let of = |tool: &str| home.json(&["policy", "explain", tool, "--json"])["lines"][0]["name"].clone();
     assert_eq!((of("time__time_now"), of("watch__time_now")), ("default".into(), "default".into()));
     assert!(home.notes(&["policy", "show"]).contains("rule 1 of the policy lets no `time_now` run"));
-    home.configure("[[policy.rule]]\ntool = \"watch__time_now\"\nthen = \"run\"");
+    home.configure("[[policy.rule]]\ntool = \"watch__time_now\"\nthen = \"allow\"");
     assert_eq!((of("time__time_now"), of("watch__time_now")), ("default".into(), "policy.rule 1".into()));
 }
 

@@ -8,7 +8,7 @@ const RULES: &str = r#"
 private-destinations = ["https://wiki.example.org"]
 [[policy.rule]]
 tool = "memory_write"
-then = "run"
+then = "allow"
 [[policy.rule]]
 component = "memory"
 agent = "clerk"
@@ -79,20 +79,16 @@ fn an_explanation_depends_on_how_the_destination_came_about() {
         let arguments = format!("{{\"url\":\"{url}\"}}");
         let explained = home.json(&[&["policy", "explain", "fetch_page", &arguments, "--json"][..], more].concat());
         let line = explained["lines"][0]["name"].as_str().unwrap().to_owned();
-        (
-            explained["then"].as_str().unwrap().to_owned(),
-            line,
-            explained["destination-standing"].as_str().unwrap().to_owned(),
-        )
+        (explained["then"].as_str().unwrap().to_owned(), line, explained["provenance"].as_str().unwrap().to_owned())
     };
-    let of = |then: &str, line: &str, standing: &str| (then.to_owned(), line.to_owned(), standing.to_owned());
+    let of = |then: &str, line: &str, provenance: &str| (then.to_owned(), line.to_owned(), provenance.to_owned());
     let (other, named) = ("https://a.example/x", "https://wiki.example.org/x");
-    assert_eq!(then(other, &[]), of("run", "default", "made"));
-    assert_eq!(then(other, &["--seen", "owner+private"]), of("ask", "label.private", "made"));
-    assert_eq!(then(named, &["--seen", "owner+private"]), of("run", "default", "named"));
-    assert_eq!(then(other, &["--seen", "web"]), of("ask", "label.destination", "made"));
-    assert_eq!(then(other, &["--seen", "web", "--destination-standing", "read"]), of("run", "default", "read"));
-    let none = home.fails(&["policy", "explain", "time_now", "--destination-standing", "read"]);
+    assert_eq!(then(other, &[]), of("allow", "default", "model"));
+    assert_eq!(then(other, &["--seen", "owner+private"]), of("ask", "label.private", "model"));
+    assert_eq!(then(named, &["--seen", "owner+private"]), of("allow", "default", "configured"));
+    assert_eq!(then(other, &["--seen", "web"]), of("ask", "label.destination", "model"));
+    assert_eq!(then(other, &["--seen", "web", "--provenance", "content"]), of("allow", "default", "content"));
+    let none = home.fails(&["policy", "explain", "time_now", "--provenance", "content"]);
     assert!(none.contains("has no destination"), "{none}");
 }
 
@@ -106,7 +102,7 @@ fn what_does_not_fit_or_exist_is_an_error() {
     assert!(home.fails(&["policy", "explain", "time_now", "--agent", "nobody"]).contains("there is no agent `nobody`"));
     assert!(home.fails(&["policy", "explain", "time_now", "--channel", "post"]).contains("there is no channel `post`"));
     assert_eq!(home.run(&["policy", "explain", "time_now", "--seen", "stranger"]).status.code(), Some(2));
-    home.configure("[[policy.rule]]\ntool = \"memory_right\"\nthen = \"run\"");
+    home.configure("[[policy.rule]]\ntool = \"memory_right\"\nthen = \"allow\"");
     let error = home.fails(&["policy", "show"]);
     assert!(error.contains("rule 1") && error.contains("`memory_right`"), "{error}");
 }

@@ -53,7 +53,7 @@ fn what_cannot_be_switched_says_what_can_be_done() {
 fn the_commands_can_be_completed() {
     let home = Home::new();
     let script = home.ok(&["completion", "bash"]);
-    for word in ["sessions", "approvals", "policy", "explain", "usage", "audit", "tools", "--destination-standing"] {
+    for word in ["sessions", "approvals", "policy", "explain", "usage", "audit", "tools", "--provenance"] {
         assert!(script.contains(word), "{word}");
     }
 }

@@ -5,9 +5,9 @@
 //! the manifest are refused at load, and every function here asks the call's `Grants`.
 
 mod clock;
+mod host_services;
 pub(crate) mod http;
 pub(crate) mod log;
-mod powers;
 pub(crate) mod secrets;
 mod settings;
 mod state;

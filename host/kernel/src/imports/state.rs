@@ -13,14 +13,14 @@ const MOST_READ: u64 = 256 << 10;
 impl Call {
     /// The component's own state; there is no way to name another's. What is written gets the label of the call.
     fn own(&self) -> Result<ComponentState, Refusal> {
-        Ok(self.services.ledger.state(&self.grants)?.labelled(self.services.powers.label()))
+        Ok(self.services.ledger.state(&self.grants)?.labelled(self.services.host_services.label()))
     }
 
     /// Reads a key. What was read joins the label of the call.
     async fn state(&self, key: &str) -> Result<Option<Entry>, Refusal> {
         let _held = self.hold(MOST_READ)?;
         let Some(entry) = self.own()?.get(key).await? else { return Ok(None) };
-        self.services.powers.saw(entry.label);
+        self.services.host_services.saw(entry.label);
         Ok(Some(Entry { value: entry.value, revision: entry.revision }))
     }
 
@@ -28,7 +28,7 @@ impl Call {
     async fn state_keys(&self, prefix: &str) -> Result<Vec<String>, Refusal> {
         let _held = self.hold(MOST_READ)?;
         let (keys, label) = self.own()?.keys(prefix).await?;
-        self.services.powers.saw(label);
+        self.services.host_services.saw(label);
         Ok(keys)
     }
 }

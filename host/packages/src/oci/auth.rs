@@ -5,8 +5,8 @@
 
 use super::error::OciError;
 use super::registry::Scope;
-use crate::access::{Credentials, Stage};
-use crate::errand::{Errand, Want};
+use crate::access::{Credentials, Phase};
+use crate::client::{Client, Want};
 use cara_authority::manifest::Spot;
 use cara_authority::{Destination, SecretGrant};
 use cara_services::vault::SecretValue;
@@ -36,26 +36,26 @@ struct Answer {
 
 /// The header that answers a 401 of `asked`.
 pub(super) async fn answer(
-    errand: &Errand<'_>,
+    client: &Client<'_>,
     asked: &Destination,
     headers: &HeaderMap,
     repository: &str,
     scope: Scope,
 ) -> Result<HeaderValue, OciError> {
     let registry = asked.origin().clone();
-    let credentials = errand.access().credentials;
+    let credentials = client.access().credentials;
     match (challenge(headers), credentials) {
         (None, _) => Err(OciError::Challenge(registry)),
         (Some(Challenge::Basic), Credentials::Basic { .. }) => {
-            Ok(basic(errand, asked)?.ok_or(OciError::Login(registry))?)
+            Ok(basic(client, asked)?.ok_or(OciError::Login(registry))?)
         }
         (Some(Challenge::Basic), _) => Err(OciError::Login(registry)),
         (Some(Challenge::Bearer { .. }), Credentials::Bearer(token)) => {
             let (before, after) = ("Bearer ".to_owned(), String::new());
-            carried(errand, asked, Spot::Header { name: header::AUTHORIZATION, before, after }, token)
+            carried(client, asked, Spot::Header { name: header::AUTHORIZATION, before, after }, token)
         }
         (Some(Challenge::Bearer { realm, service }), _) => {
-            let token = token(errand, asked, &realm, service.as_deref(), repository, scope).await?;
+            let token = token(client, asked, &realm, service.as_deref(), repository, scope).await?;
             value(&format!("Bearer {token}")).ok_or(OciError::Token(registry))
         }
     }
@@ -63,7 +63,7 @@ pub(super) async fn answer(
 
 /// A token of whom the registry names; judged like every place that an answer leads to.
 async fn token(
-    errand: &Errand<'_>,
+    client: &Client<'_>,
     asked: &Destination,
     realm: &str,
     service: Option<&str>,
@@ -78,39 +78,39 @@ async fn token(
     }
     let destination = asked.redirected(&Method::GET, &url)?;
     let mut headers = HeaderMap::new();
-    if let Some(login) = basic(errand, &destination)? {
+    if let Some(login) = basic(client, &destination)? {
         headers.insert(header::AUTHORIZATION, login);
     }
     let origin = destination.origin().clone();
-    let reply = errand.get(destination, headers).await?;
+    let reply = client.get(destination, headers).await?;
     if matches!(reply.status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
-        return Err(match errand.access().credentials {
+        return Err(match client.access().credentials {
             Credentials::Anonymous => OciError::Login(asked.origin().clone()),
             _ => OciError::LoginRefused(asked.origin().clone()),
         });
     }
-    let bytes = errand.read(reply.ok()?, Want { stage: Stage::Asking, most: ANSWER }).await?;
+    let bytes = client.read(reply.ok()?, Want { phase: Phase::Asking, most: ANSWER }).await?;
     let answer: Option<Answer> = serde_json::from_slice(&bytes).ok();
     let token = answer.and_then(|answer| answer.token.or(answer.access_token));
     token.filter(|token| !token.is_empty()).ok_or(OciError::Token(origin))
 }
 
 /// `Basic` for that destination, if there is a login to give.
-fn basic(errand: &Errand<'_>, to: &Destination) -> Result<Option<HeaderValue>, OciError> {
-    let Credentials::Basic { user, password } = errand.access().credentials else { return Ok(None) };
-    carried(errand, to, Spot::basic(header::AUTHORIZATION, user.clone())?, password).map(Some)
+fn basic(client: &Client<'_>, to: &Destination) -> Result<Option<HeaderValue>, OciError> {
+    let Credentials::Basic { user, password } = client.access().credentials else { return Ok(None) };
+    carried(client, to, Spot::basic(header::AUTHORIZATION, user.clone())?, password).map(Some)
 }
 
 /// Lets a secret go along, and gives what marks its place.
 fn carried(
-    errand: &Errand<'_>,
+    client: &Client<'_>,
     to: &Destination,
     spot: Spot,
     value: &Arc<SecretValue>,
 ) -> Result<HeaderValue, OciError> {
     let grant = SecretGrant::own(to, spot)?;
     let marker = HeaderValue::from_str(&grant.marker()).map_err(|_| OciError::Token(to.origin().clone()))?;
-    errand.carry(grant, value.clone());
+    client.carry(grant, value.clone());
     Ok(marker)
 }
 

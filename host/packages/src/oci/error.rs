@@ -1,6 +1,6 @@
 //! Why a registry did not give or take what it should.
 
-use crate::errand::ErrandError;
+use crate::client::ClientError;
 use cara_authority::{Origin, Refusal};
 use cara_signing::Digest;
 use http::StatusCode;
@@ -10,7 +10,7 @@ use http::StatusCode;
 pub enum OciError {
     /// A request failed.
     #[error(transparent)]
-    Errand(#[from] ErrandError),
+    Client(#[from] ClientError),
     /// It wants to know who asks.
     #[error("`{0}` wants a login for this\nhint: log in with a user name and a password or token of that registry")]
     Login(Origin),
@@ -135,7 +135,7 @@ pub enum OciError {
 
 impl From<Refusal> for OciError {
     fn from(refusal: Refusal) -> Self {
-        Self::Errand(refusal.into())
+        Self::Client(refusal.into())
     }
 }
 

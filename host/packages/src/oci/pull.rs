@@ -3,8 +3,8 @@
 use super::error::OciError;
 use super::manifest::{self, EITHER, LIST, List, MANIFEST, MOST, Manifest};
 use super::registry::{Redirects, Registry};
-use crate::access::Stage;
-use crate::errand::Want;
+use crate::access::Phase;
+use crate::client::Want;
 use crate::foreign::shown;
 use cara_signing::{Digest, Package};
 use http::{HeaderMap, StatusCode, header};
@@ -26,7 +26,7 @@ pub(crate) const COMPONENT: Shape = Shape {
     kind: "application/vnd.wasm.config.v0+json",
     layer: "application/wasm",
     what: "the component",
-    want: Want { stage: Stage::Component, most: Package::MAX_BYTES },
+    want: Want { phase: Phase::Component, most: Package::MAX_BYTES },
 };
 
 /// An index of plugins.
@@ -34,7 +34,7 @@ pub(crate) const INDEX: Shape = Shape {
     kind: "application/vnd.cara.index.v1+json",
     layer: "application/vnd.cara.index.v1+json",
     what: "the index",
-    want: Want { stage: Stage::Index, most: crate::index::MAX_BYTES },
+    want: Want { phase: Phase::Index, most: crate::index::MAX_BYTES },
 };
 
 /// What was pulled.
@@ -88,7 +88,7 @@ pub(super) async fn manifest(
     let reply = registry.get(&format!("manifests/{wanted}"), EITHER, Redirects::Followed).await?;
     let reply = registry.expect(reply, StatusCode::OK).await?;
     let headers = reply.headers.clone();
-    let bytes = registry.errand.read(reply, Want { stage: Stage::Asking, most: MOST }).await?;
+    let bytes = registry.client.read(reply, Want { phase: Phase::Asking, most: MOST }).await?;
     let (name, found) = (registry.name, Digest::of(&bytes));
     let differs = |wanted: String| OciError::Digest { what: "the manifest", name: name.to_string(), wanted, found };
     if let Some(pinned) = pinned.filter(|pinned| *pinned != found) {

@@ -12,8 +12,8 @@ use super::manifest::{self, Descriptor, EMPTY, LIST, List, MANIFEST, Manifest};
 use super::pull::{COMPONENT, text};
 use super::referrers::{tag, tagged};
 use super::registry::{Carried, Redirects, Registry, Scope};
-use crate::access::{Access, Stage};
-use crate::errand::Errand;
+use crate::access::{Access, Phase};
+use crate::client::Client;
 use crate::foreign::shown;
 use crate::reference::OciReference;
 use bytes::Bytes;
@@ -56,8 +56,8 @@ pub async fn push(
         return Err(OciError::Pinned(reference.to_string()));
     };
     let interfaces = Interfaces::read(package.bytes())?;
-    let errand = Errand::new(access);
-    let mut registry = Registry::new(&errand, reference, Scope::Push);
+    let client = Client::new(access);
+    let mut registry = Registry::new(&client, reference, Scope::Push);
 
     let config = config(package, &interfaces);
     let manifest = manifest::written(&artifact(package, &config));
@@ -133,10 +133,10 @@ impl Registry<'_> {
         let place = place.redirected(&Method::PUT, &format!("{}{joint}digest={digest}", place.uri()))?;
         let mut carried = Carried { body: bytes, ..Carried::default() };
         carried.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
-        self.errand.tell(Stage::Sending, 0, Some(size as u64));
+        self.client.tell(Phase::Sending, 0, Some(size as u64));
         let reply = self.send(place, carried, Redirects::Returned).await?;
         self.expect(reply, StatusCode::CREATED).await?;
-        self.errand.tell(Stage::Sending, size, Some(size as u64));
+        self.client.tell(Phase::Sending, size, Some(size as u64));
         Ok(())
     }
 

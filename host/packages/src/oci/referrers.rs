@@ -7,8 +7,8 @@ use super::error::OciError;
 use super::manifest::{self, LIST, List, MOST, Manifest};
 use super::pull::{Pulled, manifest as fetched, text};
 use super::registry::{Redirects, Registry};
-use crate::access::Stage;
-use crate::errand::{Reply, Want};
+use crate::access::Phase;
+use crate::client::{Reply, Want};
 use cara_signing::{Bundle, Digest, MEDIA_TYPE};
 use http::{StatusCode, header};
 
@@ -39,7 +39,7 @@ async fn about(registry: &mut Registry<'_>, subject: Digest) -> Result<Vec<Strin
             return Err(OciError::Subject { name: name.to_string() });
         }
         let layer = read.layer(MEDIA_TYPE, name)?;
-        let want = Want { stage: Stage::Signature, most: Bundle::MAX_BYTES };
+        let want = Want { phase: Phase::Signature, most: Bundle::MAX_BYTES };
         let bundle = registry.blob("a signature", (layer.digest(name)?, layer.size), want).await?;
         bundles.push(String::from_utf8(bundle).map_err(|_| OciError::Malformed {
             what: "a signature",
@@ -89,6 +89,6 @@ fn is_list(reply: &Reply) -> bool {
 }
 
 async fn list(registry: &Registry<'_>, reply: Reply) -> Result<List, OciError> {
-    let bytes = registry.errand.read(reply, Want { stage: Stage::Asking, most: MOST }).await?;
+    let bytes = registry.client.read(reply, Want { phase: Phase::Asking, most: MOST }).await?;
     manifest::read("the list of signatures", registry.name, &bytes)
 }

@@ -2,8 +2,8 @@
 
 use super::auth;
 use super::error::OciError;
-use crate::access::Stage;
-use crate::errand::{Errand, Reply, Want, place};
+use crate::access::Phase;
+use crate::client::{Client, Reply, Want, place};
 use crate::foreign::shown;
 use crate::reference::OciReference;
 use bytes::Bytes;
@@ -34,7 +34,7 @@ impl Scope {
 
 /// One repository.
 pub(crate) struct Registry<'a> {
-    pub(super) errand: &'a Errand<'a>,
+    pub(super) client: &'a Client<'a>,
     pub(super) name: &'a OciReference,
     scope: Scope,
     authorization: Option<HeaderValue>,
@@ -55,8 +55,8 @@ pub(super) struct Carried {
 }
 
 impl<'a> Registry<'a> {
-    pub(crate) fn new(errand: &'a Errand<'a>, name: &'a OciReference, scope: Scope) -> Self {
-        Self { errand, name, scope, authorization: None }
+    pub(crate) fn new(client: &'a Client<'a>, name: &'a OciReference, scope: Scope) -> Self {
+        Self { client, name, scope, authorization: None }
     }
 
     /// A place in the repository: `manifests/…`, `blobs/…`.
@@ -98,7 +98,7 @@ impl<'a> Registry<'a> {
             return Err(OciError::LoginRefused(self.name.origin().clone()));
         }
         let repository = self.name.repository();
-        let answer = auth::answer(self.errand, &reply.destination, &reply.headers, repository, self.scope).await?;
+        let answer = auth::answer(self.client, &reply.destination, &reply.headers, repository, self.scope).await?;
         carried.headers.insert(header::AUTHORIZATION, answer.clone());
         self.authorization = Some(answer);
         let reply = self.once(destination, &carried, redirects).await?;
@@ -110,8 +110,8 @@ impl<'a> Registry<'a> {
 
     async fn once(&self, destination: Destination, carried: &Carried, redirects: Redirects) -> Result<Reply, OciError> {
         Ok(match redirects {
-            Redirects::Followed => self.errand.get(destination, carried.headers.clone()).await?,
-            Redirects::Returned => self.errand.send(destination, &carried.headers, carried.body.clone()).await?,
+            Redirects::Followed => self.client.get(destination, carried.headers.clone()).await?,
+            Redirects::Returned => self.client.send(destination, &carried.headers, carried.body.clone()).await?,
         })
     }
 
@@ -129,7 +129,7 @@ impl<'a> Registry<'a> {
         let reply = self.get(&format!("blobs/{digest}"), "*/*", Redirects::Followed).await?;
         let reply = self.expect(reply, StatusCode::OK).await?;
         // One byte more would be one too many already: a body without end is left there.
-        let bytes = self.errand.read(reply, Want { most: size as usize, ..want }).await?;
+        let bytes = self.client.read(reply, Want { most: size as usize, ..want }).await?;
         if bytes.len() as u64 != size {
             return Err(OciError::Size { what, name, found: bytes.len() as u64, said: size });
         }
@@ -147,7 +147,7 @@ impl<'a> Registry<'a> {
             return Ok(reply);
         }
         let (url, status) = (place(&reply.destination), reply.status);
-        let said = self.errand.read(reply, Want { stage: Stage::Asking, most: ERROR }).await.ok();
+        let said = self.client.read(reply, Want { phase: Phase::Asking, most: ERROR }).await.ok();
         let said = said.and_then(|bytes| words(&bytes)).unwrap_or_else(|| "it says no more".to_owned());
         Err(OciError::Answered { url, status, said })
     }

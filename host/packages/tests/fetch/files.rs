@@ -1,7 +1,7 @@
 //! Files and folders on this machine.
 
+use crate::fixture::{Fixture, missing};
 use crate::package::signed;
-use crate::world::{World, missing};
 use std::fs;
 use std::path::Path;
 
@@ -14,7 +14,7 @@ fn put(folder: &Path, name: &str) -> Vec<u8> {
 }
 
 async fn refused(path: &Path, root: &Path) -> String {
-    let text = World::new(|_| missing()).refused(path.to_str().unwrap()).await;
+    let text = Fixture::new(|_| missing()).refused(path.to_str().unwrap()).await;
     text.replace(root.to_str().unwrap(), "<root>")
 }
 
@@ -23,24 +23,24 @@ async fn a_file_is_read_with_the_signature_beside_it() {
     let root = tempfile::tempdir().unwrap();
     let wasm = put(root.path(), "weather.wasm");
     let path = root.path().join("weather.wasm");
-    let world = World::new(|_| missing());
-    let fetched = world.fetch(path.to_str().unwrap()).await.unwrap();
+    let fixture = Fixture::new(|_| missing());
+    let fetched = fixture.fetch(path.to_str().unwrap()).await.unwrap();
     assert_eq!((fetched.wasm, fetched.bundles.len(), fetched.manifest), (wasm, 1, None));
     assert_eq!(fetched.source.to_string(), format!("{}#{}", path.display(), fetched.digest));
-    assert!(world.fetch(&fetched.source.to_string()).await.is_ok(), "what it gives as its source can be fetched");
-    assert!(world.asked().is_empty());
+    assert!(fixture.fetch(&fetched.source.to_string()).await.is_ok(), "what it gives as its source can be fetched");
+    assert!(fixture.asked().is_empty());
 }
 
 #[tokio::test]
 async fn a_folder_has_one_component_in_it_or_in_its_dist() {
     let root = tempfile::tempdir().unwrap();
     let wasm = put(&root.path().join("built/dist"), "weather.wasm");
-    let world = World::new(|_| missing());
-    let fetched = world.fetch(root.path().join("built").to_str().unwrap()).await.unwrap();
+    let fixture = Fixture::new(|_| missing());
+    let fetched = fixture.fetch(root.path().join("built").to_str().unwrap()).await.unwrap();
     assert_eq!(fetched.wasm, wasm);
     assert!(fetched.source.to_string().contains("/built/dist/weather.wasm#sha256:"), "{}", fetched.source);
     let own = put(&root.path().join("built"), "own.wasm");
-    assert_eq!(world.fetch(root.path().join("built").to_str().unwrap()).await.unwrap().wasm, own);
+    assert_eq!(fixture.fetch(root.path().join("built").to_str().unwrap()).await.unwrap().wasm, own);
     put(&root.path().join("built"), "second.wasm");
     insta::assert_snapshot!(refused(&root.path().join("built"), root.path()).await, @"
     `<root>/built` has 2 `.wasm` files
@@ -94,6 +94,6 @@ async fn a_file_that_changed_is_not_the_pinned_one() {
     let root = tempfile::tempdir().unwrap();
     put(root.path(), "weather.wasm");
     let pinned = format!("{}/weather.wasm#sha256:{}", root.path().display(), "0".repeat(64));
-    let text = World::new(|_| missing()).refused(&pinned).await;
+    let text = Fixture::new(|_| missing()).refused(&pinned).await;
     assert!(text.contains("weather.wasm` has the digest `sha256:") && text.contains("not `sha256:000"), "{text}");
 }

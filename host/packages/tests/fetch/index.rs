@@ -1,7 +1,7 @@
 //! The index: what is read, what is refused, what is found.
 
+use crate::fixture::{Fixture, LOCAL, missing, ok};
 use crate::shelf::{LIST, MANIFEST, NAME, Shelf, descriptor};
-use crate::world::{LOCAL, World, missing, ok};
 use cara_packages::{Index, Reference};
 use serde_json::{Value, json};
 
@@ -163,19 +163,19 @@ async fn an_index_comes_from_a_file_a_server_and_a_registry() {
     shelf.tag("1.0.0", MANIFEST, manifest.to_string().as_bytes());
     manifest["artifactType"] = LIST.into();
     shelf.tag("other", MANIFEST, manifest.to_string().as_bytes());
-    let world =
-        World::new(move |asked| if asked.path == "/index.json" { ok(text.as_bytes()) } else { shelf.serve(asked) });
+    let fixture =
+        Fixture::new(move |asked| if asked.path == "/index.json" { ok(text.as_bytes()) } else { shelf.serve(asked) });
     let path = root.path().join("index.json").display().to_string();
     for source in [path.as_str(), &format!("{LOCAL}/index.json"), "https://plugins.example.com/index.json", NAME] {
         let source = Reference::parse_index(source).unwrap();
-        assert_eq!(Index::fetch(&source, world.access()).await.unwrap().entries().len(), 1, "{source}");
+        assert_eq!(Index::fetch(&source, fixture.access()).await.unwrap().entries().len(), 1, "{source}");
     }
     let other = Reference::parse_index("oci://127.0.0.1:5000/acme/weather:other").unwrap();
     assert!(
-        Index::fetch(&other, world.access()).await.unwrap_err().to_string().contains("is another kind of artifact")
+        Index::fetch(&other, fixture.access()).await.unwrap_err().to_string().contains("is another kind of artifact")
     );
     let pinned = Reference::parse_index(&format!("{LOCAL}/index.json#sha256:{}", "0".repeat(64))).unwrap();
-    assert!(Index::fetch(&pinned, world.access()).await.unwrap_err().to_string().contains("has the digest"));
+    assert!(Index::fetch(&pinned, fixture.access()).await.unwrap_err().to_string().contains("has the digest"));
     let none = Reference::parse_index(&format!("{LOCAL}/none.json")).unwrap();
-    assert!(Index::fetch(&none, World::new(|_| missing()).access()).await.is_err());
+    assert!(Index::fetch(&none, Fixture::new(|_| missing()).access()).await.is_err());
 }

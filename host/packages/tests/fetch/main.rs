@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, missing_docs, unreachable_pub)]
 
 mod files;
+mod fixture;
 mod index;
 mod keyless;
 mod logins;
@@ -12,4 +13,3 @@ mod reference;
 mod shelf;
 mod signatures;
 mod web;
-mod world;

@@ -1,20 +1,20 @@
 //! Registries that say one thing and give another.
 
+use crate::fixture::{Fixture, answer, missing, ok, redirect};
 use crate::package::signed;
 use crate::shelf::{LIST, MANIFEST, NAME, Shelf, WASM, component, descriptor, without_digests};
-use crate::world::{World, answer, missing, ok, redirect};
 use cara_signing::Digest;
 use serde_json::{Value, json};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 #[tokio::test]
 async fn a_component_comes_by_tag_and_by_digest() {
-    let world = Shelf::signed().world();
-    let fetched = world.fetch(NAME).await.unwrap();
+    let fixture = Shelf::signed().fixture();
+    let fetched = fixture.fetch(NAME).await.unwrap();
     let (package, _) = signed("1.0.0", 0);
     assert_eq!((fetched.wasm.as_slice(), fetched.bundles.len()), (package.bytes().as_ref(), 1));
     assert_eq!(fetched.source.to_string(), format!("{NAME}@{}", fetched.manifest.unwrap()));
-    let again = world.fetch(&fetched.source.to_string()).await.unwrap();
+    let again = fixture.fetch(&fetched.source.to_string()).await.unwrap();
     assert_eq!((again.wasm, again.source), (fetched.wasm, fetched.source));
 }
 
@@ -24,14 +24,14 @@ async fn other_bytes_than_the_digest_names_are_refused() {
     let mut shelf = Shelf::signed();
     let wanted = Digest::of(b"wanted");
     shelf.put(&format!("manifests/{wanted}"), MANIFEST, component(b"\0asm").to_string().as_bytes());
-    let text = shelf.world().refused(&format!("oci://127.0.0.1:5000/acme/weather@{wanted}")).await;
+    let text = shelf.fixture().refused(&format!("oci://127.0.0.1:5000/acme/weather@{wanted}")).await;
     insta::assert_snapshot!(without_digests(&text), @"
     the manifest of `oci://127.0.0.1:5000/acme/weather@<digest>` has the digest `<digest>`, not `<digest>`
     hint: do not trust that registry
     ");
     // By tag: it says another digest than the manifest has.
     let shelf = Shelf::signed();
-    let world = World::new(move |asked| match asked.path.ends_with("manifests/1.0.0") {
+    let fixture = Fixture::new(move |asked| match asked.path.ends_with("manifests/1.0.0") {
         true => {
             let (kind, bytes) = &shelf.things["manifests/1.0.0"];
             let digest = Digest::of(b"another");
@@ -39,7 +39,7 @@ async fn other_bytes_than_the_digest_names_are_refused() {
         }
         false => shelf.serve(asked),
     });
-    insta::assert_snapshot!(without_digests(&world.refused(NAME).await), @"
+    insta::assert_snapshot!(without_digests(&fixture.refused(NAME).await), @"
     the manifest of `oci://127.0.0.1:5000/acme/weather:1.0.0` has the digest `<digest>`, not `<digest>`
     hint: do not trust that registry
     ");
@@ -85,19 +85,20 @@ async fn a_tag_that_moves_while_it_is_fetched_changes_nothing() {
     let (old, mut new) = (Shelf::signed(), Shelf::signed());
     new.component(b"\0asm, another");
     new.things.extend(old.things.clone().into_iter().filter(|(path, _)| path != "manifests/1.0.0"));
-    let world = World::new(move |asked| {
+    let fixture = Fixture::new(move |asked| {
         let answered = if moved.load(Ordering::SeqCst) { new.serve(asked) } else { old.serve(asked) };
         moved.store(true, Ordering::SeqCst);
         answered
     });
-    let fetched = world.fetch(NAME).await.unwrap();
+    let fetched = fixture.fetch(NAME).await.unwrap();
     assert_eq!(fetched.wasm, *signed("1.0.0", 0).0.bytes());
-    assert_eq!(world.fetch(&fetched.source.to_string()).await.unwrap().wasm, fetched.wasm, "the pin still holds");
+    assert_eq!(fixture.fetch(&fetched.source.to_string()).await.unwrap().wasm, fetched.wasm, "the pin still holds");
     // And when the old one is gone, that is said.
     let gone = AtomicBool::new(false);
     let old = Shelf::signed();
-    let world = World::new(move |asked| if gone.swap(true, Ordering::SeqCst) { missing() } else { old.serve(asked) });
-    insta::assert_snapshot!(without_digests(&world.refused(NAME).await), @"
+    let fixture =
+        Fixture::new(move |asked| if gone.swap(true, Ordering::SeqCst) { missing() } else { old.serve(asked) });
+    insta::assert_snapshot!(without_digests(&fixture.refused(NAME).await), @"
     `http://127.0.0.1:5000/v2/acme/weather/blobs/<digest>` answered 404 Not Found: it says no more
     hint: check registry, repository and tag
     ");
@@ -179,7 +180,7 @@ async fn of_a_list_the_one_component_is_taken() {
     let manifest = shelf.things["manifests/1.0.0"].1.clone();
     let both = list(vec![entry("application/vnd.other", b"x"), entry(WASM, &manifest)]);
     shelf.tag("1.0.0", LIST, both.to_string().as_bytes());
-    let fetched = shelf.world().fetch(NAME).await.unwrap();
+    let fetched = shelf.fixture().fetch(NAME).await.unwrap();
     assert_eq!(fetched.manifest, Some(Digest::of(&manifest)));
     for (entries, count) in [(vec![], 0), (vec![entry(WASM, b"a"), entry(WASM, b"b")], 2)] {
         let text = refused(LIST, &list(entries)).await;
@@ -203,29 +204,29 @@ async fn a_signature_of_the_list_is_found_too() {
     let list = json!({ "schemaVersion": 2, "mediaType": LIST, "manifests": [entry] }).to_string();
     shelf.tag("1.0.0", LIST, list.as_bytes());
     shelf.bundles(list.as_bytes(), &[bundle.to_json()]);
-    assert_eq!(shelf.world().fetch(NAME).await.unwrap().bundles, [bundle.to_json()]);
+    assert_eq!(shelf.fixture().fetch(NAME).await.unwrap().bundles, [bundle.to_json()]);
 }
 
 #[tokio::test]
 async fn a_registry_does_not_lead_to_other_servers_of_this_machine() {
     let shelf = Shelf::signed();
-    let world = World::new(move |asked| match asked.path.contains("/blobs/") {
+    let fixture = Fixture::new(move |asked| match asked.path.contains("/blobs/") {
         true => redirect("http://127.0.0.1:6000/x"),
         false => shelf.serve(asked),
     });
-    assert!(world.refused(NAME).await.starts_with("`http://127.0.0.1:5000` leads to `http://127.0.0.1:6000`, but"));
+    assert!(fixture.refused(NAME).await.starts_with("`http://127.0.0.1:5000` leads to `http://127.0.0.1:6000`, but"));
 }
 
 #[tokio::test]
 async fn what_a_registry_says_is_shown_escaped_and_short() {
     let said = json!({ "errors": [{ "code": "DENIED", "message": format!("no\u{1b}[2J{}", "x".repeat(500)) }] });
-    let world = World::new(move |_| {
+    let fixture = Fixture::new(move |_| {
         let body = said.to_string();
         answer("403 Forbidden", &format!("content-length: {}\r\n", body.len()), body.as_bytes())
     });
-    let text = world.refused(NAME).await;
+    let text = fixture.refused(NAME).await;
     assert!(text.contains("answered 403 Forbidden: DENIED no\\u{1b}[2Jxxx") && text.len() < 400, "{text}");
-    let world = World::new(|_| ok(b"{}"));
-    let text = world.refused(NAME).await;
+    let fixture = Fixture::new(|_| ok(b"{}"));
+    let text = fixture.refused(NAME).await;
     assert!(text.contains("missing field `schemaVersion`"), "{text}");
 }

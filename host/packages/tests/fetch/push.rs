@@ -1,8 +1,8 @@
 //! Pushing: what is sent in which order, and what a hostile registry tries.
 
+use crate::fixture::{Asked, Fixture, Step, answer, missing, ok};
 use crate::package::signed;
 use crate::shelf::{BUNDLE, LIST, MANIFEST, NAME, Shelf, without_digests};
-use crate::world::{Asked, Step, World, answer, missing, ok};
 use cara_packages::{Credentials, Reference, push};
 use cara_services::vault::SecretValue;
 use cara_signing::{Digest, PREDICATE_TYPE};
@@ -39,24 +39,24 @@ impl Taking {
         }
     }
 
-    fn world(&self) -> World {
+    fn fixture(&self) -> Fixture {
         let own = self.clone();
-        World::new(move |asked| own.serve(asked))
+        Fixture::new(move |asked| own.serve(asked))
     }
 }
 
-async fn pushed(world: &World, reference: &str) -> Result<Digest, String> {
+async fn pushed(fixture: &Fixture, reference: &str) -> Result<Digest, String> {
     let (package, bundle) = signed("1.2.0", 100);
     let Ok(Reference::Registry(name)) = reference.parse() else { panic!("{reference}") };
-    push(&name, &package, &bundle, world.access()).await.map_err(|error| without_digests(&error.to_string()))
+    push(&name, &package, &bundle, fixture.access()).await.map_err(|error| without_digests(&error.to_string()))
 }
 
 #[tokio::test]
 async fn what_is_pushed_can_be_fetched() {
     let registry = Taking::default();
-    let world = registry.world();
-    let digest = pushed(&world, NAME).await.unwrap();
-    let fetched = world.fetch(NAME).await.unwrap();
+    let fixture = registry.fixture();
+    let digest = pushed(&fixture, NAME).await.unwrap();
+    let fetched = fixture.fetch(NAME).await.unwrap();
     assert_eq!((fetched.manifest, fetched.bundles.len()), (Some(digest), 1));
     assert_eq!(fetched.wasm, *signed("1.2.0", 100).0.bytes());
 }
@@ -64,7 +64,7 @@ async fn what_is_pushed_can_be_fetched() {
 #[tokio::test]
 async fn the_manifest_is_the_layout_of_the_cncf_and_the_same_each_time() {
     let (one, other) = (Taking::default(), Taking::default());
-    assert_eq!(pushed(&one.world(), NAME).await.unwrap(), pushed(&other.world(), NAME).await.unwrap());
+    assert_eq!(pushed(&one.fixture(), NAME).await.unwrap(), pushed(&other.fixture(), NAME).await.unwrap());
     let shelf = one.shelf.lock().unwrap();
     let bytes = &shelf.things["manifests/1.0.0"].1;
     let manifest: Value = serde_json::from_slice(bytes).unwrap();
@@ -76,7 +76,7 @@ async fn the_manifest_is_the_layout_of_the_cncf_and_the_same_each_time() {
 #[tokio::test]
 async fn the_signature_is_a_referrer_and_listed_where_the_registry_keeps_no_list() {
     let registry = Taking::default();
-    let digest = pushed(&registry.world(), NAME).await.unwrap();
+    let digest = pushed(&registry.fixture(), NAME).await.unwrap();
     let tag = format!("manifests/sha256-{}", digest.to_hex());
     let list: Value = serde_json::from_slice(&registry.shelf.lock().unwrap().things[&tag].1).unwrap();
     assert_eq!(list["mediaType"], LIST);
@@ -92,42 +92,42 @@ async fn the_signature_is_a_referrer_and_listed_where_the_registry_keeps_no_list
     others["annotations"] = serde_json::json!({ "a": "b" });
     others["manifests"][0]["platform"] = serde_json::json!({ "os": "x" });
     registry.shelf.lock().unwrap().put(&tag, LIST, others.to_string().as_bytes());
-    pushed(&registry.world(), NAME).await.unwrap();
+    pushed(&registry.fixture(), NAME).await.unwrap();
     let list: Value = serde_json::from_slice(&registry.shelf.lock().unwrap().things[&tag].1).unwrap();
     assert_eq!((list["manifests"].as_array().unwrap().len(), &list["annotations"]["a"]), (2, &"b".into()));
     assert_eq!(list["manifests"][0], others["manifests"][0]);
     // And a registry that keeps the list is left to it.
     let registry = Taking { lists: true, ..Taking::default() };
-    let digest = pushed(&registry.world(), NAME).await.unwrap();
+    let digest = pushed(&registry.fixture(), NAME).await.unwrap();
     let tag = format!("manifests/sha256-{}", digest.to_hex());
     assert!(!registry.shelf.lock().unwrap().things.contains_key(&tag));
 }
 
 #[tokio::test]
 async fn the_tag_comes_after_the_signature() {
-    let world = Taking::default().world();
-    pushed(&world, NAME).await.unwrap();
-    let puts: Vec<String> = world.lines().into_iter().filter(|line| line.starts_with("PUT ")).collect();
+    let fixture = Taking::default().fixture();
+    pushed(&fixture, NAME).await.unwrap();
+    let puts: Vec<String> = fixture.lines().into_iter().filter(|line| line.starts_with("PUT ")).collect();
     assert_eq!(puts.last().unwrap(), "PUT 127.0.0.1:5000/v2/acme/weather/manifests/1.0.0");
-    let sent = |world: &World| world.lines().iter().filter(|line| line.contains("session")).count();
-    assert_eq!(sent(&world), 4);
-    pushed(&world, NAME).await.unwrap();
-    assert_eq!(sent(&world), 5, "what is there is not sent again; the signature is a new one");
+    let sent = |fixture: &Fixture| fixture.lines().iter().filter(|line| line.contains("session")).count();
+    assert_eq!(sent(&fixture), 4);
+    pushed(&fixture, NAME).await.unwrap();
+    assert_eq!(sent(&fixture), 5, "what is there is not sent again; the signature is a new one");
 }
 
 #[tokio::test]
 async fn a_push_asks_for_a_token_to_push_with() {
     let registry = Taking::default();
     let own = registry.clone();
-    let mut world = World::new(move |asked| match asked.path.starts_with("/v2/") {
+    let mut fixture = Fixture::new(move |asked| match asked.path.starts_with("/v2/") {
         true if asked.header("authorization") == Some("Bearer abc") => own.serve(asked),
         true => answer("401 Unauthorized", "www-authenticate: Bearer realm=\"/token\"\r\n", b""),
         false => ok(br#"{"token":"abc"}"#),
     });
     let password = Arc::new(SecretValue::new(b"hunter2-hunter2".to_vec()).unwrap());
-    world.credentials = Credentials::Basic { user: "me".into(), password };
-    pushed(&world, NAME).await.unwrap();
-    let token = world.asked().into_iter().find(|asked| asked.path.starts_with("/token")).unwrap();
+    fixture.credentials = Credentials::Basic { user: "me".into(), password };
+    pushed(&fixture, NAME).await.unwrap();
+    let token = fixture.asked().into_iter().find(|asked| asked.path.starts_with("/token")).unwrap();
     assert_eq!(token.path, "/token?scope=repository%3Aacme%2Fweather%3Apull%2Cpush");
     assert_eq!(token.header("authorization"), Some("Basic bWU6aHVudGVyMi1odW50ZXIy"));
 }
@@ -135,42 +135,42 @@ async fn a_push_asks_for_a_token_to_push_with() {
 #[tokio::test]
 async fn an_upload_is_not_led_to_another_server_of_this_machine() {
     for (location, host) in [("http://127.0.0.1:6000/x", "127.0.0.1:6000"), ("https://10.0.0.1/x", "10.0.0.1")] {
-        let world = World::new(move |asked| match asked.method.as_str() {
+        let fixture = Fixture::new(move |asked| match asked.method.as_str() {
             "POST" => answer("202 Accepted", &format!("location: {location}\r\n"), b""),
             _ => missing(),
         });
-        let text = pushed(&world, NAME).await.unwrap_err();
+        let text = pushed(&fixture, NAME).await.unwrap_err();
         assert!(text.starts_with("`http://127.0.0.1:5000` leads to `") && text.contains(host), "{text}");
     }
 }
 
 #[tokio::test]
 async fn a_registry_that_refuses_or_lies_is_named() {
-    let world = World::new(|asked| match asked.method.as_str() {
+    let fixture = Fixture::new(|asked| match asked.method.as_str() {
         "POST" => {
             let said = br#"{"errors":[{"code":"DENIED","message":"read only"}]}"#;
             answer("403 Forbidden", &format!("content-length: {}\r\n", said.len()), said)
         }
         _ => missing(),
     });
-    insta::assert_snapshot!(pushed(&world, NAME).await.unwrap_err(), @"
+    insta::assert_snapshot!(pushed(&fixture, NAME).await.unwrap_err(), @"
     `http://127.0.0.1:5000/v2/acme/weather/blobs/uploads/` answered 403 Forbidden: DENIED read only
     hint: check what the login may do there
     ");
     let registry = Taking::default();
-    let world = World::new(move |asked| match (asked.method.as_str(), asked.path.contains("/manifests/")) {
+    let fixture = Fixture::new(move |asked| match (asked.method.as_str(), asked.path.contains("/manifests/")) {
         ("PUT", true) => {
             let other = Digest::of(b"other");
             answer("201 Created", &format!("docker-content-digest: {other}\r\ncontent-length: 0\r\n"), b"")
         }
         _ => registry.serve(asked),
     });
-    insta::assert_snapshot!(pushed(&world, NAME).await.unwrap_err(), @"
+    insta::assert_snapshot!(pushed(&fixture, NAME).await.unwrap_err(), @"
     the manifest of `oci://127.0.0.1:5000/acme/weather:1.0.0` has the digest `<digest>`, not `<digest>`
     hint: do not trust that registry
     ");
     let pinned = format!("{NAME}@{}", Digest::of(b"x"));
-    insta::assert_snapshot!(pushed(&Taking::default().world(), &pinned).await.unwrap_err(), @"
+    insta::assert_snapshot!(pushed(&Taking::default().fixture(), &pinned).await.unwrap_err(), @"
     `oci://127.0.0.1:5000/acme/weather:1.0.0@<digest>` names a digest, which nobody can choose
     hint: push to a tag
     ");

@@ -1,7 +1,7 @@
 //! A registry in memory: what it has is a map that a test fills and spoils.
 
+use crate::fixture::{Asked, Fixture, Step, answer, missing};
 use crate::package::signed;
-use crate::world::{Asked, Step, World, answer, missing};
 use cara_signing::Digest;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -103,13 +103,13 @@ impl Shelf {
         answer("200 OK", &format!("content-type: {kind}\r\ncontent-length: {}\r\n", bytes.len()), bytes)
     }
 
-    pub fn world(self) -> World {
-        World::new(move |asked| self.serve(asked))
+    pub fn fixture(self) -> Fixture {
+        Fixture::new(move |asked| self.serve(asked))
     }
 
     /// The text of the error, digests left out.
     pub async fn refused(self) -> String {
-        without_digests(&self.world().refused(NAME).await)
+        without_digests(&self.fixture().refused(NAME).await)
     }
 }
 

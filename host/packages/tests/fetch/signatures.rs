@@ -1,8 +1,8 @@
 //! Signatures in a registry: by the referrers API, by the tag, and none.
 
+use crate::fixture::{Fixture, answer, redirect};
 use crate::package::signed;
 use crate::shelf::{LIST, MANIFEST, NAME, Shelf, descriptor};
-use crate::world::{World, answer, redirect};
 use cara_signing::Digest;
 use serde_json::json;
 
@@ -22,14 +22,14 @@ async fn signatures_come_by_the_tag_when_there_is_no_api() {
     let list = shelf.bundles(&manifest, &["{}".into()]);
     shelf.things.retain(|path, _| !path.starts_with("referrers/"));
     shelf.put(&tag(&manifest), LIST, list.to_string().as_bytes());
-    assert_eq!(shelf.clone().world().fetch(NAME).await.unwrap().bundles, ["{}"]);
+    assert_eq!(shelf.clone().fixture().fetch(NAME).await.unwrap().bundles, ["{}"]);
     // A registry that leads the API's path to its web pages has no API either, and is not followed there.
-    let world = World::new(move |asked| match asked.path.contains("/referrers/") {
+    let fixture = Fixture::new(move |asked| match asked.path.contains("/referrers/") {
         true => redirect("https://cdn.example.com/login"),
         false => shelf.serve(asked),
     });
-    assert_eq!(world.fetch(NAME).await.unwrap().bundles, ["{}"]);
-    assert!(world.asked().iter().all(|asked| asked.host == "127.0.0.1:5000"), "{:?}", world.lines());
+    assert_eq!(fixture.fetch(NAME).await.unwrap().bundles, ["{}"]);
+    assert!(fixture.asked().iter().all(|asked| asked.host == "127.0.0.1:5000"), "{:?}", fixture.lines());
 }
 
 #[tokio::test]
@@ -37,7 +37,7 @@ async fn all_signatures_are_given_up_to_eight() {
     let (mut shelf, manifest) = unsigned();
     let bundles: Vec<String> = (0..12).map(|n| format!("{{\"n\":{n}}}")).collect();
     shelf.bundles(&manifest, &bundles);
-    assert_eq!(shelf.world().fetch(NAME).await.unwrap().bundles, bundles[..8]);
+    assert_eq!(shelf.fixture().fetch(NAME).await.unwrap().bundles, bundles[..8]);
 }
 
 #[tokio::test]
@@ -73,11 +73,11 @@ async fn a_list_that_is_none_and_one_that_cannot_be_had_now_are_refused() {
     what lists the signatures of `oci://127.0.0.1:5000/acme/weather:1.0.0` is no list
     hint: remove that tag from the registry
     ");
-    let world = World::new(move |asked| match asked.path.contains("/referrers/") {
+    let fixture = Fixture::new(move |asked| match asked.path.contains("/referrers/") {
         true => answer("503 Service Unavailable", "", b""),
         false => shelf.serve(asked),
     });
-    let text = world.refused(NAME).await;
+    let text = fixture.refused(NAME).await;
     assert!(text.contains("answered 503 Service Unavailable") && text.ends_with("hint: try again later"), "{text}");
 }
 

@@ -3,24 +3,24 @@
 use super::*;
 use cara_authority::ApprovalId;
 
-async fn asked(world: &World) -> ApprovalId {
-    world.propose(NewCall { state: CallState::Waiting, ..call("c") }).await;
-    world.records.request_approval(&question(world, "c")).await.unwrap()
+async fn asked(fixture: &Fixture) -> ApprovalId {
+    fixture.propose(NewCall { state: CallState::Waiting, ..call("c") }).await;
+    fixture.records.request_approval(&question(fixture, "c")).await.unwrap()
 }
 
 #[tokio::test]
 async fn a_call_begins_with_the_approval_that_names_it_once() {
-    let world = World::new().await;
-    let (records, run) = (&world.records, &world.run);
+    let fixture = Fixture::new().await;
+    let (records, run) = (&fixture.records, &fixture.run);
     let before = records.approvals_version().await.unwrap();
-    let id = asked(&world).await;
+    let id = asked(&fixture).await;
     assert_eq!(id.as_str().len(), 8);
     let waiting = records.waiting_approvals().await.unwrap();
     assert_eq!((&waiting[0].id, &waiting[0].shown["text"]), (&id, &json!("good day")));
     let start = || records.start(run, "c", By::Approval(&id, &[9; 32]));
     assert!(matches!(start().await, Err(StartRefused::Approval(ApprovalState::Waiting))));
     // The answer may come from another process.
-    let desk = records_at(&world.place, 2_000).await;
+    let desk = records_at(&fixture.place, 2_000).await;
     let decided = desk.decide_approval(&id, Decision::Allowed, "anna").await.unwrap();
     assert_eq!((decided.call_id.as_str(), decided.verdict.at_ms), ("c", 2_000));
     assert!(records.approvals_version().await.unwrap() >= before + 2);
@@ -36,11 +36,11 @@ async fn a_call_begins_with_the_approval_that_names_it_once() {
 
 #[tokio::test]
 async fn an_approval_is_spent_on_nothing_but_what_it_was_given_for() {
-    let world = World::new().await;
-    let (records, run) = (&world.records, &world.run);
-    let id = asked(&world).await;
+    let fixture = Fixture::new().await;
+    let (records, run) = (&fixture.records, &fixture.run);
+    let id = asked(&fixture).await;
     records.decide_approval(&id, Decision::Allowed, "anna").await.unwrap();
-    world.propose(call("other")).await;
+    fixture.propose(call("other")).await;
     let session = records.begin_session(&person("anna"), "terminal", "main", "other").await.unwrap();
     let elsewhere = records.begin_run(&session, "p", &said("x", Source::Owner)).await.unwrap();
     records.propose(&elsewhere, &said("x", Source::Owner), &[call("c")]).await.unwrap();
@@ -57,26 +57,26 @@ async fn an_approval_is_spent_on_nothing_but_what_it_was_given_for() {
 
 #[tokio::test]
 async fn no_word_in_the_file_passes_for_a_persons_answer() {
-    let world = World::new().await;
-    let id = asked(&world).await;
-    tamper(world.records.ledger(), "UPDATE approvals SET state = 'allowed'").await;
-    let refused = world.records.start(&world.run, "c", By::Approval(&id, &[9; 32])).await;
+    let fixture = Fixture::new().await;
+    let id = asked(&fixture).await;
+    tamper(fixture.records.ledger(), "UPDATE approvals SET state = 'allowed'").await;
+    let refused = fixture.records.start(&fixture.run, "c", By::Approval(&id, &[9; 32])).await;
     assert!(matches!(refused, Err(StartRefused::Approval(ApprovalState::Waiting))), "{refused:?}");
-    tamper(world.records.ledger(), "UPDATE approvals SET state = 'waiting'").await;
-    world.records.decide_approval(&id, Decision::Denied(Some("no".into())), "anna").await.unwrap();
-    tamper(world.records.ledger(), "UPDATE approvals SET state = 'allowed'").await;
-    let refused = world.records.start(&world.run, "c", By::Approval(&id, &[9; 32])).await;
+    tamper(fixture.records.ledger(), "UPDATE approvals SET state = 'waiting'").await;
+    fixture.records.decide_approval(&id, Decision::Denied(Some("no".into())), "anna").await.unwrap();
+    tamper(fixture.records.ledger(), "UPDATE approvals SET state = 'allowed'").await;
+    let refused = fixture.records.start(&fixture.run, "c", By::Approval(&id, &[9; 32])).await;
     assert!(matches!(refused, Err(StartRefused::Approval(ApprovalState::Denied))), "{refused:?}");
-    tamper(world.records.ledger(), "UPDATE approvals SET verdict = x'00'").await;
-    let refused = world.records.start(&world.run, "c", By::Approval(&id, &[9; 32])).await;
+    tamper(fixture.records.ledger(), "UPDATE approvals SET verdict = x'00'").await;
+    let refused = fixture.records.start(&fixture.run, "c", By::Approval(&id, &[9; 32])).await;
     assert!(matches!(refused, Err(StartRefused::Ledger(LedgerError::Tampered { .. }))), "{refused:?}");
 }
 
 #[tokio::test]
 async fn nobody_answers_after_the_deadline_and_no_answer_lasts_for_good() {
-    let world = World::new().await;
-    let id = asked(&world).await;
-    let late = records_at(&world.place, 60_000).await;
+    let fixture = Fixture::new().await;
+    let id = asked(&fixture).await;
+    let late = records_at(&fixture.place, 60_000).await;
     assert!(late.waiting_approvals().await.unwrap().is_empty());
     assert_eq!(late.approval(&id).await.unwrap().unwrap().state, ApprovalState::Expired);
     for _ in 0..2 {
@@ -84,23 +84,23 @@ async fn nobody_answers_after_the_deadline_and_no_answer_lasts_for_good() {
         let expected = |what, at_ms| what == ApprovalState::Expired && at_ms == 60_000;
         assert!(matches!(error, DecideError::AlreadyDecided { what, at_ms, .. } if expected(what, at_ms)), "{error}");
     }
-    assert!(world.records.start(&world.run, "c", By::Approval(&id, &[9; 32])).await.is_err());
+    assert!(fixture.records.start(&fixture.run, "c", By::Approval(&id, &[9; 32])).await.is_err());
 
-    let id = world.records.request_approval(&question(&world, "c")).await.unwrap();
-    let verdict = world.records.decide_approval(&id, Decision::Allowed, "anna").await.unwrap().verdict;
-    let late = records_at(&world.place, verdict.use_by_ms).await;
-    let refused = late.start(&world.run, "c", By::Approval(&id, &[9; 32])).await;
+    let id = fixture.records.request_approval(&question(&fixture, "c")).await.unwrap();
+    let verdict = fixture.records.decide_approval(&id, Decision::Allowed, "anna").await.unwrap().verdict;
+    let late = records_at(&fixture.place, verdict.use_by_ms).await;
+    let refused = late.start(&fixture.run, "c", By::Approval(&id, &[9; 32])).await;
     assert!(matches!(refused, Err(StartRefused::Approval(ApprovalState::Expired))), "{refused:?}");
-    let in_time = records_at(&world.place, verdict.use_by_ms - 1).await;
-    in_time.start(&world.run, "c", By::Approval(&id, &[9; 32])).await.unwrap();
+    let in_time = records_at(&fixture.place, verdict.use_by_ms - 1).await;
+    in_time.start(&fixture.run, "c", By::Approval(&id, &[9; 32])).await.unwrap();
 }
 
 #[tokio::test]
 async fn a_question_that_expired_is_told_so_when_its_run_has_ended() {
-    let world = World::new().await;
-    let id = asked(&world).await;
-    let late = records_at(&world.place, 60_000).await;
-    assert!(late.end_run(&world.run, &[], RunState::Done, None, &[]).await.unwrap());
+    let fixture = Fixture::new().await;
+    let id = asked(&fixture).await;
+    let late = records_at(&fixture.place, 60_000).await;
+    assert!(late.end_run(&fixture.run, &[], RunState::Done, None, &[]).await.unwrap());
     assert_eq!(late.approval(&id).await.unwrap().unwrap().state, ApprovalState::Expired);
     let error = late.decide_approval(&id, Decision::Allowed, "anna").await.unwrap_err().to_string();
     assert!(error.starts_with("the approval is expired already, by the deadline"), "{error}");
@@ -108,11 +108,11 @@ async fn a_question_that_expired_is_told_so_when_its_run_has_ended() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn of_a_thousand_racing_decisions_exactly_one_counts() {
-    let world = World::new().await;
-    let id = asked(&world).await;
+    let fixture = Fixture::new().await;
+    let id = asked(&fixture).await;
     let mut desks = Vec::new();
     for _ in 0..4 {
-        desks.push(records_at(&world.place, 2_000).await);
+        desks.push(records_at(&fixture.place, 2_000).await);
     }
     let tries: Vec<_> = (0..1_000)
         .map(|n| {
@@ -131,13 +131,13 @@ async fn of_a_thousand_racing_decisions_exactly_one_counts() {
     }
     assert_eq!((first.len(), later.len()), (1, 999));
     assert!(later.iter().all(|told| *told == first[0]), "the others are told who decided what");
-    assert_eq!(world.records.ledger().verify_events().await.unwrap(), 1);
+    assert_eq!(fixture.records.ledger().verify_events().await.unwrap(), 1);
 }
 
 #[tokio::test]
 async fn a_rule_is_listed_used_and_removed_and_both_ends_are_audited() {
-    let world = World::new().await;
-    let records = &world.records;
+    let fixture = Fixture::new().await;
+    let records = &fixture.records;
     let rule = NewRule {
         component: id("mailer"),
         tool: tool("send"),
@@ -149,9 +149,9 @@ async fn a_rule_is_listed_used_and_removed_and_both_ends_are_audited() {
         by: "anna".into(),
     };
     let id = records.add_rule(&rule).await.unwrap();
-    world.propose(allowed("c")).await;
-    records.start(&world.run, "c", By::Rule(&id)).await.unwrap();
-    let rules = records_at(&world.place, 9).await.rules().await.unwrap();
+    fixture.propose(allowed("c")).await;
+    records.start(&fixture.run, "c", By::Rule(&id)).await.unwrap();
+    let rules = records_at(&fixture.place, 9).await.rules().await.unwrap();
     assert_eq!((&rules[0].id, &rules[0].rule, rules[0].last_used_ms), (&id, &rule, Some(1_000)));
     assert!(records.remove_rule(&id, "anna").await.unwrap());
     assert!(!records.remove_rule(&id, "anna").await.unwrap());
@@ -162,8 +162,8 @@ async fn a_rule_is_listed_used_and_removed_and_both_ends_are_audited() {
 
 #[tokio::test]
 async fn a_rule_that_was_revoked_after_the_decision_starts_nothing() {
-    let world = World::new().await;
-    let records = &world.records;
+    let fixture = Fixture::new().await;
+    let records = &fixture.records;
     let rule = NewRule {
         component: id("mailer"),
         tool: tool("send"),
@@ -175,12 +175,12 @@ async fn a_rule_that_was_revoked_after_the_decision_starts_nothing() {
         by: "anna".into(),
     };
     let id = records.add_rule(&rule).await.unwrap();
-    world.propose(allowed("c")).await;
+    fixture.propose(allowed("c")).await;
     assert!(records.remove_rule(&id, "anna").await.unwrap());
-    let refused = records.start(&world.run, "c", By::Rule(&id)).await;
+    let refused = records.start(&fixture.run, "c", By::Rule(&id)).await;
     assert!(matches!(refused, Err(StartRefused::Rule(ref gone)) if *gone == id), "{refused:?}");
     // Nothing of it is left half done: asked anew, the policy may let it run.
-    records.start(&world.run, "c", By::Policy).await.unwrap();
+    records.start(&fixture.run, "c", By::Policy).await.unwrap();
 }
 
 #[tokio::test]

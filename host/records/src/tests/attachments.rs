@@ -9,19 +9,19 @@ fn file(bytes: usize) -> NewAttachment {
 
 #[tokio::test]
 async fn a_file_is_read_back_whole_and_only_from_its_session() {
-    let world = World::new().await;
-    let id = world.records.attach(&world.session, &file(MAX_ATTACHMENT as usize)).await.unwrap();
-    let read = world.records.attachment(&world.session, &id).await.unwrap().unwrap();
+    let fixture = Fixture::new().await;
+    let id = fixture.records.attach(&fixture.session, &file(MAX_ATTACHMENT as usize)).await.unwrap();
+    let read = fixture.records.attachment(&fixture.session, &id).await.unwrap().unwrap();
     assert_eq!((read.content.len() as u64, read.attachment.size), (MAX_ATTACHMENT, MAX_ATTACHMENT));
-    assert_eq!(world.records.attachments(&world.session).await.unwrap(), [read.attachment]);
-    let other = world.records.begin_session(&person("ben"), "t", "a", "other").await.unwrap();
-    assert_eq!(world.records.attachment(&other, &id).await.unwrap(), None);
+    assert_eq!(fixture.records.attachments(&fixture.session).await.unwrap(), [read.attachment]);
+    let other = fixture.records.begin_session(&person("ben"), "t", "a", "other").await.unwrap();
+    assert_eq!(fixture.records.attachment(&other, &id).await.unwrap(), None);
 }
 
 #[tokio::test]
 async fn a_file_that_is_too_large_is_refused_with_its_size() {
-    let world = World::new().await;
-    let error = world.records.attach(&world.session, &file(MAX_ATTACHMENT as usize + 1)).await.unwrap_err();
+    let fixture = Fixture::new().await;
+    let error = fixture.records.attach(&fixture.session, &file(MAX_ATTACHMENT as usize + 1)).await.unwrap_err();
     assert!(matches!(error, LedgerError::TooLarge { bytes, .. } if bytes == MAX_ATTACHMENT + 1), "{error}");
-    assert!(world.records.attachments(&world.session).await.unwrap().is_empty());
+    assert!(fixture.records.attachments(&fixture.session).await.unwrap().is_empty());
 }

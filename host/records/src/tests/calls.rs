@@ -4,13 +4,13 @@ use super::*;
 
 #[tokio::test]
 async fn a_call_is_read_back_with_all_that_was_said_of_it() {
-    let world = World::new().await;
-    let (records, run) = (&world.records, &world.run);
-    world.propose(NewCall { decision: Some(json!({ "rule": "reads run" })), ..allowed("c-1") }).await;
+    let fixture = Fixture::new().await;
+    let (records, run) = (&fixture.records, &fixture.run);
+    fixture.propose(NewCall { decision: Some(json!({ "rule": "reads run" })), ..allowed("c-1") }).await;
     records.start(run, "c-1", By::Policy).await.unwrap();
     let message = NewMessage { role: Role::Tool, body: json!("results"), label: Label::NONE };
     records.end_calls(run, &[finished("c-1", CallState::Done)], &message).await.unwrap();
-    let again = records_at(&world.place, 9).await;
+    let again = records_at(&fixture.place, 9).await;
     let read = again.call(run, "c-1").await.unwrap().unwrap();
     assert_eq!(
         (read.arguments, read.destinations),
@@ -19,18 +19,18 @@ async fn a_call_is_read_back_with_all_that_was_said_of_it() {
     assert_eq!((read.state, read.result, read.digest), (CallState::Done, Some(json!("an answer")), [3; 32]));
     assert_eq!((read.decision, read.started_ms), (Some(json!({ "rule": "reads run" })), Some(1_000)));
     // The message with the results, the run and the session have seen what the result came from.
-    let last = again.messages(&world.session, 3, 1).await.unwrap().remove(0);
+    let last = again.messages(&fixture.session, 3, 1).await.unwrap().remove(0);
     assert!(last.label.has(Source::Web));
     assert!(again.run(run).await.unwrap().unwrap().label.has(Source::Web));
-    assert!(again.session(&world.session).await.unwrap().unwrap().label.has(Source::Web));
+    assert!(again.session(&fixture.session).await.unwrap().unwrap().label.has(Source::Web));
 }
 
 #[tokio::test]
 async fn a_call_begins_once_and_one_that_leaves_something_behind_never_again() {
-    let world = World::new().await;
-    let (records, run) = (&world.records, &world.run);
-    world.propose(allowed("keeps")).await;
-    world.propose(NewCall { lasting: false, ..allowed("reads") }).await;
+    let fixture = Fixture::new().await;
+    let (records, run) = (&fixture.records, &fixture.run);
+    fixture.propose(allowed("keeps")).await;
+    fixture.propose(NewCall { lasting: false, ..allowed("reads") }).await;
     assert!(matches!(records.start_reads(run, &["reads", "keeps"]).await, Err(StartRefused::Lasting)));
     // All or none: the reading one had not begun.
     assert_eq!(records.call(run, "reads").await.unwrap().unwrap().state, CallState::Allowed);
@@ -48,15 +48,15 @@ async fn a_call_begins_once_and_one_that_leaves_something_behind_never_again() {
 
 #[tokio::test]
 async fn only_what_was_allowed_begins_without_an_approval() {
-    let world = World::new().await;
-    let (records, run) = (&world.records, &world.run);
+    let fixture = Fixture::new().await;
+    let (records, run) = (&fixture.records, &fixture.run);
     for state in [CallState::Proposed, CallState::Waiting, CallState::Denied] {
-        world.propose(NewCall { state, ..call(state.name()) }).await;
+        fixture.propose(NewCall { state, ..call(state.name()) }).await;
         let refused = records.start(run, state.name(), By::Policy).await;
         assert!(matches!(refused, Err(StartRefused::Call(is)) if is == state), "{refused:?}");
     }
     // What a person is asked about begins with the answer only, even if the row says otherwise.
-    records.request_approval(&question(&world, "waiting")).await.unwrap();
+    records.request_approval(&question(&fixture, "waiting")).await.unwrap();
     let mut change = records.ledger().change().await.unwrap();
     let forged = sqlx::query("UPDATE calls SET state = 'allowed' WHERE call_id = 'waiting'");
     assert_eq!(change.sql().execute(forged).await.unwrap(), 1);
@@ -66,9 +66,9 @@ async fn only_what_was_allowed_begins_without_an_approval() {
 
 #[tokio::test]
 async fn no_proposal_passes_for_a_beginning_or_an_end() {
-    let world = World::new().await;
-    let (records, run) = (&world.records, &world.run);
-    world.propose(call("c")).await;
+    let fixture = Fixture::new().await;
+    let (records, run) = (&fixture.records, &fixture.run);
+    fixture.propose(call("c")).await;
     let begun = NewCall { state: CallState::Started, ..call("d") };
     assert!(records.propose(run, &said("x", Source::Owner), &[begun]).await.is_err());
     for state in [CallState::Done, CallState::Failed, CallState::Allowed] {
@@ -82,23 +82,23 @@ async fn no_proposal_passes_for_a_beginning_or_an_end() {
 
 #[tokio::test]
 async fn a_second_call_of_the_same_id_is_a_conflict_and_nothing_of_the_round_is_kept() {
-    let world = World::new().await;
-    world.propose(call("c")).await;
-    let again = world.records.propose(&world.run, &said("x", Source::Web), &[call("e"), call("c")]).await;
+    let fixture = Fixture::new().await;
+    fixture.propose(call("c")).await;
+    let again = fixture.records.propose(&fixture.run, &said("x", Source::Web), &[call("e"), call("c")]).await;
     assert!(matches!(again, Err(LedgerError::Conflict { what: "call", .. })), "{again:?}");
-    assert_eq!(world.records.calls(&world.run).await.unwrap().len(), 1);
-    assert_eq!(world.records.session(&world.session).await.unwrap().unwrap().messages, 2);
+    assert_eq!(fixture.records.calls(&fixture.run).await.unwrap().len(), 1);
+    assert_eq!(fixture.records.session(&fixture.session).await.unwrap().unwrap().messages, 2);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn of_processes_that_begin_the_same_call_one_does() {
-    let world = World::new().await;
-    let others = [records_at(&world.place, 1).await, records_at(&world.place, 1).await];
+    let fixture = Fixture::new().await;
+    let others = [records_at(&fixture.place, 1).await, records_at(&fixture.place, 1).await];
     for n in 0..20 {
         let call_id = format!("c-{n}");
-        world.propose(allowed(&call_id)).await;
+        fixture.propose(allowed(&call_id)).await;
         let tries = (0..6).map(|n| {
-            let (records, run, call_id) = (others[n % 2].clone(), world.run.clone(), call_id.clone());
+            let (records, run, call_id) = (others[n % 2].clone(), fixture.run.clone(), call_id.clone());
             tokio::spawn(async move { records.start(&run, &call_id, By::Policy).await.is_ok() })
         });
         let began = futures_util::future::join_all(tries).await;

@@ -60,14 +60,14 @@ fn content_key() -> ContentKey {
 }
 
 /// A session with one run in it that goes on.
-struct World {
+struct Fixture {
     place: Place,
     records: Records,
     session: SessionId,
     run: RunId,
 }
 
-impl World {
+impl Fixture {
     async fn new() -> Self {
         let place = Place::new();
         let records = records_at(&place, 1_000).await;
@@ -123,11 +123,11 @@ fn finished(call_id: &str, state: CallState) -> FinishedCall {
     FinishedCall { call_id: call_id.into(), state, result: json!("an answer"), label: Label::of(Source::Web) }
 }
 
-fn question(world: &World, call_id: &str) -> NewApproval {
+fn question(fixture: &Fixture, call_id: &str) -> NewApproval {
     NewApproval {
         binding: [9; 32],
-        session: world.session.clone(),
-        run: world.run.clone(),
+        session: fixture.session.clone(),
+        run: fixture.run.clone(),
         call_id: call_id.into(),
         person: person("anna"),
         shown: json!({ "tool": "send", "text": "good day" }),

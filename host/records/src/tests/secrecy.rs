@@ -21,7 +21,7 @@ const CANARIES: [&str; 14] = [
 ];
 
 /// Which of the words stand in any file of the ledger.
-fn standing(place: &Place, words: &[&'static str]) -> Vec<&'static str> {
+fn provenance(place: &Place, words: &[&'static str]) -> Vec<&'static str> {
     let files: Vec<Vec<u8>> =
         fs::read_dir(place.folder.path()).unwrap().map(|entry| fs::read(entry.unwrap().path()).unwrap()).collect();
     let stands = |word: &&&str| files.iter().any(|file| file.windows(word.len()).any(|part| part == word.as_bytes()));
@@ -43,9 +43,9 @@ async fn no_content_is_found_in_any_file_of_the_ledger() {
         ..call("plain-call")
     };
     records.propose(&run, &said("canary-said", Source::Owner), &[new]).await.unwrap();
-    let world = World { place, records, session, run };
-    let World { place, records, session, run } = &world;
-    let question = NewApproval { shown: json!({ "what": "canary-shown" }), ..question(&world, "plain-call") };
+    let fixture = Fixture { place, records, session, run };
+    let Fixture { place, records, session, run } = &fixture;
+    let question = NewApproval { shown: json!({ "what": "canary-shown" }), ..question(&fixture, "plain-call") };
     let asked = records.request_approval(&question).await.unwrap();
     records.decide_approval(&asked, Decision::Denied(Some("canary-reason".into())), "plain-by").await.unwrap();
     let end = FinishedCall { result: json!("canary-result"), ..finished("plain-call", CallState::Denied) };
@@ -73,39 +73,39 @@ async fn no_content_is_found_in_any_file_of_the_ledger() {
 
     // What is no content stands there: the search for the rest does look where it would be.
     let plain = ["plain-channel", "plain-process", "plain-call", "mailer", "owner"];
-    assert_eq!(standing(place, &plain), plain);
+    assert_eq!(provenance(place, &plain), plain);
     assert!(place.folder.path().join("ledger.db-wal").exists());
-    assert_eq!(standing(place, &CANARIES), [""; 0]);
+    assert_eq!(provenance(place, &CANARIES), [""; 0]);
     tamper(records.ledger(), "PRAGMA wal_checkpoint(TRUNCATE)").await;
-    assert_eq!(standing(place, &plain), plain);
-    assert_eq!(standing(place, &CANARIES), [""; 0]);
+    assert_eq!(provenance(place, &plain), plain);
+    assert_eq!(provenance(place, &CANARIES), [""; 0]);
 }
 
 #[tokio::test]
 async fn what_was_deleted_is_not_left_in_the_file_even_sealed() {
-    let world = World::new().await;
-    let ledger = world.records.ledger();
+    let fixture = Fixture::new().await;
+    let ledger = fixture.records.ledger();
     let body: Vec<u8> =
         sqlx::query_scalar("SELECT body FROM messages").fetch_one(ledger.pool().await.unwrap()).await.unwrap();
-    let stands = || fs::read(world.place.path()).unwrap().windows(body.len()).any(|part| part == body);
+    let stands = || fs::read(fixture.place.path()).unwrap().windows(body.len()).any(|part| part == body);
     tamper(ledger, "PRAGMA wal_checkpoint(TRUNCATE)").await;
     assert!(stands());
-    world.records.delete_session(&world.session).await.unwrap();
+    fixture.records.delete_session(&fixture.session).await.unwrap();
     tamper(ledger, "PRAGMA wal_checkpoint(TRUNCATE)").await;
     assert!(!stands());
 }
 
 #[tokio::test]
 async fn another_key_opens_nothing_and_changes_nothing() {
-    let world = World::new().await;
+    let fixture = Fixture::new().await;
     let other = || ContentKey::new([6; 32].into());
-    let again = world.place.open().await;
+    let again = fixture.place.open().await;
     let error = Records::open(&again, other()).await.unwrap_err();
     assert!(matches!(error, LedgerError::WrongKey(_)) && error.to_string().contains("\nhint: "), "{error}");
     // Without the row that shows which key is the right one, none is taken for the first.
     tamper(&again, "DELETE FROM content_key").await;
     assert!(matches!(Records::open(&again, other()).await.unwrap_err(), LedgerError::WrongKey(_)));
-    assert_eq!(world.records.messages(&world.session, 1, 9).await.unwrap().len(), 1);
+    assert_eq!(fixture.records.messages(&fixture.session, 1, 9).await.unwrap().len(), 1);
 }
 
 #[tokio::test]

@@ -4,56 +4,59 @@ use super::*;
 
 #[tokio::test]
 async fn what_was_said_is_read_back_in_order_also_after_a_restart() {
-    let world = World::new().await;
+    let fixture = Fixture::new().await;
     let answer = NewMessage { role: Role::Assistant, body: json!("hi"), label: Label::of(Source::Web).private() };
-    assert!(world.records.end_run(&world.run, &[answer], RunState::Done, Some("said"), &[]).await.unwrap());
-    let again = records_at(&world.place, 2_000).await;
-    let messages = again.messages(&world.session, 1, 10).await.unwrap();
+    assert!(fixture.records.end_run(&fixture.run, &[answer], RunState::Done, Some("said"), &[]).await.unwrap());
+    let again = records_at(&fixture.place, 2_000).await;
+    let messages = again.messages(&fixture.session, 1, 10).await.unwrap();
     assert_eq!(messages.iter().map(|message| message.place).collect::<Vec<_>>(), [1, 2]);
     assert_eq!((&messages[0].body, messages[0].role), (&json!({ "text": "hello" }), Role::User));
-    assert_eq!((&messages[1].body, messages[1].run.as_ref()), (&json!("hi"), Some(&world.run)));
-    assert_eq!(again.messages(&world.session, 2, 1).await.unwrap(), messages[1..]);
-    assert!(again.messages(&world.session, 1, 0).await.unwrap().is_empty());
-    let session = again.session(&world.session).await.unwrap().unwrap();
+    assert_eq!((&messages[1].body, messages[1].run.as_ref()), (&json!("hi"), Some(&fixture.run)));
+    assert_eq!(again.messages(&fixture.session, 2, 1).await.unwrap(), messages[1..]);
+    assert!(again.messages(&fixture.session, 1, 0).await.unwrap().is_empty());
+    let session = again.session(&fixture.session).await.unwrap().unwrap();
     assert_eq!((session.messages, session.label.to_string().as_str()), (2, "owner+web+private"));
-    let run = again.run(&world.run).await.unwrap().unwrap();
+    let run = again.run(&fixture.run).await.unwrap().unwrap();
     assert_eq!((run.state, run.reason.as_deref(), run.label), (RunState::Done, Some("said"), session.label));
     assert!(again.unfinished_runs().await.unwrap().is_empty());
 }
 
 #[tokio::test]
 async fn a_run_ends_once_and_ends_what_is_open_in_it() {
-    let world = World::new().await;
-    let records = &world.records;
-    world.propose(allowed("c-1")).await;
-    world.propose(call("c-2")).await;
-    records.start(&world.run, "c-1", By::Policy).await.unwrap();
-    let asked = records.request_approval(&question(&world, "c-2")).await.unwrap();
+    let fixture = Fixture::new().await;
+    let records = &fixture.records;
+    fixture.propose(allowed("c-1")).await;
+    fixture.propose(call("c-2")).await;
+    records.start(&fixture.run, "c-1", By::Policy).await.unwrap();
+    let asked = records.request_approval(&question(&fixture, "c-2")).await.unwrap();
     assert_eq!(records.unfinished_runs().await.unwrap()[0].process, "process 1");
-    assert!(records.end_run(&world.run, &[], RunState::Cancelled, None, &[]).await.unwrap());
+    assert!(records.end_run(&fixture.run, &[], RunState::Cancelled, None, &[]).await.unwrap());
     let late = [said("late", Source::Web)];
-    assert!(!records.end_run(&world.run, &late, RunState::Done, None, &[]).await.unwrap());
-    assert_eq!(records.session(&world.session).await.unwrap().unwrap().messages, 3);
-    assert_eq!(records.run(&world.run).await.unwrap().unwrap().state, RunState::Cancelled);
-    let states: Vec<_> = records.calls(&world.run).await.unwrap().iter().map(|call| call.state).collect();
+    assert!(!records.end_run(&fixture.run, &late, RunState::Done, None, &[]).await.unwrap());
+    assert_eq!(records.session(&fixture.session).await.unwrap().unwrap().messages, 3);
+    assert_eq!(records.run(&fixture.run).await.unwrap().unwrap().state, RunState::Cancelled);
+    let states: Vec<_> = records.calls(&fixture.run).await.unwrap().iter().map(|call| call.state).collect();
     assert_eq!(states, [CallState::Interrupted; 2]);
     let error = records.decide_approval(&asked, Decision::Allowed, "anna").await.unwrap_err();
     assert!(matches!(error, DecideError::AlreadyDecided { what: ApprovalState::Withdrawn, .. }), "{error}");
     // Nothing begins in it any more, and no more is said.
-    assert!(matches!(records.start(&world.run, "c-2", By::Policy).await, Err(StartRefused::Run(RunState::Cancelled))));
-    let error = records.propose(&world.run, &said("x", Source::Owner), &[]).await.unwrap_err();
+    assert!(matches!(
+        records.start(&fixture.run, "c-2", By::Policy).await,
+        Err(StartRefused::Run(RunState::Cancelled))
+    ));
+    let error = records.propose(&fixture.run, &said("x", Source::Owner), &[]).await.unwrap_err();
     assert!(matches!(error, LedgerError::Conflict { state: "cancelled", .. }), "{error}");
 }
 
 #[tokio::test]
 async fn a_run_that_a_process_left_is_taken_by_one_other() {
-    let world = World::new().await;
+    let fixture = Fixture::new().await;
     let taken = [
-        world.records.take_run(&world.run, "process 1", "process 2").await.unwrap(),
-        world.records.take_run(&world.run, "process 1", "process 3").await.unwrap(),
+        fixture.records.take_run(&fixture.run, "process 1", "process 2").await.unwrap(),
+        fixture.records.take_run(&fixture.run, "process 1", "process 3").await.unwrap(),
     ];
     assert_eq!(taken, [true, false]);
-    assert_eq!(world.records.run(&world.run).await.unwrap().unwrap().process, "process 2");
+    assert_eq!(fixture.records.run(&fixture.run).await.unwrap().unwrap().process, "process 2");
 }
 
 #[tokio::test]
@@ -76,81 +79,81 @@ async fn the_sessions_that_changed_last_come_first_and_are_of_the_person_asked_f
 
 #[tokio::test]
 async fn a_summary_has_seen_all_that_it_covers_whatever_its_writer_says() {
-    let world = World::new().await;
-    let records = &world.records;
+    let fixture = Fixture::new().await;
+    let records = &fixture.records;
     let page = NewMessage { label: Label::of(Source::Web).private(), ..said("a page", Source::Web) };
-    records.end_run(&world.run, &[page, said("after", Source::File)], RunState::Done, None, &[]).await.unwrap();
-    records.set_summary(&world.session, 2, &json!("all of it"), Label::NONE).await.unwrap();
-    let summary = records.summary(&world.session).await.unwrap().unwrap();
+    records.end_run(&fixture.run, &[page, said("after", Source::File)], RunState::Done, None, &[]).await.unwrap();
+    records.set_summary(&fixture.session, 2, &json!("all of it"), Label::NONE).await.unwrap();
+    let summary = records.summary(&fixture.session).await.unwrap().unwrap();
     assert_eq!((summary.upto_place, summary.label.to_string().as_str()), (2, "owner+web+private"));
     // Written anew over fewer messages it is narrower; the messages are still there.
-    records.set_summary(&world.session, 1, &json!("the first"), Label::of(Source::Tool)).await.unwrap();
-    let summary = records.summary(&world.session).await.unwrap().unwrap();
+    records.set_summary(&fixture.session, 1, &json!("the first"), Label::of(Source::Tool)).await.unwrap();
+    let summary = records.summary(&fixture.session).await.unwrap().unwrap();
     assert_eq!((summary.body, summary.label.to_string().as_str()), (json!("the first"), "owner+tool"));
-    assert_eq!(records.messages(&world.session, 1, 9).await.unwrap().len(), 3);
+    assert_eq!(records.messages(&fixture.session, 1, 9).await.unwrap().len(), 3);
     assert_eq!(
-        records.session(&world.session).await.unwrap().unwrap().label.to_string(),
+        records.session(&fixture.session).await.unwrap().unwrap().label.to_string(),
         "owner+web+tool+file+private"
     );
 }
 
 #[tokio::test]
 async fn a_fork_has_what_was_said_up_to_its_place_with_labels_and_goes_its_own_way() {
-    let world = World::new().await;
-    let records = &world.records;
+    let fixture = Fixture::new().await;
+    let records = &fixture.records;
     let file = NewAttachment {
         media_type: "text/plain".into(),
         name: "a.txt".into(),
         content: b"in it".to_vec(),
         label: Label::of(Source::File),
     };
-    let file = records.attach(&world.session, &file).await.unwrap();
+    let file = records.attach(&fixture.session, &file).await.unwrap();
     let more = [said("a page", Source::Web), said("private", Source::OtherPerson)];
-    records.end_run(&world.run, &more, RunState::Done, None, &[]).await.unwrap();
-    records.set_summary(&world.session, 2, &json!("two"), Label::NONE).await.unwrap();
+    records.end_run(&fixture.run, &more, RunState::Done, None, &[]).await.unwrap();
+    records.set_summary(&fixture.session, 2, &json!("two"), Label::NONE).await.unwrap();
 
-    let fork = records.fork_session(&world.session, 2).await.unwrap();
+    let fork = records.fork_session(&fixture.session, 2).await.unwrap();
     let of = records.session(&fork).await.unwrap().unwrap();
-    assert_eq!((of.parent.as_ref(), of.messages, of.title.as_str()), (Some(&world.session), 2, "a title"));
+    assert_eq!((of.parent.as_ref(), of.messages, of.title.as_str()), (Some(&fixture.session), 2, "a title"));
     assert_eq!(of.label.to_string(), "owner+web+file");
     let messages = records.messages(&fork, 1, 9).await.unwrap();
     assert_eq!((messages[1].label, &messages[1].run), (Label::of(Source::Web), &None));
     assert_eq!(records.summary(&fork).await.unwrap().unwrap().body, json!("two"));
     assert_eq!(records.attachment(&fork, &file).await.unwrap().unwrap().content, b"in it");
-    let short = records.fork_session(&world.session, 1).await.unwrap();
+    let short = records.fork_session(&fixture.session, 1).await.unwrap();
     assert_eq!(records.summary(&short).await.unwrap(), None);
 
     // It outlives what it was made from.
     records.begin_run(&fork, "p", &said("goes on", Source::Owner)).await.unwrap();
-    assert!(records.delete_session(&world.session).await.unwrap());
+    assert!(records.delete_session(&fixture.session).await.unwrap());
     assert_eq!(records.messages(&fork, 1, 9).await.unwrap().len(), 3);
 }
 
 #[tokio::test]
 async fn a_deleted_session_leaves_nothing_but_what_it_used_and_an_event() {
-    let world = World::new().await;
-    let records = &world.records;
-    world.propose(call("c-1")).await;
-    records.request_approval(&question(&world, "c-1")).await.unwrap();
+    let fixture = Fixture::new().await;
+    let records = &fixture.records;
+    fixture.propose(call("c-1")).await;
+    records.request_approval(&question(&fixture, "c-1")).await.unwrap();
     let rule = NewRule {
         component: id("mailer"),
         tool: tool("send"),
         destinations: Vec::new(),
         arguments: None,
-        session: Some(world.session.clone()),
+        session: Some(fixture.session.clone()),
         signer: None,
         person: person("anna"),
         by: "anna".into(),
     };
     records.add_rule(&rule).await.unwrap();
-    records.set_summary(&world.session, 1, &json!("s"), Label::NONE).await.unwrap();
+    records.set_summary(&fixture.session, 1, &json!("s"), Label::NONE).await.unwrap();
     let asked =
-        Reservation { run: world.run.clone(), component: id("model"), model: "m".into(), tokens: 5, micros: None };
+        Reservation { run: fixture.run.clone(), component: id("model"), model: "m".into(), tokens: 5, micros: None };
     let reserved = records.reserve(&asked, &[]).await.unwrap();
     records.settle(&reserved, Spent { input: 2, output: 1, micros: None }).await.unwrap();
 
-    assert!(records.delete_session(&world.session).await.unwrap());
-    assert!(!records.delete_session(&world.session).await.unwrap());
+    assert!(records.delete_session(&fixture.session).await.unwrap());
+    assert!(!records.delete_session(&fixture.session).await.unwrap());
     let pool = records.ledger().pool().await.unwrap();
     for table in ["sessions", "messages", "summaries", "runs", "calls", "approvals", "rules", "attachments"] {
         let sql = sqlx::AssertSqlSafe(format!("SELECT COUNT(*) FROM {table}"));
@@ -160,6 +163,6 @@ async fn a_deleted_session_leaves_nothing_but_what_it_used_and_an_event() {
     let used = records.usage(0, UsageBy::Session).await.unwrap();
     assert_eq!((used[0].group.as_str(), used[0].input), ("", 2));
     let event = events(records.ledger(), 1).await.unwrap().remove(0);
-    assert_eq!((event.kind.as_str(), event.subject.as_str()), ("session-deleted", world.session.as_str()));
+    assert_eq!((event.kind.as_str(), event.subject.as_str()), ("session-deleted", fixture.session.as_str()));
     records.ledger().verify_events().await.unwrap();
 }

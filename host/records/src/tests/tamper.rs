@@ -4,16 +4,16 @@
 use super::*;
 
 /// Two of everything that holds sealed values.
-async fn two_of_everything() -> World {
-    let world = World::new().await;
-    let records = &world.records;
-    let (mut sessions, mut runs) = (vec![world.session.clone()], vec![world.run.clone()]);
+async fn two_of_everything() -> Fixture {
+    let fixture = Fixture::new().await;
+    let records = &fixture.records;
+    let (mut sessions, mut runs) = (vec![fixture.session.clone()], vec![fixture.run.clone()]);
     sessions.push(records.begin_session(&person("ben"), "web", "other", "another title").await.unwrap());
     runs.push(records.begin_run(&sessions[1], "p", &said("bye", Source::Web)).await.unwrap());
     for (session, run) in sessions.iter().zip(&runs) {
         let new = NewCall { decision: Some(json!("decided")), ..call("c") };
         records.propose(run, &said("calls", Source::Tool), &[new]).await.unwrap();
-        let question = NewApproval { session: session.clone(), run: run.clone(), ..question(&world, "c") };
+        let question = NewApproval { session: session.clone(), run: run.clone(), ..question(&fixture, "c") };
         let asked = records.request_approval(&question).await.unwrap();
         records.decide_approval(&asked, Decision::Allowed, "anna").await.unwrap();
         records.start(run, "c", By::Approval(&asked, &[9; 32])).await.unwrap();
@@ -36,7 +36,7 @@ async fn two_of_everything() -> World {
         records.add_rule(&rule).await.unwrap();
         records.memory(&person("anna")).write(session.as_str(), "v", Label::of(Source::Web)).await.unwrap();
     }
-    world
+    fixture
 }
 
 /// Reads all there is.
@@ -80,17 +80,17 @@ const SEALED: [(&str, &str); 14] = [
 ];
 
 /// Changes a table, looks whether reading fails, and undoes it.
-async fn found(world: &World, table: &str, sql: String) -> bool {
-    let mut connection = world.records.ledger().pool().await.unwrap().acquire().await.unwrap();
+async fn found(fixture: &Fixture, table: &str, sql: String) -> bool {
+    let mut connection = fixture.records.ledger().pool().await.unwrap().acquire().await.unwrap();
     let save =
         format!("DROP TABLE IF EXISTS saved; CREATE TABLE saved AS SELECT * FROM {table}; PRAGMA foreign_keys = OFF");
     sqlx::raw_sql(sqlx::AssertSqlSafe(save)).execute(&mut *connection).await.unwrap();
     assert!(sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).execute(&mut *connection).await.unwrap().rows_affected() > 0);
-    let done = read(&world.records).await;
+    let done = read(&fixture.records).await;
     let undo = format!("DELETE FROM {table}; INSERT INTO {table} SELECT * FROM saved; PRAGMA foreign_keys = ON");
     sqlx::raw_sql(sqlx::AssertSqlSafe(undo)).execute(&mut *connection).await.unwrap();
     drop(connection);
-    read(&world.records).await.unwrap();
+    read(&fixture.records).await.unwrap();
     match done {
         Ok(()) => false,
         Err(error) => {
@@ -103,18 +103,18 @@ async fn found(world: &World, table: &str, sql: String) -> bool {
 
 #[tokio::test]
 async fn a_value_that_was_put_into_another_row_or_column_does_not_open() {
-    let world = two_of_everything().await;
+    let fixture = two_of_everything().await;
     for (table, column) in SEALED {
         let other = format!("(SELECT {column} FROM {table} ORDER BY rowid LIMIT 1)");
         let last = format!("(SELECT MAX(rowid) FROM {table})");
         assert!(
-            found(&world, table, format!("UPDATE {table} SET {column} = {other} WHERE rowid = {last}")).await,
+            found(&fixture, table, format!("UPDATE {table} SET {column} = {other} WHERE rowid = {last}")).await,
             "{table}.{column} of another row"
         );
         for (other_table, other_column) in SEALED.into_iter().filter(|other| *other != (table, column)) {
             let other = format!("(SELECT {other_column} FROM {other_table} ORDER BY rowid DESC LIMIT 1)");
             assert!(
-                found(&world, table, format!("UPDATE {table} SET {column} = {other} WHERE rowid = {last}")).await,
+                found(&fixture, table, format!("UPDATE {table} SET {column} = {other} WHERE rowid = {last}")).await,
                 "{other_table}.{other_column} in place of {table}.{column}"
             );
         }
@@ -123,8 +123,8 @@ async fn a_value_that_was_put_into_another_row_or_column_does_not_open() {
 
 #[tokio::test]
 async fn every_flipped_bit_and_every_cut_is_found() {
-    let world = two_of_everything().await;
-    let pool = world.records.ledger().pool().await.unwrap();
+    let fixture = two_of_everything().await;
+    let pool = fixture.records.ledger().pool().await.unwrap();
     for (table, column) in SEALED {
         let sql = sqlx::AssertSqlSafe(format!("SELECT {column} FROM {table} ORDER BY rowid LIMIT 1"));
         let value: Vec<u8> = sqlx::query_scalar(sql).fetch_one(pool).await.unwrap();
@@ -138,14 +138,14 @@ async fn every_flipped_bit_and_every_cut_is_found() {
             let hex = hex::encode(&changed);
             let first = format!("(SELECT MIN(rowid) FROM {table})");
             let sql = format!("UPDATE {table} SET {column} = x'{hex}' WHERE rowid = {first}");
-            assert!(found(&world, table, sql).await, "{table}.{column}: {hex}");
+            assert!(found(&fixture, table, sql).await, "{table}.{column}: {hex}");
         }
     }
 }
 
 #[tokio::test]
 async fn labels_roles_owners_and_what_is_called_cannot_be_changed_beside_the_content() {
-    let world = two_of_everything().await;
+    let fixture = two_of_everything().await;
     for (table, sql) in [
         ("sessions", "UPDATE sessions SET person = 'mallory'"),
         ("sessions", "UPDATE sessions SET agent = 'main' WHERE agent = 'other'"),
@@ -169,6 +169,6 @@ async fn labels_roles_owners_and_what_is_called_cannot_be_changed_beside_the_con
         ("attachments", "UPDATE attachments SET label = 'none'"),
         ("rules", "INSERT INTO rules SELECT 'p-forged', session, terms, added_ms, last_used_ms FROM rules LIMIT 1"),
     ] {
-        assert!(found(&world, table, sql.to_owned()).await, "{sql}");
+        assert!(found(&fixture, table, sql.to_owned()).await, "{sql}");
     }
 }

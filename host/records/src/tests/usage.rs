@@ -15,13 +15,13 @@ fn limit(scope: Scope, tokens: u64) -> Limit {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn sixty_four_runs_at_once_never_pass_a_limit() {
     const MOST: u64 = 1_000;
-    let world = World::new().await;
-    let processes = [records_at(&world.place, 1).await, records_at(&world.place, 1).await];
+    let fixture = Fixture::new().await;
+    let processes = [records_at(&fixture.place, 1).await, records_at(&fixture.place, 1).await];
     let barrier = Arc::new(Barrier::new(64));
     let mut tasks = Vec::new();
     for n in 0..64 {
         let (records, barrier) = (processes[n % 2].clone(), barrier.clone());
-        let run = records.begin_run(&world.session, "p", &said("x", Source::Owner)).await.unwrap();
+        let run = records.begin_run(&fixture.session, "p", &said("x", Source::Owner)).await.unwrap();
         tasks.push(tokio::spawn(async move {
             barrier.wait().await;
             let mut spent = 0;
@@ -45,13 +45,13 @@ async fn sixty_four_runs_at_once_never_pass_a_limit() {
     }
     let spent: u64 = futures_util::future::join_all(tasks).await.into_iter().map(|spent| spent.unwrap()).sum();
     assert!(spent <= MOST && spent > MOST - 30, "{spent}");
-    assert_eq!(world.records.usage(0, UsageBy::Component).await.unwrap()[0].input, spent / 25 * 20);
+    assert_eq!(fixture.records.usage(0, UsageBy::Component).await.unwrap()[0].input, spent / 25 * 20);
 }
 
 #[tokio::test]
 async fn the_refusal_names_the_limit_and_what_counts_for_it() {
-    let world = World::new().await;
-    let (records, run) = (&world.records, &world.run);
+    let fixture = Fixture::new().await;
+    let (records, run) = (&fixture.records, &fixture.run);
     let first = records.reserve(&asked(run, 60), &[]).await.unwrap();
     records.settle(&first, Spent { input: 30, output: 10, micros: Some(7) }).await.unwrap();
     records.settle(&first, Spent { input: 999, output: 0, micros: None }).await.unwrap();
@@ -66,8 +66,8 @@ async fn the_refusal_names_the_limit_and_what_counts_for_it() {
 
 #[tokio::test]
 async fn each_scope_counts_its_own_and_a_day_begins_when_it_is_said_to() {
-    let world = World::new().await;
-    let (records, run) = (&world.records, &world.run);
+    let fixture = Fixture::new().await;
+    let (records, run) = (&fixture.records, &fixture.run);
     let id = records.reserve(&asked(run, 50), &[]).await.unwrap();
     records.settle(&id, Spent { input: 50, output: 0, micros: None }).await.unwrap();
     let session = records.begin_session(&person("ben"), "t", "a", "other").await.unwrap();
@@ -83,8 +83,8 @@ async fn each_scope_counts_its_own_and_a_day_begins_when_it_is_said_to() {
 
 #[tokio::test]
 async fn what_a_dead_process_or_an_ended_run_reserved_is_free_again() {
-    let world = World::new().await;
-    let (records, run) = (&world.records, &world.run);
+    let fixture = Fixture::new().await;
+    let (records, run) = (&fixture.records, &fixture.run);
     let limits = [limit(Scope::Day, 100)];
     records.reserve(&asked(run, 100), &limits).await.unwrap();
     assert!(records.reserve(&asked(run, 1), &limits).await.is_err());
@@ -94,20 +94,20 @@ async fn what_a_dead_process_or_an_ended_run_reserved_is_free_again() {
     let spent = Spent { input: 1, output: 1, micros: None };
     records.end_run(run, &[], RunState::Done, None, &[(id, spent)]).await.unwrap();
     assert!(matches!(records.reserve(&asked(run, 1), &[]).await, Err(ReserveError::Ledger(_))));
-    let next = records.begin_run(&world.session, "p", &said("x", Source::Owner)).await.unwrap();
+    let next = records.begin_run(&fixture.session, "p", &said("x", Source::Owner)).await.unwrap();
     records.reserve(&asked(&next, 98), &limits).await.unwrap();
 }
 
 #[tokio::test]
 async fn totals_are_by_day_session_run_component_and_model() {
-    let world = World::new().await;
+    let fixture = Fixture::new().await;
     const DAY: u64 = 86_400_000;
     for (at_ms, micros) in [(DAY + 5, Some(3)), (DAY * 2 + 5, None), (DAY * 2 + 9, Some(4))] {
-        let records = records_at(&world.place, at_ms).await;
-        let id = records.reserve(&asked(&world.run, 9), &[]).await.unwrap();
+        let records = records_at(&fixture.place, at_ms).await;
+        let id = records.reserve(&asked(&fixture.run, 9), &[]).await.unwrap();
         records.settle(&id, Spent { input: 2, output: 1, micros }).await.unwrap();
     }
-    let days = world.records.usage(0, UsageBy::Day).await.unwrap();
+    let days = fixture.records.usage(0, UsageBy::Day).await.unwrap();
     let expected = |group: u64, calls, micros, unpriced| UsageTotal {
         group: group.to_string(),
         calls,
@@ -117,14 +117,14 @@ async fn totals_are_by_day_session_run_component_and_model() {
         unpriced,
     };
     assert_eq!(days, [expected(DAY, 1, 3, 0), expected(DAY * 2, 2, 4, 1)]);
-    assert_eq!(world.records.usage(DAY * 2, UsageBy::Day).await.unwrap().len(), 1);
+    assert_eq!(fixture.records.usage(DAY * 2, UsageBy::Day).await.unwrap().len(), 1);
     for (by, group) in [
-        (UsageBy::Session, world.session.as_str()),
-        (UsageBy::Run, world.run.as_str()),
+        (UsageBy::Session, fixture.session.as_str()),
+        (UsageBy::Run, fixture.run.as_str()),
         (UsageBy::Component, "model"),
         (UsageBy::Model, "model/m-1"),
     ] {
-        let totals = world.records.usage(0, by).await.unwrap();
+        let totals = fixture.records.usage(0, by).await.unwrap();
         assert_eq!((totals.len(), totals[0].group.as_str(), totals[0].calls), (1, group, 3));
     }
 }

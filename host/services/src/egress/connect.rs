@@ -5,7 +5,7 @@
 //! so a pooled connection was judged by the same rule when it was made, and nobody waits behind what another leaves
 //! unread. Proxy variables of the environment are never read.
 
-use super::Doors;
+use super::Transport;
 use bytes::Bytes;
 use cara_authority::Reach;
 use cara_authority::address::NotPublic;
@@ -142,13 +142,13 @@ impl Connections {
     }
 
     /// The pool for a reach, made on first use.
-    pub(super) fn pool(&mut self, reach: Reach, scheme: Scheme, config: ClientConfig, doors: &Doors) -> Pool {
+    pub(super) fn pool(&mut self, reach: Reach, scheme: Scheme, config: ClientConfig, transport: &Transport) -> Pool {
         if self.lines.available_permits() == 0 {
             // What is kept open and unused goes; what is in use stays until it is read.
             self.pools.clear();
         }
         let (lines, lookups) = (self.lines.clone(), self.lookups.clone());
-        let gate = || Gate { reach, doors: doors.clone(), lines, lookups };
+        let gate = || Gate { reach, transport: transport.clone(), lines, lookups };
         self.pools.entry((reach, scheme)).or_insert_with(|| pool(gate(), config, scheme == Scheme::Https)).clone()
     }
 }
@@ -196,7 +196,7 @@ pub(super) enum ConnectError {
 #[derive(Clone)]
 pub(super) struct Gate {
     reach: Reach,
-    doors: Doors,
+    transport: Transport,
     lines: Arc<Semaphore>,
     lookups: Arc<Semaphore>,
 }
@@ -214,7 +214,7 @@ impl Gate {
         for &address in &addresses {
             self.reach.admits(address).map_err(|reason| ConnectError::Refused(address, reason))?;
         }
-        let dial = &self.doors.dial;
+        let dial = &self.transport.dial;
         let mut attempts: FuturesUnordered<_> = (0..)
             .zip(addresses.into_iter().take(TRIED))
             .map(|(turn, address)| async move {
@@ -240,7 +240,7 @@ impl Gate {
             // RFC 6761 section 6.3: `localhost` is loopback, whatever a resolver would say.
             return Ok(vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()]);
         }
-        let (resolver, name, lookups) = (self.doors.resolver.clone(), host.to_owned(), self.lookups.clone());
+        let (resolver, name, lookups) = (self.transport.resolver.clone(), host.to_owned(), self.lookups.clone());
         let found = timeout(RESOLVE, async move {
             let place = lookups.acquire_owned().await.map_err(io::Error::other)?;
             // A task of its own, which has its place until the look-up is over, whoever still waits for it.

@@ -1,7 +1,7 @@
 //! Why a request failed. No variant holds a secret:
 //! foreign text is scrubbed, escaped and cut before it gets here.
 
-use super::known::KnownSecrets;
+use super::redaction::KnownSecrets;
 use cara_authority::{Origin, Refusal};
 use std::error::Error;
 use std::time::Duration;
@@ -40,12 +40,12 @@ pub enum EgressError {
         reason: String,
     },
     /// It took too long.
-    #[error("`{origin}` took over {limit:?} to {stage}")]
+    #[error("`{origin}` took over {limit:?} to {phase}")]
     Timeout {
         /// Where to.
         origin: Origin,
         /// What it was to do.
-        stage: Stage,
+        phase: Phase,
         /// How long it had.
         limit: Duration,
     },
@@ -69,7 +69,7 @@ pub enum EgressError {
 
 /// What took too long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Stage {
+pub enum Phase {
     /// Resolving, connecting and the TLS handshake.
     #[error("connect")]
     Connect,

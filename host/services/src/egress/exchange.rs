@@ -2,11 +2,11 @@
 //! take, and why it broke.
 
 use super::connect::{CONNECT, ConnectError};
-use super::error::{EgressError, Stage, reason};
-use super::known::KnownSecrets;
+use super::error::{EgressError, Phase, reason};
 use super::limits::EgressLimits;
-use super::needles::{Needles, Sieve};
 use super::placing::Placing;
+use super::redaction::KnownSecrets;
+use super::redaction::{Patterns, Scanner};
 use bytes::Bytes;
 use cara_authority::manifest::HOST_HEADERS;
 use cara_authority::{Destination, Origin, Refusal, Rule};
@@ -23,7 +23,7 @@ pub(super) struct Exchange {
     pub(super) placing: Placing,
     pub(super) known: KnownSecrets,
     /// What was known when it began; `None` when nothing was.
-    pub(super) search: Option<Arc<Needles>>,
+    pub(super) search: Option<Arc<Patterns>>,
     pub(super) limits: EgressLimits,
     pub(super) deadline: Instant,
     /// Why the request's body was ended, for whoever sees the exchange break.
@@ -53,15 +53,15 @@ impl Exchange {
             .hint("write `cara-secret--NAME` in a spot that the manifest names; the host puts the value there")
     }
 
-    pub(super) fn late(&self, stage: Stage) -> EgressError {
+    pub(super) fn late(&self, phase: Phase) -> EgressError {
         let EgressLimits { connect, first_byte, between_bytes, total, .. } = self.limits;
-        let limit = match stage {
-            Stage::Connect => connect,
-            Stage::FirstByte => first_byte,
-            Stage::NextByte => between_bytes,
-            Stage::Finish => total,
+        let limit = match phase {
+            Phase::Connect => connect,
+            Phase::FirstByte => first_byte,
+            Phase::NextByte => between_bytes,
+            Phase::Finish => total,
         };
-        EgressError::Timeout { origin: self.origin(), stage, limit }
+        EgressError::Timeout { origin: self.origin(), phase, limit }
     }
 
     /// Why the request was ended, when it was.
@@ -95,7 +95,7 @@ impl Exchange {
                     let refusal = self.destination.admits(*address).err();
                     refusal.map_or(EgressError::Connect { origin, reason: why.to_string() }, Into::into)
                 }
-                ConnectError::Timeout => EgressError::Timeout { origin, stage: Stage::Connect, limit: CONNECT },
+                ConnectError::Timeout => EgressError::Timeout { origin, phase: Phase::Connect, limit: CONNECT },
                 ConnectError::Dial(_) | ConnectError::Full => {
                     EgressError::Connect { origin, reason: self.reason(error) }
                 }
@@ -110,15 +110,15 @@ impl Exchange {
 /// One way of an exchange: what passes is counted and looked through.
 pub(super) struct Passage {
     pub(super) exchange: Arc<Exchange>,
-    sieve: Option<Sieve>,
+    scanner: Option<Scanner>,
     pub(super) over: bool,
     pub(super) trailers: Option<HeaderMap>,
 }
 
 impl Passage {
     pub(super) fn new(exchange: Arc<Exchange>) -> Self {
-        let sieve = exchange.search.clone().map(Sieve::new);
-        Self { exchange, sieve, over: false, trailers: None }
+        let scanner = exchange.search.clone().map(Scanner::new);
+        Self { exchange, scanner, over: false, trailers: None }
     }
 
     /// What of the next frame may pass, and whether a known value stood there.
@@ -132,8 +132,8 @@ impl Passage {
             self.exchange.limits.budget.take(trailers.as_ref().map_or(0, size))?;
             (self.over, self.trailers) = (true, trailers);
         }
-        Ok(match &mut self.sieve {
-            Some(sieve) => sieve.push(data, self.over),
+        Ok(match &mut self.scanner {
+            Some(scanner) => scanner.push(data, self.over),
             None => (data, false),
         })
     }

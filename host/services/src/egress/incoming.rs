@@ -3,9 +3,9 @@
 
 use super::AnswerBody;
 use super::connect::HEADER;
-use super::error::{EgressError, Stage};
+use super::error::{EgressError, Phase};
 use super::exchange::{Exchange, Passage, own, size};
-use super::needles::{Needles, Sieve};
+use super::redaction::{Patterns, Scanner};
 use bytes::Bytes;
 use cara_authority::{Refusal, Rule};
 use futures_util::stream;
@@ -62,12 +62,12 @@ fn only(headers: &HeaderMap, name: &HeaderName, word: &str) -> bool {
 
 /// Headers without those of the connection, the values taken out of the rest. What is no name or value any more after
 /// that is left out.
-fn scrubbed(headers: HeaderMap, search: Option<&Arc<Needles>>) -> HeaderMap {
+fn scrubbed(headers: HeaderMap, search: Option<&Arc<Patterns>>) -> HeaderMap {
     let headers = own(headers);
     let Some(search) = search else { return headers };
     let clean = |value: &HeaderValue| {
         let bytes = Bytes::copy_from_slice(value.as_bytes());
-        HeaderValue::from_maybe_shared(Sieve::new(Arc::clone(search)).push(bytes, true).0).ok()
+        HeaderValue::from_maybe_shared(Scanner::new(Arc::clone(search)).push(bytes, true).0).ok()
     };
     let names = headers.iter().filter(|(name, _)| !search.any(name.as_str().as_bytes()));
     names.filter_map(|(name, value)| Some((name.clone(), clean(value)?))).collect()
@@ -86,7 +86,7 @@ impl Answer {
             let frame = self.frame().await?;
             // Bytes that come too late are refused even when they are there: a drip never leaves the timer alone.
             if Instant::now() >= self.passage.exchange.deadline {
-                return Err(self.passage.exchange.late(Stage::Finish));
+                return Err(self.passage.exchange.late(Phase::Finish));
             }
             // A server may answer in full before it has read a request that is then refused.
             if let Some(error) = self.passage.exchange.fault() {
@@ -106,8 +106,8 @@ impl Answer {
     async fn frame(&mut self) -> Result<Option<Frame<Bytes>>, EgressError> {
         let exchange = &self.passage.exchange;
         let next = Instant::now() + exchange.limits.between_bytes;
-        let (stage, due) =
-            if next < exchange.deadline { (Stage::NextByte, next) } else { (Stage::Finish, exchange.deadline) };
+        let (phase, due) =
+            if next < exchange.deadline { (Phase::NextByte, next) } else { (Phase::Finish, exchange.deadline) };
         let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(due)));
         loop {
             tokio::select! {
@@ -116,7 +116,7 @@ impl Answer {
                 () = timer.as_mut() => {}
             }
             if Instant::now() >= due {
-                return Err(exchange.late(stage));
+                return Err(exchange.late(phase));
             }
             timer.as_mut().reset(due);
         }

@@ -3,7 +3,7 @@
 //! A component marks a spot with `cara-secret--NAME`, which is no secret, or leaves a header or query key out. The marker
 //! anywhere else is text like any other.
 
-use super::forms;
+use super::redaction::encodings;
 use super::spans::{self, Pair, Twice};
 use crate::vault::SecretValue;
 use base64::Engine;
@@ -88,7 +88,7 @@ impl Placing {
                     let text = std::str::from_utf8(value);
                     Value::from(text.map_err(|_| credential.unfit("is no text, JSON cannot hold it"))?).to_string()
                 }
-                _ => forms::query(value),
+                _ => encodings::query(value),
             };
             text.replace_range(place, &written);
         }
@@ -115,12 +115,16 @@ impl Placing {
                     let text = query.as_deref().unwrap_or_default();
                     match spans::pair(text, key, &marker).map_err(|twice| credential.twice(twice))? {
                         Pair::Marked(place) => {
-                            let value = forms::query(credential.needed()?.expose());
+                            let value = encodings::query(credential.needed()?.expose());
                             query.get_or_insert_default().replace_range(place, &value);
                         }
                         Pair::Absent => {
                             if let Some(value) = credential.wanted()? {
-                                let pair = format!("{}={}", forms::query(key.as_bytes()), forms::query(value.expose()));
+                                let pair = format!(
+                                    "{}={}",
+                                    encodings::query(key.as_bytes()),
+                                    encodings::query(value.expose())
+                                );
                                 query = Some(query.map_or(pair.clone(), |query| format!("{query}&{pair}")));
                             }
                         }
@@ -128,7 +132,7 @@ impl Placing {
                     }
                 }
                 Spot::Path(template) if template.filled(&path, &marker, "").is_some() => {
-                    let value = forms::path(credential.needed()?.expose());
+                    let value = encodings::path(credential.needed()?.expose());
                     path = template.filled(&path, &marker, &value).unwrap_or(path);
                     let decoded = percent_decode_str(&path).collect::<Vec<u8>>();
                     if decoded.split(|b| b"/\\".contains(b)).any(|segment| segment == b"." || segment == b"..") {

@@ -3,8 +3,8 @@
 #![allow(clippy::unwrap_used, missing_docs, unreachable_pub)]
 
 mod answers;
+mod fixture;
 mod limits;
 mod secrets;
 mod ssrf;
 mod tls;
-mod world;

@@ -1,6 +1,6 @@
 //! Where a value goes in a request, and where it does not.
 
-use crate::world::{BASE, Step, VALUE, World, answer, get, get_with, post};
+use crate::fixture::{BASE, Fixture, Step, VALUE, answer, get, get_with, post};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::Request;
@@ -50,9 +50,9 @@ async fn the_marker_becomes_the_value_in_each_place_as_that_place_writes_it() {
             "key=sk-live%2F3~Secret%2BValue&z=1".into(),
         ),
     ] {
-        let world = World::plain(place, ok);
-        world.send(&world.spending(VALUE), request).await.unwrap();
-        let sent = world.only_request();
+        let fixture = Fixture::plain(place, ok);
+        fixture.send(&fixture.credentials(VALUE), request).await.unwrap();
+        let sent = fixture.only_request();
         assert!(sent.contains(&wanted) && !sent.contains("cara-secret"), "{place}: {sent}");
     }
 }
@@ -71,9 +71,9 @@ async fn a_body_that_is_filled_keeps_every_other_byte() {
         (json, "application/json", body(MARKER), body(VALUE)),
         (form, "application/x-www-form-urlencoded", text(MARKER), text(written)),
     ] {
-        let world = World::plain(place, ok);
-        world.send(&world.spending(VALUE), post(kind, sent)).await.unwrap();
-        let sent = world.only_request();
+        let fixture = Fixture::plain(place, ok);
+        fixture.send(&fixture.credentials(VALUE), post(kind, sent)).await.unwrap();
+        let sent = fixture.only_request();
         assert_eq!(sent.split_once("\r\n\r\n").unwrap().1, wanted);
     }
 }
@@ -85,9 +85,9 @@ async fn a_body_is_filled_only_as_what_it_is_sent_as() {
     unsent.headers_mut().insert("connection", "content-type".parse().unwrap());
     twice.headers_mut().append("content-type", "text/plain".parse().unwrap());
     for request in [unsent, twice] {
-        let world = World::plain("{ json = \"/k\" }", ok);
-        world.send(&world.spending(VALUE), request).await.unwrap();
-        let sent = world.only_request();
+        let fixture = Fixture::plain("{ json = \"/k\" }", ok);
+        fixture.send(&fixture.credentials(VALUE), request).await.unwrap();
+        let sent = fixture.only_request();
         assert!(sent.contains(MARKER) && !sent.contains("sk-live"), "{sent}");
     }
 }
@@ -100,32 +100,32 @@ async fn a_marked_key_that_stands_twice_is_refused() {
         ("\"body\"", post("application/x-www-form-urlencoded", format!("key=own&key={MARKER}"))),
         ("\"query\"", get(&format!("{BASE}/x?key={MARKER}&k%65y=own"))),
     ] {
-        let world = World::plain(place, ok);
-        let text = world.refused(&world.spending(VALUE), request).await;
+        let fixture = Fixture::plain(place, ok);
+        let text = fixture.refused(&fixture.credentials(VALUE), request).await;
         insta::allow_duplicates! {
             insta::assert_snapshot!(text, @r"
             secret `api-key` has no one place: its key stands twice
             hint: write the key once
             ");
         }
-        assert!(world.seen.lock().unwrap().is_empty());
+        assert!(fixture.seen.lock().unwrap().is_empty());
     }
 }
 
 #[tokio::test]
 async fn another_audience_gets_the_text() {
-    let world = World::plain(ALL, ok);
+    let fixture = Fixture::plain(ALL, ok);
     let request = Request::get("https://other.example.com/").header("x-key", MARKER).body(Full::default()).unwrap();
     // It is asked over TLS, which the script does not speak: what counts is that nothing was put in before.
-    let error = world.refused(&world.spending(VALUE), request).await;
+    let error = fixture.refused(&fixture.credentials(VALUE), request).await;
     assert!(!error.contains("sk-live"), "{error}");
-    assert!(!world.seen.lock().unwrap().iter().any(|sent| sent.contains("sk-live")));
+    assert!(!fixture.seen.lock().unwrap().iter().any(|sent| sent.contains("sk-live")));
 }
 
 #[tokio::test]
 async fn a_stored_secret_in_the_clear_is_refused_whoever_holds_it() {
-    let world = World::plain(ALL, ok);
-    world.known.register(&world.value);
+    let fixture = Fixture::plain(ALL, ok);
+    fixture.known.register(&fixture.value);
     for form in [
         VALUE.to_owned(),
         STANDARD.encode(format!("x{VALUE}y")),
@@ -138,7 +138,7 @@ async fn a_stored_secret_in_the_clear_is_refused_whoever_holds_it() {
         for request in
             [get_with("x-key", &form), get(&format!("{BASE}/?k={in_url}")), post("text/plain", format!("..{form}.."))]
         {
-            let text = world.refused(&[], request).await;
+            let text = fixture.refused(&[], request).await;
             insta::allow_duplicates! {
                 insta::assert_snapshot!(text, @r"
                 the request of component `guest` holds a stored secret in the clear
@@ -147,42 +147,42 @@ async fn a_stored_secret_in_the_clear_is_refused_whoever_holds_it() {
             }
         }
     }
-    let seen = world.seen.lock().unwrap();
+    let seen = fixture.seen.lock().unwrap();
     assert!(!seen.iter().any(|request| request.contains("sk-live")), "{seen:?}");
 }
 
 #[tokio::test]
 async fn a_stored_secret_that_looks_percent_encoded_is_known_as_it_is() {
-    let world = World::plain(ALL, ok);
+    let fixture = Fixture::plain(ALL, ok);
     let value = cara_services::vault::SecretValue::new(b"key%41%42%43-0123".to_vec()).unwrap();
-    world.known.register(&std::sync::Arc::new(value));
+    fixture.known.register(&std::sync::Arc::new(value));
     for form in ["key%41%42%43-0123", "key%2541%2542%2543-0123", "key\\u002541%42%43-0123"] {
-        let refused = world.refused(&[], get_with("x-key", form)).await;
+        let refused = fixture.refused(&[], get_with("x-key", form)).await;
         assert!(refused.contains("holds a stored secret in the clear"), "{refused}");
     }
 }
 
 #[tokio::test]
 async fn a_secret_that_would_lead_to_another_path_is_refused() {
-    let world = World::plain("{ path = \"/a/{}/b\" }", ok);
+    let fixture = Fixture::plain("{ path = \"/a/{}/b\" }", ok);
     insta::assert_snapshot!(
-        world.refused(&world.spending(".."), get(&format!("{BASE}/a/{MARKER}/b"))).await,
+        fixture.refused(&fixture.credentials(".."), get(&format!("{BASE}/a/{MARKER}/b"))).await,
         @"secret `api-key` would lead to another path"
     );
 }
 
 #[tokio::test]
 async fn a_secret_with_a_line_break_does_not_split_a_header() {
-    let world = World::plain(ALL, ok);
+    let fixture = Fixture::plain(ALL, ok);
     insta::assert_snapshot!(
-        world.refused(&world.spending("key\r\nx-evil: 1"), get(BASE)).await,
+        fixture.refused(&fixture.credentials("key\r\nx-evil: 1"), get(BASE)).await,
         @"secret `api-key` does not fit into header `x-key`"
     );
 }
 
 #[tokio::test]
 async fn headers_that_are_the_hosts_business_do_not_pass() {
-    let world = World::plain(ALL, ok);
+    let fixture = Fixture::plain(ALL, ok);
     let mut request = get_with("host", "evil.example");
     for (name, value) in [
         ("connection", "x-hop, keep-alive"),
@@ -196,8 +196,8 @@ async fn headers_that_are_the_hosts_business_do_not_pass() {
     ] {
         request.headers_mut().insert(name, value.parse().unwrap());
     }
-    world.send(&[], request).await.unwrap();
-    let mut lines: Vec<String> = world.only_request().trim_end().lines().map(str::to_owned).collect();
+    fixture.send(&[], request).await.unwrap();
+    let mut lines: Vec<String> = fixture.only_request().trim_end().lines().map(str::to_owned).collect();
     lines.sort();
     insta::assert_snapshot!(lines.join("\n"), @r"
     GET /x HTTP/1.1

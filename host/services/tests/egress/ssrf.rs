@@ -1,9 +1,9 @@
 //! Where a component may make the host connect to:
 //! a corpus of URLs and DNS answers through the whole gate.
 
+use crate::fixture::{Fixture, Server, get, limits};
 use crate::tls::Authority;
-use crate::world::{Server, World, get, limits};
-use cara_services::egress::{Doors, Egress, EgressError, Roots, TcpDial};
+use cara_services::egress::{Egress, EgressError, Roots, TcpDial, Transport};
 use http::Uri;
 use std::sync::Arc;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -22,24 +22,24 @@ async fn no_form_of_an_inner_address_is_reached() {
     let mut count = 0;
     for line in lines {
         let [url, answer, verdict] = line.split_whitespace().collect::<Vec<_>>()[..] else { panic!("{line}") };
-        let world = World::new(ANYWHERE, hangs_up(), Authority::new().roots());
+        let fixture = Fixture::new(ANYWHERE, hangs_up(), Authority::new().roots());
         if answer != "-" {
             let host = url.parse::<Uri>().unwrap().host().unwrap().trim_end_matches('.').to_ascii_lowercase();
-            world.names.answer(&host, answer);
+            fixture.names.answer(&host, answer);
         }
         // What is no URI for the `http` crate never becomes a request of a component.
         let result = match url.parse::<Uri>() {
             Ok(uri) => {
                 let request = http::Request::get(uri).body(http_body_util::Full::default()).unwrap();
-                world.send(&Vec::new(), request).await.map(|_| ())
+                fixture.send(&Vec::new(), request).await.map(|_| ())
             }
             Err(_) => Err(cara_authority::Refusal::new(cara_authority::Rule::Invalid, "no URI").into()),
         };
-        let dialed = world.pipes.dialed.lock().unwrap().clone();
+        let dialed = fixture.pipes.dialed.lock().unwrap().clone();
         let refused = matches!(result, Err(EgressError::Refused(_))) && dialed.is_empty();
         let only_answered = dialed.iter().all(|address| answer == "-" || answer.contains(&address.ip().to_string()));
         let right = match verdict {
-            "refused" => refused && (answer != "-" || world.names.asked.lock().unwrap().is_empty()),
+            "refused" => refused && (answer != "-" || fixture.names.asked.lock().unwrap().is_empty()),
             "reached" => !dialed.is_empty() && only_answered,
             _ => false,
         };
@@ -55,33 +55,33 @@ async fn no_form_of_an_inner_address_is_reached() {
 #[tokio::test]
 async fn a_name_that_rebinds_is_connected_to_where_it_was_checked() {
     let authority = Authority::new();
-    let world = World::new(ANYWHERE, authority.server("rebind.example", &["http/1.1"]), authority.roots());
-    world.names.answer("rebind.example", "1.1.1.1");
-    world.names.answer("rebind.example", "127.0.0.1");
-    let spending = Vec::new();
-    world.send(&spending, get("https://rebind.example/")).await.unwrap();
-    assert_eq!(*world.names.asked.lock().unwrap(), ["rebind.example"]);
-    assert_eq!(*world.pipes.dialed.lock().unwrap(), ["1.1.1.1:443".parse().unwrap()]);
+    let fixture = Fixture::new(ANYWHERE, authority.server("rebind.example", &["http/1.1"]), authority.roots());
+    fixture.names.answer("rebind.example", "1.1.1.1");
+    fixture.names.answer("rebind.example", "127.0.0.1");
+    let credentials = Vec::new();
+    fixture.send(&credentials, get("https://rebind.example/")).await.unwrap();
+    assert_eq!(*fixture.names.asked.lock().unwrap(), ["rebind.example"]);
+    assert_eq!(*fixture.pipes.dialed.lock().unwrap(), ["1.1.1.1:443".parse().unwrap()]);
 }
 
 #[tokio::test]
 async fn a_name_that_rebinds_after_the_connection_closed_is_refused() {
-    let world = World::new(ANYWHERE, hangs_up(), Authority::new().roots());
-    world.names.answer("rebind.example", "1.1.1.1");
-    world.names.answer("rebind.example", "169.254.169.254");
-    let spending = Vec::new();
-    world.send(&spending, get("https://rebind.example/")).await.unwrap_err();
+    let fixture = Fixture::new(ANYWHERE, hangs_up(), Authority::new().roots());
+    fixture.names.answer("rebind.example", "1.1.1.1");
+    fixture.names.answer("rebind.example", "169.254.169.254");
+    let credentials = Vec::new();
+    fixture.send(&credentials, get("https://rebind.example/")).await.unwrap_err();
     insta::assert_snapshot!(
-        world.refused(&spending, get("https://rebind.example/")).await,
+        fixture.refused(&credentials, get("https://rebind.example/")).await,
         @"component `guest` may not reach `https://rebind.example`: it resolves to `169.254.169.254`, which is link-local (RFC 3927)"
     );
-    assert_eq!(world.pipes.dialed.lock().unwrap().len(), 1);
+    assert_eq!(fixture.pipes.dialed.lock().unwrap().len(), 1);
 }
 
 #[tokio::test]
 async fn refusals_say_what_is_wrong() {
-    let world = World::new(ANYWHERE, hangs_up(), Authority::new().roots());
-    let spending = Vec::new();
+    let fixture = Fixture::new(ANYWHERE, hangs_up(), Authority::new().roots());
+    let credentials = Vec::new();
     let mut texts = String::new();
     for url in [
         "https://169.254.169.254/",
@@ -90,7 +90,7 @@ async fn refusals_say_what_is_wrong() {
         "https://[::ffff:127.0.0.1]/",
         "https://nowhere.example/",
     ] {
-        texts += &world.refused(&spending, get(url)).await;
+        texts += &fixture.refused(&credentials, get(url)).await;
         texts += "\n";
     }
     insta::assert_snapshot!(texts, @r"
@@ -111,11 +111,11 @@ async fn refusals_say_what_is_wrong() {
 async fn localhost_is_this_machine_whatever_the_resolver_says() {
     let manifest = "[[http]]\nhost = \"{setting:base-url}\"\nmethods = [\"GET\"]\nwhy = \"a test\"\n\
         [[setting]]\nkey = \"base-url\"\nlabel = \"URL\"\ntype = \"url\"\ndefault = \"http://localhost:8080\"";
-    let world = World::new(manifest, hangs_up(), Roots::None);
-    world.names.answer("localhost", "93.184.216.34");
-    world.send(&Vec::new(), get("http://localhost:8080/")).await.unwrap_err();
-    assert!(world.pipes.dialed.lock().unwrap().iter().all(|address| address.ip().is_loopback()));
-    assert!(world.names.asked.lock().unwrap().is_empty());
+    let fixture = Fixture::new(manifest, hangs_up(), Roots::None);
+    fixture.names.answer("localhost", "93.184.216.34");
+    fixture.send(&Vec::new(), get("http://localhost:8080/")).await.unwrap_err();
+    assert!(fixture.pipes.dialed.lock().unwrap().iter().all(|address| address.ip().is_loopback()));
+    assert!(fixture.names.asked.lock().unwrap().is_empty());
 }
 
 #[tokio::test]
@@ -131,10 +131,10 @@ async fn a_real_server_on_this_machine_answers_over_tcp() {
         "[[http]]\nhost = \"{{setting:base-url}}\"\nmethods = [\"GET\"]\nwhy = \"a test\"\n\
          [[setting]]\nkey = \"base-url\"\nlabel = \"URL\"\ntype = \"url\"\ndefault = \"{base}\""
     );
-    let mut world = World::new(&manifest, hangs_up(), Roots::None);
-    let doors = Doors { resolver: world.names.clone(), dial: Arc::new(TcpDial), roots: Roots::None };
-    world.egress = Egress::new(world.known.clone(), doors);
-    let answer = world.send(&Vec::new(), get(&base)).await.unwrap();
+    let mut fixture = Fixture::new(&manifest, hangs_up(), Roots::None);
+    let transport = Transport { resolver: fixture.names.clone(), dial: Arc::new(TcpDial), roots: Roots::None };
+    fixture.egress = Egress::new(fixture.known.clone(), transport);
+    let answer = fixture.send(&Vec::new(), get(&base)).await.unwrap();
     assert_eq!(answer.text(), "ok");
 }
 
@@ -171,21 +171,21 @@ async fn names_that_hang_take_few_threads_and_hold_up_no_other_component() {
         }
     }
     let manifest = "[[http]]\nhost = \"*\"\nmethods = [\"GET\"]\nwhy = \"a test\"";
-    let mut world = World::new(manifest, crate::world::script(|_| Vec::new(), &Arc::default()), Roots::None);
-    let (resolver, dial) = (Arc::new(Hanging::default()), world.pipes.clone());
-    let doors = Doors { resolver: resolver.clone(), dial, roots: crate::tls::Authority::new().roots() };
-    world.egress = Egress::new(world.known.clone(), doors);
-    let spending = Vec::new();
+    let mut fixture = Fixture::new(manifest, crate::fixture::script(|_| Vec::new(), &Arc::default()), Roots::None);
+    let (resolver, dial) = (Arc::new(Hanging::default()), fixture.pipes.clone());
+    let transport = Transport { resolver: resolver.clone(), dial, roots: crate::tls::Authority::new().roots() };
+    fixture.egress = Egress::new(fixture.known.clone(), transport);
+    let credentials = Vec::new();
     let hanging = (0..20).map(|number| {
-        let (world, spending) = (&world, &spending);
-        async move { world.refused(spending, get(&format!("https://hang{number}.example.com/"))).await }
+        let (fixture, credentials) = (&fixture, &credentials);
+        async move { fixture.refused(credentials, get(&format!("https://hang{number}.example.com/"))).await }
     });
     let texts = futures_util::future::join_all(hanging).await;
     assert!(texts.iter().all(|text| text.contains("no answer from the resolver within 5s")), "{texts:?}");
     assert_eq!(*resolver.0.lock().unwrap(), 4, "look-ups at once, each of which takes a thread");
-    let other = crate::world::grants_of("other", manifest);
+    let other = crate::fixture::grants_of("other", manifest);
     let request = get("https://quick.example.com/");
     let destination = other.destination(request.method(), request.uri()).unwrap();
-    let error = world.egress.send(destination, request, &spending, &limits()).await.err().unwrap().to_string();
+    let error = fixture.egress.send(destination, request, &credentials, &limits()).await.err().unwrap().to_string();
     assert!(error.contains("it resolves to `10.0.0.1`"), "{error}");
 }

@@ -1,6 +1,6 @@
 //! TLS: who is trusted, which name is checked, which protocol is spoken.
 
-use crate::world::{Server, World, get, grants_of, limits};
+use crate::fixture::{Fixture, Server, get, grants_of, limits};
 use bytes::Bytes;
 use cara_authority::Grants;
 use cara_services::egress::{AnswerBody, EgressError, Roots};
@@ -79,36 +79,36 @@ impl Authority {
     }
 }
 
-async fn ask(world: &World, url: &str) -> Result<String, EgressError> {
-    world.send(&Vec::new(), get(url)).await.map(|answer| answer.text())
+async fn ask(fixture: &Fixture, url: &str) -> Result<String, EgressError> {
+    fixture.send(&Vec::new(), get(url)).await.map(|answer| answer.text())
 }
 
 #[tokio::test]
 async fn a_trusted_server_is_spoken_to_in_http_2_over_one_connection() {
     let authority = Authority::new();
-    let world = World::new(MANIFEST, authority.server("api.example.com", &["h2", "http/1.1"]), authority.roots());
-    world.names.answer("api.example.com", "1.1.1.1, 2606:4700::1");
+    let fixture = Fixture::new(MANIFEST, authority.server("api.example.com", &["h2", "http/1.1"]), authority.roots());
+    fixture.names.answer("api.example.com", "1.1.1.1, 2606:4700::1");
     for _ in 0..3 {
-        assert_eq!(ask(&world, "https://api.example.com/x").await.unwrap(), "HTTP/2.0 api.example.com");
+        assert_eq!(ask(&fixture, "https://api.example.com/x").await.unwrap(), "HTTP/2.0 api.example.com");
     }
-    assert_eq!(*world.pipes.dialed.lock().unwrap(), ["1.1.1.1:443".parse().unwrap()]);
-    assert_eq!(*world.names.asked.lock().unwrap(), ["api.example.com"]);
+    assert_eq!(*fixture.pipes.dialed.lock().unwrap(), ["1.1.1.1:443".parse().unwrap()]);
+    assert_eq!(*fixture.names.asked.lock().unwrap(), ["api.example.com"]);
 }
 
 #[tokio::test]
 async fn http_1_is_spoken_where_it_is_all_there_is() {
     let authority = Authority::new();
-    let world = World::new(MANIFEST, authority.server("api.example.com", &["http/1.1"]), authority.roots());
-    world.names.answer("api.example.com", "1.1.1.1");
-    assert_eq!(ask(&world, "https://API.example.com./").await.unwrap(), "HTTP/1.1 api.example.com");
+    let fixture = Fixture::new(MANIFEST, authority.server("api.example.com", &["http/1.1"]), authority.roots());
+    fixture.names.answer("api.example.com", "1.1.1.1");
+    assert_eq!(ask(&fixture, "https://API.example.com./").await.unwrap(), "HTTP/1.1 api.example.com");
 }
 
 #[tokio::test]
 async fn a_certificate_for_another_name_is_not_trusted() {
     let authority = Authority::new();
-    let world = World::new(MANIFEST, authority.server("other.example.com", &["h2"]), authority.roots());
-    world.names.answer("api.example.com", "1.1.1.1");
-    let error = ask(&world, "https://api.example.com").await.unwrap_err();
+    let fixture = Fixture::new(MANIFEST, authority.server("other.example.com", &["h2"]), authority.roots());
+    fixture.names.answer("api.example.com", "1.1.1.1");
+    let error = ask(&fixture, "https://api.example.com").await.unwrap_err();
     assert!(matches!(error, EgressError::Tls { .. }), "{error:?}");
     let text = error.to_string();
     assert!(
@@ -121,33 +121,33 @@ async fn a_certificate_for_another_name_is_not_trusted() {
 #[tokio::test]
 async fn an_unknown_authority_is_not_trusted() {
     let (authority, stranger) = (Authority::new(), Authority::new());
-    let world = World::new(MANIFEST, stranger.server("api.example.com", &["h2"]), authority.roots());
-    world.names.answer("api.example.com", "1.1.1.1");
-    assert!(matches!(ask(&world, "https://api.example.com").await, Err(EgressError::Tls { .. })));
+    let fixture = Fixture::new(MANIFEST, stranger.server("api.example.com", &["h2"]), authority.roots());
+    fixture.names.answer("api.example.com", "1.1.1.1");
+    assert!(matches!(ask(&fixture, "https://api.example.com").await, Err(EgressError::Tls { .. })));
 }
 
 #[tokio::test]
 async fn the_platforms_roots_do_not_trust_a_strangers_authority() {
-    let world = World::new(MANIFEST, Authority::new().server("api.example.com", &["h2"]), Roots::Platform);
-    world.names.answer("api.example.com", "1.1.1.1");
-    assert!(matches!(ask(&world, "https://api.example.com").await, Err(EgressError::Tls { .. })));
+    let fixture = Fixture::new(MANIFEST, Authority::new().server("api.example.com", &["h2"]), Roots::Platform);
+    fixture.names.answer("api.example.com", "1.1.1.1");
+    assert!(matches!(ask(&fixture, "https://api.example.com").await, Err(EgressError::Tls { .. })));
 }
 
 #[tokio::test]
 async fn answers_that_one_component_leaves_unread_hold_up_no_other() {
     let authority = Authority::new();
-    let world = World::new(MANIFEST, authority.server("api.example.com", &["h2"]), authority.roots());
-    world.names.answer("api.example.com", "1.1.1.1");
+    let fixture = Fixture::new(MANIFEST, authority.server("api.example.com", &["h2"]), authority.roots());
+    fixture.names.answer("api.example.com", "1.1.1.1");
     let mut unread = Vec::new();
     for _ in 0..3 {
-        unread.push(open(&world, &world.grants, "https://api.example.com/endless").await);
+        unread.push(open(&fixture, &fixture.grants, "https://api.example.com/endless").await);
     }
     // All that the server may send unasked is on its way, or here.
     for _ in 0..10_000 {
         tokio::task::yield_now().await;
     }
     for (grants, lines) in [(grants_of("stranger", MANIFEST), 2), (grants_of("guest", MANIFEST), 2)] {
-        let mut other = open(&world, &grants, "https://api.example.com/endless").await.into_body();
+        let mut other = open(&fixture, &grants, "https://api.example.com/endless").await.into_body();
         let (mut read, most) = (0, 8 << 20);
         let reading = async {
             while read < most {
@@ -155,12 +155,12 @@ async fn answers_that_one_component_leaves_unread_hold_up_no_other() {
             }
         };
         tokio::time::timeout(std::time::Duration::from_secs(60), reading).await.expect("its stream goes on");
-        assert_eq!(world.pipes.dialed.lock().unwrap().len(), lines, "each has a connection of its own");
+        assert_eq!(fixture.pipes.dialed.lock().unwrap().len(), lines, "each has a connection of its own");
     }
 }
 
-async fn open(world: &World, grants: &Grants, url: &str) -> http::Response<AnswerBody> {
+async fn open(fixture: &Fixture, grants: &Grants, url: &str) -> http::Response<AnswerBody> {
     let request = get(url);
     let destination = grants.destination(request.method(), request.uri()).unwrap();
-    world.egress.send(destination, request, &[], &limits()).await.unwrap()
+    fixture.egress.send(destination, request, &[], &limits()).await.unwrap()
 }

@@ -11,12 +11,12 @@ use crate::Error;
 ///
 /// ```
 /// use cara_sdk::http::{Followed, Method, Request, follow};
-/// use cara_sdk::testing::{Reply, World};
+/// use cara_sdk::testing::{Reply, MockHost};
 ///
-/// let world = World::new()
+/// let mock = MockHost::new()
 ///     .reply(Method::Get, "https://h.example/a", Reply::new(301).header("location", "/b"))
 ///     .reply(Method::Get, "https://h.example/b", Reply::new(200).body("here"));
-/// let Followed { response, chain } = world.run(|| follow("https://h.example/a", 5, |url| Request::get(url))).unwrap();
+/// let Followed { response, chain } = mock.run(|| follow("https://h.example/a", 5, |url| Request::get(url))).unwrap();
 /// assert_eq!((response.status(), chain.len()), (200, 2));
 /// ```
 #[derive(Debug)]
@@ -35,11 +35,11 @@ pub struct Followed {
 ///
 /// ```
 /// use cara_sdk::http::{Method, Request, follow};
-/// use cara_sdk::testing::{Reply, World};
+/// use cara_sdk::testing::{Reply, MockHost};
 ///
-/// let world = World::new().reply(Method::Get, "https://h.example/", Reply::new(200));
-/// assert!(world.run(|| follow("https://h.example/#top", 5, |url| Request::get(url))).is_ok());
-/// assert!(world.run(|| follow("file:///etc/passwd", 5, |url| Request::get(url))).is_err());
+/// let mock = MockHost::new().reply(Method::Get, "https://h.example/", Reply::new(200));
+/// assert!(mock.run(|| follow("https://h.example/#top", 5, |url| Request::get(url))).is_ok());
+/// assert!(mock.run(|| follow("file:///etc/passwd", 5, |url| Request::get(url))).is_err());
 /// ```
 pub fn follow(url: &str, most: usize, request: impl Fn(&str) -> Request) -> Result<Followed, Error> {
     let mut chain = vec![absolute(url)?.into()];

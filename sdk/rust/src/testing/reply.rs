@@ -12,15 +12,15 @@ use crate::http::{Method, Request, fault};
 ///
 /// ```
 /// use cara_sdk::http::{Method, Request};
-/// use cara_sdk::testing::{ErrorCode, Reply, World};
+/// use cara_sdk::testing::{ErrorCode, Reply, MockHost};
 ///
 /// let busy = Reply::new(429).header("retry-after", "2").body("slow down");
-/// let world = World::new().reply(Method::Get, "https://h.example/", busy).reply(
+/// let mock = MockHost::new().reply(Method::Get, "https://h.example/", busy).reply(
 ///     Method::Get,
 ///     "https://h.example/",
 ///     Reply::failed(ErrorCode::ConnectionRefused),
 /// );
-/// world.run(|| {
+/// mock.run(|| {
 ///     let response = Request::get("https://h.example/").send().unwrap();
 ///     assert_eq!((response.status(), response.retry_after_ms()), (429, Some(2_000)));
 ///     let error = Request::get("https://h.example/").send().unwrap_err();
@@ -122,11 +122,11 @@ impl Body {
 ///
 /// ```
 /// use cara_sdk::http::{Method, Request};
-/// use cara_sdk::testing::{Reply, World};
+/// use cara_sdk::testing::{Reply, MockHost};
 ///
-/// let world = World::new().reply(Method::Post, "https://h.example/v1", Reply::new(204));
-/// world.run(|| Request::post("https://h.example/v1").json(&[1, 2]).unwrap().send()).unwrap();
-/// let sent = world.sent().remove(0);
+/// let mock = MockHost::new().reply(Method::Post, "https://h.example/v1", Reply::new(204));
+/// mock.run(|| Request::post("https://h.example/v1").json(&[1, 2]).unwrap().send()).unwrap();
+/// let sent = mock.sent().remove(0);
 /// assert_eq!((sent.header("content-type"), sent.body.as_slice()), (Some("application/json"), b"[1,2]".as_slice()));
 /// ```
 #[derive(Debug, Clone, PartialEq)]

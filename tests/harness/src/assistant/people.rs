@@ -1,10 +1,10 @@
 //! Those around an assistant: who is asked, who listens,
 //! and where messages end up.
 
-use cara_assistant::desk::{Answer, Approver};
+use cara_assistant::approvals::{Answer, Approver};
 use cara_assistant::event::{Asked, TurnEvent};
 use cara_assistant::outbound::{Outbound, address_text};
-use cara_assistant::{Company, Listener};
+use cara_assistant::{Listener, RunContext};
 use cara_authority::Refusal;
 use cara_kernel::bindings::messaging::{Address, Outbound as Message, Receipt};
 use cara_kernel::bindings::types::Content;
@@ -116,10 +116,10 @@ impl Heard {
 
     /// Who listens to a run with it.
     #[must_use]
-    pub fn company(&self, approver: Arc<dyn Approver>) -> Company {
+    pub fn run_context(&self, approver: Arc<dyn Approver>) -> RunContext {
         let events = self.clone();
         let listen: Listener = Arc::new(move |event| held(&events.0).push(event));
-        Company { listen, approver, cancel: CancellationToken::new() }
+        RunContext { listen, approver, cancel: CancellationToken::new() }
     }
 }
 

@@ -41,14 +41,14 @@ pub(super) async fn install(cara: &Cara, install: Install) -> Result<()> {
     let trust = cara.plugins.trusted()?;
     let review = Review::of(&candidate, &trust, &*cara.installed()?, current.as_ref().map(|current| (current, &trust)));
     review.print();
-    let wishes = wishes(cara, &checked)?;
-    let Some(granted) = consent(&install.consent, &wishes, &format!("Install `{id}` {}", review.version))? else {
+    let requested = requested(cara, &checked)?;
+    let Some(granted) = consent(&install.consent, &requested, &format!("Install `{id}` {}", review.version))? else {
         show::note("nothing was installed");
         return Ok(());
     };
     activate(cara, &candidate, &checked, &granted, "cara plugin install").await?;
     show::note(&format!("`{id}` {} is in use from the next call on", review.version));
-    say_missing(&wishes, &granted, &id);
+    say_missing(&requested, &granted, &id);
     if !checked.manifest().tools().is_empty() {
         let offer = Offer::of(&cara.config, &*cara.installed()?, &checked, &granted)?;
         if !offer.stands() {
@@ -93,17 +93,17 @@ pub(super) async fn one_update(cara: &Cara, id: &ComponentId, agreed: &Consent) 
     let current = current(cara, id)?.ok_or_else(|| anyhow!("the version in use cannot be read"))?;
     let trust = cara.plugins.trusted()?;
     let changes = review::changes(&current, &trust, &candidate);
-    let wishes = wishes(cara, &checked)?;
+    let requested = requested(cara, &checked)?;
     let granted = cara.ledger.granted(id).await?;
     if !changes.grows {
-        let kept: Vec<Capability> = wishes.into_iter().filter(|wish| granted.contains(wish)).collect();
+        let kept: Vec<Capability> = requested.into_iter().filter(|wish| granted.contains(wish)).collect();
         activate(cara, &candidate, &checked, &kept, "cara plugin update").await?;
         show::note(&format!("`{id}` {} is in use from the next call on", candidate.manifest.version()));
         return Ok(());
     }
     Review::of(&candidate, &trust, &installed, Some((&current, &trust))).print();
     let question = format!("`{id}` {} asks for more. Use it", candidate.manifest.version());
-    match consent(agreed, &wishes, &question) {
+    match consent(agreed, &requested, &question) {
         Ok(Some(granted)) => {
             activate(cara, &candidate, &checked, &granted, "cara plugin update").await?;
             show::note(&format!("`{id}` {} is in use from the next call on", candidate.manifest.version()));
@@ -150,29 +150,29 @@ pub(super) fn current(cara: &Cara, id: &ComponentId) -> Result<Option<Candidate>
     Candidate::installed(checked, built_in_bundle(id)?, from).map(Some)
 }
 
-fn wishes(cara: &Cara, checked: &Checked) -> Result<Vec<Capability>> {
-    let wishes = checked.manifest().wishes(&choose::asking(cara, checked, &[])?);
-    choose::refuse_secrets(cara, checked, &wishes)?;
-    Ok(wishes)
+fn requested(cara: &Cara, checked: &Checked) -> Result<Vec<Capability>> {
+    let requested = checked.manifest().requested(&choose::asking(cara, checked, &[])?);
+    choose::refuse_secrets(cara, checked, &requested)?;
+    Ok(requested)
 }
 
 /// What the person grants; nothing when they do not agree at all.
-fn consent(consent: &Consent, wishes: &[Capability], question: &str) -> Result<Option<Vec<Capability>>> {
+fn consent(consent: &Consent, requested: &[Capability], question: &str) -> Result<Option<Vec<Capability>>> {
     if let Some(path) = &consent.grants {
-        return listed(path, wishes).map(Some);
+        return listed(path, requested).map(Some);
     }
     if consent.yes {
-        return Ok(Some(wishes.to_vec()));
+        return Ok(Some(requested.to_vec()));
     }
     if !std::io::stdin().is_terminal() {
         bail!(
             "there is no terminal to ask on\nhint: `--yes` agrees to what the review shows, `--grants FILE` to a part of it"
         );
     }
-    let list: Vec<String> = wishes.iter().map(ToString::to_string).collect();
+    let list: Vec<String> = requested.iter().map(ToString::to_string).collect();
     let granting = if list.is_empty() { String::new() } else { format!(" and grant: {}", list.join(", ")) };
     layout::paragraph(0, &format!("{question}{granting}?"));
-    Ok(prompt::agreed("[y/N] ")?.then(|| wishes.to_vec()))
+    Ok(prompt::agreed("[y/N] ")?.then(|| requested.to_vec()))
 }
 
 #[derive(Deserialize)]
@@ -181,7 +181,7 @@ struct Listed {
     grants: Vec<String>,
 }
 
-fn listed(path: &Path, wishes: &[Capability]) -> Result<Vec<Capability>> {
+fn listed(path: &Path, requested: &[Capability]) -> Result<Vec<Capability>> {
     let shown = path.display();
     let bytes = cara_services::files::read_capped(path, LARGEST)?.ok_or_else(|| anyhow!("`{shown}` does not exist"))?;
     let text = String::from_utf8(bytes).with_context(|| format!("`{shown}` is not UTF-8"))?;
@@ -189,7 +189,7 @@ fn listed(path: &Path, wishes: &[Capability]) -> Result<Vec<Capability>> {
     let mut granted = Vec::new();
     for text in &listed.grants {
         let capability = Capability::parse(text).with_context(|| format!("`{shown}`"))?;
-        if !wishes.contains(&capability) {
+        if !requested.contains(&capability) {
             bail!("`{shown}` grants `{capability}`, which the component does not ask for");
         }
         granted.push(capability);
@@ -209,9 +209,9 @@ fn say_shared(cara: &Cara, candidate: &Candidate) -> Result<()> {
     Ok(())
 }
 
-fn say_missing(wishes: &[Capability], granted: &[Capability], id: &ComponentId) {
+fn say_missing(requested: &[Capability], granted: &[Capability], id: &ComponentId) {
     let missing: Vec<String> =
-        wishes.iter().filter(|wish| !granted.contains(wish)).map(|wish| format!("`{wish}`")).collect();
+        requested.iter().filter(|wish| !granted.contains(wish)).map(|wish| format!("`{wish}`")).collect();
     if !missing.is_empty() {
         show::note(&format!("not granted: {}; `cara grant {id} CAPABILITY` grants more", missing.join(", ")));
     }

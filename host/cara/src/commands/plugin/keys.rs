@@ -9,7 +9,7 @@ use crate::{content_key, layout, show};
 use anyhow::{Context, Result, anyhow, bail};
 use cara_authority::SecretName;
 use cara_packages::keyless::Signing;
-use cara_packages::{Access, ErrandError};
+use cara_packages::{Access, ClientError};
 use cara_sdk_sign::{Answer, Instance, SecretKey, Transport, sign as signed, sign_keyless};
 use cara_services::files;
 use cara_services::vault::{SecretId, SecretValue};
@@ -138,9 +138,9 @@ async fn keyless(cara: &Cara, package: &Package, how: &Sign) -> Result<Bundle> {
 struct Way<'a>(Signing<'a>);
 
 impl Transport for Way<'_> {
-    type Error = ErrandError;
+    type Error = ClientError;
 
-    async fn post(&self, url: &str, body: &str) -> Result<Answer, ErrandError> {
+    async fn post(&self, url: &str, body: &str) -> Result<Answer, ClientError> {
         let (status, body) = self.0.post(url, body).await?;
         Ok(Answer { status, body })
     }

@@ -156,9 +156,9 @@ async fn inspect(cara: &Cara, id: &ComponentId, json: bool) -> Result<()> {
     let checked = &*cara.checked(id)?;
     let settings = choose::asking(cara, checked, &[])?;
     let (manifest, package, interfaces) = (checked.manifest(), checked.package(), checked.interfaces());
-    let order = cara.config.component.get(id).map(|config| config.limits.clone()).unwrap_or_default();
-    let asks = manifest.wishes(&settings).iter().map(ToString::to_string).collect();
-    let grants = Grants::meet(manifest, interfaces, &[], settings, &order);
+    let overrides = cara.config.component.get(id).map(|config| config.limits.clone()).unwrap_or_default();
+    let asks = manifest.requested(&settings).iter().map(ToString::to_string).collect();
+    let grants = Grants::intersect(manifest, interfaces, &[], settings, &overrides);
     // What a model reads stands below, in the manifest.
     let can =
         |(fact, _): &(&Fact, &str)| !(fact.text.contains("` tells the model: ") || fact.text.contains("` takes "));

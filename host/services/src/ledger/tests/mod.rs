@@ -76,7 +76,7 @@ fn powers(component: &str, bytes: u64, granted: bool) -> Grants {
     let granted: &[Capability] = if granted { &[Capability::State] } else { &[] };
     let (manifest, interfaces) = (Manifest::parse(&manifest).unwrap(), Interfaces::read(&component_bytes()).unwrap());
     let settings = manifest.settings(&BTreeMap::new()).unwrap();
-    Grants::meet(&manifest, &interfaces, granted, settings, &LimitsTable::default())
+    Grants::intersect(&manifest, &interfaces, granted, settings, &LimitsTable::default())
 }
 
 /// A component that imports state and exports a tool, and has nothing in it.

@@ -22,7 +22,7 @@ fn images_become_words_in_every_form() {
         ),
         ("!<img alt=\"a\" src=\"//x.example\">(http://evil.example)", "![image: a (x.example)] (http://evil.example)"),
     ] {
-        assert_eq!(inert(text), shown);
+        assert_eq!(sanitize_markdown(text), shown);
     }
 }
 
@@ -56,7 +56,7 @@ fn links_say_where_they_go_and_only_open_pages_and_mails() {
         ("see https://ok.example.", "see https://ok.example."),
         ("[pаypal.example](https://evil.example)", "[pаypal.example (goes to evil.example)](https://evil.example/)"),
     ] {
-        assert_eq!(inert(text), shown);
+        assert_eq!(sanitize_markdown(text), shown);
     }
 }
 
@@ -73,16 +73,16 @@ fn tags_become_text() {
         ("<img alt=\"a>b\" src=\"https://evil.example\">", "[image: a]b\" src=\"https://evil.example\">"),
         ("<x onload=alert(1)", "< x onload=alert(1)"),
     ] {
-        assert_eq!(inert(text), shown);
+        assert_eq!(sanitize_markdown(text), shown);
     }
 }
 
 #[test]
 fn code_stays_readable_and_nothing_else_can_pretend_to_be_code() {
     let block = "```html\n<img src=\"x\"> [a](b) <script> `x`\n```\n";
-    assert_eq!(inert(block), block);
+    assert_eq!(sanitize_markdown(block), block);
     let inline = "use `<img src=x>` or ``a ` [b](c)`` here";
-    assert_eq!(inert(inline), inline);
+    assert_eq!(sanitize_markdown(inline), inline);
     for (text, shown) in [
         // No partner on the line: a renderer may take it otherwise.
         ("`![x](https://e.example)", "\\`[image: x (e.example)]"),
@@ -100,13 +100,13 @@ fn code_stays_readable_and_nothing_else_can_pretend_to_be_code() {
         ("```\r<b>\r```\r\n<b>", "```\n<b>\n```\n< b>"),
         ("```\n```\u{a0}\n<b>", "```\n```\u{a0}\n<b>"),
     ] {
-        assert_eq!(inert(text), shown);
+        assert_eq!(sanitize_markdown(text), shown);
     }
 }
 
 #[test]
 fn prose_is_shown_as_it_comes_and_what_never_closes_is_taken_apart() {
-    let mut stream = Inert::new();
+    let mut stream = MarkdownSanitizer::new();
     for piece in ["Hello", ", this is *an* answer (with 3: parts).\n", "- and a list\n", "x < y"] {
         assert_eq!(stream.push(piece), piece);
     }
@@ -191,19 +191,19 @@ proptest! {
         let mut cuts: Vec<usize> = cuts.into_iter().map(|cut| text.floor_char_boundary(cut)).collect();
         cuts.extend([0, text.len()]);
         cuts.sort_unstable();
-        let mut stream = Inert::new();
+        let mut stream = MarkdownSanitizer::new();
         let mut shown: String = cuts.windows(2).map(|cut| stream.push(&text[cut[0]..cut[1]])).collect();
         shown += &stream.finish();
-        prop_assert_eq!(&shown, &inert(&text));
-        let mut stream = Inert::new();
+        prop_assert_eq!(&shown, &sanitize_markdown(&text));
+        let mut stream = MarkdownSanitizer::new();
         let mut shown: String = text.split_inclusive(|_| true).map(|c| stream.push(c)).collect();
         shown += &stream.finish();
-        prop_assert_eq!(&shown, &inert(&text));
+        prop_assert_eq!(&shown, &sanitize_markdown(&text));
     }
 
     #[test]
     fn a_renderer_finds_nothing_to_fetch_to_run_or_to_follow_elsewhere(text in material()) {
-        let shown = inert(&text);
+        let shown = sanitize_markdown(&text);
         prop_assert_eq!(active(&shown), Vec::<String>::new(), "of {:?}", shown);
     }
 }

@@ -12,7 +12,7 @@
 use crate::address::{Address, addresses, stands_in};
 use crate::echo::{Mark, Sent};
 use crate::part::{Body, Message, Part};
-use cara_authority::{Label, Policy, Source, Standing};
+use cara_authority::{Label, Policy, Provenance, Source};
 use serde_json::Value;
 use std::collections::{HashMap, HashSet};
 
@@ -67,7 +67,7 @@ struct Asked {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Found {
     /// How.
-    pub standing: Standing,
+    pub provenance: Provenance,
     /// What it may tell, when it was read.
     pub bits: u32,
     /// Whether it was read in what a query of this run brought that is made of the person's own words.
@@ -142,7 +142,7 @@ impl Sources {
         for leaf in leaves {
             match Address::parse(&leaf) {
                 Some(address) => {
-                    asked.made |= self.find(&leaf, policy).standing == Standing::Made;
+                    asked.made |= self.find(&leaf, policy).provenance == Provenance::Model;
                     asked.origins.push(address.origin().to_owned());
                 }
                 None => self.sent.add(&leaf),
@@ -153,16 +153,16 @@ impl Sources {
 
     /// How a destination came about.
     pub fn find(&self, destination: &str, policy: &Policy) -> Found {
-        let standing = |standing, bits| Found { standing, bits, hit: false };
+        let provenance = |provenance, bits| Found { provenance, bits, hit: false };
         if policy.names(destination) {
-            return standing(Standing::Named, 0);
+            return provenance(Provenance::Configured, 0);
         }
         let address = Address::parse(destination);
         let base = address.as_ref().map(Address::base).unwrap_or_default();
         let is = |found: &Address| address.as_ref().is_some_and(|address| address.is_written_as(found));
         let written = self.written.get(base).is_some_and(|found| found.iter().any(is));
         if written || self.own.iter().any(|text| stands_in(destination, text)) {
-            return standing(Standing::Written, 0);
+            return provenance(Provenance::Owner, 0);
         }
         let is_echo = |link: &Link| {
             let address = link.address.as_str();
@@ -175,9 +175,9 @@ impl Sources {
         let named =
             |(text, said): &(String, Mark)| stands_in(destination, text) && !self.said.holds_plain(destination, *said);
         match read {
-            Some(bits) => Found { standing: Standing::Read, bits: hit.unwrap_or(bits), hit: hit.is_some() },
-            None if address.is_none() && self.foreign.iter().any(named) => standing(Standing::Read, 1),
-            None => standing(Standing::Made, 0),
+            Some(bits) => Found { provenance: Provenance::Content, bits: hit.unwrap_or(bits), hit: hit.is_some() },
+            None if address.is_none() && self.foreign.iter().any(named) => provenance(Provenance::Content, 1),
+            None => provenance(Provenance::Model, 0),
         }
     }
 }
@@ -226,14 +226,14 @@ mod tests {
         vec![Message { place: 1, role: Role::User, parts }]
     }
 
-    fn standing(destination: &str, messages: &[Message], policy: &Policy) -> Standing {
+    fn provenance(destination: &str, messages: &[Message], policy: &Policy) -> Provenance {
         let mut sources = Sources::default();
         sources.update(messages, policy);
-        sources.find(destination, policy).standing
+        sources.find(destination, policy).provenance
     }
 
-    fn of(destination: &str, source: Source, text: &str) -> Standing {
-        standing(destination, &said(vec![Part::text(source, text)]), &Policy::default())
+    fn of(destination: &str, source: Source, text: &str) -> Provenance {
+        provenance(destination, &said(vec![Part::text(source, text)]), &Policy::default())
     }
 
     #[test]
@@ -245,9 +245,9 @@ mod tests {
             "a.example/x?y=1, please",
             "<https://a.example/x?y=1/>",
         ] {
-            assert_eq!(of("https://a.example/x?y=1", Source::Owner, text), Standing::Written, "{text}");
+            assert_eq!(of("https://a.example/x?y=1", Source::Owner, text), Provenance::Owner, "{text}");
         }
-        assert_eq!(of("https://a.example/", Source::Owner, "what is on https://a.example"), Standing::Written);
+        assert_eq!(of("https://a.example/", Source::Owner, "what is on https://a.example"), Provenance::Owner);
     }
 
     #[test]
@@ -261,19 +261,19 @@ mod tests {
             "https://a.example/x?y=1.html",
             "https://evil-a.example/x?y=1",
         ] {
-            assert_eq!(of("https://a.example/x?y=1", Source::Owner, text), Standing::Made, "{text}");
+            assert_eq!(of("https://a.example/x?y=1", Source::Owner, text), Provenance::Model, "{text}");
         }
     }
 
     #[test]
     fn a_page_or_a_flagged_text_does_not_speak_for_the_owner() {
         let url = "https://a.example/x";
-        assert_eq!(of(url, Source::Web, "go to https://a.example/x"), Standing::Read);
+        assert_eq!(of(url, Source::Web, "go to https://a.example/x"), Provenance::Content);
         let mut pasted = Part::text(Source::Owner, "go to https://a.example/x");
         pasted.label = pasted.label.join(Label::of(Source::Web));
-        assert_eq!(standing(url, &said(vec![pasted]), &Policy::default()), Standing::Read);
-        assert_eq!(of(url, Source::Model, "I go to https://a.example/x"), Standing::Made);
-        assert_eq!(of(url, Source::Tool, "1. https://a.example/x"), Standing::Made);
+        assert_eq!(provenance(url, &said(vec![pasted]), &Policy::default()), Provenance::Content);
+        assert_eq!(of(url, Source::Model, "I go to https://a.example/x"), Provenance::Model);
+        assert_eq!(of(url, Source::Tool, "1. https://a.example/x"), Provenance::Model);
     }
 
     #[test]
@@ -282,8 +282,8 @@ mod tests {
         let asked = Part::text(Source::Model, "search for a.example/?words=mine");
         let echoed = Part::text(Source::Web, "results for https://a.example/?words=mine");
         let policy = Policy::default();
-        assert_eq!(standing(url, &said(vec![asked.clone(), echoed.clone()]), &policy), Standing::Made);
-        assert_eq!(standing(url, &said(vec![echoed.clone(), asked]), &policy), Standing::Read);
+        assert_eq!(provenance(url, &said(vec![asked.clone(), echoed.clone()]), &policy), Provenance::Model);
+        assert_eq!(provenance(url, &said(vec![echoed.clone(), asked]), &policy), Provenance::Content);
         for arguments in [
             r#"{"query":"https:\/\/a.example\/?words=mine"}"#,
             r#"{"query":"\u0068ttps://a.example/?word\u0073=mine"}"#,
@@ -294,7 +294,7 @@ mod tests {
         ] {
             let body = Body::ToolCall { id: "c".into(), name: "search".into(), arguments: arguments.into() };
             let call = Part { label: Label::of(Source::Model), body };
-            assert_eq!(standing(url, &said(vec![call, echoed.clone()]), &policy), Standing::Made, "{arguments}");
+            assert_eq!(provenance(url, &said(vec![call, echoed.clone()]), &policy), Provenance::Model, "{arguments}");
         }
     }
 
@@ -319,20 +319,20 @@ mod tests {
         let url = "https://evil.example/?d=words-of-mine";
         // It may translate: nothing in common with what was sent.
         let translated = called(&[(r#"{"url":"https://echo.example/?t=chiffre"}"#, url)]);
-        assert_eq!(standing(url, &translated, &policy), Standing::Made);
+        assert_eq!(provenance(url, &translated, &policy), Provenance::Model);
         // Nor what the same site says later, when it was asked for something that was read.
         let stored = called(&[
             (r#"{"query":"sites"}"#, "https://echo.example/stored"),
             (r#"{"url":"https://echo.example/?t=chiffre"}"#, "thanks"),
             (r#"{"url":"https://echo.example/stored"}"#, url),
         ]);
-        assert_eq!(standing(url, &stored, &policy), Standing::Made);
+        assert_eq!(provenance(url, &stored, &policy), Provenance::Model);
         // A page that was reached by links alone may have any link.
         let followed = called(&[
             (r#"{"query":"sites"}"#, "https://other.example/list"),
             (r#"{"url":"https://other.example/list"}"#, url),
         ]);
-        assert_eq!(standing(url, &followed, &policy), Standing::Read);
+        assert_eq!(provenance(url, &followed, &policy), Provenance::Content);
     }
 
     #[test]
@@ -340,9 +340,9 @@ mod tests {
         let policy = Policy::default();
         let url = "https://evil.example/?d=words-of-mine";
         let coded = r#"{"query":"base64 aHR0cHM6Ly9ldmlsLmV4YW1wbGUvP2Q9d29yZHMtb2YtbWluZQ=="}"#;
-        assert_eq!(standing(url, &called(&[(coded, url)]), &policy), Standing::Made);
+        assert_eq!(provenance(url, &called(&[(coded, url)]), &policy), Provenance::Model);
         let found = "https://found.example/harbours";
-        assert_eq!(standing(found, &called(&[(r#"{"query":"harbours"}"#, found)]), &policy), Standing::Read);
+        assert_eq!(provenance(found, &called(&[(r#"{"query":"harbours"}"#, found)]), &policy), Provenance::Content);
     }
 
     #[test]
@@ -354,7 +354,7 @@ mod tests {
             sources.update(&said(vec![Part::text(Source::Web, text)]), &policy);
             assert_eq!(
                 sources.find("https://evil.example/7", &policy),
-                Found { standing: Standing::Read, bits, hit: false }
+                Found { provenance: Provenance::Content, bits, hit: false }
             );
         }
     }
@@ -362,8 +362,8 @@ mod tests {
     #[test]
     fn ways_of_writing_an_address_do_not_make_it_another() {
         let text = "see HTTPS://A.example:443/x/#part";
-        assert_eq!(of("https://a.example/x", Source::Owner, text), Standing::Written);
-        assert_eq!(of("https://a.example/x", Source::Web, text), Standing::Read);
-        assert_eq!(of("https://a.example/x#words", Source::Web, text), Standing::Made);
+        assert_eq!(of("https://a.example/x", Source::Owner, text), Provenance::Owner);
+        assert_eq!(of("https://a.example/x", Source::Web, text), Provenance::Content);
+        assert_eq!(of("https://a.example/x#words", Source::Web, text), Provenance::Model);
     }
 }

@@ -6,9 +6,9 @@ use crate::bindings::cara::plugin::{
 };
 use crate::call::CallState;
 use crate::imports::Answer;
-use crate::services::Powers;
+use crate::services::HostServices;
 use cara_authority::manifest::Effect;
-use cara_authority::{Power, Powered, Refusal};
+use cara_authority::{Power, Refusal, ServiceGrant};
 use std::future::Future;
 use std::sync::Arc;
 
@@ -27,10 +27,10 @@ impl CallState {
         &mut self,
         effect: Option<Effect>,
         power: Power,
-        service: impl FnOnce(Powered, Arc<dyn Powers>) -> F,
+        service: impl FnOnce(ServiceGrant, Arc<dyn HostServices>) -> F,
     ) -> Answer<T> {
         let done = match self.call.grants.power(power, effect) {
-            Ok(powered) => service(powered, self.call.services.powers.clone()).await,
+            Ok(powered) => service(powered, self.call.services.host_services.clone()).await,
             Err(refusal) => Err(refusal),
         };
         Ok(self.answer(done))
@@ -42,14 +42,14 @@ impl CallState {
         &mut self,
         (least, most): (u64, u64),
         power: Power,
-        service: impl FnOnce(Powered, Arc<dyn Powers>, u64) -> F,
+        service: impl FnOnce(ServiceGrant, Arc<dyn HostServices>, u64) -> F,
     ) -> Answer<T> {
         let room = (self.call.memory.left() / 2).min(most).max(least);
         let held = match self.call.hold(room) {
             Ok(held) => held,
             Err(refusal) => return Ok(self.answer(Err(refusal))),
         };
-        let service = async |by, powers| service(by, powers, room).await;
+        let service = async |by, host_services| service(by, host_services, room).await;
         let done = self.powered(Some(Effect::ReadsPrivate), power, service).await;
         drop(held);
         done
@@ -60,12 +60,12 @@ impl CallState {
         &mut self,
         effect: Option<Effect>,
         power: Power,
-        service: impl FnOnce(Powered, Arc<dyn Powers>) -> F,
+        service: impl FnOnce(ServiceGrant, Arc<dyn HostServices>) -> F,
     ) -> Answer<T> {
         let done = match self.call.grants.power(power, effect) {
             Ok(powered) => {
-                let powers = self.call.services.powers.clone();
-                self.call.wait(service(powered, powers)).await.map_err(wasmtime::Error::new)?
+                let host_services = self.call.services.host_services.clone();
+                self.call.wait(service(powered, host_services)).await.map_err(wasmtime::Error::new)?
             }
             Err(refusal) => Err(refusal),
         };
@@ -75,55 +75,56 @@ impl CallState {
 
 impl approvals::Host for CallState {
     async fn ask(&mut self, question: approvals::Question) -> Answer<approvals::Decision> {
-        self.waiting(None, Power::Approvals, async |by, powers| powers.ask(by, question).await).await
+        self.waiting(None, Power::Approvals, async |by, host_services| host_services.ask(by, question).await).await
     }
 }
 
 impl attachments::Host for CallState {
     async fn get(&mut self, id: String) -> Answer<Blob> {
-        let get = async |by, powers: Arc<dyn Powers>, room| powers.attachment(by, id, room).await;
+        let get = async |by, host_services: Arc<dyn HostServices>, room| host_services.attachment(by, id, room).await;
         self.loaded((0, MOST), Power::Attachments, get).await
     }
 }
 
 impl configuration::Host for CallState {
     async fn read(&mut self, path: String) -> Answer<Option<String>> {
-        let read = async |by, powers: Arc<dyn Powers>, room| powers.configuration(by, path, room).await;
+        let read =
+            async |by, host_services: Arc<dyn HostServices>, room| host_services.configuration(by, path, room).await;
         self.loaded((0, MOST), Power::Configuration, read).await
     }
 }
 
 impl memory::Host for CallState {
     async fn write(&mut self, key: String, value: String) -> Answer<()> {
-        let write = async |by, powers: Arc<dyn Powers>| powers.remember(by, key, value).await;
+        let write = async |by, host_services: Arc<dyn HostServices>| host_services.remember(by, key, value).await;
         self.powered(Some(Effect::ChangesState), Power::Memory, write).await
     }
 
     async fn read(&mut self, key: String) -> Answer<Option<memory::Entry>> {
-        let read = async |by, powers: Arc<dyn Powers>, _| powers.recall(by, key).await;
+        let read = async |by, host_services: Arc<dyn HostServices>, _| host_services.recall(by, key).await;
         self.loaded((ENTRY, ENTRY), Power::Memory, read).await
     }
 
     async fn delete(&mut self, key: String) -> Answer<bool> {
-        let delete = async |by, powers: Arc<dyn Powers>| powers.forget(by, key).await;
+        let delete = async |by, host_services: Arc<dyn HostServices>| host_services.forget(by, key).await;
         self.powered(Some(Effect::ChangesState), Power::Memory, delete).await
     }
 
     async fn keys(&mut self, prefix: String) -> Answer<Vec<String>> {
-        let keys = async |by, powers: Arc<dyn Powers>, _| powers.remembered(by, prefix).await;
+        let keys = async |by, host_services: Arc<dyn HostServices>, _| host_services.remembered(by, prefix).await;
         self.loaded((REMEMBERED, REMEMBERED), Power::Memory, keys).await
     }
 
     async fn search(&mut self, query: String, most: u32) -> Answer<Vec<memory::Entry>> {
-        let search = async |by, powers: Arc<dyn Powers>, _| powers.search(by, query, most).await;
+        let search = async |by, host_services: Arc<dyn HostServices>, _| host_services.search(by, query, most).await;
         self.loaded((REMEMBERED, REMEMBERED), Power::Memory, search).await
     }
 }
 
 impl messaging::Host for CallState {
     async fn send(&mut self, to: messaging::Address, message: messaging::Outbound) -> Answer<messaging::Receipt> {
-        self.waiting(Some(Effect::SendsOutside), Power::Messaging, async |by, powers| {
-            powers.send(by, to, message).await
+        self.waiting(Some(Effect::SendsOutside), Power::Messaging, async |by, host_services| {
+            host_services.send(by, to, message).await
         })
         .await
     }
@@ -136,7 +137,9 @@ impl messaging::Host for CallState {
 
 impl models::Host for CallState {
     async fn complete(&mut self, request: models::Request) -> Answer<models::Response> {
-        let answered = self.waiting(None, Power::Models, async |by, powers| powers.complete(by, request).await).await?;
+        let answered = self
+            .waiting(None, Power::Models, async |by, host_services| host_services.complete(by, request).await)
+            .await?;
         // It stands here and soon in the guest as well.
         let bytes = answered.as_ref().map_or(0, |answer| 2 * answer.text.len() as u64);
         Ok(match self.call.hold(bytes) {
@@ -148,12 +151,13 @@ impl models::Host for CallState {
 
 impl sessions::Host for CallState {
     async fn recent(&mut self, most: u32) -> Answer<Vec<sessions::Session>> {
-        let recent = async |by, powers: Arc<dyn Powers>, _| powers.recent(by, most).await;
+        let recent = async |by, host_services: Arc<dyn HostServices>, _| host_services.recent(by, most).await;
         self.loaded((TITLES, TITLES), Power::Sessions, recent).await
     }
 
     async fn read(&mut self, id: String, first: u32, most: u32) -> Answer<Vec<sessions::Line>> {
-        let read = async |by, powers: Arc<dyn Powers>, room| powers.read(by, id, first, most, room).await;
+        let read =
+            async |by, host_services: Arc<dyn HostServices>, room| host_services.read(by, id, first, most, room).await;
         self.loaded((0, MOST), Power::Sessions, read).await
     }
 }

@@ -9,20 +9,20 @@ use cara_authority::{Label, Source};
 
 /// The guards of an assistant.
 #[derive(Debug, Clone)]
-pub struct Lookout {
+pub struct Guards {
     /// Whether incoming text is examined.
     pub examines: bool,
     /// What becomes of secrets and personal data in what leaves.
     pub output: Policy,
 }
 
-impl Default for Lookout {
+impl Default for Guards {
     fn default() -> Self {
         Self { examines: true, output: Policy::default() }
     }
 }
 
-impl Lookout {
+impl Guards {
     /// The label of a text, and which rules it met. What reads like an attack does not speak for its owner: it was
     /// pasted from somewhere.
     pub fn label_of(&self, text: &str, label: Label) -> (Label, Vec<String>) {

@@ -1,7 +1,7 @@
 //! Models that do as a test says.
 
 use cara_assistant::event::Failure;
-use cara_assistant::thinker::Thinker;
+use cara_assistant::language_model::LanguageModel;
 use cara_authority::ComponentId;
 use cara_authority::manifest::Price;
 use cara_kernel::bindings::provider::{Model, Outcome, Request, StopReason};
@@ -80,7 +80,7 @@ impl Scripted {
     }
 
     /// As runs want it.
-    pub fn shared(self) -> (Arc<Self>, Arc<dyn Thinker>) {
+    pub fn shared(self) -> (Arc<Self>, Arc<dyn LanguageModel>) {
         let shared = Arc::new(self);
         (shared.clone(), shared)
     }
@@ -92,7 +92,7 @@ impl Scripted {
 }
 
 #[async_trait::async_trait]
-impl Thinker for Scripted {
+impl LanguageModel for Scripted {
     fn component(&self) -> &ComponentId {
         &self.component
     }

@@ -2,17 +2,17 @@
 //!
 //! What a tool reads through it joins the label of the call's result, so nothing private or untrusted comes in unseen.
 
-use crate::assistant::Company;
-use crate::desk::{Desk, Question, Settled};
+use crate::approvals::{Approvals, Question, Settled};
+use crate::assistant::RunContext;
 use crate::event::Asked;
+use crate::language_model::LanguageModel;
+use crate::metering::Meter;
 use crate::outbound::{Outbound, address_text};
 use crate::part::{Body, Part};
 use crate::prompt::{Estimate, aside, merged, said};
-use crate::purse::Purse;
-use crate::thinker::Thinker;
 use cara_authority::approval::canonical;
-use cara_authority::{Label, PersonId, Powered, Refusal, Rule, RunId, SessionId, Source, ToolCall, ToolName};
-use cara_kernel::Powers;
+use cara_authority::{Label, PersonId, Refusal, Rule, RunId, ServiceGrant, SessionId, Source, ToolCall, ToolName};
+use cara_kernel::HostServices;
 use cara_kernel::bindings::approvals::{Decision, Question as Asking};
 use cara_kernel::bindings::memory::Entry;
 use cara_kernel::bindings::messaging::{Address, Outbound as Message, Receipt};
@@ -37,9 +37,9 @@ const TITLE: usize = 80;
 const DETAIL: usize = 4 * 1024;
 
 /// The powers of one call.
-pub(crate) struct TurnPowers {
+pub(crate) struct TurnServices {
     pub(crate) records: Records,
-    pub(crate) desk: Desk,
+    pub(crate) approvals: Approvals,
     pub(crate) outbound: Arc<dyn Outbound>,
     pub(crate) configuration: Arc<Value>,
     pub(crate) person: PersonId,
@@ -52,12 +52,12 @@ pub(crate) struct TurnPowers {
     /// What the component may bring in by itself.
     pub(crate) own: Label,
     pub(crate) seen: Mutex<Label>,
-    pub(crate) purse: Purse,
-    pub(crate) thinker: Arc<dyn Thinker>,
-    pub(crate) company: Company,
+    pub(crate) meter: Meter,
+    pub(crate) language_model: Arc<dyn LanguageModel>,
+    pub(crate) run_context: RunContext,
 }
 
-impl TurnPowers {
+impl TurnServices {
     /// What the call has read through its powers.
     pub(crate) fn seen(&self) -> Label {
         *self.seen.lock().unwrap_or_else(PoisonError::into_inner)
@@ -78,7 +78,7 @@ impl TurnPowers {
             why: vec![why],
             always: None,
             within_session: false,
-            deadline_ms: self.desk.deadline_ms(),
+            deadline_ms: self.approvals.deadline_ms(),
         };
         let question = Question {
             binding: what.binding(),
@@ -89,7 +89,7 @@ impl TurnPowers {
             earlier: None,
             asked,
         };
-        let asked = self.desk.ask(vec![question], &*self.company.approver, &*self.company.listen).await;
+        let asked = self.approvals.ask(vec![question], &*self.run_context.approver, &*self.run_context.listen).await;
         let settled = asked.map_err(|failure| unavailable(&failure.message))?.pop();
         settled.map(|(_, settled)| settled).ok_or_else(|| unavailable("nobody was asked"))
     }
@@ -110,7 +110,7 @@ impl TurnPowers {
 }
 
 #[async_trait::async_trait]
-impl Powers for TurnPowers {
+impl HostServices for TurnServices {
     fn label(&self) -> Label {
         self.before.join(Label::of(Source::Model)).join(self.own).join(self.seen())
     }
@@ -120,7 +120,7 @@ impl Powers for TurnPowers {
         *seen = seen.join(label);
     }
 
-    async fn ask(&self, by: Powered, question: Asking) -> Result<Decision, Refusal> {
+    async fn ask(&self, by: ServiceGrant, question: Asking) -> Result<Decision, Refusal> {
         if question.title.chars().count() > TITLE || question.detail.len() > DETAIL {
             let text = format!(
                 "a question of component `{}` is longer than {TITLE} characters and {DETAIL} bytes",
@@ -136,7 +136,7 @@ impl Powers for TurnPowers {
         })
     }
 
-    async fn attachment(&self, by: Powered, id: String, room: u64) -> Result<Blob, Refusal> {
+    async fn attachment(&self, by: ServiceGrant, id: String, room: u64) -> Result<Blob, Refusal> {
         // It is asked for before it is loaded: a file that was kept never changes.
         let size = self.records.attachment_size(&self.session, &id).await.map_err(ledger)?;
         fits(&by, size.unwrap_or(0), room)?;
@@ -150,37 +150,37 @@ impl Powers for TurnPowers {
         Ok(Blob { media_type: found.attachment.media_type, name, data: found.content })
     }
 
-    async fn configuration(&self, by: Powered, path: String, room: u64) -> Result<Option<String>, Refusal> {
+    async fn configuration(&self, by: ServiceGrant, path: String, room: u64) -> Result<Option<String>, Refusal> {
         let found = configuration::read(&self.configuration, &path).map(|value| value.to_string());
         fits(&by, found.as_ref().map_or(0, |text| text.len() as u64), room)?;
         self.saw(Label::of(Source::Operator).private());
         Ok(found)
     }
 
-    async fn remember(&self, _: Powered, key: String, value: String) -> Result<(), Refusal> {
+    async fn remember(&self, _: ServiceGrant, key: String, value: String) -> Result<(), Refusal> {
         self.records.memory(&self.person).write(&key, &value, self.label()).await.map_err(memory)
     }
 
-    async fn recall(&self, _: Powered, key: String) -> Result<Option<Entry>, Refusal> {
+    async fn recall(&self, _: ServiceGrant, key: String) -> Result<Option<Entry>, Refusal> {
         let found = self.records.memory(&self.person).read(&key).await.map_err(memory)?;
         Ok(found.map(|found| self.remembered(found)))
     }
 
-    async fn forget(&self, _: Powered, key: String) -> Result<bool, Refusal> {
+    async fn forget(&self, _: ServiceGrant, key: String) -> Result<bool, Refusal> {
         self.records.memory(&self.person).delete(&key).await.map_err(memory)
     }
 
-    async fn remembered(&self, _: Powered, prefix: String) -> Result<Vec<String>, Refusal> {
+    async fn remembered(&self, _: ServiceGrant, prefix: String) -> Result<Vec<String>, Refusal> {
         let found = self.records.memory(&self.person).entries(&prefix).await.map_err(memory)?;
         Ok(found.into_iter().map(|found| self.remembered(found).key).collect())
     }
 
-    async fn search(&self, _: Powered, query: String, most: u32) -> Result<Vec<Entry>, Refusal> {
+    async fn search(&self, _: ServiceGrant, query: String, most: u32) -> Result<Vec<Entry>, Refusal> {
         let found = self.records.memory(&self.person).search(&query, most).await.map_err(memory)?;
         Ok(found.into_iter().map(|found| self.remembered(found)).collect())
     }
 
-    async fn send(&self, by: Powered, to: Address, message: Message) -> Result<Receipt, Refusal> {
+    async fn send(&self, by: ServiceGrant, to: Address, message: Message) -> Result<Receipt, Refusal> {
         let (address, text) = (address_text(&to), words(&message.content));
         if !self.covers(&address, &text) {
             let what = json!({ "to": address, "text": text, "parts": message.content.len() });
@@ -197,13 +197,13 @@ impl Powers for TurnPowers {
         self.outbound.send(to, message).await
     }
 
-    async fn complete(&self, by: Powered, request: Request) -> Result<Response, Refusal> {
-        let most = request.max_output_tokens.unwrap_or(2_048).min(self.thinker.context_tokens() / 4).max(64);
+    async fn complete(&self, by: ServiceGrant, request: Request) -> Result<Response, Refusal> {
+        let most = request.max_output_tokens.unwrap_or(2_048).min(self.language_model.context_tokens() / 4).max(64);
         // The system prompt is the operator's: what a component wants of the model is said like a person's words.
         let wish = request.system.map(said);
         let told = request.messages.into_iter().filter(|message| message.role != SentRole::System);
-        let full = aside(self.thinker.model(), None, merged(wish.into_iter().chain(told).collect()), most);
-        let answered = self.purse.text(&*self.thinker, full, &Estimate::default()).await;
+        let full = aside(self.language_model.model(), None, merged(wish.into_iter().chain(told).collect()), most);
+        let answered = self.meter.text(&*self.language_model, full, &Estimate::default()).await;
         let (text, spent) = answered.map_err(|failure| {
             Refusal::new(
                 Rule::Unavailable,
@@ -215,7 +215,7 @@ impl Powers for TurnPowers {
         Ok(Response { text, usage })
     }
 
-    async fn recent(&self, _: Powered, most: u32) -> Result<Vec<Listed>, Refusal> {
+    async fn recent(&self, _: ServiceGrant, most: u32) -> Result<Vec<Listed>, Refusal> {
         let found = self.records.recent_sessions(Some(&self.person), most.clamp(1, 100)).await.map_err(ledger)?;
         let listed = found.into_iter().map(|session| {
             self.saw(session.label.private());
@@ -230,7 +230,7 @@ impl Powers for TurnPowers {
         Ok(listed.collect())
     }
 
-    async fn read(&self, by: Powered, id: String, first: u32, most: u32, room: u64) -> Result<Vec<Line>, Refusal> {
+    async fn read(&self, by: ServiceGrant, id: String, first: u32, most: u32, room: u64) -> Result<Vec<Line>, Refusal> {
         let unknown = || {
             let id: String = id.chars().take(64).flat_map(char::escape_default).collect();
             Refusal::new(Rule::Invalid, format!("this person has no conversation `{id}`"))
@@ -273,7 +273,7 @@ impl Powers for TurnPowers {
     }
 }
 
-impl TurnPowers {
+impl TurnServices {
     fn remembered(&self, found: Remembered) -> Entry {
         self.saw(found.label.private());
         Entry { key: found.key, value: found.value, changed_ms: found.changed_ms }
@@ -304,7 +304,7 @@ fn spoken(parts: &[Part]) -> String {
 }
 
 /// Refuses what the call's memory has no room for.
-fn fits(by: &Powered, size: u64, room: u64) -> Result<(), Refusal> {
+fn fits(by: &ServiceGrant, size: u64, room: u64) -> Result<(), Refusal> {
     if size <= room {
         return Ok(());
     }

@@ -29,7 +29,7 @@ use std::borrow::Cow;
 pub const HELD: usize = 2048;
 
 /// One text on its way to a person.
-pub struct Inert {
+pub struct MarkdownSanitizer {
     held: String,
     /// The last character shown.
     before: Option<char>,
@@ -43,7 +43,7 @@ pub struct Inert {
     carriage: bool,
 }
 
-impl Default for Inert {
+impl Default for MarkdownSanitizer {
     fn default() -> Self {
         let (held, before, fence) = (String::new(), None, None);
         Self { held, before, line: true, lead: true, lead_of_label: false, fence, carriage: false }
@@ -76,13 +76,13 @@ impl Step {
 }
 
 /// A whole text at once.
-pub fn inert(text: &str) -> String {
-    let mut inert = Inert::default();
-    let shown = inert.push(text);
-    shown + &inert.finish()
+pub fn sanitize_markdown(text: &str) -> String {
+    let mut sanitizer = MarkdownSanitizer::default();
+    let shown = sanitizer.push(text);
+    shown + &sanitizer.finish()
 }
 
-impl Inert {
+impl MarkdownSanitizer {
     /// A text that has not begun.
     pub fn new() -> Self {
         Self::default()

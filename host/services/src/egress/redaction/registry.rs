@@ -4,8 +4,8 @@
 //! automaton keeps its own copy of the values it looks for, which is dropped, not wiped, when the set changes. Nothing
 //! of it is ever written down.
 
-use super::forms;
-use super::needles::{Needles, Sieve};
+use super::encodings;
+use super::scanner::{Patterns, Scanner};
 use crate::vault::SecretValue;
 use bytes::Bytes;
 use std::borrow::Cow;
@@ -22,7 +22,7 @@ pub struct KnownSecrets(Arc<Mutex<Values>>);
 #[derive(Default)]
 struct Values {
     known: Vec<Arc<SecretValue>>,
-    search: Option<Arc<Needles>>,
+    search: Option<Arc<Patterns>>,
 }
 
 impl KnownSecrets {
@@ -61,16 +61,16 @@ impl KnownSecrets {
         let Some(search) = self.search().filter(|search| search.any(text.as_bytes())) else {
             return Cow::Borrowed(text);
         };
-        let (scrubbed, _) = Sieve::new(search).push(Bytes::copy_from_slice(text.as_bytes()), true);
+        let (scrubbed, _) = Scanner::new(search).push(Bytes::copy_from_slice(text.as_bytes()), true);
         Cow::Owned(String::from_utf8_lossy(&scrubbed).into_owned())
     }
 
     /// What is looked for now; `None` when nothing is. Built when it is first asked for after a change.
-    pub(super) fn search(&self) -> Option<Arc<Needles>> {
+    pub(in crate::egress) fn search(&self) -> Option<Arc<Patterns>> {
         let mut values = self.values();
         if values.search.is_none() && !values.known.is_empty() {
-            let forms = values.known.iter().flat_map(|value| forms::all(value.expose()));
-            values.search = Some(Arc::new(Needles::new(forms)));
+            let forms = values.known.iter().flat_map(|value| encodings::all(value.expose()));
+            values.search = Some(Arc::new(Patterns::new(forms)));
         }
         values.search.clone()
     }

@@ -1,4 +1,4 @@
-//! The approval desk: asks a person,
+//! Approvals: asks a person,
 //! and takes the first answer from wherever it comes.
 //!
 //! A request is in the ledger before anybody is asked. It can be answered at the prompt, from another terminal
@@ -102,9 +102,9 @@ impl Request {
     }
 }
 
-/// The desk of one process.
+/// The approvals of one process.
 #[derive(Clone)]
-pub struct Desk {
+pub struct Approvals {
     records: Records,
     clock: Clock,
     /// How long a request stands.
@@ -113,8 +113,8 @@ pub struct Desk {
     prompt: Arc<Mutex<()>>,
 }
 
-impl Desk {
-    /// A desk over the ledger.
+impl Approvals {
+    /// Approvals over the ledger.
     pub fn new(records: Records, clock: Clock, patience: Duration) -> Self {
         Self { records, clock, patience, prompt: Arc::default() }
     }

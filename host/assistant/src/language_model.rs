@@ -10,9 +10,9 @@ use cara_kernel::{CallServices, Component};
 use std::sync::Arc;
 use tokio::sync::mpsc;
 
-/// Answers requests. Dropping the future of [`Thinker::complete`] ends the answer at once.
+/// Answers requests. Dropping the future of [`LanguageModel::complete`] ends the answer at once.
 #[async_trait::async_trait]
-pub trait Thinker: Send + Sync {
+pub trait LanguageModel: Send + Sync {
     /// The component that answers, for budgets and the audit log.
     fn component(&self) -> &ComponentId;
     /// Which of its models.
@@ -52,7 +52,7 @@ pub struct Provider {
 }
 
 #[async_trait::async_trait]
-impl Thinker for Provider {
+impl LanguageModel for Provider {
     fn component(&self) -> &ComponentId {
         &self.id
     }

@@ -4,9 +4,9 @@
 
 use crate::budget::{Amount, Budgets, Micros, Tokens, cost};
 use crate::event::{Failure, Usage};
+use crate::language_model::LanguageModel;
 use crate::prompt::Estimate;
 use crate::session::lost;
-use crate::thinker::Thinker;
 use cara_authority::RunId;
 use cara_kernel::bindings::provider::{Outcome, Request};
 use cara_kernel::bindings::turn::Event;
@@ -23,9 +23,9 @@ const DAY_MS: u64 = 24 * 3_600 * 1_000;
 /// An answer shorter than this is not worth asking for.
 const SHORTEST: u32 = 64;
 
-/// The purse of one run.
+/// The meter of one run.
 #[derive(Clone)]
-pub(crate) struct Purse {
+pub(crate) struct Meter {
     pub(crate) records: Records,
     pub(crate) budgets: Budgets,
     pub(crate) clock: Clock,
@@ -42,7 +42,7 @@ pub(crate) struct Paid {
     pub(crate) spent: Spent,
 }
 
-impl Purse {
+impl Meter {
     pub(crate) fn new(records: Records, budgets: Budgets, clock: Clock, run: RunId) -> Self {
         Self { records, budgets, clock, run, begun: Arc::default() }
     }
@@ -50,19 +50,19 @@ impl Purse {
     /// Asks a model, under the budget. What it used is settled by the caller, with what else it has to write.
     pub(crate) async fn complete(
         &self,
-        thinker: &dyn Thinker,
+        language_model: &dyn LanguageModel,
         mut request: Request,
         estimate: &Estimate,
         take: &mut (dyn FnMut(Event) + Send),
     ) -> Result<Paid, Failure> {
         let prompt = estimate.request(&request);
         let wanted = request.max_output_tokens.unwrap_or(SHORTEST);
-        let (reservation, most) = self.reserve(thinker, prompt, wanted).await?;
+        let (reservation, most) = self.reserve(language_model, prompt, wanted).await?;
         request.max_output_tokens = Some(most);
         let reserved = u64::from(prompt) + u64::from(most);
         let mut usage: Option<Usage> = None;
         let mut bytes = 0_usize;
-        let price = thinker.price();
+        let price = language_model.price();
         // A vendor that says nothing, or nought where there was something, is taken at what the host counts.
         let spent = |usage: Option<Usage>, bytes: usize| {
             let usage = usage.unwrap_or_default();
@@ -78,7 +78,7 @@ impl Purse {
         self.begun().insert(reservation.clone(), spent(None, 0));
         let answered = {
             let (sender, mut events) = mpsc::channel(EVENTS_AHEAD);
-            let mut call = std::pin::pin!(thinker.complete(request, sender));
+            let mut call = std::pin::pin!(language_model.complete(request, sender));
             let mut watch = |event: Event| {
                 bytes += size(&event);
                 if let Event::Usage(tokens) = &event {
@@ -127,7 +127,7 @@ impl Purse {
     /// Asks a model for a text that nobody is shown, and settles it.
     pub(crate) async fn text(
         &self,
-        thinker: &dyn Thinker,
+        language_model: &dyn LanguageModel,
         request: Request,
         estimate: &Estimate,
     ) -> Result<(String, Spent), Failure> {
@@ -137,7 +137,7 @@ impl Purse {
                 text.push_str(&piece);
             }
         };
-        let paid = self.complete(thinker, request, estimate, &mut take).await?;
+        let paid = self.complete(language_model, request, estimate, &mut take).await?;
         self.settle(&paid).await?;
         Ok((text, paid.spent))
     }
@@ -164,10 +164,15 @@ impl Purse {
     }
 
     /// Reserves for an answer of `wanted` tokens, or of as many as are left.
-    async fn reserve(&self, thinker: &dyn Thinker, prompt: u32, wanted: u32) -> Result<(ReservationId, u32), Failure> {
-        let price = thinker.price();
-        if price.is_none() && self.budgets.limits_money(thinker.component()) {
-            let (component, model) = (thinker.component(), thinker.model());
+    async fn reserve(
+        &self,
+        language_model: &dyn LanguageModel,
+        prompt: u32,
+        wanted: u32,
+    ) -> Result<(ReservationId, u32), Failure> {
+        let price = language_model.price();
+        if price.is_none() && self.budgets.limits_money(language_model.component()) {
+            let (component, model) = (language_model.component(), language_model.model());
             return Err(Failure::own(
                 "budget",
                 format!(
@@ -175,14 +180,14 @@ impl Purse {
                 ),
             ));
         }
-        let limits = self.limits(thinker);
+        let limits = self.limits(language_model);
         let mut most = wanted;
         loop {
             let tokens = Tokens { input: prompt.into(), output: most.into(), ..Tokens::default() };
             let reservation = Reservation {
                 run: self.run.clone(),
-                component: thinker.component().clone(),
-                model: thinker.model().to_owned(),
+                component: language_model.component().clone(),
+                model: language_model.model().to_owned(),
                 tokens: tokens.input + tokens.output,
                 micros: price.map(|price| cost(&price, tokens).0),
             };
@@ -195,7 +200,7 @@ impl Purse {
         }
     }
 
-    fn limits(&self, thinker: &dyn Thinker) -> Vec<Limit> {
+    fn limits(&self, language_model: &dyn LanguageModel) -> Vec<Limit> {
         let today = self.clock.now_ms() / DAY_MS * DAY_MS;
         let limit = |scope, since_ms, amount: &Amount| {
             let micros = amount.dollars.map(|Micros(micros)| micros);
@@ -206,7 +211,7 @@ impl Purse {
                 micros,
             })
         };
-        let own = self.budgets.component.get(thinker.component());
+        let own = self.budgets.component.get(language_model.component());
         let all = [
             limit(Scope::Run, 0, &self.budgets.run),
             limit(Scope::Session, 0, &self.budgets.session),

@@ -4,7 +4,8 @@
 use bytes::Bytes;
 use cara_authority::{Capability, Grants, Interfaces, Limits, Manifest, SecretGrant, limits::LimitsTable};
 use cara_services::egress::{
-    AnswerBody, Budget, Credential, Dial, Doors, Egress, EgressError, EgressLimits, KnownSecrets, Resolver, Roots, Wire,
+    AnswerBody, Budget, Credential, Dial, Egress, EgressError, EgressLimits, KnownSecrets, Resolver, Roots, Transport,
+    Wire,
 };
 use cara_services::vault::SecretValue;
 use futures_util::future::BoxFuture;
@@ -122,7 +123,7 @@ pub fn answer(headers: &str, body: &[u8]) -> Vec<Step> {
 }
 
 /// A gate, a component and a server.
-pub struct World {
+pub struct Fixture {
     pub grants: Grants,
     pub known: KnownSecrets,
     pub egress: Egress,
@@ -132,7 +133,7 @@ pub struct World {
     pub value: Arc<SecretValue>,
 }
 
-impl World {
+impl Fixture {
     /// A component with one secret for one server on this machine, `places` as in the manifest.
     pub fn plain(places: &str, steps: impl Fn(&str) -> Vec<Step> + Send + Sync + 'static) -> Self {
         let places = places
@@ -171,9 +172,9 @@ impl World {
     pub fn new(manifest: &str, server: Server, roots: Roots) -> Self {
         let (known, names) = (KnownSecrets::new(), Arc::new(Names::default()));
         let pipes = Arc::new(Pipes { server, dialed: Mutex::default() });
-        let doors = Doors { resolver: names.clone(), dial: pipes.clone(), roots };
+        let transport = Transport { resolver: names.clone(), dial: pipes.clone(), roots };
         let value = Arc::new(SecretValue::new(VALUE.as_bytes().to_vec()).unwrap());
-        let egress = Egress::new(known.clone(), doors);
+        let egress = Egress::new(known.clone(), transport);
         Self { grants: grants(manifest), known, egress, names, pipes, seen: Arc::default(), value }
     }
 
@@ -183,35 +184,35 @@ impl World {
 
     /// What a call spends, and what it sees of it.
     pub fn call(&self) -> (Vec<Credential>, String) {
-        (self.spending(VALUE), "[secret]".to_owned())
+        (self.credentials(VALUE), "[secret]".to_owned())
     }
 
     /// What a call spends when this is the value.
-    pub fn spending(&self, value: &str) -> Vec<Credential> {
+    pub fn credentials(&self, value: &str) -> Vec<Credential> {
         let value = Arc::new(SecretValue::new(value.as_bytes().to_vec()).unwrap());
         self.known.register(&value);
         vec![Credential { grant: self.secret().clone(), value: Ok(value) }]
     }
 
     /// Sends a request as the kernel would.
-    pub async fn send(&self, spending: &[Credential], request: Request<Full<Bytes>>) -> Result<Answer, EgressError> {
-        self.send_within(spending, request, &limits()).await
+    pub async fn send(&self, credentials: &[Credential], request: Request<Full<Bytes>>) -> Result<Answer, EgressError> {
+        self.send_within(credentials, request, &limits()).await
     }
 
     pub async fn send_within(
         &self,
-        spending: &[Credential],
+        credentials: &[Credential],
         request: Request<Full<Bytes>>,
         limits: &EgressLimits,
     ) -> Result<Answer, EgressError> {
         let destination = self.grants.destination(request.method(), request.uri())?;
-        let response = self.egress.send(destination, request, spending, limits).await?;
+        let response = self.egress.send(destination, request, credentials, limits).await?;
         Answer::read(response).await
     }
 
     /// Sends a request and gives the text of the error it must end in.
-    pub async fn refused(&self, spending: &[Credential], request: Request<Full<Bytes>>) -> String {
-        match self.send(spending, request).await {
+    pub async fn refused(&self, credentials: &[Credential], request: Request<Full<Bytes>>) -> String {
+        match self.send(credentials, request).await {
             Ok(answer) => panic!("it was let through: {}", answer.text()),
             Err(error) => error.to_string(),
         }
@@ -278,9 +279,9 @@ pub fn grants_of(id: &str, entries: &str) -> Grants {
     let head = "version = \"0.1.0\"\nsummary = \"A test\"\ncontract = \"cara:plugin@0.2\"\n";
     let manifest = Manifest::parse(&format!("id = \"{id}\"\n{head}{entries}")).unwrap();
     let settings = manifest.settings(&BTreeMap::new()).unwrap();
-    let granted: Vec<Capability> = manifest.wishes(&settings);
+    let granted: Vec<Capability> = manifest.requested(&settings);
     let interfaces = Interfaces::read(&component()).unwrap();
-    Grants::meet(&manifest, &interfaces, &granted, settings, &LimitsTable::default())
+    Grants::intersect(&manifest, &interfaces, &granted, settings, &LimitsTable::default())
 }
 
 /// The smallest component that imports HTTP and secrets and exports a provider.

@@ -4,33 +4,33 @@
 //! The bytes of an answer were looked through on the wire already; but an upstream can spread a value over several
 //! events, where it only becomes whole again when their texts are put together.
 
-use super::known::KnownSecrets;
-use super::needles::Sieve;
+use super::registry::KnownSecrets;
+use super::scanner::Scanner;
 use bytes::Bytes;
 use std::sync::Arc;
 
 /// One text on its way to a person. What could be the beginning of a value is held back until more comes.
 pub struct TextScrubber {
     known: KnownSecrets,
-    sieve: Option<Sieve>,
+    scanner: Option<Scanner>,
 }
 
 impl TextScrubber {
     /// A text that has not begun.
     pub fn new(known: KnownSecrets) -> Self {
-        Self { known, sieve: None }
+        Self { known, scanner: None }
     }
 
     /// The next piece; what comes back may be shown. Secrets that became known since the last piece are looked for too.
     pub fn push(&mut self, piece: String) -> String {
         let now = self.known.search();
         let mut shown = String::new();
-        if now.as_ref().map(Arc::as_ptr) != self.sieve.as_ref().map(Sieve::looks_for) {
+        if now.as_ref().map(Arc::as_ptr) != self.scanner.as_ref().map(Scanner::looks_for) {
             shown = self.finish();
-            self.sieve = now.map(Sieve::new);
+            self.scanner = now.map(Scanner::new);
         }
-        let piece = match &mut self.sieve {
-            Some(sieve) => text(sieve.push(piece.into(), false).0),
+        let piece = match &mut self.scanner {
+            Some(scanner) => text(scanner.push(piece.into(), false).0),
             None => piece,
         };
         if shown.is_empty() { piece } else { shown + &piece }
@@ -38,11 +38,11 @@ impl TextScrubber {
 
     /// The end of the text: what was held back and turned out to be harmless.
     pub fn finish(&mut self) -> String {
-        self.sieve.take().map(|mut sieve| text(sieve.push(Bytes::new(), true).0)).unwrap_or_default()
+        self.scanner.take().map(|mut scanner| text(scanner.push(Bytes::new(), true).0)).unwrap_or_default()
     }
 }
 
-/// A sieve holds back whole characters. Only a value that is no text can have cut one.
+/// A scanner holds back whole characters. Only a value that is no text can have cut one.
 fn text(bytes: Bytes) -> String {
     String::from_utf8(bytes.into()).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
 }

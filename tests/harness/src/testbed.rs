@@ -8,7 +8,7 @@ use cara_authority::limits::LimitsTable;
 use cara_authority::{Capability, Grants, Manifest};
 use cara_kernel::{CallServices, Checked, CompiledCache, Component, Kernel, LoadError, NoTurn, PoolSize};
 use cara_services::clock::Clock;
-use cara_services::egress::{Doors, Egress, KnownSecrets, Roots};
+use cara_services::egress::{Egress, KnownSecrets, Roots, Transport};
 use cara_services::ledger::Ledger;
 use cara_signing::{Bundle, Package, TrustStore, TrustedKey, Verified, verify};
 use serde_json::Value;
@@ -18,7 +18,7 @@ use std::sync::{Arc, OnceLock};
 use tempfile::TempDir;
 
 /// A host with nothing in it yet.
-pub struct World {
+pub struct Testbed {
     home: TempDir,
     /// The gates.
     pub services: CallServices,
@@ -45,7 +45,7 @@ fn cache() -> &'static CompiledCache {
         .get_or_init(|| CompiledCache::new(PathBuf::from(env!("CARA_TEST_CACHE")), b"the tests' key of thirty-two byt"))
 }
 
-impl World {
+impl Testbed {
     /// Makes one.
     ///
     /// # Panics
@@ -57,7 +57,7 @@ impl World {
         let clock = Clock::system();
         let ledger = Ledger::open(home.path().join("ledger.db"), clock, [7; 32].into()).await.unwrap();
         let (resolver, dial) = (Arc::new(names.clone()), Arc::new(dialed.clone()));
-        let egress = Egress::new(known.clone(), Doors { resolver, dial, roots: Roots::None });
+        let egress = Egress::new(known.clone(), Transport { resolver, dial, roots: Roots::None });
         let services = CallServices {
             egress,
             secrets: secrets.clone(),
@@ -65,7 +65,7 @@ impl World {
             clock,
             account: None,
             known,
-            powers: Arc::new(NoTurn),
+            host_services: Arc::new(NoTurn),
         };
         Self { home, services, secrets, names, dialed, kernel: kernel() }
     }
@@ -128,7 +128,7 @@ impl World {
 
     fn verified(&self, package: Verified<Package>) -> Wanted<'_> {
         let (settings, limits) = (BTreeMap::new(), LimitsTable::default());
-        Wanted { world: self, package, settings, limits, withheld: Vec::new() }
+        Wanted { testbed: self, package, settings, limits, withheld: Vec::new() }
     }
 
     /// The text of every file below the home, for a search.
@@ -156,7 +156,7 @@ impl World {
 /// A component to be loaded.
 #[must_use]
 pub struct Wanted<'a> {
-    world: &'a World,
+    testbed: &'a Testbed,
     package: Verified<Package>,
     settings: BTreeMap<String, Value>,
     limits: LimitsTable,
@@ -196,13 +196,13 @@ impl Wanted<'_> {
         let checked = Arc::new(Checked::new(self.package)?);
         let (manifest, interfaces) = (checked.manifest(), checked.interfaces());
         let settings = manifest.settings(&self.settings).unwrap();
-        let mut granted = manifest.wishes(&settings);
+        let mut granted = manifest.requested(&settings);
         granted.retain(|wish| !self.withheld.contains(wish));
-        let grants = Arc::new(Grants::meet(manifest, interfaces, &granted, settings, &self.limits));
-        let kernel = &self.world.kernel;
+        let grants = Arc::new(Grants::intersect(manifest, interfaces, &granted, settings, &self.limits));
+        let kernel = &self.testbed.kernel;
         let loaded = kernel.load(checked.clone(), Some(cache()))?;
         let component = Component::new(kernel, loaded);
-        Ok(Subject { component, grants, services: self.world.services.clone() })
+        Ok(Subject { component, grants, services: self.testbed.services.clone() })
     }
 
     /// Loads it.

@@ -1,7 +1,7 @@
 //! A network in memory: names, addresses and servers that a test scripts.
 
 use cara_packages::{Access, Credentials, Deadlines, Fetched, Progress, Reference, fetch};
-use cara_services::egress::{Dial, Doors, Egress, KnownSecrets, Resolver, Roots, Wire};
+use cara_services::egress::{Dial, Egress, KnownSecrets, Resolver, Roots, Transport, Wire};
 use futures_util::future::BoxFuture;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
@@ -149,7 +149,7 @@ async fn read(wire: &mut Box<dyn Wire>) -> Option<Asked> {
 }
 
 /// A gate, and the servers behind it.
-pub struct World {
+pub struct Fixture {
     pub egress: Egress,
     pub credentials: Credentials,
     pub deadlines: Deadlines,
@@ -157,13 +157,13 @@ pub struct World {
     asked: Arc<Mutex<Vec<Asked>>>,
 }
 
-impl World {
+impl Fixture {
     pub fn new(script: impl Fn(&Asked) -> Vec<Step> + Send + Sync + 'static) -> Self {
         let (roots, tls) = trust();
         let asked = Arc::default();
         let pipes = Pipes { script: Arc::new(script), asked: Arc::clone(&asked), tls };
-        let doors = Doors { resolver: Arc::new(Names), dial: Arc::new(pipes), roots };
-        let egress = Egress::new(KnownSecrets::new(), doors);
+        let transport = Transport { resolver: Arc::new(Names), dial: Arc::new(pipes), roots };
+        let egress = Egress::new(KnownSecrets::new(), transport);
         Self { egress, credentials: Credentials::Anonymous, deadlines: Deadlines::FETCH, told: Arc::default(), asked }
     }
 

@@ -1,4 +1,4 @@
-//! `Errand`: the requests of one fetch or push, with one deadline.
+//! `Client`: the requests of one fetch or push, with one deadline.
 //!
 //! ```text
 //! Destination ─→ send ─→ 3xx? judged anew, at most 5 ─→ status ─→ read: capped, looked at as it comes
@@ -7,7 +7,7 @@
 //! Every request is a `Destination` of the operator's, so a redirect or a realm that leads to this machine or a private
 //! network is refused where it is made. A header that is for one origin is left out once an answer leads to another.
 
-use crate::access::{Access, Progress, Stage};
+use crate::access::{Access, Phase, Progress};
 use crate::kind::{self, NotWasm};
 use bytes::Bytes;
 use cara_authority::{Destination, Origin, Refusal, SecretGrant};
@@ -30,7 +30,7 @@ const STEP: usize = 64 * 1024;
 
 /// Why a request did not bring what it was sent for.
 #[derive(Debug, Clone, thiserror::Error)]
-pub enum ErrandError {
+pub enum ClientError {
     /// A rule said no.
     #[error(transparent)]
     Refused(#[from] Refusal),
@@ -90,7 +90,7 @@ fn cure(status: StatusCode) -> &'static str {
 }
 
 /// The requests of one fetch or push.
-pub(crate) struct Errand<'a> {
+pub(crate) struct Client<'a> {
     access: Access<'a>,
     /// The operator's own secrets, each for one origin.
     credentials: Mutex<Vec<Credential>>,
@@ -109,12 +109,12 @@ pub(crate) struct Reply {
 /// What a body may be.
 #[derive(Clone, Copy)]
 pub(crate) struct Want {
-    pub(crate) stage: Stage,
+    pub(crate) phase: Phase,
     /// The most bytes.
     pub(crate) most: usize,
 }
 
-impl<'a> Errand<'a> {
+impl<'a> Client<'a> {
     /// Begins: the deadline counts from here.
     pub(crate) fn new(access: Access<'a>) -> Self {
         Self { access, credentials: Mutex::default(), begun: Instant::now(), budget: Arc::new(Budget::new(BUDGET)) }
@@ -145,7 +145,7 @@ impl<'a> Errand<'a> {
         destination: Destination,
         headers: &HeaderMap,
         body: Bytes,
-    ) -> Result<Reply, ErrandError> {
+    ) -> Result<Reply, ClientError> {
         let limits = self.limits(&destination, body.len())?;
         let mut request = Request::new(Full::new(body));
         *request.headers_mut() = headers.clone();
@@ -156,7 +156,7 @@ impl<'a> Errand<'a> {
     }
 
     /// Asks for something and follows where the answer leads.
-    pub(crate) async fn get(&self, destination: Destination, mut headers: HeaderMap) -> Result<Reply, ErrandError> {
+    pub(crate) async fn get(&self, destination: Destination, mut headers: HeaderMap) -> Result<Reply, ClientError> {
         let first = place(&destination);
         let mut destination = destination;
         for _ in 0..=REDIRECTS {
@@ -169,20 +169,20 @@ impl<'a> Errand<'a> {
                 headers.remove(header::AUTHORIZATION);
             }
         }
-        Err(ErrandError::Redirects(first))
+        Err(ClientError::Redirects(first))
     }
 
     /// Reads a body to its end.
-    pub(crate) async fn read(&self, reply: Reply, want: Want) -> Result<Vec<u8>, ErrandError> {
+    pub(crate) async fn read(&self, reply: Reply, want: Want) -> Result<Vec<u8>, ClientError> {
         let Reply { destination, headers, mut body, .. } = reply;
-        let too_large = || ErrandError::TooLarge { url: place(&destination), most: want.most };
+        let too_large = || ClientError::TooLarge { url: place(&destination), most: want.most };
         let length = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
         if length.is_some_and(|length| length > want.most as u64) {
             return Err(too_large());
         }
-        let (mut bytes, mut told, mut judged) = (Vec::new(), 0, want.stage != Stage::Component);
+        let (mut bytes, mut told, mut judged) = (Vec::new(), 0, want.phase != Phase::Component);
         let judge =
-            |bytes: &[u8]| kind::judge(bytes).map_err(|kind| ErrandError::NotWasm { url: place(&destination), kind });
+            |bytes: &[u8]| kind::judge(bytes).map_err(|kind| ClientError::NotWasm { url: place(&destination), kind });
         while let Some(frame) = body.frame().await {
             let frame = frame.map_err(|error| self.failed(&destination, error))?;
             let Ok(data) = frame.into_data() else { continue };
@@ -196,25 +196,25 @@ impl<'a> Errand<'a> {
             }
             if bytes.len() >= told + STEP {
                 told = bytes.len();
-                self.tell(want.stage, told, length);
+                self.tell(want.phase, told, length);
             }
         }
         if !judged {
             judge(&bytes)?;
         }
-        self.tell(want.stage, bytes.len(), length);
+        self.tell(want.phase, bytes.len(), length);
         Ok(bytes)
     }
 
-    pub(crate) fn tell(&self, stage: Stage, bytes: usize, of: Option<u64>) {
-        (self.access.progress)(Progress { stage, bytes: bytes as u64, of });
+    pub(crate) fn tell(&self, phase: Phase, bytes: usize, of: Option<u64>) {
+        (self.access.progress)(Progress { phase, bytes: bytes as u64, of });
     }
 
-    fn limits(&self, destination: &Destination, sending: usize) -> Result<EgressLimits, ErrandError> {
+    fn limits(&self, destination: &Destination, sending: usize) -> Result<EgressLimits, ClientError> {
         let deadlines = self.access.deadlines;
         let left = deadlines.total.saturating_sub(self.begun.elapsed());
         if left.is_zero() {
-            return Err(ErrandError::Deadline { origin: destination.origin().clone(), limit: deadlines.total });
+            return Err(ClientError::Deadline { origin: destination.origin().clone(), limit: deadlines.total });
         }
         let idle = deadlines.idle.min(left);
         // The first byte of an answer comes after the last of the request.
@@ -223,33 +223,33 @@ impl<'a> Errand<'a> {
         Ok(EgressLimits { connect, first_byte, between_bytes: idle, total: left, budget })
     }
 
-    fn failed(&self, destination: &Destination, error: EgressError) -> ErrandError {
+    fn failed(&self, destination: &Destination, error: EgressError) -> ClientError {
         let limit = self.access.deadlines.total;
         if matches!(error, EgressError::Timeout { .. }) && self.begun.elapsed() >= limit {
-            return ErrandError::Deadline { origin: destination.origin().clone(), limit };
+            return ClientError::Deadline { origin: destination.origin().clone(), limit };
         }
         match error {
-            EgressError::Refused(refusal) => ErrandError::Refused(refusal),
-            error => ErrandError::Egress(error),
+            EgressError::Refused(refusal) => ClientError::Refused(refusal),
+            error => ClientError::Egress(error),
         }
     }
 }
 
 impl Reply {
     /// Where the answer's `location` leads, by its rules.
-    pub(crate) fn leads(&self, method: &Method) -> Result<Destination, ErrandError> {
+    pub(crate) fn leads(&self, method: &Method) -> Result<Destination, ClientError> {
         let location = self.headers.get(header::LOCATION).and_then(|location| location.to_str().ok());
-        let location = location.ok_or_else(|| ErrandError::Nowhere(place(&self.destination)))?;
+        let location = location.ok_or_else(|| ClientError::Nowhere(place(&self.destination)))?;
         Ok(self.destination.redirected(method, location)?)
     }
 
     /// The answer, if it is a plain yes.
-    pub(crate) fn ok(self) -> Result<Self, ErrandError> {
+    pub(crate) fn ok(self) -> Result<Self, ClientError> {
         if self.status == StatusCode::OK { Ok(self) } else { Err(self.not_ok()) }
     }
 
-    pub(crate) fn not_ok(&self) -> ErrandError {
-        ErrandError::Status { url: place(&self.destination), status: self.status }
+    pub(crate) fn not_ok(&self) -> ClientError {
+        ClientError::Status { url: place(&self.destination), status: self.status }
     }
 }
 

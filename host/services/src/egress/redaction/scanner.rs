@@ -11,13 +11,13 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// What stands in the place of what was found.
-pub(super) const HIDDEN: &[u8] = b"[secret]";
+pub(in crate::egress) const HIDDEN: &[u8] = b"[secret]";
 
-/// From how many bytes of needles on the automaton is built small instead of fast.
+/// From how many bytes of patterns on the automaton is built small instead of fast.
 const LARGE: usize = 16 * 1024;
 
 /// A set of byte strings to look for.
-pub(super) struct Needles {
+pub(in crate::egress) struct Patterns {
     automaton: AhoCorasick,
     sorted: Vec<Box<[u8]>>,
     /// Which pairs of bytes a needle begins with: most ends of a chunk are ruled out by these alone.
@@ -25,21 +25,21 @@ pub(super) struct Needles {
     longest: usize,
 }
 
-impl Needles {
+impl Patterns {
     /// Builds the automaton. Needles are not empty. One that has an escape in it is also looked for without.
-    pub(super) fn new(needles: impl IntoIterator<Item = Vec<u8>>) -> Self {
+    pub(in crate::egress) fn new(patterns: impl IntoIterator<Item = Vec<u8>>) -> Self {
         let plain = |needle: Vec<u8>| {
             let plain = Plain::of(&needle).map(|plain| plain.bytes).filter(|plain| plain.len() > 1);
             [Some(needle), plain].into_iter().flatten()
         };
-        let needles: BTreeSet<Vec<u8>> = needles.into_iter().flat_map(plain).collect();
-        let total: usize = needles.iter().map(Vec::len).sum();
+        let patterns: BTreeSet<Vec<u8>> = patterns.into_iter().flat_map(plain).collect();
+        let total: usize = patterns.iter().map(Vec::len).sum();
         let automaton = AhoCorasick::builder()
             .match_kind(MatchKind::LeftmostLongest)
             .kind((total > LARGE).then_some(AhoCorasickKind::ContiguousNFA))
-            .build(&needles)
+            .build(&patterns)
             .expect("a few secrets do not fill the automaton's 2^31 states");
-        let sorted: Vec<Box<[u8]>> = needles.into_iter().map(Vec::into_boxed_slice).collect();
+        let sorted: Vec<Box<[u8]>> = patterns.into_iter().map(Vec::into_boxed_slice).collect();
         let mut pairs = vec![false; 1 << 16].into_boxed_slice();
         for needle in &sorted {
             if let [one, two, ..] = **needle {
@@ -51,7 +51,7 @@ impl Needles {
     }
 
     /// Whether one of them is in `bytes`, as it is or escaped.
-    pub(super) fn any(&self, bytes: &[u8]) -> bool {
+    pub(in crate::egress) fn any(&self, bytes: &[u8]) -> bool {
         self.automaton.is_match(bytes) || Plain::of(bytes).is_some_and(|plain| self.automaton.is_match(&plain.bytes))
     }
 
@@ -65,7 +65,7 @@ impl Needles {
         (start..bytes.len()).find(begins).unwrap_or(bytes.len())
     }
 
-    /// Whether a needle goes on after `tail`. The needles that begin with it stand together in sorted order, and only
+    /// Whether a pattern goes on after `tail`. The patterns that begin with it stand together in sorted order, and only
     /// the first of them can be equal to it.
     fn continues(&self, tail: &[u8]) -> bool {
         let at = self.sorted.partition_point(|needle| needle.as_ref() < tail);
@@ -75,36 +75,36 @@ impl Needles {
 
 /// One stream that is being looked through: first as it is, then with its escapes undone. Both are needed: what stands
 /// before a value can look like the beginning of an escape.
-pub(super) struct Sieve {
-    needles: Arc<Needles>,
+pub(in crate::egress) struct Scanner {
+    patterns: Arc<Patterns>,
     as_it_is: Bytes,
     escaped: Bytes,
 }
 
-impl Sieve {
+impl Scanner {
     /// Begins a stream.
-    pub(super) fn new(needles: Arc<Needles>) -> Self {
-        Self { needles, as_it_is: Bytes::new(), escaped: Bytes::new() }
+    pub(in crate::egress) fn new(patterns: Arc<Patterns>) -> Self {
+        Self { patterns, as_it_is: Bytes::new(), escaped: Bytes::new() }
     }
 
     /// What it looks for, to be compared.
-    pub(super) fn looks_for(&self) -> *const Needles {
-        Arc::as_ptr(&self.needles)
+    pub(in crate::egress) fn looks_for(&self) -> *const Patterns {
+        Arc::as_ptr(&self.patterns)
     }
 
     /// Takes the next chunk and gives what is decided, with [`HIDDEN`] for each match, and whether there was one. Without
     /// a match and a pending end, this is the chunk itself.
-    pub(super) fn push(&mut self, chunk: Bytes, last: bool) -> (Bytes, bool) {
+    pub(in crate::egress) fn push(&mut self, chunk: Bytes, last: bool) -> (Bytes, bool) {
         let buffer = join(std::mem::take(&mut self.as_it_is), chunk);
-        let (chunk, one) = self.needles.passed(&buffer, None, last, &mut self.as_it_is);
+        let (chunk, one) = self.patterns.passed(&buffer, None, last, &mut self.as_it_is);
         let buffer = join(std::mem::take(&mut self.escaped), chunk);
         let plain = Plain::of(&buffer);
-        let (out, other) = self.needles.passed(&buffer, plain.as_ref(), last, &mut self.escaped);
+        let (out, other) = self.patterns.passed(&buffer, plain.as_ref(), last, &mut self.escaped);
         (out, one || other)
     }
 }
 
-impl Needles {
+impl Patterns {
     /// What of a buffer may pass. What is not decided is left in `held`.
     fn passed(&self, buffer: &Bytes, plain: Option<&Plain>, last: bool, held: &mut Bytes) -> (Bytes, bool) {
         let bytes = plain.map_or(&buffer[..], |plain| &plain.bytes);
@@ -166,17 +166,17 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn sieve(needles: &[&str]) -> Sieve {
-        Sieve::new(Arc::new(Needles::new(needles.iter().map(|needle| needle.as_bytes().to_vec()))))
+    fn scanner(patterns: &[&str]) -> Scanner {
+        Scanner::new(Arc::new(Patterns::new(patterns.iter().map(|needle| needle.as_bytes().to_vec()))))
     }
 
-    fn passed(needles: &[&str], chunks: &[&[u8]]) -> Vec<u8> {
-        let mut sieve = sieve(needles);
+    fn passed(patterns: &[&str], chunks: &[&[u8]]) -> Vec<u8> {
+        let mut scanner = scanner(patterns);
         let mut out = Vec::new();
         for chunk in chunks {
-            out.extend(sieve.push(Bytes::copy_from_slice(chunk), false).0);
+            out.extend(scanner.push(Bytes::copy_from_slice(chunk), false).0);
         }
-        out.extend(sieve.push(Bytes::new(), true).0);
+        out.extend(scanner.push(Bytes::new(), true).0);
         out
     }
 
@@ -184,30 +184,30 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(500))]
         #[test]
         fn how_a_stream_is_cut_changes_nothing(
-            needles in prop::collection::vec("[abc]{1,6}", 1..6),
+            patterns in prop::collection::vec("[abc]{1,6}", 1..6),
             body in r"([abc]|\\u006[1-3]|%6[1-3]|&#9[78];|[%&\\]){0,40}",
             cuts in prop::collection::vec(0_usize..200, 0..12),
         ) {
-            let needles: Vec<&str> = needles.iter().map(String::as_str).collect();
+            let patterns: Vec<&str> = patterns.iter().map(String::as_str).collect();
             let mut cuts: Vec<usize> = cuts.into_iter().map(|cut| cut.min(body.len())).collect();
             cuts.extend([0, body.len()]);
             cuts.sort_unstable();
             let chunks: Vec<&[u8]> = cuts.windows(2).map(|cut| &body.as_bytes()[cut[0]..cut[1]]).collect();
-            prop_assert_eq!(passed(&needles, &chunks), passed(&needles, &[body.as_bytes()]));
+            prop_assert_eq!(passed(&patterns, &chunks), passed(&patterns, &[body.as_bytes()]));
         }
     }
 
     #[test]
     fn a_chunk_without_a_match_is_passed_on_uncopied_and_at_once() {
         let chunk = Bytes::from_static(b"data: {\"text\":\"nothing\\n here: 100%\"}\n\n");
-        let (out, found) = sieve(&["needle"]).push(chunk.clone(), false);
+        let (out, found) = scanner(&["needle"]).push(chunk.clone(), false);
         assert_eq!((out.as_ptr(), out.len(), found), (chunk.as_ptr(), chunk.len(), false));
     }
 
     #[test]
     fn only_the_beginning_of_a_needle_waits() {
-        let mut sieve = sieve(&["needle"]);
-        let mut push = |text: &'static str| sieve.push(Bytes::from_static(text.as_bytes()), false).0;
+        let mut scanner = scanner(&["needle"]);
+        let mut push = |text: &'static str| scanner.push(Bytes::from_static(text.as_bytes()), false).0;
         assert_eq!(["a ne", "e", "dle b nee", "t"].map(&mut push), ["a ", "", "[secret] b ", "neet"]);
         assert_eq!(["x n%6", "5edl%65", "%", "z"].map(&mut push), ["x ", "[secret]", "", "%z"]);
     }
