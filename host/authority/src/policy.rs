@@ -13,7 +13,6 @@ use crate::label::{Label, Source};
 use crate::manifest::Effect;
 use crate::provenance::Provenance;
 use serde::{Deserialize, Serialize};
-use std::fmt;
 
 mod rules;
 pub use rules::{Known, Rule, UnknownName};
@@ -34,26 +33,16 @@ pub enum Results {
     Private,
 }
 
-/// What becomes of a call.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Action {
-    /// The call runs. Homes of before wrote `run`.
-    #[serde(alias = "run")]
-    Allow,
-    /// A person is asked.
-    Ask,
-    /// It does not run.
-    Deny,
-}
-
-impl fmt::Display for Action {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Allow => "allow",
-            Self::Ask => "ask",
-            Self::Deny => "deny",
-        })
+crate::words! {
+    /// What becomes of a call.
+    Action {
+        /// The call runs. Older homes stored `run`.
+        #[serde(alias = "run")]
+        Allow = "allow",
+        /// A person is asked.
+        Ask = "ask",
+        /// The call does not run.
+        Deny = "deny",
     }
 }
 

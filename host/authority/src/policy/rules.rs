@@ -29,13 +29,11 @@ pub struct Rule {
 
 /// The word of an action. `run`, which old homes have in what they stored, is none in the configuration.
 fn action<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Action, D::Error> {
-    match String::deserialize(deserializer)?.as_str() {
-        "allow" => Ok(Action::Allow),
-        "ask" => Ok(Action::Ask),
-        "deny" => Ok(Action::Deny),
-        "run" => Err(serde::de::Error::custom("`run` is no action\nhint: write `then = \"allow\"`")),
-        other => Err(serde::de::Error::unknown_variant(other, &["allow", "ask", "deny"])),
+    let word = String::deserialize(deserializer)?;
+    if word == "run" {
+        return Err(serde::de::Error::custom("`run` is no action\nhint: write `then = \"allow\"`"));
     }
+    Action::try_from(word).map_err(serde::de::Error::custom)
 }
 
 /// The names that exist.

@@ -1,4 +1,4 @@
-//! Redaction: takes known secrets out of answers, and out of whatever else is shown.
+//! Redaction: takes known secrets out of whatever is shown.
 //!
 //! ```text
 //! registry: the values ─→ encodings of each ─→ scanner over the bytes, as they are and with escapes undone ─→ `[secret]`
