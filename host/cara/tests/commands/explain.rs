@@ -49,6 +49,6 @@ fn long_content_stays_within_80_columns() {
     assert!(home.ok(&["explain", "last"]).contains("it called no tool"));
     home.chat(CLOCK, "what time is it?", &[]);
     let explained = home.ok(&["explain", "last"]);
-    assert!(explained.contains("decided by   default: run; it only reads or computes"), "{explained}");
+    assert!(explained.contains("decided by   default: allow; it only reads or computes"), "{explained}");
     assert!(explained.contains("effect       none that lasts"), "{explained}");
 }

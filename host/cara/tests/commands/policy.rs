@@ -35,7 +35,7 @@ fn an_explanation_names_what_happens_and_every_line_that_spoke() {
          arguments    {\"zone\":\"Europe/Oslo\"}\n\
          seen         owner\n\
          then         it runs\n\
-         decided by   default: run; it only reads or computes\n",
+         decided by   default: allow; it only reads or computes\n",
     );
     let write = ["policy", "explain", "memory_write", r#"{"value":"b","key":"a"}"#];
     prints(
@@ -45,7 +45,7 @@ fn an_explanation_names_what_happens_and_every_line_that_spoke() {
          arguments    {\"key\":\"a\",\"value\":\"b\"}\n\
          seen         owner\n\
          then         it runs\n\
-         decided by   policy.rule 1: run; tool = `memory_write`: run\n\
+         decided by   policy.rule 1: allow; tool = `memory_write`: allow\n\
          but          the tool is off: `cara tools enable memory` switches it on\n",
     );
     home.ok(&["tools", "enable", "memory", "fetch"]);
@@ -58,7 +58,7 @@ fn an_explanation_names_what_happens_and_every_line_that_spoke() {
          then         a person is asked\n\
          decided by   label.untrusted: ask; the run has seen web content, and this call\n             \
          changes-state\n\
-         also         policy.rule 1: run; tool = `memory_write`: run\n",
+         also         policy.rule 1: allow; tool = `memory_write`: allow\n",
     );
     prints(
         &home,
@@ -128,12 +128,12 @@ fn the_policy_in_force_is_shown_with_numbers_defaults_and_labels() {
         &["policy", "show"],
         "rules: one that denies wins, then the most specific one
 (sender, channel, agent, tool, component, effect; at a tie the stricter one)
-    1  tool = `memory_write`: run
+    1  tool = `memory_write`: allow
     2  component = `memory`, agent = `clerk`: deny
 defaults, where no rule fits: the strictest of a tool's effects
-  none               run
-  reads-private      run
-  reads-untrusted    run
+  none               allow
+  reads-private      allow
+  reads-untrusted    allow
   sends-outside      ask
   changes-state      ask
   runs-code          ask
