@@ -331,7 +331,7 @@ fn show_policy(policy: &Policy, json: bool) -> Result<()> {
         layout::hang(&format!("  {:>3}  ", rule.number), &rule.rule);
     }
     show::line("defaults, where no rule fits: the strictest of a tool's effects");
-    show::line(&format!("  {:18} run", "none"));
+    show::line(&format!("  {:18} allow", "none"));
     for default in &shown.defaults {
         show::line(&format!("  {:18} {}", default.effect, default.then));
     }
