@@ -427,7 +427,7 @@ pub(crate) fn faults(dialogue: &Dialogue, outcome: &Outcome) -> Vec<String> {
             .push(format!("only {} of {} orders were reached; {:?}", outcome.done, dialogue.reached, outcome.results));
     }
     faults.extend(outcome.failures.iter().map(|failure| format!("failed: {failure}")));
-    // The answer is data; whoever renders it makes it inert first.
+    // The answer is data; whoever renders it sanitizes it first.
     let rendered = sanitize_markdown(&outcome.shown);
     faults.extend(active(&rendered).map(|what| format!("showed {what}: {rendered}")));
     for system in &outcome.systems {

@@ -20,8 +20,8 @@ const LAYERS: [&str; 11] = [
     "host/services",
     "host/records",
     "host/packages",
-    "host/stage",
     "host/kernel",
+    "host/devkit",
     "host/assistant",
     "host/control",
     "host/gateway",
@@ -124,6 +124,7 @@ fn may_use(folder: &str, other: &str) -> bool {
     if let Some(own) = layer(folder) {
         // The binary carries the first-party components, as bytes, and what a new project is made of; it signs for its operator.
         return layer(other).is_some_and(|other| other < own)
+            || (["host/control", "host/devkit"].contains(&folder) && other == "sdk/sign")
             || (folder == "host/cara" && ["components/bundle", "sdk/new", "sdk/sign"].contains(&other));
     }
     match folder {
@@ -172,11 +173,11 @@ fn a_components_other_crates_are_pure() {
 fn wasmtime_and_the_network_have_one_home_each() {
     let homes: [(&str, &[&str]); 8] = [
         ("wasmtime", &["host/kernel"]),
-        ("hyper", &["host/services", "host/control", "host/gateway", "host/stage"]),
+        ("hyper", &["host/services", "host/control", "host/gateway", "host/devkit"]),
         ("tungstenite", &["host/services", "host/gateway"]),
         ("tokio-tungstenite", &["host/services", "host/gateway"]),
         ("reqwest", &[]),
-        ("rustls", &["host/services", "host/control", "host/gateway", "host/stage"]),
+        ("rustls", &["host/services", "host/control", "host/gateway", "host/devkit"]),
         ("sqlx", &["host/services", "host/records"]),
         ("keyring", &["host/services"]),
     ];

@@ -1,4 +1,4 @@
-//! The approval desk: asks a person,
+//! Approvals: asks a person,
 //! and takes the first answer from wherever it comes.
 //!
 //! A request is in the ledger before anybody is asked. It can be answered at the prompt, from another terminal
@@ -102,7 +102,7 @@ impl Request {
     }
 }
 
-/// The desk of one process.
+/// The approvals of one process.
 #[derive(Clone)]
 pub struct Approvals {
     records: Records,
@@ -114,7 +114,7 @@ pub struct Approvals {
 }
 
 impl Approvals {
-    /// A desk over the ledger.
+    /// Approvals over the ledger.
     pub fn new(records: Records, clock: Clock, patience: Duration) -> Self {
         Self { records, clock, patience, prompt: Arc::default() }
     }

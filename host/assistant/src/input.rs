@@ -60,6 +60,11 @@ impl Input {
         self
     }
 
+    /// The pieces: where each came from, and its words.
+    pub fn pieces(&self) -> impl Iterator<Item = (Label, &str)> {
+        self.0.iter().map(|part| (part.label, part.readable()))
+    }
+
     /// All its words.
     pub fn words(&self) -> String {
         self.0.iter().map(Part::readable).collect()

@@ -5,7 +5,8 @@
 //! told as `TurnEvent`.
 //!
 //! ```text
-//! person ─→ Assistant.run ─→ Session (ledger) ─→ Run: prompt ─→ LanguageModel ─→ calls ─→ policy, desk ─→ tools
+//! person ─→ Assistant.run ─→ Session (ledger) ─→ Run: prompt ─→ LanguageModel ─→ calls ─→ policy,
+//!            approvals ─→ tools
 //! ```
 
 mod address;
@@ -17,7 +18,6 @@ mod echo;
 pub mod event;
 pub mod explain;
 pub mod fence;
-pub mod guards;
 pub mod guards;
 mod host_services;
 pub mod input;

@@ -23,7 +23,7 @@ const DAY_MS: u64 = 24 * 3_600 * 1_000;
 /// An answer shorter than this is not worth asking for.
 const SHORTEST: u32 = 64;
 
-/// The purse of one run.
+/// The meter of one run.
 #[derive(Clone)]
 pub(crate) struct Meter {
     pub(crate) records: Records,

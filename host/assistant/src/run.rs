@@ -1,8 +1,8 @@
 //! A run: one message of a person, and all that is done to answer it.
 //!
 //! ```text
-//! fit (compaction) ─→ think (purse, provider) ─→ text: done
-//!        ▲                     └─→ tool calls ─→ decide ─→ desk ─→ act ─→ results ─┐
+//! fit (compaction) ─→ think (meter, provider) ─→ text: done
+//!        ▲                     └─→ tool calls ─→ decide ─→ approvals ─→ act ─→ results ─┐
 //!        └──────────────────────────────────────────────────────────────────────────┘
 //! ```
 

@@ -47,6 +47,20 @@ pub fn exact(text: &str) -> String {
     shown
 }
 
+/// A text in which secrets that are stored, or look like some, are replaced: for what is kept readable.
+pub fn without_secrets(known: &cara_services::egress::KnownSecrets, text: &str) -> String {
+    use crate::guards::output::{FindingAction, OutputCheck, Policy};
+    let policy = Policy {
+        secret: FindingAction::Mask,
+        payment: FindingAction::Mask,
+        identity: FindingAction::Off,
+        contact: FindingAction::Off,
+    };
+    let mut check = OutputCheck::new(policy);
+    let shown = check.push(&known.scrub_text(text));
+    shown + &check.finish()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -11,8 +11,8 @@ use crate::approval::ToolCall;
 use crate::id::{PersonId, ToolName};
 use crate::label::{Label, Source};
 use crate::manifest::Effect;
+use crate::provenance::Provenance;
 use serde::{Deserialize, Serialize};
-use std::fmt;
 
 mod rules;
 pub use rules::{Known, Rule, UnknownName};
@@ -33,40 +33,17 @@ pub enum Results {
     Private,
 }
 
-/// What becomes of a call.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum Action {
-    /// It runs.
-    Run,
-    /// A person is asked.
-    Ask,
-    /// It does not run.
-    Deny,
-}
-
-impl fmt::Display for Action {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Run => "run",
-            Self::Ask => "ask",
-            Self::Deny => "deny",
-        })
+crate::words! {
+    /// What becomes of a call.
+    Action {
+        /// The call runs. Older homes stored `run`.
+        #[serde(alias = "run")]
+        Allow = "allow",
+        /// A person is asked.
+        Ask = "ask",
+        /// The call does not run.
+        Deny = "deny",
     }
-}
-
-/// How the text of a destination came into the call, the best known first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum Provenance {
-    /// The operator's configuration names it for private data.
-    Named,
-    /// The owner wrote it, letter by letter, in this session.
-    Written,
-    /// It stands, letter by letter, in what the run has read.
-    Read,
-    /// The model put it together.
-    Made,
 }
 
 /// Everything a decision depends on.

@@ -1,9 +1,13 @@
 //! What can be typed: every command and flag, with its help text.
 
+use anyhow::{Context, Result, anyhow};
 use cara_assistant::ModelName;
 use cara_authority::ComponentId;
+use cara_services::files;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
+use std::collections::BTreeMap;
+use std::path::Path;
 
 mod operator;
 mod plugin;
@@ -12,11 +16,15 @@ pub(crate) use plugin::*;
 
 /// A personal AI assistant whose every provider and tool runs in a sandbox that you can inspect.
 #[derive(Debug, Parser)]
-#[command(name = "cara", version, propagate_version = true, arg_required_else_help = true)]
+#[command(name = "cara", version, propagate_version = true, subcommand_required = false)]
 #[command(after_help = "State lives in CARA_HOME, or in the platform's usual data folder.")]
 pub(crate) struct Arguments {
     #[command(subcommand)]
-    pub(crate) command: Command,
+    pub(crate) command: Option<Command>,
+
+    /// Print the answer as JSON; `cara api` documents its shape. With `chat --message`: every event as an object on a line.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
 
     /// Write diagnostics to stderr: error, warn, info, debug, trace, or a filter like `component=debug`.
     #[arg(long, global = true, value_name = "FILTER", env = "CARA_LOG")]
@@ -50,9 +58,6 @@ pub(crate) enum Command {
     Grants {
         /// Only those of this component.
         component: Option<ComponentId>,
-        /// Print a JSON array.
-        #[arg(long)]
-        json: bool,
     },
     /// Show the tools, and switch them on and off.
     #[command(subcommand)]
@@ -63,7 +68,7 @@ pub(crate) enum Command {
     /// Answer what a run waits for, and see the rules that answer in your place.
     #[command(subcommand)]
     Approvals(Approvals),
-    /// Say what would become of a call, and by which line.
+    /// Explain the policy's decisions.
     #[command(subcommand)]
     Policy(Policy),
     /// Explain a run: what it saw, what was decided by which line, what it did.
@@ -73,6 +78,14 @@ pub(crate) enum Command {
     /// Show and check the log of what was done.
     #[command(subcommand)]
     Audit(Audit),
+    /// Hold the home, for other commands and doors; `cara` alone does the same.
+    Start(Start),
+    /// Say what the process does that holds the home.
+    Status,
+    /// End the process that holds the home.
+    Stop,
+    /// Print the OpenAPI document of what `cara.sock` in the home serves.
+    Api,
     /// Print a completion script for a shell.
     Completion {
         /// The shell.
@@ -85,17 +98,13 @@ pub(crate) struct Chat {
     #[command(flatten)]
     pub(crate) provider: ProviderChoice,
 
-    /// Ask once, print the answer and end. `-` reads the text from stdin.
+    /// Ask once, print the answer and end. What comes through a pipe is appended; `-` reads all of it from there.
     #[arg(short, long, value_name = "TEXT")]
     pub(crate) message: Option<String>,
 
     /// What comes on stdin, or is pasted, are my own words; else they count as a file's.
     #[arg(long)]
     pub(crate) mine: bool,
-
-    /// With --message: print every event as one JSON object a line.
-    #[arg(long, requires = "message")]
-    pub(crate) json: bool,
 
     /// The operator's instructions to the model.
     #[arg(long, value_name = "TEXT")]
@@ -126,6 +135,13 @@ pub(crate) struct Chat {
     pub(crate) attach: Vec<String>,
 }
 
+#[derive(Debug, Default, Args)]
+pub(crate) struct Start {
+    /// Go on in the background.
+    #[arg(long)]
+    pub(crate) detach: bool,
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct ProviderChoice {
     /// The model: `provider:model`, or a provider for its default. Naming a provider grants it what its manifest asks.
@@ -139,6 +155,37 @@ pub(crate) struct ProviderChoice {
     /// A setting of the provider for this run. `KEY=@FILE` takes the file's text.
     #[arg(long = "set", value_name = "KEY=VALUE", requires = "model")]
     pub(crate) settings: Vec<SettingArgument>,
+}
+
+/// The largest file `--set KEY=@FILE` reads, bytes.
+const LARGEST: u64 = 256 * 1024;
+
+impl ProviderChoice {
+    /// The model that was named.
+    pub(crate) fn named(&self) -> Option<String> {
+        self.model.as_ref().map(ToString::to_string)
+    }
+
+    /// The settings of this run, files read.
+    pub(crate) fn settings(&self) -> Result<BTreeMap<String, String>> {
+        let mut settings = BTreeMap::new();
+        for SettingArgument { key, value } in &self.settings {
+            let value = match value.strip_prefix('@') {
+                Some(path) => read_text(path)?,
+                None => value.clone(),
+            };
+            settings.insert(key.clone(), value);
+        }
+        if let Some(path) = &self.script {
+            settings.insert("script".to_owned(), read_text(path)?);
+        }
+        Ok(settings)
+    }
+}
+
+fn read_text(path: &str) -> Result<String> {
+    let bytes = files::read_capped(Path::new(path), LARGEST)?.ok_or_else(|| anyhow!("`{path}` does not exist"))?;
+    String::from_utf8(bytes).with_context(|| format!("`{path}` is not UTF-8"))
 }
 
 /// `KEY=VALUE` or `KEY=@FILE`.
@@ -160,10 +207,6 @@ impl std::str::FromStr for SettingArgument {
 pub(crate) struct Models {
     #[command(flatten)]
     pub(crate) provider: ProviderChoice,
-
-    /// Print a JSON array.
-    #[arg(long)]
-    pub(crate) json: bool,
 }
 
 #[derive(Debug, Subcommand)]
@@ -174,11 +217,7 @@ pub(crate) enum Secrets {
         secret: String,
     },
     /// List the stored secrets and where they are; values are never shown.
-    List {
-        /// Print a JSON array.
-        #[arg(long)]
-        json: bool,
-    },
+    List,
     /// Remove a stored secret.
     Remove {
         /// `COMPONENT/NAME`, or a component with one secret.
@@ -199,7 +238,7 @@ pub(crate) enum Secrets {
     },
 }
 
-/// A key derivation function.
+/// How a key is derived from a password.
 #[derive(Debug, Clone, Copy, Default, ValueEnum)]
 pub(crate) enum KdfName {
     /// Argon2id, 64 MiB, 3 passes.

@@ -47,6 +47,6 @@ impl Write for Line {
 impl Drop for Line {
     fn drop(&mut self) {
         let line = String::from_utf8_lossy(&self.bytes);
-        crate::output::write_aside(&self.known.scrub_text(&line));
+        crate::output::stdio::write_aside(&self.known.scrub_text(&line));
     }
 }

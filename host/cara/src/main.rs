@@ -1,38 +1,22 @@
 //! The `cara` binary.
 //!
 //! ```text
-//! cli ─→ commands/* ─→ boot (the one file that knows every part) ─→ choose ─→ assistant, kernel, services
+//! cli ─→ commands/* ─→ door ─┬─ holds the home: boot (the one file that knows every part) ─→ control
+//!                            └─ client of the process that holds it
 //! ```
 
-mod assemble;
 mod boot;
-mod candidate;
-mod choose;
 mod cli;
 mod commands;
-mod config;
-mod conformance;
-mod content_key;
-mod layout;
-mod live;
+mod door;
 mod logging;
-mod offer;
-mod outbound;
 mod output;
 mod passwords;
-mod places;
-mod plugins;
-mod process;
 mod prompt;
 mod question;
-mod remarks;
-mod review;
-mod script;
-mod show;
-mod subject;
-mod when;
 
 use clap::Parser;
+use output::{show, stdio};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
@@ -41,13 +25,13 @@ fn main() -> ExitCode {
         Err(told) if told.use_stderr() => told.exit(),
         // Help and version are what was asked for.
         Err(told) => {
-            output::write(&told.render().to_string());
-            return output::end(ExitCode::SUCCESS);
+            stdio::write(&told.render().to_string());
+            return stdio::end(ExitCode::SUCCESS);
         }
     };
     let code = commands::run(arguments).unwrap_or_else(|error| {
         show::error(&error);
         ExitCode::FAILURE
     });
-    output::end(code)
+    stdio::end(code)
 }

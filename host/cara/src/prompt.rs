@@ -6,15 +6,12 @@
 //! either between two of its lines.
 
 use crate::commands::lock;
+use crate::output::show::{self, Streaming};
 use crate::question::{Question, Reply, Screen};
-use crate::show::{self, Streaming};
 use anyhow::Result;
-use cara_assistant::{Answer, Approver, Asked};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
-
-/// How often it is looked whether the question still stands, milliseconds.
-const LOOK_MS: i64 = 200;
+use cara_assistant::{Answer, Asked};
+use std::io::PipeReader;
+use std::sync::Mutex;
 
 /// How many calls are asked about on one screen; of more than these too little could be shown.
 const AT_ONCE: usize = 6;
@@ -22,45 +19,15 @@ const AT_ONCE: usize = 6;
 /// The longest line that is read, bytes; the terminal itself takes no longer one.
 const LONGEST: usize = 4096;
 
-/// The terminal as a place where approvals are asked for.
-pub(crate) struct Prompt {
-    streaming: Arc<Mutex<Streaming>>,
-}
-
-impl Prompt {
-    pub(crate) fn new(streaming: Arc<Mutex<Streaming>>) -> Self {
-        Self { streaming }
-    }
-}
-
-/// Ends the reading when the question is dropped.
-struct Standing(Arc<AtomicBool>);
-
-impl Drop for Standing {
-    fn drop(&mut self) {
-        self.0.store(false, Ordering::Relaxed);
-    }
-}
-
-#[async_trait::async_trait]
-impl Approver for Prompt {
-    async fn ask(&self, asked: &[Asked]) -> Vec<Answer> {
-        let standing = Standing(Arc::new(AtomicBool::new(true)));
-        let (stands, streaming, asked) = (standing.0.clone(), self.streaming.clone(), asked.to_vec());
-        let answers = tokio::task::spawn_blocking(move || {
-            let screens = asked.chunks(AT_ONCE).map(|part| converse(&streaming, part, &stands));
-            screens.collect::<Option<Vec<_>>>()
-        });
-        match answers.await.ok().flatten() {
-            Some(answers) => answers.concat(),
-            // No terminal any more, or the question fell: the answer comes from elsewhere.
-            None => std::future::pending().await,
-        }
-    }
+/// Asks about calls that stand together, a screen at a time. None when the terminal is gone, or the question fell: then the
+/// other end of `fallen` is closed.
+pub(crate) fn ask(streaming: &Mutex<Streaming>, asked: &[Asked], fallen: &PipeReader) -> Option<Vec<Answer>> {
+    let screens = asked.chunks(AT_ONCE).map(|part| converse(streaming, part, fallen));
+    screens.collect::<Option<Vec<_>>>().map(|answers| answers.concat())
 }
 
 /// Shows the question until a line answers it, or the end of input does: that is a no. None when the question fell.
-fn converse(streaming: &Mutex<Streaming>, asked: &[Asked], stands: &AtomicBool) -> Option<Vec<Answer>> {
+fn converse(streaming: &Mutex<Streaming>, asked: &[Asked], fallen: &PipeReader) -> Option<Vec<Answer>> {
     let screen = terminal::screen();
     let mut question = Question::new(asked, screen);
     let mut shown = false;
@@ -72,7 +39,7 @@ fn converse(streaming: &Mutex<Streaming>, asked: &[Asked], stands: &AtomicBool) 
             lock(streaming).lines(&question.lines());
         }
         lock(streaming).question(&question.prompt());
-        let Line::Typed(line) = read_line(stands)? else {
+        let Line::Typed(line) = read_line(Some(fallen))? else {
             show::note("no answer: that is a no");
             return Some(vec![Answer::No(None); asked.len()]);
         };
@@ -80,7 +47,7 @@ fn converse(streaming: &Mutex<Streaming>, asked: &[Asked], stands: &AtomicBool) 
             Reply::Answers(answers) => return Some(answers),
             Reply::Unclear(why) => show::note(&why),
             Reply::View(at) => {
-                if pages(streaming, &question.whole(at), screen, stands)? {
+                if pages(streaming, &question.whole(at), screen, fallen)? {
                     question.was_seen(at);
                 }
                 shown = false;
@@ -90,14 +57,14 @@ fn converse(streaming: &Mutex<Streaming>, asked: &[Asked], stands: &AtomicBool) 
 }
 
 /// Shows lines a screen at a time; whether all were shown.
-fn pages(streaming: &Mutex<Streaming>, lines: &[String], screen: Screen, stands: &AtomicBool) -> Option<bool> {
+fn pages(streaming: &Mutex<Streaming>, lines: &[String], screen: Screen, fallen: &PipeReader) -> Option<bool> {
     let page = screen.rows.saturating_sub(1).max(1);
     let count = lines.len().div_ceil(page);
     for (at, part) in lines.chunks(page).enumerate() {
         lock(streaming).lines(part);
         if at + 1 < count {
             lock(streaming).question(&format!("{} of {count}; Enter shows the next, `q` stops: ", at + 1));
-            if !matches!(read_line(stands)?, Line::Typed(line) if line.trim().is_empty()) {
+            if !matches!(read_line(Some(fallen))?, Line::Typed(line) if line.trim().is_empty()) {
                 return Some(false);
             }
         }
@@ -108,8 +75,8 @@ fn pages(streaming: &Mutex<Streaming>, lines: &[String], screen: Screen, stands:
 /// Asks a question of yes or no. Whatever is not `y` or `yes`, as the whole line, is no.
 pub(crate) fn agreed(question: &str) -> Result<bool> {
     terminal::discard();
-    crate::output::write_aside(&cara_assistant::text::harmless(question));
-    let Some(Line::Typed(line)) = read_line(&AtomicBool::new(true)) else { return Ok(false) };
+    crate::output::stdio::write_aside(&cara_assistant::text::harmless(question));
+    let Some(Line::Typed(line)) = read_line(None) else { return Ok(false) };
     Ok(matches!(line.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
 }
 
@@ -121,12 +88,9 @@ enum Line {
 }
 
 /// A line from the terminal; none when the question fell or the terminal is gone.
-fn read_line(stands: &AtomicBool) -> Option<Line> {
+fn read_line(fallen: Option<&PipeReader>) -> Option<Line> {
     let mut line = Vec::new();
-    while stands.load(Ordering::Relaxed) {
-        if !terminal::is_ready(LOOK_MS) {
-            continue;
-        }
+    while terminal::wait(fallen) {
         let mut bytes = [0; LONGEST];
         let read = terminal::read(&mut bytes)?;
         line.extend_from_slice(&bytes[..read]);
@@ -144,23 +108,38 @@ fn read_line(stands: &AtomicBool) -> Option<Line> {
 /// The terminal that standard input is.
 #[cfg(unix)]
 mod terminal {
-    use super::Screen;
+    use super::{PipeReader, Screen};
     use rustix::event::{PollFd, PollFlags, Timespec, poll};
     use rustix::termios::{QueueSelector, tcflush, tcgetwinsize};
     use std::io::stdin;
 
     /// Throws away what was typed and not read; whether there was a line of it.
     pub(super) fn discard() -> bool {
-        let waiting = is_ready(0);
+        let waiting = is_ready();
         // Input that is no terminal is refused here, and has nobody who types too early.
         waiting & tcflush(stdin(), QueueSelector::IFlush).is_ok()
     }
 
-    /// Waits so long for a line. The terminal hands over whole lines, so reading one then does not block.
-    pub(super) fn is_ready(wait_ms: i64) -> bool {
+    /// Whether a line is there.
+    fn is_ready() -> bool {
         let stdin = stdin();
         let mut fds = [PollFd::new(&stdin, PollFlags::IN)];
-        poll(&mut fds, Some(&Timespec { tv_sec: 0, tv_nsec: wait_ms * 1_000_000 })).is_ok_and(|ready| ready > 0)
+        poll(&mut fds, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })).is_ok_and(|ready| ready > 0)
+    }
+
+    /// Waits for a line; false when the question falls first. The terminal hands over whole lines, so reading one then does
+    /// not block.
+    pub(super) fn wait(fallen: Option<&PipeReader>) -> bool {
+        let stdin = stdin();
+        let mut fds = vec![PollFd::new(&stdin, PollFlags::IN)];
+        fds.extend(fallen.map(|fallen| PollFd::new(fallen, PollFlags::IN)));
+        loop {
+            match poll(&mut fds, None) {
+                Ok(_) => return fds.get(1).is_none_or(|fallen| fallen.revents().is_empty()),
+                Err(rustix::io::Errno::INTR) => {}
+                Err(_) => return false,
+            }
+        }
     }
 
     /// Reads past the buffer of the standard library, which could hold what was typed early.
@@ -187,7 +166,7 @@ mod terminal {
         false
     }
 
-    pub(super) fn is_ready(_: i64) -> bool {
+    pub(super) fn wait(_: Option<&super::PipeReader>) -> bool {
         true
     }
 

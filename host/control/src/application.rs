@@ -109,8 +109,8 @@ impl Application {
         let vault = Arc::new(Vault::new(&home, vault));
         let secrets = Arc::new(VaultSource(vault.clone()));
         let egress = Egress::new(known.clone(), Transport::system());
-        let (account, powers) = (None, Arc::new(NoTurn));
-        let services = CallServices { egress, secrets, ledger: ledger.clone(), clock, account, known, powers };
+        let (account, host_services) = (None, Arc::new(NoTurn));
+        let services = CallServices { egress, secrets, ledger: ledger.clone(), clock, account, known, host_services };
         let key = keys::read_or_make(&home, KeyName::CompiledCode)?;
         let cache = Arc::new(CompiledCache::new(home.cache_dir(), &key));
         let kernel = Kernel::new(config.pool.size(machine_memory()))

@@ -15,7 +15,7 @@ use crate::choose::{self, RunSettings};
 use crate::error::{Result, error, fail};
 use crate::event::{Event, Events};
 use crate::operation::{Done, Operation, Route};
-use crate::text::without_secrets;
+use cara_assistant::text::without_secrets;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use cara_assistant::part::{Body, Part};

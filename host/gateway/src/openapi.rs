@@ -13,7 +13,7 @@ pub fn document() -> Value {
     let mut paths: Map<String, Value> = Map::new();
     for entry in operations() {
         let (arguments, view) = (entry.schemas)(&mut generator);
-        let arguments = resolved(&generator, arguments.to_value());
+        let arguments = resolved(&generator, &arguments.to_value());
         let operation = operation(&entry, &arguments, view.to_value(), error.clone().to_value());
         let item = paths.entry(entry.route.path).or_insert_with(|| json!({}));
         item[verb(entry.route.method)] = operation;

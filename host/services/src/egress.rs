@@ -30,24 +30,19 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 mod connect;
 mod error;
-mod escapes;
 mod exchange;
-mod forms;
 mod incoming;
-mod known;
 mod limits;
-mod patterns;
 mod outgoing;
 mod placing;
+mod redaction;
 mod spans;
-mod text;
 
 pub use connect::{Dial, Resolver, Roots, SystemResolver, TcpDial, WINDOW, Wire};
 pub use error::{EgressError, Phase};
-pub use known::{KnownSecrets, SHORTEST};
 pub use limits::{Budget, EgressLimits};
 pub use placing::Credential;
-pub use text::TextScrubber;
+pub use redaction::{KnownSecrets, SHORTEST, TextScrubber};
 
 /// The body of an answer. It is read as it comes; dropping it ends the exchange.
 pub type AnswerBody = UnsyncBoxBody<Bytes, EgressError>;

@@ -1,6 +1,6 @@
 //! A host for native tests: what a component asks for, and what it is told.
 //!
-//! A [`MockHost`] stands in for the host while a closure runs in it. Outside of one, what needs the host panics. A world
+//! A [`MockHost`] stands in for the host while a closure runs in it. Outside of one, what needs the host panics. A double
 //! keeps the rules of `wit/` that a component's logic meets (revisions, sizes, which refusal when); it grants
 //! everything, meets no network and does not wait: sleeping moves its clock. Nothing of this is in a component.
 //!
@@ -45,13 +45,13 @@ mod reply;
 pub use crate::bindings::provider_component::wasi::http::types::ErrorCode;
 pub use reply::{Reply, Sent};
 
-/// The time a world begins at unless it is told another: 2026-01-01T00:00:00Z.
+/// The time a [`MockHost`] begins at unless it is told another: 2026-01-01T00:00:00Z.
 pub const BEGINNING_MS: u64 = 1_767_225_600_000;
 
 /// What a test says of the host, and what the host was asked.
 ///
 /// The methods that take it by value say how the host shall be; those that borrow it tell what happened. A clone is the
-/// same world.
+/// same [`MockHost`].
 ///
 /// ```
 /// use cara_sdk::testing::MockHost;
@@ -139,7 +139,7 @@ thread_local! {
     static ENTERED: RefCell<Vec<MockHost>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Leaves the innermost world, also when a test panics.
+/// Leaves the innermost double, also when a test panics.
 struct Leave;
 
 impl Drop for Leave {
@@ -148,7 +148,7 @@ impl Drop for Leave {
     }
 }
 
-/// Calls `act` with the world this thread is in.
+/// Calls `act` with the double this thread is in.
 #[track_caller]
 fn within<T>(what: &str, act: impl FnOnce(&mut Inner) -> T) -> T {
     let mock = ENTERED.with_borrow(|entered| entered.last().cloned());
@@ -160,7 +160,7 @@ fn within<T>(what: &str, act: impl FnOnce(&mut Inner) -> T) -> T {
 
 /// How the host shall be.
 impl MockHost {
-    /// A world with nothing in it, at [`BEGINNING_MS`].
+    /// A double with nothing in it, at [`BEGINNING_MS`].
     #[must_use]
     pub fn new() -> Self {
         Self::default()
@@ -171,7 +171,7 @@ impl MockHost {
         self
     }
 
-    /// Calls `act` in this world: what it asks the host for, it asks this one.
+    /// Calls `act` inside this double: what it asks the host for, it asks this one.
     pub fn run<T>(&self, act: impl FnOnce() -> T) -> T {
         ENTERED.with_borrow_mut(|entered| entered.push(self.clone()));
         let _leave = Leave;
@@ -203,7 +203,7 @@ impl MockHost {
         })
     }
 
-    /// What the next `secrets::sign` answers: a world has no keys of its own.
+    /// What the next `secrets::sign` answers: a double has no keys of its own.
     #[must_use]
     pub fn signature(self, signature: impl Into<Vec<u8>>) -> Self {
         self.with(|inner| inner.signatures.push_back(signature.into()))

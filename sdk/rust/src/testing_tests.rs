@@ -62,7 +62,7 @@ fn a_change_that_fails_or_never_comes_through_writes_nothing() {
     for n in 0..8u32 {
         mock = mock.before_put(move || drop(state::put("n", n.to_string().as_bytes(), None)));
     }
-    // Each of the writes between asks the world as well, and so takes the next one along.
+    // Each of the writes between asks the double as well, and so takes the next one along.
     let error = mock.run(|| state::update_json("n", |n: Option<u32>| Ok(n.unwrap_or_default())));
     assert!(error.is_ok() || error.unwrap_err().retry);
 }

@@ -14,7 +14,10 @@ mod encodings;
 pub mod injection;
 pub mod normal;
 pub mod output;
+mod screen;
 mod shapes;
+
+pub use screen::Guards;
 
 /// Compiles what long texts need, which the first of them would wait for. Blocks for some tens of milliseconds.
 pub fn prepare() {

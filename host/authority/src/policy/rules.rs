@@ -2,7 +2,7 @@
 
 use super::{Action, Situation};
 use crate::manifest::Effect;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use std::fmt;
 
 /// A rule; what it leaves out does not matter to it.
@@ -23,7 +23,17 @@ pub struct Rule {
     /// The immutable id of the person the session belongs to.
     pub sender: Option<String>,
     /// What becomes of the call.
+    #[serde(deserialize_with = "action")]
     pub then: Action,
+}
+
+/// The word of an action. `run`, which old homes have in what they stored, is none in the configuration.
+fn action<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Action, D::Error> {
+    let word = String::deserialize(deserializer)?;
+    if word == "run" {
+        return Err(serde::de::Error::custom("`run` is no action\nhint: write `then = \"allow\"`"));
+    }
+    Action::try_from(word).map_err(serde::de::Error::custom)
 }
 
 /// The names that exist.

@@ -183,7 +183,7 @@ fn a_name_that_nothing_has_is_an_error() {
     let error = policy.check(&known).unwrap_err().to_string();
     assert!(error.contains("rule 2") && error.contains("`akt`") && error.contains("there are `act`"), "{error}");
     assert!(toml::from_str::<Policy>("[[rule]]\ntools = \"act\"\nthen = \"ask\"").is_err());
-    assert!(toml::from_str::<Policy>("[[rule]]\ntool = \"act\"\nthen = \"allow\"").is_err());
+    assert!(toml::from_str::<Policy>("[[rule]]\ntool = \"act\"\nthen = \"forbid\"").is_err());
 }
 
 #[test]
@@ -240,4 +240,12 @@ fn what_was_dictated_is_not_asked_but_for_rules_money_and_code() {
         };
         assert_eq!(policy.decide(&situation).then(), then, "{rules} {effects:?} {dictated}");
     }
+}
+
+#[test]
+fn run_is_refused_in_the_configuration_and_read_where_it_is_stored() {
+    let refused = toml::from_str::<Policy>(&format!("[[rule]]\nthen = {:?}", "run")).unwrap_err();
+    assert!(refused.message().ends_with("`run` is no action\nhint: write `then = \"allow\"`"), "{refused}");
+    assert_eq!(serde_json::from_str::<Action>("\"run\"").unwrap(), Action::Allow);
+    assert_eq!(serde_json::to_string(&Action::Allow).unwrap(), "\"allow\"");
 }

@@ -1,8 +1,8 @@
 //! Commands of who runs cara: over what is kept,
 //! what is asked and what is allowed.
 
-use crate::assemble::{AGENT, CONSOLE};
-use cara_authority::{ApprovalId, ComponentId, Label, PersonId, RuleId, SessionId, Provenance, ToolName};
+use cara_authority::{ApprovalId, ComponentId, Label, PersonId, Provenance, RuleId, SessionId, ToolName};
+use cara_control::{AGENT, CONSOLE};
 use clap::{Args, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
@@ -16,17 +16,11 @@ pub(crate) enum Sessions {
         /// At most so many.
         #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
         limit: u32,
-        /// Print a JSON array.
-        #[arg(long)]
-        json: bool,
     },
     /// Show a conversation: its runs, and every message with where it came from.
     Show {
         /// The session.
         id: SessionId,
-        /// Print a JSON object.
-        #[arg(long)]
-        json: bool,
     },
     /// Write a conversation out as text or data. Attached files are listed, not contained.
     Export {
@@ -84,33 +78,19 @@ pub(crate) enum Audit {
         /// Only events of this kind: `grant`, `approval-decided`, …
         #[arg(long, value_name = "KIND")]
         kind: Option<String>,
-        /// Print a JSON array.
-        #[arg(long)]
-        json: bool,
     },
     /// Check that no event was changed, removed or reordered. Exit code 1 when one was.
-    Verify {
-        /// Print a JSON object.
-        #[arg(long)]
-        json: bool,
-    },
+    Verify,
 }
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Approvals {
     /// List the requests that wait for an answer.
-    List {
-        /// Print a JSON array.
-        #[arg(long)]
-        json: bool,
-    },
+    List,
     /// Show a request whole: every byte of it, escaped.
     Show {
         /// The request.
         id: ApprovalId,
-        /// Print a JSON object.
-        #[arg(long)]
-        json: bool,
     },
     /// Allow a request, once.
     Allow {
@@ -129,11 +109,7 @@ pub(crate) enum Approvals {
         reason: Option<String>,
     },
     /// List the stored rules that answer in your place.
-    Rules {
-        /// Print a JSON array.
-        #[arg(long)]
-        json: bool,
-    },
+    Rules,
     /// Remove a stored rule.
     Forget {
         /// The rule; `cara approvals rules` shows them.
@@ -143,14 +119,10 @@ pub(crate) enum Approvals {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Policy {
-    /// Say what would become of a call, and which line decides.
+    /// Explain the policy decision for a call.
     Explain(Box<PolicyExplain>),
     /// Show the rules in force, the defaults and what labels demand.
-    Show {
-        /// Print a JSON object.
-        #[arg(long)]
-        json: bool,
-    },
+    Show,
 }
 
 #[derive(Debug, Args)]
@@ -180,10 +152,6 @@ pub(crate) struct PolicyExplain {
     /// How the destination came about. When left out: `configured` if the configuration names it, else `model`.
     #[arg(long, value_name = "HOW", value_enum)]
     pub(crate) provenance: Option<ProvenanceName>,
-
-    /// Print a JSON object.
-    #[arg(long)]
-    pub(crate) json: bool,
 }
 
 /// How a destination came about.
@@ -219,10 +187,6 @@ pub(crate) struct Usage {
     /// How many days back, today included; days are those of UTC.
     #[arg(long, value_name = "DAYS", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=36_500))]
     pub(crate) since: u32,
-
-    /// Print a JSON object.
-    #[arg(long)]
-    pub(crate) json: bool,
 }
 
 /// By what uses are summed up.
@@ -240,20 +204,12 @@ pub(crate) enum UsageGroup {
 pub(crate) struct Explain {
     /// The run, or `last`.
     pub(crate) run: String,
-
-    /// Print a JSON object.
-    #[arg(long)]
-    pub(crate) json: bool,
 }
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Tools {
     /// List the tools of all installed components, and whether a model is offered them.
-    List {
-        /// Print a JSON array.
-        #[arg(long)]
-        json: bool,
-    },
+    List,
     /// Switch the tools of components on: grants what their manifests ask.
     Enable {
         /// The components.

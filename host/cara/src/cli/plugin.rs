@@ -11,18 +11,11 @@ use std::path::PathBuf;
 #[derive(Debug, Subcommand)]
 pub(crate) enum Plugin {
     /// List the installed components.
-    List {
-        /// Print a JSON array.
-        #[arg(long)]
-        json: bool,
-    },
+    List,
     /// Show one: version, digest, signer, imports, manifest, grants, limits.
     Inspect {
         /// The component's id.
         id: String,
-        /// Print a JSON object.
-        #[arg(long)]
-        json: bool,
     },
     /// Show what a person needs to decide about a package; exits with 1 when it could not be installed.
     Review {
@@ -31,17 +24,11 @@ pub(crate) enum Plugin {
         /// Compare with this version instead of the one in use.
         #[arg(long, value_name = "VERSION")]
         against: Option<Version>,
-        /// Print a JSON object.
-        #[arg(long)]
-        json: bool,
     },
     /// Call a component in every way its kind has to stand, in the real sandbox, without a network; signed or not.
     Check {
         /// The package.
         file: PathBuf,
-        /// Print a JSON object.
-        #[arg(long)]
-        json: bool,
     },
     /// Make a new component's project in a folder of its name: sources, manifest, tests.
     New {
@@ -73,9 +60,6 @@ pub(crate) enum Plugin {
         /// The project's folder.
         #[arg(default_value = ".")]
         folder: PathBuf,
-        /// Print a JSON object.
-        #[arg(long)]
-        json: bool,
     },
     /// Fetch a package, verify it, review it, ask for its grants, and use it from the next call on.
     Install(Install),
@@ -111,9 +95,6 @@ pub(crate) enum Plugin {
         /// The index: a file, URL or `oci://` reference.
         #[arg(long, value_name = "REF", env = "CARA_PLUGIN_INDEX")]
         index: String,
-        /// Print a JSON array.
-        #[arg(long)]
-        json: bool,
     },
     /// Put a signed package into an OCI registry.
     Push {
@@ -148,9 +129,9 @@ pub(crate) enum Plugin {
     Verify {
         /// The package, its signature file beside it.
         file: PathBuf,
-        /// Print a JSON object.
-        #[arg(long)]
-        json: bool,
+        /// Check it against this public key alone (PEM); no home is needed.
+        #[arg(long, value_name = "PATH")]
+        key: Option<PathBuf>,
     },
 }
 
@@ -235,12 +216,8 @@ pub(crate) enum Trust {
         may: Vec<String>,
     },
     /// List whom you trust, for what, since when, and what was revoked.
-    List {
-        /// Print a JSON object.
-        #[arg(long)]
-        json: bool,
-    },
-    /// Trust a key no more; what it signed is not used from the next call on.
+    List,
+    /// Stop trusting a key or an identity; what it signed is not used from the next call on.
     Remove {
         /// Its name, or the beginning of its id.
         name: String,

@@ -1,31 +1,30 @@
-//! `cara chat`: one answer with `--message`, else the conversation in `repl`.
+//! `cara chat`: one answer with `--message` or a pipe, else the conversation
+//! in `repl`.
 
 use super::repl;
-use crate::assemble::{self, CONSOLE};
-use crate::boot::Cara;
 use crate::cli::Chat;
-use crate::prompt::Prompt;
-use crate::{choose, output, show};
+use crate::door::{Door, FnEvent};
+use crate::output::{Output, show, stdio};
+use crate::prompt;
 use anyhow::{Context, Result, anyhow, bail};
-use cara_assistant::{
-    Approver, Assistant, SessionContext, RunContext, Ending, Failure, Input, Listener, Nobody, Session, LanguageModel, TurnEvent,
-};
-use cara_authority::{Label, PersonId, SessionId, Source};
-use cara_kernel::bindings::types::Blob;
-use cara_services::egress::KnownSecrets;
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use cara_assistant::text::harmless;
+use cara_assistant::{Answer, Asked, Ending, Failure, Input, TurnEvent};
+use cara_authority::{Label, Source};
+use cara_control::approvals::{Respond, Verdict};
+use cara_control::chat::{Conversation, Open, Opened};
+use cara_control::runs::{Attachment, Begin, Ended, LARGEST, LONGEST, Piece, Respondent, Resume, Stop, Words};
+use cara_control::{Event, Operation};
 use cara_services::files;
 use serde::Serialize;
+use std::collections::HashSet;
 use std::io::{IsTerminal, Read};
 use std::path::Path;
 use std::process::ExitCode;
-use std::sync::{Arc, Mutex, PoisonError};
-use tokio_util::sync::CancellationToken;
-
-/// The longest message, bytes.
-const LONGEST: u64 = 1024 * 1024;
-
-/// The largest attachment, bytes.
-const LARGEST: u64 = 8 * 1024 * 1024;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::task::JoinHandle;
 
 /// Exit code of a turn ended by Ctrl-C (128 + SIGINT).
 const INTERRUPTED: u8 = 130;
@@ -33,241 +32,364 @@ const INTERRUPTED: u8 = 130;
 /// Exit code of a turn that ended because nobody reads the answer (128 + SIGPIPE).
 const UNREAD: u8 = 141;
 
-/// Who speaks at this terminal.
-pub(crate) const PERSON: &str = "local:owner";
-
-/// Everything a conversation needs.
-pub(crate) struct Talk {
-    pub(crate) assistant: Assistant,
-    pub(crate) language_model: Arc<dyn LanguageModel>,
-    pub(crate) context: SessionContext,
+/// A conversation, as this terminal has it.
+pub(crate) struct Talk<'a> {
+    pub(crate) door: &'a Door,
+    pub(crate) by: Respondent,
+    pub(crate) context_tokens: u32,
     /// None until the first message.
-    pub(crate) session: Option<Session>,
+    pub(crate) session: Option<String>,
+    /// What a model that is shown it has seen.
+    pub(crate) seen: Label,
+    /// Files that go with the next message.
+    pub(crate) attached: Vec<Attachment>,
+    /// Whether the conversation is summed up before the next answer.
+    pub(crate) compact: bool,
+    json: bool,
 }
 
 /// Runs the command.
-pub(crate) async fn run(cara: &Cara, chat: Chat) -> Result<ExitCode> {
-    let agent = chat.agent.clone().or_else(|| cara.config.chat.agent.clone());
-    let agent = agent.unwrap_or_else(|| assemble::AGENT.to_owned());
-    let configured = cara.config.agent.get(&agent);
-    if configured.is_none() && agent != assemble::AGENT {
-        let known: Vec<String> = cara.config.agent.keys().map(|name| format!("`{name}`")).collect();
-        bail!(
-            "there is no agent `{agent}`\nhint: configured are {}",
-            if known.is_empty() { "none".into() } else { known.join(", ") }
-        );
+pub(crate) async fn run(door: &Door, output: Output, chat: Chat) -> Result<ExitCode> {
+    let piped = piped(chat.message.as_deref())?;
+    let message = message(chat.message.as_deref(), piped, chat.mine)?;
+    if output.json && message.is_none() {
+        bail!("`--json` prints the events of one answer\nhint: add `--message TEXT`");
     }
-    let own = configured.and_then(|agent| agent.model.as_ref());
-    let provider = match own.filter(|_| chat.provider.model.is_none()) {
-        Some(model) => choose::named(cara, model, &[], "the configuration names it").await?,
-        None => choose::provider(cara, &chat.provider).await?,
+    door.bring_environment().await?;
+    let settings = chat.provider.settings()?;
+    let open = Open {
+        model: chat.provider.named(),
+        settings: settings.clone(),
+        agent: chat.agent.clone(),
+        session: chat.session.clone(),
+        last: chat.r#continue,
+        tools: chat.tools.iter().map(ToString::to_string).collect(),
+        no_tools: chat.no_tools,
     };
-    cara.plugins.read_ahead(&provider.id).await?;
-    let system = chat.system.clone().or_else(|| configured.and_then(|agent| agent.system.clone()));
-    let system = system.or_else(|| cara.config.chat.system.clone());
-    let person = PersonId::parse(PERSON)?;
-    let reading = configured.map(|agent| agent.reading).unwrap_or_default();
-    let context = SessionContext { person, channel: CONSOLE.to_owned(), agent, system, reading };
-    let assistant = assemble::assistant(cara, &chat.tools, !chat.no_tools).await?;
-    let session = open(&assistant, &context, &chat).await?;
-    let mut talk = Talk { assistant, language_model: Arc::new(provider), context, session };
+    let opened = door.call(open).await?;
+    let Opened { model, context_tokens, agent, tools, session } = opened;
+    let by = Respondent { model, settings, agent: Some(agent), system: chat.system.clone(), no_tools: chat.no_tools };
+    let mut talk = Talk {
+        door,
+        by,
+        context_tokens,
+        session: session.as_ref().map(|session| session.id.clone()),
+        seen: session.as_ref().map(|session| session.label).unwrap_or_default(),
+        attached: Vec::new(),
+        compact: false,
+        json: output.json,
+    };
     for path in &chat.attach {
-        talk.attach(Path::new(path)).await?;
+        talk.attach(Path::new(path))?;
     }
-    talk.take_up(cara, chat.json).await?;
-    match chat.message {
-        Some(text) => once(&mut talk, message(text, chat.mine)?, chat.json).await,
-        None => repl::run(cara, talk, chat.mine).await,
+    if let Some(session) = &session {
+        talk.take_up(session, message.is_none()).await?;
+    }
+    match message {
+        Some(input) => once(&mut talk, input).await,
+        None => repl::run(talk, &tools, chat.mine).await,
     }
 }
 
-/// The session that was asked for.
-async fn open(assistant: &Assistant, context: &SessionContext, chat: &Chat) -> Result<Option<Session>> {
-    let records = &assistant.records;
-    let id = match (&chat.session, chat.r#continue) {
-        (Some(id), _) => SessionId::parse(id)?,
-        (None, true) => {
-            let recent = records.recent_sessions(Some(&context.person), 1).await?;
-            recent
-                .into_iter()
-                .next()
-                .map(|session| session.id)
-                .ok_or_else(|| anyhow!("there is no conversation to go on with"))?
-        }
-        (None, false) => return Ok(None),
+/// What came through a pipe, where that is a message or a part of one.
+fn piped(message: Option<&str>) -> Result<Option<String>> {
+    if std::io::stdin().is_terminal() {
+        return if message == Some("-") { read_stdin().map(Some) } else { Ok(None) };
+    }
+    read_stdin().map(|text| Some(text).filter(|text| !text.trim().is_empty()))
+}
+
+fn read_stdin() -> Result<String> {
+    let mut read = String::new();
+    let most = LONGEST as u64;
+    std::io::stdin().take(most + 1).read_to_string(&mut read).context("the message on stdin is not text")?;
+    if read.len() > LONGEST {
+        bail!("the message on stdin is over {LONGEST} bytes\nhint: attach it as a file: `--attach FILE`");
+    }
+    Ok(read)
+}
+
+/// The one message of the command line. What comes through a pipe is a file's, unless the person says that the words are
+/// theirs.
+fn message(text: Option<&str>, piped: Option<String>, mine: bool) -> Result<Option<Input>> {
+    let text = text.filter(|text| *text != "-");
+    let input = match (text, piped) {
+        (Some(text), Some(piped)) => Input::typed(format!("{text}\n\n")).and_file(piped),
+        (Some(text), None) => Input::typed(text),
+        (None, Some(piped)) => Input::file(piped),
+        (None, None) if std::io::stdin().is_terminal() => return Ok(None),
+        (None, None) => Input::default(),
     };
-    let session = Session::open(records, &id, context.clone()).await?;
-    let session =
-        session.ok_or_else(|| anyhow!("there is no session `{id}`\nhint: `cara sessions list` shows them"))?;
-    Ok(Some(session))
+    if input.words().trim().is_empty() {
+        bail!("the message is empty\nhint: say what the model should do");
+    }
+    Ok(Some(if mine { input.endorsed() } else { input }))
 }
 
-impl Talk {
-    /// The session, begun with these first words if there is none yet.
-    pub(crate) async fn session(&mut self, first: &str) -> Result<&mut Session> {
-        if self.session.is_none() {
-            // It becomes the title, which every list shows.
-            let first = without_secrets(&self.assistant.services.known, first);
-            let begun = Session::begin(&self.assistant.records, self.context.clone(), &first).await?;
-            self.session = Some(begun);
-        }
-        self.session.as_mut().ok_or_else(|| anyhow!("the session was not begun"))
-    }
+/// A message in the pieces of the application.
+fn pieces(input: &Input) -> Vec<Piece> {
+    let words = |label: Label| match (label.has(Source::Owner), label.is_private()) {
+        (true, _) => Words::Typed,
+        (false, false) => Words::Pasted,
+        (false, true) => Words::File,
+    };
+    input.pieces().map(|(label, text)| Piece { words: words(label), text: text.to_owned() }).collect()
+}
 
+impl Talk<'_> {
     /// Attaches a file to the next message. Its words are a stranger's until the person says otherwise.
-    pub(crate) async fn attach(&mut self, path: &Path) -> Result<String> {
+    pub(crate) fn attach(&mut self, path: &Path) -> Result<String> {
         let shown = path.display();
-        let data = files::read_capped(path, LARGEST)?.ok_or_else(|| anyhow!("`{shown}` does not exist"))?;
-        let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
+        let data = match files::read_capped(path, LARGEST as u64) {
+            Ok(data) => data.ok_or_else(|| anyhow!("`{shown}` does not exist"))?,
+            Err(files::FileError::TooLarge { .. }) => {
+                bail!("`{shown}` is too large\nhint: attachments hold at most {} MiB", LARGEST >> 20)
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         let media_type = media_type(&data, path).to_owned();
-        let records = self.assistant.records.clone();
-        let session = self.session(name.as_deref().unwrap_or("a file")).await?;
-        let label = Label::of(Source::File).private();
-        Ok(session.attach(&records, Blob { media_type, name, data }, label).await?)
+        self.attached.push(Attachment { name: name.clone(), media_type, data: BASE64_STANDARD.encode(&data) });
+        Ok(name)
     }
 
-    /// Goes on with a run that a dead process left in the session.
-    async fn take_up(&mut self, cara: &Cara, json: bool) -> Result<()> {
-        for run in self.assistant.records.unfinished_runs().await? {
-            if !cara.process.lives(&cara.home, &run.process)? {
-                self.assistant.records.release_process(&run.process).await?;
-            } else if self.session.as_ref().is_some_and(|session| *session.id() == run.session) {
-                bail!("session `{}` is in use by another process\nhint: end that one first", run.session);
+    /// Says where the conversation stands, and goes on with a run that a dead process left in it.
+    async fn take_up(&mut self, session: &Conversation, tell: bool) -> Result<()> {
+        if tell {
+            show::note(&format!("going on with `{}` ({})", harmless(&session.title), session.id));
+            let last = [("you", &session.asked), ("assistant", &session.answered)];
+            for (who, text) in last.into_iter().filter_map(|(who, text)| Some((who, text.as_ref()?))) {
+                show::aside(&format!("{who}: "), text);
             }
         }
-        let Some(session) = &mut self.session else { return Ok(()) };
+        let Some(run) = &session.interrupted else { return Ok(()) };
         let streaming = Arc::new(Mutex::new(show::Streaming::new()));
-        let run_context = run_context(&streaming, json, CancellationToken::new());
-        if let Some(resumed) = self.assistant.resume(session, &self.language_model, run_context).await {
-            lock(&streaming).end();
-            match resumed {
-                ended if json => print(&ended.as_ref().map_or_else(Last::Error, Last::Done)),
-                Ok(_) => show::note("the answer that was interrupted is complete"),
-                Err(failure) => show::failure(&failure),
-            }
+        let resume = Resume { run: run.clone(), by: self.by.clone(), present: self.is_present() };
+        let ended = self.follow(run.clone(), resume, &streaming).await?;
+        lock(&streaming).end();
+        match ended {
+            ended if self.json => print(&ended),
+            Ended::Done(_) => show::note("the answer that was interrupted is complete"),
+            Ended::Error(failure) => show::failure(&failure),
         }
         Ok(())
     }
 
+    /// Whether a person can be asked at this terminal.
+    fn is_present(&self) -> bool {
+        std::io::stdin().is_terminal() && !self.json
+    }
+
     /// One turn, until it is answered, fails, or Ctrl-C stops it.
-    pub(crate) async fn turn(
+    pub(crate) async fn turn(&mut self, input: &Input, streaming: &Arc<Mutex<show::Streaming>>) -> Result<Ended> {
+        let run = Begin::fresh().map_err(crate::door::told)?;
+        let begin = Begin {
+            run: run.clone(),
+            session: self.session.clone(),
+            by: self.by.clone(),
+            message: pieces(input),
+            attachments: self.attached.clone(),
+            compact: self.compact,
+            present: self.is_present(),
+        };
+        let ended = self.follow(run, begin, streaming).await?;
+        self.attached.clear();
+        self.compact = false;
+        Ok(ended)
+    }
+
+    /// Shows what happens in a run, and asks at the terminal what is to be asked.
+    async fn follow(
         &mut self,
-        input: Input,
+        run: String,
+        operation: impl Operation<View = Ended>,
         streaming: &Arc<Mutex<show::Streaming>>,
-        json: bool,
-    ) -> Result<Result<Ending, Failure>> {
-        let cancel = CancellationToken::new();
-        let run_context = run_context(streaming, json, cancel.clone());
-        self.session(&input.words()).await?;
-        let Some(session) = &mut self.session else { bail!("the session was not begun") };
-        let run = self.assistant.run(session, &self.language_model, input, run_context);
-        let mut run = std::pin::pin!(run);
-        tokio::select! {
-            ended = &mut run => return Ok(ended),
-            _ = tokio::signal::ctrl_c() => cancel.cancel(),
+    ) -> Result<Ended> {
+        let (sender, mut events) = unbounded_channel();
+        let mut told = Told(sender);
+        let (door, mut asking) = (self.door, Asking::new(self.door, streaming.clone()));
+        let ended = door.called(&operation, &mut told);
+        let mut ended = std::pin::pin!(ended);
+        let mut stopped = false;
+        let called = loop {
+            tokio::select! {
+                biased;
+                Some(event) = events.recv() => self.heed(event, streaming, &mut asking),
+                called = &mut ended => break called,
+                answers = asking.answers() => asking.respond(answers).await?,
+                _ = tokio::signal::ctrl_c(), if !stopped => {
+                    stopped = true;
+                    door.call(Stop { run: run.clone() }).await?;
+                }
+            }
+            if stdio::is_lost() && !stopped {
+                stopped = true;
+                door.call(Stop { run: run.clone() }).await?;
+            }
+        };
+        drain(&mut events, |event| self.heed(event, streaming, &mut asking));
+        Ok(called?.view)
+    }
+
+    fn heed(&mut self, event: Event, streaming: &Arc<Mutex<show::Streaming>>, asking: &mut Asking<'_>) {
+        match event {
+            Event::Began { session, .. } => self.session = Some(session),
+            Event::Ask { asked } => asking.ask(asked),
+            Event::Note { text } => lock(streaming).note(&text),
+            Event::Message { to, text } => lock(streaming).message(&to, &text),
+            Event::Progress(_) => {}
+            Event::Run(event) => {
+                lock(streaming).heed(&event);
+                match &event {
+                    TurnEvent::Seen { label } => self.seen = *label,
+                    TurnEvent::ApprovalDecided { id, .. } => asking.decided(id),
+                    _ => {}
+                }
+                match event {
+                    // The prompt shows it with its question.
+                    TurnEvent::Approval(_) if self.is_present() => {}
+                    event if self.json => print(&event),
+                    event => lock(streaming).event(&event),
+                }
+            }
         }
-        Ok(run.await)
     }
 }
 
-/// Shows what happens, and asks at the terminal when there is one.
-fn run_context(streaming: &Arc<Mutex<show::Streaming>>, json: bool, cancel: CancellationToken) -> RunContext {
-    let (shown, stop) = (streaming.clone(), cancel.clone());
-    let present = std::io::stdin().is_terminal() && !json;
-    let listen: Listener = Arc::new(move |event: TurnEvent| {
-        lock(&shown).heed(&event);
-        match event {
-            // The prompt shows it with its question.
-            TurnEvent::Approval(_) if present => {}
-            event if json => print(&event),
-            event => lock(&shown).event(&event),
+fn drain(events: &mut UnboundedReceiver<Event>, mut heed: impl FnMut(Event)) {
+    while let Ok(event) = events.try_recv() {
+        heed(event);
+    }
+}
+
+/// Hands events to the loop that shows them.
+struct Told(UnboundedSender<Event>);
+
+impl FnEvent for Told {
+    fn event(&mut self, event: Event) {
+        // The loop hears of them as long as the call goes on.
+        let _ = self.0.send(event);
+    }
+}
+
+/// What a person is asked at this terminal while a run goes on.
+struct Asking<'a> {
+    door: &'a Door,
+    streaming: Arc<Mutex<show::Streaming>>,
+    /// The question that stands: what is asked, and the answer that is waited for.
+    now: Option<Standing>,
+    /// Requests that were answered here: they may be told once more before the answer arrives.
+    answered: HashSet<String>,
+}
+
+struct Standing {
+    asked: Vec<Asked>,
+    /// Dropped, it ends the reading of a line.
+    _stands: std::io::PipeWriter,
+    answers: JoinHandle<Option<Vec<Answer>>>,
+}
+
+impl<'a> Asking<'a> {
+    fn new(door: &'a Door, streaming: Arc<Mutex<show::Streaming>>) -> Self {
+        Self { door, streaming, now: None, answered: HashSet::new() }
+    }
+
+    fn ask(&mut self, mut asked: Vec<Asked>) {
+        asked.retain(|asked| !self.answered.contains(&asked.id));
+        if asked.is_empty() {
+            return;
         }
-        if output::is_lost() {
-            stop.cancel();
+        // A pipe says when the question falls; without one nobody can be asked here, and the answer comes from elsewhere.
+        let Ok((fallen, stands)) = std::io::pipe() else { return };
+        let (streaming, shown) = (self.streaming.clone(), asked.clone());
+        let answers = tokio::task::spawn_blocking(move || prompt::ask(&streaming, &shown, &fallen));
+        self.now = Some(Standing { asked, _stands: stands, answers });
+    }
+
+    fn decided(&mut self, id: &str) {
+        if self.now.as_ref().is_some_and(|now| now.asked.iter().any(|asked| asked.id == id)) {
+            self.now = None;
         }
-    });
-    let approver: Arc<dyn Approver> = if present { Arc::new(Prompt::new(streaming.clone())) } else { Arc::new(Nobody) };
-    RunContext { listen, approver, cancel }
+    }
+
+    /// The answers to the question that stands; for ever, when none does.
+    async fn answers(&mut self) -> Option<Vec<Answer>> {
+        match &mut self.now {
+            Some(now) => (&mut now.answers).await.ok().flatten(),
+            None => std::future::pending().await,
+        }
+    }
+
+    async fn respond(&mut self, answers: Option<Vec<Answer>>) -> Result<()> {
+        let Some(now) = self.now.take() else { return Ok(()) };
+        // No terminal any more: the answer comes from elsewhere.
+        let Some(answers) = answers else { return Ok(()) };
+        self.answered.extend(now.asked.iter().map(|asked| asked.id.clone()));
+        for (asked, answer) in now.asked.iter().zip(answers) {
+            let (verdict, reason) = match answer {
+                Answer::Once => (Verdict::Once, None),
+                Answer::Always => (Verdict::Always, None),
+                Answer::No(reason) => (Verdict::Deny, reason),
+            };
+            let respond = Respond { id: asked.id.clone(), verdict, reason, by: "prompt".to_owned() };
+            // Somebody was faster; the run says who.
+            if let Err(error) = self.door.call(respond).await {
+                tracing::debug!(%error, "an answer came too late");
+            }
+        }
+        Ok(())
+    }
 }
 
 /// The terminal's state; nobody panics while it is held.
-pub(crate) fn lock(streaming: &Mutex<show::Streaming>) -> std::sync::MutexGuard<'_, show::Streaming> {
+pub(crate) fn lock(streaming: &Mutex<show::Streaming>) -> MutexGuard<'_, show::Streaming> {
     streaming.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The message of the command line. What comes on stdin is a file's, unless the person says that the words are theirs.
-fn message(text: String, mine: bool) -> Result<Input> {
-    let empty = || anyhow!("the message is empty\nhint: say what the model should do");
-    if text != "-" {
-        return if text.trim().is_empty() { Err(empty()) } else { Ok(Input::typed(text)) };
-    }
-    let mut read = String::new();
-    std::io::stdin().take(LONGEST + 1).read_to_string(&mut read).context("the message on stdin is not text")?;
-    if read.len() as u64 > LONGEST {
-        bail!("the message on stdin is over {LONGEST} bytes");
-    }
-    if read.trim().is_empty() {
-        return Err(empty());
-    }
-    Ok(if mine { Input::typed(read) } else { Input::file(read) })
-}
-
-/// The last line of the JSON stream.
-#[derive(Serialize)]
-#[serde(tag = "type", rename_all = "kebab-case")]
-enum Last<'a> {
-    Done(&'a Ending),
-    Error(&'a Failure),
-}
-
-async fn once(talk: &mut Talk, input: Input, json: bool) -> Result<ExitCode> {
+async fn once(talk: &mut Talk<'_>, input: Input) -> Result<ExitCode> {
     let streaming = Arc::new(Mutex::new(show::Streaming::new()));
-    let ended = talk.turn(input, &streaming, json).await?;
-    if json {
-        print(&ended.as_ref().map_or_else(Last::Error, Last::Done));
+    let ended = talk.turn(&input, &streaming).await?;
+    if talk.json {
+        print(&ended);
     } else {
         lock(&streaming).end();
     }
     let said = lock(&streaming).has_said();
     match ended {
-        Ok(ending) => {
+        Ended::Done(ending) => {
             let remark = remark(&ending, said);
-            if let Some(what) = remark.filter(|_| !json) {
+            if let Some(what) = remark.filter(|_| !talk.json) {
                 show::note(what);
             }
             // A cut answer is one; the others are none.
             let answered = said && ending.stop != "refused";
             Ok(if answered { ExitCode::SUCCESS } else { ExitCode::FAILURE })
         }
-        Err(failure) if failure.kind == "cancelled" => {
-            Ok(ExitCode::from(if output::is_lost() { UNREAD } else { INTERRUPTED }))
+        Ended::Error(failure) if failure.kind == "cancelled" => {
+            Ok(ExitCode::from(if stdio::is_lost() { UNREAD } else { INTERRUPTED }))
         }
-        Err(failure) => {
-            if !json {
-                show::failure(&failure);
+        Ended::Error(failure) => {
+            if !talk.json {
+                show_failure(&failure);
             }
             Ok(ExitCode::FAILURE)
         }
     }
 }
 
+/// Why a turn failed.
+pub(super) fn show_failure(failure: &Failure) {
+    show::failure(failure);
+}
+
 /// What a person is told of an answer that is not whole.
 pub(super) fn remark(ending: &Ending, said: bool) -> Option<&'static str> {
-    match ending.stop {
+    match &*ending.stop {
         "refused" => Some("the model declined to answer"),
         "length" => Some("the answer was cut: it reached its longest length"),
         _ if !said => Some("the model gave an empty answer"),
         _ => None,
     }
-}
-
-/// A text in which secrets that are stored, or look like some, are replaced: for what is kept readable.
-pub(super) fn without_secrets(known: &KnownSecrets, text: &str) -> String {
-    use cara_assistant::guards::output::{FindingAction, OutputCheck, Policy};
-    let policy = Policy { secret: FindingAction::Mask, payment: FindingAction::Mask, identity: FindingAction::Off, contact: FindingAction::Off };
-    let mut check = OutputCheck::new(policy);
-    let shown = check.push(&known.scrub_text(text));
-    shown + &check.finish()
 }
 
 fn print(value: &impl Serialize) {

@@ -2,55 +2,31 @@
 //! what it did.
 
 use super::policy::outcome;
-use super::sessions;
-use crate::boot::Cara;
 use crate::cli::Explain;
-use crate::{layout, show, when};
-use anyhow::{Result, anyhow};
-use cara_assistant::explain::{Answered, Decided, Explained, Explanation, Saw, explain};
-use cara_authority::RunId;
-use cara_records::{Records, Run};
-use std::process::ExitCode;
-
-/// In how many sessions, those that changed last, the last run is looked for.
-const LOOKED_AT: u32 = 50;
+use crate::door::Door;
+use crate::output::{Output, Show, layout, show, when};
+use anyhow::Result;
+use cara_assistant::explain::{Answered, Decided, Explained, Explanation, Saw};
+use cara_control::explain::Explain as ExplainRun;
 
 /// Runs the command.
-pub(crate) async fn run(cara: &Cara, command: Explain) -> Result<ExitCode> {
-    let records = cara.records().await?;
-    let id = match command.run.as_str() {
-        "last" => last(records).await?,
-        id => RunId::parse(id)?,
-    };
-    let none = || anyhow!("there is no run `{id}`\nhint: `cara sessions show` shows the runs of a session");
-    let run = records.run(&id).await?.ok_or_else(none)?;
-    let mut explained = explain(records, &id).await?.ok_or_else(none)?;
-    explained.state = sessions::state(cara, run.state, &run.process)?.name();
-    if command.json {
-        layout::json(&explained)?;
-    } else {
-        print(&explained);
-    }
-    Ok(ExitCode::SUCCESS)
+pub(crate) async fn run(door: &Door, output: Output, command: Explain) -> Result<()> {
+    door.emit(output, ExplainRun { run: command.run }).await.map(drop)
 }
 
-/// The run that began last.
-async fn last(records: &Records) -> Result<RunId> {
-    let mut newest: Option<Run> = None;
-    for session in records.recent_sessions(None, LOOKED_AT).await? {
-        let runs = records.runs(&session.id).await?;
-        newest = newest.into_iter().chain(runs).max_by_key(|run| run.began_ms);
+/// `/explain` in a conversation uses it as well.
+impl Show for Explained {
+    fn show(&self) {
+        print(self);
     }
-    newest.map(|run| run.id).ok_or_else(|| anyhow!("nothing was asked yet\nhint: `cara chat` begins a conversation"))
 }
 
-/// Prints it for a person. `/explain` in a conversation uses it as well.
-pub(crate) fn print(run: &Explained) {
+fn print(run: &Explained) {
     let put = |name: &str, value: &str| layout::field(0, name, value);
     put("run", &format!("{} of session {}", run.run, run.session));
     let took = run.ended_ms.map(|ended| format!(", took {}", when::length(ended.saturating_sub(run.began_ms))));
     put("began", &format!("{}{}", when::second(run.began_ms), took.unwrap_or_default()));
-    put("state", &run.reason.as_ref().map_or_else(|| run.state.to_owned(), |why| format!("{}: {why}", run.state)));
+    put("state", &run.reason.as_ref().map_or_else(|| run.state.to_string(), |why| format!("{}: {why}", run.state)));
     put("seen", &format!("{} (before it: {})", run.label, run.before));
     show::line("");
     show::line("what it saw, in order, with where it came from");
@@ -78,7 +54,7 @@ fn print_call(number: usize, call: &Explanation) {
         None => put("decision", "none is kept"),
     }
     call.approval.iter().for_each(|approval| put("approval", &answer(approval)));
-    put("state", call.state);
+    put("state", &call.state);
     put("effect", effect(call));
     put("result from", &call.result.to_string());
 }
@@ -99,13 +75,13 @@ fn answer(approval: &Answered) -> String {
     let Answered { id, state, by, reason, .. } = approval;
     let by = by.as_ref().map(|by| format!(", answered by {by}")).unwrap_or_default();
     let reason = reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
-    let what = if approval.spent { "allowed and used" } else { state };
+    let what = if approval.spent { "allowed and used" } else { &**state };
     format!("{id} {what}{by}{reason}")
 }
 
 /// What is known of its effect.
 fn effect(call: &Explanation) -> &'static str {
-    match (call.effect, call.state) {
+    match (call.effect, &*call.state) {
         (false, _) => "none that lasts",
         (true, "done") => "happened",
         (true, _) => "begun; whether it happened is not known",

@@ -11,6 +11,7 @@ mod policy;
 mod repl;
 mod secrets;
 mod sessions;
+mod start;
 mod tools;
 mod transcript;
 mod trust;
@@ -19,51 +20,118 @@ mod usage;
 
 pub(crate) use chat::lock;
 
-use crate::boot::Cara;
-use crate::cli::{Arguments, Command};
-use crate::{assemble, output};
+use crate::boot::Surroundings;
+use crate::cli::{Arguments, Command, Plugin, Start};
+use crate::door::Door;
+use crate::logging;
+use crate::output::{Output, stdio};
 use anyhow::Result;
+use cara_services::egress::KnownSecrets;
 use cara_services::vault::StoreKind;
 use clap::CommandFactory;
 use std::process::ExitCode;
 
 /// Runs the command that was typed.
 pub(crate) fn run(arguments: Arguments) -> Result<ExitCode> {
-    if let Command::Completion { shell } = arguments.command {
-        let mut script = Vec::new();
-        clap_complete::generate(shell, &mut Arguments::command(), "cara", &mut script);
-        output::write(&String::from_utf8_lossy(&script));
-        return Ok(ExitCode::SUCCESS);
-    }
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    let store = arguments.plain_key_file.then_some(StoreKind::KeyFile);
-    let result = runtime.block_on(async {
-        let cara = Cara::start(arguments.log.as_deref(), store)?;
-        if matches!(arguments.command, Command::Chat(_) | Command::Models(_) | Command::Tools(_) | Command::Policy(_)) {
-            assemble::check_components(&cara)?;
+    let Arguments { command, json, log, plain_key_file } = arguments;
+    let output = Output { json };
+    let command = match command {
+        Some(Command::Completion { shell }) => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Arguments::command(), "cara", &mut script);
+            stdio::write(&String::from_utf8_lossy(&script));
+            return Ok(ExitCode::SUCCESS);
         }
-        let code = match arguments.command {
-            Command::Chat(chat) => chat::run(&cara, chat).await,
-            Command::Models(models) => models::run(&cara, models).await,
-            Command::Secrets(secrets) => secrets::run(&cara, secrets).await,
-            Command::Plugin(plugin) => plugin::run(&cara, plugin).await,
-            Command::Trust(trust) => trust::run(&cara, trust).await,
-            Command::Grant(grant) => grants::grant(&cara, grant).await,
-            Command::Revoke(revoke) => grants::revoke(&cara, revoke).await,
-            Command::Grants { component, json } => grants::list(&cara, component.as_ref(), json).await,
-            Command::Tools(tools) => tools::run(&cara, tools).await,
-            Command::Sessions(sessions) => sessions::run(&cara, sessions).await,
-            Command::Approvals(approvals) => approvals::run(&cara, approvals).await,
-            Command::Policy(policy) => policy::run(&cara, policy).await,
-            Command::Explain(explain) => explain::run(&cara, explain).await,
-            Command::Usage(usage) => usage::run(&cara, usage).await,
-            Command::Audit(audit) => audit::run(&cara, audit).await,
-            Command::Completion { .. } => Ok(ExitCode::SUCCESS),
-        };
-        cara.ledger.close().await;
+        Some(Command::Api) => {
+            stdio::write(&format!("{:#}\n", cara_gateway::document()));
+            return Ok(ExitCode::SUCCESS);
+        }
+        // Those need no home.
+        Some(Command::Plugin(plugin)) if plugin.is_homeless() => {
+            logging::start(log.as_deref(), &KnownSecrets::new())?;
+            return runtime()?.block_on(plugin::without_home(plugin, output));
+        }
+        command => command.unwrap_or(Command::Start(Start::default())),
+    };
+    let known = KnownSecrets::new();
+    logging::start(log.as_deref(), &known)?;
+    let store = plain_key_file.then_some(StoreKind::KeyFile);
+    let door = Door::new(Surroundings::new(known, store, format!("cara {}", command.name()))?);
+    let runtime = runtime()?;
+    let result = runtime.block_on(async {
+        let code = one(&door, output, command).await;
+        door.close().await;
         code
     });
     // A line editor may still wait for input on a thread of its own.
     runtime.shutdown_background();
     result
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime> {
+    Ok(tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?)
+}
+
+async fn one(door: &Door, output: Output, command: Command) -> Result<ExitCode> {
+    match command {
+        Command::Chat(chat) => return chat::run(door, output, chat).await,
+        Command::Models(models) => models::run(door, output, models).await?,
+        Command::Secrets(secrets) => secrets::run(door, output, secrets).await?,
+        Command::Plugin(plugin) => return plugin::run(door, output, plugin).await,
+        Command::Trust(trust) => trust::run(door, output, trust).await?,
+        Command::Grant(grant) => grants::grant(door, output, grant).await?,
+        Command::Revoke(revoke) => grants::revoke(door, output, revoke).await?,
+        Command::Grants { component } => grants::list(door, output, component).await?,
+        Command::Tools(tools) => tools::run(door, output, tools).await?,
+        Command::Sessions(sessions) => return sessions::run(door, output, sessions).await,
+        Command::Approvals(approvals) => approvals::run(door, output, approvals).await?,
+        Command::Policy(policy) => policy::run(door, output, policy).await?,
+        Command::Explain(explain) => explain::run(door, output, explain).await?,
+        Command::Usage(usage) => usage::run(door, output, usage).await?,
+        Command::Audit(audit) => return audit::run(door, output, audit).await,
+        Command::Start(start) => start::start(door, start).await?,
+        Command::Status => start::status(door, output).await?,
+        Command::Stop => start::stop(door, output).await?,
+        Command::Api | Command::Completion { .. } => {}
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+impl Command {
+    /// The word that was typed.
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Chat(_) => "chat",
+            Self::Models(_) => "models",
+            Self::Secrets(_) => "secrets",
+            Self::Plugin(_) => "plugin",
+            Self::Trust(_) => "trust",
+            Self::Grant(_) => "grant",
+            Self::Revoke(_) => "revoke",
+            Self::Grants { .. } => "grants",
+            Self::Tools(_) => "tools",
+            Self::Sessions(_) => "sessions",
+            Self::Approvals(_) => "approvals",
+            Self::Policy(_) => "policy",
+            Self::Explain(_) => "explain",
+            Self::Usage(_) => "usage",
+            Self::Audit(_) => "audit",
+            Self::Start(_) => "start",
+            Self::Status => "status",
+            Self::Stop => "stop",
+            Self::Api => "api",
+            Self::Completion { .. } => "completion",
+        }
+    }
+}
+
+impl Plugin {
+    /// Whether it works on files alone.
+    fn is_homeless(&self) -> bool {
+        match self {
+            Self::New { .. } | Self::Refresh { .. } | Self::Build(_) | Self::Test { .. } | Self::Check { .. } => true,
+            Self::Verify { key, .. } => key.is_some(),
+            _ => false,
+        }
+    }
 }

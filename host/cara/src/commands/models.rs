@@ -1,43 +1,26 @@
 //! `cara models`: what a provider offers now.
 
-use crate::boot::Cara;
 use crate::cli::Models;
-use crate::{choose, show};
-use anyhow::{Result, anyhow};
-use cara_assistant::LanguageModel;
+use crate::door::Door;
+use crate::output::{Output, Show, show};
+use anyhow::Result;
 use cara_assistant::text::harmless;
-use serde::Serialize;
-use std::process::ExitCode;
-
-#[derive(Serialize)]
-#[serde(rename_all = "kebab-case")]
-struct Row {
-    model: String,
-    name: String,
-    context_tokens: Option<u32>,
-    output_tokens: Option<u32>,
-}
+use cara_control::models::{List, Row};
 
 /// Runs the command.
-pub(crate) async fn run(cara: &Cara, models: Models) -> Result<ExitCode> {
-    let provider = choose::provider(cara, &models.provider).await?;
-    let offered = provider.models().await.map_err(|failure| match failure.refusals.first() {
-        Some(refusal) => anyhow!("{}\n{refusal}", failure.message),
-        None => anyhow!(failure.message),
-    })?;
-    let id = &provider.id;
-    let rows = offered.into_iter().map(|model| Row {
-        model: format!("{id}:{}", harmless(&model.id)),
-        name: harmless(&model.name).into_owned(),
-        context_tokens: model.context_tokens,
-        output_tokens: model.output_tokens,
-    });
-    if models.json {
-        show::line(&serde_json::to_string_pretty(&rows.collect::<Vec<_>>())?);
-        return Ok(ExitCode::SUCCESS);
+pub(crate) async fn run(door: &Door, output: Output, models: Models) -> Result<()> {
+    door.bring_environment().await?;
+    let (model, settings) = (models.provider.named(), models.provider.settings()?);
+    door.emit(output, List { model, settings }).await.map(drop)
+}
+
+impl Show for Vec<Row> {
+    fn show(&self) {
+        let tokens = |count: Option<u32>| count.map_or_else(|| "-".into(), |count| count.to_string());
+        let cells = self.iter().map(|row| {
+            let (model, name) = (harmless(&row.model).into_owned(), harmless(&row.name).into_owned());
+            vec![model, tokens(row.context_tokens), tokens(row.output_tokens), name]
+        });
+        show::table(&["MODEL", "CONTEXT", "OUTPUT", "NAME"], &cells.collect::<Vec<_>>());
     }
-    let tokens = |count: Option<u32>| count.map_or_else(|| "-".into(), |count| count.to_string());
-    let cells = rows.map(|row| vec![row.model, tokens(row.context_tokens), tokens(row.output_tokens), row.name]);
-    show::table(&["MODEL", "CONTEXT", "OUTPUT", "NAME"], &cells.collect::<Vec<_>>());
-    Ok(ExitCode::SUCCESS)
 }

@@ -1,17 +1,18 @@
 //! The conversation on a terminal: editing, history, commands with `/`.
 
-use super::chat::{Talk, lock, remark, without_secrets};
+use super::chat::{Talk, lock, remark};
 use super::typed::Typed;
-use crate::assemble;
-use crate::boot::Cara;
-use crate::places::Places;
-use crate::{choose, show};
+use crate::output::{Show, show};
 use anyhow::{Result, anyhow};
-use cara_assistant::approvals::answer_request;
-use cara_assistant::explain::{asked, explain};
-use cara_assistant::text::harmless;
-use cara_assistant::{Answer, Input, ModelName};
-use cara_authority::ApprovalId;
+use cara_assistant::Input;
+use cara_assistant::text::{harmless, without_secrets};
+use cara_control::Places;
+use cara_control::approvals::{List as Waiting, Respond, Verdict};
+use cara_control::chat::Open;
+use cara_control::explain::Explain;
+use cara_control::models::List as Models;
+use cara_control::runs::Ended;
+use cara_control::tools::Offering;
 use cara_services::egress::KnownSecrets;
 use rustyline::completion::Completer;
 use rustyline::error::ReadlineError;
@@ -54,16 +55,18 @@ struct Last {
 }
 
 /// Runs until `/exit` or the end of input.
-pub(crate) async fn run(cara: &Cara, mut talk: Talk, mine: bool) -> Result<ExitCode> {
+pub(crate) async fn run(mut talk: Talk<'_>, tools: &[String], mine: bool) -> Result<ExitCode> {
     let typed = Typed::default();
-    let mut editor = editor(cara, typed.clone())?;
+    let mut editor = editor(&talk, typed.clone())?;
     // While the person types.
     std::thread::spawn(cara_assistant::guards::prepare);
     let mut last = Last::default();
-    show::note(&format!("cara {} · {} · /help shows the commands", env!("CARGO_PKG_VERSION"), full_name(&talk)));
-    assemble::say_tools(cara, &talk.assistant).await?;
+    show::note(&format!("cara {} · {} · /help shows the commands", env!("CARGO_PKG_VERSION"), talk.by.model));
+    if !tools.is_empty() {
+        show::note(&format!("tools: {} · `cara tools list` shows more", tools.join(", ")));
+    }
     loop {
-        let (history, prompt) = (History::of(cara), prompt(&talk));
+        let (history, prompt) = (History::of(&talk), prompt(&talk));
         let (back, read) = tokio::task::spawn_blocking(move || read_line(editor, &history, &prompt)).await?;
         editor = back;
         let line = match read {
@@ -81,7 +84,7 @@ pub(crate) async fn run(cara: &Cara, mut talk: Talk, mine: bool) -> Result<ExitC
         if matches!(command, "/exit" | "/quit") {
             break;
         }
-        if let Err(error) = obey(cara, &mut talk, &mut last, command, rest.trim(), input).await {
+        if let Err(error) = obey(&mut talk, &mut last, command, rest.trim(), input).await {
             show::error(&error);
         }
     }
@@ -89,29 +92,31 @@ pub(crate) async fn run(cara: &Cara, mut talk: Talk, mine: bool) -> Result<ExitC
 }
 
 /// What the conversation has seen stands before the prompt once it matters.
-fn prompt(talk: &Talk) -> String {
-    let seen = talk.session.as_ref().map(|session| session.seen()).unwrap_or_default();
+fn prompt(talk: &Talk<'_>) -> String {
+    let seen = talk.seen;
     if seen.is_untrusted() || seen.is_private() { format!("[{seen}] {PROMPT}") } else { PROMPT.to_owned() }
 }
 
-async fn obey(cara: &Cara, talk: &mut Talk, last: &mut Last, command: &str, rest: &str, input: Input) -> Result<()> {
+async fn obey(talk: &mut Talk<'_>, last: &mut Last, command: &str, rest: &str, input: Input) -> Result<()> {
     match command {
         "" => {}
         "/help" => COMMANDS.iter().for_each(|(name, what)| show::line(&format!("  {name:9} {what}"))),
         "/new" => {
-            talk.session = None;
+            (talk.session, talk.seen) = (None, Default::default());
             show::note("a new conversation");
         }
         "/model" if rest.is_empty() => models(talk).await,
         "/model" => {
-            let name: ModelName = rest.parse()?;
-            talk.language_model = Arc::new(choose::named(cara, &name, &[], "/model names it").await?);
-            show::note(&format!("now {}", full_name(talk)));
+            let open = Open { model: Some(rest.to_owned()), agent: talk.by.agent.clone(), ..Open::default() };
+            let opened = talk.door.call(open).await?;
+            (talk.by.model, talk.context_tokens) = (opened.model, opened.context_tokens);
+            talk.by.settings.clear();
+            show::note(&format!("now {}", talk.by.model));
         }
         "/tools" => tools(talk).await?,
         "/attach" => {
-            let id = talk.attach(Path::new(rest)).await?;
-            show::note(&format!("attached as {id}; it goes with the next message"));
+            let name = talk.attach(Path::new(rest))?;
+            show::note(&format!("`{name}` goes with the next message"));
         }
         "/mine" if rest.is_empty() => {
             last.mine = true;
@@ -126,20 +131,15 @@ async fn obey(cara: &Cara, talk: &mut Talk, last: &mut Last, command: &str, rest
         "/approve" => approve(talk, rest).await?,
         "/explain" => {
             let id = if rest.is_empty() { last.run.clone() } else { Some(rest.to_owned()) };
-            let id = id.ok_or_else(|| anyhow::anyhow!("there is no answer to explain yet"))?;
-            match explain(&talk.assistant.records, &cara_authority::RunId::parse(&id)?).await? {
-                Some(explained) => super::explain::print(&explained),
-                None => show::note(&format!("there is no run `{id}`")),
-            }
+            let run = id.ok_or_else(|| anyhow!("there is no answer to explain yet"))?;
+            talk.door.call(Explain { run }).await?.show();
         }
-        "/usage" => super::usage::of_session(cara, talk.session.as_ref(), &*talk.language_model).await?,
-        "/compact" => match &mut talk.session {
-            Some(session) => {
-                session.compact();
-                show::note("the conversation is summed up before the next answer");
-            }
-            None => show::note("nothing was said yet"),
-        },
+        "/usage" => super::usage::of_session(talk.door, talk.session.as_deref(), talk.context_tokens).await?,
+        "/compact" if talk.session.is_some() => {
+            talk.compact = true;
+            show::note("the conversation is summed up before the next answer");
+        }
+        "/compact" => show::note("nothing was said yet"),
         command if command.starts_with('/') => show::note(&format!("`{command}` is no command; /help shows them")),
         _ => {
             let mine = std::mem::take(&mut last.mine);
@@ -155,16 +155,16 @@ async fn obey(cara: &Cara, talk: &mut Talk, last: &mut Last, command: &str, rest
 }
 
 /// One turn; Ctrl-C ends it and nothing else.
-async fn turn(talk: &mut Talk, last: &mut Last, input: Input) -> Result<()> {
+async fn turn(talk: &mut Talk<'_>, last: &mut Last, input: Input) -> Result<()> {
     let streaming = Arc::new(Mutex::new(show::Streaming::new()));
-    let ended = talk.turn(input, &streaming, false).await?;
+    let ended = talk.turn(&input, &streaming).await?;
     let mut streaming = lock(&streaming);
     streaming.end();
     last.results = streaming.results().to_vec();
     match ended {
-        Err(failure) if failure.kind == "cancelled" => show::note("stopped"),
-        Err(failure) => show::failure(&failure),
-        Ok(ending) => {
+        Ended::Error(failure) if failure.kind == "cancelled" => show::note("stopped"),
+        Ended::Error(failure) => show::failure(&failure),
+        Ended::Done(ending) => {
             if let Some(what) = remark(&ending, streaming.has_said()) {
                 show::note(what);
             }
@@ -174,58 +174,47 @@ async fn turn(talk: &mut Talk, last: &mut Last, input: Input) -> Result<()> {
     Ok(())
 }
 
-async fn tools(talk: &Talk) -> Result<()> {
-    let toolbox = talk.assistant.tools.now().await.map_err(|failure| anyhow!("{failure}"))?;
-    for (name, offered) in toolbox.all() {
-        let effects: Vec<&str> = offered.effects.iter().map(|effect| effect.name()).collect();
-        let effects = if effects.is_empty() { "computes".to_owned() } else { effects.join(", ") };
-        show::line(&format!("  {:22} {:12} {effects}", name.as_str(), offered.component.id().as_str()));
+async fn tools(talk: &Talk<'_>) -> Result<()> {
+    for offered in talk.door.call(Offering {}).await? {
+        let effects = if offered.effects.is_empty() { "computes".to_owned() } else { offered.effects.join(", ") };
+        show::line(&format!("  {:22} {:12} {effects}", offered.tool, offered.component));
     }
     show::note("`cara tools enable COMPONENT` switches more on");
     Ok(())
 }
 
 /// `/approve`, `/approve ID`, `/approve ID no reason`.
-async fn approve(talk: &Talk, rest: &str) -> Result<()> {
-    let records = &talk.assistant.records;
+async fn approve(talk: &Talk<'_>, rest: &str) -> Result<()> {
     let (id, rest) = rest.split_once(char::is_whitespace).unwrap_or((rest, ""));
     if id.is_empty() {
-        let waiting = records.waiting_approvals().await?;
+        let waiting = talk.door.call(Waiting {}).await?;
         if waiting.is_empty() {
             show::note("nothing waits for an answer");
         }
-        for approval in waiting {
-            let what = asked(approval.shown).map(|asked| format!("{} {}", asked.tool, asked.arguments));
-            show::line(&harmless(&format!("  {}  {}", approval.id, what.unwrap_or_default())));
+        for request in waiting {
+            let what = request.asked.map(|asked| format!("{} {}", asked.tool, asked.arguments));
+            show::line(&harmless(&format!("  {}  {}", request.id, what.unwrap_or_default())));
         }
         return Ok(());
     }
-    let id = ApprovalId::parse(id)?;
-    let Some(approval) = records.approval(&id).await? else { anyhow::bail!("there is no approval `{id}`") };
-    let shown = asked(approval.shown).ok_or_else(|| anyhow::anyhow!("approval `{id}` cannot be read"))?;
-    let answer = match rest.trim().split_once(char::is_whitespace).unwrap_or((rest.trim(), "")) {
-        ("" | "yes" | "y", _) => Answer::Once,
-        ("always", _) => Answer::Always,
-        ("no" | "n", reason) => Answer::No(Some(reason.to_owned()).filter(|reason| !reason.is_empty())),
+    let (verdict, reason) = match rest.trim().split_once(char::is_whitespace).unwrap_or((rest.trim(), "")) {
+        ("" | "yes" | "y", _) => (Verdict::Once, None),
+        ("always", _) => (Verdict::Always, None),
+        ("no" | "n", reason) => (Verdict::Deny, Some(reason.to_owned()).filter(|reason| !reason.is_empty())),
         _ => anyhow::bail!("write `/approve {id}`, `/approve {id} always` or `/approve {id} no REASON`"),
     };
-    answer_request(records, &id, &shown, &approval.person, &answer, "chat").await?;
+    talk.door.call(Respond { id: id.to_owned(), verdict, reason, by: "chat".to_owned() }).await?;
     show::note(&format!("answered {id}"));
     Ok(())
 }
 
-async fn models(talk: &Talk) {
-    show::line(&format!("  now {}", full_name(talk)));
-    match talk.language_model.models().await {
-        Ok(models) => models.iter().for_each(|model| {
-            show::line(&format!("  {}:{}", talk.language_model.component(), harmless(&model.id)));
-        }),
-        Err(failure) => show::note(&failure.message),
+async fn models(talk: &Talk<'_>) {
+    show::line(&format!("  now {}", talk.by.model));
+    let list = Models { model: Some(talk.by.model.clone()), settings: talk.by.settings.clone() };
+    match talk.door.call(list).await {
+        Ok(models) => models.iter().for_each(|model| show::line(&format!("  {}", harmless(&model.model)))),
+        Err(error) => show::error(&error),
     }
-}
-
-fn full_name(talk: &Talk) -> String {
-    format!("{}:{}", talk.language_model.component(), talk.language_model.model())
 }
 
 type LineEditor = Editor<Commands, FileHistory>;
@@ -237,8 +226,9 @@ struct History {
 }
 
 impl History {
-    fn of(cara: &Cara) -> Self {
-        Self { file: cara.home.history(), known: cara.services.known.clone() }
+    fn of(talk: &Talk<'_>) -> Self {
+        let surroundings = talk.door.surroundings();
+        Self { file: surroundings.home.history(), known: surroundings.known.clone() }
     }
 
     fn keeps(&self, line: &str) -> bool {
@@ -246,12 +236,12 @@ impl History {
     }
 }
 
-fn editor(cara: &Cara, typed: Typed) -> Result<LineEditor> {
+fn editor(talk: &Talk<'_>, typed: Typed) -> Result<LineEditor> {
     let config = Config::builder().max_history_size(HISTORY)?.history_ignore_space(true).build();
     let mut editor = Editor::with_config(config)?;
     editor.set_helper(Some(Commands));
     editor.bind_sequence(Event::Any, EventHandler::Conditional(Box::new(typed)));
-    let history = History::of(cara);
+    let history = History::of(talk);
     // The first time there is no file yet.
     if editor.load_history(&history.file).is_err() {
         tracing::debug!("no history yet");

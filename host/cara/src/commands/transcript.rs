@@ -1,126 +1,14 @@
-//! A conversation written out: on the terminal, as data, as Markdown.
+//! A conversation written out: on the terminal, and as Markdown.
 
-use super::sessions;
-use crate::boot::Cara;
-use crate::{layout, show, when};
-use anyhow::{Context, Result};
+use crate::output::{Show, layout, show, when};
 use cara_assistant::markdown::sanitize_markdown;
 use cara_assistant::part::{Body, Part};
 use cara_assistant::text::harmless;
-use cara_authority::{Label, SessionId};
-use cara_records::{Message, Records};
-use serde::Serialize;
-use serde_json::Value;
+use cara_control::sessions::{AttachmentRow, MessageRow, Transcript};
 use std::fmt::Write;
 
-/// How many messages are read at once.
-const PAGE: u32 = 500;
-
-/// A whole conversation.
-#[derive(Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub(super) struct Transcript {
-    id: String,
-    title: String,
-    person: String,
-    channel: String,
-    agent: String,
-    label: Label,
-    began_ms: u64,
-    changed_ms: u64,
-    parent: Option<String>,
-    runs: Vec<RunRow>,
-    summary: Option<SummaryRow>,
-    attachments: Vec<AttachmentRow>,
-    messages: Vec<MessageRow>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "kebab-case")]
-struct RunRow {
-    id: String,
-    state: &'static str,
-    label: Label,
-    reason: Option<String>,
-    began_ms: u64,
-    ended_ms: Option<u64>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "kebab-case")]
-struct SummaryRow {
-    upto_place: u64,
-    label: Label,
-    body: Value,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "kebab-case")]
-struct AttachmentRow {
-    id: String,
-    name: String,
-    media_type: String,
-    size: u64,
-    label: Label,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "kebab-case")]
-struct MessageRow {
-    place: u64,
-    run: Option<String>,
-    role: &'static str,
-    label: Label,
-    at_ms: u64,
-    parts: Vec<Part>,
-}
-
-impl MessageRow {
-    fn read(message: Message) -> Result<Self> {
-        let Message { place, run, role, body, label, at_ms } = message;
-        let parts = serde_json::from_value(body).with_context(|| format!("message {place} cannot be read"))?;
-        Ok(Self { place, run: run.map(|run| run.to_string()), role: role.name(), label, at_ms, parts })
-    }
-}
-
-impl Transcript {
-    /// Reads the session.
-    pub(super) async fn read(cara: &Cara, id: &SessionId) -> Result<Self> {
-        let records = cara.records().await?;
-        let session = sessions::find(records, id).await?;
-        let mut runs = Vec::new();
-        for run in records.runs(id).await? {
-            let state = sessions::state(cara, run.state, &run.process)?.name();
-            let (label, reason, began_ms, ended_ms) = (run.label, run.reason, run.began_ms, run.ended_ms);
-            runs.push(RunRow { id: run.id.to_string(), state, label, reason, began_ms, ended_ms });
-        }
-        let summary = records.summary(id).await?;
-        let attachments = records.attachments(id).await?.into_iter().map(|attached| AttachmentRow {
-            id: attached.id,
-            name: attached.name,
-            media_type: attached.media_type,
-            size: attached.size,
-            label: attached.label,
-        });
-        Ok(Self {
-            id: session.id.to_string(),
-            title: session.title,
-            person: session.person.to_string(),
-            channel: session.channel,
-            agent: session.agent,
-            label: session.label,
-            began_ms: session.began_ms,
-            changed_ms: session.changed_ms,
-            parent: session.parent.map(|parent| parent.to_string()),
-            runs,
-            summary: summary.map(|s| SummaryRow { upto_place: s.upto_place, label: s.label, body: s.body }),
-            attachments: attachments.collect(),
-            messages: messages(records, id).await?,
-        })
-    }
-
-    /// Prints it for a person.
-    pub(super) fn print(&self) {
+impl Show for Transcript {
+    fn show(&self) {
         layout::field(0, "session", &self.id);
         layout::field(0, "title", &self.title);
         layout::field(0, "person", &format!("{} on {}, agent {}", self.person, self.channel, self.agent));
@@ -148,25 +36,6 @@ impl Transcript {
             let MessageRow { place, role, label, .. } = message;
             show::line(&format!("{place}  {role} [{label}]  {run}  {}", when::second(message.at_ms)));
             message.parts.iter().for_each(print_part);
-        }
-    }
-}
-
-impl SummaryRow {
-    fn text(&self) -> String {
-        let text = self.body.get("text").unwrap_or(&self.body);
-        text.as_str().map_or_else(|| text.to_string(), str::to_owned)
-    }
-}
-
-async fn messages(records: &Records, id: &SessionId) -> Result<Vec<MessageRow>> {
-    let (mut all, mut from) = (Vec::new(), 1);
-    loop {
-        let page = records.messages(id, from, PAGE).await?;
-        let Some(last) = page.last() else { return Ok(all) };
-        from = last.place + 1;
-        for message in page {
-            all.push(MessageRow::read(message)?);
         }
     }
 }

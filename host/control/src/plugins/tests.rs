@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::time::Duration;
 
-#[path = "../../tests/commands/wasm.rs"]
+#[path = "../../../cara/tests/commands/wasm.rs"]
 mod wasm;
 
 const ID: &str = "echo";

@@ -3,10 +3,10 @@
 
 use super::connect::{CONNECT, ConnectError};
 use super::error::{EgressError, Phase, reason};
-use super::redaction::KnownSecrets;
 use super::limits::EgressLimits;
-use super::redaction::{Patterns, Scanner};
 use super::placing::Placing;
+use super::redaction::KnownSecrets;
+use super::redaction::{Patterns, Scanner};
 use bytes::Bytes;
 use cara_authority::manifest::HOST_HEADERS;
 use cara_authority::{Destination, Origin, Refusal, Rule};

@@ -120,7 +120,11 @@ impl Placing {
                         }
                         Pair::Absent => {
                             if let Some(value) = credential.wanted()? {
-                                let pair = format!("{}={}", encodings::query(key.as_bytes()), encodings::query(value.expose()));
+                                let pair = format!(
+                                    "{}={}",
+                                    encodings::query(key.as_bytes()),
+                                    encodings::query(value.expose())
+                                );
                                 query = Some(query.map_or(pair.clone(), |query| format!("{query}&{pair}")));
                             }
                         }

@@ -1,11 +1,11 @@
-//! The functions of the host, answered by the world the test is in.
+//! The functions of the host, answered by the `MockHost` the test is in.
 //!
 //! One module for each interface, with the names and signatures that `wit-bindgen` gives its imports.
 
 use super::{Inner, within};
 use crate::types::Refusal;
 
-/// Calls `act` with the world, unless it refuses this interface.
+/// Calls `act` with the double, unless it refuses this interface.
 fn ask<T>(interface: &str, act: impl FnOnce(&mut Inner) -> Result<T, Refusal>) -> Result<T, Refusal> {
     within(interface, |inner| match inner.refusals.get(interface) {
         Some(refusal) => Err(refusal.clone()),
@@ -14,7 +14,7 @@ fn ask<T>(interface: &str, act: impl FnOnce(&mut Inner) -> Result<T, Refusal>) -
 }
 
 fn unavailable<T>(found: Option<T>, what: &str, hint: &str) -> Result<T, Refusal> {
-    found.ok_or_else(|| Refusal::Unavailable(format!("the world has no {what}\nhint: give it one with `{hint}`")))
+    found.ok_or_else(|| Refusal::Unavailable(format!("the `MockHost` has no {what}\nhint: give it one with `{hint}`")))
 }
 
 pub(crate) fn sleep_ms(milliseconds: u64) {
@@ -95,7 +95,7 @@ pub(crate) mod state {
 
     pub(crate) fn put(key: &str, value: &[u8], expected: Option<u64>) -> Result<u64, Refusal> {
         checked(key)?;
-        // Outside of the borrow: what it does asks the world, too.
+        // Outside of the borrow: what it does asks the double, too.
         if let Some(before) = within("state", |inner| inner.before_put.pop_front()) {
             before();
         }

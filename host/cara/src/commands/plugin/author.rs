@@ -1,13 +1,11 @@
 //! `cara plugin check` and `test`: what an author wants to know.
 
-use crate::boot::Cara;
-use crate::candidate::{Candidate, reference};
-use crate::conformance;
-use crate::script::{self, Script};
-use crate::subject::Subject;
-use crate::{layout, show};
+use crate::output::{Output, layout, show};
 use anyhow::{Context as _, Result, anyhow, bail};
 use cara_authority::ComponentId;
+use cara_devkit::script::{self, Script};
+use cara_devkit::{Subject, conformance};
+use cara_kernel::{Kernel, PoolSize};
 use cara_services::files;
 use cara_signing::Package;
 use serde::Deserialize;
@@ -19,20 +17,19 @@ use std::process::ExitCode;
 const MANIFEST_BYTES: u64 = 256 * 1024;
 
 /// `cara plugin test`.
-pub(super) async fn test(cara: &Cara, folder: &Path, as_json: bool) -> Result<ExitCode> {
-    let candidate = built(folder)?;
+pub(super) async fn test(folder: &Path, output: Output) -> Result<ExitCode> {
+    let package = built(folder)?;
     let scripts = scripts(&folder.join("tests"))?;
-    let (kernel, cache) = cara.plugins.engine();
-    let subject = Subject::load(kernel, cache, &candidate).await?;
+    let subject = Subject::load(&kernel()?, &package).await?;
     let (mut played, mut failed) = (Vec::new(), 0);
     for (file, script) in &scripts {
         for test in &script.tests {
-            let findings = match script::play(&subject, &candidate, test).await {
+            let findings = match script::play(&subject, test).await {
                 Ok(findings) => findings,
                 Err(error) => vec![format!("it could not be played: {error:#}")],
             };
             failed += usize::from(!findings.is_empty());
-            if !as_json {
+            if !output.json {
                 layout::hang(if findings.is_empty() { "\u{2713} " } else { "\u{2717} " }, &test.name);
                 for line in findings.iter().flat_map(|finding| finding.lines()) {
                     layout::hang("    ", &layout::cut(line, 2000));
@@ -41,12 +38,12 @@ pub(super) async fn test(cara: &Cara, folder: &Path, as_json: bool) -> Result<Ex
             played.push(json!({ "file": file, "name": test.name, "findings": findings }));
         }
     }
-    if as_json {
-        layout::json(&json!({ "id": candidate.id().as_str(), "failed": failed, "tests": played }))?;
+    if output.json {
+        layout::json(&json!({ "id": package.id().as_str(), "failed": failed, "tests": played }))?;
     } else {
         match failed {
-            0 => show::note(&format!("`{}` passed {} tests", candidate.id(), played.len())),
-            _ => show::note(&format!("`{}` failed {failed} of {} tests", candidate.id(), played.len())),
+            0 => show::note(&format!("`{}` passed {} tests", package.id(), played.len())),
+            _ => show::note(&format!("`{}` failed {failed} of {} tests", package.id(), played.len())),
         }
     }
     Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -80,7 +77,7 @@ struct Named {
 }
 
 /// What was built from a project.
-fn built(folder: &Path) -> Result<Candidate> {
+fn built(folder: &Path) -> Result<Package> {
     let shown = folder.join("component.toml");
     let manifest = files::read_capped(&shown, MANIFEST_BYTES)?;
     let missing = || anyhow!("`{}` does not exist\nhint: name the folder of a component's project", shown.display());
@@ -90,21 +87,19 @@ fn built(folder: &Path) -> Result<Candidate> {
     read(&folder.join("dist").join(format!("{id}.wasm")))
 }
 
-fn read(file: &Path) -> Result<Candidate> {
+fn read(file: &Path) -> Result<Package> {
     let bytes = files::read_capped(file, Package::MAX_BYTES as u64)?;
     let missing = || anyhow!("`{}` does not exist\nhint: `cara plugin build` makes it", file.display());
-    let package = Package::read(bytes.ok_or_else(missing)?)?;
-    Candidate::stored(package, String::new(), reference(&file.to_string_lossy())?)
+    Ok(Package::read(bytes.ok_or_else(missing)?)?)
 }
 
 /// `cara plugin check`.
-pub(super) async fn check(cara: &Cara, file: &Path, as_json: bool) -> Result<ExitCode> {
-    let candidate = read(file)?;
-    let (kernel, cache) = cara.plugins.engine();
-    let tried = conformance::check(kernel, cache, &candidate).await?;
+pub(super) async fn check(file: &Path, output: Output) -> Result<ExitCode> {
+    let package = read(file)?;
+    let tried = conformance::check(&kernel()?, &package).await?;
     let faults = tried.iter().filter(|tried| tried.fault.is_some()).count();
-    if as_json {
-        layout::json(&json!({ "id": candidate.id().as_str(), "faults": faults, "tried": tried }))?;
+    if output.json {
+        layout::json(&json!({ "id": package.id().as_str(), "faults": faults, "tried": tried }))?;
     } else {
         for tried in &tried {
             let (mark, told) = match (&tried.fault, &tried.answered) {
@@ -115,9 +110,14 @@ pub(super) async fn check(cara: &Cara, file: &Path, as_json: bool) -> Result<Exi
             layout::hang("  ", &layout::cut(told, 200));
         }
         match faults {
-            0 => show::note(&format!("`{}` stands all {} calls", candidate.id(), tried.len())),
-            _ => show::note(&format!("`{}` broke in {faults} of {} calls", candidate.id(), tried.len())),
+            0 => show::note(&format!("`{}` stands all {} calls", package.id(), tried.len())),
+            _ => show::note(&format!("`{}` broke in {faults} of {} calls", package.id(), tried.len())),
         }
     }
     Ok(if faults == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// A sandbox for one component.
+fn kernel() -> Result<Kernel> {
+    Kernel::new(PoolSize::default()).map_err(|error| anyhow!("the sandbox cannot be started: {error:#}"))
 }

@@ -1,21 +1,15 @@
 //! `cara plugin new`, `build` and `dev`: from nothing to a component in use.
 
-use super::install;
-use super::keys::in_vault;
-use super::manage::signature_path;
-use crate::boot::Cara;
-use crate::candidate::reference;
+use super::install::{self, absolute};
 use crate::cli::{Build, Consent, Install};
-use crate::show;
-use anyhow::{Context as _, Result, anyhow};
+use crate::door::Door;
+use crate::output::{Output, show};
+use anyhow::{Context as _, Result};
 use cara_authority::ComponentId;
+use cara_control::plugin::{Inspect, Make, Sign, signature_path};
 use cara_sdk_new::{Built, Kind, Language, build_in, project, write};
-use cara_sdk_sign::{SecretKey, sign};
 use cara_services::files;
-use cara_services::vault::SecretValue;
-use cara_signing::{Package, Pattern, PublicKey, TrustStore, TrustedKey};
 use notify::{EventKind, RecursiveMode, Watcher};
-use serde_json::json;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
@@ -71,11 +65,11 @@ pub(super) async fn build(build: &Build) -> Result<Built> {
 }
 
 /// `cara plugin dev`: ends with Ctrl-C.
-pub(super) async fn dev(cara: &Cara, how: &Build, consent: &Consent) -> Result<()> {
+pub(super) async fn dev(door: &Door, output: Output, how: &Build, consent: &Consent) -> Result<()> {
     // Watched before it is built: what changes meanwhile is built again.
     let (_watcher, mut changed) = watch(&how.folder)?;
     loop {
-        if let Err(error) = once(cara, how, consent).await {
+        if let Err(error) = once(door, output, how, consent).await {
             show::error(&error);
         }
         show::note("waiting for a file to change; Ctrl-C ends");
@@ -87,59 +81,23 @@ pub(super) async fn dev(cara: &Cara, how: &Build, consent: &Consent) -> Result<(
 }
 
 /// Builds, signs and installs.
-async fn once(cara: &Cara, how: &Build, consent: &Consent) -> Result<()> {
+async fn once(door: &Door, output: Output, how: &Build, consent: &Consent) -> Result<()> {
     let built = build(how).await?;
-    let id = ComponentId::parse(&built.id)?;
-    let bytes = files::read_capped(&built.file, Package::MAX_BYTES as u64)?;
-    let package = Package::read(bytes.ok_or_else(|| anyhow!("`{}` is gone", built.file.display()))?)?;
-    let key = key(cara).await?;
-    trust(cara, key.public(), &id).await?;
-    files::write_private_atomic(&signature_path(&built.file), sign(&package, &key).to_json().as_bytes())?;
-    let from = built.file.to_string_lossy().into_owned();
-    let installed = cara.installed()?;
-    let active = installed.lock.0.get(&id).and_then(|entry| entry.active.as_ref());
-    if active.is_some_and(|active| reference(&from).is_ok_and(|from| from.to_string() == active.from)) {
-        return install::one_update(cara, &id, consent).await;
-    }
-    install::install(cara, Install { from, consent: consent.clone(), allow_downgrade: false }).await
-}
-
-/// The key of this home's own developments, made when it is first needed.
-async fn key(cara: &Cara) -> Result<SecretKey> {
-    let (vault, id) = (cara.vault.clone(), in_vault(DEV)?);
-    let made = spawn_blocking(move || {
-        if let Some(value) = vault.get(&id)? {
-            return Ok((SecretKey::from_pem(std::str::from_utf8(value.expose())?)?, false));
-        }
-        let key = SecretKey::generate()?;
-        vault.set(&id, SecretValue::new(key.to_pem().as_bytes().to_vec())?)?;
-        anyhow::Ok((key, true))
-    });
-    let (key, new) = made.await??;
-    if new {
+    let id = ComponentId::parse(&built.id)?.to_string();
+    let file = absolute(&built.file)?;
+    // The key of this home's own developments, made when it is first needed, and trusted for this one component.
+    let key = door.call(Make { name: DEV.to_owned(), trust: vec![id.clone()], existing: true }).await?;
+    if key.vault.is_some() {
         show::note(&format!("made the key `{DEV}`, which this home signs its own developments with"));
+        show::note(&format!("`{DEV}` may sign `{id}` here; `cara trust remove {DEV}` takes it back"));
     }
-    Ok(key)
-}
-
-/// Trusts it for this one component.
-async fn trust(cara: &Cara, key: PublicKey, id: &ComponentId) -> Result<()> {
-    let only = id.as_str().parse()?;
-    let signed = id.as_str().parse()?;
-    let known = |store: &TrustStore| store.key(&key.id()).is_some_and(|known| Pattern::any(&known.components, &signed));
-    if known(&cara.plugins.trusted()?) {
-        return Ok(());
+    let signed = door.call(Sign { name: DEV.to_owned(), file: file.clone() }).await?;
+    files::write_private_atomic(&signature_path(&built.file), signed.bundle.as_bytes())?;
+    let from = door.call(Inspect { id: id.clone() }).await.ok().and_then(|inspected| inspected.row.from);
+    if from.is_some_and(|from| from == file) {
+        return install::one_update(door, output, &id, consent).await;
     }
-    crate::commands::trust::change(cara, "trust-added", DEV, |store| {
-        match store.key(&key.id()).map(|known| known.name.clone()) {
-            Some(name) => store.allow(&name, only)?,
-            None => store.add(TrustedKey::new(key.clone(), DEV, vec![only]))?,
-        }
-        Ok(json!({ "key": key.id().to_hex(), "may": [id.as_str()] }))
-    })
-    .await?;
-    show::note(&format!("`{DEV}` may sign `{id}` here; `cara trust remove {DEV}` takes it back"));
-    Ok(())
+    install::install(door, output, Install { from: file, consent: consent.clone(), allow_downgrade: false }).await
 }
 
 type Changes = UnboundedReceiver<PathBuf>;

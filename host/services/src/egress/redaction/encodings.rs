@@ -29,12 +29,12 @@ const PATH: &AsciiSet = &NON_ALPHANUMERIC
 const QUERY: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// The value as part of a path.
-pub(super) fn path(value: &[u8]) -> String {
+pub(in crate::egress) fn path(value: &[u8]) -> String {
     percent_encode(value, PATH).to_string()
 }
 
 /// The value as part of a query or of a form.
-pub(super) fn query(value: &[u8]) -> String {
+pub(in crate::egress) fn query(value: &[u8]) -> String {
     percent_encode(value, QUERY).to_string()
 }
 
@@ -47,7 +47,7 @@ fn base64(value: &[u8], before: usize, engine: &impl Engine) -> Vec<u8> {
 
 /// Every form that is looked for: as it is, with `+` for spaces (as forms write them), base64 in both alphabets and at
 /// each alignment, hexadecimal.
-pub(super) fn all(value: &[u8]) -> impl Iterator<Item = Vec<u8>> {
+pub(in crate::egress) fn all(value: &[u8]) -> impl Iterator<Item = Vec<u8>> {
     let spaced = value.iter().map(|byte| if *byte == b' ' { b'+' } else { *byte }).collect();
     let base64 =
         (0..3).flat_map(|before| [base64(value, before, &STANDARD_NO_PAD), base64(value, before, &URL_SAFE_NO_PAD)]);

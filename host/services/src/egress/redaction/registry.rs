@@ -5,7 +5,7 @@
 //! of it is ever written down.
 
 use super::encodings;
-use super::redaction::{Patterns, Scanner};
+use super::scanner::{Patterns, Scanner};
 use crate::vault::SecretValue;
 use bytes::Bytes;
 use std::borrow::Cow;
@@ -66,7 +66,7 @@ impl KnownSecrets {
     }
 
     /// What is looked for now; `None` when nothing is. Built when it is first asked for after a change.
-    pub(super) fn search(&self) -> Option<Arc<Patterns>> {
+    pub(in crate::egress) fn search(&self) -> Option<Arc<Patterns>> {
         let mut values = self.values();
         if values.search.is_none() && !values.known.is_empty() {
             let forms = values.known.iter().flat_map(|value| encodings::all(value.expose()));

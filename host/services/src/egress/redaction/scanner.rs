@@ -11,13 +11,13 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// What stands in the place of what was found.
-pub(super) const HIDDEN: &[u8] = b"[secret]";
+pub(in crate::egress) const HIDDEN: &[u8] = b"[secret]";
 
-/// From how many bytes of needles on the automaton is built small instead of fast.
+/// From how many bytes of patterns on the automaton is built small instead of fast.
 const LARGE: usize = 16 * 1024;
 
 /// A set of byte strings to look for.
-pub(super) struct Patterns {
+pub(in crate::egress) struct Patterns {
     automaton: AhoCorasick,
     sorted: Vec<Box<[u8]>>,
     /// Which pairs of bytes a needle begins with: most ends of a chunk are ruled out by these alone.
@@ -27,7 +27,7 @@ pub(super) struct Patterns {
 
 impl Patterns {
     /// Builds the automaton. Needles are not empty. One that has an escape in it is also looked for without.
-    pub(super) fn new(patterns: impl IntoIterator<Item = Vec<u8>>) -> Self {
+    pub(in crate::egress) fn new(patterns: impl IntoIterator<Item = Vec<u8>>) -> Self {
         let plain = |needle: Vec<u8>| {
             let plain = Plain::of(&needle).map(|plain| plain.bytes).filter(|plain| plain.len() > 1);
             [Some(needle), plain].into_iter().flatten()
@@ -51,7 +51,7 @@ impl Patterns {
     }
 
     /// Whether one of them is in `bytes`, as it is or escaped.
-    pub(super) fn any(&self, bytes: &[u8]) -> bool {
+    pub(in crate::egress) fn any(&self, bytes: &[u8]) -> bool {
         self.automaton.is_match(bytes) || Plain::of(bytes).is_some_and(|plain| self.automaton.is_match(&plain.bytes))
     }
 
@@ -65,7 +65,7 @@ impl Patterns {
         (start..bytes.len()).find(begins).unwrap_or(bytes.len())
     }
 
-    /// Whether a needle goes on after `tail`. The needles that begin with it stand together in sorted order, and only
+    /// Whether a pattern goes on after `tail`. The patterns that begin with it stand together in sorted order, and only
     /// the first of them can be equal to it.
     fn continues(&self, tail: &[u8]) -> bool {
         let at = self.sorted.partition_point(|needle| needle.as_ref() < tail);
@@ -75,7 +75,7 @@ impl Patterns {
 
 /// One stream that is being looked through: first as it is, then with its escapes undone. Both are needed: what stands
 /// before a value can look like the beginning of an escape.
-pub(super) struct Scanner {
+pub(in crate::egress) struct Scanner {
     patterns: Arc<Patterns>,
     as_it_is: Bytes,
     escaped: Bytes,
@@ -83,18 +83,18 @@ pub(super) struct Scanner {
 
 impl Scanner {
     /// Begins a stream.
-    pub(super) fn new(patterns: Arc<Patterns>) -> Self {
+    pub(in crate::egress) fn new(patterns: Arc<Patterns>) -> Self {
         Self { patterns, as_it_is: Bytes::new(), escaped: Bytes::new() }
     }
 
     /// What it looks for, to be compared.
-    pub(super) fn looks_for(&self) -> *const Patterns {
+    pub(in crate::egress) fn looks_for(&self) -> *const Patterns {
         Arc::as_ptr(&self.patterns)
     }
 
     /// Takes the next chunk and gives what is decided, with [`HIDDEN`] for each match, and whether there was one. Without
     /// a match and a pending end, this is the chunk itself.
-    pub(super) fn push(&mut self, chunk: Bytes, last: bool) -> (Bytes, bool) {
+    pub(in crate::egress) fn push(&mut self, chunk: Bytes, last: bool) -> (Bytes, bool) {
         let buffer = join(std::mem::take(&mut self.as_it_is), chunk);
         let (chunk, one) = self.patterns.passed(&buffer, None, last, &mut self.as_it_is);
         let buffer = join(std::mem::take(&mut self.escaped), chunk);

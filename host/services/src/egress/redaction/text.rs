@@ -4,8 +4,8 @@
 //! The bytes of an answer were looked through on the wire already; but an upstream can spread a value over several
 //! events, where it only becomes whole again when their texts are put together.
 
-use super::redaction::KnownSecrets;
-use super::redaction::Scanner;
+use super::registry::KnownSecrets;
+use super::scanner::Scanner;
 use bytes::Bytes;
 use std::sync::Arc;
 
@@ -42,7 +42,7 @@ impl TextScrubber {
     }
 }
 
-/// A sieve holds back whole characters. Only a value that is no text can have cut one.
+/// A scanner holds back whole characters. Only a value that is no text can have cut one.
 fn text(bytes: Bytes) -> String {
     String::from_utf8(bytes.into()).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
 }

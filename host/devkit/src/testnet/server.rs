@@ -1,6 +1,6 @@
 //! The scripted servers: TLS where the first byte says so, then HTTP/1.1.
 
-use crate::{Exchange, Expected, Stage};
+use super::{Exchange, Expected, Testnet};
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, Response, header};
 use http_body_util::{BodyExt, Full, Limited};
@@ -18,21 +18,21 @@ const HANDSHAKE: u8 = 22;
 const BODY: usize = 8 * 1024 * 1024;
 
 /// Serves one connection until its other end is gone.
-pub(crate) async fn serve(stage: Stage, far: DuplexStream) {
+pub(crate) async fn serve(testnet: Testnet, far: DuplexStream) {
     let mut far = BufReader::new(far);
     let Ok(first) = far.fill_buf().await.map(|bytes| bytes.first().copied()) else { return };
     if first == Some(HANDSHAKE) {
         // A client that breaks off the handshake is told why by its own side.
-        if let Ok(wire) = TlsAcceptor::from(stage.0.server.clone()).accept(far).await {
-            answer(&stage, "https", wire).await;
+        if let Ok(wire) = TlsAcceptor::from(testnet.0.server.clone()).accept(far).await {
+            answer(&testnet, "https", wire).await;
         }
     } else {
-        answer(&stage, "http", far).await;
+        answer(&testnet, "http", far).await;
     }
 }
 
-async fn answer<T: AsyncRead + AsyncWrite + Unpin>(stage: &Stage, scheme: &str, wire: T) {
-    let service = service_fn(|request| async move { exchange(stage, scheme, request).await });
+async fn answer<T: AsyncRead + AsyncWrite + Unpin>(testnet: &Testnet, scheme: &str, wire: T) {
+    let service = service_fn(|request| async move { exchange(testnet, scheme, request).await });
     // The connection's end is the end of the exchange; what went wrong in it is a finding already.
     let _ = http1::Builder::new().serve_connection(TokioIo::new(wire), service).await;
 }
@@ -45,21 +45,21 @@ struct Came {
     body: Bytes,
 }
 
-async fn exchange(stage: &Stage, scheme: &str, request: Request<Incoming>) -> io::Result<Response<Full<Bytes>>> {
+async fn exchange(testnet: &Testnet, scheme: &str, request: Request<Incoming>) -> io::Result<Response<Full<Bytes>>> {
     let (parts, body) = request.into_parts();
     let host = parts.headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
     let url = format!("{scheme}://{host}{}", parts.uri.path_and_query().map_or("/", |path| path.as_str()));
     let body = Limited::new(body, BODY).collect().await.map_err(io::Error::other)?.to_bytes();
     let came = Came { method: parts.method, url, headers: parts.headers, body };
-    let next = stage.script().next.pop_front();
+    let next = testnet.script().next.pop_front();
     let Some(next) = next else {
-        stage.found(format!("`{} {}` was sent, which is not in the script", came.method, came.url));
+        testnet.found(format!("`{} {}` was sent, which is not in the script", came.method, came.url));
         return Err(io::Error::other("the script is at its end"));
     };
     match differs(&next, &came) {
         None => Ok(next.reply.map(Full::new)),
         Some(finding) => {
-            stage.found(finding);
+            testnet.found(finding);
             Err(io::Error::other("the script wants another request"))
         }
     }

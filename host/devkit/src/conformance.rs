@@ -6,7 +6,6 @@
 //! mistake of its own (the kind `fault`, which SDKs report an unexpected exception as) because a power was not granted, a
 //! server does not answer, or somebody calls it oddly. Only an argument that its schema requires may be relied on.
 
-use crate::candidate::Candidate;
 use crate::subject::{Outside, Secrets, Subject, asked, context};
 use anyhow::Result;
 use cara_authority::manifest::Tool;
@@ -14,8 +13,9 @@ use cara_authority::{Grants, ToolName};
 use cara_kernel::bindings::provider::EmbedRequest;
 use cara_kernel::bindings::types::ErrorKind;
 use cara_kernel::exports::provider::EVENTS_AHEAD;
-use cara_kernel::{CompiledCache, Fault, Kernel, NoTurn};
-use cara_stage::Stage;
+use cara_kernel::{Fault, Kernel, NoTurn};
+use cara_signing::Package;
+use crate::testnet::Testnet;
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -23,29 +23,29 @@ use tokio::sync::mpsc;
 
 /// One thing that was tried.
 #[derive(Debug, Serialize)]
-pub(crate) struct Tried {
+pub struct Tried {
     /// What.
-    pub(crate) what: String,
+    pub what: String,
     /// How it ended, when that was a fault.
-    pub(crate) fault: Option<String>,
+    pub fault: Option<String>,
     /// What it answered, in short.
-    pub(crate) answered: Option<String>,
+    pub answered: Option<String>,
 }
 
 /// Tries everything that a component of its kinds has to stand.
-pub(crate) async fn check(kernel: &Kernel, cache: &Arc<CompiledCache>, candidate: &Candidate) -> Result<Vec<Tried>> {
-    let subject = Subject::load(kernel, cache, candidate).await?;
-    let outside = Outside::new(&Stage::new(Vec::new())?, Secrets::Any, Arc::new(NoTurn))?;
+pub async fn check(kernel: &Kernel, package: &Package) -> Result<Vec<Tried>> {
+    let subject = Subject::load(kernel, package).await?;
+    let outside = Outside::new(&Testnet::new(Vec::new())?, Secrets::Any, Arc::new(NoTurn))?;
     let settings = subject.settings(&Default::default())?;
     let kit = Kit { subject, outside };
     let mut tried = Vec::new();
     for (powers, granted) in [("nothing granted", Vec::new()), ("all granted", kit.subject.requested(&settings))] {
         let grants = kit.subject.grants(&settings, &granted);
-        if candidate.manifest.provider().is_some() {
+        if kit.subject.manifest().provider().is_some() {
             kit.provider(powers, &grants, &mut tried).await;
         }
-        for tool in candidate.manifest.tools() {
-            kit.tool(powers, &grants, tool, &mut tried).await?;
+        for tool in kit.subject.manifest().tools().to_vec() {
+            kit.tool(powers, &grants, &tool, &mut tried).await?;
         }
     }
     Ok(tried)

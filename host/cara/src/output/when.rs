@@ -14,11 +14,6 @@ pub(crate) fn second(unix_ms: u64) -> String {
     shown(unix_ms, TimeZone::system(), "%Y-%m-%d %H:%M:%S")
 }
 
-/// The day of UTC.
-pub(crate) fn utc_day(unix_ms: u64) -> String {
-    shown(unix_ms, TimeZone::UTC, "%Y-%m-%d")
-}
-
 fn shown(unix_ms: u64, zone: TimeZone, form: &str) -> String {
     let at = i64::try_from(unix_ms).ok().and_then(|ms| Timestamp::from_millisecond(ms).ok());
     at.map_or_else(|| "-".to_owned(), |at| at.to_zoned(zone).strftime(form).to_string())
@@ -40,7 +35,6 @@ mod tests {
     #[test]
     fn a_time_is_told_in_a_zone_and_a_length_in_two_units() {
         let noon = 1_774_951_200_000;
-        assert_eq!(utc_day(noon), "2026-03-31");
         assert_eq!(shown(noon, TimeZone::UTC, "%H:%M"), "10:00");
         assert_eq!(shown(noon, TimeZone::fixed(jiff::tz::offset(2)), "%H:%M"), "12:00");
         assert_eq!(shown(u64::MAX, TimeZone::UTC, "%H"), "-");

@@ -1,72 +1,76 @@
 //! A component under test: in the real kernel, signed with a key of the
 //! moment, in a world made for one call or a few.
 
-use crate::candidate::Candidate;
 use anyhow::{Result, anyhow};
-use cara_authority::manifest::Tool;
+use cara_authority::manifest::{Manifest, Tool};
 use cara_authority::settings::BadSetting;
 use cara_authority::{
-    AccountId, Approved, Capability, Decision, Grants, Label, PersonId, Policy, Refusal, Rule, SecretGrant, SessionId,
-    Settings, Situation, Source, Provenance, Action, Ticket, ToolAuthority, ToolCall,
+    AccountId, Action, Approved, Capability, Decision, Grants, Label, PersonId, Policy, Provenance, Refusal, Rule,
+    SecretGrant, SessionId, Settings, Situation, Source, Ticket, ToolAuthority, ToolCall,
 };
 use cara_kernel::bindings::provider::{Request, ToolChoice};
 use cara_kernel::bindings::tool::Context;
 use cara_kernel::bindings::types::{Message, Part, Role};
-use cara_kernel::{CallServices, Checked, CompiledCache, Component, Kernel, HostServices, SecretSource};
+use cara_kernel::{CallServices, Checked, Component, HostServices, Kernel, SecretSource};
 use cara_sdk_sign::{SecretKey, sign};
 use cara_services::clock::Clock;
 use cara_services::egress::{Egress, KnownSecrets};
 use cara_services::ledger::Ledger;
 use cara_services::vault::SecretValue;
-use cara_signing::{TrustStore, TrustedKey};
-use cara_stage::Stage;
+use cara_signing::{Package, TrustStore, TrustedKey};
+use crate::testnet::Testnet;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// A component, loaded.
-pub(crate) struct Subject {
-    pub(crate) component: Arc<Component>,
+pub struct Subject {
+    pub component: Arc<Component>,
     checked: Arc<Checked>,
 }
 
 impl Subject {
-    /// Signs, checks and loads it. What was compiled is kept for the next time.
-    pub(crate) async fn load(kernel: &Kernel, cache: &Arc<CompiledCache>, candidate: &Candidate) -> Result<Self> {
+    /// Signs, checks and loads it.
+    pub async fn load(kernel: &Kernel, package: &Package) -> Result<Self> {
         let key = SecretKey::generate()?;
         let mut trust = TrustStore::empty();
         trust.add(TrustedKey::new(key.public(), "check", vec!["*".parse()?]))?;
-        let bundle = sign(&candidate.package, &key);
-        let verified = cara_signing::verify(candidate.package.clone(), &bundle, &trust, None)?;
+        let bundle = sign(package, &key);
+        let verified = cara_signing::verify(package.clone(), &bundle, &trust, None)?;
         let checked = Arc::new(Checked::new(verified)?);
-        let (loader, loading, cache) = (kernel.clone(), checked.clone(), cache.clone());
-        let loaded = tokio::task::spawn_blocking(move || loader.load(loading, Some(&cache))).await??;
+        let (loader, loading) = (kernel.clone(), checked.clone());
+        let loaded = tokio::task::spawn_blocking(move || loader.load(loading, None)).await??;
         Ok(Self { component: Component::new(kernel, loaded), checked })
     }
 
+    /// The manifest.
+    pub fn manifest(&self) -> &Manifest {
+        self.checked.manifest()
+    }
+
     /// Its settings, with these values over its defaults.
-    pub(crate) fn settings(&self, values: &BTreeMap<String, Value>) -> Result<Settings, BadSetting> {
+    pub fn settings(&self, values: &BTreeMap<String, Value>) -> Result<Settings, BadSetting> {
         self.checked.manifest().settings(values)
     }
 
     /// All it asks for under these settings.
-    pub(crate) fn requested(&self, settings: &Settings) -> Vec<Capability> {
+    pub fn requested(&self, settings: &Settings) -> Vec<Capability> {
         self.checked.manifest().requested(settings)
     }
 
     /// What it may do when this is granted.
-    pub(crate) fn grants(&self, settings: &Settings, granted: &[Capability]) -> Arc<Grants> {
+    pub fn grants(&self, settings: &Settings, granted: &[Capability]) -> Arc<Grants> {
         let (manifest, interfaces) = (self.checked.manifest(), self.checked.interfaces());
         Arc::new(Grants::intersect(manifest, interfaces, granted, settings.clone(), &Default::default()))
     }
 
     /// The model its manifest names.
-    pub(crate) fn default_model(&self) -> String {
+    pub fn default_model(&self) -> String {
         self.checked.manifest().provider().map(|provider| provider.default_model.clone()).unwrap_or_default()
     }
 
     /// A call, approved as a person at a desk would.
-    pub(crate) fn call(&self, tool: &Tool, arguments: &Value) -> Result<Approved<ToolCall>> {
+    pub fn call(&self, tool: &Tool, arguments: &Value) -> Result<Approved<ToolCall>> {
         let call = ToolCall {
             component: self.checked.manifest().id().clone(),
             digest: *self.checked.package().digest().as_bytes(),
@@ -102,12 +106,12 @@ impl Subject {
 }
 
 /// Where a call comes from, as a tool is told.
-pub(crate) fn context() -> Context {
+pub fn context() -> Context {
     Context { session: "s-check".into(), run: "r-check".into(), time_zone: Some("Europe/Oslo".into()), language: None }
 }
 
 /// A request for an answer to one text.
-pub(crate) fn asked(model: String, text: &str) -> Request {
+pub fn asked(model: String, text: &str) -> Request {
     Request {
         model,
         system: None,
@@ -122,14 +126,14 @@ pub(crate) fn asked(model: String, text: &str) -> Request {
 }
 
 /// The world around a component: the gates, with nothing of this machine behind them.
-pub(crate) struct Outside {
-    pub(crate) services: CallServices,
+pub struct Outside {
+    pub services: CallServices,
     _folder: tempfile::TempDir,
 }
 
 impl Outside {
     /// One with this network, these secrets, and these answers of a person.
-    pub(crate) fn new(stage: &Stage, secrets: Secrets, host_services: Arc<dyn HostServices>) -> Result<Self> {
+    pub fn new(stage: &Testnet, secrets: Secrets, host_services: Arc<dyn HostServices>) -> Result<Self> {
         let folder = tempfile::tempdir()?;
         let clock = Clock::system();
         let known = KnownSecrets::new();
@@ -147,7 +151,7 @@ impl Outside {
 }
 
 /// The secrets of a test.
-pub(crate) enum Secrets {
+pub enum Secrets {
     /// Every secret has a value that means nothing.
     Any,
     /// These, and no other.

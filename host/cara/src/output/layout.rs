@@ -1,7 +1,7 @@
 //! Text in 80 columns, and data as JSON: both safe to show,
 //! whoever wrote what is in it.
 
-use crate::show;
+use super::show;
 use anyhow::Result;
 use cara_assistant::text::harmless;
 use serde::Serialize;

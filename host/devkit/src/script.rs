@@ -1,16 +1,15 @@
 //! Scripted worlds: what `cara plugin test` reads and plays
 //! (docs/plugin-tests.md).
 
-use crate::candidate::Candidate;
 use crate::subject::{Outside, Secrets, Subject, asked, context};
 use anyhow::{Context as _, Result, anyhow, bail};
-use cara_authority::{Capability, ServiceGrant, Refusal, Rule};
+use cara_authority::{Capability, Refusal, Rule, ServiceGrant};
 use cara_kernel::bindings::approvals::{Decision, Question};
 use cara_kernel::bindings::turn::Event;
 use cara_kernel::bindings::types::{Content, Error, ErrorKind, Usage};
 use cara_kernel::exports::provider::EVENTS_AHEAD;
 use cara_kernel::{Fault, HostServices};
-use cara_stage::{Exchange, Expected, Stage, reply};
+use crate::testnet::{Exchange, Expected, Testnet, reply};
 use http::{HeaderMap, Method, StatusCode, Uri};
 use serde::Deserialize;
 use serde_json::Value;
@@ -19,21 +18,21 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::mpsc;
 
 /// The largest file of tests.
-pub(crate) const MAX_BYTES: u64 = 1024 * 1024;
+pub const MAX_BYTES: u64 = 1024 * 1024;
 
 /// A file of tests.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Script {
+pub struct Script {
     #[serde(rename = "test")]
-    pub(crate) tests: Vec<Test>,
+    pub tests: Vec<Test>,
 }
 
 /// One call in one world.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub(crate) struct Test {
-    pub(crate) name: String,
+pub struct Test {
+    pub name: String,
     // The call.
     tool: Option<String>,
     arguments: Option<Value>,
@@ -106,9 +105,9 @@ struct Came {
 }
 
 /// Plays one test; `Ok` has what was not as it should be.
-pub(crate) async fn play(subject: &Subject, candidate: &Candidate, test: &Test) -> Result<Vec<String>> {
+pub async fn play(subject: &Subject, test: &Test) -> Result<Vec<String>> {
     let exchanges = test.http.iter().map(Http::exchange).collect::<Result<_>>()?;
-    let stage = Stage::new(exchanges)?;
+    let stage = Testnet::new(exchanges)?;
     let person = Arc::new(Person(Mutex::new(test.approvals.iter().copied().collect())));
     let outside = Outside::new(&stage, Secrets::These(test.secrets.clone()), person.clone())?;
     let settings = subject.settings(&test.settings)?;
@@ -132,7 +131,7 @@ pub(crate) async fn play(subject: &Subject, candidate: &Candidate, test: &Test) 
     }
     let came = match (&test.tool, &test.prompt) {
         (Some(tool), None) => {
-            let known = candidate.manifest.tools().iter().find(|known| known.name.as_str() == tool);
+            let known = subject.manifest().tools().iter().find(|known| known.name.as_str() == tool);
             let tool = known.ok_or_else(|| anyhow!("it has no tool `{tool}`"))?;
             let arguments = test.arguments.clone().unwrap_or_else(|| serde_json::json!({}));
             let call = subject.call(tool, &arguments)?;
@@ -227,7 +226,7 @@ impl Came {
 
 impl Test {
     /// Whether it says what has to come of the call.
-    pub(crate) fn expects(&self) -> bool {
+    pub fn expects(&self) -> bool {
         self.answer.is_some() || !self.contains.is_empty() || self.error.is_some()
     }
 

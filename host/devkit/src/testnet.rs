@@ -2,7 +2,7 @@
 //! all in memory.
 //!
 //! ```text
-//! component ─→ the real egress gate ─→ resolver, wire, certificate of the stage ─→ the next exchange of the script
+//! component ─→ the real egress gate ─→ resolver, wire, certificate of the testnet ─→ the next exchange of the script
 //! ```
 //!
 //! It stands where the network would, below the gate: grants, addresses and secrets are judged and put in as in earnest.
@@ -54,9 +54,9 @@ pub enum Expected {
     Json(Value),
 }
 
-/// Why there is no stage.
+/// Why there is no testnet.
 #[derive(Debug, Error)]
-pub enum StageError {
+pub enum TestnetError {
     /// A URL that no server could have.
     #[error("`{0}` is no URL a request can have\nhint: write `https://` and a host")]
     Url(Uri),
@@ -70,7 +70,7 @@ pub enum StageError {
 
 /// A scripted network. Cloning shares it.
 #[derive(Clone)]
-pub struct Stage(Arc<Inner>);
+pub struct Testnet(Arc<Inner>);
 
 struct Inner {
     /// The names the script knows.
@@ -85,15 +85,15 @@ struct Script {
     findings: Vec<String>,
 }
 
-impl Stage {
+impl Testnet {
     /// A network that has these exchanges to offer, in this order. With none, nothing can be connected to.
     ///
     /// # Errors
     /// When a URL has no host.
-    pub fn new(exchanges: Vec<Exchange>) -> Result<Self, StageError> {
+    pub fn new(exchanges: Vec<Exchange>) -> Result<Self, TestnetError> {
         let host = |exchange: &Exchange| {
             let host = exchange.url.host().filter(|_| exchange.url.scheme().is_some());
-            host.map(bare).ok_or_else(|| StageError::Url(exchange.url.clone()))
+            host.map(bare).ok_or_else(|| TestnetError::Url(exchange.url.clone()))
         };
         let hosts = exchanges.iter().map(host).collect::<Result<BTreeSet<_>, _>>()?;
         let (server, client) = tls(&hosts)?;
@@ -137,7 +137,7 @@ fn bare(host: &str) -> String {
 }
 
 /// One certificate for all hosts, and a client that trusts it and nothing else.
-fn tls(hosts: &BTreeSet<String>) -> Result<(Arc<ServerConfig>, ClientConfig), StageError> {
+fn tls(hosts: &BTreeSet<String>) -> Result<(Arc<ServerConfig>, ClientConfig), TestnetError> {
     let made = rcgen::generate_simple_self_signed(hosts.iter().cloned().collect::<Vec<_>>())?;
     let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(made.signing_key.serialize_der()));
     let certificate = made.cert.der().clone();
@@ -156,7 +156,7 @@ fn tls(hosts: &BTreeSet<String>) -> Result<(Arc<ServerConfig>, ClientConfig), St
     Ok((Arc::new(server), client))
 }
 
-impl Resolver for Stage {
+impl Resolver for Testnet {
     fn resolve<'a>(&'a self, name: &'a str) -> BoxFuture<'a, io::Result<Vec<IpAddr>>> {
         Box::pin(async move {
             if self.0.hosts.contains(name) {
@@ -170,7 +170,7 @@ impl Resolver for Stage {
     }
 }
 
-impl Dial for Stage {
+impl Dial for Testnet {
     fn dial(&self, _: SocketAddr) -> BoxFuture<'_, io::Result<Box<dyn Wire>>> {
         Box::pin(async move {
             if self.0.hosts.is_empty() {

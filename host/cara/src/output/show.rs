@@ -1,11 +1,14 @@
 //! How things look: notes, errors, tables, an answer as it streams.
 
-use crate::output;
+use super::layout;
+use super::stdio as output;
+use super::when::second;
+use crate::door::FnEvent;
 use crate::question::{Question, Screen};
-use crate::when::second;
 use cara_assistant::text::harmless;
 use cara_assistant::{Failure, TurnEvent};
 use cara_authority::Action;
+use cara_control::{Event, Progress, Unit};
 use std::io::IsTerminal;
 
 /// Terminal attributes, when stdout or stderr is a terminal and NO_COLOR is not set.
@@ -17,6 +20,14 @@ fn dim(text: &str, terminal: bool) -> String {
 /// A line about what happens, on stderr.
 pub(crate) fn note(text: &str) {
     output::write_aside(&format!("{}\n", dim(&harmless(text), std::io::stderr().is_terminal())));
+}
+
+/// A text after a lead, in lines that fit, on stderr.
+pub(crate) fn aside(lead: &str, text: &str) {
+    for (at, line) in layout::wrap(&harmless(text), layout::WIDTH - lead.len()).iter().enumerate() {
+        let lead = if at == 0 { lead.to_owned() } else { " ".repeat(lead.len()) };
+        note(format!("{lead}{line}").trim_end());
+    }
 }
 
 /// An error with all its causes, on stderr.
@@ -40,11 +51,6 @@ pub(crate) fn failure(failure: &Failure) {
     if let Some(wait) = failure.retry_after_ms {
         output::write_aside(&format!("hint: try again in {} s\n", wait.div_ceil(1000)));
     }
-}
-
-/// A foreign name, escaped and cut.
-pub(crate) fn short(text: &str) -> String {
-    text.chars().take(80).flat_map(char::escape_default).collect()
 }
 
 /// A message that a tool sent to the person at this terminal.
@@ -161,6 +167,17 @@ impl Streaming {
         }
     }
 
+    /// A sentence beside the answer.
+    pub(crate) fn note(&mut self, text: &str) {
+        self.aside(text);
+    }
+
+    /// A message that a tool sent to the person at this terminal.
+    pub(crate) fn message(&mut self, to: &str, text: &str) {
+        self.end_line();
+        message(to, text);
+    }
+
     /// The results of tools since the terminal was last asked for them, whole.
     pub(crate) fn results(&self) -> &[(String, String)] {
         &self.results
@@ -239,32 +256,64 @@ pub(crate) fn spinner() -> indicatif::ProgressBar {
     bar
 }
 
-/// A progress bar for bytes on stderr; hidden when that is no terminal.
-pub(crate) fn bytes(what: &str) -> indicatif::ProgressBar {
-    let bar = indicatif::ProgressBar::new(0);
-    if let Ok(style) = indicatif::ProgressStyle::with_template("{msg} {bar:24} {bytes}/{total_bytes}") {
-        bar.set_style(style.progress_chars("━╸─"));
-    }
-    bar.set_message(what.to_owned());
-    bar
+/// Shows notes and progress of a use case, on stderr.
+pub(crate) struct Beside {
+    bar: Option<(String, indicatif::ProgressBar)>,
 }
 
-/// Moves such a bar with what is fetched or sent.
-pub(crate) fn follow(bar: &indicatif::ProgressBar) -> impl Fn(cara_packages::Progress) + Send + Sync {
-    let bar = bar.clone();
-    move |progress| {
-        bar.set_length(progress.of.unwrap_or(progress.bytes));
-        bar.set_position(progress.bytes);
+impl Beside {
+    /// Nothing was told yet.
+    pub(crate) fn new() -> Self {
+        Self { bar: None }
+    }
+
+    fn progress(&mut self, progress: &Progress) {
+        if self.bar.as_ref().is_none_or(|(what, _)| *what != progress.what) {
+            self.pause();
+            let bar = indicatif::ProgressBar::new(0);
+            let counted = match progress.unit {
+                Unit::Bytes => "{msg} {bar:24} {bytes}/{total_bytes}",
+                Unit::Components => "{msg} {bar:24} {pos}/{len}",
+            };
+            if let Ok(style) = indicatif::ProgressStyle::with_template(counted) {
+                bar.set_style(style.progress_chars("━╸─"));
+            }
+            bar.set_message(progress.what.clone());
+            self.bar = Some((progress.what.clone(), bar));
+        }
+        if let Some((_, bar)) = &self.bar {
+            bar.set_length(progress.of.unwrap_or(progress.done));
+            bar.set_position(progress.done);
+            bar.tick();
+        }
+        if progress.of == Some(progress.done) {
+            self.pause();
+        }
     }
 }
 
-/// A progress bar on stderr; hidden when that is no terminal.
-pub(crate) fn progress(total: u64, what: &str) -> indicatif::ProgressBar {
-    let bar = indicatif::ProgressBar::new(total);
-    if let Ok(style) = indicatif::ProgressStyle::with_template("{msg} {bar:24} {pos}/{len}") {
-        bar.set_style(style.progress_chars("━╸─"));
+impl Drop for Beside {
+    fn drop(&mut self) {
+        self.pause();
     }
-    bar.set_message(what.to_owned());
-    bar.tick();
-    bar
+}
+
+impl FnEvent for Beside {
+    fn event(&mut self, event: Event) {
+        match event {
+            Event::Note { text } => {
+                self.pause();
+                note(&text);
+            }
+            Event::Progress(told) => self.progress(&told),
+            Event::Message { to, text } => message(&to, &text),
+            Event::Ask { .. } | Event::Began { .. } | Event::Run(_) => {}
+        }
+    }
+
+    fn pause(&mut self) {
+        if let Some((_, bar)) = self.bar.take() {
+            bar.finish_and_clear();
+        }
+    }
 }

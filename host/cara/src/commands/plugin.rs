@@ -1,0 +1,182 @@
+//! `cara plugin`: what is installed, who signed it, what it may do.
+
+mod author;
+mod develop;
+mod install;
+mod keys;
+mod review;
+
+use crate::cli::Plugin;
+use crate::door::{Door, told};
+use crate::output::{Output, Show, layout, show};
+use crate::passwords;
+use anyhow::{Context, Result, anyhow};
+use cara_control::plugin::{
+    Hit, Inspect, Inspection, List, Push, Remove, ReviewOf, Rollback, Row, Search, Switch, Verified, Verify, verify,
+};
+use cara_services::files;
+use cara_signing::{TrustStore, TrustedKey};
+use std::path::Path;
+use std::process::ExitCode;
+
+/// The largest key file, bytes.
+const LARGEST: u64 = 4 * 1024;
+
+/// Runs a command that works on files alone.
+pub(crate) async fn without_home(plugin: Plugin, output: Output) -> Result<ExitCode> {
+    match plugin {
+        Plugin::New { kind, name, lang } => develop::new(kind, lang, &name)?,
+        Plugin::Refresh { folder } => develop::refresh(&folder)?,
+        Plugin::Build(build) => drop(develop::build(&build).await?),
+        Plugin::Test { folder } => return author::test(&folder, output).await,
+        Plugin::Check { file } => return author::check(&file, output).await,
+        Plugin::Verify { file, key: Some(key) } => output.emit(&verified_by(&file, &key)?)?,
+        _ => {}
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Checks a signature against one key.
+fn verified_by(file: &Path, key: &Path) -> Result<Verified> {
+    let shown = key.display();
+    let pem = files::read_capped(key, LARGEST)?.ok_or_else(|| anyhow!("`{shown}` does not exist"))?;
+    let pem = String::from_utf8(pem).with_context(|| format!("`{shown}` is no PEM file"))?;
+    let mut trust = TrustStore::empty();
+    trust.add(TrustedKey::new(pem.parse()?, "this key", vec!["*".parse()?]))?;
+    verify(file, &trust).map_err(told)
+}
+
+/// Runs the command.
+pub(crate) async fn run(door: &Door, output: Output, plugin: Plugin) -> Result<ExitCode> {
+    match plugin {
+        Plugin::List => drop(door.emit(output, List {}).await?),
+        Plugin::Inspect { id } => drop(door.emit(output, Inspect { id }).await?),
+        Plugin::Review { what, against } => {
+            let against = against.map(|version| version.to_string());
+            let what = install::reference(&what)?;
+            let review = door.emit(output, ReviewOf { what, against }).await?;
+            return Ok(if review.holds() { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+        }
+        Plugin::Dev { build, consent } => develop::dev(door, output, &build, &consent).await?,
+        Plugin::Install(install) => install::install(door, output, install).await?,
+        Plugin::Update(update) => install::update(door, output, update).await?,
+        Plugin::Rollback { id } => {
+            let back = door.call(Rollback { id: id.to_string() }).await?;
+            let words = format!(
+                "`{id}` {} is in use from the next call on; `cara plugin rollback {id}` returns to {}",
+                back.to, back.from
+            );
+            output.done(&back, &words)?;
+        }
+        Plugin::Enable { id } => switch(door, output, id.as_str(), true).await?,
+        Plugin::Disable { id } => switch(door, output, id.as_str(), false).await?,
+        Plugin::Remove { id, state } => {
+            let removed = door.call(Remove { id: id.to_string(), state }).await?;
+            let kept = if state { "" } else { "; what it kept between calls stays (`--state` removes it)" };
+            let back = if removed.built_in_is_back { "; what is built in under this id is back" } else { "" };
+            output.done(&removed, &format!("removed `{id}`{kept}{back}"))?;
+        }
+        Plugin::Search { words, index } => {
+            let index = install::reference(&index)?;
+            drop(door.emit(output, Search { words: words.join(" "), index }).await?);
+        }
+        Plugin::Push { file, to, user } => push(door, output, &file, to, user).await?,
+        Plugin::Keygen { name, file, trust } => keys::keygen(door, output, name, file.as_deref(), trust).await?,
+        Plugin::Pubkey { key } => keys::pubkey(door, output, &key).await?,
+        Plugin::Sign(sign) => keys::sign(door, output, &sign).await?,
+        Plugin::Verify { file, .. } => drop(door.emit(output, Verify { file: install::absolute(&file)? }).await?),
+        Plugin::New { .. } | Plugin::Refresh { .. } | Plugin::Build(_) | Plugin::Test { .. } | Plugin::Check { .. } => {
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn switch(door: &Door, output: Output, id: &str, on: bool) -> Result<()> {
+    let switched = door.call(Switch { id: id.to_owned(), on }).await?;
+    let state = if on { "on" } else { "off" };
+    let words = match switched.changed {
+        true => format!("`{id}` is {state} from the next call on"),
+        false => format!("`{id}` was {state} already"),
+    };
+    output.done(&switched, &words)
+}
+
+async fn push(door: &Door, output: Output, file: &Path, to: String, user: Option<String>) -> Result<()> {
+    let password = user.as_ref().map(|user| passwords::secret_value(&format!("Password of {user}: "))).transpose()?;
+    let pushed = door.call(Push { file: install::absolute(file)?, to, user, password }).await?;
+    if output.json {
+        layout::json(&pushed)
+    } else {
+        show::line(&pushed);
+        Ok(())
+    }
+}
+
+impl Show for Vec<Row> {
+    fn show(&self) {
+        let cells = self.iter().map(|row| {
+            let powers = if row.granted.is_empty() { "-".to_owned() } else { row.granted.len().to_string() };
+            let told = match (&row.problem, &row.waiting) {
+                (Some(problem), _) => layout::cut(problem.lines().next().unwrap_or_default(), 40),
+                (None, Some(waiting)) => format!("{waiting} waits: `cara plugin update {}`", row.id),
+                (None, None) => layout::cut(&row.summary, 40),
+            };
+            vec![row.id.clone(), row.version.clone(), row.kinds.join(", "), row.signer.clone(), powers, told]
+        });
+        show::table(&["ID", "VERSION", "KIND", "SIGNER", "GRANTS", "SUMMARY"], &cells.collect::<Vec<_>>());
+    }
+}
+
+impl Show for Inspection {
+    fn show(&self) {
+        let Inspection { row, .. } = self;
+        let field = |name: &str, value: &str| show::line(&format!("{name:10} {value}"));
+        let several = |name: &str, values: &[String]| {
+            let mut name = name;
+            for value in values {
+                field(std::mem::take(&mut name), value);
+            }
+            if values.is_empty() {
+                field(name, "none");
+            }
+        };
+        field("id", &row.id);
+        field("version", &row.version);
+        field("summary", &row.summary);
+        field("kind", &row.kinds.join(", "));
+        field("digest", &row.digest);
+        field("size", &format!("{} bytes", self.bytes));
+        field("signer", &row.signer);
+        field("key", &self.key);
+        several("imports", &self.imports);
+        several("exports", &self.exports);
+        several("can", &self.can);
+        several("asks", &self.asks);
+        several("granted", &row.granted);
+        let limits: Vec<String> = self.limits.iter().map(|(name, value)| format!("{name} {value}")).collect();
+        field("limits", &limits.join(", "));
+        show::line("manifest");
+        for line in self.manifest.lines() {
+            show::line(&format!("  {line}"));
+        }
+    }
+}
+
+impl Show for Vec<Hit> {
+    fn show(&self) {
+        if self.is_empty() {
+            show::note("nothing in the index has all these words");
+        }
+        for hit in self {
+            layout::hang(&format!("{} {}  ", hit.id, hit.version), &hit.summary);
+            layout::paragraph(2, &format!("cara plugin install {}", hit.r#ref));
+        }
+    }
+}
+
+impl Show for Verified {
+    fn show(&self) {
+        let Verified { id, version, signer, .. } = self;
+        show::line(&format!("`{id}` {version} is signed by `{signer}`, who is trusted for it"));
+    }
+}

@@ -1,0 +1,131 @@
+//! `cara start`, `status`, `stop`: the process that holds the home.
+
+use crate::cli::Start;
+use crate::door::Door;
+use crate::output::{Output, Show, layout, show, when};
+use anyhow::{Context, Result, bail};
+use cara_control::status::{Show as ShowStatus, Status, Stop};
+use cara_control::{Done, Places};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+/// How long a process in the background may take to begin.
+const PATIENCE: Duration = Duration::from_secs(15);
+
+/// How long runs that go on are waited for when the process is to end.
+const DRAIN: Duration = Duration::from_secs(30);
+
+/// Holds the home until somebody ends it.
+pub(crate) async fn start(door: &Door, start: Start) -> Result<()> {
+    if let Some(pid) = door.holder().await {
+        let holds = door.call(ShowStatus {}).await?;
+        bail!(
+            "process {pid} (`{}`) holds the home since {}\nhint: `cara stop` ends it, `cara status` says what it does",
+            holds.command,
+            when::minute(holds.since_ms)
+        );
+    }
+    if start.detach {
+        return detached(door).await;
+    }
+    let Some(application) = door.hold().await? else {
+        bail!("another process took the home meanwhile\nhint: `cara status` says which");
+    };
+    show::note(&format!("holding `{}`; Ctrl-C ends", application.home().path().display()));
+    ended(application.stopping()).await?;
+    // Whoever wants to begin a run is refused from here on.
+    if tokio::time::timeout(DRAIN, application.idle()).await.is_err() {
+        show::note("runs that go on are left; they are resumed when their conversations are opened");
+    }
+    Ok(())
+}
+
+/// Waits for a signal, or for `cara stop`.
+async fn ended(stopping: &tokio_util::sync::CancellationToken) -> Result<()> {
+    #[cfg(unix)]
+    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+    #[cfg(unix)]
+    let terminated = terminate.recv();
+    #[cfg(not(unix))]
+    let terminated = std::future::pending::<Option<()>>();
+    tokio::select! {
+        () = stopping.cancelled() => {}
+        _ = terminated => {}
+        ended = tokio::signal::ctrl_c() => ended?,
+    }
+    stopping.cancel();
+    Ok(())
+}
+
+/// Begins the same program in the background, and waits until it answers.
+async fn detached(door: &Door) -> Result<()> {
+    let program = std::env::current_exe().context("the path of this program is unknown")?;
+    let mut command = Command::new(program);
+    command.arg("start").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    #[cfg(unix)]
+    std::os::unix::process::CommandExt::process_group(&mut command, 0);
+    let mut child = command.spawn().context("the process in the background cannot be started")?;
+    let began = tokio::time::Instant::now();
+    while began.elapsed() < PATIENCE {
+        if let Some(pid) = door.holder().await {
+            show::note(&format!("process {pid} holds the home; `cara stop` ends it"));
+            return Ok(());
+        }
+        if let Some(status) = child.try_wait()? {
+            bail!("the process in the background ended at once ({status})\nhint: `cara start` shows why");
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    bail!("the process in the background does not answer\nhint: `cara start` shows what it does")
+}
+
+/// Says what the holder does; with nobody there, so.
+pub(crate) async fn status(door: &Door, output: Output) -> Result<()> {
+    if door.holder().await.is_none() {
+        if output.json {
+            return layout::json(&serde_json::json!({ "held": false }));
+        }
+        show::note("nobody holds the home; `cara start` does");
+        return Ok(());
+    }
+    door.emit(output, ShowStatus {}).await.map(drop)
+}
+
+/// Ends the holder.
+pub(crate) async fn stop(door: &Door, output: Output) -> Result<()> {
+    let Some(pid) = door.holder().await else { bail!("nobody holds the home\nhint: `cara status` says so too") };
+    let stopped = door.call(Stop {}).await?;
+    let socket = door.surroundings().home.socket();
+    let began = tokio::time::Instant::now();
+    while cara_gateway::holder(&socket).await == Some(pid) {
+        if began.elapsed() > DRAIN + PATIENCE {
+            bail!("process {pid} has not ended yet\nhint: `cara status` says what it still does");
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let Done {} = stopped;
+    output.done(&stopped, &format!("process {pid} ended"))
+}
+
+impl Show for Status {
+    fn show(&self) {
+        let field = |name: &str, value: &str| layout::field(0, name, value);
+        field("process", &format!("{} (`{}`), version {}", self.pid, self.command, self.version));
+        field("home", &self.home);
+        field("since", &when::second(self.since_ms));
+        if let Some(bytes) = self.memory_bytes {
+            field("memory", &format!("{:.1} MB", bytes as f64 / 1e6));
+        }
+        for component in &self.components {
+            field("component", &format!("{} {}: {}", component.id, component.version, component.state));
+        }
+        for [id, why] in &self.broken {
+            field("unusable", &format!("{id}: {}", why.lines().next().unwrap_or_default()));
+        }
+        for [run, session] in &self.runs {
+            field("run", &format!("{run} in session {session}"));
+        }
+        field("sessions", &self.sessions.to_string());
+        field("approvals", &format!("{} wait for an answer", self.approvals_waiting));
+    }
+}

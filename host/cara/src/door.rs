@@ -1,0 +1,237 @@
+//! The way of this process to the application: it holds the home itself, or
+//! is a client of the process that does.
+//!
+//! ```text
+//! open ─→ lock free: open the application, serve `cara.sock`, call in process
+//!      └→ lock held: call through the socket ─→ lost: the holder ended ─→ open again, and go on
+//! ```
+
+use crate::boot::Surroundings;
+use crate::output::{self, Output, show};
+use crate::passwords;
+use anyhow::{Result, anyhow};
+use cara_control::{Application, Done, Error, ErrorKind, Event, HomeLock, Operation, Places, environment, vault};
+use cara_gateway::{Called, Client, Listener, router};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::Mutex;
+
+/// How long another process may take to begin or to end, before it counts as stuck.
+const PATIENCE: Duration = Duration::from_secs(15);
+
+/// How long somebody is given to end what they do, before a person is told that they are waited for.
+const QUIET: Duration = Duration::from_millis(400);
+
+/// How often a password is asked for.
+const TRIES: usize = 3;
+
+/// The way to the application.
+pub(crate) struct Door {
+    surroundings: Surroundings,
+    way: Mutex<Option<Way>>,
+}
+
+/// Where the application is.
+enum Way {
+    Here { application: Arc<Application>, listener: Listener, client: Client },
+    There(Client),
+}
+
+impl Way {
+    fn client(&self) -> &Client {
+        match self {
+            Self::Here { client, .. } | Self::There(client) => client,
+        }
+    }
+}
+
+impl Door {
+    /// A door that is opened by the first call.
+    pub(crate) fn new(surroundings: Surroundings) -> Self {
+        Self { surroundings, way: Mutex::new(None) }
+    }
+
+    /// What of the command line concerns all parts.
+    pub(crate) fn surroundings(&self) -> &Surroundings {
+        &self.surroundings
+    }
+
+    /// Takes the home over if nobody holds it, else connects to whoever does.
+    async fn open(&self) -> Result<Way> {
+        let socket = self.surroundings.home.socket();
+        let mut wait = Duration::from_millis(2);
+        let began = tokio::time::Instant::now();
+        loop {
+            if let Some(lock) = HomeLock::take(&self.surroundings.home).map_err(told)? {
+                let surroundings = self.surroundings.clone();
+                let application = tokio::task::spawn_blocking(move || surroundings.application(lock)).await??;
+                let router = router(application.clone());
+                let listener = Listener::open(&application, socket, router.clone()).map_err(told)?;
+                return Ok(Way::Here { application, listener, client: Client::Here(router) });
+            }
+            if cara_gateway::connect(&socket).await.is_ok() {
+                return Ok(Way::There(Client::There(socket)));
+            }
+            if began.elapsed() > PATIENCE {
+                return Err(anyhow!(
+                    "another process holds the home `{}` and does not answer at `{}`\nhint: end that process; `fuser {}` \
+                     says which it is",
+                    self.surroundings.home.path().display(),
+                    socket.display(),
+                    self.surroundings.home.holder_lock().display()
+                ));
+            }
+            // It begins, or it ends: both take a moment.
+            tokio::time::sleep(wait).await;
+            wait = (wait * 2).min(Duration::from_millis(100));
+        }
+    }
+
+    /// The process that holds the home, if that is another one.
+    pub(crate) async fn holder(&self) -> Option<u32> {
+        cara_gateway::holder(&self.surroundings.home.socket()).await
+    }
+
+    /// Whether nobody holds the home but, from now on, this process: the application, when it is so.
+    pub(crate) async fn hold(&self) -> Result<Option<Arc<Application>>> {
+        let mut way = self.way.lock().await;
+        if way.is_none() {
+            *way = Some(self.open().await?);
+        }
+        Ok(match &*way {
+            Some(Way::Here { application, .. }) => Some(application.clone()),
+            _ => None,
+        })
+    }
+
+    /// A client, opened if need be.
+    async fn client(&self) -> Result<Client> {
+        let mut way = self.way.lock().await;
+        if way.is_none() {
+            *way = Some(self.open().await?);
+        }
+        way.as_ref().map(|way| way.client().clone()).ok_or_else(|| anyhow!("the door is closed"))
+    }
+
+    /// Does a use case, showing its notes and progress.
+    pub(crate) async fn call<O: Operation>(&self, operation: O) -> Result<O::View> {
+        Ok(self.called(&operation, &mut show::Beside::new()).await?.view)
+    }
+
+    /// The same, and prints what it gives back.
+    pub(crate) async fn emit<O: Operation>(&self, output: Output, operation: O) -> Result<O::View>
+    where
+        O::View: output::Show,
+    {
+        let view = self.call(operation).await?;
+        output.emit(&view)?;
+        Ok(view)
+    }
+
+    /// Does a use case, telling its events. Asks for the vault's password where that is needed, and goes on with whoever
+    /// holds the home next when the holder ends.
+    pub(crate) async fn called<O: Operation>(
+        &self,
+        operation: &O,
+        listening: &mut (impl FnEvent + Send),
+    ) -> Result<Called<O::View>> {
+        let mut asked = 0;
+        loop {
+            let client = self.client().await?;
+            let lost = match client.call(operation, &mut |event| listening.event(event)).await {
+                Ok(Ok(called)) => return Ok(called),
+                Ok(Err(error)) if needs_password(&error) && asked < TRIES => {
+                    listening.pause();
+                    asked += 1;
+                    self.unlock(&client, error, asked).await?;
+                    continue;
+                }
+                Ok(Err(error)) => return Err(told(error)),
+                Err(lost) => lost,
+            };
+            tracing::debug!(why = %lost.0, "the holder of the home is gone");
+            *self.way.lock().await = None;
+            if !O::ROUTE.repeatable {
+                return Err(anyhow!(
+                    "the process that held the home ended before it answered, and nobody knows whether it did this\n\
+                     hint: look whether it was done before doing it again"
+                ));
+            }
+            listening.taken_over();
+        }
+    }
+
+    /// Gives the vault's password, from the surroundings of this process or its terminal.
+    async fn unlock(&self, client: &Client, error: Error, tries: usize) -> Result<()> {
+        let new = error.kind == ErrorKind::VaultMissing;
+        if error.kind == ErrorKind::WrongPassword {
+            show::note(&error.message);
+        }
+        let folder = self.surroundings.home.vault_dir();
+        let cause = error.clone();
+        let given = tokio::task::spawn_blocking(move || passwords::vault_password(new, &folder, tries > 1)).await?;
+        let Some(password) = given? else { return Err(told(cause)) };
+        let unlocked = client.call(&vault::Unlock { password }, &mut |_| {}).await;
+        match unlocked {
+            // The next try says so again.
+            Ok(Ok(_)) | Err(_) => Ok(()),
+            Ok(Err(error)) if error.kind == ErrorKind::WrongPassword && tries < TRIES && passwords::is_asked() => {
+                Box::pin(self.unlock(client, error, tries + 1)).await
+            }
+            Ok(Err(error)) => Err(told(error)),
+        }
+    }
+
+    /// Brings the values of environment variables along that components name, to a holder that does not have them.
+    pub(crate) async fn bring_environment(&self) -> Result<()> {
+        if self.hold().await?.is_some() {
+            return Ok(());
+        }
+        let wanted = self.call(environment::Wanted {}).await?;
+        let set = wanted.into_iter().filter_map(|name| std::env::var(&name).ok().map(|value| (name, value)));
+        let variables: BTreeMap<String, String> = set.collect();
+        if !variables.is_empty() {
+            let Done {} = self.call(environment::Bring { variables }).await?;
+        }
+        Ok(())
+    }
+
+    /// Ends this process's part: where it holds the home, those who work through it end first.
+    pub(crate) async fn close(&self) {
+        let Some(Way::Here { application, listener, .. }) = self.way.lock().await.take() else { return };
+        let drained = listener.close();
+        let mut drained = std::pin::pin!(drained);
+        if tokio::time::timeout(QUIET, &mut drained).await.is_err() {
+            show::note(
+                "others work through this process; it ends when they are done. Ctrl-C leaves them to go on alone",
+            );
+            tokio::select! {
+                () = &mut drained => {}
+                _ = tokio::signal::ctrl_c() => {}
+            }
+        }
+        application.close().await;
+    }
+}
+
+fn needs_password(error: &Error) -> bool {
+    matches!(error.kind, ErrorKind::VaultLocked | ErrorKind::VaultMissing | ErrorKind::WrongPassword)
+}
+
+/// A failure of a use case as the program's own: its text holds the cure.
+pub(crate) fn told(error: Error) -> anyhow::Error {
+    anyhow!("{error}")
+}
+
+/// Hears of what happens while a use case goes on.
+pub(crate) trait FnEvent {
+    /// Something happened.
+    fn event(&mut self, event: Event);
+    /// A person is asked for something else meanwhile.
+    fn pause(&mut self) {}
+    /// Another process holds the home now, and the use case begins anew there.
+    fn taken_over(&mut self) {
+        show::note("the process that held the home ended; going on");
+    }
+}
