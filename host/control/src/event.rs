@@ -35,7 +35,10 @@ pub enum Event {
         session: String,
     },
     /// What happened in a run.
-    Run(TurnEvent),
+    Run {
+        /// The event, in its own form.
+        event: TurnEvent,
+    },
 }
 
 /// How far something is.

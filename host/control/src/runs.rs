@@ -363,7 +363,7 @@ async fn again(
     let parts: Vec<Part> = answer.map(|message| serde_json::from_value(message.body)).transpose()?.unwrap_or_default();
     for part in parts {
         if let Body::Text { text } = part.body {
-            events.tell(Event::Run(TurnEvent::Text { text }));
+            events.tell(Event::Run { event: TurnEvent::Text { text } });
         }
     }
     Ok(Some(Ended::Done(Ending::kept(id.to_string(), by.model.clone()))))
@@ -495,7 +495,7 @@ impl Answers {
         feed.tell(Event::Began { run: id.to_string(), session: session.id().to_string() });
         let told = feed.clone();
         let approver: Arc<dyn Approver> = if present { Arc::new(Asking(feed.clone())) } else { Arc::new(Nobody) };
-        let run_context = RunContext { listen: Arc::new(move |event| told.tell(Event::Run(event))), approver, cancel };
+        let run_context = RunContext { listen: Arc::new(move |event| told.tell(Event::Run { event })), approver, cancel };
         application.under_way.add(&id, &active);
         let within = application.clone();
         tokio::spawn(async move {

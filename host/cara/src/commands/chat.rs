@@ -238,7 +238,7 @@ impl Talk<'_> {
             Event::Note { text } => lock(streaming).note(&text),
             Event::Message { to, text } => lock(streaming).message(&to, &text),
             Event::Progress(_) => {}
-            Event::Run(event) => {
+            Event::Run { event } => {
                 lock(streaming).heed(&event);
                 match &event {
                     TurnEvent::Seen { label } => self.seen = *label,

@@ -307,7 +307,7 @@ impl FnEvent for Beside {
             }
             Event::Progress(told) => self.progress(&told),
             Event::Message { to, text } => message(&to, &text),
-            Event::Ask { .. } | Event::Began { .. } | Event::Run(_) => {}
+            Event::Ask { .. } | Event::Began { .. } | Event::Run { .. } => {}
         }
     }
 
