@@ -3,7 +3,6 @@
 
 use crate::boot::Cara;
 use crate::choose;
-use crate::config::OutputAction;
 use crate::live::LiveTools;
 use crate::offer::Offer;
 use crate::outbound::Channels;
@@ -11,20 +10,15 @@ use crate::places::Places;
 use crate::plugins::{BUILT_IN, Installed};
 use crate::show;
 use anyhow::{Context, Result, anyhow, bail};
-use cara_assistant::guards::Guards;
 use cara_assistant::outbound::Outbound;
 use cara_assistant::run::Classifier;
 use cara_assistant::toolbox::{Fixed, full_name};
-use cara_assistant::{Approvals, Assistant, RunLimits, Tools};
+use cara_assistant::{Approvals, Assistant, Rules, Tools};
 use cara_authority::manifest::{Manifest, Tool};
 use cara_authority::policy::Known;
 use cara_authority::{Action, ComponentId, ToolName};
 use serde_json::Value;
 use std::sync::Arc;
-use std::time::Duration;
-
-/// How long a request for approval stands, when the configuration does not say.
-const PATIENCE: Duration = Duration::from_secs(600);
 
 /// So many slips of the finger may lie between what was written and what was meant.
 const NEAR: usize = 2;
@@ -56,24 +50,14 @@ pub(crate) async fn assistant(cara: &Cara, named: &[ComponentId], tools: bool) -
     check_policy(cara, &*outbound)?;
     let config = &cara.config;
     let clock = cara.services.clock;
-    let patience = config.approvals.deadline.map_or(PATIENCE, |deadline| deadline.0);
-    let usual = RunLimits::default();
-    let limits = RunLimits {
-        turns: config.run.turns.unwrap_or(usual.turns).max(1),
-        calls: config.run.calls.unwrap_or(usual.calls).max(1),
-        wall: config.run.wall.map_or(usual.wall, |wall| wall.0),
-        answer_tokens: config.run.answer_tokens.unwrap_or(usual.answer_tokens).max(64),
-        ..usual
-    };
     Ok(Assistant {
-        approvals: Approvals::new(records.clone(), clock, patience),
+        approvals: Approvals::new(records.clone(), clock, config.approvals),
         services: cara.services.clone(),
         records,
         tools,
-        policy: config.policy.clone(),
-        budgets: config.budget.clone(),
-        limits,
-        guards: guards(cara),
+        rules: Rules { policy: config.policy.clone(), budgets: config.budget.clone() }.into(),
+        limits: config.run,
+        guards: (&config.guards).into(),
         classifier: classifier(cara).await?,
         outbound,
         configuration: Arc::new(configuration(cara)?),
@@ -179,21 +163,6 @@ async fn classifier(cara: &Cara) -> Result<Option<Classifier>> {
     let Some(name) = &cara.config.guards.classifier else { return Ok(None) };
     let provider = choose::named(cara, name, &[], "the configuration names it").await?;
     Ok(Some(Classifier::new(Arc::new(provider))))
-}
-
-fn guards(cara: &Cara) -> Guards {
-    use cara_assistant::guards::output::{FindingAction, Policy};
-    let action = |action| match action {
-        OutputAction::Mask => FindingAction::Mask,
-        OutputAction::Note => FindingAction::Note,
-        OutputAction::Off => FindingAction::Off,
-    };
-    let guards = &cara.config.guards;
-    let personal = action(guards.personal_data);
-    // Addresses and phone numbers are what people ask for: they are written down at most.
-    let contact = if personal == FindingAction::Off { FindingAction::Off } else { FindingAction::Note };
-    let output = Policy { secret: action(guards.secrets), payment: personal, identity: personal, contact };
-    Guards { examines: guards.injection, output }
 }
 
 /// The configuration file as data.

@@ -285,7 +285,7 @@ pub enum Detect {
 
 crate::words! {
     /// What a call of a tool does beyond answering.
-    #[cfg_attr(test, derive(schemars::JsonSchema))]
+    #[derive(schemars::JsonSchema)]
     Effect {
         /// Reads what belongs to the person.
         ReadsPrivate = "reads-private",
