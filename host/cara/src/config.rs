@@ -277,7 +277,7 @@ mod tests {
             "[chat]\nmodel = 'A b'",
             "[vault]\nstore = 'cloud'",
             "[component.X]",
-            "[[policy.rule]]\nthen = 'allow'",
+            "[[policy.rule]]\nthen = 'run'",
             "[budget.week]\ntokens = 1",
             "[guards]\nsecrets = 'hide'",
             "[run]\nturn = 1",
