@@ -4,8 +4,8 @@
 use super::oracle::PERSON;
 use cara_assistant::approvals::{Answer, Approver};
 use cara_assistant::toolbox::{BUILT_IN, Belief, Fixed};
-use cara_assistant::{Input, Session, Toolbox};
-use cara_authority::{Policy, ToolName};
+use cara_assistant::{Input, Rules, Session, Toolbox};
+use cara_authority::ToolName;
 use cara_harness::assistant::{Fixture, Heard, Judge, Reply, Scripted};
 use cara_harness::{Subject, with_manifest};
 use serde_json::json;
@@ -24,7 +24,8 @@ struct Clash {
 impl Clash {
     async fn new(policy: &str) -> Self {
         let mut fixture = Fixture::new().await;
-        fixture.assistant.policy = toml::from_str::<Policy>(policy).unwrap();
+        let policy = toml::from_str(policy).unwrap();
+        fixture.assistant.rules = Rules { policy, ..Rules::default() }.into();
         let memory = cara_bundle::components().iter().find(|built_in| built_in.id == "memory").unwrap();
         let manifest = cara_signing::Package::read(memory.wasm).unwrap().manifest().to_owned();
         let manifest = manifest.replacen("id = \"memory\"", "id = \"notes\"", 1);
@@ -158,7 +159,7 @@ async fn a_strangers_later_install_changes_no_rule_or_answer_in_its_own_favour()
     assert!(toolbox.is_shared(&ToolName::parse("memory_delete").unwrap()));
 
     // "Always" for the one is nothing for the other, and words of the person's do not choose between them.
-    clash.fixture.assistant.policy = Policy::default();
+    clash.fixture.assistant.rules = Rules::default().into();
     let mut session = clash.fixture.session(PERSON).await;
     let always = Judge::new(|_| Some(Answer::Always));
     clash.say(&mut session, "Note it", "memory__memory_write", &Heard::default(), always.clone()).await;

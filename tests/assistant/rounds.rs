@@ -3,17 +3,19 @@
 
 use super::oracle::PERSON;
 use cara_assistant::Toolbox;
+use cara_assistant::budget::{Amount, Budgets};
 use cara_assistant::event::{Ending, Failure};
 use cara_assistant::part::STOPPED;
 use cara_assistant::toolbox::{Belief, Fixed};
-use cara_assistant::{Input, RunLimits, TurnEvent};
+use cara_assistant::{Input, Rules, RunLimits, TurnEvent};
+use cara_authority::limits::Time;
 use cara_authority::{Label, Source};
 use cara_harness::assistant::{Fixture, Heard, Judge, Page, Reply, SYSTEM, Scripted, Setup, shown_to_model};
 use cara_kernel::bindings::types::Blob;
 use serde_json::json;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::Barrier;
+use tokio::sync::{Barrier, watch};
 
 /// Answers one message.
 async fn answer(fixture: &Fixture, model: Scripted, text: &str) -> (Arc<Scripted>, Heard, Result<Ending, Failure>) {
@@ -107,13 +109,38 @@ async fn a_run_that_is_stopped_ends_its_model_and_its_tool_at_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn rules_that_change_in_the_middle_of_a_run_hold_for_its_next_call_and_answer() {
+    let mut fixture = Fixture::new().await;
+    let deny = toml::from_str("[[rule]]\ntool = \"time_now\"\nthen = \"deny\"").unwrap();
+    let spent = Amount { tokens: Some(1), ..Amount::default() };
+    let denying = Arc::new(Rules { policy: deny, ..Rules::default() });
+    let sparing = Arc::new(Rules { budgets: Budgets { run: spent, ..Budgets::default() }, ..Rules::default() });
+    let rules = watch::Sender::new(Arc::<Rules>::default());
+    fixture.assistant.rules = rules.subscribe().into();
+    let changing = Scripted::new(move |number, _| {
+        match number {
+            1 => drop(rules.send_replace(denying.clone())),
+            2 => drop(rules.send_replace(sparing.clone())),
+            _ => {}
+        }
+        Reply::calls("time_now", json!({}))
+    });
+    let (scripted, heard, ended) = answer(&fixture, changing, "What time is it?").await;
+    let results = heard.results();
+    assert!(!results[0].2, "{}", results[0].1);
+    assert!(results[1].2 && results[1].1.contains("(policy.rule 1)"), "{}", results[1].1);
+    assert!(!results[2].2, "{}", results[2].1);
+    assert_eq!((ended.unwrap_err().kind, scripted.requests().len()), ("budget", 3));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_run_ends_at_its_limits() {
     let limits = RunLimits { turns: 5, ..RunLimits::default() };
     let fixture = Fixture::with(Setup { limits, ..Setup::default() }).await;
     let endless = Scripted::new(|_, _| Reply::calls("time_now", json!({})));
     let (scripted, _, ended) = answer(&fixture, endless, "Go").await;
     assert_eq!((ended.unwrap_err().kind, scripted.requests().len()), ("limit", 5));
-    let limits = RunLimits { wall: Duration::from_millis(5), ..RunLimits::default() };
+    let limits = RunLimits { wall: Time(Duration::from_millis(5)), ..RunLimits::default() };
     let fixture = Fixture::with(Setup { limits, ..Setup::default() }).await;
     let hanging = Scripted::new(|_, _| Reply { hangs: true, ..Reply::default() });
     let (_, _, ended) = answer(&fixture, hanging, "Go").await;

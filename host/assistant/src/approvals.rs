@@ -7,15 +7,32 @@
 use crate::event::{Asked, Failure, TurnEvent};
 use crate::session::lost;
 use crate::toolbox::BUILT_IN;
+use cara_authority::limits::Time;
 use cara_authority::{ApprovalId, Binding, ComponentId, PersonId, RunId, SessionId, ToolCall, ToolName};
 use cara_records::{ApprovalState, DecideError, Decision, NewApproval, NewRule, Records, StoredRule};
 use cara_services::clock::Clock;
+use schemars::JsonSchema;
+use serde::Deserialize;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Mutex;
 
 /// How often the ledger is looked at for an answer from another process. One query of one row.
 const LOOK: Duration = Duration::from_millis(200);
+
+/// How approvals are asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
+pub struct ApprovalSettings {
+    /// After which time silence is a denial; `"10m"` unless set.
+    pub deadline: Time,
+}
+
+impl Default for ApprovalSettings {
+    fn default() -> Self {
+        Self { deadline: Time(Duration::from_secs(600)) }
+    }
+}
 
 /// What a person answers.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -115,8 +132,8 @@ pub struct Approvals {
 
 impl Approvals {
     /// Approvals over the ledger.
-    pub fn new(records: Records, clock: Clock, patience: Duration) -> Self {
-        Self { records, clock, patience, prompt: Arc::default() }
+    pub fn new(records: Records, clock: Clock, settings: ApprovalSettings) -> Self {
+        Self { records, clock, patience: settings.deadline.0, prompt: Arc::default() }
     }
 
     /// When a request made now is denied by itself.

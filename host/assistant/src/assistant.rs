@@ -1,43 +1,69 @@
 //! The assistant: everything that the runs of one process share.
 
 use crate::approvals::{Approvals, Approver};
-use crate::budget::Budgets;
 use crate::event::{Ending, Failure, TurnEvent};
 use crate::guards::Guards;
 use crate::input::Input;
 use crate::language_model::LanguageModel;
 use crate::outbound::Outbound;
 use crate::part::Role;
+use crate::rules::LiveRules;
 use crate::run::{Classifier, Run};
 use crate::session::{Session, lost, stored};
 use crate::toolbox::Tools;
-use cara_authority::{Policy, RunId};
+use cara_authority::RunId;
+use cara_authority::limits::Time;
 use cara_kernel::CallServices;
 use cara_records::Records;
+use schemars::JsonSchema;
+use serde::{Deserialize, Deserializer, de};
 use serde_json::Value;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
-/// How far one run may go.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// How far one run may go: one message and all that is done to answer it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
 pub struct RunLimits {
-    /// Answers of the model.
+    /// Answers of the model, 1 at least; 30 unless set.
+    #[serde(deserialize_with = "at_least::<1, _>")]
+    #[schemars(range(min = 1))]
     pub turns: u32,
-    /// Calls that one answer may make.
+    /// Calls that one answer may make, 1 at least; 32 unless set. The model is told of those that were not made.
+    #[serde(deserialize_with = "at_least::<1, _>")]
+    #[schemars(range(min = 1))]
     pub calls: u32,
-    /// Time, without that in which a person is waited for.
-    pub wall: Duration,
-    /// The longest answer, tokens.
+    /// Time, without that in which a person is waited for; `"15m"` unless set.
+    pub wall: Time,
+    /// The longest answer, tokens, 64 at least; 8192 unless set.
+    #[serde(deserialize_with = "at_least::<64, _>")]
+    #[schemars(range(min = 64))]
     pub answer_tokens: u32,
+    /// Tokens that every model takes, in place of what is known of it.
+    pub context_tokens: Option<u32>,
     /// What a model is shown of the results of one answer at most, bytes; less where it has less room.
+    #[serde(skip)]
     pub result_bytes: usize,
 }
 
 impl Default for RunLimits {
     fn default() -> Self {
-        Self { turns: 30, calls: 32, wall: Duration::from_secs(900), answer_tokens: 8_192, result_bytes: 512 * 1024 }
+        Self {
+            turns: 30,
+            calls: 32,
+            wall: Time(Duration::from_secs(900)),
+            answer_tokens: 8_192,
+            context_tokens: None,
+            result_bytes: 512 * 1024,
+        }
     }
+}
+
+fn at_least<'de, const LEAST: u32, D: Deserializer<'de>>(number: D) -> Result<u32, D::Error> {
+    let number = u32::deserialize(number)?;
+    let few = || de::Error::custom(format!("{number} is too few; write {LEAST} or more"));
+    (number >= LEAST).then_some(number).ok_or_else(few)
 }
 
 /// What all runs share. Public, because whoever starts the parts puts them together here.
@@ -50,10 +76,8 @@ pub struct Assistant {
     pub approvals: Approvals,
     /// The tools on offer.
     pub tools: Arc<dyn Tools>,
-    /// The operator's policy.
-    pub policy: Policy,
-    /// What may be spent.
-    pub budgets: Budgets,
+    /// The operator's policy and budgets, which may change while runs go on.
+    pub rules: LiveRules,
     /// How far a run may go.
     pub limits: RunLimits,
     /// What looks at text.

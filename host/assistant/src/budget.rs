@@ -3,31 +3,33 @@
 
 use cara_authority::ComponentId;
 use cara_authority::manifest::Price;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
 /// Tokens that a run may use unless the operator says otherwise.
 const RUN_TOKENS: u64 = 1_000_000;
 
-/// Millionths of a dollar.
+/// Millionths of a dollar. Written as dollars: `2.50`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct Micros(pub u64);
 
-/// One amount; what is `None` is not limited.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+/// One amount; what is not set is not limited.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Amount {
     /// Tokens in and out together.
     pub tokens: Option<u64>,
-    /// US dollars.
+    /// US dollars. A model whose price is not known is then not asked.
+    #[schemars(with = "Option<f64>", range(min = 0.0, max = 1e9))]
     pub dollars: Option<Micros>,
 }
 
-/// The `[budget]` table.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+/// How much may be spent.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Budgets {
-    /// One message and all that is done to answer it.
+    /// One message and all that is done to answer it; 1,000,000 tokens unless set.
     pub run: Amount,
     /// One conversation.
     pub session: Amount,

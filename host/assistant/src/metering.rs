@@ -6,6 +6,7 @@ use crate::budget::{Amount, Budgets, Micros, Tokens, cost};
 use crate::event::{Failure, Usage};
 use crate::language_model::LanguageModel;
 use crate::prompt::Estimate;
+use crate::rules::LiveRules;
 use crate::session::lost;
 use cara_authority::RunId;
 use cara_kernel::bindings::provider::{Outcome, Request};
@@ -27,7 +28,7 @@ const SHORTEST: u32 = 64;
 #[derive(Clone)]
 pub(crate) struct Meter {
     pub(crate) records: Records,
-    pub(crate) budgets: Budgets,
+    pub(crate) rules: LiveRules,
     pub(crate) clock: Clock,
     pub(crate) run: RunId,
     /// Answers that were begun and are not settled: what they used so far.
@@ -43,8 +44,8 @@ pub(crate) struct Paid {
 }
 
 impl Meter {
-    pub(crate) fn new(records: Records, budgets: Budgets, clock: Clock, run: RunId) -> Self {
-        Self { records, budgets, clock, run, begun: Arc::default() }
+    pub(crate) fn new(records: Records, rules: LiveRules, clock: Clock, run: RunId) -> Self {
+        Self { records, rules, clock, run, begun: Arc::default() }
     }
 
     /// Asks a model, under the budget. What it used is settled by the caller, with what else it has to write.
@@ -159,7 +160,7 @@ impl Meter {
     }
 
     fn is_limited(&self) -> bool {
-        let Budgets { run, session, day, component } = &self.budgets;
+        let Budgets { run, session, day, component } = &self.rules.now().budgets;
         [run, session, day].into_iter().chain(component.values()).any(|a| a.tokens.is_some() || a.dollars.is_some())
     }
 
@@ -170,8 +171,8 @@ impl Meter {
         prompt: u32,
         wanted: u32,
     ) -> Result<(ReservationId, u32), Failure> {
-        let price = language_model.price();
-        if price.is_none() && self.budgets.limits_money(language_model.component()) {
+        let (price, rules) = (language_model.price(), self.rules.now());
+        if price.is_none() && rules.budgets.limits_money(language_model.component()) {
             let (component, model) = (language_model.component(), language_model.model());
             return Err(Failure::own(
                 "budget",
@@ -180,7 +181,7 @@ impl Meter {
                 ),
             ));
         }
-        let limits = self.limits(language_model);
+        let limits = self.limits(&rules.budgets, language_model);
         let mut most = wanted;
         loop {
             let tokens = Tokens { input: prompt.into(), output: most.into(), ..Tokens::default() };
@@ -200,7 +201,7 @@ impl Meter {
         }
     }
 
-    fn limits(&self, language_model: &dyn LanguageModel) -> Vec<Limit> {
+    fn limits(&self, budgets: &Budgets, language_model: &dyn LanguageModel) -> Vec<Limit> {
         let today = self.clock.now_ms() / DAY_MS * DAY_MS;
         let limit = |scope, since_ms, amount: &Amount| {
             let micros = amount.dollars.map(|Micros(micros)| micros);
@@ -211,11 +212,11 @@ impl Meter {
                 micros,
             })
         };
-        let own = self.budgets.component.get(language_model.component());
+        let own = budgets.component.get(language_model.component());
         let all = [
-            limit(Scope::Run, 0, &self.budgets.run),
-            limit(Scope::Session, 0, &self.budgets.session),
-            limit(Scope::Day, today, &self.budgets.day),
+            limit(Scope::Run, 0, &budgets.run),
+            limit(Scope::Session, 0, &budgets.session),
+            limit(Scope::Day, today, &budgets.day),
             own.and_then(|amount| limit(Scope::Component, today, amount)),
         ];
         all.into_iter().flatten().collect()

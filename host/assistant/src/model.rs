@@ -1,6 +1,9 @@
 //! The name of a model: which component, and which of its models.
 
 use cara_authority::ComponentId;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Deserializer, de};
+use std::borrow::Cow;
 use std::fmt;
 
 /// `provider:model`, for example `local:llama3.2`. A model may itself contain colons.
@@ -36,6 +39,26 @@ impl std::str::FromStr for ModelName {
         }
         let component = ComponentId::parse(component).map_err(|_| bad())?;
         Ok(Self { component, model: model.map(str::to_owned) })
+    }
+}
+
+impl<'de> Deserialize<'de> for ModelName {
+    fn deserialize<D: Deserializer<'de>>(text: D) -> Result<Self, D::Error> {
+        String::deserialize(text)?.parse().map_err(de::Error::custom)
+    }
+}
+
+impl JsonSchema for ModelName {
+    fn schema_name() -> Cow<'static, str> {
+        "ModelName".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "`provider:model`, or `provider` for its default model.",
+            "type": "string",
+            "pattern": "^[a-z][a-z0-9-]{0,62}(:[^\\s]{1,200})?$",
+        })
     }
 }
 

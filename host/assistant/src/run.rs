@@ -85,7 +85,7 @@ impl<'a> Run<'a> {
         let mut random = [0; 16];
         getrandom::fill(&mut random).map_err(|error| Failure::own("random", error.to_string()))?;
         let meter =
-            Meter::new(assistant.records.clone(), assistant.budgets.clone(), assistant.services.clock, id.clone());
+            Meter::new(assistant.records.clone(), assistant.rules.clone(), assistant.services.clock, id.clone());
         Ok(Self {
             toolbox: Arc::default(),
             tools: Vec::new(),
@@ -151,7 +151,7 @@ impl<'a> Run<'a> {
             }
             self.round(answer, calls).await?;
             if self.time_left().is_zero() {
-                let most = limits.wall.as_secs();
+                let most = limits.wall.0.as_secs();
                 return Err(Failure::own(
                     "limit",
                     format!("the run took longer than {most} s\nhint: raise `wall` in `[run]`"),
@@ -306,6 +306,6 @@ impl<'a> Run<'a> {
     }
 
     fn time_left(&self) -> Duration {
-        (self.assistant.limits.wall + self.waited).saturating_sub(self.began.elapsed())
+        (self.assistant.limits.wall.0 + self.waited).saturating_sub(self.began.elapsed())
     }
 }

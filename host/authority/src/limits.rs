@@ -99,33 +99,28 @@ impl Limits {
 #[serde(deny_unknown_fields, default)]
 pub struct LimitsTable {
     /// Linear memory, all memories together; 64 MiB unless lower.
-    #[schemars(with = "Option<String>")]
     pub memory: Option<Bytes>,
     /// Fuel, about one per instruction; 1 000 000 000 unless lower.
     pub fuel: Option<u64>,
     /// The whole call; `"30s"`, of a provider `"10m"`, unless lower.
-    #[schemars(with = "Option<String>")]
     pub wall: Option<Time>,
     /// Without an event; `"30s"`, of a provider `"90s"`, unless lower.
-    #[schemars(with = "Option<String>")]
     pub idle: Option<Time>,
     /// Emitted and returned; 1 MiB unless lower.
-    #[schemars(with = "Option<String>")]
     pub output: Option<Bytes>,
     /// Sent and received over HTTP; 64 MiB unless lower.
-    #[schemars(with = "Option<String>")]
     pub egress: Option<Bytes>,
     /// HTTP requests; 100 unless lower.
     pub requests: Option<u32>,
 }
 
 /// A number of bytes, written `1024`, `"512KiB"`, `"64MiB"` or `"1GiB"`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Bytes(pub u64);
+#[derive(Debug, Clone, Copy, PartialEq, Eq, schemars::JsonSchema)]
+pub struct Bytes(#[schemars(with = "String", regex(pattern = "^[0-9]+ *([KMG]iB)?$"))] pub u64);
 
 /// A length of time, written `"500ms"`, `"30s"` or `"10m"`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Time(pub Duration);
+#[derive(Debug, Clone, Copy, PartialEq, Eq, schemars::JsonSchema)]
+pub struct Time(#[schemars(with = "String", regex(pattern = "^[0-9]+ *(ms|s|m|min)$"))] pub Duration);
 
 fn split_unit(text: &str) -> Option<(u64, &str)> {
     let at = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());

@@ -22,7 +22,7 @@ pub use rules::{Known, Rule, UnknownName};
 pub const FOLLOWED: u64 = 120;
 
 /// What the operator knows of the results of a tool.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Results {
     /// Strangers may have chosen the words.
@@ -124,7 +124,7 @@ impl Decision {
 }
 
 /// The operator's policy.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct Policy {
     /// Origins (`https://wiki.example.org`) and addresses that may be told private things unasked.

@@ -3,7 +3,7 @@
 
 use crate::application::Application;
 use crate::choose::{self, RunSettings};
-use crate::config::{Config, OutputAction};
+use crate::config::Config;
 use crate::error::{Context, Error, Result, fail};
 use crate::event::Events;
 use crate::live::LiveTools;
@@ -12,19 +12,14 @@ use crate::outbound::Channels;
 use crate::places::Places;
 use crate::plugins::{BUILT_IN, Installed};
 use crate::text::short;
-use cara_assistant::guards::Guards;
 use cara_assistant::run::Classifier;
 use cara_assistant::toolbox::{Fixed, full_name};
-use cara_assistant::{Assistant, Approvals, RunLimits, Tools};
+use cara_assistant::{Assistant, Approvals, Tools};
 use cara_authority::manifest::{Manifest, Tool};
 use cara_authority::policy::Known;
 use cara_authority::{ComponentId, PersonId, Action, ToolName};
 use serde_json::Value;
 use std::sync::Arc;
-use std::time::Duration;
-
-/// How long a request for approval stands, when the configuration does not say.
-const PATIENCE: Duration = Duration::from_secs(600);
 
 /// So many slips of the finger may lie between what was written and what was meant.
 const NEAR: usize = 2;
@@ -76,24 +71,14 @@ pub(crate) async fn assistant(application: &Application, with_tools: bool, event
     check_policy(application)?;
     let config = application.config()?;
     let clock = application.services.clock;
-    let patience = config.approvals.deadline.map_or(PATIENCE, |deadline| deadline.0);
-    let usual = RunLimits::default();
-    let limits = RunLimits {
-        turns: config.run.turns.unwrap_or(usual.turns).max(1),
-        calls: config.run.calls.unwrap_or(usual.calls).max(1),
-        wall: config.run.wall.map_or(usual.wall, |wall| wall.0),
-        answer_tokens: config.run.answer_tokens.unwrap_or(usual.answer_tokens).max(64),
-        ..usual
-    };
     Ok(Assistant {
-        approvals: Approvals::new(records.clone(), clock, patience),
+        approvals: Approvals::new(records.clone(), clock, config.approvals),
         services: application.services.clone(),
         records,
         tools,
-        policy: config.policy.clone(),
-        budgets: config.budget.clone(),
-        limits,
-        guards: guards(&config),
+        rules: application.settings.rules().into(),
+        limits: config.run,
+        guards: (&config.guards).into(),
         classifier: classifier(application, &config).await?,
         outbound: Arc::new(Channels::new(application.sent.clone(), events.clone())),
         configuration: Arc::new(configuration(application)?),
@@ -200,21 +185,6 @@ async fn classifier(application: &Application, config: &Config) -> Result<Option
     let model = name.model.clone().unwrap_or_else(default);
     let provider = choose::provider(application, &name.component, &model, &RunSettings::new()).await?;
     Ok(Some(Classifier::new(Arc::new(provider))))
-}
-
-fn guards(config: &Config) -> Guards {
-    use cara_assistant::guards::output::{FindingAction, Policy};
-    let action = |action| match action {
-        OutputAction::Mask => FindingAction::Mask,
-        OutputAction::Note => FindingAction::Note,
-        OutputAction::Off => FindingAction::Off,
-    };
-    let guards = &config.guards;
-    let personal = action(guards.personal_data);
-    // Addresses and phone numbers are what people ask for: they are written down at most.
-    let contact = if personal == FindingAction::Off { FindingAction::Off } else { FindingAction::Note };
-    let output = Policy { secret: action(guards.secrets), payment: personal, identity: personal, contact };
-    Guards { examines: guards.injection, output }
 }
 
 /// The configuration file as data.

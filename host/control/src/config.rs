@@ -4,56 +4,58 @@ use crate::error::{Context, Error, Result};
 use crate::event::Listeners;
 use cara_assistant::budget::Budgets;
 use cara_assistant::toolbox::Belief;
-use cara_assistant::{ModelName, Reading};
-use cara_authority::limits::{LimitsTable, Time};
+use cara_assistant::{ApprovalSettings, GuardSettings, ModelName, Reading, Rules, RunLimits};
+use cara_authority::limits::LimitsTable;
 use cara_authority::policy::Results;
 use cara_authority::{ComponentId, Policy, ToolName};
 use cara_kernel::PoolSize;
 use cara_services::files;
 use cara_services::vault::StoreKind;
+use schemars::JsonSchema;
 use serde::de::IntoDeserializer;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::watch;
 
 /// The largest configuration file, bytes.
 pub(crate) const LARGEST: u64 = 1024 * 1024;
 
 /// The operator's configuration.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
 pub struct Config {
-    /// `[chat]`
+    /// Defaults of `cara chat`.
     pub(crate) chat: ChatConfig,
-    /// `[vault]`
-    pub(crate) vault: VaultConfig,
-    /// `[pool]`
-    pub(crate) pool: PoolConfig,
-    /// `[run]`
-    pub(crate) run: RunConfig,
-    /// `[approvals]`
-    pub(crate) approvals: ApprovalsConfig,
-    /// `[policy]`
+    /// Where secrets are kept.
+    pub(crate) vault: VaultSettings,
+    /// How many calls of components run at once.
+    pub(crate) pool: PoolSettings,
+    /// How far one message may go.
+    pub(crate) run: RunLimits,
+    /// How approvals are asked for.
+    pub(crate) approvals: ApprovalSettings,
+    /// What becomes of calls of tools.
     pub(crate) policy: Policy,
-    /// `[budget]`
+    /// How much may be spent.
     pub(crate) budget: Budgets,
-    /// `[guards]`
-    pub(crate) guards: GuardsConfig,
-    /// `[agent.<name>]`
+    /// What looks at text.
+    pub(crate) guards: GuardSettings,
+    /// Agents by their names; `main` answers when none is named.
     pub(crate) agent: BTreeMap<String, AgentConfig>,
-    /// `[component.<id>]`
+    /// What the operator sets for single components, by their ids.
     pub(crate) component: BTreeMap<ComponentId, ComponentConfig>,
-    /// `[results]`
+    /// Whose components are trusted to say what their results are.
     pub(crate) results: ResultsConfig,
 }
 
 /// Whose components are trusted to say what their results are.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
 pub(crate) struct ResultsConfig {
-    /// Ids of keys, identities with their issuers, or `built-in`. No names: another key can get one.
+    /// Ids of keys, identities with their issuers, or `built-in`, which it is unless set. No names: another key can get one.
     pub(crate) signers: Vec<String>,
 }
 
@@ -64,123 +66,64 @@ impl Default for ResultsConfig {
 }
 
 /// Defaults of `cara chat`.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
 pub(crate) struct ChatConfig {
-    /// The model when `--model` is not given.
-    #[serde(deserialize_with = "model")]
+    /// The model when `--model` is not given; naming it here is a grant, as with `--model`.
     pub(crate) model: Option<ModelName>,
     /// The operator's instructions to the model.
     pub(crate) system: Option<String>,
-    /// The agent when `--agent` is not given.
+    /// The agent when `--agent` is not given; `main` unless set.
     pub(crate) agent: Option<String>,
 }
 
 /// Instructions and a model under a name.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
 pub(crate) struct AgentConfig {
     /// Its model; that of `[chat]` when not set.
-    #[serde(deserialize_with = "model")]
     pub(crate) model: Option<ModelName>,
     /// The operator's instructions to it.
     pub(crate) system: Option<String>,
-    /// How it reads what strangers wrote.
+    /// How it reads what strangers wrote; `direct` unless set.
     pub(crate) reading: Reading,
 }
 
 /// How many calls of components run at once.
-#[derive(Debug, Clone, Copy, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub(crate) struct PoolConfig {
-    /// Calls; half of them of one component. What the machine's memory has room for when not set.
+#[derive(Debug, Clone, Copy, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
+pub(crate) struct PoolSettings {
+    /// Calls at once, 2 to 4096; half of them of one component. Unless set, as many as may fill half of the machine's
+    /// memory at 64 MiB each, 16 to 256.
     #[serde(deserialize_with = "calls")]
+    #[schemars(range(min = 2, max = 4096))]
     calls: Option<u32>,
 }
 
-impl PoolConfig {
+impl PoolSettings {
     /// The pool, on a machine with so much memory as far as that is known.
     pub(crate) fn size(self, memory: Option<u64>) -> PoolSize {
-        match (self.calls, memory) {
-            (Some(calls), _) => PoolSize::new(calls),
-            (None, Some(bytes)) => PoolSize::for_memory(bytes),
-            (None, None) => PoolSize::default(),
-        }
+        self.calls.map(PoolSize::new).or(memory.map(PoolSize::for_memory)).unwrap_or_default()
     }
 }
 
-fn calls<'de, D: serde::Deserializer<'de>>(deserializer: D) -> std::result::Result<Option<u32>, D::Error> {
+fn calls<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Option<u32>, D::Error> {
     let calls = u32::deserialize(deserializer)?;
     let (least, most) = PoolSize::RANGE.into_inner();
     let wrong = || serde::de::Error::custom(format!("`calls` is a number from {least} to {most}"));
     PoolSize::RANGE.contains(&calls).then_some(Some(calls)).ok_or_else(wrong)
 }
 
-/// How far one run may go.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
-pub(crate) struct RunConfig {
-    /// Answers of the model.
-    pub(crate) turns: Option<u32>,
-    /// Calls that one answer may make.
-    pub(crate) calls: Option<u32>,
-    /// Time, without that in which a person is waited for: `"15m"`.
-    pub(crate) wall: Option<Time>,
-    /// The longest answer, tokens.
-    pub(crate) answer_tokens: Option<u32>,
-    /// Tokens the model takes, whatever its manifest says.
-    pub(crate) context_tokens: Option<u32>,
-}
-
-/// How approvals are asked for.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub(crate) struct ApprovalsConfig {
-    /// After which time silence is a denial: `"10m"`.
-    pub(crate) deadline: Option<Time>,
-}
-
-/// What looks at text.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
-pub(crate) struct GuardsConfig {
-    /// Whether incoming text is examined for injections.
-    pub(crate) injection: bool,
-    /// What becomes of secrets in answers.
-    pub(crate) secrets: OutputAction,
-    /// What becomes of personal data in answers.
-    pub(crate) personal_data: OutputAction,
-    /// A model that judges what tools bring in from strangers.
-    #[serde(deserialize_with = "model")]
-    pub(crate) classifier: Option<ModelName>,
-}
-
-impl Default for GuardsConfig {
-    fn default() -> Self {
-        Self { injection: true, secrets: OutputAction::Note, personal_data: OutputAction::Note, classifier: None }
-    }
-}
-
-/// What becomes of something found in an answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum OutputAction {
-    /// It is replaced.
-    Mask,
-    /// It stays, and is written down.
-    Note,
-    /// It is not looked for.
-    Off,
-}
-
 /// Where secrets are kept.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
-pub(crate) struct VaultConfig {
-    /// Where the vault's key comes from: `auto`, `keystore`, `file` (a password), `key-file` or `session`.
+pub(crate) struct VaultSettings {
+    /// Where the key of the vault comes from: `auto` (a keystore that answers, else a password), `keystore`, `file` (a
+    /// password), `key-file` (plain, 0600) or `session` (the kernel's keyring, gone after a reboot). `auto` unless set.
     #[serde(deserialize_with = "store")]
+    #[schemars(with = "String", extend("enum" = ["auto", "keystore", "file", "key-file", "session"]))]
     pub(crate) store: Option<StoreKind>,
-    /// A file (0600) that holds the password.
+    /// A file (0600) that holds the password, for unattended use. Unless set, a person is asked.
     pub(crate) password_file: Option<PathBuf>,
 }
 
@@ -191,21 +134,21 @@ fn store<'de, D: Deserializer<'de>>(text: D) -> std::result::Result<Option<Store
 }
 
 /// What the operator sets for one component.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
 pub(crate) struct ComponentConfig {
-    /// Its settings.
+    /// Its settings; `cara plugin inspect` shows which there are.
     pub(crate) settings: BTreeMap<String, Value>,
     /// Its limits, up or down.
     pub(crate) limits: LimitsTable,
     /// Whether it is trusted to say what its results are, whoever signed it.
     pub(crate) results: Option<Believed>,
-    /// `[component.<id>.tool.<name>]`
+    /// What the operator knows of its tools, by their names.
     pub(crate) tool: BTreeMap<ToolName, ToolConfig>,
 }
 
 /// Whether a component is trusted to say what its results are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Believed {
     /// Strangers may have chosen the words of all it returns.
@@ -215,16 +158,11 @@ pub(crate) enum Believed {
 }
 
 /// What the operator knows of one tool.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct ToolConfig {
     /// What its results are.
     pub(crate) results: Results,
-}
-
-fn model<'de, D: serde::Deserializer<'de>>(deserializer: D) -> std::result::Result<Option<ModelName>, D::Error> {
-    let text = Option::<String>::deserialize(deserializer)?;
-    text.map(|text| text.parse().map_err(serde::de::Error::custom)).transpose()
 }
 
 impl Config {
@@ -252,7 +190,14 @@ impl Config {
 
 /// The configuration, followed while its file changes; a clone follows the same.
 #[derive(Clone)]
-pub(crate) struct Followed(Arc<(PathBuf, Mutex<Read>)>);
+pub(crate) struct Followed(Arc<Following>);
+
+struct Following {
+    path: PathBuf,
+    read: Mutex<Read>,
+    /// What runs that go on obey.
+    rules: watch::Sender<Arc<Rules>>,
+}
 
 /// What was read last.
 struct Read {
@@ -271,19 +216,23 @@ impl Followed {
             Ok(config) => (Some(Arc::new(config)), None),
             Err(error) => (None, Some(error)),
         };
-        Self(Arc::new((path, Mutex::new(Read { stamp, good, bad }))))
+        let rules = watch::Sender::new(Arc::new(good.as_deref().map(rules).unwrap_or_default()));
+        Self(Arc::new(Following { path, read: Mutex::new(Read { stamp, good, bad }), rules }))
     }
 
     /// The configuration as it is now. A file that became unreadable changes nothing, and that is said once; one that was
     /// unreadable from the beginning is an error.
     pub(crate) fn now(&self, listeners: &Listeners) -> Result<Arc<Config>> {
-        let (path, read) = &*self.0;
+        let Following { path, read, .. } = &*self.0;
         let mut read = read.lock().unwrap_or_else(PoisonError::into_inner);
         let stamp = files::stamp(path)?;
         if stamp != read.stamp {
             read.stamp = stamp;
             match Config::read(path) {
-                Ok(config) => (read.good, read.bad) = (Some(Arc::new(config)), None),
+                Ok(config) => {
+                    self.0.rules.send_replace(Arc::new(rules(&config)));
+                    (read.good, read.bad) = (Some(Arc::new(config)), None);
+                }
                 Err(error) => {
                     if read.good.is_some() {
                         listeners.note(format!("{error}; the configuration of before stays in use"));
@@ -299,16 +248,27 @@ impl Followed {
         }
     }
 
+    /// What runs obey, while it changes.
+    pub(crate) fn rules(&self) -> watch::Receiver<Arc<Rules>> {
+        self.0.rules.subscribe()
+    }
+
     /// The configuration as it was read last, if it could be.
     pub(crate) fn read(&self) -> Option<Arc<Config>> {
-        self.0.1.lock().unwrap_or_else(PoisonError::into_inner).good.clone()
+        self.0.read.lock().unwrap_or_else(PoisonError::into_inner).good.clone()
     }
+}
+
+fn rules(config: &Config) -> Rules {
+    Rules { policy: config.policy.clone(), budgets: config.budget.clone() }
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use cara_assistant::guards::output::FindingAction;
+    use std::collections::BTreeSet;
 
     #[test]
     fn every_key_is_read_and_an_unknown_one_is_an_error() {
@@ -364,13 +324,14 @@ mod tests {
         assert_eq!(config.pool.size(Some(1 << 30)).calls(), 1000);
         assert_eq!(
             (config.run.turns, config.run.calls, config.run.answer_tokens, config.run.context_tokens),
-            (Some(5), Some(8), Some(1000), Some(32000))
+            (5, 8, 1000, Some(32000))
         );
-        assert!(config.run.wall.is_some() && config.approvals.deadline.is_some() && config.policy.rule.len() == 1);
+        let times = (config.run.wall.0.as_secs(), config.approvals.deadline.0.as_secs());
+        assert_eq!((times, config.policy.rule.len()), ((120, 60), 1));
         assert_eq!(config.budget.day.dollars, Some(cara_assistant::budget::Micros(2_500_000)));
-        assert_eq!(config.guards.secrets, OutputAction::Note);
+        assert_eq!(config.guards.secrets, FindingAction::Note);
         assert_eq!(config.guards.classifier.as_ref().unwrap().to_string(), "local:judge");
-        assert!(!config.guards.injection && config.guards.personal_data == OutputAction::Off);
+        assert!(!config.guards.injection && config.guards.personal_data == FindingAction::Off);
         assert_eq!(
             (config.chat.agent.as_deref(), config.agent["clerk"].system.as_deref()),
             (Some("clerk"), Some("Be exact."))
@@ -394,10 +355,16 @@ mod tests {
             "[chat]\nmodel = 'A b'",
             "[vault]\nstore = 'cloud'",
             "[component.X]",
-            "[[policy.rule]]\nthen = 'allow'",
+            "[[policy.rule]]\nthen = 'run'",
             "[budget.week]\ntokens = 1",
             "[guards]\nsecrets = 'hide'",
             "[run]\nturn = 1",
+            "[run]\nturns = 0",
+            "[run]\nanswer-tokens = 63",
+            "[run]\nresult-bytes = 1",
+            "[run]\nwall = '1h'",
+            "[approvals]\ndeadline = 10",
+            "[guards]\nclassifier = 'A b'",
             "[agent.a]\ntools = []",
             "[component.a]\nresults = 'private'",
             "[component.a.tool.b]\nresult = 'private'",
@@ -405,6 +372,85 @@ mod tests {
             "[agent.a]\nreading = 'never'",
         ] {
             assert!(toml::from_str::<Config>(bad).is_err(), "{bad}");
+        }
+    }
+
+    /// The keys under a schema, with `*` for a name that the operator chooses; settings of components are their own.
+    fn keys(root: &Value, schema: &Value, path: &str, into: &mut BTreeSet<String>) {
+        let schema = match schema["$ref"].as_str() {
+            Some(name) => &root["$defs"][name.rsplit('/').next().unwrap()],
+            None => schema,
+        };
+        if let Some(items) = schema.get("items") {
+            return keys(root, items, path, into);
+        }
+        let named = schema["properties"].as_object().into_iter().flatten();
+        let chosen = schema["patternProperties"].as_object().into_iter().flatten().map(|(_, schema)| schema);
+        let chosen = chosen.chain(schema.get("additionalProperties").filter(|schema| schema.is_object()));
+        let below: Vec<(String, &Value)> =
+            named.map(|(key, schema)| (key.clone(), schema)).chain(chosen.map(|schema| ("*".into(), schema))).collect();
+        if below.is_empty() {
+            into.insert(path.to_owned());
+        }
+        for (key, schema) in below {
+            keys(root, schema, &if path.is_empty() { key } else { format!("{path}.{key}") }, into);
+        }
+    }
+
+    /// The keys of the documentation's example, which shows all, but for what rules look at: that is a table.
+    fn documented() -> (BTreeSet<String>, String) {
+        let page =
+            std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/configuration.md")).unwrap();
+        let example = page.split("```").nth(1).unwrap().strip_prefix("toml").unwrap().to_owned();
+        let table = page.split("### Policy").nth(1).unwrap().split("###").next().unwrap();
+        let rows = table.lines().filter_map(|line| line.strip_prefix("| `")?.split('|').next());
+        let words = rows.flat_map(|cell| cell.split(',').map(|word| word.trim().trim_matches('`').to_owned()));
+        let mut found: BTreeSet<String> = words.map(|key| format!("policy.rule.{key}")).collect();
+        let mut table = Vec::new();
+        for line in example.lines() {
+            let line = line.split(" #").next().unwrap().trim();
+            if let Some(name) = line.strip_prefix('[') {
+                table = name.trim_matches(['[', ']']).split('.').map(str::to_owned).collect();
+                // What the operator chooses: names of agents, components and tools.
+                if let [first, .., _] = &table[..]
+                    && matches!(&**first, "agent" | "component")
+                {
+                    table[1] = "*".into();
+                }
+                match &mut table[..] {
+                    [first, second, third] if first == "budget" && second == "component" => *third = "*".into(),
+                    [_, _, tool, name] if tool == "tool" => *name = "*".into(),
+                    _ => {}
+                }
+            } else if let Some((key, _)) = line.split_once(" = ") {
+                // Settings have the names that their component gives them.
+                let key = if table.last().is_some_and(|last| last == "settings") { None } else { Some(key) };
+                found.insert(table.iter().map(String::as_str).chain(key).collect::<Vec<_>>().join("."));
+            }
+        }
+        (found, example)
+    }
+
+    #[test]
+    fn the_documentation_has_every_key_of_the_schema_and_no_other() {
+        let schema = schemars::schema_for!(Config).to_value();
+        let mut known = BTreeSet::new();
+        keys(&schema, &schema, "", &mut known);
+        let (mut found, example) = documented();
+        // An amount is the same for everything that it is of.
+        for of in ["run", "session", "day", "component.*"] {
+            found.extend(["tokens", "dollars"].map(|unit| format!("budget.{of}.{unit}")));
+        }
+        assert_eq!(found, known, "left: docs/configuration.md; right: the schema");
+        toml::from_str::<Config>(&example).unwrap();
+    }
+
+    #[test]
+    fn every_key_of_the_schema_is_described() {
+        let schema = schemars::schema_for!(Config).to_value();
+        let tables = std::iter::once(&schema).chain(schema["$defs"].as_object().unwrap().values());
+        for (name, key) in tables.filter_map(|table| table["properties"].as_object()).flatten() {
+            assert!(key.get("description").is_some(), "`{name}` has no description");
         }
     }
 }

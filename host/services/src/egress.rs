@@ -12,7 +12,6 @@
 use bytes::Bytes;
 use cara_authority::origin::Scheme;
 use cara_authority::{Destination, Sender};
-use connect::{Connections, Pool, Sent};
 use exchange::Exchange;
 use http::{Request, Response};
 use http_body::Body;
@@ -20,6 +19,7 @@ use http_body_util::combinators::UnsyncBoxBody;
 use hyper::body::Incoming;
 use hyper_util::client::legacy::connect::capture_connection;
 use placing::Placing;
+use pool::{Connections, Pool, Sent};
 use rustls::ClientConfig;
 use std::collections::HashMap;
 use std::error::Error;
@@ -28,20 +28,22 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::OnceCell;
 use tokio::time::{Instant, timeout, timeout_at};
 
-mod connect;
+mod dial;
 mod error;
 mod exchange;
 mod incoming;
 mod limits;
 mod outgoing;
 mod placing;
+mod pool;
 mod redaction;
 mod spans;
 
-pub use connect::{Dial, Resolver, Roots, SystemResolver, TcpDial, WINDOW, Wire};
+pub use dial::{Dial, Resolver, Roots, SystemResolver, TcpDial, Wire};
 pub use error::{EgressError, Phase};
 pub use limits::{Budget, EgressLimits};
 pub use placing::Credential;
+pub use pool::WINDOW;
 pub use redaction::{KnownSecrets, SHORTEST, TextScrubber};
 
 /// The body of an answer. It is read as it comes; dropping it ends the exchange.
@@ -130,19 +132,15 @@ impl Egress {
             origin: exchange.origin(),
             reason: exchange.reason(error),
         };
-        let config = match roots {
-            Roots::None => Roots::None.config().map_err(|error| untrusted(&error))?,
-            roots => {
-                let read = async {
-                    let config = tokio::task::spawn_blocking(|| roots.config()).await;
-                    config.map_err(|error| untrusted(&error))?.map_err(|error| untrusted(&error))
-                };
-                trusted.get_or_try_init(|| read).await?.clone()
-            }
+        let read = async {
+            let config = tokio::task::spawn_blocking(|| roots.config()).await;
+            config.map_err(|error| untrusted(&error))?.map_err(|error| untrusted(&error))
         };
+        let config = if scheme == Scheme::Http { read.await? } else { trusted.get_or_try_init(|| read).await?.clone() };
         let mut senders = senders.lock().unwrap_or_else(PoisonError::into_inner);
-        let own = senders.entry(destination.sender().clone()).or_insert_with(Connections::new);
-        Ok(own.pool(destination.reach(), scheme, config, transport))
+        let own = senders.entry(destination.sender().clone());
+        let own = own.or_insert_with(|| Connections::new(transport));
+        Ok(own.pool(destination.reach(), scheme, config))
     }
 }
 

@@ -18,8 +18,11 @@ use crate::Testbed;
 use cara_assistant::budget::Budgets;
 use cara_assistant::guards::Guards;
 use cara_assistant::toolbox::{BUILT_IN, Belief, Fixed};
-use cara_assistant::{Approvals, Assistant, Reading, RunLimits, Session, SessionContext, Toolbox};
-use cara_authority::{Grants, Manifest, PersonId, Policy, SessionId};
+use cara_assistant::{
+    ApprovalSettings, Approvals, Assistant, Reading, Rules, RunLimits, Session, SessionContext, Toolbox,
+};
+use cara_authority::limits::Time;
+use cara_authority::{Grants, Manifest, PersonId, SessionId};
 use cara_kernel::Component;
 use cara_records::{ContentKey, Records};
 use cara_services::egress::{Egress, Transport};
@@ -140,11 +143,14 @@ impl Fixture {
         }
         let assistant = Assistant {
             services: testbed.services.clone(),
-            approvals: Approvals::new(records.clone(), testbed.services.clock, setup.patience),
+            approvals: Approvals::new(
+                records.clone(),
+                testbed.services.clock,
+                ApprovalSettings { deadline: Time(setup.patience) },
+            ),
             records,
             tools: Arc::new(Fixed(Arc::new(toolbox))),
-            policy: toml::from_str::<Policy>(&setup.policy).unwrap(),
-            budgets: setup.budgets,
+            rules: Rules { policy: toml::from_str(&setup.policy).unwrap(), budgets: setup.budgets }.into(),
             limits: setup.limits,
             guards: setup.guards,
             classifier: None,
@@ -159,14 +165,13 @@ impl Fixture {
     /// The assistant of the next process on the same home.
     #[must_use]
     pub fn restarted(&self) -> Assistant {
-        let Assistant { services, records, approvals, policy, budgets, limits, guards, .. } = &self.assistant;
+        let Assistant { services, records, approvals, rules, limits, guards, .. } = &self.assistant;
         Assistant {
             services: services.clone(),
             records: records.clone(),
             approvals: approvals.clone(),
             tools: self.assistant.tools.clone(),
-            policy: policy.clone(),
-            budgets: budgets.clone(),
+            rules: rules.clone(),
             limits: *limits,
             guards: guards.clone(),
             classifier: None,

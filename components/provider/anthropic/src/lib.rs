@@ -4,11 +4,9 @@ use cara_sdk::http::{Request as Http, Response, join};
 use cara_sdk::provider::{EmbedRequest, Model, Outcome, Provider, Request, stream};
 use cara_sdk::turn::Turn;
 use cara_sdk::{Error, settings};
+use cara_wire::answer::{self, LIST_LIMIT};
 
 pub mod wire;
-
-/// The most bytes of a list of models.
-const ANSWER_LIMIT: u64 = 8 << 20;
 
 /// The component.
 #[derive(Debug)]
@@ -19,7 +17,7 @@ cara_sdk::export_provider!(Anthropic);
 impl Provider for Anthropic {
     fn models() -> Result<Vec<Model>, Error> {
         let response = send(Http::get(address("v1/models?limit=1000")?))?;
-        wire::models(&response.bytes(ANSWER_LIMIT)?)
+        wire::models(&response.bytes(LIST_LIMIT)?)
     }
 
     fn complete(request: Request) -> Result<Outcome, Error> {
@@ -43,10 +41,5 @@ fn address(path: &str) -> Result<String, Error> {
 
 /// Sends a request, to which the host adds the key, and answers with a success.
 fn send(http: Http) -> Result<Response, Error> {
-    let response = http.header("anthropic-version", wire::VERSION).send()?;
-    if response.is_success() {
-        return Ok(response);
-    }
-    let (status, after) = (response.status(), response.retry_after_ms());
-    Err(wire::failure(status, &response.excerpt(64 << 10)).after(after))
+    answer::send(http.header("anthropic-version", wire::VERSION), wire::failure)
 }

@@ -2,10 +2,10 @@
 //!
 //! Pure: knows no host and no network.
 
-use cara_sdk::error::excerpt;
 use cara_sdk::json::{self, Text};
 use cara_sdk::provider::Model;
 use cara_sdk::{Error, ErrorKind};
+use cara_wire::fault;
 use serde::Deserialize;
 
 mod request;
@@ -65,24 +65,15 @@ struct Fault<'a> {
 /// The error that an answer without success means.
 #[must_use]
 pub fn failure(status: u16, body: &[u8]) -> Error {
-    #[derive(Deserialize)]
-    struct Answer<'a> {
-        #[serde(borrow)]
-        error: Fault<'a>,
-    }
-    match serde_json::from_slice::<Answer<'_>>(body) {
-        Ok(answer) => explain(Some(status), &answer.error),
-        Err(_) => Error::from_status(status, format!("the server answered {status}: {}", excerpt(body))),
+    match fault::read::<Fault<'_>>(body) {
+        Some(fault) => explain(Some(status), &fault),
+        None => fault::said(Some(status), body),
     }
 }
 
 /// Says what a failure means. `status` is that of the answer, none in a stream.
 fn explain(status: Option<u16>, fault: &Fault<'_>) -> Error {
-    let said = excerpt(fault.message.as_bytes());
-    let message = match status {
-        Some(status) => format!("the server answered {status}: {said}"),
-        None => format!("the server ended the answer: {said}"),
-    };
+    let mut error = fault::said(status, fault.message.as_bytes());
     let kind = match &*fault.kind {
         "authentication_error" | "permission_error" | "billing_error" => ErrorKind::Auth,
         "rate_limit_error" => ErrorKind::RateLimit,
@@ -93,18 +84,13 @@ fn explain(status: Option<u16>, fault: &Fault<'_>) -> Error {
         "invalid_request_error" if too_long(&fault.message) => ErrorKind::ContextTooLong,
         "invalid_request_error" | "not_found_error" => ErrorKind::BadRequest,
         "api_error" => {
-            let mut error = Error::other(message);
+            error = Error::other(error.message);
             error.retry = true;
             return error;
         }
-        _ => {
-            return match status {
-                Some(status) => Error::from_status(status, message),
-                None => Error::other(message),
-            };
-        }
+        _ => return error,
     };
-    Error::new(kind, message)
+    Error::new(kind, error.message)
 }
 
 /// Whether a message says that the request is larger than the context window.

@@ -6,6 +6,9 @@ use cara_sdk::error::excerpt;
 use cara_sdk::json::{self, Text};
 use cara_sdk::provider::{EmbedRequest, Model};
 use cara_sdk::{Error, ErrorKind};
+use cara_wire::answer::counted;
+use cara_wire::body::to_json;
+use cara_wire::fault;
 use serde::{Deserialize, Serialize};
 
 mod request;
@@ -67,12 +70,7 @@ pub fn vectors(answer: &[u8], count: usize) -> Result<Vec<Vec<f32>>, Error> {
     struct Answer {
         embeddings: Vec<Vec<f32>>,
     }
-    let vectors = json::read::<Answer>(answer)?.embeddings;
-    if vectors.len() == count {
-        return Ok(vectors);
-    }
-    let found = vectors.len();
-    Err(Error::network(format!("the server answered {count} inputs with {found} vectors")))
+    counted(json::read::<Answer>(answer)?.embeddings, count)
 }
 
 /// The models of a list answer.
@@ -103,26 +101,20 @@ pub fn models(answer: &[u8]) -> Result<Vec<Model>, Error> {
 /// The error that an answer without success means.
 #[must_use]
 pub fn failure(status: u16, body: &[u8]) -> Error {
-    #[derive(Deserialize)]
-    struct Answer<'a> {
-        #[serde(borrow)]
-        error: Text<'a>,
-    }
-    match serde_json::from_slice::<Answer<'_>>(body) {
-        Ok(answer) => explain(Some(status), &answer.error),
-        Err(_) => Error::from_status(status, format!("the server answered {status}: {}", excerpt(body))),
+    match fault::read::<Text<'_>>(body) {
+        Some(said) => explain(Some(status), &said),
+        None => fault::said(Some(status), body),
     }
 }
 
 /// Says what a failure means. `status` is that of the answer, none in a stream.
 fn explain(status: Option<u16>, said: &str) -> Error {
-    let shown = excerpt(said.as_bytes());
     let error = match status {
         Some(404) if said.contains("not found") => {
-            Error::bad_request(format!("{shown}\nhint: to get it, run `ollama pull` with its name"))
+            let said = excerpt(said.as_bytes());
+            Error::bad_request(format!("{said}\nhint: to get it, run `ollama pull` with its name"))
         }
-        Some(status) => Error::from_status(status, format!("the server answered {status}: {shown}")),
-        None => Error::other(format!("the server ended the answer: {shown}")),
+        _ => fault::said(status, said.as_bytes()),
     };
     // The only sign of either is the text.
     if said.contains("context length") || said.contains("context window") {
@@ -132,9 +124,4 @@ fn explain(status: Option<u16>, said: &str) -> Error {
         return Error::new(ErrorKind::Overloaded, error.message);
     }
     error
-}
-
-/// Writes a request body.
-fn to_json<T: Serialize>(body: &T) -> Result<Vec<u8>, Error> {
-    serde_json::to_vec(body).map_err(|error| Error::other(format!("the request cannot be written: {error}")))
 }

@@ -4,11 +4,11 @@ use cara_sdk::http::{Request as Http, Response, join};
 use cara_sdk::provider::{EmbedRequest, Model, Outcome, Provider, Request, stream};
 use cara_sdk::turn::Turn;
 use cara_sdk::{Error, secrets, settings};
+use cara_wire::answer::{self, LIST_LIMIT};
+use cara_wire::chat;
 
-pub mod wire;
-
-/// The most bytes of a list of models or of vectors.
-const ANSWER_LIMIT: u64 = 32 << 20;
+/// The vendor's own address.
+const BASE_URL: &str = "https://api.openai.com/v1";
 
 /// The component.
 #[derive(Debug)]
@@ -20,41 +20,63 @@ impl Provider for OpenAi {
     fn models() -> Result<Vec<Model>, Error> {
         let base = base_url()?;
         let response = send(&base, Http::get(join(&base, "models")))?;
-        wire::models(&response.bytes(ANSWER_LIMIT)?)
+        chat::models(&response.bytes(LIST_LIMIT)?)
     }
 
     fn complete(request: Request) -> Result<Outcome, Error> {
         let base = base_url()?;
         let http = Http::post(join(&base, "chat/completions"))
             .header("accept", "text/event-stream")
-            .body("application/json", wire::chat(&request)?);
+            .body("application/json", chat::request(&request, least_effort)?);
         let mut response = send(&base, http)?;
-        stream(&mut response, &mut wire::Decoder::new(&request), &mut Turn)
+        stream(&mut response, &mut chat::Decoder::new(&request), &mut Turn)
     }
 
     fn embed(request: EmbedRequest) -> Result<Vec<Vec<f32>>, Error> {
         let base = base_url()?;
-        let http = Http::post(join(&base, "embeddings")).body("application/json", wire::embeddings(&request)?);
+        let http = Http::post(join(&base, "embeddings")).body("application/json", chat::embeddings(&request)?);
         let response = send(&base, http)?;
-        wire::vectors(&response.bytes(ANSWER_LIMIT)?, request.inputs.len())
+        chat::vectors(&response.bytes(LIST_LIMIT)?, request.inputs.len())
     }
 }
 
 /// The setting `base-url`.
 fn base_url() -> Result<String, Error> {
-    Ok(settings::get("base-url")?.unwrap_or_else(|| wire::BASE_URL.to_owned()))
+    Ok(settings::get("base-url")?.unwrap_or_else(|| BASE_URL.to_owned()))
 }
 
 /// Sends a request with the key, where there is one, and answers with a success.
 fn send(base: &str, http: Http) -> Result<Response, Error> {
     // The host adds the key, where there is one. Only a server of the operator's own may do without.
-    if base == wire::BASE_URL {
+    if base == BASE_URL {
         secrets::available("api-key")?;
     }
-    let response = http.send()?;
-    if response.is_success() {
-        return Ok(response);
+    answer::send(http, chat::failure)
+}
+
+/// The least effort a model knows: GPT-5 has no `none`, the o-series no `minimal`.
+fn least_effort(model: &str) -> &'static str {
+    match model.as_bytes() {
+        b"gpt-5" | [b'g', b'p', b't', b'-', b'5', b'-', ..] => "minimal",
+        [b'o', b'1'..=b'9', ..] => "low",
+        _ => "none",
     }
-    let (status, after) = (response.status(), response.retry_after_ms());
-    Err(wire::failure(status, &response.excerpt(64 << 10)).after(after))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_effort_is_the_least_the_model_knows() {
+        for (model, word) in [
+            ("gpt-5", "minimal"),
+            ("gpt-5-mini", "minimal"),
+            ("gpt-5.1", "none"),
+            ("o4-mini", "low"),
+            ("qwen3", "none"),
+        ] {
+            assert_eq!(least_effort(model), word, "{model}");
+        }
+    }
 }

@@ -17,7 +17,7 @@ pub mod output;
 mod screen;
 mod shapes;
 
-pub use screen::Guards;
+pub use screen::{GuardSettings, Guards};
 
 /// Compiles what long texts need, which the first of them would wait for. Blocks for some tens of milliseconds.
 pub fn prepare() {

@@ -8,14 +8,17 @@
 
 pub use super::shapes::Class;
 use super::shapes::{FOLLOWED, Found, Look, REACH, Shapes};
+use schemars::JsonSchema;
+use serde::Deserialize;
 
 /// The most that is held back, bytes.
 pub const HELD: usize = REACH;
 /// The most findings that are kept; more are counted.
 const KEPT: usize = 256;
 
-/// What to do about a class.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+/// What becomes of something found in an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
 pub enum FindingAction {
     /// `[secret: kind]` is shown in its place.
     Mask,

@@ -12,7 +12,7 @@ use crate::session::lost;
 use crate::toolbox::{BUILT_IN, Offered, full_name};
 use cara_authority::manifest::Effect;
 use cara_authority::policy::{LABEL_FOLLOWED, LABEL_QUERY, Situation};
-use cara_authority::{Action, Decision, Label, Provenance, RuleId, ToolCall};
+use cara_authority::{Action, Decision, Label, Policy, Provenance, RuleId, ToolCall};
 use cara_records::{CallState, NewCall};
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -115,8 +115,9 @@ impl Run<'_> {
             Ok(read) => read,
             Err(misfit) => return Ok(Plan::Misfit { id, name, text: misfit.to_string(), carried }),
         };
-        self.sources.update(&self.session.messages, &self.assistant.policy);
-        let (decision, seen) = self.decide(&id, &offered, &call, carried).await?;
+        let rules = self.assistant.rules.now();
+        self.sources.update(&self.session.messages, &rules.policy);
+        let (decision, seen) = self.decide(&rules.policy, &id, &offered, &call, carried).await?;
         let rule = if decision.may_be_answered_by_rule() { self.stored_rule(&offered, &call).await? } else { None };
         let then = if rule.is_some() { Action::Allow } else { decision.then() };
         self.tell(TurnEvent::ToolDecision {
@@ -130,12 +131,13 @@ impl Run<'_> {
 
     async fn decide(
         &mut self,
+        policy: &Policy,
         id: &str,
         offered: &Offered,
         call: &ToolCall,
         carried: Label,
     ) -> Result<(Decision, Label), Failure> {
-        let (own, policy) = (self.seen(), &self.assistant.policy);
+        let own = self.seen();
         let seen = own.join(carried);
         let found: Vec<Found> = call.destinations.iter().map(|to| self.sources.find(to, policy)).collect();
         // A link that a planner names, who saw no stranger's words, was put there before it was chosen, and nobody who

@@ -1,7 +1,7 @@
 //! One request and its answer: where it goes, what is looked for, what it may
 //! take, and why it broke.
 
-use super::connect::{CONNECT, ConnectError};
+use super::dial::{CONNECT, ConnectError};
 use super::error::{EgressError, Phase, reason};
 use super::limits::EgressLimits;
 use super::placing::Placing;
@@ -81,29 +81,26 @@ impl Exchange {
 
     /// What an error of the client means.
     pub(super) fn failed(&self, error: &legacy::Error) -> EgressError {
-        let (origin, mut source) = (self.origin(), error.source());
+        let origin = self.origin();
         if !error.is_connect() {
             return self.broken(error);
         }
-        while let Some(error) = source {
-            let Some(connect) = error.downcast_ref::<ConnectError>() else {
-                source = error.source();
-                continue;
-            };
-            return match connect {
-                ConnectError::Refused(address, why) => {
-                    let refusal = self.destination.admits(*address).err();
-                    refusal.map_or(EgressError::Connect { origin, reason: why.to_string() }, Into::into)
-                }
-                ConnectError::Timeout => EgressError::Timeout { origin, phase: Phase::Connect, limit: CONNECT },
-                ConnectError::Dial(_) | ConnectError::Full => {
-                    EgressError::Connect { origin, reason: self.reason(error) }
-                }
-                _ => EgressError::Resolve { origin, reason: self.reason(error) },
-            };
+        let mut causes = std::iter::successors(error.source(), |&cause| cause.source());
+        match causes.find_map(|cause| cause.downcast_ref()) {
+            Some(ConnectError::Refused(address, why)) => {
+                let refusal = self.destination.admits(*address).err();
+                refusal.map_or(EgressError::Connect { origin, reason: why.to_string() }, Into::into)
+            }
+            Some(ConnectError::Timeout) => EgressError::Timeout { origin, phase: Phase::Connect, limit: CONNECT },
+            Some(cause @ (ConnectError::Dial(_) | ConnectError::Full)) => {
+                EgressError::Connect { origin, reason: self.reason(cause) }
+            }
+            Some(cause) => EgressError::Resolve { origin, reason: self.reason(cause) },
+            // What is left comes from the layer between the connection and HTTP, which is TLS.
+            None => {
+                EgressError::Tls { origin, reason: error.source().map_or_else(String::new, |error| self.reason(error)) }
+            }
         }
-        // What is left comes from the layer between the connection and HTTP, which is TLS.
-        EgressError::Tls { origin, reason: error.source().map_or_else(String::new, |error| self.reason(error)) }
     }
 }
 

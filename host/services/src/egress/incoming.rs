@@ -2,9 +2,9 @@
 //! as the component reads it.
 
 use super::AnswerBody;
-use super::connect::HEADER;
 use super::error::{EgressError, Phase};
 use super::exchange::{Exchange, Passage, own, size};
+use super::pool::HEADER;
 use super::redaction::{Patterns, Scanner};
 use bytes::Bytes;
 use cara_authority::{Refusal, Rule};

@@ -8,10 +8,10 @@
 //! The header is done before anything is sent, a body that is to be filled as well; any other is looked through as it
 //! streams. A refusal in the middle of a body ends the request; what was found is held back, what came before it is gone.
 
-use super::connect::{HEADER, Sent};
 use super::error::EgressError;
 use super::exchange::{Exchange, Passage, own, size};
 use super::placing;
+use super::pool::{HEADER, Sent};
 use bytes::{Bytes, BytesMut};
 use cara_authority::{Refusal, Rule};
 use futures_util::stream::{self, TryStreamExt};

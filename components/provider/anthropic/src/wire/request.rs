@@ -1,10 +1,9 @@
 //! The body of a Messages request.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use cara_sdk::Error;
 use cara_sdk::provider::{Effort, Request, ToolChoice};
 use cara_sdk::types::{Blob, Content, Message, Part, Role, Thought, ToolCall, ToolDefinition, ToolResult};
+use cara_wire::body;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
@@ -138,7 +137,7 @@ pub fn messages(request: &Request) -> Result<Vec<u8>, Error> {
         }
     }
     let plan = Plan::of(request);
-    let body = Body {
+    body::to_json(&Body {
         model: &request.model,
         max_tokens: plan.max_tokens,
         system,
@@ -150,8 +149,7 @@ pub fn messages(request: &Request) -> Result<Vec<u8>, Error> {
         thinking: plan.thinking,
         output_config: plan.effort.map(|effort| OutputConfig { effort }),
         stream: true,
-    };
-    serde_json::to_vec(&body).map_err(|error| Error::other(format!("the request cannot be written: {error}")))
+    })
 }
 
 /// How long and how thoughtful the answer may be; what may be combined differs by generation of model.
@@ -182,11 +180,7 @@ impl Plan {
             (false, Some(effort)) => Self {
                 temperature: None,
                 thinking: Some(Thinking { r#type: "adaptive", budget_tokens: None, display: Some("summarized") }),
-                effort: Some(match effort {
-                    Effort::Off | Effort::Low => "low",
-                    Effort::Medium => "medium",
-                    Effort::High => "high",
-                }),
+                effort: body::effort(effort),
                 ..plain
             },
         }
@@ -224,9 +218,7 @@ fn has_budget(model: &str) -> bool {
 }
 
 fn tool(tool: &ToolDefinition) -> Result<Tool<'_>, Error> {
-    let input_schema = serde_json::from_str(&tool.input_schema)
-        .map_err(|error| Error::bad_request(format!("the schema of the tool `{}` is no JSON: {error}", tool.name)))?;
-    Ok(Tool { name: &tool.name, description: &tool.description, input_schema })
+    Ok(Tool { name: &tool.name, description: &tool.description, input_schema: body::schema(tool)? })
 }
 
 fn choice(choice: &ToolChoice) -> Option<Choice<'_>> {
@@ -271,9 +263,7 @@ fn thinking(thought: &Thought) -> Option<Block<'_>> {
 }
 
 fn tool_use(call: &ToolCall) -> Result<Block<'_>, Error> {
-    let input = serde_json::from_str(&call.arguments)
-        .map_err(|error| Error::bad_request(format!("the arguments of the call `{}` are no JSON: {error}", call.id)))?;
-    Ok(Block::ToolUse { id: &call.id, name: &call.name, input })
+    Ok(Block::ToolUse { id: &call.id, name: &call.name, input: body::arguments(call)? })
 }
 
 fn tool_result(result: &ToolResult) -> Result<Block<'_>, Error> {
@@ -310,7 +300,7 @@ fn document(blob: &Blob) -> Result<Block<'_>, Error> {
 }
 
 fn base64(blob: &Blob) -> Source<'_> {
-    Source { r#type: "base64", media_type: &blob.media_type, data: STANDARD.encode(&blob.data) }
+    Source { r#type: "base64", media_type: &blob.media_type, data: body::base64(blob) }
 }
 
 fn no_audio() -> Error {

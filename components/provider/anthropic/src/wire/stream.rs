@@ -2,17 +2,16 @@
 
 use cara_sdk::Error;
 use cara_sdk::json::{self, Text};
-use cara_sdk::provider::{CallIds, Decoder as Decode, Outcome, Progress, Request, StopReason, complete_call};
+use cara_sdk::provider::{CallIds, Decoder as Decode, Outcome, Progress, Request, StopReason};
 use cara_sdk::sse;
-use cara_sdk::turn::{Event, Sink, ToolFragment, ToolStart};
+use cara_sdk::turn::{Event, Sink};
 use cara_sdk::types::{Thought, Usage};
+use cara_wire::answer::{cut_off, report};
+use cara_wire::call::{PART_LIMIT, PartialCall};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::{Fault, REDACTED, explain};
-
-/// The most bytes of one block that is kept until it is complete.
-const BLOCK_LIMIT: usize = 256 << 10;
 
 #[derive(Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
@@ -89,7 +88,7 @@ struct Tokens {
 enum Block {
     Text,
     Thought { text: String, signature: String },
-    Call { id: String, name: String, arguments: String },
+    Call(PartialCall),
 }
 
 /// Decodes the answer to one request.
@@ -111,7 +110,7 @@ struct Answer {
     ids: CallIds,
     blocks: Vec<(u32, Block)>,
     /// Calls wait for the reason to stop: it says whether they are whole.
-    calls: Vec<(String, String, String)>,
+    calls: Vec<PartialCall>,
 }
 
 impl Decoder {
@@ -144,14 +143,14 @@ impl Decode for Decoder {
     fn finish(&mut self, sink: &mut dyn Sink) -> Result<Outcome, Error> {
         let answer = &mut self.answer;
         let Some(stop) = answer.stop else {
-            return Err(Error::network("the stream ended before the answer was complete"));
+            return Err(cut_off());
         };
         // A block cut off by the limit may lack its end.
         for (_, block) in std::mem::take(&mut answer.blocks) {
             answer.close(block, sink)?;
         }
-        for (id, name, arguments) in answer.calls.drain(..) {
-            sink.emit(Event::ToolCall(complete_call(stop, id, name, arguments)?))?;
+        for call in answer.calls.drain(..) {
+            call.complete(stop, sink)?;
         }
         Ok(Outcome { stop, model: std::mem::take(&mut answer.model) })
     }
@@ -214,9 +213,9 @@ impl Answer {
                 Block::Thought { text: String::new(), signature: format!("{REDACTED}{}", &*data) }
             }
             Start::ToolUse { id, name } => {
-                let (id, name) = (self.ids.assign(&id), name.into_string());
-                sink.emit(Event::ToolStart(ToolStart { id: id.clone(), name: name.clone() }))?;
-                Block::Call { id, name, arguments: String::new() }
+                let mut call = PartialCall::new(self.ids.assign(&id));
+                call.name(&name, sink)?;
+                Block::Call(call)
             }
             Start::Other => return Ok(()),
         };
@@ -240,14 +239,7 @@ impl Answer {
                 grow(text, &more)?;
                 sink.thinking(&more)
             }
-            Block::Call { id, arguments, .. } => {
-                let Some(json) = delta.partial_json.filter(|json| !json.is_empty()) else {
-                    return Ok(());
-                };
-                grow(arguments, &json)?;
-                let (id, json) = (id.clone(), json.into_string());
-                sink.emit(Event::ToolFragment(ToolFragment { id, json }))
-            }
+            Block::Call(call) => call.arguments(delta.partial_json.as_deref().unwrap_or_default(), sink),
         }
     }
 
@@ -259,8 +251,8 @@ impl Answer {
                 let signature = (!signature.is_empty()).then_some(signature);
                 sink.emit(Event::Thought(Thought { text, signature }))
             }
-            Block::Call { id, name, arguments } => {
-                self.calls.push((id, name, arguments));
+            Block::Call(call) => {
+                self.calls.push(call);
                 Ok(())
             }
         }
@@ -272,29 +264,21 @@ impl Answer {
             return Ok(());
         };
         self.input = tokens.input_tokens.unwrap_or(self.input);
-        let before = self.usage;
-        let cache_read = tokens.cache_read_input_tokens.unwrap_or(before.cache_read);
-        let cache_write = tokens.cache_creation_input_tokens.unwrap_or(before.cache_write);
-        self.usage = Usage {
-            input: self.input.saturating_add(cache_read).saturating_add(cache_write),
-            output: tokens.output_tokens.unwrap_or(before.output),
-            cache_read,
-            cache_write,
-        };
-        if self.usage == before {
-            return Ok(());
-        }
-        sink.emit(Event::Usage(self.usage))
+        let cache_read = tokens.cache_read_input_tokens.unwrap_or(self.usage.cache_read);
+        let cache_write = tokens.cache_creation_input_tokens.unwrap_or(self.usage.cache_write);
+        let input = self.input.saturating_add(cache_read).saturating_add(cache_write);
+        let output = tokens.output_tokens.unwrap_or(self.usage.output);
+        report(Usage { input, output, cache_read, cache_write }, &mut self.usage, sink)
     }
 }
 
 /// Adds to a string that is kept, within its limit.
 fn grow(kept: &mut String, more: &str) -> Result<(), Error> {
     kept.push_str(more);
-    if kept.len() <= BLOCK_LIMIT {
+    if kept.len() <= PART_LIMIT {
         return Ok(());
     }
-    Err(Error::other(format!("a block of the answer is larger than {BLOCK_LIMIT} bytes")))
+    Err(Error::other(format!("a block of the answer is larger than {PART_LIMIT} bytes")))
 }
 
 /// What a reason to stop means. `pause_turn` comes only with tools the server runs, which are never asked for.

@@ -2,15 +2,12 @@
 
 use std::borrow::Cow;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use cara_sdk::Error;
-use cara_sdk::provider::{Effort, Request, ToolChoice, find_call};
-use cara_sdk::types::{Blob, Content, Message, Part, Role, ToolDefinition, ToolResult};
+use cara_sdk::provider::{Request, ToolChoice, find_call};
+use cara_sdk::types::{Blob, Content, Message, Part, Role, ToolResult};
+use cara_wire::body::{Tool, arguments, base64, effort, to_json, tool};
 use serde::Serialize;
 use serde_json::value::RawValue;
-
-use super::to_json;
 
 #[derive(Serialize)]
 struct Body<'a> {
@@ -70,19 +67,6 @@ struct Function<'a> {
     arguments: &'a RawValue,
 }
 
-#[derive(Serialize)]
-struct Tool<'a> {
-    r#type: &'static str,
-    function: Definition<'a>,
-}
-
-#[derive(Serialize)]
-struct Definition<'a> {
-    name: &'a str,
-    description: &'a str,
-    parameters: &'a RawValue,
-}
-
 /// The body of a streamed chat request.
 ///
 /// # Errors
@@ -99,12 +83,7 @@ pub fn chat(request: &Request) -> Result<Vec<u8>, Error> {
         model: &request.model,
         messages,
         tools: tools(request)?,
-        think: request.effort.map(|effort| match effort {
-            Effort::Off => Think::Switch(false),
-            Effort::Low => Think::Level("low"),
-            Effort::Medium => Think::Level("medium"),
-            Effort::High => Think::Level("high"),
-        }),
+        think: request.effort.map(|wanted| effort(wanted).map_or(Think::Switch(false), Think::Level)),
         options: Options {
             num_predict: request.max_output_tokens,
             temperature: request.temperature,
@@ -124,13 +103,6 @@ fn tools(request: &Request) -> Result<Vec<Tool<'_>>, Error> {
     offered.map(tool).collect()
 }
 
-fn tool(tool: &ToolDefinition) -> Result<Tool<'_>, Error> {
-    let parameters = serde_json::from_str(&tool.input_schema)
-        .map_err(|error| Error::bad_request(format!("the schema of the tool `{}` is no JSON: {error}", tool.name)))?;
-    let (name, description) = (&tool.name, &tool.description);
-    Ok(Tool { r#type: "function", function: Definition { name, description, parameters } })
-}
-
 /// The lines of one message: one for each result of a tool, then one for the rest.
 fn push_lines<'a>(request: &'a Request, message: &'a Message, lines: &mut Vec<Line<'a>>) -> Result<(), Error> {
     let mut line = Line {
@@ -145,15 +117,12 @@ fn push_lines<'a>(request: &'a Request, message: &'a Message, lines: &mut Vec<Li
         match part {
             Part::Text(text) => append(&mut line.content, text),
             Part::Thinking(thought) => append(&mut line.thinking, &thought.text),
-            Part::Image(blob) => line.images.push(STANDARD.encode(&blob.data)),
+            Part::Image(blob) => line.images.push(base64(blob)),
             Part::File(blob) => append(&mut line.content, text_of(blob)?),
             Part::Audio(_) => return Err(Error::unsupported("ollama takes no audio")),
             Part::ToolCall(call) => {
-                let arguments = serde_json::from_str(&call.arguments).map_err(|error| {
-                    Error::bad_request(format!("the arguments of the call `{}` are no JSON: {error}", call.id))
-                })?;
-                let (id, name) = (&call.id, &call.name);
-                line.tool_calls.push(Call { id, function: Function { name, arguments } });
+                let function = Function { name: &call.name, arguments: arguments(call)? };
+                line.tool_calls.push(Call { id: &call.id, function });
             }
             Part::ToolResult(result) => lines.push(answer(request, result)?),
         }
@@ -178,7 +147,7 @@ fn answer<'a>(request: &'a Request, result: &'a ToolResult) -> Result<Line<'a>, 
     for content in &result.content {
         match content {
             Content::Text(text) => append(&mut line.content, text),
-            Content::Image(blob) => line.images.push(STANDARD.encode(&blob.data)),
+            Content::Image(blob) => line.images.push(base64(blob)),
             Content::File(blob) => append(&mut line.content, text_of(blob)?),
             Content::Audio(_) => return Err(Error::unsupported("ollama takes no audio")),
         }

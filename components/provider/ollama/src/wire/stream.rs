@@ -6,6 +6,7 @@ use cara_sdk::ndjson::Lines;
 use cara_sdk::provider::{CallIds, Decoder as Decode, Outcome, Progress, Request, StopReason, complete_call};
 use cara_sdk::turn::{Event, Sink, ToolFragment, ToolStart};
 use cara_sdk::types::Usage;
+use cara_wire::answer::cut_off;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -94,7 +95,7 @@ impl Decode for Decoder {
         }
         match answer.stop {
             Some(stop) => Ok(Outcome { stop, model: std::mem::take(&mut answer.model) }),
-            None => Err(Error::network("the stream ended before the answer was complete")),
+            None => Err(cut_off()),
         }
     }
 }

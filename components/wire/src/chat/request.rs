@@ -2,15 +2,12 @@
 
 use std::borrow::Cow;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use cara_sdk::Error;
-use cara_sdk::provider::{Effort, Request, ToolChoice};
-use cara_sdk::types::{Blob, Content as Result_, Message, Part, Role, ToolDefinition, ToolResult};
+use cara_sdk::provider::{Request, ToolChoice};
+use cara_sdk::types::{Blob, Content as Result_, Message, Part, Role, ToolResult};
 use serde::Serialize;
-use serde_json::value::RawValue;
 
-use super::to_json;
+use crate::body::{Function, Tool, base64, data_url, effort, to_json, tool};
 
 #[derive(Serialize)]
 struct Body<'a> {
@@ -82,35 +79,11 @@ struct File<'a> {
     file_data: String,
 }
 
-/// `{"type": "function", "function": ...}`, which wraps definitions, calls and choices alike.
-#[derive(Serialize)]
-struct Function<T> {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    id: Option<String>,
-    r#type: &'static str,
-    function: T,
-}
-
-impl<T> Function<T> {
-    const fn new(id: Option<String>, function: T) -> Self {
-        Self { id, r#type: "function", function }
-    }
-}
-
 #[derive(Serialize)]
 struct Call<'a> {
     name: &'a str,
     arguments: &'a str,
 }
-
-#[derive(Serialize)]
-struct Definition<'a> {
-    name: &'a str,
-    description: &'a str,
-    parameters: &'a RawValue,
-}
-
-type Tool<'a> = Function<Definition<'a>>;
 
 #[derive(Serialize)]
 #[serde(untagged)]
@@ -124,11 +97,11 @@ struct Name<'a> {
     name: &'a str,
 }
 
-/// The body of a streamed chat completion request.
+/// The body of a streamed chat completion request. `least` is the vendor's word for no effort of a model.
 ///
 /// # Errors
 /// `bad-request` for a schema that is no JSON, `unsupported` for content the API has no form for.
-pub fn chat(request: &Request) -> Result<Vec<u8>, Error> {
+pub fn request(request: &Request, least: fn(&str) -> &'static str) -> Result<Vec<u8>, Error> {
     let tools: Vec<_> = request.tools.iter().map(tool).collect::<Result<_, _>>()?;
     let choice = match &request.tool_choice {
         _ if tools.is_empty() => None,
@@ -145,29 +118,10 @@ pub fn chat(request: &Request) -> Result<Vec<u8>, Error> {
         max_completion_tokens: request.max_output_tokens,
         temperature: request.temperature,
         stop: &request.stop,
-        reasoning_effort: request.effort.map(|effort| word(effort, &request.model)),
+        reasoning_effort: request.effort.map(|wanted| effort(wanted).unwrap_or_else(|| least(&request.model))),
         stream: true,
         stream_options: StreamOptions { include_usage: true },
     })
-}
-
-/// The API's word for an effort. The least a model can do differs: GPT-5 knows no `none`, the o-series no `minimal`.
-fn word(effort: Effort, model: &str) -> &'static str {
-    match effort {
-        Effort::Off if model == "gpt-5" || model.starts_with("gpt-5-") => "minimal",
-        Effort::Off if matches!(model.as_bytes(), [b'o', b'1'..=b'9', ..]) => "low",
-        Effort::Off => "none",
-        Effort::Low => "low",
-        Effort::Medium => "medium",
-        Effort::High => "high",
-    }
-}
-
-fn tool(tool: &ToolDefinition) -> Result<Tool<'_>, Error> {
-    let parameters = serde_json::from_str(&tool.input_schema)
-        .map_err(|error| Error::bad_request(format!("the schema of the tool `{}` is no JSON: {error}", tool.name)))?;
-    let (name, description) = (&tool.name, &tool.description);
-    Ok(Function::new(None, Definition { name, description, parameters }))
 }
 
 /// All messages. The API takes no image as a tool's answer, and nothing between the answers to one round of calls: what
@@ -282,13 +236,6 @@ fn push_pieces<'a>(lines: &mut Vec<Line<'a>>, role: &'static str, pieces: &mut V
     lines.push(Line { role, content: Some(content), ..Line::default() });
 }
 
-/// The bytes as a `data:` URL (RFC 2397).
-fn data_url(blob: &Blob) -> String {
-    let mut url = format!("data:{};base64,", blob.media_type);
-    STANDARD.encode_string(&blob.data, &mut url);
-    url
-}
-
 fn image(blob: &Blob) -> Piece<'_> {
     Piece::ImageUrl { image_url: Url { url: data_url(blob) } }
 }
@@ -299,8 +246,7 @@ fn audio(blob: &Blob) -> Result<Piece<'_>, Error> {
         "audio/mpeg" | "audio/mp3" => "mp3",
         other => return Err(Error::unsupported(format!("the API takes no audio of the type `{other}`"))),
     };
-    let data = STANDARD.encode(&blob.data);
-    Ok(Piece::InputAudio { input_audio: Audio { data, format } })
+    Ok(Piece::InputAudio { input_audio: Audio { data: base64(blob), format } })
 }
 
 fn file(blob: &Blob) -> Piece<'_> {

@@ -2,17 +2,16 @@
 
 use cara_sdk::Error;
 use cara_sdk::json::{self, Text};
-use cara_sdk::provider::{CallIds, Decoder as Decode, Outcome, Progress, Request, StopReason, complete_call};
+use cara_sdk::provider::{CallIds, Decoder as Decode, Outcome, Progress, Request, StopReason};
 use cara_sdk::sse;
-use cara_sdk::turn::{Event, Sink, ToolFragment, ToolStart};
+use cara_sdk::turn::Sink;
 use cara_sdk::types::Usage;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::{Fault, explain};
-
-/// The most bytes of one tool call's arguments, as the contract says.
-const ARGUMENTS_LIMIT: usize = 256 << 10;
+use crate::answer::{cut_off, report};
+use crate::call::PartialCall;
 
 #[derive(Deserialize)]
 struct Chunk<'a> {
@@ -84,13 +83,12 @@ struct PromptTokens {
     cache_write_tokens: Option<u64>,
 }
 
-/// A tool call that is still coming.
+/// A tool call that is still coming, and what tells it from others.
+#[derive(Debug)]
 struct Call {
     index: Option<u32>,
     vendor_id: String,
-    id: String,
-    name: String,
-    arguments: String,
+    call: PartialCall,
 }
 
 /// Decodes the answer to one request.
@@ -98,12 +96,6 @@ struct Call {
 pub struct Decoder {
     parser: sse::Parser,
     answer: Answer,
-}
-
-impl std::fmt::Debug for Call {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(formatter, "Call({}, {})", self.id, self.name)
-    }
 }
 
 /// What is known of the answer so far.
@@ -154,10 +146,10 @@ impl Decode for Decoder {
             None => StopReason::Complete,
         };
         if answer.stop.is_none() && !answer.done {
-            return Err(Error::network("the stream ended before the answer was complete"));
+            return Err(cut_off());
         }
-        for call in answer.calls.drain(..) {
-            sink.emit(Event::ToolCall(complete_call(stop, call.id, call.name, call.arguments)?))?;
+        for Call { call, .. } in answer.calls.drain(..) {
+            call.complete(stop, sink)?;
         }
         Ok(Outcome { stop, model: std::mem::take(&mut answer.model) })
     }
@@ -235,34 +227,14 @@ impl Answer {
         let at = match self.find(delta.index, vendor_id) {
             Some(at) if !begins => at,
             _ => {
-                self.calls.push(Call {
-                    index: delta.index,
-                    vendor_id: vendor_id.to_owned(),
-                    id: self.ids.assign(vendor_id),
-                    name: String::new(),
-                    arguments: String::new(),
-                });
+                let call = PartialCall::new(self.ids.assign(vendor_id));
+                self.calls.push(Call { index: delta.index, vendor_id: vendor_id.to_owned(), call });
                 self.calls.len() - 1
             }
         };
-        let call = &mut self.calls[at];
-        if let Some(name) = name.filter(|name| call.name.is_empty() && !name.is_empty()) {
-            call.name = name.into_string();
-            let (id, name) = (call.id.clone(), call.name.clone());
-            sink.emit(Event::ToolStart(ToolStart { id, name }))?;
-        }
-        let Some(json) = arguments.filter(|json| !json.is_empty()) else {
-            return Ok(());
-        };
-        call.arguments.push_str(&json);
-        if call.arguments.len() > ARGUMENTS_LIMIT {
-            return Err(Error::other(format!(
-                "the arguments of the tool `{}` are larger than {ARGUMENTS_LIMIT} bytes",
-                call.name
-            )));
-        }
-        let (id, json) = (call.id.clone(), json.into_string());
-        sink.emit(Event::ToolFragment(ToolFragment { id, json }))
+        let call = &mut self.calls[at].call;
+        call.name(name.as_deref().unwrap_or_default(), sink)?;
+        call.arguments(arguments.as_deref().unwrap_or_default(), sink)
     }
 
     /// The call a piece belongs to: by index; a new id on a known index is another call, as servers without
@@ -287,10 +259,6 @@ impl Answer {
             cache_read: details.and_then(|tokens| tokens.cached_tokens).unwrap_or_default(),
             cache_write: details.and_then(|tokens| tokens.cache_write_tokens).unwrap_or_default(),
         };
-        if usage == self.usage {
-            return Ok(());
-        }
-        self.usage = usage;
-        sink.emit(Event::Usage(usage))
+        report(usage, &mut self.usage, sink)
     }
 }

@@ -1,26 +1,25 @@
-//! From a name to a connection:
+//! From a name to a checked connection:
 //! resolve once, judge every address, connect to those and to nothing else.
 //!
-//! The connection pool above this asks for a connection to an origin; there is one pool for each sender and [`Reach`],
-//! so a pooled connection was judged by the same rule when it was made, and nobody waits behind what another leaves
-//! unread. Proxy variables of the environment are never read.
+//! ```text
+//! Dialer ─→ a place among the sender's lines ─→ addresses ─→ each judged by Reach ─→ dial ─→ TLS ─→ Checked
+//! ```
+//!
+//! It must not know what is spoken over a connection: whatever speaks to a server asks for one here, as HTTP does
+//! (`pool`). Proxy variables of the environment are never read.
 
 use super::Transport;
-use bytes::Bytes;
 use cara_authority::Reach;
 use cara_authority::address::NotPublic;
 use cara_authority::origin::Scheme;
 use futures_util::future::BoxFuture;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use http::Uri;
-use http_body_util::combinators::UnsyncBoxBody;
-use hyper_rustls::{ConfigBuilderExt, HttpsConnector};
-use hyper_util::client::legacy::Client;
+use hyper_rustls::{ConfigBuilderExt, HttpsConnector, MaybeHttpsStream};
 use hyper_util::client::legacy::connect::{Connected, Connection};
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use rustls::ClientConfig;
 use rustls::client::Resumption;
-use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::pin::Pin;
@@ -41,14 +40,6 @@ pub(super) const CONNECT: Duration = Duration::from_secs(30);
 const STAGGER: Duration = Duration::from_millis(250);
 /// Addresses that are tried.
 const TRIED: usize = 6;
-/// How long a connection stays open unused.
-const IDLE: Duration = Duration::from_secs(90);
-/// The largest header of an answer, names and values.
-pub(super) const HEADER: usize = 64 * 1024;
-/// What a server may send of one answer before anybody reads it: the window of an HTTP/2 stream.
-pub const WINDOW: u32 = 256 * 1024;
-/// How many unread answers it takes on one HTTP/2 connection until its others stand still. Each counts to its call.
-const WINDOWS: u32 = 256;
 /// Connections of one sender, in use or kept open.
 const LINES: usize = 256;
 /// Names of one sender that are looked up at once. A look-up of the system cannot be ended, and takes a thread.
@@ -102,7 +93,7 @@ impl Dial for TcpDial {
 pub enum Roots {
     /// The platform's store. It is read when the first `https` request is made, not at start.
     Platform,
-    /// This configuration; its protocols (ALPN) are set by the gate.
+    /// This configuration; its protocols (ALPN) are set by who dials.
     Given(ClientConfig),
     /// Nobody: for connections that are never TLS.
     None,
@@ -113,64 +104,26 @@ impl Roots {
     pub(super) fn config(self) -> Result<ClientConfig, rustls::Error> {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let builder = || ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
-        let mut config = match self {
+        Ok(match self {
             Self::Platform => builder()?.try_with_platform_verifier()?.with_no_client_auth(),
             Self::Given(config) => config,
             Self::None => builder()?.with_root_certificates(rustls::RootCertStore::empty()).with_no_client_auth(),
-        };
-        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-        Ok(config)
+        })
     }
 }
 
-/// What is sent.
-pub(super) type Sent = UnsyncBoxBody<Bytes, super::outgoing::Stopped>;
-/// One pool of connections.
-pub(super) type Pool = Client<Deadlined, Sent>;
-
-/// What one sender has of the network.
-pub(super) struct Connections {
-    pools: HashMap<(Reach, Scheme), Pool>,
-    lines: Arc<Semaphore>,
+/// What one sender has of the network. Clones count together.
+#[derive(Clone)]
+pub(super) struct Access {
+    transport: Transport,
+    pub(super) lines: Arc<Semaphore>,
     lookups: Arc<Semaphore>,
 }
 
-impl Connections {
-    pub(super) fn new() -> Self {
-        let lines = Arc::new(Semaphore::new(LINES));
-        Self { pools: HashMap::new(), lines, lookups: Arc::new(Semaphore::new(LOOKUPS)) }
+impl Access {
+    pub(super) fn new(transport: Transport) -> Self {
+        Self { transport, lines: Arc::new(Semaphore::new(LINES)), lookups: Arc::new(Semaphore::new(LOOKUPS)) }
     }
-
-    /// The pool for a reach, made on first use.
-    pub(super) fn pool(&mut self, reach: Reach, scheme: Scheme, config: ClientConfig, transport: &Transport) -> Pool {
-        if self.lines.available_permits() == 0 {
-            // What is kept open and unused goes; what is in use stays until it is read.
-            self.pools.clear();
-        }
-        let (lines, lookups) = (self.lines.clone(), self.lookups.clone());
-        let gate = || Gate { reach, transport: transport.clone(), lines, lookups };
-        self.pools.entry((reach, scheme)).or_insert_with(|| pool(gate(), config, scheme == Scheme::Https)).clone()
-    }
-}
-
-fn pool(gate: Gate, mut config: ClientConfig, tls_only: bool) -> Pool {
-    // A session is not taken up again for another sender.
-    config.resumption = Resumption::in_memory_sessions(32);
-    let mut connector = HttpsConnector::from((gate, config));
-    if tls_only {
-        connector.enforce_https();
-    }
-    Client::builder(TokioExecutor::new())
-        .timer(TokioTimer::new())
-        .pool_timer(TokioTimer::new())
-        .pool_idle_timeout(IDLE)
-        .pool_max_idle_per_host(8)
-        .http1_max_buf_size(HEADER)
-        .http2_max_header_list_size(HEADER as u32)
-        .http2_initial_stream_window_size(WINDOW)
-        .http2_initial_connection_window_size(WINDOWS * WINDOW)
-        .http2_keep_alive_interval(Duration::from_secs(30))
-        .build(Deadlined(connector))
 }
 
 /// Why there is no connection. TLS errors come from the layer above.
@@ -196,25 +149,20 @@ pub(super) enum ConnectError {
 #[derive(Clone)]
 pub(super) struct Gate {
     reach: Reach,
-    transport: Transport,
-    lines: Arc<Semaphore>,
-    lookups: Arc<Semaphore>,
+    access: Access,
 }
 
 impl Gate {
     async fn connect(self, uri: Uri) -> Result<TokioIo<Line>, ConnectError> {
         let host = uri.host().unwrap_or_default();
         let port = uri.port_u16().unwrap_or(if uri.scheme_str() == Some("http") { 80 } else { 443 });
-        let line = timeout(RESOLVE, self.lines.clone().acquire_owned()).await;
+        let line = timeout(RESOLVE, self.access.lines.clone().acquire_owned()).await;
         let line = line.ok().and_then(Result::ok).ok_or(ConnectError::Full)?;
         let addresses = self.addresses(host).await?;
-        if addresses.is_empty() {
-            return Err(ConnectError::NoAddress);
-        }
         for &address in &addresses {
             self.reach.admits(address).map_err(|reason| ConnectError::Refused(address, reason))?;
         }
-        let dial = &self.transport.dial;
+        let dial = &self.access.transport.dial;
         let mut attempts: FuturesUnordered<_> = (0..)
             .zip(addresses.into_iter().take(TRIED))
             .map(|(turn, address)| async move {
@@ -240,7 +188,8 @@ impl Gate {
             // RFC 6761 section 6.3: `localhost` is loopback, whatever a resolver would say.
             return Ok(vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()]);
         }
-        let (resolver, name, lookups) = (self.transport.resolver.clone(), host.to_owned(), self.lookups.clone());
+        let (resolver, name, lookups) =
+            (self.access.transport.resolver.clone(), host.to_owned(), self.access.lookups.clone());
         let found = timeout(RESOLVE, async move {
             let place = lookups.acquire_owned().await.map_err(io::Error::other)?;
             // A task of its own, which has its place until the look-up is over, whoever still waits for it.
@@ -250,10 +199,7 @@ impl Gate {
             });
             looked_up.await.map_err(io::Error::other)?
         });
-        match found.await {
-            Ok(found) => found.map_err(ConnectError::Resolve),
-            Err(_) => Err(ConnectError::ResolveTimeout),
-        }
+        found.await.map_err(|_| ConnectError::ResolveTimeout)?.map_err(ConnectError::Resolve)
     }
 }
 
@@ -273,14 +219,33 @@ impl Service<Uri> for Gate {
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-/// The connector with TLS, ended when it takes too long.
-#[derive(Clone)]
-pub(super) struct Deadlined(HttpsConnector<Gate>);
+/// Having a `Checked` tells you: the name was resolved once, every address it has passed the reach, the connection is to
+/// one of them, over `https` the server proved the name, and the stream counts among the lines of its sender until it is
+/// dropped. The bytes are nobody's yet: what may be said over it, and what is taken out of the answer, is the protocol's.
+pub(super) type Checked = MaybeHttpsStream<TokioIo<Line>>;
 
-impl Service<Uri> for Deadlined {
-    type Response = <HttpsConnector<Gate> as Service<Uri>>::Response;
+/// Makes checked connections of one sender, for one reach and scheme.
+#[derive(Clone)]
+pub(super) struct Dialer(HttpsConnector<Gate>);
+
+impl Dialer {
+    /// `config` names the protocols (ALPN) that are spoken over its connections. No session is taken up again for another
+    /// dialer, so for another sender neither.
+    pub(super) fn new(reach: Reach, scheme: Scheme, mut config: ClientConfig, access: &Access) -> Self {
+        config.resumption = Resumption::in_memory_sessions(32);
+        let mut connector = HttpsConnector::from((Gate { reach, access: access.clone() }, config));
+        if scheme == Scheme::Https {
+            connector.enforce_https();
+        }
+        Self(connector)
+    }
+}
+
+/// Connects to the host and port of a URI, with TLS when it says `https`; ended when it takes too long.
+impl Service<Uri> for Dialer {
+    type Response = Checked;
     type Error = BoxError;
-    type Future = BoxFuture<'static, Result<Self::Response, BoxError>>;
+    type Future = BoxFuture<'static, Result<Checked, BoxError>>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
         self.0.poll_ready(context)
@@ -292,7 +257,7 @@ impl Service<Uri> for Deadlined {
     }
 }
 
-/// A connection, as hyper wants it.
+/// The connection below TLS, as hyper wants it.
 pub(super) struct Line {
     wire: Box<dyn Wire>,
     _place: OwnedSemaphorePermit,

@@ -1,23 +1,24 @@
-//! The API's JSON: requests from the contract's types, answers into them.
+//! The JSON of OpenAI's chat completions: requests from the contract's types,
+//! answers into them.
 //!
-//! Pure: knows no host and no network.
+//! What other servers of this format (vLLM, llama.cpp, DeepSeek) do differently is read too.
 
-use cara_sdk::error::excerpt;
 use cara_sdk::json::{self, Text};
 use cara_sdk::provider::{EmbedRequest, Model};
 use cara_sdk::{Error, ErrorKind};
 use serde::{Deserialize, Serialize};
+
+use crate::answer::counted;
+use crate::body::to_json;
+use crate::fault;
 
 mod request;
 mod stream;
 #[cfg(test)]
 mod tests;
 
-pub use request::chat;
+pub use request::request;
 pub use stream::Decoder;
-
-/// The vendor's own address.
-pub const BASE_URL: &str = "https://api.openai.com/v1";
 
 /// The body of an embeddings request.
 ///
@@ -50,11 +51,7 @@ pub fn vectors(answer: &[u8], count: usize) -> Result<Vec<Vec<f32>>, Error> {
     }
     let mut items = json::read::<Answer>(answer)?.data;
     items.sort_by_key(|item| item.index);
-    if items.len() != count {
-        let found = items.len();
-        return Err(Error::network(format!("the server answered {count} inputs with {found} vectors")));
-    }
-    Ok(items.into_iter().map(|item| item.embedding).collect())
+    counted(items.into_iter().map(|item| item.embedding).collect(), count)
 }
 
 /// The models of a list answer. `max_model_len` is vLLM's.
@@ -86,18 +83,11 @@ pub fn models(answer: &[u8]) -> Result<Vec<Model>, Error> {
 /// The error that an answer without success means.
 #[must_use]
 pub fn failure(status: u16, body: &[u8]) -> Error {
-    #[derive(Deserialize)]
-    struct Answer<'a> {
-        #[serde(borrow)]
-        error: Fault<'a>,
+    // Older vLLM sends the error itself.
+    match fault::read::<Fault<'_>>(body).or_else(|| serde_json::from_slice(body).ok()) {
+        Some(fault) => explain(Some(status), &fault),
+        None => fault::said(Some(status), body),
     }
-    if let Ok(answer) = serde_json::from_slice::<Answer<'_>>(body) {
-        return explain(Some(status), &answer.error);
-    }
-    if let Ok(fault) = serde_json::from_slice::<Fault<'_>>(body) {
-        return explain(Some(status), &fault);
-    }
-    Error::from_status(status, format!("the server answered {status}: {}", excerpt(body)))
 }
 
 /// What a server says of a failure, in a body or in the stream.
@@ -142,11 +132,7 @@ fn explain(status: Option<u16>, fault: &Fault<'_>) -> Error {
         Fault::Detailed { code: Some(Code::Name(name)), .. } => name.parse().ok(),
         _ => None,
     });
-    let said = excerpt(message.as_bytes());
-    let mut error = match status {
-        Some(status) => Error::from_status(status, format!("the server answered {status}: {said}")),
-        None => Error::other(format!("the server ended the answer: {said}")),
-    };
+    let mut error = fault::said(status, message.as_bytes());
     let renamed = |kind| Error::new(kind, error.message.clone());
     for name in [code, kind] {
         match name {
@@ -173,9 +159,4 @@ fn explain(status: Option<u16>, fault: &Fault<'_>) -> Error {
         return renamed(ErrorKind::ContextTooLong);
     }
     error
-}
-
-/// Writes a request body.
-fn to_json<T: Serialize>(body: &T) -> Result<Vec<u8>, Error> {
-    serde_json::to_vec(body).map_err(|error| Error::other(format!("the request cannot be written: {error}")))
 }
