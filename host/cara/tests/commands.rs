@@ -23,6 +23,9 @@ mod approvals;
 mod audit;
 #[path = "commands/authority.rs"]
 mod authority;
+#[cfg(unix)]
+#[path = "commands/doors.rs"]
+mod doors;
 #[path = "commands/docs.rs"]
 mod docs;
 #[path = "commands/explain.rs"]

@@ -31,7 +31,7 @@ pub const AGENT: &str = "main";
 pub const CONSOLE: &str = "console";
 
 /// Who speaks at a terminal of the account that holds the home.
-pub fn owner() -> PersonId {
+pub(crate) fn owner() -> PersonId {
     PersonId::parse("local:owner").expect("an id")
 }
 

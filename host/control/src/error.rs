@@ -138,7 +138,7 @@ fn kind_of(error: &(dyn std::error::Error + 'static)) -> ErrorKind {
 }
 
 /// Words before an error that say what was being done.
-pub trait Context<T> {
+pub(crate) trait Context<T> {
     /// Puts them there.
     fn context(self, before: impl fmt::Display) -> Result<T>;
     /// Puts them there, made only for an error.

@@ -98,18 +98,18 @@ impl Events {
 
 /// Everybody who listens now: what concerns the whole home is told to all of them.
 #[derive(Clone, Default)]
-pub struct Listeners(Arc<std::sync::Mutex<Vec<std::sync::Weak<dyn Fn(Event) + Send + Sync>>>>);
+pub(crate) struct Listeners(Arc<std::sync::Mutex<Vec<std::sync::Weak<dyn Fn(Event) + Send + Sync>>>>);
 
 impl Listeners {
     /// Adds one, for as long as it is held.
-    pub fn add(&self, events: &Events) {
+    pub(crate) fn add(&self, events: &Events) {
         let mut all = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         all.retain(|listener| listener.strong_count() > 0);
         all.push(Arc::downgrade(&events.0));
     }
 
     /// Tells all of them.
-    pub fn tell(&self, event: &Event) {
+    pub(crate) fn tell(&self, event: &Event) {
         let all = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
         for listener in all.iter().filter_map(std::sync::Weak::upgrade) {
             listener(event.clone());
@@ -117,7 +117,7 @@ impl Listeners {
     }
 
     /// Tells all of them a sentence.
-    pub fn note(&self, text: impl Into<String>) {
+    pub(crate) fn note(&self, text: impl Into<String>) {
         self.tell(&Event::Note { text: text.into() });
     }
 }

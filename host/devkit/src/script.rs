@@ -24,6 +24,7 @@ pub const MAX_BYTES: u64 = 1024 * 1024;
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Script {
+    /// The tests, in the order in which they are played.
     #[serde(rename = "test")]
     pub tests: Vec<Test>,
 }
@@ -32,6 +33,7 @@ pub struct Script {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Test {
+    /// What is tried, in a sentence.
     pub name: String,
     // The call.
     tool: Option<String>,

@@ -25,7 +25,7 @@ use std::sync::Arc;
 
 /// A component, loaded.
 pub struct Subject {
-    pub component: Arc<Component>,
+    pub(crate) component: Arc<Component>,
     checked: Arc<Checked>,
 }
 
@@ -106,12 +106,12 @@ impl Subject {
 }
 
 /// Where a call comes from, as a tool is told.
-pub fn context() -> Context {
+pub(crate) fn context() -> Context {
     Context { session: "s-check".into(), run: "r-check".into(), time_zone: Some("Europe/Oslo".into()), language: None }
 }
 
 /// A request for an answer to one text.
-pub fn asked(model: String, text: &str) -> Request {
+pub(crate) fn asked(model: String, text: &str) -> Request {
     Request {
         model,
         system: None,
@@ -126,14 +126,14 @@ pub fn asked(model: String, text: &str) -> Request {
 }
 
 /// The world around a component: the gates, with nothing of this machine behind them.
-pub struct Outside {
-    pub services: CallServices,
+pub(crate) struct Outside {
+    pub(crate) services: CallServices,
     _folder: tempfile::TempDir,
 }
 
 impl Outside {
     /// One with this network, these secrets, and these answers of a person.
-    pub fn new(stage: &Testnet, secrets: Secrets, host_services: Arc<dyn HostServices>) -> Result<Self> {
+    pub(crate) fn new(stage: &Testnet, secrets: Secrets, host_services: Arc<dyn HostServices>) -> Result<Self> {
         let folder = tempfile::tempdir()?;
         let clock = Clock::system();
         let known = KnownSecrets::new();
@@ -151,7 +151,7 @@ impl Outside {
 }
 
 /// The secrets of a test.
-pub enum Secrets {
+pub(crate) enum Secrets {
     /// Every secret has a value that means nothing.
     Any,
     /// These, and no other.

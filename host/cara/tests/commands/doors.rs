@@ -1,0 +1,187 @@
+//! Every door leads to the same application: what a command answers does not
+//! depend on which process holds the home.
+
+use super::home::{CLOCK, HELLO, Home, REMEMBER, text};
+use serde_json::Value;
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
+
+/// A process that holds a home, ended with the test.
+pub(crate) struct Holder(pub(crate) Child);
+
+impl Holder {
+    /// Begins `cara start`, and waits until it answers.
+    pub(crate) fn of(home: &Home) -> Self {
+        let child = home.command(&["start"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let holder = Self(child);
+        let until = Instant::now() + Duration::from_secs(60);
+        while std::os::unix::net::UnixStream::connect(home.path("cara.sock")).is_err() {
+            assert!(Instant::now() < until, "the holder does not answer");
+            std::thread::yield_now();
+        }
+        holder
+    }
+}
+
+impl Drop for Holder {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Commands that read, after something happened.
+const READING: [&[&str]; 17] = [
+    &["sessions", "list"],
+    &["sessions", "show", "SESSION"],
+    &["sessions", "export", "SESSION", "--format", "markdown"],
+    &["approvals", "list"],
+    &["approvals", "rules"],
+    &["grants"],
+    &["trust", "list"],
+    &["plugin", "list"],
+    &["plugin", "inspect", "memory"],
+    &["plugin", "review", "memory"],
+    &["tools", "list"],
+    &["policy", "show"],
+    &["policy", "explain", "memory_write"],
+    &["secrets", "list"],
+    &["explain", "last"],
+    &["usage"],
+    &["audit", "verify"],
+];
+
+/// A home in which something happened.
+fn lived_in() -> (Home, String) {
+    let home = Home::new();
+    home.chat(CLOCK, "what time is it?", &[]);
+    home.chat(REMEMBER, "remember the seat", &["--tool", "memory"]);
+    home.chat(HELLO, "hi", &[]);
+    let sessions: Value = serde_json::from_str(&home.ok(&["sessions", "list", "--json"])).unwrap();
+    let session = sessions[0]["id"].as_str().unwrap().to_owned();
+    (home, session)
+}
+
+#[test]
+fn what_reads_answers_byte_for_byte_the_same_in_process_and_through_the_socket() {
+    let (home, session) = lived_in();
+    let all = || {
+        READING.map(|command| {
+            let named: Vec<&str> = command.iter().map(|word| if *word == "SESSION" { &session } else { word }).collect();
+            let of = |json: &[&str]| home.run(&[&named[..], json].concat());
+            let (plain, json) = (of(&[]), of(&["--json"]));
+            let shown = [&plain.stdout, &plain.stderr, &json.stdout, &json.stderr].map(|bytes| text(bytes));
+            (command, plain.status.code(), json.status.code(), shown)
+        })
+    };
+    let here = all();
+    let _holder = Holder::of(&home);
+    let there = all();
+    for (here, there) in here.iter().zip(&there) {
+        assert_eq!(here, there);
+        assert!(here.1 == Some(0) && here.2 == Some(0), "{here:?}");
+    }
+}
+
+/// What changes from run to run: ids, times, digests.
+fn without_chance(text: &str) -> String {
+    let id = |word: &str| {
+        let word = word.trim_matches(|c: char| !c.is_ascii_alphanumeric() && c != '-');
+        let random = word.split_once('-').map(|(kind, random)| (kind.len(), random));
+        random.is_some_and(|(kind, random)| kind == 1 && random.len() >= 6)
+            || (word.len() >= 16 && word.bytes().all(|byte| byte.is_ascii_hexdigit()))
+            || (word.len() >= 10 && word.bytes().all(|byte| byte.is_ascii_digit()))
+    };
+    let lines = text.lines().map(|line| {
+        line.split(' ').map(|word| if id(word) { "…" } else { word }).collect::<Vec<_>>().join(" ")
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn what_changes_something_does_the_same_in_process_and_through_the_socket() {
+    let script = |home: &Home| -> Vec<String> {
+        let said = |arguments: &[&str]| {
+            let output = home.run(arguments);
+            let told = [text(&output.stdout), text(&output.stderr)].map(|text| without_chance(&text));
+            format!("{arguments:?} {:?}\n{}\n{}", output.status.code(), told[0], told[1])
+        };
+        let path = home.script(HELLO);
+        vec![
+            said(&["grant", "memory", "memory"]),
+            said(&["revoke", "memory"]),
+            said(&["tools", "enable", "memory"]),
+            said(&["tools", "disable", "memory"]),
+            said(&["plugin", "disable", "math"]),
+            said(&["plugin", "enable", "math"]),
+            said(&["plugin", "rollback", "math"]),
+            said(&["trust", "revoke", &format!("sha256:{}", "0".repeat(64))]),
+            said(&["chat", "--model", "rehearsal", "--script", &path, "-m", "hi"]),
+            said(&["sessions", "rename", "s-nobody", "x"]),
+            said(&["approvals", "deny", "a-nobody"]),
+            said(&["secrets", "remove", "openai", "--yes"]),
+            said(&["models", "--model", "gpt-5"]),
+        ]
+    };
+    let (here, there) = (Home::new(), Home::new());
+    let holder = Holder::of(&there);
+    let (one, other) = (script(&here), script(&there));
+    drop(holder);
+    for (one, other) in one.iter().zip(&other) {
+        let other = other.replace(there.path("").to_str().unwrap(), here.path("").to_str().unwrap());
+        assert_eq!(*one, other);
+    }
+}
+
+#[test]
+fn a_second_start_says_who_holds_the_home_and_stop_ends_it() {
+    let home = Home::new();
+    let mut holder = Holder::of(&home);
+    let pid = holder.0.id().to_string();
+    let second = home.run(&["start"]);
+    assert!(!second.status.success() && text(&second.stderr).contains(&format!("process {pid} (`cara start`)")));
+    let status: Value = serde_json::from_str(&home.ok(&["status", "--json"])).unwrap();
+    assert_eq!((status["pid"].to_string(), status["command"].as_str()), (pid, Some("cara start")));
+    home.ok(&["stop"]);
+    assert!(holder.0.wait().unwrap().success());
+    assert!(!home.path("cara.sock").exists());
+    let gone = home.run(&["stop"]);
+    assert!(!gone.status.success() && text(&gone.stderr).contains("nobody holds the home"));
+}
+
+#[test]
+fn nobody_but_the_account_may_open_the_socket() {
+    use std::os::unix::fs::PermissionsExt;
+    let home = Home::new();
+    let _holder = Holder::of(&home);
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!((mode(&home.path("cara.sock")), mode(&home.path(""))), (0o600, 0o700));
+}
+
+#[test]
+fn commands_that_need_no_home_open_none() {
+    let home = Home::new();
+    let before: BTreeSet<_> = fs::read_dir(home.path("")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    home.ok(&["completion", "bash"]);
+    home.ok(&["api"]);
+    assert!(!home.run(&["plugin", "check", "/nowhere.wasm"]).status.success());
+    let after: BTreeSet<_> = fs::read_dir(home.path("")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(before, after);
+}
+
+#[test]
+fn the_document_of_the_api_is_the_one_that_is_checked_in() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/reference/api.json");
+    let printed = Home::new().ok(&["api"]);
+    if std::env::var_os("CARA_WRITE_REFERENCE").is_some() {
+        fs::write(&path, &printed).unwrap();
+    }
+    let kept = fs::read_to_string(&path).unwrap_or_default();
+    assert!(kept == printed, "docs/reference/api.json is old; CARA_WRITE_REFERENCE=1 writes it anew");
+    let document: Value = serde_json::from_str(&printed).unwrap();
+    assert_eq!(document["openapi"], "3.1.0");
+    assert!(document["paths"]["/v1/sessions/{id}"]["get"]["parameters"][0]["required"] == true);
+}
