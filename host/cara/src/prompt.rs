@@ -25,11 +25,13 @@ const LONGEST: usize = 4096;
 /// The terminal as a place where approvals are asked for.
 pub(crate) struct Prompt {
     streaming: Arc<Mutex<Streaming>>,
+    /// Held by who reads the terminal, until it reads no more.
+    turn: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl Prompt {
     pub(crate) fn new(streaming: Arc<Mutex<Streaming>>) -> Self {
-        Self { streaming }
+        Self { streaming, turn: Arc::default() }
     }
 }
 
@@ -45,9 +47,11 @@ impl Drop for Standing {
 #[async_trait::async_trait]
 impl Approver for Prompt {
     async fn ask(&self, asked: &[Asked]) -> Vec<Answer> {
+        let turn = self.turn.clone().lock_owned().await;
         let standing = Standing(Arc::new(AtomicBool::new(true)));
         let (stands, streaming, asked) = (standing.0.clone(), self.streaming.clone(), asked.to_vec());
         let answers = tokio::task::spawn_blocking(move || {
+            let _turn = turn;
             let screens = asked.chunks(AT_ONCE).map(|part| converse(&streaming, part, &stands));
             screens.collect::<Option<Vec<_>>>()
         });
