@@ -8,10 +8,12 @@ use cara_assistant::event::Asked;
 use cara_assistant::explain::asked as read_asked;
 use cara_authority::{ApprovalId, ComponentId, PersonId, SessionId, ToolCall, ToolName};
 use cara_harness::assistant::{Fixture, Heard, Judge, Page, Reply, Scripted, Setup};
-use cara_records::{Approval, By, CallState, DecideError, StartRefused};
+use cara_records::{Approval, By, CallState, DecideError, Decision, StartRefused};
 use serde_json::json;
 use sqlx::Connection;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Wake, Waker};
 use std::time::Duration;
 
 const TO: &str = "mail:me:boss";
@@ -248,6 +250,58 @@ async fn the_first_answer_counts_from_wherever_it_comes() {
     let late = answer_request(&fixture.assistant.records, &id, &asked, &person, &Answer::Always, "late").await;
     assert!(matches!(late, Err(DecideError::AlreadyDecided { ref by, .. }) if by == "prompt"), "{late:?}");
     assert!(sent.is_empty() && fixture.assistant.records.rules().await.unwrap().is_empty());
+}
+
+/// Counts how often a future wants to go on.
+#[derive(Default)]
+struct Wakes(AtomicUsize);
+
+impl Wake for Wakes {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+#[tokio::test]
+async fn who_waits_for_a_person_does_nothing_until_the_answer_comes() {
+    let fixture = Fixture::new().await;
+    let silent = Judge::silent();
+    let mut session = fixture.session(PERSON).await;
+    let (_, language_model) = sender().shared();
+    let run_context = Heard::default().run_context(silent.clone());
+    let run = fixture.assistant.run(&mut session, &language_model, Input::typed("Tell them"), run_context);
+    let mut run = std::pin::pin!(run);
+    tokio::select! {
+        ended = &mut run => panic!("it ended: {ended:?}"),
+        () = silent.rang() => {}
+    }
+    let wakes = Arc::new(Wakes::default());
+    let waker = Waker::from(wakes.clone());
+    assert!(run.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+    // Almost as long as the request stands.
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_secs(590)).await;
+    assert_eq!(wakes.0.load(Ordering::SeqCst), 0);
+    tokio::time::resume();
+    let records = &fixture.assistant.records;
+    let approval = records.waiting_approvals().await.unwrap().remove(0);
+    assert_eq!(wakes.0.load(Ordering::SeqCst), 0);
+    records.decide_approval(&approval.id, Decision::Allowed, "elsewhere").await.unwrap();
+    assert!(wakes.0.load(Ordering::SeqCst) > 0);
+    run.await.unwrap();
+    assert_eq!(fixture.outbox.sent().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_runs_ask_two_people_at_once() {
+    let fixture = Fixture::new().await;
+    let silent = [Judge::silent(), Judge::silent()];
+    let asked = async { tokio::join!(silent[0].rang(), silent[1].rang()) };
+    tokio::select! {
+        _ = decided(&fixture, silent[0].clone()) => panic!("nobody answered"),
+        _ = decided(&fixture, silent[1].clone()) => panic!("nobody answered"),
+        _ = asked => {}
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,8 +1,9 @@
 //! Approvals: asks a person,
 //! and takes the first answer from wherever it comes.
 //!
-//! A request is in the ledger before anybody is asked. It can be answered at the prompt, from another terminal
-//! (`cara approvals`), or not at all: then its deadline denies it. Waiting holds nothing but a timer.
+//! A request is in the ledger before anybody is asked. It can be answered at the prompt, by whoever else the control of
+//! this process hears, or not at all: then its deadline denies it. Who waits asks the ledger when it tells that something
+//! was decided, and at the deadline; nothing is looked at in between.
 
 use crate::event::{Asked, Failure, TurnEvent};
 use crate::session::lost;
@@ -13,12 +14,7 @@ use cara_records::{ApprovalState, DecideError, Decision, NewApproval, NewRule, R
 use cara_services::clock::Clock;
 use schemars::JsonSchema;
 use serde::Deserialize;
-use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::Mutex;
-
-/// How often the ledger is looked at for an answer from another process. One query of one row.
-const LOOK: Duration = Duration::from_millis(200);
 
 /// How approvals are asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -45,7 +41,8 @@ pub enum Answer {
     No(Option<String>),
 }
 
-/// Where a person can be asked at once. Its future may be dropped at any time: somebody else answered.
+/// Where a person can be asked at once. Its future may be dropped at any time: somebody else answered. Several runs may
+/// ask at once; a place that shows one question at a time sees to that itself.
 #[async_trait::async_trait]
 pub trait Approver: Send + Sync {
     /// Shows the requests, which stand together, and waits for an answer to each, in their order; for ever, when nobody
@@ -126,14 +123,12 @@ pub struct Approvals {
     clock: Clock,
     /// How long a request stands.
     pub(crate) patience: Duration,
-    /// One prompt at a time.
-    prompt: Arc<Mutex<()>>,
 }
 
 impl Approvals {
     /// Approvals over the ledger.
     pub fn new(records: Records, clock: Clock, settings: ApprovalSettings) -> Self {
-        Self { records, clock, patience: settings.deadline.0, prompt: Arc::default() }
+        Self { records, clock, patience: settings.deadline.0 }
     }
 
     /// When a request made now is denied by itself.
@@ -197,29 +192,24 @@ impl Approvals {
         let open: Vec<Request> = requests.iter().filter(|request| request.settled.is_none()).cloned().collect();
         let asked: Vec<Asked> = open.iter().map(|request| request.asked.clone()).collect();
         let deadline_ms = asked.iter().map(|asked| asked.deadline_ms).min().unwrap_or_default();
-        let prompted = async {
-            let _one = self.prompt.lock().await;
-            approver.ask(&asked).await
-        };
-        tokio::pin!(prompted);
-        let (mut answered, mut looked) = (false, None);
+        // Before the first look, so that no answer comes unseen between the two.
+        let mut decisions = self.records.ledger().approvals().subscribe();
+        let mut prompted = approver.ask(&asked);
+        let mut answered = false;
         loop {
-            // One number says whether any answer came; requests are opened only then, and at the deadline.
-            let version = Some(self.records.approvals_version().await.map_err(lost)?);
-            if looked != version || self.clock.now_ms() >= deadline_ms {
-                looked = version;
-                let mut some = false;
-                for request in requests.iter_mut().filter(|request| request.settled.is_none()) {
-                    request.settled = self.look(&request.id).await?;
-                    if let Some(event) = request.decided() {
-                        some = true;
-                        listen(event);
-                    }
-                }
-                if some {
-                    return Ok(());
+            let mut some = false;
+            for request in requests.iter_mut().filter(|request| request.settled.is_none()) {
+                request.settled = self.look(&request.id).await?;
+                if let Some(event) = request.decided() {
+                    some = true;
+                    listen(event);
                 }
             }
+            if some {
+                return Ok(());
+            }
+            // A wall clock may be behind the time that was slept.
+            let left = Duration::from_millis(deadline_ms.saturating_sub(self.clock.now_ms()).max(1));
             tokio::select! {
                 answers = &mut prompted, if !answered => {
                     answered = true;
@@ -227,7 +217,9 @@ impl Approvals {
                         self.take(&request.id, &request.asked, &request.person, answer).await?;
                     }
                 }
-                () = tokio::time::sleep(LOOK) => {}
+                // The ledger, which tells, is held here.
+                _ = decisions.changed() => {}
+                () = tokio::time::sleep(left) => {}
             }
         }
     }

@@ -2,7 +2,6 @@
 
 use super::{Approval, ApprovalRow, Records};
 use cara_authority::{ApprovalId, RunId};
-use cara_services::ledger::sql::Number;
 use cara_services::ledger::{LedgerError, to_sql};
 
 impl Records {
@@ -29,12 +28,5 @@ impl Records {
         );
         let rows = self.ledger.reader().await?.sql().all(query.bind(run.as_str())).await?;
         rows.into_iter().map(|row| Approval::open(row, &self.seal, self.ledger.now_ms())).collect()
-    }
-
-    /// A number that grows whenever a question is asked, answered, spent or withdrawn, by whatever process. Reading one
-    /// row, it is cheap enough to ask for many times a second while something waits.
-    pub async fn approvals_version(&self) -> Result<u64, LedgerError> {
-        let query = sqlx::query_as::<_, (Number,)>("SELECT revision FROM revisions WHERE name = 'approvals'");
-        Ok(self.ledger.reader().await?.sql().one(query).await?.map_or(0, |(revision,)| revision.0))
     }
 }

@@ -90,6 +90,7 @@ impl Records {
             self.runs.end(sql, run, state, label, reason).await?;
         }
         change.commit().await?;
+        self.ledger.approvals().send_replace(());
         Ok(goes_on)
     }
 

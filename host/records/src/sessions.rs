@@ -128,9 +128,9 @@ impl Records {
         let Some((messages,)) = change.sql().one(count).await? else { return Ok(false) };
         // The tables of its parts refer to it and go with it.
         change.sql().execute(sqlx::query("DELETE FROM sessions WHERE id = $1").bind(id.as_str())).await?;
-        cara_services::ledger::records::bump_approvals(&mut change.sql()).await?;
         change.event("session-deleted", id.as_str(), json!({ "messages": messages.0 })).await?;
         change.commit().await?;
+        self.ledger.approvals().send_replace(());
         Ok(true)
     }
 

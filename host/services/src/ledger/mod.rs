@@ -32,7 +32,7 @@ use sql::Sql;
 use sqlx::{Sqlite, SqlitePool, Transaction};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use tokio::sync::{Mutex, MutexGuard, OnceCell};
+use tokio::sync::{Mutex, MutexGuard, OnceCell, watch};
 use zeroize::Zeroizing;
 
 /// The host's durable memory; a clone is the same ledger.
@@ -51,6 +51,7 @@ struct Inner {
     pool: OnceCell<SqlitePool>,
     /// Whose turn it is to write. The database would make writers of this process wait as well, by sleeping and trying.
     turn: Mutex<()>,
+    approvals: watch::Sender<()>,
 }
 
 /// Why the ledger cannot be used.
@@ -182,8 +183,8 @@ impl Ledger {
     /// The ledger in the file at `path`, whose folder exists; the file is opened at the first use. `audit` is the key of
     /// the audit log's chain: who has only the file cannot alter the log without being found.
     pub fn lazy(path: impl Into<PathBuf>, clock: Clock, audit: Zeroizing<[u8; 32]>) -> Self {
-        let (pool, turn) = (OnceCell::new(), Mutex::new(()));
-        Self { inner: Arc::new(Inner { path: path.into(), clock, audit, pool, turn }) }
+        let (pool, turn, approvals) = (OnceCell::new(), Mutex::new(()), watch::Sender::new(()));
+        Self { inner: Arc::new(Inner { path: path.into(), clock, audit, pool, turn, approvals }) }
     }
 
     /// Opens the ledger in the file at `path`, whose folder exists; makes the file (0600) if it is missing.
@@ -193,6 +194,11 @@ impl Ledger {
         let ledger = Self::lazy(path, clock, audit);
         ledger.pool().await?;
         Ok(ledger)
+    }
+
+    /// Tells who waits for a person that questions were answered or withdrawn: subscribe, then look, then wait.
+    pub fn approvals(&self) -> &watch::Sender<()> {
+        &self.inner.approvals
     }
 
     /// Closes the file, after which every call fails. A ledger that is just dropped loses nothing either.

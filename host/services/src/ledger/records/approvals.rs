@@ -166,7 +166,6 @@ impl Runs {
         let query = query.bind(asked.id.as_str()).bind(asked.session.as_str()).bind(asked.run.as_str());
         let query = query.bind(&asked.call_id).bind(asked.person.as_str()).bind(&asked.binding).bind(shown);
         sql.execute(query.bind(to_sql(asked.asked_ms)).bind(to_sql(asked.deadline_ms))).await?;
-        bump_approvals(sql).await?;
         change.commit().await?;
         Ok(asked.id)
     }
@@ -191,11 +190,11 @@ impl Runs {
             // It expired with its run.
             return Err(verdict.already(ApprovalState::Expired));
         }
-        bump_approvals(sql).await?;
         let Approval { session, run, call_id, .. } = approval;
         let detail = json!({ "what": verdict.what, "by": verdict.by, "session": session, "run": run, "call": call_id });
         change.event("approval-decided", id.as_str(), detail).await?;
         change.commit().await?;
+        self.ledger.approvals().send_replace(());
         match expired {
             true => Err(verdict.already(ApprovalState::Expired)),
             false => Ok(Decided { session, run, call_id, verdict }),
@@ -320,12 +319,6 @@ impl Spend<'_> {
         let query =
             sqlx::query("UPDATE approvals SET state = 'spent', spent_ms = $2 WHERE id = $1 AND state = 'allowed'");
         sql.execute(query.bind(self.approval.as_str()).bind(to_sql(now_ms))).await?;
-        bump_approvals(sql).await?;
         Ok(())
     }
-}
-
-/// Says to those who wait that approvals changed.
-pub async fn bump_approvals(sql: &mut Sql<'_>) -> Result<(), LedgerError> {
-    sql.execute(sqlx::query("UPDATE revisions SET revision = revision + 1 WHERE name = 'approvals'")).await.map(drop)
 }

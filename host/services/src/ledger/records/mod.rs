@@ -21,9 +21,7 @@ mod seal;
 mod starts;
 mod usage;
 
-pub use approvals::{
-    Approval, ApprovalRow, ApprovalState, DecideError, Decided, Decision, NewApproval, Verdict, bump_approvals,
-};
+pub use approvals::{Approval, ApprovalRow, ApprovalState, DecideError, Decided, Decision, NewApproval, Verdict};
 pub use calls::{CallSpots, CallState, FinishedCall, NewCall, end_call, insert_call};
 pub use cara_authority::words::UnknownWord;
 pub use rules::{NewRule, StoredRule};

@@ -1,6 +1,5 @@
 //! Runs: one message of a person and all that is done to answer it.
 
-use super::approvals::bump_approvals;
 use super::seal::Spot;
 use super::{Runs, fresh};
 use crate::ledger::sql::{As, Sql};
@@ -51,7 +50,7 @@ impl Runs {
     }
 
     /// Ends a run that goes on. Calls that have not ended are then `interrupted`, approvals that were not spent
-    /// withdrawn, and what was reserved for the run is free again.
+    /// withdrawn, and what was reserved for the run is free again. Who commits it tells [`Ledger::approvals`].
     pub async fn end(
         &self,
         sql: &mut Sql<'_>,
@@ -73,9 +72,7 @@ impl Runs {
             "UPDATE approvals SET state = CASE WHEN state = 'waiting' AND deadline_ms <= $2 THEN 'expired' \
              ELSE 'withdrawn' END WHERE run = $1 AND state IN ('waiting', 'allowed')",
         );
-        if sql.execute(approvals.bind(run.as_str()).bind(now_ms)).await? > 0 {
-            bump_approvals(sql).await?;
-        }
+        sql.execute(approvals.bind(run.as_str()).bind(now_ms)).await?;
         Ok(())
     }
 
