@@ -30,7 +30,7 @@ async fn answer(fixture: &Fixture, model: Scripted, text: &str) -> (Arc<Scripted
 
 fn failing(text: &str, retry: bool) -> Reply {
     let failure =
-        Failure { kind: "overloaded", message: "busy".into(), retry, retry_after_ms: Some(0), refusals: Vec::new() };
+        Failure { kind: "overloaded".into(), message: "busy".into(), retry, retry_after_ms: Some(0), refusals: Vec::new() };
     Reply { failure: Some(failure), ..Reply::says(text) }
 }
 
@@ -130,7 +130,7 @@ async fn rules_that_change_in_the_middle_of_a_run_hold_for_its_next_call_and_ans
     assert!(!results[0].2, "{}", results[0].1);
     assert!(results[1].2 && results[1].1.contains("(policy.rule 1)"), "{}", results[1].1);
     assert!(!results[2].2, "{}", results[2].1);
-    assert_eq!((ended.unwrap_err().kind, scripted.requests().len()), ("budget", 3));
+    assert_eq!((&*ended.unwrap_err().kind, scripted.requests().len()), ("budget", 3));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -139,7 +139,7 @@ async fn a_run_ends_at_its_limits() {
     let fixture = Fixture::with(Setup { limits, ..Setup::default() }).await;
     let endless = Scripted::new(|_, _| Reply::calls("time_now", json!({})));
     let (scripted, _, ended) = answer(&fixture, endless, "Go").await;
-    assert_eq!((ended.unwrap_err().kind, scripted.requests().len()), ("limit", 5));
+    assert_eq!((&*ended.unwrap_err().kind, scripted.requests().len()), ("limit", 5));
     let limits = RunLimits { wall: Time(Duration::from_millis(5)), ..RunLimits::default() };
     let fixture = Fixture::with(Setup { limits, ..Setup::default() }).await;
     let hanging = Scripted::new(|_, _| Reply { hangs: true, ..Reply::default() });
@@ -318,7 +318,7 @@ async fn what_looks_secret_is_shown_to_its_owner_and_said() {
     let (_, heard, ended) = answer(&fixture, model, "What was my reset link?").await;
     ended.unwrap();
     assert_eq!(heard.shown(), format!("Here: {link}"));
-    let said = |event: &TurnEvent| matches!(event, TurnEvent::Guard { place: "answer", .. });
+    let said = |event: &TurnEvent| matches!(event, TurnEvent::Guard { place, .. } if place == "answer");
     assert!(heard.events().iter().any(said), "{:?}", heard.events());
 }
 

@@ -23,11 +23,11 @@ mod approvals;
 mod audit;
 #[path = "commands/authority.rs"]
 mod authority;
+#[path = "commands/docs.rs"]
+mod docs;
 #[cfg(unix)]
 #[path = "commands/doors.rs"]
 mod doors;
-#[path = "commands/docs.rs"]
-mod docs;
 #[path = "commands/explain.rs"]
 mod explain;
 #[path = "commands/home.rs"]

@@ -16,7 +16,7 @@ use cara_authority::{AccountId, ComponentId, Refusal, Rule, SecretGrant};
 use cara_kernel::{CallServices, Checked, CompiledCache, Component, Kernel, NoTurn, SecretSource};
 use cara_records::Records;
 use cara_services::clock::Clock;
-use cara_services::egress::{Transport, Egress, KnownSecrets};
+use cara_services::egress::{Egress, KnownSecrets, Transport};
 use cara_services::files::{self, FileLock};
 use cara_services::home::Home;
 use cara_services::keys::{self, KeyName};

@@ -265,7 +265,8 @@ pub struct Rules {}
 
 impl Operation for Rules {
     type View = Vec<RuleRow>;
-    const ROUTE: Route = Route::get("rules.list", "/v1/rules", "List the stored rules that answer in a person's place.");
+    const ROUTE: Route =
+        Route::get("rules.list", "/v1/rules", "List the stored rules that answer in a person's place.");
 
     async fn run(self, application: &Arc<Application>, _: &Events) -> Result<Self::View> {
         let rules = application.records().await?.rules().await?;

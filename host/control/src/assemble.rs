@@ -14,10 +14,10 @@ use crate::plugins::{BUILT_IN, Installed};
 use crate::text::short;
 use cara_assistant::run::Classifier;
 use cara_assistant::toolbox::{Fixed, full_name};
-use cara_assistant::{Assistant, Approvals, Tools};
+use cara_assistant::{Approvals, Assistant, Tools};
 use cara_authority::manifest::{Manifest, Tool};
 use cara_authority::policy::Known;
-use cara_authority::{ComponentId, PersonId, Action, ToolName};
+use cara_authority::{Action, ComponentId, PersonId, ToolName};
 use serde_json::Value;
 use std::sync::Arc;
 
@@ -105,7 +105,11 @@ pub(crate) fn check_policy(application: &Application) -> Result<()> {
         let Some(checked) = installed.usable.get(id) else { continue };
         let offered = |name: &ToolName| checked.manifest().tools().iter().any(|tool| tool.name == *name);
         if let Some(name) = own.tool.keys().find(|name| !offered(name)) {
-            fail!(Invalid, "`{}`: component `{id}` has no tool `{name}`\nhint: `cara tools list` shows them", path.display());
+            fail!(
+                Invalid,
+                "`{}`: component `{id}` has no tool `{name}`\nhint: `cara tools list` shows them",
+                path.display()
+            );
         }
     }
     config.policy.check(&known).with_context(|| format!("`{}` cannot be used", path.display()))?;
@@ -129,7 +133,11 @@ fn check_signers(application: &Application, config: &Config) -> Result<()> {
         |who| format!("write the key itself: `signers = [\"{who}\"]`"),
     );
     let (path, name) = (application.home.config(), short(name));
-    fail!(Invalid, "`{}`: `signers` of `[results]` has `{name}`, a name that another key can get\nhint: {cure}", path.display())
+    fail!(
+        Invalid,
+        "`{}`: `signers` of `[results]` has `{name}`, a name that another key can get\nhint: {cure}",
+        path.display()
+    )
 }
 
 /// Says which rules let nothing run, since the name in them does not say whose tool is meant: it is no tool's of what is

@@ -76,7 +76,8 @@ pub struct Conversation {
 
 impl Operation for Open {
     type View = Opened;
-    const ROUTE: Route = Route::post("chat.open", "/v1/chat", "Choose who answers, and find the conversation to go on with.");
+    const ROUTE: Route =
+        Route::post("chat.open", "/v1/chat", "Choose who answers, and find the conversation to go on with.");
 
     async fn run(self, application: &Arc<Application>, events: &Events) -> Result<Self::View> {
         let config = application.config()?;
@@ -183,11 +184,7 @@ fn cut(text: &str) -> String {
 }
 
 /// The model that answered last in a conversation, if it can still be called. It keeps the grants it has.
-async fn used(
-    application: &Application,
-    records: &Records,
-    session: &SessionId,
-) -> Result<Option<choose::Chosen>> {
+async fn used(application: &Application, records: &Records, session: &SessionId) -> Result<Option<choose::Chosen>> {
     let Some(model) = records.last_model(session).await? else { return Ok(None) };
     let Some((id, model)) = model.split_once(':') else { return Ok(None) };
     let id = ComponentId::parse(id)?;

@@ -165,7 +165,9 @@ async fn served(provider: &Provider, wanted: &str) -> Result<String> {
     let models = provider.models().await.map_err(Error::from)?;
     let has = |id: &str| id == wanted || id.strip_suffix(":latest") == Some(wanted);
     let model = models.iter().find(|model| has(&model.id)).or(models.first()).map(|model| model.id.clone());
-    model.ok_or_else(|| error!(Unavailable, "`{}` has no model yet\nhint: its server has to load one first", provider.id))
+    model.ok_or_else(|| {
+        error!(Unavailable, "`{}` has no model yet\nhint: its server has to load one first", provider.id)
+    })
 }
 
 /// The first usable provider by rank.
@@ -196,7 +198,8 @@ async fn found(application: &Application, events: &Events) -> Result<Chosen> {
                 }
             }
             Detect::Always => {
-                let why = format!("no model is configured: using `{id}`, which is not a language model; say `help` to it");
+                let why =
+                    format!("no model is configured: using `{id}`, which is not a language model; say `help` to it");
                 return Ok(Chosen { id, model, why: Some(why) });
             }
         }

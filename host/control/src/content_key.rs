@@ -112,8 +112,7 @@ fn stored(vault: &Vault, home: &Home) -> Result<Key> {
         );
     };
     let path = home.key(KeyName::Conversations);
-    let key =
-        value.expose().try_into().map_err(|_| KeyError::Damaged { path, name: KeyName::Conversations })?;
+    let key = value.expose().try_into().map_err(|_| KeyError::Damaged { path, name: KeyName::Conversations })?;
     Ok(Key::new(key))
 }
 

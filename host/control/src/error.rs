@@ -96,7 +96,8 @@ impl<E: std::error::Error + Send + Sync + 'static> From<E> for Error {
             cause = inner.source();
         }
         // What was refused on the way, each with its own cure.
-        if let Some(failure) = (&error as &(dyn std::error::Error + 'static)).downcast_ref::<cara_assistant::Failure>() {
+        if let Some(failure) = (&error as &(dyn std::error::Error + 'static)).downcast_ref::<cara_assistant::Failure>()
+        {
             failure.refusals.iter().for_each(|refusal| text = format!("{text}\n{refusal}"));
         }
         Self::new(kind_of(&error), text)

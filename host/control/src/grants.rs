@@ -34,7 +34,8 @@ pub struct Added {
 
 impl Operation for Add {
     type View = Added;
-    const ROUTE: Route = Route::post("grants.add", "/v1/grants", "Grant a component capabilities, for good or for a time.");
+    const ROUTE: Route =
+        Route::post("grants.add", "/v1/grants", "Grant a component capabilities, for good or for a time.");
 
     async fn run(self, application: &Arc<Application>, _: &Events) -> Result<Self::View> {
         let id = ComponentId::parse(&self.component)?;
@@ -127,7 +128,8 @@ pub struct List {
 
 impl Operation for List {
     type View = Vec<Row>;
-    const ROUTE: Route = Route::get("grants.list", "/v1/grants", "List what is granted to whom, since when, by which act.");
+    const ROUTE: Route =
+        Route::get("grants.list", "/v1/grants", "List what is granted to whom, since when, by which act.");
 
     async fn run(self, application: &Arc<Application>, _: &Events) -> Result<Self::View> {
         let now_ms = application.services.clock.now_ms();

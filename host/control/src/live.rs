@@ -81,11 +81,8 @@ impl Granted for LiveComponent {
             let granted = self.live.ledger.granted(&self.id).await?;
             let installed = self.live.plugins.now()?;
             let config = self.live.config()?;
-            let settings = choose::Surroundings {
-                config: config.clone(),
-                installed,
-                environment: self.live.environment.clone(),
-            };
+            let settings =
+                choose::Surroundings { config: config.clone(), installed, environment: self.live.environment.clone() };
             let settings = settings.settings(&checked, &granted, &self.set)?;
             let grants = self.live.intersect(&config, &checked, &granted, settings);
             Ok::<_, Error>((self.live.plugins.component(&self.id).await?, grants))

@@ -6,9 +6,9 @@
 //!       └──────────────── roll back ◄── a new version's first calls fail ◄──┘
 //! ```
 
-use crate::places::Places;
 use crate::error::{Context, Result, error, fail};
 use crate::event::{Event, Listeners, Progress, Unit};
+use crate::places::Places;
 use cara_assistant::Toolbox;
 use cara_assistant::toolbox::shared_names;
 use cara_authority::{ComponentId, Manifest, ToolName};
@@ -73,7 +73,9 @@ struct Stamps {
 
 impl Plugins {
     /// Verifies everything that is installed. Nothing is compiled yet.
-    pub(crate) fn open(home: &Home, embedded: BuiltIn,
+    pub(crate) fn open(
+        home: &Home,
+        embedded: BuiltIn,
         kernel: Kernel,
         cache: Arc<CompiledCache>,
         ledger: Arc<Ledger>,
@@ -113,7 +115,8 @@ impl Plugins {
         if before.stamps == stamps {
             return Ok(before);
         }
-        let installed = Arc::new(read(&self.store, &self.trust, stamps, (&self.embedded, &self.built_in), Some(&before))?);
+        let installed =
+            Arc::new(read(&self.store, &self.trust, stamps, (&self.embedded, &self.built_in), Some(&before))?);
         let mut components = self.components.lock().unwrap_or_else(PoisonError::into_inner);
         components.retain(|digest, _| installed.usable.values().any(|checked| checked.package().digest() == *digest));
         drop(components);
@@ -290,7 +293,11 @@ impl Trial {
         change.commit()?;
         let detail = json!({ "from": new, "to": old, "by": "trial", "fault": fault.to_string() });
         plugins.ledger.append("plugin-rolled-back", self.id.as_str(), detail).await?;
-        plugins.listeners.note(format!("`{}` {new} failed in its first calls ({}); {old} is back", self.id, fault.cause()));
+        plugins.listeners.note(format!(
+            "`{}` {new} failed in its first calls ({}); {old} is back",
+            self.id,
+            fault.cause()
+        ));
         Ok(true)
     }
 }

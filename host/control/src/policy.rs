@@ -17,7 +17,7 @@ use cara_assistant::toolbox::full_name;
 use cara_authority::manifest::{Effect, Tool};
 use cara_authority::policy::{FOLLOWED, LABEL_FOLLOWED, LABEL_QUERY, Line, Rule};
 use cara_authority::{
-    Decision, Grants, Label, PersonId, SessionId, Situation, Provenance, Action, ToolAuthority, ToolCall, ToolName,
+    Action, Decision, Grants, Label, PersonId, Provenance, SessionId, Situation, ToolAuthority, ToolCall, ToolName,
 };
 use cara_kernel::Checked;
 use cara_records::StoredRule;
@@ -80,7 +80,8 @@ pub struct Explained {
 
 impl Operation for Explain {
     type View = Explained;
-    const ROUTE: Route = Route::post("policy.explain", "/v1/policy/explain", "Explain the policy's decision for a call.");
+    const ROUTE: Route =
+        Route::post("policy.explain", "/v1/policy/explain", "Explain the policy's decision for a call.");
 
     async fn run(self, application: &Arc<Application>, events: &Events) -> Result<Self::View> {
         let asked = &self;
@@ -155,7 +156,9 @@ fn offering(application: &Application, tool: &ToolName) -> Result<(Arc<Checked>,
     let own: Vec<_> = all.iter().filter(|(_, name)| *name == tool).collect();
     match (full, &own[..]) {
         (Some((checked, name)), _) | (None, [(checked, name)]) => Ok(((*checked).clone(), (*name).clone())),
-        (None, []) => fail!(NotFound, "no installed component offers a tool `{tool}`\nhint: `cara tools list` shows them"),
+        (None, []) => {
+            fail!(NotFound, "no installed component offers a tool `{tool}`\nhint: `cara tools list` shows them")
+        }
         (None, [(one, _), ..]) => fail!(
             Invalid,
             "{} components offer a tool `{tool}`\nhint: say which, as in `{}`",
@@ -327,7 +330,8 @@ pub struct LabelRule {
 
 impl Operation for Show {
     type View = Shown;
-    const ROUTE: Route = Route::get("policy.show", "/v1/policy", "Show the rules, the defaults and what labels demand.");
+    const ROUTE: Route =
+        Route::get("policy.show", "/v1/policy", "Show the rules, the defaults and what labels demand.");
 
     async fn run(self, application: &Arc<Application>, events: &Events) -> Result<Self::View> {
         ready(application, events)?;

@@ -15,12 +15,13 @@ use crate::choose::{self, RunSettings};
 use crate::error::{Result, error, fail};
 use crate::event::{Event, Events};
 use crate::operation::{Done, Operation, Route};
-use cara_assistant::text::without_secrets;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use cara_assistant::part::{Body, Part};
+use cara_assistant::text::without_secrets;
 use cara_assistant::{
-    Answer, Approver, Asked, Assistant, SessionContext, RunContext, Ending, Failure, Input, Nobody, Session, LanguageModel, TurnEvent,
+    Answer, Approver, Asked, Assistant, Ending, Failure, Input, LanguageModel, Nobody, RunContext, Session,
+    SessionContext, TurnEvent,
 };
 use cara_authority::{Label, RunId, SessionId, Source};
 use cara_kernel::bindings::types::Blob;
@@ -278,7 +279,10 @@ impl Begin {
     fn input(&self) -> Result<Input> {
         let words: usize = self.message.iter().map(|piece| piece.text.len()).sum();
         if words > LONGEST {
-            fail!(Invalid, "the message has {words} bytes\nhint: a message holds at most {LONGEST} bytes; attach a file");
+            fail!(
+                Invalid,
+                "the message has {words} bytes\nhint: a message holds at most {LONGEST} bytes; attach a file"
+            );
         }
         if self.message.iter().all(|piece| piece.text.trim().is_empty()) {
             fail!(Invalid, "the message is empty\nhint: say what the model should do");
@@ -391,7 +395,9 @@ impl Operation for Resume {
         let id = RunId::parse(&self.run)?;
         let records = application.records().await?;
         let again = again(application, records, &id, &self.by, self.present, events).await?;
-        again.ok_or_else(|| error!(NotFound, "there is no run `{id}`\nhint: `cara sessions show` shows the runs of a session"))
+        again.ok_or_else(|| {
+            error!(NotFound, "there is no run `{id}`\nhint: `cara sessions show` shows the runs of a session")
+        })
     }
 }
 
@@ -409,7 +415,9 @@ impl Operation for Follow {
 
     async fn run(self, application: &Arc<Application>, events: &Events) -> Result<Self::View> {
         let active = application.under_way.run(&RunId::parse(&self.run)?);
-        let active = active.ok_or_else(|| error!(NotFound, "no run `{}` goes on\nhint: `cara status` shows those that do", self.run))?;
+        let active = active.ok_or_else(|| {
+            error!(NotFound, "no run `{}` goes on\nhint: `cara status` shows those that do", self.run)
+        })?;
         Ok(active.feed.follow(events).await)
     }
 }
@@ -455,8 +463,7 @@ impl Answers {
         let system = by.system.clone().or_else(|| configured.and_then(|agent| agent.system.clone()));
         let system = system.or_else(|| config.chat.system.clone());
         let reading = configured.map(|agent| agent.reading).unwrap_or_default();
-        let context =
-            SessionContext { person: assemble::owner(), channel: CONSOLE.to_owned(), agent, system, reading };
+        let context = SessionContext { person: assemble::owner(), channel: CONSOLE.to_owned(), agent, system, reading };
         let feed = Arc::new(Feed::new());
         let to = feed.clone();
         let assistant =
@@ -474,7 +481,8 @@ impl Answers {
                 application.under_way.keep(session.ok_or_else(none)?)
             }
         };
-        let busy = || error!(Conflict, "session `{id}` is in use: a run goes on in it\nhint: wait, or stop that run first");
+        let busy =
+            || error!(Conflict, "session `{id}` is in use: a run goes on in it\nhint: wait, or stop that run first");
         let mut session = kept.try_lock_owned().map_err(|_| busy())?;
         session.answered_by(self.context.clone());
         Ok(session)
@@ -495,7 +503,8 @@ impl Answers {
         feed.tell(Event::Began { run: id.to_string(), session: session.id().to_string() });
         let told = feed.clone();
         let approver: Arc<dyn Approver> = if present { Arc::new(Asking(feed.clone())) } else { Arc::new(Nobody) };
-        let run_context = RunContext { listen: Arc::new(move |event| told.tell(Event::Run { event })), approver, cancel };
+        let run_context =
+            RunContext { listen: Arc::new(move |event| told.tell(Event::Run { event })), approver, cancel };
         application.under_way.add(&id, &active);
         let within = application.clone();
         tokio::spawn(async move {

@@ -243,7 +243,8 @@ pub struct HasPassword {}
 
 impl Operation for HasPassword {
     type View = Done;
-    const ROUTE: Route = Route::get("vault.has-password", "/v1/vault/password", "Fail where the vault has no password.");
+    const ROUTE: Route =
+        Route::get("vault.has-password", "/v1/vault/password", "Fail where the vault has no password.");
 
     async fn run(self, application: &Arc<Application>, _: &Events) -> Result<Self::View> {
         let vault = application.vault.clone();

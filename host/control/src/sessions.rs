@@ -31,10 +31,7 @@ pub(crate) fn state(application: &Application, state: RunState, process: &str) -
 }
 
 /// The sessions in which a run has not ended, and how far it is.
-pub(crate) async fn open_runs(
-    application: &Application,
-    records: &Records,
-) -> Result<BTreeMap<SessionId, RunState>> {
+pub(crate) async fn open_runs(application: &Application, records: &Records) -> Result<BTreeMap<SessionId, RunState>> {
     let mut open = BTreeMap::new();
     for run in records.unfinished_runs().await? {
         let now = state(application, run.state, &run.process);
@@ -339,7 +336,8 @@ pub struct Forked {
 impl Operation for Fork {
     type View = Forked;
     const ROUTE: Route =
-        Route::post("sessions.fork", "/v1/sessions/{id}/fork", "Begin a conversation with the messages of another.").once();
+        Route::post("sessions.fork", "/v1/sessions/{id}/fork", "Begin a conversation with the messages of another.")
+            .once();
 
     async fn run(self, application: &Arc<Application>, _: &Events) -> Result<Self::View> {
         let (id, records) = (SessionId::parse(&self.id)?, application.records().await?);

@@ -79,7 +79,12 @@ impl Operation for Show {
             memory_bytes: resident(),
             components: application.plugins.called().into_iter().map(Component::of).collect(),
             broken: installed.broken.iter().map(|(id, why)| [id.to_string(), why.clone()]).collect(),
-            runs: application.under_way.all().into_iter().map(|(run, session)| [run.to_string(), session.to_string()]).collect(),
+            runs: application
+                .under_way
+                .all()
+                .into_iter()
+                .map(|(run, session)| [run.to_string(), session.to_string()])
+                .collect(),
             sessions: records.session_count().await?,
             approvals_waiting: records.waiting_approvals().await?.len() as u64,
         })

@@ -11,7 +11,7 @@ use crate::places::Places;
 use cara_assistant::Toolbox;
 use cara_assistant::toolbox::{full_name, shared_names};
 use cara_authority::{
-    Capability, ComponentId, Label, SessionId, Situation, Source, Provenance, Action, ToolAuthority, ToolCall,
+    Action, Capability, ComponentId, Label, Provenance, SessionId, Situation, Source, ToolAuthority, ToolCall,
 };
 use cara_kernel::Checked;
 use cara_services::vault::SecretId;
@@ -150,7 +150,8 @@ pub struct Offering {}
 
 impl Operation for Offering {
     type View = Vec<Offered>;
-    const ROUTE: Route = Route::get("tools.offered", "/v1/tools/offered", "List the tools that a model is offered now.");
+    const ROUTE: Route =
+        Route::get("tools.offered", "/v1/tools/offered", "List the tools that a model is offered now.");
 
     async fn run(self, application: &Arc<Application>, _: &Events) -> Result<Self::View> {
         let toolbox = assemble::tools(application).now().await.map_err(Error::from)?;

@@ -114,7 +114,10 @@ fn check_name(store: &TrustStore, name: &str) -> Result<()> {
     let identities = store.identities().iter().map(|known| known.name.as_str());
     let mut names = store.keys().iter().map(|key| key.name.as_str()).chain(identities).chain([BUILT_IN]);
     if let Some(other) = imitated(name, names.clone()) {
-        fail!(Refused, "`{name}` looks like `{other}`, whom you trust already\nhint: choose a name you will not mix up");
+        fail!(
+            Refused,
+            "`{name}` looks like `{other}`, whom you trust already\nhint: choose a name you will not mix up"
+        );
     }
     if names.any(|known| known == name) {
         fail!(
@@ -149,9 +152,8 @@ impl Operation for AddIdentity {
         let (name, may, patterns, since) = (&self.name, &self.may, patterns(&self.may)?, now(application)?);
         let shown = format!("{identity} ({issuer})");
         change(application, "trust-added", name, |store| {
-            let same = |known: &TrustedIdentity| {
-                (&known.name, &known.identity, &known.issuer) == (name, &identity, &issuer)
-            };
+            let same =
+                |known: &TrustedIdentity| (&known.name, &known.identity, &known.issuer) == (name, &identity, &issuer);
             if store.identities().iter().any(same) {
                 patterns.into_iter().try_for_each(|pattern| store.allow(name, pattern))?;
             } else {
@@ -311,8 +313,7 @@ impl Operation for Remove {
                 store.remove(name);
                 return Ok(detail);
             }
-            let named =
-                |key: &&TrustedKey| key.name == *name || (name.len() >= 8 && key.id.to_hex().starts_with(name));
+            let named = |key: &&TrustedKey| key.name == *name || (name.len() >= 8 && key.id.to_hex().starts_with(name));
             let found: Vec<(KeyId, String)> =
                 store.keys().iter().filter(named).map(|key| (key.id, key.name.clone())).collect();
             let [(id, known)] = &found[..] else {
@@ -340,7 +341,8 @@ pub struct Revoke {
 
 impl Operation for Revoke {
     type View = String;
-    const ROUTE: Route = Route::post("trust.revoke", "/v1/trust/revoked", "Revoke a key or a component's code for good.");
+    const ROUTE: Route =
+        Route::post("trust.revoke", "/v1/trust/revoked", "Revoke a key or a component's code for good.");
 
     async fn run(self, application: &Arc<Application>, _: &Events) -> Result<Self::View> {
         let revoked = Revoked::try_from(self.what.clone())?;

@@ -204,7 +204,8 @@ mod tests {
     #[test]
     fn only_what_is_counted_by_the_day_has_something_left() {
         let amount = Amount { tokens: Some(100), dollars: Some(Micros(3_000_000)) };
-        let left = |used| Budget::new("x".into(), &amount, used).map(|budget| (budget.tokens_left, budget.dollars_left));
+        let left =
+            |used| Budget::new("x".into(), &amount, used).map(|budget| (budget.tokens_left, budget.dollars_left));
         assert_eq!(left(None), Some((None, None)));
         assert_eq!(left(Some((150, 1_000_000))), Some((Some(0), Some(2.0))));
         assert!(Budget::new("x".into(), &Amount::default(), None).is_none());

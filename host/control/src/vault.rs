@@ -38,7 +38,12 @@ impl Password {
     /// What the surroundings say.
     pub(crate) fn surroundings(&self) -> Result<SecretValue> {
         let given = unattended(self.file.as_deref()).map_err(|error| error!(Internal, "{error}"))?;
-        given.ok_or_else(|| error!(VaultLocked, "nobody gave the vault's password\nhint: run in a terminal, or set `{PASSWORD_VARIABLE}`"))
+        given.ok_or_else(|| {
+            error!(
+                VaultLocked,
+                "nobody gave the vault's password\nhint: run in a terminal, or set `{PASSWORD_VARIABLE}`"
+            )
+        })
     }
 
     /// What a client gave, else what the surroundings say.

@@ -7,6 +7,7 @@
 //! server does not answer, or somebody calls it oddly. Only an argument that its schema requires may be relied on.
 
 use crate::subject::{Outside, Secrets, Subject, asked, context};
+use crate::testnet::Testnet;
 use anyhow::Result;
 use cara_authority::manifest::Tool;
 use cara_authority::{Grants, ToolName};
@@ -15,7 +16,6 @@ use cara_kernel::bindings::types::ErrorKind;
 use cara_kernel::exports::provider::EVENTS_AHEAD;
 use cara_kernel::{Fault, Kernel, NoTurn};
 use cara_signing::Package;
-use crate::testnet::Testnet;
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::sync::Arc;

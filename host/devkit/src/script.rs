@@ -2,6 +2,7 @@
 //! (docs/plugin-tests.md).
 
 use crate::subject::{Outside, Secrets, Subject, asked, context};
+use crate::testnet::{Exchange, Expected, Testnet, reply};
 use anyhow::{Context as _, Result, anyhow, bail};
 use cara_authority::{Capability, Refusal, Rule, ServiceGrant};
 use cara_kernel::bindings::approvals::{Decision, Question};
@@ -9,7 +10,6 @@ use cara_kernel::bindings::turn::Event;
 use cara_kernel::bindings::types::{Content, Error, ErrorKind, Usage};
 use cara_kernel::exports::provider::EVENTS_AHEAD;
 use cara_kernel::{Fault, HostServices};
-use crate::testnet::{Exchange, Expected, Testnet, reply};
 use http::{HeaderMap, Method, StatusCode, Uri};
 use serde::Deserialize;
 use serde_json::Value;

@@ -1,6 +1,7 @@
 //! A component under test: in the real kernel, signed with a key of the
 //! moment, in a world made for one call or a few.
 
+use crate::testnet::Testnet;
 use anyhow::{Result, anyhow};
 use cara_authority::manifest::{Manifest, Tool};
 use cara_authority::settings::BadSetting;
@@ -18,7 +19,6 @@ use cara_services::egress::{Egress, KnownSecrets};
 use cara_services::ledger::Ledger;
 use cara_services::vault::SecretValue;
 use cara_signing::{Package, TrustStore, TrustedKey};
-use crate::testnet::Testnet;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -70,7 +70,8 @@ fn what_reads_answers_byte_for_byte_the_same_in_process_and_through_the_socket()
     let (home, session) = lived_in();
     let all = || {
         READING.map(|command| {
-            let named: Vec<&str> = command.iter().map(|word| if *word == "SESSION" { &session } else { word }).collect();
+            let named: Vec<&str> =
+                command.iter().map(|word| if *word == "SESSION" { session.as_str() } else { word }).collect();
             let of = |json: &[&str]| home.run(&[&named[..], json].concat());
             let (plain, json) = (of(&[]), of(&["--json"]));
             let shown = [&plain.stdout, &plain.stderr, &json.stdout, &json.stderr].map(|bytes| text(bytes));
@@ -95,9 +96,9 @@ fn without_chance(text: &str) -> String {
             || (word.len() >= 16 && word.bytes().all(|byte| byte.is_ascii_hexdigit()))
             || (word.len() >= 10 && word.bytes().all(|byte| byte.is_ascii_digit()))
     };
-    let lines = text.lines().map(|line| {
-        line.split(' ').map(|word| if id(word) { "…" } else { word }).collect::<Vec<_>>().join(" ")
-    });
+    let lines = text
+        .lines()
+        .map(|line| line.split(' ').map(|word| if id(word) { "…" } else { word }).collect::<Vec<_>>().join(" "));
     lines.collect::<Vec<_>>().join("\n")
 }
 

@@ -139,6 +139,13 @@ impl Home {
         text(&output.stderr)
     }
 
+    /// The path of a file with this script.
+    pub(crate) fn script(&self, script: &str) -> String {
+        let file = self.path("script.toml");
+        fs::write(&file, script).unwrap();
+        file.to_str().unwrap().to_owned()
+    }
+
     fn chat_command(&self, script: &str, message: &str, more: &[&str]) -> Command {
         let file = self.path("script.toml");
         fs::write(&file, script).unwrap();

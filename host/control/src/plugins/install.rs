@@ -257,7 +257,8 @@ pub enum Updated {
 
 impl Operation for Update {
     type View = Updated;
-    const ROUTE: Route = Route::post("plugins.update", "/v1/plugins/{id}/update", "Fetch a newer version of a component.");
+    const ROUTE: Route =
+        Route::post("plugins.update", "/v1/plugins/{id}/update", "Fetch a newer version of a component.");
 
     async fn run(self, application: &Arc<Application>, events: &Events) -> Result<Self::View> {
         let id = &ComponentId::parse(&self.id)?;
@@ -376,7 +377,8 @@ pub struct InstalledIds {}
 
 impl Operation for InstalledIds {
     type View = Vec<String>;
-    const ROUTE: Route = Route::get("plugins.installed", "/v1/plugins/installed", "List the ids of what was installed.");
+    const ROUTE: Route =
+        Route::get("plugins.installed", "/v1/plugins/installed", "List the ids of what was installed.");
 
     async fn run(self, application: &Arc<Application>, _: &Events) -> Result<Self::View> {
         let installed = application.installed()?;

@@ -64,7 +64,9 @@ fn kept(application: &Application, id: &ComponentId, version: &Version) -> Resul
         return Candidate::stored(Package::read(stored.wasm)?, stored.bundle, reference(&pinned.from)?);
     }
     let built_in = application.plugins.built_in(id).filter(|checked| checked.manifest().version() == version);
-    let none = || error!(NotFound, "no version {version} of `{id}` is here\nhint: `cara plugin list` shows the versions that are");
+    let none = || {
+        error!(NotFound, "no version {version} of `{id}` is here\nhint: `cara plugin list` shows the versions that are")
+    };
     let from = Reference::parse(&format!("./{id}.wasm"))?;
     Candidate::installed(built_in.ok_or_else(none)?, application.plugins.built_in_bundle(id)?, from)
 }
@@ -89,7 +91,8 @@ pub struct RolledBack {
 impl Operation for Rollback {
     type View = RolledBack;
     const ROUTE: Route =
-        Route::post("plugins.rollback", "/v1/plugins/{id}/rollback", "Return to the version that was in use before.").once();
+        Route::post("plugins.rollback", "/v1/plugins/{id}/rollback", "Return to the version that was in use before.")
+            .once();
 
     async fn run(self, application: &Arc<Application>, _: &Events) -> Result<Self::View> {
         let id = &ComponentId::parse(&self.id)?;
@@ -354,7 +357,6 @@ pub fn verify(file: &Path, trust: &cara_signing::TrustStore) -> Result<Verified>
     let package = Package::read(wasm)?;
     let (id, version, digest) = (package.id().to_string(), package.version().to_string(), package.digest());
     let bundle = Bundle::from_json(&bundle)?;
-    let verified =
-        cara_signing::verify(package, &bundle, trust, None).map_err(crate::plugins::candidate::with_cure)?;
+    let verified = cara_signing::verify(package, &bundle, trust, None).map_err(crate::plugins::candidate::with_cure)?;
     Ok(Verified { id, version, digest: digest.to_string(), signer: verified.signer_name().to_owned() })
 }

@@ -175,7 +175,10 @@ impl Review {
             warnings: warnings(candidate, installed),
             may: may(candidate),
             tools: candidate.authority.tools().iter().zip(manifest.tools()).map(Tool::of).collect(),
-            limits: limits(&asked_limits(manifest, interfaces)).into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
+            limits: limits(&asked_limits(manifest, interfaces))
+                .into_iter()
+                .map(|(name, value)| (name.to_owned(), value))
+                .collect(),
             imports: interfaces.imports().map(str::to_owned).collect(),
             exports: interfaces.exports().map(str::to_owned).collect(),
             changes,
@@ -217,7 +220,9 @@ fn may(candidate: &Candidate) -> Vec<Asked> {
     // What it is stands above, and what its tools do below. Whatever else there will be is told.
     let elsewhere = |fact: &Fact| matches!(fact.about, About::Is | About::Tool);
     let facts = candidate.authority.facts().filter(|(fact, _)| !elsewhere(fact));
-    facts.map(|(fact, why)| Asked { about: fact.about.name().to_owned(), what: fact.text.clone(), why: why.into() }).collect()
+    facts
+        .map(|(fact, why)| Asked { about: fact.about.name().to_owned(), what: fact.text.clone(), why: why.into() })
+        .collect()
 }
 
 /// What a person should not overlook.

@@ -2,11 +2,12 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
-use crate::boot::Cara;
+use crate::application::{Application, HomeLock, Options};
 use crate::places::Places;
 use cara_authority::Grants;
 use cara_sdk_sign::{SecretKey, sign};
 use cara_services::egress::KnownSecrets;
+use cara_signing::TrustedKey;
 use jiff::Timestamp;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::time::Duration;
@@ -46,39 +47,59 @@ fn two_versions(home: &Home) -> [Pinned; 2] {
     })
 }
 
+/// The application over a home.
+fn open(home: &Home) -> Arc<Application> {
+    let embedded = |built_in: &cara_bundle::Embedded| Embedded {
+        id: built_in.id,
+        wasm: built_in.wasm,
+        manifest: built_in.manifest,
+        digest: built_in.digest,
+        bundle: built_in.bundle_json,
+    };
+    let components = cara_bundle::components().iter().map(embedded).collect();
+    Application::open(Options {
+        lock: HomeLock::take(home).unwrap().unwrap(),
+        built_in: BuiltIn::new(components, cara_bundle::public_key()).unwrap(),
+        store: None,
+        known: KnownSecrets::new(),
+        command: "a test".to_owned(),
+    })
+    .unwrap()
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn versions_alternate_under_load_and_no_call_fails() {
     let folder = tempfile::tempdir().unwrap();
     let home = Home::at(folder.path()).unwrap();
     files::write_private_atomic(&home.config(), b"[vault]\nstore = \"file\"\n").unwrap();
     let versions = two_versions(&home);
-    let cara = Arc::new(Cara::at(home.clone(), KnownSecrets::new(), None).unwrap());
+    let application = open(&home);
     let id = ComponentId::parse(ID).unwrap();
     // Both are compiled before the load begins, as `cara plugin install` does it.
     for pinned in &versions {
-        let stored = cara.plugins.store().get(&pinned.digest).unwrap();
+        let stored = application.plugins.store().get(&pinned.digest).unwrap();
         let bundle = Bundle::from_json(&stored.bundle).unwrap();
-        let trust = cara.plugins.trusted().unwrap();
+        let trust = application.plugins.trusted().unwrap();
         let checked =
             Checked::new(verify(Package::read(stored.wasm).unwrap(), &bundle, &trust, None).unwrap()).unwrap();
-        let (kernel, cache) = cara.plugins.engine();
+        let (kernel, cache) = application.plugins.engine();
         kernel.compile(&checked, cache).unwrap();
     }
     let over = Arc::new(AtomicBool::new(false));
     let calls: Arc<[AtomicU64; 2]> = Arc::default();
     let callers = (0..4).map(|_| {
-        let (cara, over, calls, versions, id) =
-            (cara.clone(), over.clone(), calls.clone(), versions.clone(), id.clone());
+        let (application, over, calls, versions, id) =
+            (application.clone(), over.clone(), calls.clone(), versions.clone(), id.clone());
         tokio::spawn(async move {
             let mut tick = tokio::time::interval(Duration::from_millis(20));
             while !over.load(Ordering::Relaxed) {
                 tick.tick().await;
-                let component = cara.plugins.component(&id).await.unwrap();
+                let component = application.plugins.component(&id).await.unwrap();
                 let checked = component.checked();
                 let settings = checked.manifest().settings(&BTreeMap::new()).unwrap();
                 let overrides = Default::default();
                 let grants = Grants::intersect(checked.manifest(), checked.interfaces(), &[], settings, &overrides);
-                let called = component.models(&Arc::new(grants), &cara.services).await.unwrap();
+                let called = component.models(&Arc::new(grants), &application.services).await.unwrap();
                 assert!(!called.answer.unwrap().is_empty());
                 // What was called is what the lock named when it was asked for, whole.
                 let at = versions.iter().position(|pinned| pinned.digest == checked.package().digest()).unwrap();
@@ -92,7 +113,7 @@ async fn versions_alternate_under_load_and_no_call_fails() {
         let before = [&calls[0], &calls[1]].map(|count| count.load(Ordering::Relaxed));
         let next = versions[swap % 2].clone();
         tokio::task::spawn_blocking({
-            let (store, id, next) = (cara.plugins.store().clone(), id.clone(), next.clone());
+            let (store, id, next) = (application.plugins.store().clone(), id.clone(), next.clone());
             move || {
                 let mut change = store.change().unwrap();
                 change.lock.entry(&id).activate(next);
@@ -102,7 +123,7 @@ async fn versions_alternate_under_load_and_no_call_fails() {
         .await
         .unwrap();
         // It takes over: the next calls are of the new version.
-        let component = cara.plugins.component(&id).await.unwrap();
+        let component = application.plugins.component(&id).await.unwrap();
         assert_eq!(component.checked().package().digest(), next.digest);
         while calls[swap % 2].load(Ordering::Relaxed) == before[swap % 2] {
             tokio::task::yield_now().await;
@@ -122,23 +143,23 @@ async fn a_rewrite_of_the_lock_verifies_only_what_changed_and_a_change_of_trust_
     let home = Home::at(folder.path()).unwrap();
     files::write_private_atomic(&home.config(), b"[vault]\nstore = \"file\"\n").unwrap();
     let [_, active] = two_versions(&home);
-    let cara = Cara::at(home.clone(), KnownSecrets::new(), None).unwrap();
+    let application = open(&home);
     let id = ComponentId::parse(ID).unwrap();
-    assert!(cara.plugins.now().unwrap().usable.contains_key(&id));
+    assert!(application.plugins.now().unwrap().usable.contains_key(&id));
     // Whoever reads the file again notices.
     let shown = active.digest.to_hex();
     let stored = walk(folder.path())
         .into_iter()
         .find(|path| path.to_string_lossy().contains(&shown) && path.extension().is_some_and(|kind| kind == "wasm"));
     files::write_private_atomic(&stored.unwrap(), b"damaged").unwrap();
-    let mut change = cara.plugins.store().change().unwrap();
+    let mut change = application.plugins.store().change().unwrap();
     // Another count than the one an update begins with, which would change nothing.
     assert_ne!(change.lock.entry(&id).trial.replace(2), Some(2));
     change.commit().unwrap();
-    let now = cara.plugins.now().unwrap();
+    let now = application.plugins.now().unwrap();
     assert!(now.lock.0[&id].trial == Some(2) && now.usable.contains_key(&id), "it was not read again");
     files::write_private_atomic(&home.trust(), b"").unwrap();
-    assert!(!cara.plugins.now().unwrap().usable.contains_key(&id), "nobody is trusted any more");
+    assert!(!application.plugins.now().unwrap().usable.contains_key(&id), "nobody is trusted any more");
 }
 
 /// All files below a folder.
