@@ -60,6 +60,9 @@ mod supply_chain;
 #[cfg(unix)]
 #[path = "commands/terminal.rs"]
 mod terminal;
+#[cfg(unix)]
+#[path = "commands/takeover.rs"]
+mod takeover;
 #[path = "commands/tools.rs"]
 mod tools;
 #[path = "commands/trust.rs"]

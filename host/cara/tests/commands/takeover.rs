@@ -1,0 +1,134 @@
+//! The process that holds a home is killed, again and again, while three
+//! clients work through it: each goes on, nothing is lost, nothing happens twice.
+
+use super::doors::Holder;
+use super::home::{Home, text};
+use serde_json::Value;
+use std::process::{Child, Output};
+use std::time::Duration;
+
+/// Kills in all, and homes that are worked in at once.
+const KILLS: u64 = 200;
+const HOMES: u64 = 4;
+
+/// Messages that a run sends, one a round.
+const ROUNDS: u64 = 3;
+
+/// The policy of these homes: messages are sent unasked, notes are asked about.
+const POLICY: &str =
+    "[[policy.rule]]\ntool = \"message_send\"\nthen = \"allow\"\n[[policy.rule]]\ntool = \"memory_write\"\nthen = \"ask\"\n";
+
+fn write(home: &Home, name: &str, script: &str) -> String {
+    let path = home.path(&format!("{name}.toml"));
+    std::fs::write(&path, script).unwrap();
+    path.to_str().unwrap().to_owned()
+}
+
+fn sends(tag: &str) -> String {
+    let turns = (1..=ROUNDS).map(|round| {
+        format!(
+            "[[turn]]\nstep = [{{ tool-call = {{ name = \"message_send\", arguments = {{ to = \"console:local:me\", \
+             text = \"{tag}-{round}\" }} }} }}]\n"
+        )
+    });
+    turns.chain(["[[turn]]\nstep = [{ text = \"all sent\" }]\n".to_owned()]).collect()
+}
+
+fn notes(tag: &str) -> String {
+    format!(
+        "[[turn]]\nstep = [{{ tool-call = {{ name = \"memory_write\", arguments = {{ key = \"{tag}\", value = \"x\" }} }} }}]\n\
+         [[turn]]\nstep = [{{ text = \"noted\" }}]\n"
+    )
+}
+
+/// A chat of one message.
+fn chat(home: &Home, script: &str, message: &str, tool: &str) -> Child {
+    let model = ["chat", "--json", "--model", "rehearsal:script", "--script", script];
+    home.command(&[&model[..], &["--tool", tool, "--message", message]].concat()).spawn().unwrap()
+}
+
+#[track_caller]
+fn ended(child: Child) -> Output {
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success(), "{}\n{}", text(&output.stdout), text(&output.stderr));
+    output
+}
+
+/// One round: whether the kill met the chat while it went on.
+fn round(home: &Home, tag: &str, after: Duration) -> bool {
+    let mut holder = Holder::of(home);
+    let sender = chat(home, &write(home, "sends", &sends(tag)), tag, "message");
+    let noting = chat(home, &write(home, "notes", &notes(tag)), &format!("note {tag}"), "memory");
+    let enabling = home.command(&["tools", "enable", "math", "fetch"]).spawn().unwrap();
+    let met = std::thread::scope(|scope| {
+        let approving = scope.spawn(|| approve(home, tag));
+        std::thread::sleep(after);
+        let met = holder.0.kill().is_ok();
+        holder.0.wait().unwrap();
+        approving.join().unwrap();
+        met
+    });
+    let sent = ended(sender);
+    let sent = text(&sent.stdout);
+    for round in 1..=ROUNDS {
+        let times = sent.lines().filter(|line| line.ends_with(&format!("] {tag}-{round}"))).count();
+        assert!(times <= 1, "{tag}-{round} was sent {times} times:\n{sent}");
+    }
+    assert!(sent.contains("all sent"), "{sent}");
+    assert!(text(&ended(noting).stdout).contains("noted"));
+    ended(enabling);
+    met
+}
+
+/// Allows what is asked about this note, once it is asked; also after the process that asked is gone.
+fn approve(home: &Home, tag: &str) {
+    loop {
+        let waiting = home.json(&["approvals", "list", "--json"]);
+        let asked = waiting.as_array().unwrap().iter().find(|request| request["asked"]["arguments"].to_string().contains(tag));
+        let Some(id) = asked.map(|request| request["id"].as_str().unwrap().to_owned()) else { continue };
+        let output = home.run(&["approvals", "allow", &id]);
+        let told = text(&output.stderr);
+        // It was allowed, perhaps by a command whose answer was lost with the process it asked.
+        if output.status.success() || told.contains("already") || told.contains("was answered") {
+            return;
+        }
+        let state = home.json(&["approvals", "show", &id, "--json"]);
+        if state["state"] != "waiting" {
+            return;
+        }
+    }
+}
+
+fn work(number: u64) -> u64 {
+    let home = Home::new();
+    home.configure(POLICY);
+    let mut random = 0x9e37_79b9_7f4a_7c15_u64.wrapping_mul(number + 1);
+    let mut met = 0;
+    for kill in 0..KILLS / HOMES {
+        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        let after = Duration::from_millis(random >> 33 & 255);
+        met += u64::from(round(&home, &format!("k{number}-{kill}"), after));
+    }
+    // Each message was answered once: no session has another number of messages than its script makes.
+    let sessions = home.json(&["sessions", "list", "--all", "--json"]);
+    let sessions = sessions.as_array().unwrap();
+    assert_eq!(sessions.len() as u64, 2 * KILLS / HOMES);
+    for session in sessions {
+        let shown = home.json(&["sessions", "show", session["id"].as_str().unwrap(), "--json"]);
+        let of = |role: &str| shown["messages"].as_array().unwrap().iter().filter(|message| message["role"] == role).count();
+        assert_eq!(of("user"), 1, "{shown}");
+        let runs: Vec<&Value> = shown["runs"].as_array().unwrap().iter().collect();
+        assert!(runs.len() == 1 && runs[0]["state"] == "done", "{runs:?}");
+    }
+    home.ok(&["audit", "verify"]);
+    met
+}
+
+#[test]
+fn clients_go_on_whenever_the_holder_of_the_home_is_killed() {
+    let met: u64 = std::thread::scope(|scope| {
+        let homes: Vec<_> = (0..HOMES).map(|number| scope.spawn(move || work(number))).collect();
+        homes.into_iter().map(|home| home.join().unwrap()).sum()
+    });
+    assert_eq!(met, KILLS);
+}
