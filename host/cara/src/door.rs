@@ -150,15 +150,17 @@ impl Door {
                 Ok(Err(error)) => return Err(told(error)),
                 Err(lost) => lost,
             };
-            tracing::debug!(why = %lost.0, "the holder of the home is gone");
+            tracing::debug!(why = %lost.why, "the holder of the home is gone");
             *self.way.lock().await = None;
-            if !O::ROUTE.repeatable {
+            if lost.begun && !O::ROUTE.repeatable {
                 return Err(anyhow!(
                     "the process that held the home ended before it answered, and nobody knows whether it did this\n\
                      hint: look whether it was done before doing it again"
                 ));
             }
-            listening.taken_over();
+            if lost.begun {
+                listening.taken_over();
+            }
         }
     }
 
@@ -181,6 +183,26 @@ impl Door {
             }
             Ok(Err(error)) => Err(told(error)),
         }
+    }
+
+    /// Opens the vault, where somebody can be asked for its password; a conversation can do without it.
+    pub(crate) async fn open_vault(&self) -> Result<()> {
+        let (client, folder) = (self.client().await?, self.surroundings.home.vault_dir());
+        let mut again = false;
+        while let Some(password) = {
+            let folder = folder.clone();
+            tokio::task::spawn_blocking(move || passwords::vault_password(false, &folder, again)).await??
+        } {
+            match client.call(&vault::Unlock { password }, &mut |_| {}).await {
+                Ok(Err(error)) if error.kind == ErrorKind::WrongPassword && passwords::is_asked() => {
+                    show::note(&error.message);
+                    again = true;
+                }
+                Ok(Err(error)) => return Err(told(error)),
+                Ok(Ok(_)) | Err(_) => return Ok(()),
+            }
+        }
+        Ok(())
     }
 
     /// Brings the values of environment variables along that components name, to a holder that does not have them.

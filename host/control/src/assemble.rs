@@ -4,7 +4,7 @@
 use crate::application::Application;
 use crate::choose::{self, RunSettings};
 use crate::config::Config;
-use crate::error::{Context, Error, Result, fail};
+use crate::error::{Context, Error, ErrorKind, Result, fail};
 use crate::event::Events;
 use crate::live::LiveTools;
 use crate::offer::Offer;
@@ -18,6 +18,7 @@ use cara_assistant::{Approvals, Assistant, Tools};
 use cara_authority::manifest::{Manifest, Tool};
 use cara_authority::policy::Known;
 use cara_authority::{Action, ComponentId, PersonId, ToolName};
+use cara_kernel::Checked;
 use serde_json::Value;
 use std::sync::Arc;
 
@@ -213,6 +214,23 @@ fn time_zone() -> Option<String> {
         let (_, zone) = link.to_str()?.split_once("zoneinfo/")?;
         Some(zone.to_owned())
     })
+}
+
+/// Whether a tool that is switched on has a secret in the vault, and the vault waits for its password.
+pub(crate) async fn is_vault_locked(application: &Application) -> Result<bool> {
+    let installed = application.installed()?;
+    let with_tools = |checked: &&Arc<Checked>| !checked.manifest().tools().is_empty();
+    for checked in installed.usable.values().filter(with_tools) {
+        if application.ledger.granted(checked.manifest().id()).await?.is_empty() {
+            continue;
+        }
+        match application.live().open_vault(checked).await {
+            Err(error) if error.kind == ErrorKind::VaultLocked => return Ok(true),
+            // What else is wrong with it, the tool says when it is called.
+            _ => {}
+        }
+    }
+    Ok(false)
 }
 
 /// What is said of the tools when a conversation begins: which the model has; and of each component that was installed

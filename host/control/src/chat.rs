@@ -52,6 +52,8 @@ pub struct Opened {
     pub agent: String,
     /// The tools that the model is offered.
     pub tools: Vec<String>,
+    /// Whether tools need secrets out of the vault, and it waits for its password: `vault.unlock` takes it.
+    pub vault_is_locked: bool,
     /// The conversation that goes on.
     pub session: Option<Conversation>,
 }
@@ -116,11 +118,13 @@ impl Operation for Open {
         let provider = choose::provider(application, &chosen.id, &chosen.model, &self.settings).await?;
         application.plugins.read_ahead(&chosen.id).await?;
         let tools = if self.no_tools { Vec::new() } else { assemble::say_tools(application, events).await? };
+        let vault_is_locked = !self.no_tools && assemble::is_vault_locked(application).await?;
         Ok(Opened {
             model: format!("{}:{}", chosen.id, chosen.model),
             context_tokens: provider.context_tokens,
             agent,
             tools,
+            vault_is_locked,
             session,
         })
     }

@@ -51,7 +51,7 @@ impl Password {
         if let Some(given) = self.given.lock().unwrap_or_else(PoisonError::into_inner).take() {
             return Ok(given);
         }
-        unattended(self.file.as_deref())?.ok_or_else(|| PromptError::from("nobody gave its password"))
+        unattended(self.file.as_deref())?.ok_or_else(|| PromptError::from("there is no terminal to ask on"))
     }
 }
 

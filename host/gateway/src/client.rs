@@ -1,6 +1,7 @@
 //! Calls use cases, in this process or through the socket: the same request,
 //! the same answer.
 
+use crate::router::READY;
 use crate::socket;
 use crate::stream::{Reader, Told};
 use axum::Router;
@@ -25,7 +26,12 @@ pub enum Client {
 
 /// The connection was lost before the answer: whoever held the home ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Lost(pub String);
+pub struct Lost {
+    /// What was seen of it.
+    pub why: String,
+    /// Whether the use case may have been begun.
+    pub begun: bool,
+}
 
 /// A view, as it came and as the type that it has.
 #[derive(Debug, Clone)]
@@ -53,8 +59,9 @@ impl Client {
                 (response.into_body(), None)
             }
             Self::There(path) => {
-                let lost = |error: &dyn std::fmt::Display| Lost(error.to_string());
-                let stream = socket::connect(path).await.map_err(|error| lost(&error))?;
+                let lost = |error: &dyn std::fmt::Display| Lost { why: error.to_string(), begun: true };
+                let stream = socket::connect(path).await;
+                let stream = stream.map_err(|error| Lost { why: error.to_string(), begun: false })?;
                 let (mut sender, connection) =
                     hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(|error| lost(&error))?;
                 let connection = Connection(tokio::spawn(async move {
@@ -62,13 +69,18 @@ impl Client {
                         tracing::debug!(%error, "the connection to the holder of the home ended");
                     }
                 }));
+                // A connection that waits to be let in can be dropped; one that was let in is not.
+                let ready = Request::get(READY).header(header::HOST, "localhost").body(Body::empty());
+                let ready = ready.expect("a path and a name are a request");
+                let asked = sender.send_request(ready).await;
+                asked.map_err(|error| Lost { why: error.to_string(), begun: false })?;
                 let response = sender.send_request(request).await.map_err(|error| lost(&error))?;
                 (Body::new(response.into_body()), Some(connection))
             }
         };
         let mut reader = Reader::default();
         while let Some(frame) = body.frame().await {
-            let frame = frame.map_err(|error| Lost(error.to_string()))?;
+            let frame = frame.map_err(|error| Lost { why: error.to_string(), begun: true })?;
             let Ok(bytes) = frame.into_data() else { continue };
             if let Err(error) = reader.push(&bytes) {
                 return Ok(Err(error));
@@ -85,7 +97,7 @@ impl Client {
         // A refusal before any work is a plain answer.
         match reader.rest() {
             Some(error) => Ok(Err(error)),
-            None => Err(Lost("the answer was cut".to_owned())),
+            None => Err(Lost { why: "the answer was cut".to_owned(), begun: true }),
         }
     }
 }

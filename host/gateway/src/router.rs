@@ -16,6 +16,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio::sync::mpsc;
 
+/// The path that says that a connection was let in: what is asked on it is answered, also when the process ends.
+pub(crate) const READY: &str = "/v1/ready";
+
 /// The most bytes of a request: a message with its attached files.
 pub(crate) const MOST: usize = 64 * 1024 * 1024;
 
@@ -39,6 +42,7 @@ pub fn router(application: Arc<Application>) -> axum::Router {
         };
         router = router.route(path, on(method, serve));
     }
+    router = router.route(READY, on(MethodFilter::GET, async || StatusCode::NO_CONTENT));
     router.fallback(nothing).with_state(application)
 }
 

@@ -67,7 +67,10 @@ pub(crate) async fn run(door: &Door, output: Output, chat: Chat) -> Result<ExitC
         no_tools: chat.no_tools,
     };
     let opened = door.call(open).await?;
-    let Opened { model, context_tokens, agent, tools, session } = opened;
+    let Opened { model, context_tokens, agent, tools, vault_is_locked, session } = opened;
+    if vault_is_locked {
+        door.open_vault().await?;
+    }
     let by = Respondent { model, settings, agent: Some(agent), system: chat.system.clone(), no_tools: chat.no_tools };
     let mut talk = Talk {
         door,

@@ -57,6 +57,7 @@ const READING: [&[&str]; 17] = [
 /// A home in which something happened.
 fn lived_in() -> (Home, String) {
     let home = Home::new();
+    home.configure("[[policy.rule]]\ntool = \"memory_write\"\nthen = \"allow\"");
     home.chat(CLOCK, "what time is it?", &[]);
     home.chat(REMEMBER, "remember the seat", &["--tool", "memory"]);
     home.chat(HELLO, "hi", &[]);

@@ -119,7 +119,7 @@ fn a_run_whose_process_died_is_interrupted_and_one_that_lives_is_not_deleted() {
     let asked = home.waiting();
     let state = || home.json(&["sessions", "list", "--json"])[0]["state"].clone();
     assert_eq!(state(), "running");
-    assert!(home.fails(&["sessions", "delete", &home.session(), "--yes"]).contains("in use by another process"));
+    assert!(home.fails(&["sessions", "delete", &home.session(), "--yes"]).contains("a run goes on in session"));
     talking.kill();
     assert_eq!(state(), "interrupted");
     assert_eq!(home.json(&["explain", "last", "--json"])["state"], "interrupted");

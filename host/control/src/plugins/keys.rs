@@ -174,7 +174,8 @@ pub struct SignKeyless {
     /// The absolute path of the package.
     pub file: String,
     /// The identity token, made for `sigstore`.
-    pub token: String,
+    #[serde(default)]
+    pub token: Option<String>,
     /// The URL of the certificate authority, a Fulcio.
     pub authority: String,
     /// The URL of the transparency log, a Rekor.
@@ -191,7 +192,14 @@ impl Operation for SignKeyless {
         let none = || error!(Refused, "no Sigstore instance is trusted\nhint: `cara trust root public-good`");
         let root = trust.root().cloned().ok_or_else(none)?;
         let instance = Instance { authority: self.authority.parse()?, log: self.log.parse()?, root };
-        let token = Zeroizing::new(self.token);
+        let none = || {
+            error!(
+                Invalid,
+                "there is no token to sign in with\nhint: `--token PATH`, or set SIGSTORE_ID_TOKEN; a CI makes one for the \
+                 audience `sigstore`"
+            )
+        };
+        let token = Zeroizing::new(self.token.ok_or_else(none)?);
         let way = Way(Signing::new(Access::anonymous(&application.services.egress)));
         Ok(Signed::of(&package, &sign_keyless(&package, &token, &instance, &way).await?))
     }

@@ -117,15 +117,13 @@ pub(super) async fn sign(door: &Door, output: Output, how: &Sign) -> Result<()> 
     output.done(&signed, &format!("signed `{}` {} in `{}`", signed.id, signed.version, path.display()))
 }
 
-/// The identity token to sign in with.
-fn token(path: Option<&Path>) -> Result<String> {
+/// The identity token to sign in with, if there is one.
+fn token(path: Option<&Path>) -> Result<Option<String>> {
     let Some(path) = path else {
-        return std::env::var("SIGSTORE_ID_TOKEN").map_err(|_| {
-            anyhow!("there is no token to sign in with\nhint: `--token PATH`, or set SIGSTORE_ID_TOKEN; a CI makes one for the audience `sigstore`")
-        });
+        return Ok(std::env::var("SIGSTORE_ID_TOKEN").ok());
     };
     let bytes = files::read_capped(path, LARGEST_TOKEN)?;
     let bytes = Zeroizing::new(bytes.ok_or_else(|| anyhow!("`{}` does not exist", path.display()))?);
     let text = std::str::from_utf8(&bytes).with_context(|| format!("`{}` is no token", path.display()))?;
-    Ok(text.trim().to_owned())
+    Ok(Some(text.trim().to_owned()))
 }
