@@ -29,8 +29,13 @@ async fn answer(fixture: &Fixture, model: Scripted, text: &str) -> (Arc<Scripted
 }
 
 fn failing(text: &str, retry: bool) -> Reply {
-    let failure =
-        Failure { kind: "overloaded".into(), message: "busy".into(), retry, retry_after_ms: Some(0), refusals: Vec::new() };
+    let failure = Failure {
+        kind: "overloaded".into(),
+        message: "busy".into(),
+        retry,
+        retry_after_ms: Some(0),
+        refusals: Vec::new(),
+    };
     Reply { failure: Some(failure), ..Reply::says(text) }
 }
 

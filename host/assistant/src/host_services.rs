@@ -10,7 +10,7 @@ use crate::metering::Meter;
 use crate::outbound::{Outbound, address_text};
 use crate::part::{Body, Part};
 use crate::prompt::{Estimate, aside, merged, said};
-use cara_authority::approval::canonical;
+use cara_authority::tool_call::canonical;
 use cara_authority::{Label, PersonId, Refusal, Rule, RunId, ServiceGrant, SessionId, Source, ToolCall, ToolName};
 use cara_kernel::HostServices;
 use cara_kernel::bindings::approvals::{Decision, Question as Asking};

@@ -58,11 +58,11 @@ mod streams;
 #[path = "commands/supply_chain.rs"]
 mod supply_chain;
 #[cfg(unix)]
-#[path = "commands/terminal.rs"]
-mod terminal;
-#[cfg(unix)]
 #[path = "commands/takeover.rs"]
 mod takeover;
+#[cfg(unix)]
+#[path = "commands/terminal.rs"]
+mod terminal;
 #[path = "commands/tools.rs"]
 mod tools;
 #[path = "commands/trust.rs"]

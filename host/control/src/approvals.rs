@@ -8,7 +8,7 @@ use crate::sessions;
 use cara_assistant::approvals::answer_request;
 use cara_assistant::explain::asked;
 use cara_assistant::{Answer, Asked};
-use cara_authority::approval::canonical;
+use cara_authority::tool_call::canonical;
 use cara_authority::{ApprovalId, RuleId};
 use cara_records::{Approval, ApprovalState, DecideError, Decision, Records, RunState, StoredRule};
 use schemars::JsonSchema;

@@ -12,7 +12,7 @@ use crate::outbound::Channels;
 use crate::places::Places;
 use crate::plugins::{BUILT_IN, Installed};
 use crate::text::short;
-use cara_assistant::run::Classifier;
+use cara_assistant::guards::classifier::Classifier;
 use cara_assistant::toolbox::{Fixed, full_name};
 use cara_assistant::{Approvals, Assistant, Tools};
 use cara_authority::manifest::{Manifest, Tool};

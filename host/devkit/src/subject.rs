@@ -75,7 +75,7 @@ impl Subject {
             component: self.checked.manifest().id().clone(),
             digest: *self.checked.package().digest().as_bytes(),
             tool: tool.name.clone(),
-            arguments: cara_authority::approval::canonical(arguments),
+            arguments: cara_authority::tool_call::canonical(arguments),
             destinations: Vec::new(),
             session: SessionId::parse("s-check")?,
         };

@@ -10,7 +10,7 @@ use crate::host_services::TurnServices;
 use crate::part::{Body, Part, Role};
 use crate::session::{lost, stored};
 use crate::toolbox::{Offered, full_name};
-use cara_authority::approval::canonical;
+use cara_authority::tool_call::canonical;
 use cara_authority::{
     Action, ApprovalId, Approved, ComponentId, Label, Power, SessionId, Source, Ticket, ToolCall, ToolName,
 };

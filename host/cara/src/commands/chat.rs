@@ -280,12 +280,12 @@ struct Asking<'a> {
     door: &'a Door,
     streaming: Arc<Mutex<show::Streaming>>,
     /// The question that stands: what is asked, and the answer that is waited for.
-    now: Option<Standing>,
+    now: Option<Provenance>,
     /// Requests that were answered here: they may be told once more before the answer arrives.
     answered: HashSet<String>,
 }
 
-struct Standing {
+struct Provenance {
     asked: Vec<Asked>,
     /// Dropped, it ends the reading of a line.
     _stands: std::io::PipeWriter,
@@ -306,7 +306,7 @@ impl<'a> Asking<'a> {
         let Ok((fallen, stands)) = std::io::pipe() else { return };
         let (streaming, shown) = (self.streaming.clone(), asked.clone());
         let answers = tokio::task::spawn_blocking(move || prompt::ask(&streaming, &shown, &fallen));
-        self.now = Some(Standing { asked, _stands: stands, answers });
+        self.now = Some(Provenance { asked, _stands: stands, answers });
     }
 
     fn decided(&mut self, id: &str) {

@@ -15,8 +15,7 @@ const HOMES: u64 = 4;
 const ROUNDS: u64 = 3;
 
 /// The policy of these homes: messages are sent unasked, notes are asked about.
-const POLICY: &str =
-    "[[policy.rule]]\ntool = \"message_send\"\nthen = \"allow\"\n[[policy.rule]]\ntool = \"memory_write\"\nthen = \"ask\"\n";
+const POLICY: &str = "[[policy.rule]]\ntool = \"message_send\"\nthen = \"allow\"\n[[policy.rule]]\ntool = \"memory_write\"\nthen = \"ask\"\n";
 
 fn write(home: &Home, name: &str, script: &str) -> String {
     let path = home.path(&format!("{name}.toml"));
@@ -84,7 +83,8 @@ fn round(home: &Home, tag: &str, after: Duration) -> bool {
 fn approve(home: &Home, tag: &str) {
     loop {
         let waiting = home.json(&["approvals", "list", "--json"]);
-        let asked = waiting.as_array().unwrap().iter().find(|request| request["asked"]["arguments"].to_string().contains(tag));
+        let asked =
+            waiting.as_array().unwrap().iter().find(|request| request["asked"]["arguments"].to_string().contains(tag));
         let Some(id) = asked.map(|request| request["id"].as_str().unwrap().to_owned()) else { continue };
         let output = home.run(&["approvals", "allow", &id]);
         let told = text(&output.stderr);
@@ -115,7 +115,8 @@ fn work(number: u64) -> u64 {
     assert_eq!(sessions.len() as u64, 2 * KILLS / HOMES);
     for session in sessions {
         let shown = home.json(&["sessions", "show", session["id"].as_str().unwrap(), "--json"]);
-        let of = |role: &str| shown["messages"].as_array().unwrap().iter().filter(|message| message["role"] == role).count();
+        let of =
+            |role: &str| shown["messages"].as_array().unwrap().iter().filter(|message| message["role"] == role).count();
         assert_eq!(of("user"), 1, "{shown}");
         let runs: Vec<&Value> = shown["runs"].as_array().unwrap().iter().collect();
         assert!(runs.len() == 1 && runs[0]["state"] == "done", "{runs:?}");
