@@ -309,7 +309,7 @@ fn rule_for(asked: &Asked, person: &PersonId, by: &str) -> Option<NewRule> {
 /// others is not known.
 pub fn covers(stored: &StoredRule, call: &ToolCall, signer: &str, person: &PersonId) -> bool {
     let rule = &stored.rule;
-    let arguments = rule.arguments.as_ref().map(cara_authority::approval::canonical);
+    let arguments = rule.arguments.as_ref().map(cara_authority::tool_call::canonical);
     let narrow = !rule.destinations.is_empty() || arguments.is_some() || rule.session.is_some();
     narrow
         && rule.component == call.component

@@ -111,7 +111,7 @@ pub struct Asked {
     /// The arguments, canonical JSON; or the question.
     pub arguments: String,
     /// Where data goes.
-    #[serde(default, alias = "destination", deserialize_with = "cara_authority::approval::kept_destinations")]
+    #[serde(default, alias = "destination", deserialize_with = "cara_authority::tool_call::kept_destinations")]
     pub destinations: Vec<String>,
     /// The session.
     pub session: String,

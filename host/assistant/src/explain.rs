@@ -201,7 +201,7 @@ fn explanation(call: Call, approval: Option<Answered>) -> Explanation {
         id: call.call_id,
         component: call.component.to_string(),
         tool: call.tool.to_string(),
-        arguments: cara_authority::approval::canonical(&call.arguments),
+        arguments: cara_authority::tool_call::canonical(&call.arguments),
         destinations: call.destinations,
         decision: call.decision.and_then(|decision| serde_json::from_value(decision).ok()),
         approval,

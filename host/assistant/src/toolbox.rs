@@ -268,7 +268,7 @@ impl Offered {
             digest: self.digest(),
             tool: name.clone(),
             destinations: self.tool.destination.iter().flat_map(|to| to.read(&value)).map(str::to_owned).collect(),
-            arguments: cara_authority::approval::canonical(&value),
+            arguments: cara_authority::tool_call::canonical(&value),
             session: session.clone(),
         })
     }

@@ -9,7 +9,7 @@ use crate::plugins::{Installed, Plugins};
 use crate::process::Process;
 use anyhow::{Result, anyhow};
 use cara_authority::{AccountId, ComponentId, Refusal, Rule, SecretGrant};
-use cara_kernel::{CallServices, Checked, CompiledCache, Component, Kernel, NoTurn, SecretSource};
+use cara_kernel::{CallServices, Checked, CompiledCache, Component, HostServices, Kernel, SecretSource};
 use cara_records::Records;
 use cara_services::clock::Clock;
 use cara_services::egress::{Egress, KnownSecrets, Transport};
@@ -64,7 +64,7 @@ impl Cara {
         let vault = Arc::new(Vault::new(&home, options));
         let secrets = Arc::new(VaultSource(vault.clone()));
         let egress = Egress::new(known.clone(), Transport::system());
-        let (account, host_services) = (None, Arc::new(NoTurn));
+        let (account, host_services) = (None, HostServices::default());
         let services = CallServices { egress, secrets, ledger: ledger.clone(), clock, account, known, host_services };
         let key = keys::read_or_make(&home, KeyName::CompiledCode)?;
         let cache = Arc::new(CompiledCache::new(home.cache_dir(), &key));

@@ -14,7 +14,7 @@ use cara_authority::{Grants, ToolName};
 use cara_kernel::bindings::provider::EmbedRequest;
 use cara_kernel::bindings::types::ErrorKind;
 use cara_kernel::exports::provider::EVENTS_AHEAD;
-use cara_kernel::{CompiledCache, Fault, Kernel, NoTurn};
+use cara_kernel::{CompiledCache, Fault, HostServices, Kernel};
 use cara_stage::Stage;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -35,7 +35,7 @@ pub(crate) struct Tried {
 /// Tries everything that a component of its kinds has to stand.
 pub(crate) async fn check(kernel: &Kernel, cache: &Arc<CompiledCache>, candidate: &Candidate) -> Result<Vec<Tried>> {
     let subject = Subject::load(kernel, cache, candidate).await?;
-    let outside = Outside::new(&Stage::new(Vec::new())?, Secrets::Any, Arc::new(NoTurn))?;
+    let outside = Outside::new(&Stage::new(Vec::new())?, Secrets::Any, HostServices::default())?;
     let settings = subject.settings(&Default::default())?;
     let kit = Kit { subject, outside };
     let mut tried = Vec::new();

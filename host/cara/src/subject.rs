@@ -71,7 +71,7 @@ impl Subject {
             component: self.checked.manifest().id().clone(),
             digest: *self.checked.package().digest().as_bytes(),
             tool: tool.name.clone(),
-            arguments: cara_authority::approval::canonical(arguments),
+            arguments: cara_authority::tool_call::canonical(arguments),
             destinations: Vec::new(),
             session: SessionId::parse("s-check")?,
         };
@@ -129,7 +129,7 @@ pub(crate) struct Outside {
 
 impl Outside {
     /// One with this network, these secrets, and these answers of a person.
-    pub(crate) fn new(stage: &Stage, secrets: Secrets, host_services: Arc<dyn HostServices>) -> Result<Self> {
+    pub(crate) fn new(stage: &Stage, secrets: Secrets, host_services: HostServices) -> Result<Self> {
         let folder = tempfile::tempdir()?;
         let clock = Clock::system();
         let known = KnownSecrets::new();

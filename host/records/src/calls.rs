@@ -117,7 +117,7 @@ impl Records {
 /// Destinations as the table has them.
 #[derive(serde::Deserialize)]
 #[serde(transparent)]
-struct Kept(#[serde(deserialize_with = "cara_authority::approval::kept_destinations")] Vec<String>);
+struct Kept(#[serde(deserialize_with = "cara_authority::tool_call::kept_destinations")] Vec<String>);
 
 /// A row of the table; more columns than a tuple takes.
 struct Stored {

@@ -1,6 +1,6 @@
 //! One component with its grants, and calls of its exports.
 
-use cara_authority::approval::canonical;
+use cara_authority::tool_call::canonical;
 use cara_authority::{Approved, Grants, Label, PersonId, Policy, SessionId, Situation, ToolCall, ToolName};
 use cara_kernel::bindings::provider::{Outcome, Request, ToolChoice};
 use cara_kernel::bindings::tool::Context;

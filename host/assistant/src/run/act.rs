@@ -10,13 +10,13 @@ use crate::host_services::TurnServices;
 use crate::part::{Body, Part, Role};
 use crate::session::{lost, stored};
 use crate::toolbox::{Offered, full_name};
-use cara_authority::approval::canonical;
+use cara_authority::tool_call::canonical;
 use cara_authority::{
     Action, ApprovalId, Approved, ComponentId, Label, Power, SessionId, Source, Ticket, ToolCall, ToolName,
 };
 use cara_kernel::bindings::tool::Context;
 use cara_kernel::bindings::types::Content;
-use cara_kernel::{CallServices, HostServices};
+use cara_kernel::{CallServices, Labels};
 use cara_records::{By, Call, CallState, FinishedCall, NewAttachment, NewCall, StartRefused};
 use futures_util::stream::{FuturesOrdered, StreamExt};
 use serde_json::json;
@@ -371,7 +371,7 @@ impl Run<'_> {
             }
         };
         let host_services = Arc::new(self.host_services(planned));
-        let services = CallServices { host_services: host_services.clone(), ..self.assistant.services.clone() };
+        let services = CallServices { host_services: host_services.offered(), ..self.assistant.services.clone() };
         let context = Context {
             session: self.session.id().to_string(),
             run: self.id.to_string(),

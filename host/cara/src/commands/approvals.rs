@@ -9,7 +9,7 @@ use cara_assistant::approvals::answer_request;
 use cara_assistant::explain::asked;
 use cara_assistant::text::exact;
 use cara_assistant::{Answer, Asked};
-use cara_authority::approval::canonical;
+use cara_authority::tool_call::canonical;
 use cara_authority::{ApprovalId, RuleId};
 use cara_records::{Approval, ApprovalState, Decision, Records, RunState, StoredRule};
 use serde::Serialize;

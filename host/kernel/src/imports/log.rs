@@ -1,7 +1,8 @@
 //! `log`: a component's diagnostics, escaped, scrubbed and capped.
 
+use super::CallState;
+use super::context::Call;
 use crate::bindings::cara::plugin::log::{self, Level};
-use crate::call::{Call, CallState};
 use std::fmt::Write;
 use std::sync::atomic::Ordering;
 

@@ -1,9 +1,10 @@
 //! `state`: what outlives a call, in the ledger,
 //! under the component's own name.
 
+use super::Answer;
+use super::CallState;
+use super::context::Call;
 use crate::bindings::cara::plugin::state::{self, Entry};
-use crate::call::{Call, CallState};
-use crate::imports::Answer;
 use cara_authority::Refusal;
 use cara_services::ledger::ComponentState;
 

@@ -22,14 +22,14 @@ mod starts;
 mod usage;
 
 pub use approvals::{
-    Approval, ApprovalRow, ApprovalState, DecideError, Decided, Decision, NewApproval, Verdict, bump_approvals,
+    Approval, ApprovalRow, ApprovalState, DecideError, Decided, Decision, NewApproval, StartRefused, Verdict,
 };
 pub use calls::{CallSpots, CallState, FinishedCall, NewCall, end_call, insert_call};
 pub use cara_authority::words::UnknownWord;
 pub use rules::{NewRule, StoredRule};
 pub use runs::{Open, RunState, reason_spot};
 pub use seal::{ContentKey, Seal, Spot};
-pub use starts::{By, StartRefused, Started};
+pub use starts::{By, Started};
 pub use usage::{Limit, OverBudget, Reservation, ReservationId, ReserveError, Scope, Spent, settle};
 
 use super::{Ledger, LedgerError, sql::Sql};
@@ -120,4 +120,9 @@ pub fn fresh(prefix: &str, length: usize) -> Result<String, LedgerError> {
     let bytes = &mut bytes[..length.min(32)];
     getrandom::fill(bytes).map_err(LedgerError::Random)?;
     Ok(prefix.chars().chain(bytes.iter().map(|byte| char::from(LETTERS[usize::from(byte & 31)]))).collect())
+}
+
+/// Says to those who wait that approvals changed.
+pub async fn bump_approvals(sql: &mut Sql<'_>) -> Result<(), LedgerError> {
+    sql.execute(sqlx::query("UPDATE revisions SET revision = revision + 1 WHERE name = 'approvals'")).await.map(drop)
 }

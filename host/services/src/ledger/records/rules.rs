@@ -16,7 +16,7 @@ pub struct NewRule {
     /// Of this tool of it.
     pub tool: ToolName,
     /// Toward these destinations and no other; any when there are none.
-    #[serde(default, alias = "destination", deserialize_with = "cara_authority::approval::kept_destinations")]
+    #[serde(default, alias = "destination", deserialize_with = "cara_authority::tool_call::kept_destinations")]
     pub destinations: Vec<String>,
     /// With exactly these arguments; any when none.
     pub arguments: Option<Value>,

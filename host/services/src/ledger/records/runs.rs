@@ -1,8 +1,7 @@
 //! Runs: one message of a person and all that is done to answer it.
 
-use super::approvals::bump_approvals;
 use super::seal::Spot;
-use super::{Runs, fresh};
+use super::{Runs, bump_approvals, fresh};
 use crate::ledger::sql::{As, Sql};
 use crate::ledger::{LedgerError, shown, to_sql};
 use cara_authority::{Label, RunId, SessionId};
