@@ -3,10 +3,7 @@
 pub use cara_signing::{BadName, ComponentId};
 
 fn kebab(text: &str) -> bool {
-    let mut bytes = text.bytes();
-    text.len() <= 63
-        && bytes.next().is_some_and(|b| b.is_ascii_lowercase())
-        && bytes.all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+    ComponentId::parse(text).is_ok()
 }
 
 fn tool(text: &str) -> bool {

@@ -1,7 +1,6 @@
 //! `log`: a component's diagnostics, escaped, scrubbed and capped.
 
-use super::CallState;
-use super::context::Call;
+use super::{Call, CallState};
 use crate::bindings::cara::plugin::log::{self, Level};
 use std::fmt::Write;
 use std::sync::atomic::Ordering;

@@ -1,9 +1,7 @@
 //! `state`: what outlives a call, in the ledger,
 //! under the component's own name.
 
-use super::Answer;
-use super::CallState;
-use super::context::Call;
+use super::{Answer, Call, CallState};
 use crate::bindings::cara::plugin::state::{self, Entry};
 use cara_authority::Refusal;
 use cara_services::ledger::ComponentState;

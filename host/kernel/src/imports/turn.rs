@@ -1,8 +1,7 @@
 //! `turn`: a provider's events on their way to whoever waits,
 //! with back-pressure.
 
-use super::Answer;
-use super::CallState;
+use super::{Answer, CallState};
 use crate::bindings::cara::plugin::turn::{self, Event};
 use crate::bindings::types::Refusal as Wit;
 use cara_authority::{Refusal, Rule};

@@ -3,9 +3,8 @@
 //! No arguments, no environment, no files, no sockets. Clocks and random numbers work; what is written to stdout and
 //! stderr goes to the log.
 
-use super::CallState;
-use super::context::Call;
 use super::log::escape;
+use super::{Call, CallState};
 use crate::bindings::cara::plugin::log::Level;
 use std::io;
 use std::pin::Pin;
