@@ -6,7 +6,7 @@
 
 use cara_authority::{Refusal, Rule, ServiceGrant};
 use cara_harness::{Reply, Subject, Testbed, Upstream, resident};
-use cara_kernel::HostServices;
+use cara_kernel::Attachments;
 use cara_kernel::bindings::types::Blob;
 use serde_json::{Value, json};
 use std::process::Command;
@@ -127,8 +127,8 @@ struct Meeting {
 }
 
 #[async_trait::async_trait]
-impl HostServices for Meeting {
-    async fn attachment(&self, _: ServiceGrant, _: String, _: u64) -> Result<Blob, Refusal> {
+impl Attachments for Meeting {
+    async fn get(&self, _: ServiceGrant, _: String, _: u64) -> Result<Blob, Refusal> {
         if self.all.wait().await.is_leader() {
             self.most.store(resident().unwrap_or(0), Ordering::Relaxed);
         }
@@ -149,7 +149,7 @@ fn a_thousand_calls_run_at_once_and_cost_what_they_use() {
         let limits = "wall = \"10m\"\nidle = \"10m\"";
         let tools = ["media", "attachments"].map(|id| {
             let mut tool = testbed.first_party(id).limits(limits).load();
-            tool.services.host_services = meeting.clone();
+            tool.services.host_services.attachments = Some(meeting.clone());
             Arc::new(tool)
         });
         let loaded = resident().unwrap_or(0);

@@ -5,6 +5,7 @@
 //! ```text
 //! Cargo.toml files ─→ tidy/layers.rs    who may depend on whom
 //!                  └→ tidy/programs.rs  one test program for each crate
+//! *.rs files ───────→ tidy/circles.rs   no import circle inside a crate
 //! *.rs files ───────→ tidy/lines.rs     how large the trusted base is
 //! *.rs files ───────→ tidy/source.rs    what the tokens of a file say; the rules on them are here
 //! wit/ ─────────────→ tidy/contract.rs  one contract, documented, for both sides
@@ -15,6 +16,7 @@
 
 #![allow(clippy::type_complexity, reason = "a test names its tables where it uses them")]
 mod ci;
+mod circles;
 mod contract;
 mod examples;
 mod layers;

@@ -90,37 +90,15 @@ impl FromStr for Identity {
 
 text!(Identity);
 
-/// Who told the certificate authority that the identity is right: the URL of an
-/// OpenID Connect issuer, compared letter by letter.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct Issuer(String);
+crate::names! {
+    cfg_attr(feature = "schema", derive(schemars::JsonSchema));
 
-impl Issuer {
-    /// The URL as text.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
+    /// Who told the certificate authority that the identity is right: the URL of an
+    /// OpenID Connect issuer, compared letter by letter.
+    Issuer = "URL of a sign-in service", "write it from `https://` on, without `*`", |text| {
+        is_plain(text) && text.strip_prefix("https://").is_some_and(|rest| !rest.is_empty() && !rest.contains('*'))
+    };
 }
-
-impl fmt::Display for Issuer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl FromStr for Issuer {
-    type Err = IssuerError;
-
-    fn from_str(text: &str) -> Result<Self, IssuerError> {
-        let rest = text.strip_prefix("https://").filter(|rest| !rest.is_empty() && !rest.contains('*'));
-        rest.filter(|_| is_plain(text)).ok_or_else(|| IssuerError(Foreign::new(text)))?;
-        Ok(Self(text.to_owned()))
-    }
-}
-
-text!(Issuer);
 
 /// Whether it is short and every character of it is shown.
 pub(crate) fn is_plain(text: &str) -> bool {
@@ -140,11 +118,6 @@ fn is_scheme(text: &str) -> bool {
      hint: write an e-mail address, a URI, or a workflow's URI that ends with `@refs/tags/*`"
 )]
 pub struct IdentityError(Foreign);
-
-/// Text that is not an issuer.
-#[derive(Debug, Error, PartialEq, Eq)]
-#[error("`{0}` is not an issuer\nhint: write the URL of the sign-in service, from `https://` on, without `*`")]
-pub struct IssuerError(Foreign);
 
 #[cfg(test)]
 mod tests {

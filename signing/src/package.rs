@@ -8,10 +8,13 @@ use bytes::Bytes;
 use semver::Version;
 use thiserror::Error;
 
-use crate::component_id::{ComponentId, ComponentIdError};
+pub mod manifest;
+
+use crate::component_id::ComponentId;
 use crate::digest::Digest;
 use crate::foreign::Foreign;
-use crate::manifest::{self, Heading};
+use crate::name::BadName;
+use manifest::Heading;
 
 /// A component file with exactly one manifest, well formed but not yet trusted.
 /// A clone shares the bytes.
@@ -173,7 +176,7 @@ pub enum PackageError {
     MissingKey(&'static str),
     /// The manifest's `id` is not a component id.
     #[error(transparent)]
-    Id(#[from] ComponentIdError),
+    Id(#[from] BadName),
     /// The manifest's `version` is not a semantic version.
     #[error("the manifest's version `{found}` is not a semantic version\nhint: write it as in `1.2.0`")]
     Version {

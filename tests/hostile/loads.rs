@@ -2,14 +2,19 @@
 
 use cara_authority::{Refusal, Rule, ServiceGrant};
 use cara_harness::{Attack, Testbed};
-use cara_kernel::HostServices;
 use cara_kernel::bindings::models::{Request, Response};
 use cara_kernel::bindings::types::{Blob, Usage};
+use cara_kernel::{Attachments, HostServices, Models};
 use serde_json::json;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 const MIB: u64 = 1 << 20;
+
+/// Services of a host that has attachments and a model.
+fn doubled<D: Attachments + Models + 'static>(double: Arc<D>) -> HostServices {
+    HostServices { attachments: Some(double.clone()), models: Some(double), ..HostServices::default() }
+}
 
 /// A conversation with a large file.
 #[derive(Default)]
@@ -19,8 +24,8 @@ struct File {
 }
 
 #[async_trait::async_trait]
-impl HostServices for File {
-    async fn attachment(&self, _: ServiceGrant, _: String, room: u64) -> Result<Blob, Refusal> {
+impl Attachments for File {
+    async fn get(&self, _: ServiceGrant, _: String, room: u64) -> Result<Blob, Refusal> {
         self.room.store(room, Ordering::Relaxed);
         if room < 3 * MIB {
             return Err(Refusal::new(Rule::Limit, "the file is larger"));
@@ -29,7 +34,10 @@ impl HostServices for File {
         data.resize(3 * MIB as usize, 0);
         Ok(Blob { media_type: "image/png".into(), name: None, data })
     }
+}
 
+#[async_trait::async_trait]
+impl Models for File {
     async fn complete(&self, _: ServiceGrant, _: Request) -> Result<Response, Refusal> {
         let usage = Usage { input: 1, output: 1, cache_read: 0, cache_write: 0 };
         Ok(Response { text: "seen".into(), usage })
@@ -42,7 +50,7 @@ async fn the_host_is_told_how_much_it_may_load_before_it_does() {
     for (memory, told) in [(6, None), (32, Some("seen"))] {
         let mut media = testbed.first_party("media").limits(&format!("memory = \"{memory}MiB\"")).load();
         let file = Arc::new(File::default());
-        media.services.host_services = file.clone();
+        media.services.host_services = doubled(file.clone());
         let called = media.tool("media_describe", json!({ "attachment": "a" })).await.unwrap();
         // Half of what the guest does not have already: it stands in the host and in the guest.
         let room = file.room.load(Ordering::Relaxed);
@@ -55,11 +63,14 @@ async fn the_host_is_told_how_much_it_may_load_before_it_does() {
 struct Talker;
 
 #[async_trait::async_trait]
-impl HostServices for Talker {
-    async fn attachment(&self, _: ServiceGrant, _: String, _: u64) -> Result<Blob, Refusal> {
+impl Attachments for Talker {
+    async fn get(&self, _: ServiceGrant, _: String, _: u64) -> Result<Blob, Refusal> {
         Ok(Blob { media_type: "image/png".into(), name: None, data: b"\x89PNG\r\n\x1a\n".to_vec() })
     }
+}
 
+#[async_trait::async_trait]
+impl Models for Talker {
     async fn complete(&self, _: ServiceGrant, _: Request) -> Result<Response, Refusal> {
         let usage = Usage { input: 1, output: 1, cache_read: 0, cache_write: 0 };
         Ok(Response { text: "x".repeat(3 * MIB as usize), usage })
@@ -70,7 +81,7 @@ impl HostServices for Talker {
 async fn what_a_model_answers_counts_before_it_is_handed_over() {
     let testbed = Testbed::new().await;
     let mut media = testbed.first_party("media").limits("memory = \"6MiB\"").load();
-    media.services.host_services = Arc::new(Talker);
+    media.services.host_services = doubled(Arc::new(Talker));
     let called = media.tool("media_describe", json!({ "attachment": "a" })).await.unwrap();
     assert!(called.answer.is_err());
     assert_eq!(

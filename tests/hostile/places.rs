@@ -2,9 +2,9 @@
 
 use cara_authority::{Refusal, Rule, ServiceGrant};
 use cara_harness::{Subject, Testbed, bare, component_of, manifest_of, with_manifest, wrapped};
-use cara_kernel::HostServices;
 use cara_kernel::bindings::models::{Request, Response};
 use cara_kernel::bindings::types::{Blob, Usage};
+use cara_kernel::{Attachments, HostServices, Models};
 use cara_signing::Package;
 use serde_json::json;
 use std::sync::Arc;
@@ -64,11 +64,14 @@ struct Nested {
 }
 
 #[async_trait::async_trait]
-impl HostServices for Nested {
-    async fn attachment(&self, _: ServiceGrant, _: String, _: u64) -> Result<Blob, Refusal> {
+impl Attachments for Nested {
+    async fn get(&self, _: ServiceGrant, _: String, _: u64) -> Result<Blob, Refusal> {
         Ok(Blob { media_type: "image/png".into(), name: None, data: b"\x89PNG\r\n\x1a\nrest".to_vec() })
     }
+}
 
+#[async_trait::async_trait]
+impl Models for Nested {
     async fn complete(&self, _: ServiceGrant, _: Request) -> Result<Response, Refusal> {
         self.all.wait().await;
         let completed = self.model.complete("answer").await;
@@ -92,7 +95,9 @@ async fn as_many_calls_as_there_are_places_ask_a_model_and_all_end() {
     let tools = ["first", "second"].map(|id| {
         let mut tool = media(&testbed, id);
         let model = testbed.guest("hostile-provider").load();
-        tool.services.host_services = Arc::new(Nested { model, all: all.clone() });
+        let nested = Arc::new(Nested { model, all: all.clone() });
+        tool.services.host_services =
+            HostServices { attachments: Some(nested.clone()), models: Some(nested), ..HostServices::default() };
         Arc::new(tool)
     });
     let mut calls = JoinSet::new();

@@ -2,7 +2,7 @@
 
 use cara_authority::{Label, Source};
 use cara_harness::{Attack, Canary, Subject, component_of, manifest_of};
-use cara_kernel::HostServices;
+use cara_kernel::Labels;
 use serde_json::json;
 use std::sync::{Arc, Mutex};
 
@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 #[derive(Default)]
 struct Turn(Label, Mutex<Label>);
 
-impl HostServices for Turn {
+impl Labels for Turn {
     fn label(&self) -> Label {
         self.0
     }
@@ -27,19 +27,19 @@ async fn text_put_into_state_after_a_page_comes_back_with_the_pages_label() {
     let mut subject = attack.load();
     let (clean, tainted) = (Label::of(Source::Owner), Label::of(Source::Web).private());
     for (key, label) in [("clean", clean), ("tainted", tainted)] {
-        subject.services.host_services = Arc::new(Turn(label, Mutex::default()));
+        subject.services.host_services.labels = Some(Arc::new(Turn(label, Mutex::default())));
         subject.tool("write_state", json!({ "key": key, "value": "x" })).await.unwrap();
     }
     // Keys are words too: who lists them has seen what each was written after.
     let reader = Arc::new(Turn::default());
-    subject.services.host_services = reader.clone();
+    subject.services.host_services.labels = Some(reader.clone());
     subject.tool("read_state", json!({ "key": "nothing" })).await.unwrap();
     assert_eq!(*reader.1.lock().unwrap(), clean.join(tainted));
     // Outside a turn nobody knows what was seen.
     let mut other = attack.load();
     other.tool("write_state", json!({ "key": "clean", "value": "y" })).await.unwrap();
     let reader = Arc::new(Turn::default());
-    other.services.host_services = reader.clone();
+    other.services.host_services.labels = Some(reader.clone());
     other.tool("read_state", json!({ "key": "clean" })).await.unwrap();
     assert!(reader.1.lock().unwrap().includes(Label::UNKNOWN));
 }

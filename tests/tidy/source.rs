@@ -40,7 +40,7 @@ fn walk(root: &Path, folder: &Path, found: &mut Vec<Source>) {
 }
 
 impl Source {
-    fn read(path: String, text: String) -> Self {
+    pub(crate) fn read(path: String, text: String) -> Self {
         let tokens = TokenStream::from_str(&text).unwrap_or_else(|error| panic!("{path}: {error}"));
         let all = without_docs(tokens);
         let production = without_tests(all.clone());

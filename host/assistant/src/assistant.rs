@@ -1,17 +1,12 @@
 //! The assistant: everything that the runs of one process share.
 
 use crate::approvals::{Approvals, Approver};
-use crate::event::{Ending, Failure, TurnEvent};
+use crate::event::TurnEvent;
 use crate::guards::Guards;
-use crate::input::Input;
-use crate::language_model::LanguageModel;
+use crate::guards::classifier::Classifier;
 use crate::outbound::Outbound;
-use crate::part::Role;
 use crate::rules::LiveRules;
-use crate::run::{Classifier, Run};
-use crate::session::{Session, lost, stored};
 use crate::toolbox::Tools;
-use cara_authority::RunId;
 use cara_authority::limits::Time;
 use cara_kernel::CallServices;
 use cara_records::Records;
@@ -106,66 +101,4 @@ pub struct RunContext {
     pub approver: Arc<dyn Approver>,
     /// Ends the run at once.
     pub cancel: CancellationToken,
-}
-
-impl Assistant {
-    /// Answers what the person hands in.
-    pub async fn run(
-        &self,
-        session: &mut Session,
-        language_model: &Arc<dyn LanguageModel>,
-        input: Input,
-        run_context: RunContext,
-    ) -> Result<Ending, Failure> {
-        let id = Records::fresh_run().map_err(lost)?;
-        self.run_as(id, session, language_model, input, run_context).await
-    }
-
-    /// The same under an id that the caller chose; one that was used before is an error.
-    pub async fn run_as(
-        &self,
-        id: RunId,
-        session: &mut Session,
-        language_model: &Arc<dyn LanguageModel>,
-        input: Input,
-        run_context: RunContext,
-    ) -> Result<Ending, Failure> {
-        let (mut parts, mut found) = (std::mem::take(&mut session.attached), Vec::new());
-        for mut part in input.into_parts() {
-            let (label, rules) = self.guards.label_of(part.readable(), part.label);
-            part.label = label;
-            found.extend(rules);
-            parts.push(part);
-        }
-        let message = stored(Role::User, &parts);
-        self.records.begin_run_as(&id, session.id(), &self.process, &message).await.map_err(lost)?;
-        session.push(Role::User, parts);
-        let run = Run::new(self, session, language_model, id, run_context)?;
-        run.note("message", found).await?;
-        run.go().await
-    }
-
-    /// Goes on with the run that a dead process left in this session, if there is one. Effects that may have happened
-    /// are not repeated.
-    pub async fn resume(
-        &self,
-        session: &mut Session,
-        language_model: &Arc<dyn LanguageModel>,
-        run_context: RunContext,
-    ) -> Option<Result<Ending, Failure>> {
-        let run = match session.unfinished(&self.records).await {
-            Ok(run) => run?,
-            Err(failure) => return Some(Err(failure)),
-        };
-        match self.records.take_run(&run.id, &run.process, &self.process).await {
-            Ok(true) => {}
-            Ok(false) => return None,
-            Err(error) => return Some(Err(lost(error))),
-        }
-        let resumed = async {
-            session.reload(&self.records).await?;
-            Run::new(self, session, language_model, run.id, run_context)?.take_up().await
-        };
-        Some(resumed.await)
-    }
 }

@@ -3,7 +3,8 @@
 
 use crate::fence::Fence;
 use crate::part::{Body, Message, Part, Role, STOPPED};
-use crate::reading::{Findings, Reading, Values};
+use crate::reading::{Findings, Reading};
+use crate::values::Values;
 use cara_authority::{Label, Source};
 use cara_kernel::bindings::provider::{Request, ToolChoice};
 use cara_kernel::bindings::types::{

@@ -7,13 +7,12 @@
 //! ```
 
 mod act;
+mod begin;
 mod classify;
 mod compact;
 mod decide;
 mod read;
 mod think;
-
-pub use classify::Classifier;
 
 use crate::assistant::{Assistant, RunContext};
 use crate::event::{Ending, Failure, TurnEvent};
@@ -23,9 +22,9 @@ use crate::metering::Meter;
 use crate::part::{Body, Part, Role};
 use crate::prompt::Prompt;
 use crate::provenance::Sources;
-use crate::reading::Values;
 use crate::session::{Session, lost, stored};
 use crate::toolbox::Toolbox;
+use crate::values::Values;
 use cara_authority::{Label, RunId};
 use cara_kernel::bindings::types::ToolDefinition;
 use cara_records::{CallState, FinishedCall, RunState};

@@ -8,9 +8,10 @@
 //! manifest (signed) ─┴─→ Authority::of ┴─→ effects of each tool: the policy decides by them, `Grants` holds calls to them
 //! ```
 
+use crate::effect::Effect;
 use crate::id::ToolName;
 use crate::interfaces::Interfaces;
-use crate::manifest::{DestinationArgument, Effect, Manifest, Target, Tool};
+use crate::manifest::{DestinationArgument, Manifest, Target, Tool};
 use crate::power::Power;
 use crate::settings::SettingType;
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,23 +1,21 @@
 //! Imports ∩ manifest ∩ grant, and the proofs that come out of it.
 
-use crate::address::{self, NotPublic};
 use crate::authority::Authority;
 use crate::capability::Capability;
+use crate::destination::{Destination, Reach, Sender, not_public};
+use crate::effect::Effect;
 use crate::id::{ComponentId, ToolName};
 use crate::interfaces::Interfaces;
 use crate::limits::{Limits, LimitsTable};
-use crate::manifest::{Effect, HttpDeclaration, Manifest};
-use crate::origin::{Origin, Scheme, parse_url};
+use crate::manifest::{HttpDeclaration, Manifest};
+use crate::origin::{Origin, parse_url};
 use crate::pattern::OriginPattern;
 use crate::power::{Power, ServiceGrant};
 use crate::refusal::{Refusal, Rule};
 use crate::settings::Settings;
 use http::{Method, Uri};
 use std::fmt;
-use std::net::IpAddr;
-use url::Host;
 
-mod operator;
 mod secret;
 
 pub use secret::SecretGrant;
@@ -55,46 +53,8 @@ struct Reachable {
     paths: Vec<String>,
 }
 
-/// How a destination may be connected to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Reach {
-    /// Every address of the host must be public.
-    Public,
-    /// Every address of the host must be loopback: the operator named this one origin.
-    Loopback,
-}
-
-/// On whose behalf a request is sent.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum Sender {
-    /// A component, by its grants.
-    Component(ComponentId),
-    /// The operator, who named the URL.
-    Operator,
-}
-
-impl fmt::Display for Sender {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Component(component) => write!(f, "component `{component}`"),
-            Self::Operator => f.write_str("cara"),
-        }
-    }
-}
-
-/// Having a `Destination` tells you: its sender may send this method to this URL; if the host is an address, it fits the
-/// reach. What remains to be checked is every address its name resolves to (see [`Destination::admits`]).
-#[derive(Debug, Clone)]
-pub struct Destination {
-    sender: Sender,
-    origin: Origin,
-    method: Method,
-    uri: Uri,
-    reach: Reach,
-}
-
 impl Grants {
-    /// Meets what a binary imports, what its manifest declares and what the operator granted.
+    /// Intersects what a binary imports, what its manifest declares and what the operator granted.
     pub fn intersect(
         manifest: &Manifest,
         interfaces: &Interfaces,
@@ -236,10 +196,7 @@ impl Grants {
                 .hint("to go there, call the tool with that address: a person decides"));
         }
         let reach = self.reach(&origin, &entry.origin)?;
-        let uri = url.as_str().split('#').next().unwrap_or_default().parse();
-        let uri = uri.map_err(|_| Refusal::new(Rule::Invalid, format!("`{origin}`: the URL cannot be sent")))?;
-        let sender = Sender::Component(component.clone());
-        Ok(Destination { sender, origin, method: method.clone(), uri, reach })
+        Destination::new(Sender::Component(component.clone()), method, &url, origin, reach)
     }
 
     fn reach(&self, origin: &Origin, pattern: &OriginPattern) -> Result<Reach, Refusal> {
@@ -267,19 +224,6 @@ impl Grants {
         }
         Refusal::new(Rule::Undeclared, text).hint("only a new version, signed with another manifest, can ask for more")
     }
-}
-
-/// Why an origin is none of the public internet; nothing when it is. Addresses behind a name are judged later.
-fn not_public(origin: &Origin) -> Option<String> {
-    if origin.scheme() == Scheme::Http {
-        return Some("`http` is for this machine only".into());
-    }
-    let (what, judged) = match origin.host() {
-        Host::Domain(name) => ("name", address::public_name(name)),
-        Host::Ipv4(v4) => ("address", address::public((*v4).into())),
-        Host::Ipv6(v6) => ("address", address::public((*v6).into())),
-    };
-    judged.err().map(|reason| format!("the {what} is {reason}"))
 }
 
 /// Whether a normalised path is one of the prefixes or below it; an encoded slash, backslash, dot, percent sign or
@@ -313,51 +257,4 @@ fn offers(entries: &[&Reachable]) -> String {
         format!("`{} {}{paths}`", methods.join("|"), entry.origin)
     };
     entries.iter().map(text).collect::<Vec<_>>().join(", ")
-}
-
-impl Reach {
-    /// Checks one address that a host resolved to, without saying for whom.
-    pub fn admits(self, address: IpAddr) -> Result<(), NotPublic> {
-        match self {
-            Self::Public => address::public(address),
-            Self::Loopback => address::loopback(address),
-        }
-    }
-}
-
-impl Destination {
-    /// Whose request it is.
-    pub fn sender(&self) -> &Sender {
-        &self.sender
-    }
-
-    /// Scheme, host and port.
-    pub fn origin(&self) -> &Origin {
-        &self.origin
-    }
-
-    /// The method.
-    pub fn method(&self) -> &Method {
-        &self.method
-    }
-
-    /// The whole URL in normal form; what is sent, instead of what the guest wrote.
-    pub fn uri(&self) -> &Uri {
-        &self.uri
-    }
-
-    /// How it may be connected to.
-    pub fn reach(&self) -> Reach {
-        self.reach
-    }
-
-    /// Checks one address the host resolved to. All of them must pass before a connection is made to one.
-    pub fn admits(&self, address: IpAddr) -> Result<(), Refusal> {
-        let refuse = |why: &dyn std::fmt::Display| {
-            let (sender, origin) = (&self.sender, &self.origin);
-            let text = format!("{sender} may not reach `{origin}`: it resolves to `{address}`, which is {why}");
-            Refusal::new(Rule::Destination, text)
-        };
-        self.reach.admits(address).map_err(|reason| refuse(&reason))
-    }
 }

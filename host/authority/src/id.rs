@@ -1,80 +1,9 @@
 //! Names that were checked once: of components, secrets, settings and tools.
 
-use serde::{Deserialize, Serialize};
-use std::fmt;
-
-/// Why a name was refused.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{text}` is not a {what}\nhint: {hint}")]
-pub struct BadName {
-    what: &'static str,
-    hint: &'static str,
-    text: String,
-}
-
-macro_rules! names {
-    ($($(#[$doc:meta])* $type:ident = $what:literal, $hint:expr, $check:expr;)*) => {$(
-        $(#[$doc])*
-        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
-        #[serde(try_from = "String", into = "String")]
-        pub struct $type(String);
-
-        impl $type {
-            /// Checks a name.
-            pub fn parse(text: &str) -> Result<Self, BadName> {
-                let check: fn(&str) -> bool = $check;
-                if check(text) {
-                    return Ok(Self(text.to_owned()));
-                }
-                let text = text.chars().take(80).flat_map(char::escape_default).collect();
-                Err(BadName { what: $what, hint: $hint, text })
-            }
-
-            /// The name as text.
-            pub fn as_str(&self) -> &str {
-                &self.0
-            }
-        }
-
-        impl TryFrom<String> for $type {
-            type Error = BadName;
-            fn try_from(text: String) -> Result<Self, BadName> {
-                Self::parse(&text)
-            }
-        }
-
-        impl std::str::FromStr for $type {
-            type Err = BadName;
-            fn from_str(text: &str) -> Result<Self, BadName> {
-                Self::parse(text)
-            }
-        }
-
-        impl From<$type> for String {
-            fn from(name: $type) -> String {
-                name.0
-            }
-        }
-
-        impl fmt::Display for $type {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(&self.0)
-            }
-        }
-
-        impl fmt::Debug for $type {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                fmt::Debug::fmt(&self.0, f)
-            }
-        }
-    )*};
-}
+pub use cara_signing::{BadName, ComponentId};
 
 fn kebab(text: &str) -> bool {
-    let mut bytes = text.bytes();
-    text.len() <= 63
-        && bytes.next().is_some_and(|b| b.is_ascii_lowercase())
-        && bytes.all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+    ComponentId::parse(text).is_ok()
 }
 
 fn tool(text: &str) -> bool {
@@ -102,9 +31,8 @@ const KEBAB: &str = "use 1 to 63 of `a-z`, `0-9` and `-`, beginning with a lette
 const VARIABLE: &str = "use 1 to 64 of `A-Z`, `0-9` and `_`; what is cara's own (`CARA_…`) or reads like a secret (`…_KEY`, \
      `…_TOKEN`, `…SECRET…`, `…PASSWORD…`) is never given in clear: declare a secret as `[[secret]]`";
 
-names! {
-    /// The id of a component, as its manifest states it.
-    ComponentId = "component id", KEBAB, kebab;
+cara_signing::names! {
+    derive(schemars::JsonSchema);
 
     /// The name of a secret within a component.
     SecretName = "secret name", KEBAB, kebab;
@@ -136,13 +64,6 @@ names! {
     /// An environment variable whose value a component may be given in clear: none of cara's own, and none whose name
     /// says that it holds a secret.
     VariableName = "variable that a setting may read", VARIABLE, variable;
-}
-
-impl ComponentId {
-    /// Whether the host keeps this id for itself: `cara` and all that begins with `cara-`.
-    pub fn is_reserved(&self) -> bool {
-        self.0 == "cara" || self.0.starts_with("cara-")
-    }
 }
 
 #[cfg(test)]

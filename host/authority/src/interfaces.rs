@@ -1,12 +1,10 @@
 //! What a component's binary really imports and exports, read from the binary.
 
+use crate::kind::{CONTRACT, Kind};
 use crate::manifest::Manifest;
 use crate::power::Power;
 use std::collections::BTreeSet;
 use wasmparser::{Chunk, Parser, Payload};
-
-/// The contract this host speaks; `0.2.x` of it is accepted.
-pub const CONTRACT: &str = "cara:plugin@0.2";
 
 /// Interfaces of ours that a component may import from this host, beside `types`.
 const OFFERED: [&str; 6] = ["log", "clock", "settings", "state", "secrets", "turn"];
@@ -14,16 +12,6 @@ const OFFERED: [&str; 6] = ["log", "clock", "settings", "state", "secrets", "tur
 /// Whether this host serves an interface of ours.
 fn served(name: &str) -> bool {
     name == "types" || OFFERED.contains(&name) || Power::named(name).is_some()
-}
-
-crate::words! {
-    /// What a component is, by what it exports.
-    Kind {
-        /// Offers language models.
-        Provider = "provider",
-        /// Offers tools.
-        Tool = "tool",
-    }
 }
 
 /// Having an `Interfaces` tells you: these are the imports and exports of the binary itself, all of which this host
@@ -47,7 +35,7 @@ pub enum InterfacesError {
     )]
     NotOffered(String),
     /// No export that this host can call.
-    #[error("the component exports neither a provider nor a tool\nhint: build it against {CONTRACT} with `cara_sdk`")]
+    #[error("the component exports no provider and no tool\nhint: build it against {CONTRACT} with `cara_sdk`")]
     NoKind,
 }
 
@@ -78,17 +66,14 @@ pub enum Disagreement {
     },
     /// A kind is exported without its declaration, or declared without its export.
     #[error(
-        "component `{id}`: its manifest and its exports disagree about being a {kind}\nhint: a {kind} exports `{export}` and has `{table}`"
+        "component `{id}`: its manifest and its exports disagree about being a {kind}\nhint: a {kind} exports `cara:plugin/{kind}` and has `{}`",
+        kind.table()
     )]
     Kind {
         /// The component.
         id: String,
         /// The kind.
         kind: Kind,
-        /// The export that makes it one.
-        export: &'static str,
-        /// The declaration that goes with it.
-        table: &'static str,
     },
 }
 
@@ -193,15 +178,10 @@ impl Interfaces {
                 _ => {}
             }
         }
-        for (kind, declared, export, table) in [
-            (Kind::Provider, manifest.provider().is_some(), "cara:plugin/provider", "[provider]"),
-            (Kind::Tool, !manifest.tools().is_empty(), "cara:plugin/tool", "[[tool]]"),
-        ] {
-            if self.kinds.contains(&kind) != declared {
-                return Err(Disagreement::Kind { id: id(), kind, export, table });
-            }
+        match Kind::ALL.iter().find(|kind| self.kinds.contains(kind) != manifest.is_a(**kind)) {
+            Some(kind) => Err(Disagreement::Kind { id: id(), kind: *kind }),
+            None => Ok(()),
         }
-        Ok(())
     }
 }
 

@@ -14,9 +14,12 @@ pub mod address;
 pub mod approval;
 pub mod authority;
 pub mod capability;
+pub mod destination;
+pub mod effect;
 pub mod grants;
 pub mod id;
 pub mod interfaces;
+pub mod kind;
 pub mod label;
 pub mod limits;
 pub mod manifest;
@@ -27,17 +30,21 @@ pub mod power;
 pub mod provenance;
 pub mod refusal;
 pub mod settings;
+pub mod tool_call;
 pub mod words;
 
-pub use approval::{Approved, Binding, Ticket, ToolCall};
+pub use approval::{Approved, Ticket};
 pub use authority::{Authority, ToolAuthority};
 pub use capability::Capability;
-pub use grants::{Destination, Grants, Reach, SecretGrant, Sender};
+pub use destination::{Destination, Reach, Sender};
+pub use effect::Effect;
+pub use grants::{Grants, SecretGrant};
 pub use id::{
     AccountId, ApprovalId, ComponentId, PersonId, RuleId, RunId, SecretName, SessionId, SettingKey, ToolName,
     VariableName,
 };
-pub use interfaces::{Interfaces, Kind};
+pub use interfaces::Interfaces;
+pub use kind::Kind;
 pub use label::{Label, Source};
 pub use limits::Limits;
 pub use manifest::Manifest;
@@ -47,3 +54,4 @@ pub use power::{Power, ServiceGrant};
 pub use provenance::Provenance;
 pub use refusal::{Refusal, Rule};
 pub use settings::Settings;
+pub use tool_call::{Binding, ToolCall};

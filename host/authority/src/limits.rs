@@ -1,6 +1,6 @@
 //! What one call may use up: memory, fuel, time, output and the rest.
 
-use crate::interfaces::Kind;
+use crate::kind::Kind;
 use serde::{Deserialize, Deserializer, de};
 use std::time::Duration;
 

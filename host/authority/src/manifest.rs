@@ -3,7 +3,7 @@
 //! One definition drives the grant prompt, validation, policy and the documentation. Unknown keys are errors.
 
 use crate::id::{BadName, ComponentId, SecretName, SettingKey, ToolName, VariableName};
-use crate::interfaces::CONTRACT;
+use crate::kind::{CONTRACT, Kind};
 use crate::limits::LimitsTable;
 use crate::origin::parse_url;
 use crate::pattern::{HostPattern, OriginPattern};
@@ -19,9 +19,10 @@ mod declared;
 #[cfg(test)]
 mod reference_tests;
 mod secret;
+pub use crate::effect::Effect;
 pub use declared::{
-    DestinationArgument, Detect, Effect, HttpDeclaration, ModelFacts, PowerDeclaration, Price, Provider, Setting,
-    State, Target, Tool,
+    DestinationArgument, Detect, HttpDeclaration, ModelFacts, PowerDeclaration, Price, Provider, Setting, State,
+    Target, Tool,
 };
 pub use secret::{Algorithm, Chain, HOST_HEADERS, Key, PathTemplate, Secret, Spot};
 
@@ -225,6 +226,14 @@ impl Manifest {
     /// The state it asks to keep.
     pub fn state(&self) -> Option<&State> {
         self.table.state.as_ref()
+    }
+
+    /// Whether it declares what a component of this kind has to.
+    pub fn is_a(&self, kind: Kind) -> bool {
+        match kind {
+            Kind::Provider => self.provider().is_some(),
+            Kind::Tool => !self.tools().is_empty(),
+        }
     }
 
     /// The services of the host it asks to use.

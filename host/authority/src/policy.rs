@@ -7,11 +7,11 @@
 //! labels of the run ──┘      deny > ask (labels) > most specific rule > defaults
 //! ```
 
-use crate::approval::ToolCall;
+use crate::effect::Effect;
 use crate::id::{PersonId, ToolName};
 use crate::label::{Label, Source};
-use crate::manifest::Effect;
 use crate::provenance::Provenance;
+use crate::tool_call::ToolCall;
 use serde::{Deserialize, Serialize};
 
 mod rules;

@@ -1,7 +1,7 @@
 //! The host's own services that a tool may be granted: one power an interface.
 
+use crate::effect::Effect;
 use crate::id::ComponentId;
-use crate::manifest::Effect;
 
 crate::words! {
     /// A service of the host that needs a grant; named like its interface in `wit/`, in manifests and in grants.

@@ -13,7 +13,7 @@ use crate::plugins::{BuiltIn, Installed, Plugins};
 use crate::runs::UnderWay;
 use crate::vault::Password;
 use cara_authority::{AccountId, ComponentId, Refusal, Rule, SecretGrant};
-use cara_kernel::{CallServices, Checked, CompiledCache, Component, Kernel, NoTurn, SecretSource};
+use cara_kernel::{CallServices, Checked, CompiledCache, Component, HostServices, Kernel, SecretSource};
 use cara_records::Records;
 use cara_services::clock::Clock;
 use cara_services::egress::{Egress, KnownSecrets, Transport};
@@ -109,7 +109,7 @@ impl Application {
         let vault = Arc::new(Vault::new(&home, vault));
         let secrets = Arc::new(VaultSource(vault.clone()));
         let egress = Egress::new(known.clone(), Transport::system());
-        let (account, host_services) = (None, Arc::new(NoTurn));
+        let (account, host_services) = (None, HostServices::default());
         let services = CallServices { egress, secrets, ledger: ledger.clone(), clock, account, known, host_services };
         let key = keys::read_or_make(&home, KeyName::CompiledCode)?;
         let cache = Arc::new(CompiledCache::new(home.cache_dir(), &key));

@@ -14,7 +14,7 @@ use cara_authority::{Grants, ToolName};
 use cara_kernel::bindings::provider::EmbedRequest;
 use cara_kernel::bindings::types::ErrorKind;
 use cara_kernel::exports::provider::EVENTS_AHEAD;
-use cara_kernel::{Fault, Kernel, NoTurn};
+use cara_kernel::{Fault, HostServices, Kernel};
 use cara_signing::Package;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -35,7 +35,7 @@ pub struct Tried {
 /// Tries everything that a component of its kinds has to stand.
 pub async fn check(kernel: &Kernel, package: &Package) -> Result<Vec<Tried>> {
     let subject = Subject::load(kernel, package).await?;
-    let outside = Outside::new(&Testnet::new(Vec::new())?, Secrets::Any, Arc::new(NoTurn))?;
+    let outside = Outside::new(&Testnet::new(Vec::new())?, Secrets::Any, HostServices::default())?;
     let settings = subject.settings(&Default::default())?;
     let kit = Kit { subject, outside };
     let mut tried = Vec::new();

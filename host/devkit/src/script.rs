@@ -9,7 +9,7 @@ use cara_kernel::bindings::approvals::{Decision, Question};
 use cara_kernel::bindings::turn::Event;
 use cara_kernel::bindings::types::{Content, Error, ErrorKind, Usage};
 use cara_kernel::exports::provider::EVENTS_AHEAD;
-use cara_kernel::{Fault, HostServices};
+use cara_kernel::{Approvals, Fault, HostServices};
 use http::{HeaderMap, Method, StatusCode, Uri};
 use serde::Deserialize;
 use serde_json::Value;
@@ -111,7 +111,8 @@ pub async fn play(subject: &Subject, test: &Test) -> Result<Vec<String>> {
     let exchanges = test.http.iter().map(Http::exchange).collect::<Result<_>>()?;
     let stage = Testnet::new(exchanges)?;
     let person = Arc::new(Person(Mutex::new(test.approvals.iter().copied().collect())));
-    let outside = Outside::new(&stage, Secrets::These(test.secrets.clone()), person.clone())?;
+    let asking = HostServices { approvals: Some(person.clone()), ..HostServices::default() };
+    let outside = Outside::new(&stage, Secrets::These(test.secrets.clone()), asking)?;
     let settings = subject.settings(&test.settings)?;
     let mut granted = subject.requested(&settings);
     for text in &test.withhold {
@@ -318,7 +319,7 @@ impl Person {
 }
 
 #[async_trait::async_trait]
-impl HostServices for Person {
+impl Approvals for Person {
     async fn ask(&self, _: ServiceGrant, question: Question) -> Result<Decision, Refusal> {
         match self.next() {
             Some(Answer::Allow) => Ok(Decision::Allowed),

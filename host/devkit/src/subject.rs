@@ -133,7 +133,7 @@ pub(crate) struct Outside {
 
 impl Outside {
     /// One with this network, these secrets, and these answers of a person.
-    pub(crate) fn new(stage: &Testnet, secrets: Secrets, host_services: Arc<dyn HostServices>) -> Result<Self> {
+    pub(crate) fn new(stage: &Testnet, secrets: Secrets, host_services: HostServices) -> Result<Self> {
         let folder = tempfile::tempdir()?;
         let clock = Clock::system();
         let known = KnownSecrets::new();

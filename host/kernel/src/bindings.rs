@@ -42,5 +42,5 @@ wasmtime::component::bindgen!({
     additional_derives: [PartialEq],
 });
 
-pub use cara::plugin::{approvals, memory, messaging, models, sessions, turn, types};
+pub use cara::plugin::{approvals, attachments, configuration, memory, messaging, models, sessions, turn, types};
 pub use exports::cara::plugin::{provider, tool};

@@ -1,7 +1,6 @@
 //! One engine, one linker, one ticker: what all calls share.
 
-use crate::call::CallState;
-use crate::imports;
+use crate::imports::{self, CallState};
 use crate::pool::{Pool, PoolSize};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};

@@ -24,12 +24,14 @@ mod limiter;
 mod loader;
 mod memory;
 mod pool;
-mod services;
 
 pub use cache::CompiledCache;
 pub use component::{Component, Watch};
 pub use engine::Kernel;
 pub use fault::Fault;
+pub use imports::{
+    Approvals, Attachments, CallServices, Configuration, HostServices, Labels, Memory, Messaging, Models, SecretSource,
+    Sessions,
+};
 pub use loader::{Checked, LoadError, Loaded};
 pub use pool::PoolSize;
-pub use services::{CallServices, HostServices, NoTurn, SecretSource};

@@ -2,8 +2,8 @@
 
 use crate::bindings::{provider, tool};
 use crate::cache::CompiledCache;
-use crate::call::CallState;
 use crate::engine::{Kernel, slots_of};
+use crate::imports::CallState;
 use crate::pool::Share;
 use cara_authority::interfaces::{Disagreement, InterfacesError};
 use cara_authority::manifest::ManifestError;

@@ -19,7 +19,7 @@ mod search;
 pub use entry::Entry;
 
 /// The largest index, in bytes (4 MiB).
-pub const MAX_BYTES: usize = 4 * 1024 * 1024;
+pub const MAX_BYTES: usize = oci::INDEX_BYTES;
 /// The most entries of an index.
 pub const MAX_ENTRIES: usize = 10_000;
 /// The version that is read.

@@ -18,8 +18,9 @@ mod push;
 mod referrers;
 mod registry;
 
+pub(crate) use auth::Scope;
 pub use error::OciError;
-pub(crate) use pull::{COMPONENT, INDEX, pull};
+pub(crate) use pull::{COMPONENT, INDEX, INDEX_BYTES, pull};
 pub use push::push;
 pub(crate) use referrers::bundles;
-pub(crate) use registry::{Registry, Scope};
+pub(crate) use registry::Registry;

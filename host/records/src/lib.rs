@@ -16,7 +16,6 @@ mod events;
 mod memory;
 mod messages;
 mod runs;
-mod search;
 mod sessions;
 mod summaries;
 #[cfg(test)]
@@ -36,8 +35,8 @@ pub use totals::{UsageBy, UsageTotal};
 
 use cara_authority::PersonId;
 use cara_services::ledger::{Ledger, LedgerError};
+use memory::Index;
 use messages::Tail;
-use search::Index;
 use std::collections::HashMap;
 use std::ops::Deref;
 use std::sync::Arc;

@@ -2,11 +2,14 @@
 //! `wit/memory.wit`.
 
 use super::Records;
-use super::search::Index;
 use cara_authority::{Label, PersonId, Refusal, Rule};
 use cara_services::ledger::records::Spot;
 use cara_services::ledger::sql::{As, Number, Sql};
 use cara_services::ledger::{LedgerError, shown, to_sql};
+
+mod search;
+
+pub(crate) use search::Index;
 
 const MAX_KEY: usize = 128;
 const MAX_VALUE: usize = 16 * 1024;

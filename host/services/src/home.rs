@@ -4,7 +4,6 @@
 //! mean is known to who reads them.
 
 use crate::files::{self, FileError};
-use crate::keys::KeyName;
 use etcetera::base_strategy::{BaseStrategy, choose_native_strategy};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -75,7 +74,42 @@ impl Home {
 
     /// The file of one of them.
     pub fn key(&self, name: KeyName) -> PathBuf {
-        self.keys_dir().join(name.file())
+        self.keys_dir().join(name.name())
+    }
+}
+
+cara_authority::words! {
+    /// Which key of this machine, by the name of its file in `keys/`.
+    KeyName {
+        /// Authenticates compiled code.
+        CompiledCode = "compiled-code",
+        /// Chains the audit log.
+        Audit = "audit",
+        /// Encrypts conversations and memory.
+        Conversations = "ledger-content",
+        /// Opens the vault, where the operator chose a plain file for it.
+        Vault = "vault",
+    }
+}
+
+impl KeyName {
+    /// What is lost without the key, and what to do about it.
+    pub(crate) fn cure(self) -> &'static str {
+        match self {
+            Self::CompiledCode => "delete it; components are compiled again and nothing is lost",
+            Self::Audit => {
+                "put the file back from your backup: without it the audit log can neither be checked nor continued, so \
+                 nothing runs. To give up the whole ledger (grants, conversations, memory), move `ledger.db*` away too"
+            }
+            Self::Conversations => {
+                "put the file back from your backup, or the folder `vault/` if the key was in there: without it no conversation and nothing remembered can be read. To \
+                 give up the whole ledger (grants, conversations, memory), move `ledger.db*` and this file away"
+            }
+            Self::Vault => {
+                "put the file back from your backup: without it no stored secret can be read. To give the secrets up, \
+                 move `vault/vault.json` and this file away and store them again"
+            }
+        }
     }
 }
 

@@ -6,55 +6,12 @@
 
 use crate::files::{self, FileError};
 use crate::home::Home;
+pub use crate::home::KeyName;
 use std::path::PathBuf;
 use zeroize::Zeroizing;
 
 /// 32 bytes that are wiped when dropped.
 pub type Key = Zeroizing<[u8; 32]>;
-
-/// Which key of this machine.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum KeyName {
-    /// Authenticates compiled code.
-    CompiledCode,
-    /// Chains the audit log.
-    Audit,
-    /// Encrypts conversations and memory.
-    Conversations,
-    /// Opens the vault, where the operator chose a plain file for it.
-    Vault,
-}
-
-impl KeyName {
-    /// The file's name in `keys/`.
-    pub fn file(self) -> &'static str {
-        match self {
-            Self::CompiledCode => "compiled-code",
-            Self::Audit => "audit",
-            Self::Conversations => "ledger-content",
-            Self::Vault => "vault",
-        }
-    }
-
-    /// What is lost without the key, and what to do about it.
-    fn cure(self) -> &'static str {
-        match self {
-            Self::CompiledCode => "delete it; components are compiled again and nothing is lost",
-            Self::Audit => {
-                "put the file back from your backup: without it the audit log can neither be checked nor continued, so \
-                 nothing runs. To give up the whole ledger (grants, conversations, memory), move `ledger.db*` away too"
-            }
-            Self::Conversations => {
-                "put the file back from your backup, or the folder `vault/` if the key was in there: without it no conversation and nothing remembered can be read. To \
-                 give up the whole ledger (grants, conversations, memory), move `ledger.db*` and this file away"
-            }
-            Self::Vault => {
-                "put the file back from your backup: without it no stored secret can be read. To give the secrets up, \
-                 move `vault/vault.json` and this file away and store them again"
-            }
-        }
-    }
-}
 
 /// Why a key cannot be had. Nothing was written.
 #[derive(Debug, thiserror::Error)]

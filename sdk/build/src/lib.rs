@@ -21,7 +21,6 @@
 mod arguments;
 mod builder;
 mod component;
-mod debian;
 mod environment;
 mod error;
 pub mod key;

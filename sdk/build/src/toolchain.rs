@@ -16,7 +16,8 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use crate::TARGET;
-use crate::debian;
+mod debian;
+
 use crate::environment::remap;
 use crate::tools::{RunError, Tools, ask, command, run};
 

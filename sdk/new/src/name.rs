@@ -1,6 +1,6 @@
 //! The name of a project, which becomes the id of its component.
 
-use cara_signing::{ComponentId, ComponentIdError};
+use cara_signing::{BadName, ComponentId};
 
 use crate::words::Kind;
 
@@ -16,7 +16,7 @@ const SUFFIX: usize = "_greet".len();
 pub enum NameError {
     /// It is no component id.
     #[error(transparent)]
-    Id(#[from] ComponentIdError),
+    Id(#[from] BadName),
     /// The names of its tools would be longer than the contract allows.
     #[error("`{name}` is too long for the names of its tools\nhint: use at most {most} characters")]
     Long {

@@ -18,7 +18,7 @@ mod one_time_key;
 use std::error::Error as StdError;
 
 use cara_signing::{
-    Bundle, BundleError, CertificateError, Foreign, IdentityError, IssuerError, PAYLOAD_TYPE, Package, TrustError,
+    BadName, Bundle, BundleError, CertificateError, Foreign, IdentityError, PAYLOAD_TYPE, Package, TrustError,
     TrustRoot, TrustStore, TrustedIdentity, VerifyError, verify,
 };
 use serde::Deserialize;
@@ -216,7 +216,7 @@ pub enum KeylessError {
     Identity(#[from] IdentityError),
     /// Who vouched for them, nobody could trust.
     #[error(transparent)]
-    Issuer(#[from] IssuerError),
+    Issuer(#[from] BadName),
     /// No trust store takes the two.
     #[error(transparent)]
     Trust(#[from] TrustError),

@@ -6,7 +6,7 @@ use crate::secrets::Secrets;
 use crate::subject::Subject;
 use cara_authority::limits::LimitsTable;
 use cara_authority::{Capability, Grants, Manifest};
-use cara_kernel::{CallServices, Checked, CompiledCache, Component, Kernel, LoadError, NoTurn, PoolSize};
+use cara_kernel::{CallServices, Checked, CompiledCache, Component, HostServices, Kernel, LoadError, PoolSize};
 use cara_services::clock::Clock;
 use cara_services::egress::{Egress, KnownSecrets, Roots, Transport};
 use cara_services::ledger::Ledger;
@@ -65,7 +65,7 @@ impl Testbed {
             clock,
             account: None,
             known,
-            host_services: Arc::new(NoTurn),
+            host_services: HostServices::default(),
         };
         Self { home, services, secrets, names, dialed, kernel: kernel() }
     }

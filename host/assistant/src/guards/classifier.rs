@@ -4,8 +4,10 @@
 //! and asks only while the [`Breaker`] lets it. No answer is no verdict: the rules of `injection` stand alone then.
 
 use super::injection::Level;
-use crate::fence::Fence;
+use crate::guards::fence::Fence;
+use crate::language_model::LanguageModel;
 use serde::Deserialize;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Longest text that is put to the model, bytes; of a longer one its beginning and end.
 const LONGEST: usize = 24 * 1024;
@@ -196,6 +198,23 @@ impl Breaker {
             State::Trying { until } => leave.trial == Some(until),
             State::Open { .. } => false,
         }
+    }
+}
+
+/// The classifier of an assistant.
+pub struct Classifier {
+    pub(crate) language_model: Arc<dyn LanguageModel>,
+    breaker: Mutex<Breaker>,
+}
+
+impl Classifier {
+    /// One that asks this model.
+    pub fn new(language_model: Arc<dyn LanguageModel>) -> Self {
+        Self { language_model, breaker: Mutex::default() }
+    }
+
+    pub(crate) fn breaker(&self) -> MutexGuard<'_, Breaker> {
+        self.breaker.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -11,6 +11,7 @@
 
 pub mod classifier;
 mod encodings;
+pub mod fence;
 pub mod injection;
 pub mod normal;
 pub mod output;

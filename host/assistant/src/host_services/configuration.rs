@@ -1,21 +1,34 @@
-//! The part of the configuration that a tool may read.
+//! `configuration` for a tool: the part that it may read.
 
+use super::{TurnServices, fits};
+use cara_authority::{Label, Refusal, ServiceGrant, Source};
+use cara_kernel::Labels;
 use serde_json::Value;
 
 /// Words in a key that keep its value from tools. Secrets are not in the configuration; this is for those who put one
 /// there all the same.
 const SECRETIVE: [&str; 7] = ["key", "secret", "token", "password", "passwd", "credential", "auth"];
 
+#[async_trait::async_trait]
+impl cara_kernel::Configuration for TurnServices {
+    async fn read(&self, by: ServiceGrant, path: String, room: u64) -> Result<Option<String>, Refusal> {
+        let found = part(&self.configuration, &path).map(|value| value.to_string());
+        fits(&by, found.as_ref().map_or(0, |text| text.len() as u64), room)?;
+        self.saw(Label::of(Source::Operator).private());
+        Ok(found)
+    }
+}
+
 /// The part at a dotted path, with values of secretive keys left out.
-pub(super) fn read(configuration: &Value, path: &str) -> Option<Value> {
-    let mut part = configuration;
+fn part(configuration: &Value, path: &str) -> Option<Value> {
+    let mut found = configuration;
     for name in path.split('.').filter(|name| !name.is_empty()) {
         if is_secretive(name) {
             return Some(left_out());
         }
-        part = part.get(name)?;
+        found = found.get(name)?;
     }
-    Some(redacted(part))
+    Some(redacted(found))
 }
 
 fn is_secretive(name: &str) -> bool {
@@ -60,10 +73,10 @@ mod tests {
     #[test]
     fn values_of_secretive_keys_are_left_out_at_any_depth() {
         let all = json!({ "chat": { "model": "a:b" }, "component": { "x": { "settings": { "api-key": "canary", "list": [{ "Token": "canary" }], "base-url": "https://me:canary@host/x" } } } });
-        let shown = read(&all, "").unwrap().to_string();
+        let shown = part(&all, "").unwrap().to_string();
         assert!(!shown.contains("canary") && shown.contains("a:b") && shown.contains("https://host/x"), "{shown}");
-        assert_eq!(read(&all, "chat.model").unwrap(), json!("a:b"));
-        assert_eq!(read(&all, "component.x.settings.api-key").unwrap(), left_out());
-        assert_eq!(read(&all, "chat.nothing"), None);
+        assert_eq!(part(&all, "chat.model").unwrap(), json!("a:b"));
+        assert_eq!(part(&all, "component.x.settings.api-key").unwrap(), left_out());
+        assert_eq!(part(&all, "chat.nothing"), None);
     }
 }

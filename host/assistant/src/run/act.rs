@@ -16,7 +16,7 @@ use cara_authority::{
 };
 use cara_kernel::bindings::tool::Context;
 use cara_kernel::bindings::types::Content;
-use cara_kernel::{CallServices, HostServices};
+use cara_kernel::{CallServices, Labels};
 use cara_records::{By, Call, CallState, FinishedCall, NewAttachment, NewCall, StartRefused};
 use futures_util::stream::{FuturesOrdered, StreamExt};
 use serde_json::json;
@@ -371,7 +371,7 @@ impl Run<'_> {
             }
         };
         let host_services = Arc::new(self.host_services(planned));
-        let services = CallServices { host_services: host_services.clone(), ..self.assistant.services.clone() };
+        let services = CallServices { host_services: host_services.offered(), ..self.assistant.services.clone() };
         let context = Context {
             session: self.session.id().to_string(),
             run: self.id.to_string(),

@@ -6,11 +6,9 @@
 
 use super::Run;
 use crate::event::Failure;
-use crate::guards::classifier::{Breaker, Opinion, question};
+use crate::guards::classifier::{Classifier, Opinion, question};
 use crate::guards::injection::Level;
-use crate::language_model::LanguageModel;
 use crate::prompt::{Estimate, aside, said};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 /// The longest an answer is waited for.
@@ -18,23 +16,6 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 /// The longest answer, tokens.
 const TOKENS: u32 = 200;
-
-/// The classifier of an assistant.
-pub struct Classifier {
-    language_model: Arc<dyn LanguageModel>,
-    breaker: Mutex<Breaker>,
-}
-
-impl Classifier {
-    /// One that asks this model.
-    pub fn new(language_model: Arc<dyn LanguageModel>) -> Self {
-        Self { language_model, breaker: Mutex::default() }
-    }
-
-    fn breaker(&self) -> std::sync::MutexGuard<'_, Breaker> {
-        self.breaker.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
 
 impl Run<'_> {
     /// Has a text judged, and notes what comes of it.

@@ -6,7 +6,7 @@ use crate::event::{Failure, TurnEvent};
 use crate::guards::output::{OutputCheck, Policy};
 use crate::metering::Paid;
 use crate::part::{Body, Part};
-use crate::reading::{Filling, Values};
+use crate::values::{Filling, Values};
 use cara_authority::{Label, Source};
 use cara_kernel::bindings::provider::Request;
 use cara_kernel::bindings::turn::Event;

@@ -1,7 +1,8 @@
 //! What a component may spend: which secrets are placed, and which sign.
 
-use super::{Destination, Grants, Sender};
+use super::Grants;
 use crate::capability::Capability;
+use crate::destination::{Destination, Sender};
 use crate::id::{ComponentId, SecretName};
 use crate::interfaces::Interfaces;
 use crate::manifest::{Key, Secret, Spot};

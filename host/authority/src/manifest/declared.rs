@@ -275,31 +275,6 @@ pub enum Detect {
     Always,
 }
 
-crate::words! {
-    /// What a call of a tool does beyond answering.
-    Effect {
-        /// Reads what belongs to the person.
-        ReadsPrivate = "reads-private",
-        /// Reads what strangers wrote.
-        ReadsUntrusted = "reads-untrusted",
-        /// Sends data out of the conversation.
-        SendsOutside = "sends-outside",
-        /// Changes something that lasts.
-        ChangesState = "changes-state",
-        /// Runs a program.
-        RunsCode = "runs-code",
-        /// Costs money.
-        Spends = "spends",
-    }
-}
-
-impl Effect {
-    /// Whether it does something to the world beyond the conversation.
-    pub fn reaches_out(self) -> bool {
-        matches!(self, Self::SendsOutside | Self::ChangesState | Self::RunsCode | Self::Spends)
-    }
-}
-
 /// An entry of `[[tool]]`: work a model can ask for. Needed exactly when the code exports `tool`.
 #[derive(Debug, Clone, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]

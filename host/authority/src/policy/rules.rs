@@ -1,7 +1,7 @@
 //! The operator's rules: to whom and what each applies, and which one counts.
 
 use super::{Action, Situation};
-use crate::manifest::Effect;
+use crate::effect::Effect;
 use serde::{Deserialize, Deserializer};
 use std::fmt;
 

@@ -8,8 +8,8 @@ pub use crate::call::Returned;
 
 use crate::bindings::types::{Content, Error};
 use crate::fault::{Cause, Fault};
+use crate::imports::CallServices;
 use crate::imports::log::escape;
-use crate::services::CallServices;
 use cara_authority::Grants;
 
 /// The longest text of an error a component reports, bytes.

@@ -6,7 +6,7 @@ use crate::bindings::types::Content;
 use crate::call::{Invocation, Returned};
 use crate::component::Component;
 use crate::fault::{Cause, Fault};
-use crate::services::CallServices;
+use crate::imports::CallServices;
 use cara_authority::{Approved, Grants, ToolCall};
 use std::sync::Arc;
 

@@ -1,7 +1,7 @@
 //! `clock`: the host's one now.
 
+use super::CallState;
 use crate::bindings::cara::plugin::clock;
-use crate::call::CallState;
 
 impl clock::Host for CallState {
     fn now_ms(&mut self) -> wasmtime::Result<u64> {

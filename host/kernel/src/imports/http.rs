@@ -1,7 +1,7 @@
 //! `wasi:http/outgoing-handler`:
 //! a guest's request on its way to the egress gate.
 
-use crate::call::{Call, fields};
+use super::context::{Call, fields};
 use crate::memory::Held;
 use cara_authority::{Refusal, Rule};
 use cara_services::egress::{EgressError, EgressLimits};

@@ -1,7 +1,7 @@
 //! `log`: a component's diagnostics, escaped, scrubbed and capped.
 
+use super::{Call, CallState};
 use crate::bindings::cara::plugin::log::{self, Level};
-use crate::call::{Call, CallState};
 use std::fmt::Write;
 use std::sync::atomic::Ordering;
 

@@ -4,11 +4,19 @@
 //! The linker offers the same to everyone. What a component may use of it was decided before: imports that disagree with
 //! the manifest are refused at load, and every function here asks the call's `Grants`.
 
+mod approvals;
+mod attachments;
 mod clock;
-mod host_services;
+mod configuration;
+mod context;
 pub(crate) mod http;
 pub(crate) mod log;
-pub(crate) mod secrets;
+mod memory;
+mod messaging;
+mod models;
+mod secrets;
+mod services;
+mod sessions;
 mod settings;
 mod state;
 pub(crate) mod turn;
@@ -16,10 +24,56 @@ pub(crate) mod wasi;
 
 use crate::bindings;
 use crate::bindings::cara::plugin::types;
-use crate::call::CallState;
-use cara_authority::{Refusal, Rule};
+use crate::limiter::Limiter;
+use cara_authority::{Effect, Power, Refusal, Rule, ServiceGrant};
+use context::fields;
+use http::Gate;
+use std::sync::Arc;
+use turn::Turn;
+use wasi::Ambient;
 use wasmtime::Engine;
-use wasmtime::component::{HasSelf, Linker};
+use wasmtime::component::{HasSelf, Linker, ResourceTable};
+use wasmtime_wasi_http::WasiHttpCtx;
+
+pub use self::{
+    approvals::Approvals, attachments::Attachments, configuration::Configuration, memory::Memory, messaging::Messaging,
+    models::Models, sessions::Sessions,
+};
+pub(crate) use context::Call;
+pub use services::{CallServices, HostServices, Labels, SecretSource};
+
+/// The data of a call's store.
+pub(crate) struct CallState {
+    pub(crate) table: ResourceTable,
+    pub(crate) limiter: Limiter,
+    pub(crate) call: Arc<Call>,
+    pub(crate) http: WasiHttpCtx,
+    pub(crate) gate: Gate,
+    pub(crate) ambient: Ambient,
+    pub(crate) turn: Option<Turn>,
+}
+
+impl CallState {
+    pub(crate) fn new(call: Arc<Call>, turn: Option<Turn>) -> Self {
+        let limits = call.grants.limits();
+        let mut table = ResourceTable::new();
+        table.set_max_capacity(limits.handles as usize);
+        let mut http = WasiHttpCtx::new();
+        http.set_field_size_limit(fields(limits));
+        Self {
+            table,
+            limiter: Limiter::new(limits, call.memory.clone()),
+            http,
+            gate: Gate::new(call.clone()),
+            ambient: Ambient::default(),
+            turn,
+            call,
+        }
+    }
+}
+
+/// The most that is loaded at once of what has no smaller bound of its own.
+const MOST: u64 = 16 << 20;
 
 /// A linker with all interfaces.
 pub(crate) fn linker(engine: &Engine) -> wasmtime::Result<Linker<CallState>> {

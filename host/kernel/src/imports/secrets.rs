@@ -4,9 +4,8 @@
 //! How a key signs is in the signed manifest, not in the call: a secret that is placed into requests signs nothing, and a
 //! key for AWS signs nothing but AWS requests.
 
+use super::{Answer, Call, CallState};
 use crate::bindings::cara::plugin::secrets;
-use crate::call::{Call, CallState};
-use crate::imports::Answer;
 use cara_authority::manifest::{Algorithm, Chain, Key};
 use cara_authority::{Destination, Refusal, Rule, SecretGrant};
 use cara_services::egress::Credential;

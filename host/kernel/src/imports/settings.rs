@@ -1,7 +1,7 @@
 //! `settings`: what the operator configured for the component.
 
+use super::CallState;
 use crate::bindings::cara::plugin::settings;
-use crate::call::CallState;
 
 impl settings::Host for CallState {
     fn get(&mut self, key: String) -> wasmtime::Result<Option<String>> {

@@ -1,9 +1,8 @@
 //! `state`: what outlives a call, in the ledger,
 //! under the component's own name.
 
+use super::{Answer, Call, CallState};
 use crate::bindings::cara::plugin::state::{self, Entry};
-use crate::call::{Call, CallState};
-use crate::imports::Answer;
 use cara_authority::Refusal;
 use cara_services::ledger::ComponentState;
 

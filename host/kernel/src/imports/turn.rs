@@ -1,10 +1,9 @@
 //! `turn`: a provider's events on their way to whoever waits,
 //! with back-pressure.
 
+use super::{Answer, CallState};
 use crate::bindings::cara::plugin::turn::{self, Event};
 use crate::bindings::types::Refusal as Wit;
-use crate::call::CallState;
-use crate::imports::Answer;
 use cara_authority::{Refusal, Rule};
 use cara_services::egress::{KnownSecrets, TextScrubber};
 use std::borrow::Cow;

@@ -3,9 +3,9 @@
 //! No arguments, no environment, no files, no sockets. Clocks and random numbers work; what is written to stdout and
 //! stderr goes to the log.
 
+use super::log::escape;
+use super::{Call, CallState};
 use crate::bindings::cara::plugin::log::Level;
-use crate::call::{Call, CallState};
-use crate::imports::log::escape;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;

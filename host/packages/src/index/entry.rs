@@ -76,10 +76,7 @@ impl Entry {
         if characters == 0 || characters > SUMMARY || control {
             return Err(BadEntry(format!("its `summary` is not one line of 1 to {SUMMARY} characters")));
         }
-        let kind = |name: &String| {
-            let known = [Kind::Provider, Kind::Tool].into_iter().find(|kind| kind.to_string() == *name);
-            known.ok_or_else(|| bad("kinds", name))
-        };
+        let kind = |name: &String| Kind::named(name).ok_or_else(|| bad("kinds", name));
         Ok(Self {
             id: ComponentId::parse(&line.id).map_err(|_| bad("id", &line.id))?,
             version: Version::parse(&line.version).map_err(|_| bad("version", &line.version))?,

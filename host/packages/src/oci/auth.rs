@@ -4,7 +4,6 @@
 //! a token is what we need, not what the registry's challenge says: a registry cannot make us ask for more.
 
 use super::error::OciError;
-use super::registry::Scope;
 use crate::access::{Credentials, Phase};
 use crate::client::{Client, Want};
 use cara_authority::manifest::Spot;
@@ -25,6 +24,23 @@ const QUERY: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_'
 enum Challenge {
     Basic,
     Bearer { realm: String, service: Option<String> },
+}
+
+/// What is wanted of a repository.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Scope {
+    /// To fetch from it.
+    Pull,
+    /// To fetch and push.
+    Push,
+}
+
+impl Scope {
+    /// As token servers write it.
+    pub(super) fn of(self, repository: &str) -> String {
+        let actions = if self == Self::Pull { "pull" } else { "pull,push" };
+        format!("repository:{repository}:{actions}")
+    }
 }
 
 /// What a token server gives. Either name is used; both are the same where there are both.

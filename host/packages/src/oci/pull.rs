@@ -29,12 +29,15 @@ pub(crate) const COMPONENT: Shape = Shape {
     want: Want { phase: Phase::Component, most: Package::MAX_BYTES },
 };
 
+/// The largest index.
+pub(crate) const INDEX_BYTES: usize = 4 * 1024 * 1024;
+
 /// An index of plugins.
 pub(crate) const INDEX: Shape = Shape {
     kind: "application/vnd.cara.index.v1+json",
     layer: "application/vnd.cara.index.v1+json",
     what: "the index",
-    want: Want { phase: Phase::Index, most: crate::index::MAX_BYTES },
+    want: Want { phase: Phase::Index, most: INDEX_BYTES },
 };
 
 /// What was pulled.

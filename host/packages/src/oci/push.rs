@@ -7,11 +7,12 @@
 //! The tag comes last, so there is no moment at which it leads to a component without a signature. The same package gives
 //! the same manifest wherever and whenever it is pushed: nothing in it says when.
 
+use super::auth::Scope;
 use super::error::OciError;
 use super::manifest::{self, Descriptor, EMPTY, LIST, List, MANIFEST, Manifest};
 use super::pull::{COMPONENT, text};
 use super::referrers::{tag, tagged};
-use super::registry::{Carried, Redirects, Registry, Scope};
+use super::registry::{Carried, Redirects, Registry};
 use crate::access::{Access, Phase};
 use crate::client::Client;
 use crate::foreign::shown;

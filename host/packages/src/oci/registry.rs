@@ -1,6 +1,6 @@
 //! `Registry`: one repository, spoken to with one login.
 
-use super::auth;
+use super::auth::{self, Scope};
 use super::error::OciError;
 use crate::access::Phase;
 use crate::client::{Client, Reply, Want, place};
@@ -14,23 +14,6 @@ use serde::Deserialize;
 
 /// The most bytes of an error's JSON that are read.
 const ERROR: usize = 16 * 1024;
-
-/// What is wanted of a repository.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Scope {
-    /// To fetch from it.
-    Pull,
-    /// To fetch and push.
-    Push,
-}
-
-impl Scope {
-    /// As token servers write it.
-    pub(super) fn of(self, repository: &str) -> String {
-        let actions = if self == Self::Pull { "pull" } else { "pull,push" };
-        format!("repository:{repository}:{actions}")
-    }
-}
 
 /// One repository.
 pub(crate) struct Registry<'a> {

@@ -105,3 +105,8 @@ pub(super) fn reason(known: &KnownSecrets, error: &(dyn Error + 'static)) -> Str
     }
     plain
 }
+
+/// The end of a body that may not go on; the reason lies in the exchange.
+#[derive(Debug, thiserror::Error)]
+#[error("the request was ended")]
+pub(super) struct Stopped;

@@ -8,7 +8,7 @@
 //! The header is done before anything is sent, a body that is to be filled as well; any other is looked through as it
 //! streams. A refusal in the middle of a body ends the request; what was found is held back, what came before it is gone.
 
-use super::error::EgressError;
+use super::error::{EgressError, Stopped};
 use super::exchange::{Exchange, Passage, own, size};
 use super::placing;
 use super::pool::{HEADER, Sent};
@@ -23,11 +23,6 @@ use std::error::Error;
 use std::sync::{Arc, PoisonError};
 
 type BoxError = Box<dyn Error + Send + Sync>;
-
-/// The end of a body that may not go on; the reason lies in [`Exchange::fault`].
-#[derive(Debug, thiserror::Error)]
-#[error("the request was ended")]
-pub(super) struct Stopped;
 
 /// The request as it goes out: header with the values in it, body whole with them or streaming without.
 pub(super) async fn prepared<B>(exchange: &Arc<Exchange>, request: Request<B>) -> Result<Request<Sent>, EgressError>

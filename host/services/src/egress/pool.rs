@@ -24,7 +24,7 @@ pub const WINDOW: u32 = 256 * 1024;
 const WINDOWS: u32 = 256;
 
 /// What is sent.
-pub(super) type Sent = UnsyncBoxBody<Bytes, super::outgoing::Stopped>;
+pub(super) type Sent = UnsyncBoxBody<Bytes, super::error::Stopped>;
 /// One pool of connections.
 pub(super) type Pool = Client<Dialer, Sent>;
 

@@ -1,7 +1,7 @@
 //! What goes wrong with stored secrets, each with its cure;
 //! no text holds a value.
 
-use super::StoreKind;
+use super::store_kind::StoreKind;
 use crate::files::FileError;
 use crate::keys::KeyError;
 use cara_authority::id::BadName;

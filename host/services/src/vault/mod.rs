@@ -16,6 +16,7 @@ mod keystore;
 mod sealed;
 mod secret;
 mod source;
+mod store_kind;
 mod takeover;
 #[cfg(test)]
 mod tests;
@@ -24,7 +25,7 @@ pub use error::{PromptError, VaultError};
 pub use kdf::Kdf;
 pub use keystore::{OpenKeystore, open_system_keystore};
 pub use secret::{MAX_SECRET_BYTES, Owner, SecretId, SecretValue};
-pub use source::StoreKind;
+pub use store_kind::StoreKind;
 
 use crate::files::{self, Stamp};
 use crate::home::Home;

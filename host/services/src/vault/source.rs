@@ -1,8 +1,8 @@
 //! Where the key of a vault comes from.
 
 use super::kdf::Parameters;
+use super::store_kind::StoreKind;
 use serde::{Deserialize, Serialize};
-use std::fmt;
 
 /// As the file has it: what is needed to get its key again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,32 +37,5 @@ impl KeySource {
             Self::Session { .. } => StoreKind::Session,
             Self::KeyFile {} => StoreKind::KeyFile,
         }
-    }
-}
-
-/// A kind of place for the vault's key. The secrets themselves are always in `vault.json`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum StoreKind {
-    /// Secret Service, Keychain or Credential Manager.
-    Keystore,
-    /// A person's memory: the key is derived from a password.
-    File,
-    /// The Linux kernel's keyring: forgets at reboot, and with it goes the vault.
-    Session,
-    /// A plain file of the home (0600).
-    KeyFile,
-}
-
-impl fmt::Display for StoreKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Keystore if cfg!(target_os = "macos") => "macOS keychain",
-            Self::Keystore if cfg!(windows) => "Windows Credential Manager",
-            Self::Keystore => "Secret Service keystore",
-            Self::File => "password",
-            Self::Session => "kernel keyring",
-            Self::KeyFile => "plain key file",
-        })
     }
 }

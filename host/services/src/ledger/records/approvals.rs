@@ -1,12 +1,12 @@
 //! Questions to a person, answered once and spent once.
 
+use super::calls::CallState;
 use super::calls::binding;
 use super::seal::{Seal, Spot};
-use super::starts::StartRefused;
-use super::{Runs, fresh};
+use super::{RunState, Runs, fresh};
 use crate::ledger::sql::{As, Number, Sql};
 use crate::ledger::{LedgerError, shown, to_sql};
-use cara_authority::{ApprovalId, PersonId, RunId, SessionId};
+use cara_authority::{ApprovalId, PersonId, RuleId, RunId, SessionId};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -134,6 +134,39 @@ pub enum DecideError {
     /// Nobody asked that.
     #[error("there is no approval `{0}`\nhint: `cara approvals list` shows what waits")]
     NoSuch(ApprovalId),
+    /// The ledger failed.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+}
+
+/// Why a call may not begin.
+#[derive(Debug, thiserror::Error)]
+pub enum StartRefused {
+    /// The stored rule that let it run is gone.
+    #[error("the rule `{0}` was revoked meanwhile\nhint: ask for the call again; a person decides then")]
+    Rule(RuleId),
+    /// It began before, ended, or was never allowed.
+    #[error("the call is {0} and cannot begin\nhint: `cara explain` shows what happened in its run")]
+    Call(CallState),
+    /// Its run ended.
+    #[error("the run is {0} and begins nothing more\nhint: send the message again")]
+    Run(RunState),
+    /// A person was asked about it, and no answer is spent on it.
+    #[error("the call needs the approval that was asked for\nhint: `cara approvals list` shows what waits")]
+    NeedsApproval,
+    /// The approval does not allow this now.
+    #[error("the approval is {0} and cannot be spent\nhint: ask for a new one")]
+    Approval(ApprovalState),
+    /// The approval is of another call, session or binding.
+    #[error(
+        "the approval is for something else\nhint: what is called was changed after it was given; ask for a new one"
+    )]
+    OtherApproval,
+    /// It leaves something behind: it is begun one at a time, and never twice.
+    #[error(
+        "the call leaves something behind and may have done so already\nhint: look whether it did before asking for it again"
+    )]
+    Lasting,
     /// The ledger failed.
     #[error(transparent)]
     Ledger(#[from] LedgerError),

@@ -21,13 +21,15 @@ mod seal;
 mod starts;
 mod usage;
 
-pub use approvals::{Approval, ApprovalRow, ApprovalState, DecideError, Decided, Decision, NewApproval, Verdict};
+pub use approvals::{
+    Approval, ApprovalRow, ApprovalState, DecideError, Decided, Decision, NewApproval, StartRefused, Verdict,
+};
 pub use calls::{CallSpots, CallState, FinishedCall, NewCall, end_call, insert_call};
 pub use cara_authority::words::UnknownWord;
 pub use rules::{NewRule, StoredRule};
 pub use runs::{Open, RunState, reason_spot};
 pub use seal::{ContentKey, Seal, Spot};
-pub use starts::{By, StartRefused, Started};
+pub use starts::{By, Started};
 pub use usage::{Limit, OverBudget, Reservation, ReservationId, ReserveError, Scope, Spent, settle};
 
 use super::{Ledger, LedgerError, sql::Sql};

@@ -1,6 +1,6 @@
 //! The moment before an effect: what is begun is on disk first, once.
 
-use super::approvals::{self, ApprovalState};
+use super::approvals::{self, StartRefused};
 use super::calls::{CallState, binding, too_late};
 use super::runs::Open;
 use super::{RunState, Runs};
@@ -39,39 +39,6 @@ pub enum By<'a> {
     Rule(&'a RuleId),
     /// A person approved exactly the call of this binding.
     Approval(&'a ApprovalId, &'a [u8; 32]),
-}
-
-/// Why a call may not begin.
-#[derive(Debug, thiserror::Error)]
-pub enum StartRefused {
-    /// The stored rule that let it run is gone.
-    #[error("the rule `{0}` was revoked meanwhile\nhint: ask for the call again; a person decides then")]
-    Rule(RuleId),
-    /// It began before, ended, or was never allowed.
-    #[error("the call is {0} and cannot begin\nhint: `cara explain` shows what happened in its run")]
-    Call(CallState),
-    /// Its run ended.
-    #[error("the run is {0} and begins nothing more\nhint: send the message again")]
-    Run(RunState),
-    /// A person was asked about it, and no answer is spent on it.
-    #[error("the call needs the approval that was asked for\nhint: `cara approvals list` shows what waits")]
-    NeedsApproval,
-    /// The approval does not allow this now.
-    #[error("the approval is {0} and cannot be spent\nhint: ask for a new one")]
-    Approval(ApprovalState),
-    /// The approval is of another call, session or binding.
-    #[error(
-        "the approval is for something else\nhint: what is called was changed after it was given; ask for a new one"
-    )]
-    OtherApproval,
-    /// It leaves something behind: it is begun one at a time, and never twice.
-    #[error(
-        "the call leaves something behind and may have done so already\nhint: look whether it did before asking for it again"
-    )]
-    Lasting,
-    /// The ledger failed.
-    #[error(transparent)]
-    Ledger(#[from] LedgerError),
 }
 
 /// A call that shall begin.

@@ -22,28 +22,17 @@ pub struct Reservation {
     pub micros: Option<u64>,
 }
 
-/// Which uses a limit counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Scope {
-    /// Those of the same run.
-    Run,
-    /// Those of the same session.
-    Session,
-    /// Those of the same provider.
-    Component,
-    /// All of a day; the caller says by `since_ms` when that began.
-    Day,
-}
-
-impl Scope {
-    /// Its name in texts.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Run => "run",
-            Self::Session => "session",
-            Self::Component => "component",
-            Self::Day => "day",
-        }
+cara_authority::words! {
+    /// Which uses a limit counts.
+    Scope {
+        /// Those of the same run.
+        Run = "run",
+        /// Those of the same session.
+        Session = "session",
+        /// Those of the same provider.
+        Component = "component",
+        /// All of a day; the caller says by `since_ms` when that began.
+        Day = "day",
     }
 }
 

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use crate::toolchain::{Reason, Step};
+use super::{Reason, Step};
 use crate::tools::{Tools, ask, command, run};
 
 /// How long the lists (25 MB) and the packages (115 MB) may take.

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 const MAX_WORDS: usize = 64;
 
 /// A person's entries as they were at a revision, indexed.
-pub(super) struct Index {
+pub(crate) struct Index {
     revision: u64,
     /// In the order of the rows of the table.
     entries: Vec<Remembered>,
@@ -18,7 +18,7 @@ pub(super) struct Index {
 }
 
 impl Index {
-    pub(super) async fn new(revision: u64, entries: Vec<Remembered>) -> sqlx::Result<Self> {
+    pub(crate) async fn new(revision: u64, entries: Vec<Remembered>) -> sqlx::Result<Self> {
         let options = SqliteConnectOptions::new().in_memory(true).pragma("temp_store", "MEMORY");
         let mut connection = options.disable_statement_logging().connect().await?;
         sqlx::query(
@@ -40,11 +40,11 @@ impl Index {
         Ok(Self { revision, entries, connection })
     }
 
-    pub(super) fn revision(&self) -> u64 {
+    pub(crate) fn revision(&self) -> u64 {
         self.revision
     }
 
-    pub(super) async fn search(&mut self, query: &str, most: u32) -> Result<Vec<Remembered>, sqlx::Error> {
+    pub(crate) async fn search(&mut self, query: &str, most: u32) -> Result<Vec<Remembered>, sqlx::Error> {
         let words = words(query);
         if words.is_empty() {
             return Ok(Vec::new());

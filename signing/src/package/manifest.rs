@@ -9,9 +9,9 @@ use semver::Version;
 use serde::Deserialize;
 use wasmparser::{Encoding, Parser, Payload};
 
+use super::PackageError;
 use crate::component_id::ComponentId;
 use crate::foreign::Foreign;
-use crate::package::PackageError;
 
 /// The name of the custom section that holds the manifest.
 pub const SECTION: &str = "cara:manifest";

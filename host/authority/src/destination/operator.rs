@@ -19,7 +19,7 @@ impl Destination {
         let url = parse_url(url).map_err(|error| Refusal::new(Rule::Invalid, error.to_string()))?;
         let origin = Origin::parse(url.as_str()).map_err(|error| Refusal::new(Rule::Invalid, error.to_string()))?;
         let reach = if origin.is_loopback() { Reach::Loopback } else { public(&origin)? };
-        Self::of(method, &url, origin, reach)
+        Self::new(Sender::Operator, method, &url, origin, reach)
     }
 
     /// Where a server's answer leads: a public host over `https`, or the very same origin on this machine. `location`
@@ -48,13 +48,7 @@ impl Destination {
         } else {
             public(&origin).map_err(|refusal| refuse(&format!("`{origin}`, but {}", refusal.text())))?
         };
-        Self::of(method, &url, origin, reach)
-    }
-
-    fn of(method: &Method, url: &Url, origin: Origin, reach: Reach) -> Result<Self, Refusal> {
-        let uri = url.as_str().split('#').next().unwrap_or_default().parse();
-        let uri = uri.map_err(|_| Refusal::new(Rule::Invalid, format!("`{origin}`: the URL cannot be sent")))?;
-        Ok(Self { sender: Sender::Operator, origin, method: method.clone(), uri, reach })
+        Self::new(Sender::Operator, method, &url, origin, reach)
     }
 }
 

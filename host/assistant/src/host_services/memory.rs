@@ -1,0 +1,47 @@
+//! `memory` for a tool: what is remembered about the person.
+
+use super::{TurnServices, ledger};
+use cara_authority::{Refusal, ServiceGrant};
+use cara_kernel::Labels;
+use cara_kernel::bindings::memory::Entry;
+use cara_records::{MemoryError, Remembered};
+
+#[async_trait::async_trait]
+impl cara_kernel::Memory for TurnServices {
+    async fn write(&self, _: ServiceGrant, key: String, value: String) -> Result<(), Refusal> {
+        self.records.memory(&self.person).write(&key, &value, self.label()).await.map_err(refused)
+    }
+
+    async fn read(&self, _: ServiceGrant, key: String) -> Result<Option<Entry>, Refusal> {
+        let found = self.records.memory(&self.person).read(&key).await.map_err(refused)?;
+        Ok(found.map(|found| self.remembered(found)))
+    }
+
+    async fn delete(&self, _: ServiceGrant, key: String) -> Result<bool, Refusal> {
+        self.records.memory(&self.person).delete(&key).await.map_err(refused)
+    }
+
+    async fn keys(&self, _: ServiceGrant, prefix: String) -> Result<Vec<String>, Refusal> {
+        let found = self.records.memory(&self.person).entries(&prefix).await.map_err(refused)?;
+        Ok(found.into_iter().map(|found| self.remembered(found).key).collect())
+    }
+
+    async fn search(&self, _: ServiceGrant, query: String, most: u32) -> Result<Vec<Entry>, Refusal> {
+        let found = self.records.memory(&self.person).search(&query, most).await.map_err(refused)?;
+        Ok(found.into_iter().map(|found| self.remembered(found)).collect())
+    }
+}
+
+impl TurnServices {
+    fn remembered(&self, found: Remembered) -> Entry {
+        self.saw(found.label.private());
+        Entry { key: found.key, value: found.value, changed_ms: found.changed_ms }
+    }
+}
+
+fn refused(error: MemoryError) -> Refusal {
+    match error {
+        MemoryError::Refused(refusal) => refusal,
+        MemoryError::Ledger(error) => ledger(error),
+    }
+}

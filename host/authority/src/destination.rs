@@ -1,0 +1,123 @@
+//! Where a request may go, and on whose behalf.
+
+use crate::address::{self, NotPublic};
+use crate::id::ComponentId;
+use crate::origin::{Origin, Scheme};
+use crate::refusal::{Refusal, Rule};
+use http::{Method, Uri};
+use std::fmt;
+use std::net::IpAddr;
+use url::{Host, Url};
+
+mod operator;
+
+/// How a destination may be connected to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Reach {
+    /// Every address of the host must be public.
+    Public,
+    /// Every address of the host must be loopback: the operator named this one origin.
+    Loopback,
+}
+
+/// On whose behalf a request is sent.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Sender {
+    /// A component, by its grants.
+    Component(ComponentId),
+    /// The operator, who named the URL.
+    Operator,
+}
+
+impl fmt::Display for Sender {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Component(component) => write!(f, "component `{component}`"),
+            Self::Operator => f.write_str("cara"),
+        }
+    }
+}
+
+/// Having a `Destination` tells you: its sender may send this method to this URL; if the host is an address, it fits the
+/// reach. What remains to be checked is every address its name resolves to (see [`Destination::admits`]).
+#[derive(Debug, Clone)]
+pub struct Destination {
+    sender: Sender,
+    origin: Origin,
+    method: Method,
+    uri: Uri,
+    reach: Reach,
+}
+
+/// Why an origin is none of the public internet; nothing when it is. Addresses behind a name are judged later.
+pub(crate) fn not_public(origin: &Origin) -> Option<String> {
+    if origin.scheme() == Scheme::Http {
+        return Some("`http` is for this machine only".into());
+    }
+    let (what, judged) = match origin.host() {
+        Host::Domain(name) => ("name", address::public_name(name)),
+        Host::Ipv4(v4) => ("address", address::public((*v4).into())),
+        Host::Ipv6(v6) => ("address", address::public((*v6).into())),
+    };
+    judged.err().map(|reason| format!("the {what} is {reason}"))
+}
+
+impl Reach {
+    /// Checks one address that a host resolved to, without saying for whom.
+    pub fn admits(self, address: IpAddr) -> Result<(), NotPublic> {
+        match self {
+            Self::Public => address::public(address),
+            Self::Loopback => address::loopback(address),
+        }
+    }
+}
+
+impl Destination {
+    /// Where a sender may send to; whoever calls has checked it.
+    pub(crate) fn new(
+        sender: Sender,
+        method: &Method,
+        url: &Url,
+        origin: Origin,
+        reach: Reach,
+    ) -> Result<Self, Refusal> {
+        let uri = url.as_str().split('#').next().unwrap_or_default().parse();
+        let uri = uri.map_err(|_| Refusal::new(Rule::Invalid, format!("`{origin}`: the URL cannot be sent")))?;
+        Ok(Self { sender, origin, method: method.clone(), uri, reach })
+    }
+
+    /// Whose request it is.
+    pub fn sender(&self) -> &Sender {
+        &self.sender
+    }
+
+    /// Scheme, host and port.
+    pub fn origin(&self) -> &Origin {
+        &self.origin
+    }
+
+    /// The method.
+    pub fn method(&self) -> &Method {
+        &self.method
+    }
+
+    /// The whole URL in normal form; what is sent, instead of what the guest wrote.
+    pub fn uri(&self) -> &Uri {
+        &self.uri
+    }
+
+    /// How it may be connected to.
+    pub fn reach(&self) -> Reach {
+        self.reach
+    }
+
+    /// Checks one address the host resolved to. All of them must pass before a connection is made to one.
+    pub fn admits(&self, address: IpAddr) -> Result<(), Refusal> {
+        let refuse = |why: &dyn fmt::Display| {
+            let (sender, origin) = (&self.sender, &self.origin);
+            let text = format!("{sender} may not reach `{origin}`: it resolves to `{address}`, which is {why}");
+            Refusal::new(Rule::Destination, text)
+        };
+        self.reach.admits(address).map_err(|reason| refuse(&reason))
+    }
+}
