@@ -74,6 +74,7 @@ impl Client {
                 let ready = ready.expect("a path and a name are a request");
                 let asked = sender.send_request(ready).await;
                 asked.map_err(|error| Lost { why: error.to_string(), begun: false })?;
+                sender.ready().await.map_err(|error| lost(&error))?;
                 let response = sender.send_request(request).await.map_err(|error| lost(&error))?;
                 (Body::new(response.into_body()), Some(connection))
             }
