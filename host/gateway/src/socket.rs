@@ -82,6 +82,8 @@ async fn serve(stream: Stream, router: Router) {
 mod unix {
     use super::*;
     use cara_services::files;
+    use rustix::fs::{Mode, OFlags, chmod, open};
+    use std::os::fd::{AsRawFd, OwnedFd};
     use tokio::net::{UnixListener, UnixStream};
 
     /// A connection.
@@ -91,7 +93,7 @@ mod unix {
     const LONGEST: usize = 103;
 
     /// A way to the same file that is short enough: through the open folder, where the system has one.
-    fn short(path: &Path) -> io::Result<(PathBuf, Option<std::fs::File>)> {
+    fn short(path: &Path) -> io::Result<(PathBuf, Option<OwnedFd>)> {
         if path.as_os_str().len() <= LONGEST {
             return Ok((path.to_owned(), None));
         }
@@ -100,8 +102,8 @@ mod unix {
         if !cfg!(target_os = "linux") {
             return Err(too_long());
         }
-        let folder = files::open_folder(folder).map_err(io::Error::other)?;
-        let number = std::os::fd::AsRawFd::as_raw_fd(&folder);
+        let folder = open(folder, OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
+        let number = folder.as_raw_fd();
         Ok((PathBuf::from(format!("/proc/self/fd/{number}")).join(name), Some(folder)))
     }
 
@@ -109,7 +111,7 @@ mod unix {
         remove(path)?;
         let (near, _folder) = short(path)?;
         let listener = UnixListener::bind(&near)?;
-        files::make_private(path).map_err(io::Error::other)?;
+        chmod(path, Mode::RUSR | Mode::WUSR)?;
         Ok(listener)
     }
 

@@ -268,19 +268,6 @@ pub fn remove(path: &Path) -> Result<(), FileError> {
     }
 }
 
-/// Takes the rights of others away from something in a private folder.
-#[cfg(unix)]
-pub fn make_private(path: &Path) -> Result<(), FileError> {
-    use std::os::unix::fs::PermissionsExt as _;
-    fs::set_permissions(path, fs::Permissions::from_mode(0o600)).map_err(failed("make private", path))
-}
-
-/// A folder, open: what has to be named in few letters can be named through it.
-#[cfg(unix)]
-pub fn open_folder(path: &Path) -> Result<File, FileError> {
-    File::open(path).map_err(failed("open", path))
-}
-
 /// Where a symbolic link leads; none when the path is none.
 pub fn link_target(path: &Path) -> Option<PathBuf> {
     fs::read_link(path).ok()

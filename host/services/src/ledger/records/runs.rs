@@ -1,7 +1,7 @@
 //! Runs: one message of a person and all that is done to answer it.
 
+use super::Runs;
 use super::seal::Spot;
-use super::{Runs, fresh};
 use crate::ledger::sql::{As, Sql};
 use crate::ledger::{LedgerError, shown, to_sql};
 use cara_authority::{Label, RunId, SessionId};
@@ -42,11 +42,6 @@ impl Runs {
         );
         let query = query.bind(id.as_str()).bind(session.as_str()).bind(process).bind(label.to_string());
         sql.execute(query.bind(to_sql(self.ledger.now_ms()))).await.map(drop)
-    }
-
-    /// An id that no run has.
-    pub fn fresh_run() -> Result<RunId, LedgerError> {
-        Ok(RunId::parse(&fresh("r-", 10)?).expect("base32 after a letter is an id"))
     }
 
     /// Ends a run that goes on. Calls that have not ended are then `interrupted`, approvals that were not spent
