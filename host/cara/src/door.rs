@@ -20,7 +20,7 @@ use tokio::sync::Mutex;
 /// How long another process may take to begin or to end, before it counts as stuck.
 const PATIENCE: Duration = Duration::from_secs(15);
 
-/// How long somebody is given to end what they do, before a person is told that they are waited for.
+/// How long others are given to end what they do through this process when it ends.
 const QUIET: Duration = Duration::from_millis(400);
 
 /// How often a password is asked for.
@@ -70,8 +70,13 @@ impl Door {
                 let listener = Listener::open(&application, socket, router.clone()).map_err(told)?;
                 return Ok(Way::Here { application, listener, client: Client::Here(router) });
             }
-            if cara_gateway::connect(&socket).await.is_ok() {
-                return Ok(Way::There(Client::There(socket)));
+            let client = Client::There(socket.clone());
+            if let Some(holder) = client.holder().await {
+                // A run is better begun where it can stay.
+                let stays = ["cara start", "cara chat"].contains(&holder.as_str()) || began.elapsed() > QUIET;
+                if stays || self.surroundings.command != "cara chat" {
+                    return Ok(Way::There(client));
+                }
             }
             if began.elapsed() > PATIENCE {
                 return Err(anyhow!(
@@ -219,19 +224,12 @@ impl Door {
         Ok(())
     }
 
-    /// Ends this process's part: where it holds the home, those who work through it end first.
+    /// Ends this process's part. Where it holds the home, the others go on in the process that holds it next.
     pub(crate) async fn close(&self) {
         let Some(Way::Here { application, listener, .. }) = self.way.lock().await.take() else { return };
-        let drained = listener.close();
-        let mut drained = std::pin::pin!(drained);
-        if tokio::time::timeout(QUIET, &mut drained).await.is_err() {
-            show::note(
-                "others work through this process; it ends when they are done. Ctrl-C leaves them to go on alone",
-            );
-            tokio::select! {
-                () = &mut drained => {}
-                _ = tokio::signal::ctrl_c() => {}
-            }
+        // What others began here ends here if it is short; else they go on in the next process.
+        if tokio::time::timeout(QUIET, listener.close()).await.is_err() {
+            tracing::debug!("others go on in another process");
         }
         application.close().await;
     }

@@ -141,6 +141,11 @@ impl Application {
         }))
     }
 
+    /// What was typed to start the process that holds the home.
+    pub fn command(&self) -> &str {
+        &self.command
+    }
+
     /// The home.
     pub fn home(&self) -> &Home {
         &self.home
@@ -156,9 +161,9 @@ impl Application {
         self.under_way.ended().await;
     }
 
-    /// Ends everything: runs that go on are left to be resumed.
+    /// Ends everything: runs that go on are left to be resumed, each after the call that it makes.
     pub async fn close(&self) {
-        self.under_way.leave();
+        self.under_way.leave().await;
         self.ledger.close().await;
     }
 

@@ -133,3 +133,24 @@ pub fn operations() -> Vec<Entry> {
         Entry::of::<audit::Verify>(),
     ]
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn no_word_of_a_path_hides_an_argument_of_another() {
+        let all: BTreeSet<&str> = operations().iter().map(|entry| entry.route.path).collect();
+        for one in &all {
+            for other in all.iter().filter(|other| one.split('/').count() == other.split('/').count()) {
+                let hides = |(word, argument): (&str, &str)| argument.starts_with('{') && !word.starts_with('{');
+                let same = |(word, argument): (&str, &str)| word == argument || argument.starts_with('{');
+                let pairs = || one.split('/').zip(other.split('/'));
+                assert!(!(pairs().all(same) && pairs().any(hides)), "`{one}` hides `{other}`");
+            }
+        }
+        let names: BTreeSet<&str> = operations().iter().map(|entry| entry.route.name).collect();
+        assert_eq!(names.len(), operations().len(), "two operations have one name");
+    }
+}

@@ -29,7 +29,7 @@ use cara_records::{Records, RunState};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::OwnedMutexGuard;
 use tokio_util::sync::CancellationToken;
 
@@ -178,6 +178,9 @@ impl Operation for Begin {
             return Ok(again);
         }
         let input = self.input()?;
+        if application.stop.is_cancelled() {
+            fail!(Conflict, "the process that holds the home is ending\nhint: try again in a moment");
+        }
         let answers = Answers::of(application, &self.by, self.present).await?;
         let mut session = match &self.session {
             Some(session) => answers.open(application, &SessionId::parse(session)?).await?,
@@ -371,7 +374,12 @@ impl Answers {
     ) -> Result<Ended> {
         let cancel = CancellationToken::new();
         let Self { assistant, language_model, active: feed, present, .. } = self;
-        let active = Arc::new(Active { session: session.id().clone(), cancel: cancel.clone(), feed: feed.clone() });
+        let active = Arc::new(Active {
+            session: session.id().clone(),
+            cancel: cancel.clone(),
+            task: Mutex::default(),
+            feed: feed.clone(),
+        });
         feed.tell(Event::Began { run: id.to_string(), session: session.id().to_string() });
         let told = feed.clone();
         let approver: Arc<dyn Approver> = if present { Arc::new(Asking(feed.clone())) } else { Arc::new(Nobody) };
@@ -379,7 +387,7 @@ impl Answers {
             RunContext { listen: Arc::new(move |event| told.tell(Event::Run { event })), approver, cancel };
         application.under_way.add(&id, &active);
         let within = application.clone();
-        tokio::spawn(async move {
+        let task = tokio::spawn(async move {
             let ended = match input {
                 Some(input) => assistant.run_as(id.clone(), &mut session, &language_model, input, run_context).await,
                 None => match assistant.resume(&mut session, &language_model, run_context).await {
@@ -391,6 +399,7 @@ impl Answers {
             within.under_way.remove(&id);
             feed.end(ended.map_or_else(Ended::Error, Ended::Done));
         });
+        *active.task.lock().unwrap_or_else(PoisonError::into_inner) = Some(task.abort_handle());
         Ok(active.feed.follow(events).await)
     }
 }

@@ -1,7 +1,7 @@
 //! Calls use cases, in this process or through the socket: the same request,
 //! the same answer.
 
-use crate::router::READY;
+use crate::router::{COMMAND, READY};
 use crate::socket;
 use crate::stream::{Reader, Told};
 use axum::Router;
@@ -9,10 +9,11 @@ use axum::body::Body;
 use cara_control::{Error, ErrorKind, Event, Method, Operation, Route};
 use http::{Request, header};
 use http_body_util::BodyExt;
+use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper_util::rt::TokioIo;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use tower::ServiceExt;
 
 /// A way to the application.
@@ -43,6 +44,14 @@ pub struct Called<V> {
 }
 
 impl Client {
+    /// The command of the process that holds the home, if one answers.
+    pub async fn holder(&self) -> Option<String> {
+        let Self::There(path) = self else { return None };
+        let (mut sender, _connection) = connected(path).await.ok()?;
+        let answer = sender.send_request(ready()).await.ok()?;
+        Some(answer.headers().get(COMMAND)?.to_str().ok()?.to_owned())
+    }
+
     /// Does a use case; `told` hears of its events. The outer error: the connection was lost.
     pub async fn call<O: Operation>(
         &self,
@@ -53,30 +62,20 @@ impl Client {
             Ok(request) => request,
             Err(error) => return Ok(Err(error)),
         };
-        let (mut body, _connection) = match self {
+        let (status, mut body, _connection) = match self {
             Self::Here(router) => {
                 let Ok(response) = router.clone().oneshot(request).await;
-                (response.into_body(), None)
+                (response.status(), response.into_body(), None)
             }
             Self::There(path) => {
                 let lost = |error: &dyn std::fmt::Display| Lost { why: error.to_string(), begun: true };
-                let stream = socket::connect(path).await;
-                let stream = stream.map_err(|error| Lost { why: error.to_string(), begun: false })?;
-                let (mut sender, connection) =
-                    hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(|error| lost(&error))?;
-                let connection = Connection(tokio::spawn(async move {
-                    if let Err(error) = connection.await {
-                        tracing::debug!(%error, "the connection to the holder of the home ended");
-                    }
-                }));
+                let before = |error: &dyn std::fmt::Display| Lost { why: error.to_string(), begun: false };
+                let (mut sender, connection) = connected(path).await.map_err(|error| before(&error))?;
                 // A connection that waits to be let in can be dropped; one that was let in is not.
-                let ready = Request::get(READY).header(header::HOST, "localhost").body(Body::empty());
-                let ready = ready.expect("a path and a name are a request");
-                let asked = sender.send_request(ready).await;
-                asked.map_err(|error| Lost { why: error.to_string(), begun: false })?;
+                sender.send_request(ready()).await.map_err(|error| before(&error))?;
                 sender.ready().await.map_err(|error| lost(&error))?;
                 let response = sender.send_request(request).await.map_err(|error| lost(&error))?;
-                (Body::new(response.into_body()), Some(connection))
+                (response.status(), Body::new(response.into_body()), Some(connection))
             }
         };
         let mut reader = Reader::default();
@@ -98,9 +97,31 @@ impl Client {
         // A refusal before any work is a plain answer.
         match reader.rest() {
             Some(error) => Ok(Err(error)),
+            None if !status.is_success() => {
+                let text = format!("the holder of the home answers {status}\nhint: both have to be of one version");
+                Ok(Err(Error::new(ErrorKind::Internal, text)))
+            }
             None => Err(Lost { why: "the answer was cut".to_owned(), begun: true }),
         }
     }
+}
+
+/// A request that asks nothing but whether the connection was let in.
+fn ready() -> Request<Body> {
+    let ready = Request::get(READY).header(header::HOST, "localhost").body(Body::empty());
+    ready.expect("a path and a name are a request")
+}
+
+/// A connection to the process that answers at a socket.
+async fn connected(path: &Path) -> std::io::Result<(SendRequest<Body>, Connection)> {
+    let stream = socket::connect(path).await?;
+    let (sender, connection) = handshake(TokioIo::new(stream)).await.map_err(std::io::Error::other)?;
+    let connection = Connection(tokio::spawn(async move {
+        if let Err(error) = connection.await {
+            tracing::debug!(%error, "the connection to the holder of the home ended");
+        }
+    }));
+    Ok((sender, connection))
 }
 
 /// A connection that ends with the call.

@@ -19,6 +19,9 @@ use tokio::sync::mpsc;
 /// The path that says that a connection was let in: what is asked on it is answered, also when the process ends.
 pub(crate) const READY: &str = "/v1/ready";
 
+/// The header in which that answer says which command holds the home.
+pub(crate) const COMMAND: &str = "cara-command";
+
 /// The most bytes of a request: a message with its attached files.
 pub(crate) const MOST: usize = 64 * 1024 * 1024;
 
@@ -42,7 +45,9 @@ pub fn router(application: Arc<Application>) -> axum::Router {
         };
         router = router.route(path, on(method, serve));
     }
-    router = router.route(READY, on(MethodFilter::GET, async || StatusCode::NO_CONTENT));
+    let command = application.command().to_owned();
+    let ready = move || async move { (StatusCode::NO_CONTENT, [(COMMAND, command)]) };
+    router = router.route(READY, on(MethodFilter::GET, ready));
     router.fallback(nothing).with_state(application)
 }
 

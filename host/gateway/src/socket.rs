@@ -82,7 +82,7 @@ async fn serve(stream: Stream, router: Router) {
 mod unix {
     use super::*;
     use cara_services::files;
-    use rustix::fs::{Mode, OFlags, chmod, open};
+    use rustix::fs::{Mode, OFlags, chmod, open, rename};
     use std::os::fd::{AsRawFd, OwnedFd};
     use tokio::net::{UnixListener, UnixStream};
 
@@ -108,10 +108,13 @@ mod unix {
     }
 
     pub(super) fn bind(_: &Arc<Application>, path: &Path) -> io::Result<UnixListener> {
-        remove(path)?;
-        let (near, _folder) = short(path)?;
+        // Nobody finds the socket before it is private: it gets its name last.
+        let fresh = path.with_extension("new");
+        remove(&fresh)?;
+        let (near, _folder) = short(&fresh)?;
         let listener = UnixListener::bind(&near)?;
-        chmod(path, Mode::RUSR | Mode::WUSR)?;
+        chmod(&fresh, Mode::RUSR | Mode::WUSR)?;
+        rename(&fresh, path)?;
         Ok(listener)
     }
 

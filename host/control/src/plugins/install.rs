@@ -258,7 +258,7 @@ pub enum Updated {
 impl Operation for Update {
     type View = Updated;
     const ROUTE: Route =
-        Route::post("plugins.update", "/v1/plugins/{id}/update", "Fetch a newer version of a component.");
+        Route::post("plugins.update", "/v1/components/{id}/update", "Fetch a newer version of a component.");
 
     async fn run(self, application: &Arc<Application>, events: &Events) -> Result<Self::View> {
         let id = &ComponentId::parse(&self.id)?;

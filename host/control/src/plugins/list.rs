@@ -142,7 +142,7 @@ pub struct Inspection {
 
 impl Operation for Inspect {
     type View = Inspection;
-    const ROUTE: Route = Route::get("plugins.inspect", "/v1/plugins/{id}", "Show all that is known of a component.");
+    const ROUTE: Route = Route::get("plugins.inspect", "/v1/components/{id}", "Show all that is known of a component.");
 
     async fn run(self, application: &Arc<Application>, _: &Events) -> Result<Self::View> {
         let id = ComponentId::parse(&self.id)?;

@@ -90,9 +90,12 @@ pub struct RolledBack {
 
 impl Operation for Rollback {
     type View = RolledBack;
-    const ROUTE: Route =
-        Route::post("plugins.rollback", "/v1/plugins/{id}/rollback", "Return to the version that was in use before.")
-            .once();
+    const ROUTE: Route = Route::post(
+        "plugins.rollback",
+        "/v1/components/{id}/rollback",
+        "Return to the version that was in use before.",
+    )
+    .once();
 
     async fn run(self, application: &Arc<Application>, _: &Events) -> Result<Self::View> {
         let id = &ComponentId::parse(&self.id)?;
@@ -139,7 +142,7 @@ pub struct Switched {
 
 impl Operation for Switch {
     type View = Switched;
-    const ROUTE: Route = Route::put("plugins.switch", "/v1/plugins/{id}/on", "Switch a component on or off.");
+    const ROUTE: Route = Route::put("plugins.switch", "/v1/components/{id}/on", "Switch a component on or off.");
 
     async fn run(self, application: &Arc<Application>, _: &Events) -> Result<Self::View> {
         let (id, on) = (&ComponentId::parse(&self.id)?, self.on);
@@ -183,7 +186,7 @@ pub struct Removed {
 
 impl Operation for Remove {
     type View = Removed;
-    const ROUTE: Route = Route::delete("plugins.remove", "/v1/plugins/{id}", "Remove an installed component.");
+    const ROUTE: Route = Route::delete("plugins.remove", "/v1/components/{id}", "Remove an installed component.");
 
     async fn run(self, application: &Arc<Application>, _: &Events) -> Result<Self::View> {
         let id = &ComponentId::parse(&self.id)?;

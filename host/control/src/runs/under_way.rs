@@ -2,11 +2,12 @@
 
 use super::Ended;
 use crate::event::{Event, Events};
-use cara_assistant::{Failure, Session};
-use cara_authority::{RunId, SessionId};
-use std::collections::BTreeMap;
+use cara_assistant::{Failure, Session, TurnEvent};
+use cara_authority::{Action, RunId, SessionId};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::watch;
+use tokio::task::AbortHandle;
 use tokio_util::sync::CancellationToken;
 
 /// How many conversations are kept open between their runs.
@@ -26,7 +27,20 @@ pub(crate) struct UnderWay {
 pub(crate) struct Active {
     pub(super) session: SessionId,
     pub(super) cancel: CancellationToken,
+    /// The work itself.
+    pub(super) task: Mutex<Option<AbortHandle>>,
     pub(super) feed: Arc<Feed>,
+}
+
+impl Active {
+    /// Leaves the run where it is, to whoever holds the home next; a call that may have an effect ends first.
+    async fn leave(&self) {
+        let mut changed = self.feed.changed.subscribe();
+        while self.feed.is_acting() && changed.changed().await.is_ok() {}
+        if let Some(task) = &*self.task.lock().unwrap_or_else(PoisonError::into_inner) {
+            task.abort();
+        }
+    }
 }
 
 /// All that happened in a run so far, and how it ended.
@@ -46,6 +60,29 @@ impl Feed {
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
         told.push(event);
         self.changed.send_replace(told.len());
+    }
+
+    /// Whether a call was let through whose result is not told yet.
+    fn is_acting(&self) -> bool {
+        let told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut acting = BTreeSet::new();
+        for event in &*told {
+            match event {
+                Event::Run { event: TurnEvent::ToolDecision { id, then: Action::Allow, .. } } => {
+                    acting.insert(id.as_str());
+                }
+                // Which call it was about is not told; it is over with the next result.
+                Event::Run { event: TurnEvent::ApprovalDecided { id, allowed: true, .. } } => {
+                    acting.insert(id.as_str());
+                }
+                Event::Run { event: TurnEvent::ToolResult { id, .. } } => {
+                    acting.remove(id.as_str());
+                    acting.retain(|id| !id.starts_with("a-"));
+                }
+                _ => {}
+            }
+        }
+        !acting.is_empty()
     }
 
     pub(super) fn end(&self, ended: Ended) {
@@ -103,9 +140,15 @@ impl UnderWay {
         let _ = count.wait_for(|count| *count == 0).await;
     }
 
-    /// Drops what is kept of runs that go on: their tasks end with the process.
-    pub(crate) fn leave(&self) {
-        self.runs.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    /// Leaves the runs that go on to whoever holds the home next.
+    pub(crate) async fn leave(&self) {
+        let runs: Vec<Arc<Active>> = {
+            let mut runs = self.runs.lock().unwrap_or_else(PoisonError::into_inner);
+            std::mem::take(&mut *runs).into_values().collect()
+        };
+        for run in runs {
+            run.leave().await;
+        }
     }
 
     pub(super) fn add(&self, id: &RunId, active: &Arc<Active>) {
