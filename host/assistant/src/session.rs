@@ -65,6 +65,22 @@ impl Session {
         Ok(Self::empty(id, context))
     }
 
+    /// The same under an id that the caller chose; where a conversation of that id began before, it goes on.
+    pub async fn begin_as(
+        id: SessionId,
+        records: &Records,
+        context: SessionContext,
+        first: &str,
+    ) -> Result<Self, Failure> {
+        if let Some(begun) = Self::open(records, &id, context.clone()).await? {
+            return Ok(begun);
+        }
+        let SessionContext { person, channel, agent, .. } = &context;
+        let begun = records.begin_session_as(&id, person, channel, agent, &title(first)).await;
+        begun.map_err(lost)?;
+        Ok(Self::empty(id, context))
+    }
+
     /// Opens one with everything that was said in it. Somebody else's is as if it did not exist.
     pub async fn open(records: &Records, id: &SessionId, context: SessionContext) -> Result<Option<Self>, Failure> {
         let Some(stored) = records.session(id).await.map_err(lost)? else { return Ok(None) };

@@ -190,7 +190,10 @@ impl Operation for Begin {
                     Some(file) => file.name.clone(),
                     None => without_secrets(&application.services.known, &input.words()),
                 };
-                let begun = Session::begin(records, answers.context.clone(), &first).await?;
+                // The same request made again, after a holder that died in between, begins no second conversation.
+                let random = self.run.strip_prefix("r-").unwrap_or(&self.run);
+                let id = SessionId::parse(&format!("s-{random}"))?;
+                let begun = Session::begin_as(id, records, answers.context.clone(), &first).await?;
                 application.under_way.keep(begun).lock_owned().await
             }
         };

@@ -66,11 +66,24 @@ impl Records {
         agent: &str,
         title: &str,
     ) -> Result<SessionId, LedgerError> {
+        let id = fresh_id()?;
+        self.begin_session_as(&id, person, channel, agent, title).await?;
+        Ok(id)
+    }
+
+    /// The same under an id that no conversation has yet.
+    pub async fn begin_session_as(
+        &self,
+        id: &SessionId,
+        person: &PersonId,
+        channel: &str,
+        agent: &str,
+        title: &str,
+    ) -> Result<(), LedgerError> {
         let mut change = self.ledger.change().await?;
         let new = New { person, channel, agent, title, parent: None };
-        let id = new.insert(&mut change.sql(), &self.seal, self.ledger.now_ms()).await?;
-        change.commit().await?;
-        Ok(id)
+        new.insert(id, &mut change.sql(), &self.seal, self.ledger.now_ms()).await?;
+        change.commit().await
     }
 
     /// The conversations that changed last, of everybody or of one person, the newest first.
@@ -149,7 +162,8 @@ impl Records {
             title: &parent.title,
             parent: Some(id),
         };
-        let fork = new.insert(sql, &self.seal, now_ms).await?;
+        let fork = fresh_id()?;
+        new.insert(&fork, sql, &self.seal, now_ms).await?;
         let mut tail = Tail::new(fork.clone());
         for message in self.read_messages(sql, id, 1, upto_place).await? {
             tail.add(sql, &self.seal, None, &message.into(), now_ms).await?;
@@ -197,6 +211,10 @@ impl Records {
     }
 }
 
+fn fresh_id() -> Result<SessionId, LedgerError> {
+    Ok(SessionId::parse(&fresh("s-", 10)?).expect("base32 after a letter is an id"))
+}
+
 /// A conversation that begins.
 struct New<'a> {
     person: &'a PersonId,
@@ -207,8 +225,7 @@ struct New<'a> {
 }
 
 impl New<'_> {
-    async fn insert(&self, sql: &mut Sql<'_>, seal: &Seal, now_ms: u64) -> Result<SessionId, LedgerError> {
-        let id = SessionId::parse(&fresh("s-", 10)?).expect("base32 after a letter is an id");
+    async fn insert(&self, id: &SessionId, sql: &mut Sql<'_>, seal: &Seal, now_ms: u64) -> Result<(), LedgerError> {
         let (channel, agent) = (shown(self.channel), shown(self.agent));
         let row = [id.as_str(), self.person.as_str(), &channel, &agent];
         let title = seal.seal(title_spot(&row), self.title.as_bytes())?;
@@ -218,7 +235,6 @@ impl New<'_> {
         );
         let query = query.bind(id.as_str()).bind(self.person.as_str()).bind(channel).bind(agent);
         let query = query.bind(title).bind(to_sql(now_ms)).bind(to_sql(now_ms)).bind(Label::NONE.to_string());
-        sql.execute(query.bind(self.parent.map(SessionId::as_str))).await?;
-        Ok(id)
+        sql.execute(query.bind(self.parent.map(SessionId::as_str))).await.map(drop)
     }
 }
