@@ -91,6 +91,13 @@ pub enum TurnEvent {
         /// Tokens before and after, as the host counts them.
         tokens: [u32; 2],
     },
+    /// The model gave no answer, and is asked again.
+    Retry {
+        /// After how long, milliseconds.
+        after_ms: u64,
+        /// Why it gave none.
+        why: String,
+    },
     /// Tokens so far.
     Usage(Usage),
 }

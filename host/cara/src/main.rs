@@ -9,6 +9,7 @@ mod boot;
 mod cli;
 mod commands;
 mod door;
+mod keyboard;
 mod logging;
 mod output;
 mod passwords;

@@ -1,9 +1,13 @@
 //! All that the program shows: on the standard streams, as text for a person
 //! or as JSON for a program.
 
+mod flow;
 pub(crate) mod layout;
 pub(crate) mod show;
+mod spinner;
 pub(crate) mod stdio;
+pub(crate) mod streaming;
+mod table;
 pub(crate) mod when;
 
 use anyhow::Result;

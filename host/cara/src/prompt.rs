@@ -1,12 +1,14 @@
 //! Asks the person at the terminal,
 //! and stops asking when somebody else has answered.
 //!
-//! What was typed before a question appears never answers it: it is discarded, and that is said. Lines are read from the
+//! What was typed before a question appears never answers it: it is set aside, and that is said. Lines are read from the
 //! terminal itself, so nothing is read ahead that a later question could take for its answer; rustyline keeps nothing
 //! either between two of its lines.
 
 use crate::commands::lock;
-use crate::output::show::{self, Streaming};
+use crate::keyboard::Keyboard;
+use crate::output::show;
+use crate::output::streaming::Streaming;
 use crate::question::{Question, Reply, Screen};
 use anyhow::Result;
 use cara_assistant::{Answer, Asked};
@@ -21,19 +23,30 @@ const LONGEST: usize = 4096;
 
 /// Asks about calls that stand together, a screen at a time. None when the terminal is gone, or the question fell: then the
 /// other end of `fallen` is closed.
-pub(crate) fn ask(streaming: &Mutex<Streaming>, asked: &[Asked], fallen: &PipeReader) -> Option<Vec<Answer>> {
-    let screens = asked.chunks(AT_ONCE).map(|part| converse(streaming, part, fallen));
+pub(crate) fn ask(
+    streaming: &Mutex<Streaming>,
+    keyboard: &Keyboard,
+    asked: &[Asked],
+    fallen: &PipeReader,
+) -> Option<Vec<Answer>> {
+    let _asking = Keyboard::asking();
+    let screens = asked.chunks(AT_ONCE).map(|part| converse(streaming, keyboard, part, fallen));
     screens.collect::<Option<Vec<_>>>().map(|answers| answers.concat())
 }
 
 /// Shows the question until a line answers it, or the end of input does: that is a no. None when the question fell.
-fn converse(streaming: &Mutex<Streaming>, asked: &[Asked], fallen: &PipeReader) -> Option<Vec<Answer>> {
+fn converse(
+    streaming: &Mutex<Streaming>,
+    keyboard: &Keyboard,
+    asked: &[Asked],
+    fallen: &PipeReader,
+) -> Option<Vec<Answer>> {
     let screen = terminal::screen();
     let mut question = Question::new(asked, screen);
     let mut shown = false;
     loop {
-        if terminal::discard() {
-            show::note("what was typed before the question was discarded");
+        if let Some(became) = keyboard.set_aside() {
+            lock(streaming).note(became);
         }
         if !std::mem::replace(&mut shown, true) {
             lock(streaming).lines(&question.lines());
@@ -74,7 +87,8 @@ fn pages(streaming: &Mutex<Streaming>, lines: &[String], screen: Screen, fallen:
 
 /// Asks a question of yes or no. Whatever is not `y` or `yes`, as the whole line, is no.
 pub(crate) fn agreed(question: &str) -> Result<bool> {
-    terminal::discard();
+    // There is no message that it could be kept for.
+    let _ = Keyboard::of_message().set_aside();
     crate::output::stdio::write_aside(&cara_assistant::text::harmless(question));
     let Some(Line::Typed(line)) = read_line(None) else { return Ok(false) };
     Ok(matches!(line.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
@@ -109,23 +123,9 @@ fn read_line(fallen: Option<&PipeReader>) -> Option<Line> {
 #[cfg(unix)]
 mod terminal {
     use super::{PipeReader, Screen};
-    use rustix::event::{PollFd, PollFlags, Timespec, poll};
-    use rustix::termios::{QueueSelector, tcflush, tcgetwinsize};
+    use rustix::event::{PollFd, PollFlags, poll};
+    use rustix::termios::tcgetwinsize;
     use std::io::stdin;
-
-    /// Throws away what was typed and not read; whether there was a line of it.
-    pub(super) fn discard() -> bool {
-        let waiting = is_ready();
-        // Input that is no terminal is refused here, and has nobody who types too early.
-        waiting & tcflush(stdin(), QueueSelector::IFlush).is_ok()
-    }
-
-    /// Whether a line is there.
-    fn is_ready() -> bool {
-        let stdin = stdin();
-        let mut fds = [PollFd::new(&stdin, PollFlags::IN)];
-        poll(&mut fds, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })).is_ok_and(|ready| ready > 0)
-    }
 
     /// Waits for a line; false when the question falls first. The terminal hands over whole lines, so reading one then does
     /// not block.
@@ -161,10 +161,6 @@ mod terminal {
 mod terminal {
     use super::Screen;
     use std::io::BufRead;
-
-    pub(super) fn discard() -> bool {
-        false
-    }
 
     pub(super) fn wait(_: Option<&super::PipeReader>) -> bool {
         true

@@ -30,6 +30,9 @@ mod docs;
 mod doors;
 #[path = "commands/explain.rs"]
 mod explain;
+#[cfg(unix)]
+#[path = "commands/first_hour.rs"]
+mod first_hour;
 #[path = "commands/home.rs"]
 mod home;
 #[path = "commands/keys.rs"]

@@ -57,6 +57,9 @@ impl Run<'_> {
             if began || !failure.retry || tries >= TRIES || wait > PATIENCE.min(self.time_left()) {
                 return Err(failure);
             }
+            let after_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
+            let why = failure.message.lines().next().unwrap_or_default().to_owned();
+            self.tell(TurnEvent::Retry { after_ms, why });
             tokio::time::sleep(wait).await;
         }
     }

@@ -4,6 +4,8 @@
 use super::repl;
 use crate::cli::Chat;
 use crate::door::{Door, FnEvent};
+use crate::keyboard::Keyboard;
+use crate::output::streaming::Streaming;
 use crate::output::{Output, show, stdio};
 use crate::prompt;
 use anyhow::{Context, Result, anyhow, bail};
@@ -45,6 +47,7 @@ pub(crate) struct Talk<'a> {
     pub(crate) attached: Vec<Attachment>,
     /// Whether the conversation is summed up before the next answer.
     pub(crate) compact: bool,
+    pub(crate) keyboard: Keyboard,
     json: bool,
 }
 
@@ -80,6 +83,7 @@ pub(crate) async fn run(door: &Door, output: Output, chat: Chat) -> Result<ExitC
         seen: session.as_ref().map(|session| session.label).unwrap_or_default(),
         attached: Vec::new(),
         compact: false,
+        keyboard: if message.is_some() { Keyboard::of_message() } else { Keyboard::of_conversation() },
         json: output.json,
     };
     for path in &chat.attach {
@@ -166,7 +170,7 @@ impl Talk<'_> {
             }
         }
         let Some(run) = &session.interrupted else { return Ok(()) };
-        let streaming = Arc::new(Mutex::new(show::Streaming::new()));
+        let streaming = Arc::new(Mutex::new(Streaming::new(&self.by.model)));
         let resume = Resume { run: run.clone(), by: self.by.clone(), present: self.is_present() };
         let ended = self.follow(run.clone(), resume, &streaming).await?;
         lock(&streaming).end();
@@ -184,7 +188,7 @@ impl Talk<'_> {
     }
 
     /// One turn, until it is answered, fails, or Ctrl-C stops it.
-    pub(crate) async fn turn(&mut self, input: &Input, streaming: &Arc<Mutex<show::Streaming>>) -> Result<Ended> {
+    pub(crate) async fn turn(&mut self, input: &Input, streaming: &Arc<Mutex<Streaming>>) -> Result<Ended> {
         let run = Begin::fresh().map_err(crate::door::told)?;
         let begin = Begin {
             run: run.clone(),
@@ -206,11 +210,13 @@ impl Talk<'_> {
         &mut self,
         run: String,
         operation: impl Operation<View = Ended>,
-        streaming: &Arc<Mutex<show::Streaming>>,
+        streaming: &Arc<Mutex<Streaming>>,
     ) -> Result<Ended> {
         let (sender, mut events) = unbounded_channel();
         let mut told = Told(sender);
-        let (door, mut asking) = (self.door, Asking::new(self.door, streaming.clone()));
+        let (door, keyboard) = (self.door, self.keyboard.clone());
+        let mut asking = Asking::new(door, streaming.clone(), keyboard.clone());
+        let _turn = self.is_present().then(|| keyboard.turn());
         let ended = door.called(&operation, &mut told);
         let mut ended = std::pin::pin!(ended);
         let mut stopped = false;
@@ -220,6 +226,7 @@ impl Talk<'_> {
                 Some(event) = events.recv() => self.heed(event, streaming, &mut asking),
                 called = &mut ended => break called,
                 answers = asking.answers() => asking.respond(answers).await?,
+                () = silence(streaming), if !self.json && asking.now.is_none() => lock(streaming).shows_waiting(),
                 _ = tokio::signal::ctrl_c(), if !stopped => {
                     stopped = true;
                     door.call(Stop { run: run.clone() }).await?;
@@ -234,7 +241,7 @@ impl Talk<'_> {
         Ok(called?.view)
     }
 
-    fn heed(&mut self, event: Event, streaming: &Arc<Mutex<show::Streaming>>, asking: &mut Asking<'_>) {
+    fn heed(&mut self, event: Event, streaming: &Arc<Mutex<Streaming>>, asking: &mut Asking<'_>) {
         match event {
             Event::Began { session, .. } => self.session = Some(session),
             Event::Ask { asked } => asking.ask(asked),
@@ -259,6 +266,15 @@ impl Talk<'_> {
     }
 }
 
+/// Until nothing came for so long that it has to be said what is waited for.
+async fn silence(streaming: &Mutex<Streaming>) {
+    let due = lock(streaming).due();
+    match due {
+        Some(due) => tokio::time::sleep_until(due.into()).await,
+        None => std::future::pending().await,
+    }
+}
+
 fn drain(events: &mut UnboundedReceiver<Event>, mut heed: impl FnMut(Event)) {
     while let Ok(event) = events.try_recv() {
         heed(event);
@@ -278,7 +294,8 @@ impl FnEvent for Told {
 /// What a person is asked at this terminal while a run goes on.
 struct Asking<'a> {
     door: &'a Door,
-    streaming: Arc<Mutex<show::Streaming>>,
+    streaming: Arc<Mutex<Streaming>>,
+    keyboard: Keyboard,
     /// The question that stands: what is asked, and the answer that is waited for.
     now: Option<Provenance>,
     /// Requests that were answered here: they may be told once more before the answer arrives.
@@ -293,8 +310,8 @@ struct Provenance {
 }
 
 impl<'a> Asking<'a> {
-    fn new(door: &'a Door, streaming: Arc<Mutex<show::Streaming>>) -> Self {
-        Self { door, streaming, now: None, answered: HashSet::new() }
+    fn new(door: &'a Door, streaming: Arc<Mutex<Streaming>>, keyboard: Keyboard) -> Self {
+        Self { door, streaming, keyboard, now: None, answered: HashSet::new() }
     }
 
     fn ask(&mut self, mut asked: Vec<Asked>) {
@@ -304,8 +321,8 @@ impl<'a> Asking<'a> {
         }
         // A pipe says when the question falls; without one nobody can be asked here, and the answer comes from elsewhere.
         let Ok((fallen, stands)) = std::io::pipe() else { return };
-        let (streaming, shown) = (self.streaming.clone(), asked.clone());
-        let answers = tokio::task::spawn_blocking(move || prompt::ask(&streaming, &shown, &fallen));
+        let (streaming, keyboard, shown) = (self.streaming.clone(), self.keyboard.clone(), asked.clone());
+        let answers = tokio::task::spawn_blocking(move || prompt::ask(&streaming, &keyboard, &shown, &fallen));
         self.now = Some(Provenance { asked, _stands: stands, answers });
     }
 
@@ -345,12 +362,12 @@ impl<'a> Asking<'a> {
 }
 
 /// The terminal's state; nobody panics while it is held.
-pub(crate) fn lock(streaming: &Mutex<show::Streaming>) -> MutexGuard<'_, show::Streaming> {
+pub(crate) fn lock(streaming: &Mutex<Streaming>) -> MutexGuard<'_, Streaming> {
     streaming.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 async fn once(talk: &mut Talk<'_>, input: Input) -> Result<ExitCode> {
-    let streaming = Arc::new(Mutex::new(show::Streaming::new()));
+    let streaming = Arc::new(Mutex::new(Streaming::new(&talk.by.model)));
     let ended = talk.turn(&input, &streaming).await?;
     if talk.json {
         print(&ended);

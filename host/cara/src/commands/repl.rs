@@ -2,6 +2,8 @@
 
 use super::chat::{Talk, lock, remark};
 use super::typed::Typed;
+use crate::keyboard::Stretch;
+use crate::output::streaming::Streaming;
 use crate::output::{Show, show};
 use anyhow::{Result, anyhow};
 use cara_assistant::Input;
@@ -67,7 +69,9 @@ pub(crate) async fn run(mut talk: Talk<'_>, tools: &[String], mine: bool) -> Res
     }
     loop {
         let (history, prompt) = (History::of(&talk), prompt(&talk));
-        let (back, read) = tokio::task::spawn_blocking(move || read_line(editor, &history, &prompt)).await?;
+        let ahead = talk.keyboard.take();
+        typed.begin(&ahead);
+        let (back, read) = tokio::task::spawn_blocking(move || read_line(editor, &history, &prompt, &ahead)).await?;
         editor = back;
         let line = match read {
             Ok(line) => line,
@@ -156,7 +160,7 @@ async fn obey(talk: &mut Talk<'_>, last: &mut Last, command: &str, rest: &str, i
 
 /// One turn; Ctrl-C ends it and nothing else.
 async fn turn(talk: &mut Talk<'_>, last: &mut Last, input: Input) -> Result<()> {
-    let streaming = Arc::new(Mutex::new(show::Streaming::new()));
+    let streaming = Arc::new(Mutex::new(Streaming::new(&talk.by.model)));
     let ended = talk.turn(&input, &streaming).await?;
     let mut streaming = lock(&streaming);
     streaming.end();
@@ -258,9 +262,15 @@ fn editor(talk: &Talk<'_>, typed: Typed) -> Result<LineEditor> {
     Ok(editor)
 }
 
-/// Reads a line on a blocking thread; the history file is written after each, so that nothing is lost at a crash.
-fn read_line(mut editor: LineEditor, history: &History, prompt: &str) -> (LineEditor, rustyline::Result<String>) {
-    let read = editor.readline(prompt);
+/// Reads a line on a blocking thread, which begins with what was typed ahead of it; the history file is written after each, so that nothing is lost at a crash.
+fn read_line(
+    mut editor: LineEditor,
+    history: &History,
+    prompt: &str,
+    ahead: &[Stretch],
+) -> (LineEditor, rustyline::Result<String>) {
+    let ahead: String = ahead.iter().map(|stretch| stretch.text.as_str()).collect();
+    let read = editor.readline_with_initial(prompt, (&ahead, ""));
     if let Ok(line) = &read {
         let written = match history.keeps(line) {
             true => editor.add_history_entry(line).and_then(|_| editor.append_history(&history.file)),

@@ -3,6 +3,7 @@
 //! Only what comes in one character at a time is typed. What a terminal marks as pasted, what is yanked or undone, is not:
 //! somebody else may have chosen the words. A line of the history is as it was when it was entered.
 
+use crate::keyboard::Stretch;
 use cara_assistant::Input;
 use rustyline::{Cmd, ConditionalEventHandler, Event, EventContext, KeyCode, KeyEvent, Modifiers, RepeatCount};
 use std::collections::HashSet;
@@ -60,6 +61,17 @@ impl ConditionalEventHandler for Typed {
 }
 
 impl Typed {
+    /// The line begins with what was typed ahead of it.
+    pub(super) fn begin(&self, ahead: &[Stretch]) {
+        if ahead.is_empty() {
+            return;
+        }
+        let mut watched = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        watched.keys = true;
+        watched.line = ahead.iter().flat_map(|stretch| stretch.text.chars()).collect();
+        watched.own = ahead.iter().flat_map(|stretch| stretch.text.chars().map(|_| stretch.typed)).collect();
+    }
+
     /// What was read, each stretch with whose words it has. `terminal`: a person sits there, also when it tells of no
     /// keys, as simple terminals do not; what comes through a pipe is a file's.
     pub(super) fn take(&self, line: &str, terminal: bool) -> Input {
@@ -116,6 +128,16 @@ mod tests {
         assert_eq!(entered(&typed, &["^x"]), Input::pasted("x"));
         let within = Input::pasted("ev").and_typed("1").and_pasted("l");
         assert_eq!(entered(&typed, &["^evil", "ev1il", "ev1l"]), within);
+    }
+
+    #[test]
+    fn what_was_typed_ahead_is_typed_and_what_was_pasted_ahead_is_not() {
+        let typed = Typed::default();
+        let stretch = |text: &str, typed| Stretch { text: text.to_owned(), typed };
+        typed.begin(&[stretch("see ", true), stretch("evil", false)]);
+        assert_eq!(entered(&typed, &["see evil", "see evil!"]), Input::typed("see ").and_pasted("evil").and_typed("!"));
+        typed.begin(&[stretch("go on", true)]);
+        assert_eq!(typed.take("go on", true), Input::typed("go on"));
     }
 
     #[test]

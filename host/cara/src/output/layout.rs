@@ -1,15 +1,45 @@
 //! Text in 80 columns, and data as JSON: both safe to show,
 //! whoever wrote what is in it.
 
-use super::show;
+use super::{show, stdio};
 use anyhow::Result;
 use cara_assistant::text::harmless;
 use serde::Serialize;
 use std::borrow::Cow;
 use std::fmt::Write;
+use unicode_width::UnicodeWidthStr;
 
-/// Columns of a terminal that everybody has.
+/// Columns of a terminal that everybody has, and of what goes elsewhere.
 pub(crate) const WIDTH: usize = 80;
+
+/// The narrowest width that text is laid out for.
+const NARROWEST: usize = 20;
+
+/// How many columns there are.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Width(usize);
+
+impl Width {
+    /// So many, and no fewer than text needs.
+    pub(crate) fn of(columns: usize) -> Self {
+        Self(columns.max(NARROWEST))
+    }
+
+    /// Those of standard output.
+    pub(crate) fn of_output() -> Self {
+        Self::of(stdio::columns(&std::io::stdout()).unwrap_or(WIDTH))
+    }
+
+    /// The number.
+    pub(crate) fn get(self) -> usize {
+        self.0
+    }
+}
+
+/// How many columns a text takes.
+pub(crate) fn columns_of(text: &str) -> usize {
+    text.width()
+}
 
 /// Columns of a field's name.
 const NAME: usize = 12;
@@ -23,14 +53,15 @@ pub(crate) fn field(indent: usize, name: &str, value: &str) {
 /// Prints a text after a lead; what does not fit goes on in the next line as far to the right.
 pub(crate) fn hang(lead: &str, text: &str) {
     let lead = harmless(lead);
-    let columns = lead.chars().count();
-    for (at, part) in wrap(&harmless(text), WIDTH.saturating_sub(columns).max(20)).iter().enumerate() {
+    let columns = columns_of(&lead);
+    let width = Width::of_output().get().saturating_sub(columns).max(NARROWEST);
+    for (at, part) in wrap(&harmless(text), width).iter().enumerate() {
         let lead = if at == 0 { lead.clone() } else { Cow::Owned(" ".repeat(columns)) };
         show::line(format!("{lead}{part}").trim_end());
     }
 }
 
-/// Prints a text in lines of at most [`WIDTH`] columns.
+/// Prints a text in lines that fit.
 pub(crate) fn paragraph(indent: usize, text: &str) {
     hang(&" ".repeat(indent), text);
 }
@@ -51,6 +82,35 @@ pub(crate) fn wrap(text: &str, width: usize) -> Vec<String> {
             from = to;
         }
         lines.push(line[from..].iter().collect());
+    }
+    lines
+}
+
+/// Breaks a text into lines of at most so many columns, between words; within a word only where it is longer than a line.
+/// Spaces at the breaks are left out.
+pub(crate) fn wrap_words(text: &str, width: usize) -> Vec<String> {
+    let mut lines = Vec::new();
+    for line in text.split('\n') {
+        let indent = &line[..line.len() - line.trim_start().len()];
+        let mut shown = indent.to_owned();
+        let mut fresh = true;
+        for word in line.split_whitespace() {
+            if !fresh && columns_of(&shown) + 1 + columns_of(word) > width {
+                lines.push(std::mem::take(&mut shown));
+                fresh = true;
+            }
+            if !std::mem::replace(&mut fresh, false) {
+                shown.push(' ');
+            }
+            for letter in word.chars() {
+                let taken = columns_of(letter.encode_utf8(&mut [0; 4]));
+                if columns_of(&shown) + taken > width && !shown.is_empty() {
+                    lines.push(std::mem::take(&mut shown));
+                }
+                shown.push(letter);
+            }
+        }
+        lines.push(shown);
     }
     lines
 }
@@ -101,6 +161,13 @@ mod tests {
         assert_eq!(lines.concat(), text.replace('\n', ""));
         assert_eq!(lines[0], "a line of words ");
         assert_eq!(wrap("", 20), [""]);
+    }
+
+    #[test]
+    fn words_stay_whole_where_they_can() {
+        assert_eq!(wrap_words("one two three", 8), ["one two", "three"]);
+        assert_eq!(wrap_words("  x abcdefghij\n\nend", 6), ["  x", "abcdef", "ghij", "", "end"]);
+        assert_eq!(wrap_words("", 6), [""]);
     }
 
     #[test]

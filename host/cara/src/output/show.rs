@@ -1,25 +1,36 @@
-//! How things look: notes, errors, tables, an answer as it streams.
+//! How things look: notes, errors, tables, progress.
 
-use super::layout;
 use super::stdio as output;
-use super::when::second;
+use super::{layout, table};
 use crate::door::FnEvent;
-use crate::question::{Question, Screen};
+use cara_assistant::Failure;
 use cara_assistant::text::harmless;
-use cara_assistant::{Failure, TurnEvent};
-use cara_authority::Action;
 use cara_control::{Event, Progress, Unit};
 use std::io::IsTerminal;
 
-/// Terminal attributes, when stdout or stderr is a terminal and NO_COLOR is not set.
-fn dim(text: &str, terminal: bool) -> String {
-    let plain = !terminal || std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-    if plain { text.to_owned() } else { format!("\u{1b}[2m{text}\u{1b}[0m") }
+/// Whether a terminal is shown attributes.
+pub(super) fn is_styled(terminal: bool) -> bool {
+    terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+}
+
+/// A text that stands back, where a terminal shows it.
+pub(super) fn dim(text: &str, terminal: bool) -> String {
+    if is_styled(terminal) { format!("\u{1b}[2m{text}\u{1b}[0m") } else { text.to_owned() }
+}
+
+/// A text in lines that fit the terminal which standard error is; elsewhere as it is.
+fn fitted(text: &str) -> String {
+    let text = harmless(text);
+    if !std::io::stderr().is_terminal() {
+        return text.into_owned();
+    }
+    let width = layout::Width::of(output::columns(&std::io::stderr()).unwrap_or(layout::WIDTH));
+    layout::wrap_words(&text, width.get()).join("\n")
 }
 
 /// A line about what happens, on stderr.
 pub(crate) fn note(text: &str) {
-    output::write_aside(&format!("{}\n", dim(&harmless(text), std::io::stderr().is_terminal())));
+    output::write_aside(&format!("{}\n", dim(&fitted(text), std::io::stderr().is_terminal())));
 }
 
 /// A text after a lead, in lines that fit, on stderr.
@@ -39,14 +50,14 @@ pub(crate) fn error(error: &anyhow::Error) {
             text.push_str(&cause);
         }
     }
-    output::write_aside(&format!("error: {}\n", harmless(&text)));
+    output::write_aside(&format!("{}\n", fitted(&format!("error: {text}"))));
 }
 
 /// Why a turn failed, with what was refused on the way.
 pub(crate) fn failure(failure: &Failure) {
-    output::write_aside(&format!("error: {}\n", harmless(&failure.message)));
+    output::write_aside(&format!("{}\n", fitted(&format!("error: {}", failure.message))));
     for refusal in &failure.refusals {
-        output::write_aside(&format!("{}\n", harmless(refusal)));
+        output::write_aside(&format!("{}\n", fitted(refusal)));
     }
     if let Some(wait) = failure.retry_after_ms {
         output::write_aside(&format!("hint: try again in {} s\n", wait.div_ceil(1000)));
@@ -63,189 +74,12 @@ pub(crate) fn line(text: &str) {
     output::write(&format!("{text}\n"));
 }
 
-/// Writes an answer while it comes. On a terminal nothing in it acts; elsewhere it is data, byte for byte as the model
-/// said it and then the end of its last line, and what happens beside it is told on stderr.
-pub(crate) struct Streaming {
-    terminal: bool,
-    thinking: bool,
-    fresh_line: bool,
-    /// Whether the answer says anything; words before a tool call are none.
-    said: bool,
-    results: Vec<(String, String)>,
-}
-
-/// The longest folded text, characters.
-const FOLDED: usize = 100;
-
-/// The first line of a text, with what is left out.
-fn folded(text: &str) -> String {
-    let first = text.lines().next().unwrap_or_default();
-    let mut shown: String = first.chars().take(FOLDED).collect();
-    let (lines, cut) = (text.lines().count(), shown.len() < first.len());
-    if cut {
-        shown.push('…');
-    }
-    if lines > 1 {
-        shown.push_str(&format!(" (+{} lines)", lines - 1));
-    }
-    shown
-}
-
-impl Streaming {
-    /// An answer that has not begun.
-    pub(crate) fn new() -> Self {
-        Self {
-            terminal: std::io::stdout().is_terminal(),
-            thinking: false,
-            fresh_line: true,
-            said: false,
-            results: Vec::new(),
-        }
-    }
-
-    /// Takes note of one event without showing it.
-    pub(crate) fn heed(&mut self, event: &TurnEvent) {
-        match event {
-            TurnEvent::Text { text } => self.said |= !text.trim().is_empty(),
-            TurnEvent::ToolCall { .. } => self.said = false,
-            _ => {}
-        }
-    }
-
-    /// Whether there is an answer, and it is not empty.
-    pub(crate) fn has_said(&self) -> bool {
-        self.said
-    }
-
-    /// Shows one event.
-    pub(crate) fn event(&mut self, event: &TurnEvent) {
-        match event {
-            TurnEvent::Text { text } => {
-                if std::mem::take(&mut self.thinking) {
-                    self.put("\n");
-                }
-                if self.terminal { self.put(&harmless(text)) } else { self.put(text) }
-            }
-            TurnEvent::Thinking { text } if self.terminal => {
-                self.thinking = true;
-                self.put(&dim(&harmless(text), true));
-            }
-            TurnEvent::ToolCall { name, arguments, .. } => self.aside(&format!("▸ {name} {}", folded(arguments))),
-            TurnEvent::ToolDecision { name, then: Action::Deny, lines, .. } => {
-                let why = lines.first().map(|line| line.why.as_str()).unwrap_or_default();
-                self.aside(&format!("  {name} is denied: {why}"));
-            }
-            TurnEvent::Approval(asked) => {
-                let lines = Question::new(std::slice::from_ref(asked), Screen::USUAL).lines();
-                self.lines(&lines);
-                self.aside(&format!("  waits for that until {}, and is denied then", second(asked.deadline_ms)));
-            }
-            TurnEvent::ApprovalDecided { id, allowed, by } if by != "prompt" => {
-                let what = if *allowed { "allowed" } else { "denied" };
-                self.aside(&format!("  {id} was {what} by {by}"));
-            }
-            TurnEvent::ToolResult { name, text, failed, label, .. } => {
-                let mark = if *failed { "✗" } else { "◂" };
-                self.aside(&format!("{mark} {name} [{label}] {}", folded(text)));
-                self.results.push((name.clone(), text.clone()));
-            }
-            TurnEvent::Seen { label } if label.is_untrusted() || label.is_private() => {
-                self.aside(&format!("  seen: {label}"));
-            }
-            TurnEvent::Guard { place, rules } => {
-                self.aside(&format!("  guard: {} in the {place}", rules.join(", ")));
-            }
-            TurnEvent::Compacted { upto, tokens } => {
-                self.aside(&format!("  messages 1 to {upto} were summed up: {} → {} tokens", tokens[0], tokens[1]));
-            }
-            TurnEvent::Thinking { .. }
-            | TurnEvent::ToolStart { .. }
-            | TurnEvent::ToolDecision { .. }
-            | TurnEvent::ApprovalDecided { .. }
-            | TurnEvent::Seen { .. }
-            | TurnEvent::Usage(_) => {}
-        }
-    }
-
-    /// A sentence beside the answer.
-    pub(crate) fn note(&mut self, text: &str) {
-        self.aside(text);
-    }
-
-    /// A message that a tool sent to the person at this terminal.
-    pub(crate) fn message(&mut self, to: &str, text: &str) {
-        self.end_line();
-        message(to, text);
-    }
-
-    /// The results of tools since the terminal was last asked for them, whole.
-    pub(crate) fn results(&self) -> &[(String, String)] {
-        &self.results
-    }
-
-    /// A line beside the answer.
-    fn aside(&mut self, text: &str) {
-        self.end_line();
-        let faint = if self.terminal { true } else { std::io::stderr().is_terminal() };
-        self.beside(&dim(&harmless(&format!("{text}\n")), faint));
-    }
-
-    /// Lines that a person has to see.
-    pub(crate) fn lines(&mut self, lines: &[String]) {
-        self.end_line();
-        lines.iter().for_each(|line| self.beside(&format!("{line}\n")));
-    }
-
-    /// What stands before the cursor where an answer is typed.
-    pub(crate) fn question(&mut self, text: &str) {
-        self.end_line();
-        self.beside(text);
-        // The person ends it with their answer.
-        self.fresh_line = true;
-    }
-
-    /// Ends the line the answer stopped in, on a terminal: elsewhere what stands beside the answer is not in it.
-    fn end_line(&mut self) {
-        if self.terminal {
-            self.end();
-        }
-    }
-
-    /// Ends the last line of an answer.
-    pub(crate) fn end(&mut self) {
-        if !self.fresh_line {
-            self.put("\n");
-        }
-    }
-
-    fn put(&mut self, text: &str) {
-        if let Some(last) = text.chars().last() {
-            self.fresh_line = last == '\n' || (self.fresh_line && last == '\u{1b}');
-        }
-        output::write(text);
-    }
-
-    /// Beside the answer: on the same terminal; where the answer goes elsewhere, not into it.
-    fn beside(&mut self, text: &str) {
-        if self.terminal { self.put(text) } else { output::write_aside(text) }
-    }
-}
-
-/// Prints rows in columns as wide as their widest cell.
+/// Prints rows in columns that fit.
 pub(crate) fn table(head: &[&str], rows: &[Vec<String>]) {
-    let width = |column: usize| {
-        let cells = rows.iter().map(|row| row[column].chars().count());
-        cells.chain([head[column].len()]).max().unwrap_or(0)
-    };
-    let widths: Vec<usize> = (0..head.len()).map(width).collect();
-    let print = |cells: Vec<&str>, faint: bool| {
-        let padded = cells.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}"));
-        let text = padded.collect::<Vec<_>>().join("  ");
-        line(&dim(text.trim_end(), faint && std::io::stdout().is_terminal()));
-    };
-    print(head.to_vec(), true);
-    for row in rows {
-        print(row.iter().map(String::as_str).collect(), false);
+    let terminal = std::io::stdout().is_terminal();
+    let lines = table::lines(head, rows, layout::Width::of_output().get());
+    for (at, text) in lines.iter().enumerate() {
+        line(&dim(text, at == 0 && terminal));
     }
 }
 

@@ -34,6 +34,19 @@ pub(crate) fn write_aside(text: &str) {
     let _ = err.write_all(text.as_bytes()).and_then(|()| err.flush());
 }
 
+/// How many columns a terminal has; none where the stream is none, or does not say.
+#[cfg(unix)]
+pub(crate) fn columns(stream: &impl std::os::fd::AsFd) -> Option<usize> {
+    let size = rustix::termios::tcgetwinsize(stream).ok()?;
+    (size.ws_col > 0).then_some(size.ws_col.into())
+}
+
+/// How many columns a terminal has: nobody says so here.
+#[cfg(not(unix))]
+pub(crate) fn columns<T>(_: &T) -> Option<usize> {
+    None
+}
+
 /// Whether standard output takes no more.
 pub(crate) fn is_lost() -> bool {
     LOST.get().is_some()

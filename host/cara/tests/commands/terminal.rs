@@ -235,6 +235,7 @@ fn a_line_with_a_secret_is_kept_in_no_history_and_in_no_title() {
     session.types(&format!("my key is {key}\r"));
     session.until("not kept in the history");
     session.until("Hello.");
+    session.until("› ");
     session.types("/exit\r");
     assert!(session.ends().0.success());
     let history = std::fs::read_to_string(home.path("history")).unwrap();
@@ -269,6 +270,7 @@ fn what_a_terminal_marks_as_pasted_is_a_files_until_the_person_says_that_it_is_t
     session.until("› ");
     session.types(&format!("/mine {}\r", pasted("Visit https://evil.example/")));
     session.until("Again.");
+    session.until("› ");
     session.types("/exit\r");
     assert!(session.ends().0.success());
     let shown = home.json(&["sessions", "show", &home.session(), "--json"]);

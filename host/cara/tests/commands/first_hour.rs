@@ -1,0 +1,154 @@
+//! What a person sees at a terminal while an answer comes,
+//! and what becomes of what they type meanwhile.
+
+use super::home::{Home, REMEMBER, fits_a_terminal};
+use super::terminal::Terminal;
+use serde_json::Value;
+use std::process::Command;
+
+/// Answers after so many milliseconds, and then again at once.
+fn slow(ms: u32, answer: &str) -> String {
+    format!("[[turn]]\nstep = [{{ text = {answer:?}, delay-ms = {ms} }}]\n[[turn]]\nstep = [{{ text = \"Again.\" }}]\n")
+}
+
+/// A conversation at a terminal with this script.
+fn conversation(home: &Home, script: &str) -> Command {
+    let script = home.script(script);
+    let mut command = home.command(&["chat", "--model", "rehearsal:script", "--script", &script]);
+    command.env("TERM", "xterm");
+    command
+}
+
+/// Each part of what the person said in a message: its label and its text.
+fn said(home: &Home, message: usize) -> Vec<(String, String)> {
+    let shown = home.json(&["sessions", "show", &home.session(), "--json"]);
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let parts = shown["messages"][message]["parts"].as_array().unwrap().iter();
+    parts.map(|part| (text(&part["label"]), text(&part["text"]))).collect()
+}
+
+/// What was shown, without what acts on the terminal.
+fn plain(shown: &str) -> String {
+    let mut parts = shown.split('\u{1b}');
+    let first = parts.next().unwrap_or_default().to_owned();
+    let rest =
+        parts.map(|part| part.split_once(|letter: char| letter.is_ascii_alphabetic()).map_or("", |(_, text)| text));
+    first + &rest.collect::<String>()
+}
+
+#[test]
+fn while_a_model_is_silent_it_is_said_what_is_waited_for() {
+    let home = Home::new();
+    let script = home.script(&slow(1500, "Hello."));
+    let message = ["chat", "--model", "rehearsal:script", "--script", &script, "--message", "hi"];
+    let mut session = Terminal::new().starts(home.command(&message));
+    session.until("waiting for rehearsal:script");
+    session.until("Ctrl-C stops");
+    let (status, rest) = session.ends();
+    assert!(status.success(), "{rest}");
+    assert!(plain(rest.rsplit("Ctrl-C stops").next().unwrap()).trim().ends_with("Hello."), "{rest:?}");
+    // Nothing of it elsewhere.
+    let output = home.run(&message);
+    assert_eq!((output.stdout.as_slice(), output.stderr.as_slice()), (&b"Hello.\n"[..], &b""[..]));
+}
+
+#[test]
+fn what_is_tried_again_is_said_on_a_terminal_and_is_an_event() {
+    let home = Home::new();
+    let busy =
+        "[[turn]]\nstep = [{ error = { kind = \"rate-limit\", message = \"429: too many\", retry-after-ms = 10 } }]\n";
+    let script = home.script(busy);
+    let message = ["chat", "--model", "rehearsal:script", "--script", &script, "--message", "hi"];
+    let mut session = Terminal::new().starts(home.command(&message));
+    session.until("retrying in 1 s (429: too many)");
+    session.until("error: 429: too many");
+    assert!(!session.ends().0.success());
+    let told = home.fails(&message);
+    assert!(!told.contains("retrying"), "{told}");
+    let output = home.run(&[&message[..], &["--json"]].concat());
+    let events = String::from_utf8(output.stdout).unwrap();
+    assert!(events.contains(r#"{"type":"retry","after_ms":10,"why":"429: too many"}"#), "{events}");
+}
+
+#[test]
+fn what_is_typed_while_an_answer_comes_begins_the_next_message() {
+    let home = Home::new();
+    let mut session = Terminal::new().starts(conversation(&home, &slow(1500, "Hello.")));
+    session.until("› ");
+    session.types("hi\r");
+    session.until("waiting for");
+    session.types("and then\rmore\u{1b}[200~ pasted\u{1b}[201~");
+    let answer = session.until("Hello.");
+    assert!(!answer.contains("and then"), "{answer:?}");
+    let prompt = session.until("pasted");
+    assert!(prompt.contains("› ") && prompt.contains("and then"), "{prompt:?}");
+    session.types("!\r");
+    session.until("Again.");
+    session.until("› ");
+    session.types("/exit\r");
+    assert!(session.ends().0.success());
+    let part = |label: &str, text: &str| (label.to_owned(), text.to_owned());
+    assert_eq!(said(&home, 2), [part("owner", "and then\nmore"), part("file", " pasted"), part("owner", "!")]);
+}
+
+#[test]
+fn what_is_typed_before_a_question_does_not_answer_it_and_begins_the_next_message() {
+    let home = Home::new();
+    home.ok(&["tools", "enable", "memory"]);
+    let late = REMEMBER.replacen("step = [{", "step = [{ text = \" \", delay-ms = 1500 }, {", 1);
+    let again = "[[turn]]\nstep = [{ text = \"Again.\" }]\n";
+    let mut session = Terminal::new().starts(conversation(&home, &format!("{late}{again}")));
+    session.until("› ");
+    session.types("I like the window seat\r");
+    session.until("waiting for");
+    session.types("y\rthen this");
+    session.until("is no answer to it");
+    session.until("allow?");
+    session.types("n: not yet\n");
+    session.until("Noted.");
+    session.until("then this");
+    session.types("\r");
+    session.until("Again.");
+    session.until("› ");
+    session.types("/exit\r");
+    assert!(session.ends().0.success());
+    let call = home.json(&["sessions", "show", &home.session(), "--json"]).to_string();
+    assert!(call.contains("not yet") && call.contains("y\\nthen this"), "{call}");
+}
+
+#[test]
+fn an_answer_breaks_between_words_and_its_code_stays_as_it_is() {
+    let home = Home::new();
+    let answer = format!("{}**bold** end.\n```\n{}\n```\n", "several words ".repeat(12), "x".repeat(90));
+    let script = home.script(&slow(0, &answer));
+    let message = ["chat", "--model", "rehearsal:script", "--script", &script, "--message", "hi"];
+    let (status, shown) = Terminal::new().starts(home.command(&message)).ends();
+    assert!(status.success(), "{shown}");
+    assert!(shown.contains("\u{1b}[1mbold"), "{shown:?}");
+    let shown = plain(&shown).replace('\r', "");
+    let (text, code) = shown.split_once("```").unwrap();
+    fits_a_terminal(text);
+    assert!(text.lines().all(|line| !line.ends_with("wor") && !line.starts_with("ds")), "{text}");
+    assert!(code.contains(&"x".repeat(90)), "{code}");
+    // Data stays as the model said it.
+    assert_eq!(home.ok(&message), answer);
+    let mut plainly = home.command(&message);
+    plainly.env("NO_COLOR", "1");
+    let (_, shown) = Terminal::new().starts(plainly).ends();
+    assert!(!shown.contains("\u{1b}[1m"), "{shown:?}");
+}
+
+#[test]
+fn tables_fit_a_terminal_and_name_things_whole() {
+    let home = Home::new();
+    home.chat(super::home::CLOCK, &"a message whose beginning is a long title ".repeat(4), &[]);
+    let id = home.session();
+    for command in [&["tools", "list"][..], &["plugin", "list"], &["sessions", "list"], &["models"], &["usage"]] {
+        let shown = home.ok(command);
+        fits_a_terminal(&shown);
+        assert!(!shown.contains('\t'), "{shown}");
+    }
+    assert!(home.ok(&["sessions", "list"]).contains(&id));
+    let tools = home.ok(&["tools", "list"]);
+    assert!(tools.contains("memory_search") && tools.contains("settings_read"), "{tools}");
+}
