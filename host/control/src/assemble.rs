@@ -88,9 +88,19 @@ pub(crate) async fn assistant(application: &Application, with_tools: bool, event
     })
 }
 
+/// Whether what the configuration names exists.
+pub(crate) fn check(application: &Application, config: &Config, shown: &str) -> Result<()> {
+    components_exist(application, config, shown)?;
+    names_exist(application, config, shown)
+}
+
 /// Unknown names in the policy are errors, also for tools that are not switched on.
 pub(crate) fn check_policy(application: &Application) -> Result<()> {
-    let (config, installed) = (application.config()?, application.installed()?);
+    names_exist(application, &*application.config()?, &application.home.config().display().to_string())
+}
+
+fn names_exist(application: &Application, config: &Config, shown: &str) -> Result<()> {
+    let installed = application.installed()?;
     let manifests = installed.usable.values().map(|checked| checked.manifest());
     let tools = manifests.flat_map(|manifest| {
         let names = move |tool: &Tool| [tool.name.to_string(), full_name(manifest.id(), &tool.name).to_string()];
@@ -101,24 +111,22 @@ pub(crate) fn check_policy(application: &Application) -> Result<()> {
     let agents: Vec<String> = std::iter::once(AGENT.to_owned()).chain(config.agent.keys().cloned()).collect();
     let channels: Vec<String> = std::iter::once(CONSOLE.to_owned()).chain(Channels::names()).collect();
     let known = Known { tools: &tools, components: &components, agents: &agents, channels: &channels };
-    let path = application.home.config();
     for (id, own) in &config.component {
         let Some(checked) = installed.usable.get(id) else { continue };
         let offered = |name: &ToolName| checked.manifest().tools().iter().any(|tool| tool.name == *name);
         if let Some(name) = own.tool.keys().find(|name| !offered(name)) {
             fail!(
                 Invalid,
-                "`{}`: component `{id}` has no tool `{name}`\nhint: `cara tools list` shows them",
-                path.display()
+                "`{shown}`: component `{id}` has no tool `{name}`\nhint: `cara tools list` shows them"
             );
         }
     }
-    config.policy.check(&known).with_context(|| format!("`{}` cannot be used", path.display()))?;
-    check_signers(application, &config)
+    config.policy.check(&known).with_context(|| format!("`{shown}` cannot be used"))?;
+    check_signers(application, config, shown)
 }
 
 /// A name in `[results] signers` is an error: another key can be trusted under it later, and would be believed.
-fn check_signers(application: &Application, config: &Config) -> Result<()> {
+fn check_signers(application: &Application, config: &Config, shown: &str) -> Result<()> {
     let is_key = |text: &str| text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
     let names = |text: &&String| *text != BUILT_IN && !is_key(text) && !text.ends_with(')');
     let Some(name) = config.results.signers.iter().find(names) else { return Ok(()) };
@@ -133,11 +141,10 @@ fn check_signers(application: &Application, config: &Config) -> Result<()> {
         || "write the id of a key, as `cara trust list --json` shows it".to_owned(),
         |who| format!("write the key itself: `signers = [\"{who}\"]`"),
     );
-    let (path, name) = (application.home.config(), short(name));
+    let name = short(name);
     fail!(
         Invalid,
-        "`{}`: `signers` of `[results]` has `{name}`, a name that another key can get\nhint: {cure}",
-        path.display()
+        "`{shown}`: `signers` of `[results]` has `{name}`, a name that another key can get\nhint: {cure}"
     )
 }
 
@@ -168,7 +175,11 @@ pub(crate) fn say_unclear(application: &Application, config: &Config, installed:
 /// A table for a component that is not there is an error: what it sets would count for nobody. Commands that could put the
 /// component there, or mend the file, are not stopped by it.
 pub(crate) fn check_components(application: &Application) -> Result<()> {
-    let (config, installed) = (application.config()?, application.installed()?);
+    components_exist(application, &*application.config()?, &application.home.config().display().to_string())
+}
+
+fn components_exist(application: &Application, config: &Config, shown: &str) -> Result<()> {
+    let installed = application.installed()?;
     let known = || installed.usable.keys().chain(installed.broken.keys()).chain(installed.lock.0.keys());
     for id in config.component.keys() {
         if known().any(|known| known == id) {
@@ -180,8 +191,7 @@ pub(crate) fn check_components(application: &Application) -> Result<()> {
             || format!("install `{id}`, or take the table away; `cara plugin list` shows what is installed"),
             |near| format!("write `[component.{near}]`, if you mean that one"),
         );
-        let path = application.home.config();
-        fail!(Invalid, "`{}` has a table for component `{id}`, which is not installed\nhint: {cure}", path.display());
+        fail!(Invalid, "`{shown}` has a table for component `{id}`, which is not installed\nhint: {cure}");
     }
     Ok(())
 }
@@ -196,12 +206,10 @@ async fn classifier(application: &Application, config: &Config) -> Result<Option
     Ok(Some(Classifier::new(Arc::new(provider))))
 }
 
-/// The configuration file as data.
+/// The configuration in use as data.
 fn configuration(application: &Application) -> Result<Value> {
-    let path = application.home.config();
-    let text = cara_services::files::read_capped(&path, crate::config::LARGEST)?.unwrap_or_default();
-    let text = String::from_utf8(text).with_context(|| format!("`{}` is not UTF-8", path.display()))?;
-    let table: toml::Table = toml::from_str(&text).with_context(|| format!("`{}` cannot be used", path.display()))?;
+    let (text, _) = application.settings.text(&application.listeners);
+    let table: toml::Table = toml::from_str(&text)?;
     Ok(serde_json::to_value(table)?)
 }
 

@@ -1,27 +1,28 @@
 //! `config.toml`: unknown keys are errors; secrets are never in it.
 
-use crate::error::{Context, Error, Result};
-use crate::event::Listeners;
+mod document;
+mod followed;
+mod keys;
+mod operations;
+
+use crate::error::{Context, Result};
 use cara_assistant::budget::Budgets;
 use cara_assistant::toolbox::Belief;
-use cara_assistant::{ApprovalSettings, GuardSettings, ModelName, Reading, Rules, RunLimits};
+use cara_assistant::{ApprovalSettings, GuardSettings, ModelName, Reading, RunLimits};
 use cara_authority::limits::LimitsTable;
 use cara_authority::policy::Results;
 use cara_authority::{ComponentId, Policy, ToolName};
 use cara_kernel::PoolSize;
-use cara_services::files;
 use cara_services::vault::StoreKind;
 use schemars::JsonSchema;
 use serde::de::IntoDeserializer;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
-use tokio::sync::watch;
+use std::path::PathBuf;
 
-/// The largest configuration file, bytes.
-pub(crate) const LARGEST: u64 = 1024 * 1024;
+pub(crate) use followed::{Followed, text};
+pub use operations::*;
 
 /// The operator's configuration.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
@@ -179,88 +180,10 @@ impl Config {
         }
     }
 
-    /// Reads the file; one that does not exist is empty.
-    pub(crate) fn read(path: &Path) -> Result<Self> {
-        let Some(bytes) = files::read_capped(path, LARGEST)? else { return Ok(Self::default()) };
-        let shown = path.display();
-        let text = String::from_utf8(bytes).with_context(|| format!("`{shown}` is not UTF-8"))?;
-        toml::from_str(&text).with_context(|| format!("`{shown}` cannot be used"))
+    /// What a text says; `shown` names it in errors.
+    pub(crate) fn parse(text: &str, shown: &str) -> Result<Self> {
+        toml::from_str(text).with_context(|| format!("`{shown}` cannot be used"))
     }
-}
-
-/// The configuration, followed while its file changes; a clone follows the same.
-#[derive(Clone)]
-pub(crate) struct Followed(Arc<Following>);
-
-struct Following {
-    path: PathBuf,
-    read: Mutex<Read>,
-    /// What runs that go on obey.
-    rules: watch::Sender<Arc<Rules>>,
-}
-
-/// What was read last.
-struct Read {
-    stamp: Option<files::Stamp>,
-    /// The configuration in use: the last one that could be read.
-    good: Option<Arc<Config>>,
-    /// Why what is in the file now cannot be used.
-    bad: Option<Error>,
-}
-
-impl Followed {
-    /// Reads the file for the first time.
-    pub(crate) fn open(path: PathBuf) -> Self {
-        let stamp = files::stamp(&path).ok().flatten();
-        let (good, bad) = match Config::read(&path) {
-            Ok(config) => (Some(Arc::new(config)), None),
-            Err(error) => (None, Some(error)),
-        };
-        let rules = watch::Sender::new(Arc::new(good.as_deref().map(rules).unwrap_or_default()));
-        Self(Arc::new(Following { path, read: Mutex::new(Read { stamp, good, bad }), rules }))
-    }
-
-    /// The configuration as it is now. A file that became unreadable changes nothing, and that is said once; one that was
-    /// unreadable from the beginning is an error.
-    pub(crate) fn now(&self, listeners: &Listeners) -> Result<Arc<Config>> {
-        let Following { path, read, .. } = &*self.0;
-        let mut read = read.lock().unwrap_or_else(PoisonError::into_inner);
-        let stamp = files::stamp(path)?;
-        if stamp != read.stamp {
-            read.stamp = stamp;
-            match Config::read(path) {
-                Ok(config) => {
-                    self.0.rules.send_replace(Arc::new(rules(&config)));
-                    (read.good, read.bad) = (Some(Arc::new(config)), None);
-                }
-                Err(error) => {
-                    if read.good.is_some() {
-                        listeners.note(format!("{error}; the configuration of before stays in use"));
-                    }
-                    read.bad = Some(error);
-                }
-            }
-        }
-        match (&read.good, &read.bad) {
-            (Some(good), _) => Ok(good.clone()),
-            (None, Some(bad)) => Err(bad.clone()),
-            (None, None) => Ok(Arc::default()),
-        }
-    }
-
-    /// What runs obey, while it changes.
-    pub(crate) fn rules(&self) -> watch::Receiver<Arc<Rules>> {
-        self.0.rules.subscribe()
-    }
-
-    /// The configuration as it was read last, if it could be.
-    pub(crate) fn read(&self) -> Option<Arc<Config>> {
-        self.0.read.lock().unwrap_or_else(PoisonError::into_inner).good.clone()
-    }
-}
-
-fn rules(config: &Config) -> Rules {
-    Rules { policy: config.policy.clone(), budgets: config.budget.clone() }
 }
 
 #[cfg(test)]
@@ -269,6 +192,7 @@ mod tests {
     use super::*;
     use cara_assistant::guards::output::FindingAction;
     use std::collections::BTreeSet;
+    use std::path::Path;
 
     #[test]
     fn every_key_is_read_and_an_unknown_one_is_an_error() {
@@ -375,28 +299,6 @@ mod tests {
         }
     }
 
-    /// The keys under a schema, with `*` for a name that the operator chooses; settings of components are their own.
-    fn keys(root: &Value, schema: &Value, path: &str, into: &mut BTreeSet<String>) {
-        let schema = match schema["$ref"].as_str() {
-            Some(name) => &root["$defs"][name.rsplit('/').next().unwrap()],
-            None => schema,
-        };
-        if let Some(items) = schema.get("items") {
-            return keys(root, items, path, into);
-        }
-        let named = schema["properties"].as_object().into_iter().flatten();
-        let chosen = schema["patternProperties"].as_object().into_iter().flatten().map(|(_, schema)| schema);
-        let chosen = chosen.chain(schema.get("additionalProperties").filter(|schema| schema.is_object()));
-        let below: Vec<(String, &Value)> =
-            named.map(|(key, schema)| (key.clone(), schema)).chain(chosen.map(|schema| ("*".into(), schema))).collect();
-        if below.is_empty() {
-            into.insert(path.to_owned());
-        }
-        for (key, schema) in below {
-            keys(root, schema, &if path.is_empty() { key } else { format!("{path}.{key}") }, into);
-        }
-    }
-
     /// The keys of the documentation's example, which shows all, but for what rules look at: that is a table.
     fn documented() -> (BTreeSet<String>, String) {
         let page =
@@ -433,9 +335,7 @@ mod tests {
 
     #[test]
     fn the_documentation_has_every_key_of_the_schema_and_no_other() {
-        let schema = schemars::schema_for!(Config).to_value();
-        let mut known = BTreeSet::new();
-        keys(&schema, &schema, "", &mut known);
+        let known = super::keys::keys().clone();
         let (mut found, example) = documented();
         // An amount is the same for everything that it is of.
         for of in ["run", "session", "day", "component.*"] {

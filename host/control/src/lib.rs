@@ -15,7 +15,7 @@ mod assemble;
 pub mod audit;
 pub mod chat;
 mod choose;
-mod config;
+pub mod config;
 mod content_key;
 pub mod environment;
 mod error;

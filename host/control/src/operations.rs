@@ -5,7 +5,7 @@ use crate::error::{Error, Result};
 use crate::event::Events;
 use crate::operation::{Operation, Route};
 use crate::{
-    approvals, audit, chat, environment, explain, grants, models, plugins, policy, runs, secrets, sessions, status,
+    approvals, audit, chat, config, environment, explain, grants, models, plugins, policy, runs, secrets, sessions, status,
     tools, trust, usage, vault,
 };
 use schemars::{Schema, SchemaGenerator};
@@ -117,6 +117,13 @@ pub fn operations() -> Vec<Entry> {
         Entry::of::<tools::Disable>(),
         Entry::of::<policy::Show>(),
         Entry::of::<policy::Explain>(),
+        Entry::of::<config::Get>(),
+        Entry::of::<config::Set>(),
+        Entry::of::<config::Unset>(),
+        Entry::of::<config::Read>(),
+        Entry::of::<config::Replace>(),
+        Entry::of::<config::Check>(),
+        Entry::of::<config::Diff>(),
         Entry::of::<secrets::List>(),
         Entry::of::<secrets::Find>(),
         Entry::of::<secrets::Set>(),

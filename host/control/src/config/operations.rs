@@ -1,0 +1,281 @@
+//! What the operator does with the configuration: reads, sets, checks it.
+
+use super::{Config, document, keys};
+use crate::application::Application;
+use crate::assemble;
+use crate::error::{Error, Result, fail};
+use crate::event::Events;
+use crate::operation::{Done, Operation, Route};
+use crate::places::Places;
+use cara_services::files;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::sync::Arc;
+
+/// The JSON Schema of the configuration.
+pub fn schema() -> Value {
+    schemars::schema_for!(Config).to_value()
+}
+
+/// One key of the configuration.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Setting {
+    /// The key, dotted.
+    pub key: String,
+    /// The value that counts; null where nothing does.
+    pub value: Value,
+    /// Whether the file sets it; else it is the default.
+    pub set: bool,
+}
+
+/// What is in use, key by key; says so when the file is not.
+fn in_use(application: &Application, events: &Events) -> Result<Vec<(Vec<String>, Value)>> {
+    let (text, bad) = application.settings.text(&application.listeners);
+    if let Some(error) = bad {
+        events.note(format!("{}\nthe values in use are those of before", one_text(&error)));
+    }
+    document::entries(&text)
+}
+
+fn one_text(error: &Error) -> String {
+    error.to_string().trim_end().to_owned()
+}
+
+/// Shows the values that count, and whether the file sets them.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Get {
+    /// A key, or a table for all keys in it; everything when left out.
+    #[serde(default)]
+    pub key: Option<String>,
+}
+
+impl Operation for Get {
+    type View = Vec<Setting>;
+    const ROUTE: Route = Route::get("config.get", "/v1/config", "Show the values that count, and which are set.");
+
+    async fn run(self, application: &Arc<Application>, events: &Events) -> Result<Self::View> {
+        let asked = self.key.as_deref().map(document::path).transpose()?.unwrap_or_default();
+        if !asked.is_empty() && !keys::is_key(&asked) && !keys::is_table(&asked) {
+            return Err(unknown(&asked));
+        }
+        let set = in_use(application, events)?;
+        let mut unset: Vec<Vec<String>> = keys::fixed().collect();
+        if keys::is_key(&asked) {
+            unset.push(asked.clone());
+        }
+        unset.retain(|path| set.iter().all(|(known, _)| known != path));
+        unset.sort();
+        unset.dedup();
+        let setting = |path: &[String], value: Value, set| Setting { key: document::dotted(path), value, set };
+        let mut all: Vec<(Vec<String>, Setting)> = Vec::new();
+        for (path, value) in set {
+            let shown = setting(&path, value, true);
+            all.push((path, shown));
+        }
+        for path in unset {
+            let shown = setting(&path, keys::default(&path).unwrap_or_default(), false);
+            all.push((path, shown));
+        }
+        all.retain(|(path, _)| path.starts_with(&asked));
+        all.sort_by(|(one, _), (other, _)| one.cmp(other));
+        Ok(all.into_iter().map(|(_, setting)| setting).collect())
+    }
+}
+
+fn unknown(path: &[String]) -> Error {
+    let cure = keys::near(path).map_or_else(
+        || "`cara config get` lists the keys, `cara config schema` describes them".to_owned(),
+        |near| format!("`{near}`, if you mean that one"),
+    );
+    let key = document::dotted(path);
+    let key: String = key.chars().take(120).collect();
+    crate::error::error!(NotFound, "there is no key `{key}` in the configuration\nhint: {cure}")
+}
+
+/// Sets a key in the file; comments and order stay. The whole file is checked before it counts.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Set {
+    /// The key, dotted.
+    pub key: String,
+    /// The value as TOML; text needs no quotes.
+    pub value: String,
+}
+
+impl Operation for Set {
+    type View = Setting;
+    const ROUTE: Route = Route::put("config.set", "/v1/config/keys/{key}", "Set a key of the configuration.");
+
+    async fn run(self, application: &Arc<Application>, _: &Events) -> Result<Self::View> {
+        let path = document::path(&self.key)?;
+        if !keys::is_key(&path) {
+            if keys::is_table(&path) {
+                let key = document::dotted(&path);
+                fail!(Invalid, "`{key}` is a table\nhint: name a key in it; `cara config get {key}` lists them");
+            }
+            return Err(unknown(&path));
+        }
+        let new = change(application, |text, file| document::set(text, file, &path, &self.value))?;
+        let value = document::entries(&new)?.into_iter().find(|(known, _)| *known == path).map(|(_, value)| value);
+        Ok(Setting { key: document::dotted(&path), value: value.unwrap_or_default(), set: true })
+    }
+}
+
+/// Takes a key or a table out of the file, so that the default counts.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Unset {
+    /// The key, dotted.
+    pub key: String,
+}
+
+impl Operation for Unset {
+    type View = Setting;
+    const ROUTE: Route =
+        Route::delete("config.unset", "/v1/config/keys/{key}", "Take a key out of the configuration.");
+
+    async fn run(self, application: &Arc<Application>, _: &Events) -> Result<Self::View> {
+        let path = document::path(&self.key)?;
+        change(application, |text, file| document::unset(text, file, &path))?;
+        Ok(Setting { key: document::dotted(&path), value: keys::default(&path).unwrap_or_default(), set: false })
+    }
+}
+
+/// Changes the file if what comes of it can be used; from then on it is.
+fn change(application: &Application, changed: impl FnOnce(&str, &str) -> Result<String>) -> Result<String> {
+    let _one_at_a_time = application.settings.writing();
+    let file = application.home.config();
+    let shown = file.display().to_string();
+    let new = changed(&super::text(&file)?, &shown)?;
+    write(application, &new, &shown)?;
+    Ok(new)
+}
+
+fn write(application: &Application, new: &str, shown: &str) -> Result<()> {
+    assemble::check(application, &Config::parse(new, shown)?, shown)?;
+    files::write_private_atomic(&application.home.config(), new.as_bytes())?;
+    application.config().map(drop)
+}
+
+/// Gives the file as it stands.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Read {}
+
+/// The file of the configuration.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct File {
+    /// Where it is.
+    pub path: String,
+    /// What is in it; nothing where there is none.
+    pub text: String,
+}
+
+impl Operation for Read {
+    type View = File;
+    const ROUTE: Route = Route::get("config.read", "/v1/config/file", "Give the configuration file as it stands.");
+
+    async fn run(self, application: &Arc<Application>, _: &Events) -> Result<Self::View> {
+        let path = application.home.config();
+        Ok(File { text: super::text(&path)?, path: path.display().to_string() })
+    }
+}
+
+/// Replaces the file by a text that can be used.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Replace {
+    /// The text of the file as it was read; when it changed meanwhile, nothing is done.
+    pub before: String,
+    /// The text that takes its place.
+    pub text: String,
+}
+
+impl Operation for Replace {
+    type View = Done;
+    const ROUTE: Route = Route::put("config.replace", "/v1/config/file", "Replace the configuration file.");
+
+    async fn run(self, application: &Arc<Application>, events: &Events) -> Result<Self::View> {
+        let Self { before, text } = self;
+        let now = change(application, |now, file| {
+            if now != before && now != text {
+                fail!(Conflict, "`{file}` was changed meanwhile\nhint: edit it again, and take over what was changed");
+            }
+            Ok(text)
+        })?;
+        say_unclear(application, &Config::parse(&now, "the text")?, events)?;
+        Ok(Done {})
+    }
+}
+
+/// Checks a configuration without using it.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Check {
+    /// The text; that of the file in use when left out.
+    #[serde(default)]
+    pub text: Option<String>,
+    /// What errors call it.
+    #[serde(default)]
+    pub name: Option<String>,
+}
+
+/// A configuration that can be used.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Usable {
+    /// What was checked.
+    pub path: String,
+    /// How many keys it sets.
+    pub keys: usize,
+}
+
+impl Operation for Check {
+    type View = Usable;
+    const ROUTE: Route = Route::post("config.check", "/v1/config/check", "Check a configuration without using it.");
+
+    async fn run(self, application: &Arc<Application>, events: &Events) -> Result<Self::View> {
+        let file = application.home.config();
+        let text = self.text.map_or_else(|| super::text(&file), Ok)?;
+        let path = self.name.unwrap_or_else(|| file.display().to_string());
+        let config = Config::parse(&text, &path)?;
+        assemble::check(application, &config, &path)?;
+        say_unclear(application, &config, events)?;
+        Ok(Usable { path, keys: document::entries(&text)?.len() })
+    }
+}
+
+fn say_unclear(application: &Application, config: &Config, events: &Events) -> Result<()> {
+    assemble::say_unclear(application, config, &*application.installed()?, events);
+    Ok(())
+}
+
+/// Shows what differs from the defaults.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Diff {}
+
+/// A key whose value is not the default.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Difference {
+    /// The key, dotted.
+    pub key: String,
+    /// The value that counts.
+    pub value: Value,
+    /// What would count; null where nothing would.
+    pub default: Value,
+}
+
+impl Operation for Diff {
+    type View = Vec<Difference>;
+    const ROUTE: Route = Route::get("config.diff", "/v1/config/diff", "Show what differs from the defaults.");
+
+    async fn run(self, application: &Arc<Application>, events: &Events) -> Result<Self::View> {
+        let difference = |(path, value): (Vec<String>, Value)| Difference {
+            key: document::dotted(&path),
+            value,
+            default: keys::default(&path).unwrap_or_default(),
+        };
+        let all = in_use(application, events)?.into_iter().map(difference);
+        Ok(all.filter(|difference| difference.value != difference.default).collect())
+    }
+}
