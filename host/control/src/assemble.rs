@@ -115,10 +115,7 @@ fn names_exist(application: &Application, config: &Config, shown: &str) -> Resul
         let Some(checked) = installed.usable.get(id) else { continue };
         let offered = |name: &ToolName| checked.manifest().tools().iter().any(|tool| tool.name == *name);
         if let Some(name) = own.tool.keys().find(|name| !offered(name)) {
-            fail!(
-                Invalid,
-                "`{shown}`: component `{id}` has no tool `{name}`\nhint: `cara tools list` shows them"
-            );
+            fail!(Invalid, "`{shown}`: component `{id}` has no tool `{name}`\nhint: `cara tools list` shows them");
         }
     }
     config.policy.check(&known).with_context(|| format!("`{shown}` cannot be used"))?;
@@ -142,10 +139,7 @@ fn check_signers(application: &Application, config: &Config, shown: &str) -> Res
         |who| format!("write the key itself: `signers = [\"{who}\"]`"),
     );
     let name = short(name);
-    fail!(
-        Invalid,
-        "`{shown}`: `signers` of `[results]` has `{name}`, a name that another key can get\nhint: {cure}"
-    )
+    fail!(Invalid, "`{shown}`: `signers` of `[results]` has `{name}`, a name that another key can get\nhint: {cure}")
 }
 
 /// Says which rules let nothing run, since the name in them does not say whose tool is meant: it is no tool's of what is

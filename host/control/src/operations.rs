@@ -5,8 +5,8 @@ use crate::error::{Error, Result};
 use crate::event::Events;
 use crate::operation::{Operation, Route};
 use crate::{
-    approvals, audit, chat, config, environment, explain, grants, models, plugins, policy, runs, secrets, sessions, status,
-    tools, trust, usage, vault,
+    approvals, audit, chat, config, environment, explain, grants, models, plugins, policy, runs, secrets, sessions,
+    status, tools, trust, usage, vault,
 };
 use schemars::{Schema, SchemaGenerator};
 use serde_json::value::RawValue;

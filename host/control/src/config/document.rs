@@ -119,11 +119,7 @@ fn put(root: &mut Table, path: &[String], value: Value) -> Result<()> {
 pub(crate) fn unset(text: &str, file: &str, path: &[String]) -> Result<String> {
     let mut document = document(text, file)?;
     if !take(document.as_table_mut(), path) {
-        fail!(
-            NotFound,
-            "`{}` is not set in `{file}`\nhint: `cara config diff` shows what is set",
-            dotted(path)
-        );
+        fail!(NotFound, "`{}` is not set in `{file}`\nhint: `cara config diff` shows what is set", dotted(path));
     }
     let new = document.to_string();
     if let Err(error) = toml::from_str::<Config>(&new) {
@@ -244,7 +240,8 @@ then = \"allow\"
 
     #[test]
     fn what_is_set_is_found_key_by_key() {
-        let found: Vec<String> = entries(TEXT).unwrap().iter().map(|(path, value)| format!("{}={value}", dotted(path))).collect();
+        let found: Vec<String> =
+            entries(TEXT).unwrap().iter().map(|(path, value)| format!("{}={value}", dotted(path))).collect();
         assert_eq!(found, ["budget.day.dollars=2", r#"policy.rule=[{"then":"allow","tool":"memory_write"}]"#]);
         assert_eq!(dotted(&path("agent.\"a b\".system").unwrap()), "agent.\"a b\".system");
     }

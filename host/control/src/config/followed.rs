@@ -57,7 +57,12 @@ impl Followed {
             Err(error) => (None, "".into(), Some(error)),
         };
         let rules = watch::Sender::new(Arc::new(good.as_deref().map(rules).unwrap_or_default()));
-        Self(Arc::new(Following { path, read: Mutex::new(Read { stamp, good, text, bad }), writing: Mutex::default(), rules }))
+        Self(Arc::new(Following {
+            path,
+            read: Mutex::new(Read { stamp, good, text, bad }),
+            writing: Mutex::default(),
+            rules,
+        }))
     }
 
     /// The configuration as it is now. A file that became unreadable changes nothing, and that is said once; one that was

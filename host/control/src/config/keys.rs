@@ -61,7 +61,8 @@ fn below(root: &Value, schema: &Value, path: &str, into: &mut BTreeSet<String>) 
 /// Whether a path is one of these names, where `*` is any name.
 fn fits(pattern: &str, path: &[String]) -> bool {
     let mut pattern = pattern.split('.');
-    path.iter().all(|name| pattern.next().is_some_and(|known| known == "*" || known == name)) && pattern.next().is_none()
+    path.iter().all(|name| pattern.next().is_some_and(|known| known == "*" || known == name))
+        && pattern.next().is_none()
 }
 
 /// Whether there is a key of this path that has a value of its own.
@@ -124,7 +125,8 @@ mod tests {
 
     #[test]
     fn keys_and_tables_are_told_apart() {
-        for key in ["run.turns", "budget.component.openai.tokens", "component.openai.settings.base-url", "policy.rule"] {
+        for key in ["run.turns", "budget.component.openai.tokens", "component.openai.settings.base-url", "policy.rule"]
+        {
             assert!(is_key(&path(key)) && !is_table(&path(key)), "{key}");
         }
         for table in ["run", "budget", "budget.component", "budget.component.openai", "component.openai.settings"] {

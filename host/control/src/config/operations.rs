@@ -133,8 +133,7 @@ pub struct Unset {
 
 impl Operation for Unset {
     type View = Setting;
-    const ROUTE: Route =
-        Route::delete("config.unset", "/v1/config/keys/{key}", "Take a key out of the configuration.");
+    const ROUTE: Route = Route::delete("config.unset", "/v1/config/keys/{key}", "Take a key out of the configuration.");
 
     async fn run(self, application: &Arc<Application>, _: &Events) -> Result<Self::View> {
         let path = document::path(&self.key)?;
