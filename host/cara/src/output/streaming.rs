@@ -2,7 +2,7 @@
 
 use super::flow::Flow;
 use super::layout::{Width, wrap_words};
-use super::show::{dim, is_styled, line, message};
+use super::show::{dim, is_styled, message};
 use super::spinner::Spinner;
 use super::stdio as output;
 use super::when::second;
