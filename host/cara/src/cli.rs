@@ -9,8 +9,10 @@ use clap_complete::Shell;
 use std::collections::BTreeMap;
 use std::path::Path;
 
+mod daemon;
 mod operator;
 mod plugin;
+pub(crate) use daemon::*;
 pub(crate) use operator::*;
 pub(crate) use plugin::*;
 
@@ -84,6 +86,14 @@ pub(crate) enum Command {
     Status,
     /// End the process that holds the home.
     Stop,
+    /// Show what the process wrote down that holds the home; it need not be there.
+    Logs(Logs),
+    /// Read, set, edit and check the configuration.
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// Have the system start the process that holds the home.
+    #[command(subcommand)]
+    Service(Service),
     /// Print the OpenAPI document of what `cara.sock` in the home serves.
     Api,
     /// Print a completion script for a shell.

@@ -15,6 +15,7 @@ mod output;
 mod passwords;
 mod prompt;
 mod question;
+mod service;
 
 use clap::Parser;
 use output::{show, stdio};

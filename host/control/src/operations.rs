@@ -3,7 +3,7 @@
 use crate::application::Application;
 use crate::error::{Error, Result};
 use crate::event::Events;
-use crate::operation::{Operation, Route};
+use crate::operation::{Method, Operation, Route};
 use crate::{
     approvals, audit, chat, config, environment, explain, grants, models, plugins, policy, runs, secrets, sessions,
     status, tools, trust, usage, vault,
@@ -36,7 +36,14 @@ impl Prepared {
         Self(Box::new(move |application, events| {
             Box::pin(async move {
                 application.listeners.add(&events);
-                let view = operation.run(&application, &events).await?;
+                let (route, done) = (O::ROUTE, operation.run(&application, &events).await);
+                // What was asked for is in the log, not what with.
+                match &done {
+                    Ok(_) if route.method == Method::Get => tracing::debug!(operation = route.name, "done"),
+                    Ok(_) => tracing::info!(operation = route.name, "done"),
+                    Err(error) => tracing::info!(operation = route.name, why = %error.message, "not done"),
+                }
+                let view = done?;
                 Ok(serde_json::value::to_raw_value(&view)?)
             })
         }))

@@ -3,13 +3,16 @@
 mod approvals;
 mod audit;
 mod chat;
+mod config;
 mod explain;
 mod grants;
+mod logs;
 mod models;
 mod plugin;
 mod policy;
 mod repl;
 mod secrets;
+mod service;
 mod sessions;
 mod start;
 mod tools;
@@ -21,7 +24,7 @@ mod usage;
 pub(crate) use chat::lock;
 
 use crate::boot::Surroundings;
-use crate::cli::{Arguments, Command, Plugin, Start};
+use crate::cli::{Arguments, Command, ConfigCommand, Plugin, Start};
 use crate::door::Door;
 use crate::logging;
 use crate::output::{Output, stdio};
@@ -46,20 +49,25 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode> {
             stdio::write(&format!("{:#}\n", cara_gateway::document()));
             return Ok(ExitCode::SUCCESS);
         }
+        Some(Command::Config(ConfigCommand::Schema)) => {
+            config::print_schema()?;
+            return Ok(ExitCode::SUCCESS);
+        }
         // Those need no home.
         Some(Command::Plugin(plugin)) if plugin.is_homeless() => {
-            logging::start(log.as_deref(), &KnownSecrets::new())?;
+            logging::start(log.as_deref(), None, &KnownSecrets::new())?;
             return runtime()?.block_on(plugin::without_home(plugin, output));
         }
         command => command.unwrap_or(Command::Start(Start::default())),
     };
     let known = KnownSecrets::new();
-    logging::start(log.as_deref(), &known)?;
+    let kept = matches!(command, Command::Start(_)).then(logging::Kept::default);
+    logging::start(log.as_deref(), kept.as_ref(), &known)?;
     let store = plain_key_file.then_some(StoreKind::KeyFile);
     let door = Door::new(Surroundings::new(known, store, format!("cara {}", command.name()))?);
     let runtime = runtime()?;
     let result = runtime.block_on(async {
-        let code = one(&door, output, command).await;
+        let code = one(&door, output, command, kept).await;
         door.close().await;
         code
     });
@@ -72,7 +80,7 @@ fn runtime() -> Result<tokio::runtime::Runtime> {
     Ok(tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?)
 }
 
-async fn one(door: &Door, output: Output, command: Command) -> Result<ExitCode> {
+async fn one(door: &Door, output: Output, command: Command, kept: Option<logging::Kept>) -> Result<ExitCode> {
     match command {
         Command::Chat(chat) => return chat::run(door, output, chat).await,
         Command::Models(models) => models::run(door, output, models).await?,
@@ -89,9 +97,12 @@ async fn one(door: &Door, output: Output, command: Command) -> Result<ExitCode> 
         Command::Explain(explain) => explain::run(door, output, explain).await?,
         Command::Usage(usage) => usage::run(door, output, usage).await?,
         Command::Audit(audit) => return audit::run(door, output, audit).await,
-        Command::Start(start) => start::start(door, start).await?,
+        Command::Start(start) => start::start(door, start, kept.unwrap_or_default()).await?,
         Command::Status => start::status(door, output).await?,
         Command::Stop => start::stop(door, output).await?,
+        Command::Logs(logs) => logs::run(door, output, logs).await?,
+        Command::Config(config) => config::run(door, output, config).await?,
+        Command::Service(service) => service::run(door, output, service)?,
         Command::Api | Command::Completion { .. } => {}
     }
     Ok(ExitCode::SUCCESS)
@@ -119,6 +130,9 @@ impl Command {
             Self::Start(_) => "start",
             Self::Status => "status",
             Self::Stop => "stop",
+            Self::Logs(_) => "logs",
+            Self::Config(_) => "config",
+            Self::Service(_) => "service",
             Self::Api => "api",
             Self::Completion { .. } => "completion",
         }

@@ -2,6 +2,7 @@
 
 use crate::cli::Start;
 use crate::door::Door;
+use crate::logging::Kept;
 use crate::output::{Output, Show, layout, show, when};
 use anyhow::{Context, Result, bail};
 use cara_control::status::{Show as ShowStatus, Status, Stop};
@@ -16,7 +17,7 @@ const PATIENCE: Duration = Duration::from_secs(15);
 const DRAIN: Duration = Duration::from_secs(30);
 
 /// Holds the home until somebody ends it.
-pub(crate) async fn start(door: &Door, start: Start) -> Result<()> {
+pub(crate) async fn start(door: &Door, start: Start, kept: Kept) -> Result<()> {
     if let Some(pid) = door.holder().await {
         let holds = door.call(ShowStatus {}).await?;
         bail!(
@@ -31,10 +32,14 @@ pub(crate) async fn start(door: &Door, start: Start) -> Result<()> {
     let Some(application) = door.hold().await? else {
         bail!("another process took the home meanwhile\nhint: `cara status` says which");
     };
+    kept.open(&application.home().logs())?;
+    tracing::info!(pid = std::process::id(), version = env!("CARGO_PKG_VERSION"), "this process holds the home");
     show::note(&format!("holding `{}`; Ctrl-C ends", application.home().path().display()));
     ended(application.stopping()).await?;
+    tracing::info!("this process ends");
     // Whoever wants to begin a run is refused from here on.
     if tokio::time::timeout(DRAIN, application.idle()).await.is_err() {
+        tracing::warn!("runs that go on are left");
         show::note("runs that go on are left; they are resumed when their conversations are opened");
     }
     Ok(())

@@ -1,0 +1,98 @@
+//! Commands over the process that holds the home: its configuration, its log,
+//! and how the system starts it.
+
+use cara_authority::ComponentId;
+use clap::{Args, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConfigCommand {
+    /// Show the values that count, and whether they are set.
+    Get {
+        /// A key such as `run.turns`, or a table such as `budget`; everything when left out.
+        key: Option<String>,
+    },
+    /// Set a key. Comments and order stay; a value that cannot be used changes nothing.
+    Set {
+        /// The key: `budget.day.dollars`, `component.openai.settings.base-url`.
+        key: String,
+        /// The value as TOML; text needs no quotes.
+        #[arg(allow_hyphen_values = true)]
+        value: String,
+    },
+    /// Take a key out of the file, so that the default counts.
+    Unset {
+        /// The key.
+        key: String,
+    },
+    /// Open `$VISUAL` or `$EDITOR` on a copy; only what can be used takes the file's place.
+    Edit,
+    /// Check the configuration, or a file that is not in use.
+    Check {
+        /// The file; the one in use when left out.
+        file: Option<PathBuf>,
+    },
+    /// Print the JSON Schema of the configuration.
+    Schema,
+    /// Show what differs from the defaults.
+    Diff,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Logs {
+    /// Go on with what is written from now on, until Ctrl-C.
+    #[arg(short, long)]
+    pub(crate) follow: bool,
+
+    /// Only lines of this level and above it.
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) level: LogLevel,
+
+    /// Only lines of this component.
+    #[arg(long, value_name = "ID")]
+    pub(crate) component: Option<ComponentId>,
+
+    /// At most so many lines of what was written before.
+    #[arg(short = 'n', long, value_name = "N", default_value_t = 100)]
+    pub(crate) lines: usize,
+}
+
+/// How much a line matters, the most first.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
+pub(crate) enum LogLevel {
+    Error,
+    Warn,
+    Info,
+    Debug,
+    #[default]
+    Trace,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Service {
+    /// Write the service file, and start the service.
+    Install {
+        /// Write the file only.
+        #[arg(long)]
+        no_start: bool,
+    },
+    /// End the service, and take its file away.
+    Remove,
+    /// Print what `install` would write, and the commands it would run.
+    Show {
+        /// The system; this machine's when left out.
+        #[arg(long, value_enum)]
+        system: Option<ServiceSystem>,
+    },
+}
+
+/// What starts services.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ServiceSystem {
+    /// A user unit of systemd (Linux).
+    Systemd,
+    /// A launch agent (macOS).
+    Launchd,
+    /// A task at logon (Windows).
+    Windows,
+}

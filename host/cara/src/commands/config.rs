@@ -1,0 +1,178 @@
+//! `cara config`: reads, sets, edits and checks the configuration.
+
+use crate::cli::ConfigCommand;
+use crate::door::Door;
+use crate::output::{Output, Show, layout, show};
+use crate::{passwords, prompt};
+use anyhow::{Context, Result, anyhow, bail};
+use cara_control::config::{Check, Diff, Difference, File, Get, Read, Replace, Set, Setting, Unset, Usable, schema};
+use cara_services::files;
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// The largest file that is checked, bytes.
+const LARGEST: u64 = 1024 * 1024;
+
+/// Runs the command.
+pub(crate) async fn run(door: &Door, output: Output, config: ConfigCommand) -> Result<()> {
+    match config {
+        ConfigCommand::Get { key } => {
+            let settings = door.call(Get { key: key.clone() }).await?;
+            match &settings[..] {
+                // What a script asks for.
+                [one] if !output.json && key.as_ref() == Some(&one.key) => {
+                    show::line(&plain(&one.value));
+                    if !one.set {
+                        show::note("not set; that is the default");
+                    }
+                    Ok(())
+                }
+                _ => output.emit(&settings),
+            }
+        }
+        ConfigCommand::Set { key, value } => {
+            let set = door.call(Set { key, value }).await?;
+            output.done(&set, &format!("`{}` is {} from now on", set.key, set.value))
+        }
+        ConfigCommand::Unset { key } => {
+            let unset = door.call(Unset { key }).await?;
+            let counts = match &unset.value {
+                Value::Null => "nothing counts in its place".to_owned(),
+                value => format!("the default counts: {value}"),
+            };
+            output.done(&unset, &format!("`{}` is no longer set; {counts}", unset.key))
+        }
+        ConfigCommand::Edit => edit(door).await,
+        ConfigCommand::Check { file } => {
+            let text = file.as_deref().map(read).transpose()?;
+            let name = file.map(|path| path.display().to_string());
+            let usable = door.call(Check { text, name }).await?;
+            output.done(&usable, &format!("`{}` can be used; it sets {} keys", usable.path, usable.keys))
+        }
+        ConfigCommand::Schema => print_schema(),
+        ConfigCommand::Diff => door.emit(output, Diff {}).await.map(drop),
+    }
+}
+
+/// Prints the JSON Schema of the configuration.
+pub(crate) fn print_schema() -> Result<()> {
+    layout::json(&schema())
+}
+
+fn read(path: &Path) -> Result<String> {
+    let shown = path.display();
+    let bytes = files::read_capped(path, LARGEST)?.ok_or_else(|| anyhow!("`{shown}` does not exist"))?;
+    String::from_utf8(bytes).with_context(|| format!("`{shown}` is not UTF-8"))
+}
+
+/// Opens an editor on a copy; the file is only replaced by what can be used.
+async fn edit(door: &Door) -> Result<()> {
+    let File { path, text } = door.call(Read {}).await?;
+    let path = PathBuf::from(path);
+    let copy = path.with_file_name("config.edit.toml");
+    files::write_private_atomic(&copy, text.as_bytes())?;
+    loop {
+        let at = copy.clone();
+        tokio::task::spawn_blocking(move || open(&at)).await??;
+        let edited = read(&copy)?;
+        if edited == text {
+            files::remove(&copy)?;
+            show::note("nothing was changed");
+            return Ok(());
+        }
+        let Err(error) = door.call(Replace { before: text.clone(), text: edited }).await else {
+            files::remove(&copy)?;
+            show::note(&format!("`{}` is in use from now on", path.display()));
+            return Ok(());
+        };
+        if passwords::is_asked() {
+            show::error(&error);
+            if prompt::agreed("Edit it again? [y/N] ")? {
+                continue;
+            }
+        }
+        bail!(
+            "{error}\nnothing was changed; what you wrote is in `{}`\nhint: mend it there, then `cara config check` it \
+             and copy it to `{}`; `cara config edit` begins anew",
+            copy.display(),
+            path.display()
+        );
+    }
+}
+
+/// Opens the person's editor, and waits until it ends.
+fn open(path: &Path) -> Result<()> {
+    let named = ["VISUAL", "EDITOR"].into_iter().filter_map(|name| std::env::var(name).ok());
+    let editor = named.map(|editor| editor.trim().to_owned()).find(|editor| !editor.is_empty());
+    let editor = editor.ok_or_else(|| {
+        anyhow!(
+            "no editor is named\nhint: set `EDITOR`, or open `{}` yourself",
+            path.with_file_name("config.toml").display()
+        )
+    })?;
+    // With its arguments, as shells take it: `code --wait`.
+    let mut command = if cfg!(windows) {
+        let mut words = editor.split_whitespace();
+        let mut command = Command::new(words.next().unwrap_or_default());
+        command.args(words);
+        command
+    } else {
+        let mut command = Command::new("sh");
+        command.args(["-c", &format!("{editor} \"$1\""), "sh"]);
+        command
+    };
+    let status = command.arg(path).status().with_context(|| format!("the editor `{editor}` cannot be started"))?;
+    if !status.success() {
+        bail!("the editor `{editor}` ended with {status}, so nothing was changed\nhint: `EDITOR` names another one");
+    }
+    Ok(())
+}
+
+/// A value as a person writes it.
+fn plain(value: &Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::String(text) => cara_assistant::text::harmless(text).into_owned(),
+        value => cara_assistant::text::harmless(&value.to_string()).into_owned(),
+    }
+}
+
+/// A value in a row of its own.
+fn cell(value: &Value) -> String {
+    match value {
+        Value::Null => "-".to_owned(),
+        value => layout::cut(&value.to_string(), 60),
+    }
+}
+
+impl Show for Vec<Setting> {
+    fn show(&self) {
+        let from = |setting: &Setting| match (setting.set, &setting.value) {
+            (true, _) => "set",
+            (false, Value::Null) => "not set",
+            (false, _) => "default",
+        };
+        let rows = self
+            .iter()
+            .map(|setting| vec![layout::cut(&setting.key, 60), from(setting).to_owned(), cell(&setting.value)]);
+        show::table(&["KEY", "FROM", "VALUE"], &rows.collect::<Vec<_>>());
+    }
+}
+
+impl Show for Vec<Difference> {
+    fn show(&self) {
+        if self.is_empty() {
+            show::note("all keys have their defaults");
+            return;
+        }
+        let rows = self.iter().map(|row| vec![layout::cut(&row.key, 60), cell(&row.value), cell(&row.default)]);
+        show::table(&["KEY", "VALUE", "DEFAULT"], &rows.collect::<Vec<_>>());
+    }
+}
+
+impl Show for Usable {
+    fn show(&self) {
+        show::line(&self.path);
+    }
+}
