@@ -76,7 +76,6 @@ pub(crate) fn line(text: &str) {
 
 /// Prints rows in columns that fit.
 pub(crate) fn table(head: &[&str], rows: &[Vec<String>]) {
-    let terminal = std::io::stdout().is_terminal();
     // A program that reads a table looks for whole cells on one line.
     let terminal = std::io::stdout().is_terminal();
     let most = if terminal { layout::Width::of_output().get() } else { usize::MAX };
