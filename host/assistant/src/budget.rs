@@ -54,6 +54,15 @@ impl Budgets {
     }
 }
 
+/// In dollars: `$2.50`, `$0.00001`.
+impl std::fmt::Display for Micros {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (dollars, micros) = (self.0 / 1_000_000, self.0 % 1_000_000);
+        let parts = format!("{micros:06}");
+        write!(f, "${dollars}.{:0<2}", parts.trim_end_matches('0'))
+    }
+}
+
 impl<'de> Deserialize<'de> for Micros {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let dollars = f64::deserialize(deserializer)?;
@@ -105,6 +114,7 @@ mod tests {
         let price: Price = toml::from_str("input = 3.0\noutput = 15.0\ncache-read = 0.3\ncache-write = 3.75").unwrap();
         let tokens = Tokens { input: 1_000, output: 100, cache_read: 600, cache_write: 200 };
         assert_eq!(cost(&price, tokens), Micros(600 + 180 + 750 + 1_500));
+        assert_eq!([10, 2_500_000, 0].map(|micros| Micros(micros).to_string()), ["$0.00001", "$2.50", "$0.00"]);
         assert_eq!(cost(&price, Tokens { input: 1, ..Tokens::default() }), Micros(3));
     }
 

@@ -12,7 +12,7 @@ use cara_authority::RunId;
 use cara_kernel::bindings::provider::{Outcome, Request};
 use cara_kernel::bindings::turn::Event;
 use cara_kernel::exports::provider::EVENTS_AHEAD;
-use cara_records::{Limit, Records, Reservation, ReservationId, ReserveError, Scope, Spent};
+use cara_records::{Limit, OverBudget, Records, Reservation, ReservationId, ReserveError, Scope, Spent};
 use cara_services::clock::Clock;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -195,7 +195,9 @@ impl Meter {
             match self.records.reserve(&reservation, &limits).await {
                 Ok(id) => return Ok((id, most)),
                 Err(ReserveError::OverBudget(_)) if most / 2 >= SHORTEST => most /= 2,
-                Err(ReserveError::OverBudget(over)) => return Err(Failure::own("budget", over.to_string())),
+                Err(ReserveError::OverBudget(over)) => {
+                    return Err(Failure::own("budget", spent(&over, language_model.component().as_str())));
+                }
                 Err(ReserveError::Ledger(error)) => return Err(lost(error)),
             }
         }
@@ -221,6 +223,33 @@ impl Meter {
         ];
         all.into_iter().flatten().collect()
     }
+}
+
+/// What a person is told of a budget that has no room for another call.
+fn spent(over: &OverBudget, component: &str) -> String {
+    let most = match over.unit {
+        "micros" => Micros(over.most).to_string(),
+        _ => format!("{} tokens", over.most),
+    };
+    let (whose, of, again) = match over.limit.scope {
+        Scope::Run => ("this run's", String::new(), "ask again, or "),
+        Scope::Session => ("this conversation's", String::new(), "begin a new one, or "),
+        Scope::Day => ("today's", String::new(), "they are there again at 00:00 UTC; or "),
+        Scope::Component => ("today's", format!(" for `{component}`"), "they are there again at 00:00 UTC; or "),
+    };
+    let (is, it) =
+        if over.unit == "micros" { ("is", again.replace("they are", "it is")) } else { ("are", again.into()) };
+    let what = if over.used >= over.most { "spent" } else { "not enough for another call" };
+    format!(
+        "{whose} {most}{of} {is} {what}: {} used, {} reserved\nhint: {it}raise it in `[budget]` of `config.toml`",
+        amount(over.unit, over.used),
+        amount(over.unit, over.reserved)
+    )
+}
+
+/// An amount in the unit of a budget.
+fn amount(unit: &str, number: u64) -> String {
+    if unit == "micros" { Micros(number).to_string() } else { number.to_string() }
 }
 
 fn size(event: &Event) -> usize {

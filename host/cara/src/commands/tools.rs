@@ -31,8 +31,13 @@ impl Show for Vec<Row> {
         let cells = self.iter().map(|row| {
             let effects = if row.effects.is_empty() { "-".to_owned() } else { row.effects.join(", ") };
             let on = if row.on { "on" } else { "off" };
-            vec![row.tool.clone(), row.component.clone(), on.to_owned(), row.then.to_string(), effects, row.why.clone()]
+            // The cure is the same for all of these, and stands under the table.
+            let why = row.why.split_once(": `cara tools enable").map_or(row.why.as_str(), |(why, _)| why);
+            vec![row.tool.clone(), row.component.clone(), on.into(), row.then.to_string(), effects, why.to_owned()]
         });
         show::table(&["TOOL", "COMPONENT", "STATE", "THEN", "EFFECTS", "WHY"], &cells.collect::<Vec<_>>());
+        if self.iter().any(|row| !row.on) {
+            show::note("`cara tools enable COMPONENT` switches one on");
+        }
     }
 }

@@ -44,6 +44,14 @@ fn folded(text: &str) -> String {
     shown
 }
 
+/// What the model is told of a call, as the person is told who answered for it.
+fn to_the_person(text: &str) -> String {
+    match text.strip_prefix("denied by prompt") {
+        Some(why) => format!("denied by you{}", why.trim_end_matches(". Do not try to get around this.")),
+        None => text.to_owned(),
+    }
+}
+
 impl Streaming {
     /// An answer of this model that has not begun.
     pub(crate) fn new(model: &str) -> Self {
@@ -114,7 +122,7 @@ impl Streaming {
             }
             TurnEvent::ToolResult { name, text, failed, label, .. } => {
                 let mark = if *failed { "✗" } else { "◂" };
-                self.aside(&format!("{mark} {name} [{label}] {}", folded(text)));
+                self.aside(&format!("{mark} {name} [{label}] {}", folded(&to_the_person(text))));
                 self.spinner.expect(&format!("waiting for {}", self.model));
                 self.results.push((name.clone(), text.clone()));
             }

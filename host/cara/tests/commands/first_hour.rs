@@ -41,7 +41,9 @@ fn while_a_model_is_silent_it_is_said_what_is_waited_for() {
     let home = Home::new();
     let script = home.script(&slow(1500, "Hello."));
     let message = ["chat", "--model", "rehearsal:script", "--script", &script, "--message", "hi"];
-    let mut session = Terminal::new().starts(home.command(&message));
+    let mut command = home.command(&message);
+    command.env("TERM", "xterm");
+    let mut session = Terminal::new().starts(command);
     session.until("waiting for rehearsal:script");
     session.until("Ctrl-C stops");
     let (status, rest) = session.ends();
@@ -105,6 +107,7 @@ fn what_is_typed_before_a_question_does_not_answer_it_and_begins_the_next_messag
     session.until("is no answer to it");
     session.until("allow?");
     session.types("n: not yet\n");
+    session.until("denied by you: not yet");
     session.until("Noted.");
     session.until("then this");
     session.types("\r");
@@ -154,4 +157,14 @@ fn tables_fit_a_terminal_and_name_things_whole() {
     assert!(home.ok(&["sessions", "list"]).contains(&id));
     let tools = home.ok(&["tools", "list"]);
     assert!(tools.contains("memory_search") && tools.contains("settings_read"), "{tools}");
+}
+
+#[test]
+fn a_spent_budget_is_told_in_dollars_and_when_it_is_there_again() {
+    let home = Home::new();
+    home.configure("[budget.day]\ntokens = 10");
+    let script = home.script(&slow(0, "Hello."));
+    let told = home.fails(&["chat", "--model", "rehearsal:script", "--script", &script, "--message", "hi"]);
+    assert!(told.contains("today's 10 tokens are not enough for another call"), "{told}");
+    assert!(told.contains("they are there again at 00:00 UTC"), "{told}");
 }
