@@ -23,6 +23,8 @@ mod approvals;
 mod audit;
 #[path = "commands/authority.rs"]
 mod authority;
+#[path = "commands/config.rs"]
+mod config;
 #[path = "commands/docs.rs"]
 mod docs;
 #[cfg(unix)]

@@ -61,7 +61,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode> {
         command => command.unwrap_or(Command::Start(Start::default())),
     };
     let known = KnownSecrets::new();
-    let kept = matches!(command, Command::Start(_)).then(logging::Kept::default);
+    let kept = matches!(command, Command::Start(_)).then(|| logging::Kept::of(log.clone()));
     logging::start(log.as_deref(), kept.as_ref(), &known)?;
     let store = plain_key_file.then_some(StoreKind::KeyFile);
     let door = Door::new(Surroundings::new(known, store, format!("cara {}", command.name()))?);

@@ -27,7 +27,7 @@ pub(crate) async fn start(door: &Door, start: Start, kept: Kept) -> Result<()> {
         );
     }
     if start.detach {
-        return detached(door).await;
+        return detached(door, kept.filter()).await;
     }
     let Some(application) = door.hold().await? else {
         bail!("another process took the home meanwhile\nhint: `cara status` says which");
@@ -63,10 +63,13 @@ async fn ended(stopping: &tokio_util::sync::CancellationToken) -> Result<()> {
 }
 
 /// Begins the same program in the background, and waits until it answers.
-async fn detached(door: &Door) -> Result<()> {
+async fn detached(door: &Door, log: Option<&str>) -> Result<()> {
     let program = std::env::current_exe().context("the path of this program is unknown")?;
     let mut command = Command::new(program);
     command.arg("start").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    if let Some(filter) = log {
+        command.args(["--log", filter]);
+    }
     #[cfg(unix)]
     std::os::unix::process::CommandExt::process_group(&mut command, 0);
     let mut child = command.spawn().context("the process in the background cannot be started")?;

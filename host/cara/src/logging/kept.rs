@@ -23,7 +23,10 @@ const WAITING: usize = 64 * 1024;
 
 /// The log; a clone is the same one.
 #[derive(Clone, Default)]
-pub(crate) struct Kept(Arc<Mutex<Log>>);
+pub(crate) struct Kept {
+    log: Arc<Mutex<Log>>,
+    filter: Option<String>,
+}
 
 #[derive(Default)]
 struct Log {
@@ -48,6 +51,16 @@ pub(crate) fn files(folder: &Path) -> Vec<PathBuf> {
 }
 
 impl Kept {
+    /// A log of what passes this filter, for a process that begins another one with the same.
+    pub(crate) fn of(filter: Option<String>) -> Self {
+        Self { filter, ..Self::default() }
+    }
+
+    /// What was asked for on the command line.
+    pub(crate) fn filter(&self) -> Option<&str> {
+        self.filter.as_deref()
+    }
+
     /// From now on in this folder: only the process that holds a home writes its log.
     pub(crate) fn open(&self, folder: &Path) -> Result<(), FileError> {
         self.open_with(folder, FULL)
@@ -55,7 +68,7 @@ impl Kept {
 
     fn open_with(&self, folder: &Path, full: u64) -> Result<(), FileError> {
         ensure_private_dir(folder)?;
-        let mut log = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
         let failed = |source| FileError::Io { action: "open", path: folder.join("cara.log"), source };
         log.open = Some(Open::new(folder.to_owned(), full).map_err(failed)?);
         let waiting = std::mem::take(&mut log.waiting);
@@ -65,7 +78,7 @@ impl Kept {
 
     /// Writes a line. A log that cannot be written stops nothing, and that is said once.
     pub(super) fn write(&self, line: &[u8]) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).write(line);
+        self.log.lock().unwrap_or_else(PoisonError::into_inner).write(line);
     }
 }
 

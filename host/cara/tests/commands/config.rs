@@ -1,0 +1,125 @@
+//! `cara config` and `cara logs`: keys are read, set and checked; what runs
+//! obeys; what was done is written down.
+
+use super::home::{CLOCK, HELLO, Home, text};
+use std::fs;
+
+fn kept(home: &Home) -> String {
+    fs::read_to_string(home.path("config.toml")).unwrap()
+}
+
+#[test]
+fn a_key_is_set_shown_and_taken_away_and_comments_stay() {
+    let home = Home::new();
+    home.configure("# Mine.\n[run]\nturns = 7 # enough");
+    assert_eq!(home.ok(&["config", "get", "run.turns"]), "7\n");
+    assert_eq!(home.ok(&["config", "get", "run.wall"]), "15m\n");
+    assert!(home.notes(&["config", "get", "run.wall"]).contains("the default"));
+    home.ok(&["config", "set", "run.turns", "9"]);
+    home.ok(&["config", "set", "run.wall", "2m"]);
+    assert!(kept(&home).contains("# Mine.\n[run]\nturns = 9 # enough\nwall = \"2m\"\n"), "{}", kept(&home));
+    let diff = home.json(&["config", "diff", "--json"]);
+    let keys: Vec<&str> = diff.as_array().unwrap().iter().filter_map(|row| row["key"].as_str()).collect();
+    assert_eq!(keys, ["run.turns", "run.wall", "vault.store"]);
+    home.ok(&["config", "unset", "run.wall"]);
+    assert_eq!(home.ok(&["config", "get", "run.wall"]), "15m\n");
+    let before = kept(&home);
+    for (arguments, told) in [
+        (["set", "run.turns", "0"], "`run.turns` cannot be `0`"),
+        (["set", "run.turn", "1"], "`run.turns`, if you mean that one"),
+        (["set", "component.nobody.results", "trusted"], "which is not installed"),
+        (["set", "budget", "1"], "`budget` is a table"),
+    ] {
+        let error = home.fails(&[&["config"], &arguments[..]].concat());
+        assert!(error.contains(told) && error.contains("hint: "), "{error}");
+    }
+    assert_eq!(kept(&home), before);
+}
+
+#[test]
+fn a_file_that_cannot_be_used_is_said_and_mended() {
+    let home = Home::new();
+    home.configure("[run]\nturns = 0");
+    assert!(home.notes(&["config", "get", "run.turns"]).contains("0 is too few"));
+    assert!(home.notes(&["config", "diff"]).contains("0 is too few"));
+    assert!(home.fails(&["config", "check"]).contains("0 is too few"));
+    home.ok(&["config", "set", "run.turns", "3"]);
+    home.ok(&["config", "check"]);
+    let other = home.path("other.toml");
+    fs::write(&other, "[run]\nturn = 1\n").unwrap();
+    assert!(home.fails(&["config", "check", other.to_str().unwrap()]).contains("other.toml"));
+    assert!(home.json(&["config", "schema"])["properties"]["budget"].is_object());
+}
+
+#[test]
+#[cfg(unix)]
+fn an_editor_changes_the_file_only_to_what_can_be_used() {
+    let mut home = Home::new();
+    home.configure("[run]\nturns = 7");
+    home.set("PATH", "/usr/bin:/bin");
+    home.set("EDITOR", "sed -i s/7/8/");
+    home.ok(&["config", "edit"]);
+    assert!(kept(&home).contains("turns = 8"));
+    assert!(home.notes(&["config", "edit"]).contains("nothing was changed"));
+    home.set("EDITOR", "sed -i s/8/0/");
+    let told = home.fails(&["config", "edit"]);
+    assert!(told.contains("0 is too few") && told.contains("config.edit.toml"), "{told}");
+    assert!(kept(&home).contains("turns = 8"));
+    assert!(fs::read_to_string(home.path("config.edit.toml")).unwrap().contains("turns = 0"));
+}
+
+#[test]
+#[cfg(unix)]
+fn what_runs_obeys_a_changed_file_and_a_bad_one_changes_nothing() {
+    let home = Home::new();
+    let _holder = super::doors::Holder::of(&home);
+    home.chat(HELLO, "hi", &[]);
+    home.configure("[budget.day]\ntokens = 1");
+    let refused = home.chat_output(HELLO, "hi");
+    assert!(!refused.status.success(), "{}", text(&refused.stdout));
+    // Not to be used: the budget of before counts, and everybody is told.
+    home.configure("[budget.day]\ntokens = \"many\"");
+    let refused = home.chat_output(HELLO, "hi");
+    let told = format!("{}{}", text(&refused.stdout), text(&refused.stderr));
+    assert!(!refused.status.success() && told.contains("the configuration of before stays in use"), "{told}");
+    home.configure("[[policy.rule]]\ntool = \"time_now\"\nthen = \"deny\"");
+    let events = home.chat_output(CLOCK, "what time is it?");
+    assert!(text(&events.stdout).contains("policy.rule 1"), "{}", text(&events.stdout));
+}
+
+#[test]
+#[cfg(unix)]
+fn what_the_holder_did_is_written_down_and_read_without_it() {
+    use std::os::unix::fs::PermissionsExt;
+    let home = Home::new();
+    assert!(home.notes(&["logs"]).contains("nothing of that kind"));
+    let mut holder = super::doors::Holder::of(&home);
+    home.ok(&["tools", "enable", "memory"]);
+    home.ok(&["stop"]);
+    holder.0.wait().unwrap();
+    let told = home.ok(&["logs"]);
+    assert!(told.contains("this process holds the home") && told.contains("operation=tools.enable"), "{told}");
+    assert_eq!(home.ok(&["logs", "--level", "error"]), "");
+    assert_eq!(home.ok(&["logs", "--lines", "1"]).lines().count(), 1);
+    let line = home.ok(&["logs", "--lines", "1", "--json"]);
+    assert!(serde_json::from_str::<serde_json::Value>(&line).unwrap()["message"].is_string());
+    let mode = fs::metadata(home.path("logs/cara.log")).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode, 0o600);
+}
+
+#[test]
+#[cfg(unix)]
+fn a_followed_log_tells_what_comes() {
+    use std::io::{BufRead, BufReader};
+    let home = Home::new();
+    let mut follow = home.command(&["logs", "--follow"]).spawn().unwrap();
+    let mut lines = BufReader::new(follow.stdout.take().unwrap()).lines();
+    let holder = super::doors::Holder::of(&home);
+    // It was watched, or read, whichever came first.
+    assert!(lines.next().unwrap().unwrap().contains("this process holds the home"));
+    home.ok(&["tools", "enable", "memory"]);
+    assert!(lines.any(|line| line.unwrap().contains("operation=tools.enable")));
+    drop(holder);
+    follow.kill().unwrap();
+    follow.wait().unwrap();
+}
