@@ -98,7 +98,10 @@ impl Events {
 
 /// Everybody who listens now: what concerns the whole home is told to all of them.
 #[derive(Clone, Default)]
-pub(crate) struct Listeners(Arc<std::sync::Mutex<Vec<std::sync::Weak<dyn Fn(Event) + Send + Sync>>>>);
+pub(crate) struct Listeners(Arc<std::sync::Mutex<Vec<Listening>>>);
+
+/// A listener that may be gone.
+type Listening = std::sync::Weak<dyn Fn(Event) + Send + Sync>;
 
 impl Listeners {
     /// Adds one, for as long as it is held.

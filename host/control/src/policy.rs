@@ -126,7 +126,7 @@ impl Operation for Explain {
             component: checked.manifest().id().to_string(),
             arguments: asked.arguments.is_some().then(|| call.arguments.clone()),
             destinations: call.destinations.clone(),
-            provenance: provenance,
+            provenance,
             seen: asked.seen,
             then: if stored.is_some() { Action::Allow } else { decision.then() },
             lines: decision.lines().to_vec(),

@@ -129,7 +129,7 @@ impl Show for Vec<RuleRow> {
         let cells = self.iter().map(|rule| {
             let used = rule.last_used_ms.map_or_else(|| "never".to_owned(), when::minute);
             let (tool, component, person) = (rule.tool.clone(), rule.component.clone(), rule.person.clone());
-            vec![rule.id.clone(), tool, component, person, when::minute(rule.added_ms), used, exact(&rule.terms).into()]
+            vec![rule.id.clone(), tool, component, person, when::minute(rule.added_ms), used, exact(&rule.terms)]
         });
         let head = ["RULE", "TOOL", "COMPONENT", "PERSON", "ADDED", "LAST USED", "HOLDS"];
         show::table(&head, &cells.collect::<Vec<_>>());
