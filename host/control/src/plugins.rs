@@ -48,6 +48,8 @@ pub(crate) struct Plugins {
     embedded: BuiltIn,
     built_in: BTreeMap<ComponentId, Arc<Checked>>,
     listeners: Listeners,
+    /// Held while code is compiled: who needs it meanwhile waits, and finds it.
+    compiling: tokio::sync::Mutex<()>,
     now: RwLock<Arc<Installed>>,
     /// By digest, so that a version keeps its breaker when others change.
     components: Mutex<BTreeMap<Digest, Arc<Component>>>,
@@ -86,7 +88,19 @@ impl Plugins {
         let stamps = Stamps { lock: store.stamp()?, trust: files::stamp(&trust)?, root: files::stamp(&root(&trust))? };
         let installed = read(&store, &trust, stamps, (&embedded, &built_in), None)?;
         let (now, components) = (RwLock::new(Arc::new(installed)), Mutex::default());
-        Ok(Self { store, trust, kernel, cache, ledger, embedded, built_in, listeners, now, components })
+        Ok(Self {
+            store,
+            trust,
+            kernel,
+            cache,
+            ledger,
+            embedded,
+            built_in,
+            listeners,
+            compiling: Default::default(),
+            now,
+            components,
+        })
     }
 
     /// The store.
@@ -216,6 +230,7 @@ impl Plugins {
     }
 
     async fn compile_all(&self) -> Result<()> {
+        let _alone = self.compiling.lock().await;
         let now = self.now()?;
         let missing: Vec<_> =
             now.usable.values().filter(|checked| !self.kernel.is_compiled(checked, &self.cache)).collect();
