@@ -23,15 +23,14 @@ impl Environment {
     }
 }
 
-/// The variables that installed components name.
+/// The variables that hold secrets of installed components.
 fn named(application: &Application) -> Result<BTreeSet<String>> {
     let installed = application.installed()?;
     let manifests = application.plugins.manifests(&installed);
     Ok(manifests
         .flat_map(|manifest| {
-            let secrets = manifest.secrets().iter().flat_map(|secret| secret.env.clone());
-            let settings = manifest.setting_keys().iter().flat_map(|setting| &setting.env);
-            secrets.chain(settings.map(ToString::to_string)).collect::<Vec<_>>()
+            // Not those of settings: where a key is sent must not be said by another terminal's environment.
+            manifest.secrets().iter().flat_map(|secret| secret.env.clone()).collect::<Vec<_>>()
         })
         .collect())
 }
