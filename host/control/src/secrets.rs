@@ -272,7 +272,7 @@ pub struct RotatePassword {
 impl Operation for RotatePassword {
     type View = Done;
     const ROUTE: Route =
-        Route::put("vault.rotate-password", "/v1/vault/password", "Encrypt the vault under another password.");
+        Route::put("vault.rotate-password", "/v1/vault/password", "Encrypt the vault under another password.").once();
 
     async fn run(self, application: &Arc<Application>, _: &Events) -> Result<Self::View> {
         let kdf = match self.kdf {

@@ -104,7 +104,7 @@ pub struct Stop {}
 
 impl Operation for Stop {
     type View = Done;
-    const ROUTE: Route = Route::post("stop", "/v1/stop", "End the process that holds the home.");
+    const ROUTE: Route = Route::post("stop", "/v1/stop", "End the process that holds the home.").once();
 
     async fn run(self, application: &Arc<Application>, _: &Events) -> Result<Self::View> {
         application.stop.cancel();

@@ -127,7 +127,7 @@ fn consent(consent: &Consent, asks: &[String], question: &str) -> Result<Option<
         return listed(path, asks).map(|granted| Some(Some(granted)));
     }
     if consent.yes {
-        return Ok(Some(None));
+        return Ok(Some(Some(asks.to_vec())));
     }
     if !std::io::stdin().is_terminal() {
         bail!(
@@ -136,7 +136,7 @@ fn consent(consent: &Consent, asks: &[String], question: &str) -> Result<Option<
     }
     let granting = if asks.is_empty() { String::new() } else { format!(" and grant: {}", asks.join(", ")) };
     layout::paragraph(0, &format!("{question}{granting}?"));
-    Ok(prompt::agreed("[y/N] ")?.then_some(None))
+    Ok(prompt::agreed("[y/N] ")?.then(|| Some(asks.to_vec())))
 }
 
 #[derive(Deserialize)]
