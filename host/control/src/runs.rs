@@ -182,6 +182,14 @@ impl Operation for Begin {
             fail!(Conflict, "the process that holds the home is ending\nhint: try again in a moment");
         }
         let answers = Answers::of(application, &self.by, self.present).await?;
+        let beginning = application.under_way.begin().await;
+        // The same request may have been faster through another connection.
+        if application.under_way.run(&id).is_some() || records.run(&id).await?.is_some() {
+            drop(beginning);
+            let known = again(application, records, &id, &self.by, self.present, events).await?;
+            return known
+                .ok_or_else(|| error!(NotFound, "the run `{id}` was deleted meanwhile\nhint: send the message again"));
+        }
         let mut session = match &self.session {
             Some(session) => answers.open(application, &SessionId::parse(session)?).await?,
             None => {
@@ -208,7 +216,9 @@ impl Operation for Begin {
         if self.compact {
             session.compact();
         }
-        answers.go(application, id, session, Some(input), events).await
+        let active = answers.start(application, id, session, Some(input));
+        drop(beginning);
+        Ok(active.feed.follow(events).await)
     }
 }
 
@@ -227,8 +237,17 @@ async fn again(
     let Some(run) = records.run(id).await? else { return Ok(None) };
     if run.state == RunState::Running {
         let answers = Answers::of(application, by, present).await?;
-        let session = answers.open(application, &run.session).await?;
-        return answers.go(application, id.clone(), session, None, events).await.map(Some);
+        let beginning = application.under_way.begin().await;
+        // Of two that take it up, one goes on and the other follows.
+        let active = match application.under_way.run(id) {
+            Some(active) => active,
+            None => {
+                let session = answers.open(application, &run.session).await?;
+                answers.start(application, id.clone(), session, None)
+            }
+        };
+        drop(beginning);
+        return Ok(Some(active.feed.follow(events).await));
     }
     events.tell(Event::Began { run: id.to_string(), session: run.session.to_string() });
     if run.state != RunState::Done {
@@ -366,15 +385,14 @@ impl Answers {
         Ok(session)
     }
 
-    /// Runs to the end in a task of its own, and follows it.
-    async fn go(
+    /// Begins to run in a task of its own.
+    fn start(
         self,
         application: &Arc<Application>,
         id: RunId,
         mut session: OwnedMutexGuard<Session>,
         input: Option<Input>,
-        events: &Events,
-    ) -> Result<Ended> {
+    ) -> Arc<Active> {
         let cancel = CancellationToken::new();
         let Self { assistant, language_model, active: feed, present, .. } = self;
         let active = Arc::new(Active {
@@ -403,7 +421,7 @@ impl Answers {
             feed.end(ended.map_or_else(Ended::Error, Ended::Done));
         });
         *active.task.lock().unwrap_or_else(PoisonError::into_inner) = Some(task.abort_handle());
-        Ok(active.feed.follow(events).await)
+        active
     }
 }
 

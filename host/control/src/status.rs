@@ -1,7 +1,7 @@
 //! The process that holds the home: what it does, and ending it.
 
 use crate::application::Application;
-use crate::error::Result;
+use crate::error::{Result, fail};
 use crate::event::Events;
 use crate::operation::{Done, Operation, Route};
 use cara_services::files;
@@ -107,6 +107,13 @@ impl Operation for Stop {
     const ROUTE: Route = Route::post("stop", "/v1/stop", "End the process that holds the home.").once();
 
     async fn run(self, application: &Arc<Application>, _: &Events) -> Result<Self::View> {
+        if application.command != "cara start" {
+            let command = &application.command;
+            fail!(
+                Refused,
+                "`{command}` holds the home, and ends when its person leaves it\nhint: leave it there; others go on"
+            );
+        }
         application.stop.cancel();
         Ok(Done {})
     }

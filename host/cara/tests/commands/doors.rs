@@ -2,7 +2,7 @@
 //! depend on which process holds the home.
 
 use super::home::{CLOCK, HELLO, Home, REMEMBER, text};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
@@ -155,6 +155,16 @@ fn a_second_start_says_who_holds_the_home_and_stop_ends_it() {
 }
 
 #[test]
+fn a_chat_that_holds_the_home_is_left_to_its_person() {
+    let home = Home::new();
+    let talking = home.begin_chat(REMEMBER, "the window seat", &["--tool", "memory"]);
+    let asked = home.waiting();
+    assert!(home.fails(&["stop"]).contains("`cara chat` holds the home"));
+    home.ok(&["approvals", "allow", asked["id"].as_str().unwrap()]);
+    talking.end();
+}
+
+#[test]
 fn nobody_but_the_account_may_open_the_socket() {
     use std::os::unix::fs::PermissionsExt;
     let home = Home::new();
@@ -186,4 +196,73 @@ fn the_document_of_the_api_is_the_one_that_is_checked_in() {
     let document: Value = serde_json::from_str(&printed).unwrap();
     assert_eq!(document["openapi"], "3.1.0");
     assert!(document["paths"]["/v1/sessions/{id}"]["get"]["parameters"][0]["required"] == true);
+}
+
+/// What a client gets that makes a request of its own.
+fn posts(home: &Home, path: &str, body: &Value) -> std::thread::JoinHandle<(u16, Value)> {
+    use std::io::{Read, Write};
+    let mut stream = std::os::unix::net::UnixStream::connect(home.path("cara.sock")).unwrap();
+    let body = body.to_string();
+    let length = body.len();
+    write!(
+        stream,
+        "POST {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}"
+    )
+    .unwrap();
+    std::thread::spawn(move || {
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        (head[9..12].parse().unwrap(), serde_json::from_str(body).unwrap())
+    })
+}
+
+#[test]
+fn a_request_that_is_made_twice_at_once_begins_one_run() {
+    let home = Home::new();
+    let holder = Holder::of(&home);
+    let script = "[[turn]]\nstep = [{ text = \"Hello.\", delay-ms = 300 }]\n".repeat(2);
+    let by = json!({ "model": "rehearsal:script", "settings": { "script": script } });
+    let message = json!([{ "words": "typed", "text": "hi" }]);
+    let begin = json!({ "run": "r-aaaaaaaaaa", "by": by, "message": message });
+    let both = [posts(&home, "/v1/runs", &begin), posts(&home, "/v1/runs", &begin)];
+    for answer in both.map(|answer| answer.join().unwrap()) {
+        assert_eq!((answer.0, answer.1["type"].as_str()), (200, Some("done")), "{answer:?}");
+    }
+    // The next process has not opened the conversation yet.
+    drop(holder);
+    let _holder = Holder::of(&home);
+    let next = |run: &str| json!({ "run": run, "session": "s-aaaaaaaaaa", "by": by, "message": message });
+    let both = [posts(&home, "/v1/runs", &next("r-bbbbbbbbbb")), posts(&home, "/v1/runs", &next("r-cccccccccc"))];
+    let mut codes = both.map(|answer| answer.join().unwrap().0);
+    codes.sort_unstable();
+    assert_eq!(codes, [200, 409]);
+    let shown = home.json(&["sessions", "show", "s-aaaaaaaaaa", "--json"]);
+    let roles: Vec<&str> =
+        shown["messages"].as_array().unwrap().iter().filter_map(|message| message["role"].as_str()).collect();
+    assert_eq!(roles, ["user", "assistant", "user", "assistant"]);
+}
+
+#[test]
+fn of_two_that_take_up_one_run_one_goes_on_and_the_other_follows() {
+    let home = Home::new();
+    let holder = Holder::of(&home);
+    let script = "[[turn]]\nstep = [{ text = \"Hello.\", delay-ms = 500 }]\n";
+    let by = json!({ "model": "rehearsal:script", "settings": { "script": script } });
+    let begin = json!({ "run": "r-dddddddddd", "by": by, "message": [{ "words": "typed", "text": "hi" }] });
+    let left = posts(&home, "/v1/runs", &begin);
+    while home.json(&["sessions", "list", "--json"]).as_array().unwrap().iter().all(|session| session["messages"] != 1)
+    {
+    }
+    drop(holder);
+    assert!(left.join().is_err(), "the run ended before its process");
+    let _holder = Holder::of(&home);
+    let resume = json!({ "by": by });
+    let both =
+        [posts(&home, "/v1/runs/r-dddddddddd/resume", &resume), posts(&home, "/v1/runs/r-dddddddddd/resume", &resume)];
+    for answer in both.map(|answer| answer.join().unwrap()) {
+        assert_eq!((answer.0, answer.1["type"].as_str()), (200, Some("done")), "{answer:?}");
+    }
+    let shown = home.json(&["sessions", "show", "s-dddddddddd", "--json"]);
+    assert_eq!(shown["messages"].as_array().unwrap().len(), 2, "{shown}");
 }

@@ -21,6 +21,8 @@ pub(crate) struct UnderWay {
     open: Mutex<Vec<(SessionId, Arc<tokio::sync::Mutex<Session>>)>>,
     /// How many runs go on.
     count: watch::Sender<usize>,
+    /// Held from looking whether a run or a conversation is known until the run goes on.
+    beginning: tokio::sync::Mutex<()>,
 }
 
 /// A run that goes on.
@@ -112,6 +114,11 @@ impl Feed {
 }
 
 impl UnderWay {
+    /// Waits until nobody else begins a run. It is short: what takes long is done before.
+    pub(super) async fn begin(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.beginning.lock().await
+    }
+
     /// The run of this id, if it goes on.
     pub(crate) fn run(&self, id: &RunId) -> Option<Arc<Active>> {
         self.runs.lock().unwrap_or_else(PoisonError::into_inner).get(id).cloned()
