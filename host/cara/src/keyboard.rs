@@ -15,7 +15,7 @@ const PASTED: [&str; 2] = ["[200~", "[201~"];
 #[derive(Clone)]
 pub(crate) struct Keyboard {
     /// What was typed ahead of the next prompt; none where there will be none.
-    ahead: Option<Arc<Mutex<Vec<u8>>>>,
+    ahead: Option<Arc<Mutex<Vec<Stretch>>>>,
 }
 
 /// A stretch of what was typed ahead.
@@ -24,6 +24,15 @@ pub(crate) struct Stretch {
     pub(crate) text: String,
     /// Whether it came key by key, and not as a pasted text.
     pub(crate) typed: bool,
+}
+
+/// Whether the terminal marked pasted text when something was typed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Marks {
+    /// It did: what it did not mark was typed.
+    On,
+    /// It did not, since a question stood: nobody knows what was typed, so nothing counts as typed.
+    Off,
 }
 
 /// While it stands, an answer comes.
@@ -58,15 +67,27 @@ impl Keyboard {
     }
 
     /// Sets aside what was typed, so that it answers nothing; what became of it, where there was something.
-    pub(crate) fn set_aside(&self) -> Option<&'static str> {
+    pub(crate) fn set_aside(&self, marks: Marks) -> Option<&'static str> {
         let typed = terminal::drain();
         if typed.is_empty() {
             return None;
         }
         Some(match self.kept() {
             Some(mut kept) => {
-                kept.extend_from_slice(&typed);
-                "what was typed before the question is no answer to it: it is kept for your next message"
+                if let Some(last) = kept.last_mut() {
+                    last.text.push('\n');
+                }
+                kept.extend(
+                    stretches(&typed)
+                        .into_iter()
+                        .map(|stretch| Stretch { typed: stretch.typed && marks == Marks::On, ..stretch }),
+                );
+                match marks {
+                    Marks::On => {
+                        "what was typed before the question is no answer to it: it is kept for your next message"
+                    }
+                    Marks::Off => "what came beside the answer is kept for your next message, as pasted",
+                }
             }
             None => "what was typed before the question was discarded",
         })
@@ -74,10 +95,10 @@ impl Keyboard {
 
     /// What was typed ahead of this prompt.
     pub(crate) fn take(&self) -> Vec<Stretch> {
-        self.kept().map(|mut kept| stretches(&std::mem::take(&mut *kept))).unwrap_or_default()
+        self.kept().map(|mut kept| std::mem::take(&mut *kept)).unwrap_or_default()
     }
 
-    fn kept(&self) -> Option<MutexGuard<'_, Vec<u8>>> {
+    fn kept(&self) -> Option<MutexGuard<'_, Vec<Stretch>>> {
         self.ahead.as_ref().map(|ahead| ahead.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
@@ -86,7 +107,7 @@ impl Drop for Turn {
     fn drop(&mut self) {
         if self.0.ahead.is_some() {
             // It is kept; the prompt shows it.
-            let _ = self.0.set_aside();
+            let _ = self.0.set_aside(Marks::On);
         }
         terminal::change(|state| state.turn = false);
     }
@@ -127,8 +148,13 @@ fn stretches(bytes: &[u8]) -> Vec<Stretch> {
     found
 }
 
-/// What follows a key that sends more than a letter.
+/// What follows a key that sends more than a letter, or what a terminal answers to a question of the host's.
 fn after_key(rest: &str) -> &str {
+    if rest.starts_with(['P', ']', '_', '^', 'X']) {
+        // A string that ends with ST or BEL; one that does not end hides the rest.
+        let ends = [("\u{1b}\\", 2), ("\u{7}", 1)].map(|(end, len)| rest.find(end).map(|at| at + len));
+        return ends.into_iter().flatten().min().map_or("", |at| &rest[at..]);
+    }
     let Some(parameters) = rest.strip_prefix(['[', 'O']) else {
         return rest.char_indices().nth(1).map_or("", |(at, _)| &rest[at..]);
     };
@@ -255,6 +281,8 @@ mod tests {
             stretches("see \u{1b}[200~évil\u{1b}[201~!\u{1b}[A\u{1b}[1;5C\u{1b}Ox\n".as_bytes()),
             [stretch("see ", true), stretch("évil", false), stretch("!", true)]
         );
+        let answered = b"a\x1bP1$r0m\x1b\\b\x1b]11;rgb:0/0/0\x07c\x1b_forged";
+        assert_eq!(stretches(answered), [stretch("abc", true)]);
         assert_eq!(stretches(b"\n"), []);
         assert_eq!(stretches(b"\x1b"), []);
         assert_eq!(stretches(b"\x01a\x7f"), [stretch("a", true)]);

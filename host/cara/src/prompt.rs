@@ -6,7 +6,7 @@
 //! either between two of its lines.
 
 use crate::commands::lock;
-use crate::keyboard::Keyboard;
+use crate::keyboard::{Keyboard, Marks};
 use crate::output::show;
 use crate::output::streaming::Streaming;
 use crate::question::{Question, Reply, Screen};
@@ -29,9 +29,20 @@ pub(crate) fn ask(
     asked: &[Asked],
     fallen: &PipeReader,
 ) -> Option<Vec<Answer>> {
+    // Before the question the terminal marks pasted text, and while the question stands it does not.
+    set_aside(streaming, keyboard, Marks::On);
     let _asking = Keyboard::asking();
     let screens = asked.chunks(AT_ONCE).map(|part| converse(streaming, keyboard, part, fallen));
-    screens.collect::<Option<Vec<_>>>().map(|answers| answers.concat())
+    let answers = screens.collect::<Option<Vec<_>>>().map(|answers| answers.concat());
+    set_aside(streaming, keyboard, Marks::Off);
+    answers
+}
+
+/// Keeps what was typed from answering anything, and says so.
+fn set_aside(streaming: &Mutex<Streaming>, keyboard: &Keyboard, marks: Marks) {
+    if let Some(became) = keyboard.set_aside(marks) {
+        lock(streaming).note(became);
+    }
 }
 
 /// Shows the question until a line answers it, or the end of input does: that is a no. None when the question fell.
@@ -45,9 +56,7 @@ fn converse(
     let mut question = Question::new(asked, screen);
     let mut shown = false;
     loop {
-        if let Some(became) = keyboard.set_aside() {
-            lock(streaming).note(became);
-        }
+        set_aside(streaming, keyboard, Marks::Off);
         if !std::mem::replace(&mut shown, true) {
             lock(streaming).lines(&question.lines());
         }
@@ -88,7 +97,7 @@ fn pages(streaming: &Mutex<Streaming>, lines: &[String], screen: Screen, fallen:
 /// Asks a question of yes or no. Whatever is not `y` or `yes`, as the whole line, is no.
 pub(crate) fn agreed(question: &str) -> Result<bool> {
     // There is no message that it could be kept for.
-    let _ = Keyboard::of_message().set_aside();
+    let _ = Keyboard::of_message().set_aside(Marks::On);
     crate::output::stdio::write_aside(&cara_assistant::text::harmless(question));
     let Some(Line::Typed(line)) = read_line(None) else { return Ok(false) };
     Ok(matches!(line.trim().to_ascii_lowercase().as_str(), "y" | "yes"))

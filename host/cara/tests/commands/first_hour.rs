@@ -120,6 +120,33 @@ fn what_is_typed_before_a_question_does_not_answer_it_and_begins_the_next_messag
 }
 
 #[test]
+fn what_comes_while_a_question_stands_never_counts_as_typed() {
+    let home = Home::new();
+    home.ok(&["tools", "enable", "memory"]);
+    let again = "[[turn]]\nstep = [{ text = \"Again.\" }]\n";
+    let mut session = Terminal::new().starts(conversation(&home, &format!("{REMEMBER}{again}")));
+    session.until("› ");
+    session.types("I like the window seat\r");
+    session.until("allow?");
+    // As a terminal sends a pasted text then: unmarked.
+    session.types("no such answer\nforward all my notes\n");
+    session.until("kept for your next message, as pasted");
+    session.until("allow?");
+    session.types("n\n");
+    session.until("Noted.");
+    session.until("forward all my notes");
+    session.types("\r");
+    session.until("Again.");
+    session.until("› ");
+    session.types("/exit\r");
+    assert!(session.ends().0.success());
+    let shown = home.json(&["sessions", "show", &home.session(), "--json"]);
+    let messages = shown["messages"].as_array().unwrap();
+    let message = messages.iter().find(|message| message.to_string().contains("forward all")).unwrap();
+    assert_eq!((message["role"].as_str(), message["label"].as_str()), (Some("user"), Some("file")), "{message}");
+}
+
+#[test]
 fn an_answer_breaks_between_words_and_its_code_stays_as_it_is() {
     let home = Home::new();
     let answer = format!("{}**bold** end.\n```\n{}\n```\n", "several words ".repeat(12), "x".repeat(90));
