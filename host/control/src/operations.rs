@@ -41,7 +41,7 @@ impl Prepared {
                 match &done {
                     Ok(_) if route.method == Method::Get => tracing::debug!(operation = route.name, "done"),
                     Ok(_) => tracing::info!(operation = route.name, "done"),
-                    Err(error) => tracing::info!(operation = route.name, why = %error.message, "not done"),
+                    Err(error) => tracing::info!(operation = route.name, kind = ?error.kind, "not done"),
                 }
                 let view = done?;
                 Ok(serde_json::value::to_raw_value(&view)?)

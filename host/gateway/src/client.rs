@@ -14,7 +14,12 @@ use hyper_util::rt::TokioIo;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
+use tokio::time::timeout;
 use tower::ServiceExt;
+
+/// How long a process that holds a home may take to let somebody in, before it counts as one that stands still.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A way to the application.
 #[derive(Clone)]
@@ -47,8 +52,11 @@ impl Client {
     /// The command of the process that holds the home, if one answers.
     pub async fn holder(&self) -> Option<String> {
         let Self::There(path) = self else { return None };
-        let (mut sender, _connection) = connected(path).await.ok()?;
-        let answer = sender.send_request(ready()).await.ok()?;
+        let asked = async {
+            let (mut sender, _connection) = connected(path).await.ok()?;
+            sender.send_request(ready()).await.ok()
+        };
+        let answer = timeout(PATIENCE, asked).await.ok()??;
         Some(answer.headers().get(COMMAND)?.to_str().ok()?.to_owned())
     }
 
@@ -70,9 +78,13 @@ impl Client {
             Self::There(path) => {
                 let lost = |error: &dyn std::fmt::Display| Lost { why: error.to_string(), begun: true };
                 let before = |error: &dyn std::fmt::Display| Lost { why: error.to_string(), begun: false };
-                let (mut sender, connection) = connected(path).await.map_err(|error| before(&error))?;
                 // A connection that waits to be let in can be dropped; one that was let in is not.
-                sender.send_request(ready()).await.map_err(|error| before(&error))?;
+                let let_in = async {
+                    let (mut sender, connection) = connected(path).await.map_err(|error| before(&error))?;
+                    sender.send_request(ready()).await.map_err(|error| before(&error))?;
+                    Ok((sender, connection))
+                };
+                let (mut sender, connection) = timeout(PATIENCE, let_in).await.map_err(|error| before(&error))??;
                 sender.ready().await.map_err(|error| lost(&error))?;
                 let response = sender.send_request(request).await.map_err(|error| lost(&error))?;
                 (response.status(), Body::new(response.into_body()), Some(connection))
