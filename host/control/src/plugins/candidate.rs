@@ -62,6 +62,11 @@ impl Candidate {
         Ok(Self { package, bundle, from, manifest, interfaces, authority, fetched })
     }
 
+    /// Whether it is these bytes from this place.
+    pub(crate) fn is(&self, from: &Reference, digest: &str) -> bool {
+        self.from == *from && self.package.digest().to_string() == digest
+    }
+
     /// Its id.
     pub(crate) fn id(&self) -> &ComponentId {
         self.manifest.id()

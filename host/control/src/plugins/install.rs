@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! prepare: fetch ─→ verify, check ─→ compile, link ─→ review ─→ (a person agrees)
-//! install: the prepared one ─→ put, grant ─→ commit of the lock: in use
+//! install: the prepared one ─→ verify, check once more ─→ put, grant, revoke ─→ commit of the lock: in use
 //! ```
 //!
 //! What was reviewed is what is installed: its digest is part of the request. It is kept in memory for a while, and fetched
@@ -34,27 +34,24 @@ const KEPT: usize = 4;
 
 /// Packages that were reviewed and wait for a person's answer.
 #[derive(Default)]
-pub(crate) struct Reviewed(Mutex<VecDeque<(String, Arc<Ready>)>>);
-
-/// A package that could be put into use.
-struct Ready {
-    candidate: Candidate,
-    checked: Arc<Checked>,
-}
+pub(crate) struct Reviewed(Mutex<VecDeque<Arc<Candidate>>>);
 
 impl Reviewed {
-    fn keep(&self, digest: String, ready: Ready) {
+    fn keep(&self, candidate: Candidate) -> Arc<Candidate> {
+        let candidate = Arc::new(candidate);
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.retain(|(known, _)| *known != digest);
-        kept.push_back((digest, Arc::new(ready)));
+        kept.retain(|known| !known.is(&candidate.from, &candidate.package.digest().to_string()));
+        kept.push_back(candidate.clone());
         if kept.len() > KEPT {
             kept.pop_front();
         }
+        candidate
     }
 
-    fn get(&self, digest: &str) -> Option<Arc<Ready>> {
+    /// What was reviewed as coming from there: the same bytes from another place are another offer.
+    fn get(&self, from: &Reference, digest: &str) -> Option<Arc<Candidate>> {
         let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.iter().find(|(known, _)| known == digest).map(|(_, ready)| ready.clone())
+        kept.iter().find(|known| known.is(from, digest)).cloned()
     }
 }
 
@@ -91,9 +88,14 @@ impl Operation for Prepare {
     async fn run(self, application: &Arc<Application>, events: &Events) -> Result<Self::View> {
         let candidate = Candidate::fetch(application, &reference(&self.from)?, events).await?;
         candidate.check_name(application)?;
-        let floor = if self.allow_downgrade { None } else { application.ledger.floor(candidate.id()).await? };
-        prepared(application, candidate, floor.as_ref(), events).await
+        let floor = floor(application, candidate.id(), self.allow_downgrade).await?;
+        Ok(prepared(application, candidate, floor.as_ref(), events).await?.0)
     }
+}
+
+/// The newest version that was here: an older one is a downgrade.
+async fn floor(application: &Application, id: &ComponentId, allow_downgrade: bool) -> Result<Option<Version>> {
+    if allow_downgrade { Ok(None) } else { Ok(application.ledger.floor(id).await?) }
 }
 
 /// Verified, checked, compiled, linked and reviewed: whatever can fail has failed before anything is changed.
@@ -102,7 +104,7 @@ async fn prepared(
     candidate: Candidate,
     floor: Option<&Version>,
     events: &Events,
-) -> Result<Prepared> {
+) -> Result<(Prepared, Arc<Candidate>)> {
     let began = Instant::now();
     let trust = application.plugins.trusted()?;
     let checked = Arc::new(candidate.checked(&trust, floor)?);
@@ -121,9 +123,8 @@ async fn prepared(
     let took_ms = [candidate.fetched, verified, compiled].map(|took| took.as_millis() as u64);
     let digest = candidate.package.digest();
     let in_use = current.as_ref().is_some_and(|current| current.package.digest() == digest);
-    application.reviewed.keep(digest.to_string(), Ready { candidate, checked });
     let asks = requested.iter().map(ToString::to_string).collect();
-    Ok(Prepared { review, asks, in_use, took_ms })
+    Ok((Prepared { review, asks, in_use, took_ms }, application.reviewed.keep(candidate)))
 }
 
 /// Puts a package that was reviewed into use.
@@ -163,8 +164,10 @@ impl Operation for Install {
     const ROUTE: Route = Route::post("plugins.install", "/v1/plugins", "Put a package that was reviewed into use.");
 
     async fn run(self, application: &Arc<Application>, events: &Events) -> Result<Self::View> {
-        let ready = ready(application, &self.from, &self.digest, self.allow_downgrade, events).await?;
-        let (candidate, checked) = (&ready.candidate, &ready.checked);
+        let candidate = &ready(application, &self, events).await?;
+        // Whom the operator trusts, and what was here, may have changed since the review.
+        let floor = floor(application, candidate.id(), self.allow_downgrade).await?;
+        let checked = &candidate.checked(&application.plugins.trusted()?, floor.as_ref())?;
         let around = application.around()?;
         let requested = around.requested(checked)?;
         crate::choose::refuse_secrets(application, checked, &requested)?;
@@ -189,25 +192,19 @@ impl Operation for Install {
 }
 
 /// What was reviewed, from memory or fetched again.
-async fn ready(
-    application: &Application,
-    from: &str,
-    digest: &str,
-    allow_downgrade: bool,
-    events: &Events,
-) -> Result<Arc<Ready>> {
-    if let Some(ready) = application.reviewed.get(digest) {
-        return Ok(ready);
+async fn ready(application: &Application, wanted: &Install, events: &Events) -> Result<Arc<Candidate>> {
+    let (from, digest) = (reference(&wanted.from)?, &wanted.digest);
+    if let Some(candidate) = application.reviewed.get(&from, digest) {
+        return Ok(candidate);
     }
-    let candidate = Candidate::fetch(application, &reference(from)?, events).await?;
+    let candidate = Candidate::fetch(application, &from, events).await?;
     let came = candidate.package.digest().to_string();
-    if came != digest {
+    if came != *digest {
         fail!(Refused, "`{from}` now offers `{came}`, not what was reviewed\nhint: review it again");
     }
     candidate.check_name(application)?;
-    let floor = if allow_downgrade { None } else { application.ledger.floor(candidate.id()).await? };
-    prepared(application, candidate, floor.as_ref(), events).await?;
-    application.reviewed.get(digest).ok_or_else(|| error!(Internal, "what was reviewed is gone\nhint: try again"))
+    let floor = floor(application, candidate.id(), wanted.allow_downgrade).await?;
+    Ok(prepared(application, candidate, floor.as_ref(), events).await?.1)
 }
 
 fn chosen(texts: &[String], requested: &[Capability]) -> Result<Vec<Capability>> {
@@ -275,22 +272,20 @@ impl Operation for Update {
         }
         let floor = application.ledger.floor(id).await?.max(Some(active.version.clone()));
         let version = candidate.manifest.version().to_string();
-        let digest = candidate.package.digest().to_string();
-        let prepared = prepared(application, candidate, floor.as_ref(), events).await?;
-        let ready = application.reviewed.get(&digest);
-        let ready = ready.ok_or_else(|| error!(Internal, "what was fetched is gone\nhint: try again"))?;
+        let (prepared, candidate) = prepared(application, candidate, floor.as_ref(), events).await?;
         let current = current(application, id)?;
         let current = current.ok_or_else(|| error!(Internal, "the version in use cannot be read"))?;
         let trust = application.plugins.trusted()?;
-        if review::changes(&current, &trust, &ready.candidate).grows {
-            wait(application, &ready.candidate, &ready.checked).await?;
+        let checked = candidate.checked(&trust, floor.as_ref())?;
+        if review::changes(&current, &trust, &candidate).grows {
+            wait(application, &candidate, &checked).await?;
             let (used, from) = (active.version.to_string(), active.from);
             return Ok(Updated::AsksForMore { used, from, prepared: Box::new(prepared) });
         }
         let granted = application.ledger.granted(id).await?;
-        let requested = application.around()?.requested(&ready.checked)?;
+        let requested = application.around()?.requested(&checked)?;
         let kept: Vec<Capability> = requested.into_iter().filter(|wish| granted.contains(wish)).collect();
-        activate(application, &ready.candidate, &ready.checked, &kept, "cara plugin update").await?;
+        activate(application, &candidate, &checked, &kept, "cara plugin update").await?;
         Ok(Updated::Updated { version })
     }
 }
@@ -346,18 +341,17 @@ async fn activate(
         "version": pinned.version, "digest": pinned.digest, "signer": pinned.signer, "from": pinned.from, "act": act,
     });
     application.ledger.append("plugin-activated", id.as_str(), detail).await?;
+    // Before the commit goes what the new version does not ask for, or the person did not grant again: cut off here, the
+    // old version lacks it, and never has the new one more than was granted.
+    let before = application.ledger.granted(id).await?;
+    let gone: Vec<Capability> = before.into_iter().filter(|old| !granted.contains(old)).collect();
+    application.ledger.revoke(id, &gone, act).await?;
     application.ledger.grant(id, granted, act).await?;
     application.ledger.seen(id, &pinned.version, &pinned.digest).await?;
     let mut change = application.plugins.store().change()?;
     change.put(checked.package(), &candidate.bundle)?;
     change.lock.entry(id).activate(pinned);
-    change.commit()?;
-    // What the new version does not ask for, or the person did not grant again. After the commit: before it, the old
-    // version still needs it.
-    let before = application.ledger.granted(id).await?;
-    let gone: Vec<Capability> = before.into_iter().filter(|old| !granted.contains(old)).collect();
-    application.ledger.revoke(id, &gone, act).await?;
-    Ok(())
+    Ok(change.commit()?)
 }
 
 /// Keeps a version that waits for a person.

@@ -199,13 +199,14 @@ impl Operation for Remove {
             }
         }
         application.ledger.append("plugin-removed", id.as_str(), json!({ "state": self.state })).await?;
-        change.commit()?;
         let grants = application.ledger.grants().await?.into_iter().filter(|grant| grant.component == *id);
         let granted: Vec<Capability> = grants.map(|grant| grant.capability).collect();
         application.ledger.revoke(id, &granted, "cara plugin remove").await?;
         if self.state {
             application.ledger.forget_state(id).await?;
         }
+        // Last: cut off before, it is still there to be removed.
+        change.commit()?;
         Ok(Removed { built_in_is_back: application.plugins.built_in(id).is_some() })
     }
 }

@@ -3,13 +3,17 @@
 
 use super::*;
 use crate::application::{Application, HomeLock, Options};
+use crate::event::Events;
+use crate::operation::Operation;
 use crate::places::Places;
-use cara_authority::Grants;
+use cara_authority::{Capability, Grants};
 use cara_sdk_sign::{SecretKey, sign};
 use cara_services::egress::KnownSecrets;
 use cara_signing::TrustedKey;
 use jiff::Timestamp;
+use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::task::Poll;
 use std::time::Duration;
 
 #[path = "../../../cara/tests/commands/wasm.rs"]
@@ -17,18 +21,38 @@ mod wasm;
 
 const ID: &str = "echo";
 const SWAPS: usize = 100;
+/// The most steps after which a change is cut off.
+const STEPS: usize = 24;
 
-/// A home whose operator trusts a key, and two versions signed with it in the store.
-fn two_versions(home: &Home) -> [Pinned; 2] {
+/// A home that keeps its secrets in a file.
+fn with_a_file_for_secrets(folder: &Path) -> Home {
+    let home = Home::at(folder).unwrap();
+    files::write_private_atomic(&home.config(), b"[vault]\nstore = \"file\"\n").unwrap();
+    home
+}
+
+/// A key that the operator of a home trusts.
+fn trusted_key(home: &Home) -> (SecretKey, TrustStore) {
     let key = SecretKey::generate().unwrap();
     let mut trust = TrustStore::empty();
     trust.add(TrustedKey::new(key.public(), "acme", vec!["*".parse().unwrap()])).unwrap();
     files::write_private_atomic(&home.trust(), trust.to_toml().as_bytes()).unwrap();
+    (key, trust)
+}
+
+/// A component of this version.
+fn echo(version: &str) -> Package {
+    let line = format!("version = \"{version}\"");
+    let changes = [("id = \"rehearsal\"", "id = \"echo\""), ("version = \"0.1.0\"", line.as_str())];
+    Package::read(wasm::package("rehearsal", &changes)).unwrap()
+}
+
+/// A home whose operator trusts a key, and two versions signed with it in the store.
+fn two_versions(home: &Home) -> [Pinned; 2] {
+    let (key, trust) = trusted_key(home);
     let store = Store::of(home);
     ["1.0.0", "1.1.0"].map(|version| {
-        let line = format!("version = \"{version}\"");
-        let changes = [("id = \"rehearsal\"", "id = \"echo\""), ("version = \"0.1.0\"", line.as_str())];
-        let package = Package::read(wasm::package("rehearsal", &changes)).unwrap();
+        let package = echo(version);
         let bundle = sign(&package, &key);
         let verified = verify(package, &bundle, &trust, None).unwrap();
         let pinned = Pinned {
@@ -70,8 +94,7 @@ fn open(home: &Home) -> Arc<Application> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn versions_alternate_under_load_and_no_call_fails() {
     let folder = tempfile::tempdir().unwrap();
-    let home = Home::at(folder.path()).unwrap();
-    files::write_private_atomic(&home.config(), b"[vault]\nstore = \"file\"\n").unwrap();
+    let home = with_a_file_for_secrets(folder.path());
     let versions = two_versions(&home);
     let application = open(&home);
     let id = ComponentId::parse(ID).unwrap();
@@ -140,8 +163,7 @@ async fn versions_alternate_under_load_and_no_call_fails() {
 #[tokio::test]
 async fn a_rewrite_of_the_lock_verifies_only_what_changed_and_a_change_of_trust_everything() {
     let folder = tempfile::tempdir().unwrap();
-    let home = Home::at(folder.path()).unwrap();
-    files::write_private_atomic(&home.config(), b"[vault]\nstore = \"file\"\n").unwrap();
+    let home = with_a_file_for_secrets(folder.path());
     let [_, active] = two_versions(&home);
     let application = open(&home);
     let id = ComponentId::parse(ID).unwrap();
@@ -166,4 +188,112 @@ async fn a_rewrite_of_the_lock_verifies_only_what_changed_and_a_change_of_trust_
 fn walk(folder: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     entries.flat_map(|path| if path.is_dir() { walk(&path) } else { vec![path] }).collect()
+}
+
+/// A signed package as a file; its path.
+fn offered(folder: &Path, name: &str, version: &str, key: &SecretKey) -> String {
+    let (package, file) = (echo(version), folder.join(name));
+    std::fs::write(&file, package.bytes()).unwrap();
+    std::fs::write(manage::signature_path(&file), sign(&package, key).to_json()).unwrap();
+    file.to_str().unwrap().to_owned()
+}
+
+/// Reviews a package; its digest.
+async fn reviewed(application: &Arc<Application>, from: &str, allow_downgrade: bool) -> String {
+    let prepare = install::Prepare { from: from.to_owned(), allow_downgrade };
+    let prepared = prepare.run(application, &Events::nobody()).await.unwrap();
+    prepared.review.digest.to_string()
+}
+
+/// Installs it without granting anything.
+fn installing(from: &str, digest: &str, allow_downgrade: bool) -> install::Install {
+    let (from, digest) = (from.to_owned(), digest.to_owned());
+    install::Install { from, digest, grants: Some(Vec::new()), allow_downgrade, act: "a test".to_owned() }
+}
+
+/// What is in use.
+fn in_use(application: &Application) -> Option<Pinned> {
+    application.installed().unwrap().lock.0.get(&ComponentId::parse(ID).unwrap())?.active.clone()
+}
+
+#[tokio::test]
+async fn trust_floor_and_place_count_when_it_is_installed_and_not_when_it_was_reviewed() {
+    let (folder, offers) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let home = with_a_file_for_secrets(folder.path());
+    let (key, trust) = trusted_key(&home);
+    let application = open(&home);
+    let [old, new, copy] = [("old.wasm", "1.0.0"), ("new.wasm", "1.1.0"), ("copy.wasm", "1.1.0")]
+        .map(|(name, version)| offered(offers.path(), name, version, &key));
+    let install = async |from: &str, digest: &str, allow_downgrade: bool| {
+        installing(from, digest, allow_downgrade).run(&application, &Events::nobody()).await
+    };
+
+    // Somebody else reviewed the same bytes from another place.
+    let newest = reviewed(&application, &new, false).await;
+    assert_eq!(newest, reviewed(&application, &copy, false).await);
+    install(&new, &newest, false).await.unwrap();
+    assert_eq!(in_use(&application).unwrap().from, new);
+
+    // Somebody else reviewed it as a downgrade.
+    let oldest = reviewed(&application, &old, true).await;
+    let refused = install(&old, &oldest, false).await.unwrap_err();
+    assert!(refused.message.contains("`--allow-downgrade`"), "{refused}");
+    install(&old, &oldest, true).await.unwrap();
+
+    // The signer is not trusted any more.
+    let newest = reviewed(&application, &new, false).await;
+    files::write_private_atomic(&home.trust(), b"").unwrap();
+    let refused = install(&new, &newest, false).await.unwrap_err();
+    assert!(refused.message.contains("is not trusted"), "{refused}");
+    files::write_private_atomic(&home.trust(), trust.to_toml().as_bytes()).unwrap();
+    assert_eq!(in_use(&application).unwrap().version.to_string(), "1.0.0");
+}
+
+/// Goes on with work so many times, and drops what is not done by then. How far it comes with each depends on how fast the
+/// database answers.
+async fn cut<T>(work: impl Future<Output = T>, times: usize) -> Option<T> {
+    let (mut work, mut left) = (pin!(work), times);
+    std::future::poll_fn(|context| {
+        if left == 0 {
+            return Poll::Ready(None);
+        }
+        left -= 1;
+        work.as_mut().poll(context).map(Some)
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_change_that_is_cut_off_anywhere_leaves_nothing_granted_that_was_taken_away() {
+    let (folder, offers) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let home = with_a_file_for_secrets(folder.path());
+    let (key, _) = trusted_key(&home);
+    let application = open(&home);
+    let [old, new] = [("old.wasm", "1.0.0"), ("new.wasm", "1.1.0")]
+        .map(|(name, version)| offered(offers.path(), name, version, &key));
+    let (id, power) = (ComponentId::parse(ID).unwrap(), [Capability::parse("http https://example.com").unwrap()]);
+    let [oldest, newest] = [reviewed(&application, &old, true).await, reviewed(&application, &new, true).await];
+    let (mut cuts, mut done) = ([0, 0], [0, 0]);
+    for times in (1..=STEPS).cycle().take(8 * STEPS) {
+        installing(&old, &oldest, true).run(&application, &Events::nobody()).await.unwrap();
+        application.ledger.grant(&id, &power, "a test").await.unwrap();
+        let work = installing(&new, &newest, true);
+        let whole = cut(work.run(&application, &Events::nobody()), times).await.is_some();
+        *(if whole { &mut done[0] } else { &mut cuts[0] }) += 1;
+        if in_use(&application).unwrap().digest.to_string() == newest {
+            assert_eq!(application.ledger.granted(&id).await.unwrap(), [], "after {times} steps of an install");
+        }
+
+        application.ledger.grant(&id, &power, "a test").await.unwrap();
+        let work = manage::Remove { id: ID.to_owned(), state: true };
+        let whole = cut(work.run(&application, &Events::nobody()), times).await.is_some();
+        *(if whole { &mut done[1] } else { &mut cuts[1] }) += 1;
+        if in_use(&application).is_none() {
+            assert_eq!(application.ledger.granted(&id).await.unwrap(), [], "after {times} steps of a removal");
+        }
+        if cuts.iter().chain(&done).all(|times| *times >= STEPS) {
+            return;
+        }
+    }
+    panic!("cut off {cuts:?} times, whole {done:?} times");
 }
