@@ -10,9 +10,9 @@ use crate::boot::Surroundings;
 use crate::output::{self, Output, show};
 use crate::passwords;
 use anyhow::{Result, anyhow};
-use cara_control::{Application, Done, Error, ErrorKind, Event, HomeLock, Operation, Places, environment, vault};
+use cara_control::environment::{self, Variables};
+use cara_control::{Application, Error, ErrorKind, Event, HomeLock, Operation, Places, vault};
 use cara_gateway::{Called, Client, Listener, router};
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Mutex;
@@ -22,6 +22,9 @@ const PATIENCE: Duration = Duration::from_secs(15);
 
 /// How long others are given to end what they do through this process when it ends.
 const QUIET: Duration = Duration::from_millis(400);
+
+/// How often a request is made again whose connection was lost.
+const LOSSES: u32 = 200;
 
 /// How often a password is asked for.
 const TRIES: usize = 3;
@@ -141,7 +144,7 @@ impl Door {
         operation: &O,
         listening: &mut (impl FnEvent + Send),
     ) -> Result<Called<O::View>> {
-        let mut asked = 0;
+        let (mut asked, mut losses) = (0, 0);
         loop {
             let client = self.client().await?;
             let lost = match client.call(operation, &mut |event| listening.event(event)).await {
@@ -163,6 +166,11 @@ impl Door {
                      hint: look whether it was done before doing it again"
                 ));
             }
+            losses += 1;
+            if losses > LOSSES {
+                return Err(anyhow!("the connection was lost again and again\nhint: `cara status` says who answers"));
+            }
+            tokio::time::sleep(Duration::from_millis(1 << losses.min(7))).await;
             if lost.begun {
                 listening.taken_over();
             }
@@ -179,8 +187,13 @@ impl Door {
         let cause = error.clone();
         let given = tokio::task::spawn_blocking(move || passwords::vault_password(new, &folder, tries > 1)).await?;
         let Some(password) = given? else { return Err(told(cause)) };
-        let unlocked = client.call(&vault::Unlock { password }, &mut |_| {}).await;
+        let unlocked = match new {
+            true => client.call(&vault::Make { password }, &mut |_| {}).await,
+            false => client.call(&vault::Unlock { password }, &mut |_| {}).await,
+        };
         match unlocked {
+            // Somebody else made it meanwhile; whether it is open, the next try says.
+            Ok(Err(error)) if error.kind == ErrorKind::Conflict => Ok(()),
             // The next try says so again.
             Ok(Ok(_)) | Err(_) => Ok(()),
             Ok(Err(error)) if error.kind == ErrorKind::WrongPassword && tries < TRIES && passwords::is_asked() => {
@@ -210,18 +223,12 @@ impl Door {
         Ok(())
     }
 
-    /// Brings the values of environment variables along that components name, to a holder that does not have them.
-    pub(crate) async fn bring_environment(&self) -> Result<()> {
-        if self.hold().await?.is_some() {
-            return Ok(());
-        }
+    /// The values of the environment variables that components name: they go along with a request, and count for nothing else.
+    pub(crate) async fn environment(&self) -> Result<Variables> {
         let wanted = self.call(environment::Wanted {}).await?;
-        let set = wanted.into_iter().filter_map(|name| std::env::var(&name).ok().map(|value| (name, value)));
-        let variables: BTreeMap<String, String> = set.collect();
-        if !variables.is_empty() {
-            let Done {} = self.call(environment::Bring { variables }).await?;
-        }
-        Ok(())
+        Ok(Variables(
+            wanted.into_iter().filter_map(|name| std::env::var(&name).ok().map(|value| (name, value))).collect(),
+        ))
     }
 
     /// Ends this process's part. Where it holds the home, the others go on in the process that holds it next.
@@ -241,8 +248,25 @@ fn needs_password(error: &Error) -> bool {
 
 /// A failure of a use case as the program's own: its text holds the cure.
 pub(crate) fn told(error: Error) -> anyhow::Error {
-    anyhow!("{error}")
+    anyhow::Error::new(Failed(error))
 }
+
+/// The kind of a use case's failure, if it is one.
+pub(crate) fn kind(error: &anyhow::Error) -> Option<ErrorKind> {
+    error.downcast_ref::<Failed>().map(|failed| failed.0.kind)
+}
+
+/// A failure of a use case.
+#[derive(Debug)]
+struct Failed(Error);
+
+impl std::fmt::Display for Failed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl std::error::Error for Failed {}
 
 /// Hears of what happens while a use case goes on.
 pub(crate) trait FnEvent {

@@ -23,6 +23,9 @@ mod approvals;
 mod audit;
 #[path = "commands/authority.rs"]
 mod authority;
+#[cfg(unix)]
+#[path = "commands/brought.rs"]
+mod brought;
 #[path = "commands/config.rs"]
 mod config;
 #[path = "commands/docs.rs"]
@@ -42,6 +45,9 @@ mod keys;
 #[cfg(target_os = "linux")]
 #[path = "commands/locked.rs"]
 mod locked;
+#[cfg(unix)]
+#[path = "commands/lost.rs"]
+mod lost;
 #[path = "commands/packages.rs"]
 mod packages;
 #[cfg(unix)]

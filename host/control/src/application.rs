@@ -2,7 +2,7 @@
 
 use crate::config::{Config, Followed};
 use crate::content_key;
-use crate::environment::Environment;
+use crate::environment::{Brought, Environment};
 use crate::error::{Error, Result, error};
 use crate::event::Listeners;
 use crate::live::Live;
@@ -11,9 +11,10 @@ use crate::places::Places;
 use crate::plugins::install::Reviewed;
 use crate::plugins::{BuiltIn, Installed, Plugins};
 use crate::runs::UnderWay;
+use crate::secret_source::RequestSecrets;
 use crate::vault::Password;
-use cara_authority::{AccountId, ComponentId, Refusal, Rule, SecretGrant};
-use cara_kernel::{CallServices, Checked, CompiledCache, Component, HostServices, Kernel, SecretSource};
+use cara_authority::ComponentId;
+use cara_kernel::{CallServices, Checked, CompiledCache, Component, HostServices, Kernel};
 use cara_records::Records;
 use cara_services::clock::Clock;
 use cara_services::egress::{Egress, KnownSecrets, Transport};
@@ -21,11 +22,14 @@ use cara_services::files::{self, FileLock};
 use cara_services::home::Home;
 use cara_services::keys::{self, KeyName};
 use cara_services::ledger::{Ledger, LedgerError};
-use cara_services::vault::{SecretId, SecretValue, StoreKind, Vault, VaultOptions};
+use cara_services::vault::{SecretValue, StoreKind, Vault, VaultOptions};
 use std::path::Path;
 use std::sync::Arc;
 use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
+
+/// What is typed to hold the home until it is told to end.
+pub(crate) const START: &str = "cara start";
 
 /// Having a `HomeLock` tells you: this process holds the home, and no other does as long as you have it.
 #[derive(Debug)]
@@ -99,24 +103,34 @@ impl Application {
         let config = settings.read().unwrap_or_default();
         let clock = Clock::system();
         let ledger = Arc::new(Ledger::lazy(home.ledger(), clock, keys::audit(&home)?));
-        let password = Password::new(config.vault.password_file.clone());
+        let password = Password::new(settings.clone());
         let (prompt, seen) = (password.clone(), known.clone());
         let mut vault = VaultOptions::new(
-            move |purpose, _: &Path| prompt.give(purpose),
+            move |_, _: &Path| prompt.give(),
             Arc::new(move |value: &Arc<SecretValue>| seen.register(value)),
         );
         vault.choice = store.or(config.vault.store);
         let vault = Arc::new(Vault::new(&home, vault));
-        let secrets = Arc::new(VaultSource(vault.clone()));
-        let egress = Egress::new(known.clone(), Transport::system());
-        let (account, host_services) = (None, HostServices::default());
-        let services = CallServices { egress, secrets, ledger: ledger.clone(), clock, account, known, host_services };
         let key = keys::read_or_make(&home, KeyName::CompiledCode)?;
         let cache = Arc::new(CompiledCache::new(home.cache_dir(), &key));
         let kernel = Kernel::new(config.pool.size(machine_memory()))
             .map_err(|error| error!(Internal, "the sandbox cannot be started: {error:#}"))?;
         let listeners = Listeners::default();
-        let plugins = Plugins::open(&home, built_in, kernel, cache, ledger.clone(), listeners.clone())?;
+        let plugins = Arc::new(Plugins::open(&home, built_in, kernel, cache, ledger.clone(), listeners.clone())?);
+        // What was started to hold the home has the home's environment; any other command has its person's.
+        let environment = Environment::of_home(command == START);
+        let brought = Brought::of(&environment);
+        let secrets =
+            RequestSecrets { plugins: plugins.clone(), vault: vault.clone(), ledger: ledger.clone(), brought };
+        let services = CallServices {
+            egress: Egress::new(known.clone(), Transport::system()),
+            secrets: Arc::new(secrets),
+            ledger: ledger.clone(),
+            clock,
+            account: None,
+            known,
+            host_services: HostServices::default(),
+        };
         let mut random = [0; 8];
         getrandom::fill(&mut random)?;
         Ok(Arc::new(Self {
@@ -127,8 +141,8 @@ impl Application {
             vault,
             password,
             services,
-            plugins: Arc::new(plugins),
-            environment: Environment::default(),
+            plugins,
+            environment,
             listeners,
             under_way: UnderWay::default(),
             sent: Sent::default(),
@@ -204,37 +218,26 @@ impl Application {
         self.plugins.checked(id)
     }
 
-    /// What is installed, granted and configured, followed while it changes.
-    pub(crate) fn live(&self) -> Live {
+    /// What the calls of a request share: it spends no secret that another one brought along.
+    pub(crate) fn services_for(&self, brought: &Brought) -> CallServices {
+        let secrets = RequestSecrets {
+            plugins: self.plugins.clone(),
+            vault: self.vault.clone(),
+            ledger: self.ledger.clone(),
+            brought: brought.clone(),
+        };
+        CallServices { secrets: Arc::new(secrets), ..self.services.clone() }
+    }
+
+    /// What is installed, granted and configured, for a request with this environment, followed while it changes.
+    pub(crate) fn live(&self, environment: &Environment) -> Live {
         Live {
             plugins: self.plugins.clone(),
             ledger: self.ledger.clone(),
             settings: self.settings.clone(),
-            environment: self.environment.clone(),
+            environment: environment.clone(),
             listeners: self.listeners.clone(),
             vault: self.vault.clone(),
         }
-    }
-}
-
-/// Secrets from the vault, as far as nobody has to type: a run opens the vault before it calls what needs it.
-struct VaultSource(Arc<Vault>);
-
-#[async_trait::async_trait]
-impl SecretSource for VaultSource {
-    async fn value(&self, grant: &SecretGrant, account: Option<&AccountId>) -> Result<Arc<SecretValue>, Refusal> {
-        let id = SecretId::component(grant.component()?.clone(), grant.name().clone()).of(account.cloned());
-        let refuse = |text: String| Refusal::new(Rule::Unavailable, text);
-        let found = self.0.at_hand(&id).map_err(|error| refuse(error.to_string()))?;
-        if let Some(value) = found {
-            return Ok(value);
-        }
-        Err(match self.0.holds(&id) {
-            Ok(true) => refuse(format!("the vault is not open, and secret `{id}` is in it"))
-                .hint("run in a terminal, or set `CARA_VAULT_PASSWORD` or `CARA_VAULT_PASSWORD_FILE`, and begin again"),
-            Ok(false) => refuse(format!("no value is stored for secret `{id}`"))
-                .hint(format!("to store one, run `cara secrets set {id}`")),
-            Err(error) => refuse(error.to_string()),
-        })
     }
 }

@@ -133,7 +133,7 @@ pub enum Verdict {
     Deny,
 }
 
-/// Answers a request. The first answer counts.
+/// Answers a request. The first answer counts; the same one, said again by the same answerer, is the same as once.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Respond {
@@ -162,12 +162,13 @@ pub struct Responded {
 
 impl Operation for Respond {
     type View = Responded;
-    const ROUTE: Route = Route::post("approvals.respond", "/v1/approvals/{id}", "Allow or deny a request.").once();
+    const ROUTE: Route = Route::post("approvals.respond", "/v1/approvals/{id}", "Allow or deny a request.");
 
     async fn run(self, application: &Arc<Application>, _: &Events) -> Result<Self::View> {
         let (id, records) = (ApprovalId::parse(&self.id)?, application.records().await?);
         if self.verdict == Verdict::Deny {
-            decided(records.decide_approval(&id, Decision::Denied(self.reason), &self.by).await)?;
+            let answered = records.decide_approval(&id, Decision::Denied(self.reason.clone()), &self.by).await;
+            or_again(records, &id, &self, None, answered).await?;
             return Ok(Responded { allowed: None, stored: None, run_is_alive: true });
         }
         let approval = find(records, &id).await?;
@@ -188,7 +189,8 @@ impl Operation for Respond {
             );
         }
         let answer = if always { Answer::Always } else { Answer::Once };
-        decided(answer_request(records, &id, asked, &person, &answer, &self.by).await)?;
+        let answered = answer_request(records, &id, asked, &person, &answer, &self.by).await;
+        or_again(records, &id, &self, Some(asked), answered).await?;
         Ok(Responded {
             allowed: Some([asked.tool.clone(), asked.component.clone()]),
             stored: asked.always.clone().filter(|_| always),
@@ -197,8 +199,37 @@ impl Operation for Respond {
     }
 }
 
-fn decided<T>(decided: std::result::Result<T, DecideError>) -> Result<T> {
-    Ok(decided?)
+/// An answer that came too late is an error, unless it is the one that counts: its first saying was lost on the way back.
+async fn or_again<T>(
+    records: &Records,
+    id: &ApprovalId,
+    said: &Respond,
+    asked: Option<&Asked>,
+    answered: std::result::Result<T, DecideError>,
+) -> Result<()> {
+    let error = match answered {
+        Ok(_) => return Ok(()),
+        Err(error @ DecideError::AlreadyDecided { .. }) => error,
+        Err(error) => return Err(error.into()),
+    };
+    let verdict = find(records, id).await?.verdict.filter(|verdict| verdict.by == said.by);
+    let same = match (verdict, &said.verdict) {
+        (Some(verdict), Verdict::Deny) => verdict.what == ApprovalState::Denied && verdict.reason == said.reason,
+        (Some(verdict), Verdict::Once) => verdict.what == ApprovalState::Allowed,
+        // It stored a rule; an answer for once did not, and stores none now.
+        (Some(verdict), Verdict::Always) if verdict.what == ApprovalState::Allowed => {
+            let stored = records.rules().await?;
+            let fits = |asked: &Asked| {
+                stored.iter().any(|stored| {
+                    (stored.rule.component.as_str(), stored.rule.tool.as_str()) == (&asked.component, &asked.tool)
+                        && stored.added_ms >= verdict.at_ms
+                })
+            };
+            asked.is_some_and(fits)
+        }
+        _ => false,
+    };
+    if same { Ok(()) } else { Err(error.into()) }
 }
 
 /// A rule that answers in a person's place.

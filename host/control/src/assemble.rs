@@ -2,8 +2,9 @@
 //! guards.
 
 use crate::application::Application;
-use crate::choose::{self, RunSettings};
+use crate::choose;
 use crate::config::Config;
+use crate::environment::{Brought, Environment};
 use crate::error::{Context, Error, ErrorKind, Result, fail};
 use crate::event::Events;
 use crate::live::LiveTools;
@@ -20,6 +21,7 @@ use cara_authority::policy::Known;
 use cara_authority::{Action, ComponentId, PersonId, ToolName};
 use cara_kernel::Checked;
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// So many slips of the finger may lie between what was written and what was meant.
@@ -37,19 +39,24 @@ pub(crate) fn owner() -> PersonId {
 }
 
 /// Grants what a conversation with these tools asks for, and says what will not work as written.
-pub(crate) async fn prepare(application: &Application, named: &[ComponentId], events: &Events) -> Result<()> {
+pub(crate) async fn prepare(
+    application: &Application,
+    named: &[ComponentId],
+    environment: &Environment,
+    events: &Events,
+) -> Result<()> {
     check_components(application)?;
-    let around = application.around()?;
+    let around = application.around_in(environment)?;
     for id in named {
         let checked = application.checked(id)?;
-        let asking = around.asking(&checked, &RunSettings::new())?;
+        let asking = around.asking(&checked, &BTreeMap::new())?;
         choose::grant(application, &checked, &asking, "--tool names it", events).await?;
     }
     for checked in around.installed.usable.values().filter(|checked| !checked.manifest().tools().is_empty()) {
-        choose::say_unread(application, checked, events).await?;
+        choose::say_unread(application, checked, environment, events).await?;
     }
     if let Some(name) = &around.config.guards.classifier {
-        choose::naming(application, name, &RunSettings::new(), "the configuration names it", events).await?;
+        choose::naming(application, name, &Brought::of(environment), "the configuration names it", events).await?;
     }
     check_policy(application)?;
     say_unclear(application, &around.config, &around.installed, events);
@@ -57,30 +64,31 @@ pub(crate) async fn prepare(application: &Application, named: &[ComponentId], ev
 }
 
 /// The tools that are switched on.
-pub(crate) fn tools(application: &Application) -> Arc<dyn Tools> {
-    Arc::new(LiveTools::new(application.live()))
+pub(crate) fn tools(application: &Application, environment: &Environment) -> Arc<dyn Tools> {
+    Arc::new(LiveTools::new(application.live(environment)))
 }
 
 /// The assistant as things are now; messages of tools go to `events`.
-pub(crate) async fn assistant(application: &Application, with_tools: bool, events: &Events) -> Result<Assistant> {
+pub(crate) async fn assistant(
+    application: &Application,
+    with_tools: bool,
+    environment: &Environment,
+    events: &Events,
+) -> Result<Assistant> {
     let records = application.records().await?.clone();
-    let installed = application.installed()?;
-    for checked in installed.usable.values().filter(|checked| !checked.manifest().tools().is_empty()) {
-        choose::use_environment(application, checked);
-    }
-    let tools = if with_tools { tools(application) } else { Arc::new(Fixed(Arc::default())) };
+    let tools = if with_tools { tools(application, environment) } else { Arc::new(Fixed(Arc::default())) };
     check_policy(application)?;
     let config = application.config()?;
     let clock = application.services.clock;
     Ok(Assistant {
         approvals: Approvals::new(records.clone(), clock, config.approvals),
-        services: application.services.clone(),
+        services: application.services_for(&Brought::of(environment)),
         records,
         tools,
         rules: application.settings.rules().into(),
         limits: config.run,
         guards: (&config.guards).into(),
-        classifier: classifier(application, &config).await?,
+        classifier: classifier(application, &config, environment).await?,
         outbound: Arc::new(Channels::new(application.sent.clone(), events.clone())),
         configuration: Arc::new(configuration(application)?),
         process: application.process.clone(),
@@ -191,12 +199,16 @@ fn components_exist(application: &Application, config: &Config, shown: &str) -> 
 }
 
 /// The model that `[guards]` names; naming it there is the operator's grant, made when a conversation begins.
-async fn classifier(application: &Application, config: &Config) -> Result<Option<Classifier>> {
+async fn classifier(
+    application: &Application,
+    config: &Config,
+    environment: &Environment,
+) -> Result<Option<Classifier>> {
     let Some(name) = &config.guards.classifier else { return Ok(None) };
     let checked = application.checked(&name.component)?;
     let default = || checked.manifest().provider().map(|provider| provider.default_model.clone()).unwrap_or_default();
     let model = name.model.clone().unwrap_or_else(default);
-    let provider = choose::provider(application, &name.component, &model, &RunSettings::new()).await?;
+    let provider = choose::provider(application, &name.component, &model, &Brought::of(environment)).await?;
     Ok(Some(Classifier::new(Arc::new(provider))))
 }
 
@@ -219,14 +231,14 @@ fn time_zone() -> Option<String> {
 }
 
 /// Whether a tool that is switched on has a secret in the vault, and the vault waits for its password.
-pub(crate) async fn is_vault_locked(application: &Application) -> Result<bool> {
+pub(crate) async fn is_vault_locked(application: &Application, environment: &Environment) -> Result<bool> {
     let installed = application.installed()?;
     let with_tools = |checked: &&Arc<Checked>| !checked.manifest().tools().is_empty();
     for checked in installed.usable.values().filter(with_tools) {
         if application.ledger.granted(checked.manifest().id()).await?.is_empty() {
             continue;
         }
-        match application.live().open_vault(checked).await {
+        match application.live(environment).open_vault(checked).await {
             Err(error) if error.kind == ErrorKind::VaultLocked => return Ok(true),
             // What else is wrong with it, the tool says when it is called.
             _ => {}
@@ -237,10 +249,14 @@ pub(crate) async fn is_vault_locked(application: &Application) -> Result<bool> {
 
 /// What is said of the tools when a conversation begins: which the model has; and of each component that was installed
 /// for its tools and is off, why.
-pub(crate) async fn say_tools(application: &Application, events: &Events) -> Result<Vec<String>> {
-    let toolbox = tools(application).now().await.map_err(Error::from)?;
+pub(crate) async fn say_tools(
+    application: &Application,
+    environment: &Environment,
+    events: &Events,
+) -> Result<Vec<String>> {
+    let toolbox = tools(application, environment).now().await.map_err(Error::from)?;
     let names: Vec<String> = toolbox.all().map(|(name, _)| name.to_string()).collect();
-    let around = application.around()?;
+    let around = application.around_in(environment)?;
     let installed = &around.installed;
     for (id, _) in installed.lock.0.iter().filter(|(_, entry)| entry.active.is_some()) {
         match (installed.usable.get(id), installed.broken.get(id)) {

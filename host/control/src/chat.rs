@@ -4,6 +4,7 @@
 use crate::application::Application;
 use crate::assemble::{self, AGENT};
 use crate::choose;
+use crate::environment::Variables;
 use crate::error::{Result, error, fail};
 use crate::event::Events;
 use crate::operation::{Operation, Route};
@@ -28,6 +29,8 @@ pub struct Open {
     pub model: Option<String>,
     /// Settings of the provider.
     pub settings: BTreeMap<String, String>,
+    /// Environment variables of the caller, for this request alone; `environment.wanted` says which count.
+    pub environment: Variables,
     /// The agent.
     pub agent: Option<String>,
     /// The conversation to go on with.
@@ -91,6 +94,7 @@ impl Operation for Open {
             fail!(NotFound, "there is no agent `{agent}`\nhint: configured are {known}");
         }
         assemble::check_components(application)?;
+        let brought = application.brought(&self.settings, &self.environment)?;
         // The vault is needed first where the key of the conversations is in it.
         let records = application.records().await?;
         let session = conversation(application, records, self.session.as_deref(), self.last).await?;
@@ -105,20 +109,23 @@ impl Operation for Open {
         let chosen = match (named.or(of_agent), before) {
             (Some(named), _) => {
                 let act = if self.model.is_some() { "--model names it" } else { "the configuration names it" };
-                choose::naming(application, &named, &self.settings, act, events).await?
+                choose::naming(application, &named, &brought, act, events).await?
             }
             (None, Some(before)) => before,
-            (None, None) => choose::choose(application, None, &self.settings, events).await?,
+            (None, None) => choose::choose(application, None, &brought, events).await?,
         };
         if let Some(why) = &chosen.why {
             events.note(why);
         }
         let ids = self.tools.iter().map(|id| ComponentId::parse(id)).collect::<std::result::Result<Vec<_>, _>>()?;
-        assemble::prepare(application, &ids, events).await?;
-        let provider = choose::provider(application, &chosen.id, &chosen.model, &self.settings).await?;
+        assemble::prepare(application, &ids, &brought.environment, events).await?;
+        let provider = choose::provider(application, &chosen.id, &chosen.model, &brought).await?;
         application.plugins.read_ahead(&chosen.id).await?;
-        let tools = if self.no_tools { Vec::new() } else { assemble::say_tools(application, events).await? };
-        let vault_is_locked = !self.no_tools && assemble::is_vault_locked(application).await?;
+        let tools = match self.no_tools {
+            true => Vec::new(),
+            false => assemble::say_tools(application, &brought.environment, events).await?,
+        };
+        let vault_is_locked = !self.no_tools && assemble::is_vault_locked(application, &brought.environment).await?;
         Ok(Opened {
             model: format!("{}:{}", chosen.id, chosen.model),
             context_tokens: provider.context_tokens,

@@ -2,7 +2,7 @@
 
 use crate::application::Application;
 use crate::config::Config;
-use crate::environment::Environment;
+use crate::environment::{Brought, Environment};
 use crate::error::{Context, Error, ErrorKind, Result, error, fail};
 use crate::event::Events;
 use crate::live::LiveComponent;
@@ -11,15 +11,12 @@ use cara_assistant::{ModelName, Provider};
 use cara_authority::manifest::{Detect, Setting};
 use cara_authority::{Capability, ComponentId, Grants, Settings, VariableName};
 use cara_kernel::Checked;
-use cara_services::vault::{SecretId, SecretValue};
+use cara_services::vault::SecretId;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 mod facts;
-
-/// Settings of one run, by key: they come before all others.
-pub(crate) type RunSettings = BTreeMap<String, String>;
 
 /// What says how a component's settings are set.
 #[derive(Clone)]
@@ -32,15 +29,25 @@ pub(crate) struct Surroundings {
 impl Application {
     /// What says how components' settings are set now.
     pub(crate) fn around(&self) -> Result<Surroundings> {
+        self.around_in(&self.environment)
+    }
+
+    /// What says how components' settings are set for a request with this environment.
+    pub(crate) fn around_in(&self, environment: &Environment) -> Result<Surroundings> {
         let (config, installed) = (self.config()?, self.installed()?);
-        Ok(Surroundings { config, installed, environment: self.environment.clone() })
+        Ok(Surroundings { config, installed, environment: environment.clone() })
     }
 }
 
 impl Surroundings {
     /// The component's settings: those of the run over the environment over the configuration over the manifest's defaults.
     /// Of the environment a component is given what is granted by name and is no secret of anybody.
-    pub(crate) fn settings(&self, checked: &Checked, granted: &[Capability], run: &RunSettings) -> Result<Settings> {
+    pub(crate) fn settings(
+        &self,
+        checked: &Checked,
+        granted: &[Capability],
+        run: &BTreeMap<String, String>,
+    ) -> Result<Settings> {
         let manifest = checked.manifest();
         let may_read = |name: &VariableName| {
             granted.contains(&Capability::Environment(name.clone()))
@@ -67,13 +74,13 @@ impl Surroundings {
     }
 
     /// The same as they will be once all that the component asks for is granted: to say what it asks for.
-    pub(crate) fn asking(&self, checked: &Checked, run: &RunSettings) -> Result<Settings> {
-        self.settings(checked, &environment(checked), run)
+    pub(crate) fn asking(&self, checked: &Checked, run: &BTreeMap<String, String>) -> Result<Settings> {
+        self.settings(checked, &variables(checked), run)
     }
 
     /// All that a component asks for as things are.
     pub(crate) fn requested(&self, checked: &Checked) -> Result<Vec<Capability>> {
-        Ok(checked.manifest().requested(&self.asking(checked, &RunSettings::new())?))
+        Ok(checked.manifest().requested(&self.asking(checked, &BTreeMap::new())?))
     }
 }
 
@@ -89,23 +96,23 @@ pub(crate) struct Chosen {
 pub(crate) async fn choose(
     application: &Application,
     named: Option<&ModelName>,
-    run: &RunSettings,
+    brought: &Brought,
     events: &Events,
 ) -> Result<Chosen> {
     if let Some(name) = named {
-        return naming(application, name, run, "--model names it", events).await;
+        return naming(application, name, brought, "--model names it", events).await;
     }
     if let Some(name) = &application.config()?.chat.model {
-        return naming(application, name, run, "the configuration names it", events).await;
+        return naming(application, name, brought, "the configuration names it", events).await;
     }
-    found(application, events).await
+    found(application, brought, events).await
 }
 
 /// The model of that name, with what the manifest of its provider asks granted: naming it is the operator's act.
 pub(crate) async fn naming(
     application: &Application,
     name: &ModelName,
-    run: &RunSettings,
+    brought: &Brought,
     act: &str,
     events: &Events,
 ) -> Result<Chosen> {
@@ -113,13 +120,13 @@ pub(crate) async fn naming(
     let Some(declared) = checked.manifest().provider() else {
         fail!(Invalid, "component `{}` offers no models\nhint: `cara plugin list` shows the providers", name.component);
     };
-    let around = application.around()?;
-    use_environment(application, &checked);
-    grant(application, &checked, &around.asking(&checked, run)?, act, events).await?;
+    let around = application.around_in(&brought.environment)?;
+    grant(application, &checked, &around.asking(&checked, &brought.settings)?, act, events).await?;
+    say_kept(application, &checked, brought, events).await?;
     let model = match &name.model {
         Some(model) => model.clone(),
         None if declared.detect == Detect::Port => {
-            let provider = provider(application, &name.component, &declared.default_model, run).await?;
+            let provider = provider(application, &name.component, &declared.default_model, brought).await?;
             served(&provider, &declared.default_model).await?
         }
         None => declared.default_model.clone(),
@@ -171,7 +178,7 @@ async fn served(provider: &Provider, wanted: &str) -> Result<String> {
 }
 
 /// The first usable provider by rank.
-async fn found(application: &Application, events: &Events) -> Result<Chosen> {
+async fn found(application: &Application, brought: &Brought, events: &Events) -> Result<Chosen> {
     let installed = application.installed()?;
     let mut candidates: Vec<&Arc<Checked>> =
         installed.usable.values().filter(|checked| checked.manifest().provider().is_some()).collect();
@@ -183,17 +190,17 @@ async fn found(application: &Application, events: &Events) -> Result<Chosen> {
         let built_in = installed.lock.0.get(&id).is_none_or(|entry| entry.active.is_none());
         match declared.detect {
             Detect::Secret => {
-                let Some(why) = key_at_hand(application, checked)? else { continue };
-                use_environment(application, checked);
+                let Some(why) = key_at_hand(application, checked, &brought.environment)? else { continue };
                 if built_in {
-                    let asking = application.around()?.asking(checked, &RunSettings::new())?;
-                    grant(application, checked, &asking, &why, events).await?;
+                    let around = application.around_in(&brought.environment)?;
+                    grant(application, checked, &around.asking(checked, &brought.settings)?, &why, events).await?;
                 }
+                say_kept(application, checked, brought, events).await?;
                 let why = Some(format!("using {id}:{model} because {why}"));
                 return Ok(Chosen { id, model, why });
             }
             Detect::Port => {
-                if let Some(chosen) = answering(application, checked, built_in, events).await? {
+                if let Some(chosen) = answering(application, checked, built_in, brought, events).await? {
                     return Ok(chosen);
                 }
             }
@@ -208,9 +215,9 @@ async fn found(application: &Application, events: &Events) -> Result<Chosen> {
 }
 
 /// Why a key of the component counts as given: its variable is set, or a value is stored.
-fn key_at_hand(application: &Application, checked: &Checked) -> Result<Option<String>> {
+fn key_at_hand(application: &Application, checked: &Checked, environment: &Environment) -> Result<Option<String>> {
     let Some(secret) = checked.manifest().secrets().first() else { return Ok(None) };
-    if let Some(variable) = secret.env.iter().find(|name| application.environment.get(name).is_some()) {
+    if let Some(variable) = secret.env.iter().find(|name| environment.get(name).is_some()) {
         return Ok(Some(format!("{variable} is set")));
     }
     let id = SecretId::component(checked.manifest().id().clone(), secret.name.clone());
@@ -222,12 +229,13 @@ async fn answering(
     application: &Application,
     checked: &Arc<Checked>,
     built_in: bool,
+    brought: &Brought,
     events: &Events,
 ) -> Result<Option<Chosen>> {
     let (manifest, interfaces) = (checked.manifest(), checked.interfaces());
-    let granted = if built_in { environment(checked) } else { application.ledger.granted(manifest.id()).await? };
-    let around = application.around()?;
-    let settings = around.settings(checked, &granted, &RunSettings::new())?;
+    let granted = if built_in { variables(checked) } else { application.ledger.granted(manifest.id()).await? };
+    let around = application.around_in(&brought.environment)?;
+    let settings = around.settings(checked, &granted, &brought.settings)?;
     let requested = manifest.requested(&settings);
     let local = |wish: &&Capability| matches!(wish, Capability::Http(to) if to.origin().is_some_and(|origin| origin.is_loopback()));
     let requested: Vec<Capability> = requested.iter().filter(local).cloned().collect();
@@ -235,7 +243,7 @@ async fn answering(
     let overrides = around.config.component.get(manifest.id()).map(|config| config.limits.clone()).unwrap_or_default();
     let grants = Arc::new(Grants::intersect(manifest, interfaces, &requested, settings.clone(), &overrides));
     let component = application.component(manifest.id()).await?;
-    let Ok(returned) = component.models(&grants, &application.services).await else { return Ok(None) };
+    let Ok(returned) = component.models(&grants, &application.services_for(brought)).await else { return Ok(None) };
     let Ok(models) = returned.answer else { return Ok(None) };
     let wanted = manifest.provider().map(|provider| provider.default_model.clone()).unwrap_or_default();
     let has = |model: &str| {
@@ -277,17 +285,18 @@ pub(crate) async fn provider(
     application: &Application,
     id: &ComponentId,
     model: &str,
-    run: &RunSettings,
+    brought: &Brought,
 ) -> Result<Provider> {
     let checked = application.checked(id)?;
-    application.live().open_vault(&checked).await?;
+    let live = application.live(&brought.environment);
+    live.open_vault(&checked).await?;
     application.component(id).await?;
     let facts = facts::facts(application, &checked, model)?;
-    let component = Arc::new(LiveComponent { live: application.live(), id: id.clone(), set: run.clone() });
+    let component = Arc::new(LiveComponent { live, id: id.clone(), set: brought.settings.clone() });
     Ok(Provider {
         id: id.clone(),
         component,
-        services: application.services.clone(),
+        services: application.services_for(brought),
         model: model.to_owned(),
         context_tokens: facts.context_tokens,
         price: facts.price,
@@ -295,7 +304,7 @@ pub(crate) async fn provider(
 }
 
 /// The environment variables that a component's settings ask to read.
-pub(crate) fn environment(checked: &Checked) -> Vec<Capability> {
+pub(crate) fn variables(checked: &Checked) -> Vec<Capability> {
     let variables = checked.manifest().setting_keys().iter().flat_map(|setting| &setting.env);
     variables.cloned().map(Capability::Environment).collect()
 }
@@ -326,12 +335,17 @@ pub(crate) fn refuse_secrets(application: &Application, checked: &Checked, reque
 }
 
 /// Says which variables a component would read if they were granted, so that nobody wonders why they do nothing.
-pub(crate) async fn say_unread(application: &Application, checked: &Checked, events: &Events) -> Result<()> {
+pub(crate) async fn say_unread(
+    application: &Application,
+    checked: &Checked,
+    environment: &Environment,
+    events: &Events,
+) -> Result<()> {
     let id = checked.manifest().id();
     let granted = application.ledger.granted(id).await?;
-    for wish in environment(checked).into_iter().filter(|wish| !granted.is_empty() && !granted.contains(wish)) {
+    for wish in variables(checked).into_iter().filter(|wish| !granted.is_empty() && !granted.contains(wish)) {
         if let Capability::Environment(name) = &wish
-            && application.environment.get(name.as_str()).is_some()
+            && environment.get(name.as_str()).is_some()
         {
             events.note(format!("{name} is set, and `{id}` may not read it: `cara grant {id} {wish}`"));
         }
@@ -345,13 +359,17 @@ fn unknown(id: &ComponentId, key: &str, settings: &[Setting]) -> Error {
     error!(Invalid, "component `{id}` has no setting `{key}`\nhint: it has {known}")
 }
 
-/// Uses the component's secrets from the environment for this run; they are not stored.
-pub(crate) fn use_environment(application: &Application, checked: &Checked) {
-    let manifest = checked.manifest();
-    for secret in manifest.secrets() {
-        let value = secret.env.iter().find_map(|name| application.environment.get(name));
-        if let Some(value) = value.and_then(|value| SecretValue::new(value.into_bytes()).ok()) {
-            application.vault.overlay(SecretId::component(manifest.id().clone(), secret.name.clone()), value);
+/// Says that a key which is stored stays where it is, because the request's own environment names another address.
+async fn say_kept(application: &Application, checked: &Checked, brought: &Brought, events: &Events) -> Result<()> {
+    let (manifest, environment) = (checked.manifest(), &brought.environment);
+    let granted = application.ledger.granted(manifest.id()).await?;
+    for secret in manifest.secrets().iter().filter(|secret| environment.brought_secret(secret).is_none()) {
+        let id = SecretId::component(manifest.id().clone(), secret.name.clone());
+        if let Some(variable) = environment.leads(manifest, secret, &brought.settings, &granted)
+            && (application.vault.holds(&id)? || environment.secret(secret).is_some())
+        {
+            events.note(format!("secret `{id}` is not sent: {variable} of this terminal says where it would go"));
         }
     }
+    Ok(())
 }

@@ -113,6 +113,7 @@ fn kind_of(error: &(dyn std::error::Error + 'static)) -> ErrorKind {
             VaultError::Locked { .. } => ErrorKind::VaultLocked,
             VaultError::NoPassword { .. } => ErrorKind::VaultMissing,
             VaultError::WrongPassword(_) => ErrorKind::WrongPassword,
+            VaultError::Exists(_) => ErrorKind::Conflict,
             VaultError::File(_) | VaultError::Key(_) | VaultError::Kdf(_) | VaultError::Random(_) => {
                 ErrorKind::Internal
             }

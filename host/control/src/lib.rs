@@ -32,6 +32,7 @@ mod places;
 mod plugins;
 pub mod policy;
 pub mod runs;
+mod secret_source;
 pub mod secrets;
 pub mod sessions;
 pub mod status;

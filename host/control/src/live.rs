@@ -34,7 +34,10 @@ impl Live {
         let manifest = checked.manifest();
         for secret in manifest.secrets() {
             let id = SecretId::component(manifest.id().clone(), secret.name.clone());
-            if self.vault.at_hand(&id)?.is_none() && self.vault.holds(&id)? {
+            if self.environment.secret(secret).is_none()
+                && self.vault.at_hand(&id)?.is_none()
+                && self.vault.holds(&id)?
+            {
                 let vault = self.vault.clone();
                 tokio::task::spawn_blocking(move || vault.get(&id)).await??;
             }

@@ -2,6 +2,7 @@
 
 use crate::application::Application;
 use crate::choose;
+use crate::environment::Variables;
 use crate::error::{Error, Result};
 use crate::event::Events;
 use crate::operation::{Operation, Route};
@@ -34,6 +35,8 @@ pub struct List {
     pub model: Option<String>,
     /// Settings of the provider for this request.
     pub settings: BTreeMap<String, String>,
+    /// Environment variables of the caller, for this request alone; `environment.wanted` says which count.
+    pub environment: Variables,
 }
 
 impl Operation for List {
@@ -42,12 +45,13 @@ impl Operation for List {
 
     async fn run(self, application: &Arc<Application>, events: &Events) -> Result<Self::View> {
         crate::assemble::check_components(application)?;
+        let brought = application.brought(&self.settings, &self.environment)?;
         let named = self.model.as_deref().map(str::parse).transpose()?;
-        let chosen = choose::choose(application, named.as_ref(), &self.settings, events).await?;
+        let chosen = choose::choose(application, named.as_ref(), &brought, events).await?;
         if let Some(why) = &chosen.why {
             events.note(why);
         }
-        let provider = choose::provider(application, &chosen.id, &chosen.model, &self.settings).await?;
+        let provider = choose::provider(application, &chosen.id, &chosen.model, &brought).await?;
         let offered = provider.models().await.map_err(Error::from)?;
         let id = &chosen.id;
         let row = |model: cara_kernel::bindings::provider::Model| Row {

@@ -1,7 +1,7 @@
 //! Whether a model is offered the tools of a component; when not, why, and
 //! what would change that. Every place that says so, and the toolbox itself, ask here.
 
-use crate::choose::{Surroundings, environment};
+use crate::choose::{Surroundings, variables};
 use crate::error::Result;
 use cara_authority::manifest::Target;
 use cara_authority::{Capability, ComponentId, SettingKey};
@@ -23,7 +23,7 @@ impl Offer {
     /// Compares what the manifest asks, with the settings as they are, with what is granted.
     pub(crate) fn of(around: &Surroundings, checked: &Checked, granted: &[Capability]) -> Result<Self> {
         let manifest = checked.manifest();
-        let settings = around.settings(checked, &environment(checked), &BTreeMap::new())?;
+        let settings = around.settings(checked, &variables(checked), &BTreeMap::new())?;
         let unset = manifest.http().iter().filter_map(|http| match &http.host {
             Target::Setting(key) if http.host.resolve(&settings).is_none() => Some(key.clone()),
             _ => None,

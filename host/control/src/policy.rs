@@ -3,7 +3,6 @@
 use crate::application::Application;
 use crate::approvals::terms;
 use crate::assemble::{self, AGENT, CONSOLE};
-use crate::choose::RunSettings;
 use crate::error::{Result, error, fail};
 use crate::event::Events;
 use crate::operation::{Operation, Route};
@@ -23,6 +22,7 @@ use cara_kernel::Checked;
 use cara_records::StoredRule;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Explains the policy's decision for a call.
@@ -205,7 +205,7 @@ async fn call(
         };
         return Ok((tool, call));
     };
-    let settings = application.around()?.asking(checked, &RunSettings::new())?;
+    let settings = application.around()?.asking(checked, &BTreeMap::new())?;
     let grants = Grants::intersect(manifest, checked.interfaces(), &[], settings, &Default::default());
     let mut toolbox = Toolbox::default();
     toolbox.add(&application.component(id).await?, &Arc::new(grants), &Default::default())?;

@@ -11,7 +11,8 @@
 
 use crate::application::Application;
 use crate::assemble::{self, AGENT, CONSOLE};
-use crate::choose::{self, RunSettings};
+use crate::choose;
+use crate::environment::Variables;
 use crate::error::{Result, error, fail};
 use crate::event::{Event, Events};
 use crate::operation::{Done, Operation, Route};
@@ -85,6 +86,8 @@ pub struct Respondent {
     pub model: String,
     /// Settings of the provider for this run.
     pub settings: BTreeMap<String, String>,
+    /// Environment variables of the caller, for this run alone; `environment.wanted` says which count.
+    pub environment: Variables,
     /// The agent; `main` when left out.
     pub agent: Option<String>,
     /// The operator's instructions, in place of those of the agent.
@@ -355,16 +358,21 @@ impl Answers {
         let agent = by.agent.clone().unwrap_or_else(|| AGENT.to_owned());
         let configured = config.agent.get(&agent);
         let (component, model) = by.model.split_once(':').unwrap_or((&by.model, ""));
-        let settings: RunSettings = by.settings.clone();
-        let provider = choose::provider(application, &component.parse()?, model, &settings).await?;
+        let brought = application.brought(&by.settings, &by.environment)?;
+        let provider = choose::provider(application, &component.parse()?, model, &brought).await?;
         let system = by.system.clone().or_else(|| configured.and_then(|agent| agent.system.clone()));
         let system = system.or_else(|| config.chat.system.clone());
         let reading = configured.map(|agent| agent.reading).unwrap_or_default();
         let context = SessionContext { person: assemble::owner(), channel: CONSOLE.to_owned(), agent, system, reading };
         let feed = Arc::new(Feed::new());
         let to = feed.clone();
-        let assistant =
-            assemble::assistant(application, !by.no_tools, &Events::new(move |event| to.tell(event))).await?;
+        let assistant = assemble::assistant(
+            application,
+            !by.no_tools,
+            &brought.environment,
+            &Events::new(move |event| to.tell(event)),
+        )
+        .await?;
         Ok(Self { assistant, language_model: Arc::new(provider), context, active: feed, present })
     }
 

@@ -2,15 +2,15 @@
 
 use crate::application::Application;
 use crate::choose;
-use crate::choose::RunSettings;
 use crate::content_key;
-use crate::error::{Result, error, fail};
+use crate::error::{Error, ErrorKind, Result, error, fail};
 use crate::event::Events;
 use crate::operation::{Done, Operation, Route};
 use cara_authority::ComponentId;
 use cara_services::vault::{Kdf, Owner, SecretId, SecretValue, StoreKind, VaultError};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio::task::spawn_blocking;
 
@@ -39,9 +39,6 @@ fn identify(application: &Application, text: &str) -> Result<SecretId> {
 pub struct Find {
     /// `COMPONENT/NAME`, or a component with one secret.
     pub secret: String,
-    /// Open the vault as well, so that its password is asked for before a value is.
-    #[serde(default)]
-    pub open: bool,
 }
 
 /// A secret that a component declares.
@@ -68,10 +65,6 @@ impl Operation for Find {
             }),
             _ => None,
         };
-        if self.open {
-            let vault = application.vault.clone();
-            spawn_blocking(move || vault.open()).await??;
-        }
         let stored = application.vault.list()?.contains(&id);
         Ok(Found { secret: id.to_string(), label, stored })
     }
@@ -120,7 +113,7 @@ impl Operation for Set {
             Ok(vault.kind()?.map(|kind| kind.to_string()))
         });
         let key = stored.await??.unwrap_or_default();
-        let asking = around.asking(&checked, &RunSettings::new())?;
+        let asking = around.asking(&checked, &BTreeMap::new())?;
         choose::grant(application, &checked, &asking, "its key was stored", events).await?;
         Ok(Stored { secret: id.to_string(), key })
     }
@@ -150,7 +143,7 @@ impl Operation for Remove {
 }
 
 /// The error of a secret without a value.
-pub fn none(id: &str) -> crate::error::Error {
+pub fn none(id: &str) -> Error {
     error!(NotFound, "no value is stored for secret `{id}`\nhint: `cara secrets list` shows the stored ones")
 }
 
@@ -284,7 +277,12 @@ impl Operation for RotatePassword {
             None => application.password.surroundings()?,
         };
         let (vault, new) = (application.vault.clone(), SecretValue::new(self.new.into_bytes())?);
-        spawn_blocking(move || vault.rotate_password(&old, &new, kdf)).await??;
+        let rotated = spawn_blocking(move || vault.rotate_password(&old, &new, kdf)).await?;
+        // Another password for the vault is no cure: the one of this request is wrong.
+        rotated.map_err(|error| match error {
+            wrong @ VaultError::WrongPassword(_) => Error::from(wrong).kind(ErrorKind::Refused),
+            error => error.into(),
+        })?;
         Ok(Done {})
     }
 }

@@ -1,6 +1,6 @@
 //! The process that holds the home: what it does, and ending it.
 
-use crate::application::Application;
+use crate::application::{Application, START};
 use crate::error::{Result, fail};
 use crate::event::Events;
 use crate::operation::{Done, Operation, Route};
@@ -107,7 +107,7 @@ impl Operation for Stop {
     const ROUTE: Route = Route::post("stop", "/v1/stop", "End the process that holds the home.").once();
 
     async fn run(self, application: &Arc<Application>, _: &Events) -> Result<Self::View> {
-        if application.command != "cara start" {
+        if application.command != START {
             let command = &application.command;
             fail!(
                 Refused,

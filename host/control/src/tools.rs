@@ -2,7 +2,8 @@
 
 use crate::application::Application;
 use crate::assemble::{self, AGENT, CONSOLE};
-use crate::choose::{self, RunSettings};
+use crate::choose;
+use crate::environment::{Environment, Variables};
 use crate::error::{Error, Result, fail};
 use crate::event::Events;
 use crate::offer::Offer;
@@ -17,6 +18,7 @@ use cara_kernel::Checked;
 use cara_services::vault::SecretId;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// The components of these ids; each must be installed and offer a tool.
@@ -34,14 +36,14 @@ fn with_tools(application: &Application, ids: &[String]) -> Result<Vec<Arc<Check
 }
 
 /// How a component's tools stand.
-async fn offer(application: &Application, checked: &Checked) -> Result<Offer> {
+async fn offer(application: &Application, checked: &Checked, environment: &Environment) -> Result<Offer> {
     let granted = application.ledger.granted(checked.manifest().id()).await?;
-    Offer::of(&application.around()?, checked, &granted)
+    Offer::of(&application.around_in(environment)?, checked, &granted)
 }
 
 /// Whether a model is offered the tools of a component.
 pub(crate) async fn is_on(application: &Application, checked: &Checked) -> Result<bool> {
-    Ok(offer(application, checked).await?.stands())
+    Ok(offer(application, checked, &application.environment).await?.stands())
 }
 
 /// A tool of an installed component.
@@ -84,7 +86,7 @@ impl Operation for List {
         // As the toolbox names them.
         let clash = Toolbox::sharing(shared_names(on.iter().map(|checked| checked.manifest())));
         for checked in installed.usable.values().filter(|checked| !checked.manifest().tools().is_empty()) {
-            let offer = offer(application, checked).await?;
+            let offer = offer(application, checked, &application.environment).await?;
             let id = checked.manifest().id();
             for (tool, declared) in checked.authority().tools().iter().zip(checked.manifest().tools()) {
                 let unclear = application.plugins.is_unclear(&installed, checked, &tool.name);
@@ -154,7 +156,7 @@ impl Operation for Offering {
         Route::get("tools.offered", "/v1/tools/offered", "List the tools that a model is offered now.");
 
     async fn run(self, application: &Arc<Application>, _: &Events) -> Result<Self::View> {
-        let toolbox = assemble::tools(application).now().await.map_err(Error::from)?;
+        let toolbox = assemble::tools(application, &application.environment).now().await.map_err(Error::from)?;
         let offered = toolbox.all().map(|(name, offered)| Offered {
             tool: name.to_string(),
             component: offered.component.id().to_string(),
@@ -170,6 +172,9 @@ impl Operation for Offering {
 pub struct Enable {
     /// The components.
     pub components: Vec<String>,
+    /// Environment variables of the caller, for this request alone; `environment.wanted` says which count.
+    #[serde(default)]
+    pub environment: Variables,
 }
 
 impl Operation for Enable {
@@ -178,16 +183,22 @@ impl Operation for Enable {
 
     async fn run(self, application: &Arc<Application>, events: &Events) -> Result<Self::View> {
         assemble::check_components(application)?;
+        let environment = application.brought(&BTreeMap::new(), &self.environment)?.environment;
         for checked in with_tools(application, &self.components)? {
-            enable(application, &checked, events).await?;
+            enable(application, &checked, &environment, events).await?;
         }
         Ok(Done {})
     }
 }
 
-async fn enable(application: &Application, checked: &Checked, events: &Events) -> Result<()> {
+async fn enable(
+    application: &Application,
+    checked: &Checked,
+    environment: &Environment,
+    events: &Events,
+) -> Result<()> {
     let id = checked.manifest().id();
-    let before = offer(application, checked).await?;
+    let before = offer(application, checked, environment).await?;
     if before.waits() {
         fail!(Refused, "`{id}` cannot be switched on: {}", before.why());
     }
@@ -198,12 +209,12 @@ async fn enable(application: &Application, checked: &Checked, events: &Events) -
     if before.asked.iter().all(|wish| before.granted.contains(wish)) {
         events.note(format!("`{id}` was on already"));
     }
-    let asking = application.around()?.asking(checked, &RunSettings::new())?;
+    let asking = application.around_in(environment)?.asking(checked, &BTreeMap::new())?;
     choose::grant(application, checked, &asking, "cara tools enable", events).await?;
     // A secret that is needed and not stored would only show at the first call.
     for secret in checked.manifest().secrets().iter().filter(|secret| !secret.optional) {
         let id = SecretId::component(id.clone(), secret.name.clone());
-        if !application.vault.holds(&id)? {
+        if environment.secret(secret).is_none() && !application.vault.holds(&id)? {
             events.note(format!("it needs {}: `cara secrets set {id}`", secret.label));
         }
     }
@@ -226,7 +237,7 @@ impl Operation for Disable {
         assemble::check_components(application)?;
         let all = with_tools(application, &self.components)?;
         for checked in &all {
-            if offer(application, checked).await?.asks_nothing() {
+            if offer(application, checked, &application.environment).await?.asks_nothing() {
                 let id = checked.manifest().id();
                 fail!(
                     Refused,

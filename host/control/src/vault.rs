@@ -1,16 +1,17 @@
-//! The password of the vault: given by a client before what needs it, or by
-//! the surroundings of an unattended process.
+//! The vault: opened with a password that a client gives, or that the
+//! surroundings of an unattended process have.
 
 use crate::application::Application;
-use crate::error::{Error, Result, error};
+use crate::config::Followed;
+use crate::error::{Result, error};
 use crate::event::Events;
 use crate::operation::{Done, Operation, Route};
 use cara_services::files;
-use cara_services::vault::{PromptError, Purpose, SecretValue};
+use cara_services::vault::{PromptError, SecretValue};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use tokio::task::spawn_blocking;
 
 /// The environment variable with the password, for unattended use.
@@ -22,22 +23,25 @@ pub const FILE_VARIABLE: &str = "CARA_VAULT_PASSWORD_FILE";
 /// The largest password file, bytes.
 const LARGEST: u64 = 64 * 1024;
 
-/// Where the vault gets its password from. Nobody is asked here.
+/// Where the vault gets its password from while nobody can be asked: the surroundings of the process.
 #[derive(Clone)]
 pub(crate) struct Password {
-    given: Arc<Mutex<Option<SecretValue>>>,
-    file: Option<PathBuf>,
+    settings: Followed,
 }
 
 impl Password {
-    /// A password that nobody gave yet; `file` is what the configuration names.
-    pub(crate) fn new(file: Option<PathBuf>) -> Self {
-        Self { given: Arc::default(), file }
+    /// The file that the configuration names counts as it is at that time.
+    pub(crate) fn new(settings: Followed) -> Self {
+        Self { settings }
+    }
+
+    fn unattended(&self) -> std::result::Result<Option<SecretValue>, PromptError> {
+        unattended(self.settings.read().and_then(|config| config.vault.password_file.clone()).as_deref())
     }
 
     /// What the surroundings say.
     pub(crate) fn surroundings(&self) -> Result<SecretValue> {
-        let given = unattended(self.file.as_deref()).map_err(|error| error!(Internal, "{error}"))?;
+        let given = self.unattended().map_err(|error| error!(Internal, "{error}"))?;
         given.ok_or_else(|| {
             error!(
                 VaultLocked,
@@ -46,12 +50,9 @@ impl Password {
         })
     }
 
-    /// What a client gave, else what the surroundings say.
-    pub(crate) fn give(&self, _: Purpose) -> std::result::Result<SecretValue, PromptError> {
-        if let Some(given) = self.given.lock().unwrap_or_else(PoisonError::into_inner).take() {
-            return Ok(given);
-        }
-        unattended(self.file.as_deref())?.ok_or_else(|| PromptError::from("there is no terminal to ask on"))
+    /// The same for the vault itself.
+    pub(crate) fn give(&self) -> std::result::Result<SecretValue, PromptError> {
+        self.unattended()?.ok_or_else(|| PromptError::from("there is no terminal to ask on"))
     }
 }
 
@@ -71,7 +72,7 @@ pub fn unattended(file: Option<&Path>) -> std::result::Result<Option<SecretValue
     Ok(Some(SecretValue::new(bytes)?))
 }
 
-/// Opens the vault with its password, or makes the password that of a vault which is not there yet.
+/// Opens the vault with its password, which is checked also where the vault is open.
 #[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Unlock {
@@ -84,14 +85,45 @@ impl Operation for Unlock {
     const ROUTE: Route = Route::post("vault.unlock", "/v1/vault/unlock", "Open the vault with its password.");
 
     async fn run(self, application: &Arc<Application>, _: &Events) -> Result<Self::View> {
-        let given = SecretValue::new(self.password.into_bytes())?;
-        *application.password.given.lock().unwrap_or_else(PoisonError::into_inner) = Some(given);
+        let (vault, password) = (application.vault.clone(), SecretValue::new(self.password.into_bytes())?);
+        spawn_blocking(move || vault.open_with(&password)).await??;
+        Ok(Done {})
+    }
+}
+
+/// Makes an empty vault under a password. Where there is a vault, nothing is done.
+#[derive(Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Make {
+    /// The password, of at least 8 characters.
+    pub password: String,
+}
+
+impl Operation for Make {
+    type View = Done;
+    const ROUTE: Route = Route::post("vault.make", "/v1/vault", "Make an empty vault under a password.").once();
+
+    async fn run(self, application: &Arc<Application>, _: &Events) -> Result<Self::View> {
+        // A configuration that cannot be read does not say where a new vault's key shall be.
+        application.config()?;
+        let (vault, password) = (application.vault.clone(), SecretValue::new(self.password.into_bytes())?);
+        spawn_blocking(move || vault.make(&password)).await??;
+        Ok(Done {})
+    }
+}
+
+/// Opens the vault, and makes it where there is none: before a person types what shall be in it.
+#[derive(Serialize, Deserialize, JsonSchema)]
+pub struct Prepare {}
+
+impl Operation for Prepare {
+    type View = Done;
+    const ROUTE: Route = Route::post("vault.prepare", "/v1/vault/prepare", "Open the vault, or make it.");
+
+    async fn run(self, application: &Arc<Application>, _: &Events) -> Result<Self::View> {
+        application.config()?;
         let vault = application.vault.clone();
-        let opened = spawn_blocking(move || vault.open()).await?;
-        // A vault that is not there yet is made by what needs it, with this password.
-        if !matches!(opened, Ok(false)) {
-            application.password.given.lock().unwrap_or_else(PoisonError::into_inner).take();
-        }
-        opened.map(|_| Done {}).map_err(Error::from)
+        spawn_blocking(move || vault.prepare()).await??;
+        Ok(Done {})
     }
 }

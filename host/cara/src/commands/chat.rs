@@ -3,7 +3,7 @@
 
 use super::repl;
 use crate::cli::Chat;
-use crate::door::{Door, FnEvent};
+use crate::door::{Door, FnEvent, kind};
 use crate::keyboard::Keyboard;
 use crate::output::streaming::Streaming;
 use crate::output::{Output, show, stdio};
@@ -17,7 +17,7 @@ use cara_authority::{Label, Source};
 use cara_control::approvals::{Respond, Verdict};
 use cara_control::chat::{Conversation, Open, Opened};
 use cara_control::runs::{Attachment, Begin, Ended, LARGEST, LONGEST, Piece, Respondent, Resume, Stop, Words};
-use cara_control::{Event, Operation};
+use cara_control::{ErrorKind, Event, Operation};
 use cara_services::files;
 use serde::Serialize;
 use std::collections::HashSet;
@@ -58,11 +58,12 @@ pub(crate) async fn run(door: &Door, output: Output, chat: Chat) -> Result<ExitC
     if output.json && message.is_none() {
         bail!("`--json` prints the events of one answer\nhint: add `--message TEXT`");
     }
-    door.bring_environment().await?;
+    let environment = door.environment().await?;
     let settings = chat.provider.settings()?;
     let open = Open {
         model: chat.provider.named(),
         settings: settings.clone(),
+        environment: environment.clone(),
         agent: chat.agent.clone(),
         session: chat.session.clone(),
         last: chat.r#continue,
@@ -74,7 +75,8 @@ pub(crate) async fn run(door: &Door, output: Output, chat: Chat) -> Result<ExitC
     if vault_is_locked {
         door.open_vault().await?;
     }
-    let by = Respondent { model, settings, agent: Some(agent), system: chat.system.clone(), no_tools: chat.no_tools };
+    let (agent, system) = (Some(agent), chat.system.clone());
+    let by = Respondent { model, settings, environment, agent, system, no_tools: chat.no_tools };
     let mut talk = Talk {
         door,
         by,
@@ -225,7 +227,7 @@ impl Talk<'_> {
                 biased;
                 Some(event) = events.recv() => self.heed(event, streaming, &mut asking),
                 called = &mut ended => break called,
-                answers = asking.answers() => asking.respond(answers).await?,
+                answers = asking.answers() => asking.respond(answers).await,
                 () = silence(streaming), if !self.json && asking.now.is_none() => lock(streaming).shows_waiting(),
                 _ = tokio::signal::ctrl_c(), if !stopped => {
                     stopped = true;
@@ -340,24 +342,32 @@ impl<'a> Asking<'a> {
         }
     }
 
-    async fn respond(&mut self, answers: Option<Vec<Answer>>) -> Result<()> {
-        let Some(now) = self.now.take() else { return Ok(()) };
+    async fn respond(&mut self, answers: Option<Vec<Answer>>) {
+        let Some(now) = self.now.take() else { return };
         // No terminal any more: the answer comes from elsewhere.
-        let Some(answers) = answers else { return Ok(()) };
-        self.answered.extend(now.asked.iter().map(|asked| asked.id.clone()));
-        for (asked, answer) in now.asked.iter().zip(answers) {
+        let Some(answers) = answers else { return };
+        let mut again = Vec::new();
+        for (asked, answer) in now.asked.into_iter().zip(answers) {
             let (verdict, reason) = match answer {
                 Answer::Once => (Verdict::Once, None),
                 Answer::Always => (Verdict::Always, None),
                 Answer::No(reason) => (Verdict::Deny, reason),
             };
             let respond = Respond { id: asked.id.clone(), verdict, reason, by: "prompt".to_owned() };
-            // Somebody was faster; the run says who.
-            if let Err(error) = self.door.call(respond).await {
-                tracing::debug!(%error, "an answer came too late");
+            match self.door.call(respond).await {
+                Ok(_) => drop(self.answered.insert(asked.id)),
+                // Somebody was faster, or the request is gone; the run says so.
+                Err(error) if matches!(kind(&error), Some(ErrorKind::Conflict | ErrorKind::NotFound)) => {
+                    tracing::debug!(%error, "an answer came too late");
+                    self.answered.insert(asked.id);
+                }
+                Err(error) => {
+                    lock(&self.streaming).note(&format!("the answer was not taken: {error}"));
+                    again.push(asked);
+                }
             }
         }
-        Ok(())
+        self.ask(again);
     }
 }
 

@@ -9,9 +9,9 @@ use cara_control::models::{List, Row};
 
 /// Runs the command.
 pub(crate) async fn run(door: &Door, output: Output, models: Models) -> Result<()> {
-    door.bring_environment().await?;
+    let environment = door.environment().await?;
     let (model, settings) = (models.provider.named(), models.provider.settings()?);
-    door.emit(output, List { model, settings }).await.map(drop)
+    door.emit(output, List { model, settings, environment }).await.map(drop)
 }
 
 impl Show for Vec<Row> {

@@ -13,7 +13,7 @@ use cara_control::approvals::{List as Waiting, Respond, Verdict};
 use cara_control::chat::Open;
 use cara_control::explain::Explain;
 use cara_control::models::List as Models;
-use cara_control::runs::Ended;
+use cara_control::runs::{Ended, Respondent};
 use cara_control::tools::Offering;
 use cara_services::egress::KnownSecrets;
 use rustyline::completion::Completer;
@@ -214,7 +214,8 @@ async fn approve(talk: &Talk<'_>, rest: &str) -> Result<()> {
 
 async fn models(talk: &Talk<'_>) {
     show::line(&format!("  now {}", talk.by.model));
-    let list = Models { model: Some(talk.by.model.clone()), settings: talk.by.settings.clone() };
+    let Respondent { model, settings, environment, .. } = talk.by.clone();
+    let list = Models { model: Some(model), settings, environment };
     match talk.door.call(list).await {
         Ok(models) => models.iter().for_each(|model| show::line(&format!("  {}", harmless(&model.model)))),
         Err(error) => show::error(&error),

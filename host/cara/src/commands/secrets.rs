@@ -7,6 +7,7 @@ use crate::passwords;
 use crate::prompt::agreed;
 use anyhow::{Result, bail};
 use cara_control::secrets::{self, Find, HasPassword, List, Remove, RotatePassword, Row, Seal, Set, Unseal};
+use cara_control::vault;
 use std::io::IsTerminal;
 use tokio::task::spawn_blocking;
 
@@ -43,16 +44,17 @@ pub(crate) async fn run(door: &Door, output: Output, command: Secrets) -> Result
 }
 
 async fn set(door: &Door, output: Output, secret: String) -> Result<()> {
-    // The vault's password is asked for first: what was typed is not lost by it.
-    let found = door.call(Find { secret: secret.clone(), open: true }).await?;
+    // The vault comes first, with its password: what was typed is not lost by it.
+    let found = door.call(Find { secret: secret.clone() }).await?;
+    door.call(vault::Prepare {}).await?;
     let label = found.label.unwrap_or_else(|| found.secret.clone());
     let value = spawn_blocking(move || passwords::secret_value(&format!("{label}: "))).await??;
     let stored = door.call(Set { secret, value }).await?;
-    output.done(&stored, &format!("stored `{}` in the vault; its key: {}", stored.secret, stored.key))
+    output.done(&stored, &format!("stored `{}` in the vault, protected by the {}", stored.secret, stored.key))
 }
 
 async fn remove(door: &Door, output: Output, secret: String, yes: bool) -> Result<()> {
-    let found = door.call(Find { secret: secret.clone(), open: false }).await?;
+    let found = door.call(Find { secret: secret.clone() }).await?;
     let id = found.secret;
     if !found.stored {
         return Err(told(secrets::none(&id)));

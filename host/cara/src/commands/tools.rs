@@ -12,10 +12,12 @@ use cara_control::tools::{Disable, Enable, List, Row};
 /// Runs the command.
 pub(crate) async fn run(door: &Door, output: Output, tools: Tools) -> Result<()> {
     let ids = |components: Vec<ComponentId>| components.iter().map(ToString::to_string).collect();
-    door.bring_environment().await?;
     match tools {
         Tools::List => drop(door.emit(output, List {}).await?),
-        Tools::Enable { components } => drop(door.emit(output, Enable { components: ids(components) }).await?),
+        Tools::Enable { components } => {
+            let environment = door.environment().await?;
+            drop(door.emit(output, Enable { components: ids(components), environment }).await?);
+        }
         Tools::Disable { components } => drop(door.emit(output, Disable { components: ids(components) }).await?),
     }
     Ok(())

@@ -15,7 +15,12 @@ pub(crate) struct Holder(pub(crate) Child);
 impl Holder {
     /// Begins `cara start`, and waits until it answers.
     pub(crate) fn of(home: &Home) -> Self {
-        let child = home.command(&["start"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        Self::begun(home, &mut home.command(&["start"]))
+    }
+
+    /// The same by a command of its own.
+    pub(crate) fn begun(home: &Home, command: &mut std::process::Command) -> Self {
+        let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         let holder = Self(child);
         let until = Instant::now() + Duration::from_secs(60);
         while std::os::unix::net::UnixStream::connect(home.path("cara.sock")).is_err() {

@@ -109,6 +109,9 @@ pub enum VaultError {
     /// There is nothing yet to change the password of.
     #[error("there is no vault `{}` yet\nhint: `cara secrets set` makes it", .0.display())]
     NoVault(PathBuf),
+    /// There is a vault, and it keeps its password.
+    #[error("there is a vault `{}` already\nhint: `cara secrets rotate-password` changes its password", .0.display())]
+    Exists(PathBuf),
     /// The index of an earlier format names secrets of a file that is gone.
     #[error(
         "the vault file `{}` is missing, though its index names secrets\nhint: put it back from your backup: with it the \

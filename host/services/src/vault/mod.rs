@@ -30,11 +30,10 @@ pub use store_kind::StoreKind;
 use crate::files::{self, Stamp};
 use crate::home::Home;
 use crate::keys::{self, KeyName};
-use kdf::{Keys, Parameters};
+use kdf::Keys;
 use keystore::Keystore;
 use sealed::{MAX_FILE_BYTES, Sealed, Values, seal};
 use source::KeySource;
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use takeover::Index;
@@ -99,7 +98,6 @@ pub struct Vault {
     home: Home,
     options: VaultOptions,
     open: Mutex<Option<Open>>,
-    overlay: Mutex<BTreeMap<SecretId, Arc<SecretValue>>>,
 }
 
 /// The opened file.
@@ -130,14 +128,7 @@ enum Form {
 impl Vault {
     /// The vault of a home. Reads and asks nothing yet, and makes nothing before the first [`Vault::set`].
     pub fn new(home: &Home, options: VaultOptions) -> Self {
-        Self { home: home.clone(), options, open: Mutex::default(), overlay: Mutex::default() }
-    }
-
-    /// Uses a value for this run, before any stored one; it is never stored.
-    pub fn overlay(&self, id: SecretId, value: SecretValue) {
-        let value = Arc::new(value);
-        (self.options.seen)(&value);
-        self.overlaid().insert(id, value);
+        Self { home: home.clone(), options, open: Mutex::default() }
     }
 
     /// Opens the vault that is there: false when there is none.
@@ -147,11 +138,37 @@ impl Vault {
         Ok(open.is_some())
     }
 
+    /// Opens the vault that is there with this password, which is checked even where the vault is open.
+    pub fn open_with(&self, password: &SecretValue) -> Result<(), VaultError> {
+        let mut open = self.lock_open();
+        let (sealed, keys) = self.opened_by(password)?;
+        self.agreed(StoreKind::File)?;
+        *open = Some(Open { source: sealed.source, keys, values: Values::new(), stamp: None });
+        self.unlock(&mut open)
+    }
+
+    /// Makes an empty vault under this password, where there is none.
+    pub fn make(&self, password: &SecretValue) -> Result<(), VaultError> {
+        let mut open = self.lock_open();
+        let _lock = self.lock()?;
+        if !matches!(self.find()?.form, Form::Nothing) {
+            return Err(VaultError::Exists(self.file()));
+        }
+        if let Some(kind) = self.options.choice.filter(|kind| *kind != StoreKind::File) {
+            return Err(VaultError::NoPasswordHere(kind));
+        }
+        let (source, keys) = fresh(password, self.options.kdf)?;
+        *open = Some(self.write(source, keys, Values::new())?);
+        Ok(())
+    }
+
+    /// Opens the vault; makes an empty one where there is none.
+    pub fn prepare(&self) -> Result<(), VaultError> {
+        if self.open()? { Ok(()) } else { self.change(|_| true).map(drop) }
+    }
+
     /// The value of a secret. Opens the vault if one of that name is in it, and only then.
     pub fn get(&self, id: &SecretId) -> Result<Option<Arc<SecretValue>>, VaultError> {
-        if let Some(value) = self.overlaid().get(id) {
-            return Ok(Some(value.clone()));
-        }
         let mut open = self.lock_open();
         if !self.names(&mut open)?.contains(id) {
             return Ok(None);
@@ -162,9 +179,6 @@ impl Vault {
 
     /// The value of a secret, where nobody can be asked for a password: `None` also from a vault that is not open yet.
     pub fn at_hand(&self, id: &SecretId) -> Result<Option<Arc<SecretValue>>, VaultError> {
-        if let Some(value) = self.overlaid().get(id) {
-            return Ok(Some(value.clone()));
-        }
         let mut open = self.lock_open();
         let Some(current) = open.as_mut() else { return Ok(None) };
         if files::stamp(&self.file())? != current.stamp
@@ -178,9 +192,9 @@ impl Vault {
         Ok(current.values.get(id).cloned())
     }
 
-    /// Whether a value is given for this run or stored. Opens nothing.
+    /// Whether a value is stored. Opens nothing.
     pub fn holds(&self, id: &SecretId) -> Result<bool, VaultError> {
-        Ok(self.overlaid().contains_key(id) || self.names(&mut self.lock_open())?.contains(id))
+        Ok(self.names(&mut self.lock_open())?.contains(id))
     }
 
     /// The stored secrets of components. Opens nothing.
@@ -192,8 +206,7 @@ impl Vault {
     /// All values that are in memory.
     pub fn all(&self) -> Vec<Arc<SecretValue>> {
         let open = self.lock_open();
-        let stored = open.iter().flat_map(|open| open.values.values());
-        self.overlaid().values().chain(stored).cloned().collect()
+        open.iter().flat_map(|open| open.values.values()).cloned().collect()
     }
 
     /// Where the key comes from, or would for a vault that is made now without a keystore being asked.
@@ -224,15 +237,8 @@ impl Vault {
     pub fn rotate_password(&self, old: &SecretValue, new: &SecretValue, kdf: Kdf) -> Result<(), VaultError> {
         let mut open = self.lock_open();
         let _lock = self.lock()?;
-        let sealed = match self.find()?.form {
-            Form::Sealed(sealed) | Form::Earlier(sealed) => sealed,
-            Form::Keystore => return Err(VaultError::NoPasswordHere(StoreKind::Keystore)),
-            Form::Nothing => return Err(VaultError::NoVault(self.file())),
-        };
-        let KeySource::Password { kdf: before, salt } = &sealed.source else {
-            return Err(VaultError::NoPasswordHere(sealed.source.kind()));
-        };
-        let values = self.read(&sealed, &self.derived(&sealed, *before, salt, old)?)?;
+        let (sealed, keys) = self.opened_by(old)?;
+        let values = self.read(&sealed, &keys)?;
         let (source, keys) = fresh(new, kdf)?;
         *open = Some(self.write(source, keys, values)?);
         Ok(())
@@ -362,10 +368,10 @@ impl Vault {
         }
         let gone = || VaultError::KeyGone { kind, path: path.clone() };
         let key = match &sealed.source {
-            KeySource::Password { kdf, salt } => {
+            KeySource::Password { .. } => {
                 let asked = self.options.prompt.password(Purpose::Unlock, &path);
-                let password = asked.map_err(|source| VaultError::Locked { path: path.clone(), source })?;
-                return self.derived(sealed, *kdf, salt, &password);
+                return self
+                    .derived(sealed, &asked.map_err(|source| VaultError::Locked { path: path.clone(), source })?);
             }
             KeySource::Keystore { account } | KeySource::Session { account } => {
                 let bytes = Keystore::open(kind, &self.options.keystore)?.get(account)?.ok_or_else(gone)?;
@@ -376,16 +382,24 @@ impl Vault {
         Some(Keys::of(&key)).filter(|keys| sealed.is_for(keys)).ok_or_else(gone)
     }
 
+    /// The file that is there, and the key that this password gives.
+    fn opened_by(&self, password: &SecretValue) -> Result<(Sealed, Keys), VaultError> {
+        let sealed = match self.find()?.form {
+            Form::Sealed(sealed) | Form::Earlier(sealed) => sealed,
+            Form::Keystore => return Err(VaultError::NoPasswordHere(StoreKind::Keystore)),
+            Form::Nothing => return Err(VaultError::NoVault(self.file())),
+        };
+        let keys = self.derived(&sealed, password)?;
+        Ok((sealed, keys))
+    }
+
     /// The key of a file that a password opens.
-    fn derived(
-        &self,
-        sealed: &Sealed,
-        kdf: Parameters,
-        salt: &str,
-        password: &SecretValue,
-    ) -> Result<Keys, VaultError> {
+    fn derived(&self, sealed: &Sealed, password: &SecretValue) -> Result<Keys, VaultError> {
+        let KeySource::Password { kdf, salt } = &sealed.source else {
+            return Err(VaultError::NoPasswordHere(sealed.source.kind()));
+        };
         let salt = sealed::unhex(salt).ok_or_else(|| VaultError::Damaged(self.file()))?;
-        let keys = Kdf::checked(kdf)?.keys(password.expose(), &salt)?;
+        let keys = Kdf::checked(*kdf)?.keys(password.expose(), &salt)?;
         if sealed.is_for(&keys) { Ok(keys) } else { Err(VaultError::WrongPassword(self.file())) }
     }
 
@@ -448,10 +462,6 @@ impl Vault {
     fn lock_open(&self) -> MutexGuard<'_, Option<Open>> {
         // A poisoned lock is no reason to stop: `open` is replaced as a whole, and checked against the file at each use.
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn overlaid(&self) -> MutexGuard<'_, BTreeMap<SecretId, Arc<SecretValue>>> {
-        self.overlay.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn lock(&self) -> Result<files::FileLock, VaultError> {

@@ -242,11 +242,9 @@ fn every_value_is_told_of_as_soon_as_it_is_in_memory() {
     let tell = told.clone();
     let seen: Seen = Arc::new(move |value| tell.lock().unwrap().push(value.expose().to_vec()));
     let vault = vault(&home, VaultOptions { seen, ..file_options("password") });
-    vault.overlay(id("a/d"), secret("from-environment"));
-    assert_eq!(vault.all().len(), 1);
     assert_eq!(read(&vault, "a/b").as_deref(), Some("stored-one"));
-    assert_eq!(*told.lock().unwrap(), [&b"from-environment"[..], b"stored-one", b"stored-two"]);
-    assert_eq!(vault.all().len(), 3);
+    assert_eq!(*told.lock().unwrap(), [&b"stored-one"[..], b"stored-two"]);
+    assert_eq!(vault.all().len(), 2);
     with_file(&home, "password").set(&id("a/e"), secret("stored-later")).unwrap();
     assert!(vault.at_hand(&id("a/e")).unwrap().is_some());
     assert!(told.lock().unwrap().contains(&b"stored-later".to_vec()));
@@ -291,16 +289,22 @@ fn there_is_no_password_to_rotate_without_one() {
 }
 
 #[test]
-fn a_value_for_this_run_goes_first_and_is_never_stored() {
+fn a_password_is_checked_also_where_the_vault_is_open_and_makes_no_vault() {
     let home = tempfile::tempdir().unwrap();
-    with_file(&home, "password").set(&id("a/b"), secret("stored")).unwrap();
     let vault = unasked(&home);
-    vault.overlay(id("a/b"), secret("from-environment"));
-    vault.overlay(id("a/new"), secret("from-environment"));
-    assert_eq!(read(&vault, "a/b").as_deref(), Some("from-environment"));
-    assert!(vault.at_hand(&id("a/new")).unwrap().is_some());
-    assert_eq!(vault.list().unwrap(), [id("a/b")]);
-    assert_eq!(read(&with_file(&home, "password"), "a/b").as_deref(), Some("stored"));
+    assert!(matches!(vault.open_with(&secret("password")), Err(VaultError::NoVault(_))));
+    assert!(vault.set(&id("a/b"), secret("x")).is_err() && !folder(&home).join("vault.json").exists());
+    vault.make(&secret("password")).unwrap();
+    vault.set(&id("a/b"), secret("x")).unwrap();
+    assert!(matches!(vault.open_with(&secret("another-one")), Err(VaultError::WrongPassword(_))));
+    assert!(matches!(vault.make(&secret("another-one")), Err(VaultError::Exists(_))));
+    vault.open_with(&secret("password")).unwrap();
+    assert_eq!(read(&vault, "a/b").as_deref(), Some("x"));
+    let other = unasked(&home);
+    assert!(matches!(other.open_with(&secret("another-one")), Err(VaultError::WrongPassword(_))));
+    assert!(other.at_hand(&id("a/b")).unwrap().is_none());
+    other.open_with(&secret("password")).unwrap();
+    assert_eq!(read(&other, "a/b").as_deref(), Some("x"));
 }
 
 #[test]

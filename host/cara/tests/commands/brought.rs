@@ -1,0 +1,91 @@
+//! What one terminal's environment brings counts for its own conversation,
+//! whoever holds the home.
+
+use super::doors::Holder;
+use super::home::{Home, text};
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::process::{Output, Stdio};
+use std::sync::{Arc, Mutex};
+
+const PASSWORD: &str = "correct horse";
+
+/// A server that takes no key; the keys that it was sent.
+struct Server {
+    url: String,
+    keys: Arc<Mutex<Vec<String>>>,
+}
+
+impl Server {
+    fn new() -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let keys: Arc<Mutex<Vec<String>>> = Arc::default();
+        let sent = keys.clone();
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                let key = refuse(stream.unwrap());
+                sent.lock().unwrap().push(key);
+            }
+        });
+        Self { url, keys }
+    }
+
+    /// The keys since the last look.
+    fn taken(&self) -> Vec<String> {
+        std::mem::take(&mut *self.keys.lock().unwrap())
+    }
+}
+
+fn refuse(mut stream: TcpStream) -> String {
+    let (mut request, mut part) = (String::new(), [0; 4096]);
+    let whole = |request: &str| {
+        let (head, body) = request.split_once("\r\n\r\n")?;
+        let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).unwrap_or("0");
+        (body.len() >= length.parse().unwrap()).then_some(())
+    };
+    while whole(&request).is_none() {
+        let read = stream.read(&mut part).unwrap();
+        assert!(read > 0, "half a request:\n{request}");
+        request.push_str(&String::from_utf8_lossy(&part[..read]));
+    }
+    let body = "{\"error\":{\"message\":\"no\"}}";
+    let length = body.len();
+    let answer = format!(
+        "HTTP/1.1 401 Unauthorized\r\ncontent-type: application/json\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}"
+    );
+    stream.write_all(answer.as_bytes()).unwrap();
+    let key = request.lines().find_map(|line| line.strip_prefix("authorization: "));
+    key.unwrap_or("none").to_owned()
+}
+
+/// A message from a terminal with these variables.
+fn says_hello(home: &Home, variables: &[(&str, &str)]) -> Output {
+    let mut command = home.command(&["chat", "--model", "openai:gpt-5", "-m", "hello"]);
+    command.envs(variables.iter().copied()).output().unwrap()
+}
+
+#[test]
+fn what_one_terminal_brings_moves_no_key_and_no_address_of_another() {
+    let (home, configured, moved) = (Home::new(), Server::new(), Server::new());
+    home.configure(&format!("[component.openai.settings]\nbase-url = \"{}\"", configured.url));
+    let mut store = home.command(&["secrets", "set", "openai"]);
+    let mut store = store.env("CARA_VAULT_PASSWORD", PASSWORD).stdin(Stdio::piped()).spawn().unwrap();
+    store.stdin.take().unwrap().write_all(b"sk-of-the-vault").unwrap();
+    assert!(store.wait().unwrap().success());
+    let mut holder = home.command(&["start"]);
+    let _holder = Holder::begun(&home, holder.env("CARA_VAULT_PASSWORD", PASSWORD));
+    let (url, key) = (("OPENAI_BASE_URL", moved.url.as_str()), ("OPENAI_API_KEY", "sk-of-a-terminal"));
+    // With both, both count here.
+    says_hello(&home, &[url, key]);
+    assert_eq!((configured.taken(), moved.taken()), (vec![], vec!["Bearer sk-of-a-terminal".to_owned()]));
+    // And nowhere else.
+    says_hello(&home, &[]);
+    assert_eq!((configured.taken(), moved.taken()), (vec!["Bearer sk-of-the-vault".to_owned()], vec![]));
+    says_hello(&home, &[key]);
+    assert_eq!((configured.taken(), moved.taken()), (vec!["Bearer sk-of-a-terminal".to_owned()], vec![]));
+    // What is stored does not go where a terminal's environment says.
+    let said = text(&says_hello(&home, &[url]).stderr);
+    assert_eq!((configured.taken(), moved.taken()), (vec![], vec!["none".to_owned()]));
+    assert!(said.contains("secret `openai/api-key` is not sent: OPENAI_BASE_URL of this terminal"), "{said}");
+}
