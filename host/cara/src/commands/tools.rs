@@ -16,7 +16,7 @@ pub(crate) async fn run(door: &Door, output: Output, tools: Tools) -> Result<()>
         Tools::List => drop(door.emit(output, List {}).await?),
         Tools::Enable { components } => {
             let environment = door.environment().await?;
-            drop(door.emit(output, Enable { components: ids(components), environment }).await?);
+            door.emit(output, Enable { components: ids(components), environment }).await?;
         }
         Tools::Disable { components } => drop(door.emit(output, Disable { components: ids(components) }).await?),
     }
