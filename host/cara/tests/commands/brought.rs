@@ -76,14 +76,16 @@ fn what_one_terminal_brings_moves_no_key_and_no_address_of_another() {
     let mut holder = home.command(&["start"]);
     let _holder = Holder::begun(&home, holder.env("CARA_VAULT_PASSWORD", PASSWORD));
     let (url, key) = (("OPENAI_BASE_URL", moved.url.as_str()), ("OPENAI_API_KEY", "sk-of-a-terminal"));
-    // With both, both count here.
-    says_hello(&home, &[url, key]);
-    assert_eq!((configured.taken(), moved.taken()), (vec![], vec!["Bearer sk-of-a-terminal".to_owned()]));
+    says_hello(&home, &[key]);
+    assert_eq!((configured.taken(), moved.taken()), (vec!["Bearer sk-of-a-terminal".to_owned()], vec![]));
     // And nowhere else.
     says_hello(&home, &[]);
     assert_eq!((configured.taken(), moved.taken()), (vec!["Bearer sk-of-the-vault".to_owned()], vec![]));
-    says_hello(&home, &[key]);
-    assert_eq!((configured.taken(), moved.taken()), (vec!["Bearer sk-of-a-terminal".to_owned()], vec![]));
+    // An address of its own gets a key of its own.
+    says_hello(&home, &[url, key]);
+    assert_eq!((configured.taken(), moved.taken()), (vec![], vec!["Bearer sk-of-a-terminal".to_owned()]));
+    says_hello(&home, &[]);
+    assert_eq!((configured.taken(), moved.taken()), (vec!["Bearer sk-of-the-vault".to_owned()], vec![]));
     // What is stored does not go where a terminal's environment says.
     let said = text(&says_hello(&home, &[url]).stderr);
     assert_eq!((configured.taken(), moved.taken()), (vec![], vec!["none".to_owned()]));
