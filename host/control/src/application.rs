@@ -1,10 +1,11 @@
 //! Everything that runs in the process that holds a home.
 
-use crate::config::{Config, Followed};
+use crate::config::{AtStart, Config, Configuration, Followed, Unusable, VAULT_STORE, Watcher};
+use crate::config_check;
 use crate::content_key;
 use crate::environment::{Brought, Environment};
-use crate::error::{Error, Result, error};
-use crate::event::Listeners;
+use crate::error::{Error, Result, error, fail};
+use crate::event::{Events, Listeners};
 use crate::live::Live;
 use crate::outbound::Sent;
 use crate::places::Places;
@@ -66,6 +67,10 @@ pub struct Application {
     pub(crate) home: Home,
     pub(crate) command: String,
     pub(crate) settings: Followed,
+    /// What was read once of the configuration.
+    at_start: AtStart,
+    /// Tells of changes of the configuration; where it cannot, they are seen when it is used.
+    _watcher: Option<Watcher>,
     pub(crate) ledger: Arc<Ledger>,
     pub(crate) vault: Arc<Vault>,
     pub(crate) password: Password,
@@ -101,6 +106,7 @@ impl Application {
         let settings = Followed::open(home.config());
         // A file that cannot be read stops what needs it, not what mends it.
         let config = settings.read().unwrap_or_default();
+        let at_start = AtStart::of(&config);
         let clock = Clock::system();
         let ledger = Arc::new(Ledger::lazy(home.ledger(), clock, keys::audit(&home)?));
         let password = Password::new(settings.clone());
@@ -117,6 +123,10 @@ impl Application {
             .map_err(|error| error!(Internal, "the sandbox cannot be started: {error:#}"))?;
         let listeners = Listeners::default();
         let plugins = Arc::new(Plugins::open(&home, built_in, kernel, cache, ledger.clone(), listeners.clone())?);
+        let (checked, shown) = (plugins.clone(), home.config().display().to_string());
+        settings.checked_by(Box::new(move |config| config_check::check(&checked, config, &shown)));
+        let watcher =
+            settings.watch(&listeners).map_err(|error| tracing::warn!(%error, "the configuration is not watched"));
         // What was started to hold the home has the home's environment; any other command has its person's.
         let environment = Environment::of_home(command == START);
         let brought = Brought::of(&environment);
@@ -137,6 +147,8 @@ impl Application {
             home,
             command,
             settings,
+            at_start,
+            _watcher: watcher.ok(),
             ledger,
             vault,
             password,
@@ -184,6 +196,47 @@ impl Application {
     /// The configuration as it is now.
     pub(crate) fn config(&self) -> Result<Arc<Config>> {
         self.settings.now(&self.listeners)
+    }
+
+    /// Whether each component that has a table in the configuration is there.
+    pub(crate) fn check_components(&self) -> Result<()> {
+        config_check::components(&self.plugins, &*self.config()?, &self.home.config().display().to_string())
+    }
+
+    /// Whether each name in the policy is one of something.
+    pub(crate) fn check_policy(&self) -> Result<()> {
+        config_check::policy(&self.plugins, &*self.config()?, &self.home.config().display().to_string())
+    }
+
+    /// How the configuration stands.
+    pub fn configuration(&self) -> Configuration {
+        let (_, bad) = self.settings.text(&self.listeners);
+        let now = self.settings.read();
+        let waits = now.map(|now| self.at_start.waits(&now)).unwrap_or_default();
+        Configuration {
+            path: self.home.config().display().to_string(),
+            problem: bad.map(|bad| bad.error),
+            from_next_start: waits.into_iter().map(str::to_owned).collect(),
+        }
+    }
+
+    /// Says that what the file says does not count, to whoever begins something under what counted before.
+    pub(crate) fn say_configuration(&self, events: &Events) {
+        if let (_, Some(Unusable { error, of_before: true })) = self.settings.text(&self.listeners) {
+            events.note(format!("{}; the configuration of before stays in use", error.message));
+        }
+    }
+
+    /// Whether a vault that is made now is made where the configuration says: that was read when this process began.
+    pub(crate) fn check_vault(&self) -> Result<()> {
+        if self.at_start.waits(&*self.config()?).contains(&VAULT_STORE) {
+            fail!(
+                Conflict,
+                "`{VAULT_STORE}` was changed since this process began, and counts from its next start\n\
+                 hint: `cara stop`, and do it again"
+            );
+        }
+        Ok(())
     }
 
     /// What is kept of conversations. The first call needs the vault where the operator sealed the key.

@@ -5,38 +5,22 @@ use crate::application::Application;
 use crate::choose;
 use crate::config::Config;
 use crate::environment::{Brought, Environment};
-use crate::error::{Context, Error, ErrorKind, Result, fail};
+use crate::error::{Error, ErrorKind, Result};
 use crate::event::Events;
 use crate::live::LiveTools;
 use crate::offer::Offer;
 use crate::outbound::Channels;
-use crate::places::Places;
-use crate::plugins::{BUILT_IN, Installed};
+use crate::plugins::Installed;
 use crate::text::short;
 use cara_assistant::guards::classifier::Classifier;
-use cara_assistant::toolbox::{Fixed, full_name};
+use cara_assistant::toolbox::Fixed;
 use cara_assistant::{Approvals, Assistant, Tools};
-use cara_authority::manifest::{Manifest, Tool};
-use cara_authority::policy::Known;
-use cara_authority::{Action, ComponentId, PersonId, ToolName};
+use cara_authority::manifest::Manifest;
+use cara_authority::{Action, ComponentId};
 use cara_kernel::Checked;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-
-/// So many slips of the finger may lie between what was written and what was meant.
-const NEAR: usize = 2;
-
-/// The agent that answers when none is named.
-pub const AGENT: &str = "main";
-
-/// The channel of a terminal.
-pub const CONSOLE: &str = "console";
-
-/// Who speaks at a terminal of the account that holds the home.
-pub(crate) fn owner() -> PersonId {
-    PersonId::parse("local:owner").expect("an id")
-}
 
 /// Grants what a conversation with these tools asks for, and says what will not work as written.
 pub(crate) async fn prepare(
@@ -45,7 +29,7 @@ pub(crate) async fn prepare(
     environment: &Environment,
     events: &Events,
 ) -> Result<()> {
-    check_components(application)?;
+    application.check_components()?;
     let around = application.around_in(environment)?;
     for id in named {
         let checked = application.checked(id)?;
@@ -58,7 +42,7 @@ pub(crate) async fn prepare(
     if let Some(name) = &around.config.guards.classifier {
         choose::naming(application, name, &Brought::of(environment), "the configuration names it", events).await?;
     }
-    check_policy(application)?;
+    application.check_policy()?;
     say_unclear(application, &around.config, &around.installed, events);
     Ok(())
 }
@@ -77,7 +61,7 @@ pub(crate) async fn assistant(
 ) -> Result<Assistant> {
     let records = application.records().await?.clone();
     let tools = if with_tools { tools(application, environment) } else { Arc::new(Fixed(Arc::default())) };
-    check_policy(application)?;
+    application.check_policy()?;
     let config = application.config()?;
     let clock = application.services.clock;
     Ok(Assistant {
@@ -94,60 +78,6 @@ pub(crate) async fn assistant(
         process: application.process.clone(),
         time_zone: time_zone(),
     })
-}
-
-/// Whether what the configuration names exists.
-pub(crate) fn check(application: &Application, config: &Config, shown: &str) -> Result<()> {
-    components_exist(application, config, shown)?;
-    names_exist(application, config, shown)
-}
-
-/// Unknown names in the policy are errors, also for tools that are not switched on.
-pub(crate) fn check_policy(application: &Application) -> Result<()> {
-    names_exist(application, &*application.config()?, &application.home.config().display().to_string())
-}
-
-fn names_exist(application: &Application, config: &Config, shown: &str) -> Result<()> {
-    let installed = application.installed()?;
-    let manifests = installed.usable.values().map(|checked| checked.manifest());
-    let tools = manifests.flat_map(|manifest| {
-        let names = move |tool: &Tool| [tool.name.to_string(), full_name(manifest.id(), &tool.name).to_string()];
-        manifest.tools().iter().flat_map(names)
-    });
-    let tools: Vec<String> = tools.collect();
-    let components: Vec<String> = installed.usable.keys().map(ToString::to_string).collect();
-    let agents: Vec<String> = std::iter::once(AGENT.to_owned()).chain(config.agent.keys().cloned()).collect();
-    let channels: Vec<String> = std::iter::once(CONSOLE.to_owned()).chain(Channels::names()).collect();
-    let known = Known { tools: &tools, components: &components, agents: &agents, channels: &channels };
-    for (id, own) in &config.component {
-        let Some(checked) = installed.usable.get(id) else { continue };
-        let offered = |name: &ToolName| checked.manifest().tools().iter().any(|tool| tool.name == *name);
-        if let Some(name) = own.tool.keys().find(|name| !offered(name)) {
-            fail!(Invalid, "`{shown}`: component `{id}` has no tool `{name}`\nhint: `cara tools list` shows them");
-        }
-    }
-    config.policy.check(&known).with_context(|| format!("`{shown}` cannot be used"))?;
-    check_signers(application, config, shown)
-}
-
-/// A name in `[results] signers` is an error: another key can be trusted under it later, and would be believed.
-fn check_signers(application: &Application, config: &Config, shown: &str) -> Result<()> {
-    let is_key = |text: &str| text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
-    let names = |text: &&String| *text != BUILT_IN && !is_key(text) && !text.ends_with(')');
-    let Some(name) = config.results.signers.iter().find(names) else { return Ok(()) };
-    let trust = application.plugins.trusted()?;
-    let keys = trust.keys().iter().map(|key| (key.name.as_str(), key.id.to_hex()));
-    let identities = trust.identities().iter().map(|known| {
-        let who = format!("{} ({})", known.identity, known.issuer);
-        (known.name.as_str(), who)
-    });
-    let found = keys.chain(identities).find(|(known, _)| *known == name).map(|(_, who)| who);
-    let cure = found.map_or_else(
-        || "write the id of a key, as `cara trust list --json` shows it".to_owned(),
-        |who| format!("write the key itself: `signers = [\"{who}\"]`"),
-    );
-    let name = short(name);
-    fail!(Invalid, "`{shown}`: `signers` of `[results]` has `{name}`, a name that another key can get\nhint: {cure}")
 }
 
 /// Says which rules let nothing run, since the name in them does not say whose tool is meant: it is no tool's of what is
@@ -172,30 +102,6 @@ pub(crate) fn say_unclear(application: &Application, config: &Config, installed:
             "rule {number} of the policy lets no `{name}` run: {why}; `component = \"…\"` says whose is meant"
         ));
     }
-}
-
-/// A table for a component that is not there is an error: what it sets would count for nobody. Commands that could put the
-/// component there, or mend the file, are not stopped by it.
-pub(crate) fn check_components(application: &Application) -> Result<()> {
-    components_exist(application, &*application.config()?, &application.home.config().display().to_string())
-}
-
-fn components_exist(application: &Application, config: &Config, shown: &str) -> Result<()> {
-    let installed = application.installed()?;
-    let known = || installed.usable.keys().chain(installed.broken.keys()).chain(installed.lock.0.keys());
-    for id in config.component.keys() {
-        if known().any(|known| known == id) {
-            continue;
-        }
-        let near = known().min_by_key(|known| strsim::damerau_levenshtein(known.as_str(), id.as_str()));
-        let near = near.filter(|known| strsim::damerau_levenshtein(known.as_str(), id.as_str()) <= NEAR);
-        let cure = near.map_or_else(
-            || format!("install `{id}`, or take the table away; `cara plugin list` shows what is installed"),
-            |near| format!("write `[component.{near}]`, if you mean that one"),
-        );
-        fail!(Invalid, "`{shown}` has a table for component `{id}`, which is not installed\nhint: {cure}");
-    }
-    Ok(())
 }
 
 /// The model that `[guards]` names; naming it there is the operator's grant, made when a conversation begins.

@@ -2,11 +2,12 @@
 //! it goes on.
 
 use crate::application::Application;
-use crate::assemble::{self, AGENT};
+use crate::assemble;
 use crate::choose;
 use crate::environment::Variables;
 use crate::error::{Result, error, fail};
 use crate::event::Events;
+use crate::names::{self, AGENT};
 use crate::operation::{Operation, Route};
 use crate::sessions;
 use cara_assistant::part::{Body, Part};
@@ -93,7 +94,8 @@ impl Operation for Open {
             let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
             fail!(NotFound, "there is no agent `{agent}`\nhint: configured are {known}");
         }
-        assemble::check_components(application)?;
+        application.say_configuration(events);
+        application.check_components()?;
         let brought = application.brought(&self.settings, &self.environment)?;
         // The vault is needed first where the key of the conversations is in it.
         let records = application.records().await?;
@@ -144,7 +146,7 @@ async fn conversation(
     session: Option<&str>,
     last: bool,
 ) -> Result<Option<Conversation>> {
-    let owner = assemble::owner();
+    let owner = names::owner();
     let session = match session {
         Some(id) => {
             let found = sessions::find(records, &SessionId::parse(id)?).await?;

@@ -4,8 +4,9 @@ mod document;
 mod followed;
 mod keys;
 mod operations;
+mod words;
 
-use crate::error::{Context, Result};
+use crate::error::{Error, Result};
 use cara_assistant::budget::Budgets;
 use cara_assistant::toolbox::Belief;
 use cara_assistant::{ApprovalSettings, GuardSettings, ModelName, Reading, RunLimits};
@@ -16,12 +17,12 @@ use cara_kernel::PoolSize;
 use cara_services::vault::StoreKind;
 use schemars::JsonSchema;
 use serde::de::IntoDeserializer;
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-pub(crate) use followed::{Followed, text};
+pub(crate) use followed::{Followed, Unusable, Watcher, text};
 pub use operations::*;
 
 /// The operator's configuration.
@@ -91,7 +92,7 @@ pub(crate) struct AgentConfig {
 }
 
 /// How many calls of components run at once.
-#[derive(Debug, Clone, Copy, Default, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
 pub(crate) struct PoolSettings {
     /// Calls at once, 2 to 4096; half of them of one component. Unless set, as many as may fill half of the machine's
@@ -182,8 +183,42 @@ impl Config {
 
     /// What a text says; `shown` names it in errors.
     pub(crate) fn parse(text: &str, shown: &str) -> Result<Self> {
-        toml::from_str(text).with_context(|| format!("`{shown}` cannot be used"))
+        toml::from_str(text).map_err(|error| words::unusable(&error, text, shown))
     }
+}
+
+/// The key whose value says where a new vault's key comes from.
+pub(crate) const VAULT_STORE: &str = "vault.store";
+
+/// What of the configuration is read once, when a process begins.
+pub(crate) struct AtStart {
+    store: Option<StoreKind>,
+    pool: PoolSettings,
+}
+
+impl AtStart {
+    /// What counts while the process lives.
+    pub(crate) fn of(config: &Config) -> Self {
+        Self { store: config.vault.store, pool: config.pool }
+    }
+
+    /// The keys that say something else by now.
+    pub(crate) fn waits(&self, now: &Config) -> Vec<&'static str> {
+        let keys = [(VAULT_STORE, self.store != now.vault.store), ("pool.calls", self.pool != now.pool)];
+        keys.into_iter().filter_map(|(key, waits)| waits.then_some(key)).collect()
+    }
+}
+
+/// How the configuration of a home stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub struct Configuration {
+    /// The file.
+    pub path: String,
+    /// Why the file cannot be used, if it cannot: then what could be used before counts, or else the defaults.
+    pub problem: Option<Error>,
+    /// Keys that were changed and count from the process's next start.
+    pub from_next_start: Vec<String>,
 }
 
 #[cfg(test)]

@@ -44,7 +44,7 @@ impl Operation for List {
     const ROUTE: Route = Route::post("models.list", "/v1/models", "List the models that a provider offers.");
 
     async fn run(self, application: &Arc<Application>, events: &Events) -> Result<Self::View> {
-        crate::assemble::check_components(application)?;
+        application.check_components()?;
         let brought = application.brought(&self.settings, &self.environment)?;
         let named = self.model.as_deref().map(str::parse).transpose()?;
         let chosen = choose::choose(application, named.as_ref(), &brought, events).await?;

@@ -1,7 +1,7 @@
 //! Where messages can go from here: to the person at a terminal.
 
-use crate::assemble::CONSOLE;
 use crate::event::{Event, Events};
+use crate::names::CONSOLE;
 use crate::text::short;
 use cara_assistant::outbound::{Outbound, address_text};
 use cara_authority::{Refusal, Rule};

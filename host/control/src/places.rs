@@ -25,7 +25,7 @@ pub trait Places {
 
 impl Places for Home {
     fn config(&self) -> PathBuf {
-        self.path().join("config.toml")
+        self.path().join(CONFIG)
     }
 
     fn holder_lock(&self) -> PathBuf {
@@ -56,6 +56,9 @@ impl Places for Home {
         self.path().join(TRUST_ROOT)
     }
 }
+
+/// The name of the configuration's file.
+pub(crate) const CONFIG: &str = "config.toml";
 
 /// The name of the file with the trust root.
 pub(crate) const TRUST_ROOT: &str = "trusted_root.json";

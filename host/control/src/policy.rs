@@ -2,9 +2,10 @@
 
 use crate::application::Application;
 use crate::approvals::terms;
-use crate::assemble::{self, AGENT, CONSOLE};
+use crate::assemble;
 use crate::error::{Result, error, fail};
 use crate::event::Events;
+use crate::names::{self, AGENT, CONSOLE};
 use crate::operation::{Operation, Route};
 use crate::outbound::Channels;
 use crate::text::short;
@@ -102,7 +103,7 @@ impl Operation for Explain {
         if asked.provenance.is_some() && !has_destination {
             fail!(Invalid, "tool `{}` has no destination\nhint: leave `--provenance` out", asked.tool);
         }
-        let person = asked.sender.clone().unwrap_or_else(assemble::owner);
+        let person = asked.sender.clone().unwrap_or_else(names::owner);
         let signer = application.plugins.signer(&checked);
         let decision = config.policy.decide(&Situation {
             call: &call,
@@ -139,8 +140,8 @@ impl Operation for Explain {
 
 /// Refuses what is wrong in the configuration, and says what does not work as written.
 fn ready(application: &Application, events: &Events) -> Result<()> {
-    assemble::check_components(application)?;
-    assemble::check_policy(application)?;
+    application.check_components()?;
+    application.check_policy()?;
     assemble::say_unclear(application, &*application.config()?, &*application.installed()?, events);
     Ok(())
 }

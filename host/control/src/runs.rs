@@ -10,11 +10,12 @@
 //! ```
 
 use crate::application::Application;
-use crate::assemble::{self, AGENT, CONSOLE};
+use crate::assemble;
 use crate::choose;
 use crate::environment::Variables;
 use crate::error::{Result, error, fail};
 use crate::event::{Event, Events};
+use crate::names::{self, AGENT, CONSOLE};
 use crate::operation::{Done, Operation, Route};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -363,7 +364,7 @@ impl Answers {
         let system = by.system.clone().or_else(|| configured.and_then(|agent| agent.system.clone()));
         let system = system.or_else(|| config.chat.system.clone());
         let reading = configured.map(|agent| agent.reading).unwrap_or_default();
-        let context = SessionContext { person: assemble::owner(), channel: CONSOLE.to_owned(), agent, system, reading };
+        let context = SessionContext { person: names::owner(), channel: CONSOLE.to_owned(), agent, system, reading };
         let feed = Arc::new(Feed::new());
         let to = feed.clone();
         let assistant = assemble::assistant(

@@ -105,6 +105,7 @@ impl Operation for Set {
             fail!(Invalid, "component `{component}` declares no secret `{}`\nhint: {known}", id.name);
         }
         // A configuration that cannot be read does not say where a new vault's key shall be.
+        application.check_vault()?;
         let around = application.around()?;
         let value = SecretValue::new(self.value.into_bytes())?;
         let (vault, wanted) = (application.vault.clone(), id.clone());

@@ -1,12 +1,14 @@
 //! The process that holds the home: what it does, and ending it.
 
 use crate::application::{Application, START};
+use crate::config::Configuration;
 use crate::error::{Result, fail};
 use crate::event::Events;
 use crate::operation::{Done, Operation, Route};
 use cara_services::files;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -18,6 +20,8 @@ pub struct Show {}
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct Status {
+    /// Whether a process holds the home: it does, since it answers.
+    pub held: bool,
     /// The version of the program.
     pub version: String,
     /// The process's number.
@@ -30,6 +34,10 @@ pub struct Status {
     pub since_ms: u64,
     /// How much memory it has resident, bytes, where the system says so.
     pub memory_bytes: Option<u64>,
+    /// How the configuration stands.
+    pub configuration: Configuration,
+    /// How many components are installed and can be used.
+    pub installed: u64,
     /// Components that were called and are kept.
     pub components: Vec<Component>,
     /// Components that cannot be used, and why.
@@ -49,17 +57,25 @@ pub struct Component {
     pub id: String,
     /// The version.
     pub version: String,
-    /// `ready`, or that it rests after repeated faults, and for how long.
-    pub state: String,
+    /// Milliseconds for which it is not called after repeated faults; nothing when it is ready.
+    pub rests_ms: Option<u64>,
 }
 
 impl Component {
     fn of((id, version, rests): (cara_authority::ComponentId, String, Option<std::time::Duration>)) -> Self {
-        let state = match rests {
-            None => "ready".to_owned(),
-            Some(left) => format!("rests for {} s after repeated faults", left.as_secs() + 1),
-        };
-        Self { id: id.to_string(), version, state }
+        let rests_ms = rests.map(|left| u64::try_from(left.as_millis()).unwrap_or(u64::MAX).max(1));
+        Self { id: id.to_string(), version, rests_ms }
+    }
+}
+
+impl Status {
+    /// The same fields for a home that nobody holds: `held` is false, and all else says nothing.
+    pub fn nobody() -> Value {
+        let schema = schemars::schema_for!(Self).to_value();
+        let names = schema["properties"].as_object().into_iter().flatten().map(|(name, _)| name.clone());
+        let mut fields: Map<String, Value> = names.map(|name| (name, Value::Null)).collect();
+        fields.insert("held".to_owned(), false.into());
+        fields.into()
     }
 }
 
@@ -71,6 +87,9 @@ impl Operation for Show {
         let records = application.records().await?;
         let installed = application.installed()?;
         Ok(Status {
+            held: true,
+            configuration: application.configuration(),
+            installed: installed.usable.len() as u64,
             version: env!("CARGO_PKG_VERSION").to_owned(),
             pid: std::process::id(),
             command: application.command.clone(),

@@ -1,11 +1,12 @@
 //! Which tools a model is offered, and switching them on and off.
 
 use crate::application::Application;
-use crate::assemble::{self, AGENT, CONSOLE};
+use crate::assemble;
 use crate::choose;
 use crate::environment::{Environment, Variables};
 use crate::error::{Error, Result, fail};
 use crate::event::Events;
+use crate::names::{self, AGENT, CONSOLE};
 use crate::offer::Offer;
 use crate::operation::{Done, Operation, Route};
 use crate::places::Places;
@@ -75,7 +76,7 @@ impl Operation for List {
     const ROUTE: Route = Route::get("tools.list", "/v1/tools", "List all tools, and whether a model is offered them.");
 
     async fn run(self, application: &Arc<Application>, _: &Events) -> Result<Self::View> {
-        assemble::check_components(application)?;
+        application.check_components()?;
         let (mut rows, mut on) = (Vec::new(), Vec::new());
         let installed = application.installed()?;
         for checked in installed.usable.values() {
@@ -125,7 +126,7 @@ fn usually(application: &Application, checked: &Checked, tool: &ToolAuthority, u
         effects: &tool.effects(),
         agent: AGENT,
         channel: CONSOLE,
-        person: &assemble::owner(),
+        person: &names::owner(),
         seen: Label::of(Source::Owner),
         provenance: (!tool.destination.is_empty()).then_some(Provenance::Owner),
         followed: 0,
@@ -182,7 +183,7 @@ impl Operation for Enable {
     const ROUTE: Route = Route::post("tools.enable", "/v1/tools/enable", "Switch the tools of components on.");
 
     async fn run(self, application: &Arc<Application>, events: &Events) -> Result<Self::View> {
-        assemble::check_components(application)?;
+        application.check_components()?;
         let environment = application.brought(&BTreeMap::new(), &self.environment)?.environment;
         for checked in with_tools(application, &self.components)? {
             enable(application, &checked, &environment, events).await?;
@@ -234,7 +235,7 @@ impl Operation for Disable {
     const ROUTE: Route = Route::post("tools.disable", "/v1/tools/disable", "Switch the tools of components off.");
 
     async fn run(self, application: &Arc<Application>, events: &Events) -> Result<Self::View> {
-        assemble::check_components(application)?;
+        application.check_components()?;
         let all = with_tools(application, &self.components)?;
         for checked in &all {
             if offer(application, checked, &application.environment).await?.asks_nothing() {

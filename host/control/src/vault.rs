@@ -104,8 +104,7 @@ impl Operation for Make {
     const ROUTE: Route = Route::post("vault.make", "/v1/vault", "Make an empty vault under a password.").once();
 
     async fn run(self, application: &Arc<Application>, _: &Events) -> Result<Self::View> {
-        // A configuration that cannot be read does not say where a new vault's key shall be.
-        application.config()?;
+        application.check_vault()?;
         let (vault, password) = (application.vault.clone(), SecretValue::new(self.password.into_bytes())?);
         spawn_blocking(move || vault.make(&password)).await??;
         Ok(Done {})
@@ -121,7 +120,7 @@ impl Operation for Prepare {
     const ROUTE: Route = Route::post("vault.prepare", "/v1/vault/prepare", "Open the vault, or make it.");
 
     async fn run(self, application: &Arc<Application>, _: &Events) -> Result<Self::View> {
-        application.config()?;
+        application.check_vault()?;
         let vault = application.vault.clone();
         spawn_blocking(move || vault.prepare()).await??;
         Ok(Done {})

@@ -9,7 +9,7 @@
 pub use super::shapes::Class;
 use super::shapes::{FOLLOWED, Found, Look, REACH, Shapes};
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// The most that is held back, bytes.
 pub const HELD: usize = REACH;
@@ -17,7 +17,7 @@ pub const HELD: usize = REACH;
 const KEPT: usize = 256;
 
 /// What becomes of something found in an answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum FindingAction {
     /// `[secret: kind]` is shown in its place.

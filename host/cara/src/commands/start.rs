@@ -5,6 +5,7 @@ use crate::door::Door;
 use crate::logging::Kept;
 use crate::output::{Output, Show, layout, show, when};
 use anyhow::{Context, Result, bail};
+use cara_control::config::Configuration;
 use cara_control::status::{Show as ShowStatus, Status, Stop};
 use cara_control::{Done, Places};
 use std::process::{Command, Stdio};
@@ -35,6 +36,10 @@ pub(crate) async fn start(door: &Door, start: Start, kept: Kept) -> Result<()> {
     kept.open(&application.home().logs())?;
     tracing::info!(pid = std::process::id(), version = env!("CARGO_PKG_VERSION"), "this process holds the home");
     show::note(&format!("holding `{}`; Ctrl-C ends", application.home().path().display()));
+    if let Some(problem) = application.configuration().problem {
+        tracing::warn!(error = %problem, "the configuration cannot be used");
+        show::note(&problem.to_string());
+    }
     ended(application.stopping()).await?;
     tracing::info!("this process ends");
     // Whoever wants to begin a run is refused from here on.
@@ -77,6 +82,9 @@ async fn detached(door: &Door, log: Option<&str>) -> Result<()> {
     while began.elapsed() < PATIENCE {
         if let Some(pid) = door.holder().await {
             show::note(&format!("process {pid} holds the home; `cara stop` ends it"));
+            if let Some(problem) = door.call(ShowStatus {}).await?.configuration.problem {
+                show::note(&problem.to_string());
+            }
             return Ok(());
         }
         if let Some(status) = child.try_wait()? {
@@ -91,7 +99,7 @@ async fn detached(door: &Door, log: Option<&str>) -> Result<()> {
 pub(crate) async fn status(door: &Door, output: Output) -> Result<()> {
     if door.holder().await.is_none() {
         if output.json {
-            return layout::json(&serde_json::json!({ "held": false }));
+            return layout::json(&Status::nobody());
         }
         show::note("nobody holds the home; `cara start` does");
         return Ok(());
@@ -124,8 +132,15 @@ impl Show for Status {
         if let Some(bytes) = self.memory_bytes {
             field("memory", &format!("{:.1} MB", bytes as f64 / 1e6));
         }
-        for component in &self.components {
-            field("component", &format!("{} {}: {}", component.id, component.version, component.state));
+        let resting = self.components.iter().filter_map(|component| Some((component, component.rests_ms?)));
+        let rest = match resting.clone().count() {
+            0 => "none resting".to_owned(),
+            count => format!("{count} resting"),
+        };
+        field("components", &format!("{} installed, {} loaded, {rest}", self.installed, self.components.len()));
+        for (component, left) in resting {
+            let (id, version, seconds) = (&component.id, &component.version, left.div_ceil(1000));
+            field("resting", &format!("{id} {version}: for {seconds} s, after repeated faults"));
         }
         for [id, why] in &self.broken {
             field("unusable", &format!("{id}: {}", why.lines().next().unwrap_or_default()));
@@ -134,6 +149,14 @@ impl Show for Status {
             field("run", &format!("{run} in session {session}"));
         }
         field("sessions", &self.sessions.to_string());
-        field("approvals", &format!("{} wait for an answer", self.approvals_waiting));
+        field("approvals", &format!("{} waiting", self.approvals_waiting));
+        match &self.configuration {
+            Configuration { problem: Some(problem), .. } => field("configuration", &problem.message),
+            Configuration { from_next_start, .. } if !from_next_start.is_empty() => {
+                let keys = from_next_start.join(", ");
+                field("configuration", &format!("in use; {keys} from the next start on"));
+            }
+            Configuration { .. } => field("configuration", "in use"),
+        }
     }
 }

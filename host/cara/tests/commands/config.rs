@@ -88,6 +88,102 @@ fn what_runs_obeys_a_changed_file_and_a_bad_one_changes_nothing() {
 }
 
 #[test]
+fn what_the_configuration_names_has_to_exist_before_it_counts() {
+    let home = Home::new();
+    let before = kept(&home);
+    for (key, value, told) in [
+        ("component.openai.settings.nope", "1", "has no setting `nope`"),
+        ("component.openai.settings.base-url", "[1]", "base-url"),
+        ("chat.model", "nope:x", "`chat.model`: there is no provider `nope`"),
+        ("chat.model", "opneai:x", "`openai`, if you mean that one"),
+        ("chat.model", "memory", "offers no models"),
+        ("agent.clerk.model", "nope:x", "`agent.clerk.model`: there is no provider `nope`"),
+        ("guards.classifier", "nope:x", "there is no provider `nope`"),
+        (
+            "policy.private-destinations",
+            "https://a",
+            "it takes a list, as in `cara config set policy.private-destinations '[",
+        ),
+        ("run.turns", "many", "`many` is not a whole number from 0 to"),
+        ("run.turns", "many", "as in `cara config set run.turns 30`"),
+        ("policy.rule", "[{ }]", "hint: `cara config edit`"),
+    ] {
+        let error = home.fails(&["config", "set", key, value]);
+        assert!(error.contains(told) && error.contains("hint: "), "{key} {value}: {error}");
+    }
+    assert_eq!(kept(&home), before);
+    home.configure("[component.openai.settings]\nnope = 1");
+    assert!(home.fails(&["config", "check"]).contains("has no setting `nope`"));
+    home.configure("[chat]\nmodel = \"nope:x\"");
+    assert!(home.fails(&["config", "check"]).contains("there is no provider `nope`"));
+    home.configure("[run]\nturn = 1");
+    let error = home.fails(&["config", "check"]);
+    assert!(
+        error.contains("config.toml:4: unknown key `turn`") && error.contains("hint: `cara config edit`"),
+        "{error}"
+    );
+}
+
+/// What `cara status --json` says of the configuration.
+#[cfg(unix)]
+fn configuration(home: &Home) -> serde_json::Value {
+    home.json(&["status", "--json"])["configuration"].clone()
+}
+
+#[test]
+#[cfg(unix)]
+fn a_holder_says_that_its_configuration_cannot_be_used_and_what_counts_from_its_next_start() {
+    use std::io::{BufRead, BufReader};
+    let home = Home::new();
+    home.configure("[run]\nturns = 0");
+    let mut start = home.command(&["start"]);
+    let mut holder = super::doors::Holder(start.stdout(std::process::Stdio::null()).spawn().unwrap());
+    let mut told = BufReader::new(holder.0.stderr.take().unwrap()).lines().map(|line| line.unwrap());
+    assert!(told.any(|line| line.contains("config.toml:4: 0 is too few")));
+    let said = configuration(&home);
+    assert!(said["problem"]["message"].as_str().unwrap().contains("0 is too few"), "{said}");
+    assert!(home.ok(&["status"]).contains("0 is too few"));
+    let log = home.ok(&["logs"]);
+    assert_eq!(log.matches("the configuration cannot be used").count(), 1, "{log}");
+    home.configure("[pool]\ncalls = 7");
+    let said = configuration(&home);
+    assert!(
+        said["problem"].is_null() && said["from-next-start"] == serde_json::json!(["pool.calls", "vault.store"]),
+        "{said}"
+    );
+    // Where a new vault belongs was not known when this process began.
+    let mut set = home.command(&["secrets", "set", "openai"]);
+    let refused = set.env("CARA_VAULT_PASSWORD", "correct horse").output().unwrap();
+    assert!(text(&refused.stderr).contains("counts from its next start"), "{}", text(&refused.stderr));
+    assert!(!home.path("vault/vault.json").exists());
+}
+
+#[test]
+#[cfg(unix)]
+fn a_file_that_names_what_is_not_there_changes_nothing_and_is_seen_by_itself() {
+    use std::time::{Duration, Instant};
+    let home = Home::new();
+    let _holder = super::doors::Holder::of(&home);
+    home.configure("[run]\nturns = 7\n[[policy.rule]]\ntool = \"nowhere\"\nthen = \"deny\"");
+    // Nobody asks for it: the file is watched.
+    let log = || fs::read_to_string(home.path("logs/cara.log")).unwrap();
+    let until = Instant::now() + Duration::from_secs(60);
+    while !log().contains("the configuration cannot be used") {
+        assert!(Instant::now() < until, "{}", log());
+        std::thread::yield_now();
+    }
+    let said = configuration(&home);
+    assert!(said["problem"]["message"].as_str().unwrap().contains("nowhere"), "{said}");
+    let answered = home.chat_output(HELLO, "hi");
+    let told = format!("{}{}", text(&answered.stdout), text(&answered.stderr));
+    assert!(answered.status.success() && told.contains("the configuration of before stays in use"), "{told}");
+    assert_eq!(home.ok(&["config", "get", "run.turns"]), "30\n");
+    home.configure("[run]\nturns = 7");
+    assert_eq!(home.ok(&["config", "get", "run.turns"]), "7\n");
+    assert!(configuration(&home)["problem"].is_null());
+}
+
+#[test]
 #[cfg(unix)]
 fn what_the_holder_did_is_written_down_and_read_without_it() {
     use std::os::unix::fs::PermissionsExt;

@@ -155,6 +155,10 @@ fn a_second_start_says_who_holds_the_home_and_stop_ends_it() {
     home.ok(&["stop"]);
     assert!(holder.0.wait().unwrap().success());
     assert!(!home.path("cara.sock").exists());
+    // The same fields with nobody there.
+    let nobody: Value = serde_json::from_str(&home.ok(&["status", "--json"])).unwrap();
+    let fields = |of: &Value| of.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+    assert_eq!((fields(&status), &status["held"], &nobody["held"]), (fields(&nobody), &true.into(), &false.into()));
     let gone = home.run(&["stop"]);
     assert!(!gone.status.success() && text(&gone.stderr).contains("nobody holds the home"));
 }

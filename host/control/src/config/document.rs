@@ -1,7 +1,7 @@
 //! The configuration as a text that people wrote: one key is changed, and
 //! all else stays as it stands, comments too.
 
-use super::Config;
+use super::{Config, words};
 use crate::error::{Context, Error, Result, error, fail};
 use std::str::FromStr;
 use toml_edit::{DocumentMut, InlineTable, Item, Key, Table, TableLike, Value};
@@ -24,10 +24,10 @@ fn shown(text: &str) -> String {
 
 /// The text as a document.
 fn document(text: &str, file: &str) -> Result<DocumentMut> {
-    let cure = "\nhint: `cara config edit` opens the file";
     DocumentMut::from_str(text).map_err(|error| {
-        let told = error.to_string();
-        error!(Invalid, "`{file}` cannot be read as TOML, so no key of it can be changed: {}{cure}", told.trim_end())
+        let line = text.get(..error.span().map_or(0, |span| span.start)).unwrap_or_default().matches('\n').count() + 1;
+        let why = error.message().lines().next().unwrap_or_default().trim().to_owned();
+        error!(Invalid, "{file}:{line}: {why}, so no key can be changed\nhint: `cara config edit` opens the file")
     })
 }
 
@@ -56,29 +56,18 @@ pub(crate) fn set(text: &str, file: &str, path: &[String], typed: &str) -> Resul
         }
     }
     let error = refused.ok_or_else(|| error!(Internal, "a value means something"))?;
-    Err(refusal(&error, file, text, &format!("`{}` cannot be `{}`", dotted(path), shown(typed))))
+    Err(refusal(&error, file, text, path, &format!("`{}` cannot be `{}`", dotted(path), shown(typed))))
 }
 
 /// Why a changed text cannot be used: for what was changed, or for what was wrong before and still is.
-fn refusal(error: &toml::de::Error, file: &str, text: &str, what: &str) -> Error {
-    let line = |text: &str, error: &toml::de::Error| {
-        error.span().map_or(0, |span| text.get(..span.start).unwrap_or_default().matches('\n').count() + 1)
-    };
+fn refusal(error: &toml::de::Error, file: &str, text: &str, path: &[String], what: &str) -> Error {
     if let Err(before) = toml::from_str::<Config>(text)
         && before.message() == error.message()
     {
-        return error!(
-            Invalid,
-            "line {} of `{file}` cannot be used: {}\nhint: mend that first; `cara config edit` opens the file",
-            line(text, &before),
-            before.message().trim_end()
-        );
+        return words::unusable(&before, text, file);
     }
-    error!(
-        Invalid,
-        "{what}: {}\nhint: `cara config schema` says what each key takes; `docs/configuration.md` explains them",
-        error.message().trim_end()
-    )
+    let cure = words::cure(path, &dotted(path));
+    error!(Invalid, "{what}: {}\nhint: {cure}", words::plain(error.message()))
 }
 
 fn put(root: &mut Table, path: &[String], value: Value) -> Result<()> {
@@ -123,7 +112,7 @@ pub(crate) fn unset(text: &str, file: &str, path: &[String]) -> Result<String> {
     }
     let new = document.to_string();
     if let Err(error) = toml::from_str::<Config>(&new) {
-        return Err(refusal(&error, file, text, &format!("`{}` cannot be taken away", dotted(path))));
+        return Err(refusal(&error, file, text, path, &format!("`{}` cannot be taken away", dotted(path))));
     }
     Ok(new)
 }
@@ -223,7 +212,7 @@ then = \"allow\"
         }
         // What was wrong before is named, not what is changed.
         let told = set("[run]\nturn = 1\n", "f", &path("chat.agent").unwrap(), "a").unwrap_err().to_string();
-        assert!(told.starts_with("line 2 of `f` cannot be used: unknown field `turn`"), "{told}");
+        assert!(told.starts_with("f:2: unknown key `turn`"), "{told}");
         // And mended by the same means.
         assert_eq!(unset("[run]\nturn = 1\n", "f", &path("run.turn").unwrap()).unwrap(), "");
         assert!(set("[run]\nturns = 0\n", "f", &path("run.turns").unwrap(), "5").is_ok());

@@ -1,28 +1,40 @@
 //! Which keys there are, by the schema, and what counts where none is set.
 
-use super::Config;
-use serde_json::Value;
-use std::collections::BTreeSet;
+use super::{AgentConfig, Config, VAULT_STORE};
+use crate::names::AGENT;
+use cara_authority::limits::Time;
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
-/// What counts for a key that is not set, as TOML. A key that is missing here then says nothing.
-pub(crate) const DEFAULTS: [(&str, &str); 15] = [
-    ("chat.agent", "\"main\""),
-    ("vault.store", "\"auto\""),
-    ("run.turns", "30"),
-    ("run.calls", "32"),
-    ("run.wall", "\"15m\""),
-    ("run.answer-tokens", "8192"),
-    ("approvals.deadline", "\"10m\""),
-    ("policy.private-destinations", "[]"),
-    ("policy.rule", "[]"),
-    ("budget.run.tokens", "1000000"),
-    ("guards.injection", "true"),
-    ("guards.secrets", "\"note\""),
-    ("guards.personal-data", "\"note\""),
-    ("agent.*.reading", "\"direct\""),
-    ("results.signers", "[\"built-in\"]"),
-];
+/// What counts for a key that is not set, as the types say. A key that is missing here then says nothing.
+fn defaults() -> BTreeMap<&'static str, Value> {
+    let Config { run, approvals, policy, budget, guards, results, .. } = Config::default();
+    BTreeMap::from([
+        ("chat.agent", AGENT.into()),
+        (VAULT_STORE, "auto".into()),
+        ("run.turns", run.turns.into()),
+        ("run.calls", run.calls.into()),
+        ("run.wall", time(run.wall).into()),
+        ("run.answer-tokens", run.answer_tokens.into()),
+        ("approvals.deadline", time(approvals.deadline).into()),
+        ("policy.private-destinations", policy.private_destinations.into()),
+        ("policy.rule", Value::Array(Vec::new())),
+        ("budget.run.tokens", budget.run.tokens.into()),
+        ("guards.injection", guards.injection.into()),
+        ("guards.secrets", json!(guards.secrets)),
+        ("guards.personal-data", json!(guards.personal_data)),
+        ("agent.*.reading", json!(AgentConfig::default().reading)),
+        ("results.signers", results.signers.into()),
+    ])
+}
+
+/// A length of time as it is written: in the largest unit that says it whole.
+fn time(time: Time) -> String {
+    let ms = time.0.as_millis();
+    let unit = [(60_000, "m"), (1000, "s")].into_iter().find(|(unit, _)| ms.is_multiple_of(*unit));
+    unit.map_or_else(|| format!("{ms}ms"), |(unit, name)| format!("{}{name}", ms / unit))
+}
 
 /// The table whose keys have the names that a component gives them.
 const SETTINGS: &str = "component.*.settings";
@@ -85,9 +97,72 @@ pub(crate) fn is_table(path: &[String]) -> bool {
 
 /// What counts where a key is not set.
 pub(crate) fn default(path: &[String]) -> Option<Value> {
-    let (_, text) = DEFAULTS.iter().find(|(key, _)| fits(key, path))?;
-    let table: toml::Table = toml::from_str(&format!("value = {text}")).ok()?;
-    table.get("value").and_then(|value| serde_json::to_value(value).ok())
+    defaults().into_iter().find(|(key, _)| fits(key, path)).map(|(_, value)| value)
+}
+
+/// What a key takes, in words, and an example as it is typed; nothing for what has to be written into the file.
+pub(crate) fn takes(path: &[String]) -> Option<(String, String)> {
+    let root = schemars::schema_for!(Config).to_value();
+    let mut at = &root;
+    for name in path {
+        let chosen = || at["patternProperties"].as_object().and_then(|all| all.values().next());
+        let below = at["properties"].get(name).or_else(chosen).or_else(|| at.get("additionalProperties"))?;
+        at = resolved(&root, below);
+    }
+    let default = default(path).filter(|value| !value.is_null() && value.as_array().is_none_or(|all| !all.is_empty()));
+    let typed = |value: &Value| match value {
+        Value::String(text) => text.clone(),
+        Value::Array(_) => format!("'{value}'"),
+        value => value.to_string(),
+    };
+    let (what, example) = described(at)?;
+    Some((what, default.as_ref().map_or(example, typed)))
+}
+
+/// A schema behind its references, and without the case that nothing is said.
+fn resolved<'a>(root: &'a Value, schema: &'a Value) -> &'a Value {
+    if let Some(name) = schema["$ref"].as_str().and_then(|name| name.rsplit('/').next()) {
+        return &root["$defs"][name];
+    }
+    let some = schema["anyOf"].as_array().and_then(|any| any.iter().find(|one| one["type"] != "null"));
+    some.map_or(schema, |some| resolved(root, some))
+}
+
+/// What a schema takes, and an example.
+fn described(schema: &Value) -> Option<(String, String)> {
+    let consts = schema["oneOf"].as_array().into_iter().flatten().map(|one| &one["const"]);
+    let words: Vec<&str> =
+        schema["enum"].as_array().into_iter().flatten().chain(consts).filter_map(Value::as_str).collect();
+    if let Some(first) = words.first() {
+        let all: Vec<String> = words.iter().map(|word| format!("`{word}`")).collect();
+        return Some((format!("one of {}", all.join(", ")), (*first).to_owned()));
+    }
+    let kind = schema["type"].as_str().or_else(|| schema["type"].as_array()?.first()?.as_str())?;
+    let least = schema["minimum"].as_u64().unwrap_or_default();
+    Some(match kind {
+        "integer" => match schema["maximum"].as_u64() {
+            Some(most) => (format!("a whole number from {least} to {most}"), most.to_string()),
+            None if schema["format"] == "uint32" => {
+                (format!("a whole number from {least} to {}", u32::MAX), "1000".into())
+            }
+            None => (format!("a whole number from {least}"), "1000000".into()),
+        },
+        "number" => ("a number".into(), "2.5".into()),
+        "boolean" => ("`true` or `false`".into(), "false".into()),
+        "array" if schema["items"]["type"] == "string" => ("a list".into(), "'[\"https://wiki.example.org\"]'".into()),
+        // With a form of its own, which its description tells.
+        "string" if schema["pattern"].is_string() => {
+            let told = schema["description"].as_str().unwrap_or_default().trim_end_matches('.');
+            let example = match told {
+                told if told.contains("length of time") => "10m",
+                told if told.contains("number of bytes") => "64MiB",
+                _ => "openai:gpt-5-mini",
+            };
+            (told.replacen("A ", "a ", 1), example.to_owned())
+        }
+        "string" => ("a text".into(), "'…'".into()),
+        _ => return None,
+    })
 }
 
 /// Keys whose names nobody chooses.
@@ -114,13 +189,31 @@ mod tests {
     }
 
     #[test]
-    fn the_defaults_are_those_of_the_types() {
-        let counts = DEFAULTS.iter().filter(|(key, _)| !key.contains('*') && *key != "chat.agent");
-        let text: String = counts.map(|(key, value)| format!("{key} = {value}\n")).collect();
+    fn every_default_of_the_schema_is_told_and_as_the_types_read_it() {
+        let told = defaults();
+        assert!(told.keys().all(|key| is_key(&path(key))));
+        let schema = schemars::schema_for!(Config).to_value();
+        for (key, value) in &told {
+            let mut at = &schema;
+            for name in key.split('.').map(|name| if name == "*" { "additionalProperties" } else { name }) {
+                let below = if name == "additionalProperties" { &at[name] } else { &at["properties"][name] };
+                let declared = &below["default"];
+                let open = declared.is_null() || declared.is_object() || *key == "chat.agent" || *key == VAULT_STORE;
+                assert!(open || declared == value, "{key}: {declared} is not {value}");
+                at = resolved(&schema, below);
+            }
+        }
+        let text: String = told
+            .iter()
+            .filter(|(key, _)| !key.contains('*') && **key != "chat.agent")
+            .map(|(key, value)| format!("{key} = {value}\n"))
+            .collect();
         let config: Config = toml::from_str(&text).unwrap();
         assert_eq!(format!("{config:#?}"), format!("{:#?}", Config::default()));
-        assert!(DEFAULTS.iter().all(|(key, _)| is_key(&path(key))));
-        assert_eq!(format!("{:?}", cara_assistant::Reading::default()).to_lowercase(), "direct");
+        assert_eq!(
+            ["90s", "2m", "1500ms"],
+            [90_000, 120_000, 1500].map(|ms| time(Time(std::time::Duration::from_millis(ms))))
+        );
     }
 
     #[test]

@@ -1,8 +1,9 @@
 //! What the operator does with the configuration: reads, sets, checks it.
 
-use super::{Config, document, keys};
+use super::{Config, Unusable, document, keys};
 use crate::application::Application;
 use crate::assemble;
+use crate::config_check;
 use crate::error::{Error, Result, fail};
 use crate::event::Events;
 use crate::operation::{Done, Operation, Route};
@@ -32,14 +33,13 @@ pub struct Setting {
 /// What is in use, key by key; says so when the file is not.
 fn in_use(application: &Application, events: &Events) -> Result<Vec<(Vec<String>, Value)>> {
     let (text, bad) = application.settings.text(&application.listeners);
-    if let Some(error) = bad {
-        events.note(format!("{}\nthe values in use are those of before", one_text(&error)));
+    if let Some(Unusable { error, of_before }) = bad {
+        events.note(error.to_string());
+        if of_before {
+            events.note("the values in use are those of before");
+        }
     }
     document::entries(&text)
-}
-
-fn one_text(error: &Error) -> String {
-    error.to_string().trim_end().to_owned()
 }
 
 /// Shows the values that count, and whether the file sets them.
@@ -153,7 +153,7 @@ fn change(application: &Application, changed: impl FnOnce(&str, &str) -> Result<
 }
 
 fn write(application: &Application, new: &str, shown: &str) -> Result<()> {
-    assemble::check(application, &Config::parse(new, shown)?, shown)?;
+    config_check::check(&application.plugins, &Config::parse(new, shown)?, shown)?;
     files::write_private_atomic(&application.home.config(), new.as_bytes())?;
     application.config().map(drop)
 }
@@ -238,7 +238,7 @@ impl Operation for Check {
         let text = self.text.map_or_else(|| super::text(&file), Ok)?;
         let path = self.name.unwrap_or_else(|| file.display().to_string());
         let config = Config::parse(&text, &path)?;
-        assemble::check(application, &config, &path)?;
+        config_check::check(&application.plugins, &config, &path)?;
         say_unclear(application, &config, events)?;
         Ok(Usable { path, keys: document::entries(&text)?.len() })
     }

@@ -1,0 +1,137 @@
+//! Whether what the configuration names exists: components, their settings
+//! and tools, models, agents, channels.
+
+use crate::config::Config;
+use crate::error::{Context, Error, Result, fail};
+use crate::names::AGENT;
+use crate::outbound::Channels;
+use crate::plugins::{BUILT_IN, Installed, Plugins};
+use crate::text::short;
+use cara_assistant::ModelName;
+use cara_assistant::toolbox::full_name;
+use cara_authority::manifest::Tool;
+use cara_authority::policy::Known;
+use cara_authority::{ComponentId, ToolName};
+
+/// So many slips of the finger may lie between what was written and what was meant.
+const NEAR: usize = 2;
+
+/// Whether all that the configuration names exists; `shown` names the file in errors.
+pub(crate) fn check(plugins: &Plugins, config: &Config, shown: &str) -> Result<()> {
+    components(plugins, config, shown)?;
+    settings(plugins, config, shown)?;
+    models(plugins, config, shown)?;
+    policy(plugins, config, shown)
+}
+
+/// A table for a component that is not there is an error: what it sets would count for nobody. Commands that could put the
+/// component there, or mend the file, are not stopped by it.
+pub(crate) fn components(plugins: &Plugins, config: &Config, shown: &str) -> Result<()> {
+    let installed = plugins.now()?;
+    for id in config.component.keys() {
+        if known(&installed).any(|known| known == id) {
+            continue;
+        }
+        let cure = near(known(&installed), id).map_or_else(
+            || format!("install `{id}`, or take the table away; `cara plugin list` shows what is installed"),
+            |near| format!("write `[component.{near}]`, if you mean that one"),
+        );
+        fail!(Invalid, "`{shown}` has a table for component `{id}`, which is not installed\nhint: {cure}");
+    }
+    Ok(())
+}
+
+fn known(installed: &Installed) -> impl Iterator<Item = &ComponentId> {
+    installed.usable.keys().chain(installed.broken.keys()).chain(installed.lock.0.keys())
+}
+
+fn near<'a>(known: impl Iterator<Item = &'a ComponentId>, id: &ComponentId) -> Option<&'a ComponentId> {
+    let far = |known: &&ComponentId| strsim::damerau_levenshtein(known.as_str(), id.as_str());
+    known.min_by_key(far).filter(|known| far(known) <= NEAR)
+}
+
+/// A setting that its component does not have, or of another type, is an error.
+fn settings(plugins: &Plugins, config: &Config, shown: &str) -> Result<()> {
+    let installed = plugins.now()?;
+    for (id, own) in &config.component {
+        if let Some(checked) = installed.usable.get(id) {
+            checked.manifest().settings(&own.settings).with_context(|| format!("`{shown}`"))?;
+        }
+    }
+    Ok(())
+}
+
+/// A model of a provider that is not there is an error. One that cannot be used now may be later.
+fn models(plugins: &Plugins, config: &Config, shown: &str) -> Result<()> {
+    let installed = plugins.now()?;
+    let of_agents =
+        config.agent.iter().filter_map(|(name, agent)| Some((format!("agent.{name}.model"), agent.model.as_ref()?)));
+    let of_chat = config.chat.model.iter().map(|model| ("chat.model".to_owned(), model));
+    let of_guards = config.guards.classifier.iter().map(|model| ("guards.classifier".to_owned(), model));
+    for (key, model) in of_chat.chain(of_agents).chain(of_guards) {
+        provider(&installed, model).map_err(|error| error.context(format!("`{shown}`: `{key}`")))?;
+    }
+    Ok(())
+}
+
+fn provider(installed: &Installed, model: &ModelName) -> Result<(), Error> {
+    let id = &model.component;
+    match installed.usable.get(id) {
+        Some(checked) if checked.manifest().provider().is_some() => Ok(()),
+        Some(_) => fail!(Invalid, "component `{id}` offers no models\nhint: `cara plugin list` shows the providers"),
+        None if known(installed).any(|known| known == id) => Ok(()),
+        None => {
+            let providers = || installed.usable.values().filter(|checked| checked.manifest().provider().is_some());
+            let ids = || providers().map(|checked| checked.manifest().id());
+            let cure = near(ids(), id).map_or_else(
+                || format!("the providers are {}", ids().map(|id| format!("`{id}`")).collect::<Vec<_>>().join(", ")),
+                |near| format!("`{near}`, if you mean that one"),
+            );
+            fail!(Invalid, "there is no provider `{id}`\nhint: {cure}")
+        }
+    }
+}
+
+/// Unknown names in the policy are errors, also for tools that are not switched on.
+pub(crate) fn policy(plugins: &Plugins, config: &Config, shown: &str) -> Result<()> {
+    let installed = plugins.now()?;
+    let manifests = installed.usable.values().map(|checked| checked.manifest());
+    let tools = manifests.flat_map(|manifest| {
+        let names = move |tool: &Tool| [tool.name.to_string(), full_name(manifest.id(), &tool.name).to_string()];
+        manifest.tools().iter().flat_map(names)
+    });
+    let tools: Vec<String> = tools.collect();
+    let components: Vec<String> = installed.usable.keys().map(ToString::to_string).collect();
+    let agents: Vec<String> = std::iter::once(AGENT.to_owned()).chain(config.agent.keys().cloned()).collect();
+    let channels: Vec<String> = Channels::names();
+    let known = Known { tools: &tools, components: &components, agents: &agents, channels: &channels };
+    for (id, own) in &config.component {
+        let Some(checked) = installed.usable.get(id) else { continue };
+        let offered = |name: &ToolName| checked.manifest().tools().iter().any(|tool| tool.name == *name);
+        if let Some(name) = own.tool.keys().find(|name| !offered(name)) {
+            fail!(Invalid, "`{shown}`: component `{id}` has no tool `{name}`\nhint: `cara tools list` shows them");
+        }
+    }
+    config.policy.check(&known).with_context(|| format!("`{shown}` cannot be used"))?;
+    signers(plugins, config, shown)
+}
+
+/// A name in `[results] signers` is an error: another key can be trusted under it later, and would be believed.
+fn signers(plugins: &Plugins, config: &Config, shown: &str) -> Result<()> {
+    let is_key = |text: &str| text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let names = |text: &&String| *text != BUILT_IN && !is_key(text) && !text.ends_with(')');
+    let Some(name) = config.results.signers.iter().find(names) else { return Ok(()) };
+    let trust = plugins.trusted()?;
+    let keys = trust.keys().iter().map(|key| (key.name.as_str(), key.id.to_hex()));
+    let identities = trust.identities().iter().map(|known| {
+        let who = format!("{} ({})", known.identity, known.issuer);
+        (known.name.as_str(), who)
+    });
+    let found = keys.chain(identities).find(|(known, _)| *known == name).map(|(_, who)| who);
+    let cure = found.map_or_else(
+        || "write the id of a key, as `cara trust list --json` shows it".to_owned(),
+        |who| format!("write the key itself: `signers = [\"{who}\"]`"),
+    );
+    let name = short(name);
+    fail!(Invalid, "`{shown}`: `signers` of `[results]` has `{name}`, a name that another key can get\nhint: {cure}")
+}
