@@ -155,6 +155,10 @@ impl Door {
                     self.unlock(&client, error, asked).await?;
                     continue;
                 }
+                // It failed because its process was ending: the next one does it.
+                Ok(Err(error)) if error.kind == ErrorKind::Unknown && O::ROUTE.repeatable => {
+                    cara_gateway::Lost { begun: true, why: error.message }
+                }
                 Ok(Err(error)) => return Err(told(error)),
                 Err(lost) => lost,
             };

@@ -4,7 +4,7 @@ use crate::config::{AtStart, Config, Configuration, Followed, Unusable, VAULT_ST
 use crate::config_check;
 use crate::content_key;
 use crate::environment::{Brought, Environment};
-use crate::error::{Error, Result, error, fail};
+use crate::error::{Error, ErrorKind, Result, error, fail};
 use crate::event::{Events, Listeners};
 use crate::live::Live;
 use crate::outbound::Sent;
@@ -86,6 +86,8 @@ pub struct Application {
     pub(crate) began_ms: u64,
     /// Ends the process, once what is under way has ended.
     pub(crate) stop: CancellationToken,
+    /// Cancelled when the ledger is closed: what fails from then on fails because of that.
+    closed: CancellationToken,
     records: OnceCell<Records>,
     /// Let go of last.
     _lock: HomeLock,
@@ -162,6 +164,7 @@ impl Application {
             process: hex::encode(random),
             began_ms: clock.now_ms(),
             stop: CancellationToken::new(),
+            closed: CancellationToken::new(),
             records: OnceCell::new(),
             _lock: lock,
         }))
@@ -190,7 +193,13 @@ impl Application {
     /// Ends everything: runs that go on are left to be resumed, each after the call that it makes.
     pub async fn close(&self) {
         self.under_way.leave().await;
+        self.closed.cancel();
         self.ledger.close().await;
+    }
+
+    /// A failure as its caller has to see it: what went on while this process closed can be asked of the next one.
+    pub(crate) fn failed(&self, error: Error) -> Error {
+        if self.closed.is_cancelled() { error.kind(ErrorKind::Unknown) } else { error }
     }
 
     /// The configuration as it is now.

@@ -37,6 +37,7 @@ impl Prepared {
             Box::pin(async move {
                 application.listeners.add(&events);
                 let (route, done) = (O::ROUTE, operation.run(&application, &events).await);
+                let done = done.map_err(|error| application.failed(error));
                 // What was asked for is in the log, not what with.
                 match &done {
                     Ok(_) if route.method == Method::Get => tracing::debug!(operation = route.name, "done"),
