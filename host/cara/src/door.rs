@@ -11,7 +11,7 @@ use crate::output::{self, Output, show};
 use crate::passwords;
 use anyhow::{Result, anyhow};
 use cara_control::environment::{self, Variables};
-use cara_control::{Application, Error, ErrorKind, Event, HomeLock, Operation, Places, vault};
+use cara_control::{Application, Error, ErrorKind, Event, HomeFiles, HomeLock, Operation, vault};
 use cara_gateway::{Called, Client, Listener, router};
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,19 +1,19 @@
 //! Everything that runs in the process that holds a home.
 
-use crate::config::{AtStart, Config, Configuration, Followed, Unusable, VAULT_STORE, Watcher};
+use crate::candidate::Reviewed;
 use crate::config_check;
+use crate::configuration::{AtStart, Config, Configuration, Followed, Unusable, VAULT_STORE, Watcher};
 use crate::content_key;
-use crate::environment::{Brought, Environment};
+use crate::current_components::Live;
 use crate::error::{Error, ErrorKind, Result, error, fail};
 use crate::event::{Events, Listeners};
-use crate::live::Live;
-use crate::outbound::Sent;
-use crate::places::Places;
-use crate::plugins::install::Reviewed;
-use crate::plugins::{BuiltIn, Installed, Plugins};
+use crate::home_files::HomeFiles;
+use crate::installed::{BuiltIn, Installed, Plugins};
+use crate::messages::Sent;
+use crate::password::Password;
+use crate::request_secrets::RequestSecrets;
 use crate::runs::UnderWay;
-use crate::secret_source::RequestSecrets;
-use crate::vault::Password;
+use crate::variables::{Brought, Environment};
 use cara_authority::ComponentId;
 use cara_kernel::{CallServices, Checked, CompiledCache, Component, HostServices, Kernel};
 use cara_records::Records;
@@ -253,7 +253,9 @@ impl Application {
         let open = async {
             let key = content_key::content_key(&self.home, &self.vault, &self.ledger).await?;
             let records = match Records::open(&self.ledger, key).await {
-                Err(error @ LedgerError::WrongKey(_)) => content_key::other(self, error).await?,
+                Err(error @ LedgerError::WrongKey(_)) => {
+                    content_key::other(&self.home, &self.vault, &self.ledger, error).await?
+                }
                 opened => opened?,
             };
             // Whoever held the home before is gone, and its runs can be taken up.
@@ -289,6 +291,28 @@ impl Application {
             brought: brought.clone(),
         };
         CallServices { secrets: Arc::new(secrets), ..self.services.clone() }
+    }
+
+    /// What says how components' settings are set now.
+    pub(crate) fn around(&self) -> Result<SettingSources> {
+        self.around_in(&self.environment)
+    }
+
+    /// What says how components' settings are set for a request with this environment.
+    pub(crate) fn around_in(&self, environment: &Environment) -> Result<SettingSources> {
+        let (config, installed) = (self.config()?, self.installed()?);
+        Ok(SettingSources { config, installed, environment: environment.clone() })
+    }
+
+    /// What a request brings along. Its secrets are taken out of all texts from now on.
+    pub(crate) fn brought(&self, settings: &BTreeMap<String, String>, variables: &Variables) -> Result<Brought> {
+        let environment = self.environment.with(variables.clone());
+        if !variables.0.is_empty() {
+            let installed = self.installed()?;
+            let all = self.plugins.manifests(&installed);
+            register(&self.services.known, &environment, all.flat_map(|manifest| manifest.secrets()));
+        }
+        Ok(Brought { settings: settings.clone(), environment })
     }
 
     /// What is installed, granted and configured, for a request with this environment, followed while it changes.

@@ -2,14 +2,14 @@
 //! it goes on.
 
 use crate::application::Application;
-use crate::assemble;
-use crate::choose;
-use crate::environment::Variables;
+use crate::assistant_factory;
 use crate::error::{Result, error, fail};
 use crate::event::Events;
+use crate::model_selection;
 use crate::names::{self, AGENT};
 use crate::operation::{Operation, Route};
 use crate::sessions;
+use crate::variables::Variables;
 use cara_assistant::part::{Body, Part};
 use cara_authority::{ComponentId, Label, SessionId};
 use cara_records::{Records, Role, RunState};
@@ -111,23 +111,24 @@ impl Operation for Open {
         let chosen = match (named.or(of_agent), before) {
             (Some(named), _) => {
                 let act = if self.model.is_some() { "--model names it" } else { "the configuration names it" };
-                choose::naming(application, &named, &brought, act, events).await?
+                model_selection::naming(application, &named, &brought, act, events).await?
             }
             (None, Some(before)) => before,
-            (None, None) => choose::choose(application, None, &brought, events).await?,
+            (None, None) => model_selection::choose(application, None, &brought, events).await?,
         };
         if let Some(why) = &chosen.why {
             events.note(why);
         }
         let ids = self.tools.iter().map(|id| ComponentId::parse(id)).collect::<std::result::Result<Vec<_>, _>>()?;
-        assemble::prepare(application, &ids, &brought.environment, events).await?;
-        let provider = choose::provider(application, &chosen.id, &chosen.model, &brought).await?;
+        assistant_factory::prepare(application, &ids, &brought.environment, events).await?;
+        let provider = model_selection::provider(application, &chosen.id, &chosen.model, &brought).await?;
         application.plugins.read_ahead(&chosen.id).await?;
         let tools = match self.no_tools {
             true => Vec::new(),
-            false => assemble::say_tools(application, &brought.environment, events).await?,
+            false => assistant_factory::say_tools(application, &brought.environment, events).await?,
         };
-        let vault_is_locked = !self.no_tools && assemble::is_vault_locked(application, &brought.environment).await?;
+        let vault_is_locked =
+            !self.no_tools && assistant_factory::is_vault_locked(application, &brought.environment).await?;
         Ok(Opened {
             model: format!("{}:{}", chosen.id, chosen.model),
             context_tokens: provider.context_tokens,
@@ -197,10 +198,14 @@ fn cut(text: &str) -> String {
 }
 
 /// The model that answered last in a conversation, if it can still be called. It keeps the grants it has.
-async fn used(application: &Application, records: &Records, session: &SessionId) -> Result<Option<choose::Chosen>> {
+async fn used(
+    application: &Application,
+    records: &Records,
+    session: &SessionId,
+) -> Result<Option<model_selection::Chosen>> {
     let Some(model) = records.last_model(session).await? else { return Ok(None) };
     let Some((id, model)) = model.split_once(':') else { return Ok(None) };
     let id = ComponentId::parse(id)?;
     let usable = application.installed()?.usable.contains_key(&id);
-    Ok(usable.then(|| choose::Chosen { id, model: model.to_owned(), why: None }))
+    Ok(usable.then(|| model_selection::Chosen { id, model: model.to_owned(), why: None }))
 }

@@ -1,391 +1,282 @@
-//! `config.toml`: unknown keys are errors; secrets are never in it.
+//! What the operator does with the configuration: reads, sets, checks it.
 
-mod document;
-mod followed;
-mod keys;
-mod operations;
-mod words;
-
-use crate::error::{Error, Result};
-use cara_assistant::budget::Budgets;
-use cara_assistant::toolbox::Belief;
-use cara_assistant::{ApprovalSettings, GuardSettings, ModelName, Reading, RunLimits};
-use cara_authority::limits::LimitsTable;
-use cara_authority::policy::Results;
-use cara_authority::{ComponentId, Policy, ToolName};
-use cara_kernel::PoolSize;
-use cara_services::vault::StoreKind;
+use crate::application::Application;
+use crate::assistant_factory;
+use crate::config_check;
+use crate::configuration::{self, Config, Unusable, document, keys};
+use crate::error::{Error, Result, fail};
+use crate::event::Events;
+use crate::home_files::HomeFiles;
+use crate::operation::{Done, Operation, Route};
+use cara_services::files;
 use schemars::JsonSchema;
-use serde::de::IntoDeserializer;
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::sync::Arc;
 
-pub(crate) use followed::{Followed, Unusable, Watcher, text};
-pub use operations::*;
+pub use crate::configuration::Configuration;
 
-/// The operator's configuration.
-#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
-pub struct Config {
-    /// Defaults of `cara chat`.
-    pub(crate) chat: ChatConfig,
-    /// Where secrets are kept.
-    pub(crate) vault: VaultSettings,
-    /// How many calls of components run at once.
-    pub(crate) pool: PoolSettings,
-    /// How far one message may go.
-    pub(crate) run: RunLimits,
-    /// How approvals are asked for.
-    pub(crate) approvals: ApprovalSettings,
-    /// What becomes of calls of tools.
-    pub(crate) policy: Policy,
-    /// How much may be spent.
-    pub(crate) budget: Budgets,
-    /// What looks at text.
-    pub(crate) guards: GuardSettings,
-    /// Agents by their names; `main` answers when none is named.
-    pub(crate) agent: BTreeMap<String, AgentConfig>,
-    /// What the operator sets for single components, by their ids.
-    pub(crate) component: BTreeMap<ComponentId, ComponentConfig>,
-    /// Whose components are trusted to say what their results are.
-    pub(crate) results: ResultsConfig,
+/// The JSON Schema of the configuration.
+pub fn schema() -> Value {
+    schemars::schema_for!(Config).to_value()
 }
 
-/// Whose components are trusted to say what their results are.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
-pub(crate) struct ResultsConfig {
-    /// Ids of keys, identities with their issuers, or `built-in`, which it is unless set. No names: another key can get one.
-    pub(crate) signers: Vec<String>,
+/// One key of the configuration.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Setting {
+    /// The key, dotted.
+    pub key: String,
+    /// The value that counts; null where nothing does.
+    pub value: Value,
+    /// Whether the file sets it; else it is the default.
+    pub set: bool,
 }
 
-impl Default for ResultsConfig {
-    fn default() -> Self {
-        Self { signers: vec![cara_assistant::toolbox::BUILT_IN.to_owned()] }
-    }
-}
-
-/// Defaults of `cara chat`.
-#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
-pub(crate) struct ChatConfig {
-    /// The model when `--model` is not given; naming it here is a grant, as with `--model`.
-    pub(crate) model: Option<ModelName>,
-    /// The operator's instructions to the model.
-    pub(crate) system: Option<String>,
-    /// The agent when `--agent` is not given; `main` unless set.
-    pub(crate) agent: Option<String>,
-}
-
-/// Instructions and a model under a name.
-#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
-pub(crate) struct AgentConfig {
-    /// Its model; that of `[chat]` when not set.
-    pub(crate) model: Option<ModelName>,
-    /// The operator's instructions to it.
-    pub(crate) system: Option<String>,
-    /// How it reads what strangers wrote; `direct` unless set.
-    pub(crate) reading: Reading,
-}
-
-/// How many calls of components run at once.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
-pub(crate) struct PoolSettings {
-    /// Calls at once, 2 to 4096; half of them of one component. Unless set, as many as may fill half of the machine's
-    /// memory at 64 MiB each, 16 to 256.
-    #[serde(deserialize_with = "calls")]
-    #[schemars(range(min = 2, max = 4096))]
-    calls: Option<u32>,
-}
-
-impl PoolSettings {
-    /// The pool, on a machine with so much memory as far as that is known.
-    pub(crate) fn size(self, memory: Option<u64>) -> PoolSize {
-        self.calls.map(PoolSize::new).or(memory.map(PoolSize::for_memory)).unwrap_or_default()
-    }
-}
-
-fn calls<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Option<u32>, D::Error> {
-    let calls = u32::deserialize(deserializer)?;
-    let (least, most) = PoolSize::RANGE.into_inner();
-    let wrong = || serde::de::Error::custom(format!("`calls` is a number from {least} to {most}"));
-    PoolSize::RANGE.contains(&calls).then_some(Some(calls)).ok_or_else(wrong)
-}
-
-/// Where secrets are kept.
-#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
-pub(crate) struct VaultSettings {
-    /// Where the key of the vault comes from: `auto` (a keystore that answers, else a password), `keystore`, `file` (a
-    /// password), `key-file` (plain, 0600) or `session` (the kernel's keyring, gone after a reboot). `auto` unless set.
-    #[serde(deserialize_with = "store")]
-    #[schemars(with = "String", extend("enum" = ["auto", "keystore", "file", "key-file", "session"]))]
-    pub(crate) store: Option<StoreKind>,
-    /// A file (0600) that holds the password, for unattended use. Unless set, a person is asked.
-    pub(crate) password_file: Option<PathBuf>,
-}
-
-/// `auto`, or one place.
-fn store<'de, D: Deserializer<'de>>(text: D) -> std::result::Result<Option<StoreKind>, D::Error> {
-    let word = String::deserialize(text)?;
-    if word == "auto" { Ok(None) } else { StoreKind::deserialize(word.into_deserializer()).map(Some) }
-}
-
-/// What the operator sets for one component.
-#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
-pub(crate) struct ComponentConfig {
-    /// Its settings; `cara plugin inspect` shows which there are.
-    pub(crate) settings: BTreeMap<String, Value>,
-    /// Its limits, up or down.
-    pub(crate) limits: LimitsTable,
-    /// Whether it is trusted to say what its results are, whoever signed it.
-    pub(crate) results: Option<Believed>,
-    /// What the operator knows of its tools, by their names.
-    pub(crate) tool: BTreeMap<ToolName, ToolConfig>,
-}
-
-/// Whether a component is trusted to say what its results are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum Believed {
-    /// Strangers may have chosen the words of all it returns.
-    Untrusted,
-    /// What it returns is what its imports and its manifest say.
-    Trusted,
-}
-
-/// What the operator knows of one tool.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub(crate) struct ToolConfig {
-    /// What its results are.
-    pub(crate) results: Results,
-}
-
-impl Config {
-    /// What the operator says of a component that this signer signed, and of its results.
-    pub(crate) fn belief(&self, id: &ComponentId, signer: &str) -> Belief {
-        let own = self.component.get(id);
-        let signed = self.results.signers.iter().any(|name| name == signer);
-        let component = own.and_then(|own| own.results).map_or(signed, |own| own == Believed::Trusted);
-        let tools = own.into_iter().flat_map(|own| &own.tool);
-        Belief {
-            signer: signer.to_owned(),
-            component,
-            tools: tools.map(|(name, tool)| (name.clone(), tool.results)).collect(),
+/// What is in use, key by key; says so when the file is not.
+fn in_use(application: &Application, events: &Events) -> Result<Vec<(Vec<String>, Value)>> {
+    let (text, bad) = application.settings.text(&application.listeners);
+    if let Some(Unusable { error, of_before }) = bad {
+        events.note(error.to_string());
+        if of_before {
+            events.note("the values in use are those of before");
         }
     }
-
-    /// What a text says; `shown` names it in errors.
-    pub(crate) fn parse(text: &str, shown: &str) -> Result<Self> {
-        toml::from_str(text).map_err(|error| words::unusable(&error, text, shown))
-    }
+    document::entries(&text)
 }
 
-/// The key whose value says where a new vault's key comes from.
-pub(crate) const VAULT_STORE: &str = "vault.store";
-
-/// What of the configuration is read once, when a process begins.
-pub(crate) struct AtStart {
-    store: Option<StoreKind>,
-    pool: PoolSettings,
+/// Shows the values that count, and whether the file sets them.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Get {
+    /// A key, or a table for all keys in it; everything when left out.
+    #[serde(default)]
+    pub key: Option<String>,
 }
 
-impl AtStart {
-    /// What counts while the process lives.
-    pub(crate) fn of(config: &Config) -> Self {
-        Self { store: config.vault.store, pool: config.pool }
-    }
+impl Operation for Get {
+    type View = Vec<Setting>;
+    const ROUTE: Route = Route::get("config.get", "/v1/config", "Show the values that count, and which are set.");
 
-    /// The keys that say something else by now.
-    pub(crate) fn waits(&self, now: &Config) -> Vec<&'static str> {
-        let keys = [(VAULT_STORE, self.store != now.vault.store), ("pool.calls", self.pool != now.pool)];
-        keys.into_iter().filter_map(|(key, waits)| waits.then_some(key)).collect()
-    }
-}
-
-/// How the configuration of a home stands.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub struct Configuration {
-    /// The file.
-    pub path: String,
-    /// Why the file cannot be used, if it cannot: then what could be used before counts, or else the defaults.
-    pub problem: Option<Error>,
-    /// Keys that were changed and count from the process's next start.
-    pub from_next_start: Vec<String>,
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use super::*;
-    use cara_assistant::guards::output::FindingAction;
-    use std::collections::BTreeSet;
-    use std::path::Path;
-
-    #[test]
-    fn every_key_is_read_and_an_unknown_one_is_an_error() {
-        let text = r#"
-            [chat]
-            model = "local:llama3.2"
-            system = "Be brief."
-            agent = "clerk"
-            [vault]
-            store = "file"
-            password-file = "/run/credentials/cara"
-            [pool]
-            calls = 1000
-            [run]
-            turns = 5
-            calls = 8
-            wall = "2m"
-            answer-tokens = 1000
-            context-tokens = 32000
-            [approvals]
-            deadline = "1m"
-            [policy]
-            private-destinations = ["https://wiki.example.org"]
-            [[policy.rule]]
-            tool = "memory_write"
-            then = "allow"
-            [budget.day]
-            dollars = 2.5
-            [guards]
-            injection = false
-            secrets = "note"
-            personal-data = "off"
-            classifier = "local:judge"
-            [agent.clerk]
-            system = "Be exact."
-            reading = "quarantined"
-            [component.local.settings]
-            base-url = "http://127.0.0.1:11434"
-            [component.local.limits]
-            wall = "20m"
-            [component.calendar]
-            results = "untrusted"
-            [component.calendar.tool.calendar_list]
-            results = "private"
-            [results]
-            signers = ["acme's key"]
-        "#;
-        let config: Config = toml::from_str(text).unwrap();
-        assert_eq!(config.chat.model.as_ref().unwrap().to_string(), "local:llama3.2");
-        assert_eq!(config.chat.system.as_deref(), Some("Be brief."));
-        assert_eq!(config.vault.store, Some(StoreKind::File));
-        assert_eq!(config.vault.password_file.as_deref(), Some(Path::new("/run/credentials/cara")));
-        assert_eq!(config.pool.size(Some(1 << 30)).calls(), 1000);
-        assert_eq!(
-            (config.run.turns, config.run.calls, config.run.answer_tokens, config.run.context_tokens),
-            (5, 8, 1000, Some(32000))
-        );
-        let times = (config.run.wall.0.as_secs(), config.approvals.deadline.0.as_secs());
-        assert_eq!((times, config.policy.rule.len()), ((120, 60), 1));
-        assert_eq!(config.budget.day.dollars, Some(cara_assistant::budget::Micros(2_500_000)));
-        assert_eq!(config.guards.secrets, FindingAction::Note);
-        assert_eq!(config.guards.classifier.as_ref().unwrap().to_string(), "local:judge");
-        assert!(!config.guards.injection && config.guards.personal_data == FindingAction::Off);
-        assert_eq!(
-            (config.chat.agent.as_deref(), config.agent["clerk"].system.as_deref()),
-            (Some("clerk"), Some("Be exact."))
-        );
-        assert_eq!(config.agent["clerk"].reading, Reading::Quarantined);
-        let local = &config.component[&ComponentId::parse("local").unwrap()];
-        assert!(local.settings.contains_key("base-url") && local.limits.wall.is_some());
-        let id = |id| ComponentId::parse(id).unwrap();
-        assert!(
-            config.belief(&id("local"), "acme's key").component && !config.belief(&id("local"), "built-in").component
-        );
-        let calendar = config.belief(&id("calendar"), "acme's key");
-        let tool = ToolName::parse("calendar_list").unwrap();
-        assert!(!calendar.component && calendar.tools[&tool] == Results::Private);
-        assert!(Config::default().belief(&id("local"), "built-in").component);
-        for bad in [
-            "model = 1",
-            "[pool]\ncalls = 1",
-            "[pool]\ncalls = 5000",
-            "[chat]\nmodell = 'a:b'",
-            "[chat]\nmodel = 'A b'",
-            "[vault]\nstore = 'cloud'",
-            "[component.X]",
-            "[[policy.rule]]\nthen = 'run'",
-            "[budget.week]\ntokens = 1",
-            "[guards]\nsecrets = 'hide'",
-            "[run]\nturn = 1",
-            "[run]\nturns = 0",
-            "[run]\nanswer-tokens = 63",
-            "[run]\nresult-bytes = 1",
-            "[run]\nwall = '1h'",
-            "[approvals]\ndeadline = 10",
-            "[guards]\nclassifier = 'A b'",
-            "[agent.a]\ntools = []",
-            "[component.a]\nresults = 'private'",
-            "[component.a.tool.b]\nresult = 'private'",
-            "[results]\nsigner = 'a'",
-            "[agent.a]\nreading = 'never'",
-        ] {
-            assert!(toml::from_str::<Config>(bad).is_err(), "{bad}");
+    async fn run(self, application: &Arc<Application>, events: &Events) -> Result<Self::View> {
+        let asked = self.key.as_deref().map(document::path).transpose()?.unwrap_or_default();
+        if !asked.is_empty() && !keys::is_key(&asked) && !keys::is_table(&asked) {
+            return Err(unknown(&asked));
         }
+        let set = in_use(application, events)?;
+        let mut unset: Vec<Vec<String>> = keys::fixed().collect();
+        if keys::is_key(&asked) {
+            unset.push(asked.clone());
+        }
+        unset.retain(|path| set.iter().all(|(known, _)| known != path));
+        unset.sort();
+        unset.dedup();
+        let setting = |path: &[String], value: Value, set| Setting { key: document::dotted(path), value, set };
+        let mut all: Vec<(Vec<String>, Setting)> = Vec::new();
+        for (path, value) in set {
+            let shown = setting(&path, value, true);
+            all.push((path, shown));
+        }
+        for path in unset {
+            let shown = setting(&path, keys::default(&path).unwrap_or_default(), false);
+            all.push((path, shown));
+        }
+        all.retain(|(path, _)| path.starts_with(&asked));
+        all.sort_by(|(one, _), (other, _)| one.cmp(other));
+        Ok(all.into_iter().map(|(_, setting)| setting).collect())
     }
+}
 
-    /// The keys of the documentation's example, which shows all, but for what rules look at: that is a table.
-    fn documented() -> (BTreeSet<String>, String) {
-        let page =
-            std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/configuration.md")).unwrap();
-        let example = page.split("```").nth(1).unwrap().strip_prefix("toml").unwrap().to_owned();
-        let table = page.split("### Policy").nth(1).unwrap().split("###").next().unwrap();
-        let rows = table.lines().filter_map(|line| line.strip_prefix("| `")?.split('|').next());
-        let words = rows.flat_map(|cell| cell.split(',').map(|word| word.trim().trim_matches('`').to_owned()));
-        let mut found: BTreeSet<String> = words.map(|key| format!("policy.rule.{key}")).collect();
-        let mut table = Vec::new();
-        for line in example.lines() {
-            let line = line.split(" #").next().unwrap().trim();
-            if let Some(name) = line.strip_prefix('[') {
-                table = name.trim_matches(['[', ']']).split('.').map(str::to_owned).collect();
-                // What the operator chooses: names of agents, components and tools.
-                if let [first, .., _] = &table[..]
-                    && matches!(&**first, "agent" | "component")
-                {
-                    table[1] = "*".into();
-                }
-                match &mut table[..] {
-                    [first, second, third] if first == "budget" && second == "component" => *third = "*".into(),
-                    [_, _, tool, name] if tool == "tool" => *name = "*".into(),
-                    _ => {}
-                }
-            } else if let Some((key, _)) = line.split_once(" = ") {
-                // Settings have the names that their component gives them.
-                let key = if table.last().is_some_and(|last| last == "settings") { None } else { Some(key) };
-                found.insert(table.iter().map(String::as_str).chain(key).collect::<Vec<_>>().join("."));
+fn unknown(path: &[String]) -> Error {
+    let cure = keys::near(path).map_or_else(
+        || "`cara config get` lists the keys, `cara config schema` describes them".to_owned(),
+        |near| format!("`{near}`, if you mean that one"),
+    );
+    let key = document::dotted(path);
+    let key: String = key.chars().take(120).collect();
+    crate::error::error!(NotFound, "there is no key `{key}` in the configuration\nhint: {cure}")
+}
+
+/// Sets a key in the file; comments and order stay. The whole file is checked before it counts.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Set {
+    /// The key, dotted.
+    pub key: String,
+    /// The value as TOML; text needs no quotes.
+    pub value: String,
+}
+
+impl Operation for Set {
+    type View = Setting;
+    const ROUTE: Route = Route::put("config.set", "/v1/config/keys/{key}", "Set a key of the configuration.");
+
+    async fn run(self, application: &Arc<Application>, _: &Events) -> Result<Self::View> {
+        let path = document::path(&self.key)?;
+        if !keys::is_key(&path) {
+            if keys::is_table(&path) {
+                let key = document::dotted(&path);
+                fail!(Invalid, "`{key}` is a table\nhint: name a key in it; `cara config get {key}` lists them");
             }
+            return Err(unknown(&path));
         }
-        (found, example)
+        let new = change(application, |text, file| document::set(text, file, &path, &self.value))?;
+        let value = document::entries(&new)?.into_iter().find(|(known, _)| *known == path).map(|(_, value)| value);
+        Ok(Setting { key: document::dotted(&path), value: value.unwrap_or_default(), set: true })
     }
+}
 
-    #[test]
-    fn the_documentation_has_every_key_of_the_schema_and_no_other() {
-        let known = super::keys::keys().clone();
-        let (mut found, example) = documented();
-        // An amount is the same for everything that it is of.
-        for of in ["run", "session", "day", "component.*"] {
-            found.extend(["tokens", "dollars"].map(|unit| format!("budget.{of}.{unit}")));
-        }
-        assert_eq!(found, known, "left: docs/configuration.md; right: the schema");
-        toml::from_str::<Config>(&example).unwrap();
+/// Takes a key or a table out of the file, so that the default counts.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Unset {
+    /// The key, dotted.
+    pub key: String,
+}
+
+impl Operation for Unset {
+    type View = Setting;
+    const ROUTE: Route = Route::delete("config.unset", "/v1/config/keys/{key}", "Take a key out of the configuration.");
+
+    async fn run(self, application: &Arc<Application>, _: &Events) -> Result<Self::View> {
+        let path = document::path(&self.key)?;
+        change(application, |text, file| document::unset(text, file, &path))?;
+        Ok(Setting { key: document::dotted(&path), value: keys::default(&path).unwrap_or_default(), set: false })
     }
+}
 
-    #[test]
-    fn every_key_of_the_schema_is_described() {
-        let schema = schemars::schema_for!(Config).to_value();
-        let tables = std::iter::once(&schema).chain(schema["$defs"].as_object().unwrap().values());
-        for (name, key) in tables.filter_map(|table| table["properties"].as_object()).flatten() {
-            assert!(key.get("description").is_some(), "`{name}` has no description");
-        }
+/// Changes the file if what comes of it can be used; from then on it is.
+fn change(application: &Application, changed: impl FnOnce(&str, &str) -> Result<String>) -> Result<String> {
+    let _one_at_a_time = application.settings.writing();
+    let file = application.home.config();
+    let shown = file.display().to_string();
+    let new = changed(&configuration::text(&file)?, &shown)?;
+    write(application, &new, &shown)?;
+    Ok(new)
+}
+
+fn write(application: &Application, new: &str, shown: &str) -> Result<()> {
+    config_check::check(&application.plugins, &Config::parse(new, shown)?, shown)?;
+    files::write_private_atomic(&application.home.config(), new.as_bytes())?;
+    application.config().map(drop)
+}
+
+/// Gives the file as it stands.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Read {}
+
+/// The file of the configuration.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct File {
+    /// Where it is.
+    pub path: String,
+    /// What is in it; nothing where there is none.
+    pub text: String,
+}
+
+impl Operation for Read {
+    type View = File;
+    const ROUTE: Route = Route::get("config.read", "/v1/config/file", "Give the configuration file as it stands.");
+
+    async fn run(self, application: &Arc<Application>, _: &Events) -> Result<Self::View> {
+        let path = application.home.config();
+        Ok(File { text: configuration::text(&path)?, path: path.display().to_string() })
+    }
+}
+
+/// Replaces the file by a text that can be used.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Replace {
+    /// The text of the file as it was read; when it changed meanwhile, nothing is done.
+    pub before: String,
+    /// The text that takes its place.
+    pub text: String,
+}
+
+impl Operation for Replace {
+    type View = Done;
+    const ROUTE: Route = Route::put("config.replace", "/v1/config/file", "Replace the configuration file.");
+
+    async fn run(self, application: &Arc<Application>, events: &Events) -> Result<Self::View> {
+        let Self { before, text } = self;
+        let now = change(application, |now, file| {
+            if now != before && now != text {
+                fail!(Conflict, "`{file}` was changed meanwhile\nhint: edit it again, and take over what was changed");
+            }
+            Ok(text)
+        })?;
+        say_unclear(application, &Config::parse(&now, "the text")?, events)?;
+        Ok(Done {})
+    }
+}
+
+/// Checks a configuration without using it.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Check {
+    /// The text; that of the file in use when left out.
+    #[serde(default)]
+    pub text: Option<String>,
+    /// What errors call it.
+    #[serde(default)]
+    pub name: Option<String>,
+}
+
+/// A configuration that can be used.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Usable {
+    /// What was checked.
+    pub path: String,
+    /// How many keys it sets.
+    pub keys: usize,
+}
+
+impl Operation for Check {
+    type View = Usable;
+    const ROUTE: Route = Route::post("config.check", "/v1/config/check", "Check a configuration without using it.");
+
+    async fn run(self, application: &Arc<Application>, events: &Events) -> Result<Self::View> {
+        let file = application.home.config();
+        let text = self.text.map_or_else(|| configuration::text(&file), Ok)?;
+        let path = self.name.unwrap_or_else(|| file.display().to_string());
+        let config = Config::parse(&text, &path)?;
+        config_check::check(&application.plugins, &config, &path)?;
+        say_unclear(application, &config, events)?;
+        Ok(Usable { path, keys: document::entries(&text)?.len() })
+    }
+}
+
+fn say_unclear(application: &Application, config: &Config, events: &Events) -> Result<()> {
+    assistant_factory::say_unclear(application, config, &*application.installed()?, events);
+    Ok(())
+}
+
+/// Shows what differs from the defaults.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Diff {}
+
+/// A key whose value is not the default.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Difference {
+    /// The key, dotted.
+    pub key: String,
+    /// The value that counts.
+    pub value: Value,
+    /// What would count; null where nothing would.
+    pub default: Value,
+}
+
+impl Operation for Diff {
+    type View = Vec<Difference>;
+    const ROUTE: Route = Route::get("config.diff", "/v1/config/diff", "Show what differs from the defaults.");
+
+    async fn run(self, application: &Arc<Application>, events: &Events) -> Result<Self::View> {
+        let difference = |(path, value): (Vec<String>, Value)| Difference {
+            key: document::dotted(&path),
+            value,
+            default: keys::default(&path).unwrap_or_default(),
+        };
+        let all = in_use(application, events)?.into_iter().map(difference);
+        Ok(all.filter(|difference| difference.value != difference.default).collect())
     }
 }

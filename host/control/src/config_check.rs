@@ -1,12 +1,12 @@
 //! Whether what the configuration names exists: components, their settings
 //! and tools, models, agents, channels.
 
-use crate::config::Config;
+use crate::configuration::Config;
 use crate::error::{Context, Error, Result, fail};
+use crate::excerpt::short;
+use crate::installed::{BUILT_IN, Installed, Plugins};
+use crate::messages::Channels;
 use crate::names::AGENT;
-use crate::outbound::Channels;
-use crate::plugins::{BUILT_IN, Installed, Plugins};
-use crate::text::short;
 use cara_assistant::ModelName;
 use cara_assistant::toolbox::full_name;
 use cara_authority::manifest::Tool;

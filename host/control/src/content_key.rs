@@ -4,7 +4,6 @@
 //! needs no vault. That file holds the key; or, where the operator sealed it (`cara secrets seal`), the word that it is in
 //! the vault. A key is made for a ledger that never had one, and only then: a lost key is told, not replaced.
 
-use crate::application::Application;
 use crate::error::{Context, Result, fail};
 use cara_authority::SecretName;
 use cara_records::Records;
@@ -69,15 +68,20 @@ pub(crate) fn unseal(home: &Home, vault: &Vault) -> Result<bool> {
 
 /// The other place, when the key of the first does not fit: a start of cara 0.1 that failed could leave a key in the file
 /// that hid the one in the vault.
-pub(crate) async fn other(cara: &Application, error: LedgerError) -> Result<Records> {
-    let (home, vault) = (cara.home.clone(), cara.vault.clone());
+pub(crate) async fn other(
+    home: &Home,
+    vault: &Arc<Vault>,
+    ledger: &Arc<Ledger>,
+    error: LedgerError,
+) -> Result<Records> {
+    let (at, vault) = (home.clone(), vault.clone());
     let key = spawn_blocking(move || match vault.holds(&id()) {
-        Ok(true) => stored(&vault, &home).map(Some),
+        Ok(true) => stored(&vault, &at).map(Some),
         held => Ok(held.map(|_| None)?),
     });
     let Some(key) = key.await?? else { return Err(error.into()) };
-    let Ok(records) = Records::open(&cara.ledger, ContentKey::new(key)).await else { return Err(error.into()) };
-    files::write_private_atomic(&cara.home.key(KeyName::Conversations), SEALED)?;
+    let Ok(records) = Records::open(ledger, ContentKey::new(key)).await else { return Err(error.into()) };
+    files::write_private_atomic(&home.key(KeyName::Conversations), SEALED)?;
     Ok(records)
 }
 

@@ -1,9 +1,9 @@
 //! What each component may do: granting, taking away, listing.
 
 use crate::application::Application;
-use crate::choose;
 use crate::error::{Result, fail};
 use crate::event::Events;
+use crate::model_selection;
 use crate::operation::{Operation, Route};
 use cara_authority::{Capability, ComponentId};
 use schemars::JsonSchema;
@@ -50,7 +50,7 @@ impl Operation for Add {
                 "component `{id}` does not ask for `{other}`, so it could not use it\nhint: it asks for {asked}"
             );
         }
-        choose::refuse_secrets(application, &checked, &capabilities)?;
+        model_selection::refuse_secrets(application, &checked, &capabilities)?;
         let new = match self.for_ms {
             Some(ms) => {
                 let until = application.services.clock.now_ms().saturating_add(ms);

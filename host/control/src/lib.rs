@@ -11,54 +11,52 @@
 
 mod application;
 pub mod approvals;
-mod assemble;
+mod assistant_factory;
 pub mod audit;
+mod candidate;
 pub mod chat;
-mod choose;
+mod component_settings;
 pub mod config;
 mod config_check;
+mod configuration;
 mod content_key;
+mod current_components;
 pub mod environment;
 mod error;
 mod event;
+mod excerpt;
 pub mod explain;
 pub mod grants;
-mod live;
+mod home_files;
+mod installed;
+mod messages;
+mod model_selection;
 pub mod models;
 mod names;
-mod offer;
 mod operation;
 mod operations;
-mod outbound;
-mod places;
-mod plugins;
+mod password;
+pub mod plugins;
 pub mod policy;
+mod request_secrets;
 pub mod runs;
-mod secret_source;
 pub mod secrets;
 pub mod sessions;
+mod signing_keys;
 pub mod status;
-mod text;
+mod tool_offer;
 pub mod tools;
 pub mod trust;
 pub mod usage;
+mod variables;
 pub mod vault;
 
 pub use application::{Application, HomeLock, Options};
-pub use config::Config;
+pub use configuration::Config;
 pub use error::{Error, ErrorKind, Result};
 pub use event::{Event, Events, Progress, Unit};
+pub use home_files::HomeFiles;
+pub use installed::{BuiltIn, Embedded};
 pub use names::{AGENT, CONSOLE};
 pub use operation::{Done, Method, Operation, Route};
 pub use operations::{Entry, Prepared, operations};
-pub use places::Places;
-pub use plugins::{BuiltIn, Embedded};
-
-/// Components: installing, reviewing, signing.
-pub mod plugin {
-    pub use crate::plugins::install::{Install, Installed, InstalledIds, Prepare, Prepared, Update, Updated};
-    pub use crate::plugins::keys::{Make, Public, Show, Sign, SignKeyless, Signed, signable};
-    pub use crate::plugins::list::{Inspect, Inspection, List, Row};
-    pub use crate::plugins::manage::*;
-    pub use crate::plugins::review::*;
-}

@@ -1,11 +1,11 @@
 //! The models that a provider offers now.
 
 use crate::application::Application;
-use crate::choose;
-use crate::environment::Variables;
 use crate::error::{Error, Result};
 use crate::event::Events;
+use crate::model_selection;
 use crate::operation::{Operation, Route};
+use crate::variables::Variables;
 use cara_assistant::LanguageModel;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -47,11 +47,11 @@ impl Operation for List {
         application.check_components()?;
         let brought = application.brought(&self.settings, &self.environment)?;
         let named = self.model.as_deref().map(str::parse).transpose()?;
-        let chosen = choose::choose(application, named.as_ref(), &brought, events).await?;
+        let chosen = model_selection::choose(application, named.as_ref(), &brought, events).await?;
         if let Some(why) = &chosen.why {
             events.note(why);
         }
-        let provider = choose::provider(application, &chosen.id, &chosen.model, &brought).await?;
+        let provider = model_selection::provider(application, &chosen.id, &chosen.model, &brought).await?;
         let offered = provider.models().await.map_err(Error::from)?;
         let id = &chosen.id;
         let row = |model: cara_kernel::bindings::provider::Model| Row {

@@ -2,13 +2,13 @@
 
 use crate::application::Application;
 use crate::approvals::terms;
-use crate::assemble;
+use crate::assistant_factory;
 use crate::error::{Result, error, fail};
 use crate::event::Events;
+use crate::excerpt::short;
+use crate::messages::Channels;
 use crate::names::{self, AGENT, CONSOLE};
 use crate::operation::{Operation, Route};
-use crate::outbound::Channels;
-use crate::text::short;
 use crate::tools;
 use cara_assistant::Toolbox;
 use cara_assistant::approvals::covers;
@@ -142,7 +142,7 @@ impl Operation for Explain {
 fn ready(application: &Application, events: &Events) -> Result<()> {
     application.check_components()?;
     application.check_policy()?;
-    assemble::say_unclear(application, &*application.config()?, &*application.installed()?, events);
+    assistant_factory::say_unclear(application, &*application.config()?, &*application.installed()?, events);
     Ok(())
 }
 

@@ -10,13 +10,13 @@
 //! ```
 
 use crate::application::Application;
-use crate::assemble;
-use crate::choose;
-use crate::environment::Variables;
+use crate::assistant_factory;
 use crate::error::{Result, error, fail};
 use crate::event::{Event, Events};
+use crate::model_selection;
 use crate::names::{self, AGENT, CONSOLE};
 use crate::operation::{Done, Operation, Route};
+use crate::variables::Variables;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use cara_assistant::part::{Body, Part};
@@ -360,14 +360,14 @@ impl Answers {
         let configured = config.agent.get(&agent);
         let (component, model) = by.model.split_once(':').unwrap_or((&by.model, ""));
         let brought = application.brought(&by.settings, &by.environment)?;
-        let provider = choose::provider(application, &component.parse()?, model, &brought).await?;
+        let provider = model_selection::provider(application, &component.parse()?, model, &brought).await?;
         let system = by.system.clone().or_else(|| configured.and_then(|agent| agent.system.clone()));
         let system = system.or_else(|| config.chat.system.clone());
         let reading = configured.map(|agent| agent.reading).unwrap_or_default();
         let context = SessionContext { person: names::owner(), channel: CONSOLE.to_owned(), agent, system, reading };
         let feed = Arc::new(Feed::new());
         let to = feed.clone();
-        let assistant = assemble::assistant(
+        let assistant = assistant_factory::assistant(
             application,
             !by.no_tools,
             &brought.environment,

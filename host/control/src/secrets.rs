@@ -1,10 +1,10 @@
 //! Secrets: stored and removed, never shown.
 
 use crate::application::Application;
-use crate::choose;
 use crate::content_key;
 use crate::error::{Error, ErrorKind, Result, error, fail};
 use crate::event::Events;
+use crate::model_selection;
 use crate::operation::{Done, Operation, Route};
 use cara_authority::ComponentId;
 use cara_services::vault::{Kdf, Owner, SecretId, SecretValue, StoreKind, VaultError};
@@ -115,7 +115,7 @@ impl Operation for Set {
         });
         let key = stored.await??.unwrap_or_default();
         let asking = around.asking(&checked, &BTreeMap::new())?;
-        choose::grant(application, &checked, &asking, "its key was stored", events).await?;
+        model_selection::grant(application, &checked, &asking, "its key was stored", events).await?;
         Ok(Stored { secret: id.to_string(), key })
     }
 }

@@ -1,7 +1,7 @@
 //! The process that holds the home: what it does, and ending it.
 
 use crate::application::{Application, START};
-use crate::config::Configuration;
+use crate::configuration::Configuration;
 use crate::error::{Result, fail};
 use crate::event::Events;
 use crate::operation::{Done, Operation, Route};

@@ -1,15 +1,15 @@
 //! Which tools a model is offered, and switching them on and off.
 
 use crate::application::Application;
-use crate::assemble;
-use crate::choose;
-use crate::environment::{Environment, Variables};
+use crate::assistant_factory;
 use crate::error::{Error, Result, fail};
 use crate::event::Events;
+use crate::home_files::HomeFiles;
+use crate::model_selection;
 use crate::names::{self, AGENT, CONSOLE};
-use crate::offer::Offer;
 use crate::operation::{Done, Operation, Route};
-use crate::places::Places;
+use crate::tool_offer::Offer;
+use crate::variables::{Environment, Variables};
 use cara_assistant::Toolbox;
 use cara_assistant::toolbox::{full_name, shared_names};
 use cara_authority::{
@@ -157,7 +157,8 @@ impl Operation for Offering {
         Route::get("tools.offered", "/v1/tools/offered", "List the tools that a model is offered now.");
 
     async fn run(self, application: &Arc<Application>, _: &Events) -> Result<Self::View> {
-        let toolbox = assemble::tools(application, &application.environment).now().await.map_err(Error::from)?;
+        let toolbox =
+            assistant_factory::tools(application, &application.environment).now().await.map_err(Error::from)?;
         let offered = toolbox.all().map(|(name, offered)| Offered {
             tool: name.to_string(),
             component: offered.component.id().to_string(),
@@ -211,7 +212,7 @@ async fn enable(
         events.note(format!("`{id}` was on already"));
     }
     let asking = application.around_in(environment)?.asking(checked, &BTreeMap::new())?;
-    choose::grant(application, checked, &asking, "cara tools enable", events).await?;
+    model_selection::grant(application, checked, &asking, "cara tools enable", events).await?;
     // A secret that is needed and not stored would only show at the first call.
     for secret in checked.manifest().secrets().iter().filter(|secret| !secret.optional) {
         let id = SecretId::component(id.clone(), secret.name.clone());

@@ -3,9 +3,10 @@
 use crate::application::Application;
 use crate::error::{Context, Result, error, fail};
 use crate::event::Events;
+use crate::home_files::HomeFiles;
+use crate::installed::BUILT_IN;
 use crate::operation::{Done, Operation, Route};
-use crate::places::Places;
-use crate::plugins::{BUILT_IN, keys};
+use crate::signing_keys;
 use cara_packages::confusables::imitated;
 use cara_services::files;
 use cara_signing::{
@@ -81,7 +82,7 @@ impl Operation for AddKey {
     async fn run(self, application: &Arc<Application>, _: &Events) -> Result<Self::View> {
         let key = match &self.key {
             Some(pem) => pem.parse()?,
-            None => keys::secret(application, &self.name).await?.public(),
+            None => signing_keys::secret(&application.vault, &self.name).await?.public(),
         };
         add_key(application, &self.name, key, patterns(&self.may)?).await
     }

@@ -7,7 +7,7 @@ use crate::logging;
 use crate::output::{Output, show, stdio};
 use anyhow::{Context, Result};
 use cara_assistant::text::harmless;
-use cara_control::Places;
+use cara_control::HomeFiles;
 use cara_services::files::ensure_private_dir;
 use notify::{RecursiveMode, Watcher};
 use serde_json::{Map, Value};

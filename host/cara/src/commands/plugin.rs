@@ -11,7 +11,7 @@ use crate::door::{Door, told};
 use crate::output::{Output, Show, layout, show};
 use crate::passwords;
 use anyhow::{Context, Result, anyhow};
-use cara_control::plugin::{
+use cara_control::plugins::{
     Hit, Inspect, Inspection, List, Push, Remove, ReviewOf, Rollback, Row, Search, Switch, Verified, Verify, verify,
 };
 use cara_services::files;

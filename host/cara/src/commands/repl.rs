@@ -8,7 +8,7 @@ use crate::output::{Show, show};
 use anyhow::{Result, anyhow};
 use cara_assistant::Input;
 use cara_assistant::text::{harmless, without_secrets};
-use cara_control::Places;
+use cara_control::HomeFiles;
 use cara_control::approvals::{List as Waiting, Respond, Verdict};
 use cara_control::chat::Open;
 use cara_control::explain::Explain;

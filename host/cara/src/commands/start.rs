@@ -7,7 +7,7 @@ use crate::output::{Output, Show, layout, show, when};
 use anyhow::{Context, Result, bail};
 use cara_control::config::Configuration;
 use cara_control::status::{Show as ShowStatus, Status, Stop};
-use cara_control::{Done, Places};
+use cara_control::{Done, HomeFiles};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 

@@ -9,12 +9,12 @@
 //! again when another process took the home over meanwhile.
 
 use crate::application::Application;
+use crate::candidate::{Candidate, reference};
 use crate::error::{Result, error, fail};
 use crate::event::Events;
-use crate::offer::Offer;
 use crate::operation::{Operation, Route};
-use crate::plugins::candidate::{Candidate, reference};
 use crate::plugins::review::{self, Review};
+use crate::tool_offer::Offer;
 use cara_assistant::toolbox::full_name;
 use cara_authority::{Capability, ComponentId};
 use cara_kernel::Checked;
@@ -25,35 +25,8 @@ use schemars::JsonSchema;
 use semver::Version;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Instant;
-
-/// How many packages that were reviewed are kept in memory.
-const KEPT: usize = 4;
-
-/// Packages that were reviewed and wait for a person's answer.
-#[derive(Default)]
-pub(crate) struct Reviewed(Mutex<VecDeque<Arc<Candidate>>>);
-
-impl Reviewed {
-    fn keep(&self, candidate: Candidate) -> Arc<Candidate> {
-        let candidate = Arc::new(candidate);
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.retain(|known| !known.is(&candidate.from, &candidate.package.digest().to_string()));
-        kept.push_back(candidate.clone());
-        if kept.len() > KEPT {
-            kept.pop_front();
-        }
-        candidate
-    }
-
-    /// What was reviewed as coming from there: the same bytes from another place are another offer.
-    fn get(&self, from: &Reference, digest: &str) -> Option<Arc<Candidate>> {
-        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.iter().find(|known| known.is(from, digest)).cloned()
-    }
-}
 
 /// Fetches a package, verifies and compiles it, and reviews it. Nothing is changed.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
@@ -86,8 +59,10 @@ impl Operation for Prepare {
         Route::post("plugins.prepare", "/v1/plugins/prepare", "Fetch, verify, compile and review a package.");
 
     async fn run(self, application: &Arc<Application>, events: &Events) -> Result<Self::View> {
-        let candidate = Candidate::fetch(application, &reference(&self.from)?, events).await?;
-        candidate.check_name(application)?;
+        let candidate =
+            Candidate::fetch(&application.plugins, &application.services.egress, &reference(&self.from)?, events)
+                .await?;
+        candidate.check_name(&application.plugins)?;
         let floor = floor(application, candidate.id(), self.allow_downgrade).await?;
         Ok(prepared(application, candidate, floor.as_ref(), events).await?.0)
     }
@@ -119,7 +94,7 @@ async fn prepared(
     let installed = application.installed()?;
     let review = Review::of(&candidate, &trust, &installed, current.as_ref().map(|current| (current, &trust)));
     let requested = application.around()?.requested(&checked)?;
-    crate::choose::refuse_secrets(application, &checked, &requested)?;
+    crate::model_selection::refuse_secrets(application, &checked, &requested)?;
     let took_ms = [candidate.fetched, verified, compiled].map(|took| took.as_millis() as u64);
     let digest = candidate.package.digest();
     let in_use = current.as_ref().is_some_and(|current| current.package.digest() == digest);
@@ -170,7 +145,7 @@ impl Operation for Install {
         let checked = &candidate.checked(&application.plugins.trusted()?, floor.as_ref())?;
         let around = application.around()?;
         let requested = around.requested(checked)?;
-        crate::choose::refuse_secrets(application, checked, &requested)?;
+        crate::model_selection::refuse_secrets(application, checked, &requested)?;
         let granted = match self.grants {
             None => requested.clone(),
             Some(texts) => chosen(&texts, &requested)?,
@@ -197,12 +172,12 @@ async fn ready(application: &Application, wanted: &Install, events: &Events) -> 
     if let Some(candidate) = application.reviewed.get(&from, digest) {
         return Ok(candidate);
     }
-    let candidate = Candidate::fetch(application, &from, events).await?;
+    let candidate = Candidate::fetch(&application.plugins, &application.services.egress, &from, events).await?;
     let came = candidate.package.digest().to_string();
     if came != *digest {
         fail!(Refused, "`{from}` now offers `{came}`, not what was reviewed\nhint: review it again");
     }
-    candidate.check_name(application)?;
+    candidate.check_name(&application.plugins)?;
     let floor = floor(application, candidate.id(), wanted.allow_downgrade).await?;
     Ok(prepared(application, candidate, floor.as_ref(), events).await?.1)
 }
@@ -263,7 +238,9 @@ impl Operation for Update {
         let active = installed.lock.0.get(id).and_then(|entry| entry.active.clone());
         let none = || error!(NotFound, "`{id}` was not installed\nhint: `cara plugin list` shows what was");
         let active = active.ok_or_else(none)?;
-        let candidate = Candidate::fetch(application, &reference(&active.from)?, events).await?;
+        let candidate =
+            Candidate::fetch(&application.plugins, &application.services.egress, &reference(&active.from)?, events)
+                .await?;
         if candidate.id() != id {
             fail!(Refused, "`{}` now offers `{}`", active.from, candidate.id());
         }
@@ -304,7 +281,7 @@ pub(crate) fn current(application: &Application, id: &ComponentId) -> Result<Opt
 
 /// Tools of one name are no fault: while both are on, each has its full name. What a rule said of the name counts for none.
 fn say_shared(application: &Application, candidate: &Candidate, events: &Events) -> Result<()> {
-    for (other, tool) in candidate.shared_tools(application)? {
+    for (other, tool) in candidate.shared_tools(&application.plugins)? {
         let (own, others) = (full_name(candidate.id(), &tool), full_name(&other, &tool));
         events.note(format!(
             "`{other}` has a tool `{tool}` too: while both are on, models call them `{own}` and `{others}`, and a rule \

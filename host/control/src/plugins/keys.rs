@@ -1,10 +1,10 @@
 //! Keys that sign packages: made, kept in the vault, and used.
 
 use crate::application::Application;
-use crate::content_key;
 use crate::error::{Context, Result, error, fail};
 use crate::event::Events;
 use crate::operation::{Operation, Route};
+use crate::signing_keys::{in_vault, secret};
 use crate::trust::{self, Added};
 use cara_authority::SecretName;
 use cara_packages::keyless::Signing;
@@ -19,23 +19,6 @@ use std::path::Path;
 use std::sync::Arc;
 use tokio::task::spawn_blocking;
 use zeroize::Zeroizing;
-
-/// Where a key of this name is in the vault.
-pub(crate) fn in_vault(name: &str) -> Result<SecretId> {
-    let name = SecretName::parse(name).context("a key's name is like a secret's: `my-key`")?;
-    if name.as_str() == content_key::NAME {
-        fail!(Refused, "`{name}` is a key of cara's own\nhint: choose another name");
-    }
-    Ok(SecretId::host(name))
-}
-
-/// A key of the vault.
-pub(crate) async fn secret(application: &Application, name: &str) -> Result<SecretKey> {
-    let (vault, id) = (application.vault.clone(), in_vault(name)?);
-    let value = spawn_blocking(move || vault.get(&id)).await??;
-    let none = || error!(NotFound, "there is no key `{name}`\nhint: `cara plugin keygen {name}` makes one");
-    Ok(SecretKey::from_pem(std::str::from_utf8(value.ok_or_else(none)?.expose())?)?)
-}
 
 /// A public key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -113,7 +96,7 @@ impl Operation for Show {
     const ROUTE: Route = Route::get("keys.show", "/v1/keys/{name}", "Give the public part of a key.");
 
     async fn run(self, application: &Arc<Application>, _: &Events) -> Result<Self::View> {
-        let public = secret(application, &self.name).await?.public();
+        let public = secret(&application.vault, &self.name).await?.public();
         Ok(Public { id: public.id().to_string(), pem: public.to_pem(), vault: None, trusted: None })
     }
 }
@@ -162,7 +145,7 @@ impl Operation for Sign {
 
     async fn run(self, application: &Arc<Application>, _: &Events) -> Result<Self::View> {
         let package = signable(Path::new(&self.file))?;
-        let key = secret(application, &self.name).await?;
+        let key = secret(&application.vault, &self.name).await?;
         Ok(Signed::of(&package, &sign(&package, &key)))
     }
 }

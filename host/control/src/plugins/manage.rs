@@ -1,10 +1,10 @@
 //! What is done with installed components, and with packages of others.
 
 use crate::application::Application;
+use crate::candidate::{Candidate, follow, reference};
 use crate::error::{Context, Result, error, fail};
 use crate::event::Events;
 use crate::operation::{Operation, Route};
-use crate::plugins::candidate::{Candidate, follow, reference};
 use crate::plugins::install::current;
 use crate::plugins::review::Review;
 use cara_authority::{Capability, ComponentId};
@@ -40,7 +40,10 @@ impl Operation for ReviewOf {
         let installed = ComponentId::parse(&self.what).ok().map(|id| current(application, &id)).transpose()?.flatten();
         let candidate = match installed {
             Some(installed) => installed,
-            None => Candidate::fetch(application, &reference(&self.what)?, events).await?,
+            None => {
+                Candidate::fetch(&application.plugins, &application.services.egress, &reference(&self.what)?, events)
+                    .await?
+            }
         };
         let other = match &self.against {
             Some(version) => Some(kept(application, candidate.id(), &version.parse()?)?),
@@ -361,6 +364,6 @@ pub fn verify(file: &Path, trust: &cara_signing::TrustStore) -> Result<Verified>
     let package = Package::read(wasm)?;
     let (id, version, digest) = (package.id().to_string(), package.version().to_string(), package.digest());
     let bundle = Bundle::from_json(&bundle)?;
-    let verified = cara_signing::verify(package, &bundle, trust, None).map_err(crate::plugins::candidate::with_cure)?;
+    let verified = cara_signing::verify(package, &bundle, trust, None).map_err(crate::candidate::with_cure)?;
     Ok(Verified { id, version, digest: digest.to_string(), signer: verified.signer_name().to_owned() })
 }

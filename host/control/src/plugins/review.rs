@@ -1,8 +1,8 @@
 //! What a person needs to decide about a package, on one screen.
 
-use crate::choose;
-use crate::plugins::Installed;
-use crate::plugins::candidate::Candidate;
+use crate::candidate::Candidate;
+use crate::component_settings;
+use crate::installed::Installed;
 use crate::plugins::remarks::{Remark, asked_limits, limits, remarks, texts};
 use cara_assistant::guards::injection::{Level, examine};
 use cara_authority::ToolAuthority;
@@ -235,7 +235,8 @@ fn warnings(candidate: &Candidate, installed: &Installed) -> Vec<String> {
         warnings.push(format!("it is given the environment variable {variable} in clear"));
     }
     for secret in candidate.manifest.secrets() {
-        for (variable, owner) in secret.env.iter().filter_map(|name| Some((name, choose::secret_of(installed, name)?)))
+        for (variable, owner) in
+            secret.env.iter().filter_map(|name| Some((name, component_settings::secret_of(installed, name)?)))
         {
             if owner != candidate.id() {
                 let to: Vec<String> = secret.audience.iter().map(|to| format!("`{to}`")).collect();

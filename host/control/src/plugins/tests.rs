@@ -1,18 +1,26 @@
 //! Versions alternate while calls are made: none fails, none is mixed.
 #![allow(clippy::unwrap_used)]
 
-use super::*;
+use super::{Install, Prepare, Remove};
 use crate::application::{Application, HomeLock, Options};
 use crate::event::Events;
+use crate::home_files::HomeFiles;
+use crate::installed::{BuiltIn, Embedded};
 use crate::operation::Operation;
-use crate::places::Places;
-use cara_authority::{Capability, Grants};
+use cara_authority::{Capability, ComponentId, Grants};
+use cara_packages::lock::Pinned;
+use cara_packages::store::Store;
 use cara_sdk_sign::{SecretKey, sign};
 use cara_services::egress::KnownSecrets;
-use cara_signing::TrustedKey;
+use cara_services::files;
+use cara_services::home::Home;
+use cara_signing::{Bundle, Package, TrustStore, TrustedKey};
 use jiff::Timestamp;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::pin::pin;
-use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::Poll;
 use std::time::Duration;
 
@@ -194,21 +202,21 @@ fn walk(folder: &Path) -> Vec<PathBuf> {
 fn offered(folder: &Path, name: &str, version: &str, key: &SecretKey) -> String {
     let (package, file) = (echo(version), folder.join(name));
     std::fs::write(&file, package.bytes()).unwrap();
-    std::fs::write(manage::signature_path(&file), sign(&package, key).to_json()).unwrap();
+    std::fs::write(super::signature_path(&file), sign(&package, key).to_json()).unwrap();
     file.to_str().unwrap().to_owned()
 }
 
 /// Reviews a package; its digest.
 async fn reviewed(application: &Arc<Application>, from: &str, allow_downgrade: bool) -> String {
-    let prepare = install::Prepare { from: from.to_owned(), allow_downgrade };
+    let prepare = Prepare { from: from.to_owned(), allow_downgrade };
     let prepared = prepare.run(application, &Events::nobody()).await.unwrap();
     prepared.review.digest.to_string()
 }
 
 /// Installs it without granting anything.
-fn installing(from: &str, digest: &str, allow_downgrade: bool) -> install::Install {
+fn installing(from: &str, digest: &str, allow_downgrade: bool) -> Install {
     let (from, digest) = (from.to_owned(), digest.to_owned());
-    install::Install { from, digest, grants: Some(Vec::new()), allow_downgrade, act: "a test".to_owned() }
+    Install { from, digest, grants: Some(Vec::new()), allow_downgrade, act: "a test".to_owned() }
 }
 
 /// What is in use.
@@ -285,7 +293,7 @@ async fn a_change_that_is_cut_off_anywhere_leaves_nothing_granted_that_was_taken
         }
 
         application.ledger.grant(&id, &power, "a test").await.unwrap();
-        let work = manage::Remove { id: ID.to_owned(), state: true };
+        let work = Remove { id: ID.to_owned(), state: true };
         let whole = cut(work.run(&application, &Events::nobody()), times).await.is_some();
         *(if whole { &mut done[1] } else { &mut cuts[1] }) += 1;
         if in_use(&application).is_none() {

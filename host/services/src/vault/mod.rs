@@ -142,20 +142,16 @@ impl Vault {
     pub fn open_with(&self, password: &SecretValue) -> Result<(), VaultError> {
         let mut open = self.lock_open();
         let (sealed, keys) = self.opened_by(password)?;
-        self.agreed(StoreKind::File)?;
         *open = Some(Open { source: sealed.source, keys, values: Values::new(), stamp: None });
         self.unlock(&mut open)
     }
 
-    /// Makes an empty vault under this password, where there is none.
+    /// Makes an empty vault under this password, where there is none, wherever its key was to come from.
     pub fn make(&self, password: &SecretValue) -> Result<(), VaultError> {
         let mut open = self.lock_open();
         let _lock = self.lock()?;
         if !matches!(self.find()?.form, Form::Nothing) {
             return Err(VaultError::Exists(self.file()));
-        }
-        if let Some(kind) = self.options.choice.filter(|kind| *kind != StoreKind::File) {
-            return Err(VaultError::NoPasswordHere(kind));
         }
         let (source, keys) = fresh(password, self.options.kdf)?;
         *open = Some(self.write(source, keys, Values::new())?);
@@ -201,12 +197,6 @@ impl Vault {
     pub fn list(&self) -> Result<Vec<SecretId>, VaultError> {
         let names = self.names(&mut self.lock_open())?;
         Ok(names.into_iter().filter(|id| id.owner != Owner::Host).collect())
-    }
-
-    /// All values that are in memory.
-    pub fn all(&self) -> Vec<Arc<SecretValue>> {
-        let open = self.lock_open();
-        open.iter().flat_map(|open| open.values.values()).cloned().collect()
     }
 
     /// Where the key comes from, or would for a vault that is made now without a keystore being asked.

@@ -6,7 +6,7 @@ use crate::door::Door;
 use crate::output::{Output, show};
 use anyhow::{Context as _, Result};
 use cara_authority::ComponentId;
-use cara_control::plugin::{Inspect, Make, Sign, signature_path};
+use cara_control::plugins::{Inspect, Make, Sign, signature_path};
 use cara_sdk_new::{Built, Kind, Language, build_in, project, write};
 use cara_services::files;
 use notify::{EventKind, RecursiveMode, Watcher};

@@ -5,7 +5,7 @@ use crate::door::Door;
 use crate::output::{Output, Show, layout, show};
 use crate::prompt;
 use anyhow::{Context, Result, anyhow, bail};
-use cara_control::plugin::{
+use cara_control::plugins::{
     Install as InstallOf, Installed, InstalledIds, Prepare, Prepared, Update as UpdateOf, Updated,
 };
 use cara_packages::Reference;

@@ -6,7 +6,7 @@ use crate::commands::trust;
 use crate::door::{Door, told};
 use crate::output::{Output, layout, show};
 use anyhow::{Context, Result, anyhow, bail};
-use cara_control::plugin::{Make, Public, Show, Sign as SignInVault, SignKeyless, Signed, signable, signature_path};
+use cara_control::plugins::{Make, Public, Show, Sign as SignInVault, SignKeyless, Signed, signable, signature_path};
 use cara_control::trust::AddKey;
 use cara_sdk_sign::{SecretKey, sign as signed};
 use cara_services::files;

@@ -2,7 +2,7 @@
 
 use crate::output::{Show, layout, show};
 use cara_assistant::text::exact;
-use cara_control::plugin::{Asked, Changes, ModelText, RaisedEffect, Review, Signer, Tool};
+use cara_control::plugins::{Asked, Changes, ModelText, RaisedEffect, Review, Signer, Tool};
 
 impl Show for Review {
     fn show(&self) {

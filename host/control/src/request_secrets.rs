@@ -1,9 +1,9 @@
 //! Where the calls of a request get their secrets from: its own environment,
 //! then the vault.
 
-use crate::environment::Brought;
 use crate::error::Result;
-use crate::plugins::Plugins;
+use crate::installed::Plugins;
+use crate::variables::Brought;
 use cara_authority::{AccountId, Refusal, Rule, SecretGrant};
 use cara_kernel::SecretSource;
 use cara_services::ledger::Ledger;

@@ -4,7 +4,7 @@
 
 use crate::application::Application;
 use crate::error::{Context, Result, fail};
-use crate::places::Places;
+use crate::home_files::HomeFiles;
 use cara_assistant::budget::is_plausible;
 use cara_authority::manifest::{ModelFacts, Price};
 use cara_kernel::Checked;

@@ -1,7 +1,7 @@
 //! Whether a model is offered the tools of a component; when not, why, and
 //! what would change that. Every place that says so, and the toolbox itself, ask here.
 
-use crate::choose::{Surroundings, variables};
+use crate::component_settings::{SettingSources, variables};
 use crate::error::Result;
 use cara_authority::manifest::Target;
 use cara_authority::{Capability, ComponentId, SettingKey};
@@ -21,7 +21,7 @@ pub(crate) struct Offer {
 
 impl Offer {
     /// Compares what the manifest asks, with the settings as they are, with what is granted.
-    pub(crate) fn of(around: &Surroundings, checked: &Checked, granted: &[Capability]) -> Result<Self> {
+    pub(crate) fn of(around: &SettingSources, checked: &Checked, granted: &[Capability]) -> Result<Self> {
         let manifest = checked.manifest();
         let settings = around.settings(checked, &variables(checked), &BTreeMap::new())?;
         let unset = manifest.http().iter().filter_map(|http| match &http.host {

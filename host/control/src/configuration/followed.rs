@@ -6,10 +6,10 @@
 //!              └──────────┴─ else the one of before stays, and that is said
 //! ```
 
-use crate::config::Config;
+use crate::configuration::Config;
 use crate::error::{Context, Error, Result};
 use crate::event::Listeners;
-use crate::places::CONFIG;
+use crate::home_files::CONFIG;
 use cara_assistant::Rules;
 use cara_services::files;
 use notify::event::{AccessKind, AccessMode, ModifyKind};

@@ -4,7 +4,7 @@ use cara_services::home::Home;
 use std::path::PathBuf;
 
 /// The files that no other part reads.
-pub trait Places {
+pub trait HomeFiles {
     /// The configuration.
     fn config(&self) -> PathBuf;
     /// The lock of the process that holds the home.
@@ -23,7 +23,7 @@ pub trait Places {
     fn trust_root(&self) -> PathBuf;
 }
 
-impl Places for Home {
+impl HomeFiles for Home {
     fn config(&self) -> PathBuf {
         self.path().join(CONFIG)
     }

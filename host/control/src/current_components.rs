@@ -1,13 +1,13 @@
 //! What may be called now: installed, switched on and granted at this
 //! moment, so that a change counts from the next call on.
 
-use crate::choose;
-use crate::config::{Config, Followed};
-use crate::environment::Environment;
+use crate::component_settings::SettingSources;
+use crate::configuration::{Config, Followed};
 use crate::error::{Error, Result};
 use crate::event::Listeners;
-use crate::offer::Offer;
-use crate::plugins::{Installed, Plugins};
+use crate::installed::{Installed, Plugins};
+use crate::tool_offer::Offer;
+use crate::variables::Environment;
 use cara_assistant::language_model::Granted;
 use cara_assistant::{Failure, Toolbox, Tools};
 use cara_authority::{Capability, ComponentId, Grants, Settings};
@@ -85,7 +85,7 @@ impl Granted for LiveComponent {
             let installed = self.live.plugins.now()?;
             let config = self.live.config()?;
             let settings =
-                choose::Surroundings { config: config.clone(), installed, environment: self.live.environment.clone() };
+                SettingSources { config: config.clone(), installed, environment: self.live.environment.clone() };
             let settings = settings.settings(&checked, &granted, &self.set)?;
             let grants = self.live.intersect(&config, &checked, &granted, settings);
             Ok::<_, Error>((self.live.plugins.component(&self.id).await?, grants))
@@ -132,7 +132,7 @@ impl LiveTools {
         {
             return Ok(last.toolbox.clone());
         }
-        let around = choose::Surroundings {
+        let around = SettingSources {
             config: config.clone(),
             installed: installed.clone(),
             environment: self.live.environment.clone(),
@@ -154,7 +154,7 @@ impl LiveTools {
     /// tool cannot be offered would leave its first one behind.
     async fn tools_of(
         &self,
-        around: &choose::Surroundings,
+        around: &SettingSources,
         checked: &Arc<Checked>,
         granted: &[Capability],
     ) -> Result<Toolbox> {

@@ -2,16 +2,16 @@
 //! guards.
 
 use crate::application::Application;
-use crate::choose;
-use crate::config::Config;
-use crate::environment::{Brought, Environment};
+use crate::configuration::Config;
+use crate::current_components::LiveTools;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::Events;
-use crate::live::LiveTools;
-use crate::offer::Offer;
-use crate::outbound::Channels;
-use crate::plugins::Installed;
-use crate::text::short;
+use crate::excerpt::short;
+use crate::installed::Installed;
+use crate::messages::Channels;
+use crate::model_selection;
+use crate::tool_offer::Offer;
+use crate::variables::{Brought, Environment};
 use cara_assistant::guards::classifier::Classifier;
 use cara_assistant::toolbox::Fixed;
 use cara_assistant::{Approvals, Assistant, Tools};
@@ -34,13 +34,14 @@ pub(crate) async fn prepare(
     for id in named {
         let checked = application.checked(id)?;
         let asking = around.asking(&checked, &BTreeMap::new())?;
-        choose::grant(application, &checked, &asking, "--tool names it", events).await?;
+        model_selection::grant(application, &checked, &asking, "--tool names it", events).await?;
     }
     for checked in around.installed.usable.values().filter(|checked| !checked.manifest().tools().is_empty()) {
-        choose::say_unread(application, checked, environment, events).await?;
+        model_selection::say_unread(application, checked, environment, events).await?;
     }
     if let Some(name) = &around.config.guards.classifier {
-        choose::naming(application, name, &Brought::of(environment), "the configuration names it", events).await?;
+        model_selection::naming(application, name, &Brought::of(environment), "the configuration names it", events)
+            .await?;
     }
     application.check_policy()?;
     say_unclear(application, &around.config, &around.installed, events);
@@ -114,7 +115,7 @@ async fn classifier(
     let checked = application.checked(&name.component)?;
     let default = || checked.manifest().provider().map(|provider| provider.default_model.clone()).unwrap_or_default();
     let model = name.model.clone().unwrap_or_else(default);
-    let provider = choose::provider(application, &name.component, &model, &Brought::of(environment)).await?;
+    let provider = model_selection::provider(application, &name.component, &model, &Brought::of(environment)).await?;
     Ok(Some(Classifier::new(Arc::new(provider))))
 }
 

@@ -1,8 +1,8 @@
 //! Where messages can go from here: to the person at a terminal.
 
 use crate::event::{Event, Events};
+use crate::excerpt::short;
 use crate::names::CONSOLE;
-use crate::text::short;
 use cara_assistant::outbound::{Outbound, address_text};
 use cara_authority::{Refusal, Rule};
 use cara_kernel::bindings::messaging::{Address, Outbound as Message, Receipt};

@@ -1,17 +1,22 @@
 //! A package that somebody offers: fetched, and looked at from every side
 //! before anything of it is kept.
 
-use crate::application::Application;
 use crate::error::{Error, Result, error, fail};
 use crate::event::{Events, Unit};
+use crate::installed::Plugins;
 use cara_authority::{Authority, ComponentId, Interfaces, Manifest, ToolName};
 use cara_kernel::Checked;
 use cara_packages::confusables::imitated;
 use cara_packages::{Access, Deadlines, Reference, fetch};
+use cara_services::egress::Egress;
 use cara_signing::{Bundle, Package, TrustStore, VerifyError, verify};
 use semver::Version;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+
+/// How many packages that were reviewed are kept in memory.
+const KEPT: usize = 4;
 
 /// A package as it came, with what is known of it.
 pub(crate) struct Candidate {
@@ -30,17 +35,22 @@ pub(crate) struct Candidate {
 
 impl Candidate {
     /// Fetches a package, through the gate, and reads it.
-    pub(crate) async fn fetch(application: &Application, reference: &Reference, events: &Events) -> Result<Self> {
+    pub(crate) async fn fetch(
+        plugins: &Plugins,
+        egress: &Egress,
+        reference: &Reference,
+        events: &Events,
+    ) -> Result<Self> {
         let progress = follow(events, "fetching");
         let access = Access {
-            egress: &application.services.egress,
+            egress,
             credentials: &cara_packages::Credentials::Anonymous,
             deadlines: Deadlines::FETCH,
             progress: &progress,
         };
         let fetched = fetch(reference, access).await?;
         let package = Package::read(fetched.wasm)?;
-        let trust = application.plugins.trusted()?;
+        let trust = plugins.trusted()?;
         let bundle = best(&package, fetched.bundles, &trust)?;
         Self::read(package, bundle, reference.clone(), fetched.took)
     }
@@ -80,9 +90,9 @@ impl Candidate {
     }
 
     /// Refuses a name that looks like that of something else.
-    pub(crate) fn check_name(&self, application: &Application) -> Result<()> {
+    pub(crate) fn check_name(&self, plugins: &Plugins) -> Result<()> {
         let id = self.id();
-        let installed = application.installed()?;
+        let installed = plugins.now()?;
         let names = installed.usable.keys().chain(installed.lock.0.keys()).map(ComponentId::as_str);
         if let Some(other) = imitated(id.as_str(), names) {
             fail!(
@@ -95,15 +105,39 @@ impl Candidate {
     }
 
     /// The tools whose names those of other components have too: whose, and which.
-    pub(crate) fn shared_tools(&self, application: &Application) -> Result<BTreeSet<(ComponentId, ToolName)>> {
-        let installed = application.installed()?;
-        let others = application.plugins.manifests(&installed).filter(|other| other.id() != self.id());
+    pub(crate) fn shared_tools(&self, plugins: &Plugins) -> Result<BTreeSet<(ComponentId, ToolName)>> {
+        let installed = plugins.now()?;
+        let others = plugins.manifests(&installed).filter(|other| other.id() != self.id());
         let own = |name: &ToolName| self.manifest.tools().iter().any(|tool| tool.name == *name);
         let both = others.flat_map(|other| {
             let theirs = other.tools().iter().filter(|tool| own(&tool.name));
             theirs.map(|tool| (other.id().clone(), tool.name.clone()))
         });
         Ok(both.collect())
+    }
+}
+
+/// Packages that were reviewed and wait for a person's answer.
+#[derive(Default)]
+pub(crate) struct Reviewed(Mutex<VecDeque<Arc<Candidate>>>);
+
+impl Reviewed {
+    /// Keeps one, for a while.
+    pub(crate) fn keep(&self, candidate: Candidate) -> Arc<Candidate> {
+        let candidate = Arc::new(candidate);
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.retain(|known| !known.is(&candidate.from, &candidate.package.digest().to_string()));
+        kept.push_back(candidate.clone());
+        if kept.len() > KEPT {
+            kept.pop_front();
+        }
+        candidate
+    }
+
+    /// What was reviewed as coming from there: the same bytes from another place are another offer.
+    pub(crate) fn get(&self, from: &Reference, digest: &str) -> Option<Arc<Candidate>> {
+        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.iter().find(|known| known.is(from, digest)).cloned()
     }
 }
 

@@ -1,12 +1,12 @@
 //! Which provider and model answer, and what naming them grants.
 
 use crate::application::Application;
-use crate::config::Config;
-use crate::environment::{Brought, Environment};
+use crate::configuration::Config;
+use crate::current_components::LiveComponent;
 use crate::error::{Context, Error, ErrorKind, Result, error, fail};
 use crate::event::Events;
-use crate::live::LiveComponent;
-use crate::plugins::Installed;
+use crate::installed::Installed;
+use crate::variables::{Brought, Environment};
 use cara_assistant::{ModelName, Provider};
 use cara_authority::manifest::{Detect, Setting};
 use cara_authority::{Capability, ComponentId, Grants, Settings, VariableName};
@@ -17,72 +17,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 mod facts;
-
-/// What says how a component's settings are set.
-#[derive(Clone)]
-pub(crate) struct Surroundings {
-    pub(crate) config: Arc<Config>,
-    pub(crate) installed: Arc<Installed>,
-    pub(crate) environment: Environment,
-}
-
-impl Application {
-    /// What says how components' settings are set now.
-    pub(crate) fn around(&self) -> Result<Surroundings> {
-        self.around_in(&self.environment)
-    }
-
-    /// What says how components' settings are set for a request with this environment.
-    pub(crate) fn around_in(&self, environment: &Environment) -> Result<Surroundings> {
-        let (config, installed) = (self.config()?, self.installed()?);
-        Ok(Surroundings { config, installed, environment: environment.clone() })
-    }
-}
-
-impl Surroundings {
-    /// The component's settings: those of the run over the environment over the configuration over the manifest's defaults.
-    /// Of the environment a component is given what is granted by name and is no secret of anybody.
-    pub(crate) fn settings(
-        &self,
-        checked: &Checked,
-        granted: &[Capability],
-        run: &BTreeMap<String, String>,
-    ) -> Result<Settings> {
-        let manifest = checked.manifest();
-        let may_read = |name: &VariableName| {
-            granted.contains(&Capability::Environment(name.clone()))
-                && secret_of(&self.installed, name.as_str()).is_none()
-        };
-        let configured = self.config.component.get(manifest.id()).map(|config| config.settings.clone());
-        let mut values: BTreeMap<String, Value> = configured.unwrap_or_default();
-        for setting in manifest.setting_keys() {
-            for variable in setting.env.iter().filter(|name| may_read(name)) {
-                if let Some(text) = self.environment.get(variable.as_str()) {
-                    let read = setting.kind.read(&setting.key, &text);
-                    let value = read.with_context(|| format!("environment variable {variable}"))?;
-                    values.insert(setting.key.to_string(), value);
-                    break;
-                }
-            }
-        }
-        for (key, text) in run {
-            let setting = manifest.setting_keys().iter().find(|setting| setting.key.as_str() == key);
-            let setting = setting.ok_or_else(|| unknown(manifest.id(), key, manifest.setting_keys()))?;
-            values.insert(key.clone(), setting.kind.read(&setting.key, text)?);
-        }
-        Ok(manifest.settings(&values)?)
-    }
-
-    /// The same as they will be once all that the component asks for is granted: to say what it asks for.
-    pub(crate) fn asking(&self, checked: &Checked, run: &BTreeMap<String, String>) -> Result<Settings> {
-        self.settings(checked, &variables(checked), run)
-    }
-
-    /// All that a component asks for as things are.
-    pub(crate) fn requested(&self, checked: &Checked) -> Result<Vec<Capability>> {
-        Ok(checked.manifest().requested(&self.asking(checked, &BTreeMap::new())?))
-    }
-}
 
 /// What answers, and why: said to the person.
 pub(crate) struct Chosen {
@@ -303,20 +237,6 @@ pub(crate) async fn provider(
     })
 }
 
-/// The environment variables that a component's settings ask to read.
-pub(crate) fn variables(checked: &Checked) -> Vec<Capability> {
-    let variables = checked.manifest().setting_keys().iter().flat_map(|setting| &setting.env);
-    variables.cloned().map(Capability::Environment).collect()
-}
-
-/// The component whose secret a variable holds.
-pub(crate) fn secret_of<'a>(installed: &'a Installed, variable: &str) -> Option<&'a ComponentId> {
-    let holds = |checked: &&Arc<Checked>| {
-        checked.manifest().secrets().iter().any(|secret| secret.env.iter().any(|name| name == variable))
-    };
-    installed.usable.values().find(holds).map(|checked| checked.manifest().id())
-}
-
 /// Refuses to give in clear what is a secret of another component.
 pub(crate) fn refuse_secrets(application: &Application, checked: &Checked, requested: &[Capability]) -> Result<()> {
     let (id, installed) = (checked.manifest().id(), application.installed()?);
@@ -351,12 +271,6 @@ pub(crate) async fn say_unread(
         }
     }
     Ok(())
-}
-
-fn unknown(id: &ComponentId, key: &str, settings: &[Setting]) -> Error {
-    let known: Vec<String> = settings.iter().map(|setting| format!("`{}`", setting.key)).collect();
-    let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
-    error!(Invalid, "component `{id}` has no setting `{key}`\nhint: it has {known}")
 }
 
 /// Says that a key which is stored stays where it is, because the request's own environment names another address.

@@ -75,7 +75,7 @@ pub(crate) fn cure(path: &[String], key: &str) -> String {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::config::Config;
+    use crate::configuration::Config;
 
     #[test]
     fn what_is_wrong_is_said_without_words_of_rust() {
@@ -101,7 +101,7 @@ mod tests {
             let path: Vec<String> = key.split('.').map(str::to_owned).collect();
             let Some((_, example)) = keys::takes(&path) else { continue };
             let typed = example.trim_matches('\'');
-            super::super::document::set("", "f", &path, typed)
+            crate::configuration::document::set("", "f", &path, typed)
                 .unwrap_or_else(|error| panic!("{key} {example}: {error}"));
         }
         assert!(keys::takes(&["policy".into(), "rule".into()]).is_none());
