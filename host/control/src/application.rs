@@ -1,6 +1,7 @@
 //! Everything that runs in the process that holds a home.
 
 use crate::candidate::Reviewed;
+use crate::component_settings::SettingSources;
 use crate::config_check;
 use crate::configuration::{AtStart, Config, Configuration, Followed, Unusable, VAULT_STORE, Watcher};
 use crate::content_key;
@@ -13,7 +14,7 @@ use crate::messages::Sent;
 use crate::password::Password;
 use crate::request_secrets::RequestSecrets;
 use crate::runs::UnderWay;
-use crate::variables::{Brought, Environment};
+use crate::variables::{Brought, Environment, Variables, register};
 use cara_authority::ComponentId;
 use cara_kernel::{CallServices, Checked, CompiledCache, Component, HostServices, Kernel};
 use cara_records::Records;
@@ -24,6 +25,7 @@ use cara_services::home::Home;
 use cara_services::keys::{self, KeyName};
 use cara_services::ledger::{Ledger, LedgerError};
 use cara_services::vault::{SecretValue, StoreKind, Vault, VaultOptions};
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use tokio::sync::OnceCell;

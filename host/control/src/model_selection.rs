@@ -1,19 +1,16 @@
 //! Which provider and model answer, and what naming them grants.
 
 use crate::application::Application;
-use crate::configuration::Config;
+use crate::component_settings::{secret_of, variables};
 use crate::current_components::LiveComponent;
-use crate::error::{Context, Error, ErrorKind, Result, error, fail};
+use crate::error::{Error, ErrorKind, Result, error, fail};
 use crate::event::Events;
-use crate::installed::Installed;
 use crate::variables::{Brought, Environment};
 use cara_assistant::{ModelName, Provider};
-use cara_authority::manifest::{Detect, Setting};
-use cara_authority::{Capability, ComponentId, Grants, Settings, VariableName};
+use cara_authority::manifest::Detect;
+use cara_authority::{Capability, ComponentId, Grants, Settings};
 use cara_kernel::Checked;
 use cara_services::vault::SecretId;
-use serde_json::Value;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 mod facts;
