@@ -179,7 +179,7 @@ impl Door {
         let cause = error.clone();
         let given = tokio::task::spawn_blocking(move || passwords::vault_password(new, &folder, tries > 1)).await?;
         let Some(password) = given? else { return Err(told(cause)) };
-        let unlocked = client.call(&vault::Unlock { password }, &mut |_| {}).await;
+        let unlocked = client.call(&vault::UnlockVault { password }, &mut |_| {}).await;
         match unlocked {
             // The next try says so again.
             Ok(Ok(_)) | Err(_) => Ok(()),
@@ -198,7 +198,7 @@ impl Door {
             let folder = folder.clone();
             tokio::task::spawn_blocking(move || passwords::vault_password(false, &folder, again)).await??
         } {
-            match client.call(&vault::Unlock { password }, &mut |_| {}).await {
+            match client.call(&vault::UnlockVault { password }, &mut |_| {}).await {
                 Ok(Err(error)) if error.kind == ErrorKind::WrongPassword && passwords::is_asked() => {
                     show::note(&error.message);
                     again = true;

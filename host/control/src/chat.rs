@@ -22,7 +22,7 @@ const SNIPPET: usize = 400;
 /// Chooses who answers, grants what naming them grants, and finds the conversation.
 #[derive(Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
-pub struct Open {
+pub struct OpenChat {
     /// The model, as `provider:model` or `provider`; that of the conversation, the agent or the configuration, or what can
     /// be found, when left out.
     pub model: Option<String>,
@@ -43,7 +43,7 @@ pub struct Open {
 /// Who answers, and where the conversation stands.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-pub struct Opened {
+pub struct OpenedChat {
     /// The model, as `provider:model`.
     pub model: String,
     /// Tokens that prompt and answer have together.
@@ -76,8 +76,8 @@ pub struct Conversation {
     pub interrupted: Option<String>,
 }
 
-impl Operation for Open {
-    type View = Opened;
+impl Operation for OpenChat {
+    type View = OpenedChat;
     const ROUTE: Route =
         Route::post("chat.open", "/v1/chat", "Choose who answers, and find the conversation to go on with.");
 
@@ -119,7 +119,7 @@ impl Operation for Open {
         application.plugins.read_ahead(&chosen.id).await?;
         let tools = if self.no_tools { Vec::new() } else { assemble::say_tools(application, events).await? };
         let vault_is_locked = !self.no_tools && assemble::is_vault_locked(application).await?;
-        Ok(Opened {
+        Ok(OpenedChat {
             model: format!("{}:{}", chosen.id, chosen.model),
             context_tokens: provider.context_tokens,
             agent,

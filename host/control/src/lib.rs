@@ -53,9 +53,13 @@ pub use plugins::{BuiltIn, Embedded};
 
 /// Components: installing, reviewing, signing.
 pub mod plugin {
-    pub use crate::plugins::install::{Install, Installed, InstalledIds, Prepare, Prepared, Update, Updated};
-    pub use crate::plugins::keys::{Make, Public, Show, Sign, SignKeyless, Signed, signable};
-    pub use crate::plugins::list::{Inspect, Inspection, List, Row};
+    pub use crate::plugins::install::{
+        InstallPlugin, InstalledIds, InstalledPlugin, PrepareInstall, PreparedInstall, UpdatePlugin, UpdatedPlugin,
+    };
+    pub use crate::plugins::keys::{
+        MakeKey, PublicKey, ShowKey, SignPlugin, SignPluginKeyless, SignedPlugin, signable,
+    };
+    pub use crate::plugins::list::{InspectPlugin, Inspection, ListPlugins, PluginRow};
     pub use crate::plugins::manage::*;
     pub use crate::plugins::review::*;
 }

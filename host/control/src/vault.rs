@@ -74,12 +74,12 @@ pub fn unattended(file: Option<&Path>) -> std::result::Result<Option<SecretValue
 /// Opens the vault with its password, or makes the password that of a vault which is not there yet.
 #[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Unlock {
+pub struct UnlockVault {
     /// The password.
     pub password: String,
 }
 
-impl Operation for Unlock {
+impl Operation for UnlockVault {
     type View = Done;
     const ROUTE: Route = Route::post("vault.unlock", "/v1/vault/unlock", "Open the vault with its password.");
 

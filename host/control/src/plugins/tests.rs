@@ -200,15 +200,15 @@ fn offered(folder: &Path, name: &str, version: &str, key: &SecretKey) -> String 
 
 /// Reviews a package; its digest.
 async fn reviewed(application: &Arc<Application>, from: &str, allow_downgrade: bool) -> String {
-    let prepare = install::Prepare { from: from.to_owned(), allow_downgrade };
+    let prepare = install::PrepareInstall { from: from.to_owned(), allow_downgrade };
     let prepared = prepare.run(application, &Events::nobody()).await.unwrap();
     prepared.review.digest.to_string()
 }
 
 /// Installs it without granting anything.
-fn installing(from: &str, digest: &str, allow_downgrade: bool) -> install::Install {
+fn installing(from: &str, digest: &str, allow_downgrade: bool) -> install::InstallPlugin {
     let (from, digest) = (from.to_owned(), digest.to_owned());
-    install::Install { from, digest, grants: Some(Vec::new()), allow_downgrade, act: "a test".to_owned() }
+    install::InstallPlugin { from, digest, grants: Some(Vec::new()), allow_downgrade, act: "a test".to_owned() }
 }
 
 /// What is in use.
@@ -285,7 +285,7 @@ async fn a_change_that_is_cut_off_anywhere_leaves_nothing_granted_that_was_taken
         }
 
         application.ledger.grant(&id, &power, "a test").await.unwrap();
-        let work = manage::Remove { id: ID.to_owned(), state: true };
+        let work = manage::RemovePlugin { id: ID.to_owned(), state: true };
         let whole = cut(work.run(&application, &Events::nobody()), times).await.is_some();
         *(if whole { &mut done[1] } else { &mut cuts[1] }) += 1;
         if in_use(&application).is_none() {
