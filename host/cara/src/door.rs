@@ -192,8 +192,8 @@ impl Door {
         let given = tokio::task::spawn_blocking(move || passwords::vault_password(new, &folder, tries > 1)).await?;
         let Some(password) = given? else { return Err(told(cause)) };
         let unlocked = match new {
-            true => client.call(&vault::Make { password }, &mut |_| {}).await,
-            false => client.call(&vault::Unlock { password }, &mut |_| {}).await,
+            true => client.call(&vault::MakeVault { password }, &mut |_| {}).await,
+            false => client.call(&vault::UnlockVault { password }, &mut |_| {}).await,
         };
         match unlocked {
             // Somebody else made it meanwhile; whether it is open, the next try says.
@@ -215,7 +215,7 @@ impl Door {
             let folder = folder.clone();
             tokio::task::spawn_blocking(move || passwords::vault_password(false, &folder, again)).await??
         } {
-            match client.call(&vault::Unlock { password }, &mut |_| {}).await {
+            match client.call(&vault::UnlockVault { password }, &mut |_| {}).await {
                 Ok(Err(error)) if error.kind == ErrorKind::WrongPassword && passwords::is_asked() => {
                     show::note(&error.message);
                     again = true;

@@ -25,7 +25,7 @@ async fn find(records: &Records, id: &ApprovalId) -> Result<Approval> {
 /// A request for an answer.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-pub struct Request {
+pub struct ApprovalRequest {
     /// The request's id.
     pub id: String,
     /// `waiting`, `allowed`, `denied`, `expired`, `spent` or `withdrawn`.
@@ -56,7 +56,7 @@ pub struct Request {
     pub asked: Option<Asked>,
 }
 
-async fn request(application: &Application, records: &Records, approval: Approval) -> Result<Request> {
+async fn request(application: &Application, records: &Records, approval: Approval) -> Result<ApprovalRequest> {
     let run = records.run(&approval.run).await?;
     let run_is_alive =
         run.is_some_and(|run| sessions::state(application, run.state, &run.process) == RunState::Running);
@@ -66,7 +66,7 @@ async fn request(application: &Application, records: &Records, approval: Approva
     if let Some(asked) = &mut asked {
         asked.id = approval.id.to_string();
     }
-    Ok(Request {
+    Ok(ApprovalRequest {
         id: approval.id.to_string(),
         state: approval.state.name().to_owned(),
         session: approval.session.to_string(),
@@ -86,10 +86,10 @@ async fn request(application: &Application, records: &Records, approval: Approva
 
 /// Lists the requests that wait for an answer.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
-pub struct List {}
+pub struct ListApprovals {}
 
-impl Operation for List {
-    type View = Vec<Request>;
+impl Operation for ListApprovals {
+    type View = Vec<ApprovalRequest>;
     const ROUTE: Route = Route::get("approvals.list", "/v1/approvals", "List the requests that wait for an answer.");
 
     async fn run(self, application: &Arc<Application>, _: &Events) -> Result<Self::View> {
@@ -105,13 +105,13 @@ impl Operation for List {
 /// Shows a request whole.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Show {
+pub struct ShowApproval {
     /// The request.
     pub id: String,
 }
 
-impl Operation for Show {
-    type View = Request;
+impl Operation for ShowApproval {
+    type View = ApprovalRequest;
     const ROUTE: Route = Route::get("approvals.show", "/v1/approvals/{id}", "Show a request whole.");
 
     async fn run(self, application: &Arc<Application>, _: &Events) -> Result<Self::View> {
@@ -136,7 +136,7 @@ pub enum Verdict {
 /// Answers a request. The first answer counts; the same one, said again by the same answerer, is the same as once.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct Respond {
+pub struct RespondToApproval {
     /// The request.
     pub id: String,
     /// The answer.
@@ -151,7 +151,7 @@ pub struct Respond {
 /// What an answer did.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-pub struct Responded {
+pub struct ApprovalResponse {
     /// The tool and its component, of a call that was allowed.
     pub allowed: Option<[String; 2]>,
     /// The rule that was stored, in words.
@@ -160,8 +160,8 @@ pub struct Responded {
     pub run_is_alive: bool,
 }
 
-impl Operation for Respond {
-    type View = Responded;
+impl Operation for RespondToApproval {
+    type View = ApprovalResponse;
     const ROUTE: Route = Route::post("approvals.respond", "/v1/approvals/{id}", "Allow or deny a request.");
 
     async fn run(self, application: &Arc<Application>, _: &Events) -> Result<Self::View> {
@@ -169,7 +169,7 @@ impl Operation for Respond {
         if self.verdict == Verdict::Deny {
             let answered = records.decide_approval(&id, Decision::Denied(self.reason.clone()), &self.by).await;
             or_again(records, &id, &self, None, answered).await?;
-            return Ok(Responded { allowed: None, stored: None, run_is_alive: true });
+            return Ok(ApprovalResponse { allowed: None, stored: None, run_is_alive: true });
         }
         let approval = find(records, &id).await?;
         let (person, waits) = (approval.person.clone(), approval.state == ApprovalState::Waiting);
@@ -191,7 +191,7 @@ impl Operation for Respond {
         let answer = if always { Answer::Always } else { Answer::Once };
         let answered = answer_request(records, &id, asked, &person, &answer, &self.by).await;
         or_again(records, &id, &self, Some(asked), answered).await?;
-        Ok(Responded {
+        Ok(ApprovalResponse {
             allowed: Some([asked.tool.clone(), asked.component.clone()]),
             stored: asked.always.clone().filter(|_| always),
             run_is_alive: request.run_is_alive,
@@ -203,7 +203,7 @@ impl Operation for Respond {
 async fn or_again<T>(
     records: &Records,
     id: &ApprovalId,
-    said: &Respond,
+    said: &RespondToApproval,
     asked: Option<&Asked>,
     answered: std::result::Result<T, DecideError>,
 ) -> Result<()> {
@@ -292,9 +292,9 @@ pub(crate) fn terms(rule: &StoredRule) -> String {
 
 /// Lists the stored rules.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
-pub struct Rules {}
+pub struct ListRules {}
 
-impl Operation for Rules {
+impl Operation for ListRules {
     type View = Vec<RuleRow>;
     const ROUTE: Route =
         Route::get("rules.list", "/v1/rules", "List the stored rules that answer in a person's place.");
@@ -308,14 +308,14 @@ impl Operation for Rules {
 /// Removes a stored rule.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Forget {
+pub struct ForgetRule {
     /// The rule.
     pub id: String,
     /// Where the person did it, for the audit log.
     pub by: String,
 }
 
-impl Operation for Forget {
+impl Operation for ForgetRule {
     type View = Done;
     const ROUTE: Route = Route::delete("rules.forget", "/v1/rules/{id}", "Remove a stored rule.");
 

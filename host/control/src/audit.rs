@@ -14,7 +14,7 @@ use std::sync::Arc;
 /// An event of the audit log.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-pub struct Row {
+pub struct AuditRow {
     /// The event's number, from 1.
     pub seq: u64,
     /// When, Unix milliseconds.
@@ -27,7 +27,7 @@ pub struct Row {
     pub detail: Value,
 }
 
-impl From<Kept> for Row {
+impl From<Kept> for AuditRow {
     fn from(Kept { seq, at_ms, kind, subject, detail }: Kept) -> Self {
         Self { seq, at_ms, kind, subject, detail }
     }
@@ -36,7 +36,7 @@ impl From<Kept> for Row {
 /// Shows what was done; the newest comes first.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Show {
+pub struct ShowAudit {
     /// At most so many events.
     pub limit: u32,
     /// Only events of this kind.
@@ -46,15 +46,15 @@ pub struct Show {
 
 /// Events, and which kinds there are.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Shown {
+pub struct AuditEvents {
     /// The events.
-    pub events: Vec<Row>,
+    pub events: Vec<AuditRow>,
     /// The kinds among those that were looked at.
     pub kinds: BTreeSet<String>,
 }
 
-impl Operation for Show {
-    type View = Shown;
+impl Operation for ShowAudit {
+    type View = AuditEvents;
     const ROUTE: Route = Route::get("audit.show", "/v1/audit", "Show what was done, the newest first.");
 
     async fn run(self, application: &Arc<Application>, _: &Events) -> Result<Self::View> {
@@ -62,17 +62,17 @@ impl Operation for Show {
         let all = events(&application.ledger, most).await?;
         let kinds = all.iter().map(|event| event.kind.clone()).collect();
         let wanted = all.into_iter().filter(|event| self.kind.as_ref().is_none_or(|kind| event.kind == *kind));
-        Ok(Shown { events: wanted.take(self.limit as usize).map(Row::from).collect(), kinds })
+        Ok(AuditEvents { events: wanted.take(self.limit as usize).map(AuditRow::from).collect(), kinds })
     }
 }
 
 /// Checks that no event was changed, removed or reordered.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
-pub struct Verify {}
+pub struct VerifyAudit {}
 
 /// Whether the log is whole.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Verified {
+pub struct VerifiedAudit {
     /// Whether it is.
     pub ok: bool,
     /// How many events were checked.
@@ -83,14 +83,14 @@ pub struct Verified {
     pub problem: Option<String>,
 }
 
-impl Operation for Verify {
-    type View = Verified;
+impl Operation for VerifyAudit {
+    type View = VerifiedAudit;
     const ROUTE: Route = Route::get("audit.verify", "/v1/audit/verify", "Check that the audit log is whole.");
 
     async fn run(self, application: &Arc<Application>, _: &Events) -> Result<Self::View> {
         Ok(match application.ledger.verify_events().await {
-            Ok(count) => Verified { ok: true, events: Some(count), problem: None },
-            Err(problem) => Verified { ok: false, events: None, problem: Some(problem.to_string()) },
+            Ok(count) => VerifiedAudit { ok: true, events: Some(count), problem: None },
+            Err(problem) => VerifiedAudit { ok: false, events: None, problem: Some(problem.to_string()) },
         })
     }
 }

@@ -24,7 +24,7 @@ const SNIPPET: usize = 400;
 /// Chooses who answers, grants what naming them grants, and finds the conversation.
 #[derive(Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
-pub struct Open {
+pub struct OpenChat {
     /// The model, as `provider:model` or `provider`; that of the conversation, the agent or the configuration, or what can
     /// be found, when left out.
     pub model: Option<String>,
@@ -47,7 +47,7 @@ pub struct Open {
 /// Who answers, and where the conversation stands.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-pub struct Opened {
+pub struct OpenedChat {
     /// The model, as `provider:model`.
     pub model: String,
     /// Tokens that prompt and answer have together.
@@ -80,8 +80,8 @@ pub struct Conversation {
     pub interrupted: Option<String>,
 }
 
-impl Operation for Open {
-    type View = Opened;
+impl Operation for OpenChat {
+    type View = OpenedChat;
     const ROUTE: Route =
         Route::post("chat.open", "/v1/chat", "Choose who answers, and find the conversation to go on with.");
 
@@ -129,7 +129,7 @@ impl Operation for Open {
         };
         let vault_is_locked =
             !self.no_tools && assistant_factory::is_vault_locked(application, &brought.environment).await?;
-        Ok(Opened {
+        Ok(OpenedChat {
             model: format!("{}:{}", chosen.id, chosen.model),
             context_tokens: provider.context_tokens,
             agent,

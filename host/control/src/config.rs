@@ -47,13 +47,13 @@ fn in_use(application: &Application, events: &Events) -> Result<Vec<(Vec<String>
 /// Shows the values that count, and whether the file sets them.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Get {
+pub struct GetSetting {
     /// A key, or a table for all keys in it; everything when left out.
     #[serde(default)]
     pub key: Option<String>,
 }
 
-impl Operation for Get {
+impl Operation for GetSetting {
     type View = Vec<Setting>;
     const ROUTE: Route = Route::get("config.get", "/v1/config", "Show the values that count, and which are set.");
 
@@ -99,14 +99,14 @@ fn unknown(path: &[String]) -> Error {
 /// Sets a key in the file; comments and order stay. The whole file is checked before it counts.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Set {
+pub struct SetSetting {
     /// The key, dotted.
     pub key: String,
     /// The value as TOML; text needs no quotes.
     pub value: String,
 }
 
-impl Operation for Set {
+impl Operation for SetSetting {
     type View = Setting;
     const ROUTE: Route = Route::put("config.set", "/v1/config/keys/{key}", "Set a key of the configuration.");
 
@@ -128,12 +128,12 @@ impl Operation for Set {
 /// Takes a key or a table out of the file, so that the default counts.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Unset {
+pub struct UnsetSetting {
     /// The key, dotted.
     pub key: String,
 }
 
-impl Operation for Unset {
+impl Operation for UnsetSetting {
     type View = Setting;
     const ROUTE: Route = Route::delete("config.unset", "/v1/config/keys/{key}", "Take a key out of the configuration.");
 
@@ -162,38 +162,38 @@ fn write(application: &Application, new: &str, shown: &str) -> Result<()> {
 
 /// Gives the file as it stands.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
-pub struct Read {}
+pub struct ReadConfig {}
 
 /// The file of the configuration.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct File {
+pub struct ConfigFile {
     /// Where it is.
     pub path: String,
     /// What is in it; nothing where there is none.
     pub text: String,
 }
 
-impl Operation for Read {
-    type View = File;
+impl Operation for ReadConfig {
+    type View = ConfigFile;
     const ROUTE: Route = Route::get("config.read", "/v1/config/file", "Give the configuration file as it stands.");
 
     async fn run(self, application: &Arc<Application>, _: &Events) -> Result<Self::View> {
         let path = application.home.config();
-        Ok(File { text: configuration::text(&path)?, path: path.display().to_string() })
+        Ok(ConfigFile { text: configuration::text(&path)?, path: path.display().to_string() })
     }
 }
 
 /// Replaces the file by a text that can be used.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Replace {
+pub struct ReplaceConfig {
     /// The text of the file as it was read; when it changed meanwhile, nothing is done.
     pub before: String,
     /// The text that takes its place.
     pub text: String,
 }
 
-impl Operation for Replace {
+impl Operation for ReplaceConfig {
     type View = Done;
     const ROUTE: Route = Route::put("config.replace", "/v1/config/file", "Replace the configuration file.");
 
@@ -213,7 +213,7 @@ impl Operation for Replace {
 /// Checks a configuration without using it.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Check {
+pub struct CheckConfig {
     /// The text; that of the file in use when left out.
     #[serde(default)]
     pub text: Option<String>,
@@ -224,15 +224,15 @@ pub struct Check {
 
 /// A configuration that can be used.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Usable {
+pub struct UsableConfig {
     /// What was checked.
     pub path: String,
     /// How many keys it sets.
     pub keys: usize,
 }
 
-impl Operation for Check {
-    type View = Usable;
+impl Operation for CheckConfig {
+    type View = UsableConfig;
     const ROUTE: Route = Route::post("config.check", "/v1/config/check", "Check a configuration without using it.");
 
     async fn run(self, application: &Arc<Application>, events: &Events) -> Result<Self::View> {
@@ -242,7 +242,7 @@ impl Operation for Check {
         let config = Config::parse(&text, &path)?;
         config_check::check(&application.plugins, &config, &path)?;
         say_unclear(application, &config, events)?;
-        Ok(Usable { path, keys: document::entries(&text)?.len() })
+        Ok(UsableConfig { path, keys: document::entries(&text)?.len() })
     }
 }
 
@@ -253,11 +253,11 @@ fn say_unclear(application: &Application, config: &Config, events: &Events) -> R
 
 /// Shows what differs from the defaults.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
-pub struct Diff {}
+pub struct DiffConfig {}
 
 /// A key whose value is not the default.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Difference {
+pub struct ConfigDifference {
     /// The key, dotted.
     pub key: String,
     /// The value that counts.
@@ -266,12 +266,12 @@ pub struct Difference {
     pub default: Value,
 }
 
-impl Operation for Diff {
-    type View = Vec<Difference>;
+impl Operation for DiffConfig {
+    type View = Vec<ConfigDifference>;
     const ROUTE: Route = Route::get("config.diff", "/v1/config/diff", "Show what differs from the defaults.");
 
     async fn run(self, application: &Arc<Application>, events: &Events) -> Result<Self::View> {
-        let difference = |(path, value): (Vec<String>, Value)| Difference {
+        let difference = |(path, value): (Vec<String>, Value)| ConfigDifference {
             key: document::dotted(&path),
             value,
             default: keys::default(&path).unwrap_or_default(),

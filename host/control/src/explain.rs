@@ -18,12 +18,12 @@ const LOOKED_AT: u32 = 50;
 /// Explains a run: what it saw, what was decided by which line, what it did.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Explain {
+pub struct ExplainRun {
     /// The run, or `last`.
     pub run: String,
 }
 
-impl Operation for Explain {
+impl Operation for ExplainRun {
     type View = Explained;
     const ROUTE: Route = Route::get(
         "runs.explain",

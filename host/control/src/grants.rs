@@ -13,7 +13,7 @@ use std::sync::Arc;
 /// Grants a component capabilities that its manifest asks for.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct Add {
+pub struct AddGrants {
     /// The component.
     pub component: String,
     /// The capabilities, each as `http https://api.example.com`, `secret api-key`, `environment REGION`, `state`.
@@ -25,15 +25,15 @@ pub struct Add {
 
 /// What became of each capability.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Added {
+pub struct AddedGrants {
     /// Those that are new.
     pub granted: Vec<String>,
     /// Those that were granted already, for as long or longer.
     pub already: Vec<String>,
 }
 
-impl Operation for Add {
-    type View = Added;
+impl Operation for AddGrants {
+    type View = AddedGrants;
     const ROUTE: Route =
         Route::post("grants.add", "/v1/grants", "Grant a component capabilities, for good or for a time.");
 
@@ -61,14 +61,14 @@ impl Operation for Add {
         let (granted, already): (Vec<_>, Vec<_>) =
             capabilities.into_iter().partition(|capability| new.contains(capability));
         let texts = |all: Vec<Capability>| all.iter().map(ToString::to_string).collect();
-        Ok(Added { granted: texts(granted), already: texts(already) })
+        Ok(AddedGrants { granted: texts(granted), already: texts(already) })
     }
 }
 
 /// Takes capabilities from a component; it counts from its next call on.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Take {
+pub struct TakeGrants {
     /// The component.
     pub component: String,
     /// The capabilities; all when there are none.
@@ -76,7 +76,7 @@ pub struct Take {
     pub capabilities: Vec<String>,
 }
 
-impl Operation for Take {
+impl Operation for TakeGrants {
     type View = Vec<String>;
     const ROUTE: Route = Route::post("grants.take", "/v1/grants/revoke", "Take capabilities from a component.").once();
 
@@ -102,7 +102,7 @@ fn parsed(texts: &[String]) -> Result<Vec<Capability>> {
 /// A grant.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-pub struct Row {
+pub struct GrantRow {
     /// The component.
     pub component: String,
     /// What it may do.
@@ -120,14 +120,14 @@ pub struct Row {
 /// Lists what is granted.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct List {
+pub struct ListGrants {
     /// Only what is granted to this component.
     #[serde(default)]
     pub component: Option<String>,
 }
 
-impl Operation for List {
-    type View = Vec<Row>;
+impl Operation for ListGrants {
+    type View = Vec<GrantRow>;
     const ROUTE: Route =
         Route::get("grants.list", "/v1/grants", "List what is granted to whom, since when, by which act.");
 
@@ -135,14 +135,15 @@ impl Operation for List {
         let now_ms = application.services.clock.now_ms();
         let component = self.component.as_deref().map(ComponentId::parse).transpose()?;
         let all = application.ledger.grants().await?.into_iter();
-        let rows = all.filter(|grant| component.as_ref().is_none_or(|id| grant.component == *id)).map(|grant| Row {
-            component: grant.component.to_string(),
-            capability: grant.capability.to_string(),
-            since_ms: grant.since_ms,
-            expires_ms: grant.expires_ms,
-            holds: grant.holds(now_ms),
-            by: grant.reason.clone(),
-        });
+        let rows =
+            all.filter(|grant| component.as_ref().is_none_or(|id| grant.component == *id)).map(|grant| GrantRow {
+                component: grant.component.to_string(),
+                capability: grant.capability.to_string(),
+                since_ms: grant.since_ms,
+                expires_ms: grant.expires_ms,
+                holds: grant.holds(now_ms),
+                by: grant.reason.clone(),
+            });
         Ok(rows.collect())
     }
 }

@@ -15,7 +15,7 @@ use std::sync::Arc;
 /// A model on offer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-pub struct Row {
+pub struct ModelRow {
     /// The model, as `provider:model`.
     pub model: String,
     /// What the vendor calls it.
@@ -29,7 +29,7 @@ pub struct Row {
 /// Lists the models that a provider offers.
 #[derive(Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-pub struct List {
+pub struct ListModels {
     /// The provider, as `provider` or `provider:model`; the one that would answer when left out. Naming a provider grants
     /// what its manifest asks.
     pub model: Option<String>,
@@ -39,8 +39,8 @@ pub struct List {
     pub environment: Variables,
 }
 
-impl Operation for List {
-    type View = Vec<Row>;
+impl Operation for ListModels {
+    type View = Vec<ModelRow>;
     const ROUTE: Route = Route::post("models.list", "/v1/models", "List the models that a provider offers.");
 
     async fn run(self, application: &Arc<Application>, events: &Events) -> Result<Self::View> {
@@ -54,7 +54,7 @@ impl Operation for List {
         let provider = model_selection::provider(application, &chosen.id, &chosen.model, &brought).await?;
         let offered = provider.models().await.map_err(Error::from)?;
         let id = &chosen.id;
-        let row = |model: cara_kernel::bindings::provider::Model| Row {
+        let row = |model: cara_kernel::bindings::provider::Model| ModelRow {
             model: format!("{id}:{}", model.id),
             name: model.name,
             context_tokens: model.context_tokens,

@@ -9,8 +9,10 @@ mod review;
 #[cfg(test)]
 mod tests;
 
-pub use install::{Install, Installed, InstalledIds, Prepare, Prepared, Update, Updated};
-pub use keys::{Make, Public, Show, Sign, SignKeyless, Signed, signable};
-pub use list::{Inspect, Inspection, List, Row};
+pub use install::{
+    InstallPlugin, InstalledIds, InstalledPlugin, PrepareInstall, PreparedInstall, UpdatePlugin, UpdatedPlugin,
+};
+pub use keys::{MakeKey, PublicKey, ShowKey, SignPlugin, SignPluginKeyless, SignedPlugin, signable};
+pub use list::{InspectPlugin, Inspection, ListPlugins, PluginRow};
 pub use manage::*;
 pub use review::*;

@@ -29,7 +29,7 @@ use std::sync::Arc;
 /// Explains the policy's decision for a call.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct Explain {
+pub struct ExplainPolicy {
     /// The tool.
     pub tool: ToolName,
     /// The arguments, JSON; checked like those of a model.
@@ -54,7 +54,7 @@ pub struct Explain {
 /// A decision, explained.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-pub struct Explained {
+pub struct ExplainedPolicy {
     /// The tool.
     pub tool: ToolName,
     /// The component whose it is.
@@ -79,8 +79,8 @@ pub struct Explained {
     pub offered: bool,
 }
 
-impl Operation for Explain {
-    type View = Explained;
+impl Operation for ExplainPolicy {
+    type View = ExplainedPolicy;
     const ROUTE: Route =
         Route::post("policy.explain", "/v1/policy/explain", "Explain the policy's decision for a call.");
 
@@ -122,7 +122,7 @@ impl Operation for Explain {
         let (stored, in_sessions) =
             stored_rules(application, &decision, &call, (&signer, &person), asked.arguments.is_some()).await?;
         let told = |rule: &StoredRule| format!("{}: {}", rule.id, terms(rule));
-        Ok(Explained {
+        Ok(ExplainedPolicy {
             tool: asked.tool.clone(),
             component: checked.manifest().id().to_string(),
             arguments: asked.arguments.is_some().then(|| call.arguments.clone()),
@@ -170,7 +170,7 @@ fn offering(application: &Application, tool: &ToolName) -> Result<(Arc<Checked>,
 }
 
 /// Agent and channel; those that do not exist are errors, as they are in rules.
-fn named<'a>(application: &Application, asked: &'a Explain) -> Result<(&'a str, &'a str)> {
+fn named<'a>(application: &Application, asked: &'a ExplainPolicy) -> Result<(&'a str, &'a str)> {
     let config = application.config()?;
     let agent = asked.agent.as_deref().unwrap_or(AGENT);
     if agent != AGENT && !config.agent.contains_key(agent) {
@@ -188,7 +188,7 @@ fn named<'a>(application: &Application, asked: &'a Explain) -> Result<(&'a str, 
 async fn call(
     application: &Application,
     checked: &Arc<Checked>,
-    asked: &Explain,
+    asked: &ExplainPolicy,
     own: &ToolName,
 ) -> Result<(Tool, ToolCall)> {
     let (manifest, id) = (checked.manifest(), checked.manifest().id());
@@ -284,12 +284,12 @@ fn label_rules() -> [(&'static str, String); 5] {
 
 /// Shows the rules in force, the defaults and what labels demand.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
-pub struct Show {}
+pub struct ShowPolicy {}
 
 /// The policy.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-pub struct Shown {
+pub struct PolicyShown {
     /// The operator's rules.
     pub rules: Vec<NumberedRule>,
     /// Destinations that may be told private things.
@@ -329,8 +329,8 @@ pub struct LabelRule {
     pub demands: String,
 }
 
-impl Operation for Show {
-    type View = Shown;
+impl Operation for ShowPolicy {
+    type View = PolicyShown;
     const ROUTE: Route =
         Route::get("policy.show", "/v1/policy", "Show the rules, the defaults and what labels demand.");
 
@@ -344,7 +344,7 @@ impl Operation for Show {
             then: if effect.reaches_out() { Action::Ask } else { Action::Allow },
         };
         let label = |(name, demands): (&str, String)| LabelRule { name: name.to_owned(), demands };
-        Ok(Shown {
+        Ok(PolicyShown {
             rules: (1..).zip(&policy.rule).map(number).collect(),
             private_destinations: policy.private_destinations.clone(),
             defaults: EFFECTS.map(default).into(),

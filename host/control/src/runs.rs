@@ -125,7 +125,7 @@ impl JsonSchema for Ended {
 /// Begins a run with a message, and follows it to its end.
 #[derive(Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct Begin {
+pub struct BeginRun {
     /// The run's id, chosen by the caller: `r-` and ten characters of `a-z2-7`. The same id begins no second run.
     pub run: String,
     /// The session; a new one when left out.
@@ -146,7 +146,7 @@ pub struct Begin {
     pub present: bool,
 }
 
-impl Begin {
+impl BeginRun {
     /// A fresh id for a run.
     pub fn fresh() -> Result<String> {
         Ok(Records::fresh_run()?.to_string())
@@ -171,7 +171,7 @@ impl Begin {
     }
 }
 
-impl Operation for Begin {
+impl Operation for BeginRun {
     type View = Ended;
     const ROUTE: Route = Route::post("runs.begin", "/v1/runs", "Send a message, and follow the run that answers it.");
 
@@ -277,7 +277,7 @@ async fn again(
 /// Goes on with a run that a dead process left, and follows it to its end.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct Resume {
+pub struct ResumeRun {
     /// The run.
     pub run: String,
     /// Who answers.
@@ -287,7 +287,7 @@ pub struct Resume {
     pub present: bool,
 }
 
-impl Operation for Resume {
+impl Operation for ResumeRun {
     type View = Ended;
     const ROUTE: Route =
         Route::post("runs.resume", "/v1/runs/{run}/resume", "Go on with a run whose process ended, and follow it.");
@@ -305,12 +305,12 @@ impl Operation for Resume {
 /// Follows a run that goes on, from its beginning.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Follow {
+pub struct FollowRun {
     /// The run.
     pub run: String,
 }
 
-impl Operation for Follow {
+impl Operation for FollowRun {
     type View = Ended;
     const ROUTE: Route = Route::get("runs.follow", "/v1/runs/{run}/events", "Follow a run that goes on.");
 
@@ -326,12 +326,12 @@ impl Operation for Follow {
 /// Stops a run; what the model said so far is kept and marked.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Stop {
+pub struct StopRun {
     /// The run.
     pub run: String,
 }
 
-impl Operation for Stop {
+impl Operation for StopRun {
     type View = Done;
     const ROUTE: Route = Route::post("runs.stop", "/v1/runs/{run}/stop", "Stop a run; what it did so far stays.");
 

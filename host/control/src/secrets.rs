@@ -36,14 +36,14 @@ fn identify(application: &Application, text: &str) -> Result<SecretId> {
 /// Finds a secret by what a person wrote, and says what it is and what storing it takes.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Find {
+pub struct FindSecret {
     /// `COMPONENT/NAME`, or a component with one secret.
     pub secret: String,
 }
 
 /// A secret that a component declares.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Found {
+pub struct FoundSecret {
     /// `component/name`.
     pub secret: String,
     /// What its author calls it; nothing when the component does not declare it.
@@ -52,8 +52,8 @@ pub struct Found {
     pub stored: bool,
 }
 
-impl Operation for Find {
-    type View = Found;
+impl Operation for FindSecret {
+    type View = FoundSecret;
     const ROUTE: Route = Route::get("secrets.find", "/v1/secrets/find", "Find a secret, and say what it is.");
 
     async fn run(self, application: &Arc<Application>, _: &Events) -> Result<Self::View> {
@@ -66,14 +66,14 @@ impl Operation for Find {
             _ => None,
         };
         let stored = application.vault.list()?.contains(&id);
-        Ok(Found { secret: id.to_string(), label, stored })
+        Ok(FoundSecret { secret: id.to_string(), label, stored })
     }
 }
 
 /// Stores a secret, in place of an earlier value, and grants its component what the manifest asks.
 #[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Set {
+pub struct SetSecret {
     /// `COMPONENT/NAME`, or a component with one secret.
     pub secret: String,
     /// The value.
@@ -82,15 +82,15 @@ pub struct Set {
 
 /// Where a secret was stored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Stored {
+pub struct StoredSecret {
     /// `component/name`.
     pub secret: String,
     /// Where the vault's key comes from.
     pub key: String,
 }
 
-impl Operation for Set {
-    type View = Stored;
+impl Operation for SetSecret {
+    type View = StoredSecret;
     const ROUTE: Route = Route::put("secrets.set", "/v1/secrets", "Store a secret.");
 
     async fn run(self, application: &Arc<Application>, events: &Events) -> Result<Self::View> {
@@ -116,19 +116,19 @@ impl Operation for Set {
         let key = stored.await??.unwrap_or_default();
         let asking = around.asking(&checked, &BTreeMap::new())?;
         model_selection::grant(application, &checked, &asking, "its key was stored", events).await?;
-        Ok(Stored { secret: id.to_string(), key })
+        Ok(StoredSecret { secret: id.to_string(), key })
     }
 }
 
 /// Removes a stored secret; nobody can get its value back.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Remove {
+pub struct RemoveSecret {
     /// `COMPONENT/NAME`, or a component with one secret.
     pub secret: String,
 }
 
-impl Operation for Remove {
+impl Operation for RemoveSecret {
     type View = Done;
     const ROUTE: Route = Route::delete("secrets.remove", "/v1/secrets", "Remove a stored secret.");
 
@@ -150,7 +150,7 @@ pub fn none(id: &str) -> Error {
 
 /// A stored secret.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Row {
+pub struct SecretRow {
     /// `component/name`.
     pub secret: String,
     /// Where the vault's key comes from.
@@ -161,10 +161,10 @@ pub struct Row {
 
 /// Lists the stored secrets; values are never shown.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
-pub struct List {}
+pub struct ListSecrets {}
 
-impl Operation for List {
-    type View = Vec<Row>;
+impl Operation for ListSecrets {
+    type View = Vec<SecretRow>;
     const ROUTE: Route = Route::get("secrets.list", "/v1/secrets", "List the stored secrets, without values.");
 
     async fn run(self, application: &Arc<Application>, _: &Events) -> Result<Self::View> {
@@ -177,46 +177,46 @@ impl Operation for List {
             let secrets = installed.usable.get(component)?.manifest().secrets();
             secrets.iter().find(|secret| secret.name == id.name).map(|secret| secret.label.clone())
         };
-        let rows = ids.iter().map(|id| Row { secret: id.to_string(), key: kind.clone(), label: label(id) });
+        let rows = ids.iter().map(|id| SecretRow { secret: id.to_string(), key: kind.clone(), label: label(id) });
         Ok(rows.collect())
     }
 }
 
 /// Where the key of the conversations is now.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Moved {
+pub struct MovedSecrets {
     /// Whether it was moved; else it was there before.
     pub moved: bool,
 }
 
 /// Moves the key of the conversations into the vault.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
-pub struct Seal {}
+pub struct SealSecrets {}
 
-impl Operation for Seal {
-    type View = Moved;
+impl Operation for SealSecrets {
+    type View = MovedSecrets;
     const ROUTE: Route = Route::post("secrets.seal", "/v1/secrets/seal", "Move the conversations' key into the vault.");
 
     async fn run(self, application: &Arc<Application>, _: &Events) -> Result<Self::View> {
         application.records().await?;
         let (home, vault) = (application.home.clone(), application.vault.clone());
-        Ok(Moved { moved: spawn_blocking(move || content_key::seal(&home, &vault)).await?? })
+        Ok(MovedSecrets { moved: spawn_blocking(move || content_key::seal(&home, &vault)).await?? })
     }
 }
 
 /// Moves the key of the conversations back into its file.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
-pub struct Unseal {}
+pub struct UnsealSecrets {}
 
-impl Operation for Unseal {
-    type View = Moved;
+impl Operation for UnsealSecrets {
+    type View = MovedSecrets;
     const ROUTE: Route =
         Route::post("secrets.unseal", "/v1/secrets/unseal", "Move the conversations' key out of the vault.");
 
     async fn run(self, application: &Arc<Application>, _: &Events) -> Result<Self::View> {
         application.records().await?;
         let (home, vault) = (application.home.clone(), application.vault.clone());
-        Ok(Moved { moved: spawn_blocking(move || content_key::unseal(&home, &vault)).await?? })
+        Ok(MovedSecrets { moved: spawn_blocking(move || content_key::unseal(&home, &vault)).await?? })
     }
 }
 
@@ -233,9 +233,9 @@ pub enum KdfName {
 
 /// Says whether the vault has a password, and which; for who wants to change it.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
-pub struct HasPassword {}
+pub struct HasVaultPassword {}
 
-impl Operation for HasPassword {
+impl Operation for HasVaultPassword {
     type View = Done;
     const ROUTE: Route =
         Route::get("vault.has-password", "/v1/vault/password", "Fail where the vault has no password.");
@@ -252,7 +252,7 @@ impl Operation for HasPassword {
 /// Encrypts the vault anew under another password.
 #[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct RotatePassword {
+pub struct RotateVaultPassword {
     /// The password of now; what the holder's surroundings give when left out.
     #[serde(default)]
     pub old: Option<String>,
@@ -263,7 +263,7 @@ pub struct RotatePassword {
     pub kdf: KdfName,
 }
 
-impl Operation for RotatePassword {
+impl Operation for RotateVaultPassword {
     type View = Done;
     const ROUTE: Route =
         Route::put("vault.rotate-password", "/v1/vault/password", "Encrypt the vault under another password.").once();

@@ -46,7 +46,7 @@ pub(crate) async fn open_runs(application: &Application, records: &Records) -> R
 /// A conversation in a list.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-pub struct Row {
+pub struct SessionRow {
     /// The session's id.
     pub id: String,
     /// The title.
@@ -74,7 +74,7 @@ pub struct Row {
 /// Lists conversations; the one that changed last comes first.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct List {
+pub struct ListSessions {
     /// At most so many.
     #[serde(default = "twenty")]
     pub limit: u32,
@@ -84,15 +84,15 @@ fn twenty() -> u32 {
     20
 }
 
-impl Operation for List {
-    type View = Vec<Row>;
+impl Operation for ListSessions {
+    type View = Vec<SessionRow>;
     const ROUTE: Route = Route::get("sessions.list", "/v1/sessions", "List conversations, the newest first.");
 
     async fn run(self, application: &Arc<Application>, _: &Events) -> Result<Self::View> {
         let records = application.records().await?;
         let open = open_runs(application, records).await?;
         let sessions = records.recent_sessions(None, self.limit).await?;
-        let row = |session: Session| Row {
+        let row = |session: Session| SessionRow {
             state: open.get(&session.id).map(|state| state.name().to_owned()),
             id: session.id.to_string(),
             title: session.title,
@@ -224,12 +224,12 @@ impl SummaryRow {
 /// Shows a conversation: its runs, and every message with where it came from.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Show {
+pub struct ShowSession {
     /// The session.
     pub id: String,
 }
 
-impl Operation for Show {
+impl Operation for ShowSession {
     type View = Transcript;
     const ROUTE: Route = Route::get("sessions.show", "/v1/sessions/{id}", "Show a conversation with all its messages.");
 
@@ -283,20 +283,20 @@ async fn messages(records: &Records, id: &SessionId) -> Result<Vec<MessageRow>> 
 /// Deletes a conversation with all that is in it. There is no way back.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Delete {
+pub struct DeleteSession {
     /// The session.
     pub id: String,
 }
 
 /// What was deleted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Deleted {
+pub struct DeletedSession {
     /// How many messages it had.
     pub messages: u64,
 }
 
-impl Operation for Delete {
-    type View = Deleted;
+impl Operation for DeleteSession {
+    type View = DeletedSession;
     const ROUTE: Route = Route::delete("sessions.delete", "/v1/sessions/{id}", "Delete a conversation for good.");
 
     async fn run(self, application: &Arc<Application>, _: &Events) -> Result<Self::View> {
@@ -309,14 +309,14 @@ impl Operation for Delete {
         if !records.delete_session(&id).await? {
             fail!(NotFound, "there is no session `{id}` any more\nhint: `cara sessions list` shows them");
         }
-        Ok(Deleted { messages: session.messages })
+        Ok(DeletedSession { messages: session.messages })
     }
 }
 
 /// Begins a new conversation with the messages of another one.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Fork {
+pub struct ForkSession {
     /// The session.
     pub id: String,
     /// The last message that is taken along; all when left out.
@@ -326,15 +326,15 @@ pub struct Fork {
 
 /// A fork.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Forked {
+pub struct ForkedSession {
     /// The new session.
     pub id: String,
     /// How many messages are in it.
     pub messages: u64,
 }
 
-impl Operation for Fork {
-    type View = Forked;
+impl Operation for ForkSession {
+    type View = ForkedSession;
     const ROUTE: Route =
         Route::post("sessions.fork", "/v1/sessions/{id}/fork", "Begin a conversation with the messages of another.")
             .once();
@@ -360,21 +360,21 @@ impl Operation for Fork {
             }
         }
         let fork = records.fork_session(&id, upto).await?;
-        Ok(Forked { id: fork.to_string(), messages: upto })
+        Ok(ForkedSession { id: fork.to_string(), messages: upto })
     }
 }
 
 /// Gives a conversation another title.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Rename {
+pub struct RenameSession {
     /// The session.
     pub id: String,
     /// One line of 1 to 200 characters.
     pub title: String,
 }
 
-impl Operation for Rename {
+impl Operation for RenameSession {
     type View = Done;
     const ROUTE: Route = Route::put("sessions.rename", "/v1/sessions/{id}/title", "Give a conversation another title.");
 

@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 /// Says what the process does that holds the home.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
-pub struct Show {}
+pub struct ShowStatus {}
 
 /// The process that holds a home.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -39,7 +39,7 @@ pub struct Status {
     /// How many components are installed and can be used.
     pub installed: u64,
     /// Components that were called and are kept.
-    pub components: Vec<Component>,
+    pub components: Vec<ComponentStatus>,
     /// Components that cannot be used, and why.
     pub broken: Vec<[String; 2]>,
     /// Runs that go on, with their sessions.
@@ -52,7 +52,7 @@ pub struct Status {
 
 /// A component that was called.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Component {
+pub struct ComponentStatus {
     /// The component's id.
     pub id: String,
     /// The version.
@@ -61,7 +61,7 @@ pub struct Component {
     pub rests_ms: Option<u64>,
 }
 
-impl Component {
+impl ComponentStatus {
     fn of((id, version, rests): (cara_authority::ComponentId, String, Option<std::time::Duration>)) -> Self {
         let rests_ms = rests.map(|left| u64::try_from(left.as_millis()).unwrap_or(u64::MAX).max(1));
         Self { id: id.to_string(), version, rests_ms }
@@ -79,7 +79,7 @@ impl Status {
     }
 }
 
-impl Operation for Show {
+impl Operation for ShowStatus {
     type View = Status;
     const ROUTE: Route = Route::get("status", "/v1/status", "Say what the process does that holds the home.");
 
@@ -96,7 +96,7 @@ impl Operation for Show {
             home: application.home.path().display().to_string(),
             since_ms: application.began_ms,
             memory_bytes: resident(),
-            components: application.plugins.called().into_iter().map(Component::of).collect(),
+            components: application.plugins.called().into_iter().map(ComponentStatus::of).collect(),
             broken: installed.broken.iter().map(|(id, why)| [id.to_string(), why.clone()]).collect(),
             runs: application
                 .under_way
@@ -119,9 +119,9 @@ fn resident() -> Option<u64> {
 
 /// Ends the process: no run begins any more, and those that go on end first, or are left to be resumed.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
-pub struct Stop {}
+pub struct StopHolder {}
 
-impl Operation for Stop {
+impl Operation for StopHolder {
     type View = Done;
     const ROUTE: Route = Route::post("stop", "/v1/stop", "End the process that holds the home.").once();
 

@@ -50,7 +50,7 @@ pub(crate) async fn is_on(application: &Application, checked: &Checked) -> Resul
 /// A tool of an installed component.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-pub struct Row {
+pub struct ToolRow {
     /// The tool, as models call it.
     pub tool: String,
     /// The component whose it is.
@@ -69,10 +69,10 @@ pub struct Row {
 
 /// Lists the tools of all installed components.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
-pub struct List {}
+pub struct ListTools {}
 
-impl Operation for List {
-    type View = Vec<Row>;
+impl Operation for ListTools {
+    type View = Vec<ToolRow>;
     const ROUTE: Route = Route::get("tools.list", "/v1/tools", "List all tools, and whether a model is offered them.");
 
     async fn run(self, application: &Arc<Application>, _: &Events) -> Result<Self::View> {
@@ -91,7 +91,7 @@ impl Operation for List {
             let id = checked.manifest().id();
             for (tool, declared) in checked.authority().tools().iter().zip(checked.manifest().tools()) {
                 let unclear = application.plugins.is_unclear(&installed, checked, &tool.name);
-                rows.push(Row {
+                rows.push(ToolRow {
                     tool: match clash.is_shared(&tool.name) {
                         true => full_name(id, &tool.name).to_string(),
                         false => tool.name.to_string(),
@@ -138,7 +138,7 @@ fn usually(application: &Application, checked: &Checked, tool: &ToolAuthority, u
 
 /// A tool as a model is offered it now.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Offered {
+pub struct OfferedTool {
     /// The tool, as models call it.
     pub tool: String,
     /// The component whose it is.
@@ -149,17 +149,17 @@ pub struct Offered {
 
 /// Lists the tools that a model is offered now.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
-pub struct Offering {}
+pub struct ListOfferedTools {}
 
-impl Operation for Offering {
-    type View = Vec<Offered>;
+impl Operation for ListOfferedTools {
+    type View = Vec<OfferedTool>;
     const ROUTE: Route =
         Route::get("tools.offered", "/v1/tools/offered", "List the tools that a model is offered now.");
 
     async fn run(self, application: &Arc<Application>, _: &Events) -> Result<Self::View> {
         let toolbox =
             assistant_factory::tools(application, &application.environment).now().await.map_err(Error::from)?;
-        let offered = toolbox.all().map(|(name, offered)| Offered {
+        let offered = toolbox.all().map(|(name, offered)| OfferedTool {
             tool: name.to_string(),
             component: offered.component.id().to_string(),
             effects: offered.effects.iter().map(|effect| effect.name().to_owned()).collect(),
@@ -171,7 +171,7 @@ impl Operation for Offering {
 /// Switches the tools of components on: grants what their manifests ask.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Enable {
+pub struct EnableTools {
     /// The components.
     pub components: Vec<String>,
     /// Environment variables of the caller, for this request alone; `environment.wanted` says which count.
@@ -179,7 +179,7 @@ pub struct Enable {
     pub environment: Variables,
 }
 
-impl Operation for Enable {
+impl Operation for EnableTools {
     type View = Done;
     const ROUTE: Route = Route::post("tools.enable", "/v1/tools/enable", "Switch the tools of components on.");
 
@@ -226,12 +226,12 @@ async fn enable(
 /// Switches the tools of components off: takes all their grants away.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Disable {
+pub struct DisableTools {
     /// The components.
     pub components: Vec<String>,
 }
 
-impl Operation for Disable {
+impl Operation for DisableTools {
     type View = Done;
     const ROUTE: Route = Route::post("tools.disable", "/v1/tools/disable", "Switch the tools of components off.");
 

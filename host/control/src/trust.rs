@@ -51,7 +51,7 @@ pub(crate) fn patterns(may: &[String]) -> Result<Vec<Pattern>> {
 
 /// Who is trusted now, and for what.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Added {
+pub struct AddedTrust {
     /// What they are called.
     pub name: String,
     /// The key's id, or the identity with its issuer.
@@ -65,7 +65,7 @@ pub struct Added {
 /// Trusts a key to sign components; one that is trusted under this name may sign more.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct AddKey {
+pub struct TrustKey {
     /// What to call whoever has the key.
     pub name: String,
     /// The public key, PEM; that of the key which was made here under this name when left out.
@@ -75,8 +75,8 @@ pub struct AddKey {
     pub may: Vec<String>,
 }
 
-impl Operation for AddKey {
-    type View = Added;
+impl Operation for TrustKey {
+    type View = AddedTrust;
     const ROUTE: Route = Route::post("trust.add-key", "/v1/trust/keys", "Trust a key to sign components.");
 
     async fn run(self, application: &Arc<Application>, _: &Events) -> Result<Self::View> {
@@ -94,7 +94,7 @@ pub(crate) async fn add_key(
     name: &str,
     key: PublicKey,
     patterns: Vec<Pattern>,
-) -> Result<Added> {
+) -> Result<AddedTrust> {
     let may: Vec<String> = patterns.iter().map(ToString::to_string).collect();
     let (since, id) = (now(application)?, key.id());
     change(application, "trust-added", name, |store| {
@@ -107,7 +107,7 @@ pub(crate) async fn add_key(
         Ok(json!({ "key": id.to_hex(), "may": may }))
     })
     .await?;
-    Ok(Added { name: name.to_owned(), who: format!("key {id}"), may, counts: true })
+    Ok(AddedTrust { name: name.to_owned(), who: format!("key {id}"), may, counts: true })
 }
 
 /// A name that nobody else has, and that nobody takes for another.
@@ -132,7 +132,7 @@ fn check_name(store: &TrustStore, name: &str) -> Result<()> {
 /// Trusts an identity that signs by certificate.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct AddIdentity {
+pub struct TrustIdentity {
     /// What to call them.
     pub name: String,
     /// The e-mail address or URI in the certificate; a workflow's may end in `@refs/tags/*`.
@@ -143,8 +143,8 @@ pub struct AddIdentity {
     pub may: Vec<String>,
 }
 
-impl Operation for AddIdentity {
-    type View = Added;
+impl Operation for TrustIdentity {
+    type View = AddedTrust;
     const ROUTE: Route =
         Route::post("trust.add-identity", "/v1/trust/identities", "Trust an identity that signs by certificate.");
 
@@ -166,14 +166,14 @@ impl Operation for AddIdentity {
         })
         .await?;
         let counts = files::exists(&application.home.trust_root())?;
-        Ok(Added { name: self.name.clone(), who: shown, may: self.may, counts })
+        Ok(AddedTrust { name: self.name.clone(), who: shown, may: self.may, counts })
     }
 }
 
 /// Says which Sigstore instance's certificates count.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct SetRoot {
+pub struct SetTrustRoot {
     /// What to call it in the audit log: a file, or `public-good`.
     pub from: String,
     /// The `trusted_root.json`; that of the public instance, as this program knows it, when left out.
@@ -181,7 +181,7 @@ pub struct SetRoot {
     pub root: Option<String>,
 }
 
-impl Operation for SetRoot {
+impl Operation for SetTrustRoot {
     type View = Done;
     const ROUTE: Route = Route::put("trust.set-root", "/v1/trust/root", "Say whose certificates count.");
 
@@ -199,9 +199,9 @@ impl Operation for SetRoot {
 
 /// Trusts the certificates of no instance any more.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
-pub struct RemoveRoot {}
+pub struct RemoveTrustRoot {}
 
-impl Operation for RemoveRoot {
+impl Operation for RemoveTrustRoot {
     type View = Done;
     const ROUTE: Route = Route::delete("trust.remove-root", "/v1/trust/root", "Trust no certificates any more.");
 
@@ -216,7 +216,7 @@ impl Operation for RemoveRoot {
 /// Whom the operator trusts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-pub struct Listed {
+pub struct TrustList {
     /// Keys.
     pub keys: Vec<KeyRow>,
     /// Identities that sign by certificate.
@@ -259,10 +259,10 @@ pub struct IdentityRow {
 
 /// Lists whom the operator trusts, for what, since when, and what was revoked.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
-pub struct List {}
+pub struct ListTrust {}
 
-impl Operation for List {
-    type View = Listed;
+impl Operation for ListTrust {
+    type View = TrustList;
     const ROUTE: Route = Route::get("trust.list", "/v1/trust", "List whom the operator trusts, and what was revoked.");
 
     async fn run(self, application: &Arc<Application>, _: &Events) -> Result<Self::View> {
@@ -281,7 +281,7 @@ impl Operation for List {
             may: texts(&known.components),
             since: known.since.map(day),
         };
-        Ok(Listed {
+        Ok(TrustList {
             keys: store.keys().iter().map(key).collect(),
             identities: store.identities().iter().map(identity).collect(),
             root: files::exists(&application.home.trust_root())?,
@@ -297,12 +297,12 @@ fn day(since: Timestamp) -> String {
 /// Stops trusting a key or an identity; what it signed is not used from the next call on.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Remove {
+pub struct RemoveTrust {
     /// The name, or the beginning of the key's id.
     pub name: String,
 }
 
-impl Operation for Remove {
+impl Operation for RemoveTrust {
     type View = Done;
     const ROUTE: Route = Route::delete("trust.remove", "/v1/trust/names/{name}", "Stop trusting a key or an identity.");
 
@@ -335,12 +335,12 @@ impl Operation for Remove {
 /// Revokes for good.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Revoke {
+pub struct RevokeTrust {
     /// A key id of 64 hex digits, or a component's digest `sha256:…`.
     pub what: String,
 }
 
-impl Operation for Revoke {
+impl Operation for RevokeTrust {
     type View = String;
     const ROUTE: Route =
         Route::post("trust.revoke", "/v1/trust/revoked", "Revoke a key or a component's code for good.");

@@ -16,7 +16,7 @@ const DAY_MS: u64 = 24 * 3_600 * 1_000;
 /// By what uses are summed up.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-pub enum Group {
+pub enum Grouping {
     /// By day, in UTC.
     #[default]
     Day,
@@ -30,14 +30,14 @@ pub enum Group {
     Model,
 }
 
-impl From<Group> for UsageBy {
-    fn from(group: Group) -> Self {
+impl From<Grouping> for UsageBy {
+    fn from(group: Grouping) -> Self {
         match group {
-            Group::Day => Self::Day,
-            Group::Session => Self::Session,
-            Group::Run => Self::Run,
-            Group::Component => Self::Component,
-            Group::Model => Self::Model,
+            Grouping::Day => Self::Day,
+            Grouping::Session => Self::Session,
+            Grouping::Run => Self::Run,
+            Grouping::Component => Self::Component,
+            Grouping::Model => Self::Model,
         }
     }
 }
@@ -45,10 +45,10 @@ impl From<Group> for UsageBy {
 /// Shows what was used, and what is left of the budgets.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Usage {
+pub struct ShowUsage {
     /// By what it is summed up.
     #[serde(default)]
-    pub by: Group,
+    pub by: Grouping,
     /// How many days back, today included; days are those of UTC.
     pub days: u32,
     /// Only what this conversation used; `by` is then `session`.
@@ -58,9 +58,9 @@ pub struct Usage {
 
 /// What was used.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Report {
+pub struct UsageReport {
     /// A row for each group.
-    pub used: Vec<Row>,
+    pub used: Vec<UsageRow>,
     /// The limits that are configured.
     pub budgets: Vec<Budget>,
 }
@@ -68,7 +68,7 @@ pub struct Report {
 /// What one group used.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-pub struct Row {
+pub struct UsageRow {
     /// The day, session, run, component or model.
     pub group: String,
     /// How many calls of models.
@@ -83,11 +83,11 @@ pub struct Row {
     pub calls_without_price: u64,
 }
 
-impl Row {
-    fn new(total: UsageTotal, by: Group) -> Self {
+impl UsageRow {
+    fn new(total: UsageTotal, by: Grouping) -> Self {
         let group = match by {
-            Group::Day => total.group.parse().map_or(total.group, day),
-            Group::Session | Group::Run if total.group.is_empty() => "(deleted)".to_owned(),
+            Grouping::Day => total.group.parse().map_or(total.group, day),
+            Grouping::Session | Grouping::Run if total.group.is_empty() => "(deleted)".to_owned(),
             _ => total.group,
         };
         Self {
@@ -146,21 +146,21 @@ fn today(application: &Application) -> u64 {
     application.services.clock.now_ms() / DAY_MS * DAY_MS
 }
 
-impl Operation for Usage {
-    type View = Report;
+impl Operation for ShowUsage {
+    type View = UsageReport;
     const ROUTE: Route = Route::get("usage", "/v1/usage", "Show what was used, and what is left of the budgets.");
 
     async fn run(self, application: &Arc<Application>, _: &Events) -> Result<Self::View> {
         let records = application.records().await?;
-        let by = if self.session.is_some() { Group::Session } else { self.by };
+        let by = if self.session.is_some() { Grouping::Session } else { self.by };
         let since = match self.session {
             Some(_) => 0,
             None => today(application).saturating_sub(u64::from(self.days.max(1) - 1) * DAY_MS),
         };
         let totals = records.usage(since, by.into()).await?.into_iter();
         let of = |total: &UsageTotal| self.session.as_ref().is_none_or(|session| total.group == *session);
-        let used = totals.filter(of).map(|total| Row::new(total, by)).collect();
-        Ok(Report { used, budgets: budgets(application, records).await? })
+        let used = totals.filter(of).map(|total| UsageRow::new(total, by)).collect();
+        Ok(UsageReport { used, budgets: budgets(application, records).await? })
     }
 }
 
@@ -195,10 +195,10 @@ mod tests {
 
     #[test]
     fn dollars_are_only_said_where_a_price_is_known() {
-        let row = |unpriced| Row::new(total("86400000", 2, unpriced), Group::Day);
+        let row = |unpriced| UsageRow::new(total("86400000", 2, unpriced), Grouping::Day);
         assert_eq!((row(0).dollars, row(1).dollars, row(2).dollars), (Some(2.5), Some(2.5), None));
         assert_eq!((row(1).calls_without_price, row(0).group.as_str()), (1, "1970-01-02"));
-        assert_eq!(Row::new(total("", 1, 0), Group::Run).group, "(deleted)");
+        assert_eq!(UsageRow::new(total("", 1, 0), Grouping::Run).group, "(deleted)");
     }
 
     #[test]

@@ -14,12 +14,12 @@ use tokio::task::spawn_blocking;
 /// Opens the vault with its password, which is checked also where the vault is open.
 #[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Unlock {
+pub struct UnlockVault {
     /// The password.
     pub password: String,
 }
 
-impl Operation for Unlock {
+impl Operation for UnlockVault {
     type View = Done;
     const ROUTE: Route = Route::post("vault.unlock", "/v1/vault/unlock", "Open the vault with its password.");
 
@@ -33,12 +33,12 @@ impl Operation for Unlock {
 /// Makes an empty vault under a password. Where there is a vault, nothing is done.
 #[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Make {
+pub struct MakeVault {
     /// The password, of at least 8 characters.
     pub password: String,
 }
 
-impl Operation for Make {
+impl Operation for MakeVault {
     type View = Done;
     const ROUTE: Route = Route::post("vault.make", "/v1/vault", "Make an empty vault under a password.").once();
 
@@ -56,9 +56,9 @@ impl Operation for Make {
 
 /// Opens the vault, and makes it where there is none: before a person types what shall be in it.
 #[derive(Serialize, Deserialize, JsonSchema)]
-pub struct Prepare {}
+pub struct PrepareVault {}
 
-impl Operation for Prepare {
+impl Operation for PrepareVault {
     type View = Done;
     const ROUTE: Route = Route::post("vault.prepare", "/v1/vault/prepare", "Open the vault, or make it.");
 

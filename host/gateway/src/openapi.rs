@@ -97,3 +97,19 @@ fn operation(entry: &Entry, arguments: &Value, view: Value, error: Value) -> Val
     }
     operation
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn no_two_types_of_the_document_have_one_name() {
+        // Of two types with one name, the generator numbers the second.
+        let document = document();
+        let schemas = document["components"]["schemas"].as_object().unwrap();
+        let numbered = schemas.keys().filter(|name| name.ends_with(|last: char| last.is_ascii_digit()));
+        let numbered: Vec<&String> = numbered.collect();
+        assert!(numbered.is_empty(), "{numbered:?}");
+    }
+}

@@ -7,7 +7,10 @@ use crate::output::{Output, Show, layout, show, when};
 use anyhow::{Result, bail};
 use cara_assistant::Asked;
 use cara_assistant::text::exact;
-use cara_control::approvals::{Forget, List, Request, Respond, Responded, RuleRow, Rules, Show as ShowOne, Verdict};
+use cara_control::approvals::{
+    ApprovalRequest, ApprovalResponse, ForgetRule, ListApprovals, ListRules, RespondToApproval, RuleRow, ShowApproval,
+    Verdict,
+};
 
 /// Who answers here, as the audit log and the model are told.
 const BY: &str = "cara approvals";
@@ -15,32 +18,33 @@ const BY: &str = "cara approvals";
 /// Runs the command.
 pub(crate) async fn run(door: &Door, output: Output, approvals: Approvals) -> Result<()> {
     match approvals {
-        Approvals::List => drop(door.emit(output, List {}).await?),
+        Approvals::List => drop(door.emit(output, ListApprovals {}).await?),
         Approvals::Show { id } => {
-            let request = door.emit(output, ShowOne { id: id.to_string() }).await?;
+            let request = door.emit(output, ShowApproval { id: id.to_string() }).await?;
             if request.asked.is_none() && !output.json {
                 bail!("what was asked in `{id}` cannot be read\nhint: `cara approvals deny {id}` denies it");
             }
         }
         Approvals::Allow { id, always } => {
             let verdict = if always { Verdict::Always } else { Verdict::Once };
-            let responded = door.call(Respond { id: id.to_string(), verdict, reason: None, by: BY.into() }).await?;
+            let responded =
+                door.call(RespondToApproval { id: id.to_string(), verdict, reason: None, by: BY.into() }).await?;
             output.done(&responded, &allowed(id.as_str(), &responded))?;
         }
         Approvals::Deny { id, reason } => {
-            let respond = Respond { id: id.to_string(), verdict: Verdict::Deny, reason, by: BY.into() };
+            let respond = RespondToApproval { id: id.to_string(), verdict: Verdict::Deny, reason, by: BY.into() };
             output.done(&door.call(respond).await?, &format!("denied `{id}`"))?;
         }
-        Approvals::Rules => drop(door.emit(output, Rules {}).await?),
+        Approvals::Rules => drop(door.emit(output, ListRules {}).await?),
         Approvals::Forget { rule } => {
-            let done = door.call(Forget { id: rule.to_string(), by: BY.into() }).await?;
+            let done = door.call(ForgetRule { id: rule.to_string(), by: BY.into() }).await?;
             output.done(&done, &format!("removed rule `{rule}`; the like is asked again"))?;
         }
     }
     Ok(())
 }
 
-fn allowed(id: &str, responded: &Responded) -> String {
+fn allowed(id: &str, responded: &ApprovalResponse) -> String {
     let mut words = Vec::new();
     if let Some([tool, component]) = &responded.allowed {
         words.push(format!("allowed `{id}`: {tool} of `{component}`, once"));
@@ -54,7 +58,7 @@ fn allowed(id: &str, responded: &Responded) -> String {
     words.join("\n")
 }
 
-impl Show for Vec<Request> {
+impl Show for Vec<ApprovalRequest> {
     fn show(&self) {
         if self.is_empty() {
             return show::note("nothing waits for an answer");
@@ -84,7 +88,7 @@ fn listed(destinations: &[String], none: &str) -> String {
     if destinations.is_empty() { none.to_owned() } else { destinations.join(", ") }
 }
 
-impl Show for Request {
+impl Show for ApprovalRequest {
     fn show(&self) {
         let put = |name: &str, value: &str| layout::field(0, name, &exact(value));
         put("approval", &self.id);

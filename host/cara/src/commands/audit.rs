@@ -4,14 +4,14 @@ use crate::cli::Audit;
 use crate::door::Door;
 use crate::output::{Output, Show, layout, show, when};
 use anyhow::{Result, anyhow};
-use cara_control::audit::{Row, Show as ShowEvents, Verify};
+use cara_control::audit::{AuditRow, ShowAudit, VerifyAudit};
 use std::process::ExitCode;
 
 /// Runs the command.
 pub(crate) async fn run(door: &Door, output: Output, audit: Audit) -> Result<ExitCode> {
     match audit {
         Audit::Show { limit, kind } => {
-            let shown = door.call(ShowEvents { limit, kind: kind.clone() }).await?;
+            let shown = door.call(ShowAudit { limit, kind: kind.clone() }).await?;
             if shown.events.is_empty() && !output.json {
                 let kinds: Vec<String> = shown.kinds.iter().map(|kind| format!("`{kind}`")).collect();
                 show::note(&match (kind, kinds.is_empty()) {
@@ -25,7 +25,7 @@ pub(crate) async fn run(door: &Door, output: Output, audit: Audit) -> Result<Exi
             output.emit(&shown.events)?;
         }
         Audit::Verify => {
-            let verified = door.call(Verify {}).await?;
+            let verified = door.call(VerifyAudit {}).await?;
             match (&verified.problem, output.json) {
                 (_, true) => layout::json(&verified)?,
                 (None, false) => show::line(&format!("{} events: ok", verified.events.unwrap_or_default())),
@@ -37,7 +37,7 @@ pub(crate) async fn run(door: &Door, output: Output, audit: Audit) -> Result<Exi
     Ok(ExitCode::SUCCESS)
 }
 
-impl Show for Vec<Row> {
+impl Show for Vec<AuditRow> {
     fn show(&self) {
         for row in self {
             let subject = layout::cut(&row.subject, layout::WIDTH);

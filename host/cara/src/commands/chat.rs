@@ -14,9 +14,9 @@ use base64::prelude::BASE64_STANDARD;
 use cara_assistant::text::harmless;
 use cara_assistant::{Answer, Asked, Ending, Failure, Input, TurnEvent};
 use cara_authority::{Label, Source};
-use cara_control::approvals::{Respond, Verdict};
-use cara_control::chat::{Conversation, Open, Opened};
-use cara_control::runs::{Attachment, Begin, Ended, LARGEST, LONGEST, Piece, Respondent, Resume, Stop, Words};
+use cara_control::approvals::{RespondToApproval, Verdict};
+use cara_control::chat::{Conversation, OpenChat, OpenedChat};
+use cara_control::runs::{Attachment, BeginRun, Ended, LARGEST, LONGEST, Piece, Respondent, ResumeRun, StopRun, Words};
 use cara_control::{ErrorKind, Event, Operation};
 use cara_services::files;
 use serde::Serialize;
@@ -60,7 +60,7 @@ pub(crate) async fn run(door: &Door, output: Output, chat: Chat) -> Result<ExitC
     }
     let environment = door.environment().await?;
     let settings = chat.provider.settings()?;
-    let open = Open {
+    let open = OpenChat {
         model: chat.provider.named(),
         settings: settings.clone(),
         environment: environment.clone(),
@@ -71,7 +71,7 @@ pub(crate) async fn run(door: &Door, output: Output, chat: Chat) -> Result<ExitC
         no_tools: chat.no_tools,
     };
     let opened = door.call(open).await?;
-    let Opened { model, context_tokens, agent, tools, vault_is_locked, session } = opened;
+    let OpenedChat { model, context_tokens, agent, tools, vault_is_locked, session } = opened;
     if vault_is_locked {
         door.open_vault().await?;
     }
@@ -173,7 +173,7 @@ impl Talk<'_> {
         }
         let Some(run) = &session.interrupted else { return Ok(()) };
         let streaming = Arc::new(Mutex::new(Streaming::new(&self.by.model)));
-        let resume = Resume { run: run.clone(), by: self.by.clone(), present: self.is_present() };
+        let resume = ResumeRun { run: run.clone(), by: self.by.clone(), present: self.is_present() };
         let ended = self.follow(run.clone(), resume, &streaming).await?;
         lock(&streaming).end();
         match ended {
@@ -191,8 +191,8 @@ impl Talk<'_> {
 
     /// One turn, until it is answered, fails, or Ctrl-C stops it.
     pub(crate) async fn turn(&mut self, input: &Input, streaming: &Arc<Mutex<Streaming>>) -> Result<Ended> {
-        let run = Begin::fresh().map_err(crate::door::told)?;
-        let begin = Begin {
+        let run = BeginRun::fresh().map_err(crate::door::told)?;
+        let begin = BeginRun {
             run: run.clone(),
             session: self.session.clone(),
             by: self.by.clone(),
@@ -231,12 +231,12 @@ impl Talk<'_> {
                 () = silence(streaming), if !self.json && asking.now.is_none() => lock(streaming).shows_waiting(),
                 _ = tokio::signal::ctrl_c(), if !stopped => {
                     stopped = true;
-                    door.call(Stop { run: run.clone() }).await?;
+                    door.call(StopRun { run: run.clone() }).await?;
                 }
             }
             if stdio::is_lost() && !stopped {
                 stopped = true;
-                door.call(Stop { run: run.clone() }).await?;
+                door.call(StopRun { run: run.clone() }).await?;
             }
         };
         drain(&mut events, |event| self.heed(event, streaming, &mut asking));
@@ -353,7 +353,7 @@ impl<'a> Asking<'a> {
                 Answer::Always => (Verdict::Always, None),
                 Answer::No(reason) => (Verdict::Deny, reason),
             };
-            let respond = Respond { id: asked.id.clone(), verdict, reason, by: "prompt".to_owned() };
+            let respond = RespondToApproval { id: asked.id.clone(), verdict, reason, by: "prompt".to_owned() };
             match self.door.call(respond).await {
                 Ok(_) => drop(self.answered.insert(asked.id)),
                 // Somebody was faster, or the request is gone; the run says so.

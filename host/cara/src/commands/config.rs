@@ -5,7 +5,10 @@ use crate::door::Door;
 use crate::output::{Output, Show, layout, show};
 use crate::{passwords, prompt};
 use anyhow::{Context, Result, anyhow, bail};
-use cara_control::config::{Check, Diff, Difference, File, Get, Read, Replace, Set, Setting, Unset, Usable, schema};
+use cara_control::config::{
+    CheckConfig, ConfigDifference, ConfigFile, DiffConfig, GetSetting, ReadConfig, ReplaceConfig, SetSetting, Setting,
+    UnsetSetting, UsableConfig, schema,
+};
 use cara_services::files;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
@@ -18,7 +21,7 @@ const LARGEST: u64 = 1024 * 1024;
 pub(crate) async fn run(door: &Door, output: Output, config: ConfigCommand) -> Result<()> {
     match config {
         ConfigCommand::Get { key } => {
-            let settings = door.call(Get { key: key.clone() }).await?;
+            let settings = door.call(GetSetting { key: key.clone() }).await?;
             match &settings[..] {
                 // What a script asks for.
                 [one] if !output.json && key.as_ref() == Some(&one.key) => {
@@ -32,11 +35,11 @@ pub(crate) async fn run(door: &Door, output: Output, config: ConfigCommand) -> R
             }
         }
         ConfigCommand::Set { key, value } => {
-            let set = door.call(Set { key, value }).await?;
+            let set = door.call(SetSetting { key, value }).await?;
             output.done(&set, &format!("`{}` is {} from now on", set.key, set.value))
         }
         ConfigCommand::Unset { key } => {
-            let unset = door.call(Unset { key }).await?;
+            let unset = door.call(UnsetSetting { key }).await?;
             let counts = match &unset.value {
                 Value::Null => "nothing counts in its place".to_owned(),
                 value => format!("the default counts: {value}"),
@@ -47,11 +50,11 @@ pub(crate) async fn run(door: &Door, output: Output, config: ConfigCommand) -> R
         ConfigCommand::Check { file } => {
             let text = file.as_deref().map(read).transpose()?;
             let name = file.map(|path| path.display().to_string());
-            let usable = door.call(Check { text, name }).await?;
+            let usable = door.call(CheckConfig { text, name }).await?;
             output.done(&usable, &format!("`{}` can be used; it sets {} keys", usable.path, usable.keys))
         }
         ConfigCommand::Schema => print_schema(),
-        ConfigCommand::Diff => door.emit(output, Diff {}).await.map(drop),
+        ConfigCommand::Diff => door.emit(output, DiffConfig {}).await.map(drop),
     }
 }
 
@@ -68,7 +71,7 @@ fn read(path: &Path) -> Result<String> {
 
 /// Opens an editor on a copy; the file is only replaced by what can be used.
 async fn edit(door: &Door) -> Result<()> {
-    let File { path, text } = door.call(Read {}).await?;
+    let ConfigFile { path, text } = door.call(ReadConfig {}).await?;
     let path = PathBuf::from(path);
     let copy = path.with_file_name("config.edit.toml");
     files::write_private_atomic(&copy, text.as_bytes())?;
@@ -81,7 +84,7 @@ async fn edit(door: &Door) -> Result<()> {
             show::note("nothing was changed");
             return Ok(());
         }
-        let Err(error) = door.call(Replace { before: text.clone(), text: edited }).await else {
+        let Err(error) = door.call(ReplaceConfig { before: text.clone(), text: edited }).await else {
             files::remove(&copy)?;
             show::note(&format!("`{}` is in use from now on", path.display()));
             return Ok(());
@@ -160,7 +163,7 @@ impl Show for Vec<Setting> {
     }
 }
 
-impl Show for Vec<Difference> {
+impl Show for Vec<ConfigDifference> {
     fn show(&self) {
         if self.is_empty() {
             show::note("all keys have their defaults");
@@ -171,7 +174,7 @@ impl Show for Vec<Difference> {
     }
 }
 
-impl Show for Usable {
+impl Show for UsableConfig {
     fn show(&self) {
         show::line(&self.path);
     }

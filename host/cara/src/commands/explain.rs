@@ -7,7 +7,7 @@ use crate::door::Door;
 use crate::output::{Output, Show, layout, show, when};
 use anyhow::Result;
 use cara_assistant::explain::{Answered, Decided, Explained, Explanation, Saw};
-use cara_control::explain::Explain as ExplainRun;
+use cara_control::explain::ExplainRun;
 
 /// Runs the command.
 pub(crate) async fn run(door: &Door, output: Output, command: Explain) -> Result<()> {

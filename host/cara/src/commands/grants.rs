@@ -6,13 +6,13 @@ use crate::output::when::minute;
 use crate::output::{Output, Show, show};
 use anyhow::Result;
 use cara_authority::ComponentId;
-use cara_control::grants::{Add, List, Row, Take};
+use cara_control::grants::{AddGrants, GrantRow, ListGrants, TakeGrants};
 
 /// `cara grant`.
 pub(crate) async fn grant(door: &Door, output: Output, grant: Grant) -> Result<()> {
     let id = grant.component.to_string();
     let for_ms = grant.lasts.map(|lasts| u64::try_from(lasts.0.as_millis())).transpose()?;
-    let added = door.call(Add { component: id.clone(), capabilities: split(&grant.capability), for_ms }).await?;
+    let added = door.call(AddGrants { component: id.clone(), capabilities: split(&grant.capability), for_ms }).await?;
     let granted = added.granted.iter().map(|capability| format!("`{capability}` granted to `{id}`"));
     let already = added.already.iter().map(|capability| {
         format!(
@@ -25,7 +25,7 @@ pub(crate) async fn grant(door: &Door, output: Output, grant: Grant) -> Result<(
 /// `cara revoke`.
 pub(crate) async fn revoke(door: &Door, output: Output, revoke: Revoke) -> Result<()> {
     let id = revoke.component.to_string();
-    let gone = door.call(Take { component: id.clone(), capabilities: split(&revoke.capability) }).await?;
+    let gone = door.call(TakeGrants { component: id.clone(), capabilities: split(&revoke.capability) }).await?;
     let words =
         gone.iter().map(|capability| format!("`{capability}` was taken from `{id}`; it counts from its next call on"));
     output.done(&gone, &words.collect::<Vec<_>>().join("\n"))
@@ -51,10 +51,10 @@ fn split(texts: &[String]) -> Vec<String> {
 
 /// `cara grants`.
 pub(crate) async fn list(door: &Door, output: Output, component: Option<ComponentId>) -> Result<()> {
-    door.emit(output, List { component: component.map(|id| id.to_string()) }).await.map(drop)
+    door.emit(output, ListGrants { component: component.map(|id| id.to_string()) }).await.map(drop)
 }
 
-impl Show for Vec<Row> {
+impl Show for Vec<GrantRow> {
     fn show(&self) {
         if self.is_empty() {
             return show::note("nothing is granted");

@@ -5,16 +5,16 @@ use crate::door::Door;
 use crate::output::{Output, Show, show};
 use anyhow::Result;
 use cara_assistant::text::harmless;
-use cara_control::models::{List, Row};
+use cara_control::models::{ListModels, ModelRow};
 
 /// Runs the command.
 pub(crate) async fn run(door: &Door, output: Output, models: Models) -> Result<()> {
     let environment = door.environment().await?;
     let (model, settings) = (models.provider.named(), models.provider.settings()?);
-    door.emit(output, List { model, settings, environment }).await.map(drop)
+    door.emit(output, ListModels { model, settings, environment }).await.map(drop)
 }
 
-impl Show for Vec<Row> {
+impl Show for Vec<ModelRow> {
     fn show(&self) {
         let tokens = |count: Option<u32>| count.map_or_else(|| "-".into(), |count| count.to_string());
         let cells = self.iter().map(|row| {

@@ -12,7 +12,8 @@ use crate::output::{Output, Show, layout, show};
 use crate::passwords;
 use anyhow::{Context, Result, anyhow};
 use cara_control::plugins::{
-    Hit, Inspect, Inspection, List, Push, Remove, ReviewOf, Rollback, Row, Search, Switch, Verified, Verify, verify,
+    InspectPlugin, Inspection, ListPlugins, PluginRow, PushPlugin, RemovePlugin, ReviewPlugin, RollBackPlugin,
+    SearchHit, SearchPlugins, SwitchPlugin, VerifiedPlugin, VerifyPlugin, verify,
 };
 use cara_services::files;
 use cara_signing::{TrustStore, TrustedKey};
@@ -37,7 +38,7 @@ pub(crate) async fn without_home(plugin: Plugin, output: Output) -> Result<ExitC
 }
 
 /// Checks a signature against one key.
-fn verified_by(file: &Path, key: &Path) -> Result<Verified> {
+fn verified_by(file: &Path, key: &Path) -> Result<VerifiedPlugin> {
     let shown = key.display();
     let pem = files::read_capped(key, LARGEST)?.ok_or_else(|| anyhow!("`{shown}` does not exist"))?;
     let pem = String::from_utf8(pem).with_context(|| format!("`{shown}` is no PEM file"))?;
@@ -49,19 +50,19 @@ fn verified_by(file: &Path, key: &Path) -> Result<Verified> {
 /// Runs the command.
 pub(crate) async fn run(door: &Door, output: Output, plugin: Plugin) -> Result<ExitCode> {
     match plugin {
-        Plugin::List => drop(door.emit(output, List {}).await?),
-        Plugin::Inspect { id } => drop(door.emit(output, Inspect { id }).await?),
+        Plugin::List => drop(door.emit(output, ListPlugins {}).await?),
+        Plugin::Inspect { id } => drop(door.emit(output, InspectPlugin { id }).await?),
         Plugin::Review { what, against } => {
             let against = against.map(|version| version.to_string());
             let what = install::reference(&what)?;
-            let review = door.emit(output, ReviewOf { what, against }).await?;
+            let review = door.emit(output, ReviewPlugin { what, against }).await?;
             return Ok(if review.holds() { ExitCode::SUCCESS } else { ExitCode::FAILURE });
         }
         Plugin::Dev { build, consent } => develop::dev(door, output, &build, &consent).await?,
         Plugin::Install(install) => install::install(door, output, install).await?,
         Plugin::Update(update) => install::update(door, output, update).await?,
         Plugin::Rollback { id } => {
-            let back = door.call(Rollback { id: id.to_string() }).await?;
+            let back = door.call(RollBackPlugin { id: id.to_string() }).await?;
             let words = format!(
                 "`{id}` {} is in use from the next call on; `cara plugin rollback {id}` returns to {}",
                 back.to, back.from
@@ -71,20 +72,20 @@ pub(crate) async fn run(door: &Door, output: Output, plugin: Plugin) -> Result<E
         Plugin::Enable { id } => switch(door, output, id.as_str(), true).await?,
         Plugin::Disable { id } => switch(door, output, id.as_str(), false).await?,
         Plugin::Remove { id, state } => {
-            let removed = door.call(Remove { id: id.to_string(), state }).await?;
+            let removed = door.call(RemovePlugin { id: id.to_string(), state }).await?;
             let kept = if state { "" } else { "; what it kept between calls stays (`--state` removes it)" };
             let back = if removed.built_in_is_back { "; what is built in under this id is back" } else { "" };
             output.done(&removed, &format!("removed `{id}`{kept}{back}"))?;
         }
         Plugin::Search { words, index } => {
             let index = install::reference(&index)?;
-            drop(door.emit(output, Search { words: words.join(" "), index }).await?);
+            drop(door.emit(output, SearchPlugins { words: words.join(" "), index }).await?);
         }
         Plugin::Push { file, to, user } => push(door, output, &file, to, user).await?,
         Plugin::Keygen { name, file, trust } => keys::keygen(door, output, name, file.as_deref(), trust).await?,
         Plugin::Pubkey { key } => keys::pubkey(door, output, &key).await?,
         Plugin::Sign(sign) => keys::sign(door, output, &sign).await?,
-        Plugin::Verify { file, .. } => drop(door.emit(output, Verify { file: install::absolute(&file)? }).await?),
+        Plugin::Verify { file, .. } => drop(door.emit(output, VerifyPlugin { file: install::absolute(&file)? }).await?),
         Plugin::New { .. } | Plugin::Refresh { .. } | Plugin::Build(_) | Plugin::Test { .. } | Plugin::Check { .. } => {
         }
     }
@@ -92,7 +93,7 @@ pub(crate) async fn run(door: &Door, output: Output, plugin: Plugin) -> Result<E
 }
 
 async fn switch(door: &Door, output: Output, id: &str, on: bool) -> Result<()> {
-    let switched = door.call(Switch { id: id.to_owned(), on }).await?;
+    let switched = door.call(SwitchPlugin { id: id.to_owned(), on }).await?;
     let state = if on { "on" } else { "off" };
     let words = match switched.changed {
         true => format!("`{id}` is {state} from the next call on"),
@@ -103,7 +104,7 @@ async fn switch(door: &Door, output: Output, id: &str, on: bool) -> Result<()> {
 
 async fn push(door: &Door, output: Output, file: &Path, to: String, user: Option<String>) -> Result<()> {
     let password = user.as_ref().map(|user| passwords::secret_value(&format!("Password of {user}: "))).transpose()?;
-    let pushed = door.call(Push { file: install::absolute(file)?, to, user, password }).await?;
+    let pushed = door.call(PushPlugin { file: install::absolute(file)?, to, user, password }).await?;
     if output.json {
         layout::json(&pushed)
     } else {
@@ -112,7 +113,7 @@ async fn push(door: &Door, output: Output, file: &Path, to: String, user: Option
     }
 }
 
-impl Show for Vec<Row> {
+impl Show for Vec<PluginRow> {
     fn show(&self) {
         let cells = self.iter().map(|row| {
             let powers = if row.granted.is_empty() { "-".to_owned() } else { row.granted.len().to_string() };
@@ -162,7 +163,7 @@ impl Show for Inspection {
     }
 }
 
-impl Show for Vec<Hit> {
+impl Show for Vec<SearchHit> {
     fn show(&self) {
         if self.is_empty() {
             show::note("nothing in the index has all these words");
@@ -174,9 +175,9 @@ impl Show for Vec<Hit> {
     }
 }
 
-impl Show for Verified {
+impl Show for VerifiedPlugin {
     fn show(&self) {
-        let Verified { id, version, signer, .. } = self;
+        let VerifiedPlugin { id, version, signer, .. } = self;
         show::line(&format!("`{id}` {version} is signed by `{signer}`, who is trusted for it"));
     }
 }

@@ -5,7 +5,7 @@ use crate::door::Door;
 use crate::output::{Output, Show, layout, show};
 use anyhow::Result;
 use cara_authority::{Action, Provenance};
-use cara_control::policy::{Explain, Explained, Show as ShowPolicy, Shown};
+use cara_control::policy::{ExplainPolicy, ExplainedPolicy, PolicyShown, ShowPolicy};
 
 /// Runs the command.
 pub(crate) async fn run(door: &Door, output: Output, policy: Policy) -> Result<()> {
@@ -13,7 +13,9 @@ pub(crate) async fn run(door: &Door, output: Output, policy: Policy) -> Result<(
         Policy::Explain(explain) => {
             let PolicyExplain { tool, arguments, seen, agent, channel, sender, provenance } = *explain;
             let (agent, channel, provenance) = (Some(agent), Some(channel), provenance.map(Provenance::from));
-            door.emit(output, Explain { tool, arguments, seen, agent, channel, sender, provenance }).await.map(drop)
+            door.emit(output, ExplainPolicy { tool, arguments, seen, agent, channel, sender, provenance })
+                .await
+                .map(drop)
         }
         Policy::Show => door.emit(output, ShowPolicy {}).await.map(drop),
     }
@@ -37,7 +39,7 @@ pub(super) fn outcome(action: Action) -> &'static str {
     }
 }
 
-impl Show for Explained {
+impl Show for ExplainedPolicy {
     fn show(&self) {
         let put = |name: &str, value: &str| layout::field(0, name, value);
         put("call", &format!("{} of {}", self.tool, self.component));
@@ -63,7 +65,7 @@ impl Show for Explained {
     }
 }
 
-impl Show for Shown {
+impl Show for PolicyShown {
     fn show(&self) {
         show::line("rules: one that denies wins, then the most specific one");
         show::line("(sender, channel, agent, tool, component, effect; at a tie the stricter one)");

@@ -9,12 +9,12 @@ use anyhow::{Result, anyhow};
 use cara_assistant::Input;
 use cara_assistant::text::{harmless, without_secrets};
 use cara_control::HomeFiles;
-use cara_control::approvals::{List as Waiting, Respond, Verdict};
-use cara_control::chat::Open;
-use cara_control::explain::Explain;
-use cara_control::models::List as Models;
+use cara_control::approvals::{ListApprovals, RespondToApproval, Verdict};
+use cara_control::chat::OpenChat;
+use cara_control::explain::ExplainRun;
+use cara_control::models::ListModels;
 use cara_control::runs::{Ended, Respondent};
-use cara_control::tools::Offering;
+use cara_control::tools::ListOfferedTools;
 use cara_services::egress::KnownSecrets;
 use rustyline::completion::Completer;
 use rustyline::error::ReadlineError;
@@ -111,7 +111,7 @@ async fn obey(talk: &mut Talk<'_>, last: &mut Last, command: &str, rest: &str, i
         }
         "/model" if rest.is_empty() => models(talk).await,
         "/model" => {
-            let open = Open { model: Some(rest.to_owned()), agent: talk.by.agent.clone(), ..Open::default() };
+            let open = OpenChat { model: Some(rest.to_owned()), agent: talk.by.agent.clone(), ..OpenChat::default() };
             let opened = talk.door.call(open).await?;
             (talk.by.model, talk.context_tokens) = (opened.model, opened.context_tokens);
             talk.by.settings.clear();
@@ -136,7 +136,7 @@ async fn obey(talk: &mut Talk<'_>, last: &mut Last, command: &str, rest: &str, i
         "/explain" => {
             let id = if rest.is_empty() { last.run.clone() } else { Some(rest.to_owned()) };
             let run = id.ok_or_else(|| anyhow!("there is no answer to explain yet"))?;
-            talk.door.call(Explain { run }).await?.show();
+            talk.door.call(ExplainRun { run }).await?.show();
         }
         "/usage" => super::usage::of_session(talk.door, talk.session.as_deref(), talk.context_tokens).await?,
         "/compact" if talk.session.is_some() => {
@@ -179,7 +179,7 @@ async fn turn(talk: &mut Talk<'_>, last: &mut Last, input: Input) -> Result<()> 
 }
 
 async fn tools(talk: &Talk<'_>) -> Result<()> {
-    for offered in talk.door.call(Offering {}).await? {
+    for offered in talk.door.call(ListOfferedTools {}).await? {
         let effects = if offered.effects.is_empty() { "computes".to_owned() } else { offered.effects.join(", ") };
         show::line(&format!("  {:22} {:12} {effects}", offered.tool, offered.component));
     }
@@ -191,7 +191,7 @@ async fn tools(talk: &Talk<'_>) -> Result<()> {
 async fn approve(talk: &Talk<'_>, rest: &str) -> Result<()> {
     let (id, rest) = rest.split_once(char::is_whitespace).unwrap_or((rest, ""));
     if id.is_empty() {
-        let waiting = talk.door.call(Waiting {}).await?;
+        let waiting = talk.door.call(ListApprovals {}).await?;
         if waiting.is_empty() {
             show::note("nothing waits for an answer");
         }
@@ -207,7 +207,7 @@ async fn approve(talk: &Talk<'_>, rest: &str) -> Result<()> {
         ("no" | "n", reason) => (Verdict::Deny, Some(reason.to_owned()).filter(|reason| !reason.is_empty())),
         _ => anyhow::bail!("write `/approve {id}`, `/approve {id} always` or `/approve {id} no REASON`"),
     };
-    talk.door.call(Respond { id: id.to_owned(), verdict, reason, by: "chat".to_owned() }).await?;
+    talk.door.call(RespondToApproval { id: id.to_owned(), verdict, reason, by: "chat".to_owned() }).await?;
     show::note(&format!("answered {id}"));
     Ok(())
 }
@@ -215,7 +215,7 @@ async fn approve(talk: &Talk<'_>, rest: &str) -> Result<()> {
 async fn models(talk: &Talk<'_>) {
     show::line(&format!("  now {}", talk.by.model));
     let Respondent { model, settings, environment, .. } = talk.by.clone();
-    let list = Models { model: Some(model), settings, environment };
+    let list = ListModels { model: Some(model), settings, environment };
     match talk.door.call(list).await {
         Ok(models) => models.iter().for_each(|model| show::line(&format!("  {}", harmless(&model.model)))),
         Err(error) => show::error(&error),

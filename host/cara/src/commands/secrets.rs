@@ -6,7 +6,10 @@ use crate::output::{Output, Show, show};
 use crate::passwords;
 use crate::prompt::agreed;
 use anyhow::{Result, bail};
-use cara_control::secrets::{self, Find, HasPassword, List, Remove, RotatePassword, Row, Seal, Set, Unseal};
+use cara_control::secrets::{
+    self, FindSecret, HasVaultPassword, ListSecrets, RemoveSecret, RotateVaultPassword, SealSecrets, SecretRow,
+    SetSecret, UnsealSecrets,
+};
 use cara_control::vault;
 use std::io::IsTerminal;
 use tokio::task::spawn_blocking;
@@ -15,10 +18,10 @@ use tokio::task::spawn_blocking;
 pub(crate) async fn run(door: &Door, output: Output, command: Secrets) -> Result<()> {
     match command {
         Secrets::Set { secret } => set(door, output, secret).await,
-        Secrets::List => door.emit(output, List {}).await.map(drop),
+        Secrets::List => door.emit(output, ListSecrets {}).await.map(drop),
         Secrets::Remove { secret, yes } => remove(door, output, secret, yes).await,
         Secrets::Seal => {
-            let moved = door.call(Seal {}).await?;
+            let moved = door.call(SealSecrets {}).await?;
             output.done(
                 &moved,
                 match moved.moved {
@@ -28,7 +31,7 @@ pub(crate) async fn run(door: &Door, output: Output, command: Secrets) -> Result
             )
         }
         Secrets::Unseal => {
-            let moved = door.call(Unseal {}).await?;
+            let moved = door.call(UnsealSecrets {}).await?;
             output.done(
                 &moved,
                 match moved.moved {
@@ -45,16 +48,16 @@ pub(crate) async fn run(door: &Door, output: Output, command: Secrets) -> Result
 
 async fn set(door: &Door, output: Output, secret: String) -> Result<()> {
     // The vault comes first, with its password: what was typed is not lost by it.
-    let found = door.call(Find { secret: secret.clone() }).await?;
-    door.call(vault::Prepare {}).await?;
+    let found = door.call(FindSecret { secret: secret.clone() }).await?;
+    door.call(vault::PrepareVault {}).await?;
     let label = found.label.unwrap_or_else(|| found.secret.clone());
     let value = spawn_blocking(move || passwords::secret_value(&format!("{label}: "))).await??;
-    let stored = door.call(Set { secret, value }).await?;
+    let stored = door.call(SetSecret { secret, value }).await?;
     output.done(&stored, &format!("stored `{}` in the vault, protected by the {}", stored.secret, stored.key))
 }
 
 async fn remove(door: &Door, output: Output, secret: String, yes: bool) -> Result<()> {
-    let found = door.call(Find { secret: secret.clone() }).await?;
+    let found = door.call(FindSecret { secret: secret.clone() }).await?;
     let id = found.secret;
     if !found.stored {
         return Err(told(secrets::none(&id)));
@@ -69,7 +72,7 @@ async fn remove(door: &Door, output: Output, secret: String, yes: bool) -> Resul
             return Ok(());
         }
     }
-    output.done(&door.call(Remove { secret }).await?, &format!("removed `{id}`"))
+    output.done(&door.call(RemoveSecret { secret }).await?, &format!("removed `{id}`"))
 }
 
 async fn rotate(door: &Door, output: Output, kdf: KdfName) -> Result<()> {
@@ -77,15 +80,15 @@ async fn rotate(door: &Door, output: Output, kdf: KdfName) -> Result<()> {
         KdfName::Argon2id => secrets::KdfName::Argon2id,
         KdfName::Pbkdf2HmacSha256 => secrets::KdfName::Pbkdf2HmacSha256,
     };
-    door.call(HasPassword {}).await?;
+    door.call(HasVaultPassword {}).await?;
     let folder = door.surroundings().home.vault_dir();
     let (old, new) =
         spawn_blocking(move || anyhow::Ok((passwords::current(&folder)?, passwords::replacement()?))).await??;
-    let done = door.call(RotatePassword { old, new, kdf }).await?;
+    let done = door.call(RotateVaultPassword { old, new, kdf }).await?;
     output.done(&done, "the vault is encrypted under the new password")
 }
 
-impl Show for Vec<Row> {
+impl Show for Vec<SecretRow> {
     fn show(&self) {
         if self.is_empty() {
             return show::note("no secret is stored; `cara secrets set` stores one");

@@ -7,7 +7,7 @@ use crate::output::{Output, Show, layout, show, when};
 use crate::prompt;
 use anyhow::{Result, bail};
 use cara_assistant::text::harmless;
-use cara_control::sessions::{Delete, Fork, List, Rename, Row, Show as ShowOne};
+use cara_control::sessions::{DeleteSession, ForkSession, ListSessions, RenameSession, SessionRow, ShowSession};
 use cara_services::files;
 use std::io::IsTerminal;
 use std::path::Path;
@@ -17,13 +17,13 @@ use std::process::ExitCode;
 pub(crate) async fn run(door: &Door, output: Output, sessions: Sessions) -> Result<ExitCode> {
     match sessions {
         Sessions::List { all, limit } => {
-            door.emit(output, List { limit: if all { u32::MAX } else { limit } }).await?;
+            door.emit(output, ListSessions { limit: if all { u32::MAX } else { limit } }).await?;
         }
-        Sessions::Show { id } => drop(door.emit(output, ShowOne { id: id.to_string() }).await?),
+        Sessions::Show { id } => drop(door.emit(output, ShowSession { id: id.to_string() }).await?),
         Sessions::Export { id, format, output } => export(door, id.as_str(), format, output.as_deref()).await?,
         Sessions::Delete { id, yes } => return delete(door, output, id.as_str(), yes).await,
         Sessions::Fork { id, upto } => {
-            let forked = door.call(Fork { id: id.to_string(), upto }).await?;
+            let forked = door.call(ForkSession { id: id.to_string(), upto }).await?;
             if output.json {
                 layout::json(&forked)?;
             } else {
@@ -34,14 +34,14 @@ pub(crate) async fn run(door: &Door, output: Output, sessions: Sessions) -> Resu
         }
         Sessions::Rename { id, title } => {
             let title = title.trim().to_owned();
-            let done = door.call(Rename { id: id.to_string(), title: title.clone() }).await?;
+            let done = door.call(RenameSession { id: id.to_string(), title: title.clone() }).await?;
             output.done(&done, &format!("session `{id}` is now `{title}`"))?;
         }
     }
     Ok(ExitCode::SUCCESS)
 }
 
-impl Show for Vec<Row> {
+impl Show for Vec<SessionRow> {
     fn show(&self) {
         if self.is_empty() {
             return show::note("no conversation is kept yet; `cara chat` begins one");
@@ -58,7 +58,7 @@ impl Show for Vec<Row> {
 }
 
 async fn export(door: &Door, id: &str, format: ExportFormat, output: Option<&Path>) -> Result<()> {
-    let transcript = door.call(ShowOne { id: id.to_owned() }).await?;
+    let transcript = door.call(ShowSession { id: id.to_owned() }).await?;
     let text = match format {
         ExportFormat::Json => layout::plain_json(&transcript)?,
         ExportFormat::Markdown => markdown(&transcript),
@@ -82,7 +82,7 @@ async fn export(door: &Door, id: &str, format: ExportFormat, output: Option<&Pat
 
 async fn delete(door: &Door, output: Output, id: &str, yes: bool) -> Result<ExitCode> {
     if !yes {
-        let session = door.call(ShowOne { id: id.to_owned() }).await?;
+        let session = door.call(ShowSession { id: id.to_owned() }).await?;
         if !std::io::stdin().is_terminal() {
             bail!("session `{id}` was not deleted: there is no terminal to ask on\nhint: to delete it, add `--yes`");
         }
@@ -93,7 +93,7 @@ async fn delete(door: &Door, output: Output, id: &str, yes: bool) -> Result<Exit
             return Ok(ExitCode::FAILURE);
         }
     }
-    let deleted = door.call(Delete { id: id.to_owned() }).await?;
+    let deleted = door.call(DeleteSession { id: id.to_owned() }).await?;
     output.done(&deleted, &format!("deleted session `{id}` with {} messages", deleted.messages))?;
     Ok(ExitCode::SUCCESS)
 }

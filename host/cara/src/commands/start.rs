@@ -6,7 +6,7 @@ use crate::logging::Kept;
 use crate::output::{Output, Show, layout, show, when};
 use anyhow::{Context, Result, bail};
 use cara_control::config::Configuration;
-use cara_control::status::{Show as ShowStatus, Status, Stop};
+use cara_control::status::{ShowStatus, Status, StopHolder};
 use cara_control::{Done, HomeFiles};
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -110,7 +110,7 @@ pub(crate) async fn status(door: &Door, output: Output) -> Result<()> {
 /// Ends the holder.
 pub(crate) async fn stop(door: &Door, output: Output) -> Result<()> {
     let Some(pid) = door.holder().await else { bail!("nobody holds the home\nhint: `cara status` says so too") };
-    let stopped = door.call(Stop {}).await?;
+    let stopped = door.call(StopHolder {}).await?;
     let socket = door.surroundings().home.socket();
     let began = tokio::time::Instant::now();
     while cara_gateway::holder(&socket).await == Some(pid) {

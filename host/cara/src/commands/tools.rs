@@ -7,18 +7,18 @@ use crate::output::{Output, Show, show};
 use anyhow::Result;
 use cara_authority::ComponentId;
 use cara_control::Done;
-use cara_control::tools::{Disable, Enable, List, Row};
+use cara_control::tools::{DisableTools, EnableTools, ListTools, ToolRow};
 
 /// Runs the command.
 pub(crate) async fn run(door: &Door, output: Output, tools: Tools) -> Result<()> {
     let ids = |components: Vec<ComponentId>| components.iter().map(ToString::to_string).collect();
     match tools {
-        Tools::List => drop(door.emit(output, List {}).await?),
+        Tools::List => drop(door.emit(output, ListTools {}).await?),
         Tools::Enable { components } => {
             let environment = door.environment().await?;
-            door.emit(output, Enable { components: ids(components), environment }).await?;
+            door.emit(output, EnableTools { components: ids(components), environment }).await?;
         }
-        Tools::Disable { components } => drop(door.emit(output, Disable { components: ids(components) }).await?),
+        Tools::Disable { components } => drop(door.emit(output, DisableTools { components: ids(components) }).await?),
     }
     Ok(())
 }
@@ -28,7 +28,7 @@ impl Show for Done {
     fn show(&self) {}
 }
 
-impl Show for Vec<Row> {
+impl Show for Vec<ToolRow> {
     fn show(&self) {
         let cells = self.iter().map(|row| {
             let effects = if row.effects.is_empty() { "-".to_owned() } else { row.effects.join(", ") };

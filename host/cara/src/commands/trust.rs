@@ -4,7 +4,9 @@ use crate::cli::Trust;
 use crate::door::Door;
 use crate::output::{Output, Show, layout, show};
 use anyhow::{Context, Result, anyhow};
-use cara_control::trust::{AddIdentity, AddKey, Added, List, Listed, Remove, RemoveRoot, Revoke, SetRoot};
+use cara_control::trust::{
+    AddedTrust, ListTrust, RemoveTrust, RemoveTrustRoot, RevokeTrust, SetTrustRoot, TrustIdentity, TrustKey, TrustList,
+};
 use cara_services::files;
 use cara_signing::TrustRoot;
 use std::path::Path;
@@ -17,12 +19,12 @@ pub(crate) async fn run(door: &Door, output: Output, trust: Trust) -> Result<()>
     match trust {
         Trust::Add { name, identity: Some(identity), issuer, may, .. } => {
             let issuer = issuer.unwrap_or_default();
-            let added = door.call(AddIdentity { name, identity, issuer, may }).await?;
+            let added = door.call(TrustIdentity { name, identity, issuer, may }).await?;
             output.done(&added, &words(&added))
         }
         Trust::Add { name, key, may, .. } => {
             let key = key.map(|file| read(&file, LARGEST)).transpose()?;
-            let added = door.call(AddKey { name, key, may }).await?;
+            let added = door.call(TrustKey { name, key, may }).await?;
             output.done(&added, &words(&added))
         }
         Trust::Root { root: Some(from), .. } => {
@@ -30,20 +32,20 @@ pub(crate) async fn run(door: &Door, output: Output, trust: Trust) -> Result<()>
                 "public-good" => None,
                 file => Some(read(Path::new(file), TrustRoot::MAX_BYTES as u64)?),
             };
-            let done = door.call(SetRoot { from: from.clone(), root }).await?;
+            let done = door.call(SetTrustRoot { from: from.clone(), root }).await?;
             output.done(&done, &format!("certificates of `{from}` count, for the identities you trust"))
         }
         Trust::Root { root: None, .. } => {
-            output.done(&door.call(RemoveRoot {}).await?, "no certificate counts any more")
+            output.done(&door.call(RemoveTrustRoot {}).await?, "no certificate counts any more")
         }
-        Trust::List => door.emit(output, List {}).await.map(drop),
+        Trust::List => door.emit(output, ListTrust {}).await.map(drop),
         Trust::Remove { name } => {
-            let done = door.call(Remove { name: name.clone() }).await?;
+            let done = door.call(RemoveTrust { name: name.clone() }).await?;
             let words = format!("`{name}` is not trusted any more; what it signed is not used from the next call on");
             output.done(&done, &words)
         }
         Trust::Revoke { what } => {
-            let revoked = door.call(Revoke { what }).await?;
+            let revoked = door.call(RevokeTrust { what }).await?;
             let words =
                 format!("revoked {revoked}, from the next call on; to take that back, remove it from `trust.toml`");
             output.done(&revoked, &words)
@@ -59,8 +61,8 @@ fn read(file: &Path, most: u64) -> Result<String> {
 }
 
 /// Who is trusted now, and for what.
-pub(super) fn words(added: &Added) -> String {
-    let Added { name, who, may, counts } = added;
+pub(super) fn words(added: &AddedTrust) -> String {
+    let AddedTrust { name, who, may, counts } = added;
     let may = may.join(", ");
     match (who.starts_with("key "), counts) {
         (true, _) => format!("`{name}` ({who}) may sign {may}"),
@@ -72,7 +74,7 @@ pub(super) fn words(added: &Added) -> String {
 /// What is said where identities are trusted and no certificate is.
 const NO_ROOT: &str = "no certificate counts until you say whose: `cara trust root public-good`";
 
-impl Show for Listed {
+impl Show for TrustList {
     fn show(&self) {
         if self.keys.is_empty() && self.identities.is_empty() {
             show::note("you trust nobody; what is built in is signed by this program's own key, and only that");

@@ -4,18 +4,18 @@ use crate::cli::{Usage, UsageGroup};
 use crate::door::Door;
 use crate::output::{Output, layout, show};
 use anyhow::Result;
-use cara_control::usage::{Budget, Group, Report, Row, Usage as UsageOf};
+use cara_control::usage::{Budget, Grouping, ShowUsage, UsageReport, UsageRow};
 
 /// Runs the command.
 pub(crate) async fn run(door: &Door, output: Output, usage: Usage) -> Result<()> {
     let by = match usage.by {
-        UsageGroup::Day => Group::Day,
-        UsageGroup::Session => Group::Session,
-        UsageGroup::Run => Group::Run,
-        UsageGroup::Component => Group::Component,
-        UsageGroup::Model => Group::Model,
+        UsageGroup::Day => Grouping::Day,
+        UsageGroup::Session => Grouping::Session,
+        UsageGroup::Run => Grouping::Run,
+        UsageGroup::Component => Grouping::Component,
+        UsageGroup::Model => Grouping::Model,
     };
-    let report = door.call(UsageOf { by, days: usage.since, session: None }).await?;
+    let report = door.call(ShowUsage { by, days: usage.since, session: None }).await?;
     if output.json {
         return layout::json(&report);
     }
@@ -23,11 +23,11 @@ pub(crate) async fn run(door: &Door, output: Output, usage: Usage) -> Result<()>
     Ok(())
 }
 
-fn show_report(report: &Report, usage: &Usage) {
+fn show_report(report: &UsageReport, usage: &Usage) {
     if report.used.is_empty() {
         show::note(&format!("no model was called in the last {} days", usage.since));
     } else {
-        let money = |row: &Row| row.dollars.map_or_else(|| "-".to_owned(), |dollars| format!("{dollars:.4}"));
+        let money = |row: &UsageRow| row.dollars.map_or_else(|| "-".to_owned(), |dollars| format!("{dollars:.4}"));
         let cells = report.used.iter().map(|row| {
             let numbers = [row.calls, row.input_tokens, row.output_tokens].map(|number| number.to_string());
             std::iter::once(layout::cut(&row.group, 60)).chain(numbers).chain([money(row)]).collect()
@@ -66,8 +66,8 @@ fn text(budget: &Budget) -> String {
 
 /// Tokens and money of a conversation and of today; `/usage` shows it.
 pub(crate) async fn of_session(door: &Door, session: Option<&str>, context_tokens: u32) -> Result<()> {
-    let say = |what: &str, row: &Row| {
-        let Row { input_tokens, output_tokens, calls, calls_without_price, .. } = row;
+    let say = |what: &str, row: &UsageRow| {
+        let UsageRow { input_tokens, output_tokens, calls, calls_without_price, .. } = row;
         let money = match (row.dollars, calls_without_price) {
             (Some(dollars), 0) => format!("${dollars:.4}"),
             (Some(dollars), unpriced) => format!("${dollars:.4} + {unpriced} calls, price unknown"),
@@ -76,11 +76,11 @@ pub(crate) async fn of_session(door: &Door, session: Option<&str>, context_token
         show::line(&format!("  {what:14} {input_tokens} in, {output_tokens} out, {calls} calls, {money}"));
     };
     if let Some(session) = session {
-        let of = UsageOf { by: Group::Session, days: 1, session: Some(session.to_owned()) };
+        let of = ShowUsage { by: Grouping::Session, days: 1, session: Some(session.to_owned()) };
         door.call(of).await?.used.iter().for_each(|row| say("this session", row));
         show::line(&format!("  {:14} at most {context_tokens} tokens", "context"));
     }
-    let today = door.call(UsageOf { by: Group::Day, days: 1, session: None }).await?;
+    let today = door.call(ShowUsage { by: Grouping::Day, days: 1, session: None }).await?;
     today.used.iter().for_each(|row| say("today", row));
     for budget in &today.budgets {
         show::line(&format!("  {:14} {}", "budget", text(budget)));

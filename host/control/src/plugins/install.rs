@@ -31,7 +31,7 @@ use std::time::Instant;
 /// Fetches a package, verifies and compiles it, and reviews it. Nothing is changed.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct Prepare {
+pub struct PrepareInstall {
     /// A file, folder, URL or `oci://` reference. A path is absolute.
     pub from: String,
     /// Prepare it although a newer version was here before.
@@ -42,7 +42,7 @@ pub struct Prepare {
 /// What a person agrees to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-pub struct Prepared {
+pub struct PreparedInstall {
     /// The review.
     pub review: Review,
     /// What the component asks for.
@@ -53,8 +53,8 @@ pub struct Prepared {
     pub took_ms: [u64; 3],
 }
 
-impl Operation for Prepare {
-    type View = Prepared;
+impl Operation for PrepareInstall {
+    type View = PreparedInstall;
     const ROUTE: Route =
         Route::post("plugins.prepare", "/v1/plugins/prepare", "Fetch, verify, compile and review a package.");
 
@@ -79,7 +79,7 @@ async fn prepared(
     candidate: Candidate,
     floor: Option<&Version>,
     events: &Events,
-) -> Result<(Prepared, Arc<Candidate>)> {
+) -> Result<(PreparedInstall, Arc<Candidate>)> {
     let began = Instant::now();
     let trust = application.plugins.trusted()?;
     let checked = Arc::new(candidate.checked(&trust, floor)?);
@@ -99,13 +99,13 @@ async fn prepared(
     let digest = candidate.package.digest();
     let in_use = current.as_ref().is_some_and(|current| current.package.digest() == digest);
     let asks = requested.iter().map(ToString::to_string).collect();
-    Ok((Prepared { review, asks, in_use, took_ms }, application.reviewed.keep(candidate)))
+    Ok((PreparedInstall { review, asks, in_use, took_ms }, application.reviewed.keep(candidate)))
 }
 
 /// Puts a package that was reviewed into use.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct Install {
+pub struct InstallPlugin {
     /// Where it came from, as it was prepared.
     pub from: String,
     /// The digest that the review showed.
@@ -123,7 +123,7 @@ pub struct Install {
 /// What is in use now.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-pub struct Installed {
+pub struct InstalledPlugin {
     /// The component.
     pub id: String,
     /// The version.
@@ -134,8 +134,8 @@ pub struct Installed {
     pub tools_off: Option<String>,
 }
 
-impl Operation for Install {
-    type View = Installed;
+impl Operation for InstallPlugin {
+    type View = InstalledPlugin;
     const ROUTE: Route = Route::post("plugins.install", "/v1/plugins", "Put a package that was reviewed into use.");
 
     async fn run(self, application: &Arc<Application>, events: &Events) -> Result<Self::View> {
@@ -157,7 +157,7 @@ impl Operation for Install {
             let offer = Offer::of(&application.around()?, checked, &granted)?;
             tools_off = (!offer.stands()).then(|| offer.why());
         }
-        Ok(Installed {
+        Ok(InstalledPlugin {
             id: candidate.id().to_string(),
             version: candidate.manifest.version().to_string(),
             not_granted: missing,
@@ -167,7 +167,7 @@ impl Operation for Install {
 }
 
 /// What was reviewed, from memory or fetched again.
-async fn ready(application: &Application, wanted: &Install, events: &Events) -> Result<Arc<Candidate>> {
+async fn ready(application: &Application, wanted: &InstallPlugin, events: &Events) -> Result<Arc<Candidate>> {
     let (from, digest) = (reference(&wanted.from)?, &wanted.digest);
     if let Some(candidate) = application.reviewed.get(&from, digest) {
         return Ok(candidate);
@@ -197,7 +197,7 @@ fn chosen(texts: &[String], requested: &[Capability]) -> Result<Vec<Capability>>
 /// Fetches a newer version of a component from where it came. One that asks for no more is put into use at once.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Update {
+pub struct UpdatePlugin {
     /// The component.
     pub id: String,
 }
@@ -205,7 +205,7 @@ pub struct Update {
 /// What an update came to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "state", rename_all = "kebab-case")]
-pub enum Updated {
+pub enum UpdatedPlugin {
     /// There is no newer version.
     Newest {
         /// The version in use.
@@ -223,12 +223,12 @@ pub enum Updated {
         /// Where the new one comes from.
         from: String,
         /// What a person agrees to.
-        prepared: Box<Prepared>,
+        prepared: Box<PreparedInstall>,
     },
 }
 
-impl Operation for Update {
-    type View = Updated;
+impl Operation for UpdatePlugin {
+    type View = UpdatedPlugin;
     const ROUTE: Route =
         Route::post("plugins.update", "/v1/components/{id}/update", "Fetch a newer version of a component.");
 
@@ -245,7 +245,7 @@ impl Operation for Update {
             fail!(Refused, "`{}` now offers `{}`", active.from, candidate.id());
         }
         if candidate.package.digest() == active.digest {
-            return Ok(Updated::Newest { version: active.version.to_string() });
+            return Ok(UpdatedPlugin::Newest { version: active.version.to_string() });
         }
         let floor = application.ledger.floor(id).await?.max(Some(active.version.clone()));
         let version = candidate.manifest.version().to_string();
@@ -257,13 +257,13 @@ impl Operation for Update {
         if review::changes(&current, &trust, &candidate).grows {
             wait(application, &candidate, &checked).await?;
             let (used, from) = (active.version.to_string(), active.from);
-            return Ok(Updated::AsksForMore { used, from, prepared: Box::new(prepared) });
+            return Ok(UpdatedPlugin::AsksForMore { used, from, prepared: Box::new(prepared) });
         }
         let granted = application.ledger.granted(id).await?;
         let requested = application.around()?.requested(&checked)?;
         let kept: Vec<Capability> = requested.into_iter().filter(|wish| granted.contains(wish)).collect();
         activate(application, &candidate, &checked, &kept, "cara plugin update").await?;
-        Ok(Updated::Updated { version })
+        Ok(UpdatedPlugin::Updated { version })
     }
 }
 

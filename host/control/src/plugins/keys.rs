@@ -5,7 +5,7 @@ use crate::error::{Context, Result, error, fail};
 use crate::event::Events;
 use crate::operation::{Operation, Route};
 use crate::signing_keys::{in_vault, secret};
-use crate::trust::{self, Added};
+use crate::trust::{self, AddedTrust};
 use cara_packages::keyless::Signing;
 use cara_packages::{Access, ClientError};
 use cara_sdk_sign::{Answer, Instance, SecretKey, Transport, sign, sign_keyless};
@@ -21,7 +21,7 @@ use zeroize::Zeroizing;
 
 /// A public key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Public {
+pub struct PublicKey {
     /// The key's id, 64 hex digits.
     pub id: String,
     /// The key, PEM.
@@ -31,13 +31,13 @@ pub struct Public {
     pub vault: Option<String>,
     /// What the key may sign here, of a key that was trusted at once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub trusted: Option<Added>,
+    pub trusted: Option<AddedTrust>,
 }
 
 /// Makes a key to sign with; the secret part goes into the vault.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Make {
+pub struct MakeKey {
     /// What to call it.
     pub name: String,
     /// What it may sign here at once: ids, prefixes with `*`, or `*`.
@@ -48,8 +48,8 @@ pub struct Make {
     pub existing: bool,
 }
 
-impl Operation for Make {
-    type View = Public;
+impl Operation for MakeKey {
+    type View = PublicKey;
     const ROUTE: Route = Route::post("keys.make", "/v1/keys", "Make a key to sign packages with.").once();
 
     async fn run(self, application: &Arc<Application>, _: &Events) -> Result<Self::View> {
@@ -78,25 +78,25 @@ impl Operation for Make {
             let added = trust::add_key(application, &self.name, public.clone(), patterns).await;
             trusted = Some(added.context("the key was made, and is not trusted")?);
         }
-        Ok(Public { id: public.id().to_string(), pem: public.to_pem(), vault, trusted })
+        Ok(PublicKey { id: public.id().to_string(), pem: public.to_pem(), vault, trusted })
     }
 }
 
 /// Gives the public part of a key that was made here.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Show {
+pub struct ShowKey {
     /// The key's name.
     pub name: String,
 }
 
-impl Operation for Show {
-    type View = Public;
+impl Operation for ShowKey {
+    type View = PublicKey;
     const ROUTE: Route = Route::get("keys.show", "/v1/keys/{name}", "Give the public part of a key.");
 
     async fn run(self, application: &Arc<Application>, _: &Events) -> Result<Self::View> {
         let public = secret(&application.vault, &self.name).await?.public();
-        Ok(Public { id: public.id().to_string(), pem: public.to_pem(), vault: None, trusted: None })
+        Ok(PublicKey { id: public.id().to_string(), pem: public.to_pem(), vault: None, trusted: None })
     }
 }
 
@@ -112,7 +112,7 @@ pub fn signable(file: &Path) -> Result<Package> {
 
 /// A signature.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Signed {
+pub struct SignedPlugin {
     /// The component's id.
     pub id: String,
     /// The version.
@@ -121,7 +121,7 @@ pub struct Signed {
     pub bundle: String,
 }
 
-impl Signed {
+impl SignedPlugin {
     /// A package with its signature.
     pub fn of(package: &Package, bundle: &Bundle) -> Self {
         Self { id: package.id().to_string(), version: package.version().to_string(), bundle: bundle.to_json() }
@@ -131,28 +131,28 @@ impl Signed {
 /// Signs a package with a key of the vault.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Sign {
+pub struct SignPlugin {
     /// The key's name.
     pub name: String,
     /// The absolute path of the package.
     pub file: String,
 }
 
-impl Operation for Sign {
-    type View = Signed;
+impl Operation for SignPlugin {
+    type View = SignedPlugin;
     const ROUTE: Route = Route::post("keys.sign", "/v1/keys/{name}/sign", "Sign a package with a key of the vault.");
 
     async fn run(self, application: &Arc<Application>, _: &Events) -> Result<Self::View> {
         let package = signable(Path::new(&self.file))?;
         let key = secret(&application.vault, &self.name).await?;
-        Ok(Signed::of(&package, &sign(&package, &key)))
+        Ok(SignedPlugin::of(&package, &sign(&package, &key)))
     }
 }
 
 /// Signs a package by certificate, as whom an identity token names; this is public for ever.
 #[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct SignKeyless {
+pub struct SignPluginKeyless {
     /// The absolute path of the package.
     pub file: String,
     /// The identity token, made for `sigstore`.
@@ -164,8 +164,8 @@ pub struct SignKeyless {
     pub log: String,
 }
 
-impl Operation for SignKeyless {
-    type View = Signed;
+impl Operation for SignPluginKeyless {
+    type View = SignedPlugin;
     const ROUTE: Route = Route::post("keys.sign-keyless", "/v1/keyless/sign", "Sign a package by certificate.").once();
 
     async fn run(self, application: &Arc<Application>, _: &Events) -> Result<Self::View> {
@@ -183,7 +183,7 @@ impl Operation for SignKeyless {
         };
         let token = Zeroizing::new(self.token.ok_or_else(none)?);
         let way = Way(Signing::new(Access::anonymous(&application.services.egress)));
-        Ok(Signed::of(&package, &sign_keyless(&package, &token, &instance, &way).await?))
+        Ok(SignedPlugin::of(&package, &sign_keyless(&package, &token, &instance, &way).await?))
     }
 }
 

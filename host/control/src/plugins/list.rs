@@ -16,7 +16,7 @@ use std::sync::Arc;
 /// An installed component.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-pub struct Row {
+pub struct PluginRow {
     /// The component's id.
     pub id: String,
     /// The version.
@@ -42,13 +42,13 @@ pub struct Row {
     pub problem: Option<String>,
 }
 
-async fn row(application: &Application, checked: &Checked) -> Result<Row> {
+async fn row(application: &Application, checked: &Checked) -> Result<PluginRow> {
     let (manifest, package) = (checked.manifest(), checked.package());
     let granted = application.ledger.granted(manifest.id()).await?;
     let installed = application.installed()?;
     let entry = installed.lock.0.get(manifest.id());
     let pinned = entry.and_then(|entry| entry.active.as_ref());
-    Ok(Row {
+    Ok(PluginRow {
         id: manifest.id().to_string(),
         version: manifest.version().to_string(),
         kinds: checked.interfaces().kinds().iter().map(ToString::to_string).collect(),
@@ -63,10 +63,10 @@ async fn row(application: &Application, checked: &Checked) -> Result<Row> {
 }
 
 /// One that is installed and cannot be used: what `cara.lock` knows of it.
-fn unusable(id: &ComponentId, entry: Option<&Entry>, problem: &str) -> Row {
+fn unusable(id: &ComponentId, entry: Option<&Entry>, problem: &str) -> PluginRow {
     let active = entry.and_then(|entry| entry.active.as_ref());
     let of = |text: fn(&Pinned) -> String| active.map(text).unwrap_or_default();
-    Row {
+    PluginRow {
         id: id.to_string(),
         version: of(|active| active.version.to_string()),
         kinds: Vec::new(),
@@ -82,10 +82,10 @@ fn unusable(id: &ComponentId, entry: Option<&Entry>, problem: &str) -> Row {
 
 /// Lists the installed components.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
-pub struct List {}
+pub struct ListPlugins {}
 
-impl Operation for List {
-    type View = Vec<Row>;
+impl Operation for ListPlugins {
+    type View = Vec<PluginRow>;
     const ROUTE: Route = Route::get("plugins.list", "/v1/plugins", "List the installed components.");
 
     async fn run(self, application: &Arc<Application>, _: &Events) -> Result<Self::View> {
@@ -98,7 +98,7 @@ impl Operation for List {
             let entry = installed.lock.0.get(id);
             let built_in = application.plugins.built_in(id);
             rows.push(match built_in.filter(|_| entry.is_none_or(|entry| entry.active.is_none())) {
-                Some(checked) => Row { problem: Some(problem.clone()), ..row(application, checked).await? },
+                Some(checked) => PluginRow { problem: Some(problem.clone()), ..row(application, checked).await? },
                 None => unusable(id, entry, problem),
             });
         }
@@ -110,7 +110,7 @@ impl Operation for List {
 /// Shows one component.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Inspect {
+pub struct InspectPlugin {
     /// The component's id.
     pub id: String,
 }
@@ -121,7 +121,7 @@ pub struct Inspect {
 pub struct Inspection {
     /// As in the list.
     #[serde(flatten)]
-    pub row: Row,
+    pub row: PluginRow,
     /// The key or identity that signed it.
     pub key: String,
     /// The size of the file.
@@ -140,7 +140,7 @@ pub struct Inspection {
     pub manifest: String,
 }
 
-impl Operation for Inspect {
+impl Operation for InspectPlugin {
     type View = Inspection;
     const ROUTE: Route = Route::get("plugins.inspect", "/v1/components/{id}", "Show all that is known of a component.");
 

@@ -22,7 +22,7 @@ use std::sync::Arc;
 /// Shows what a person needs to decide about a package.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct ReviewOf {
+pub struct ReviewPlugin {
     /// A file, folder, URL, `oci://` reference, or the id of an installed component. A path is absolute.
     pub what: String,
     /// The version to compare with instead of the one in use.
@@ -30,7 +30,7 @@ pub struct ReviewOf {
     pub against: Option<String>,
 }
 
-impl Operation for ReviewOf {
+impl Operation for ReviewPlugin {
     type View = Review;
     const ROUTE: Route =
         Route::post("plugins.review", "/v1/plugins/review", "Show what a person needs to decide about a package.");
@@ -77,22 +77,22 @@ fn kept(application: &Application, id: &ComponentId, version: &Version) -> Resul
 /// Returns to the version that was in use before.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Rollback {
+pub struct RollBackPlugin {
     /// The component.
     pub id: String,
 }
 
 /// Which versions were exchanged.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct RolledBack {
+pub struct RolledBackPlugin {
     /// The version of before.
     pub from: String,
     /// The version in use now.
     pub to: String,
 }
 
-impl Operation for Rollback {
-    type View = RolledBack;
+impl Operation for RollBackPlugin {
+    type View = RolledBackPlugin;
     const ROUTE: Route = Route::post(
         "plugins.rollback",
         "/v1/components/{id}/rollback",
@@ -122,14 +122,14 @@ impl Operation for Rollback {
         let detail = json!({ "from": from, "to": to, "by": "cara plugin rollback" });
         application.ledger.append("plugin-rolled-back", id.as_str(), detail).await?;
         change.commit()?;
-        Ok(RolledBack { from, to })
+        Ok(RolledBackPlugin { from, to })
     }
 }
 
 /// Switches a component on or off; it stays installed.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Switch {
+pub struct SwitchPlugin {
     /// The component.
     pub id: String,
     /// Whether it shall be on.
@@ -138,13 +138,13 @@ pub struct Switch {
 
 /// What was switched.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Switched {
+pub struct SwitchedPlugin {
     /// Whether it was the other way before.
     pub changed: bool,
 }
 
-impl Operation for Switch {
-    type View = Switched;
+impl Operation for SwitchPlugin {
+    type View = SwitchedPlugin;
     const ROUTE: Route = Route::put("plugins.switch", "/v1/components/{id}/on", "Switch a component on or off.");
 
     async fn run(self, application: &Arc<Application>, _: &Events) -> Result<Self::View> {
@@ -155,7 +155,7 @@ impl Operation for Switch {
         }
         let entry = change.lock.entry(id);
         if entry.enabled == on {
-            return Ok(Switched { changed: false });
+            return Ok(SwitchedPlugin { changed: false });
         }
         entry.enabled = on;
         if on && entry.active.is_none() {
@@ -164,14 +164,14 @@ impl Operation for Switch {
         let event = if on { "plugin-enabled" } else { "plugin-disabled" };
         application.ledger.append(event, id.as_str(), json!({})).await?;
         change.commit()?;
-        Ok(Switched { changed: true })
+        Ok(SwitchedPlugin { changed: true })
     }
 }
 
 /// Removes an installed component and what was granted to it.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Remove {
+pub struct RemovePlugin {
     /// The component.
     pub id: String,
     /// Remove what it kept between calls, too.
@@ -182,13 +182,13 @@ pub struct Remove {
 /// What was removed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-pub struct Removed {
+pub struct RemovedPlugin {
     /// Whether what is built in under its id is back.
     pub built_in_is_back: bool,
 }
 
-impl Operation for Remove {
-    type View = Removed;
+impl Operation for RemovePlugin {
+    type View = RemovedPlugin;
     const ROUTE: Route = Route::delete("plugins.remove", "/v1/components/{id}", "Remove an installed component.");
 
     async fn run(self, application: &Arc<Application>, _: &Events) -> Result<Self::View> {
@@ -210,14 +210,14 @@ impl Operation for Remove {
         }
         // Last: cut off before, it is still there to be removed.
         change.commit()?;
-        Ok(Removed { built_in_is_back: application.plugins.built_in(id).is_some() })
+        Ok(RemovedPlugin { built_in_is_back: application.plugins.built_in(id).is_some() })
     }
 }
 
 /// Finds components in an index.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Search {
+pub struct SearchPlugins {
     /// Words that its id or summary must have.
     pub words: String,
     /// The index: a file, URL or `oci://` reference.
@@ -226,7 +226,7 @@ pub struct Search {
 
 /// A component of an index.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Hit {
+pub struct SearchHit {
     /// The component's id.
     pub id: String,
     /// The version.
@@ -243,14 +243,14 @@ pub struct Hit {
     pub signer: String,
 }
 
-impl Operation for Search {
-    type View = Vec<Hit>;
+impl Operation for SearchPlugins {
+    type View = Vec<SearchHit>;
     const ROUTE: Route = Route::get("plugins.search", "/v1/plugins/search", "Find components in an index.");
 
     async fn run(self, application: &Arc<Application>, _: &Events) -> Result<Self::View> {
         let access = Access::anonymous(&application.services.egress);
         let index = Index::fetch(&Reference::parse_index(&self.index)?, access).await?;
-        let hits = index.search(&self.words).into_iter().map(|entry| Hit {
+        let hits = index.search(&self.words).into_iter().map(|entry| SearchHit {
             id: entry.id.to_string(),
             version: entry.version.to_string(),
             summary: entry.summary.clone(),
@@ -266,7 +266,7 @@ impl Operation for Search {
 /// Puts a signed package into an OCI registry.
 #[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Push {
+pub struct PushPlugin {
     /// The absolute path of the package, its signature file beside it.
     pub file: String,
     /// Where to: `oci://registry/repository:tag`.
@@ -279,7 +279,7 @@ pub struct Push {
     pub password: Option<String>,
 }
 
-impl Operation for Push {
+impl Operation for PushPlugin {
     type View = String;
     const ROUTE: Route = Route::post("plugins.push", "/v1/plugins/push", "Put a signed package into a registry.");
 
@@ -331,14 +331,14 @@ pub fn signature_path(file: &Path) -> std::path::PathBuf {
 /// Checks a package's signature against whom the operator trusts.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Verify {
+pub struct VerifyPlugin {
     /// The absolute path of the package, its signature file beside it.
     pub file: String,
 }
 
 /// A package whose signature counts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Verified {
+pub struct VerifiedPlugin {
     /// The component's id.
     pub id: String,
     /// The version.
@@ -349,8 +349,8 @@ pub struct Verified {
     pub signer: String,
 }
 
-impl Operation for Verify {
-    type View = Verified;
+impl Operation for VerifyPlugin {
+    type View = VerifiedPlugin;
     const ROUTE: Route = Route::get("plugins.verify", "/v1/plugins/verify", "Check a package's signature.");
 
     async fn run(self, application: &Arc<Application>, _: &Events) -> Result<Self::View> {
@@ -359,11 +359,11 @@ impl Operation for Verify {
 }
 
 /// Checks a package's signature against this trust.
-pub fn verify(file: &Path, trust: &cara_signing::TrustStore) -> Result<Verified> {
+pub fn verify(file: &Path, trust: &cara_signing::TrustStore) -> Result<VerifiedPlugin> {
     let (wasm, bundle) = beside(file)?;
     let package = Package::read(wasm)?;
     let (id, version, digest) = (package.id().to_string(), package.version().to_string(), package.digest());
     let bundle = Bundle::from_json(&bundle)?;
     let verified = cara_signing::verify(package, &bundle, trust, None).map_err(crate::candidate::with_cure)?;
-    Ok(Verified { id, version, digest: digest.to_string(), signer: verified.signer_name().to_owned() })
+    Ok(VerifiedPlugin { id, version, digest: digest.to_string(), signer: verified.signer_name().to_owned() })
 }

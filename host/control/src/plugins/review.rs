@@ -65,9 +65,9 @@ pub struct Review {
     /// What to look at before agreeing.
     pub warnings: Vec<String>,
     /// What it can reach, spend, read, keep and use.
-    pub may: Vec<Asked>,
+    pub may: Vec<AskedCapability>,
     /// Its tools.
-    pub tools: Vec<Tool>,
+    pub tools: Vec<ReviewedTool>,
     /// What a call may use up, by name.
     pub limits: BTreeMap<String, String>,
     /// What the binary imports.
@@ -75,7 +75,7 @@ pub struct Review {
     /// What the binary exports.
     pub exports: Vec<String>,
     /// Against what is installed, or was asked for.
-    pub changes: Option<Changes>,
+    pub changes: Option<ReviewChanges>,
 }
 
 /// Who signed it.
@@ -94,7 +94,7 @@ pub struct Signer {
 
 /// One thing that is asked for, and the author's reason.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Asked {
+pub struct AskedCapability {
     /// What kind of thing.
     pub about: String,
     /// The thing.
@@ -105,7 +105,7 @@ pub struct Asked {
 
 /// A tool: what its calls can do, and what a model will read of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Tool {
+pub struct ReviewedTool {
     /// The name.
     pub name: String,
     /// What its calls can do.
@@ -137,7 +137,7 @@ pub struct ModelText {
 /// What another version makes of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-pub struct Changes {
+pub struct ReviewChanges {
     /// The version it is compared with.
     pub against: String,
     /// Whether it can do more: then it waits for a person.
@@ -174,7 +174,7 @@ impl Review {
             disagreement: interfaces.agree(manifest).err().map(|error| error.to_string()),
             warnings: warnings(candidate, installed),
             may: may(candidate),
-            tools: candidate.authority.tools().iter().zip(manifest.tools()).map(Tool::of).collect(),
+            tools: candidate.authority.tools().iter().zip(manifest.tools()).map(ReviewedTool::of).collect(),
             limits: limits(&asked_limits(manifest, interfaces))
                 .into_iter()
                 .map(|(name, value)| (name.to_owned(), value))
@@ -216,12 +216,16 @@ fn signer(candidate: &Candidate, trust: &TrustStore) -> Signer {
 }
 
 /// What a component can reach, spend, read, keep and use: each of its facts with power, but those of its tools.
-fn may(candidate: &Candidate) -> Vec<Asked> {
+fn may(candidate: &Candidate) -> Vec<AskedCapability> {
     // What it is stands above, and what its tools do below. Whatever else there will be is told.
     let elsewhere = |fact: &Fact| matches!(fact.about, About::Is | About::Tool);
     let facts = candidate.authority.facts().filter(|(fact, _)| !elsewhere(fact));
     facts
-        .map(|(fact, why)| Asked { about: fact.about.name().to_owned(), what: fact.text.clone(), why: why.into() })
+        .map(|(fact, why)| AskedCapability {
+            about: fact.about.name().to_owned(),
+            what: fact.text.clone(),
+            why: why.into(),
+        })
         .collect()
 }
 
@@ -270,7 +274,7 @@ fn orders(text: &str) -> String {
     said.chain(attacks).collect::<Vec<_>>().join(", ")
 }
 
-impl Tool {
+impl ReviewedTool {
     fn of((tool, declared): (&ToolAuthority, &manifest::Tool)) -> Self {
         let effect = |(effect, why): (&cara_authority::manifest::Effect, &String)| RaisedEffect {
             effect: effect.name().to_owned(),
@@ -286,7 +290,7 @@ impl Tool {
 }
 
 /// What makes `new` another than `old`.
-pub(crate) fn changes(old: &Candidate, trust: &TrustStore, new: &Candidate) -> Changes {
+pub(crate) fn changes(old: &Candidate, trust: &TrustStore, new: &Candidate) -> ReviewChanges {
     let difference = old.authority.difference(&new.authority);
     let (before, after) = (signer(old, trust), signer(new, trust));
     let who = |signer: &Signer| signer.name.clone().unwrap_or_else(|| "nobody who is trusted".into());
@@ -297,7 +301,7 @@ pub(crate) fn changes(old: &Candidate, trust: &TrustStore, new: &Candidate) -> C
         let remarks = these.difference(those).map(|(_, about, text)| format!("{about} {text}"));
         facts.iter().map(Fact::to_string).chain(remarks).collect()
     };
-    Changes {
+    ReviewChanges {
         against: format!("{} ({})", old.manifest.version(), old.from),
         grows: !difference.added.is_empty() || other,
         signer,

@@ -1,7 +1,7 @@
 //! Versions alternate while calls are made: none fails, none is mixed.
 #![allow(clippy::unwrap_used)]
 
-use super::{Install, Prepare, Remove};
+use super::{InstallPlugin, PrepareInstall, RemovePlugin};
 use crate::application::{Application, HomeLock, Options};
 use crate::event::Events;
 use crate::home_files::HomeFiles;
@@ -209,15 +209,15 @@ fn offered(folder: &Path, name: &str, version: &str, key: &SecretKey) -> String 
 
 /// Reviews a package; its digest.
 async fn reviewed(application: &Arc<Application>, from: &str, allow_downgrade: bool) -> String {
-    let prepare = Prepare { from: from.to_owned(), allow_downgrade };
+    let prepare = PrepareInstall { from: from.to_owned(), allow_downgrade };
     let prepared = prepare.run(application, &Events::nobody()).await.unwrap();
     prepared.review.digest.to_string()
 }
 
 /// Installs it without granting anything.
-fn installing(from: &str, digest: &str, allow_downgrade: bool) -> Install {
+fn installing(from: &str, digest: &str, allow_downgrade: bool) -> InstallPlugin {
     let (from, digest) = (from.to_owned(), digest.to_owned());
-    Install { from, digest, grants: Some(Vec::new()), allow_downgrade, act: "a test".to_owned() }
+    InstallPlugin { from, digest, grants: Some(Vec::new()), allow_downgrade, act: "a test".to_owned() }
 }
 
 /// What is in use.
@@ -294,7 +294,7 @@ async fn a_change_that_is_cut_off_anywhere_leaves_nothing_granted_that_was_taken
         }
 
         application.ledger.grant(&id, &power, "a test").await.unwrap();
-        let work = Remove { id: ID.to_owned(), state: true };
+        let work = RemovePlugin { id: ID.to_owned(), state: true };
         let whole = cut(work.run(&application, &Events::nobody()), times).await.is_some();
         *(if whole { &mut done[1] } else { &mut cuts[1] }) += 1;
         if in_use(&application).is_none() {

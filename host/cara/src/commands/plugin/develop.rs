@@ -6,7 +6,7 @@ use crate::door::Door;
 use crate::output::{Output, show};
 use anyhow::{Context as _, Result};
 use cara_authority::ComponentId;
-use cara_control::plugins::{Inspect, Make, Sign, signature_path};
+use cara_control::plugins::{InspectPlugin, MakeKey, SignPlugin, signature_path};
 use cara_sdk_new::{Built, Kind, Language, build_in, project, write};
 use cara_services::files;
 use notify::{EventKind, RecursiveMode, Watcher};
@@ -86,14 +86,14 @@ async fn once(door: &Door, output: Output, how: &Build, consent: &Consent) -> Re
     let id = ComponentId::parse(&built.id)?.to_string();
     let file = absolute(&built.file)?;
     // The key of this home's own developments, made when it is first needed, and trusted for this one component.
-    let key = door.call(Make { name: DEV.to_owned(), trust: vec![id.clone()], existing: true }).await?;
+    let key = door.call(MakeKey { name: DEV.to_owned(), trust: vec![id.clone()], existing: true }).await?;
     if key.vault.is_some() {
         show::note(&format!("made the key `{DEV}`, which this home signs its own developments with"));
         show::note(&format!("`{DEV}` may sign `{id}` here; `cara trust remove {DEV}` takes it back"));
     }
-    let signed = door.call(Sign { name: DEV.to_owned(), file: file.clone() }).await?;
+    let signed = door.call(SignPlugin { name: DEV.to_owned(), file: file.clone() }).await?;
     files::write_private_atomic(&signature_path(&built.file), signed.bundle.as_bytes())?;
-    let from = door.call(Inspect { id: id.clone() }).await.ok().and_then(|inspected| inspected.row.from);
+    let from = door.call(InspectPlugin { id: id.clone() }).await.ok().and_then(|inspected| inspected.row.from);
     if from.is_some_and(|from| from == file) {
         return install::one_update(door, output, &id, consent).await;
     }

@@ -6,7 +6,7 @@ use crate::output::{Output, Show, layout, show};
 use crate::prompt;
 use anyhow::{Context, Result, anyhow, bail};
 use cara_control::plugins::{
-    Install as InstallOf, Installed, InstalledIds, Prepare, Prepared, Update as UpdateOf, Updated,
+    InstallPlugin, InstalledIds, InstalledPlugin, PrepareInstall, PreparedInstall, UpdatePlugin, UpdatedPlugin,
 };
 use cara_packages::Reference;
 use cara_services::files;
@@ -36,7 +36,7 @@ pub(super) fn absolute(path: &Path) -> Result<String> {
 /// `cara plugin install`.
 pub(super) async fn install(door: &Door, output: Output, install: Install) -> Result<()> {
     let (from, allow_downgrade) = (reference(&install.from)?, install.allow_downgrade);
-    let prepared = door.call(Prepare { from: from.clone(), allow_downgrade }).await?;
+    let prepared = door.call(PrepareInstall { from: from.clone(), allow_downgrade }).await?;
     say_times(&prepared);
     if !output.json {
         prepared.review.show();
@@ -47,20 +47,20 @@ pub(super) async fn install(door: &Door, output: Output, install: Install) -> Re
         return Ok(());
     };
     let act = "cara plugin install".to_owned();
-    put(door, output, InstallOf { from, digest: prepared.review.digest, grants, allow_downgrade, act }).await
+    put(door, output, InstallPlugin { from, digest: prepared.review.digest, grants, allow_downgrade, act }).await
 }
 
-fn say_times(prepared: &Prepared) {
+fn say_times(prepared: &PreparedInstall) {
     let [fetched, verified, compiled] = prepared.took_ms;
     show::note(&format!("fetched in {fetched} ms, verified in {verified} ms, compiled in {compiled} ms"));
 }
 
-async fn put(door: &Door, output: Output, install: InstallOf) -> Result<()> {
+async fn put(door: &Door, output: Output, install: InstallPlugin) -> Result<()> {
     let installed = door.call(install).await?;
     if output.json {
         return layout::json(&installed);
     }
-    let Installed { id, version, not_granted, tools_off } = &installed;
+    let InstalledPlugin { id, version, not_granted, tools_off } = &installed;
     show::note(&format!("`{id}` {version} is in use from the next call on"));
     if !not_granted.is_empty() {
         let missing: Vec<String> = not_granted.iter().map(|capability| format!("`{capability}`")).collect();
@@ -90,16 +90,16 @@ pub(super) async fn update(door: &Door, output: Output, update: Update) -> Resul
 
 /// Updates one component.
 pub(super) async fn one_update(door: &Door, output: Output, id: &str, agreed: &Consent) -> Result<()> {
-    let (used, from, prepared) = match door.call(UpdateOf { id: id.to_owned() }).await? {
-        Updated::Newest { version } => {
+    let (used, from, prepared) = match door.call(UpdatePlugin { id: id.to_owned() }).await? {
+        UpdatedPlugin::Newest { version } => {
             show::note(&format!("`{id}` {version} is the newest"));
             return Ok(());
         }
-        Updated::Updated { version } => {
+        UpdatedPlugin::Updated { version } => {
             show::note(&format!("`{id}` {version} is in use from the next call on"));
             return Ok(());
         }
-        Updated::AsksForMore { used, from, prepared } => (used, from, *prepared),
+        UpdatedPlugin::AsksForMore { used, from, prepared } => (used, from, *prepared),
     };
     say_times(&prepared);
     if !output.json {
@@ -110,7 +110,7 @@ pub(super) async fn one_update(door: &Door, output: Output, id: &str, agreed: &C
         Ok(Some(grants)) => {
             let act = "cara plugin update".to_owned();
             let digest = prepared.review.digest;
-            put(door, output, InstallOf { from, digest, grants, allow_downgrade: false, act }).await
+            put(door, output, InstallPlugin { from, digest, grants, allow_downgrade: false, act }).await
         }
         refused => {
             show::note(&format!(

@@ -6,8 +6,10 @@ use crate::commands::trust;
 use crate::door::{Door, told};
 use crate::output::{Output, layout, show};
 use anyhow::{Context, Result, anyhow, bail};
-use cara_control::plugins::{Make, Public, Show, Sign as SignInVault, SignKeyless, Signed, signable, signature_path};
-use cara_control::trust::AddKey;
+use cara_control::plugins::{
+    MakeKey, PublicKey, ShowKey, SignPlugin, SignPluginKeyless, SignedPlugin, signable, signature_path,
+};
+use cara_control::trust::TrustKey;
 use cara_sdk_sign::{SecretKey, sign as signed};
 use cara_services::files;
 use std::path::Path;
@@ -34,7 +36,7 @@ pub(super) async fn keygen(
 ) -> Result<()> {
     let public = match file {
         None => {
-            let public = door.call(Make { name: name.clone(), trust: trusted, existing: false }).await?;
+            let public = door.call(MakeKey { name: name.clone(), trust: trusted, existing: false }).await?;
             let key = public.vault.as_deref().unwrap_or_default();
             show::note(&format!("the secret part is in the vault; its key: {key}"));
             public
@@ -43,7 +45,8 @@ pub(super) async fn keygen(
             let mut public = made(path)?;
             show::note(&format!("the secret part is in `{}`", path.display()));
             if !trusted.is_empty() {
-                let added = door.call(AddKey { name: name.clone(), key: Some(public.pem.clone()), may: trusted }).await;
+                let added =
+                    door.call(TrustKey { name: name.clone(), key: Some(public.pem.clone()), may: trusted }).await;
                 public.trusted = Some(added.context("the key was made, and is not trusted")?);
             }
             public
@@ -61,7 +64,7 @@ pub(super) async fn keygen(
 }
 
 /// A new key in a new file.
-fn made(path: &Path) -> Result<Public> {
+fn made(path: &Path) -> Result<PublicKey> {
     let key = SecretKey::generate()?;
     let shown = path.display();
     if !files::create_private(path, key.to_pem().as_bytes())? {
@@ -71,7 +74,7 @@ fn made(path: &Path) -> Result<Public> {
         );
     }
     let public = key.public();
-    Ok(Public { id: public.id().to_string(), pem: public.to_pem(), vault: None, trusted: None })
+    Ok(PublicKey { id: public.id().to_string(), pem: public.to_pem(), vault: None, trusted: None })
 }
 
 /// A key of a file.
@@ -86,9 +89,9 @@ fn of_file(name: &str) -> Result<SecretKey> {
 pub(super) async fn pubkey(door: &Door, output: Output, name: &str) -> Result<()> {
     let public = if is_file(name) {
         let public = of_file(name)?.public();
-        Public { id: public.id().to_string(), pem: public.to_pem(), vault: None, trusted: None }
+        PublicKey { id: public.id().to_string(), pem: public.to_pem(), vault: None, trusted: None }
     } else {
-        door.call(Show { name: name.to_owned() }).await?
+        door.call(ShowKey { name: name.to_owned() }).await?
     };
     if output.json {
         layout::json(&public)
@@ -104,12 +107,12 @@ pub(super) async fn sign(door: &Door, output: Output, how: &Sign) -> Result<()> 
     let signed = match how.key.as_deref() {
         Some(name) if is_file(name) => {
             let package = signable(&how.file).map_err(told)?;
-            Signed::of(&package, &signed(&package, &of_file(name)?))
+            SignedPlugin::of(&package, &signed(&package, &of_file(name)?))
         }
-        Some(name) => door.call(SignInVault { name: name.to_owned(), file }).await?,
+        Some(name) => door.call(SignPlugin { name: name.to_owned(), file }).await?,
         None => {
             let (token, authority, log) = (token(how.token.as_deref())?, how.authority.clone(), how.log.clone());
-            door.call(SignKeyless { file, token, authority, log }).await?
+            door.call(SignPluginKeyless { file, token, authority, log }).await?
         }
     };
     let path = signature_path(&how.file);

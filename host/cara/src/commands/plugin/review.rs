@@ -2,7 +2,7 @@
 
 use crate::output::{Show, layout, show};
 use cara_assistant::text::exact;
-use cara_control::plugins::{Asked, Changes, ModelText, RaisedEffect, Review, Signer, Tool};
+use cara_control::plugins::{AskedCapability, ModelText, RaisedEffect, Review, ReviewChanges, ReviewedTool, Signer};
 
 impl Show for Review {
     fn show(&self) {
@@ -26,7 +26,7 @@ impl Show for Review {
         }
         show::line("what it may do, once granted");
         let mut before = "";
-        for Asked { about, what, why } in &self.may {
+        for AskedCapability { about, what, why } in &self.may {
             let why = if why.is_empty() { String::new() } else { format!(": {why}") };
             layout::field(2, if *about == before { "" } else { about }, &format!("{what}{why}"));
             before = about;
@@ -57,7 +57,7 @@ fn show_signer(signer: &Signer) {
     }
 }
 
-fn show_changes(changes: &Changes) {
+fn show_changes(changes: &ReviewChanges) {
     show::line(&format!("what changes against {}", changes.against));
     if let Some(signer) = &changes.signer {
         layout::hang("  ! ", signer);
@@ -72,7 +72,7 @@ fn show_changes(changes: &Changes) {
     }
 }
 
-fn show_tool(tool: &Tool) {
+fn show_tool(tool: &ReviewedTool) {
     let field = |name: &str, value: &str| layout::field(2, name, value);
     let to: String = tool.destination.iter().map(|to| format!(", toward its `{to}`")).collect();
     let only = if tool.effects.is_empty() { ": only answers" } else { "" };
