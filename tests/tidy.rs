@@ -189,7 +189,7 @@ impl Owned for &[&str] {
 #[test]
 fn bytes_that_nobody_hashed_are_taken_for_a_package_in_one_place() {
     let all = sources(&root());
-    let known = ["host/control/src/plugins/built_in.rs", "tests/hostile/manifests.rs"];
+    let known = ["host/control/src/installed/built_in.rs", "tests/hostile/manifests.rs"];
     let mut seen = Vec::new();
     for file in all.iter().filter(|file| file.path != "signing/src/package.rs") {
         seen.extend(file.calls(&["Package", "built_in"]).into_iter().map(|_| file.path.clone()));

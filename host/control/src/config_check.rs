@@ -2,7 +2,7 @@
 //! and tools, models, agents, channels.
 
 use crate::configuration::Config;
-use crate::error::{Context, Error, Result, fail};
+use crate::error::{Context, Error, ErrorKind, Result, fail};
 use crate::excerpt::short;
 use crate::installed::{BUILT_IN, Installed, Plugins};
 use crate::messages::Channels;
@@ -55,7 +55,12 @@ fn settings(plugins: &Plugins, config: &Config, shown: &str) -> Result<()> {
     let installed = plugins.now()?;
     for (id, own) in &config.component {
         if let Some(checked) = installed.usable.get(id) {
-            checked.manifest().settings(&own.settings).with_context(|| format!("`{shown}`"))?;
+            checked.manifest().settings(&own.settings).map_err(|error| {
+                let error = Error::from(error).kind(ErrorKind::Invalid).context(format!("`{shown}`"));
+                let cure =
+                    error.hint.clone().unwrap_or_else(|| format!("`cara plugin inspect {id}` shows its settings"));
+                Error { hint: Some(cure), ..error }
+            })?;
         }
     }
     Ok(())

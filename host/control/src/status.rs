@@ -52,6 +52,7 @@ pub struct Status {
 
 /// A component that was called.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
 pub struct ComponentStatus {
     /// The component's id.
     pub id: String,

@@ -148,7 +148,7 @@ fn a_holder_says_that_its_configuration_cannot_be_used_and_what_counts_from_its_
     home.configure("[pool]\ncalls = 7");
     let said = configuration(&home);
     assert!(
-        said["problem"].is_null() && said["from-next-start"] == serde_json::json!(["pool.calls", "vault.store"]),
+        said["problem"].is_null() && said["from-next-start"] == serde_json::json!(["vault.store", "pool.calls"]),
         "{said}"
     );
     // Where a new vault belongs was not known when this process began.
