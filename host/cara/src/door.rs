@@ -7,11 +7,13 @@
 //! ```
 
 use crate::boot::Surroundings;
-use crate::output::{self, Output, show};
+use crate::error::told;
+use crate::output::{self, Beside, FnEvent, Output, show};
 use crate::passwords;
 use anyhow::{Result, anyhow};
-use cara_control::{Application, Done, Error, ErrorKind, Event, HomeLock, Operation, Places, environment, vault};
+use cara_control::{Application, Done, Error, ErrorKind, HomeLock, Operation, Places, environment, vault};
 use cara_gateway::{Called, Client, Listener, router};
+use cara_terminal::password::is_asked;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -121,7 +123,7 @@ impl Door {
 
     /// Does a use case, showing its notes and progress.
     pub(crate) async fn call<O: Operation>(&self, operation: O) -> Result<O::View> {
-        Ok(self.called(&operation, &mut show::Beside::new()).await?.view)
+        Ok(self.called(&operation, &mut Beside::default()).await?.view)
     }
 
     /// The same, and prints what it gives back.
@@ -183,7 +185,7 @@ impl Door {
         match unlocked {
             // The next try says so again.
             Ok(Ok(_)) | Err(_) => Ok(()),
-            Ok(Err(error)) if error.kind == ErrorKind::WrongPassword && tries < TRIES && passwords::is_asked() => {
+            Ok(Err(error)) if error.kind == ErrorKind::WrongPassword && tries < TRIES && is_asked() => {
                 Box::pin(self.unlock(client, error, tries + 1)).await
             }
             Ok(Err(error)) => Err(told(error)),
@@ -199,7 +201,7 @@ impl Door {
             tokio::task::spawn_blocking(move || passwords::vault_password(false, &folder, again)).await??
         } {
             match client.call(&vault::UnlockVault { password }, &mut |_| {}).await {
-                Ok(Err(error)) if error.kind == ErrorKind::WrongPassword && passwords::is_asked() => {
+                Ok(Err(error)) if error.kind == ErrorKind::WrongPassword && is_asked() => {
                     show::note(&error.message);
                     again = true;
                 }
@@ -237,21 +239,4 @@ impl Door {
 
 fn needs_password(error: &Error) -> bool {
     matches!(error.kind, ErrorKind::VaultLocked | ErrorKind::VaultMissing | ErrorKind::WrongPassword)
-}
-
-/// A failure of a use case as the program's own: its text holds the cure.
-pub(crate) fn told(error: Error) -> anyhow::Error {
-    anyhow!("{error}")
-}
-
-/// Hears of what happens while a use case goes on.
-pub(crate) trait FnEvent {
-    /// Something happened.
-    fn event(&mut self, event: Event);
-    /// A person is asked for something else meanwhile.
-    fn pause(&mut self) {}
-    /// Another process holds the home now, and the use case begins anew there.
-    fn taken_over(&mut self) {
-        show::note("the process that held the home ended; going on");
-    }
 }
