@@ -118,12 +118,7 @@ fn each_kind_of_effect_has_one_home() {
             "files",
             &[&["std", "fs"], &["tokio", "fs"]],
             // The program's own log, which grows and is followed, and the unit of a service manager, outside the home.
-            &[
-                "host/services/src/files",
-                "host/cara/src/logging",
-                "host/cara/src/commands/logs.rs",
-                "host/cara/src/commands/service.rs",
-            ],
+            &["host/services/src/files", "host/control/src/logs", "host/control/src/service.rs"],
         ),
         (
             "processes",
@@ -132,8 +127,8 @@ fn each_kind_of_effect_has_one_home() {
             &[
                 "host/services/src/jail",
                 "host/cara/src/commands/start.rs",
-                "host/cara/src/commands/config.rs",
-                "host/cara/src/commands/service.rs",
+                "host/terminal/src/external_editor.rs",
+                "host/control/src/service.rs",
             ],
         ),
         (

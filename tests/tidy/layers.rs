@@ -14,7 +14,7 @@ pub(super) struct Member {
 }
 
 /// The trusted layers, from the lowest: each may use those before it.
-const LAYERS: [&str; 11] = [
+const LAYERS: [&str; 12] = [
     "signing",
     "host/authority",
     "host/services",
@@ -25,6 +25,7 @@ const LAYERS: [&str; 11] = [
     "host/assistant",
     "host/control",
     "host/gateway",
+    "host/terminal",
     "host/cara",
 ];
 

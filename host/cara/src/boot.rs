@@ -1,6 +1,6 @@
 //! Puts the parts together: the one file that knows every one of them.
 
-use crate::door::told;
+use crate::error::told;
 use anyhow::Result;
 use cara_control::{Application, BuiltIn, Embedded, HomeLock, Options};
 use cara_services::egress::KnownSecrets;

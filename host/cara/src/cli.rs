@@ -3,9 +3,14 @@
 use anyhow::{Context, Result, anyhow};
 use cara_assistant::ModelName;
 use cara_authority::ComponentId;
+use cara_control::secrets::KdfName;
 use cara_services::files;
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
+use schemars::JsonSchema;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -213,6 +218,20 @@ impl std::str::FromStr for SettingArgument {
     }
 }
 
+/// One word of a type of the application; the type's schema says which there are, and what they mean.
+fn word<T: JsonSchema + DeserializeOwned + Clone + Send + Sync + 'static>() -> impl TypedValueParser<Value = T> {
+    let schema = schemars::schema_for!(T);
+    let text = |value: &Value, key: &str| value.get(key).and_then(Value::as_str).map(str::to_owned);
+    let described = schema.get("oneOf").and_then(Value::as_array).into_iter().flatten();
+    let words = described.filter_map(move |one| {
+        let help = text(one, "description").unwrap_or_default();
+        // Clap keeps words that live as long as the program.
+        let kept = |text: String| &*text.leak();
+        Some(PossibleValue::new(kept(text(one, "const")?)).help(kept(help.trim_end_matches('.').to_owned())))
+    });
+    PossibleValuesParser::new(words.collect::<Vec<_>>()).try_map(|word| serde_json::from_value(Value::String(word)))
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct Models {
     #[command(flatten)]
@@ -243,17 +262,7 @@ pub(crate) enum Secrets {
     /// Encrypt the vault file anew under another password.
     RotatePassword {
         /// How the key is derived from the password.
-        #[arg(long, value_enum, default_value_t)]
+        #[arg(long, default_value = "argon2id", value_parser = word::<KdfName>())]
         kdf: KdfName,
     },
-}
-
-/// How a key is derived from a password.
-#[derive(Debug, Clone, Copy, Default, ValueEnum)]
-pub(crate) enum KdfName {
-    /// Argon2id, 64 MiB, 3 passes.
-    #[default]
-    Argon2id,
-    /// PBKDF2-HMAC-SHA256, 600 000 rounds.
-    Pbkdf2HmacSha256,
 }

@@ -7,12 +7,14 @@
 //! ```
 
 use crate::boot::Surroundings;
-use crate::output::{self, Output, show};
+use crate::error::told;
+use crate::output::{self, Beside, FnEvent, Output, show};
 use crate::passwords;
 use anyhow::{Result, anyhow};
 use cara_control::environment::{self, Variables};
-use cara_control::{Application, Error, ErrorKind, Event, HomeFiles, HomeLock, Operation, vault};
+use cara_control::{Application, Error, ErrorKind, HomeFiles, HomeLock, Operation, vault};
 use cara_gateway::{Called, Client, Listener, router};
+use cara_terminal::password::is_asked;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Mutex;
@@ -124,7 +126,7 @@ impl Door {
 
     /// Does a use case, showing its notes and progress.
     pub(crate) async fn call<O: Operation>(&self, operation: O) -> Result<O::View> {
-        Ok(self.called(&operation, &mut show::Beside::new()).await?.view)
+        Ok(self.called(&operation, &mut Beside::default()).await?.view)
     }
 
     /// The same, and prints what it gives back.
@@ -200,7 +202,7 @@ impl Door {
             Ok(Err(error)) if error.kind == ErrorKind::Conflict => Ok(()),
             // The next try says so again.
             Ok(Ok(_)) | Err(_) => Ok(()),
-            Ok(Err(error)) if error.kind == ErrorKind::WrongPassword && tries < TRIES && passwords::is_asked() => {
+            Ok(Err(error)) if error.kind == ErrorKind::WrongPassword && tries < TRIES && is_asked() => {
                 Box::pin(self.unlock(client, error, tries + 1)).await
             }
             Ok(Err(error)) => Err(told(error)),
@@ -216,7 +218,7 @@ impl Door {
             tokio::task::spawn_blocking(move || passwords::vault_password(false, &folder, again)).await??
         } {
             match client.call(&vault::UnlockVault { password }, &mut |_| {}).await {
-                Ok(Err(error)) if error.kind == ErrorKind::WrongPassword && passwords::is_asked() => {
+                Ok(Err(error)) if error.kind == ErrorKind::WrongPassword && is_asked() => {
                     show::note(&error.message);
                     again = true;
                 }
@@ -248,38 +250,4 @@ impl Door {
 
 fn needs_password(error: &Error) -> bool {
     matches!(error.kind, ErrorKind::VaultLocked | ErrorKind::VaultMissing | ErrorKind::WrongPassword)
-}
-
-/// A failure of a use case as the program's own: its text holds the cure.
-pub(crate) fn told(error: Error) -> anyhow::Error {
-    anyhow::Error::new(Failed(error))
-}
-
-/// The kind of a use case's failure, if it is one.
-pub(crate) fn kind(error: &anyhow::Error) -> Option<ErrorKind> {
-    error.downcast_ref::<Failed>().map(|failed| failed.0.kind)
-}
-
-/// A failure of a use case.
-#[derive(Debug)]
-struct Failed(Error);
-
-impl std::fmt::Display for Failed {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-impl std::error::Error for Failed {}
-
-/// Hears of what happens while a use case goes on.
-pub(crate) trait FnEvent {
-    /// Something happened.
-    fn event(&mut self, event: Event);
-    /// A person is asked for something else meanwhile.
-    fn pause(&mut self) {}
-    /// Another process holds the home now, and the use case begins anew there.
-    fn taken_over(&mut self) {
-        show::note("the process that held the home ended; going on");
-    }
 }

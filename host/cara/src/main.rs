@@ -9,13 +9,9 @@ mod boot;
 mod cli;
 mod commands;
 mod door;
-mod keyboard;
-mod logging;
+mod error;
 mod output;
 mod passwords;
-mod prompt;
-mod question;
-mod service;
 
 use clap::Parser;
 use output::{show, stdio};
@@ -32,7 +28,7 @@ fn main() -> ExitCode {
         }
     };
     let code = commands::run(arguments).unwrap_or_else(|error| {
-        show::error(&error);
+        show::error(error.as_ref());
         ExitCode::FAILURE
     });
     stdio::end(code)

@@ -1,21 +1,17 @@
-//! All that the program shows: on the standard streams, as text for a person
-//! or as JSON for a program.
+//! All that the program shows: views for a person, or as JSON for a program,
+//! and what is told beside them.
 
-mod flow;
-pub(crate) mod layout;
-pub(crate) mod show;
-mod spinner;
-pub(crate) mod stdio;
-pub(crate) mod streaming;
-mod table;
-pub(crate) mod when;
+mod beside;
+
+pub(crate) use beside::{Beside, FnEvent};
+pub(crate) use cara_terminal::{columns, layout, show, stdio, when};
 
 use anyhow::Result;
 use serde::Serialize;
 
 /// What a view looks like to a person.
 pub(crate) trait Show {
-    /// Prints it.
+    /// Prints the view.
     fn show(&self);
 }
 
@@ -29,21 +25,21 @@ pub(crate) struct Output {
 impl Output {
     /// Prints a view.
     pub(crate) fn emit(self, view: &(impl Show + Serialize)) -> Result<()> {
-        if self.json {
-            layout::json(view)
-        } else {
-            view.show();
-            Ok(())
-        }
+        self.print(view, || view.show())
     }
 
     /// Prints a view with these words for a person, which are said beside it.
     pub(crate) fn done(self, view: &impl Serialize, words: &str) -> Result<()> {
+        self.print(view, || show::note(words))
+    }
+
+    /// Prints a view as JSON, or in another way for a person.
+    pub(crate) fn print(self, view: &impl Serialize, person: impl FnOnce()) -> Result<()> {
         if self.json {
-            layout::json(view)
+            layout::json(view)?;
         } else {
-            show::note(words);
-            Ok(())
+            person();
         }
+        Ok(())
     }
 }

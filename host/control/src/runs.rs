@@ -35,6 +35,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::OwnedMutexGuard;
 use tokio_util::sync::CancellationToken;
 
+mod media_type;
 mod under_way;
 pub(crate) use under_way::UnderWay;
 use under_way::{Active, Feed};

@@ -1,5 +1,9 @@
 //! Conversations that are kept: listing, showing, deleting, forking.
 
+mod markdown;
+
+pub use markdown::Format;
+
 use crate::application::Application;
 use crate::error::{Context, Result, error, fail};
 use crate::event::Events;

@@ -1,8 +1,11 @@
 //! Commands over the process that holds the home: its configuration, its log,
 //! and how the system starts it.
 
+use super::word;
 use cara_authority::ComponentId;
-use clap::{Args, Subcommand, ValueEnum};
+use cara_control::logs::Level;
+use cara_control::service::System;
+use clap::{Args, Subcommand};
 use std::path::PathBuf;
 
 #[derive(Debug, Subcommand)]
@@ -45,8 +48,8 @@ pub(crate) struct Logs {
     pub(crate) follow: bool,
 
     /// Only lines of this level and above it.
-    #[arg(long, value_enum, default_value_t)]
-    pub(crate) level: LogLevel,
+    #[arg(long, default_value = "trace", value_parser = word::<Level>())]
+    pub(crate) level: Level,
 
     /// Only lines of this component.
     #[arg(long, value_name = "ID")]
@@ -55,17 +58,6 @@ pub(crate) struct Logs {
     /// At most so many lines of what was written before.
     #[arg(short = 'n', long, value_name = "N", default_value_t = 100)]
     pub(crate) lines: usize,
-}
-
-/// How much a line matters, the most first.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
-pub(crate) enum LogLevel {
-    Error,
-    Warn,
-    Info,
-    Debug,
-    #[default]
-    Trace,
 }
 
 #[derive(Debug, Subcommand)]
@@ -81,18 +73,7 @@ pub(crate) enum Service {
     /// Print what `install` would write, and the commands it would run.
     Show {
         /// The system; this machine's when left out.
-        #[arg(long, value_enum)]
-        system: Option<ServiceSystem>,
+        #[arg(long, value_parser = word::<System>())]
+        system: Option<System>,
     },
-}
-
-/// What starts services.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum ServiceSystem {
-    /// A user unit of systemd (Linux).
-    Systemd,
-    /// A launch agent (macOS).
-    Launchd,
-    /// A task at logon (Windows).
-    Windows,
 }

@@ -1,9 +1,12 @@
 //! Commands of who runs cara: over what is kept,
 //! what is asked and what is allowed.
 
+use super::word;
 use cara_authority::{ApprovalId, ComponentId, Label, PersonId, Provenance, RuleId, SessionId, ToolName};
+use cara_control::sessions::Format;
+use cara_control::usage::Grouping;
 use cara_control::{AGENT, CONSOLE};
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{Args, Subcommand};
 use std::path::PathBuf;
 
 #[derive(Debug, Subcommand)]
@@ -27,8 +30,8 @@ pub(crate) enum Sessions {
         /// The session.
         id: SessionId,
         /// How it is written.
-        #[arg(long, value_enum, default_value_t)]
-        format: ExportFormat,
+        #[arg(long, default_value = "json", value_parser = word::<Format>())]
+        format: Format,
         /// A new file (0600) in place of stdout; one that exists is not replaced.
         #[arg(long, value_name = "FILE")]
         output: Option<PathBuf>,
@@ -56,16 +59,6 @@ pub(crate) enum Sessions {
         /// The title.
         title: String,
     },
-}
-
-/// How a conversation is written out.
-#[derive(Debug, Clone, Copy, Default, ValueEnum)]
-pub(crate) enum ExportFormat {
-    /// Everything, as data.
-    #[default]
-    Json,
-    /// To be read. Links and images of others are made harmless.
-    Markdown,
 }
 
 #[derive(Debug, Subcommand)]
@@ -150,54 +143,19 @@ pub(crate) struct PolicyExplain {
     pub(crate) sender: Option<PersonId>,
 
     /// How the destination came about. When left out: `configured` if the configuration names it, else `model`.
-    #[arg(long, value_name = "HOW", value_enum)]
-    pub(crate) provenance: Option<ProvenanceName>,
-}
-
-/// How a destination came about.
-#[derive(Debug, Clone, Copy, ValueEnum)]
-pub(crate) enum ProvenanceName {
-    /// The configuration names it for private content.
-    Configured,
-    /// The owner wrote it.
-    Owner,
-    /// It stands in what was read.
-    Content,
-    /// The model put it together.
-    Model,
-}
-
-impl From<ProvenanceName> for Provenance {
-    fn from(name: ProvenanceName) -> Self {
-        match name {
-            ProvenanceName::Configured => Self::Configured,
-            ProvenanceName::Owner => Self::Owner,
-            ProvenanceName::Content => Self::Content,
-            ProvenanceName::Model => Self::Model,
-        }
-    }
+    #[arg(long, value_name = "HOW", value_parser = word::<Provenance>())]
+    pub(crate) provenance: Option<Provenance>,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Usage {
     /// By what it is summed up.
-    #[arg(long, value_enum, default_value_t)]
-    pub(crate) by: UsageGroup,
+    #[arg(long, default_value = "day", value_parser = word::<Grouping>())]
+    pub(crate) by: Grouping,
 
     /// How many days back, today included; days are those of UTC.
     #[arg(long, value_name = "DAYS", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=36_500))]
     pub(crate) since: u32,
-}
-
-/// By what uses are summed up.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
-pub(crate) enum UsageGroup {
-    #[default]
-    Day,
-    Session,
-    Run,
-    Component,
-    Model,
 }
 
 #[derive(Debug, Args)]

@@ -3,7 +3,7 @@
 
 use crate::cli::Approvals;
 use crate::door::Door;
-use crate::output::{Output, Show, layout, show, when};
+use crate::output::{Output, Show, columns, layout, show, when};
 use anyhow::{Result, bail};
 use cara_assistant::Asked;
 use cara_assistant::text::exact;
@@ -66,7 +66,7 @@ impl Show for Vec<ApprovalRequest> {
         let cells = self.iter().map(|request| {
             let asked = request.asked.as_ref();
             let of = |get: fn(&Asked) -> String, most| {
-                asked.map_or_else(|| "?".into(), |asked| layout::cut(&get(asked), most))
+                asked.map_or_else(|| "?".into(), |asked| columns::cut(&get(asked), most))
             };
             let left = request.left_ms.map(when::length).unwrap_or_default();
             vec![

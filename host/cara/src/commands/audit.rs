@@ -2,7 +2,7 @@
 
 use crate::cli::Audit;
 use crate::door::Door;
-use crate::output::{Output, Show, layout, show, when};
+use crate::output::{Output, Show, columns, layout, show, when};
 use anyhow::{Result, anyhow};
 use cara_control::audit::{AuditRow, ShowAudit, VerifyAudit};
 use std::process::ExitCode;
@@ -40,7 +40,7 @@ pub(crate) async fn run(door: &Door, output: Output, audit: Audit) -> Result<Exi
 impl Show for Vec<AuditRow> {
     fn show(&self) {
         for row in self {
-            let subject = layout::cut(&row.subject, layout::WIDTH);
+            let subject = columns::cut(&row.subject, columns::WIDTH);
             layout::paragraph(0, &format!("{:>5}  {}  {}  {subject}", row.seq, when::second(row.at_ms), row.kind));
             for (name, value) in row.detail.as_object().into_iter().flatten().filter(|(_, value)| !value.is_null()) {
                 let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);

@@ -2,17 +2,16 @@
 
 use crate::cli::ConfigCommand;
 use crate::door::Door;
-use crate::output::{Output, Show, layout, show};
-use crate::{passwords, prompt};
+use crate::output::{Output, Show, columns, layout, show};
 use anyhow::{Context, Result, anyhow, bail};
 use cara_control::config::{
     CheckConfig, ConfigDifference, ConfigFile, DiffConfig, GetSetting, ReadConfig, ReplaceConfig, SetSetting, Setting,
     UnsetSetting, UsableConfig, schema,
 };
 use cara_services::files;
+use cara_terminal::{external_editor, password, prompt};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 /// The largest file that is checked, bytes.
 const LARGEST: u64 = 1024 * 1024;
@@ -60,7 +59,7 @@ pub(crate) async fn run(door: &Door, output: Output, config: ConfigCommand) -> R
 
 /// Prints the JSON Schema of the configuration.
 pub(crate) fn print_schema() -> Result<()> {
-    layout::json(&schema())
+    Ok(layout::json(&schema())?)
 }
 
 fn read(path: &Path) -> Result<String> {
@@ -77,7 +76,7 @@ async fn edit(door: &Door) -> Result<()> {
     files::write_private_atomic(&copy, text.as_bytes())?;
     loop {
         let at = copy.clone();
-        tokio::task::spawn_blocking(move || open(&at)).await??;
+        tokio::task::spawn_blocking(move || external_editor::open(&at)).await??;
         let edited = read(&copy)?;
         if edited == text {
             files::remove(&copy)?;
@@ -89,9 +88,9 @@ async fn edit(door: &Door) -> Result<()> {
             show::note(&format!("`{}` is in use from now on", path.display()));
             return Ok(());
         };
-        if passwords::is_asked() {
-            show::error(&error);
-            if prompt::agreed("Edit it again? [y/N] ")? {
+        if password::is_asked() {
+            show::error(error.as_ref());
+            if prompt::agreed("Edit it again? [y/N] ") {
                 continue;
             }
         }
@@ -102,34 +101,6 @@ async fn edit(door: &Door) -> Result<()> {
             path.display()
         );
     }
-}
-
-/// Opens the person's editor, and waits until it ends.
-fn open(path: &Path) -> Result<()> {
-    let named = ["VISUAL", "EDITOR"].into_iter().filter_map(|name| std::env::var(name).ok());
-    let editor = named.map(|editor| editor.trim().to_owned()).find(|editor| !editor.is_empty());
-    let editor = editor.ok_or_else(|| {
-        anyhow!(
-            "no editor is named\nhint: set `EDITOR`, or open `{}` yourself",
-            path.with_file_name("config.toml").display()
-        )
-    })?;
-    // With its arguments, as shells take it: `code --wait`.
-    let mut command = if cfg!(windows) {
-        let mut words = editor.split_whitespace();
-        let mut command = Command::new(words.next().unwrap_or_default());
-        command.args(words);
-        command
-    } else {
-        let mut command = Command::new("sh");
-        command.args(["-c", &format!("{editor} \"$1\""), "sh"]);
-        command
-    };
-    let status = command.arg(path).status().with_context(|| format!("the editor `{editor}` cannot be started"))?;
-    if !status.success() {
-        bail!("the editor `{editor}` ended with {status}, so nothing was changed\nhint: `EDITOR` names another one");
-    }
-    Ok(())
 }
 
 /// A value as a person writes it.
@@ -145,7 +116,7 @@ fn plain(value: &Value) -> String {
 fn cell(value: &Value) -> String {
     match value {
         Value::Null => "-".to_owned(),
-        value => layout::cut(&value.to_string(), 60),
+        value => columns::cut(&value.to_string(), 60),
     }
 }
 
@@ -158,7 +129,7 @@ impl Show for Vec<Setting> {
         };
         let rows = self
             .iter()
-            .map(|setting| vec![layout::cut(&setting.key, 60), from(setting).to_owned(), cell(&setting.value)]);
+            .map(|setting| vec![columns::cut(&setting.key, 60), from(setting).to_owned(), cell(&setting.value)]);
         show::table(&["KEY", "FROM", "VALUE"], &rows.collect::<Vec<_>>());
     }
 }
@@ -169,7 +140,7 @@ impl Show for Vec<ConfigDifference> {
             show::note("all keys have their defaults");
             return;
         }
-        let rows = self.iter().map(|row| vec![layout::cut(&row.key, 60), cell(&row.value), cell(&row.default)]);
+        let rows = self.iter().map(|row| vec![columns::cut(&row.key, 60), cell(&row.value), cell(&row.default)]);
         show::table(&["KEY", "VALUE", "DEFAULT"], &rows.collect::<Vec<_>>());
     }
 }

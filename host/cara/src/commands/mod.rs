@@ -10,7 +10,6 @@ mod logs;
 mod models;
 mod plugin;
 mod policy;
-mod repl;
 mod secrets;
 mod service;
 mod sessions;
@@ -18,17 +17,15 @@ mod start;
 mod tools;
 mod transcript;
 mod trust;
-mod typed;
 mod usage;
-
-pub(crate) use chat::lock;
 
 use crate::boot::Surroundings;
 use crate::cli::{Arguments, Command, ConfigCommand, Plugin, Start};
 use crate::door::Door;
-use crate::logging;
+use crate::error::told;
 use crate::output::{Output, stdio};
 use anyhow::Result;
+use cara_control::logs::{self as log_files, Kept};
 use cara_services::egress::KnownSecrets;
 use cara_services::vault::StoreKind;
 use clap::CommandFactory;
@@ -55,14 +52,14 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode> {
         }
         // Those need no home.
         Some(Command::Plugin(plugin)) if plugin.is_homeless() => {
-            logging::start(log.as_deref(), None, &KnownSecrets::new())?;
+            diagnostics(log.as_deref(), None, &KnownSecrets::new())?;
             return runtime()?.block_on(plugin::without_home(plugin, output));
         }
         command => command.unwrap_or(Command::Start(Start::default())),
     };
     let known = KnownSecrets::new();
-    let kept = matches!(command, Command::Start(_)).then(|| logging::Kept::of(log.clone()));
-    logging::start(log.as_deref(), kept.as_ref(), &known)?;
+    let kept = matches!(command, Command::Start(_)).then(|| Kept::of(log.clone()));
+    diagnostics(log.as_deref(), kept.as_ref(), &known)?;
     let store = plain_key_file.then_some(StoreKind::KeyFile);
     let door = Door::new(Surroundings::new(known, store, format!("cara {}", command.name()))?);
     let runtime = runtime()?;
@@ -76,11 +73,15 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode> {
     result
 }
 
+fn diagnostics(filter: Option<&str>, kept: Option<&Kept>, known: &KnownSecrets) -> Result<()> {
+    log_files::start(filter, kept, known, stdio::write_aside).map_err(told)
+}
+
 fn runtime() -> Result<tokio::runtime::Runtime> {
     Ok(tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?)
 }
 
-async fn one(door: &Door, output: Output, command: Command, kept: Option<logging::Kept>) -> Result<ExitCode> {
+async fn one(door: &Door, output: Output, command: Command, kept: Option<Kept>) -> Result<ExitCode> {
     match command {
         Command::Chat(chat) => return chat::run(door, output, chat).await,
         Command::Models(models) => models::run(door, output, models).await?,

@@ -7,9 +7,9 @@ mod keys;
 mod review;
 
 use crate::cli::Plugin;
-use crate::door::{Door, told};
-use crate::output::{Output, Show, layout, show};
-use crate::passwords;
+use crate::door::Door;
+use crate::error::told;
+use crate::output::{Output, Show, columns, layout, show};
 use anyhow::{Context, Result, anyhow};
 use cara_control::plugins::{
     InspectPlugin, Inspection, ListPlugins, PluginRow, PushPlugin, RemovePlugin, ReviewPlugin, RollBackPlugin,
@@ -17,6 +17,7 @@ use cara_control::plugins::{
 };
 use cara_services::files;
 use cara_signing::{TrustStore, TrustedKey};
+use cara_terminal::password;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -103,14 +104,9 @@ async fn switch(door: &Door, output: Output, id: &str, on: bool) -> Result<()> {
 }
 
 async fn push(door: &Door, output: Output, file: &Path, to: String, user: Option<String>) -> Result<()> {
-    let password = user.as_ref().map(|user| passwords::secret_value(&format!("Password of {user}: "))).transpose()?;
+    let password = user.as_ref().map(|user| password::secret(&format!("Password of {user}: "))).transpose()?;
     let pushed = door.call(PushPlugin { file: install::absolute(file)?, to, user, password }).await?;
-    if output.json {
-        layout::json(&pushed)
-    } else {
-        show::line(&pushed);
-        Ok(())
-    }
+    output.print(&pushed, || show::line(&pushed))
 }
 
 impl Show for Vec<PluginRow> {
@@ -118,9 +114,9 @@ impl Show for Vec<PluginRow> {
         let cells = self.iter().map(|row| {
             let powers = if row.granted.is_empty() { "-".to_owned() } else { row.granted.len().to_string() };
             let told = match (&row.problem, &row.waiting) {
-                (Some(problem), _) => layout::cut(problem.lines().next().unwrap_or_default(), 40),
+                (Some(problem), _) => columns::cut(problem.lines().next().unwrap_or_default(), 40),
                 (None, Some(waiting)) => format!("{waiting} waits: `cara plugin update {}`", row.id),
-                (None, None) => layout::cut(&row.summary, 40),
+                (None, None) => columns::cut(&row.summary, 40),
             };
             vec![row.id.clone(), row.version.clone(), row.kinds.join(", "), row.signer.clone(), powers, told]
         });

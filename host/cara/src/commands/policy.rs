@@ -12,7 +12,7 @@ pub(crate) async fn run(door: &Door, output: Output, policy: Policy) -> Result<(
     match policy {
         Policy::Explain(explain) => {
             let PolicyExplain { tool, arguments, seen, agent, channel, sender, provenance } = *explain;
-            let (agent, channel, provenance) = (Some(agent), Some(channel), provenance.map(Provenance::from));
+            let (agent, channel, provenance) = (Some(agent), Some(channel), provenance);
             door.emit(output, ExplainPolicy { tool, arguments, seen, agent, channel, sender, provenance })
                 .await
                 .map(drop)

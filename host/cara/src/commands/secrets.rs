@@ -1,16 +1,17 @@
 //! `cara secrets`: values are never shown and never an argument.
 
-use crate::cli::{KdfName, Secrets};
-use crate::door::{Door, told};
+use crate::cli::Secrets;
+use crate::door::Door;
+use crate::error::told;
 use crate::output::{Output, Show, show};
 use crate::passwords;
-use crate::prompt::agreed;
 use anyhow::{Result, bail};
 use cara_control::secrets::{
-    self, FindSecret, HasVaultPassword, ListSecrets, RemoveSecret, RotateVaultPassword, SealSecrets, SecretRow,
-    SetSecret, UnsealSecrets,
+    self, FindSecret, HasVaultPassword, KdfName, ListSecrets, RemoveSecret, RotateVaultPassword, SealSecrets,
+    SecretRow, SetSecret, UnsealSecrets,
 };
 use cara_control::vault;
+use cara_terminal::{password, prompt::agreed};
 use std::io::IsTerminal;
 use tokio::task::spawn_blocking;
 
@@ -51,7 +52,7 @@ async fn set(door: &Door, output: Output, secret: String) -> Result<()> {
     let found = door.call(FindSecret { secret: secret.clone() }).await?;
     door.call(vault::PrepareVault {}).await?;
     let label = found.label.unwrap_or_else(|| found.secret.clone());
-    let value = spawn_blocking(move || passwords::secret_value(&format!("{label}: "))).await??;
+    let value = spawn_blocking(move || password::secret(&format!("{label}: "))).await??;
     let stored = door.call(SetSecret { secret, value }).await?;
     output.done(&stored, &format!("stored `{}` in the vault, protected by the {}", stored.secret, stored.key))
 }
@@ -67,7 +68,7 @@ async fn remove(door: &Door, output: Output, secret: String, yes: bool) -> Resul
             bail!("the value of `{id}` would be lost, and there is no terminal to ask on\nhint: `--yes` removes it");
         }
         let question = format!("remove the value of `{id}`? cara cannot get it back. [y/N] ");
-        if !spawn_blocking(move || agreed(&question)).await?? {
+        if !spawn_blocking(move || agreed(&question)).await? {
             show::note("nothing was removed");
             return Ok(());
         }
@@ -76,14 +77,12 @@ async fn remove(door: &Door, output: Output, secret: String, yes: bool) -> Resul
 }
 
 async fn rotate(door: &Door, output: Output, kdf: KdfName) -> Result<()> {
-    let kdf = match kdf {
-        KdfName::Argon2id => secrets::KdfName::Argon2id,
-        KdfName::Pbkdf2HmacSha256 => secrets::KdfName::Pbkdf2HmacSha256,
-    };
     door.call(HasVaultPassword {}).await?;
     let folder = door.surroundings().home.vault_dir();
-    let (old, new) =
-        spawn_blocking(move || anyhow::Ok((passwords::current(&folder)?, passwords::replacement()?))).await??;
+    let (old, new) = spawn_blocking(move || {
+        anyhow::Ok((passwords::vault_password(false, &folder, false)?, passwords::replacement()?))
+    })
+    .await??;
     let done = door.call(RotateVaultPassword { old, new, kdf }).await?;
     output.done(&done, "the vault is encrypted under the new password")
 }

@@ -1,14 +1,15 @@
 //! `cara sessions`: the conversations that are kept.
 
-use super::transcript::markdown;
-use crate::cli::{ExportFormat, Sessions};
+use crate::cli::Sessions;
 use crate::door::Door;
-use crate::output::{Output, Show, layout, show, when};
-use crate::prompt;
+use crate::output::{Output, Show, columns, layout, show, when};
 use anyhow::{Result, bail};
 use cara_assistant::text::harmless;
-use cara_control::sessions::{DeleteSession, ForkSession, ListSessions, RenameSession, SessionRow, ShowSession};
+use cara_control::sessions::{
+    DeleteSession, ForkSession, Format, ListSessions, RenameSession, SessionRow, ShowSession,
+};
 use cara_services::files;
+use cara_terminal::prompt;
 use std::io::IsTerminal;
 use std::path::Path;
 use std::process::ExitCode;
@@ -47,9 +48,9 @@ impl Show for Vec<SessionRow> {
             return show::note("no conversation is kept yet; `cara chat` begins one");
         }
         let cells = self.iter().map(|row| {
-            let (agent, channel) = (layout::cut(&row.agent, 20), layout::cut(&row.channel, 20));
+            let (agent, channel) = (columns::cut(&row.agent, 20), columns::cut(&row.channel, 20));
             let (state, changed) = (row.state.clone().unwrap_or_else(|| "-".into()), when::minute(row.changed_ms));
-            let (title, label) = (layout::cut(&row.title, 60), row.label.to_string());
+            let (title, label) = (columns::cut(&row.title, 60), row.label.to_string());
             vec![row.id.clone(), changed, row.messages.to_string(), state, agent, channel, label, title]
         });
         let head = ["ID", "CHANGED", "MESSAGES", "STATE", "AGENT", "CHANNEL", "LABEL", "TITLE"];
@@ -57,11 +58,11 @@ impl Show for Vec<SessionRow> {
     }
 }
 
-async fn export(door: &Door, id: &str, format: ExportFormat, output: Option<&Path>) -> Result<()> {
+async fn export(door: &Door, id: &str, format: Format, output: Option<&Path>) -> Result<()> {
     let transcript = door.call(ShowSession { id: id.to_owned() }).await?;
     let text = match format {
-        ExportFormat::Json => layout::plain_json(&transcript)?,
-        ExportFormat::Markdown => markdown(&transcript),
+        Format::Json => layout::plain_json(&transcript)?,
+        Format::Markdown => transcript.markdown(when::second),
     };
     let Some(path) = output else {
         // A file is data; a terminal acts on nothing.
@@ -86,9 +87,9 @@ async fn delete(door: &Door, output: Output, id: &str, yes: bool) -> Result<Exit
         if !std::io::stdin().is_terminal() {
             bail!("session `{id}` was not deleted: there is no terminal to ask on\nhint: to delete it, add `--yes`");
         }
-        let title = layout::cut(&session.title, 60);
+        let title = columns::cut(&session.title, 60);
         let question = format!("delete session `{id}` ({title}), {} messages? [y/N] ", session.messages.len());
-        if !tokio::task::spawn_blocking(move || prompt::agreed(&question)).await?? {
+        if !tokio::task::spawn_blocking(move || prompt::agreed(&question)).await? {
             show::note("nothing was deleted");
             return Ok(ExitCode::FAILURE);
         }

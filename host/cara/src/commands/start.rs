@@ -2,10 +2,10 @@
 
 use crate::cli::Start;
 use crate::door::Door;
-use crate::logging::Kept;
 use crate::output::{Output, Show, layout, show, when};
 use anyhow::{Context, Result, bail};
 use cara_control::config::Configuration;
+use cara_control::logs::Kept;
 use cara_control::status::{ShowStatus, Status, StopHolder};
 use cara_control::{Done, HomeFiles};
 use std::process::{Command, Stdio};
@@ -99,7 +99,7 @@ async fn detached(door: &Door, log: Option<&str>) -> Result<()> {
 pub(crate) async fn status(door: &Door, output: Output) -> Result<()> {
     if door.holder().await.is_none() {
         if output.json {
-            return layout::json(&Status::nobody());
+            return Ok(layout::json(&Status::nobody())?);
         }
         show::note("nobody holds the home; `cara start` does");
         return Ok(());

@@ -1,11 +1,9 @@
 //! A conversation written out: on the terminal, and as Markdown.
 
 use crate::output::{Show, layout, show, when};
-use cara_assistant::markdown::sanitize_markdown;
 use cara_assistant::part::{Body, Part};
 use cara_assistant::text::harmless;
 use cara_control::sessions::{AttachmentRow, MessageRow, Transcript};
-use std::fmt::Write;
 
 impl Show for Transcript {
     fn show(&self) {
@@ -58,89 +56,5 @@ fn print_part(part: &Part) {
             show::line(&harmless(&format!("    {what} of {name} [{label}]")));
             layout::paragraph(6, text);
         }
-    }
-}
-
-/// The conversation as Markdown. What was said stands byte for byte in fences: no renderer fetches or runs anything of
-/// it.
-pub(super) fn markdown(transcript: &Transcript) -> String {
-    let mut out = format!("# {}\n\n", one_line(&transcript.title));
-    let Transcript { id, person, channel, agent, label, .. } = transcript;
-    let (began, changed) = (when::second(transcript.began_ms), when::second(transcript.changed_ms));
-    for (name, value) in [
-        ("session", id.as_str()),
-        ("person", person),
-        ("channel", channel),
-        ("agent", agent),
-        ("label", &label.to_string()),
-        ("began", &began),
-        ("changed", &changed),
-    ] {
-        let _ = writeln!(out, "- {name}: {}", one_line(value));
-    }
-    if let Some(summary) = &transcript.summary {
-        let _ = write!(out, "\n## Summary of 1 to {}\n\n{}", summary.upto_place, fenced(&summary.text(), "text"));
-    }
-    for message in &transcript.messages {
-        let MessageRow { place, role, label, .. } = message;
-        let _ = write!(out, "\n## {place}. {role} [{label}]\n");
-        for part in &message.parts {
-            let text = match &part.body {
-                Body::Text { text } => said(text),
-                Body::Stopped => format!("{}\n", part.readable()),
-                Body::Read(found) => {
-                    format!(
-                        "Reading r{} [{}]:\n\n{}",
-                        found.number,
-                        part.label,
-                        fenced(&found.facts.join("\n"), "text")
-                    )
-                }
-                Body::Thinking { text, .. } => format!("Thinking:\n\n{}", fenced(text, "text")),
-                Body::Attachment { id, media_type, name } => {
-                    format!(
-                        "Attachment {id}: {}\n",
-                        one_line(&format!("{} ({media_type})", name.as_deref().unwrap_or("-")))
-                    )
-                }
-                Body::ToolCall { name, arguments, .. } => {
-                    format!("Calls {}:\n\n{}", one_line(name), fenced(arguments, "text"))
-                }
-                Body::ToolResult { name, text, failed, .. } => {
-                    let what = if *failed { "Failed" } else { "Result" };
-                    format!("{what} of {} [{}]:\n\n{}", one_line(name), part.label, fenced(text, "text"))
-                }
-            };
-            let _ = write!(out, "\n{text}");
-        }
-    }
-    out
-}
-
-/// A text on one line of Markdown, with nothing active in it.
-fn one_line(text: &str) -> String {
-    sanitize_markdown(&text.split_whitespace().collect::<Vec<_>>().join(" "))
-}
-
-/// Words as they are, marked as Markdown.
-fn said(text: &str) -> String {
-    fenced(text, "markdown")
-}
-
-/// A text as it is, in a fence that it cannot end.
-fn fenced(text: &str, language: &str) -> String {
-    let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or(0);
-    let fence = "`".repeat(longest.max(2) + 1);
-    format!("{fence}{language}\n{text}\n{fence}\n")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_fence_is_longer_than_any_in_the_text() {
-        assert_eq!(fenced("a", "text"), "```text\na\n```\n");
-        assert!(fenced("x\n`````\n![](https://evil.example)", "text").starts_with("``````text\n"));
     }
 }

@@ -1,26 +1,15 @@
 //! `cara usage`: what was used, and what is left of the budgets.
 
-use crate::cli::{Usage, UsageGroup};
+use crate::cli::Usage;
 use crate::door::Door;
-use crate::output::{Output, layout, show};
+use crate::output::{Output, columns, layout, show};
 use anyhow::Result;
 use cara_control::usage::{Budget, Grouping, ShowUsage, UsageReport, UsageRow};
 
 /// Runs the command.
 pub(crate) async fn run(door: &Door, output: Output, usage: Usage) -> Result<()> {
-    let by = match usage.by {
-        UsageGroup::Day => Grouping::Day,
-        UsageGroup::Session => Grouping::Session,
-        UsageGroup::Run => Grouping::Run,
-        UsageGroup::Component => Grouping::Component,
-        UsageGroup::Model => Grouping::Model,
-    };
-    let report = door.call(ShowUsage { by, days: usage.since, session: None }).await?;
-    if output.json {
-        return layout::json(&report);
-    }
-    show_report(&report, &usage);
-    Ok(())
+    let report = door.call(ShowUsage { by: usage.by, days: usage.since, session: None }).await?;
+    output.print(&report, || show_report(&report, &usage))
 }
 
 fn show_report(report: &UsageReport, usage: &Usage) {
@@ -30,14 +19,14 @@ fn show_report(report: &UsageReport, usage: &Usage) {
         let money = |row: &UsageRow| row.dollars.map_or_else(|| "-".to_owned(), |dollars| format!("{dollars:.4}"));
         let cells = report.used.iter().map(|row| {
             let numbers = [row.calls, row.input_tokens, row.output_tokens].map(|number| number.to_string());
-            std::iter::once(layout::cut(&row.group, 60)).chain(numbers).chain([money(row)]).collect()
+            std::iter::once(columns::cut(&row.group, 60)).chain(numbers).chain([money(row)]).collect()
         });
         let name = match usage.by {
-            UsageGroup::Day => "DAY",
-            UsageGroup::Session => "SESSION",
-            UsageGroup::Run => "RUN",
-            UsageGroup::Component => "COMPONENT",
-            UsageGroup::Model => "MODEL",
+            Grouping::Day => "DAY",
+            Grouping::Session => "SESSION",
+            Grouping::Run => "RUN",
+            Grouping::Component => "COMPONENT",
+            Grouping::Model => "MODEL",
         };
         show::table(&[name, "CALLS", "TOKENS IN", "TOKENS OUT", "DOLLARS"], &cells.collect::<Vec<_>>());
         let unpriced: u64 = report.used.iter().map(|row| row.calls_without_price).sum();

@@ -1,6 +1,6 @@
 //! `cara plugin check` and `test`: what an author wants to know.
 
-use crate::output::{Output, layout, show};
+use crate::output::{Output, columns, layout, show};
 use anyhow::{Context as _, Result, anyhow, bail};
 use cara_authority::ComponentId;
 use cara_devkit::script::{self, Script};
@@ -32,7 +32,7 @@ pub(super) async fn test(folder: &Path, output: Output) -> Result<ExitCode> {
             if !output.json {
                 layout::hang(if findings.is_empty() { "\u{2713} " } else { "\u{2717} " }, &test.name);
                 for line in findings.iter().flat_map(|finding| finding.lines()) {
-                    layout::hang("    ", &layout::cut(line, 2000));
+                    layout::hang("    ", &columns::cut(line, 2000));
                 }
             }
             played.push(json!({ "file": file, "name": test.name, "findings": findings }));
@@ -107,7 +107,7 @@ pub(super) async fn check(file: &Path, output: Output) -> Result<ExitCode> {
                 (None, answered) => ("\u{2713}", answered.as_deref().unwrap_or_default()),
             };
             layout::hang(&format!("{mark} "), &tried.what);
-            layout::hang("  ", &layout::cut(told, 200));
+            layout::hang("  ", &columns::cut(told, 200));
         }
         match faults {
             0 => show::note(&format!("`{}` stands all {} calls", package.id(), tried.len())),

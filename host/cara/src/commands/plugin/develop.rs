@@ -9,6 +9,7 @@ use cara_authority::ComponentId;
 use cara_control::plugins::{InspectPlugin, MakeKey, SignPlugin, signature_path};
 use cara_sdk_new::{Built, Kind, Language, build_in, project, write};
 use cara_services::files;
+use cara_terminal::spinner::Spinner;
 use notify::{EventKind, RecursiveMode, Watcher};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -53,12 +54,14 @@ pub(super) fn refresh(folder: &Path) -> Result<()> {
 pub(super) async fn build(build: &Build) -> Result<Built> {
     let folder = build.folder.clone();
     let target = build.target_dir.clone().unwrap_or_else(|| folder.join("target"));
-    let bar = show::spinner();
-    let told = bar.clone();
-    let built =
-        spawn_blocking(move || build_in(&folder, &target, &mut |step| told.set_message(step.to_owned()))).await?;
-    bar.finish_and_clear();
-    let built = built?;
+    let built = spawn_blocking(move || {
+        let mut spinner = Spinner::default();
+        build_in(&folder, &target, &mut |step| {
+            spinner.expect(step);
+            spinner.show();
+        })
+    })
+    .await??;
     let size = built.bytes.div_ceil(1024);
     show::note(&format!("`{}` {} is in `{}`, {size} KiB", built.id, built.version, built.file.display()));
     Ok(built)
@@ -70,7 +73,7 @@ pub(super) async fn dev(door: &Door, output: Output, how: &Build, consent: &Cons
     let (_watcher, mut changed) = watch(&how.folder)?;
     loop {
         if let Err(error) = once(door, output, how, consent).await {
-            show::error(&error);
+            show::error(error.as_ref());
         }
         show::note("waiting for a file to change; Ctrl-C ends");
         tokio::select! {

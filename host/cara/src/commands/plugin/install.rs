@@ -3,13 +3,13 @@
 use crate::cli::{Consent, Install, Update};
 use crate::door::Door;
 use crate::output::{Output, Show, layout, show};
-use crate::prompt;
 use anyhow::{Context, Result, anyhow, bail};
 use cara_control::plugins::{
     InstallPlugin, InstalledIds, InstalledPlugin, PrepareInstall, PreparedInstall, UpdatePlugin, UpdatedPlugin,
 };
 use cara_packages::Reference;
 use cara_services::files;
+use cara_terminal::prompt;
 use serde::Deserialize;
 use std::io::IsTerminal;
 use std::path::Path;
@@ -57,19 +57,21 @@ fn say_times(prepared: &PreparedInstall) {
 
 async fn put(door: &Door, output: Output, install: InstallPlugin) -> Result<()> {
     let installed = door.call(install).await?;
-    if output.json {
-        return layout::json(&installed);
+    output.emit(&installed)
+}
+
+impl Show for InstalledPlugin {
+    fn show(&self) {
+        let Self { id, version, not_granted, tools_off } = self;
+        show::note(&format!("`{id}` {version} is in use from the next call on"));
+        if !not_granted.is_empty() {
+            let missing: Vec<String> = not_granted.iter().map(|capability| format!("`{capability}`")).collect();
+            show::note(&format!("not granted: {}; `cara grant {id} CAPABILITY` grants more", missing.join(", ")));
+        }
+        if let Some(why) = tools_off {
+            show::note(&format!("its tools are off: {why}"));
+        }
     }
-    let InstalledPlugin { id, version, not_granted, tools_off } = &installed;
-    show::note(&format!("`{id}` {version} is in use from the next call on"));
-    if !not_granted.is_empty() {
-        let missing: Vec<String> = not_granted.iter().map(|capability| format!("`{capability}`")).collect();
-        show::note(&format!("not granted: {}; `cara grant {id} CAPABILITY` grants more", missing.join(", ")));
-    }
-    if let Some(why) = tools_off {
-        show::note(&format!("its tools are off: {why}"));
-    }
-    Ok(())
 }
 
 /// `cara plugin update`.
@@ -136,7 +138,7 @@ fn consent(consent: &Consent, asks: &[String], question: &str) -> Result<Option<
     }
     let granting = if asks.is_empty() { String::new() } else { format!(" and grant: {}", asks.join(", ")) };
     layout::paragraph(0, &format!("{question}{granting}?"));
-    Ok(prompt::agreed("[y/N] ")?.then(|| Some(asks.to_vec())))
+    Ok(prompt::agreed("[y/N] ").then(|| Some(asks.to_vec())))
 }
 
 #[derive(Deserialize)]

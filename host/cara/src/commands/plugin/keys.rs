@@ -3,8 +3,9 @@
 use super::install::absolute;
 use crate::cli::Sign;
 use crate::commands::trust;
-use crate::door::{Door, told};
-use crate::output::{Output, layout, show};
+use crate::door::Door;
+use crate::error::told;
+use crate::output::{Output, show};
 use anyhow::{Context, Result, anyhow, bail};
 use cara_control::plugins::{
     MakeKey, PublicKey, ShowKey, SignPlugin, SignPluginKeyless, SignedPlugin, signable, signature_path,
@@ -55,12 +56,11 @@ pub(super) async fn keygen(
     if let Some(added) = &public.trusted {
         show::note(&trust::words(added));
     }
-    if output.json {
-        return layout::json(&public);
-    }
-    show::note(&format!("key {}; who trusts it runs `cara trust add {name} FILE --may PATTERN` with this:", public.id));
-    show::line(public.pem.trim_end());
-    Ok(())
+    output.print(&public, || {
+        let id = &public.id;
+        show::note(&format!("key {id}; who trusts it runs `cara trust add {name} FILE --may PATTERN` with this:"));
+        show::line(public.pem.trim_end());
+    })
 }
 
 /// A new key in a new file.
@@ -93,12 +93,7 @@ pub(super) async fn pubkey(door: &Door, output: Output, name: &str) -> Result<()
     } else {
         door.call(ShowKey { name: name.to_owned() }).await?
     };
-    if output.json {
-        layout::json(&public)
-    } else {
-        show::line(public.pem.trim_end());
-        Ok(())
-    }
+    output.print(&public, || show::line(public.pem.trim_end()))
 }
 
 /// `cara plugin sign`.

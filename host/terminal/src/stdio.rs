@@ -17,7 +17,7 @@ use std::sync::OnceLock;
 static LOST: OnceLock<io::Error> = OnceLock::new();
 
 /// Writes to standard output, at once. After the first failure nothing more is written.
-pub(crate) fn write(text: &str) {
+pub fn write(text: &str) {
     if is_lost() {
         return;
     }
@@ -29,32 +29,32 @@ pub(crate) fn write(text: &str) {
 }
 
 /// Writes to standard error. Nothing is left to say it to when that fails.
-pub(crate) fn write_aside(text: &str) {
+pub fn write_aside(text: &str) {
     let mut err = io::stderr().lock();
     let _ = err.write_all(text.as_bytes()).and_then(|()| err.flush());
 }
 
 /// How many columns a terminal has; none where the stream is none, or does not say.
 #[cfg(unix)]
-pub(crate) fn columns(stream: &impl std::os::fd::AsFd) -> Option<usize> {
+pub fn columns(stream: &impl std::os::fd::AsFd) -> Option<usize> {
     let size = rustix::termios::tcgetwinsize(stream).ok()?;
     (size.ws_col > 0).then_some(size.ws_col.into())
 }
 
 /// How many columns a terminal has: nobody says so here.
 #[cfg(not(unix))]
-pub(crate) fn columns<T>(_: &T) -> Option<usize> {
+pub fn columns<T>(_: &T) -> Option<usize> {
     None
 }
 
 /// Whether standard output takes no more.
-pub(crate) fn is_lost() -> bool {
+pub fn is_lost() -> bool {
     LOST.get().is_some()
 }
 
 /// The exit code of a program whose work ended with this one: output that was lost is a failure, a reader who has read
 /// enough is none.
-pub(crate) fn end(code: ExitCode) -> ExitCode {
+pub fn end(code: ExitCode) -> ExitCode {
     match LOST.get() {
         Some(error) if error.kind() != ErrorKind::BrokenPipe => {
             write_aside(&format!(

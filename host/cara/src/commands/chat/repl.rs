@@ -1,9 +1,7 @@
 //! The conversation on a terminal: editing, history, commands with `/`.
 
-use super::chat::{Talk, lock, remark};
-use super::typed::Typed;
-use crate::keyboard::Stretch;
-use crate::output::streaming::Streaming;
+use super::talk::{Talk, remark};
+use crate::commands::usage;
 use crate::output::{Show, show};
 use anyhow::{Result, anyhow};
 use cara_assistant::Input;
@@ -15,21 +13,14 @@ use cara_control::explain::ExplainRun;
 use cara_control::models::ListModels;
 use cara_control::runs::{Ended, Respondent};
 use cara_control::tools::ListOfferedTools;
-use cara_services::egress::KnownSecrets;
-use rustyline::completion::Completer;
-use rustyline::error::ReadlineError;
-use rustyline::history::FileHistory;
-use rustyline::{Config, Context, Editor, Event, EventHandler, Helper, Highlighter, Hinter, Validator};
-use std::io::IsTerminal;
-use std::path::{Path, PathBuf};
+use cara_terminal::editor::{Entered, History, LineEditor};
+use cara_terminal::streaming::{Streaming, lock};
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex};
 
 /// The prompt.
 const PROMPT: &str = "› ";
-
-/// Lines of history that are kept.
-const HISTORY: usize = 1000;
 
 /// What can be typed at the prompt, and what it does.
 const COMMANDS: [(&str, &str); 12] = [
@@ -58,8 +49,7 @@ struct Last {
 
 /// Runs until `/exit` or the end of input.
 pub(crate) async fn run(mut talk: Talk<'_>, tools: &[String], mine: bool) -> Result<ExitCode> {
-    let typed = Typed::default();
-    let mut editor = editor(&talk, typed.clone())?;
+    let mut editor = editor(&talk)?;
     // While the person types.
     std::thread::spawn(cara_assistant::guards::prepare);
     let mut last = Last::default();
@@ -68,18 +58,18 @@ pub(crate) async fn run(mut talk: Talk<'_>, tools: &[String], mine: bool) -> Res
         show::note(&format!("tools: {} · `cara tools list` shows more", tools.join(", ")));
     }
     loop {
-        let (history, prompt) = (History::of(&talk), prompt(&talk));
-        let ahead = talk.keyboard.take();
-        typed.begin(&ahead);
-        let (back, read) = tokio::task::spawn_blocking(move || read_line(editor, &history, &prompt, &ahead)).await?;
+        let (prompt, ahead) = (prompt(&talk), talk.keyboard.take());
+        let (back, read) = tokio::task::spawn_blocking(move || {
+            let read = editor.read(&prompt, &ahead);
+            (editor, read)
+        })
+        .await?;
         editor = back;
-        let line = match read {
-            Ok(line) => line,
-            Err(ReadlineError::Interrupted) => continue,
-            Err(ReadlineError::Eof) => break,
-            Err(error) => return Err(error.into()),
+        let (line, mut input) = match read? {
+            Entered::Line(line, input) => (line, input),
+            Entered::Interrupted => continue,
+            Entered::End => break,
         };
-        let mut input = typed.take(&line, std::io::stdin().is_terminal());
         if mine {
             input = input.endorsed();
         }
@@ -89,7 +79,7 @@ pub(crate) async fn run(mut talk: Talk<'_>, tools: &[String], mine: bool) -> Res
             break;
         }
         if let Err(error) = obey(&mut talk, &mut last, command, rest.trim(), input).await {
-            show::error(&error);
+            show::error(error.as_ref());
         }
     }
     Ok(ExitCode::SUCCESS)
@@ -138,7 +128,7 @@ async fn obey(talk: &mut Talk<'_>, last: &mut Last, command: &str, rest: &str, i
             let run = id.ok_or_else(|| anyhow!("there is no answer to explain yet"))?;
             talk.door.call(ExplainRun { run }).await?.show();
         }
-        "/usage" => super::usage::of_session(talk.door, talk.session.as_deref(), talk.context_tokens).await?,
+        "/usage" => usage::of_session(talk.door, talk.session.as_deref(), talk.context_tokens).await?,
         "/compact" if talk.session.is_some() => {
             talk.compact = true;
             show::note("the conversation is summed up before the next answer");
@@ -218,84 +208,15 @@ async fn models(talk: &Talk<'_>) {
     let list = ListModels { model: Some(model), settings, environment };
     match talk.door.call(list).await {
         Ok(models) => models.iter().for_each(|model| show::line(&format!("  {}", harmless(&model.model)))),
-        Err(error) => show::error(&error),
+        Err(error) => show::error(error.as_ref()),
     }
 }
 
-type LineEditor = Editor<Commands, FileHistory>;
-
-/// What was typed before, in a file that anybody with the account can read: no line that holds a secret is kept.
-struct History {
-    file: PathBuf,
-    known: KnownSecrets,
-}
-
-impl History {
-    fn of(talk: &Talk<'_>) -> Self {
-        let surroundings = talk.door.surroundings();
-        Self { file: surroundings.home.history(), known: surroundings.known.clone() }
-    }
-
-    fn keeps(&self, line: &str) -> bool {
-        without_secrets(&self.known, line) == line
-    }
-}
-
-fn editor(talk: &Talk<'_>, typed: Typed) -> Result<LineEditor> {
-    let config = Config::builder().max_history_size(HISTORY)?.history_ignore_space(true).build();
-    let mut editor = Editor::with_config(config)?;
-    editor.set_helper(Some(Commands));
-    editor.bind_sequence(Event::Any, EventHandler::Conditional(Box::new(typed)));
-    let history = History::of(talk);
-    // The first time there is no file yet.
-    if editor.load_history(&history.file).is_err() {
-        tracing::debug!("no history yet");
-    }
-    let lines: Vec<String> = editor.history().iter().cloned().collect();
-    // What earlier versions kept.
-    if lines.iter().any(|line| !history.keeps(line)) {
-        editor.clear_history()?;
-        for line in lines.iter().filter(|line| history.keeps(line)) {
-            editor.add_history_entry(line)?;
-        }
-        editor.save_history(&history.file)?;
-    }
-    Ok(editor)
-}
-
-/// Reads a line on a blocking thread, which begins with what was typed ahead of it; the history file is written after each, so that nothing is lost at a crash.
-fn read_line(
-    mut editor: LineEditor,
-    history: &History,
-    prompt: &str,
-    ahead: &[Stretch],
-) -> (LineEditor, rustyline::Result<String>) {
-    let ahead: String = ahead.iter().map(|stretch| stretch.text.as_str()).collect();
-    let read = editor.readline_with_initial(prompt, (&ahead, ""));
-    if let Ok(line) = &read {
-        let written = match history.keeps(line) {
-            true => editor.add_history_entry(line).and_then(|_| editor.append_history(&history.file)),
-            false => {
-                show::note("this line looks as if it holds a secret: it is not kept in the history");
-                Ok(())
-            }
-        };
-        if let Err(error) = written {
-            tracing::debug!(%error, "history could not be written");
-        }
-    }
-    (editor, read)
-}
-
-/// Completes commands.
-#[derive(Helper, Highlighter, Hinter, Validator)]
-struct Commands;
-
-impl Completer for Commands {
-    type Candidate = String;
-    fn complete(&self, line: &str, position: usize, _: &Context<'_>) -> rustyline::Result<(usize, Vec<String>)> {
-        let typed = &line[..position];
-        let names = COMMANDS.iter().map(|(name, _)| *name).filter(|name| !typed.is_empty() && name.starts_with(typed));
-        Ok((0, names.map(str::to_owned).collect()))
-    }
+/// The editor of the prompt, with what was typed before.
+fn editor(talk: &Talk<'_>) -> Result<LineEditor> {
+    let surroundings = talk.door.surroundings();
+    let known = surroundings.known.clone();
+    let keeps = Box::new(move |line: &str| without_secrets(&known, line) == line);
+    let history = History { file: surroundings.home.history(), keeps };
+    Ok(LineEditor::open(COMMANDS.iter().map(|(name, _)| *name).collect(), history)?)
 }

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 /// What an editor calls before each key.
 #[derive(Clone, Default)]
-pub(super) struct Typed(Arc<Mutex<Watched>>);
+pub(crate) struct Typed(Arc<Mutex<Watched>>);
 
 /// The line as it was at the last key.
 #[derive(Default)]
@@ -62,7 +62,7 @@ impl ConditionalEventHandler for Typed {
 
 impl Typed {
     /// The line begins with what was typed ahead of it.
-    pub(super) fn begin(&self, ahead: &[Stretch]) {
+    pub(crate) fn begin(&self, ahead: &[Stretch]) {
         if ahead.is_empty() {
             return;
         }
@@ -74,7 +74,7 @@ impl Typed {
 
     /// What was read, each stretch with whose words it has. `terminal`: a person sits there, also when it tells of no
     /// keys, as simple terminals do not; what comes through a pipe is a file's.
-    pub(super) fn take(&self, line: &str, terminal: bool) -> Input {
+    pub(crate) fn take(&self, line: &str, terminal: bool) -> Input {
         let mut watched = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if watched.keys {
             watched.becomes(line);

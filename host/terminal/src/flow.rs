@@ -4,7 +4,7 @@
 //! No character is left out, since what looks like Markdown need not be any: marks stay where they are, and what they
 //! mark is styled. Code in fences and tables stay as they are.
 
-use super::layout::Width;
+use crate::columns::Width;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 const BOLD: u8 = 1;

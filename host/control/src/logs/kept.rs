@@ -23,7 +23,7 @@ const WAITING: usize = 64 * 1024;
 
 /// The log; a clone is the same one.
 #[derive(Clone, Default)]
-pub(crate) struct Kept {
+pub struct Kept {
     log: Arc<Mutex<Log>>,
     filter: Option<String>,
 }
@@ -33,7 +33,7 @@ struct Log {
     /// Lines from before the file was there.
     waiting: Vec<u8>,
     open: Option<Open>,
-    /// Whether a failure was said.
+    /// Whether a failure was told.
     failed: bool,
 }
 
@@ -45,24 +45,24 @@ struct Open {
 }
 
 /// The files of a log, the oldest first.
-pub(crate) fn files(folder: &Path) -> Vec<PathBuf> {
+pub(super) fn files(folder: &Path) -> Vec<PathBuf> {
     let older = (1..=KEPT).rev().map(|number| folder.join(format!("cara.log.{number}")));
     older.chain([folder.join("cara.log")]).collect()
 }
 
 impl Kept {
     /// A log of what passes this filter, for a process that begins another one with the same.
-    pub(crate) fn of(filter: Option<String>) -> Self {
+    pub fn of(filter: Option<String>) -> Self {
         Self { filter, ..Self::default() }
     }
 
     /// What was asked for on the command line.
-    pub(crate) fn filter(&self) -> Option<&str> {
+    pub fn filter(&self) -> Option<&str> {
         self.filter.as_deref()
     }
 
     /// From now on in this folder: only the process that holds a home writes its log.
-    pub(crate) fn open(&self, folder: &Path) -> Result<(), FileError> {
+    pub fn open(&self, folder: &Path) -> Result<(), FileError> {
         self.open_with(folder, FULL)
     }
 
@@ -72,31 +72,29 @@ impl Kept {
         let failed = |source| FileError::Io { action: "open", path: folder.join("cara.log"), source };
         log.open = Some(Open::new(folder.to_owned(), full).map_err(failed)?);
         let waiting = std::mem::take(&mut log.waiting);
-        log.write(&waiting);
-        Ok(())
+        match log.write(&waiting) {
+            Some(source) => Err(failed(source)),
+            None => Ok(()),
+        }
     }
 
-    /// Writes a line. A log that cannot be written stops nothing, and that is said once.
-    pub(super) fn write(&self, line: &[u8]) {
-        self.log.lock().unwrap_or_else(PoisonError::into_inner).write(line);
+    /// Writes a line. A log that cannot be written stops nothing: why it cannot is told once.
+    pub(crate) fn write(&self, line: &[u8]) -> Option<io::Error> {
+        self.log.lock().unwrap_or_else(PoisonError::into_inner).write(line)
     }
 }
 
 impl Log {
-    fn write(&mut self, line: &[u8]) {
+    fn write(&mut self, line: &[u8]) -> Option<io::Error> {
         let Some(open) = &mut self.open else {
             if self.waiting.len() + line.len() <= WAITING {
                 self.waiting.extend_from_slice(line);
             }
-            return;
+            return None;
         };
-        match open.write(line) {
-            Ok(()) => self.failed = false,
-            Err(error) if !std::mem::replace(&mut self.failed, true) => {
-                crate::output::stdio::write_aside(&format!("the log cannot be written: {error}\n"));
-            }
-            Err(_) => {}
-        }
+        let written = open.write(line);
+        let told = std::mem::replace(&mut self.failed, written.is_err());
+        written.err().filter(|_| !told)
     }
 }
 

@@ -5,12 +5,10 @@
 //! terminal itself, so nothing is read ahead that a later question could take for its answer; rustyline keeps nothing
 //! either between two of its lines.
 
-use crate::commands::lock;
 use crate::keyboard::{Keyboard, Marks};
-use crate::output::show;
-use crate::output::streaming::Streaming;
 use crate::question::{Question, Reply, Screen};
-use anyhow::Result;
+use crate::streaming::{Streaming, lock};
+use crate::{show, stdio};
 use cara_assistant::{Answer, Asked};
 use std::io::PipeReader;
 use std::sync::Mutex;
@@ -23,7 +21,7 @@ const LONGEST: usize = 4096;
 
 /// Asks about calls that stand together, a screen at a time. None when the terminal is gone, or the question fell: then the
 /// other end of `fallen` is closed.
-pub(crate) fn ask(
+pub fn ask(
     streaming: &Mutex<Streaming>,
     keyboard: &Keyboard,
     asked: &[Asked],
@@ -95,12 +93,12 @@ fn pages(streaming: &Mutex<Streaming>, lines: &[String], screen: Screen, fallen:
 }
 
 /// Asks a question of yes or no. Whatever is not `y` or `yes`, as the whole line, is no.
-pub(crate) fn agreed(question: &str) -> Result<bool> {
+pub fn agreed(question: &str) -> bool {
     // There is no message that it could be kept for.
     let _ = Keyboard::of_message().set_aside(Marks::On);
-    crate::output::stdio::write_aside(&cara_assistant::text::harmless(question));
-    let Some(Line::Typed(line)) = read_line(None) else { return Ok(false) };
-    Ok(matches!(line.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
+    stdio::write_aside(&cara_assistant::text::harmless(question));
+    let Some(Line::Typed(line)) = read_line(None) else { return false };
+    matches!(line.trim().to_ascii_lowercase().as_str(), "y" | "yes")
 }
 
 /// What a person does at a question.
@@ -138,7 +136,7 @@ mod terminal {
 
     /// Waits for a line; false when the question falls first. The terminal hands over whole lines, so reading one then does
     /// not block.
-    pub(super) fn wait(fallen: Option<&PipeReader>) -> bool {
+    pub(crate) fn wait(fallen: Option<&PipeReader>) -> bool {
         let stdin = stdin();
         let mut fds = vec![PollFd::new(&stdin, PollFlags::IN)];
         fds.extend(fallen.map(|fallen| PollFd::new(fallen, PollFlags::IN)));
@@ -152,12 +150,12 @@ mod terminal {
     }
 
     /// Reads past the buffer of the standard library, which could hold what was typed early.
-    pub(super) fn read(bytes: &mut [u8]) -> Option<usize> {
+    pub(crate) fn read(bytes: &mut [u8]) -> Option<usize> {
         rustix::io::read(stdin(), bytes).ok()
     }
 
     /// Its size; what every terminal has when it does not say.
-    pub(super) fn screen() -> Screen {
+    pub(crate) fn screen() -> Screen {
         let size = tcgetwinsize(stdin()).ok().filter(|size| size.ws_col >= 20 && size.ws_row >= 8);
         let size = size.map(|size| Screen { columns: size.ws_col.into(), rows: size.ws_row.into() });
         size.unwrap_or(Screen::USUAL)
@@ -171,11 +169,11 @@ mod terminal {
     use super::Screen;
     use std::io::BufRead;
 
-    pub(super) fn wait(_: Option<&super::PipeReader>) -> bool {
+    pub(crate) fn wait(_: Option<&super::PipeReader>) -> bool {
         true
     }
 
-    pub(super) fn read(bytes: &mut [u8]) -> Option<usize> {
+    pub(crate) fn read(bytes: &mut [u8]) -> Option<usize> {
         let mut line = Vec::new();
         std::io::stdin().lock().read_until(b'\n', &mut line).ok()?;
         let read = line.len().min(bytes.len());
@@ -183,7 +181,7 @@ mod terminal {
         Some(read)
     }
 
-    pub(super) fn screen() -> Screen {
+    pub(crate) fn screen() -> Screen {
         Screen::USUAL
     }
 }

@@ -5,12 +5,12 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 /// To the minute.
-pub(crate) fn minute(unix_ms: u64) -> String {
+pub fn minute(unix_ms: u64) -> String {
     shown(unix_ms, TimeZone::system(), "%Y-%m-%d %H:%M")
 }
 
 /// To the second.
-pub(crate) fn second(unix_ms: u64) -> String {
+pub fn second(unix_ms: u64) -> String {
     shown(unix_ms, TimeZone::system(), "%Y-%m-%d %H:%M:%S")
 }
 
@@ -20,7 +20,7 @@ fn shown(unix_ms: u64, zone: TimeZone, form: &str) -> String {
 }
 
 /// How long something is: `0.2 s`, `9 min 5 s`, `2 h 3 min`.
-pub(crate) fn length(ms: u64) -> String {
+pub fn length(ms: u64) -> String {
     match ms / 1000 {
         0..60 => format!("{}.{} s", ms / 1000, ms % 1000 / 100),
         seconds @ 60..3600 => format!("{} min {} s", seconds / 60, seconds % 60),

@@ -1,21 +1,22 @@
 //! An answer as it streams, with what happens beside it.
 
-use super::flow::Flow;
-use super::layout::{Width, wrap_words};
-use super::show::{dim, is_styled, message};
-use super::spinner::Spinner;
-use super::stdio as output;
-use super::when::second;
+use crate::columns::{Width, wrap};
+use crate::flow::Flow;
 use crate::question::{Question, Screen};
+use crate::show::{dim, is_styled, joined, message};
+use crate::spinner::Spinner;
+use crate::stdio as output;
+use crate::when::second;
 use cara_assistant::TurnEvent;
 use cara_assistant::text::harmless;
 use cara_authority::Action;
 use std::io::IsTerminal;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 /// Writes an answer while it comes. On a terminal nothing in it acts, and it is laid out; elsewhere it is data, byte for
 /// byte as the model said it and then the end of its last line, and what happens beside it is told on stderr.
-pub(crate) struct Streaming {
+pub struct Streaming {
     terminal: bool,
     flow: Flow,
     spinner: Spinner,
@@ -25,6 +26,11 @@ pub(crate) struct Streaming {
     /// Whether the answer says anything; words before a tool call are none.
     said: bool,
     results: Vec<(String, String)>,
+}
+
+/// The answer of a terminal; nobody panics while it is held.
+pub fn lock(streaming: &Mutex<Streaming>) -> MutexGuard<'_, Streaming> {
+    streaming.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The longest folded text, characters.
@@ -54,9 +60,9 @@ fn to_the_person(text: &str) -> String {
 
 impl Streaming {
     /// An answer of this model that has not begun.
-    pub(crate) fn new(model: &str) -> Self {
+    pub fn new(model: &str) -> Self {
         let terminal = std::io::stdout().is_terminal();
-        let mut spinner = Spinner::new();
+        let mut spinner = Spinner::default();
         spinner.expect(&format!("waiting for {model}"));
         Self {
             terminal,
@@ -71,7 +77,7 @@ impl Streaming {
     }
 
     /// Takes note of one event without showing it.
-    pub(crate) fn heed(&mut self, event: &TurnEvent) {
+    pub fn heed(&mut self, event: &TurnEvent) {
         match event {
             TurnEvent::Text { text } => self.said |= !text.trim().is_empty(),
             TurnEvent::ToolCall { .. } => self.said = false,
@@ -80,12 +86,12 @@ impl Streaming {
     }
 
     /// Whether there is an answer, and it is not empty.
-    pub(crate) fn has_said(&self) -> bool {
+    pub fn has_said(&self) -> bool {
         self.said
     }
 
     /// Shows one event.
-    pub(crate) fn event(&mut self, event: &TurnEvent) {
+    pub fn event(&mut self, event: &TurnEvent) {
         match event {
             TurnEvent::Text { text } => {
                 if self.thinking {
@@ -144,19 +150,19 @@ impl Streaming {
     }
 
     /// A sentence beside the answer.
-    pub(crate) fn note(&mut self, text: &str) {
+    pub fn note(&mut self, text: &str) {
         self.aside(text);
     }
 
     /// A message that a tool sent to the person at this terminal.
-    pub(crate) fn message(&mut self, to: &str, text: &str) {
+    pub fn message(&mut self, to: &str, text: &str) {
         self.end_line();
         self.spinner.clear();
         message(to, text);
     }
 
     /// The results of tools since the terminal was last asked for them, whole.
-    pub(crate) fn results(&self) -> &[(String, String)] {
+    pub fn results(&self) -> &[(String, String)] {
         &self.results
     }
 
@@ -165,18 +171,18 @@ impl Streaming {
         self.end_line();
         let faint = self.terminal || std::io::stderr().is_terminal();
         let text = harmless(text);
-        let lines = if faint { wrap_words(&text, Width::of_output().get()).join("\n") } else { text.into_owned() };
+        let lines = if faint { joined(&wrap(&text, Width::of_output().get())) } else { text.into_owned() };
         self.beside(&format!("{}\n", dim(&lines, faint)));
     }
 
     /// Lines that a person has to see.
-    pub(crate) fn lines(&mut self, lines: &[String]) {
+    pub fn lines(&mut self, lines: &[String]) {
         self.end_line();
         lines.iter().for_each(|line| self.beside(&format!("{line}\n")));
     }
 
     /// What stands before the cursor where an answer is typed.
-    pub(crate) fn question(&mut self, text: &str) {
+    pub fn question(&mut self, text: &str) {
         self.end_line();
         self.beside(text);
         // The person ends it with their answer.
@@ -184,12 +190,12 @@ impl Streaming {
     }
 
     /// When it has to be said what is waited for, if nothing else is to be said.
-    pub(crate) fn due(&self) -> Option<Instant> {
+    pub fn due(&self) -> Option<Instant> {
         self.spinner.due().filter(|_| self.fresh_line)
     }
 
     /// Says what is waited for.
-    pub(crate) fn shows_waiting(&mut self) {
+    pub fn shows_waiting(&mut self) {
         self.spinner.show();
     }
 
@@ -209,7 +215,7 @@ impl Streaming {
     }
 
     /// Ends the last line of an answer.
-    pub(crate) fn end(&mut self) {
+    pub fn end(&mut self) {
         let held = self.flow.finish(std::mem::take(&mut self.thinking));
         self.put(&held);
         if !self.fresh_line {

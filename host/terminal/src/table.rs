@@ -1,14 +1,14 @@
 //! Rows in columns that fit: what is too wide goes on in the next line of its
 //! cell, between words.
 
-use super::layout::{self, columns_of};
+use crate::columns::{columns_of, wrap};
 
 /// Columns between two cells.
 const GAP: usize = 2;
 
 /// The lines of a table at most so many columns wide, its head first. The first cell of a row, which names it, is never
 /// broken, and no other one within a word unless nothing else fits.
-pub(super) fn lines(head: &[&str], rows: &[Vec<String>], most: usize) -> Vec<String> {
+pub(crate) fn lines(head: &[&str], rows: &[Vec<String>], most: usize) -> Vec<String> {
     let widths = widths(head, rows, most);
     let head: Vec<String> = head.iter().map(ToString::to_string).collect();
     std::iter::once(&head).chain(rows).flat_map(|row| row_lines(row, &widths)).collect()
@@ -31,7 +31,7 @@ fn row_lines(row: &[String], widths: &[usize]) -> Vec<String> {
 
 /// A cell in lines: between words, and within one that is longer than a line.
 fn broken(cell: &str, width: usize) -> Vec<String> {
-    layout::wrap_words(cell, width.max(1))
+    wrap(cell, width.max(1)).iter().map(|line| line.trim_end().to_owned()).collect()
 }
 
 fn widths(head: &[&str], rows: &[Vec<String>], most: usize) -> Vec<usize> {

@@ -13,22 +13,23 @@ const PASTED: [&str; 2] = ["[200~", "[201~"];
 
 /// The keyboard of a conversation, or of one message.
 #[derive(Clone)]
-pub(crate) struct Keyboard {
+pub struct Keyboard {
     /// What was typed ahead of the next prompt; none where there will be none.
     ahead: Option<Arc<Mutex<Vec<Stretch>>>>,
 }
 
 /// A stretch of what was typed ahead.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Stretch {
-    pub(crate) text: String,
+pub struct Stretch {
+    /// What it says.
+    pub text: String,
     /// Whether it came key by key, and not as a pasted text.
-    pub(crate) typed: bool,
+    pub typed: bool,
 }
 
 /// Whether the terminal marked pasted text when something was typed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Marks {
+pub enum Marks {
     /// It did: what it did not mark was typed.
     On,
     /// It did not, since a question stood: nobody knows what was typed, so nothing counts as typed.
@@ -36,38 +37,38 @@ pub(crate) enum Marks {
 }
 
 /// While it stands, an answer comes.
-pub(crate) struct Turn(Keyboard);
+pub struct Turn(Keyboard);
 
 /// While it stands, a question is asked.
-pub(crate) struct Asking(());
+pub struct Asking(());
 
 impl Keyboard {
     /// The keyboard of a conversation: what is typed early is for the next message.
-    pub(crate) fn of_conversation() -> Self {
+    pub fn of_conversation() -> Self {
         // A terminal that cannot be edited on begins no line with a text: there it stays in the terminal.
         let dumb = std::env::var("TERM").is_ok_and(|term| matches!(term.as_str(), "dumb" | "cons25" | "emacs"));
         Self { ahead: (!dumb).then(Arc::default) }
     }
 
     /// The keyboard of one message: what is typed early is for whoever reads the terminal next.
-    pub(crate) fn of_message() -> Self {
+    pub fn of_message() -> Self {
         Self { ahead: None }
     }
 
     /// An answer begins.
-    pub(crate) fn turn(&self) -> Turn {
+    pub fn turn(&self) -> Turn {
         terminal::change(|state| (state.turn, state.marks) = (true, self.ahead.is_some()));
         Turn(self.clone())
     }
 
     /// A question begins.
-    pub(crate) fn asking() -> Asking {
+    pub fn asking() -> Asking {
         terminal::change(|state| state.questions += 1);
         Asking(())
     }
 
     /// Sets aside what was typed, so that it answers nothing; what became of it, where there was something.
-    pub(crate) fn set_aside(&self, marks: Marks) -> Option<&'static str> {
+    pub fn set_aside(&self, marks: Marks) -> Option<&'static str> {
         let typed = terminal::drain();
         if typed.is_empty() {
             return None;
@@ -94,7 +95,7 @@ impl Keyboard {
     }
 
     /// What was typed ahead of this prompt.
-    pub(crate) fn take(&self) -> Vec<Stretch> {
+    pub fn take(&self) -> Vec<Stretch> {
         self.kept().map(|mut kept| std::mem::take(&mut *kept)).unwrap_or_default()
     }
 
@@ -175,7 +176,7 @@ struct State {
 #[cfg(unix)]
 mod terminal {
     use super::State;
-    use crate::output::stdio;
+    use crate::stdio;
     use rustix::termios::{LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcsetattr};
     use std::io::{IsTerminal, stdin, stdout};
     use std::sync::{Mutex, Once, PoisonError};
@@ -189,7 +190,7 @@ mod terminal {
     static HOOK: Once = Once::new();
 
     /// Changes what goes on, and the terminal with it.
-    pub(super) fn change(change: impl FnOnce(&mut State)) {
+    pub(crate) fn change(change: impl FnOnce(&mut State)) {
         let mut now = NOW.lock().unwrap_or_else(PoisonError::into_inner);
         let (state, before) = &mut *now;
         change(state);
@@ -232,7 +233,7 @@ mod terminal {
     }
 
     /// Takes what was typed and not read, the beginning of a line too.
-    pub(super) fn drain() -> Vec<u8> {
+    pub(crate) fn drain() -> Vec<u8> {
         let mut typed = Vec::new();
         // Input that is no terminal has nobody who types too early.
         let Ok(before) = tcgetattr(stdin()) else { return typed };
@@ -257,11 +258,11 @@ mod terminal {
 mod terminal {
     use super::State;
 
-    pub(super) fn change(change: impl FnOnce(&mut State)) {
+    pub(crate) fn change(change: impl FnOnce(&mut State)) {
         change(&mut State::default());
     }
 
-    pub(super) fn drain() -> Vec<u8> {
+    pub(crate) fn drain() -> Vec<u8> {
         Vec::new()
     }
 }

@@ -6,6 +6,7 @@
 //! an answer. Where what a run has seen made the question, the answer holds characters of the question's own id, which
 //! nobody can type who has not read it.
 
+use crate::columns::{cut_exact, wrap_exact};
 use cara_assistant::text::exact;
 use cara_assistant::{Answer, Asked};
 use cara_authority::Label;
@@ -81,7 +82,7 @@ impl<'a> Question<'a> {
         for (at, asked) in self.asked.iter().enumerate() {
             let number = if many { format!("{} ", at + 1) } else { String::new() };
             let head = exact(&format!("┌ {number}{} of `{}` · {}", asked.tool, asked.component, asked.id));
-            lines.push(cut_line(&head, self.screen.columns));
+            lines.push(cut_exact(&head, self.screen.columns));
             let (rows, seen) = self.rows(asked, !many, room.saturating_sub(1));
             lines.extend(rows);
             self.seen[at] = self.seen[at].max(seen);
@@ -90,7 +91,7 @@ impl<'a> Question<'a> {
             let command = format!("cara approvals allow {}", exact(&only.id));
             let whole = format!("└ or from another terminal: {command}");
             let fits = whole.chars().count() <= self.screen.columns;
-            lines.push(if fits { whole } else { cut_line(&format!("└ or: {command}"), self.screen.columns) });
+            lines.push(if fits { whole } else { cut_exact(&format!("└ or: {command}"), self.screen.columns) });
         }
         lines
     }
@@ -284,31 +285,9 @@ fn word(text: &str) -> Option<Word> {
 
 /// A name and its value, in lines.
 fn field(name: &str, value: &str, width: usize) -> Vec<String> {
-    let lines = wrapped(value, width.saturating_sub(11));
+    let lines = wrap_exact(value, width.saturating_sub(11));
     let lead = |at: usize| if at == 0 { name } else { "" };
     lines.into_iter().enumerate().map(|(at, line)| format!("│ {:8} {line}", lead(at))).collect()
-}
-
-/// A text in lines of at most so many columns. Whatever is not ASCII may take two.
-fn wrapped(text: &str, columns: usize) -> Vec<String> {
-    let (mut lines, mut line, mut taken) = (Vec::new(), String::new(), 0);
-    for letter in text.chars() {
-        let wide = if letter.is_ascii() || "┌│└·`".contains(letter) { 1 } else { 2 };
-        if taken + wide > columns {
-            lines.push(std::mem::take(&mut line));
-            taken = 0;
-        }
-        line.push(letter);
-        taken += wide;
-    }
-    lines.push(line);
-    lines
-}
-
-/// A text that fits a line, cut where it does not.
-fn cut_line(text: &str, columns: usize) -> String {
-    let lines = wrapped(text, columns.saturating_sub(2));
-    if lines.len() > 1 { format!("{}…", lines[0]) } else { text.to_owned() }
 }
 
 /// At most so many of the lines: the first and the last ones, and between them how many characters are left out.
@@ -318,12 +297,12 @@ fn cut(lines: Vec<String>, most: usize, columns: usize) -> Vec<String> {
     }
     match most {
         0 => Vec::new(),
-        1 => vec![cut_line(&lines.concat(), columns)],
+        1 => vec![cut_exact(&lines.concat(), columns)],
         _ => {
             let tail = usize::from(most > 2);
             let (head, end) = (most - 1 - tail, lines.len() - tail);
             let left_out: usize = lines[head..end].iter().map(|line| line.chars().count().saturating_sub(11)).sum();
-            let mark = cut_line(&format!("│          … {left_out} characters are not shown …"), columns);
+            let mark = cut_exact(&format!("│          … {left_out} characters are not shown …"), columns);
             lines[..head].iter().cloned().chain([mark]).chain(lines[end..].iter().cloned()).collect()
         }
     }

@@ -1,54 +1,137 @@
-//! What has a system start `cara start`: the text of the service file, and
-//! the commands around it.
+//! What has a system start `cara start`: the service file, the commands around
+//! it, and carrying them out.
 //!
-//! Nothing is written or run here.
+//! It is no operation: a holder of a home has no part in it, and what a service manager is told concerns this account alone.
 
-use crate::cli::ServiceSystem;
+use crate::error::{Context, Result, error, fail};
+use cara_authority::words;
+use cara_services::files;
 use serde::Serialize;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::process::Command;
+
+words! {
+    /// What starts services.
+    System {
+        /// A user unit of systemd (Linux).
+        Systemd = "systemd",
+        /// A launch agent (macOS).
+        Launchd = "launchd",
+        /// A task at logon (Windows).
+        Windows = "windows",
+    }
+}
+
+impl System {
+    /// The one of this machine.
+    pub fn here() -> Self {
+        match std::env::consts::OS {
+            "windows" => Self::Windows,
+            "macos" => Self::Launchd,
+            _ => Self::Systemd,
+        }
+    }
+}
 
 /// Whose service it is, and where things are.
-pub(crate) struct Account {
+pub struct Account {
     /// This program.
-    pub(crate) program: PathBuf,
+    pub program: PathBuf,
     /// The home.
-    pub(crate) home: PathBuf,
+    pub home: PathBuf,
     /// Where systemd looks for units of this account.
-    pub(crate) units: PathBuf,
+    pub units: PathBuf,
     /// Where launchd looks for agents of this account.
-    pub(crate) agents: PathBuf,
+    pub agents: PathBuf,
     /// The account's number.
-    pub(crate) number: u32,
+    pub number: u32,
 }
 
 /// A service as a system wants it described.
 #[derive(Debug, Serialize)]
-pub(crate) struct Definition {
+pub struct Definition {
     /// The file; none where the system keeps it itself.
-    pub(crate) path: Option<PathBuf>,
+    pub path: Option<PathBuf>,
     /// What is in it, or what the system is told.
-    pub(crate) text: String,
+    pub text: String,
     /// The commands that start it, each in words.
-    pub(crate) start: Vec<Vec<String>>,
+    pub start: Vec<Vec<String>>,
     /// The commands that end it.
-    pub(crate) end: Vec<Vec<String>>,
+    pub end: Vec<Vec<String>>,
     /// The commands once the file is gone.
-    pub(crate) after: Vec<Vec<String>>,
+    pub after: Vec<Vec<String>>,
     /// What a person should know.
-    pub(crate) remarks: Vec<String>,
+    pub remarks: Vec<String>,
 }
 
 fn words(text: &[&str]) -> Vec<String> {
     text.iter().map(|word| (*word).to_owned()).collect()
 }
 
+/// What was done on the way, or is left to be done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Step {
+    /// The service file is written.
+    Written(PathBuf),
+    /// The service file is gone.
+    Removed(PathBuf),
+    /// A command was run.
+    Ran(String),
+    /// A command that is for the person to run, and why it was not run here, where it was tried.
+    Left {
+        /// The command.
+        command: String,
+        /// Why.
+        why: Option<String>,
+    },
+}
+
 impl Account {
+    /// The account that runs this program, with this home.
+    ///
+    /// # Errors
+    ///
+    /// The folder of the account is unknown, or a path has characters that would end a line of a service file.
+    pub fn here(home: &Path) -> Result<Self> {
+        let folder = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+        let user = folder("HOME").or_else(|| folder("USERPROFILE"));
+        let user = user.ok_or_else(|| error!(Invalid, "the folder of this account is unknown\nhint: set `HOME`"))?;
+        #[cfg(unix)]
+        let number = rustix::process::geteuid().as_raw();
+        #[cfg(not(unix))]
+        let number = 0;
+        Self {
+            program: std::env::current_exe().context("the path of this program is unknown")?,
+            home: home.to_owned(),
+            units: folder("XDG_CONFIG_HOME").unwrap_or_else(|| user.join(".config")).join("systemd/user"),
+            agents: user.join("Library/LaunchAgents"),
+            number,
+        }
+        .checked()
+    }
+
+    /// The same, if each path can stand in a line of a service file.
+    fn checked(self) -> Result<Self> {
+        for path in [&self.program, &self.home, &self.units, &self.agents] {
+            if path.to_str().is_none_or(|text| text.contains(char::is_control)) {
+                fail!(
+                    Refused,
+                    "`{}` has characters that no service file can name\nhint: give it another name; for the home, set \
+                     `CARA_HOME` to one of letters, digits and spaces",
+                    path.to_string_lossy().escape_debug()
+                );
+            }
+        }
+        Ok(self)
+    }
+
     /// The service as this system wants it.
-    pub(crate) fn definition(&self, system: ServiceSystem) -> Definition {
+    pub fn definition(&self, system: System) -> Definition {
         match system {
-            ServiceSystem::Systemd => self.systemd(),
-            ServiceSystem::Launchd => self.launchd(),
-            ServiceSystem::Windows => self.windows(),
+            System::Systemd => self.systemd(),
+            System::Launchd => self.launchd(),
+            System::Windows => self.windows(),
         }
     }
 
@@ -108,6 +191,79 @@ impl Account {
             after: Vec::new(),
             remarks: Vec::new(),
         }
+    }
+}
+
+impl Definition {
+    /// Writes the service file, and has the system start the service unless nothing shall be started.
+    ///
+    /// # Errors
+    ///
+    /// The file cannot be written, or the system does not do its part.
+    pub fn install(&self, start: bool) -> Result<Vec<Step>> {
+        let mut steps = Vec::new();
+        if let Some(path) = &self.path {
+            let folder = path.parent().ok_or_else(|| error!(Internal, "a service file is in a folder"))?;
+            std::fs::create_dir_all(folder).with_context(|| format!("`{}` cannot be made", folder.display()))?;
+            files::write_private_atomic(path, self.text.as_bytes())?;
+            steps.push(Step::Written(path.clone()));
+        }
+        for words in &self.start {
+            steps.push(if start { carry_out(words)? } else { Step::Left { command: words.join(" "), why: None } });
+        }
+        if let Some(Step::Left { command, why: Some(why) }) = steps.iter().find(|step| step.has_failed()) {
+            fail!(
+                Unavailable,
+                "`{command}` failed: {why}\nhint: the service file is written; run the command where the system's service \
+                 manager answers, or use `cara start --detach`"
+            );
+        }
+        Ok(steps)
+    }
+
+    /// Ends the service, and takes its file away. What the system does not do is left to the person.
+    ///
+    /// # Errors
+    ///
+    /// There is no service, or its file cannot be removed.
+    pub fn remove(&self) -> Result<Vec<Step>> {
+        if let Some(path) = &self.path
+            && !files::exists(path)?
+        {
+            fail!(NotFound, "`{}` does not exist\nhint: `cara service install` writes it", path.display());
+        }
+        let mut steps: Vec<Step> = self.end.iter().map(|words| carry_out(words)).collect::<Result<_>>()?;
+        if let Some(path) = &self.path {
+            files::remove(path)?;
+            steps.push(Step::Removed(path.clone()));
+        }
+        for words in &self.after {
+            steps.push(carry_out(words)?);
+        }
+        Ok(steps)
+    }
+}
+
+impl Step {
+    fn has_failed(&self) -> bool {
+        matches!(self, Self::Left { why: Some(_), .. })
+    }
+}
+
+/// Runs a command, whose words about a failure come back as they are.
+fn carry_out(words: &[String]) -> Result<Step> {
+    let (program, arguments) = words.split_first().ok_or_else(|| error!(Internal, "a command has words"))?;
+    let command = words.join(" ");
+    let failed = |why: String| Step::Left { command: command.clone(), why: Some(why) };
+    match Command::new(program).args(arguments).output() {
+        Ok(ended) if ended.status.success() => Ok(Step::Ran(command)),
+        Ok(ended) => {
+            let said = String::from_utf8_lossy(&ended.stderr);
+            let said = said.lines().map(str::trim).find(|line| !line.is_empty());
+            Ok(failed(said.map_or_else(|| format!("it ended with {}", ended.status), str::to_owned)))
+        }
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(Step::Left { command: command.clone(), why: None }),
+        Err(error) => Err(error).with_context(|| format!("`{command}` cannot be run")),
     }
 }
 
@@ -239,13 +395,21 @@ mod tests {
 
     #[test]
     fn each_system_is_told_what_it_is_meant_to() {
-        for (name, system) in [
-            ("systemd", ServiceSystem::Systemd),
-            ("launchd", ServiceSystem::Launchd),
-            ("windows", ServiceSystem::Windows),
-        ] {
+        for (name, system) in [("systemd", System::Systemd), ("launchd", System::Launchd), ("windows", System::Windows)]
+        {
             insta::assert_snapshot!(name, told(&account().definition(system)));
         }
+    }
+
+    #[test]
+    fn a_path_cannot_end_a_line_of_a_service_file() {
+        for hostile in ["/home/a\nExecStartPre=/bin/evil", "/home/a\rb", "/home/\u{85}"] {
+            let error = Account { home: hostile.into(), ..account() }.checked().err().unwrap().to_string();
+            assert!(error.contains("no service file can name") && !error.contains('\r'), "{error}");
+            let error = Account { program: hostile.into(), ..account() }.checked().err().unwrap();
+            assert_eq!(error.message.lines().count(), 1);
+        }
+        assert!(account().checked().is_ok());
     }
 
     #[test]
@@ -255,7 +419,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let account = Account { program: "/bin/true".into(), home: folder.path().into(), ..account() };
         let path = folder.path().join("cara.service");
-        std::fs::write(&path, account.definition(ServiceSystem::Systemd).text).unwrap();
+        std::fs::write(&path, account.definition(System::Systemd).text).unwrap();
         let mut verify = std::process::Command::new("systemd-analyze");
         verify.args(["--user", "verify", "--man=no"]).arg(&path).env("XDG_RUNTIME_DIR", folder.path());
         let Ok(told) = verify.output() else {

@@ -1,0 +1,126 @@
+//! A sign of life while nothing comes: one line on stderr, gone before
+//! anything else is printed; and how far something is.
+
+use crate::columns::cut;
+use indicatif::{ProgressBar, ProgressStyle};
+use std::io::IsTerminal;
+use std::time::{Duration, Instant};
+
+/// How long nothing may come before it is said what is waited for.
+const QUIET: Duration = Duration::from_millis(500);
+
+/// How often the line changes.
+const TICK: Duration = Duration::from_millis(100);
+
+/// What is waited for, and the line that says so once that takes long.
+pub struct Spinner {
+    terminal: bool,
+    what: String,
+    since: Instant,
+    bar: Option<ProgressBar>,
+}
+
+impl Default for Spinner {
+    /// A line that is not shown.
+    fn default() -> Self {
+        Self { terminal: std::io::stderr().is_terminal(), what: String::new(), since: Instant::now(), bar: None }
+    }
+}
+
+impl Spinner {
+    /// Says what is waited for from now on.
+    pub fn expect(&mut self, what: &str) {
+        self.clear();
+        what.clone_into(&mut self.what);
+    }
+
+    /// When the line is due; none where it is shown, or never is.
+    pub fn due(&self) -> Option<Instant> {
+        (self.terminal && self.bar.is_none() && !self.what.is_empty()).then(|| self.since + QUIET)
+    }
+
+    /// Shows the line.
+    pub fn show(&mut self) {
+        if self.due().is_none() {
+            return;
+        }
+        let bar = ProgressBar::new_spinner().with_elapsed(self.since.elapsed());
+        if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} · {elapsed} · Ctrl-C stops") {
+            bar.set_style(style);
+        }
+        bar.set_message(cut(&self.what, 50));
+        bar.enable_steady_tick(TICK);
+        self.bar = Some(bar);
+    }
+
+    /// Takes the line away, since something is printed.
+    pub fn clear(&mut self) {
+        if let Some(bar) = self.bar.take() {
+            bar.finish_and_clear();
+        }
+        self.since = Instant::now();
+    }
+}
+
+impl Drop for Spinner {
+    fn drop(&mut self) {
+        self.clear();
+    }
+}
+
+/// What is counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Counted {
+    /// Bytes, told in larger units.
+    Bytes,
+    /// Things, told as they are.
+    Things,
+}
+
+/// How far something is, as a bar on stderr; hidden when that is no terminal.
+#[derive(Default)]
+pub struct Bar(Option<(String, ProgressBar)>);
+
+impl Bar {
+    /// Shows how much of it is done; the bar goes when that is all.
+    pub fn set(&mut self, what: &str, counted: Counted, done: u64, of: Option<u64>) {
+        if self.0.as_ref().is_none_or(|(shown, _)| shown != what) {
+            self.clear();
+            self.0 = Some((what.to_owned(), Self::begin(what, counted, of.unwrap_or(done))));
+        }
+        if let Some((_, bar)) = &self.0 {
+            bar.set_length(of.unwrap_or(done));
+            bar.set_position(done);
+            bar.tick();
+        }
+        if of == Some(done) {
+            self.clear();
+        }
+    }
+
+    fn begin(what: &str, counted: Counted, length: u64) -> ProgressBar {
+        let bar = ProgressBar::new(length);
+        let template = match counted {
+            Counted::Bytes => "{msg} {bar:24} {bytes}/{total_bytes}",
+            Counted::Things => "{msg} {bar:24} {pos}/{len}",
+        };
+        if let Ok(style) = ProgressStyle::with_template(template) {
+            bar.set_style(style.progress_chars("━╸─"));
+        }
+        bar.set_message(what.to_owned());
+        bar
+    }
+
+    /// Takes the bar away, since something is printed.
+    pub fn clear(&mut self) {
+        if let Some((_, bar)) = self.0.take() {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+impl Drop for Bar {
+    fn drop(&mut self) {
+        self.clear();
+    }
+}
