@@ -32,6 +32,12 @@ pub trait LanguageModel: Send + Sync {
 pub trait Granted: Send + Sync {
     /// What is called at this moment.
     async fn now(&self) -> Result<(Arc<Component>, Arc<Grants>), Failure>;
+
+    /// What a person can do about a failure, where the host knows more than the component can say: whose key was refused, or
+    /// which of the models on offer was meant.
+    fn cure(&self, _failure: &Failure, _model: &str, _offered: &[Model]) -> Option<String> {
+        None
+    }
 }
 
 /// A model behind a provider component.
@@ -74,13 +80,29 @@ impl LanguageModel for Provider {
         let returned = component.complete(&grants, &self.services, request, events).await;
         let returned = returned.map_err(|fault| Failure::fault(&fault))?;
         let refusals: Vec<String> = returned.refusals.iter().map(ToString::to_string).collect();
-        returned.answer.map_err(|error| Failure::reported(error, refusals))
+        let failure = match returned.answer {
+            Ok(outcome) => return Ok(outcome),
+            Err(error) => Failure::reported(error, refusals),
+        };
+        // A server calls a model that it has not a bad request, each in its own words.
+        let offered = if failure.kind == "bad-request" { self.models().await.unwrap_or_default() } else { Vec::new() };
+        Err(self.with_cure(failure, &offered))
     }
+
     async fn models(&self) -> Result<Vec<Model>, Failure> {
         let (component, grants) = self.component.now().await?;
         let returned = component.models(&grants, &self.services).await;
         let returned = returned.map_err(|fault| Failure::fault(&fault))?;
         let refusals: Vec<String> = returned.refusals.iter().map(ToString::to_string).collect();
-        returned.answer.map_err(|error| Failure::reported(error, refusals))
+        returned.answer.map_err(|error| self.with_cure(Failure::reported(error, refusals), &[]))
+    }
+}
+
+impl Provider {
+    fn with_cure(&self, mut failure: Failure, offered: &[Model]) -> Failure {
+        if let Some(cure) = self.component.cure(&failure, &self.model, offered) {
+            failure.message += &format!("\nhint: {cure}");
+        }
+        failure
     }
 }

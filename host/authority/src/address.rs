@@ -11,7 +11,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 /// Why an address or a name is not public; continues a sentence after "which is".
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
-pub struct NotPublic(&'static str);
+pub struct NotPublic(pub(crate) &'static str);
 
 /// Refused IPv4 ranges: first address, prefix length, what it is.
 const V4: [(Ipv4Addr, u32, &str); 19] = [
@@ -37,7 +37,7 @@ const V4: [(Ipv4Addr, u32, &str); 19] = [
 ];
 
 /// Refused IPv6 ranges, the more telling one first.
-const V6: [(Ipv6Addr, u32, &str); 20] = [
+const V6: [(Ipv6Addr, u32, &str); 21] = [
     (Ipv6Addr::UNSPECIFIED, 128, "unspecified"),
     (Ipv6Addr::LOCALHOST, 128, "loopback"),
     (Ipv6Addr::new(0, 0, 0, 0, 0, 0xffff, 0, 0), 96, "IPv4-mapped (RFC 4291)"),
@@ -54,6 +54,7 @@ const V6: [(Ipv6Addr, u32, &str); 20] = [
     (Ipv6Addr::new(0x2620, 0x4f, 0x8000, 0, 0, 0, 0, 0), 48, "for AS112 (RFC 7534)"),
     (Ipv6Addr::new(0x3fff, 0, 0, 0, 0, 0, 0, 0), 20, "for documentation (RFC 9637)"),
     (Ipv6Addr::new(0x5f00, 0, 0, 0, 0, 0, 0, 0), 16, "a segment id (RFC 9602)"),
+    (Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0), 32, "a cloud's metadata service"),
     (Ipv6Addr::new(0xfc00, 0, 0, 0, 0, 0, 0, 0), 7, "private (RFC 4193)"),
     (Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 0), 10, "link-local (RFC 4291)"),
     (Ipv6Addr::new(0xfec0, 0, 0, 0, 0, 0, 0, 0), 10, "site-local (RFC 3879)"),
@@ -85,9 +86,12 @@ pub fn public(address: IpAddr) -> Result<(), NotPublic> {
     }
 }
 
-/// Passes 127.0.0.0/8 and ::1 only.
-pub(crate) fn loopback(address: IpAddr) -> Result<(), NotPublic> {
-    if address.is_loopback() { Ok(()) } else { Err(NotPublic("not this machine")) }
+/// Passes addresses of private networks only (RFC 1918, RFC 4193), among which is no metadata service of a cloud.
+pub(crate) fn private(address: IpAddr) -> Result<(), NotPublic> {
+    match public(address) {
+        Err(NotPublic("private (RFC 1918)" | "private (RFC 4193)")) => Ok(()),
+        other => other.and(Err(NotPublic("public, which was not granted as private"))),
+    }
 }
 
 /// Passes names that the public DNS can answer. Asked before any look-up, so an internal name is not even queried.

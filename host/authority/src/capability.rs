@@ -10,6 +10,10 @@ use std::fmt;
 pub enum Capability {
     /// Connecting there.
     Http(OriginPattern),
+    /// Speaking `http` to that one origin off this machine, beside `Http`: whoever is on the way reads and changes it.
+    Plain(OriginPattern),
+    /// Reaching that one origin in a private network, beside `Http`.
+    Private(OriginPattern),
     /// Spending that secret, toward its audience.
     Secret(SecretName),
     /// Reading that environment variable, in clear.
@@ -33,6 +37,8 @@ impl Capability {
         let bad = || BadCapability(text.chars().take(200).flat_map(char::escape_default).collect());
         match text.split_once(' ').unwrap_or((text, "")) {
             ("http", origin) => OriginPattern::parse(origin).map(Self::Http).map_err(|_| bad()),
+            ("plain", origin) => OriginPattern::parse(origin).map(Self::Plain).map_err(|_| bad()),
+            ("private", origin) => OriginPattern::parse(origin).map(Self::Private).map_err(|_| bad()),
             ("secret", name) => SecretName::parse(name).map(Self::Secret).map_err(|_| bad()),
             ("environment", name) => VariableName::parse(name).map(Self::Environment).map_err(|_| bad()),
             ("state", "") => Ok(Self::State),
@@ -53,6 +59,8 @@ impl fmt::Display for Capability {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Http(origin) => write!(f, "http {origin}"),
+            Self::Plain(origin) => write!(f, "plain {origin}"),
+            Self::Private(origin) => write!(f, "private {origin}"),
             Self::Secret(name) => write!(f, "secret {name}"),
             Self::Environment(name) => write!(f, "environment {name}"),
             Self::State => f.write_str("state"),
@@ -73,6 +81,8 @@ mod tests {
             "http https://*.example.com:8443",
             "http https://*",
             "http http://127.0.0.1:11434",
+            "plain http://10.0.0.5:11434",
+            "private https://nas.lan:8443",
             "secret api-key",
             "environment OLLAMA_HOST",
             "state",
@@ -85,6 +95,8 @@ mod tests {
             "",
             "http",
             "http api.example.com",
+            "plain",
+            "private 10.0.0.5",
             "secret",
             "secret A",
             "environment",

@@ -18,6 +18,8 @@ pub enum Reach {
     Public,
     /// Every address of the host must be loopback: the operator named this one origin.
     Loopback,
+    /// Every address of the host must be that of a private network: the operator granted this one origin so.
+    Private,
 }
 
 /// On whose behalf a request is sent.
@@ -39,7 +41,7 @@ impl fmt::Display for Sender {
 }
 
 /// Having a `Destination` tells you: its sender may send this method to this URL; if the host is an address, it fits the
-/// reach. What remains to be checked is every address its name resolves to (see [`Destination::admits`]).
+/// reach. What remains to be checked is every address its name resolves to (see [`Reach::admits`]).
 #[derive(Debug, Clone)]
 pub struct Destination {
     sender: Sender,
@@ -49,17 +51,10 @@ pub struct Destination {
     reach: Reach,
 }
 
-/// Why an origin is none of the public internet; nothing when it is. Addresses behind a name are judged later.
-pub(crate) fn not_public(origin: &Origin) -> Option<String> {
-    if origin.scheme() == Scheme::Http {
-        return Some("`http` is for this machine only".into());
-    }
-    let (what, judged) = match origin.host() {
-        Host::Domain(name) => ("name", address::public_name(name)),
-        Host::Ipv4(v4) => ("address", address::public((*v4).into())),
-        Host::Ipv6(v6) => ("address", address::public((*v6).into())),
-    };
-    judged.err().map(|reason| format!("the {what} is {reason}"))
+/// Why an origin may not be reached so over `https`; nothing when it may. Addresses behind a name are judged later.
+pub(crate) fn refused(reach: Reach, origin: &Origin) -> Option<String> {
+    let plain = (origin.scheme() == Scheme::Http).then(|| "`http` is for this machine only".into());
+    plain.or_else(|| reach.refuses(origin))
 }
 
 impl Reach {
@@ -67,8 +62,20 @@ impl Reach {
     pub fn admits(self, address: IpAddr) -> Result<(), NotPublic> {
         match self {
             Self::Public => address::public(address),
-            Self::Loopback => address::loopback(address),
+            Self::Loopback if address.is_loopback() => Ok(()),
+            Self::Loopback => Err(NotPublic("not this machine")),
+            Self::Private => address::private(address),
         }
+    }
+
+    /// Why the host of an origin does not fit; nothing when it does. Addresses behind a name are judged later.
+    pub fn refuses(self, origin: &Origin) -> Option<String> {
+        let (what, judged) = match (origin.host(), origin.ip()) {
+            (_, Some(address)) => ("address", self.admits(address)),
+            (Host::Domain(name), _) if self == Self::Public => ("name", address::public_name(name)),
+            _ => return None,
+        };
+        judged.err().map(|reason| format!("the {what} is {reason}"))
     }
 }
 
@@ -111,13 +118,10 @@ impl Destination {
         self.reach
     }
 
-    /// Checks one address the host resolved to. All of them must pass before a connection is made to one.
-    pub fn admits(&self, address: IpAddr) -> Result<(), Refusal> {
-        let refuse = |why: &dyn fmt::Display| {
-            let (sender, origin) = (&self.sender, &self.origin);
-            let text = format!("{sender} may not reach `{origin}`: it resolves to `{address}`, which is {why}");
-            Refusal::new(Rule::Destination, text)
-        };
-        self.reach.admits(address).map_err(|reason| refuse(&reason))
+    /// The refusal of an address that the host resolved to, and that does not fit the reach.
+    pub fn refused(&self, address: IpAddr, why: NotPublic) -> Refusal {
+        let (sender, origin) = (&self.sender, &self.origin);
+        let text = format!("{sender} may not reach `{origin}`: it resolves to `{address}`, which is {why}");
+        Refusal::new(Rule::Destination, text)
     }
 }

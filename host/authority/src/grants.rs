@@ -2,13 +2,13 @@
 
 use crate::authority::Authority;
 use crate::capability::Capability;
-use crate::destination::{Destination, Reach, Sender, not_public};
+use crate::destination::{Destination, Reach, Sender, refused};
 use crate::effect::Effect;
 use crate::id::{ComponentId, ToolName};
 use crate::interfaces::Interfaces;
 use crate::limits::{Limits, LimitsTable};
 use crate::manifest::{HttpDeclaration, Manifest};
-use crate::origin::{Origin, parse_url};
+use crate::origin::{Origin, Scheme, parse_url};
 use crate::pattern::OriginPattern;
 use crate::power::{Power, ServiceGrant};
 use crate::refusal::{Refusal, Rule};
@@ -51,6 +51,8 @@ struct Reachable {
     origin: OriginPattern,
     declared: HttpDeclaration,
     paths: Vec<String>,
+    plain: bool,
+    private: bool,
 }
 
 impl Grants {
@@ -98,7 +100,9 @@ impl Grants {
         if granted.contains(&Capability::Http(origin.clone())) {
             let paths =
                 declared.host.base_path(&self.settings).map_or_else(|| declared.paths.clone(), |path| vec![path]);
-            self.http.push(Reachable { origin, declared: declared.clone(), paths });
+            let (plain, private) = (Capability::Plain(origin.clone()), Capability::Private(origin.clone()));
+            let (plain, private) = (granted.contains(&plain), granted.contains(&private));
+            self.http.push(Reachable { origin, declared: declared.clone(), paths, plain, private });
         } else {
             self.ungranted.push(origin);
         }
@@ -195,24 +199,32 @@ impl Grants {
             return Err(Refusal::new(Rule::Destination, text)
                 .hint("to go there, call the tool with that address: a person decides"));
         }
-        let reach = self.reach(&origin, &entry.origin)?;
+        let reach = self.reach(&origin, entry)?;
         Destination::new(Sender::Component(component.clone()), method, &url, origin, reach)
     }
 
-    fn reach(&self, origin: &Origin, pattern: &OriginPattern) -> Result<Reach, Refusal> {
-        if origin.is_loopback() && pattern.origin().is_some() {
+    /// How an origin is reached: a public host over `https`; or, of what is named alone, one on this machine, or what was
+    /// granted as plain or private.
+    fn reach(&self, origin: &Origin, entry: &Reachable) -> Result<Reach, Refusal> {
+        let (component, named) = (&self.component, entry.origin.origin().is_some());
+        if named && origin.is_loopback() {
             return Ok(Reach::Loopback);
         }
-        match not_public(origin) {
-            None => Ok(Reach::Public),
-            Some(why) => Err(Refusal::new(
-                Rule::Destination,
-                format!("component `{}` may not reach `{origin}`: {why}", self.component),
+        let reach = if named && entry.private { Reach::Private } else { Reach::Public };
+        let judged = if named && entry.plain { reach.refuses(origin) } else { refused(reach, origin) };
+        let Some(why) = judged else { return Ok(reach) };
+        let private = Reach::Public.refuses(origin).is_some();
+        let hint = if named && (!private || Reach::Private.refuses(origin).is_none()) {
+            let plain = if origin.scheme() == Scheme::Http { " --plain" } else { "" };
+            format!(
+                "to allow it, run `cara grant {component} {origin}{plain}{}`",
+                if private { " --private" } else { "" }
             )
-            .hint(
-                "only public hosts over `https`, or an `http` server on this machine named as base URL, are reached",
-            )),
-        }
+        } else {
+            "only public hosts over `https`, or an `http` server on this machine named as base URL, are reached".into()
+        };
+        let text = format!("component `{component}` may not reach `{origin}`: {why}");
+        Err(Refusal::new(Rule::Destination, text).hint(hint))
     }
 
     fn unreachable(&self, origin: &Origin) -> Refusal {

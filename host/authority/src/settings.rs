@@ -15,7 +15,7 @@ const TEXT_BYTES: usize = 256 * 1024;
 pub enum SettingType {
     /// Any text of at most 256 KiB.
     String,
-    /// An `https` URL, or `http` toward loopback. `host:port` alone is completed.
+    /// A URL. The operator may leave scheme, host or port out: they are those of the default.
     Url,
     /// A whole number.
     Integer,
@@ -55,7 +55,7 @@ impl SettingType {
     pub fn check(self, key: &SettingKey, value: &Value) -> Result<Value, BadSetting> {
         let fits = match (self, value) {
             (Self::String, Value::String(text)) => (text.len() <= TEXT_BYTES).then(|| value.clone()),
-            (Self::Url, Value::String(text)) => complete_url(text).map(Value::String),
+            (Self::Url, Value::String(text)) => parse_url(text).ok().map(|_| text.trim_end_matches('/').into()),
             (Self::Integer, Value::Number(number)) => (number.is_i64() || number.is_u64()).then(|| value.clone()),
             (Self::Number, Value::Number(_)) | (Self::Boolean, Value::Bool(_)) => Some(value.clone()),
             _ => None,
@@ -67,36 +67,15 @@ impl SettingType {
         })
     }
 
-    /// Reads a value from an environment variable or the command line.
-    pub fn read(self, key: &SettingKey, text: &str) -> Result<Value, BadSetting> {
-        let value = match self {
-            Self::String | Self::Url => Value::String(text.to_owned()),
-            _ => serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.to_owned())),
-        };
-        self.check(key, &value)
-    }
-
     fn wanted(self) -> &'static str {
         match self {
             Self::String => "a text of at most 256 KiB",
-            Self::Url => "an `https://` URL, or an `http://` one on this machine",
+            Self::Url => "a URL such as `https://api.example.com/v1`",
             Self::Integer => "a whole number",
             Self::Number => "a number",
             Self::Boolean => "`true` or `false`",
         }
     }
-}
-
-fn complete_url(text: &str) -> Option<String> {
-    if text.contains("://") {
-        return parse_url(text).ok().map(|_| text.trim_end_matches('/').to_owned());
-    }
-    if !text.contains(['.', ':']) && text != "localhost" {
-        return None;
-    }
-    let local = crate::Origin::parse(&format!("http://{text}")).ok()?.is_loopback();
-    let url = format!("{}://{text}", if local { "http" } else { "https" });
-    parse_url(&url).ok().map(|_| url.trim_end_matches('/').to_owned())
 }
 
 /// A component's settings: what the manifest declares, with the operator's values over the defaults.
@@ -126,26 +105,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_bare_host_is_completed_by_where_it_points() {
-        let key = SettingKey::parse("base-url").unwrap();
-        for (given, made) in [
-            ("127.0.0.1:11434", "http://127.0.0.1:11434"),
-            ("localhost:1", "http://localhost:1"),
-            ("llm.example.com", "https://llm.example.com"),
-            ("https://llm.example.com/v1/", "https://llm.example.com/v1"),
-        ] {
-            assert_eq!(SettingType::Url.read(&key, given).unwrap(), Value::String(made.into()));
-        }
-        for bad in ["", "http//x", "ftp://a", "https://u:p@a", "a b"] {
-            assert!(SettingType::Url.read(&key, bad).is_err(), "{bad}");
-        }
-    }
-
-    #[test]
     fn a_text_is_as_long_as_a_small_file_and_no_longer() {
         let key = SettingKey::parse("script").unwrap();
-        assert!(SettingType::String.read(&key, &"x".repeat(TEXT_BYTES)).is_ok());
-        let error = SettingType::String.read(&key, &"x".repeat(TEXT_BYTES + 1)).unwrap_err().to_string();
+        assert!(SettingType::String.check(&key, &"x".repeat(TEXT_BYTES).into()).is_ok());
+        let error = SettingType::String.check(&key, &"x".repeat(TEXT_BYTES + 1).into()).unwrap_err().to_string();
         assert!(error.starts_with("setting `script` must be a text of at most 256 KiB, not `\"xxx"));
         assert!(error.len() < 200);
     }

@@ -166,6 +166,76 @@ fn loopback_is_reached_only_where_the_grant_names_that_one_origin() {
 }
 
 #[test]
+fn a_server_in_a_private_network_is_reached_only_by_its_own_grant_for_each_of_what_it_is() {
+    let (origin, url) = ("http://10.0.0.5:8000", "http://10.0.0.5:8000/v1/models");
+    let (http, plain, private) = (format!("http {origin}"), format!("plain {origin}"), format!("private {origin}"));
+    let base = || json!({ "base-url": format!("{origin}/v1") });
+    let reached = |granted: &[&str]| go(&intersect(granted, base()), "GET", url);
+    assert_eq!(reached(&[&http, &plain, &private]), Ok(Reach::Private));
+    for (granted, why) in [
+        (&[http.as_str()][..], "`http` is for this machine only"),
+        (&[&http, &private], "`http` is for this machine only"),
+        (&[&http, &plain], "the address is private (RFC 1918)"),
+        (&[&http, "plain http://10.0.0.6:8000", "private http://10.0.0.6:8000"], "`http` is for this machine only"),
+        (&[&http, "plain http://10.0.0.5", "private http://10.0.0.5"], "`http` is for this machine only"),
+    ] {
+        let refused = reached(granted).unwrap_err();
+        assert_eq!(
+            refused.to_string(),
+            format!(
+                "component `acme` may not reach `{origin}`: {why}\n\
+                 hint: to allow it, run `cara grant acme {origin} --plain --private`"
+            )
+        );
+    }
+    // The grants beside it open nothing without the one that says that it may go there at all.
+    assert_eq!(reached(&[&plain, &private]).unwrap_err().rule(), Rule::Ungranted);
+    // Where such a server leads is another address: it was not granted.
+    let grants = intersect(&[&http, &plain, &private, "http https://*.files.example"], base());
+    for other in [
+        "http://10.0.0.6:8000/v1/x",
+        "http://10.0.0.5:8001/v1/x",
+        "http://169.254.169.254/latest",
+        "http://127.0.0.1:8000/v1/x",
+        "https://10.0.0.5:8000/v1/x",
+    ] {
+        assert!(go(&grants, "GET", other).is_err(), "{other}");
+    }
+}
+
+#[test]
+fn no_grant_opens_a_metadata_service_or_what_no_manifest_named_alone() {
+    for origin in ["http://169.254.169.254", "http://[fd00:ec2::254]", "http://0.0.0.0:8000", "http://100.100.100.200"]
+    {
+        let granted = ["http", "plain", "private"].map(|what| format!("{what} {origin}"));
+        let granted: Vec<&str> = granted.iter().map(String::as_str).collect();
+        let refused = go(&intersect(&granted, json!({ "base-url": origin })), "GET", origin).unwrap_err().to_string();
+        assert!(refused.contains("hint: only public hosts over `https`"), "{refused}");
+    }
+    // A name's addresses are judged when it is resolved: none but those of a private network.
+    let named = "http http://gpu.lan:1|plain http://gpu.lan:1|private http://gpu.lan:1";
+    let grants = intersect(&named.split('|').collect::<Vec<_>>(), json!({ "base-url": "http://gpu.lan:1" }));
+    let reach = go(&grants, "GET", "http://gpu.lan:1/").unwrap();
+    for (address, fits) in
+        [("10.1.2.3", true), ("fd12::1", true), ("127.0.0.1", false), ("8.8.8.8", false), ("169.254.169.254", false)]
+    {
+        assert_eq!(reach.admits(address.parse().unwrap()).is_ok(), fits, "{address}");
+    }
+    // A pattern is not a name: what it covers stays public.
+    let wide = ["http https://*.files.example", "private https://*.files.example", "plain https://*.files.example"];
+    assert_eq!(go(&intersect(&wide, json!({})), "GET", "https://a.files.example/public/x"), Ok(Reach::Public));
+    // Nor does a manifest have words for it.
+    for line in ["plain = true", "private = true"] {
+        let asking = MANIFEST.replace("why = \"the API\"", &format!("why = \"the API\"\n{line}"));
+        assert!(Manifest::parse(&asking).is_err(), "{line}");
+    }
+    let manifest = Manifest::parse(MANIFEST).unwrap();
+    let settings = BTreeMap::from([("base-url".to_owned(), json!("http://10.0.0.5:8000"))]);
+    let asked = manifest.requested(&manifest.settings(&settings).unwrap());
+    assert!(asked.iter().all(|asked| !matches!(asked, Capability::Plain(_) | Capability::Private(_))), "{asked:?}");
+}
+
+#[test]
 fn a_secret_goes_to_its_audience_and_nowhere_else_and_signs_nothing() {
     let granted = ["http https://api.acme.example", "http https://*.files.example", "secret api-key"];
     let grants = intersect(&granted, json!({}));

@@ -28,6 +28,8 @@ mod authority;
 mod brought;
 #[path = "commands/config.rs"]
 mod config;
+#[path = "commands/cures.rs"]
+mod cures;
 #[path = "commands/docs.rs"]
 mod docs;
 #[cfg(unix)]
@@ -42,6 +44,8 @@ mod first_hour;
 mod home;
 #[path = "commands/keys.rs"]
 mod keys;
+#[path = "commands/lan.rs"]
+mod lan;
 #[cfg(target_os = "linux")]
 #[path = "commands/locked.rs"]
 mod locked;

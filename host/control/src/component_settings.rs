@@ -8,9 +8,12 @@ use crate::variables::Environment;
 use cara_authority::manifest::Setting;
 use cara_authority::{Capability, ComponentId, Settings, VariableName};
 use cara_kernel::Checked;
-use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+
+mod values;
+
+pub(crate) use values::of_configuration;
 
 /// What says how a component's settings are set.
 #[derive(Clone)]
@@ -34,12 +37,12 @@ impl SettingSources {
             granted.contains(&Capability::Environment(name.clone()))
                 && secret_of(&self.installed, name.as_str()).is_none()
         };
-        let configured = self.config.component.get(manifest.id()).map(|config| config.settings.clone());
-        let mut values: BTreeMap<String, Value> = configured.unwrap_or_default();
+        let configured = self.config.component.get(manifest.id());
+        let mut values = configured.map(|config| of_configuration(manifest, &config.settings)).unwrap_or_default();
         for setting in manifest.setting_keys() {
             for variable in setting.env.iter().filter(|name| may_read(name)) {
                 if let Some(text) = self.environment.get(variable.as_str()) {
-                    let read = setting.kind.read(&setting.key, &text);
+                    let read = values::read(setting, &text);
                     let value = read.with_context(|| format!("environment variable {variable}"))?;
                     values.insert(setting.key.to_string(), value);
                     break;
@@ -49,7 +52,7 @@ impl SettingSources {
         for (key, text) in run {
             let setting = manifest.setting_keys().iter().find(|setting| setting.key.as_str() == key);
             let setting = setting.ok_or_else(|| unknown(manifest.id(), key, manifest.setting_keys()))?;
-            values.insert(key.clone(), setting.kind.read(&setting.key, text)?);
+            values.insert(key.clone(), values::read(setting, text)?);
         }
         Ok(manifest.settings(&values)?)
     }

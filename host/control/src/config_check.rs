@@ -1,6 +1,7 @@
 //! Whether what the configuration names exists: components, their settings
 //! and tools, models, agents, channels.
 
+use crate::component_settings::of_configuration;
 use crate::configuration::Config;
 use crate::error::{Context, Error, ErrorKind, Result, fail};
 use crate::excerpt::short;
@@ -55,7 +56,8 @@ fn settings(plugins: &Plugins, config: &Config, shown: &str) -> Result<()> {
     let installed = plugins.now()?;
     for (id, own) in &config.component {
         if let Some(checked) = installed.usable.get(id) {
-            checked.manifest().settings(&own.settings).map_err(|error| {
+            let values = of_configuration(checked.manifest(), &own.settings);
+            checked.manifest().settings(&values).map_err(|error| {
                 let error = Error::from(error).kind(ErrorKind::Invalid).context(format!("`{shown}`"));
                 let cure =
                     error.hint.clone().unwrap_or_else(|| format!("`cara plugin inspect {id}` shows its settings"));

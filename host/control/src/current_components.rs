@@ -11,6 +11,7 @@ use crate::variables::Environment;
 use cara_assistant::language_model::Granted;
 use cara_assistant::{Failure, Toolbox, Tools};
 use cara_authority::{Capability, ComponentId, Grants, Settings};
+use cara_kernel::bindings::provider::Model;
 use cara_kernel::{Checked, Component};
 use cara_services::ledger::Ledger;
 use cara_services::vault::{SecretId, Vault};
@@ -92,6 +93,48 @@ impl Granted for LiveComponent {
         };
         now.await.map_err(|error| Failure::own("plugin", error.to_string()))
     }
+
+    fn cure(&self, failure: &Failure, model: &str, offered: &[Model]) -> Option<String> {
+        match &*failure.kind {
+            // With a refusal, nothing was sent: it names its own cure.
+            "auth" if failure.refusals.is_empty() => self.refused_key(),
+            "bad-request" if !offered.is_empty() && offered.iter().all(|other| other.id != model) => {
+                let near = near_names(model, offered.iter().map(|other| other.id.as_str()));
+                let near: Vec<String> = near.iter().map(|near| format!("`{}:{near}`", self.id)).collect();
+                let meant =
+                    if near.is_empty() { String::new() } else { format!("did you mean {}? ", near.join(" or ")) };
+                Some(format!("{meant}`cara models --model {}` shows what is on offer", self.id))
+            }
+            _ => None,
+        }
+    }
+}
+
+impl LiveComponent {
+    /// Whose key the server refused, by name, and how to give another.
+    fn refused_key(&self) -> Option<String> {
+        let checked = self.live.plugins.checked(&self.id).ok()?;
+        let secret = checked.manifest().secrets().first()?;
+        let id = SecretId::component(self.id.clone(), secret.name.clone());
+        match secret.env.iter().find(|name| self.live.environment.get(name).is_some()) {
+            Some(variable) => Some(format!(
+                "the key is that of the environment variable {variable}, which counts before a stored one; correct or unset it"
+            )),
+            None if self.live.vault.holds(&id).ok()? => {
+                Some(format!("the key is the stored secret `{id}`; `cara secrets set {id}` replaces it"))
+            }
+            None => None,
+        }
+    }
+}
+
+/// The names that are most like this one, the likest first.
+fn near_names<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
+    let likeness = |other: &&str| (strsim::jaro_winkler(name, other) * 1000.0) as u32;
+    let mut near: Vec<&str> = known.filter(|other| likeness(other) >= 850).collect();
+    near.sort_by_key(|other| std::cmp::Reverse(likeness(other)));
+    near.truncate(3);
+    near
 }
 
 /// The tools that are switched on.
@@ -142,7 +185,13 @@ impl LiveTools {
             let granted = granted.get(id).map(Vec::as_slice).unwrap_or_default();
             match self.tools_of(&around, checked, granted).await {
                 Ok(tools) => toolbox.join(tools),
-                Err(error) => self.say_left_out(id, &error),
+                Err(error) => self.say_left_out(id, &error.to_string()),
+            }
+        }
+        for (id, why) in &installed.broken {
+            // What the operator switched off is missed by nobody.
+            if installed.lock.0.get(id).is_some_and(|entry| entry.enabled && entry.active.is_some()) {
+                self.say_left_out(id, why);
             }
         }
         let toolbox = Arc::new(toolbox);
@@ -184,13 +233,12 @@ impl LiveTools {
     }
 
     /// Says once that a component is left out, and why: a conversation can do without it.
-    fn say_left_out(&self, id: &ComponentId, error: &Error) {
-        let why = error.to_string();
+    fn say_left_out(&self, id: &ComponentId, why: &str) {
         let mut said = self.left_out.lock().unwrap_or_else(PoisonError::into_inner);
-        if said.get(id) != Some(&why) {
+        if said.get(id).map(String::as_str) != Some(why) {
             tracing::warn!(component = %id, error = %why, "the component is left out");
             self.live.listeners.note(format!("`{id}` is left out: {why}"));
-            said.insert(id.clone(), why);
+            said.insert(id.clone(), why.to_owned());
         }
     }
 

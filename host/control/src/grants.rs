@@ -1,11 +1,14 @@
 //! What each component may do: granting, taking away, listing.
 
 use crate::application::Application;
-use crate::error::{Result, fail};
+use crate::error::{Result, error, fail};
 use crate::event::Events;
 use crate::model_selection;
 use crate::operation::{Operation, Route};
-use cara_authority::{Capability, ComponentId};
+use cara_authority::manifest::Target;
+use cara_authority::origin::Scheme;
+use cara_authority::{Capability, ComponentId, Origin, Reach};
+use cara_kernel::Checked;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -16,7 +19,9 @@ use std::sync::Arc;
 pub struct AddGrants {
     /// The component.
     pub component: String,
-    /// The capabilities, each as `http https://api.example.com`, `secret api-key`, `environment REGION`, `state`.
+    /// The capabilities, each as `http https://api.example.com`, `secret api-key`, `environment REGION`, `state`; beside
+    /// `http` of a server off this machine, `plain http://10.0.0.5:11434` for HTTP without TLS, and `private` with the same
+    /// address for one in a private network.
     pub capabilities: Vec<String>,
     /// For how long, milliseconds; for good when left out.
     #[serde(default)]
@@ -42,7 +47,7 @@ impl Operation for AddGrants {
         let checked = application.checked(&id)?;
         let requested = application.around()?.requested(&checked)?;
         let capabilities = parsed(&self.capabilities)?;
-        if let Some(other) = capabilities.iter().find(|capability| !requested.contains(capability)) {
+        if let Some(other) = capabilities.iter().find(|capability| !asked_for(&checked, &requested, capability)) {
             let asked: Vec<String> = requested.iter().map(|wish| format!("`{wish}`")).collect();
             let asked = if asked.is_empty() { "nothing".to_owned() } else { asked.join(", ") };
             fail!(
@@ -51,6 +56,7 @@ impl Operation for AddGrants {
             );
         }
         model_selection::refuse_secrets(application, &checked, &capabilities)?;
+        check_openings(&id, &capabilities, &application.ledger.granted(&id).await?)?;
         let new = match self.for_ms {
             Some(ms) => {
                 let until = application.services.clock.now_ms().saturating_add(ms);
@@ -62,6 +68,91 @@ impl Operation for AddGrants {
             capabilities.into_iter().partition(|capability| new.contains(capability));
         let texts = |all: Vec<Capability>| all.iter().map(ToString::to_string).collect();
         Ok(AddedGrants { granted: texts(granted), already: texts(already) })
+    }
+}
+
+/// Whether a component asks for this, or could once its settings name that one address.
+fn asked_for(checked: &Checked, requested: &[Capability], capability: &Capability) -> bool {
+    let (Capability::Http(to) | Capability::Plain(to) | Capability::Private(to)) = capability else {
+        return requested.contains(capability);
+    };
+    let by_setting = |to: &Target| matches!(to, Target::Setting(_));
+    let settable = to.origin().is_some() && checked.manifest().http().iter().any(|http| by_setting(&http.host));
+    settable || requested.contains(&Capability::Http(to.clone()))
+}
+
+/// Refuses to open what needs no opening or must not be opened, and an address that stays closed without.
+pub(crate) fn check_openings(id: &ComponentId, capabilities: &[Capability], granted: &[Capability]) -> Result<()> {
+    let holds = |opening: Capability| capabilities.contains(&opening) || granted.contains(&opening);
+    for capability in capabilities {
+        match capability {
+            Capability::Plain(to) | Capability::Private(to) => {
+                let origin = to.origin().ok_or_else(|| error!(Invalid, "`{to}` is more than one address"))?;
+                check_opening(capability, &origin)?;
+            }
+            Capability::Http(to) => {
+                let Some(origin) = to.origin().filter(|origin| !origin.is_loopback()) else { continue };
+                let plain = origin.scheme() == Scheme::Http && !holds(Capability::Plain(to.clone()));
+                let private = Reach::Public.refuses(&origin).filter(|_| !holds(Capability::Private(to.clone())));
+                if let Some(why) = Reach::Private.refuses(&origin).and(private.clone()) {
+                    fail!(Refused, "component `{id}` could not reach `{origin}`: {why}\nhint: no grant opens it");
+                }
+                let flags = [(plain, " --plain"), (private.is_some(), " --private")];
+                let flags: String = flags.iter().filter(|(needed, _)| *needed).map(|(_, flag)| *flag).collect();
+                if !flags.is_empty() {
+                    let what = if plain {
+                        "it is plain HTTP to another machine".to_owned()
+                    } else {
+                        private.unwrap_or_default()
+                    };
+                    fail!(
+                        Refused,
+                        "component `{id}` could not reach `{origin}`: {what}\n\
+                         hint: if you trust that server and the way to it, run `cara grant {id} {origin}{flags}`"
+                    );
+                }
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Refuses an opening that would open nothing, or what is never opened, such as the metadata service of a cloud.
+fn check_opening(opening: &Capability, origin: &Origin) -> Result<()> {
+    if origin.is_loopback() {
+        fail!(Invalid, "`{origin}` is on this machine\nhint: leave `--plain` and `--private` out");
+    }
+    match opening {
+        Capability::Plain(_) if origin.scheme() != Scheme::Http => {
+            fail!(Invalid, "`{origin}` is not plain HTTP\nhint: leave `--plain` out")
+        }
+        Capability::Private(_) => match Reach::Private.refuses(origin) {
+            Some(why) => fail!(Invalid, "`--private` does not open `{origin}`: {why}\nhint: leave it out"),
+            None => Ok(()),
+        },
+        _ => Ok(()),
+    }
+}
+
+/// What the operator opened for a component beside public hosts and this machine, for a review.
+pub(crate) async fn openings(application: &Application, id: &ComponentId) -> Result<Vec<String>> {
+    let granted = application.ledger.granted(id).await?;
+    let told = |capability: &Capability| match capability {
+        Capability::Plain(_) => Some(format!(
+            "you granted `{capability}`: what it sends there, keys too, can be read and changed on the way"
+        )),
+        Capability::Private(_) => Some(format!("you granted `{capability}`: it reaches that server in your network")),
+        _ => None,
+    };
+    Ok(granted.iter().filter_map(told).collect())
+}
+
+/// Whether an opening holds on beside these grants: as long as its `http` does.
+pub(crate) fn stays_open(opening: &Capability, granted: &[Capability]) -> bool {
+    match opening {
+        Capability::Plain(to) | Capability::Private(to) => granted.contains(&Capability::Http(to.clone())),
+        _ => false,
     }
 }
 
@@ -83,9 +174,14 @@ impl Operation for TakeGrants {
     async fn run(self, application: &Arc<Application>, _: &Events) -> Result<Self::View> {
         let id = ComponentId::parse(&self.component)?;
         let recorded = application.ledger.grants().await?.into_iter().filter(|grant| grant.component == id);
-        let capabilities = match self.capabilities.is_empty() {
-            true => recorded.map(|grant| grant.capability).collect(),
-            false => parsed(&self.capabilities)?,
+        let recorded = recorded.map(|grant| grant.capability);
+        let capabilities: Vec<Capability> = match self.capabilities.is_empty() {
+            true => recorded.collect(),
+            false => {
+                let named = parsed(&self.capabilities)?;
+                let with = recorded.filter(|opening| stays_open(opening, &named));
+                named.iter().cloned().chain(with).collect()
+            }
         };
         let gone = application.ledger.revoke(&id, &capabilities, "cara revoke").await?;
         if gone.is_empty() {

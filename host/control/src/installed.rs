@@ -22,7 +22,7 @@ use cara_signing::{Bundle, Digest, Package, Revoked, Signer, TrustRoot, TrustSto
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 /// The key that is trusted for what is built in has this name.
@@ -43,6 +43,8 @@ pub(crate) struct Plugins {
     listeners: Listeners,
     /// Held while code is compiled: who needs it meanwhile waits, and finds it.
     compiling: tokio::sync::Mutex<()>,
+    /// Whether it was said that compiled code cannot be kept.
+    cache_told: AtomicBool,
     now: RwLock<Arc<Installed>>,
     /// By digest, so that a version keeps its breaker when others change.
     components: Mutex<BTreeMap<Digest, Arc<Component>>>,
@@ -91,6 +93,7 @@ impl Plugins {
             built_in,
             listeners,
             compiling: Default::default(),
+            cache_told: AtomicBool::default(),
             now,
             components,
         })
@@ -227,7 +230,7 @@ impl Plugins {
         let now = self.now()?;
         let missing: Vec<_> =
             now.usable.values().filter(|checked| !self.kernel.is_compiled(checked, &self.cache)).collect();
-        let (all, mut done) = (missing.len() as u64, 0);
+        let (first, all, mut done) = (missing.first().copied().cloned(), missing.len() as u64, 0);
         let tell = |done| {
             let what = "preparing components".to_owned();
             self.listeners.tell(&Event::Progress(Progress { what, done, of: Some(all), unit: Unit::Components }));
@@ -242,6 +245,13 @@ impl Plugins {
             compiled??;
             done += 1;
             tell(done);
+        }
+        let kept = first.is_none_or(|checked| self.kernel.is_compiled(&checked, &self.cache));
+        if !kept && !self.cache_told.swap(true, Ordering::Relaxed) {
+            self.listeners.note(
+                "compiled code cannot be kept, so components are compiled anew at each start: check that `cache` in cara's home \
+                 folder is writable",
+            );
         }
         Ok(())
     }

@@ -5,6 +5,7 @@ use crate::component_settings::{secret_of, variables};
 use crate::current_components::LiveComponent;
 use crate::error::{Error, ErrorKind, Result, error, fail};
 use crate::event::Events;
+use crate::grants;
 use crate::variables::{Brought, Environment};
 use cara_assistant::{ModelName, Provider};
 use cara_authority::manifest::Detect;
@@ -155,7 +156,8 @@ fn key_at_hand(application: &Application, checked: &Checked, environment: &Envir
     Ok(application.vault.holds(&id)?.then(|| format!("secret `{id}` is stored")))
 }
 
-/// A provider whose server on this machine answers. It is asked with powers that are recorded only when it does.
+/// A provider whose server answers: on this machine, or where the operator opened the way to it. It is asked with powers
+/// that are recorded only when it does.
 async fn answering(
     application: &Application,
     checked: &Arc<Checked>,
@@ -164,15 +166,25 @@ async fn answering(
     events: &Events,
 ) -> Result<Option<Chosen>> {
     let (manifest, interfaces) = (checked.manifest(), checked.interfaces());
-    let granted = if built_in { variables(checked) } else { application.ledger.granted(manifest.id()).await? };
+    let mut granted = application.ledger.granted(manifest.id()).await?;
+    if built_in {
+        granted.extend(variables(checked));
+    }
     let around = application.around_in(&brought.environment)?;
     let settings = around.settings(checked, &granted, &brought.settings)?;
-    let requested = manifest.requested(&settings);
-    let local = |wish: &&Capability| matches!(wish, Capability::Http(to) if to.origin().is_some_and(|origin| origin.is_loopback()));
-    let requested: Vec<Capability> = requested.iter().filter(local).cloned().collect();
-    let Some(Capability::Http(place)) = requested.first() else { return Ok(None) };
+    let server = |wish: &Capability| matches!(wish, Capability::Http(to) if to.origin().is_some());
+    let Some(wish @ Capability::Http(place)) = &manifest.requested(&settings).into_iter().find(server) else {
+        return Ok(None);
+    };
+    let only = std::slice::from_ref(wish);
+    if let Err(closed) = grants::check_openings(manifest.id(), only, &granted) {
+        events.note(closed.to_string());
+        return Ok(None);
+    }
+    let opened = granted.into_iter().filter(|opening| grants::stays_open(opening, only));
+    let asked: Vec<Capability> = std::iter::once(wish.clone()).chain(opened).collect();
     let overrides = around.config.component.get(manifest.id()).map(|config| config.limits.clone()).unwrap_or_default();
-    let grants = Arc::new(Grants::intersect(manifest, interfaces, &requested, settings.clone(), &overrides));
+    let grants = Arc::new(Grants::intersect(manifest, interfaces, &asked, settings.clone(), &overrides));
     let component = application.component(manifest.id()).await?;
     let Ok(returned) = component.models(&grants, &application.services_for(brought)).await else { return Ok(None) };
     let Ok(models) = returned.answer else { return Ok(None) };
@@ -186,7 +198,11 @@ async fn answering(
         grant(application, checked, &settings, &format!("a server answers at {place}"), events).await?;
     }
     let id = manifest.id().clone();
-    let why = Some(format!("using {id}:{model}, served on this machine"));
+    let here = place.origin().is_some_and(|origin| origin.is_loopback());
+    let why = Some(match here {
+        true => format!("using {id}:{model}, served on this machine"),
+        false => format!("using {id}:{model}, served at {place}"),
+    });
     Ok(Some(Chosen { id, model, why }))
 }
 

@@ -16,6 +16,7 @@ use crate::event::{Event, Events};
 use crate::model_selection;
 use crate::names::{self, AGENT, CONSOLE};
 use crate::operation::{Done, Operation, Route};
+use crate::secrets;
 use crate::variables::Variables;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -187,6 +188,8 @@ impl Operation for BeginRun {
             fail!(Conflict, "the process that holds the home is ending\nhint: try again in a moment");
         }
         let answers = Answers::of(application, &self.by, self.present).await?;
+        let brought = application.brought(&self.by.settings, &self.by.environment)?;
+        secrets::refuse_values(application, &brought.environment, &input.words())?;
         let beginning = application.under_way.begin().await;
         // The same request may have been faster through another connection.
         if application.under_way.run(&id).is_some() || records.run(&id).await?.is_some() {

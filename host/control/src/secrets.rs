@@ -6,6 +6,7 @@ use crate::error::{Error, ErrorKind, Result, error, fail};
 use crate::event::Events;
 use crate::model_selection;
 use crate::operation::{Done, Operation, Route};
+use crate::variables::Environment;
 use cara_authority::ComponentId;
 use cara_services::vault::{Kdf, Owner, SecretId, SecretValue, StoreKind, VaultError};
 use schemars::JsonSchema;
@@ -13,6 +14,9 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio::task::spawn_blocking;
+
+/// The shortest value that is looked for in a message, bytes: a shorter one may stand there by chance.
+const SHORTEST_KNOWN: usize = 8;
 
 /// `component/name`, or just a component that has one secret.
 fn identify(application: &Application, text: &str) -> Result<SecretId> {
@@ -31,6 +35,27 @@ fn identify(application: &Application, text: &str) -> Result<SecretId> {
             fail!(Invalid, "component `{component}` has several secrets\nhint: name one: {}", names.join(", "))
         }
     }
+}
+
+/// Refuses a text that contains the value of a secret. Only values that are at hand are known: of a vault that nobody opened
+/// yet, none is.
+pub(crate) fn refuse_values(application: &Application, environment: &Environment, text: &str) -> Result<()> {
+    for (id, checked) in &application.installed()?.usable {
+        for secret in checked.manifest().secrets() {
+            let id = SecretId::component(id.clone(), secret.name.clone());
+            let stored = application.vault.at_hand(&id)?;
+            let Some(value) = environment.secret(secret).map(Arc::new).or(stored) else { continue };
+            let value = value.expose();
+            if value.len() >= SHORTEST_KNOWN && text.as_bytes().windows(value.len()).any(|part| part == value) {
+                fail!(
+                    Refused,
+                    "your message contains the value of secret `{id}`; it was not sent\n\
+                     hint: leave the value out: its component spends it, and no model needs to read it"
+                );
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Finds a secret by what a person wrote, and says what it is and what storing it takes.

@@ -220,6 +220,19 @@ async fn enable(
             events.note(format!("it needs {}: `cara secrets set {id}`", secret.label));
         }
     }
+    // Of several that are optional, which one is needed is often said by a setting; none at all is seldom enough.
+    let optional = checked.manifest().secrets().iter().filter(|secret| secret.optional);
+    let mut lacking = Vec::new();
+    for secret in optional {
+        let id = SecretId::component(id.clone(), secret.name.clone());
+        if application.vault.holds(&id)? || secret.env.iter().any(|name| environment.get(name).is_some()) {
+            return Ok(());
+        }
+        lacking.push(format!("`cara secrets set {id}` ({})", secret.label));
+    }
+    if !lacking.is_empty() {
+        events.note(format!("no key of `{id}` is stored; it may need one: {}", lacking.join(" or ")));
+    }
     Ok(())
 }
 

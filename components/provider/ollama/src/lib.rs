@@ -36,6 +36,5 @@ impl Provider for Ollama {
 /// The address of a path under the setting `base-url`.
 fn address(path: &str) -> Result<String, Error> {
     let base: Option<String> = settings::get("base-url")?;
-    let base = base.map_or_else(|| wire::BASE_URL.to_owned(), |base| wire::base_url(&base));
-    Ok(join(&base, path))
+    Ok(join(&base.unwrap_or_default(), path))
 }

@@ -19,35 +19,6 @@ mod tests;
 pub use request::chat;
 pub use stream::Decoder;
 
-/// Where a server listens unless told otherwise.
-pub const BASE_URL: &str = "http://127.0.0.1:11434";
-
-/// Makes a URL of what `OLLAMA_HOST` may hold: a URL, or host and port of which either may be left out.
-///
-/// A server told to listen on every address is asked on this machine's own.
-#[must_use]
-pub fn base_url(setting: &str) -> String {
-    let setting = setting.trim().trim_end_matches('/');
-    let (scheme, rest) = setting.split_once("://").unwrap_or(("http", setting));
-    let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-    // An IPv6 address has colons of its own, within its brackets.
-    let (host, port) = match authority.rfind(':') {
-        Some(colon) if !authority[colon..].contains(']') => authority.split_at(colon),
-        _ => (authority, ""),
-    };
-    let host = match host {
-        "" | "0.0.0.0" => "127.0.0.1",
-        "[::]" => "[::1]",
-        other => other,
-    };
-    // A URL keeps its scheme's port; a bare host means Ollama's.
-    let port = match port {
-        "" if !setting.contains("://") => ":11434",
-        given => given,
-    };
-    format!("{scheme}://{host}{port}{path}")
-}
-
 /// The body of an embedding request.
 ///
 /// # Errors

@@ -4,7 +4,7 @@
 //! operator typed the URL. It is judged by the same rules, and what a server answers to it (a redirect, where to ask for
 //! a token, where to upload to) by stricter ones: it never leads from the network to this machine.
 
-use super::{Destination, Reach, Sender, not_public};
+use super::{Destination, Reach, Sender, refused};
 use crate::origin::{Origin, parse_url};
 use crate::refusal::{Refusal, Rule};
 use http::Method;
@@ -59,7 +59,7 @@ fn authority_of(location: &str) -> &str {
 }
 
 fn public(origin: &Origin) -> Result<Reach, Refusal> {
-    match not_public(origin) {
+    match refused(Reach::Public, origin) {
         None => Ok(Reach::Public),
         Some(why) => Err(Refusal::new(Rule::Destination, format!("cara may not reach `{origin}`: {why}")).hint(CURE)),
     }

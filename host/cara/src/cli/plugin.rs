@@ -92,9 +92,9 @@ pub(crate) enum Plugin {
     Search {
         /// Words that its id or summary must have.
         words: Vec<String>,
-        /// The index: a file, URL or `oci://` reference.
+        /// The index: a file, URL or `oci://` reference; cara knows none of its own.
         #[arg(long, value_name = "REF", env = "CARA_PLUGIN_INDEX")]
-        index: String,
+        index: Option<String>,
     },
     /// Put a signed package into an OCI registry.
     Push {
@@ -242,9 +242,16 @@ pub(crate) enum Trust {
 pub(crate) struct Grant {
     /// The component.
     pub(crate) component: ComponentId,
-    /// What: `http https://api.example.com`, `secret api-key`, `environment REGION`, `state`, or a power such as `memory`.
+    /// What: `https://api.example.com`, `secret api-key`, `environment REGION`, `state`, or a service such as `memory`.
     #[arg(required = true, num_args = 1..)]
     pub(crate) capability: Vec<String>,
+    /// Let it speak HTTP without TLS to that address on another machine: whoever is on the way reads and changes what is
+    /// sent, keys too.
+    #[arg(long)]
+    pub(crate) plain: bool,
+    /// Let it reach that address in a private network (RFC 1918, RFC 4193).
+    #[arg(long)]
+    pub(crate) private: bool,
     /// For how long: `30m`, at most `24h` as `1440m`; for good when left out.
     #[arg(long = "for", value_name = "TIME", value_parser = time)]
     pub(crate) lasts: Option<Time>,

@@ -4,7 +4,7 @@ use crate::cli::{Grant, Revoke};
 use crate::door::Door;
 use crate::output::when::minute;
 use crate::output::{Output, Show, show};
-use anyhow::Result;
+use anyhow::{Result, bail};
 use cara_authority::ComponentId;
 use cara_control::grants::{AddGrants, GrantRow, ListGrants, TakeGrants};
 
@@ -12,7 +12,18 @@ use cara_control::grants::{AddGrants, GrantRow, ListGrants, TakeGrants};
 pub(crate) async fn grant(door: &Door, output: Output, grant: Grant) -> Result<()> {
     let id = grant.component.to_string();
     let for_ms = grant.lasts.map(|lasts| u64::try_from(lasts.0.as_millis())).transpose()?;
-    let added = door.call(AddGrants { component: id.clone(), capabilities: split(&grant.capability), for_ms }).await?;
+    let mut capabilities = split(&grant.capability);
+    let origins: Vec<String> =
+        capabilities.iter().filter_map(|text| text.strip_prefix("http ").map(str::to_owned)).collect();
+    if (grant.plain || grant.private) && origins.is_empty() {
+        bail!(
+            "`--plain` and `--private` are about an address\nhint: name it: `cara grant {id} http://10.0.0.5:11434 --plain --private`"
+        );
+    }
+    for (opening, wanted) in [("plain", grant.plain), ("private", grant.private)] {
+        capabilities.extend(origins.iter().filter(|_| wanted).map(|origin| format!("{opening} {origin}")));
+    }
+    let added = door.call(AddGrants { component: id.clone(), capabilities, for_ms }).await?;
     let granted = added.granted.iter().map(|capability| format!("`{capability}` granted to `{id}`"));
     let already = added.already.iter().map(|capability| {
         format!(
@@ -31,18 +42,20 @@ pub(crate) async fn revoke(door: &Door, output: Output, revoke: Revoke) -> Resul
     output.done(&gone, &words.collect::<Vec<_>>().join("\n"))
 }
 
-/// Capabilities as they were typed: `http https://host` may come as one word of the shell or as two.
+/// Capabilities as they were typed: `http https://host` may come as one word of the shell or as two, and a URL stands for
+/// itself.
 fn split(texts: &[String]) -> Vec<String> {
     let joined = texts.join(" ");
     let mut words = joined.split_whitespace().peekable();
     let mut found = Vec::new();
     while let Some(word) = words.next() {
         found.push(match (word, words.peek()) {
-            ("http" | "secret" | "environment", Some(next)) => {
+            ("http" | "plain" | "private" | "secret" | "environment", Some(next)) => {
                 let text = format!("{word} {next}");
                 words.next();
                 text
             }
+            _ if word.contains("://") => format!("http {word}"),
             _ => word.to_owned(),
         });
     }

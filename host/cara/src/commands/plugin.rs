@@ -79,6 +79,10 @@ pub(crate) async fn run(door: &Door, output: Output, plugin: Plugin) -> Result<E
             output.done(&removed, &format!("removed `{id}`{kept}{back}"))?;
         }
         Plugin::Search { words, index } => {
+            let index = index.context(
+                "no index is named to search in\nhint: `--index REF` names a file, URL or `oci://` reference; \
+                 set CARA_PLUGIN_INDEX to name it once (docs/plugin-index.md)",
+            )?;
             let index = install::reference(&index)?;
             drop(door.emit(output, SearchPlugins { words: words.join(" "), index }).await?);
         }

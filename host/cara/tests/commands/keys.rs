@@ -20,14 +20,21 @@ impl Home {
 }
 
 #[test]
-fn a_public_key_is_printed_again_and_a_second_keygen_says_how() {
+fn a_public_key_is_printed_again_by_a_second_keygen_and_nothing_is_lost() {
     let home = Home::new();
     let public = home.opened_ok(&["plugin", "keygen", "me"]);
     assert_eq!(home.opened_ok(&["plugin", "pubkey", "me"]), public);
+    // As `cara plugin keygen me > me.pub` once more: the shell has emptied the file.
     let second = home.opened(&["plugin", "keygen", "me"]);
-    assert_eq!((second.status.code(), second.stdout.len()), (Some(1), 0));
+    assert_eq!((second.status.code(), text(&second.stdout)), (Some(0), public));
     let told = text(&second.stderr);
-    assert!(told.contains("there is a key `me` already") && told.contains("hint: `cara plugin pubkey me`"), "{told}");
+    assert!(told.contains("there was a key `me` already: this is its public part"), "{told}");
+    let file = home.path("me.pem").to_str().unwrap().to_owned();
+    let first = home.opened_ok(&["plugin", "keygen", "me", "--file", &file]);
+    assert_eq!(home.opened_ok(&["plugin", "keygen", "me", "--file", &file]), first);
+    let other = home.write("other.pem", b"no key");
+    let told = home.opened(&["plugin", "keygen", "me", "--file", &other]);
+    assert!(text(&told.stderr).contains("is there already, and is no key"), "{}", text(&told.stderr));
     let none = home.opened(&["plugin", "pubkey", "you"]);
     assert!(text(&none.stderr).contains("hint: `cara plugin keygen you` makes one"));
 }

@@ -12,6 +12,7 @@ use crate::application::Application;
 use crate::candidate::{Candidate, reference};
 use crate::error::{Result, error, fail};
 use crate::event::Events;
+use crate::grants::{openings, stays_open};
 use crate::operation::{Operation, Route};
 use crate::plugins::review::{self, Review};
 use crate::tool_offer::Offer;
@@ -92,7 +93,8 @@ async fn prepared(
     say_shared(application, &candidate, events)?;
     let current = current(application, candidate.id())?;
     let installed = application.installed()?;
-    let review = Review::of(&candidate, &trust, &installed, current.as_ref().map(|current| (current, &trust)));
+    let mut review = Review::of(&candidate, &trust, &installed, current.as_ref().map(|current| (current, &trust)));
+    review.warnings.extend(openings(application, candidate.id()).await?);
     let requested = application.around()?.requested(&checked)?;
     crate::model_selection::refuse_secrets(application, &checked, &requested)?;
     let took_ms = [candidate.fetched, verified, compiled].map(|took| took.as_millis() as u64);
@@ -321,7 +323,8 @@ async fn activate(
     // Before the commit goes what the new version does not ask for, or the person did not grant again: cut off here, the
     // old version lacks it, and never has the new one more than was granted.
     let before = application.ledger.granted(id).await?;
-    let gone: Vec<Capability> = before.into_iter().filter(|old| !granted.contains(old)).collect();
+    let gone: Vec<Capability> =
+        before.into_iter().filter(|old| !granted.contains(old) && !stays_open(old, granted)).collect();
     application.ledger.revoke(id, &gone, act).await?;
     application.ledger.grant(id, granted, act).await?;
     application.ledger.seen(id, &pinned.version, &pinned.digest).await?;

@@ -4,6 +4,7 @@ use crate::application::Application;
 use crate::candidate::{Candidate, follow, reference};
 use crate::error::{Context, Result, error, fail};
 use crate::event::Events;
+use crate::grants::openings;
 use crate::operation::{Operation, Route};
 use crate::plugins::install::current;
 use crate::plugins::review::Review;
@@ -53,7 +54,9 @@ impl Operation for ReviewPlugin {
             }
         };
         let other = other.as_ref().map(|other| (other, &trust));
-        Ok(Review::of(&candidate, &trust, &*application.installed()?, other))
+        let mut review = Review::of(&candidate, &trust, &*application.installed()?, other);
+        review.warnings.extend(openings(application, candidate.id()).await?);
+        Ok(review)
     }
 }
 

@@ -87,10 +87,7 @@ impl Exchange {
         }
         let mut causes = std::iter::successors(error.source(), |&cause| cause.source());
         match causes.find_map(|cause| cause.downcast_ref()) {
-            Some(ConnectError::Refused(address, why)) => {
-                let refusal = self.destination.admits(*address).err();
-                refusal.map_or(EgressError::Connect { origin, reason: why.to_string() }, Into::into)
-            }
+            Some(ConnectError::Refused(address, why)) => self.destination.refused(*address, *why).into(),
             Some(ConnectError::Timeout) => EgressError::Timeout { origin, phase: Phase::Connect, limit: CONNECT },
             Some(cause @ (ConnectError::Dial(_) | ConnectError::Full)) => {
                 EgressError::Connect { origin, reason: self.reason(cause) }

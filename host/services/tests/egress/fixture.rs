@@ -276,10 +276,16 @@ pub fn grants(entries: &str) -> Grants {
 
 /// The same for a component of this id.
 pub fn grants_of(id: &str, entries: &str) -> Grants {
+    grants_with(id, entries, &[])
+}
+
+/// The same with these grants besides.
+pub fn grants_with(id: &str, entries: &str, more: &[&str]) -> Grants {
     let head = "version = \"0.1.0\"\nsummary = \"A test\"\ncontract = \"cara:plugin@0.2\"\n";
     let manifest = Manifest::parse(&format!("id = \"{id}\"\n{head}{entries}")).unwrap();
     let settings = manifest.settings(&BTreeMap::new()).unwrap();
-    let granted: Vec<Capability> = manifest.requested(&settings);
+    let mut granted: Vec<Capability> = manifest.requested(&settings);
+    granted.extend(more.iter().map(|text| Capability::parse(text).unwrap()));
     let interfaces = Interfaces::read(&component()).unwrap();
     Grants::intersect(&manifest, &interfaces, &granted, settings, &LimitsTable::default())
 }

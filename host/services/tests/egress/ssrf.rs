@@ -1,7 +1,7 @@
 //! Where a component may make the host connect to:
 //! a corpus of URLs and DNS answers through the whole gate.
 
-use crate::fixture::{Fixture, Server, get, limits};
+use crate::fixture::{Fixture, Server, Step, answer, get, grants_with, limits, script};
 use crate::tls::Authority;
 use cara_services::egress::{Egress, EgressError, Roots, TcpDial, Transport};
 use http::Uri;
@@ -105,6 +105,48 @@ async fn refusals_say_what_is_wrong() {
     the name of `https://nowhere.example` cannot be resolved: no such name
     hint: check the name and this machine's DNS
     ");
+}
+
+/// A component with a base URL that the operator opened: plain HTTP in a private network.
+fn opened(base: &str, steps: impl Fn(&str) -> Vec<Step> + Send + Sync + 'static) -> Fixture {
+    let manifest = format!(
+        "[[http]]\nhost = \"{{setting:base-url}}\"\nmethods = [\"GET\"]\nwhy = \"a test\"\n\
+         [[setting]]\nkey = \"base-url\"\nlabel = \"URL\"\ntype = \"url\"\ndefault = \"{base}\""
+    );
+    let mut fixture = Fixture::new(&manifest, script(steps, &Arc::default()), Roots::None);
+    fixture.grants = grants_with("guest", &manifest, &[&format!("plain {base}"), &format!("private {base}")]);
+    fixture
+}
+
+#[tokio::test]
+async fn a_granted_server_in_a_private_network_leads_nowhere_else() {
+    let away = "HTTP/1.1 302 Found\r\nlocation: http://192.168.0.1/admin\r\ncontent-length: 0\r\n\r\n";
+    let fixture = opened("http://10.0.0.5:8000", |_| vec![Step::Write(away.into())]);
+    let answer = fixture.send(&Vec::new(), get("http://10.0.0.5:8000/")).await.unwrap();
+    assert_eq!(answer.head.status(), 302);
+    let refused = fixture.refused(&Vec::new(), get("http://192.168.0.1/admin")).await;
+    assert!(refused.starts_with("component `guest` may not reach `http://192.168.0.1`"), "{refused}");
+    assert_eq!(*fixture.pipes.dialed.lock().unwrap(), ["10.0.0.5:8000".parse().unwrap()]);
+}
+
+#[tokio::test]
+async fn a_granted_name_of_a_private_network_rebinds_to_nothing_else() {
+    let fixture = opened("http://gpu.lan:8000", |_| answer("", b"ok"));
+    for addresses in ["192.168.7.7", "127.0.0.1", "93.184.216.34", "169.254.169.254", "10.0.0.1, 127.0.0.1"] {
+        fixture.names.answer("gpu.lan", addresses);
+    }
+    let got = fixture.send(&Vec::new(), get("http://gpu.lan:8000/")).await.unwrap();
+    assert_eq!(got.text(), "ok");
+    for (address, what) in [
+        ("127.0.0.1", "loopback"),
+        ("93.184.216.34", "public, which was not granted as private"),
+        ("169.254.169.254", "link-local (RFC 3927)"),
+        ("127.0.0.1", "loopback"),
+    ] {
+        let refused = fixture.refused(&Vec::new(), get("http://gpu.lan:8000/")).await;
+        assert!(refused.ends_with(&format!("it resolves to `{address}`, which is {what}")), "{refused}");
+    }
+    assert_eq!(*fixture.pipes.dialed.lock().unwrap(), ["192.168.7.7:8000".parse().unwrap()]);
 }
 
 #[tokio::test]

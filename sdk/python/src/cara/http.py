@@ -187,7 +187,7 @@ def _fill(stream: "OutputStream", content: bytes) -> None:
 def _failure(code: object, authority: str) -> Failure:
     """What an error code of `wasi:http` means. What the host itself forbade is not worth another try."""
     if isinstance(code, (wasi.ErrorCode_HttpRequestDenied, wasi.ErrorCode_DestinationIpProhibited)):
-        return Failure(ErrorKind.OTHER, f"the host does not allow a connection to `{authority}`")
+        return Failure(ErrorKind.OTHER, f"cara does not allow a connection to `{authority}`")
     text = getattr(code, "value", None)
     if isinstance(code, wasi.ErrorCode_InternalError) and isinstance(text, str):
         # The host's own refusals come with their text; the hint tells them from a fault on the way.

@@ -9,7 +9,7 @@ use crate::bindings::provider_component::wasi::http::types::ErrorCode;
 pub(crate) fn explain(code: &ErrorCode, authority: &str) -> Error {
     let text = match code {
         ErrorCode::DestinationIpProhibited | ErrorCode::HttpRequestDenied => {
-            return Error::other(format!("the host does not allow a connection to `{authority}`"));
+            return Error::other(format!("cara does not allow a connection to `{authority}`"));
         }
         ErrorCode::HttpRequestUriInvalid
         | ErrorCode::HttpRequestUriTooLong

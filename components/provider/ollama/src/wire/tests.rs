@@ -261,22 +261,3 @@ fn models_and_vectors_are_read() {
     assert_eq!(vectors(answer, 1).unwrap(), [vec![0.25, -1.0]]);
     assert!(vectors(answer, 2).is_err());
 }
-
-#[test]
-fn an_address_may_be_a_url_or_what_the_server_itself_takes() {
-    for (setting, url) in [
-        ("http://127.0.0.1:11434", "http://127.0.0.1:11434"),
-        ("http://127.0.0.1:11434/", "http://127.0.0.1:11434"),
-        ("https://box.example", "https://box.example"),
-        ("https://box.example/ollama/", "https://box.example/ollama"),
-        ("127.0.0.1:8080", "http://127.0.0.1:8080"),
-        ("box", "http://box:11434"),
-        (":8080", "http://127.0.0.1:8080"),
-        ("0.0.0.0", "http://127.0.0.1:11434"),
-        ("[::]:8080", "http://[::1]:8080"),
-        ("[fd00::1]", "http://[fd00::1]:11434"),
-        ("", "http://127.0.0.1:11434"),
-    ] {
-        assert_eq!(base_url(setting), url, "{setting}");
-    }
-}

@@ -4,9 +4,10 @@ use super::install::{self, absolute};
 use crate::cli::{Build, Consent, Install};
 use crate::door::Door;
 use crate::output::{Output, show};
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use cara_authority::ComponentId;
 use cara_control::plugins::{InspectPlugin, MakeKey, SignPlugin, signature_path};
+use cara_packages::confusables::imitated;
 use cara_sdk_new::{Built, Kind, Language, build_in, project, write};
 use cara_services::files;
 use cara_terminal::spinner::Spinner;
@@ -26,12 +27,22 @@ const MADE: [&str; 5] = ["target", "dist", "node_modules", "__pycache__", "tests
 
 /// `cara plugin new`.
 pub(super) fn new(kind: Kind, language: Language, name: &str) -> Result<()> {
+    let built_in = || cara_bundle::components().iter().map(|built_in| built_in.id);
+    if let Some(other) = imitated(name, built_in()) {
+        bail!(
+            "`{name}` looks like `{other}`, which is built in: `cara plugin install` would refuse it\n\
+             hint: choose another name"
+        );
+    }
     let files = project(kind, language, name)?;
     write(Path::new(name), &files)?;
     show::note(&format!(
         "`{name}` holds a {kind} in {language}: {} files; its README.md says what is where",
         files.len()
     ));
+    if built_in().any(|id| id == name) {
+        show::note(&format!("`{name}` is built in: once installed, yours takes its place; another name keeps both"));
+    }
     show::note(&format!("next: `cara plugin build {name}`, `cara plugin test {name}`, `cara plugin dev {name}`"));
     Ok(())
 }

@@ -5,12 +5,13 @@ use crate::door::Door;
 use crate::output::{Output, Show, layout, show};
 use anyhow::{Context, Result, anyhow, bail};
 use cara_control::plugins::{
-    InstallPlugin, InstalledIds, InstalledPlugin, PrepareInstall, PreparedInstall, UpdatePlugin, UpdatedPlugin,
+    InstallPlugin, InstalledIds, InstalledPlugin, PrepareInstall, PreparedInstall, Review, UpdatePlugin, UpdatedPlugin,
 };
 use cara_packages::Reference;
 use cara_services::files;
 use cara_terminal::prompt;
 use serde::Deserialize;
+use std::collections::BTreeSet;
 use std::io::IsTerminal;
 use std::path::Path;
 
@@ -42,7 +43,7 @@ pub(super) async fn install(door: &Door, output: Output, install: Install) -> Re
         prepared.review.show();
     }
     let question = format!("Install `{}` {}", prepared.review.id, prepared.review.version);
-    let Some(grants) = consent(&install.consent, &prepared.asks, &question)? else {
+    let Some(grants) = consent(&install.consent, &prepared, &question)? else {
         show::note("nothing was installed");
         return Ok(());
     };
@@ -108,7 +109,7 @@ pub(super) async fn one_update(door: &Door, output: Output, id: &str, agreed: &C
         prepared.review.show();
     }
     let version = &prepared.review.version;
-    match consent(agreed, &prepared.asks, &format!("`{id}` {version} asks for more. Use it")) {
+    match consent(agreed, &prepared, &format!("`{id}` {version} asks for more. Use it")) {
         Ok(Some(grants)) => {
             let act = "cara plugin update".to_owned();
             let digest = prepared.review.digest;
@@ -124,7 +125,8 @@ pub(super) async fn one_update(door: &Door, output: Output, id: &str, agreed: &C
 }
 
 /// What the person grants; nothing when they do not agree at all. Within: all that is asked, or these.
-fn consent(consent: &Consent, asks: &[String], question: &str) -> Result<Option<Option<Vec<String>>>> {
+fn consent(consent: &Consent, prepared: &PreparedInstall, question: &str) -> Result<Option<Option<Vec<String>>>> {
+    let asks = &prepared.asks;
     if let Some(path) = &consent.grants {
         return listed(path, asks).map(|granted| Some(Some(granted)));
     }
@@ -136,9 +138,26 @@ fn consent(consent: &Consent, asks: &[String], question: &str) -> Result<Option<
             "there is no terminal to ask on\nhint: `--yes` agrees to what the review shows, `--grants FILE` to a part of it"
         );
     }
-    let granting = if asks.is_empty() { String::new() } else { format!(" and grant: {}", asks.join(", ")) };
+    let asked: Vec<String> = asks.iter().map(|ask| with_methods(&prepared.review, ask)).collect();
+    let granting = if asks.is_empty() { String::new() } else { format!(" and grant: {}", asked.join(", ")) };
     layout::paragraph(0, &format!("{question}{granting}?"));
     Ok(prompt::agreed("[y/N] ").then(|| Some(asks.to_vec())))
+}
+
+/// What is asked for, with the methods of requests to an address: one that sends is another thing than one that reads.
+fn with_methods(review: &Review, ask: &str) -> String {
+    let Some(origin) = ask.strip_prefix("http ") else { return ask.to_owned() };
+    let methods = |fits: &dyn Fn(&str) -> bool| -> BTreeSet<String> {
+        let reached = review.may.iter().filter(|asked| asked.about == "reaches");
+        let words = reached.filter_map(|asked| asked.what.split_once(' ')).filter(|(host, _)| fits(host));
+        words.filter_map(|(_, rest)| rest.split(' ').next().map(str::to_owned)).collect()
+    };
+    let mut named = methods(&|host| origin == host || origin.strip_prefix("https://") == Some(host));
+    if named.is_empty() {
+        // An address that a setting names.
+        named = methods(&|host| host.starts_with('{'));
+    }
+    if named.is_empty() { ask.to_owned() } else { format!("{ask} ({})", Vec::from_iter(named).join(", ")) }
 }
 
 #[derive(Deserialize)]

@@ -6,7 +6,7 @@ use crate::commands::trust;
 use crate::door::Door;
 use crate::error::told;
 use crate::output::{Output, show};
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, anyhow};
 use cara_control::plugins::{
     MakeKey, PublicKey, ShowKey, SignPlugin, SignPluginKeyless, SignedPlugin, signable, signature_path,
 };
@@ -37,14 +37,18 @@ pub(super) async fn keygen(
 ) -> Result<()> {
     let public = match file {
         None => {
-            let public = door.call(MakeKey { name: name.clone(), trust: trusted, existing: false }).await?;
-            let key = public.vault.as_deref().unwrap_or_default();
-            show::note(&format!("the secret part is in the vault; its key: {key}"));
+            // A shell has emptied the file that stdout goes to before anything runs: the key that is there fills it again.
+            let public = door.call(MakeKey { name: name.clone(), trust: trusted, existing: true }).await?;
+            show::note(&match &public.vault {
+                Some(key) => format!("the secret part is in the vault; its key: {key}"),
+                None => {
+                    format!("there was a key `{name}` already: this is its public part; another key needs another name")
+                }
+            });
             public
         }
         Some(path) => {
             let mut public = made(path)?;
-            show::note(&format!("the secret part is in `{}`", path.display()));
             if !trusted.is_empty() {
                 let added =
                     door.call(TrustKey { name: name.clone(), key: Some(public.pem.clone()), may: trusted }).await;
@@ -63,17 +67,23 @@ pub(super) async fn keygen(
     })
 }
 
-/// A new key in a new file.
+/// A new key in a new file; or the one that is there, which cannot be made again.
 fn made(path: &Path) -> Result<PublicKey> {
     let key = SecretKey::generate()?;
     let shown = path.display();
-    if !files::create_private(path, key.to_pem().as_bytes())? {
-        bail!(
-            "`{shown}` is there already, and a key that is lost cannot be made again\n\
-             hint: choose another path; `cara plugin pubkey {shown}` prints the public part of a key"
-        );
-    }
-    let public = key.public();
+    let public = if files::create_private(path, key.to_pem().as_bytes())? {
+        show::note(&format!("the secret part is in `{shown}`"));
+        key.public()
+    } else {
+        let there = path.to_str().with_context(|| format!("`{shown}` is not UTF-8"))?;
+        let public = of_file(there)
+            .with_context(|| format!("`{shown}` is there already, and is no key\nhint: choose another path"))?
+            .public();
+        show::note(&format!(
+            "there was a key in `{shown}` already: this is its public part; another key needs another path"
+        ));
+        public
+    };
     Ok(PublicKey { id: public.id().to_string(), pem: public.to_pem(), vault: None, trusted: None })
 }
 

@@ -19,7 +19,6 @@ impl Show for Review {
             Some(why) => field("DISAGREES", why),
             None => field("agrees", "manifest and binary say the same"),
         }
-        self.changes.iter().for_each(show_changes);
         if !self.warnings.is_empty() {
             show::line("look at this before you agree");
             self.warnings.iter().for_each(|warning| layout::hang("  ! ", warning));
@@ -42,6 +41,8 @@ impl Show for Review {
         field("limits", &limits.join(", "));
         field("imports", &self.imports.join(", "));
         field("exports", &self.exports.join(", "));
+        // Last, so that they stand above the question, not a screen away from it.
+        self.changes.iter().for_each(show_changes);
     }
 }
 
