@@ -180,7 +180,7 @@ pub enum PackageError {
     /// The manifest's `version` is not a semantic version.
     #[error("the manifest's version `{found}` is not a semantic version\nhint: write it as in `1.2.0`")]
     Version {
-        /// What it says.
+        /// The text of the manifest.
         found: Foreign,
         /// What is wrong with it.
         source: semver::Error,

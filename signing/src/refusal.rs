@@ -78,7 +78,7 @@ pub enum VerifyError {
         identity: Foreign,
         /// Who is said to have vouched for it.
         issuer: Foreign,
-        /// Who has to.
+        /// The issuer that the trust store demands.
         trusted: Issuer,
     },
     /// The identity is trusted, but for other components.
@@ -180,7 +180,7 @@ pub enum VerifyError {
     Older {
         /// The component.
         id: ComponentId,
-        /// Its version.
+        /// The version of the package.
         version: Version,
         /// The highest version seen.
         floor: Version,

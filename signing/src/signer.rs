@@ -22,7 +22,7 @@ pub enum Signer {
         name: String,
         /// The e-mail address or URI in the certificate.
         identity: String,
-        /// Who vouched for it.
+        /// The issuer that vouched for the identity.
         issuer: Issuer,
     },
 }

@@ -42,7 +42,7 @@ pub struct Verified<T> {
 }
 
 impl<T> Verified<T> {
-    /// Who signed it.
+    /// The signer.
     #[must_use]
     pub fn signer(&self) -> &Signer {
         &self.signer

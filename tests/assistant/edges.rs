@@ -319,7 +319,7 @@ fn liars() -> Vec<Dialogue> {
     all
 }
 
-/// All of them.
+/// Every dialogue of this file.
 pub(crate) fn all() -> Vec<Dialogue> {
     [words_of_the_owner(), decoders(), spelling(), carried(), hits(), strangers(), liars()].concat()
 }

@@ -56,7 +56,7 @@ impl Hijacked {
         *self.begin.lock().unwrap() = calls.to_vec();
     }
 
-    /// What it was ordered and did.
+    /// The orders that the model carried out.
     pub(crate) fn done(&self) -> HashSet<String> {
         self.done.lock().unwrap().clone()
     }

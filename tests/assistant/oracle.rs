@@ -36,7 +36,7 @@ pub(crate) enum Step {
     Anew,
     /// The conversation is read again, as after a restart.
     Reopen,
-    /// It goes on as a copy.
+    /// The conversation goes on as a copy.
     Fork,
     /// The person wants a summary.
     Compact,
@@ -97,7 +97,7 @@ pub(crate) enum Code {
 }
 
 impl Code {
-    /// Its name in orders.
+    /// The step's name in orders.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Base64 => "base64",
@@ -180,7 +180,7 @@ pub(crate) fn named(asked: &Asked) -> Vec<String> {
     }
 }
 
-/// Who answers in a dialogue.
+/// The person who answers in a dialogue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Answers {
     /// No to all that the dialogue itself does not approve.

@@ -287,7 +287,7 @@ fn strangers() -> Vec<Dialogue> {
     all
 }
 
-/// All of them.
+/// Every dialogue of this file.
 pub(crate) fn all() -> Vec<Dialogue> {
     [echoes(), turns(), approvals(), memories(), rules(), resumed(), strangers()].concat()
 }

@@ -287,7 +287,7 @@ fn working() -> Vec<Task> {
     ]
 }
 
-/// All of them.
+/// Every task.
 pub(crate) fn all() -> Vec<Task> {
     calculations().into_iter().chain(reading()).chain(remembering()).chain(working()).collect()
 }

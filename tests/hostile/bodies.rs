@@ -8,11 +8,11 @@ use tokio::net::{TcpListener, TcpStream};
 /// When a server answers a request whose body has a length.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum When {
-    /// It has seen the header.
+    /// The server has seen the header.
     Early,
-    /// It has half of the body.
+    /// The server has half of the body.
     Half,
-    /// It has every byte.
+    /// The server has every byte.
     Late,
 }
 

@@ -9,7 +9,7 @@ use std::str::FromStr;
 pub(crate) struct Source {
     /// Its path from the root, with slashes.
     pub(crate) path: String,
-    /// What it says.
+    /// The text of the file.
     pub(crate) text: String,
     all: Vec<TokenTree>,
     production: Vec<TokenTree>,
@@ -172,7 +172,7 @@ fn attribute(tokens: &[TokenTree]) -> Option<(Vec<TokenTree>, usize)> {
     }
 }
 
-/// The same tokens without documentation.
+/// The tokens without documentation.
 fn without_docs(tokens: TokenStream) -> Vec<TokenTree> {
     rebuild(tokens.into_iter().collect(), &|content, _| {
         matches!(content.first(), Some(TokenTree::Ident(name)) if name == "doc").then_some(0)

@@ -70,7 +70,7 @@ impl Input {
         self.0.iter().map(Part::readable).collect()
     }
 
-    /// Its pieces.
+    /// The pieces of the input.
     pub(crate) fn into_parts(self) -> Vec<Part> {
         self.0
     }

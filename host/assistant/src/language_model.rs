@@ -15,7 +15,7 @@ use tokio::sync::mpsc;
 pub trait LanguageModel: Send + Sync {
     /// The component that answers, for budgets and the audit log.
     fn component(&self) -> &ComponentId;
-    /// Which of its models.
+    /// The component's model.
     fn model(&self) -> &str;
     /// How many tokens the model takes, prompt and answer together.
     fn context_tokens(&self) -> u32;
@@ -53,7 +53,7 @@ pub struct Provider {
     pub model: String,
     /// How many tokens it takes.
     pub context_tokens: u32,
-    /// What it costs.
+    /// The price of the model, when it is known.
     pub price: Option<Price>,
 }
 

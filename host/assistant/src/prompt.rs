@@ -18,7 +18,7 @@ use std::collections::BTreeMap;
 pub struct Summary {
     /// The last place it covers.
     pub upto: u64,
-    /// What it says.
+    /// The text of the section.
     pub text: String,
     /// All that it was made from.
     pub label: Label,

@@ -22,7 +22,7 @@ const READ_TEXT: usize = 256 * 1024;
 /// The longest title made of a person's first words, characters.
 const TITLE: usize = 60;
 
-/// Who speaks with whom, where.
+/// Participants and place of a session.
 #[derive(Debug, Clone)]
 pub struct SessionContext {
     /// Whose session it is.
@@ -167,7 +167,7 @@ impl Session {
         said + more.into_iter().flatten().map(|text| self.estimate.text(text.len())).sum::<u32>()
     }
 
-    /// Its id.
+    /// The session's id.
     pub fn id(&self) -> &SessionId {
         &self.id
     }

@@ -14,7 +14,7 @@ const NAME: usize = 32;
 pub struct Values(BTreeMap<u32, (Findings, Label)>);
 
 impl Values {
-    /// Those among these parts.
+    /// The values among these parts.
     pub fn among<'a>(parts: impl Iterator<Item = &'a Part>) -> Self {
         let found = |part: &Part| match &part.body {
             Body::Read(findings) => Some((findings.number, (findings.clone(), part.label))),
@@ -23,7 +23,7 @@ impl Values {
         Self(parts.filter_map(found).collect())
     }
 
-    /// Those of a conversation.
+    /// The values of a conversation.
     pub fn of(messages: &[Message]) -> Self {
         Self::among(messages.iter().flat_map(|message| &message.parts))
     }

@@ -6,7 +6,7 @@ use crate::tool_call::{Binding, ToolCall};
 /// A person's yes, taken out of the store so that nobody can take it out again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ticket {
-    /// What it was given for.
+    /// The call that the approval was given for.
     pub binding: Binding,
 }
 

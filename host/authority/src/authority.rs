@@ -20,21 +20,21 @@ use std::fmt;
 crate::words! {
     /// What a power is about, in the order in which people are shown them.
     About {
-        /// Where it connects.
+        /// Hosts that the component connects to.
         Reaches = "reaches",
         /// Which secrets are put into its requests.
         Spends = "spends",
-        /// Which secrets sign for it.
+        /// Secrets that sign for the component.
         Signs = "signs",
         /// Which variables of the environment it is given.
         Reads = "reads",
-        /// What it keeps between calls.
+        /// State that is kept between calls.
         Keeps = "keeps",
         /// Which services of the host it uses.
         Uses = "uses",
         /// Which settings direct it from the start.
         Setting = "setting",
-        /// What it is.
+        /// The kind of the component.
         Is = "is",
         /// What its tools do, and make a model read.
         Tool = "tool",
@@ -44,9 +44,9 @@ crate::words! {
 /// One power that a component has.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Fact {
-    /// What it is about.
+    /// The subject of the fact.
     pub about: About,
-    /// What it says.
+    /// The fact, in words.
     pub text: String,
 }
 
@@ -68,7 +68,7 @@ pub struct Difference {
 /// What calls of one tool can do.
 #[derive(Debug, Clone)]
 pub struct ToolAuthority {
-    /// Its name.
+    /// The tool's name.
     pub name: ToolName,
     /// What the host lets its calls do: what is not among these is refused.
     pub uses: Vec<Effect>,
@@ -82,7 +82,7 @@ pub struct ToolAuthority {
 }
 
 impl ToolAuthority {
-    /// Its effects.
+    /// The effects of the tool.
     pub fn effects(&self) -> Vec<Effect> {
         self.raised.keys().copied().collect()
     }

@@ -129,7 +129,7 @@ impl Interfaces {
         &self.kinds
     }
 
-    /// Whether it can make HTTP requests.
+    /// Whether the binary can make HTTP requests.
     pub fn imports_http(&self) -> bool {
         self.imports.iter().any(|import| import.starts_with("wasi:http/outgoing-handler@"))
     }
@@ -139,7 +139,7 @@ impl Interfaces {
         self.imports_ours("secrets")
     }
 
-    /// Whether it can keep state.
+    /// Whether the binary can keep state.
     pub fn imports_state(&self) -> bool {
         self.imports_ours("state")
     }

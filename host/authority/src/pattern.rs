@@ -9,7 +9,7 @@ use url::Host;
 #[error("`{0}` is not a host pattern\nhint: write `api.example.com`, `*.example.com` or `*`")]
 pub struct BadPattern(String);
 
-/// Which hosts are meant.
+/// A set of hosts.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum HostPattern {
     /// Exactly this one.

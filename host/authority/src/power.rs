@@ -54,7 +54,7 @@ impl ServiceGrant {
         &self.component
     }
 
-    /// What it may use.
+    /// The service that may be used.
     pub fn power(&self) -> Power {
         self.power
     }

@@ -28,7 +28,7 @@ pub struct Tried {
     pub what: String,
     /// How it ended, when that was a fault.
     pub fault: Option<String>,
-    /// What it answered, in short.
+    /// The component's answer, in short.
     pub answered: Option<String>,
 }
 

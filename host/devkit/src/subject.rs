@@ -154,7 +154,7 @@ impl Outside {
 pub(crate) enum Secrets {
     /// Every secret has a value that means nothing.
     Any,
-    /// These, and no other.
+    /// These settings, and no other.
     These(BTreeMap<String, String>),
 }
 

@@ -24,7 +24,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// A way to the application.
 #[derive(Clone)]
 pub enum Client {
-    /// It is in this process.
+    /// The application in this process.
     Here(Router),
     /// It is in the process that answers at this socket.
     There(PathBuf),

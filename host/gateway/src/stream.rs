@@ -20,9 +20,9 @@ const MOST: usize = 64 * 1024 * 1024;
 pub(crate) enum Told {
     /// Something happened.
     Event(Event),
-    /// It is done.
+    /// The use case is done.
     View(Box<RawValue>),
-    /// It failed.
+    /// The use case failed.
     Error(Error),
 }
 

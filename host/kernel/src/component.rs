@@ -68,7 +68,7 @@ impl Component {
         &self.checked
     }
 
-    /// Its id.
+    /// The component's id.
     pub fn id(&self) -> &ComponentId {
         self.checked().manifest().id()
     }

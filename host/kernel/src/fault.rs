@@ -28,16 +28,16 @@ pub enum Cause {
         /// The limit, in words.
         limit: String,
     },
-    /// It recursed too deep.
+    /// The stack was used up.
     #[error("was stopped: it overflowed its stack")]
     Stack,
-    /// It took too long.
+    /// The call took too long.
     #[error("was stopped: it took longer than {} s", .0.as_secs_f32())]
     Wall(Duration),
     /// Nothing came from it for too long.
     #[error("was stopped: nothing came from it for {} s", .0.as_secs_f32())]
     Idle(Duration),
-    /// It returned or emitted too much.
+    /// The call returned or emitted too much.
     #[error("was stopped: its output is over {0} bytes")]
     Output(u64),
     /// One host call carried too much.

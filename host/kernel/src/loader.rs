@@ -77,12 +77,12 @@ impl Checked {
         &self.package
     }
 
-    /// Its manifest.
+    /// The component's manifest.
     pub fn manifest(&self) -> &Manifest {
         &self.manifest
     }
 
-    /// What it can do.
+    /// The effects and powers of the component.
     pub fn authority(&self) -> &Authority {
         &self.authority
     }

@@ -74,7 +74,7 @@ pub enum ClientError {
     NotWasm {
         /// What was asked for.
         url: String,
-        /// What it is.
+        /// The kind of the file.
         #[source]
         kind: NotWasm,
     },

@@ -66,7 +66,7 @@ pub enum FetchError {
     NotWasm {
         /// The file.
         path: PathBuf,
-        /// What it is.
+        /// The kind of the file.
         #[source]
         kind: NotWasm,
     },

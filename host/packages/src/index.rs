@@ -34,7 +34,7 @@ pub struct Index {
 /// Why there is no index.
 #[derive(Debug, thiserror::Error)]
 pub enum IndexError {
-    /// It could not be fetched.
+    /// The index could not be fetched.
     #[error(transparent)]
     Fetch(#[from] FetchError),
     /// More bytes than are read.
@@ -54,13 +54,13 @@ pub enum IndexError {
     Key {
         /// Where.
         place: String,
-        /// Which.
+        /// The key.
         key: String,
     },
     /// A value that is not what it should be.
     #[error("entry {at} of the index: {why}\nhint: {CURE}")]
     Entry {
-        /// Which, from 1.
+        /// The entry's place, from 1.
         at: usize,
         /// What is wrong with it.
         why: String,
@@ -70,9 +70,9 @@ pub enum IndexError {
         "entry {at} of the index leads to `{reference}`\nhint: a public index names `https` and `oci` on public hosts only"
     )]
     Inward {
-        /// Which, from 1.
+        /// The entry's place, from 1.
         at: usize,
-        /// Where it leads.
+        /// The reference of the entry.
         reference: String,
     },
     /// One version twice.

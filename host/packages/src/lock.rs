@@ -38,7 +38,7 @@ pub struct Lock(pub BTreeMap<ComponentId, Entry>);
 /// What is known of one component.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
-    /// Whether it may be called.
+    /// Whether the component may be called.
     pub enabled: bool,
     /// What is in use. None: nothing was installed in place of what is built in.
     pub active: Option<Pinned>,
@@ -60,7 +60,7 @@ impl Default for Entry {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Pinned {
-    /// Its version.
+    /// The version that is pinned.
     pub version: Version,
     /// The digest of its file; the file's name in the store.
     pub digest: Digest,

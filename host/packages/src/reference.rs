@@ -77,7 +77,7 @@ pub enum ReferenceError {
     Ending {
         /// What was typed.
         url: String,
-        /// What it should end in.
+        /// The ending that the path should have.
         ending: &'static str,
     },
     /// `http` toward another machine.

@@ -26,7 +26,7 @@ pub struct Store {
 pub struct Stored {
     /// The component's file.
     pub wasm: Vec<u8>,
-    /// Its signature file.
+    /// The signature file of the component.
     pub bundle: String,
 }
 

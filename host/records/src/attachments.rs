@@ -16,11 +16,11 @@ pub const MAX_ATTACHMENT: u64 = 8 * 1024 * 1024;
 pub struct NewAttachment {
     /// What it is said to be: `image/png`.
     pub media_type: String,
-    /// What it is called.
+    /// The file's name.
     pub name: String,
     /// At most 8 MiB.
     pub content: Vec<u8>,
-    /// What it came from.
+    /// The label of the content.
     pub label: Label,
 }
 
@@ -29,13 +29,13 @@ pub struct NewAttachment {
 pub struct Attachment {
     /// Its id, `f-` and ten characters; the same in a fork of the session.
     pub id: String,
-    /// What it is said to be.
+    /// The stated media type.
     pub media_type: String,
-    /// What it is called.
+    /// The file's name.
     pub name: String,
     /// How many bytes it has.
     pub size: u64,
-    /// What it came from.
+    /// The label of the content.
     pub label: Label,
     /// When it was handed in, Unix milliseconds.
     pub at_ms: u64,
@@ -44,9 +44,9 @@ pub struct Attachment {
 /// A file that was kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Attached {
-    /// What it is.
+    /// The attachment's description.
     pub attachment: Attachment,
-    /// Its bytes.
+    /// The attachment's bytes.
     pub content: Vec<u8>,
 }
 

@@ -15,17 +15,17 @@ pub struct Call {
     pub run: RunId,
     /// The model's id of it.
     pub call_id: String,
-    /// Which component.
+    /// The component that is called.
     pub component: ComponentId,
     /// The digest of that component's package.
     pub digest: [u8; 32],
-    /// Which of its tools.
+    /// The component's tool.
     pub tool: ToolName,
     /// With what.
     pub arguments: Value,
     /// Toward where.
     pub destinations: Vec<String>,
-    /// Whether it is never begun twice.
+    /// Whether the call is never begun twice.
     pub lasting: bool,
     /// How far it is.
     pub state: CallState,

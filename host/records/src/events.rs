@@ -7,7 +7,7 @@ use serde_json::Value;
 /// One entry of the audit log.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Event {
-    /// Its number, from 1 without gaps.
+    /// The entry's number, from 1 without gaps.
     pub seq: u64,
     /// When, Unix milliseconds.
     pub at_ms: u64,

@@ -32,7 +32,7 @@ pub struct Remembered {
     pub key: String,
     /// What.
     pub value: String,
-    /// What it came from.
+    /// The label of the entry.
     pub label: Label,
     /// When it was last written, Unix milliseconds.
     pub changed_ms: u64,

@@ -21,11 +21,11 @@ cara_authority::words! {
 /// A message to be kept.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NewMessage {
-    /// Who speaks.
+    /// The speaker.
     pub role: Role,
     /// What; its form is the caller's.
     pub body: Value,
-    /// What it came from.
+    /// The label of the message.
     pub label: Label,
 }
 
@@ -36,11 +36,11 @@ pub struct Message {
     pub place: u64,
     /// The run it belongs to; none when it was copied by a fork.
     pub run: Option<RunId>,
-    /// Who speaks.
+    /// The speaker.
     pub role: Role,
     /// What.
     pub body: Value,
-    /// What it came from.
+    /// The label of the message.
     pub label: Label,
     /// When, Unix milliseconds.
     pub at_ms: u64,
@@ -132,7 +132,7 @@ impl Tail {
         }
     }
 
-    /// Which session.
+    /// The session of the message.
     pub(super) fn session(&self) -> &SessionId {
         &self.session
     }

@@ -9,7 +9,7 @@ use cara_services::ledger::sql::{As, Number};
 /// A run.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Run {
-    /// Its id, `r-` and ten characters.
+    /// The run's id, `r-` and ten characters.
     pub id: RunId,
     /// The session it belongs to.
     pub session: SessionId,

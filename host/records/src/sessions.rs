@@ -11,15 +11,15 @@ use serde_json::json;
 /// A conversation, without what was said in it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Session {
-    /// Its id, `s-` and ten characters.
+    /// The session's id, `s-` and ten characters.
     pub id: SessionId,
     /// Whose it is.
     pub person: PersonId,
-    /// Where it takes place.
+    /// The channel of the conversation.
     pub channel: String,
-    /// Which agent answers.
+    /// The agent that answers.
     pub agent: String,
-    /// What it is about.
+    /// The title.
     pub title: String,
     /// When it began, Unix milliseconds.
     pub began_ms: u64,

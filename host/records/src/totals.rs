@@ -23,7 +23,7 @@ pub enum UsageBy {
 /// What a group used.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UsageTotal {
-    /// Which.
+    /// The day, provider, model or person that is counted.
     pub group: String,
     /// How many calls of a model.
     pub calls: u64,

@@ -52,7 +52,7 @@ pub enum FileError {
     NotPrivate {
         /// The file or folder.
         path: PathBuf,
-        /// Its permission bits.
+        /// The permission bits of the file.
         mode: u32,
         /// The mode it should have.
         fix: &'static str,

@@ -24,7 +24,7 @@ pub enum KeyError {
     Damaged {
         /// The file.
         path: PathBuf,
-        /// Which key.
+        /// The key.
         name: KeyName,
     },
     /// The file is gone, though what needs the key is there.
@@ -32,7 +32,7 @@ pub enum KeyError {
     Missing {
         /// The file.
         path: PathBuf,
-        /// Which key.
+        /// The key.
         name: KeyName,
     },
     /// The system gives no random bytes.

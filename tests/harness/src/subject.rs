@@ -17,7 +17,7 @@ use tokio::sync::mpsc;
 pub struct Subject {
     /// The component itself.
     pub component: Arc<Component>,
-    /// What it may do.
+    /// The grants of the component.
     pub grants: Arc<Grants>,
     /// Through which gates.
     pub services: CallServices,
@@ -26,7 +26,7 @@ pub struct Subject {
 /// What a tool's call came to.
 #[derive(Debug)]
 pub struct Told {
-    /// Its text, or its own error.
+    /// The answer's text, or the component's own error.
     pub answer: Result<String, Error>,
     /// What it was refused on the way, with the cures.
     pub refusals: Vec<String>,
@@ -64,7 +64,7 @@ pub struct Completed {
     pub ended: Result<Result<Outcome, Error>, Fault>,
     /// What it was refused on the way, with the cures.
     pub refusals: Vec<String>,
-    /// What it emitted.
+    /// The events that the component emitted.
     pub events: Vec<Event>,
 }
 

@@ -49,7 +49,7 @@ pub fn question(random: [u8; 16], text: &str) -> Question {
 /// What the model thinks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Opinion {
-    /// Its verdict.
+    /// The classifier's verdict.
     pub level: Level,
     /// Why, at most 200 characters; words of a model, so escape them where they are shown.
     pub reason: String,
@@ -58,7 +58,7 @@ pub struct Opinion {
 /// An answer that is no verdict.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NoVerdict {
-    /// It is too long.
+    /// The text is too long.
     #[error("the classifier's answer has more than {ANSWER} bytes")]
     TooLong,
     /// It is not exactly the JSON object asked for.
@@ -208,7 +208,7 @@ pub struct Classifier {
 }
 
 impl Classifier {
-    /// One that asks this model.
+    /// A classifier that asks this model.
     pub fn new(language_model: Arc<dyn LanguageModel>) -> Self {
         Self { language_model, breaker: Mutex::default() }
     }

@@ -68,7 +68,7 @@ struct Rule {
     weight: u32,
 }
 
-/// One of its patterns.
+/// A pattern of a rule.
 struct Pattern {
     rule: usize,
     source: &'static str,

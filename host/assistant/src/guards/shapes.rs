@@ -31,7 +31,7 @@ pub enum Class {
 }
 
 impl Class {
-    /// All of them.
+    /// Every class.
     pub const ALL: [Self; 4] = [Self::Secret, Self::Payment, Self::Identity, Self::Contact];
 }
 
@@ -101,14 +101,14 @@ pub(super) enum Look {
     Nothing,
     /// The text so far could be the beginning of one.
     Open,
-    /// One of them.
+    /// A shape was found.
     Found(Found),
 }
 
 /// A match.
 #[derive(Clone, Copy)]
 pub(super) struct Found {
-    /// What it is.
+    /// The kind of the shape.
     pub(super) kind: &'static str,
     /// Where the part to hide begins and the match ends, from where the text was looked at.
     pub(super) start: usize,
@@ -128,7 +128,7 @@ static ALL: LazyLock<[Shapes; 4]> = LazyLock::new(|| {
 });
 
 impl Shapes {
-    /// Those of a class.
+    /// The shapes of a class.
     pub(super) fn of(class: Class) -> &'static Self {
         &ALL[class as usize]
     }

@@ -41,7 +41,7 @@ enum Gone {
     /// Another version has its name.
     #[error("not done: another version of this tool came into use meanwhile; call it again")]
     Replaced,
-    /// It is not offered.
+    /// The tool is not offered.
     #[error("not done: this tool was switched off meanwhile")]
     Off,
 }

@@ -43,7 +43,7 @@ pub(crate) struct Planned {
 pub(super) enum Plan {
     /// It is no call of a tool there is; the text says why, for the model.
     Misfit { id: String, name: String, text: String, carried: Label },
-    /// It is one.
+    /// The call can be made.
     Call(Box<Planned>),
 }
 
@@ -57,7 +57,7 @@ impl Plan {
 }
 
 impl Planned {
-    /// Whether it is made without asking.
+    /// Whether the call is made without asking.
     pub(super) fn runs(&self) -> bool {
         !self.asked && (self.decision.then() == Action::Allow || self.rule.is_some())
     }

@@ -136,7 +136,7 @@ pub(super) struct Growing {
     policy: Policy,
     /// Finds secrets and personal data; masks them where the operator wants it, in what is kept as well.
     check: OutputCheck,
-    /// Which shapes were found.
+    /// The shapes that were found.
     found: Vec<String>,
     /// Puts what was read aside into what is told.
     filling: Filling,

@@ -109,7 +109,7 @@ impl SecretGrant {
         }
     }
 
-    /// Its name.
+    /// The secret's name.
     pub fn name(&self) -> &SecretName {
         &self.name
     }

@@ -141,7 +141,7 @@ impl Command {
 }
 
 impl Plugin {
-    /// Whether it works on files alone.
+    /// Whether the command works on files alone.
     fn is_homeless(&self) -> bool {
         match self {
             Self::New { .. } | Self::Refresh { .. } | Self::Build(_) | Self::Test { .. } | Self::Check { .. } => true,

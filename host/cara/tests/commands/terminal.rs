@@ -28,7 +28,7 @@ pub(crate) struct Session {
 }
 
 impl Terminal {
-    /// One that nothing runs on.
+    /// A terminal that nothing runs on.
     pub(crate) fn new() -> Self {
         let size = Winsize { ws_row: 24, ws_col: 80, ws_xpixel: 0, ws_ypixel: 0 };
         let both = openpty(&size, None).unwrap();

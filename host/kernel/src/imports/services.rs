@@ -70,7 +70,7 @@ impl HostServices {
     }
 }
 
-/// Which of the services is asked.
+/// Picks one of the services.
 type Which<S> = fn(&HostServices) -> &Option<Arc<S>>;
 
 impl CallState {

@@ -16,13 +16,13 @@ const SUMMARY: usize = 300;
 pub struct Entry {
     /// The component's id.
     pub id: ComponentId,
-    /// Its version.
+    /// The component's version.
     pub version: Version,
-    /// What it does, in a line.
+    /// The component in a line.
     pub summary: String,
-    /// What it is.
+    /// The component's kinds.
     pub kinds: Vec<Kind>,
-    /// Where it is.
+    /// The reference to install it from.
     pub reference: Reference,
     /// The digest of the component file.
     pub digest: Digest,

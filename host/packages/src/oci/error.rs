@@ -11,7 +11,7 @@ pub enum OciError {
     /// A request failed.
     #[error(transparent)]
     Client(#[from] ClientError),
-    /// It wants to know who asks.
+    /// The registry wants a login.
     #[error("`{0}` wants a login for this\nhint: log in with a user name and a password or token of that registry")]
     Login(Origin),
     /// It knows who asks and says no.
@@ -30,13 +30,13 @@ pub enum OciError {
         url: String,
         /// The status.
         status: StatusCode,
-        /// Its own words.
+        /// The registry's own words.
         said: String,
     },
     /// Bytes with another digest than they were asked for by.
     #[error("{what} of `{name}` has the digest `{found}`, not `{wanted}`\nhint: do not trust that registry")]
     Digest {
-        /// Which part.
+        /// The part that is fetched.
         what: &'static str,
         /// Of what.
         name: String,
@@ -48,7 +48,7 @@ pub enum OciError {
     /// Another number of bytes than the manifest says.
     #[error("{what} of `{name}` is {found} bytes, its manifest says {said}\nhint: do not trust that registry")]
     Size {
-        /// Which part.
+        /// The part that is fetched.
         what: &'static str,
         /// Of what.
         name: String,
@@ -60,7 +60,7 @@ pub enum OciError {
     /// The manifest names too many bytes.
     #[error("{what} of `{name}` is {said} bytes, the most is {most}\nhint: ask the author for a smaller one")]
     TooLarge {
-        /// Which part.
+        /// The part that is fetched.
         what: &'static str,
         /// Of what.
         name: String,
@@ -72,11 +72,11 @@ pub enum OciError {
     /// Not the JSON of a manifest.
     #[error("{what} of `{name}` cannot be read: {why}\nhint: it has to be pushed again")]
     Malformed {
-        /// Which part.
+        /// The part that is fetched.
         what: &'static str,
         /// Of what.
         name: String,
-        /// Where it is wrong.
+        /// The place of the mistake.
         why: String,
     },
     /// Something else than a component.
@@ -84,9 +84,9 @@ pub enum OciError {
     Kind {
         /// The name.
         name: String,
-        /// What it is.
+        /// The type that came.
         found: String,
-        /// What it should be.
+        /// The type that was expected.
         wanted: &'static str,
     },
     /// Not one layer.

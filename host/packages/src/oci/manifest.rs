@@ -94,7 +94,7 @@ impl Descriptor {
         })
     }
 
-    /// Whether it is of these bytes.
+    /// Whether the descriptor is of these bytes.
     pub(super) fn has(&self, digest: Digest) -> bool {
         self.digest == digest.to_string()
     }

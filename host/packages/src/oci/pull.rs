@@ -16,7 +16,7 @@ pub(crate) struct Shape {
     pub(super) kind: &'static str,
     /// The type of its one layer.
     pub(super) layer: &'static str,
-    /// What it is called in errors.
+    /// The artifact's name in errors.
     pub(super) what: &'static str,
     want: Want,
 }

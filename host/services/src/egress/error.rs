@@ -39,12 +39,12 @@ pub enum EgressError {
         /// What rustls said.
         reason: String,
     },
-    /// It took too long.
+    /// A phase of the exchange took too long.
     #[error("`{origin}` took over {limit:?} to {phase}")]
     Timeout {
         /// Where to.
         origin: Origin,
-        /// What it was to do.
+        /// The phase.
         phase: Phase,
         /// How long it had.
         limit: Duration,

@@ -25,7 +25,7 @@ pub(super) const BODY: usize = 64 * 1024;
 /// A secret that may go along with a request, and its value or why there is none.
 #[derive(Debug, Clone)]
 pub struct Credential {
-    /// Where it may go.
+    /// The proof that the secret may go there.
     pub grant: SecretGrant,
     /// What is put there.
     pub value: Result<Arc<SecretValue>, Refusal>,

@@ -52,7 +52,7 @@ pub enum ChainError {
         /// How many events there are.
         count: u64,
     },
-    /// It cannot be read.
+    /// The log cannot be read.
     #[error(transparent)]
     Ledger(#[from] LedgerError),
 }

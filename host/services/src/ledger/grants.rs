@@ -8,7 +8,7 @@ use serde_json::json;
 /// One recorded grant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Granted {
-    /// Who may.
+    /// The component that may.
     pub component: ComponentId,
     /// What.
     pub capability: Capability,
@@ -21,7 +21,7 @@ pub struct Granted {
 }
 
 impl Granted {
-    /// Whether it holds at this time.
+    /// Whether the grant holds at this time.
     pub fn holds(&self, now_ms: u64) -> bool {
         self.expires_ms.is_none_or(|expires_ms| now_ms < expires_ms)
     }

@@ -109,14 +109,14 @@ pub enum LedgerError {
         /// What was asked for; escaped and cut.
         id: String,
     },
-    /// It is past what was asked.
+    /// The record is in another state than was asked for.
     #[error("{what} `{id}` is {state}\nhint: `cara explain` shows what happened in a run")]
     Conflict {
         /// "run", "call".
         what: &'static str,
-        /// Which; escaped and cut.
+        /// The record's id; escaped and cut.
         id: String,
-        /// What it is instead.
+        /// The state of the record.
         state: &'static str,
     },
     /// More than is kept.
@@ -163,7 +163,7 @@ pub struct Change<'a> {
 }
 
 impl Change<'_> {
-    /// Its statements.
+    /// The statements of the transaction.
     pub fn sql(&mut self) -> Sql<'_> {
         Sql { connection: &mut self.transaction, path: self.ledger.path() }
     }

@@ -44,7 +44,7 @@ pub struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    /// Its statements.
+    /// The statements of the connection.
     pub fn sql(&mut self) -> Sql<'_> {
         Sql { connection: &mut self.connection, path: self.path }
     }

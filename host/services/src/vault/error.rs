@@ -36,7 +36,7 @@ pub enum VaultError {
     /// A secret longer than the vault takes.
     #[error("the value has {bytes} bytes, more than the {max} that fit\nhint: a secret is a key or token, not a file")]
     ValueTooLong {
-        /// Its length.
+        /// The length of the file.
         bytes: usize,
         /// The most that fits.
         max: usize,
@@ -62,7 +62,7 @@ pub enum VaultError {
     Newer {
         /// The file.
         path: PathBuf,
-        /// Its format.
+        /// The format that the file names.
         version: u32,
     },
     /// Parameters for deriving the key that are too weak, or would take too long.
@@ -72,9 +72,9 @@ pub enum VaultError {
     KdfBounds {
         /// `argon2id` or `pbkdf2-hmac-sha256`.
         name: &'static str,
-        /// Which number.
+        /// The parameter.
         parameter: &'static str,
-        /// What it is.
+        /// The parameter's value.
         value: u32,
         /// The least taken.
         min: u32,
@@ -142,7 +142,7 @@ pub enum VaultError {
          `config.toml` (or `--plain-key-file`) away, or set it to what it was"
     )]
     OtherStore {
-        /// Where it comes from.
+        /// The source of the key, as the vault records it.
         recorded: StoreKind,
         /// What was asked for.
         wanted: StoreKind,
@@ -152,9 +152,9 @@ pub enum VaultError {
         "the {kind} cannot be used: {reason}\nhint: unlock or start it; a new home can do without: `vault.store = \"file\"`"
     )]
     Keystore {
-        /// Which one.
+        /// The keystore.
         kind: StoreKind,
-        /// What it said; never a value.
+        /// The keystore's words; never a value.
         reason: String,
     },
     /// The key that the store held is gone.

@@ -73,7 +73,7 @@ impl SecretId {
         Self { owner: Owner::Component(component), name, account: None }
     }
 
-    /// The same secret, of that account.
+    /// The secret of this name that belongs to the account.
     #[must_use]
     pub fn of(self, account: Option<AccountId>) -> Self {
         Self { account, ..self }

@@ -13,9 +13,9 @@ use tokio::sync::mpsc;
 /// What a scripted model answers.
 #[derive(Debug, Clone, Default)]
 pub struct Reply {
-    /// Its words.
+    /// The words of the answer.
     pub text: String,
-    /// Its calls: tool and arguments.
+    /// The calls of the answer: tool and arguments.
     pub calls: Vec<(String, String)>,
     /// Tokens in and out, when it says.
     pub tokens: Option<(u64, u64)>,
@@ -85,7 +85,7 @@ impl Scripted {
         (shared.clone(), shared)
     }
 
-    /// What it was asked so far.
+    /// The requests so far.
     pub fn requests(&self) -> Vec<Request> {
         self.requests.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }

@@ -55,7 +55,7 @@ impl Judge {
         Self::new(|_| None)
     }
 
-    /// What it was asked.
+    /// The requests that the person was shown.
     #[must_use]
     pub fn asked(&self) -> Vec<Asked> {
         held(&self.asked).clone()
@@ -91,7 +91,7 @@ impl Approver for Judge {
 pub struct Heard(Arc<Mutex<Vec<TurnEvent>>>);
 
 impl Heard {
-    /// All of them.
+    /// Every event.
     #[must_use]
     pub fn events(&self) -> Vec<TurnEvent> {
         held(&self.0).clone()

@@ -102,7 +102,7 @@ impl Plain {
 enum Undone {
     /// No escape.
     No,
-    /// One, when the right bytes follow.
+    /// An escape, when the right bytes follow.
     Open,
     /// One, for so many of these bytes.
     To([u8; 4], usize),

@@ -17,7 +17,7 @@ cara_authority::words! {
         Waiting = "waiting",
         /// It was allowed, and not yet spent.
         Allowed = "allowed",
-        /// It was refused.
+        /// The request was refused.
         Denied = "denied",
         /// Nobody answered before the deadline: refused.
         Expired = "expired",
@@ -53,7 +53,7 @@ pub struct NewApproval {
 /// A question as it stands, whole and opened.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Approval {
-    /// Its id, `a-` and six characters.
+    /// The request's id, `a-` and six characters.
     pub id: ApprovalId,
     /// In which session.
     pub session: SessionId,
@@ -93,7 +93,7 @@ pub enum Decision {
 pub struct Verdict {
     /// `Allowed`, `Denied` or `Expired`.
     pub what: ApprovalState,
-    /// Who decided.
+    /// The door or deadline that decided.
     pub by: String,
     /// Why.
     pub reason: Option<String>,
@@ -126,7 +126,7 @@ pub enum DecideError {
     AlreadyDecided {
         /// How it stands now.
         what: ApprovalState,
-        /// Who decided.
+        /// The door or deadline that decided.
         by: String,
         /// When, Unix milliseconds.
         at_ms: u64,
@@ -148,7 +148,7 @@ pub enum StartRefused {
     /// It began before, ended, or was never allowed.
     #[error("the call is {0} and cannot begin\nhint: `cara explain` shows what happened in its run")]
     Call(CallState),
-    /// Its run ended.
+    /// The run of the request ended.
     #[error("the run is {0} and begins nothing more\nhint: send the message again")]
     Run(RunState),
     /// A person was asked about it, and no answer is spent on it.

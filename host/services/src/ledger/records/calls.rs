@@ -13,15 +13,15 @@ cara_authority::words! {
         Proposed = "proposed",
         /// A person is asked.
         Waiting = "waiting",
-        /// It may begin.
+        /// The call may begin.
         Allowed = "allowed",
-        /// It was refused.
+        /// The call was refused.
         Denied = "denied",
         /// It began; whether its effect happened is not known.
         Started = "started",
-        /// It ended well.
+        /// The call ended well.
         Done = "done",
-        /// It ended with an error.
+        /// The call ended with an error.
         Failed = "failed",
         /// It did not end, or never began, and its run goes on or ended without it.
         Interrupted = "interrupted",
@@ -45,11 +45,11 @@ impl CallState {
 pub struct NewCall {
     /// The model's id of it, made unique within the run: a second one of the same id is a conflict.
     pub call_id: String,
-    /// Which component.
+    /// The component that is called.
     pub component: ComponentId,
     /// The digest of that component's package.
     pub digest: [u8; 32],
-    /// Which of its tools.
+    /// The component's tool.
     pub tool: ToolName,
     /// With what.
     pub arguments: Value,
@@ -68,7 +68,7 @@ pub struct NewCall {
 /// How a call ended.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FinishedCall {
-    /// Which one.
+    /// The id of the call.
     pub call_id: String,
     /// `Done`, `Failed`, `Denied` or `Interrupted`.
     pub state: CallState,

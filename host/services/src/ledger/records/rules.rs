@@ -27,16 +27,16 @@ pub struct NewRule {
     pub signer: Option<String>,
     /// In the sessions of this person.
     pub person: PersonId,
-    /// Who allowed it.
+    /// The door through which a person allowed it.
     pub by: String,
 }
 
 /// A rule that was kept.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StoredRule {
-    /// Its id, `p-` and six characters.
+    /// The rule's id, `p-` and six characters.
     pub id: RuleId,
-    /// What it allows.
+    /// The calls that the rule allows.
     pub rule: NewRule,
     /// When it was added, Unix milliseconds.
     pub added_ms: u64,

@@ -11,13 +11,13 @@ cara_authority::words! {
     RunState {
         /// It goes on, or its process died.
         Running = "running",
-        /// It was answered.
+        /// The message was answered.
         Done = "done",
-        /// It could not be.
+        /// The message could not be answered.
         Failed = "failed",
         /// Somebody stopped it.
         Cancelled = "cancelled",
-        /// Its process ended before it.
+        /// The run's process ended before the run did.
         Interrupted = "interrupted",
     }
 }
@@ -87,7 +87,7 @@ pub struct Open {
     pub session: SessionId,
     /// How far it is.
     pub state: RunState,
-    /// What it has seen.
+    /// The label of all that the run has seen.
     pub label: Label,
 }
 

@@ -14,7 +14,7 @@ pub struct Reservation {
     pub run: RunId,
     /// The provider.
     pub component: ComponentId,
-    /// Its model.
+    /// The provider's model.
     pub model: String,
     /// Tokens, in and out.
     pub tokens: u64,
@@ -23,13 +23,13 @@ pub struct Reservation {
 }
 
 cara_authority::words! {
-    /// Which uses a limit counts.
+    /// The uses that a limit counts.
     Scope {
-        /// Those of the same run.
+        /// Uses of the same run.
         Run = "run",
-        /// Those of the same session.
+        /// Uses of the same session.
         Session = "session",
-        /// Those of the same provider.
+        /// Uses of the same provider.
         Component = "component",
         /// All of a day; the caller says by `since_ms` when that began.
         Day = "day",
@@ -67,7 +67,7 @@ pub struct Spent {
 /// A limit that would be passed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OverBudget {
-    /// Which.
+    /// The limit that is reached.
     pub limit: Limit,
     /// "tokens" or "micros": what the numbers count.
     pub unit: &'static str,
