@@ -3,7 +3,7 @@
 use crate::imports::{self, CallState};
 use crate::pool::{Pool, PoolSize};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 use wasmtime::component::Linker;
 use wasmtime::{Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
@@ -102,9 +102,10 @@ fn config(pool: PoolSize) -> Config {
 }
 
 /// Advances the engine's epoch while calls are running, and sleeps for good while none is.
+#[derive(Default)]
 struct Ticker {
     running: AtomicUsize,
-    parked: Mutex<bool>,
+    parked: Mutex<()>,
     wake: Condvar,
 }
 
@@ -113,38 +114,37 @@ pub(crate) struct Running(Arc<Ticker>);
 
 impl Ticker {
     fn start(engine: wasmtime::EngineWeak) -> Arc<Self> {
-        let ticker = Arc::new(Self { running: AtomicUsize::new(0), parked: Mutex::new(false), wake: Condvar::new() });
-        let weak = Arc::downgrade(&ticker);
+        let ticker = Arc::new(Self::default());
+        let ticking = ticker.clone();
         std::thread::Builder::new()
             .name("cara-epoch".into())
-            .spawn(move || Self::tick(&weak, &engine))
+            .spawn(move || ticking.tick(&engine))
             .expect("a thread can be started while the program starts");
         ticker
     }
 
-    fn tick(ticker: &Weak<Self>, engine: &wasmtime::EngineWeak) {
-        loop {
-            std::thread::sleep(TICK);
-            let (Some(ticker), Some(engine)) = (ticker.upgrade(), engine.upgrade()) else { return };
+    /// Ends with the engine.
+    fn tick(&self, engine: &wasmtime::EngineWeak) {
+        while let Some(engine) = engine.upgrade() {
             engine.increment_epoch();
             drop(engine);
-            let mut parked = ticker.parked.lock().unwrap_or_else(PoisonError::into_inner);
-            if ticker.running.load(Ordering::SeqCst) == 0 {
-                *parked = true;
-                // A time-out, so that the thread notices when the kernel is gone.
-                parked =
-                    ticker.wake.wait_timeout(parked, Duration::from_secs(1)).unwrap_or_else(PoisonError::into_inner).0;
-                *parked = false;
-            }
+            let parked = self.parked.lock().unwrap_or_else(PoisonError::into_inner);
+            // Without a time-out: an idle program does nothing at all.
+            drop(self.wake.wait_while(parked, |()| self.running.load(Ordering::SeqCst) == 0));
+            std::thread::sleep(TICK);
+        }
+    }
+
+    fn begin(&self) {
+        if self.running.fetch_add(1, Ordering::SeqCst) == 0 {
+            // Whoever holds the lock has not parked yet, and may have counted before.
+            drop(self.parked.lock());
+            self.wake.notify_one();
         }
     }
 
     fn enter(self: &Arc<Self>) -> Running {
-        if self.running.fetch_add(1, Ordering::SeqCst) == 0
-            && *self.parked.lock().unwrap_or_else(PoisonError::into_inner)
-        {
-            self.wake.notify_one();
-        }
+        self.begin();
         Running(self.clone())
     }
 }
@@ -152,5 +152,30 @@ impl Ticker {
 impl Drop for Running {
     fn drop(&mut self) {
         self.0.running.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        // Counts as a call that never ends: the thread ticks until the engine is gone, and ends.
+        self.ticker.begin();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_thread_that_ticks_ends_with_the_kernel() {
+        let kernel = Kernel::new(PoolSize::default()).expect("the machine runs compiled WebAssembly");
+        let ticker = Arc::downgrade(&kernel.shared.ticker);
+        let until = std::time::Instant::now() + Duration::from_secs(30);
+        // It parks meanwhile, or is just about to: both have to end.
+        drop(kernel);
+        while ticker.upgrade().is_some() {
+            assert!(std::time::Instant::now() < until, "the thread goes on");
+            std::thread::yield_now();
+        }
     }
 }
