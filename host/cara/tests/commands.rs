@@ -35,13 +35,22 @@ mod docs;
 #[cfg(unix)]
 #[path = "commands/doors.rs"]
 mod doors;
+#[cfg(unix)]
+#[path = "commands/every.rs"]
+mod every;
 #[path = "commands/explain.rs"]
 mod explain;
 #[cfg(unix)]
 #[path = "commands/first_hour.rs"]
 mod first_hour;
+#[cfg(unix)]
+#[path = "commands/golden.rs"]
+mod golden;
 #[path = "commands/home.rs"]
 mod home;
+#[cfg(target_os = "linux")]
+#[path = "commands/idle.rs"]
+mod idle;
 #[path = "commands/keys.rs"]
 mod keys;
 #[path = "commands/lan.rs"]
@@ -63,6 +72,9 @@ mod plugin_test;
 mod plugins;
 #[path = "commands/policy.rs"]
 mod policy;
+#[cfg(target_os = "linux")]
+#[path = "commands/readme.rs"]
+mod readme;
 #[path = "commands/registry.rs"]
 mod registry;
 #[path = "commands/sessions.rs"]

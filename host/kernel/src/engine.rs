@@ -125,9 +125,7 @@ impl Ticker {
 
     /// Ends with the engine.
     fn tick(&self, engine: &wasmtime::EngineWeak) {
-        while let Some(engine) = engine.upgrade() {
-            engine.increment_epoch();
-            drop(engine);
+        while engine.upgrade().map(|engine| engine.increment_epoch()).is_some() {
             let parked = self.parked.lock().unwrap_or_else(PoisonError::into_inner);
             // Without a time-out: an idle program does nothing at all.
             drop(self.wake.wait_while(parked, |()| self.running.load(Ordering::SeqCst) == 0));

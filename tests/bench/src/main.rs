@@ -3,7 +3,7 @@
 //! ```text
 //! cargo build --release --bin cara --bin cara-bench
 //! target/release/cara-bench all        everything
-//! target/release/cara-bench sandbox    one of sandbox, stream, turn, start, memory, cold, load, plugin
+//! target/release/cara-bench sandbox    one of start, homeless, daemon, door, memory, cold, sandbox, …
 //! target/release/cara-bench smoke      everything with tiny counts: shows that it works, not how fast
 //! ```
 //!
@@ -11,6 +11,8 @@
 //! same run, in turns with ours, so a busy or slow machine moves both. Time never fails a run; a wrong answer does.
 
 mod bare;
+mod daemon;
+mod door;
 mod load;
 mod plugin;
 mod process;
@@ -22,6 +24,7 @@ mod turn;
 
 use anyhow::{Result, bail};
 use std::process::ExitCode;
+use std::time::Duration;
 use table::{Row, Table};
 
 /// How often each thing is done.
@@ -37,15 +40,20 @@ struct Counts {
     starts: usize,
     /// Starts with nothing compiled; each takes seconds.
     cold: usize,
+    /// How long somebody who does nothing is watched.
+    window: Duration,
 }
 
 impl Counts {
-    const FULL: Self = Self { samples: 25, calls: 1000, events: 10_000, starts: 40, cold: 5 };
-    const SMOKE: Self = Self { samples: 2, calls: 20, events: 200, starts: 2, cold: 1 };
+    const FULL: Self =
+        Self { samples: 25, calls: 1000, events: 10_000, starts: 40, cold: 5, window: Duration::from_secs(12) };
+    const SMOKE: Self =
+        Self { samples: 2, calls: 20, events: 200, starts: 2, cold: 1, window: Duration::from_millis(50) };
 }
 
 /// What can be measured, in the order of the table.
-const SUBJECTS: [&str; 8] = ["start", "memory", "cold", "sandbox", "stream", "turn", "load", "plugin"];
+const SUBJECTS: [&str; 11] =
+    ["start", "homeless", "daemon", "door", "memory", "cold", "sandbox", "stream", "turn", "load", "plugin"];
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -75,6 +83,9 @@ fn measure(subjects: &[&str], counts: Counts) -> Result<()> {
         table::note(&format!("measuring {subject}"));
         let rows: Vec<Row> = match *subject {
             "start" => process::start(counts)?,
+            "homeless" => process::homeless(counts)?,
+            "daemon" => daemon::measure(counts)?,
+            "door" => [runtime.block_on(door::call(counts))?, door::whole(counts)?].into_iter().flatten().collect(),
             "memory" => process::memory(counts)?,
             "cold" => process::cold(counts)?,
             "sandbox" => runtime.block_on(sandbox::measure(counts))?,

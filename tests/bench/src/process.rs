@@ -78,6 +78,35 @@ pub(crate) fn start(counts: Counts) -> Result<Vec<Row>> {
     Ok(vec![Row { name, against, ours, floor, unit: Unit::Time, aim: Aim::Below(0.015) }])
 }
 
+/// Commands that need no home, and open none.
+pub(crate) fn homeless(counts: Counts) -> Result<Vec<Row>> {
+    let (cara, folder) = (cara()?, tempfile::tempdir()?);
+    let mut number = 0;
+    let mut fresh = || {
+        number += 1;
+        format!("hello-{number}")
+    };
+    let run = |arguments: &[&str]| {
+        let mut command = command(&cara, folder.path());
+        command.args(arguments);
+        let began = Instant::now();
+        first_byte(command)?;
+        Ok(began.elapsed().as_secs_f64())
+    };
+    let floor = || nothing(folder.path());
+    let completion = in_turns(counts.starts, || run(&["completion", "bash"]), floor)?;
+    let new = in_turns(counts.starts, || run(&["plugin", "new", "tool", &fresh()]), floor)?;
+    let row = |name: &str, (ours, floor): (Samples, Samples)| Row {
+        name: name.into(),
+        against: "/bin/true",
+        ours,
+        floor,
+        unit: Unit::Time,
+        aim: Aim::Below(0.010),
+    };
+    Ok(vec![row("homeless: `cara completion bash`", completion), row("homeless: `cara plugin new tool`", new)])
+}
+
 /// With nothing compiled, in a new home each time.
 pub(crate) fn cold(counts: Counts) -> Result<Vec<Row>> {
     let (cara, bare) = (cara()?, Bare::new()?);

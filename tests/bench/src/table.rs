@@ -12,6 +12,8 @@ pub(crate) enum Unit {
     Time,
     /// Bytes.
     Memory,
+    /// Something that is counted.
+    Count,
 }
 
 /// What the architecture promises.
@@ -21,6 +23,8 @@ pub(crate) enum Aim {
     Times(f64),
     /// Less than this, in the figure's unit.
     Below(f64),
+    /// At most so much more than the floor, in the figure's unit.
+    More(f64),
     /// Nothing; the figure is for comparison.
     None,
 }
@@ -51,6 +55,10 @@ impl Row {
         let (text, met) = match self.aim {
             Aim::Times(most) => (format!("<= {most}x"), self.ratio() <= most),
             Aim::Below(most) => (format!("< {}", written(most, self.unit)), self.ours.median() < most),
+            Aim::More(most) => {
+                let more = self.ours.median() - self.floor.median();
+                (format!("<= {} more", written(most, self.unit)), more <= most)
+            }
             Aim::None => return "-".into(),
         };
         format!("{text} {}", if met { "met" } else { "MISSED" })
@@ -60,7 +68,12 @@ impl Row {
         let both = |samples: &Samples| {
             format!("{} ({})", written(samples.median(), self.unit), written(samples.best(), self.unit))
         };
-        let ratio = format!("{:.2}x ({:.2}x)", self.ratio(), self.ours.best() / self.floor.best());
+        let ratio = if self.floor.best() > 0.0 {
+            format!("{:.2}x ({:.2}x)", self.ratio(), self.ours.best() / self.floor.best())
+        } else {
+            // A floor that does nothing is no measure.
+            "- x".into()
+        };
         [self.name.clone(), both(&self.ours), both(&self.floor), ratio, self.aim(), self.against.into()]
     }
 }
@@ -68,6 +81,7 @@ impl Row {
 /// A figure with three digits and its unit.
 fn written(value: f64, unit: Unit) -> String {
     let (value, unit) = match unit {
+        Unit::Count => return format!("{value:.1}"),
         Unit::Memory => (value / 1e6, "MB"),
         Unit::Time if value < 1e-3 => (value * 1e6, "us"),
         Unit::Time if value < 1.0 => (value * 1e3, "ms"),

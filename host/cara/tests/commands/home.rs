@@ -203,6 +203,12 @@ impl Talking {
         events(&output.stdout)
     }
 
+    /// The process's number.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn id(&self) -> u32 {
+        self.0.as_ref().unwrap().id()
+    }
+
     /// Ends it as `kill -9` does.
     pub(crate) fn kill(mut self) {
         let mut child = self.0.take().unwrap();

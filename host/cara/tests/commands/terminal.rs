@@ -52,18 +52,31 @@ impl Session {
     /// Waits until a text is shown after what was waited for before; all that was shown up to there.
     #[track_caller]
     pub(crate) fn until(&mut self, wanted: &str) -> String {
+        self.until_any(&[wanted])
+    }
+
+    /// Waits until one of these texts is shown; all that was shown up to its end.
+    #[track_caller]
+    pub(crate) fn until_any(&mut self, wanted: &[&str]) -> String {
         loop {
-            if let Some(at) = self.shown.find(wanted) {
-                let rest = self.shown.split_off(at + wanted.len());
+            let ends = wanted.iter().filter_map(|wanted| Some(self.shown.find(wanted)? + wanted.len()));
+            if let Some(end) = ends.min() {
+                let rest = self.shown.split_off(end);
                 return std::mem::replace(&mut self.shown, rest);
             }
-            assert!(self.reads(), "`{wanted}` is not shown:\n{}", self.shown);
+            assert!(self.reads(), "none of {wanted:?} is shown:\n{}", self.shown);
         }
     }
 
     /// Types a text.
     pub(crate) fn types(&mut self, text: &str) {
         self.master.write_all(text.as_bytes()).unwrap();
+    }
+
+    /// Does what Ctrl-C at a shell does.
+    pub(crate) fn interrupts(&self) {
+        rustix::process::kill_process(rustix::process::Pid::from_child(&self.child), rustix::process::Signal::INT)
+            .unwrap();
     }
 
     /// Waits for its end; how it ended, and the rest of what was shown.
