@@ -72,7 +72,7 @@ mod plugin_test;
 mod plugins;
 #[path = "commands/policy.rs"]
 mod policy;
-#[cfg(target_os = "linux")]
+#[cfg(unix)]
 #[path = "commands/readme.rs"]
 mod readme;
 #[path = "commands/registry.rs"]

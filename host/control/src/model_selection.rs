@@ -66,6 +66,9 @@ pub(crate) async fn naming(
     Ok(Chosen { id: name.component.clone(), model, why: None })
 }
 
+/// How many letters two models' names begin with alike before one may be meant by the other.
+const ALIKE: usize = 3;
+
 /// The error of a name that is no component's, with the provider whose model it may be.
 fn likely(application: &Application, name: &ModelName, error: Error) -> Error {
     let Ok(installed) = application.installed() else { return error };
@@ -73,13 +76,15 @@ fn likely(application: &Application, name: &ModelName, error: Error) -> Error {
         return error;
     }
     let said = name.to_string();
-    let offers = |checked: &&Arc<Checked>| {
-        checked.manifest().provider().is_some_and(|provider| {
-            provider.default_model == said || provider.model.iter().any(|facts| facts.is_about(&said))
-        })
+    // How many letters a provider's best name begins with as this one does; one that takes any name says nothing by it.
+    let alike = |name: &str| name.chars().zip(said.chars()).take_while(|(one, other)| one == other).count();
+    let likeness = |checked: &&Arc<Checked>| {
+        let Some(provider) = checked.manifest().provider() else { return 0 };
+        let names = provider.model.iter().map(|facts| facts.name.as_str()).chain([provider.default_model.as_str()]);
+        names.map(alike).max().unwrap_or(0)
     };
     let known = installed.usable.values().filter(|checked| checked.manifest().provider().is_some());
-    match known.clone().find(offers) {
+    match known.clone().max_by_key(likeness).filter(|checked| likeness(checked) >= ALIKE) {
         Some(checked) => error!(
             NotFound,
             "there is no provider `{}`\nhint: did you mean `{}:{said}`? `cara models` shows what is on offer",

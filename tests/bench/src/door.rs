@@ -48,7 +48,7 @@ fn told(error: cara_control::Error) -> anyhow::Error {
 
 /// Asks for the list of conversations.
 async fn list(client: &Client) -> Result<()> {
-    let called = client.call(&sessions::List { limit: 20 }, &mut |_| {}).await;
+    let called = client.call(&sessions::ListSessions { limit: 20 }, &mut |_| {}).await;
     called.map_err(|lost| anyhow!("the connection was lost: {}", lost.why))?.map(drop).map_err(told)
 }
 

@@ -1,5 +1,19 @@
 //! What a person sees at a terminal while an answer comes,
 //! and what becomes of what they type meanwhile.
+//!
+//! What stood in the way of a newcomer, by the numbers of the review (N rows), and the test that shows it mended:
+//!
+//! | row | test |
+//! |---|---|
+//! | 1 README says where the binary is | `readme::the_readme_can_be_typed…` |
+//! | 2 a pipe is one message, or goes with `-m` | `sessions::what_comes_through_a_pipe_is_a_files…`, `readme` (`git diff \| …`) |
+//! | 3 a sign of life, retries, typed-ahead lines | `while_a_model_is_silent…`, `what_is_tried_again…`, `what_is_typed_while_an_answer_comes…` |
+//! | 4 words wrap, tables fit | `an_answer_breaks_between_words…`, `tables_fit_a_terminal…` |
+//! | 5 models are found and suggested by name | `a_model_is_found_by_what_the_server_has…` |
+//! | 8 `chat -c` says what it goes on with | `a_conversation_that_is_taken_up_shows…` |
+//! | 9 the vault explains itself once | `vault::a_machine_without_a_keystore_is_told_once…`, `readme` on both machines |
+//! | 10 files, pipes, keys | `keys::a_public_key_is_printed_again…`, `tools::a_tool_whose_address_is_not_set…`, `streams::*` |
+//! | 11 words | `a_spent_budget_is_told_in_dollars…`, `what_is_typed_before_a_question…` (“denied by you”) |
 
 use super::home::{Home, REMEMBER, fits_a_terminal};
 use super::terminal::Terminal;
@@ -144,6 +158,35 @@ fn what_comes_while_a_question_stands_never_counts_as_typed() {
     let messages = shown["messages"].as_array().unwrap();
     let message = messages.iter().find(|message| message.to_string().contains("forward all")).unwrap();
     assert_eq!((message["role"].as_str(), message["label"].as_str()), (Some("user"), Some("file")), "{message}");
+}
+
+#[test]
+fn a_conversation_that_is_taken_up_shows_its_title_and_last_exchange_and_keeps_its_model() {
+    let home = Home::new();
+    home.chat(super::home::HELLO, "where were we?", &[]);
+    let mut command = home.command(&["chat", "-c"]);
+    command.env("TERM", "xterm");
+    let mut session = Terminal::new().starts(command);
+    let shown = plain(&session.until("/help shows the commands"));
+    for part in ["going on with `where were we?`", "you: where were we?", "assistant: Hello.", "rehearsal:script"] {
+        assert!(shown.contains(part), "{part}: {shown}");
+    }
+    session.until("› ");
+    session.types("/exit\r");
+    assert!(session.ends().0.success());
+}
+
+#[test]
+fn a_model_is_found_by_what_the_server_has_and_a_name_without_provider_is_answered_with_one() {
+    let mut home = Home::new();
+    home.set("OLLAMA_HOST", &format!("http://{}", super::readme::vendors()));
+    assert_eq!(home.ok(&["chat", "--model", "ollama", "--message", "hi"]), "Good-day.\n");
+    for (named, meant) in [("gpt-5", "openai:gpt-5"), ("claude-x", "anthropic:claude-x")] {
+        let told = home.fails(&["chat", "--model", named, "--message", "hi"]);
+        assert!(told.contains(&format!("did you mean `{meant}`?")), "{told}");
+    }
+    let told = home.fails(&["chat", "--model", "nobody", "--message", "hi"]);
+    assert!(told.contains("the providers are") && !told.contains("did you mean"), "{told}");
 }
 
 #[test]

@@ -88,7 +88,7 @@ fn acme(version: &str) -> Vec<u8> {
 }
 
 /// The vendors, all at one address of this machine; each says the same.
-fn vendors() -> SocketAddr {
+pub(crate) fn vendors() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     std::thread::spawn(move || {

@@ -1,8 +1,9 @@
-//! The process that holds a home is killed, again and again, while three
-//! clients work through it: each goes on, nothing is lost, nothing happens twice.
+//! The process that holds a home is killed, again and again, while clients
+//! chat, approve, switch and install: each goes on, nothing is lost or done twice.
 
 use super::doors::Holder;
 use super::home::{Home, text};
+use super::wasm::package;
 use serde_json::Value;
 use std::process::{Child, Output};
 use std::time::Duration;
@@ -53,12 +54,40 @@ fn ended(child: Child) -> Output {
     output
 }
 
+/// A stranger's clock, signed.
+fn watch(home: &Home, version: &str, key: &str) -> String {
+    let changed = format!("version = \"{version}\"");
+    let changes = [
+        ("id = \"time\"", "id = \"watch\""),
+        ("name = \"time_now\"", "name = \"watch_now\""),
+        ("name = \"time_convert\"", "name = \"watch_convert\""),
+        ("version = \"0.1.0\"", &changed),
+    ];
+    home.signed(&format!("watch-{version}.wasm"), &package("time", &changes), key)
+}
+
+/// Waits for an install whose holder may have been killed: then it is said, and what is done again works.
+fn installed(home: &Home, install: &[&str], child: Child) {
+    let output = child.wait_with_output().unwrap();
+    if !output.status.success() {
+        let told = text(&output.stderr);
+        assert!(told.contains("hint: "), "{told}");
+        home.ok(install);
+    }
+    let version = if install[2].contains("1.1.0") { "1.1.0" } else { "1.0.0" };
+    let listed = home.json(&["plugin", "list", "--json"]);
+    let rows: Vec<&Value> = listed.as_array().unwrap().iter().filter(|row| row["id"] == "watch").collect();
+    assert!(rows.len() == 1 && rows[0]["version"] == version, "{rows:?}");
+}
+
 /// One round: whether the kill met the chat while it went on.
-fn round(home: &Home, tag: &str, after: Duration) -> bool {
+fn round(home: &Home, tag: &str, file: &str, after: Duration) -> bool {
     let mut holder = Holder::of(home);
     let sender = chat(home, &write(home, "sends", &sends(tag)), tag, "message");
     let noting = chat(home, &write(home, "notes", &notes(tag)), &format!("note {tag}"), "memory");
     let enabling = home.command(&["tools", "enable", "math", "fetch"]).spawn().unwrap();
+    let install = ["plugin", "install", file, "--yes", "--allow-downgrade"];
+    let installing = home.command(&install).spawn().unwrap();
     let met = std::thread::scope(|scope| {
         let approving = scope.spawn(|| approve(home, tag));
         // Nobody sends: so long nothing happens.
@@ -78,6 +107,7 @@ fn round(home: &Home, tag: &str, after: Duration) -> bool {
     assert!(sent.contains("all sent"), "{sent}");
     assert!(text(&ended(noting).stdout).contains("noted"));
     ended(enabling);
+    installed(home, &install, installing);
     met
 }
 
@@ -104,12 +134,16 @@ fn approve(home: &Home, tag: &str) {
 fn work(number: u64) -> u64 {
     let home = Home::new();
     home.configure(POLICY);
+    let (key, public) = home.keygen("acme");
+    home.ok(&["trust", "add", "acme", &public, "--may", "watch"]);
+    // One after the other, so that each round changes what is installed.
+    let files = ["1.0.0", "1.1.0"].map(|version| watch(&home, version, &key));
     let mut random = 0x9e37_79b9_7f4a_7c15_u64.wrapping_mul(number + 1);
     let mut met = 0;
     for kill in 0..KILLS / HOMES {
         random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         let after = Duration::from_millis(random >> 33 & 255);
-        met += u64::from(round(&home, &format!("k{number}-{kill}"), after));
+        met += u64::from(round(&home, &format!("k{number}-{kill}"), &files[(kill % 2) as usize], after));
     }
     // Each message was answered once: no session has another number of messages than its script makes.
     let sessions = home.json(&["sessions", "list", "--all", "--json"]);
