@@ -7,7 +7,7 @@ use crate::process::{cara, command, first_byte};
 use crate::samples::{in_turns, timed_in_turns};
 use crate::table::{Aim, Row, Unit};
 use anyhow::{Context, Result, anyhow};
-use cara_control::{Application, BuiltIn, Embedded, HomeLock, Options, Places, sessions};
+use cara_control::{Application, BuiltIn, Embedded, HomeFiles, HomeLock, Options, sessions};
 use cara_gateway::{Client, Listener, router};
 use cara_services::egress::KnownSecrets;
 use cara_services::home::Home;
