@@ -95,13 +95,14 @@ fn what_reads_answers_byte_for_byte_the_same_in_process_and_through_the_socket()
 }
 
 /// Routes that no command of the script takes, and who does.
-const WITHOUT: [(&str, &str); 7] = [
+const WITHOUT: [(&str, &str); 8] = [
     ("runs.follow", "a client that comes back; takeover.rs"),
     ("runs.resume", "`cara chat --session`, after its process was killed; takeover.rs"),
     ("runs.stop", "Ctrl-C in `cara chat`; golden.rs"),
     ("status", "`cara status`, about the holder itself; below"),
     ("stop", "`cara stop`, which ends the holder; below"),
     ("tools.offered", "the prompt of `cara chat`; first_hour.rs"),
+    ("vault.make", "the first secret of a home, where a person types the password; vault.rs"),
     ("vault.unlock", "any command, where a person types the password; vault.rs"),
 ];
 

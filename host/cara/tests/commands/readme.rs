@@ -42,10 +42,10 @@ fn answers(command: &str, keystore: bool) -> Vec<(&'static str, &'static str)> {
         _ if talk => vec![("› ", "Hello\r"), ("Good-day.", ""), ("› ", "/exit\r")],
         "cara secrets set openai" if keystore => vec![("platform.openai.com: ", "sk-a-key\r")],
         "cara secrets set openai" => vec![
-            ("platform.openai.com: ", "sk-a-key\r"),
             ("no keystore here", ""),
             ("vault.json: ", "correct horse\r"),
             ("Again: ", "correct horse\r"),
+            ("platform.openai.com: ", "sk-a-key\r"),
         ],
         "cara secrets remove openai" => vec![("[y/N] ", "y\r")],
         "cara secrets rotate-password" if !keystore => {
