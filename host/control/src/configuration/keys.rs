@@ -156,7 +156,7 @@ fn described(schema: &Value) -> Option<(String, String)> {
             let example = match told {
                 told if told.contains("length of time") => "10m",
                 told if told.contains("number of bytes") => "64MiB",
-                _ => "openai:gpt-5-mini",
+                _ => "provider:model",
             };
             (told.replacen("A ", "a ", 1), example.to_owned())
         }
