@@ -21,6 +21,7 @@ mod contract;
 mod examples;
 mod layers;
 mod lines;
+mod modules;
 mod programs;
 mod reference;
 mod source;

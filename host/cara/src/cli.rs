@@ -1,10 +1,10 @@
 //! What can be typed: every command and flag, with its help text.
 
-use anyhow::{Context, Result, anyhow};
+use crate::text_file;
+use anyhow::Result;
 use cara_assistant::ModelName;
 use cara_authority::ComponentId;
 use cara_control::secrets::KdfName;
-use cara_services::files;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
@@ -24,12 +24,17 @@ pub(crate) use plugin::*;
 /// A personal AI assistant whose every provider and tool runs in a sandbox that you can inspect.
 #[derive(Debug, Parser)]
 #[command(name = "cara", version, propagate_version = true, subcommand_required = false)]
-#[command(after_help = "State lives in CARA_HOME, or in the platform's usual data folder.")]
+#[command(
+    after_help = "All that cara keeps (conversations, settings, keys) is in one folder, the home: CARA_HOME, or the \
+                       platform's usual data folder. One process at a time works on it, the daemon if it runs; other \
+                       commands ask that process."
+)]
 pub(crate) struct Arguments {
     #[command(subcommand)]
     pub(crate) command: Option<Command>,
 
     /// Print the answer as JSON; `cara api` documents its shape. With `chat --message`: every event as an object on a line.
+    /// Errors stay text on stderr.
     #[arg(long, global = true)]
     pub(crate) json: bool,
 
@@ -54,14 +59,14 @@ pub(crate) enum Command {
     /// Install, review, sign and manage components.
     #[command(subcommand)]
     Plugin(Plugin),
-    /// Say whose signatures count, and for which components.
+    /// Manage whose signatures are trusted, and for which components.
     #[command(subcommand)]
     Trust(Trust),
-    /// Grant a component a power, for good or for a time.
+    /// Grant a component a power; with `--for`, for a limited time.
     Grant(Grant),
-    /// Take a power from a component; it counts from its next call on.
+    /// Take a power away from a component, from its next call on.
     Revoke(Revoke),
-    /// Show what is granted to whom, since when, and by which act.
+    /// List what is granted to which component, until when, and by which command.
     Grants {
         /// Only those of this component.
         component: Option<ComponentId>,
@@ -72,34 +77,34 @@ pub(crate) enum Command {
     /// Show, write out, fork and delete conversations.
     #[command(subcommand)]
     Sessions(Sessions),
-    /// Answer what a run waits for, and see the rules that answer in your place.
+    /// Answer the requests that wait for you, and manage the rules that answer for you.
     #[command(subcommand)]
     Approvals(Approvals),
-    /// Explain the policy's decisions.
+    /// Show the policy for tool calls, and explain its decisions.
     #[command(subcommand)]
     Policy(Policy),
-    /// Explain a run: what it saw, what was decided by which line, what it did.
+    /// Explain a run: what the model saw, which calls it made, and which rule allowed them.
     Explain(Explain),
-    /// Show what was used, and what is left of the budgets.
+    /// Show the tokens and money that were used, and what is left of the budgets.
     Usage(Usage),
-    /// Show and check the log of what was done.
+    /// Show and verify the audit log.
     #[command(subcommand)]
     Audit(Audit),
-    /// Hold the home, for other commands and doors; `cara` alone does the same.
+    /// Run the cara daemon in the foreground; `cara` alone does the same.
     Start(Start),
-    /// Say what the process does that holds the home.
+    /// Show what the daemon does. Exit code 3 when none runs.
     Status,
-    /// End the process that holds the home.
+    /// Stop the daemon.
     Stop,
-    /// Show what the process wrote down that holds the home; it need not be there.
+    /// Show the daemon's log, also when it does not run.
     Logs(Logs),
     /// Read, set, edit and check the configuration.
     #[command(subcommand)]
     Config(ConfigCommand),
-    /// Have the system start the process that holds the home.
+    /// Have the system start the daemon when you log in.
     #[command(subcommand)]
     Service(Service),
-    /// Print the OpenAPI document of what `cara.sock` in the home serves.
+    /// Print the OpenAPI document of the daemon's API.
     Api,
     /// Print a completion script for a shell.
     Completion {
@@ -152,7 +157,7 @@ pub(crate) struct Chat {
 
 #[derive(Debug, Default, Args)]
 pub(crate) struct Start {
-    /// Go on in the background.
+    /// Run in the background.
     #[arg(long)]
     pub(crate) detach: bool,
 }
@@ -186,21 +191,16 @@ impl ProviderChoice {
         let mut settings = BTreeMap::new();
         for SettingArgument { key, value } in &self.settings {
             let value = match value.strip_prefix('@') {
-                Some(path) => read_text(path)?,
+                Some(path) => text_file::read(Path::new(path), LARGEST)?,
                 None => value.clone(),
             };
             settings.insert(key.clone(), value);
         }
         if let Some(path) = &self.script {
-            settings.insert("script".to_owned(), read_text(path)?);
+            settings.insert("script".to_owned(), text_file::read(Path::new(path), LARGEST)?);
         }
         Ok(settings)
     }
-}
-
-fn read_text(path: &str) -> Result<String> {
-    let bytes = files::read_capped(Path::new(path), LARGEST)?.ok_or_else(|| anyhow!("`{path}` does not exist"))?;
-    String::from_utf8(bytes).with_context(|| format!("`{path}` is not UTF-8"))
 }
 
 /// `KEY=VALUE` or `KEY=@FILE`.

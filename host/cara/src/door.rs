@@ -68,7 +68,11 @@ impl Door {
         let mut wait = Duration::from_millis(2);
         let began = tokio::time::Instant::now();
         loop {
-            if let Some(lock) = HomeLock::take(&self.surroundings.home).map_err(told)? {
+            let lock = HomeLock::take(&self.surroundings.home).map_err(told)?;
+            // A lock file that somebody removed says nothing of the process that still answers.
+            if let Some(lock) = lock
+                && cara_gateway::holder(&socket).await.is_none()
+            {
                 let surroundings = self.surroundings.clone();
                 let application = tokio::task::spawn_blocking(move || surroundings.application(lock)).await??;
                 let router = router(application.clone());

@@ -12,6 +12,7 @@ mod door;
 mod error;
 mod output;
 mod passwords;
+mod text_file;
 
 use clap::Parser;
 use output::{show, stdio};

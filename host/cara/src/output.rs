@@ -15,6 +15,12 @@ pub(crate) trait Show {
     fn show(&self);
 }
 
+/// A word of the application, as JSON has it.
+pub(crate) fn word(value: &impl Serialize) -> String {
+    let json = serde_json::to_value(value).ok();
+    json.as_ref().and_then(serde_json::Value::as_str).unwrap_or_default().to_owned()
+}
+
 /// How this process prints what commands give back.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Output {

@@ -98,7 +98,12 @@ impl<E: std::error::Error + Send + Sync + 'static> From<E> for Error {
         // What was refused on the way, each with its own cure.
         if let Some(failure) = (&error as &(dyn std::error::Error + 'static)).downcast_ref::<cara_assistant::Failure>()
         {
-            failure.refusals.iter().for_each(|refusal| text = format!("{text}\n{refusal}"));
+            for refusal in &failure.refusals {
+                // What the failure says itself is not said twice.
+                if refusal.lines().next().is_some_and(|first| !text.contains(first)) {
+                    text = format!("{text}\n{refusal}");
+                }
+            }
         }
         Self::new(kind_of(&error), text)
     }

@@ -1,7 +1,7 @@
 //! All use cases, in one table: what every door serves.
 
 use crate::application::Application;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::event::Events;
 use crate::operation::{Method, Operation, Route};
 use crate::{
@@ -42,7 +42,10 @@ impl Prepared {
                 match &done {
                     Ok(_) if route.method == Method::Get => tracing::debug!(operation = route.name, "done"),
                     Ok(_) => tracing::info!(operation = route.name, "done"),
-                    Err(error) => tracing::info!(operation = route.name, kind = ?error.kind, "not done"),
+                    Err(error) if error.kind == ErrorKind::Internal => {
+                        tracing::error!(operation = route.name, kind = ?error.kind, "failed");
+                    }
+                    Err(error) => tracing::warn!(operation = route.name, kind = ?error.kind, "not done"),
                 }
                 let view = done?;
                 Ok(serde_json::value::to_raw_value(&view)?)
@@ -63,7 +66,7 @@ impl Entry {
             schemas: |generator| (generator.subschema_for::<O>(), generator.subschema_for::<O::View>()),
             from_query: |query| {
                 let read = serde_urlencoded::from_str::<O>(query);
-                read.map(Prepared::of).map_err(|error| Error::new(crate::error::ErrorKind::Invalid, error.to_string()))
+                read.map(Prepared::of).map_err(|error| Error::new(ErrorKind::Invalid, error.to_string()))
             },
             from_json: |value| Ok(Prepared::of(serde_json::from_value::<O>(value)?)),
         }

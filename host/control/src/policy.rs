@@ -158,7 +158,16 @@ fn offering(application: &Application, tool: &ToolName) -> Result<(Arc<Checked>,
     match (full, &own[..]) {
         (Some((checked, name)), _) | (None, [(checked, name)]) => Ok(((*checked).clone(), (*name).clone())),
         (None, []) => {
-            fail!(NotFound, "no installed component offers a tool `{tool}`\nhint: `cara tools list` shows them")
+            let component = installed.usable.values().find(|checked| checked.manifest().id().as_str() == tool.as_str());
+            let tools = component.map(|checked| checked.manifest().tools()).unwrap_or_default();
+            let names: Vec<String> = tools.iter().map(|tool| format!("`{}`", tool.name)).collect();
+            match &names[..] {
+                [] => {
+                    fail!(NotFound, "no installed component offers a tool `{tool}`\nhint: `cara tools list` shows them")
+                }
+                [only] => fail!(NotFound, "`{tool}` is a component\nhint: its tool is {only}"),
+                _ => fail!(NotFound, "`{tool}` is a component\nhint: its tools are {}", names.join(", ")),
+            }
         }
         (None, [(one, _), ..]) => fail!(
             Invalid,

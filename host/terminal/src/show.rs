@@ -1,6 +1,6 @@
 //! How things look: notes, errors, tables.
 
-use crate::columns::{WIDTH, Width, wrap};
+use crate::columns::{WIDTH, Width, cut, wrap};
 use crate::{stdio, table};
 use cara_assistant::Failure;
 use cara_assistant::text::harmless;
@@ -62,7 +62,9 @@ pub fn error(error: &(dyn Error + 'static)) {
 /// Why a turn failed, with what was refused on the way.
 pub fn failure(failure: &Failure) {
     stdio::write_aside(&format!("{}\n", fitted(&format!("error: {}", failure.message))));
-    for refusal in &failure.refusals {
+    // What the message says already is not said twice.
+    let new = |refusal: &&String| refusal.lines().next().is_some_and(|first| !failure.message.contains(first));
+    for refusal in failure.refusals.iter().filter(new) {
         stdio::write_aside(&format!("{}\n", fitted(refusal)));
     }
     if let Some(wait) = failure.retry_after_ms {
@@ -78,6 +80,20 @@ pub fn message(to: &str, text: &str) {
 /// A line on stdout.
 pub fn line(text: &str) {
     stdio::write(&format!("{text}\n"));
+}
+
+/// Prints rows of one line each: on a terminal, what does not fit is cut from the last cell.
+pub fn list(head: &[&str], rows: &[Vec<String>]) {
+    if !std::io::stdout().is_terminal() {
+        return table(head, rows);
+    }
+    let room = table::room_of_last(head, rows, Width::of_output().get());
+    let cut_last = |row: &Vec<String>| {
+        let mut row = row.clone();
+        row.iter_mut().next_back().into_iter().for_each(|last| *last = cut(last, room));
+        row
+    };
+    table(head, &rows.iter().map(cut_last).collect::<Vec<_>>());
 }
 
 /// Prints rows in columns that fit.

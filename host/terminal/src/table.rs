@@ -34,6 +34,14 @@ fn broken(cell: &str, width: usize) -> Vec<String> {
     wrap(cell, width.max(1)).iter().map(|line| line.trim_end().to_owned()).collect()
 }
 
+/// How many columns are left for the last cells when all others stand in one line.
+pub(crate) fn room_of_last(head: &[&str], rows: &[Vec<String>], most: usize) -> usize {
+    let last = head.len().saturating_sub(1);
+    let widest = |at: usize| rows.iter().map(|row| columns_of(&row[at])).chain([columns_of(head[at])]).max();
+    let taken: usize = (0..last).filter_map(widest).map(|columns| columns + GAP).sum();
+    most.saturating_sub(taken).max(10)
+}
+
 fn widths(head: &[&str], rows: &[Vec<String>], most: usize) -> Vec<usize> {
     let cells = |column: usize| rows.iter().map(move |row| row[column].as_str()).chain([head[column]]);
     let widest = |column: usize| cells(column).map(columns_of).max().unwrap_or(0);

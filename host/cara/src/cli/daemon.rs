@@ -1,5 +1,5 @@
-//! Commands over the process that holds the home: its configuration, its log,
-//! and how the system starts it.
+//! Commands over the daemon: its configuration, its log, and how the system
+//! starts it.
 
 use super::word;
 use cara_authority::ComponentId;

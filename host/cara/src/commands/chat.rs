@@ -96,13 +96,17 @@ fn read_stdin() -> Result<String> {
 /// The one message of the command line. What comes through a pipe is a file's, unless the person says that the words are
 /// theirs.
 fn message(text: Option<&str>, piped: Option<String>, mine: bool) -> Result<Option<Input>> {
+    let asked = text.is_some();
     let text = text.filter(|text| *text != "-");
     let input = match (text, piped) {
         (Some(text), Some(piped)) => Input::typed(format!("{text}\n\n")).and_file(piped),
         (Some(text), None) => Input::typed(text),
         (None, Some(piped)) => Input::file(piped),
         (None, None) if std::io::stdin().is_terminal() => return Ok(None),
-        (None, None) => Input::default(),
+        (None, None) if asked => Input::default(),
+        (None, None) => bail!(
+            "stdin is no terminal, and no message came through it\nhint: `cara chat -m TEXT` asks once and prints the answer"
+        ),
     };
     if input.words().trim().is_empty() {
         bail!("the message is empty\nhint: say what the model should do");

@@ -3,7 +3,8 @@
 use crate::cli::ConfigCommand;
 use crate::door::Door;
 use crate::output::{Output, Show, columns, layout, show};
-use anyhow::{Context, Result, anyhow, bail};
+use crate::text_file;
+use anyhow::{Result, bail};
 use cara_control::config::{
     CheckConfig, ConfigDifference, ConfigFile, DiffConfig, GetSetting, ReadConfig, ReplaceConfig, SetSetting, Setting,
     UnsetSetting, UsableConfig, schema,
@@ -11,7 +12,7 @@ use cara_control::config::{
 use cara_services::files;
 use cara_terminal::{external_editor, password, prompt};
 use serde_json::Value;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// The largest file that is checked, bytes.
 const LARGEST: u64 = 1024 * 1024;
@@ -47,7 +48,7 @@ pub(crate) async fn run(door: &Door, output: Output, config: ConfigCommand) -> R
         }
         ConfigCommand::Edit => edit(door).await,
         ConfigCommand::Check { file } => {
-            let text = file.as_deref().map(read).transpose()?;
+            let text = file.as_deref().map(|file| text_file::read(file, LARGEST)).transpose()?;
             let name = file.map(|path| path.display().to_string());
             let usable = door.call(CheckConfig { text, name }).await?;
             output.done(&usable, &format!("`{}` can be used; it sets {} keys", usable.path, usable.keys))
@@ -62,12 +63,6 @@ pub(crate) fn print_schema() -> Result<()> {
     Ok(layout::json(&schema())?)
 }
 
-fn read(path: &Path) -> Result<String> {
-    let shown = path.display();
-    let bytes = files::read_capped(path, LARGEST)?.ok_or_else(|| anyhow!("`{shown}` does not exist"))?;
-    String::from_utf8(bytes).with_context(|| format!("`{shown}` is not UTF-8"))
-}
-
 /// Opens an editor on a copy; the file is only replaced by what can be used.
 async fn edit(door: &Door) -> Result<()> {
     let ConfigFile { path, text } = door.call(ReadConfig {}).await?;
@@ -77,7 +72,7 @@ async fn edit(door: &Door) -> Result<()> {
     loop {
         let at = copy.clone();
         tokio::task::spawn_blocking(move || external_editor::open(&at)).await??;
-        let edited = read(&copy)?;
+        let edited = text_file::read(&copy, LARGEST)?;
         if edited == text {
             files::remove(&copy)?;
             show::note("nothing was changed");

@@ -99,7 +99,7 @@ async fn one(door: &Door, output: Output, command: Command, kept: Option<Kept>) 
         Command::Usage(usage) => usage::run(door, output, usage).await?,
         Command::Audit(audit) => return audit::run(door, output, audit).await,
         Command::Start(start) => start::start(door, start, kept.unwrap_or_default()).await?,
-        Command::Status => start::status(door, output).await?,
+        Command::Status => return start::status(door, output).await,
         Command::Stop => start::stop(door, output).await?,
         Command::Logs(logs) => logs::run(door, output, logs).await?,
         Command::Config(config) => config::run(door, output, config).await?,

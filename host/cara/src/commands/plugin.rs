@@ -9,13 +9,13 @@ mod review;
 use crate::cli::Plugin;
 use crate::door::Door;
 use crate::error::told;
-use crate::output::{Output, Show, columns, layout, show};
-use anyhow::{Context, Result, anyhow};
+use crate::output::{Output, Show, layout, show};
+use crate::text_file;
+use anyhow::Result;
 use cara_control::plugins::{
     InspectPlugin, Inspection, ListPlugins, PluginRow, PushPlugin, RemovePlugin, ReviewPlugin, RollBackPlugin,
     SearchHit, SearchPlugins, SwitchPlugin, VerifiedPlugin, VerifyPlugin, verify,
 };
-use cara_services::files;
 use cara_signing::{TrustStore, TrustedKey};
 use cara_terminal::password;
 use std::path::Path;
@@ -40,9 +40,7 @@ pub(crate) async fn without_home(plugin: Plugin, output: Output) -> Result<ExitC
 
 /// Checks a signature against one key.
 fn verified_by(file: &Path, key: &Path) -> Result<VerifiedPlugin> {
-    let shown = key.display();
-    let pem = files::read_capped(key, LARGEST)?.ok_or_else(|| anyhow!("`{shown}` does not exist"))?;
-    let pem = String::from_utf8(pem).with_context(|| format!("`{shown}` is no PEM file"))?;
+    let pem = text_file::read(key, LARGEST)?;
     let mut trust = TrustStore::empty();
     trust.add(TrustedKey::new(pem.parse()?, "this key", vec!["*".parse()?]))?;
     verify(file, &trust).map_err(told)
@@ -115,16 +113,20 @@ async fn push(door: &Door, output: Output, file: &Path, to: String, user: Option
 
 impl Show for Vec<PluginRow> {
     fn show(&self) {
-        let cells = self.iter().map(|row| {
-            let powers = if row.granted.is_empty() { "-".to_owned() } else { row.granted.len().to_string() };
+        let granted = self.iter().any(|row| !row.granted.is_empty());
+        let rows = self.iter().map(|row| {
             let told = match (&row.problem, &row.waiting) {
-                (Some(problem), _) => columns::cut(problem.lines().next().unwrap_or_default(), 40),
+                (Some(problem), _) => problem.lines().next().unwrap_or_default().to_owned(),
                 (None, Some(waiting)) => format!("{waiting} waits: `cara plugin update {}`", row.id),
-                (None, None) => columns::cut(&row.summary, 40),
+                (None, None) => row.summary.clone(),
             };
-            vec![row.id.clone(), row.version.clone(), row.kinds.join(", "), row.signer.clone(), powers, told]
+            let cells = [row.id.clone(), row.version.clone(), row.kinds.join(", "), row.signer.clone()];
+            let granted = granted.then(|| row.granted.len().to_string());
+            cells.into_iter().chain(granted).chain([told]).collect::<Vec<_>>()
         });
-        show::table(&["ID", "VERSION", "KIND", "SIGNER", "GRANTS", "SUMMARY"], &cells.collect::<Vec<_>>());
+        let head = ["ID", "VERSION", "KIND", "SIGNER", "GRANTS", "SUMMARY"];
+        let head: Vec<&str> = head.into_iter().filter(|name| granted || *name != "GRANTS").collect();
+        show::list(&head, &rows.collect::<Vec<_>>());
     }
 }
 

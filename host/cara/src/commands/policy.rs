@@ -2,9 +2,9 @@
 
 use crate::cli::{Policy, PolicyExplain};
 use crate::door::Door;
-use crate::output::{Output, Show, layout, show};
+use crate::output::{Output, Show, layout, show, word};
 use anyhow::Result;
-use cara_authority::{Action, Provenance};
+use cara_authority::Action;
 use cara_control::policy::{ExplainPolicy, ExplainedPolicy, PolicyShown, ShowPolicy};
 
 /// Runs the command.
@@ -18,15 +18,6 @@ pub(crate) async fn run(door: &Door, output: Output, policy: Policy) -> Result<(
                 .map(drop)
         }
         Policy::Show => door.emit(output, ShowPolicy {}).await.map(drop),
-    }
-}
-
-fn name(provenance: Provenance) -> &'static str {
-    match provenance {
-        Provenance::Configured => "configured",
-        Provenance::Owner => "owner",
-        Provenance::Content => "content",
-        Provenance::Model => "model",
     }
 }
 
@@ -46,7 +37,7 @@ impl Show for ExplainedPolicy {
         put("arguments", self.arguments.as_deref().unwrap_or("not given, so not checked"));
         if let Some(provenance) = self.provenance {
             let to = if self.destinations.is_empty() { "any".to_owned() } else { self.destinations.join(", ") };
-            put("destination", &format!("{to} ({})", name(provenance)));
+            put("destination", &format!("{to} ({})", word(&provenance)));
         }
         put("seen", &self.seen.to_string());
         put("then", outcome(self.then));

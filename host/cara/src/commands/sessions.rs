@@ -8,6 +8,7 @@ use cara_assistant::text::harmless;
 use cara_control::sessions::{
     DeleteSession, ForkSession, Format, ListSessions, RenameSession, SessionRow, ShowSession,
 };
+use cara_control::{AGENT, CONSOLE};
 use cara_services::files;
 use cara_terminal::prompt;
 use std::io::IsTerminal;
@@ -47,14 +48,28 @@ impl Show for Vec<SessionRow> {
         if self.is_empty() {
             return show::note("no conversation is kept yet; `cara chat` begins one");
         }
-        let cells = self.iter().map(|row| {
-            let (agent, channel) = (columns::cut(&row.agent, 20), columns::cut(&row.channel, 20));
-            let (state, changed) = (row.state.clone().unwrap_or_else(|| "-".into()), when::minute(row.changed_ms));
-            let (title, label) = (columns::cut(&row.title, 60), row.label.to_string());
-            vec![row.id.clone(), changed, row.messages.to_string(), state, agent, channel, label, title]
+        // What is the same for all of them says nothing.
+        let agent = self.iter().any(|row| row.agent != AGENT);
+        let channel = self.iter().any(|row| row.channel != CONSOLE);
+        let state = self.iter().any(|row| row.state.is_some());
+        let shown = [true, true, true, true, state, agent, channel];
+        let chosen =
+            |cells: [String; 7]| cells.into_iter().zip(shown).filter_map(|(cell, on)| on.then_some(cell)).collect();
+        let head: Vec<String> =
+            chosen(["ID", "TITLE", "CHANGED", "MESSAGES", "STATE", "AGENT", "CHANNEL"].map(str::to_owned));
+        let rows = self.iter().map(|row| {
+            chosen([
+                row.id.clone(),
+                columns::cut(&row.title, 60),
+                when::minute(row.changed_ms),
+                row.messages.to_string(),
+                row.state.clone().unwrap_or_else(|| "-".into()),
+                columns::cut(&row.agent, 20),
+                columns::cut(&row.channel, 20),
+            ])
         });
-        let head = ["ID", "CHANGED", "MESSAGES", "STATE", "AGENT", "CHANNEL", "LABEL", "TITLE"];
-        show::table(&head, &cells.collect::<Vec<_>>());
+        let head: Vec<&str> = head.iter().map(String::as_str).collect();
+        show::table(&head, &rows.collect::<Vec<_>>());
     }
 }
 

@@ -1,4 +1,4 @@
-//! `cara start`, `status`, `stop`: the process that holds the home.
+//! `cara start`, `status`, `stop`: the cara daemon.
 
 use crate::cli::Start;
 use crate::door::Door;
@@ -8,7 +8,8 @@ use cara_control::config::Configuration;
 use cara_control::logs::Kept;
 use cara_control::status::{ShowStatus, Status, StopHolder};
 use cara_control::{Done, HomeFiles};
-use std::process::{Command, Stdio};
+use cara_services::vault::StoreKind;
+use std::process::{Command, ExitCode, Stdio};
 use std::time::Duration;
 
 /// How long a process in the background may take to begin.
@@ -17,12 +18,16 @@ const PATIENCE: Duration = Duration::from_secs(15);
 /// How long runs that go on are waited for when the process is to end.
 const DRAIN: Duration = Duration::from_secs(30);
 
-/// Holds the home until somebody ends it.
+/// The exit code of `cara status` when no daemon runs.
+const NOT_RUNNING: u8 = 3;
+
+/// Runs the daemon until somebody stops it.
 pub(crate) async fn start(door: &Door, start: Start, kept: Kept) -> Result<()> {
     if let Some(pid) = door.holder().await {
         let holds = door.call(ShowStatus {}).await?;
         bail!(
-            "process {pid} (`{}`) holds the home since {}\nhint: `cara stop` ends it, `cara status` says what it does",
+            "process {pid} (`{}`) has been running with this home since {}\n\
+             hint: `cara status` shows what it does, `cara stop` stops it",
             holds.command,
             when::minute(holds.since_ms)
         );
@@ -31,17 +36,20 @@ pub(crate) async fn start(door: &Door, start: Start, kept: Kept) -> Result<()> {
         return detached(door, kept.filter()).await;
     }
     let Some(application) = door.hold().await? else {
-        bail!("another process took the home meanwhile\nhint: `cara status` says which");
+        bail!("another process began with this home meanwhile\nhint: `cara status` shows which");
     };
     kept.open(&application.home().logs())?;
-    tracing::info!(pid = std::process::id(), version = env!("CARGO_PKG_VERSION"), "this process holds the home");
-    show::note(&format!("holding `{}`; Ctrl-C ends", application.home().path().display()));
+    tracing::info!(pid = std::process::id(), version = env!("CARGO_PKG_VERSION"), "the daemon runs");
+    show::note(&format!(
+        "the cara daemon runs with the home `{}`; Ctrl-C stops it",
+        application.home().path().display()
+    ));
     if let Some(problem) = application.configuration().problem {
         tracing::warn!(error = %problem, "the configuration cannot be used");
         show::note(&problem.to_string());
     }
     ended(application.stopping()).await?;
-    tracing::info!("this process ends");
+    tracing::info!("the daemon stops");
     // Whoever wants to begin a run is refused from here on.
     if tokio::time::timeout(DRAIN, application.idle()).await.is_err() {
         tracing::warn!("runs that go on are left");
@@ -75,13 +83,16 @@ async fn detached(door: &Door, log: Option<&str>) -> Result<()> {
     if let Some(filter) = log {
         command.args(["--log", filter]);
     }
+    if door.surroundings().store == Some(StoreKind::KeyFile) {
+        command.arg("--plain-key-file");
+    }
     #[cfg(unix)]
     std::os::unix::process::CommandExt::process_group(&mut command, 0);
     let mut child = command.spawn().context("the process in the background cannot be started")?;
     let began = tokio::time::Instant::now();
     while began.elapsed() < PATIENCE {
         if let Some(pid) = door.holder().await {
-            show::note(&format!("process {pid} holds the home; `cara stop` ends it"));
+            show::note(&format!("the cara daemon runs (process {pid}); `cara stop` stops it"));
             if let Some(problem) = door.call(ShowStatus {}).await?.configuration.problem {
                 show::note(&problem.to_string());
             }
@@ -95,32 +106,30 @@ async fn detached(door: &Door, log: Option<&str>) -> Result<()> {
     bail!("the process in the background does not answer\nhint: `cara start` shows what it does")
 }
 
-/// Says what the holder does; with nobody there, so.
-pub(crate) async fn status(door: &Door, output: Output) -> Result<()> {
+/// Shows what the daemon, or the command that works on the home in its place, does.
+pub(crate) async fn status(door: &Door, output: Output) -> Result<ExitCode> {
     if door.holder().await.is_none() {
-        if output.json {
-            return Ok(layout::json(&Status::nobody())?);
-        }
-        show::note("nobody holds the home; `cara start` does");
-        return Ok(());
+        output.print(&Status::nobody(), || show::note("no cara daemon runs; `cara start --detach` starts one"))?;
+        return Ok(ExitCode::from(NOT_RUNNING));
     }
-    door.emit(output, ShowStatus {}).await.map(drop)
+    door.emit(output, ShowStatus {}).await?;
+    Ok(ExitCode::SUCCESS)
 }
 
-/// Ends the holder.
+/// Stops the daemon, and waits for its end.
 pub(crate) async fn stop(door: &Door, output: Output) -> Result<()> {
-    let Some(pid) = door.holder().await else { bail!("nobody holds the home\nhint: `cara status` says so too") };
+    let Some(pid) = door.holder().await else { return output.done(&Done {}, "no cara daemon runs") };
     let stopped = door.call(StopHolder {}).await?;
     let socket = door.surroundings().home.socket();
     let began = tokio::time::Instant::now();
     while cara_gateway::holder(&socket).await == Some(pid) {
         if began.elapsed() > DRAIN + PATIENCE {
-            bail!("process {pid} has not ended yet\nhint: `cara status` says what it still does");
+            bail!("process {pid} has not ended yet\nhint: `cara status` shows what it still does");
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     let Done {} = stopped;
-    output.done(&stopped, &format!("process {pid} ended"))
+    output.done(&stopped, &format!("the cara daemon (process {pid}) stopped"))
 }
 
 impl Show for Status {

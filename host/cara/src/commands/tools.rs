@@ -28,18 +28,25 @@ impl Show for Done {
     fn show(&self) {}
 }
 
+/// What is said of a component whose tools are off because nothing is granted; the cure stands under the table.
+const NOTHING: &str = "nothing is granted";
+
 impl Show for Vec<ToolRow> {
     fn show(&self) {
-        let cells = self.iter().map(|row| {
-            let effects = if row.effects.is_empty() { "-".to_owned() } else { row.effects.join(", ") };
-            let on = if row.on { "on" } else { "off" };
-            // The cure is the same for all of these, and stands under the table.
+        let why = |row: &ToolRow| {
             let why = row.why.split_once(": `cara tools enable").map_or(row.why.as_str(), |(why, _)| why);
-            vec![row.tool.clone(), row.component.clone(), on.into(), row.then.to_string(), effects, why.to_owned()]
+            if row.on || why == NOTHING { String::new() } else { why.to_owned() }
+        };
+        let remarked = self.iter().any(|row| !why(row).is_empty());
+        let rows = self.iter().map(|row| {
+            let (effects, on) = (row.effects.join(", "), if row.on { "on" } else { "off" });
+            let cells = [row.component.clone(), row.tool.clone(), on.into(), row.then.to_string(), effects];
+            cells.into_iter().chain(remarked.then(|| why(row))).collect::<Vec<_>>()
         });
-        show::table(&["TOOL", "COMPONENT", "STATE", "THEN", "EFFECTS", "WHY"], &cells.collect::<Vec<_>>());
+        let head = ["COMPONENT", "TOOL", "STATE", "THEN", "EFFECTS", "WHY"];
+        show::table(&head[..if remarked { 6 } else { 5 }], &rows.collect::<Vec<_>>());
         if self.iter().any(|row| !row.on) {
-            show::note("`cara tools enable COMPONENT` switches one on");
+            show::note("`cara tools enable COMPONENT` grants what it asks, and switches its tools on");
         }
     }
 }

@@ -3,11 +3,11 @@
 use crate::cli::Trust;
 use crate::door::Door;
 use crate::output::{Output, Show, layout, show};
-use anyhow::{Context, Result, anyhow};
+use crate::text_file;
+use anyhow::Result;
 use cara_control::trust::{
     AddedTrust, ListTrust, RemoveTrust, RemoveTrustRoot, RevokeTrust, SetTrustRoot, TrustIdentity, TrustKey, TrustList,
 };
-use cara_services::files;
 use cara_signing::TrustRoot;
 use std::path::Path;
 
@@ -23,14 +23,14 @@ pub(crate) async fn run(door: &Door, output: Output, trust: Trust) -> Result<()>
             output.done(&added, &words(&added))
         }
         Trust::Add { name, key, may, .. } => {
-            let key = key.map(|file| read(&file, LARGEST)).transpose()?;
+            let key = key.map(|file| text_file::read(&file, LARGEST)).transpose()?;
             let added = door.call(TrustKey { name, key, may }).await?;
             output.done(&added, &words(&added))
         }
         Trust::Root { root: Some(from), .. } => {
             let root = match from.as_str() {
                 "public-good" => None,
-                file => Some(read(Path::new(file), TrustRoot::MAX_BYTES as u64)?),
+                file => Some(text_file::read(Path::new(file), TrustRoot::MAX_BYTES as u64)?),
             };
             let done = door.call(SetTrustRoot { from: from.clone(), root }).await?;
             output.done(&done, &format!("certificates of `{from}` count, for the identities you trust"))
@@ -51,13 +51,6 @@ pub(crate) async fn run(door: &Door, output: Output, trust: Trust) -> Result<()>
             output.done(&revoked, &words)
         }
     }
-}
-
-/// A file of text.
-fn read(file: &Path, most: u64) -> Result<String> {
-    let shown = file.display();
-    let bytes = files::read_capped(file, most)?.ok_or_else(|| anyhow!("`{shown}` does not exist"))?;
-    String::from_utf8(bytes).with_context(|| format!("`{shown}` is not UTF-8"))
 }
 
 /// Who is trusted now, and for what.

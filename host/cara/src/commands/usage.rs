@@ -2,7 +2,7 @@
 
 use crate::cli::Usage;
 use crate::door::Door;
-use crate::output::{Output, columns, layout, show};
+use crate::output::{Output, columns, layout, show, word};
 use anyhow::Result;
 use cara_control::usage::{Budget, Grouping, ShowUsage, UsageReport, UsageRow};
 
@@ -21,14 +21,8 @@ fn show_report(report: &UsageReport, usage: &Usage) {
             let numbers = [row.calls, row.input_tokens, row.output_tokens].map(|number| number.to_string());
             std::iter::once(columns::cut(&row.group, 60)).chain(numbers).chain([money(row)]).collect()
         });
-        let name = match usage.by {
-            Grouping::Day => "DAY",
-            Grouping::Session => "SESSION",
-            Grouping::Run => "RUN",
-            Grouping::Component => "COMPONENT",
-            Grouping::Model => "MODEL",
-        };
-        show::table(&[name, "CALLS", "TOKENS IN", "TOKENS OUT", "DOLLARS"], &cells.collect::<Vec<_>>());
+        let name = word(&usage.by).to_uppercase();
+        show::table(&[&name, "CALLS", "TOKENS IN", "TOKENS OUT", "DOLLARS"], &cells.collect::<Vec<_>>());
         let unpriced: u64 = report.used.iter().map(|row| row.calls_without_price).sum();
         if unpriced > 0 {
             show::note(&format!(

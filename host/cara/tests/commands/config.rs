@@ -188,14 +188,21 @@ fn a_file_that_names_what_is_not_there_changes_nothing_and_is_seen_by_itself() {
 fn what_the_holder_did_is_written_down_and_read_without_it() {
     use std::os::unix::fs::PermissionsExt;
     let home = Home::new();
-    assert!(home.notes(&["logs"]).contains("nothing of that kind"));
+    assert!(home.notes(&["logs"]).contains("nothing was logged yet"));
     let mut holder = super::doors::Holder::of(&home);
     home.ok(&["tools", "enable", "memory"]);
     home.ok(&["stop"]);
     holder.0.wait().unwrap();
     let told = home.ok(&["logs"]);
-    assert!(told.contains("this process holds the home") && told.contains("operation=tools.enable"), "{told}");
+    assert!(told.contains("INFO  the daemon runs") && told.contains("INFO  tools.enable done"), "{told}");
+    assert!(
+        !told.contains("cara_control") && told.lines().all(|line| line.len() <= 80 && !line.contains('Z')),
+        "{told}"
+    );
     assert_eq!(home.ok(&["logs", "--level", "error"]), "");
+    assert!(home.notes(&["logs", "--level", "error"]).contains("no line of level `error` or above"));
+    assert!(home.notes(&["logs", "--component", "openai"]).contains("no line about component `openai`"));
+    assert_eq!(home.notes(&["logs", "-n", "0"]), "");
     assert_eq!(home.ok(&["logs", "--lines", "1"]).lines().count(), 1);
     let line = home.ok(&["logs", "--lines", "1", "--json"]);
     assert!(serde_json::from_str::<serde_json::Value>(&line).unwrap()["message"].is_string());
@@ -212,9 +219,9 @@ fn a_followed_log_tells_what_comes() {
     let mut lines = BufReader::new(follow.stdout.take().unwrap()).lines();
     let holder = super::doors::Holder::of(&home);
     // It was watched, or read, whichever came first.
-    assert!(lines.next().unwrap().unwrap().contains("this process holds the home"));
+    assert!(lines.next().unwrap().unwrap().contains("the daemon runs"));
     home.ok(&["tools", "enable", "memory"]);
-    assert!(lines.any(|line| line.unwrap().contains("operation=tools.enable")));
+    assert!(lines.any(|line| line.unwrap().contains("tools.enable done")));
     drop(holder);
     follow.kill().unwrap();
     follow.wait().unwrap();

@@ -145,15 +145,46 @@ fn a_second_start_says_who_holds_the_home_and_stop_ends_it() {
     assert!(!second.status.success() && text(&second.stderr).contains(&format!("process {pid} (`cara start`)")));
     let status: Value = serde_json::from_str(&home.ok(&["status", "--json"])).unwrap();
     assert_eq!((status["pid"].to_string(), status["command"].as_str()), (pid, Some("cara start")));
+    assert_eq!(status["held"], true);
+    let told = home.ok(&["status"]);
+    assert!(told.contains(" installed, 0 loaded, none resting") && told.contains("approvals    0 waiting"), "{told}");
     home.ok(&["stop"]);
     assert!(holder.0.wait().unwrap().success());
     assert!(!home.path("cara.sock").exists());
     // The same fields with nobody there.
-    let nobody: Value = serde_json::from_str(&home.ok(&["status", "--json"])).unwrap();
+    let answered = home.run(&["status", "--json"]);
+    assert_eq!(answered.status.code(), Some(3));
+    let nobody: Value = serde_json::from_slice(&answered.stdout).unwrap();
     let fields = |of: &Value| of.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
     assert_eq!((fields(&status), &status["held"], &nobody["held"]), (fields(&nobody), &true.into(), &false.into()));
     let gone = home.run(&["stop"]);
-    assert!(!gone.status.success() && text(&gone.stderr).contains("nobody holds the home"));
+    assert!(gone.status.success() && text(&gone.stderr).contains("no cara daemon runs"));
+}
+
+#[test]
+#[cfg(unix)]
+fn a_lock_file_that_is_removed_takes_the_home_from_nobody() {
+    let home = Home::new();
+    let holder = Holder::of(&home);
+    let pid = holder.0.id();
+    std::fs::remove_file(home.path("cara.holder")).unwrap();
+    assert!(home.fails(&["start"]).contains(&format!("process {pid} (`cara start`)")));
+    home.ok(&["tools", "list"]);
+    let status: Value = serde_json::from_str(&home.ok(&["status", "--json"])).unwrap();
+    assert_eq!(status["pid"], pid);
+    drop(holder);
+}
+
+#[test]
+#[cfg(unix)]
+fn what_was_said_of_a_new_vault_counts_in_the_background_too() {
+    let home = Home::new();
+    home.ok(&["--plain-key-file", "start", "--detach"]);
+    std::fs::write(home.path("value"), "sk-something-of-mine").unwrap();
+    let value = std::fs::File::open(home.path("value")).unwrap();
+    let stored = home.command(&["secrets", "set", "openai"]).stdin(value).output().unwrap();
+    home.ok(&["stop"]);
+    assert!(stored.status.success(), "{}", text(&stored.stderr));
 }
 
 #[test]

@@ -15,7 +15,7 @@
 //! | 10 files, pipes, keys | `keys::a_public_key_is_printed_again…`, `tools::a_tool_whose_address_is_not_set…`, `streams::*` |
 //! | 11 words | `a_spent_budget_is_told_in_dollars…`, `what_is_typed_before_a_question…` (“denied by you”) |
 
-use super::home::{Home, REMEMBER, fits_a_terminal};
+use super::home::{HELLO, Home, REMEMBER, fits_a_terminal};
 use super::terminal::Terminal;
 use serde_json::Value;
 use std::process::Command;
@@ -222,12 +222,41 @@ fn tables_fit_a_terminal_and_name_things_whole() {
         let shown = plain(&shown).replace('\r', "");
         fits_a_terminal(&shown);
         assert!(!shown.contains('\t'), "{shown}");
+        // On a screen as a whole, the prompt after it too; a component takes one line.
+        assert!(shown.lines().count() < 24, "{command:?}:\n{shown}");
+        if command[0] == "sessions" {
+            assert!(shown.contains("TITLE") && !shown.contains("AGENT") && !shown.contains("LABEL"), "{shown}");
+        }
     }
     // A program finds each cell whole, on one line.
     let shown = |command: &[&str]| plain(&Terminal::new().starts(home.command(command)).ends().1);
     assert!(shown(&["sessions", "list"]).contains(&id));
     let tools = shown(&["tools", "list"]);
     assert!(tools.contains("memory_search") && tools.contains("settings_read"), "{tools}");
+}
+
+#[test]
+fn a_conversation_needs_somebody_or_something_to_answer() {
+    let home = Home::new();
+    let told = home.fails(&["chat", "--model", "rehearsal:script"]);
+    assert!(told.contains("stdin is no terminal") && told.contains("hint: `cara chat -m TEXT`"), "{told}");
+    let script = home.script(HELLO);
+    let mut session =
+        Terminal::new().starts(home.command(&["chat", "--model", "rehearsal:script", "--script", &script]));
+    session.until("› ");
+    session.types("/help\r");
+    let help = session.until("/exit");
+    assert!(help.contains("/status"), "{help}");
+    fits_a_terminal(&plain(&help).replace('\r', ""));
+    session.types("hi\r");
+    session.until("Hello.");
+    session.until("› ");
+    session.types("/new\r");
+    session.until("`cara chat --session s-");
+    session.types("/status\r");
+    session.until("installed");
+    session.types("/exit\r");
+    session.ends();
 }
 
 #[test]

@@ -154,9 +154,9 @@ labels: asked on top of rules and defaults; no rule takes that away
                      choice among them tells at most 120 bits in a session,
                      tenfold for a link after private content; a yes allows as
                      much again
-  label.query        after private content and content of strangers, the
-                     queries of a run that have other words than the owner's
-                     message are asked about once
+  label.query        after private content and content of strangers, the queries
+                     of a run that have other words than the owner's message are
+                     asked about once
 destinations that may be told private things
   https://wiki.example.org
 ",

@@ -2,7 +2,7 @@
 
 use super::talk::{Talk, remark};
 use crate::commands::usage;
-use crate::output::{Show, show};
+use crate::output::{Show, layout, show};
 use anyhow::{Result, anyhow};
 use cara_assistant::Input;
 use cara_assistant::text::{harmless, without_secrets};
@@ -12,6 +12,7 @@ use cara_control::chat::OpenChat;
 use cara_control::explain::ExplainRun;
 use cara_control::models::ListModels;
 use cara_control::runs::{Ended, Respondent};
+use cara_control::status::ShowStatus;
 use cara_control::tools::ListOfferedTools;
 use cara_terminal::editor::{Entered, History, LineEditor};
 use cara_terminal::streaming::{Streaming, lock};
@@ -23,7 +24,7 @@ use std::sync::{Arc, Mutex};
 const PROMPT: &str = "› ";
 
 /// What can be typed at the prompt, and what it does.
-const COMMANDS: [(&str, &str); 12] = [
+const COMMANDS: [(&str, &str); 13] = [
     ("/help", "show this"),
     ("/new", "begin a new conversation"),
     ("/model", "show the model and what else is on offer; `/model provider:model` changes it"),
@@ -33,6 +34,7 @@ const COMMANDS: [(&str, &str); 12] = [
     ("/expand", "show the results of the last answer's tools whole"),
     ("/approve", "what waits for an answer; `/approve ID`, `/approve ID no [reason]`"),
     ("/explain", "what the last answer saw, what was decided by which rule, and what it did"),
+    ("/status", "what the process does that this conversation runs in"),
     ("/usage", "tokens and money of this conversation and of today"),
     ("/compact", "sum up the conversation before the next answer"),
     ("/exit", "end; Ctrl-D does too. Ctrl-C stops an answer"),
@@ -94,10 +96,15 @@ fn prompt(talk: &Talk<'_>) -> String {
 async fn obey(talk: &mut Talk<'_>, last: &mut Last, command: &str, rest: &str, input: Input) -> Result<()> {
     match command {
         "" => {}
-        "/help" => COMMANDS.iter().for_each(|(name, what)| show::line(&format!("  {name:9} {what}"))),
+        "/help" => COMMANDS.iter().for_each(|(name, what)| layout::hang(&format!("  {name:9} "), what)),
         "/new" => {
-            (talk.session, talk.seen) = (None, Default::default());
-            show::note("a new conversation");
+            talk.seen = Default::default();
+            match talk.session.take() {
+                Some(old) => {
+                    show::note(&format!("a new conversation; `cara chat --session {old}` goes on with the old one"))
+                }
+                None => show::note("a new conversation"),
+            }
         }
         "/model" if rest.is_empty() => models(talk).await,
         "/model" => {
@@ -108,6 +115,7 @@ async fn obey(talk: &mut Talk<'_>, last: &mut Last, command: &str, rest: &str, i
             show::note(&format!("now {}", talk.by.model));
         }
         "/tools" => tools(talk).await?,
+        "/status" => talk.door.call(ShowStatus {}).await?.show(),
         "/attach" => {
             let name = talk.attach(Path::new(rest))?;
             show::note(&format!("`{name}` goes with the next message"));

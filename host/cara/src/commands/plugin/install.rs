@@ -3,12 +3,12 @@
 use crate::cli::{Consent, Install, Update};
 use crate::door::Door;
 use crate::output::{Output, Show, layout, show};
+use crate::text_file;
 use anyhow::{Context, Result, anyhow, bail};
 use cara_control::plugins::{
     InstallPlugin, InstalledIds, InstalledPlugin, PrepareInstall, PreparedInstall, Review, UpdatePlugin, UpdatedPlugin,
 };
 use cara_packages::Reference;
-use cara_services::files;
 use cara_terminal::prompt;
 use serde::Deserialize;
 use std::collections::BTreeSet;
@@ -128,7 +128,7 @@ pub(super) async fn one_update(door: &Door, output: Output, id: &str, agreed: &C
 fn consent(consent: &Consent, prepared: &PreparedInstall, question: &str) -> Result<Option<Option<Vec<String>>>> {
     let asks = &prepared.asks;
     if let Some(path) = &consent.grants {
-        return listed(path, asks).map(|granted| Some(Some(granted)));
+        return listed(path).map(|granted| Some(Some(granted)));
     }
     if consent.yes {
         return Ok(Some(Some(asks.to_vec())));
@@ -166,18 +166,9 @@ struct Listed {
     grants: Vec<String>,
 }
 
-fn listed(path: &Path, asks: &[String]) -> Result<Vec<String>> {
-    let shown = path.display();
-    let bytes = files::read_capped(path, LARGEST)?.ok_or_else(|| anyhow!("`{shown}` does not exist"))?;
-    let text = String::from_utf8(bytes).with_context(|| format!("`{shown}` is not UTF-8"))?;
-    let listed: Listed = toml::from_str(&text).with_context(|| format!("`{shown}` cannot be used"))?;
-    let mut granted = Vec::new();
-    for text in &listed.grants {
-        let capability = cara_authority::Capability::parse(text).with_context(|| format!("`{shown}`"))?.to_string();
-        if !asks.contains(&capability) {
-            bail!("`{shown}` grants `{capability}`, which the component does not ask for");
-        }
-        granted.push(capability);
-    }
-    Ok(granted)
+/// What a file grants; that all of it is asked for, the application looks at.
+fn listed(path: &Path) -> Result<Vec<String>> {
+    let text = text_file::read(path, LARGEST)?;
+    let listed: Listed = toml::from_str(&text).with_context(|| format!("`{}` cannot be used", path.display()))?;
+    Ok(listed.grants)
 }

@@ -6,6 +6,7 @@ use crate::commands::trust;
 use crate::door::Door;
 use crate::error::told;
 use crate::output::{Output, show};
+use crate::text_file;
 use anyhow::{Context, Result, anyhow};
 use cara_control::plugins::{
     MakeKey, PublicKey, ShowKey, SignPlugin, SignPluginKeyless, SignedPlugin, signable, signature_path,
@@ -130,8 +131,6 @@ fn token(path: Option<&Path>) -> Result<Option<String>> {
     let Some(path) = path else {
         return Ok(std::env::var("SIGSTORE_ID_TOKEN").ok());
     };
-    let bytes = files::read_capped(path, LARGEST_TOKEN)?;
-    let bytes = Zeroizing::new(bytes.ok_or_else(|| anyhow!("`{}` does not exist", path.display()))?);
-    let text = std::str::from_utf8(&bytes).with_context(|| format!("`{}` is no token", path.display()))?;
+    let text = Zeroizing::new(text_file::read(path, LARGEST_TOKEN)?);
     Ok(Some(text.trim().to_owned()))
 }
