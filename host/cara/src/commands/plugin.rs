@@ -11,7 +11,7 @@ use crate::door::Door;
 use crate::error::told;
 use crate::output::{Output, Show, layout, show};
 use crate::text_file;
-use anyhow::Result;
+use anyhow::{Context, Result};
 use cara_control::plugins::{
     InspectPlugin, Inspection, ListPlugins, PluginRow, PushPlugin, RemovePlugin, ReviewPlugin, RollBackPlugin,
     SearchHit, SearchPlugins, SwitchPlugin, VerifiedPlugin, VerifyPlugin, verify,
