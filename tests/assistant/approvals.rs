@@ -286,7 +286,7 @@ async fn who_waits_for_a_person_does_nothing_until_the_answer_comes() {
     let records = &fixture.assistant.records;
     let approval = records.waiting_approvals().await.unwrap().remove(0);
     assert_eq!(wakes.0.load(Ordering::SeqCst), 0);
-    records.decide_approval(&approval.id, Decision::Allowed, "elsewhere").await.unwrap();
+    records.decide_approval(&approval.id, Decision::Allowed(None), "elsewhere").await.unwrap();
     assert!(wakes.0.load(Ordering::SeqCst) > 0);
     run.await.unwrap();
     assert_eq!(fixture.outbox.sent().len(), 1);

@@ -226,9 +226,9 @@ async fn a_rule_that_is_taken_back_between_the_plan_and_the_call_allows_nothing(
     });
     let (_, language_model) = scripted.shared();
     let heard = Heard::default();
-    let RunContext { listen, .. } = heard.run_context(Judge::silent());
+    let RunContext { listen, gate, .. } = heard.run_context(Judge::silent());
     let approver = Arc::new(Revoking(records.clone(), rule));
-    let run_context = RunContext { listen, approver, cancel: CancellationToken::new() };
+    let run_context = RunContext { listen, approver, cancel: CancellationToken::new(), gate };
     fixture.assistant.run(&mut session, &language_model, Input::typed("Go on"), run_context).await.unwrap();
     let results = heard.results();
     assert!(results[1].2 && results[1].1.contains("revoked meanwhile"), "{results:?}");

@@ -4,8 +4,11 @@
 use super::oracle::PERSON;
 use cara_assistant::Input;
 use cara_assistant::approvals::Answer;
-use cara_authority::SessionId;
+use cara_assistant::outbound::Outbound;
+use cara_authority::{Refusal, SessionId};
 use cara_harness::assistant::{Fixture, Heard, Judge, Page, Reply, Scripted};
+use cara_kernel::bindings::messaging::{Address, Outbound as Message, Receipt};
+use cara_records::CallState;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use tokio::sync::Notify;
@@ -100,4 +103,53 @@ async fn an_id_that_a_provider_gives_anew_after_a_restart_is_another_calls() {
     let heard = resumed(&fixture, &id, list(), &Judge::silent()).await;
     assert!(heard.results().iter().all(|(_, _, failed)| !failed), "{:?}", heard.results());
     assert_eq!(heard.results().len(), 1);
+}
+
+/// A channel on which a message is under way until it is let go.
+#[derive(Default)]
+struct Slow {
+    arrived: Notify,
+    released: Notify,
+}
+
+#[async_trait::async_trait]
+impl Outbound for Slow {
+    fn channels(&self) -> Vec<String> {
+        vec!["mail".to_owned()]
+    }
+
+    async fn send(&self, _: Address, _: Message) -> Result<Receipt, Refusal> {
+        self.arrived.notify_one();
+        self.released.notified().await;
+        Ok(Receipt { message_id: "1".to_owned() })
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_is_left_only_when_the_call_that_it_makes_has_ended_and_is_written_down() {
+    let mut fixture = Fixture::new().await;
+    let slow = Arc::new(Slow::default());
+    fixture.assistant.outbound = slow.clone();
+    let mut session = fixture.session(PERSON).await;
+    let (_, language_model) = Scripted::new(|_, _| Reply::calls(late().0, &late().1)).shared();
+    let run_context = Heard::default().run_context(Judge::allowing());
+    let (gate, assistant) = (run_context.gate.clone(), &fixture.assistant);
+    let left = async {
+        slow.arrived.notified().await;
+        let mut closing = std::pin::pin!(gate.close());
+        tokio::select! {
+            biased;
+            _ = &mut closing => panic!("the gate is closed, and a call goes on behind it"),
+            () = std::future::ready(()) => {}
+        }
+        slow.released.notify_one();
+        let _closed = closing.await;
+        let run = assistant.records.unfinished_runs().await.unwrap().remove(0);
+        let calls = assistant.records.calls(&run.id).await.unwrap();
+        assert_eq!(calls.iter().map(|call| call.state).collect::<Vec<_>>(), [CallState::Done]);
+    };
+    tokio::select! {
+        ended = assistant.run(&mut session, &language_model, Input::typed("Hello"), run_context) => panic!("{ended:?}"),
+        () = left => {}
+    }
 }

@@ -254,8 +254,8 @@ impl Approvals {
     }
 }
 
-/// Records an answer, and the rule that goes with "always". The first answer counts; a later one is told so, and stores
-/// no rule.
+/// Records an answer, and in the same step the rule that goes with "always". The first answer counts; a later one is told
+/// so, and stores no rule.
 pub async fn answer_request(
     records: &Records,
     id: &ApprovalId,
@@ -265,16 +265,11 @@ pub async fn answer_request(
     by: &str,
 ) -> Result<(), DecideError> {
     let decision = match answer {
-        Answer::Once | Answer::Always => Decision::Allowed,
+        Answer::Once => Decision::Allowed(None),
+        Answer::Always => Decision::Allowed(rule_for(asked, person, by).map(Box::new)),
         Answer::No(reason) => Decision::Denied(reason.clone()),
     };
-    records.decide_approval(id, decision, by).await?;
-    if *answer == Answer::Always
-        && let Some(rule) = rule_for(asked, person, by)
-    {
-        records.add_rule(&rule).await?;
-    }
-    Ok(())
+    records.decide_approval(id, decision, by).await.map(drop)
 }
 
 /// The narrow rule that "always" stores for a request: to its destinations; else, where it only changes the

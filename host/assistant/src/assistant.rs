@@ -15,6 +15,7 @@ use serde::{Deserialize, Deserializer, de};
 use serde_json::Value;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock};
 use tokio_util::sync::CancellationToken;
 
 /// How far one run may go: one message and all that is done to answer it.
@@ -101,4 +102,22 @@ pub struct RunContext {
     pub approver: Arc<dyn Approver>,
     /// Ends the run at once.
     pub cancel: CancellationToken,
+    /// Lets its calls begin.
+    pub gate: CallGate,
+}
+
+/// The gate that each call of a run passes. Who closes it knows that no call goes on, and none begins.
+#[derive(Debug, Clone, Default)]
+pub struct CallGate(Arc<RwLock<()>>);
+
+impl CallGate {
+    /// Waits until a call may begin; held until what it did is written down.
+    pub(crate) async fn enter(&self) -> OwnedRwLockReadGuard<()> {
+        self.0.clone().read_owned().await
+    }
+
+    /// Closes the gate at once, for as long as what comes back is held, and waits for the calls that have passed it.
+    pub async fn close(&self) -> OwnedRwLockWriteGuard<()> {
+        self.0.clone().write_owned().await
+    }
 }

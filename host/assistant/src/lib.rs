@@ -40,7 +40,7 @@ pub mod toolbox;
 pub mod values;
 
 pub use approvals::{Answer, ApprovalSettings, Approvals, Approver, Nobody};
-pub use assistant::{Assistant, Listener, RunContext, RunLimits};
+pub use assistant::{Assistant, CallGate, Listener, RunContext, RunLimits};
 pub use event::{Asked, Ending, Failure, TurnEvent};
 pub use guards::fence;
 pub use guards::{GuardSettings, Guards};

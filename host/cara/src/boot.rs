@@ -2,7 +2,7 @@
 
 use crate::error::told;
 use anyhow::Result;
-use cara_control::{Application, BuiltIn, Embedded, HomeLock, Options};
+use cara_control::{Application, BuiltIn, Embedded, HomeLock, Options, Role};
 use cara_services::egress::KnownSecrets;
 use cara_services::home::Home;
 use cara_services::vault::StoreKind;
@@ -17,13 +17,15 @@ pub(crate) struct Surroundings {
     pub(crate) store: Option<StoreKind>,
     /// What was typed, without its arguments: `cara chat`.
     pub(crate) command: String,
+    /// What this process is to others when it holds the home.
+    pub(crate) role: Role,
 }
 
 impl Surroundings {
     /// The home that the environment names.
-    pub(crate) fn new(known: KnownSecrets, store: Option<StoreKind>, command: String) -> Result<Self> {
+    pub(crate) fn new(known: KnownSecrets, store: Option<StoreKind>, command: String, role: Role) -> Result<Self> {
         let home = Home::locate(std::env::var_os("CARA_HOME").filter(|value| !value.is_empty()))?;
-        Ok(Self { home, known, store, command })
+        Ok(Self { home, known, store, command, role })
     }
 
     /// Starts all parts over a home whose lock is held.
@@ -42,6 +44,7 @@ impl Surroundings {
             store: self.store,
             known: self.known.clone(),
             command: self.command.clone(),
+            role: self.role,
         };
         Application::open(options).map_err(told)
     }

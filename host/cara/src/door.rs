@@ -12,12 +12,14 @@ use crate::output::{self, Beside, FnEvent, Output, show};
 use crate::passwords;
 use anyhow::{Result, anyhow};
 use cara_control::environment::{self, Variables};
-use cara_control::{Application, Error, ErrorKind, HomeFiles, HomeLock, Operation, vault};
-use cara_gateway::{Called, Client, Listener, router};
+use cara_control::status::FollowEvents;
+use cara_control::{Application, Error, ErrorKind, Event, HomeFiles, HomeLock, Operation, Role, vault};
+use cara_gateway::{CallError, Called, Client, Listener, router};
 use cara_terminal::password::is_asked;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::Mutex;
+use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::{Mutex, watch};
 
 /// How long another process may take to begin or to end, before it counts as stuck.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -35,6 +37,8 @@ const TRIES: usize = 3;
 pub(crate) struct Door {
     surroundings: Surroundings,
     way: Mutex<Option<Way>>,
+    /// Changes whenever a way was opened.
+    opened: watch::Sender<()>,
 }
 
 /// Where the application is.
@@ -54,7 +58,7 @@ impl Way {
 impl Door {
     /// A door that is opened by the first call.
     pub(crate) fn new(surroundings: Surroundings) -> Self {
-        Self { surroundings, way: Mutex::new(None) }
+        Self { surroundings, way: Mutex::new(None), opened: watch::Sender::new(()) }
     }
 
     /// What of the command line concerns all parts.
@@ -76,14 +80,14 @@ impl Door {
                 let surroundings = self.surroundings.clone();
                 let application = tokio::task::spawn_blocking(move || surroundings.application(lock)).await??;
                 let router = router(application.clone());
-                let listener = Listener::open(&application, socket, router.clone()).map_err(told)?;
+                let listener = Listener::open(socket, router.clone()).map_err(told)?;
                 return Ok(Way::Here { application, listener, client: Client::Here(router) });
             }
             let client = Client::There(socket.clone());
             if let Some(holder) = client.holder().await {
                 // A run is better begun where it can stay.
-                let stays = ["cara start", "cara chat"].contains(&holder.as_str()) || began.elapsed() > QUIET;
-                if stays || self.surroundings.command != "cara chat" {
+                let stays = holder.is_none_or(|holder| holder.role != Role::Command) || began.elapsed() > QUIET;
+                if stays || self.surroundings.role != Role::Chat {
                     return Ok(Way::There(client));
                 }
             }
@@ -112,6 +116,7 @@ impl Door {
         let mut way = self.way.lock().await;
         if way.is_none() {
             *way = Some(self.open().await?);
+            self.opened.send_replace(());
         }
         Ok(match &*way {
             Some(Way::Here { application, .. }) => Some(application.clone()),
@@ -124,6 +129,7 @@ impl Door {
         let mut way = self.way.lock().await;
         if way.is_none() {
             *way = Some(self.open().await?);
+            self.opened.send_replace(());
         }
         way.as_ref().map(|way| way.client().clone()).ok_or_else(|| anyhow!("the door is closed"))
     }
@@ -153,24 +159,24 @@ impl Door {
         let (mut asked, mut losses) = (0, 0);
         loop {
             let client = self.client().await?;
-            let lost = match client.call(operation, &mut |event| listening.event(event)).await {
-                Ok(Ok(called)) => return Ok(called),
-                Ok(Err(error)) if needs_password(&error) && asked < TRIES => {
+            let begun = match client.call(operation, &mut |event| listening.event(event)).await {
+                Ok(called) => return Ok(called),
+                Err(CallError::Failed(error)) if needs_password(&error) && asked < TRIES => {
                     listening.pause();
                     asked += 1;
                     self.unlock(&client, error, asked).await?;
                     continue;
                 }
                 // It failed because its process was ending: the next one does it.
-                Ok(Err(error)) if error.kind == ErrorKind::Unknown && O::ROUTE.repeatable => {
-                    cara_gateway::Lost { begun: true, why: error.message }
+                Err(CallError::Failed(error)) if error.kind == ErrorKind::Unknown && O::ROUTE.repeatable => true,
+                Err(CallError::Failed(error)) => return Err(told(error)),
+                Err(CallError::Lost { why, begun }) => {
+                    tracing::debug!(why, "the holder of the home is gone");
+                    begun
                 }
-                Ok(Err(error)) => return Err(told(error)),
-                Err(lost) => lost,
             };
-            tracing::debug!(why = %lost.why, "the holder of the home is gone");
             *self.way.lock().await = None;
-            if lost.begun && !O::ROUTE.repeatable {
+            if begun && !O::ROUTE.repeatable {
                 return Err(anyhow!(
                     "the process that held the home ended before it answered, and nobody knows whether it did this\n\
                      hint: look whether it was done before doing it again"
@@ -181,7 +187,7 @@ impl Door {
                 return Err(anyhow!("the connection was lost again and again\nhint: `cara status` says who answers"));
             }
             tokio::time::sleep(Duration::from_millis(1 << losses.min(7))).await;
-            if lost.begun {
+            if begun {
                 listening.taken_over();
             }
         }
@@ -203,13 +209,13 @@ impl Door {
         };
         match unlocked {
             // Somebody else made it meanwhile; whether it is open, the next try says.
-            Ok(Err(error)) if error.kind == ErrorKind::Conflict => Ok(()),
+            Err(CallError::Failed(error)) if error.kind == ErrorKind::Conflict => Ok(()),
             // The next try says so again.
-            Ok(Ok(_)) | Err(_) => Ok(()),
-            Ok(Err(error)) if error.kind == ErrorKind::WrongPassword && tries < TRIES && is_asked() => {
+            Ok(_) | Err(CallError::Lost { .. }) => Ok(()),
+            Err(CallError::Failed(error)) if error.kind == ErrorKind::WrongPassword && tries < TRIES && is_asked() => {
                 Box::pin(self.unlock(client, error, tries + 1)).await
             }
-            Ok(Err(error)) => Err(told(error)),
+            Err(CallError::Failed(error)) => Err(told(error)),
         }
     }
 
@@ -222,12 +228,12 @@ impl Door {
             tokio::task::spawn_blocking(move || passwords::vault_password(false, &folder, again)).await??
         } {
             match client.call(&vault::UnlockVault { password }, &mut |_| {}).await {
-                Ok(Err(error)) if error.kind == ErrorKind::WrongPassword && is_asked() => {
+                Err(CallError::Failed(error)) if error.kind == ErrorKind::WrongPassword && is_asked() => {
                     show::note(&error.message);
                     again = true;
                 }
-                Ok(Err(error)) => return Err(told(error)),
-                Ok(Ok(_)) | Err(_) => return Ok(()),
+                Err(CallError::Failed(error)) => return Err(told(error)),
+                Ok(_) | Err(CallError::Lost { .. }) => return Ok(()),
             }
         }
         Ok(())
@@ -241,9 +247,28 @@ impl Door {
         ))
     }
 
+    /// Tells what concerns the home as a whole, as the process says that holds it. When that ends, this one hears nothing
+    /// until it needs the next: who only listens does not take a home over.
+    pub(crate) async fn follow_home(&self, heard: UnboundedSender<Event>) {
+        let mut opened = self.opened.subscribe();
+        loop {
+            let client = self.way.lock().await.as_ref().map(|way| way.client().clone());
+            if let Some(client) = client {
+                // Nobody reads any more when this fails, and then nobody waits for this either.
+                let followed = client.call(&FollowEvents {}, &mut |event| drop(heard.send(event))).await;
+                if let Err(error) = followed {
+                    tracing::debug!(%error, "nothing is heard of the home");
+                }
+            }
+            // The sender is held here.
+            let _ = opened.changed().await;
+        }
+    }
+
     /// Ends this process's part. Where it holds the home, the others go on in the process that holds it next.
     pub(crate) async fn close(&self) {
         let Some(Way::Here { application, listener, .. }) = self.way.lock().await.take() else { return };
+        application.events().end();
         // What others began here ends here if it is short; else they go on in the next process.
         if tokio::time::timeout(QUIET, listener.close()).await.is_err() {
             tracing::debug!("others go on in another process");

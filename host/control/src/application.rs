@@ -1,5 +1,6 @@
 //! Everything that runs in the process that holds a home.
 
+use crate::active_runs::ActiveRuns;
 use crate::candidate::Reviewed;
 use crate::component_settings::SettingSources;
 use crate::config_check;
@@ -7,13 +8,12 @@ use crate::configuration::{AtStart, Config, Configuration, Followed, Unusable, V
 use crate::content_key;
 use crate::current_components::Live;
 use crate::error::{Error, ErrorKind, Result, error, fail};
-use crate::event::{Events, Listeners};
+use crate::event::{Events, Scope};
 use crate::home_files::HomeFiles;
 use crate::installed::{BuiltIn, Installed, Plugins};
 use crate::messages::Sent;
 use crate::password::Password;
 use crate::request_secrets::RequestSecrets;
-use crate::runs::UnderWay;
 use crate::variables::{Brought, Environment, Variables, register};
 use cara_authority::ComponentId;
 use cara_kernel::{CallServices, Checked, CompiledCache, Component, HostServices, Kernel};
@@ -25,14 +25,30 @@ use cara_services::home::Home;
 use cara_services::keys::{self, KeyName};
 use cara_services::ledger::{Ledger, LedgerError};
 use cara_services::vault::{SecretValue, StoreKind, Vault, VaultOptions};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
-/// What is typed to hold the home until it is told to end.
-pub(crate) const START: &str = "cara start";
+/// How long changes that go on are waited for when the process ends.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What a process that holds a home is to others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Role {
+    /// A process that was started to hold the home, until it is told to end.
+    Daemon,
+    /// A conversation: it ends when its person leaves it.
+    Chat,
+    /// A command: it ends when it is done.
+    Command,
+}
 
 /// Having a `HomeLock` tells you: this process holds the home, and no other does as long as you have it.
 #[derive(Debug)]
@@ -60,14 +76,17 @@ pub struct Options {
     pub store: Option<StoreKind>,
     /// Secrets that are taken out of all texts.
     pub known: KnownSecrets,
-    /// What this process is to others: `cara chat`, `cara start`.
+    /// What was typed to start this process: `cara chat`, `cara start`.
     pub command: String,
+    /// What this process is to others.
+    pub role: Role,
 }
 
 /// Everything that runs.
 pub struct Application {
     pub(crate) home: Home,
     pub(crate) command: String,
+    pub(crate) role: Role,
     pub(crate) settings: Followed,
     /// What was read once of the configuration.
     at_start: AtStart,
@@ -79,13 +98,15 @@ pub struct Application {
     pub(crate) services: CallServices,
     pub(crate) plugins: Arc<Plugins>,
     pub(crate) environment: Environment,
-    pub(crate) listeners: Listeners,
-    pub(crate) under_way: UnderWay,
+    pub(crate) events: Events,
+    pub(crate) under_way: ActiveRuns,
     pub(crate) sent: Sent,
     pub(crate) reviewed: Reviewed,
     /// Names this process in the ledger.
     pub(crate) process: String,
     pub(crate) began_ms: u64,
+    /// What changes something and goes on, whether or not somebody waits for it.
+    pub(crate) work: TaskTracker,
     /// Ends the process, once what is under way has ended.
     pub(crate) stop: CancellationToken,
     /// Cancelled when the ledger is closed: what fails from then on fails because of that.
@@ -105,7 +126,7 @@ fn machine_memory() -> Option<u64> {
 impl Application {
     /// Starts all parts. Nothing is compiled and no password is asked for yet.
     pub fn open(options: Options) -> Result<Arc<Self>> {
-        let Options { lock, built_in, store, known, command } = options;
+        let Options { lock, built_in, store, known, command, role } = options;
         let home = lock.home.clone();
         let settings = Followed::open(home.config());
         // A file that cannot be read stops what needs it, not what mends it.
@@ -125,14 +146,14 @@ impl Application {
         let cache = Arc::new(CompiledCache::new(home.cache_dir(), &key));
         let kernel = Kernel::new(config.pool.size(machine_memory()))
             .map_err(|error| error!(Internal, "the sandbox cannot be started: {error:#}"))?;
-        let listeners = Listeners::default();
-        let plugins = Arc::new(Plugins::open(&home, built_in, kernel, cache, ledger.clone(), listeners.clone())?);
+        let events = Events::new(Scope::Home);
+        let plugins = Arc::new(Plugins::open(&home, built_in, kernel, cache, ledger.clone(), events.clone())?);
         let (checked, shown) = (plugins.clone(), home.config().display().to_string());
         settings.checked_by(Box::new(move |config| config_check::check(&checked, config, &shown)));
         let watcher =
-            settings.watch(&listeners).map_err(|error| tracing::warn!(%error, "the configuration is not watched"));
+            settings.watch(&events).map_err(|error| tracing::warn!(%error, "the configuration is not watched"));
         // What was started to hold the home has the home's environment; any other command has its person's.
-        let environment = Environment::of_home(command == START);
+        let environment = Environment::of_home(role == Role::Daemon);
         let brought = Brought::of(&environment);
         let secrets =
             RequestSecrets { plugins: plugins.clone(), vault: vault.clone(), ledger: ledger.clone(), brought };
@@ -150,6 +171,7 @@ impl Application {
         Ok(Arc::new(Self {
             home,
             command,
+            role,
             settings,
             at_start,
             _watcher: watcher.ok(),
@@ -159,12 +181,13 @@ impl Application {
             services,
             plugins,
             environment,
-            listeners,
-            under_way: UnderWay::default(),
+            events,
+            under_way: ActiveRuns::default(),
             sent: Sent::default(),
             reviewed: Reviewed::default(),
             process: hex::encode(random),
             began_ms: clock.now_ms(),
+            work: TaskTracker::new(),
             stop: CancellationToken::new(),
             closed: CancellationToken::new(),
             records: OnceCell::new(),
@@ -172,9 +195,9 @@ impl Application {
         }))
     }
 
-    /// What was typed to start the process that holds the home.
-    pub fn command(&self) -> &str {
-        &self.command
+    /// What concerns the home as a whole, whoever it is told to.
+    pub fn events(&self) -> &Events {
+        &self.events
     }
 
     /// The home.
@@ -195,6 +218,10 @@ impl Application {
     /// Ends everything: runs that go on are left to be resumed, each after the call that it makes.
     pub async fn close(&self) {
         self.under_way.leave().await;
+        self.work.close();
+        if tokio::time::timeout(PATIENCE, self.work.wait()).await.is_err() {
+            tracing::warn!("changes that go on are cut off");
+        }
         self.closed.cancel();
         self.ledger.close().await;
     }
@@ -206,7 +233,7 @@ impl Application {
 
     /// The configuration as it is now.
     pub(crate) fn config(&self) -> Result<Arc<Config>> {
-        self.settings.now(&self.listeners)
+        self.settings.now(&self.events)
     }
 
     /// Whether each component that has a table in the configuration is there.
@@ -221,7 +248,7 @@ impl Application {
 
     /// How the configuration stands.
     pub fn configuration(&self) -> Configuration {
-        let (_, bad) = self.settings.text(&self.listeners);
+        let (_, bad) = self.settings.text(&self.events);
         let now = self.settings.read();
         let waits = now.map(|now| self.at_start.waits(&now)).unwrap_or_default();
         Configuration {
@@ -233,7 +260,7 @@ impl Application {
 
     /// Says that what the file says does not count, to whoever begins something under what counted before.
     pub(crate) fn say_configuration(&self, events: &Events) {
-        if let (_, Some(Unusable { error, of_before: true })) = self.settings.text(&self.listeners) {
+        if let (_, Some(Unusable { error, of_before: true })) = self.settings.text(&self.events) {
             events.note(format!("{}; the configuration of before stays in use", error.message));
         }
     }
@@ -324,7 +351,7 @@ impl Application {
             ledger: self.ledger.clone(),
             settings: self.settings.clone(),
             environment: environment.clone(),
-            listeners: self.listeners.clone(),
+            events: self.events.clone(),
             vault: self.vault.clone(),
         }
     }

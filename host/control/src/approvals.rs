@@ -133,6 +133,29 @@ pub enum Verdict {
     Deny,
 }
 
+/// Where a person answers, as the audit log and the model are told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Place {
+    /// At the question that stands while a run goes on.
+    Prompt,
+    /// In a conversation.
+    Chat,
+    /// With a command.
+    Command,
+}
+
+impl Place {
+    /// The words of the audit log.
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Prompt => "prompt",
+            Self::Chat => "chat",
+            Self::Command => "cara approvals",
+        }
+    }
+}
+
 /// Answers a request. The first answer counts; the same one, said again by the same answerer, is the same as once.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
@@ -145,7 +168,7 @@ pub struct RespondToApproval {
     #[serde(default)]
     pub reason: Option<String>,
     /// Where the person answered, for the audit log and the model.
-    pub by: String,
+    pub by: Place,
 }
 
 /// What an answer did.
@@ -167,7 +190,7 @@ impl Operation for RespondToApproval {
     async fn run(self, application: &Arc<Application>, _: &Events) -> Result<Self::View> {
         let (id, records) = (ApprovalId::parse(&self.id)?, application.records().await?);
         if self.verdict == Verdict::Deny {
-            let answered = records.decide_approval(&id, Decision::Denied(self.reason.clone()), &self.by).await;
+            let answered = records.decide_approval(&id, Decision::Denied(self.reason.clone()), self.by.name()).await;
             or_again(records, &id, &self, None, answered).await?;
             return Ok(ApprovalResponse { allowed: None, stored: None, run_is_alive: true });
         }
@@ -189,7 +212,7 @@ impl Operation for RespondToApproval {
             );
         }
         let answer = if always { Answer::Always } else { Answer::Once };
-        let answered = answer_request(records, &id, asked, &person, &answer, &self.by).await;
+        let answered = answer_request(records, &id, asked, &person, &answer, self.by.name()).await;
         or_again(records, &id, &self, Some(asked), answered).await?;
         Ok(ApprovalResponse {
             allowed: Some([asked.tool.clone(), asked.component.clone()]),
@@ -212,7 +235,7 @@ async fn or_again<T>(
         Err(error @ DecideError::AlreadyDecided { .. }) => error,
         Err(error) => return Err(error.into()),
     };
-    let verdict = find(records, id).await?.verdict.filter(|verdict| verdict.by == said.by);
+    let verdict = find(records, id).await?.verdict.filter(|verdict| verdict.by == said.by.name());
     let same = match (verdict, &said.verdict) {
         (Some(verdict), Verdict::Deny) => verdict.what == ApprovalState::Denied && verdict.reason == said.reason,
         (Some(verdict), Verdict::Once) => verdict.what == ApprovalState::Allowed,
@@ -312,7 +335,7 @@ pub struct ForgetRule {
     /// The rule.
     pub id: String,
     /// Where the person did it, for the audit log.
-    pub by: String,
+    pub by: Place,
 }
 
 impl Operation for ForgetRule {
@@ -321,7 +344,7 @@ impl Operation for ForgetRule {
 
     async fn run(self, application: &Arc<Application>, _: &Events) -> Result<Self::View> {
         let rule = RuleId::parse(&self.id)?;
-        if !application.records().await?.remove_rule(&rule, &self.by).await? {
+        if !application.records().await?.remove_rule(&rule, self.by.name()).await? {
             fail!(NotFound, "there is no rule `{rule}`\nhint: `cara approvals rules` shows them");
         }
         Ok(Done {})

@@ -121,7 +121,7 @@ async fn classifier(
 
 /// The configuration in use as data.
 fn configuration(application: &Application) -> Result<Value> {
-    let (text, _) = application.settings.text(&application.listeners);
+    let (text, _) = application.settings.text(&application.events);
     let table: toml::Table = toml::from_str(&text)?;
     Ok(serde_json::to_value(table)?)
 }

@@ -108,6 +108,7 @@ impl Operation for OpenChat {
             }
             _ => None,
         };
+        application.plugins.compile_all(events).await?;
         let chosen = match (named.or(of_agent), before) {
             (Some(named), _) => {
                 let act = if self.model.is_some() { "--model names it" } else { "the configuration names it" };

@@ -16,6 +16,9 @@ use std::sync::Arc;
 
 pub use crate::configuration::Configuration;
 
+/// The most bytes of a request with a configuration file in it, which has at most 1 MiB and more as JSON.
+const MOST: usize = 4 * 1024 * 1024;
+
 /// The JSON Schema of the configuration.
 pub fn schema() -> Value {
     schemars::schema_for!(Config).to_value()
@@ -34,7 +37,7 @@ pub struct Setting {
 
 /// What is in use, key by key; says so when the file is not.
 fn in_use(application: &Application, events: &Events) -> Result<Vec<(Vec<String>, Value)>> {
-    let (text, bad) = application.settings.text(&application.listeners);
+    let (text, bad) = application.settings.text(&application.events);
     if let Some(Unusable { error, of_before }) = bad {
         events.note(error.to_string());
         if of_before {
@@ -195,7 +198,8 @@ pub struct ReplaceConfig {
 
 impl Operation for ReplaceConfig {
     type View = Done;
-    const ROUTE: Route = Route::put("config.replace", "/v1/config/file", "Replace the configuration file.");
+    const ROUTE: Route =
+        Route::put("config.replace", "/v1/config/file", "Replace the configuration file.").up_to(2 * MOST);
 
     async fn run(self, application: &Arc<Application>, events: &Events) -> Result<Self::View> {
         let Self { before, text } = self;
@@ -233,7 +237,8 @@ pub struct UsableConfig {
 
 impl Operation for CheckConfig {
     type View = UsableConfig;
-    const ROUTE: Route = Route::post("config.check", "/v1/config/check", "Check a configuration without using it.");
+    const ROUTE: Route =
+        Route::post("config.check", "/v1/config/check", "Check a configuration without using it.").up_to(MOST);
 
     async fn run(self, application: &Arc<Application>, events: &Events) -> Result<Self::View> {
         let file = application.home.config();

@@ -4,7 +4,7 @@
 use crate::component_settings::SettingSources;
 use crate::configuration::{Config, Followed};
 use crate::error::{Error, Result};
-use crate::event::Listeners;
+use crate::event::Events;
 use crate::installed::{Installed, Plugins};
 use crate::tool_offer::Offer;
 use crate::variables::Environment;
@@ -25,7 +25,7 @@ pub(crate) struct Live {
     pub(crate) ledger: Arc<Ledger>,
     pub(crate) settings: Followed,
     pub(crate) environment: Environment,
-    pub(crate) listeners: Listeners,
+    pub(crate) events: Events,
     pub(crate) vault: Arc<Vault>,
 }
 
@@ -58,7 +58,7 @@ impl Live {
 
     /// The configuration as it is now.
     fn config(&self) -> Result<Arc<Config>> {
-        self.settings.now(&self.listeners)
+        self.settings.now(&self.events)
     }
 
     fn intersect(&self, config: &Config, checked: &Checked, granted: &[Capability], settings: Settings) -> Arc<Grants> {
@@ -237,7 +237,7 @@ impl LiveTools {
         let mut said = self.left_out.lock().unwrap_or_else(PoisonError::into_inner);
         if said.get(id).map(String::as_str) != Some(why) {
             tracing::warn!(component = %id, error = %why, "the component is left out");
-            self.live.listeners.note(format!("`{id}` is left out: {why}"));
+            self.live.events.note(format!("`{id}` is left out: {why}"));
             said.insert(id.clone(), why.to_owned());
         }
     }

@@ -1,11 +1,23 @@
-//! What happens while a use case goes on, told as data to whoever asked.
+//! What happens, told as data: a log of events, and readers that each hold a
+//! place in it.
+//!
+//! A log has one scope: a call, a run, or the home. Nothing is copied for a reader until it reads, so one that is slow, or
+//! gone, costs nothing. Of calls and of the home only the last events are kept: who is too slow for them misses some.
+//!
+//! ```text
+//! run log ── follow ─→ call log ─→ Reader { place } ─→ door
+//! home log ───────────────────────────┘
+//! ```
 
 use cara_assistant::{Asked, TurnEvent};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use std::sync::Arc;
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::watch;
 
 /// One thing that happened. As JSON: one object, told apart by `type`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "kebab-case")]
 pub enum Event {
     /// A sentence for the person, in plain words.
@@ -22,7 +34,7 @@ pub enum Event {
         /// The text.
         text: String,
     },
-    /// Calls of the run wait for this person's answer; `approvals.answer` takes it for each.
+    /// Calls of the run wait for this person's answer; `approvals.respond` takes it for each.
     Ask {
         /// The requests, which stand together.
         asked: Vec<Asked>,
@@ -42,7 +54,7 @@ pub enum Event {
 }
 
 /// How far something is.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct Progress {
     /// What is being done: `fetching`, `compiling`.
@@ -56,7 +68,7 @@ pub struct Progress {
 }
 
 /// What progress counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Unit {
     /// Bytes.
@@ -65,24 +77,86 @@ pub enum Unit {
     Components,
 }
 
-/// Where events go. A clone is the same place.
+/// What a log of events is about, which says how much of it is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// One call of a use case.
+    Call,
+    /// One run. All of it is kept: whoever follows it hears it from the beginning on.
+    Run,
+    /// The home, for as long as a process holds it.
+    Home,
+}
+
+impl Scope {
+    /// How many events are kept.
+    const fn most(self) -> usize {
+        match self {
+            Self::Call => 1024,
+            Self::Run => usize::MAX,
+            Self::Home => 64,
+        }
+    }
+}
+
+/// A log of events. A clone is the same log.
 #[derive(Clone)]
-pub struct Events(Arc<dyn Fn(Event) + Send + Sync>);
+pub struct Events(Arc<Log>);
+
+struct Log {
+    most: usize,
+    kept: Mutex<Kept>,
+    changed: watch::Sender<()>,
+}
+
+#[derive(Default)]
+struct Kept {
+    /// How many entries were there before the first one that is kept.
+    forgotten: usize,
+    entries: VecDeque<Entry>,
+    ended: bool,
+}
+
+#[derive(Clone)]
+enum Entry {
+    Event(Arc<Event>),
+    /// All events of another log, from its beginning to its end.
+    Log(Events),
+}
 
 impl Events {
-    /// Events go to this function, which must not block.
-    pub fn new(tell: impl Fn(Event) + Send + Sync + 'static) -> Self {
-        Self(Arc::new(tell))
+    /// An empty log.
+    pub fn new(scope: Scope) -> Self {
+        Self::keeping(scope.most())
     }
 
-    /// Nobody listens.
+    /// A log that nobody reads.
     pub fn nobody() -> Self {
-        Self::new(|_| {})
+        Self::keeping(0)
     }
 
-    /// Tells one.
+    fn keeping(most: usize) -> Self {
+        Self(Arc::new(Log { most, kept: Mutex::default(), changed: watch::Sender::new(()) }))
+    }
+
+    fn kept(&self) -> MutexGuard<'_, Kept> {
+        self.0.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn put(&self, entry: Entry) {
+        let mut kept = self.kept();
+        kept.entries.push_back(entry);
+        while kept.entries.len() > self.0.most {
+            kept.entries.pop_front();
+            kept.forgotten += 1;
+        }
+        drop(kept);
+        self.0.changed.send_replace(());
+    }
+
+    /// Tells an event.
     pub fn tell(&self, event: Event) {
-        (self.0)(event);
+        self.put(Entry::Event(Arc::new(event)));
     }
 
     /// Tells a sentence.
@@ -94,33 +168,154 @@ impl Events {
     pub fn progress(&self, what: &str, unit: Unit, done: u64, of: Option<u64>) {
         self.tell(Event::Progress(Progress { what: what.to_owned(), done, of, unit }));
     }
-}
 
-/// Everybody who listens now: what concerns the whole home is told to all of them.
-#[derive(Clone, Default)]
-pub(crate) struct Listeners(Arc<std::sync::Mutex<Vec<Listening>>>);
-
-/// A listener that may be gone.
-type Listening = std::sync::Weak<dyn Fn(Event) + Send + Sync>;
-
-impl Listeners {
-    /// Adds one, for as long as it is held.
-    pub(crate) fn add(&self, events: &Events) {
-        let mut all = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        all.retain(|listener| listener.strong_count() > 0);
-        all.push(Arc::downgrade(&events.0));
+    /// Tells all events of another log, from its beginning to its end.
+    pub(crate) fn follow(&self, other: &Self) {
+        self.put(Entry::Log(other.clone()));
     }
 
-    /// Tells all of them.
-    pub(crate) fn tell(&self, event: &Event) {
-        let all = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
-        for listener in all.iter().filter_map(std::sync::Weak::upgrade) {
-            listener(event.clone());
+    /// Ends the log: its readers have heard everything.
+    pub fn end(&self) {
+        self.kept().ended = true;
+        self.0.changed.send_replace(());
+    }
+
+    /// Waits for the end of the log.
+    pub(crate) async fn ended(&self) {
+        let mut changed = self.0.changed.subscribe();
+        while !self.kept().ended {
+            // The sender is held here.
+            let _ = changed.changed().await;
         }
     }
 
-    /// Tells all of them a sentence.
-    pub(crate) fn note(&self, text: impl Into<String>) {
-        self.tell(&Event::Note { text: text.into() });
+    /// Reads the log from its beginning on.
+    pub fn read(&self) -> Reader {
+        Reader { within: vec![Place::beginning(self)], beside: None }
+    }
+}
+
+/// A place in a log.
+struct Place {
+    log: Events,
+    next: usize,
+    changed: watch::Receiver<()>,
+}
+
+/// What stands at a place.
+enum Stands {
+    Entry(Entry),
+    Nothing,
+    End,
+}
+
+impl Place {
+    fn beginning(log: &Events) -> Self {
+        Self { next: 0, changed: log.0.changed.subscribe(), log: log.clone() }
+    }
+
+    fn end(log: &Events) -> Self {
+        let kept = log.kept();
+        let next = kept.forgotten + kept.entries.len();
+        drop(kept);
+        Self { next, ..Self::beginning(log) }
+    }
+
+    /// What stands here, and goes on to the next place.
+    fn take(&mut self) -> Stands {
+        // Before the look, so that nothing comes unseen between the two.
+        self.changed.mark_unchanged();
+        let kept = self.log.kept();
+        self.next = self.next.max(kept.forgotten);
+        match kept.entries.get(self.next - kept.forgotten) {
+            Some(entry) => {
+                self.next += 1;
+                Stands::Entry(entry.clone())
+            }
+            None if kept.ended => Stands::End,
+            None => Stands::Nothing,
+        }
+    }
+
+    async fn changed(&mut self) {
+        // The sender is held here.
+        let _ = self.changed.changed().await;
+    }
+}
+
+/// Reads a log, and the logs that it follows.
+pub struct Reader {
+    /// The log that is read is the last one; the one before it goes on when it has ended.
+    within: Vec<Place>,
+    beside: Option<Place>,
+}
+
+impl Reader {
+    /// Reads what is told in another log from now on as well, for as long as its own goes on.
+    #[must_use]
+    pub fn beside(mut self, other: &Events) -> Self {
+        self.beside = Some(Place::end(other));
+        self
+    }
+
+    /// The next event; nothing when the log has ended. Dropping the future loses nothing.
+    pub async fn next(&mut self) -> Option<Event> {
+        loop {
+            if let Some(beside) = &mut self.beside
+                && let Stands::Entry(Entry::Event(event)) = beside.take()
+            {
+                return Some(Arc::unwrap_or_clone(event));
+            }
+            let place = self.within.last_mut()?;
+            match (place.take(), &mut self.beside) {
+                (Stands::Entry(Entry::Event(event)), _) => return Some(Arc::unwrap_or_clone(event)),
+                (Stands::Entry(Entry::Log(log)), _) => self.within.push(Place::beginning(&log)),
+                (Stands::End, _) => drop(self.within.pop()),
+                (Stands::Nothing, None) => place.changed().await,
+                (Stands::Nothing, Some(beside)) => tokio::select! {
+                    () = place.changed() => {}
+                    () = beside.changed() => {}
+                },
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn note(text: &str) -> Event {
+        Event::Note { text: text.to_owned() }
+    }
+
+    #[tokio::test]
+    async fn a_reader_hears_a_followed_log_in_its_place_and_the_home_from_now_on() {
+        let [home, call, run] = [Scope::Home, Scope::Call, Scope::Run].map(Events::new);
+        home.tell(note("long ago"));
+        let mut reader = call.read().beside(&home);
+        call.tell(note("first"));
+        call.follow(&run);
+        call.tell(note("last"));
+        run.tell(note("in the run"));
+        assert_eq!(reader.next().await, Some(note("first")));
+        home.tell(note("home"));
+        assert_eq!(reader.next().await, Some(note("home")));
+        assert_eq!(reader.next().await, Some(note("in the run")));
+        run.end();
+        call.end();
+        assert_eq!(reader.next().await, Some(note("last")));
+        assert_eq!(reader.next().await, None);
+    }
+
+    #[tokio::test]
+    async fn who_is_too_slow_misses_the_oldest_and_nothing_grows() {
+        let home = Events::new(Scope::Home);
+        let mut reader = home.read();
+        (0..1000).for_each(|number| home.note(number.to_string()));
+        home.end();
+        assert_eq!(home.kept().entries.len(), Scope::Home.most());
+        assert_eq!(reader.next().await, Some(note(&(1000 - Scope::Home.most()).to_string())));
     }
 }

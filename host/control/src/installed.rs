@@ -7,7 +7,7 @@
 //! ```
 
 use crate::error::{Context, Result, error, fail};
-use crate::event::{Event, Listeners, Progress, Unit};
+use crate::event::{Events, Unit};
 use crate::home_files::HomeFiles;
 use cara_assistant::Toolbox;
 use cara_assistant::toolbox::shared_names;
@@ -40,7 +40,7 @@ pub(crate) struct Plugins {
     ledger: Arc<Ledger>,
     embedded: BuiltIn,
     built_in: BTreeMap<ComponentId, Arc<Checked>>,
-    listeners: Listeners,
+    events: Events,
     /// Held while code is compiled: who needs it meanwhile waits, and finds it.
     compiling: tokio::sync::Mutex<()>,
     /// Whether it was said that compiled code cannot be kept.
@@ -76,7 +76,7 @@ impl Plugins {
         kernel: Kernel,
         cache: Arc<CompiledCache>,
         ledger: Arc<Ledger>,
-        listeners: Listeners,
+        events: Events,
     ) -> Result<Self> {
         let (store, trust) = (Store::of(home), home.trust());
         let built_in = embedded.verified()?;
@@ -91,7 +91,7 @@ impl Plugins {
             ledger,
             embedded,
             built_in,
-            listeners,
+            events,
             compiling: Default::default(),
             cache_told: AtomicBool::default(),
             now,
@@ -191,7 +191,7 @@ impl Plugins {
             return Ok(component);
         }
         if !self.kernel.is_compiled(&checked, &self.cache) {
-            self.compile_all().await?;
+            self.compile_all(&Events::nobody()).await?;
         }
         let trial = self.now()?.lock.0.get(id).is_some_and(|entry| entry.trial.is_some());
         let watch = trial.then(|| -> Arc<dyn Watch> {
@@ -225,16 +225,17 @@ impl Plugins {
         self.components.lock().unwrap_or_else(PoisonError::into_inner).get(digest).cloned()
     }
 
-    async fn compile_all(&self) -> Result<()> {
+    /// Compiles all that may be called and is not compiled; who asks for it is told how far it is.
+    pub(crate) async fn compile_all(&self, events: &Events) -> Result<()> {
         let _alone = self.compiling.lock().await;
         let now = self.now()?;
         let missing: Vec<_> =
             now.usable.values().filter(|checked| !self.kernel.is_compiled(checked, &self.cache)).collect();
+        if missing.is_empty() {
+            return Ok(());
+        }
         let (first, all, mut done) = (missing.first().copied().cloned(), missing.len() as u64, 0);
-        let tell = |done| {
-            let what = "preparing components".to_owned();
-            self.listeners.tell(&Event::Progress(Progress { what, done, of: Some(all), unit: Unit::Components }));
-        };
+        let tell = |done| events.progress("preparing components", Unit::Components, done, Some(all));
         tell(done);
         let mut tasks = tokio::task::JoinSet::new();
         for checked in missing {
@@ -248,7 +249,7 @@ impl Plugins {
         }
         let kept = first.is_none_or(|checked| self.kernel.is_compiled(&checked, &self.cache));
         if !kept && !self.cache_told.swap(true, Ordering::Relaxed) {
-            self.listeners.note(
+            self.events.note(
                 "compiled code cannot be kept, so components are compiled anew at each start: check that `cache` in cara's home \
                  folder is writable",
             );
@@ -311,7 +312,7 @@ impl Trial {
         change.commit()?;
         let detail = json!({ "from": new, "to": old, "by": "trial", "fault": fault.to_string() });
         plugins.ledger.append("plugin-rolled-back", self.id.as_str(), detail).await?;
-        plugins.listeners.note(format!(
+        plugins.events.note(format!(
             "`{}` {new} failed in its first calls ({}); {old} is back",
             self.id,
             fault.cause()

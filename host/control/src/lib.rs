@@ -9,6 +9,7 @@
 //!                                     └─ events, view, or an error with its cure
 //! ```
 
+mod active_runs;
 mod application;
 pub mod approvals;
 mod assistant_factory;
@@ -53,12 +54,12 @@ pub mod usage;
 mod variables;
 pub mod vault;
 
-pub use application::{Application, HomeLock, Options};
+pub use application::{Application, HomeLock, Options, Role};
 pub use configuration::Config;
 pub use error::{Error, ErrorKind, Result};
-pub use event::{Event, Events, Progress, Unit};
+pub use event::{Event, Events, Progress, Reader, Scope, Unit};
 pub use home_files::HomeFiles;
 pub use installed::{BuiltIn, Embedded};
 pub use names::{AGENT, CONSOLE};
-pub use operation::{Done, Method, Operation, Route};
-pub use operations::{Entry, Prepared, operations};
+pub use operation::{Done, Operation, Route};
+pub use operations::{Entry, Prepared, Visitor, operations, visit};

@@ -47,6 +47,7 @@ impl Operation for ListModels {
         application.check_components()?;
         let brought = application.brought(&self.settings, &self.environment)?;
         let named = self.model.as_deref().map(str::parse).transpose()?;
+        application.plugins.compile_all(events).await?;
         let chosen = model_selection::choose(application, named.as_ref(), &brought, events).await?;
         if let Some(why) = &chosen.why {
             events.note(why);

@@ -9,27 +9,20 @@
 use crate::application::Application;
 use crate::error::Result;
 use crate::event::Events;
+use http::Method;
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::future::Future;
 use std::sync::Arc;
 
-/// What a request does to the home.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Method {
-    /// Reads. Arguments stand in path and query.
-    Get,
-    /// Does something; arguments are JSON.
-    Post,
-    /// Sets something to what it says; twice is once.
-    Put,
-    /// Removes something. Arguments stand in path and query.
-    Delete,
-}
+/// The most bytes of arguments, unless a route says otherwise: ids, names, settings, a reason, a secret. It bounds what any
+/// request costs before it is looked at.
+const MOST: usize = 64 * 1024;
 
-/// Where a use case is found.
-#[derive(Debug, Clone, Copy)]
+/// Where a use case is found. `GET` reads and `DELETE` removes: their arguments stand in path and query. `PUT` sets, `POST`
+/// does: what of their arguments does not stand in the path is JSON.
+#[derive(Debug, Clone)]
 pub struct Route {
     /// The name: `sessions.list`.
     pub name: &'static str,
@@ -42,45 +35,81 @@ pub struct Route {
     /// Whether the same request twice is as good as once: then it is made again when the holder of the home ended before
     /// the answer.
     pub repeatable: bool,
+    /// The most bytes of arguments.
+    pub most: usize,
+    /// Whether the answer comes when a run has ended, which goes on by itself: such a request may be given up at any time.
+    pub follows: bool,
+    /// Whether programs of another version may ask for it: what it takes and gives stays as it is.
+    pub stable: bool,
 }
 
 impl Route {
-    /// Reads.
+    const fn new(method: Method, name: &'static str, path: &'static str, summary: &'static str) -> Self {
+        Self { name, method, path, summary, repeatable: true, most: MOST, follows: false, stable: false }
+    }
+
+    /// A route of a use case that reads.
     pub const fn get(name: &'static str, path: &'static str, summary: &'static str) -> Self {
-        Self { name, method: Method::Get, path, summary, repeatable: true }
+        Self::new(Method::GET, name, path, summary)
     }
 
-    /// Does something, and the same twice is as good as once.
+    /// A route of a use case that does something, for which twice is as good as once.
     pub const fn post(name: &'static str, path: &'static str, summary: &'static str) -> Self {
-        Self { name, method: Method::Post, path, summary, repeatable: true }
+        Self::new(Method::POST, name, path, summary)
     }
 
-    /// Sets something.
+    /// A route of a use case that sets something.
     pub const fn put(name: &'static str, path: &'static str, summary: &'static str) -> Self {
-        Self { name, method: Method::Put, path, summary, repeatable: true }
+        Self::new(Method::PUT, name, path, summary)
     }
 
-    /// Removes something. Removing what is gone is an error, so it is not made twice.
+    /// A route of a use case that removes something. Removing what is gone is an error, so it is not made twice.
     pub const fn delete(name: &'static str, path: &'static str, summary: &'static str) -> Self {
-        Self { name, method: Method::Delete, path, summary, repeatable: false }
+        Self::new(Method::DELETE, name, path, summary).once()
     }
 
-    /// The same, but twice is not once.
+    /// The same route, of a use case for which twice is not once.
     #[must_use]
     pub const fn once(mut self) -> Self {
         self.repeatable = false;
         self
     }
+
+    /// The same route, with room for so many bytes of arguments.
+    #[must_use]
+    pub const fn up_to(mut self, most: usize) -> Self {
+        self.most = most;
+        self
+    }
+
+    /// The same route, of a use case that follows a run.
+    #[must_use]
+    pub const fn following(mut self) -> Self {
+        self.follows = true;
+        self
+    }
+
+    /// The same route, for programs of any version.
+    #[must_use]
+    pub const fn stable(mut self) -> Self {
+        self.stable = true;
+        self
+    }
+
+    /// Whether arguments stand in path and query.
+    pub fn reads_query(&self) -> bool {
+        [Method::GET, Method::DELETE].contains(&self.method)
+    }
 }
 
 /// A use case; the value holds its arguments.
 pub trait Operation: Serialize + DeserializeOwned + JsonSchema + Send + 'static {
-    /// What it gives back.
+    /// What the use case gives back.
     type View: Serialize + DeserializeOwned + JsonSchema + Send + 'static;
-    /// Where it is found.
+    /// Where the use case is found.
     const ROUTE: Route;
 
-    /// Does it.
+    /// Does the use case.
     fn run(self, application: &Arc<Application>, events: &Events) -> impl Future<Output = Result<Self::View>> + Send;
 }
 

@@ -3,11 +3,12 @@
 use crate::application::Application;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::Events;
-use crate::operation::{Method, Operation, Route};
+use crate::operation::{Operation, Route};
 use crate::{
     approvals, audit, chat, config, environment, explain, grants, models, plugins, policy, runs, secrets, sessions,
     status, tools, trust, usage, vault,
 };
+use http::Method;
 use schemars::{Schema, SchemaGenerator};
 use serde_json::value::RawValue;
 use std::future::Future;
@@ -16,31 +17,34 @@ use std::sync::Arc;
 
 /// A use case whose types are known only to itself: arguments and views are JSON.
 pub struct Entry {
-    /// Where it is found.
+    /// Where the use case is found.
     pub route: Route,
-    /// The schemas of its arguments and of its view.
+    /// The schemas of arguments and view.
     pub schemas: fn(&mut SchemaGenerator) -> (Schema, Schema),
     /// Reads arguments out of path and query.
     pub from_query: fn(&str) -> Result<Prepared>,
     /// Reads arguments out of a JSON object.
-    pub from_json: fn(serde_json::Value) -> Result<Prepared>,
+    pub from_json: fn(&[u8]) -> Result<Prepared>,
 }
 
 type Work = Pin<Box<dyn Future<Output = Result<Box<RawValue>>> + Send>>;
 
 /// A use case with its arguments, ready to be done.
-pub struct Prepared(Box<dyn FnOnce(Arc<Application>, Events) -> Work + Send>);
+pub struct Prepared {
+    route: Route,
+    work: Box<dyn FnOnce(Arc<Application>, Events) -> Work + Send>,
+}
 
 impl Prepared {
-    fn of<O: Operation>(operation: O) -> Self {
-        Self(Box::new(move |application, events| {
+    /// A use case with its arguments.
+    pub fn of<O: Operation>(operation: O) -> Self {
+        let work = move |application: Arc<Application>, events: Events| -> Work {
             Box::pin(async move {
-                application.listeners.add(&events);
                 let (route, done) = (O::ROUTE, operation.run(&application, &events).await);
                 let done = done.map_err(|error| application.failed(error));
                 // What was asked for is in the log, not what with.
                 match &done {
-                    Ok(_) if route.method == Method::Get => tracing::debug!(operation = route.name, "done"),
+                    Ok(_) if route.method == Method::GET => tracing::debug!(operation = route.name, "done"),
                     Ok(_) => tracing::info!(operation = route.name, "done"),
                     Err(error) if error.kind == ErrorKind::Internal => {
                         tracing::error!(operation = route.name, kind = ?error.kind, "failed");
@@ -50,107 +54,129 @@ impl Prepared {
                 let view = done?;
                 Ok(serde_json::value::to_raw_value(&view)?)
             })
-        }))
+        };
+        Self { route: O::ROUTE, work: Box::new(work) }
     }
 
-    /// Does it; the view as JSON.
+    /// Does the use case; the view as JSON. Dropping the future gives up what reads; what changes something is done to its
+    /// end all the same.
     pub async fn run(self, application: Arc<Application>, events: Events) -> Result<Box<RawValue>> {
-        (self.0)(application, events).await
+        let work = (self.work)(application.clone(), events);
+        if self.route.method == Method::GET || self.route.follows {
+            return work.await;
+        }
+        application.work.spawn(work).await?
     }
 }
 
-impl Entry {
-    fn of<O: Operation>() -> Self {
-        Self {
+/// Something that is done with every use case.
+pub trait Visitor {
+    /// Does it with one.
+    fn visit<O: Operation>(&mut self);
+}
+
+/// The table of all use cases.
+pub fn operations() -> Vec<Entry> {
+    let mut entries = Entries(Vec::new());
+    visit(&mut entries);
+    entries.0
+}
+
+struct Entries(Vec<Entry>);
+
+impl Visitor for Entries {
+    fn visit<O: Operation>(&mut self) {
+        self.0.push(Entry {
             route: O::ROUTE,
             schemas: |generator| (generator.subschema_for::<O>(), generator.subschema_for::<O::View>()),
-            from_query: |query| {
-                let read = serde_urlencoded::from_str::<O>(query);
-                read.map(Prepared::of).map_err(|error| Error::new(ErrorKind::Invalid, error.to_string()))
-            },
-            from_json: |value| Ok(Prepared::of(serde_json::from_value::<O>(value)?)),
-        }
+            from_query: |query| serde_urlencoded::from_str::<O>(query).map(Prepared::of).map_err(unreadable),
+            from_json: |body| serde_json::from_slice::<O>(body).map(Prepared::of).map_err(unreadable),
+        });
     }
 }
 
-/// All of them, in the order of their paths' nouns.
-pub fn operations() -> Vec<Entry> {
-    vec![
-        Entry::of::<status::ShowStatus>(),
-        Entry::of::<status::StopHolder>(),
-        Entry::of::<chat::OpenChat>(),
-        Entry::of::<runs::BeginRun>(),
-        Entry::of::<runs::ResumeRun>(),
-        Entry::of::<runs::FollowRun>(),
-        Entry::of::<runs::StopRun>(),
-        Entry::of::<explain::ExplainRun>(),
-        Entry::of::<sessions::ListSessions>(),
-        Entry::of::<sessions::ShowSession>(),
-        Entry::of::<sessions::DeleteSession>(),
-        Entry::of::<sessions::ForkSession>(),
-        Entry::of::<sessions::RenameSession>(),
-        Entry::of::<approvals::ListApprovals>(),
-        Entry::of::<approvals::ShowApproval>(),
-        Entry::of::<approvals::RespondToApproval>(),
-        Entry::of::<approvals::ListRules>(),
-        Entry::of::<approvals::ForgetRule>(),
-        Entry::of::<grants::ListGrants>(),
-        Entry::of::<grants::AddGrants>(),
-        Entry::of::<grants::TakeGrants>(),
-        Entry::of::<trust::ListTrust>(),
-        Entry::of::<trust::TrustKey>(),
-        Entry::of::<trust::TrustIdentity>(),
-        Entry::of::<trust::SetTrustRoot>(),
-        Entry::of::<trust::RemoveTrustRoot>(),
-        Entry::of::<trust::RemoveTrust>(),
-        Entry::of::<trust::RevokeTrust>(),
-        Entry::of::<plugins::ListPlugins>(),
-        Entry::of::<plugins::InspectPlugin>(),
-        Entry::of::<plugins::InstalledIds>(),
-        Entry::of::<plugins::PrepareInstall>(),
-        Entry::of::<plugins::InstallPlugin>(),
-        Entry::of::<plugins::UpdatePlugin>(),
-        Entry::of::<plugins::ReviewPlugin>(),
-        Entry::of::<plugins::RollBackPlugin>(),
-        Entry::of::<plugins::SwitchPlugin>(),
-        Entry::of::<plugins::RemovePlugin>(),
-        Entry::of::<plugins::SearchPlugins>(),
-        Entry::of::<plugins::PushPlugin>(),
-        Entry::of::<plugins::VerifyPlugin>(),
-        Entry::of::<plugins::MakeKey>(),
-        Entry::of::<plugins::ShowKey>(),
-        Entry::of::<plugins::SignPlugin>(),
-        Entry::of::<plugins::SignPluginKeyless>(),
-        Entry::of::<models::ListModels>(),
-        Entry::of::<tools::ListTools>(),
-        Entry::of::<tools::ListOfferedTools>(),
-        Entry::of::<tools::EnableTools>(),
-        Entry::of::<tools::DisableTools>(),
-        Entry::of::<policy::ShowPolicy>(),
-        Entry::of::<policy::ExplainPolicy>(),
-        Entry::of::<config::GetSetting>(),
-        Entry::of::<config::SetSetting>(),
-        Entry::of::<config::UnsetSetting>(),
-        Entry::of::<config::ReadConfig>(),
-        Entry::of::<config::ReplaceConfig>(),
-        Entry::of::<config::CheckConfig>(),
-        Entry::of::<config::DiffConfig>(),
-        Entry::of::<secrets::ListSecrets>(),
-        Entry::of::<secrets::FindSecret>(),
-        Entry::of::<secrets::SetSecret>(),
-        Entry::of::<secrets::RemoveSecret>(),
-        Entry::of::<secrets::SealSecrets>(),
-        Entry::of::<secrets::UnsealSecrets>(),
-        Entry::of::<secrets::HasVaultPassword>(),
-        Entry::of::<secrets::RotateVaultPassword>(),
-        Entry::of::<vault::UnlockVault>(),
-        Entry::of::<vault::MakeVault>(),
-        Entry::of::<vault::PrepareVault>(),
-        Entry::of::<environment::Wanted>(),
-        Entry::of::<usage::ShowUsage>(),
-        Entry::of::<audit::ShowAudit>(),
-        Entry::of::<audit::VerifyAudit>(),
-    ]
+fn unreadable(error: impl std::fmt::Display) -> Error {
+    Error::new(ErrorKind::Invalid, error.to_string())
+}
+
+/// Visits all use cases, in the order of their paths' nouns.
+pub fn visit(visitor: &mut impl Visitor) {
+    visitor.visit::<status::ShowReady>();
+    visitor.visit::<status::FollowEvents>();
+    visitor.visit::<status::ShowStatus>();
+    visitor.visit::<status::StopHolder>();
+    visitor.visit::<chat::OpenChat>();
+    visitor.visit::<runs::BeginRun>();
+    visitor.visit::<runs::ResumeRun>();
+    visitor.visit::<runs::FollowRun>();
+    visitor.visit::<runs::StopRun>();
+    visitor.visit::<explain::ExplainRun>();
+    visitor.visit::<sessions::ListSessions>();
+    visitor.visit::<sessions::ShowSession>();
+    visitor.visit::<sessions::DeleteSession>();
+    visitor.visit::<sessions::ForkSession>();
+    visitor.visit::<sessions::RenameSession>();
+    visitor.visit::<approvals::ListApprovals>();
+    visitor.visit::<approvals::ShowApproval>();
+    visitor.visit::<approvals::RespondToApproval>();
+    visitor.visit::<approvals::ListRules>();
+    visitor.visit::<approvals::ForgetRule>();
+    visitor.visit::<grants::ListGrants>();
+    visitor.visit::<grants::AddGrants>();
+    visitor.visit::<grants::TakeGrants>();
+    visitor.visit::<trust::ListTrust>();
+    visitor.visit::<trust::TrustKey>();
+    visitor.visit::<trust::TrustIdentity>();
+    visitor.visit::<trust::SetTrustRoot>();
+    visitor.visit::<trust::RemoveTrustRoot>();
+    visitor.visit::<trust::RemoveTrust>();
+    visitor.visit::<trust::RevokeTrust>();
+    visitor.visit::<plugins::ListPlugins>();
+    visitor.visit::<plugins::InspectPlugin>();
+    visitor.visit::<plugins::InstalledIds>();
+    visitor.visit::<plugins::PrepareInstall>();
+    visitor.visit::<plugins::InstallPlugin>();
+    visitor.visit::<plugins::UpdatePlugin>();
+    visitor.visit::<plugins::ReviewPlugin>();
+    visitor.visit::<plugins::RollBackPlugin>();
+    visitor.visit::<plugins::SwitchPlugin>();
+    visitor.visit::<plugins::RemovePlugin>();
+    visitor.visit::<plugins::SearchPlugins>();
+    visitor.visit::<plugins::PushPlugin>();
+    visitor.visit::<plugins::VerifyPlugin>();
+    visitor.visit::<plugins::MakeKey>();
+    visitor.visit::<plugins::ShowKey>();
+    visitor.visit::<plugins::SignPlugin>();
+    visitor.visit::<plugins::SignPluginKeyless>();
+    visitor.visit::<models::ListModels>();
+    visitor.visit::<tools::ListTools>();
+    visitor.visit::<tools::ListOfferedTools>();
+    visitor.visit::<tools::EnableTools>();
+    visitor.visit::<tools::DisableTools>();
+    visitor.visit::<policy::ShowPolicy>();
+    visitor.visit::<policy::ExplainPolicy>();
+    visitor.visit::<config::GetSetting>();
+    visitor.visit::<config::SetSetting>();
+    visitor.visit::<config::UnsetSetting>();
+    visitor.visit::<config::ReadConfig>();
+    visitor.visit::<config::ReplaceConfig>();
+    visitor.visit::<config::CheckConfig>();
+    visitor.visit::<config::DiffConfig>();
+    visitor.visit::<secrets::ListSecrets>();
+    visitor.visit::<secrets::FindSecret>();
+    visitor.visit::<secrets::SetSecret>();
+    visitor.visit::<secrets::RemoveSecret>();
+    visitor.visit::<secrets::SealSecrets>();
+    visitor.visit::<secrets::UnsealSecrets>();
+    visitor.visit::<secrets::HasVaultPassword>();
+    visitor.visit::<secrets::RotateVaultPassword>();
+    visitor.visit::<vault::UnlockVault>();
+    visitor.visit::<vault::MakeVault>();
+    visitor.visit::<vault::PrepareVault>();
+    visitor.visit::<environment::Wanted>();
+    visitor.visit::<usage::ShowUsage>();
+    visitor.visit::<audit::ShowAudit>();
+    visitor.visit::<audit::VerifyAudit>();
 }
 
 #[cfg(test)]

@@ -5,14 +5,15 @@
 //! one: it is followed, resumed where it stopped, or its answer is told.
 //!
 //! ```text
-//! runs.begin ─→ Active { feed } ─→ task: Assistant::run ─→ feed ─→ every follower
+//! runs.begin ─→ Active { events } ─→ task: Assistant::run ─→ events ─→ every follower
 //!                                        └─ approvals: Ask event ─→ approvals.answer
 //! ```
 
+use crate::active_runs::{Active, Running};
 use crate::application::Application;
 use crate::assistant_factory;
 use crate::error::{Result, error, fail};
-use crate::event::{Event, Events};
+use crate::event::{Event, Events, Scope};
 use crate::model_selection;
 use crate::names::{self, AGENT, CONSOLE};
 use crate::operation::{Done, Operation, Route};
@@ -32,20 +33,22 @@ use cara_records::{Records, RunState};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError};
 use tokio::sync::OwnedMutexGuard;
 use tokio_util::sync::CancellationToken;
 
 mod media_type;
-mod under_way;
-pub(crate) use under_way::UnderWay;
-use under_way::{Active, Feed};
+
+pub use crate::active_runs::Ended;
 
 /// The longest message, bytes.
 pub const LONGEST: usize = 1024 * 1024;
 
 /// The most bytes of an attached file.
 pub const LARGEST: usize = 8 * 1024 * 1024;
+
+/// The most bytes of a request: a message with the files that go with it, in base64.
+const MOST: usize = 64 * 1024 * 1024;
 
 /// Whose words a piece of a message has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -99,31 +102,6 @@ pub struct Respondent {
     pub no_tools: bool,
 }
 
-/// How a run ended.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "type", rename_all = "kebab-case")]
-pub enum Ended {
-    /// The model answered.
-    Done(Ending),
-    /// It did not.
-    Error(Failure),
-}
-
-impl JsonSchema for Ended {
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        "Ended".into()
-    }
-
-    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        schemars::json_schema!({
-            "description": "How a run ended: `done` with run, stop, model and usage; or `error` with kind, message and refusals.",
-            "type": "object",
-            "required": ["type"],
-            "properties": { "type": { "enum": ["done", "error"] } }
-        })
-    }
-}
-
 /// Begins a run with a message, and follows it to its end.
 #[derive(Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
@@ -173,11 +151,39 @@ impl BeginRun {
     }
 }
 
+/// What a request about a run comes to.
+enum Known {
+    /// The run goes on, and is followed.
+    GoesOn(Arc<Active>),
+    /// The run has ended.
+    Over(Ended),
+}
+
+impl Known {
+    async fn ended(self, events: &Events) -> Ended {
+        match self {
+            Self::GoesOn(active) => active.follow(events).await,
+            Self::Over(ended) => ended,
+        }
+    }
+}
+
 impl Operation for BeginRun {
     type View = Ended;
-    const ROUTE: Route = Route::post("runs.begin", "/v1/runs", "Send a message, and follow the run that answers it.");
+    const ROUTE: Route = Route::post("runs.begin", "/v1/runs", "Send a message, and follow the run that answers it.")
+        .up_to(MOST)
+        .following();
 
     async fn run(self, application: &Arc<Application>, events: &Events) -> Result<Self::View> {
+        let (within, told) = (application.clone(), events.clone());
+        // Who goes away does not cut the beginning in half.
+        let begun = application.work.spawn(async move { self.begin(&within, &told).await });
+        Ok(begun.await??.ended(events).await)
+    }
+}
+
+impl BeginRun {
+    async fn begin(self, application: &Arc<Application>, events: &Events) -> Result<Known> {
         let id = RunId::parse(&self.run)?;
         let records = application.records().await?;
         if let Some(again) = again(application, records, &id, &self.by, self.present, events).await? {
@@ -226,11 +232,11 @@ impl Operation for BeginRun {
         }
         let active = answers.start(application, id, session, Some(input));
         drop(beginning);
-        Ok(active.feed.follow(events).await)
+        Ok(Known::GoesOn(active))
     }
 }
 
-/// What a request does whose run is known: it follows the run, goes on with it, or tells its answer.
+/// What a request comes to whose run is known: the run is followed, taken up, or its answer is told.
 async fn again(
     application: &Arc<Application>,
     records: &Records,
@@ -238,9 +244,9 @@ async fn again(
     by: &Respondent,
     present: bool,
     events: &Events,
-) -> Result<Option<Ended>> {
+) -> Result<Option<Known>> {
     if let Some(active) = application.under_way.run(id) {
-        return Ok(Some(active.feed.follow(events).await));
+        return Ok(Some(Known::GoesOn(active)));
     }
     let Some(run) = records.run(id).await? else { return Ok(None) };
     if run.state == RunState::Running {
@@ -255,12 +261,12 @@ async fn again(
             }
         };
         drop(beginning);
-        return Ok(Some(active.feed.follow(events).await));
+        return Ok(Some(Known::GoesOn(active)));
     }
     events.tell(Event::Began { run: id.to_string(), session: run.session.to_string() });
     if run.state != RunState::Done {
         let why = run.reason.unwrap_or_else(|| format!("the run is {}", run.state.name()));
-        return Ok(Some(Ended::Error(Failure::own("ended", why))));
+        return Ok(Some(Known::Over(Ended::Error(Failure::own("ended", why)))));
     }
     let (mut from, mut answer) = (1, None);
     loop {
@@ -275,7 +281,7 @@ async fn again(
             events.tell(Event::Run { event: TurnEvent::Text { text } });
         }
     }
-    Ok(Some(Ended::Done(Ending::kept(id.to_string(), by.model.clone()))))
+    Ok(Some(Known::Over(Ended::Done(Ending::kept(id.to_string(), by.model.clone())))))
 }
 
 /// Goes on with a run that a dead process left, and follows it to its end.
@@ -294,9 +300,18 @@ pub struct ResumeRun {
 impl Operation for ResumeRun {
     type View = Ended;
     const ROUTE: Route =
-        Route::post("runs.resume", "/v1/runs/{run}/resume", "Go on with a run whose process ended, and follow it.");
+        Route::post("runs.resume", "/v1/runs/{run}/resume", "Go on with a run whose process ended, and follow it.")
+            .following();
 
     async fn run(self, application: &Arc<Application>, events: &Events) -> Result<Self::View> {
+        let (within, told) = (application.clone(), events.clone());
+        let taken_up = application.work.spawn(async move { self.take_up(&within, &told).await });
+        Ok(taken_up.await??.ended(events).await)
+    }
+}
+
+impl ResumeRun {
+    async fn take_up(self, application: &Arc<Application>, events: &Events) -> Result<Known> {
         let id = RunId::parse(&self.run)?;
         let records = application.records().await?;
         let again = again(application, records, &id, &self.by, self.present, events).await?;
@@ -323,7 +338,7 @@ impl Operation for FollowRun {
         let active = active.ok_or_else(|| {
             error!(NotFound, "no run `{}` goes on\nhint: `cara status` shows those that do", self.run)
         })?;
-        Ok(active.feed.follow(events).await)
+        Ok(active.follow(events).await)
     }
 }
 
@@ -353,7 +368,7 @@ struct Answers {
     assistant: Assistant,
     language_model: Arc<dyn LanguageModel>,
     context: SessionContext,
-    active: Arc<Feed>,
+    events: Events,
     present: bool,
 }
 
@@ -369,16 +384,9 @@ impl Answers {
         let system = system.or_else(|| config.chat.system.clone());
         let reading = configured.map(|agent| agent.reading).unwrap_or_default();
         let context = SessionContext { person: names::owner(), channel: CONSOLE.to_owned(), agent, system, reading };
-        let feed = Arc::new(Feed::new());
-        let to = feed.clone();
-        let assistant = assistant_factory::assistant(
-            application,
-            !by.no_tools,
-            &brought.environment,
-            &Events::new(move |event| to.tell(event)),
-        )
-        .await?;
-        Ok(Self { assistant, language_model: Arc::new(provider), context, active: feed, present })
+        let events = Events::new(Scope::Run);
+        let assistant = assistant_factory::assistant(application, !by.no_tools, &brought.environment, &events).await?;
+        Ok(Self { assistant, language_model: Arc::new(provider), context, events, present })
     }
 
     /// The conversation, for this run alone.
@@ -406,40 +414,35 @@ impl Answers {
         mut session: OwnedMutexGuard<Session>,
         input: Option<Input>,
     ) -> Arc<Active> {
-        let cancel = CancellationToken::new();
-        let Self { assistant, language_model, active: feed, present, .. } = self;
-        let active = Arc::new(Active {
-            session: session.id().clone(),
-            cancel: cancel.clone(),
-            task: Mutex::default(),
-            feed: feed.clone(),
-        });
-        feed.tell(Event::Began { run: id.to_string(), session: session.id().to_string() });
-        let told = feed.clone();
-        let approver: Arc<dyn Approver> = if present { Arc::new(Asking(feed.clone())) } else { Arc::new(Nobody) };
-        let run_context =
-            RunContext { listen: Arc::new(move |event| told.tell(Event::Run { event })), approver, cancel };
-        application.under_way.add(&id, &active);
-        let within = application.clone();
+        let Self { assistant, language_model, events, present, .. } = self;
+        let active = Arc::new(Active::new(session.id().clone(), CancellationToken::new(), events.clone()));
+        events.tell(Event::Began { run: id.to_string(), session: session.id().to_string() });
+        let told = events.clone();
+        let run_context = RunContext {
+            listen: Arc::new(move |event| told.tell(Event::Run { event })),
+            approver: if present { Arc::new(Asking(events)) } else { Arc::new(Nobody) },
+            cancel: active.cancel.clone(),
+            gate: active.gate.clone(),
+        };
+        let running = Running::begin(&application.under_way, id.clone(), &active);
         let task = tokio::spawn(async move {
             let ended = match input {
-                Some(input) => assistant.run_as(id.clone(), &mut session, &language_model, input, run_context).await,
+                Some(input) => assistant.run_as(id, &mut session, &language_model, input, run_context).await,
                 None => match assistant.resume(&mut session, &language_model, run_context).await {
                     Some(ended) => ended,
                     None => Err(Failure::own("ended", "the run ended meanwhile")),
                 },
             };
             drop(session);
-            within.under_way.remove(&id);
-            feed.end(ended.map_or_else(Ended::Error, Ended::Done));
+            running.end(ended.map_or_else(Ended::Error, Ended::Done));
         });
         *active.task.lock().unwrap_or_else(PoisonError::into_inner) = Some(task.abort_handle());
         active
     }
 }
 
-/// Tells whoever follows what is asked; answers come through `approvals.answer`.
-struct Asking(Arc<Feed>);
+/// Tells whoever follows what is asked; answers come through `approvals.respond`.
+struct Asking(Events);
 
 #[async_trait::async_trait]
 impl Approver for Asking {

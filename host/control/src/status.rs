@@ -1,6 +1,6 @@
 //! The process that holds the home: what it does, and ending it.
 
-use crate::application::{Application, START};
+use crate::application::{Application, Role};
 use crate::configuration::Configuration;
 use crate::error::{Result, fail};
 use crate::event::Events;
@@ -11,6 +11,46 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::path::Path;
 use std::sync::Arc;
+
+/// Says who answers, without looking at anything: a client asks it first, so that it knows it was let in, and by whom.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+pub struct ShowReady {}
+
+/// Who answers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub struct Ready {
+    /// The version of the program. Another version may take and give other things.
+    pub version: String,
+    /// What the process is to others.
+    pub role: Role,
+}
+
+impl Operation for ShowReady {
+    type View = Ready;
+    const ROUTE: Route =
+        Route::get("ready", "/v1/ready", "Say which version answers, and what it is to others.").stable();
+
+    async fn run(self, application: &Arc<Application>, _: &Events) -> Result<Self::View> {
+        Ok(Ready { version: env!("CARGO_PKG_VERSION").to_owned(), role: application.role })
+    }
+}
+
+/// Tells what concerns the home as a whole, until the process that holds it ends: a configuration that cannot be used, an
+/// update that was taken back. Every call that is told events hears of these as well, while it goes on.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+pub struct FollowEvents {}
+
+impl Operation for FollowEvents {
+    type View = Done;
+    const ROUTE: Route = Route::get("events.follow", "/v1/events", "Follow what concerns the home as a whole.");
+
+    async fn run(self, application: &Arc<Application>, events: &Events) -> Result<Self::View> {
+        application.say_configuration(events);
+        application.events.ended().await;
+        Ok(Done {})
+    }
+}
 
 /// Says what the process does that holds the home.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
@@ -124,10 +164,10 @@ pub struct StopHolder {}
 
 impl Operation for StopHolder {
     type View = Done;
-    const ROUTE: Route = Route::post("stop", "/v1/stop", "End the process that holds the home.").once();
+    const ROUTE: Route = Route::post("stop", "/v1/stop", "End the process that holds the home.").once().stable();
 
     async fn run(self, application: &Arc<Application>, _: &Events) -> Result<Self::View> {
-        if application.command != START {
+        if application.role != Role::Daemon {
             let command = &application.command;
             fail!(
                 Refused,

@@ -183,7 +183,7 @@ pub struct SetTrustRoot {
 
 impl Operation for SetTrustRoot {
     type View = Done;
-    const ROUTE: Route = Route::put("trust.set-root", "/v1/trust/root", "Say whose certificates count.");
+    const ROUTE: Route = Route::put("trust.set-root", "/v1/trust/root", "Say whose certificates count.").up_to(1 << 20);
 
     async fn run(self, application: &Arc<Application>, _: &Events) -> Result<Self::View> {
         let from = &self.from;

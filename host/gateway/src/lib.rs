@@ -8,13 +8,14 @@
 //!                    └─ cara.sock ─→ Server (uid) ──┘          └─ events (SSE)
 //! ```
 
+mod arguments;
 mod client;
 mod openapi;
 mod router;
 mod socket;
 mod stream;
 
-pub use client::{Called, Client, Lost};
+pub use client::{CallError, Called, Client};
 pub use openapi::document;
 pub use router::router;
 pub use socket::{Listener, Stream, connect, holder};

@@ -1,6 +1,6 @@
 //! The OpenAPI 3.1 document of all paths, made from the code.
 
-use cara_control::{Entry, Error, Method, operations};
+use cara_control::{Entry, Error, Event, operations};
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
 
@@ -9,14 +9,15 @@ pub fn document() -> Value {
     let mut generator = SchemaSettings::draft2020_12()
         .with(|settings| settings.definitions_path = "/components/schemas".into())
         .into_generator();
-    let error = generator.subschema_for::<Error>();
+    let error = generator.subschema_for::<Error>().to_value();
+    let event = generator.subschema_for::<Event>().to_value();
     let mut paths: Map<String, Value> = Map::new();
     for entry in operations() {
         let (arguments, view) = (entry.schemas)(&mut generator);
         let arguments = resolved(&generator, &arguments.to_value());
-        let operation = operation(&entry, &arguments, view.to_value(), error.clone().to_value());
+        let operation = operation(&entry, &arguments, [view.to_value(), error.clone(), event.clone()]);
         let item = paths.entry(entry.route.path).or_insert_with(|| json!({}));
-        item[verb(entry.route.method)] = operation;
+        item[entry.route.method.as_str().to_ascii_lowercase()] = operation;
     }
     let mut schemas = generator.take_definitions(true);
     // Arguments are written where they are used; what is left of them names nobody.
@@ -37,29 +38,20 @@ pub fn document() -> Value {
     })
 }
 
-fn verb(method: Method) -> &'static str {
-    match method {
-        Method::Get => "get",
-        Method::Post => "post",
-        Method::Put => "put",
-        Method::Delete => "delete",
-    }
-}
-
 /// The schema that a reference names.
 fn resolved(generator: &schemars::SchemaGenerator, schema: &Value) -> Value {
     let name = schema.get("$ref").and_then(Value::as_str).and_then(|path| path.rsplit('/').next());
     name.and_then(|name| generator.definitions().get(name)).unwrap_or(schema).clone()
 }
 
-fn operation(entry: &Entry, arguments: &Value, view: Value, error: Value) -> Value {
-    let route = entry.route;
+fn operation(entry: &Entry, arguments: &Value, [view, error, event]: [Value; 3]) -> Value {
+    let route = &entry.route;
     let empty = Map::new();
     let properties = arguments.get("properties").and_then(Value::as_object).unwrap_or(&empty);
     let required: Vec<&str> =
         arguments.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
     let in_path = |name: &str| route.path.contains(&format!("{{{name}}}"));
-    let reads = matches!(route.method, Method::Get | Method::Delete);
+    let reads = route.reads_query();
     let parameter = |(name, schema): (&String, &Value)| {
         let place = if in_path(name) { "path" } else { "query" };
         let description = schema.get("description").cloned().unwrap_or_default();
@@ -67,6 +59,13 @@ fn operation(entry: &Entry, arguments: &Value, view: Value, error: Value) -> Val
         json!({ "name": name, "in": place, "required": needed, "description": description, "schema": schema })
     };
     let parameters: Vec<Value> = properties.iter().filter(|(name, _)| reads || in_path(name)).map(parameter).collect();
+    let stream = json!({
+        "type": "string",
+        "description": "Server-sent events. The data of an `event` has the schema of `contentSchema`; the last one is `view` or `error`, \
+                        with the data of a plain answer.",
+        "contentMediaType": "text/event-stream",
+        "contentSchema": event,
+    });
     let mut operation = json!({
         "operationId": route.name,
         "summary": route.summary,
@@ -76,7 +75,7 @@ fn operation(entry: &Entry, arguments: &Value, view: Value, error: Value) -> Val
                 "description": "The view.",
                 "content": {
                     "application/json": { "schema": view },
-                    "text/event-stream": { "schema": { "type": "string" } },
+                    "text/event-stream": { "schema": stream },
                 },
             },
             "default": {
@@ -111,5 +110,6 @@ mod tests {
         let numbered = schemas.keys().filter(|name| name.ends_with(|last: char| last.is_ascii_digit()));
         let numbered: Vec<&String> = numbered.collect();
         assert!(numbered.is_empty(), "{numbered:?}");
+        assert!(["Event", "TurnEvent", "Ready", "Ended"].iter().all(|name| schemas.contains_key(*name)));
     }
 }

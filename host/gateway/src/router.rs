@@ -2,53 +2,57 @@
 //! come.
 //!
 //! A request that accepts `text/event-stream` is told events while the use case goes on, and then its view or its error as the
-//! last one; any other gets the view alone.
+//! last one; any other gets the view alone. What a browser's page could send, to whatever serves this, is refused.
 
+use crate::arguments::{self, HOST, InPath};
 use crate::stream::{self, Told};
 use axum::body::Body;
 use axum::extract::{Path, Request, State};
+use axum::middleware::{Next, from_fn};
 use axum::response::Response;
 use axum::routing::{MethodFilter, on};
-use cara_control::{Application, Entry, Error, ErrorKind, Event, Events, Method, Prepared, operations};
-use http::{StatusCode, header};
-use http_body_util::BodyExt;
-use std::collections::BTreeMap;
+use bytes::Bytes;
+use cara_control::{Application, Entry, Error, ErrorKind, Events, Prepared, Scope, operations};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use http_body::Body as _;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
 use std::sync::Arc;
-use tokio::sync::mpsc;
+use std::time::Duration;
+use tokio::time::timeout;
 
-/// The path that says that a connection was let in: what is asked on it is answered, also when the process ends.
-pub(crate) const READY: &str = "/v1/ready";
-
-/// The header in which that answer says which command holds the home.
-pub(crate) const COMMAND: &str = "cara-command";
-
-/// The most bytes of a request: a message with its attached files.
-pub(crate) const MOST: usize = 64 * 1024 * 1024;
+/// How long a body may take to arrive.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The paths of all use cases.
 pub fn router(application: Arc<Application>) -> axum::Router {
     let mut router = axum::Router::new();
     for entry in operations() {
-        let method = match entry.route.method {
-            Method::Get => MethodFilter::GET,
-            Method::Post => MethodFilter::POST,
-            Method::Put => MethodFilter::PUT,
-            Method::Delete => MethodFilter::DELETE,
-        };
+        let method = MethodFilter::try_from(entry.route.method.clone());
+        let method = method.expect("routes have methods of HTTP itself");
         let path = entry.route.path;
         let entry = Arc::new(entry);
-        let serve = move |State(application): State<Arc<Application>>,
-                          Path(path): Path<BTreeMap<String, String>>,
-                          request: Request| {
+        let serve = move |State(application): State<Arc<Application>>, Path(path): Path<InPath>, request: Request| {
             let entry = entry.clone();
             async move { serve(&entry, application, path, request).await }
         };
         router = router.route(path, on(method, serve));
     }
-    let command = application.command().to_owned();
-    let ready = move || async move { (StatusCode::NO_CONTENT, [(COMMAND, command)]) };
-    router = router.route(READY, on(MethodFilter::GET, ready));
-    router.fallback(nothing).with_state(application)
+    router.fallback(nothing).layer(from_fn(admitted)).with_state(application)
+}
+
+/// Lets in what a program of the account sends, and nothing that a page in its browser could.
+async fn admitted(request: Request, next: Next) -> Response {
+    let headers = request.headers();
+    if headers.contains_key(header::ORIGIN) {
+        let text = "the control API answers no page of a browser\nhint: send the request without `Origin`";
+        return failed(StatusCode::FORBIDDEN, &Error::new(ErrorKind::Refused, text));
+    }
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    if host.split_once(':').map_or(host, |(name, _port)| name) != HOST {
+        let text = format!("this is not the host that was asked for\nhint: send `Host: {HOST}`");
+        return failed(StatusCode::MISDIRECTED_REQUEST, &Error::new(ErrorKind::Refused, text));
+    }
+    next.run(request).await
 }
 
 async fn nothing(request: Request) -> Response {
@@ -57,79 +61,85 @@ async fn nothing(request: Request) -> Response {
         request.method(),
         request.uri().path()
     );
-    failed(&Error::new(ErrorKind::NotFound, text))
+    failed(StatusCode::NOT_FOUND, &Error::new(ErrorKind::NotFound, text))
 }
 
-async fn serve(
-    entry: &Entry,
-    application: Arc<Application>,
-    path: BTreeMap<String, String>,
-    request: Request,
-) -> Response {
+async fn serve(entry: &Entry, application: Arc<Application>, path: InPath, request: Request) -> Response {
     let accepts = request.headers().get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
     let streams = accepts.is_some_and(|accept| accept.contains("text/event-stream"));
-    let prepared = match read(entry, path, request).await {
-        Ok(prepared) => prepared,
-        Err(error) => return failed(&error),
+    let query = request.uri().query().map(str::to_owned);
+    let body = match entry.route.reads_query() {
+        true => Bytes::new(),
+        false => match body(request, entry.route.most).await {
+            Ok(body) => body,
+            Err((status, text)) => return failed(status, &Error::new(ErrorKind::Invalid, text)),
+        },
     };
-    if streams { told(prepared, application) } else { answered(prepared, application).await }
+    match arguments::read(entry, &path, query.as_deref(), body) {
+        Ok(prepared) if streams => told(prepared, application),
+        Ok(prepared) => answered(prepared, application).await,
+        Err(error) => failed(status(error.kind), &error),
+    }
 }
 
-/// Reads the arguments: those of the path, and those of the query or the body.
-async fn read(entry: &Entry, path: BTreeMap<String, String>, request: Request) -> Result<Prepared, Error> {
-    let query = request.uri().query().unwrap_or_default().to_owned();
-    if matches!(entry.route.method, Method::Get | Method::Delete) {
-        let named = serde_urlencoded::to_string(&path)?;
-        let both = [named, query].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("&");
-        return (entry.from_query)(&both);
+fn is_json(headers: &HeaderMap) -> bool {
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"))
+}
+
+/// The body of a request, as far as a use case takes it.
+async fn body(request: Request, most: usize) -> Result<Bytes, (StatusCode, String)> {
+    if request.body().is_end_stream() {
+        return Ok(Bytes::new());
     }
-    let limited = http_body_util::Limited::new(request.into_body(), MOST);
-    let body =
-        limited.collect().await.map_err(|error| Error::new(ErrorKind::Invalid, format!("the request: {error}")))?;
-    let body = body.to_bytes();
-    let mut arguments: serde_json::Map<String, serde_json::Value> =
-        if body.is_empty() { serde_json::Map::new() } else { serde_json::from_slice(&body)? };
-    arguments.extend(path.into_iter().map(|(name, value)| (name, value.into())));
-    (entry.from_json)(arguments.into())
+    if !is_json(request.headers()) {
+        let text = "the body is not said to be JSON\nhint: send `Content-Type: application/json`";
+        return Err((StatusCode::UNSUPPORTED_MEDIA_TYPE, text.to_owned()));
+    }
+    match timeout(PATIENCE, Limited::new(request.into_body(), most).collect()).await {
+        Ok(Ok(body)) => Ok(body.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => {
+            let text = format!("the body has more than {most} bytes\nhint: `cara api` says what goes into it");
+            Err((StatusCode::PAYLOAD_TOO_LARGE, text))
+        }
+        Ok(Err(error)) => Err((StatusCode::BAD_REQUEST, format!("the body cannot be read: {error}"))),
+        Err(_) => {
+            let text = format!("the body did not arrive in {} s\nhint: send it at once", PATIENCE.as_secs());
+            Err((StatusCode::REQUEST_TIMEOUT, text))
+        }
+    }
 }
 
 async fn answered(prepared: Prepared, application: Arc<Application>) -> Response {
     match prepared.run(application, Events::nobody()).await {
         Ok(view) => json(StatusCode::OK, view.get().to_owned()),
-        Err(error) => failed(&error),
+        Err(error) => failed(status(error.kind), &error),
     }
 }
 
-/// Events while the use case goes on. Who goes away ends it, but a run goes on.
+/// Events while the use case goes on. Who goes away ends what reads; what changes something, and a run, goes on.
 fn told(prepared: Prepared, application: Arc<Application>) -> Response {
-    let (sender, receiver) = mpsc::unbounded_channel::<Told>();
-    let to = sender.clone();
-    let events = Events::new(move |event: Event| {
-        // Nobody listens any more when this fails.
-        let _ = to.send(Told::Event(event));
-    });
+    let events = Events::new(Scope::Call);
+    let reader = events.read().beside(application.events());
     let work = async move {
-        let last = match prepared.run(application, events).await {
-            Ok(view) => Told::View(view),
-            Err(error) => Told::Error(error),
-        };
-        let _ = sender.send(last);
+        let done = prepared.run(application, events.clone()).await;
+        events.end();
+        done.map_or_else(Told::Error, Told::View)
     };
-    let body = Body::new(stream::EventBody::new(receiver, Box::pin(work)));
-    let mut response = Response::new(body);
-    response.headers_mut().insert(header::CONTENT_TYPE, http::HeaderValue::from_static("text/event-stream"));
+    let mut response = Response::new(Body::from_stream(stream::frames(reader, work)));
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
     response
 }
 
 fn json(status: StatusCode, text: String) -> Response {
     let mut response = Response::new(Body::from(text));
     *response.status_mut() = status;
-    response.headers_mut().insert(header::CONTENT_TYPE, http::HeaderValue::from_static("application/json"));
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
 }
 
 /// The code of each kind of failure.
-pub(crate) fn status(kind: ErrorKind) -> StatusCode {
+fn status(kind: ErrorKind) -> StatusCode {
     match kind {
         ErrorKind::Invalid => StatusCode::BAD_REQUEST,
         ErrorKind::NotFound => StatusCode::NOT_FOUND,
@@ -142,6 +152,6 @@ pub(crate) fn status(kind: ErrorKind) -> StatusCode {
     }
 }
 
-fn failed(error: &Error) -> Response {
-    json(status(error.kind), serde_json::to_string(error).expect("an error is plain data"))
+fn failed(status: StatusCode, error: &Error) -> Response {
+    json(status, serde_json::to_string(error).expect("an error is plain data"))
 }

@@ -4,17 +4,33 @@
 //! could as well read the home's files.
 
 use axum::Router;
-use cara_control::{Application, Error, ErrorKind};
-use hyper_util::rt::TokioIo;
+use cara_control::{Error, ErrorKind};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
 #[cfg(unix)]
 pub use unix::*;
+
+/// How many connections are served at once; others wait until one ends. Far more than the clients of one person, and far
+/// fewer than the files that a process may have open.
+const MOST: usize = 64;
+
+/// How long the head of a request may take, and how long a connection may stand idle before it.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How long nobody is let in after that failed: what is missing does not come back at once.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// How often it is said that connections are refused.
+const SAID: Duration = Duration::from_secs(60);
 
 /// A door that is open.
 pub struct Listener {
@@ -26,7 +42,7 @@ pub struct Listener {
 
 impl Listener {
     /// Opens the door of a home whose lock this process holds: a socket that is there belongs to a process that died.
-    pub fn open(application: &Arc<Application>, path: PathBuf, router: Router) -> Result<Self, Error> {
+    pub fn open(path: PathBuf, router: Router) -> Result<Self, Error> {
         let failed = |error: io::Error| {
             let text = format!(
                 "the socket `{}` cannot be opened: {error}\nhint: CARA_HOME has to be in a file system that knows sockets",
@@ -34,25 +50,16 @@ impl Listener {
             );
             Error::new(ErrorKind::Internal, text)
         };
-        let listener = bind(application, &path).map_err(failed)?;
+        let listener = bind(&path).map_err(failed)?;
         let (accepting, connections) = (CancellationToken::new(), TaskTracker::new());
         let (until, tracker) = (accepting.clone(), connections.clone());
         let serving = tokio::spawn(async move {
-            loop {
-                let accepted = tokio::select! {
-                    () = until.cancelled() => return,
-                    accepted = accept(&listener) => accepted,
-                };
-                match accepted {
-                    Ok(stream) => drop(tracker.spawn(serve(stream, router.clone()))),
-                    Err(error) => tracing::warn!(%error, "a connection was refused"),
-                }
-            }
+            let _closed = until.run_until_cancelled(let_in(listener, router, tracker)).await;
         });
         Ok(Self { path, accepting, connections, serving })
     }
 
-    /// Lets nobody in any more, and waits until those who are in have their answers.
+    /// Closes the door, and waits until those who are in have their answers.
     pub async fn close(self) {
         self.accepting.cancel();
         // Nothing can be done where the file cannot be removed: who connects to it is refused.
@@ -68,11 +75,36 @@ impl Listener {
     }
 }
 
-async fn serve(stream: Stream, router: Router) {
+/// Serves everybody who connects.
+async fn let_in(listener: Bound, router: Router, tracker: TaskTracker) {
+    let (free, mut said) = (Arc::new(Semaphore::new(MOST)), None::<Instant>);
+    loop {
+        match next(&listener, &free).await {
+            Ok((stream, place)) => drop(tracker.spawn(serve(stream, router.clone(), place))),
+            Err(error) => {
+                if said.is_none_or(|said| said.elapsed() >= SAID) {
+                    tracing::warn!(%error, "connections are refused");
+                    said = Some(Instant::now());
+                }
+                sleep(PAUSE).await;
+            }
+        }
+    }
+}
+
+/// The next connection, once there is a place for it.
+async fn next(listener: &Bound, free: &Arc<Semaphore>) -> io::Result<(Stream, OwnedSemaphorePermit)> {
+    let place = free.clone().acquire_owned().await.map_err(io::Error::other)?;
+    Ok((accept(listener).await?, place))
+}
+
+async fn serve(stream: Stream, router: Router, _place: OwnedSemaphorePermit) {
     let service = hyper::service::service_fn(move |request: http::Request<hyper::body::Incoming>| {
         router.clone().oneshot(request.map(axum::body::Body::new))
     });
-    let served = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+    let mut http = hyper::server::conn::http1::Builder::new();
+    http.timer(TokioTimer::new()).header_read_timeout(PATIENCE);
+    let served = http.serve_connection(TokioIo::new(stream), service).await;
     if let Err(error) = served {
         tracing::debug!(%error, "a connection of the socket ended early");
     }
@@ -88,6 +120,9 @@ mod unix {
 
     /// A connection.
     pub type Stream = UnixStream;
+
+    /// What connections come in through.
+    pub(super) type Bound = UnixListener;
 
     /// The longest path of a socket: the least that systems take (macOS), with its end.
     const LONGEST: usize = 103;
@@ -107,7 +142,7 @@ mod unix {
         Ok((PathBuf::from(format!("/proc/self/fd/{number}")).join(name), Some(folder)))
     }
 
-    pub(super) fn bind(_: &Arc<Application>, path: &Path) -> io::Result<UnixListener> {
+    pub(super) fn bind(path: &Path) -> io::Result<UnixListener> {
         // Nobody finds the socket before it is private: it gets its name last.
         let fresh = path.with_extension("new");
         remove(&fresh)?;

@@ -3,26 +3,27 @@
 //! Each event has its name (`event`, `view` or `error`) and one line of JSON.
 
 use bytes::{Bytes, BytesMut};
-use cara_control::{Error, ErrorKind, Event};
-use http_body::Frame;
+use cara_control::{Error, ErrorKind, Event, Reader as Log};
+use futures_util::stream::{Stream, unfold};
 use serde_json::value::RawValue;
 use std::convert::Infallible;
 use std::future::Future;
 use std::pin::Pin;
-use std::task::{Context, Poll};
-use tokio::sync::mpsc::UnboundedReceiver;
 
 /// The most bytes of one event.
 const MOST: usize = 64 * 1024 * 1024;
 
+/// About how many bytes go out in one frame; one event is never cut.
+const FRAME: usize = 64 * 1024;
+
 /// What is told while a use case goes on, and at its end.
 #[derive(Debug)]
 pub(crate) enum Told {
-    /// Something happened.
+    /// Something that happened.
     Event(Event),
-    /// The use case is done.
+    /// The view of the use case that was done.
     View(Box<RawValue>),
-    /// The use case failed.
+    /// Why the use case was not done.
     Error(Error),
 }
 
@@ -51,41 +52,52 @@ fn unreadable(what: &str) -> Error {
     Error::new(ErrorKind::Internal, format!("the holder of the home sent {what}\nhint: both have to be of one version"))
 }
 
-/// A body that does the work while it is read, and ends with what came of it.
-pub(crate) struct EventBody {
-    told: UnboundedReceiver<Told>,
-    work: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
+/// Events while work goes on, and at last what came of it, in frames of bounded size that are made when they are wanted: a
+/// slow reader costs a place in the log. Dropped, it drops the work.
+pub(crate) fn frames(
+    reader: Log,
+    work: impl Future<Output = Told> + Send + 'static,
+) -> impl Stream<Item = Result<Bytes, Infallible>> + Send {
+    let going = Going { reader, work: Box::pin(work), last: None, over: false };
+    unfold(going, |mut going| async move { going.frame().await.map(|frame| (Ok(frame), going)) })
 }
 
-impl EventBody {
-    pub(crate) fn new(told: UnboundedReceiver<Told>, work: Pin<Box<dyn Future<Output = ()> + Send>>) -> Self {
-        Self { told, work: Some(work) }
-    }
+struct Going {
+    reader: Log,
+    work: Pin<Box<dyn Future<Output = Told> + Send>>,
+    /// What came of the work.
+    last: Option<Told>,
+    over: bool,
 }
 
-impl http_body::Body for EventBody {
-    type Data = Bytes;
-    type Error = Infallible;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        if let Some(work) = &mut self.work
-            && work.as_mut().poll(context).is_ready()
-        {
-            self.work = None;
-        }
-        // All that is there goes out at once.
-        let mut ready = BytesMut::new();
-        loop {
-            match self.told.poll_recv(context) {
-                Poll::Ready(Some(told)) => ready.extend_from_slice(&told.written()),
-                Poll::Ready(None) if ready.is_empty() => return Poll::Ready(None),
-                Poll::Pending if ready.is_empty() => return Poll::Pending,
-                Poll::Ready(None) | Poll::Pending => return Poll::Ready(Some(Ok(Frame::data(ready.freeze())))),
+impl Going {
+    async fn frame(&mut self) -> Option<Bytes> {
+        let mut frame = BytesMut::new();
+        while !self.over && frame.len() < FRAME {
+            let next = tokio::select! {
+                biased;
+                last = &mut self.work, if self.last.is_none() => {
+                    self.last = Some(last);
+                    continue;
+                }
+                next = self.reader.next() => next,
+                // What is there goes out at once.
+                () = std::future::ready(()), if !frame.is_empty() => break,
+            };
+            match (next, self.last.take()) {
+                (Some(event), last) => {
+                    self.last = last;
+                    frame.extend_from_slice(&Told::Event(event).written());
+                }
+                (None, Some(last)) => {
+                    self.over = true;
+                    frame.extend_from_slice(&last.written());
+                }
+                // The log ends with the work.
+                (None, None) => tokio::task::yield_now().await,
             }
         }
+        (!frame.is_empty()).then(|| frame.freeze())
     }
 }
 
@@ -138,6 +150,21 @@ impl Reader {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+
+    #[tokio::test]
+    async fn a_frame_is_bounded_and_the_answer_is_the_last() {
+        use futures_util::StreamExt;
+        let events = cara_control::Events::new(cara_control::Scope::Run);
+        (0..40).for_each(|_| events.note("x".repeat(FRAME / 8)));
+        let log = events.read();
+        let done = async move {
+            events.end();
+            Told::View(serde_json::value::to_raw_value(&1).unwrap())
+        };
+        let frames: Vec<Bytes> = Box::pin(frames(log, done)).map(Result::unwrap).collect().await;
+        assert!(frames.len() >= 5 && frames.iter().all(|frame| frame.len() < FRAME * 5 / 4));
+        assert!(frames.last().unwrap().ends_with(b"event: view\ndata: 1\n\n"));
+    }
 
     #[test]
     fn what_is_written_is_read_however_it_is_cut() {

@@ -5,10 +5,13 @@ use crate::keyboard::Stretch;
 use crate::show;
 use crate::typed::Typed;
 use cara_assistant::Input;
+use cara_assistant::text::harmless;
 use rustyline::completion::Completer;
 use rustyline::error::ReadlineError;
 use rustyline::history::FileHistory;
-use rustyline::{Config, Context, Editor, Event, EventHandler, Helper, Highlighter, Hinter, Validator};
+use rustyline::{
+    Config, Context, Editor, Event, EventHandler, ExternalPrinter, Helper, Highlighter, Hinter, Validator,
+};
 use std::io::{IsTerminal, stdin};
 use std::path::PathBuf;
 
@@ -73,6 +76,12 @@ impl LineEditor {
         Ok(Self { editor, typed, history })
     }
 
+    /// A way to say something while a line is typed.
+    pub fn above(&mut self) -> Above {
+        let printer = self.editor.create_external_printer().ok();
+        Above(printer.map(|printer| Box::new(printer) as Box<dyn ExternalPrinter + Send>))
+    }
+
     /// Reads a line, which begins with what was typed ahead of it; the history file is written after each, so that nothing
     /// is lost at a crash.
     ///
@@ -102,6 +111,19 @@ impl LineEditor {
         let written = self.editor.add_history_entry(line).and_then(|_| self.editor.append_history(&self.history.file));
         if let Err(error) = written {
             tracing::debug!(%error, "history could not be written");
+        }
+    }
+}
+
+/// What is said above the line that is typed.
+pub struct Above(Option<Box<dyn ExternalPrinter + Send>>);
+
+impl Above {
+    /// Says a sentence.
+    pub fn note(&mut self, text: &str) {
+        let printed = self.0.as_mut().is_some_and(|above| above.print(format!("{}\n", harmless(text))).is_ok());
+        if !printed {
+            show::note(text);
         }
     }
 }

@@ -7,7 +7,7 @@ use crate::process::{cara, command, first_byte};
 use crate::samples::{in_turns, timed_in_turns};
 use crate::table::{Aim, Row, Unit};
 use anyhow::{Context, Result, anyhow};
-use cara_control::{Application, BuiltIn, Embedded, HomeFiles, HomeLock, Options, sessions};
+use cara_control::{Application, BuiltIn, Embedded, HomeFiles, HomeLock, Options, Role, sessions};
 use cara_gateway::{Client, Listener, router};
 use cara_services::egress::KnownSecrets;
 use cara_services::home::Home;
@@ -38,6 +38,7 @@ fn application(folder: &Path) -> Result<(Arc<Application>, Home)> {
         store: None,
         known: KnownSecrets::new(),
         command: "cara-bench".into(),
+        role: Role::Command,
     };
     Ok((Application::open(options).map_err(told)?, home))
 }
@@ -49,7 +50,7 @@ fn told(error: cara_control::Error) -> anyhow::Error {
 /// Asks for the list of conversations.
 async fn list(client: &Client) -> Result<()> {
     let called = client.call(&sessions::ListSessions { limit: 20 }, &mut |_| {}).await;
-    called.map_err(|lost| anyhow!("the connection was lost: {}", lost.why))?.map(drop).map_err(told)
+    called.map(drop).map_err(Into::into)
 }
 
 /// A call, with client and holder in one process, so that nothing but the way differs.
@@ -57,7 +58,7 @@ pub(crate) async fn call(counts: Counts) -> Result<Vec<Row>> {
     let folder = tempfile::tempdir()?;
     let (application, home) = application(folder.path())?;
     let router = router(application.clone());
-    let listener = Listener::open(&application, home.socket(), router.clone()).map_err(told)?;
+    let listener = Listener::open(home.socket(), router.clone()).map_err(told)?;
     let (here, there) = (Client::Here(router), Client::There(home.socket()));
     let (ours, floor) = timed_in_turns(counts.samples, || list(&there), || list(&here)).await?;
     listener.close().await;

@@ -228,6 +228,7 @@ impl Run<'_> {
             if group.is_empty() {
                 return Ok(results);
             }
+            let _passed = self.run_context.gate.enter().await;
             let ids: Vec<&str> = group.iter().map(|planned| planned.id.as_str()).collect();
             self.begin_reads(&ids).await?;
             let made: FuturesOrdered<_> =
@@ -284,6 +285,7 @@ impl Run<'_> {
             (None, Some(rule)) => By::Rule(rule),
             (None, None) => By::Policy,
         };
+        let _passed = self.run_context.gate.enter().await;
         match self.assistant.records.start(&self.id, &planned.id, by).await {
             Ok(_) => {}
             Err(StartRefused::Ledger(error)) => return Err(lost(error)),

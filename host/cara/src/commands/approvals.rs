@@ -8,12 +8,9 @@ use anyhow::{Result, bail};
 use cara_assistant::Asked;
 use cara_assistant::text::exact;
 use cara_control::approvals::{
-    ApprovalRequest, ApprovalResponse, ForgetRule, ListApprovals, ListRules, RespondToApproval, RuleRow, ShowApproval,
-    Verdict,
+    ApprovalRequest, ApprovalResponse, ForgetRule, ListApprovals, ListRules, Place, RespondToApproval, RuleRow,
+    ShowApproval, Verdict,
 };
-
-/// Who answers here, as the audit log and the model are told.
-const BY: &str = "cara approvals";
 
 /// Runs the command.
 pub(crate) async fn run(door: &Door, output: Output, approvals: Approvals) -> Result<()> {
@@ -28,16 +25,16 @@ pub(crate) async fn run(door: &Door, output: Output, approvals: Approvals) -> Re
         Approvals::Allow { id, always } => {
             let verdict = if always { Verdict::Always } else { Verdict::Once };
             let responded =
-                door.call(RespondToApproval { id: id.to_string(), verdict, reason: None, by: BY.into() }).await?;
+                door.call(RespondToApproval { id: id.to_string(), verdict, reason: None, by: Place::Command }).await?;
             output.done(&responded, &allowed(id.as_str(), &responded))?;
         }
         Approvals::Deny { id, reason } => {
-            let respond = RespondToApproval { id: id.to_string(), verdict: Verdict::Deny, reason, by: BY.into() };
+            let respond = RespondToApproval { id: id.to_string(), verdict: Verdict::Deny, reason, by: Place::Command };
             output.done(&door.call(respond).await?, &format!("denied `{id}`"))?;
         }
         Approvals::Rules => drop(door.emit(output, ListRules {}).await?),
         Approvals::Forget { rule } => {
-            let done = door.call(ForgetRule { id: rule.to_string(), by: BY.into() }).await?;
+            let done = door.call(ForgetRule { id: rule.to_string(), by: Place::Command }).await?;
             output.done(&done, &format!("removed rule `{rule}`; the like is asked again"))?;
         }
     }

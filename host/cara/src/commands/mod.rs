@@ -25,6 +25,7 @@ use crate::door::Door;
 use crate::error::told;
 use crate::output::{Output, stdio};
 use anyhow::Result;
+use cara_control::Role;
 use cara_control::logs::{self as log_files, Kept};
 use cara_services::egress::KnownSecrets;
 use cara_services::vault::StoreKind;
@@ -61,7 +62,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode> {
     let kept = matches!(command, Command::Start(_)).then(|| Kept::of(log.clone()));
     diagnostics(log.as_deref(), kept.as_ref(), &known)?;
     let store = plain_key_file.then_some(StoreKind::KeyFile);
-    let door = Door::new(Surroundings::new(known, store, format!("cara {}", command.name()))?);
+    let door = Door::new(Surroundings::new(known, store, format!("cara {}", command.name()), command.role())?);
     let runtime = runtime()?;
     let result = runtime.block_on(async {
         let code = one(&door, output, command, kept).await;
@@ -110,6 +111,15 @@ async fn one(door: &Door, output: Output, command: Command, kept: Option<Kept>) 
 }
 
 impl Command {
+    /// What a process is to others that runs the command and holds the home.
+    fn role(&self) -> Role {
+        match self {
+            Self::Start(_) => Role::Daemon,
+            Self::Chat(_) => Role::Chat,
+            _ => Role::Command,
+        }
+    }
+
     /// The word that was typed.
     fn name(&self) -> &'static str {
         match self {

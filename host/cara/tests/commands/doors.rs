@@ -239,7 +239,8 @@ fn posts(home: &Home, path: &str, body: &Value) -> std::thread::JoinHandle<(u16,
     let length = body.len();
     write!(
         stream,
-        "POST {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}"
+        "POST {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-type: application/json\r\n\
+         content-length: {length}\r\n\r\n{body}"
     )
     .unwrap();
     std::thread::spawn(move || {
@@ -298,4 +299,59 @@ fn of_two_that_take_up_one_run_one_goes_on_and_the_other_follows() {
     }
     let shown = home.json(&["sessions", "show", "s-dddddddddd", "--json"]);
     assert_eq!(shown["messages"].as_array().unwrap().len(), 2, "{shown}");
+}
+
+/// The code of what a holder answers to these bytes.
+fn code(home: &Home, request: &str) -> u16 {
+    use std::io::{Read, Write};
+    let mut stream = std::os::unix::net::UnixStream::connect(home.path("cara.sock")).unwrap();
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = [0; 12];
+    stream.read_exact(&mut answer).unwrap();
+    std::str::from_utf8(&answer[9..]).unwrap().parse().unwrap()
+}
+
+#[test]
+fn what_a_page_could_send_is_refused_and_no_body_is_larger_than_its_use_case_needs() {
+    let home = Home::new();
+    let _holder = Holder::of(&home);
+    let head = |head: &str| code(&home, &format!("{head}\r\n\r\n"));
+    assert_eq!(head("GET /v1/ready HTTP/1.1\r\nhost: localhost"), 200);
+    assert_eq!(head("GET /v1/ready HTTP/1.1\r\nhost: localhost:8080"), 200);
+    assert_eq!(head("GET /v1/ready HTTP/1.1\r\nhost: evil.example"), 421);
+    assert_eq!(head("GET /v1/ready HTTP/1.1\r\nhost: localhost.evil.example"), 421);
+    assert_eq!(head("GET /v1/ready HTTP/1.1\r\nhost: localhost\r\norigin: http://localhost"), 403);
+    assert_eq!(head("GET /v1/nothing HTTP/1.1\r\nhost: localhost\r\norigin: null"), 403);
+    let body = |path: &str, kind: &str, body: &str| {
+        let length = body.len();
+        let head = format!("POST {path} HTTP/1.1\r\nhost: localhost\r\ncontent-length: {length}\r\n{kind}");
+        code(&home, &format!("{head}\r\n{body}"))
+    };
+    let json = "content-type: application/json; charset=utf-8\r\n";
+    assert_eq!(body("/v1/approvals/a-nobody", "", "{}"), 415);
+    assert_eq!(body("/v1/approvals/a-nobody", "content-type: text/plain\r\n", "{}"), 415);
+    assert_eq!(body("/v1/approvals/a-nobody", json, "{}"), 400);
+    let answer = |reason: &str| format!(r#"{{"verdict":"deny","by":"command","reason":"{reason}"}}"#);
+    assert_eq!(body("/v1/approvals/a-nobody", json, &answer("no")), 409);
+    assert_eq!(body("/v1/approvals/a-nobody", json, &answer(&"x".repeat(64 * 1024))), 413);
+    // Free text is no place where a person answers.
+    assert_eq!(body("/v1/approvals/a-nobody", json, r#"{"verdict":"deny","by":"anna"}"#), 400);
+    let mebibyte = "x".repeat(1024 * 1024);
+    assert_eq!(body("/v1/config/check", json, &format!(r##"{{"text":"# {mebibyte}"}}"##)), 200);
+}
+
+#[test]
+fn who_follows_the_home_hears_what_concerns_it_without_asking_for_anything_else() {
+    use std::io::{BufRead, BufReader, Write};
+    let home = Home::new();
+    let _holder = Holder::of(&home);
+    let mut stream = std::os::unix::net::UnixStream::connect(home.path("cara.sock")).unwrap();
+    stream.write_all(b"GET /v1/events HTTP/1.1\r\nhost: localhost\r\naccept: text/event-stream\r\n\r\n").unwrap();
+    let mut lines = BufReader::new(stream).lines().map(Result::unwrap);
+    assert_eq!(lines.next().as_deref(), Some("HTTP/1.1 200 OK"));
+    home.configure("nonsense");
+    // Somebody else's request notices it.
+    home.run(&["tools", "list"]);
+    let told = lines.find(|line| line.starts_with("data: ")).unwrap();
+    assert!(told.contains("the configuration of before stays in use"), "{told}");
 }

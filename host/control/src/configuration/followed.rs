@@ -8,7 +8,7 @@
 
 use crate::configuration::Config;
 use crate::error::{Context, Error, Result};
-use crate::event::Listeners;
+use crate::event::Events;
 use crate::home_files::CONFIG;
 use cara_assistant::Rules;
 use cara_services::files;
@@ -100,13 +100,13 @@ impl Followed {
     }
 
     /// Looks at the file at each change of it, and tells what is wrong with it.
-    pub(crate) fn watch(&self, listeners: &Listeners) -> notify::Result<Watcher> {
-        let (followed, listeners) = (self.clone(), listeners.clone());
+    pub(crate) fn watch(&self, events: &Events) -> notify::Result<Watcher> {
+        let (followed, events) = (self.clone(), events.clone());
         let mut watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
             let of_file = |path: &PathBuf| path.file_name().is_some_and(|name| name == CONFIG);
             if event.is_ok_and(|event| is_change(event.kind) && event.paths.iter().any(of_file)) {
                 // What is wrong is told, and kept.
-                let _ = followed.now(&listeners);
+                let _ = followed.now(&events);
             }
         })?;
         watcher.watch(self.0.path.parent().unwrap_or(&self.0.path), RecursiveMode::NonRecursive)?;
@@ -119,7 +119,7 @@ impl Followed {
 
     /// The configuration as it is now. A file that cannot be used changes nothing, and that is said once; one that was
     /// unreadable from the beginning is an error.
-    pub(crate) fn now(&self, listeners: &Listeners) -> Result<Arc<Config>> {
+    pub(crate) fn now(&self, events: &Events) -> Result<Arc<Config>> {
         let path = &self.0.path;
         let mut last = self.last();
         let stamp = files::stamp(path)?;
@@ -129,7 +129,7 @@ impl Followed {
                 Ok(usable) => (last.waiting, last.bad) = (Some(usable), None),
                 Err(error) => {
                     last.waiting = None;
-                    last.refuse(error, listeners);
+                    last.refuse(error, events);
                 }
             }
         }
@@ -137,10 +137,10 @@ impl Followed {
             match self.0.check.get().map_or(Ok(()), |check| check(&usable.0)) {
                 Ok(()) => self.adopt(&mut last, usable),
                 Err(error) if last.good.is_none() => {
-                    last.refuse(error, listeners);
+                    last.refuse(error, events);
                     last.good = Some(usable);
                 }
-                Err(error) => last.refuse(error, listeners),
+                Err(error) => last.refuse(error, events),
             }
         }
         match (&last.good, &last.bad) {
@@ -157,9 +157,9 @@ impl Followed {
     }
 
     /// The text of the configuration in use, and why the file cannot be used now, if it cannot.
-    pub(crate) fn text(&self, listeners: &Listeners) -> (Arc<str>, Option<Unusable>) {
+    pub(crate) fn text(&self, events: &Events) -> (Arc<str>, Option<Unusable>) {
         // What is wrong with the file is part of the answer.
-        let _ = self.now(listeners);
+        let _ = self.now(events);
         let last = self.last();
         let of_before = last.waiting.as_ref().map(|(_, text)| text) != last.good.as_ref().map(|(_, text)| text);
         let text = last.good.as_ref().map(|(_, text)| text.clone()).unwrap_or_default();
@@ -184,12 +184,12 @@ impl Followed {
 
 impl Read {
     /// Says once why the file cannot be used.
-    fn refuse(&mut self, error: Error, listeners: &Listeners) {
+    fn refuse(&mut self, error: Error, events: &Events) {
         if self.bad.as_ref() == Some(&error) {
             return;
         }
         let stays = if self.good.is_some() { "; the configuration of before stays in use" } else { "" };
-        listeners.note(format!("{}{stays}", error.message));
+        events.note(format!("{}{stays}", error.message));
         tracing::warn!(%error, "the configuration cannot be used");
         self.bad = Some(error);
     }

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 use super::{InstallPlugin, PrepareInstall, RemovePlugin};
-use crate::application::{Application, HomeLock, Options};
+use crate::application::{Application, HomeLock, Options, Role};
 use crate::event::Events;
 use crate::home_files::HomeFiles;
 use crate::installed::{BuiltIn, Embedded};
@@ -96,6 +96,7 @@ fn open(home: &Home) -> Arc<Application> {
         store: None,
         known: KnownSecrets::new(),
         command: "a test".to_owned(),
+        role: Role::Command,
     })
     .unwrap()
 }
@@ -305,4 +306,19 @@ async fn a_change_that_is_cut_off_anywhere_leaves_nothing_granted_that_was_taken
         }
     }
     panic!("cut off {cuts:?} times, whole {done:?} times");
+}
+
+#[tokio::test]
+async fn a_change_is_done_to_its_end_when_whoever_asked_goes_away() {
+    let (folder, offers) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let home = with_a_file_for_secrets(folder.path());
+    let (key, _) = trusted_key(&home);
+    let application = open(&home);
+    let from = offered(offers.path(), "new.wasm", "1.1.0", &key);
+    let digest = reviewed(&application, &from, false).await;
+    let install = crate::operations::Prepared::of(installing(&from, &digest, false));
+    assert!(cut(install.run(application.clone(), Events::nobody()), 1).await.is_none(), "it was done at once");
+    application.work.close();
+    application.work.wait().await;
+    assert_eq!(in_use(&application).unwrap().digest.to_string(), digest);
 }

@@ -20,7 +20,7 @@ async fn a_call_begins_with_the_approval_that_names_it_once() {
     let start = || records.start(run, "c", By::Approval(&id, &[9; 32]));
     assert!(matches!(start().await, Err(StartRefused::Approval(ApprovalState::Waiting))));
     assert!(!changes.has_changed().unwrap(), "a question alone wakes nobody");
-    let decided = records.decide_approval(&id, Decision::Allowed, "anna").await.unwrap();
+    let decided = records.decide_approval(&id, Decision::Allowed(None), "anna").await.unwrap();
     assert_eq!((decided.call_id.as_str(), decided.verdict.at_ms), ("c", 1_000));
     changes.changed().await.unwrap();
     start().await.unwrap();
@@ -38,7 +38,7 @@ async fn an_approval_is_spent_on_nothing_but_what_it_was_given_for() {
     let fixture = Fixture::new().await;
     let (records, run) = (&fixture.records, &fixture.run);
     let id = asked(&fixture).await;
-    records.decide_approval(&id, Decision::Allowed, "anna").await.unwrap();
+    records.decide_approval(&id, Decision::Allowed(None), "anna").await.unwrap();
     fixture.propose(call("other")).await;
     let session = records.begin_session(&person("anna"), "terminal", "main", "other").await.unwrap();
     let elsewhere = records.begin_run(&session, "p", &said("x", Source::Owner)).await.unwrap();
@@ -79,14 +79,14 @@ async fn nobody_answers_after_the_deadline_and_no_answer_lasts_for_good() {
     assert!(late.waiting_approvals().await.unwrap().is_empty());
     assert_eq!(late.approval(&id).await.unwrap().unwrap().state, ApprovalState::Expired);
     for _ in 0..2 {
-        let error = late.decide_approval(&id, Decision::Allowed, "anna").await.unwrap_err();
+        let error = late.decide_approval(&id, Decision::Allowed(None), "anna").await.unwrap_err();
         let expected = |what, at_ms| what == ApprovalState::Expired && at_ms == 60_000;
         assert!(matches!(error, DecideError::AlreadyDecided { what, at_ms, .. } if expected(what, at_ms)), "{error}");
     }
     assert!(fixture.records.start(&fixture.run, "c", By::Approval(&id, &[9; 32])).await.is_err());
 
     let id = fixture.records.request_approval(&question(&fixture, "c")).await.unwrap();
-    let verdict = fixture.records.decide_approval(&id, Decision::Allowed, "anna").await.unwrap().verdict;
+    let verdict = fixture.records.decide_approval(&id, Decision::Allowed(None), "anna").await.unwrap().verdict;
     let late = records_at(&fixture.place, verdict.use_by_ms).await;
     let refused = late.start(&fixture.run, "c", By::Approval(&id, &[9; 32])).await;
     assert!(matches!(refused, Err(StartRefused::Approval(ApprovalState::Expired))), "{refused:?}");
@@ -101,7 +101,7 @@ async fn a_question_that_expired_is_told_so_when_its_run_has_ended() {
     let late = records_at(&fixture.place, 60_000).await;
     assert!(late.end_run(&fixture.run, &[], RunState::Done, None, &[]).await.unwrap());
     assert_eq!(late.approval(&id).await.unwrap().unwrap().state, ApprovalState::Expired);
-    let error = late.decide_approval(&id, Decision::Allowed, "anna").await.unwrap_err().to_string();
+    let error = late.decide_approval(&id, Decision::Allowed(None), "anna").await.unwrap_err().to_string();
     assert!(error.starts_with("the approval is expired already, by the deadline"), "{error}");
 }
 
@@ -116,7 +116,7 @@ async fn of_a_thousand_racing_decisions_exactly_one_counts() {
     let tries: Vec<_> = (0..1_000)
         .map(|n| {
             let (desk, id) = (desks[n % 4].clone(), id.clone());
-            let decision = if n % 3 == 0 { Decision::Allowed } else { Decision::Denied(None) };
+            let decision = if n % 3 == 0 { Decision::Allowed(None) } else { Decision::Denied(None) };
             tokio::spawn(async move { (n, desk.decide_approval(&id, decision, &format!("desk {n}")).await) })
         })
         .collect();
@@ -147,7 +147,7 @@ async fn a_rule_is_listed_used_and_removed_and_both_ends_are_audited() {
         person: person("anna"),
         by: "anna".into(),
     };
-    let id = records.add_rule(&rule).await.unwrap();
+    let id = add_rule(records, &rule).await;
     fixture.propose(allowed("c")).await;
     records.start(&fixture.run, "c", By::Rule(&id)).await.unwrap();
     let rules = records_at(&fixture.place, 9).await.rules().await.unwrap();
@@ -157,6 +157,47 @@ async fn a_rule_is_listed_used_and_removed_and_both_ends_are_audited() {
     assert!(records.rules().await.unwrap().is_empty());
     let kinds: Vec<_> = events(records.ledger(), 9).await.unwrap().into_iter().map(|event| event.kind).collect();
     assert_eq!(kinds, ["rule-removed", "rule-added"]);
+}
+
+/// Goes on with work so many times, and drops what is not done by then.
+async fn cut<T>(work: impl Future<Output = T>, mut times: usize) -> Option<T> {
+    let mut work = std::pin::pin!(work);
+    std::future::poll_fn(|context| {
+        if times == 0 {
+            return std::task::Poll::Ready(None);
+        }
+        times -= 1;
+        work.as_mut().poll(context).map(Some)
+    })
+    .await
+}
+
+#[tokio::test]
+async fn an_answer_for_good_and_its_rule_are_kept_both_or_neither() {
+    let (mut cuts, mut whole) = (0, 0);
+    for times in (1..24).cycle().take(200) {
+        let fixture = Fixture::new().await;
+        let (records, asked) = (&fixture.records, asked(&fixture).await);
+        let rule = NewRule {
+            component: id("mailer"),
+            tool: tool("send"),
+            destinations: vec!["https://mail.example".into()],
+            arguments: None,
+            session: None,
+            signer: None,
+            person: person("anna"),
+            by: "anna".into(),
+        };
+        let decision = Decision::Allowed(Some(Box::new(rule)));
+        let done = cut(records.decide_approval(&asked, decision, "anna"), times).await.is_some();
+        *(if done { &mut whole } else { &mut cuts }) += 1;
+        let is_allowed = records.approval(&asked).await.unwrap().unwrap().state == ApprovalState::Allowed;
+        assert_eq!(is_allowed, !records.rules().await.unwrap().is_empty(), "after {times} steps");
+        if cuts > 24 && whole > 24 {
+            return;
+        }
+    }
+    panic!("cut off {cuts} times, whole {whole} times");
 }
 
 #[tokio::test]
@@ -173,7 +214,7 @@ async fn a_rule_that_was_revoked_after_the_decision_starts_nothing() {
         person: person("anna"),
         by: "anna".into(),
     };
-    let id = records.add_rule(&rule).await.unwrap();
+    let id = add_rule(records, &rule).await;
     fixture.propose(allowed("c")).await;
     assert!(records.remove_rule(&id, "anna").await.unwrap());
     let refused = records.start(&fixture.run, "c", By::Rule(&id)).await;

@@ -66,7 +66,7 @@ async fn work(records: &Records, session: &SessionId) {
         deadline_ms: u64::MAX / 4,
     };
     let approval = records.request_approval(&question).await.unwrap();
-    records.decide_approval(&approval, Decision::Allowed, "anna").await.unwrap();
+    records.decide_approval(&approval, Decision::Allowed(None), "anna").await.unwrap();
     acknowledge(format!("approval {approval}"));
     effect(records, &run, "free", None).await;
     effect(records, &run, "asked", Some(&approval)).await;

@@ -13,7 +13,7 @@ mod tamper;
 mod usage;
 
 use super::*;
-use cara_authority::{ComponentId, Label, PersonId, RunId, SessionId, Source, ToolName};
+use cara_authority::{ComponentId, Label, PersonId, RuleId, RunId, SessionId, Source, ToolName};
 use cara_services::clock::Clock;
 use serde_json::json;
 use std::path::PathBuf;
@@ -44,6 +44,14 @@ impl Place {
 
 fn audit_key() -> Zeroizing<[u8; 32]> {
     [7; 32].into()
+}
+
+/// A rule that is stored without a question.
+async fn add_rule(records: &Records, rule: &NewRule) -> RuleId {
+    let mut change = records.ledger().change().await.unwrap();
+    let id = records.add_rule(&mut change, rule).await.unwrap();
+    change.commit().await.unwrap();
+    id
 }
 
 /// Changes the database behind the ledger's back.

@@ -61,7 +61,7 @@ async fn no_content_is_found_in_any_file_of_the_ledger() {
         person: person("anna"),
         by: "anna".into(),
     };
-    records.add_rule(&rule).await.unwrap();
+    add_rule(records, &rule).await;
     let memory = records.memory(&person("anna"));
     memory.write("canary-key", "canary-value", Label::NONE).await.unwrap();
     assert_eq!(memory.search("canary", 1).await.unwrap().len(), 1);

@@ -37,7 +37,7 @@ async fn a_run_ends_once_and_ends_what_is_open_in_it() {
     assert_eq!(records.run(&fixture.run).await.unwrap().unwrap().state, RunState::Cancelled);
     let states: Vec<_> = records.calls(&fixture.run).await.unwrap().iter().map(|call| call.state).collect();
     assert_eq!(states, [CallState::Interrupted; 2]);
-    let error = records.decide_approval(&asked, Decision::Allowed, "anna").await.unwrap_err();
+    let error = records.decide_approval(&asked, Decision::Allowed(None), "anna").await.unwrap_err();
     assert!(matches!(error, DecideError::AlreadyDecided { what: ApprovalState::Withdrawn, .. }), "{error}");
     // Nothing begins in it any more, and no more is said.
     assert!(matches!(
@@ -145,7 +145,7 @@ async fn a_deleted_session_leaves_nothing_but_what_it_used_and_an_event() {
         person: person("anna"),
         by: "anna".into(),
     };
-    records.add_rule(&rule).await.unwrap();
+    add_rule(records, &rule).await;
     records.set_summary(&fixture.session, 1, &json!("s"), Label::NONE).await.unwrap();
     let asked =
         Reservation { run: fixture.run.clone(), component: id("model"), model: "m".into(), tokens: 5, micros: None };

@@ -15,7 +15,7 @@ async fn two_of_everything() -> Fixture {
         records.propose(run, &said("calls", Source::Tool), &[new]).await.unwrap();
         let question = NewApproval { session: session.clone(), run: run.clone(), ..question(&fixture, "c") };
         let asked = records.request_approval(&question).await.unwrap();
-        records.decide_approval(&asked, Decision::Allowed, "anna").await.unwrap();
+        records.decide_approval(&asked, Decision::Allowed(None), "anna").await.unwrap();
         records.start(run, "c", By::Approval(&asked, &[9; 32])).await.unwrap();
         records.end_calls(run, &[finished("c", CallState::Done)], &said("r", Source::Web)).await.unwrap();
         records.end_run(run, &[], RunState::Done, Some("a reason"), &[]).await.unwrap();
@@ -33,7 +33,7 @@ async fn two_of_everything() -> Fixture {
             person: person("anna"),
             by: session.to_string(),
         };
-        records.add_rule(&rule).await.unwrap();
+        add_rule(records, &rule).await;
         records.memory(&person("anna")).write(session.as_str(), "v", Label::of(Source::Web)).await.unwrap();
     }
     fixture

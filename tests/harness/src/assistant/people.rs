@@ -4,7 +4,7 @@
 use cara_assistant::approvals::{Answer, Approver};
 use cara_assistant::event::{Asked, TurnEvent};
 use cara_assistant::outbound::{Outbound, address_text};
-use cara_assistant::{Listener, RunContext};
+use cara_assistant::{CallGate, Listener, RunContext};
 use cara_authority::Refusal;
 use cara_kernel::bindings::messaging::{Address, Outbound as Message, Receipt};
 use cara_kernel::bindings::types::Content;
@@ -119,7 +119,7 @@ impl Heard {
     pub fn run_context(&self, approver: Arc<dyn Approver>) -> RunContext {
         let events = self.clone();
         let listen: Listener = Arc::new(move |event| held(&events.0).push(event));
-        RunContext { listen, approver, cancel: CancellationToken::new() }
+        RunContext { listen, approver, cancel: CancellationToken::new(), gate: CallGate::default() }
     }
 }
 

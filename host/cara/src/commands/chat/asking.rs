@@ -4,7 +4,7 @@ use crate::door::Door;
 use crate::error::kind;
 use cara_assistant::{Answer, Asked};
 use cara_control::ErrorKind;
-use cara_control::approvals::{RespondToApproval, Verdict};
+use cara_control::approvals::{Place, RespondToApproval, Verdict};
 use cara_terminal::keyboard::Keyboard;
 use cara_terminal::prompt;
 use cara_terminal::streaming::{Streaming, lock};
@@ -78,7 +78,7 @@ impl<'a> Asking<'a> {
                 Answer::Always => (Verdict::Always, None),
                 Answer::No(reason) => (Verdict::Deny, reason),
             };
-            let respond = RespondToApproval { id: asked.id.clone(), verdict, reason, by: "prompt".to_owned() };
+            let respond = RespondToApproval { id: asked.id.clone(), verdict, reason, by: Place::Prompt };
             match self.door.call(respond).await {
                 Ok(_) => drop(self.answered.insert(asked.id)),
                 // Somebody was faster, or the request is gone; the run says so.

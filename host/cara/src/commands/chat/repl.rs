@@ -6,19 +6,20 @@ use crate::output::{Show, layout, show};
 use anyhow::{Result, anyhow};
 use cara_assistant::Input;
 use cara_assistant::text::{harmless, without_secrets};
-use cara_control::HomeFiles;
-use cara_control::approvals::{ListApprovals, RespondToApproval, Verdict};
+use cara_control::approvals::{ListApprovals, Place, RespondToApproval, Verdict};
 use cara_control::chat::OpenChat;
 use cara_control::explain::ExplainRun;
 use cara_control::models::ListModels;
 use cara_control::runs::{Ended, Respondent};
 use cara_control::status::ShowStatus;
 use cara_control::tools::ListOfferedTools;
+use cara_control::{Event, HomeFiles};
 use cara_terminal::editor::{Entered, History, LineEditor};
 use cara_terminal::streaming::{Streaming, lock};
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex};
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 /// The prompt.
 const PROMPT: &str = "› ";
@@ -49,9 +50,25 @@ struct Last {
     mine: bool,
 }
 
-/// Runs until `/exit` or the end of input.
-pub(crate) async fn run(mut talk: Talk<'_>, tools: &[String], mine: bool) -> Result<ExitCode> {
+/// Runs until `/exit` or the end of input, and tells what happens to the home while nothing is asked.
+pub(crate) async fn run(talk: Talk<'_>, tools: &[String], mine: bool) -> Result<ExitCode> {
+    let (sender, heard) = unbounded_channel();
+    let following = talk.door.follow_home(sender);
+    let conversation = converse(talk, tools, mine, heard);
+    tokio::select! {
+        code = conversation => code,
+        () = following => Ok(ExitCode::FAILURE),
+    }
+}
+
+async fn converse(
+    mut talk: Talk<'_>,
+    tools: &[String],
+    mine: bool,
+    mut heard: UnboundedReceiver<Event>,
+) -> Result<ExitCode> {
     let mut editor = editor(&talk)?;
+    let mut above = editor.above();
     // While the person types.
     std::thread::spawn(cara_assistant::guards::prepare);
     let mut last = Last::default();
@@ -61,11 +78,18 @@ pub(crate) async fn run(mut talk: Talk<'_>, tools: &[String], mine: bool) -> Res
     }
     loop {
         let (prompt, ahead) = (prompt(&talk), talk.keyboard.take());
-        let (back, read) = tokio::task::spawn_blocking(move || {
+        // What an answer was told with is not told again.
+        while heard.try_recv().is_ok() {}
+        let mut reading = tokio::task::spawn_blocking(move || {
             let read = editor.read(&prompt, &ahead);
             (editor, read)
-        })
-        .await?;
+        });
+        let (back, read) = loop {
+            tokio::select! {
+                read = &mut reading => break read?,
+                Some(event) = heard.recv() => if let Event::Note { text } = event { above.note(&text) },
+            }
+        };
         editor = back;
         let (line, mut input) = match read? {
             Entered::Line(line, input) => (line, input),
@@ -205,7 +229,7 @@ async fn approve(talk: &Talk<'_>, rest: &str) -> Result<()> {
         ("no" | "n", reason) => (Verdict::Deny, Some(reason.to_owned()).filter(|reason| !reason.is_empty())),
         _ => anyhow::bail!("write `/approve {id}`, `/approve {id} always` or `/approve {id} no REASON`"),
     };
-    talk.door.call(RespondToApproval { id: id.to_owned(), verdict, reason, by: "chat".to_owned() }).await?;
+    talk.door.call(RespondToApproval { id: id.to_owned(), verdict, reason, by: Place::Chat }).await?;
     show::note(&format!("answered {id}"));
     Ok(())
 }

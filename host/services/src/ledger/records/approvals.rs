@@ -3,7 +3,7 @@
 use super::calls::CallState;
 use super::calls::binding;
 use super::seal::{Seal, Spot};
-use super::{RunState, Runs, fresh};
+use super::{NewRule, RunState, Runs, fresh};
 use crate::ledger::sql::{As, Number, Sql};
 use crate::ledger::{LedgerError, shown, to_sql};
 use cara_authority::{ApprovalId, PersonId, RuleId, RunId, SessionId};
@@ -82,8 +82,8 @@ pub struct Approval {
 /// What a person says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Decision {
-    /// Once, exactly this.
-    Allowed,
+    /// Once, exactly this; and from now on what the rule says, which is stored with the answer or not at all.
+    Allowed(Option<Box<NewRule>>),
     /// No, and why, for the model.
     Denied(Option<String>),
 }
@@ -212,9 +212,13 @@ impl Runs {
         let approval = self.undecided(sql, id).await?;
         let now_ms = self.ledger.now_ms();
         let expired = approval.state == ApprovalState::Expired || now_ms >= approval.deadline_ms;
+        let mut rule = None;
         let verdict = match decision {
             _ if expired => approval.verdict_at(approval.deadline_ms, ApprovalState::Expired, "the deadline", None),
-            Decision::Allowed => approval.verdict_at(now_ms, ApprovalState::Allowed, by, None),
+            Decision::Allowed(always) => {
+                rule = always;
+                approval.verdict_at(now_ms, ApprovalState::Allowed, by, None)
+            }
             Decision::Denied(reason) => approval.verdict_at(now_ms, ApprovalState::Denied, by, reason),
         };
         let sealed = approval.with("verdict", |spot| self.seal.seal_json(spot, &verdict))?;
@@ -226,6 +230,9 @@ impl Runs {
         let Approval { session, run, call_id, .. } = approval;
         let detail = json!({ "what": verdict.what, "by": verdict.by, "session": session, "run": run, "call": call_id });
         change.event("approval-decided", id.as_str(), detail).await?;
+        if let Some(rule) = &rule {
+            self.add_rule(&mut change, rule).await?;
+        }
         change.commit().await?;
         self.ledger.approvals().send_replace(());
         match expired {

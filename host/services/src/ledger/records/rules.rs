@@ -3,13 +3,13 @@
 use super::seal::Spot;
 use super::{Runs, fresh};
 use crate::ledger::sql::{As, Number};
-use crate::ledger::{LedgerError, to_sql};
+use crate::ledger::{Change, LedgerError, to_sql};
 use cara_authority::{ComponentId, PersonId, RuleId, SessionId, ToolName};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 /// What is allowed from now on without asking.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NewRule {
     /// Calls of this component.
     pub component: ComponentId,
@@ -49,9 +49,8 @@ fn spot<'a>(row: &'a [&'a str; 1]) -> Spot<'a> {
 }
 
 impl Runs {
-    /// Adds a rule, with an event.
-    pub async fn add_rule(&self, rule: &NewRule) -> Result<RuleId, LedgerError> {
-        let mut change = self.ledger.change().await?;
+    /// Adds a rule, with an event, in a change that may do more.
+    pub async fn add_rule(&self, change: &mut Change<'_>, rule: &NewRule) -> Result<RuleId, LedgerError> {
         let id = loop {
             let id = fresh("p-", 6)?;
             let taken = sqlx::query_as::<_, (i64,)>("SELECT CAST(1 AS BIGINT) FROM rules WHERE id = $1").bind(&id);
@@ -68,7 +67,6 @@ impl Runs {
             "any_destination": rule.destinations.is_empty(), "any_arguments": rule.arguments.is_none(),
         });
         change.event("rule-added", id.as_str(), detail).await?;
-        change.commit().await?;
         Ok(id)
     }
 

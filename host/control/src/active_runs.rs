@@ -1,0 +1,243 @@
+//! The runs that go on in this process, and what happened in each so far.
+
+use crate::event::Events;
+use cara_assistant::{CallGate, Ending, Failure, Session};
+use cara_authority::{RunId, SessionId};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::watch;
+use tokio::task::AbortHandle;
+use tokio_util::sync::CancellationToken;
+
+/// How many conversations are kept open between their runs.
+const OPEN: usize = 16;
+
+/// How a run ended.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "type", rename_all = "kebab-case")]
+pub enum Ended {
+    /// The model answered.
+    Done(Ending),
+    /// The model gave no answer.
+    Error(Failure),
+}
+
+/// The runs that go on in this process, and the conversations that are open. A clone is the same.
+#[derive(Clone, Default)]
+pub(crate) struct ActiveRuns(Arc<Kept>);
+
+#[derive(Default)]
+struct Kept {
+    runs: Mutex<BTreeMap<RunId, Arc<Active>>>,
+    /// Those used last come last.
+    open: Mutex<Vec<(SessionId, Arc<tokio::sync::Mutex<Session>>)>>,
+    /// How many runs go on.
+    count: watch::Sender<usize>,
+    /// Held from looking whether a run or a conversation is known until the run goes on.
+    beginning: tokio::sync::Mutex<()>,
+}
+
+/// A run that goes on.
+pub(crate) struct Active {
+    pub(crate) session: SessionId,
+    pub(crate) cancel: CancellationToken,
+    /// What each call of the run passes.
+    pub(crate) gate: CallGate,
+    /// The work itself.
+    pub(crate) task: Mutex<Option<AbortHandle>>,
+    /// All that happened so far.
+    pub(crate) events: Events,
+    ended: Mutex<Option<Ended>>,
+    left: AtomicBool,
+}
+
+impl Active {
+    pub(crate) fn new(session: SessionId, cancel: CancellationToken, events: Events) -> Self {
+        let (gate, task, ended, left) = Default::default();
+        Self { session, cancel, gate, task, events, ended, left }
+    }
+
+    /// Leaves the run where it is, to whoever holds the home next: no call begins any more, and one that goes on ends first.
+    async fn leave(&self) {
+        let _closed = self.gate.close().await;
+        self.left.store(true, Ordering::Relaxed);
+        if let Some(task) = &*self.task.lock().unwrap_or_else(PoisonError::into_inner) {
+            task.abort();
+        }
+    }
+
+    /// Ends the run for all who follow it.
+    fn end(&self, ended: Ended) {
+        self.ended.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(ended);
+        self.events.end();
+    }
+
+    /// Tells everything from the beginning on, until the run has ended.
+    pub(crate) async fn follow(&self, events: &Events) -> Ended {
+        events.follow(&self.events);
+        self.events.ended().await;
+        let ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        ended.unwrap_or_else(|| Ended::Error(Failure::own("cancelled", "the run was left by its process")))
+    }
+}
+
+/// Having a `Running` tells you: the run goes on. Dropped, it ends the run, also where its task panics; a run that is left
+/// does not end.
+pub(crate) struct Running {
+    under_way: ActiveRuns,
+    id: RunId,
+    active: Arc<Active>,
+    ended: Option<Ended>,
+}
+
+impl Running {
+    /// The run is under way from here on.
+    pub(crate) fn begin(under_way: &ActiveRuns, id: RunId, active: &Arc<Active>) -> Self {
+        under_way.add(&id, active);
+        Self { under_way: under_way.clone(), id, active: active.clone(), ended: None }
+    }
+
+    /// How the run ended.
+    pub(crate) fn end(mut self, ended: Ended) {
+        self.ended = Some(ended);
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if self.active.left.load(Ordering::Relaxed) {
+            return;
+        }
+        self.under_way.remove(&self.id);
+        let broken = || {
+            let text = "the run was ended by a fault of cara\nhint: `cara logs` says which; send the message again";
+            Ended::Error(Failure::own("fault", text))
+        };
+        self.active.end(self.ended.take().unwrap_or_else(broken));
+    }
+}
+
+impl ActiveRuns {
+    /// Waits until nobody else begins a run. It is short: what takes long is done before.
+    pub(crate) async fn begin(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.0.beginning.lock().await
+    }
+
+    /// The run of this id, if it goes on.
+    pub(crate) fn run(&self, id: &RunId) -> Option<Arc<Active>> {
+        self.0.runs.lock().unwrap_or_else(PoisonError::into_inner).get(id).cloned()
+    }
+
+    /// The runs that go on, with their sessions.
+    pub(crate) fn all(&self) -> Vec<(RunId, SessionId)> {
+        let runs = self.0.runs.lock().unwrap_or_else(PoisonError::into_inner);
+        runs.iter().map(|(id, active)| (id.clone(), active.session.clone())).collect()
+    }
+
+    /// Whether a run goes on in this session.
+    pub(crate) fn is_busy(&self, session: &SessionId) -> bool {
+        self.0.runs.lock().unwrap_or_else(PoisonError::into_inner).values().any(|active| active.session == *session)
+    }
+
+    /// Forgets an open conversation: it is read anew from the ledger.
+    pub(crate) fn forget(&self, session: &SessionId) {
+        self.0.open.lock().unwrap_or_else(PoisonError::into_inner).retain(|(id, _)| id != session);
+    }
+
+    /// Waits until no run goes on.
+    pub(crate) async fn ended(&self) {
+        let mut count = self.0.count.subscribe();
+        // The sender lives as long as this.
+        let _ = count.wait_for(|count| *count == 0).await;
+    }
+
+    /// Leaves the runs that go on to whoever holds the home next.
+    pub(crate) async fn leave(&self) {
+        let runs: Vec<Arc<Active>> = {
+            let mut runs = self.0.runs.lock().unwrap_or_else(PoisonError::into_inner);
+            std::mem::take(&mut *runs).into_values().collect()
+        };
+        for run in runs {
+            run.leave().await;
+        }
+    }
+
+    pub(crate) fn add(&self, id: &RunId, active: &Arc<Active>) {
+        let mut runs = self.0.runs.lock().unwrap_or_else(PoisonError::into_inner);
+        runs.insert(id.clone(), active.clone());
+        self.0.count.send_replace(runs.len());
+    }
+
+    pub(crate) fn remove(&self, id: &RunId) {
+        let mut runs = self.0.runs.lock().unwrap_or_else(PoisonError::into_inner);
+        runs.remove(id);
+        self.0.count.send_replace(runs.len());
+    }
+
+    /// The open conversation; one that was not used for long makes room for others.
+    pub(crate) fn session(&self, id: &SessionId) -> Option<Arc<tokio::sync::Mutex<Session>>> {
+        let mut open = self.0.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let at = open.iter().position(|(known, _)| known == id)?;
+        let found = open.remove(at);
+        open.push(found.clone());
+        Some(found.1)
+    }
+
+    pub(crate) fn keep(&self, session: Session) -> Arc<tokio::sync::Mutex<Session>> {
+        let mut open = self.0.open.lock().unwrap_or_else(PoisonError::into_inner);
+        if open.len() >= OPEN {
+            open.remove(0);
+        }
+        let id = session.id().clone();
+        let kept = Arc::new(tokio::sync::Mutex::new(session));
+        open.push((id, kept.clone()));
+        kept
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::event::Scope;
+
+    fn begun(under_way: &ActiveRuns) -> (Arc<Active>, Running) {
+        let (id, session) = (RunId::parse("r-aaaaaaaaaa").unwrap(), SessionId::parse("s-aaaaaaaaaa").unwrap());
+        let active = Arc::new(Active::new(session, CancellationToken::new(), Events::new(Scope::Run)));
+        let running = Running::begin(under_way, id, &active);
+        (active, running)
+    }
+
+    #[tokio::test]
+    async fn a_panic_in_a_run_ends_it_for_all_who_follow() {
+        let under_way = ActiveRuns::default();
+        let (active, running) = begun(&under_way);
+        let task = tokio::spawn(async move {
+            let _running = running;
+            panic!("a test");
+        });
+        assert!(task.await.is_err());
+        let ended = active.follow(&Events::nobody()).await;
+        assert!(matches!(ended, Ended::Error(failure) if failure.kind == "fault"));
+        assert!(under_way.all().is_empty());
+        under_way.ended().await;
+    }
+
+    #[tokio::test]
+    async fn a_run_that_is_left_ends_for_nobody() {
+        let under_way = ActiveRuns::default();
+        let (active, running) = begun(&under_way);
+        let task = tokio::spawn(async move {
+            let _running = running;
+            std::future::pending::<()>().await;
+        });
+        *active.task.lock().unwrap() = Some(task.abort_handle());
+        under_way.leave().await;
+        assert!(task.await.unwrap_err().is_cancelled());
+        let followed = tokio::time::timeout(std::time::Duration::ZERO, active.follow(&Events::nobody())).await;
+        assert!(followed.is_err(), "who follows it is told that it ended, and does not ask the next process");
+    }
+}
