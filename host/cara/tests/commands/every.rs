@@ -290,8 +290,7 @@ impl Stage {
     /// Without what is another each time: ids, times, digests, keys, the folder.
     fn told_apart(&self, text: &str) -> String {
         let folder = self.home.path("").to_str().unwrap().trim_end_matches('/').to_owned();
-        // Where an answer is cut into events is a matter of time.
-        let text = text.replace(&folder, "HOME").replace("\"}\n{\"type\":\"text\",\"text\":\"", "");
+        let text = whole(&text.replace(&folder, "HOME"));
         let inner = |letter: char| letter.is_ascii_alphanumeric() || "-+=/".contains(letter);
         let words: Vec<&str> = text.split_inclusive(|letter: char| !inner(letter)).collect();
         let bare = |word: &str| word.trim_end_matches(|letter: char| !inner(letter)).to_owned();
@@ -308,6 +307,19 @@ impl Stage {
         });
         shown.collect()
     }
+}
+
+/// An answer in one event: where it is cut is a matter of time.
+fn whole(text: &str) -> String {
+    let part = "{\"type\":\"text\",\"text\":\"";
+    let mut lines: Vec<String> = Vec::new();
+    for line in text.split_inclusive('\n') {
+        match (lines.last_mut().filter(|last| last.starts_with(part)), line.strip_prefix(part)) {
+            (Some(last), Some(more)) => *last = format!("{}{more}", last.trim_end().trim_end_matches("\"}")),
+            _ => lines.push(line.to_owned()),
+        }
+    }
+    lines.concat()
 }
 
 fn is_number(word: &str) -> bool {
