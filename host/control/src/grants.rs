@@ -1,9 +1,9 @@
 //! What each component may do: granting, taking away, listing.
 
 use crate::application::Application;
+use crate::component_settings::secret_of;
 use crate::error::{Result, error, fail};
 use crate::event::Events;
-use crate::model_selection;
 use crate::operation::{Operation, Route};
 use cara_authority::manifest::Target;
 use cara_authority::origin::Scheme;
@@ -12,6 +12,23 @@ use cara_kernel::Checked;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
+
+/// Refuses to give in clear what is a secret of another component.
+pub(crate) fn refuse_secrets(application: &Application, checked: &Checked, requested: &[Capability]) -> Result<()> {
+    let (id, installed) = (checked.manifest().id(), application.installed()?);
+    for wish in requested {
+        if let Capability::Environment(name) = wish
+            && let Some(owner) = secret_of(&installed, name.as_str())
+        {
+            fail!(
+                Refused,
+                "component `{id}` asks for environment variable {name}, which holds a secret of `{owner}`\n\
+                 hint: a secret is never given in clear; its author has to declare it as `[[secret]]`"
+            );
+        }
+    }
+    Ok(())
+}
 
 /// Grants a component capabilities that its manifest asks for.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
@@ -55,7 +72,7 @@ impl Operation for AddGrants {
                 "component `{id}` does not ask for `{other}`, so it could not use it\nhint: it asks for {asked}"
             );
         }
-        model_selection::refuse_secrets(application, &checked, &capabilities)?;
+        refuse_secrets(application, &checked, &capabilities)?;
         check_openings(&id, &capabilities, &application.ledger.granted(&id).await?)?;
         let new = match self.for_ms {
             Some(ms) => {

@@ -1,7 +1,7 @@
 //! Which provider and model answer, and what naming them grants.
 
 use crate::application::Application;
-use crate::component_settings::{secret_of, variables};
+use crate::component_settings::variables;
 use crate::current_components::LiveComponent;
 use crate::error::{Error, ErrorKind, Result, error, fail};
 use crate::event::Events;
@@ -253,23 +253,6 @@ pub(crate) async fn provider(
         context_tokens: facts.context_tokens,
         price: facts.price,
     })
-}
-
-/// Refuses to give in clear what is a secret of another component.
-pub(crate) fn refuse_secrets(application: &Application, checked: &Checked, requested: &[Capability]) -> Result<()> {
-    let (id, installed) = (checked.manifest().id(), application.installed()?);
-    for wish in requested {
-        if let Capability::Environment(name) = wish
-            && let Some(owner) = secret_of(&installed, name.as_str())
-        {
-            fail!(
-                Refused,
-                "component `{id}` asks for environment variable {name}, which holds a secret of `{owner}`\n\
-                 hint: a secret is never given in clear; its author has to declare it as `[[secret]]`"
-            );
-        }
-    }
-    Ok(())
 }
 
 /// Says which variables a component would read if they were granted, so that nobody wonders why they do nothing.

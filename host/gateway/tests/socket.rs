@@ -1,4 +1,4 @@
-//! The socket under clients that do not behave, and holders of another version.
+//! The socket under clients that do not behave, and other versions.
 #![cfg(unix)]
 #![allow(clippy::unwrap_used)]
 

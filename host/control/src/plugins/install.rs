@@ -96,7 +96,7 @@ async fn prepared(
     let mut review = Review::of(&candidate, &trust, &installed, current.as_ref().map(|current| (current, &trust)));
     review.warnings.extend(openings(application, candidate.id()).await?);
     let requested = application.around()?.requested(&checked)?;
-    crate::model_selection::refuse_secrets(application, &checked, &requested)?;
+    crate::grants::refuse_secrets(application, &checked, &requested)?;
     let took_ms = [candidate.fetched, verified, compiled].map(|took| took.as_millis() as u64);
     let digest = candidate.package.digest();
     let in_use = current.as_ref().is_some_and(|current| current.package.digest() == digest);
@@ -147,7 +147,7 @@ impl Operation for InstallPlugin {
         let checked = &candidate.checked(&application.plugins.trusted()?, floor.as_ref())?;
         let around = application.around()?;
         let requested = around.requested(checked)?;
-        crate::model_selection::refuse_secrets(application, checked, &requested)?;
+        crate::grants::refuse_secrets(application, checked, &requested)?;
         let granted = match self.grants {
             None => requested.clone(),
             Some(texts) => chosen(&texts, &requested)?,

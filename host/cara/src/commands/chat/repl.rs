@@ -53,11 +53,10 @@ struct Last {
 /// Runs until `/exit` or the end of input, and tells what happens to the home while nothing is asked.
 pub(crate) async fn run(talk: Talk<'_>, tools: &[String], mine: bool) -> Result<ExitCode> {
     let (sender, heard) = unbounded_channel();
-    let following = talk.door.follow_home(sender);
-    let conversation = converse(talk, tools, mine, heard);
+    let door = talk.door;
     tokio::select! {
-        code = conversation => code,
-        () = following => Ok(ExitCode::FAILURE),
+        code = converse(talk, tools, mine, heard) => code,
+        () = door.follow_home(sender) => Ok(ExitCode::FAILURE),
     }
 }
 

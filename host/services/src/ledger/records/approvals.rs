@@ -208,30 +208,26 @@ impl Runs {
         // Those who come late need not wait for those who write.
         self.undecided(&mut self.ledger.reader().await?.sql(), id).await?;
         let mut change = self.ledger.change().await?;
-        let sql = &mut change.sql();
-        let approval = self.undecided(sql, id).await?;
+        let approval = self.undecided(&mut change.sql(), id).await?;
         let now_ms = self.ledger.now_ms();
         let expired = approval.state == ApprovalState::Expired || now_ms >= approval.deadline_ms;
-        let mut rule = None;
+        let rule = if let Decision::Allowed(rule) = &decision { rule.clone() } else { None };
         let verdict = match decision {
             _ if expired => approval.verdict_at(approval.deadline_ms, ApprovalState::Expired, "the deadline", None),
-            Decision::Allowed(always) => {
-                rule = always;
-                approval.verdict_at(now_ms, ApprovalState::Allowed, by, None)
-            }
+            Decision::Allowed(_) => approval.verdict_at(now_ms, ApprovalState::Allowed, by, None),
             Decision::Denied(reason) => approval.verdict_at(now_ms, ApprovalState::Denied, by, reason),
         };
         let sealed = approval.with("verdict", |spot| self.seal.seal_json(spot, &verdict))?;
         let query = sqlx::query("UPDATE approvals SET state = $2, verdict = $3 WHERE id = $1 AND state = 'waiting'");
-        if sql.execute(query.bind(id.as_str()).bind(verdict.what.name()).bind(sealed)).await? == 0 {
+        if change.sql().execute(query.bind(id.as_str()).bind(verdict.what.name()).bind(sealed)).await? == 0 {
             // It expired with its run.
             return Err(verdict.already(ApprovalState::Expired));
         }
         let Approval { session, run, call_id, .. } = approval;
         let detail = json!({ "what": verdict.what, "by": verdict.by, "session": session, "run": run, "call": call_id });
         change.event("approval-decided", id.as_str(), detail).await?;
-        if let Some(rule) = &rule {
-            self.add_rule(&mut change, rule).await?;
+        if let Some(rule) = rule.filter(|_| !expired) {
+            self.add_rule(&mut change, &rule).await?;
         }
         change.commit().await?;
         self.ledger.approvals().send_replace(());
