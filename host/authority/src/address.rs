@@ -13,13 +13,16 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 #[error("{0}")]
 pub struct NotPublic(pub(crate) &'static str);
 
+/// What gives a machine's credentials to whoever asks from it.
+const METADATA: &str = "a cloud's metadata service";
+
 /// Refused IPv4 ranges: first address, prefix length, what it is.
 const V4: [(Ipv4Addr, u32, &str); 19] = [
     (Ipv4Addr::new(0, 0, 0, 0), 8, "this network (RFC 791)"),
     (Ipv4Addr::new(10, 0, 0, 0), 8, "private (RFC 1918)"),
     (Ipv4Addr::new(100, 64, 0, 0), 10, "shared by a carrier (RFC 6598)"),
     (Ipv4Addr::new(127, 0, 0, 0), 8, "loopback"),
-    (Ipv4Addr::new(168, 63, 129, 16), 32, "a cloud's metadata service"),
+    (Ipv4Addr::new(168, 63, 129, 16), 32, METADATA),
     (Ipv4Addr::new(169, 254, 0, 0), 16, "link-local (RFC 3927)"),
     (Ipv4Addr::new(172, 16, 0, 0), 12, "private (RFC 1918)"),
     (Ipv4Addr::new(192, 0, 0, 0), 24, "for protocol assignments (RFC 6890)"),
@@ -37,7 +40,7 @@ const V4: [(Ipv4Addr, u32, &str); 19] = [
 ];
 
 /// Refused IPv6 ranges, the more telling one first.
-const V6: [(Ipv6Addr, u32, &str); 21] = [
+const V6: [(Ipv6Addr, u32, &str); 22] = [
     (Ipv6Addr::UNSPECIFIED, 128, "unspecified"),
     (Ipv6Addr::LOCALHOST, 128, "loopback"),
     (Ipv6Addr::new(0, 0, 0, 0, 0, 0xffff, 0, 0), 96, "IPv4-mapped (RFC 4291)"),
@@ -45,16 +48,17 @@ const V6: [(Ipv6Addr, u32, &str); 21] = [
     (Ipv6Addr::new(0x64, 0xff9b, 1, 0, 0, 0, 0, 0), 48, "a local translation (RFC 8215)"),
     (Ipv6Addr::new(0x100, 0, 0, 0, 0, 0, 0, 0), 64, "discarded (RFC 6666)"),
     (Ipv6Addr::new(0x2001, 0, 0, 0, 0, 0, 0, 0), 32, "a Teredo tunnel (RFC 4380)"),
-    (Ipv6Addr::new(0x2001, 2, 0, 0, 0, 0, 0, 0), 48, "for benchmarks (RFC 5180)"),
-    (Ipv6Addr::new(0x2001, 0x10, 0, 0, 0, 0, 0, 0), 28, "an ORCHID (RFC 4843)"),
-    (Ipv6Addr::new(0x2001, 0x20, 0, 0, 0, 0, 0, 0), 28, "an ORCHID (RFC 7343)"),
     (Ipv6Addr::new(0x2001, 0, 0, 0, 0, 0, 0, 0), 23, "for protocol assignments (RFC 2928)"),
     (Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 0), 32, "for documentation (RFC 3849)"),
     (Ipv6Addr::new(0x2002, 0, 0, 0, 0, 0, 0, 0), 16, "a 6to4 tunnel (RFC 3056)"),
     (Ipv6Addr::new(0x2620, 0x4f, 0x8000, 0, 0, 0, 0, 0), 48, "for AS112 (RFC 7534)"),
     (Ipv6Addr::new(0x3fff, 0, 0, 0, 0, 0, 0, 0), 20, "for documentation (RFC 9637)"),
     (Ipv6Addr::new(0x5f00, 0, 0, 0, 0, 0, 0, 0), 16, "a segment id (RFC 9602)"),
-    (Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0), 32, "a cloud's metadata service"),
+    (Ipv6Addr::new(0xfd00, 0x42, 0, 0, 0, 0, 0, 0), 32, METADATA),
+    (Ipv6Addr::new(0xfd00, 0xc1, 0, 0, 0, 0, 0, 0), 32, METADATA),
+    (Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0), 32, METADATA),
+    (Ipv6Addr::new(0xfd00, 0xa9fe, 0xa9fe, 0, 0, 0, 0, 0), 48, METADATA),
+    (Ipv6Addr::new(0xfd20, 0xce, 0, 0, 0, 0, 0, 0), 32, METADATA),
     (Ipv6Addr::new(0xfc00, 0, 0, 0, 0, 0, 0, 0), 7, "private (RFC 4193)"),
     (Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 0), 10, "link-local (RFC 4291)"),
     (Ipv6Addr::new(0xfec0, 0, 0, 0, 0, 0, 0, 0), 10, "site-local (RFC 3879)"),
@@ -63,20 +67,7 @@ const V6: [(Ipv6Addr, u32, &str); 21] = [
 
 /// Names that only mean something inside a network or a machine: as a whole or as the end after a dot. Among them
 /// the metadata services of clouds (`metadata.google.internal`, `instance-data.ec2.internal`).
-const INTERNAL: [&str; 12] = [
-    "corp",
-    "home",
-    "home.arpa",
-    "internal",
-    "intranet",
-    "lan",
-    "local",
-    "localdomain",
-    "localhost",
-    "onion",
-    "private",
-    "svc",
-];
+const INTERNAL: &str = "corp home home.arpa internal intranet lan local localdomain localhost onion private svc";
 
 /// Passes globally reachable unicast addresses only.
 pub fn public(address: IpAddr) -> Result<(), NotPublic> {
@@ -86,7 +77,8 @@ pub fn public(address: IpAddr) -> Result<(), NotPublic> {
     }
 }
 
-/// Passes addresses of private networks only (RFC 1918, RFC 4193), among which is no metadata service of a cloud.
+/// Passes addresses of private networks only (RFC 1918, RFC 4193), among which the known metadata services of
+/// clouds do not count.
 pub(crate) fn private(address: IpAddr) -> Result<(), NotPublic> {
     match public(address) {
         Err(NotPublic("private (RFC 1918)" | "private (RFC 4193)")) => Ok(()),
@@ -101,7 +93,14 @@ pub fn public_name(name: &str) -> Result<(), NotPublic> {
         return Err(NotPublic("without a domain"));
     }
     let inside = |end: &str| name.strip_suffix(end).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
-    if INTERNAL.into_iter().any(inside) { Err(NotPublic("internal to a network")) } else { Ok(()) }
+    if INTERNAL.split(' ').any(inside) { Err(NotPublic("internal to a network")) } else { Ok(()) }
+}
+
+/// Passes names but those by which clouds know their metadata services (`metadata.google.internal`, `instance-data`): what
+/// those resolve to is not the operator's network.
+pub(crate) fn private_name(name: &str) -> Result<(), NotPublic> {
+    let service = |label: &str| ["metadata", "instance-data"].iter().any(|known| label.eq_ignore_ascii_case(known));
+    if name.split('.').any(service) { Err(NotPublic(METADATA)) } else { Ok(()) }
 }
 
 fn public_v4(address: Ipv4Addr) -> Result<(), NotPublic> {
@@ -198,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn metadata_services_are_refused_by_address_and_by_name() {
+    fn metadata_services_are_refused_by_address_and_by_name_also_where_the_operator_grants_a_private_network() {
         for address in [
             "169.254.169.254",
             "169.254.170.2",
@@ -207,15 +206,41 @@ mod tests {
             "168.63.129.16",
             "fd00:ec2::254",
             "fd20:ce::254",
+            "fd00:c1::a9fe:a9fe",
+            "fd00:42::42",
+            "fd00:a9fe:a9fe::1",
             "fe80::a9fe:a9fe",
+            "::ffff:169.254.169.254",
+            "64:ff9b::169.254.169.254",
+            "64:ff9b::168.63.129.16",
+            "64:ff9b::100.100.100.200",
+            "64:ff9b::192.0.0.192",
         ] {
             assert!(!passes(address), "{address}");
+            assert!(private(address.parse().unwrap()).is_err(), "{address} as private");
         }
         for name in [
             "metadata.google.internal",
             "METADATA.google.Internal.",
+            "a.metadata.google.internal",
             "metadata",
             "instance-data",
+            "instance-data.ec2.internal",
+        ] {
+            assert!(public_name(name).is_err(), "{name}");
+            assert!(private_name(name).is_err(), "{name} as private");
+        }
+        for address in ["10.0.0.5", "172.16.0.1", "192.168.1.2", "fd00:ab::1", "fc00::1", "64:ff9b::10.0.0.5"] {
+            assert!(private(address.parse().unwrap()).is_ok(), "{address}");
+        }
+        for name in ["nas.lan", "box.internal", "nas", "mymetadata.lan"] {
+            assert!(private_name(name).is_ok(), "{name}");
+        }
+    }
+
+    #[test]
+    fn names_inside_a_network_are_not_public() {
+        for name in [
             "localhost",
             "a.localhost",
             "printer.local",

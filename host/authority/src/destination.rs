@@ -70,9 +70,10 @@ impl Reach {
 
     /// Why the host of an origin does not fit; nothing when it does. Addresses behind a name are judged later.
     pub fn refuses(self, origin: &Origin) -> Option<String> {
-        let (what, judged) = match (origin.host(), origin.ip()) {
-            (_, Some(address)) => ("address", self.admits(address)),
-            (Host::Domain(name), _) if self == Self::Public => ("name", address::public_name(name)),
+        let (what, judged) = match (origin.host(), origin.ip(), self) {
+            (_, Some(address), _) => ("address", self.admits(address)),
+            (Host::Domain(name), _, Self::Public) => ("name", address::public_name(name)),
+            (Host::Domain(name), _, Self::Private) => ("name", address::private_name(name)),
             _ => return None,
         };
         judged.err().map(|reason| format!("the {what} is {reason}"))
