@@ -22,7 +22,7 @@ pub enum ErrorKind {
     Conflict,
     /// The vault waits for its password: `vault.unlock` takes it, then the same request can be made again.
     VaultLocked,
-    /// There is no vault yet, and its password has to be chosen: `vault.unlock` takes it.
+    /// There is no vault yet, and its password has to be chosen: `vault.make` takes it.
     VaultMissing,
     /// The password does not open the vault.
     WrongPassword,

@@ -6,7 +6,7 @@
 //!
 //! ```text
 //! runs.begin ─→ Active { events } ─→ task: Assistant::run ─→ events ─→ every follower
-//!                                        └─ approvals: Ask event ─→ approvals.answer
+//!                                        └─ approvals: Ask event ─→ approvals.respond
 //! ```
 
 use crate::active_runs::{Active, Running};

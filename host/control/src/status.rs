@@ -167,12 +167,13 @@ impl Operation for StopHolder {
     const ROUTE: Route = Route::post("stop", "/v1/stop", "End the process that holds the home.").once().stable();
 
     async fn run(self, application: &Arc<Application>, _: &Events) -> Result<Self::View> {
-        if application.role != Role::Daemon {
-            let command = &application.command;
-            fail!(
-                Refused,
-                "`{command}` holds the home, and ends when its person leaves it\nhint: leave it there; others go on"
-            );
+        let command = &application.command;
+        match application.role {
+            Role::Daemon => {}
+            Role::Chat => {
+                fail!(Refused, "`{command}` holds the home, and ends when its person leaves it\nhint: leave it there; others go on")
+            }
+            Role::Command => fail!(Refused, "`{command}` holds the home until it is done\nhint: `cara status` shows what it does"),
         }
         application.stop.cancel();
         Ok(Done {})

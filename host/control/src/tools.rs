@@ -186,8 +186,15 @@ impl Operation for EnableTools {
     async fn run(self, application: &Arc<Application>, events: &Events) -> Result<Self::View> {
         application.check_components()?;
         let environment = application.brought(&BTreeMap::new(), &self.environment)?.environment;
-        for checked in with_tools(application, &self.components)? {
-            enable(application, &checked, &environment, events).await?;
+        let all = with_tools(application, &self.components)?;
+        for checked in &all {
+            let before = offer(application, checked, &environment).await?;
+            if before.waits() {
+                fail!(Refused, "`{}` cannot be switched on: {}", checked.manifest().id(), before.why());
+            }
+        }
+        for checked in &all {
+            enable(application, checked, &environment, events).await?;
         }
         Ok(Done {})
     }
@@ -201,9 +208,6 @@ async fn enable(
 ) -> Result<()> {
     let id = checked.manifest().id();
     let before = offer(application, checked, environment).await?;
-    if before.waits() {
-        fail!(Refused, "`{id}` cannot be switched on: {}", before.why());
-    }
     if before.asked.is_empty() {
         events.note(format!("`{id}` asks for nothing and is always on"));
         return Ok(());

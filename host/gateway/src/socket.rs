@@ -16,6 +16,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
+#[cfg(not(unix))]
+pub use elsewhere::*;
 #[cfg(unix)]
 pub use unix::*;
 
@@ -184,5 +186,39 @@ mod unix {
     pub async fn holder(path: &Path) -> Option<u32> {
         let pid = connect(path).await.ok()?.peer_cred().ok()?.pid()?;
         u32::try_from(pid).ok()
+    }
+}
+
+/// Systems without such sockets: nobody comes in, so every command has to hold the home itself. Untested.
+#[cfg(not(unix))]
+mod elsewhere {
+    use std::io;
+    use std::path::Path;
+
+    /// A connection, of which there is none.
+    pub type Stream = tokio::io::DuplexStream;
+
+    pub(super) type Bound = ();
+
+    pub(super) fn bind(_: &Path) -> io::Result<()> {
+        Ok(())
+    }
+
+    pub(super) async fn accept((): &()) -> io::Result<Stream> {
+        std::future::pending().await
+    }
+
+    pub(super) fn remove(_: &Path) -> io::Result<()> {
+        Ok(())
+    }
+
+    /// Connects to nobody.
+    pub async fn connect(_: &Path) -> io::Result<Stream> {
+        Err(io::ErrorKind::NotFound.into())
+    }
+
+    /// No process answers.
+    pub async fn holder(_: &Path) -> Option<u32> {
+        None
     }
 }

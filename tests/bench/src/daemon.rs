@@ -91,7 +91,7 @@ fn answers(socket: &Path) -> bool {
         stream.read_to_string(&mut answer)?;
         std::io::Result::Ok(answer)
     };
-    asked().is_ok_and(|answer| answer.starts_with("HTTP/1.1 204"))
+    asked().is_ok_and(|answer| answer.starts_with("HTTP/1.1 200"))
 }
 
 #[cfg(not(unix))]

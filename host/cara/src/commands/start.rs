@@ -25,9 +25,12 @@ const NOT_RUNNING: u8 = 3;
 pub(crate) async fn start(door: &Door, start: Start, kept: Kept) -> Result<()> {
     if let Some(pid) = door.holder().await {
         let holds = door.call(ShowStatus {}).await?;
+        let cure = match holds.command.as_str() {
+            "cara start" => "`cara status` shows what it does, `cara stop` stops it",
+            _ => "`cara status` shows what it does; when it has ended, start the daemon",
+        };
         bail!(
-            "process {pid} (`{}`) has been running with this home since {}\n\
-             hint: `cara status` shows what it does, `cara stop` stops it",
+            "process {pid} (`{}`) has been running with this home since {}\nhint: {cure}",
             holds.command,
             when::minute(holds.since_ms)
         );

@@ -131,7 +131,12 @@ async fn obey(talk: &mut Talk<'_>, last: &mut Last, command: &str, rest: &str, i
         }
         "/model" if rest.is_empty() => models(talk).await,
         "/model" => {
-            let open = OpenChat { model: Some(rest.to_owned()), agent: talk.by.agent.clone(), ..OpenChat::default() };
+            let open = OpenChat {
+                model: Some(rest.to_owned()),
+                agent: talk.by.agent.clone(),
+                environment: talk.by.environment.clone(),
+                ..OpenChat::default()
+            };
             let opened = talk.door.call(open).await?;
             (talk.by.model, talk.context_tokens) = (opened.model, opened.context_tokens);
             talk.by.settings.clear();
