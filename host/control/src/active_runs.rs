@@ -38,6 +38,8 @@ struct Kept {
     count: watch::Sender<usize>,
     /// Held from looking whether a run or a conversation is known until the run goes on.
     beginning: tokio::sync::Mutex<()>,
+    /// No run begins any more: those that went on were left.
+    closed: AtomicBool,
 }
 
 /// A run that goes on.
@@ -121,9 +123,10 @@ impl Drop for Running {
 }
 
 impl ActiveRuns {
-    /// Waits until nobody else begins a run. It is short: what takes long is done before.
-    pub(crate) async fn begin(&self) -> tokio::sync::MutexGuard<'_, ()> {
-        self.0.beginning.lock().await
+    /// Waits until nobody else begins a run. It is short: what takes long is done before. None where no run begins any more.
+    pub(crate) async fn begin(&self) -> Option<tokio::sync::MutexGuard<'_, ()>> {
+        let beginning = self.0.beginning.lock().await;
+        (!self.0.closed.load(Ordering::Relaxed)).then_some(beginning)
     }
 
     /// The run of this id, if it goes on.
@@ -156,6 +159,8 @@ impl ActiveRuns {
 
     /// Leaves the runs that go on to whoever holds the home next.
     pub(crate) async fn leave(&self) {
+        let _beginning = self.0.beginning.lock().await;
+        self.0.closed.store(true, Ordering::Relaxed);
         let runs: Vec<Arc<Active>> = {
             let mut runs = self.0.runs.lock().unwrap_or_else(PoisonError::into_inner);
             std::mem::take(&mut *runs).into_values().collect()
@@ -239,5 +244,13 @@ mod tests {
         assert!(task.await.unwrap_err().is_cancelled());
         let followed = tokio::time::timeout(std::time::Duration::ZERO, active.follow(&Events::nobody())).await;
         assert!(followed.is_err(), "who follows it is told that it ended, and does not ask the next process");
+    }
+
+    #[tokio::test]
+    async fn no_run_begins_once_the_runs_were_left() {
+        let under_way = ActiveRuns::default();
+        assert!(under_way.begin().await.is_some());
+        under_way.leave().await;
+        assert!(under_way.begin().await.is_none());
     }
 }

@@ -34,7 +34,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError};
-use tokio::sync::OwnedMutexGuard;
+use tokio::sync::{MutexGuard, OwnedMutexGuard};
 use tokio_util::sync::CancellationToken;
 
 mod media_type;
@@ -182,6 +182,12 @@ impl Operation for BeginRun {
     }
 }
 
+/// Waits until nobody else begins a run. The next process is asked where this one takes up no run any more.
+async fn begin(application: &Application) -> Result<MutexGuard<'_, ()>> {
+    let beginning = application.under_way.begin().await;
+    beginning.ok_or_else(|| error!(Unknown, "the process that holds the home is ending\nhint: try again in a moment"))
+}
+
 impl BeginRun {
     async fn begin(self, application: &Arc<Application>, events: &Events) -> Result<Known> {
         let id = RunId::parse(&self.run)?;
@@ -196,7 +202,7 @@ impl BeginRun {
         let answers = Answers::of(application, &self.by, self.present).await?;
         let brought = application.brought(&self.by.settings, &self.by.environment)?;
         secrets::refuse_values(application, &brought.environment, &input.words())?;
-        let beginning = application.under_way.begin().await;
+        let beginning = begin(application).await?;
         // The same request may have been faster through another connection.
         if application.under_way.run(&id).is_some() || records.run(&id).await?.is_some() {
             drop(beginning);
@@ -251,7 +257,7 @@ async fn again(
     let Some(run) = records.run(id).await? else { return Ok(None) };
     if run.state == RunState::Running {
         let answers = Answers::of(application, by, present).await?;
-        let beginning = application.under_way.begin().await;
+        let beginning = begin(application).await?;
         // Of two that take it up, one goes on and the other follows.
         let active = match application.under_way.run(id) {
             Some(active) => active,

@@ -21,7 +21,7 @@ const ASKED: usize = 2;
 const WINDOW: Duration = Duration::from_secs(5);
 
 /// How long something that has to happen is waited for.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_secs(300);
 
 /// A run that asks twice at once.
 const ASKS: &str = r#"
