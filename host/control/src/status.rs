@@ -171,9 +171,14 @@ impl Operation for StopHolder {
         match application.role {
             Role::Daemon => {}
             Role::Chat => {
-                fail!(Refused, "`{command}` holds the home, and ends when its person leaves it\nhint: leave it there; others go on")
+                fail!(
+                    Refused,
+                    "`{command}` holds the home, and ends when its person leaves it\nhint: leave it there; others go on"
+                )
             }
-            Role::Command => fail!(Refused, "`{command}` holds the home until it is done\nhint: `cara status` shows what it does"),
+            Role::Command => {
+                fail!(Refused, "`{command}` holds the home until it is done\nhint: `cara status` shows what it does")
+            }
         }
         application.stop.cancel();
         Ok(Done {})

@@ -25,12 +25,9 @@ const NOT_RUNNING: u8 = 3;
 pub(crate) async fn start(door: &Door, start: Start, kept: Kept) -> Result<()> {
     if let Some(pid) = door.holder().await {
         let holds = door.call(ShowStatus {}).await?;
-        let cure = match holds.command.as_str() {
-            "cara start" => "`cara status` shows what it does, `cara stop` stops it",
-            _ => "`cara status` shows what it does; when it has ended, start the daemon",
-        };
+        let stops = if holds.command == "cara start" { ", `cara stop` stops it" } else { "" };
         bail!(
-            "process {pid} (`{}`) has been running with this home since {}\nhint: {cure}",
+            "process {pid} (`{}`) has been running with this home since {}\nhint: `cara status` shows what it does{stops}",
             holds.command,
             when::minute(holds.since_ms)
         );

@@ -131,12 +131,8 @@ async fn obey(talk: &mut Talk<'_>, last: &mut Last, command: &str, rest: &str, i
         }
         "/model" if rest.is_empty() => models(talk).await,
         "/model" => {
-            let open = OpenChat {
-                model: Some(rest.to_owned()),
-                agent: talk.by.agent.clone(),
-                environment: talk.by.environment.clone(),
-                ..OpenChat::default()
-            };
+            let (agent, environment) = (talk.by.agent.clone(), talk.by.environment.clone());
+            let open = OpenChat { model: Some(rest.to_owned()), agent, environment, ..OpenChat::default() };
             let opened = talk.door.call(open).await?;
             (talk.by.model, talk.context_tokens) = (opened.model, opened.context_tokens);
             talk.by.settings.clear();
