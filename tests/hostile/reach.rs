@@ -73,7 +73,7 @@ async fn a_declared_host_that_was_not_granted_is_not_reached() {
 async fn a_private_address_is_not_reached_even_where_the_manifest_names_it() {
     assert_eq!(
         refused("https://192.168.1.1/").await,
-        "component `hostile` may not reach `https://192.168.1.1`: the address is private (RFC 1918)\nhint: only public hosts over `https`, or an `http` server on this machine named as base URL, are reached"
+        "component `hostile` may not reach `https://192.168.1.1`: the address is private (RFC 1918)\nhint: to allow it, run `cara grant hostile https://192.168.1.1 --private`"
     );
 }
 

@@ -25,11 +25,11 @@ const NOT_RUNNING: u8 = 3;
 pub(crate) async fn start(door: &Door, start: Start, kept: Kept) -> Result<()> {
     if let Some(pid) = door.holder().await {
         let holds = door.call(ShowStatus {}).await?;
-        let stops = if holds.command == "cara start" { ", `cara stop` stops it" } else { "" };
+        let (command, since) = (&holds.command, when::minute(holds.since_ms));
+        let stops = if command == "cara start" { ", `cara stop` stops it" } else { "" };
         bail!(
-            "process {pid} (`{}`) has been running with this home since {}\nhint: `cara status` shows what it does{stops}",
-            holds.command,
-            when::minute(holds.since_ms)
+            "process {pid} (`{command}`) has been running with this home since {since}\n\
+             hint: `cara status` shows what it does{stops}"
         );
     }
     if start.detach {
