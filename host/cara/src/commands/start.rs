@@ -28,8 +28,7 @@ pub(crate) async fn start(door: &Door, start: Start, kept: Kept) -> Result<()> {
         let (command, since) = (&holds.command, when::minute(holds.since_ms));
         let stops = if command == "cara start" { ", `cara stop` stops it" } else { "" };
         bail!(
-            "process {pid} (`{command}`) has been running with this home since {since}\n\
-             hint: `cara status` shows what it does{stops}"
+            "process {pid} (`{command}`) has been running with this home since {since}\nhint: `cara status` shows more{stops}"
         );
     }
     if start.detach {
