@@ -164,8 +164,10 @@ impl Door {
                 Err(CallError::Failed(error)) if needs_password(&error) && asked < TRIES => {
                     listening.pause();
                     asked += 1;
-                    self.unlock(&client, error, asked).await?;
-                    continue;
+                    if self.unlock(&client, &error, asked).await? {
+                        continue;
+                    }
+                    return Err(told(error));
                 }
                 // It failed because its process was ending: the next one does it.
                 Err(CallError::Failed(error)) if error.kind == ErrorKind::Unknown && O::ROUTE.repeatable => true,
@@ -193,27 +195,26 @@ impl Door {
         }
     }
 
-    /// Gives the vault's password, from the surroundings of this process or its terminal.
-    async fn unlock(&self, client: &Client, error: Error, tries: usize) -> Result<()> {
+    /// Gives the vault's password, from the surroundings of this process or its terminal; false where nobody gives one.
+    async fn unlock(&self, client: &Client, error: &Error, tries: usize) -> Result<bool> {
         let new = error.kind == ErrorKind::VaultMissing;
         if error.kind == ErrorKind::WrongPassword {
             show::note(&error.message);
         }
         let folder = self.surroundings.home.vault_dir();
-        let cause = error.clone();
         let given = tokio::task::spawn_blocking(move || passwords::vault_password(new, &folder, tries > 1)).await?;
-        let Some(password) = given? else { return Err(told(cause)) };
+        let Some(password) = given? else { return Ok(false) };
         let unlocked = match new {
             true => client.call(&vault::MakeVault { password }, &mut |_| {}).await,
             false => client.call(&vault::UnlockVault { password }, &mut |_| {}).await,
         };
         match unlocked {
             // Somebody else made it meanwhile; whether it is open, the next try says.
-            Err(CallError::Failed(error)) if error.kind == ErrorKind::Conflict => Ok(()),
+            Err(CallError::Failed(error)) if error.kind == ErrorKind::Conflict => Ok(true),
             // The next try says so again.
-            Ok(_) | Err(CallError::Lost { .. }) => Ok(()),
+            Ok(_) | Err(CallError::Lost { .. }) => Ok(true),
             Err(CallError::Failed(error)) if error.kind == ErrorKind::WrongPassword && tries < TRIES && is_asked() => {
-                Box::pin(self.unlock(client, error, tries + 1)).await
+                Box::pin(self.unlock(client, &error, tries + 1)).await
             }
             Err(CallError::Failed(error)) => Err(told(error)),
         }
@@ -221,22 +222,8 @@ impl Door {
 
     /// Opens the vault, where somebody can be asked for its password; a conversation can do without it.
     pub(crate) async fn open_vault(&self) -> Result<()> {
-        let (client, folder) = (self.client().await?, self.surroundings.home.vault_dir());
-        let mut again = false;
-        while let Some(password) = {
-            let folder = folder.clone();
-            tokio::task::spawn_blocking(move || passwords::vault_password(false, &folder, again)).await??
-        } {
-            match client.call(&vault::UnlockVault { password }, &mut |_| {}).await {
-                Err(CallError::Failed(error)) if error.kind == ErrorKind::WrongPassword && is_asked() => {
-                    show::note(&error.message);
-                    again = true;
-                }
-                Err(CallError::Failed(error)) => return Err(told(error)),
-                Ok(_) | Err(CallError::Lost { .. }) => return Ok(()),
-            }
-        }
-        Ok(())
+        let client = self.client().await?;
+        self.unlock(&client, &Error::new(ErrorKind::VaultLocked, ""), 1).await.map(drop)
     }
 
     /// The values of the environment variables that components name: they go along with a request, and count for nothing else.

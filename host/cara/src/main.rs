@@ -14,12 +14,14 @@ mod output;
 mod passwords;
 mod text_file;
 
-use clap::Parser;
+use clap::{CommandFactory, FromArgMatches};
 use output::{show, stdio};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let arguments = match cli::Arguments::try_parse() {
+    let typed = cli::Arguments::command().try_get_matches();
+    let name = typed.as_ref().ok().and_then(|typed| typed.subcommand_name()).unwrap_or("start").to_owned();
+    let arguments = match typed.and_then(|typed| cli::Arguments::from_arg_matches(&typed)) {
         Ok(arguments) => arguments,
         Err(told) if told.use_stderr() => told.exit(),
         // Help and version are what was asked for.
@@ -28,7 +30,7 @@ fn main() -> ExitCode {
             return stdio::end(ExitCode::SUCCESS);
         }
     };
-    let code = commands::run(arguments).unwrap_or_else(|error| {
+    let code = commands::run(arguments, &name).unwrap_or_else(|error| {
         show::error(error.as_ref());
         ExitCode::FAILURE
     });

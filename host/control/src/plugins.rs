@@ -1,6 +1,7 @@
 //! Components: installing, reviewing, signing.
 
 mod install;
+mod key_file;
 mod keys;
 mod list;
 mod manage;
@@ -12,7 +13,8 @@ mod tests;
 pub use install::{
     InstallPlugin, InstalledIds, InstalledPlugin, PrepareInstall, PreparedInstall, UpdatePlugin, UpdatedPlugin,
 };
-pub use keys::{MakeKey, PublicKey, ShowKey, SignPlugin, SignPluginKeyless, SignedPlugin, signable};
+pub use key_file::{key_file, make_key_file, sign_with_file};
+pub use keys::{MakeKey, PublicKey, ShowKey, SignPlugin, SignPluginKeyless, SignedPlugin};
 pub use list::{InspectPlugin, Inspection, ListPlugins, PluginRow};
 pub use manage::*;
 pub use review::*;

@@ -1,7 +1,8 @@
 //! What people who write components try them with: a network in memory, the
-//! real sandbox, a conformance kit, and scripted tests.
+//! real sandbox, a conformance kit, scripted tests, and the project itself.
 
 pub mod conformance;
+pub mod project;
 pub mod script;
 mod subject;
 pub mod testnet;

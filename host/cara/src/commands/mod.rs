@@ -32,8 +32,8 @@ use cara_services::vault::StoreKind;
 use clap::CommandFactory;
 use std::process::ExitCode;
 
-/// Runs the command that was typed.
-pub(crate) fn run(arguments: Arguments) -> Result<ExitCode> {
+/// Runs the command that was typed, by its name.
+pub(crate) fn run(arguments: Arguments, name: &str) -> Result<ExitCode> {
     let Arguments { command, json, log, plain_key_file } = arguments;
     let output = Output { json };
     let command = match command {
@@ -62,7 +62,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode> {
     let kept = matches!(command, Command::Start(_)).then(|| Kept::of(log.clone()));
     diagnostics(log.as_deref(), kept.as_ref(), &known)?;
     let store = plain_key_file.then_some(StoreKind::KeyFile);
-    let door = Door::new(Surroundings::new(known, store, format!("cara {}", command.name()), command.role())?);
+    let door = Door::new(Surroundings::new(known, store, format!("cara {name}"), command.role())?);
     let runtime = runtime()?;
     let result = runtime.block_on(async {
         let code = one(&door, output, command, kept).await;
@@ -117,35 +117,6 @@ impl Command {
             Self::Start(_) => Role::Daemon,
             Self::Chat(_) => Role::Chat,
             _ => Role::Command,
-        }
-    }
-
-    /// The word that was typed.
-    fn name(&self) -> &'static str {
-        match self {
-            Self::Chat(_) => "chat",
-            Self::Models(_) => "models",
-            Self::Secrets(_) => "secrets",
-            Self::Plugin(_) => "plugin",
-            Self::Trust(_) => "trust",
-            Self::Grant(_) => "grant",
-            Self::Revoke(_) => "revoke",
-            Self::Grants { .. } => "grants",
-            Self::Tools(_) => "tools",
-            Self::Sessions(_) => "sessions",
-            Self::Approvals(_) => "approvals",
-            Self::Policy(_) => "policy",
-            Self::Explain(_) => "explain",
-            Self::Usage(_) => "usage",
-            Self::Audit(_) => "audit",
-            Self::Start(_) => "start",
-            Self::Status => "status",
-            Self::Stop => "stop",
-            Self::Logs(_) => "logs",
-            Self::Config(_) => "config",
-            Self::Service(_) => "service",
-            Self::Api => "api",
-            Self::Completion { .. } => "completion",
         }
     }
 }

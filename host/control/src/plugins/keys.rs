@@ -101,7 +101,7 @@ impl Operation for ShowKey {
 }
 
 /// A package that nobody could install is not worth a signature.
-pub fn signable(file: &Path) -> Result<Package> {
+pub(crate) fn signable(file: &Path) -> Result<Package> {
     let bytes = files::read_capped(file, Package::MAX_BYTES as u64)?;
     let bytes = bytes.ok_or_else(|| error!(NotFound, "`{}` does not exist", file.display()))?;
     let package = Package::read(bytes)?;

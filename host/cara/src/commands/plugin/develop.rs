@@ -4,27 +4,19 @@ use super::install::{self, absolute};
 use crate::cli::{Build, Consent, Install};
 use crate::door::Door;
 use crate::output::{Output, show};
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Result, bail};
 use cara_authority::ComponentId;
 use cara_control::plugins::{InspectPlugin, MakeKey, SignPlugin, signature_path};
+use cara_devkit::project::Watched;
 use cara_packages::confusables::imitated;
 use cara_sdk_new::{Built, Kind, Language, build_in, project, write};
 use cara_services::files;
 use cara_terminal::spinner::Spinner;
-use notify::{EventKind, RecursiveMode, Watcher};
-use std::path::{Path, PathBuf};
-use std::time::Duration;
-use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use std::path::Path;
 use tokio::task::spawn_blocking;
-use tokio::time::timeout;
 
 /// The key that `dev` signs with, and what its owner is called.
 const DEV: &str = "dev";
-/// Files are quiet this long before they are built: an editor writes more than one.
-const QUIET: Duration = Duration::from_millis(150);
-/// Folders that hold what is made, not what is written.
-const MADE: [&str; 5] = ["target", "dist", "node_modules", "__pycache__", "tests"];
-
 /// `cara plugin new`.
 pub(super) fn new(kind: Kind, language: Language, name: &str) -> Result<()> {
     let built_in = || cara_bundle::components().iter().map(|built_in| built_in.id);
@@ -81,14 +73,14 @@ pub(super) async fn build(build: &Build) -> Result<Built> {
 /// `cara plugin dev`: ends with Ctrl-C.
 pub(super) async fn dev(door: &Door, output: Output, how: &Build, consent: &Consent) -> Result<()> {
     // Watched before it is built: what changes meanwhile is built again.
-    let (_watcher, mut changed) = watch(&how.folder)?;
+    let mut watched = Watched::new(&how.folder)?;
     loop {
         if let Err(error) = once(door, output, how, consent).await {
             show::error(error.as_ref());
         }
         show::note("waiting for a file to change; Ctrl-C ends");
         tokio::select! {
-            more = quiet(&mut changed) => if !more { return Ok(()) },
+            more = watched.changes() => if !more { return Ok(()) },
             ended = tokio::signal::ctrl_c() => return Ok(ended?),
         }
     }
@@ -112,45 +104,4 @@ async fn once(door: &Door, output: Output, how: &Build, consent: &Consent) -> Re
         return install::one_update(door, output, &id, consent).await;
     }
     install::install(door, output, Install { from: file, consent: consent.clone(), allow_downgrade: false }).await
-}
-
-type Changes = UnboundedReceiver<PathBuf>;
-
-/// Watches what a person writes in a project's folder.
-fn watch(folder: &Path) -> Result<(notify::RecommendedWatcher, Changes)> {
-    let (sender, changed) = unbounded_channel();
-    let mut watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
-        let Ok(event) = event else { return };
-        if matches!(event.kind, EventKind::Create(_) | EventKind::Modify(_) | EventKind::Remove(_)) {
-            for path in event.paths {
-                // Nobody listens when `dev` ends.
-                let _ = sender.send(path);
-            }
-        }
-    })?;
-    let watched = |path: &Path| format!("`{}` cannot be watched", path.display());
-    watcher.watch(folder, RecursiveMode::NonRecursive).with_context(|| watched(folder))?;
-    for name in files::names(folder)? {
-        let path = folder.join(&name);
-        if !made(&name) && path.is_dir() {
-            watcher.watch(&path, RecursiveMode::Recursive).with_context(|| watched(&path))?;
-        }
-    }
-    Ok((watcher, changed))
-}
-
-fn made(name: &str) -> bool {
-    name.starts_with('.') || name.ends_with(".lock") || name.ends_with("-lock.json") || MADE.contains(&name)
-}
-
-/// Waits for a change of something written, and for the end of all changes.
-async fn quiet(changed: &mut Changes) -> bool {
-    loop {
-        let Some(path) = changed.recv().await else { return false };
-        if path.file_name().is_some_and(|name| !made(&name.to_string_lossy())) {
-            break;
-        }
-    }
-    while timeout(QUIET, changed.recv()).await.is_ok_and(|more| more.is_some()) {}
-    true
 }

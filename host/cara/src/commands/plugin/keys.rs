@@ -7,18 +7,14 @@ use crate::door::Door;
 use crate::error::told;
 use crate::output::{Output, show};
 use crate::text_file;
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result};
 use cara_control::plugins::{
-    MakeKey, PublicKey, ShowKey, SignPlugin, SignPluginKeyless, SignedPlugin, signable, signature_path,
+    MakeKey, ShowKey, SignPlugin, SignPluginKeyless, key_file, make_key_file, sign_with_file, signature_path,
 };
 use cara_control::trust::TrustKey;
-use cara_sdk_sign::{SecretKey, sign as signed};
 use cara_services::files;
 use std::path::Path;
 use zeroize::Zeroizing;
-
-/// The largest key file, bytes.
-const LARGEST: u64 = 4 * 1024;
 
 /// The largest identity token, bytes.
 const LARGEST_TOKEN: u64 = 16 * 1024;
@@ -49,7 +45,14 @@ pub(super) async fn keygen(
             public
         }
         Some(path) => {
-            let mut public = made(path)?;
+            let (mut public, new) = make_key_file(path).map_err(told)?;
+            let shown = path.display();
+            show::note(&match new {
+                true => format!("the secret part is in `{shown}`"),
+                false => format!(
+                    "there was a key in `{shown}` already: this is its public part; another key needs another path"
+                ),
+            });
             if !trusted.is_empty() {
                 let added =
                     door.call(TrustKey { name: name.clone(), key: Some(public.pem.clone()), may: trusted }).await;
@@ -68,39 +71,10 @@ pub(super) async fn keygen(
     })
 }
 
-/// A new key in a new file; or the one that is there, which cannot be made again.
-fn made(path: &Path) -> Result<PublicKey> {
-    let key = SecretKey::generate()?;
-    let shown = path.display();
-    let public = if files::create_private(path, key.to_pem().as_bytes())? {
-        show::note(&format!("the secret part is in `{shown}`"));
-        key.public()
-    } else {
-        let there = path.to_str().with_context(|| format!("`{shown}` is not UTF-8"))?;
-        let public = of_file(there)
-            .with_context(|| format!("`{shown}` is there already, and is no key\nhint: choose another path"))?
-            .public();
-        show::note(&format!(
-            "there was a key in `{shown}` already: this is its public part; another key needs another path"
-        ));
-        public
-    };
-    Ok(PublicKey { id: public.id().to_string(), pem: public.to_pem(), vault: None, trusted: None })
-}
-
-/// A key of a file.
-fn of_file(name: &str) -> Result<SecretKey> {
-    let bytes = files::read_private(Path::new(name), LARGEST)?.ok_or_else(|| anyhow!("`{name}` does not exist"))?;
-    let bytes = Zeroizing::new(bytes);
-    let pem = std::str::from_utf8(&bytes).with_context(|| format!("`{name}` is no PEM file"))?;
-    Ok(SecretKey::from_pem(pem)?)
-}
-
 /// `cara plugin pubkey`.
 pub(super) async fn pubkey(door: &Door, output: Output, name: &str) -> Result<()> {
     let public = if is_file(name) {
-        let public = of_file(name)?.public();
-        PublicKey { id: public.id().to_string(), pem: public.to_pem(), vault: None, trusted: None }
+        key_file(Path::new(name)).map_err(told)?
     } else {
         door.call(ShowKey { name: name.to_owned() }).await?
     };
@@ -111,10 +85,7 @@ pub(super) async fn pubkey(door: &Door, output: Output, name: &str) -> Result<()
 pub(super) async fn sign(door: &Door, output: Output, how: &Sign) -> Result<()> {
     let file = absolute(&how.file)?;
     let signed = match how.key.as_deref() {
-        Some(name) if is_file(name) => {
-            let package = signable(&how.file).map_err(told)?;
-            SignedPlugin::of(&package, &signed(&package, &of_file(name)?))
-        }
+        Some(name) if is_file(name) => sign_with_file(&how.file, Path::new(name)).map_err(told)?,
         Some(name) => door.call(SignPlugin { name: name.to_owned(), file }).await?,
         None => {
             let (token, authority, log) = (token(how.token.as_deref())?, how.authority.clone(), how.log.clone());
