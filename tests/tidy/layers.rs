@@ -126,7 +126,7 @@ fn may_use(folder: &str, other: &str) -> bool {
         // The binary carries the first-party components, as bytes, and what a new project is made of; it signs for its operator.
         return layer(other).is_some_and(|other| other < own)
             || (["host/control", "host/devkit"].contains(&folder) && other == "sdk/sign")
-            || (folder == "host/cara" && ["components/bundle", "sdk/new", "sdk/sign"].contains(&other));
+            || (folder == "host/cara" && ["components/bundle", "sdk/new"].contains(&other));
     }
     match folder {
         "sdk/rust" => false,

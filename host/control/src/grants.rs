@@ -230,6 +230,26 @@ pub struct GrantRow {
     pub by: String,
 }
 
+/// Capabilities as they were typed: `http https://host` may come as one word of the shell or as two, and a URL stands for
+/// itself.
+pub fn in_words(texts: &[String]) -> Vec<String> {
+    let joined = texts.join(" ");
+    let mut words = joined.split_whitespace().peekable();
+    let mut found = Vec::new();
+    while let Some(word) = words.next() {
+        found.push(match (word, words.peek()) {
+            ("http" | "plain" | "private" | "secret" | "environment", Some(next)) => {
+                let text = format!("{word} {next}");
+                words.next();
+                text
+            }
+            _ if word.contains("://") => format!("http {word}"),
+            _ => word.to_owned(),
+        });
+    }
+    found
+}
+
 /// Lists what is granted.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

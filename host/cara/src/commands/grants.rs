@@ -6,13 +6,13 @@ use crate::output::when::minute;
 use crate::output::{Output, Show, show};
 use anyhow::{Result, bail};
 use cara_authority::ComponentId;
-use cara_control::grants::{AddGrants, GrantRow, ListGrants, TakeGrants};
+use cara_control::grants::{AddGrants, GrantRow, ListGrants, TakeGrants, in_words};
 
 /// `cara grant`.
 pub(crate) async fn grant(door: &Door, output: Output, grant: Grant) -> Result<()> {
     let id = grant.component.to_string();
     let for_ms = grant.lasts.map(|lasts| u64::try_from(lasts.0.as_millis())).transpose()?;
-    let mut capabilities = split(&grant.capability);
+    let mut capabilities = in_words(&grant.capability);
     let origins: Vec<String> =
         capabilities.iter().filter_map(|text| text.strip_prefix("http ").map(str::to_owned)).collect();
     if (grant.plain || grant.private) && origins.is_empty() {
@@ -36,30 +36,10 @@ pub(crate) async fn grant(door: &Door, output: Output, grant: Grant) -> Result<(
 /// `cara revoke`.
 pub(crate) async fn revoke(door: &Door, output: Output, revoke: Revoke) -> Result<()> {
     let id = revoke.component.to_string();
-    let gone = door.call(TakeGrants { component: id.clone(), capabilities: split(&revoke.capability) }).await?;
+    let gone = door.call(TakeGrants { component: id.clone(), capabilities: in_words(&revoke.capability) }).await?;
     let words =
         gone.iter().map(|capability| format!("`{capability}` was taken from `{id}`; it counts from its next call on"));
     output.done(&gone, &words.collect::<Vec<_>>().join("\n"))
-}
-
-/// Capabilities as they were typed: `http https://host` may come as one word of the shell or as two, and a URL stands for
-/// itself.
-fn split(texts: &[String]) -> Vec<String> {
-    let joined = texts.join(" ");
-    let mut words = joined.split_whitespace().peekable();
-    let mut found = Vec::new();
-    while let Some(word) = words.next() {
-        found.push(match (word, words.peek()) {
-            ("http" | "plain" | "private" | "secret" | "environment", Some(next)) => {
-                let text = format!("{word} {next}");
-                words.next();
-                text
-            }
-            _ if word.contains("://") => format!("http {word}"),
-            _ => word.to_owned(),
-        });
-    }
-    found
 }
 
 /// `cara grants`.

@@ -1,4 +1,4 @@
-//! Keys that sign packages, kept in a file of the author's instead of the vault.
+//! Keys that sign packages, kept in a file instead of the vault.
 //!
 //! They are no operations: a key that is a file is its owner's business, and needs no home.
 
