@@ -67,7 +67,8 @@ impl SettingType {
         })
     }
 
-    fn wanted(self) -> &'static str {
+    /// What fits, in words.
+    pub fn wanted(self) -> &'static str {
         match self {
             Self::String => "a text of at most 256 KiB",
             Self::Url => "a URL such as `https://api.example.com/v1`",

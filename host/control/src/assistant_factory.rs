@@ -48,9 +48,9 @@ pub(crate) async fn prepare(
     Ok(())
 }
 
-/// The tools that are switched on.
-pub(crate) fn tools(application: &Application, environment: &Environment) -> Arc<dyn Tools> {
-    Arc::new(LiveTools::new(application.live(environment)))
+/// The tools that are switched on; which are left out is told to `events`.
+pub(crate) fn tools(application: &Application, environment: &Environment, events: &Events) -> Arc<dyn Tools> {
+    Arc::new(LiveTools::new(application.live(environment), events.clone()))
 }
 
 /// The assistant as things are now; messages of tools go to `events`.
@@ -61,7 +61,7 @@ pub(crate) async fn assistant(
     events: &Events,
 ) -> Result<Assistant> {
     let records = application.records().await?.clone();
-    let tools = if with_tools { tools(application, environment) } else { Arc::new(Fixed(Arc::default())) };
+    let tools = if with_tools { tools(application, environment, events) } else { Arc::new(Fixed(Arc::default())) };
     application.check_policy()?;
     let config = application.config()?;
     let clock = application.services.clock;
@@ -161,7 +161,7 @@ pub(crate) async fn say_tools(
     environment: &Environment,
     events: &Events,
 ) -> Result<Vec<String>> {
-    let toolbox = tools(application, environment).now().await.map_err(Error::from)?;
+    let toolbox = tools(application, environment, events).now().await.map_err(Error::from)?;
     let names: Vec<String> = toolbox.all().map(|(name, _)| name.to_string()).collect();
     let around = application.around_in(environment)?;
     let installed = &around.installed;
@@ -179,4 +179,43 @@ pub(crate) async fn say_tools(
         }
     }
     Ok(names)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::component_settings;
+    use crate::event::{Event, Scope};
+    use crate::plugins::tests::{open, with_a_file_for_secrets};
+    use crate::variables::Variables;
+
+    async fn said(events: &Events) -> String {
+        events.end();
+        let (mut reader, mut said) = (events.read(), String::new());
+        while let Some(event) = reader.next().await {
+            if let Event::Note { text } = event {
+                said += &text;
+            }
+        }
+        said
+    }
+
+    #[tokio::test]
+    async fn a_variable_that_does_not_fit_is_read_where_it_is_granted_and_named_to_who_brought_it_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let application = open(&with_a_file_for_secrets(folder.path()));
+        let variables = Variables([("SEARXNG_URL".into(), "x WORDS OF A STRANGER".into())].into());
+        let environment = application.brought(&BTreeMap::new(), &variables).unwrap().environment;
+        let id = ComponentId::parse("search").unwrap();
+        let checked = application.checked(&id).unwrap();
+        assert!(Offer::of(&application.around_in(&environment).unwrap(), &checked, &[]).is_ok());
+        application.ledger.grant(&id, &component_settings::variables(&checked), "a test").await.unwrap();
+        let run = Events::new(Scope::Run);
+        assert!(tools(&application, &environment, &run).now().await.is_ok());
+        let of_run = said(&run).await;
+        assert!(of_run.contains("`search` is left out: environment variable SEARXNG_URL"), "{of_run}");
+        assert!(!of_run.contains("STRANGER"), "{of_run}");
+        assert_eq!(said(&application.events).await, "");
+    }
 }

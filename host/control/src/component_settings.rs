@@ -2,7 +2,7 @@
 //! the configuration, and the defaults of their manifests.
 
 use crate::configuration::Config;
-use crate::error::{Context, Error, Result, error};
+use crate::error::{Error, Result, error};
 use crate::installed::Installed;
 use crate::variables::Environment;
 use cara_authority::manifest::Setting;
@@ -42,8 +42,8 @@ impl SettingSources {
         for setting in manifest.setting_keys() {
             for variable in setting.env.iter().filter(|name| may_read(name)) {
                 if let Some(text) = self.environment.get(variable.as_str()) {
-                    let read = values::read(setting, &text);
-                    let value = read.with_context(|| format!("environment variable {variable}"))?;
+                    // Its value is named nowhere: it can be a key in the wrong place, or words of who wrote the environment.
+                    let value = values::read(setting, &text).map_err(|_| misfit(variable, setting))?;
                     values.insert(setting.key.to_string(), value);
                     break;
                 }
@@ -80,6 +80,11 @@ pub(crate) fn secret_of<'a>(installed: &'a Installed, variable: &str) -> Option<
         checked.manifest().secrets().iter().any(|secret| secret.env.iter().any(|name| name == variable))
     };
     installed.usable.values().find(holds).map(|checked| checked.manifest().id())
+}
+
+fn misfit(variable: &VariableName, setting: &Setting) -> Error {
+    let (key, wanted) = (&setting.key, setting.kind.wanted());
+    error!(Invalid, "environment variable {variable}: setting `{key}` must be {wanted}\nhint: correct or unset it")
 }
 
 fn unknown(id: &ComponentId, key: &str, settings: &[Setting]) -> Error {

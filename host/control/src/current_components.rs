@@ -140,6 +140,8 @@ fn near_names<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Vec<&'a s
 /// The tools that are switched on.
 pub(crate) struct LiveTools {
     live: Live,
+    /// Who is told what is left out: who asked for the tools, since their environment can be the cause.
+    events: Events,
     last: Mutex<Option<Last>>,
     /// Why components were left out, as it was said.
     left_out: Mutex<BTreeMap<ComponentId, String>>,
@@ -154,8 +156,8 @@ struct Last {
 }
 
 impl LiveTools {
-    pub(crate) fn new(live: Live) -> Self {
-        Self { live, last: Mutex::default(), left_out: Mutex::default() }
+    pub(crate) fn new(live: Live, events: Events) -> Self {
+        Self { live, events, last: Mutex::default(), left_out: Mutex::default() }
     }
 
     async fn look(&self) -> Result<Arc<Toolbox>> {
@@ -237,7 +239,7 @@ impl LiveTools {
         let mut said = self.left_out.lock().unwrap_or_else(PoisonError::into_inner);
         if said.get(id).map(String::as_str) != Some(why) {
             tracing::warn!(component = %id, error = %why, "the component is left out");
-            self.live.events.note(format!("`{id}` is left out: {why}"));
+            self.events.note(format!("`{id}` is left out: {why}"));
             said.insert(id.clone(), why.to_owned());
         }
     }

@@ -8,7 +8,7 @@ mod manage;
 mod remarks;
 mod review;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use install::{
     InstallPlugin, InstalledIds, InstalledPlugin, PrepareInstall, PreparedInstall, UpdatePlugin, UpdatedPlugin,

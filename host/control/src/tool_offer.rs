@@ -1,10 +1,10 @@
 //! Whether a model is offered the tools of a component; when not, why, and
 //! what would change that. Every place that says so, and the toolbox itself, ask here.
 
-use crate::component_settings::{SettingSources, variables};
+use crate::component_settings::SettingSources;
 use crate::error::Result;
 use cara_authority::manifest::Target;
-use cara_authority::{Capability, ComponentId, SettingKey};
+use cara_authority::{Capability, ComponentId, SettingKey, Settings};
 use cara_kernel::Checked;
 use std::collections::BTreeMap;
 
@@ -20,18 +20,27 @@ pub(crate) struct Offer {
 }
 
 impl Offer {
-    /// Compares what the manifest asks, with the settings as they are, with what is granted.
+    /// Compares what the manifest asks, with the settings as they are, with what is granted. A variable that is not granted
+    /// is not read.
     pub(crate) fn of(around: &SettingSources, checked: &Checked, granted: &[Capability]) -> Result<Self> {
+        Ok(Self::with(&around.settings(checked, granted, &BTreeMap::new())?, checked, granted))
+    }
+
+    /// The same with the settings as they will be once all that it asks for is granted: for who grants it.
+    pub(crate) fn asking(around: &SettingSources, checked: &Checked, granted: &[Capability]) -> Result<Self> {
+        Ok(Self::with(&around.asking(checked, &BTreeMap::new())?, checked, granted))
+    }
+
+    fn with(settings: &Settings, checked: &Checked, granted: &[Capability]) -> Self {
         let manifest = checked.manifest();
-        let settings = around.settings(checked, &variables(checked), &BTreeMap::new())?;
         let unset = manifest.http().iter().filter_map(|http| match &http.host {
-            Target::Setting(key) if http.host.resolve(&settings).is_none() => Some(key.clone()),
+            Target::Setting(key) if http.host.resolve(settings).is_none() => Some(key.clone()),
             _ => None,
         });
         let unset: Vec<SettingKey> = unset.collect();
         let nowhere = !unset.is_empty() && unset.len() == manifest.http().len();
-        let (id, asked) = (manifest.id().clone(), manifest.requested(&settings));
-        Ok(Self { id, asked, granted: granted.to_vec(), unset, nowhere })
+        let (id, asked) = (manifest.id().clone(), manifest.requested(settings));
+        Self { id, asked, granted: granted.to_vec(), unset, nowhere }
     }
 
     /// Whether the tools are offered: those of who asks for nothing, and of those that something was granted to and that

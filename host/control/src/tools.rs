@@ -37,14 +37,20 @@ fn with_tools(application: &Application, ids: &[String]) -> Result<Vec<Arc<Check
 }
 
 /// How a component's tools stand.
-async fn offer(application: &Application, checked: &Checked, environment: &Environment) -> Result<Offer> {
+async fn offer(application: &Application, checked: &Checked) -> Result<Offer> {
     let granted = application.ledger.granted(checked.manifest().id()).await?;
-    Offer::of(&application.around_in(environment)?, checked, &granted)
+    Offer::of(&application.around()?, checked, &granted)
+}
+
+/// How they will stand once the component has all that it asks for, with this environment.
+async fn asking(application: &Application, checked: &Checked, environment: &Environment) -> Result<Offer> {
+    let granted = application.ledger.granted(checked.manifest().id()).await?;
+    Offer::asking(&application.around_in(environment)?, checked, &granted)
 }
 
 /// Whether a model is offered the tools of a component.
 pub(crate) async fn is_on(application: &Application, checked: &Checked) -> Result<bool> {
-    Ok(offer(application, checked, &application.environment).await?.stands())
+    Ok(offer(application, checked).await?.stands())
 }
 
 /// A tool of an installed component.
@@ -87,7 +93,7 @@ impl Operation for ListTools {
         // As the toolbox names them.
         let clash = Toolbox::sharing(shared_names(on.iter().map(|checked| checked.manifest())));
         for checked in installed.usable.values().filter(|checked| !checked.manifest().tools().is_empty()) {
-            let offer = offer(application, checked, &application.environment).await?;
+            let offer = offer(application, checked).await?;
             let id = checked.manifest().id();
             for (tool, declared) in checked.authority().tools().iter().zip(checked.manifest().tools()) {
                 let unclear = application.plugins.is_unclear(&installed, checked, &tool.name);
@@ -156,9 +162,9 @@ impl Operation for ListOfferedTools {
     const ROUTE: Route =
         Route::get("tools.offered", "/v1/tools/offered", "List the tools that a model is offered now.");
 
-    async fn run(self, application: &Arc<Application>, _: &Events) -> Result<Self::View> {
-        let toolbox =
-            assistant_factory::tools(application, &application.environment).now().await.map_err(Error::from)?;
+    async fn run(self, application: &Arc<Application>, events: &Events) -> Result<Self::View> {
+        let tools = assistant_factory::tools(application, &application.environment, events);
+        let toolbox = tools.now().await.map_err(Error::from)?;
         let offered = toolbox.all().map(|(name, offered)| OfferedTool {
             tool: name.to_string(),
             component: offered.component.id().to_string(),
@@ -188,7 +194,7 @@ impl Operation for EnableTools {
         let environment = application.brought(&BTreeMap::new(), &self.environment)?.environment;
         let all = with_tools(application, &self.components)?;
         for checked in &all {
-            let before = offer(application, checked, &environment).await?;
+            let before = asking(application, checked, &environment).await?;
             if before.waits() {
                 fail!(Refused, "`{}` cannot be switched on: {}", checked.manifest().id(), before.why());
             }
@@ -207,7 +213,7 @@ async fn enable(
     events: &Events,
 ) -> Result<()> {
     let id = checked.manifest().id();
-    let before = offer(application, checked, environment).await?;
+    let before = asking(application, checked, environment).await?;
     if before.asked.is_empty() {
         events.note(format!("`{id}` asks for nothing and is always on"));
         return Ok(());
@@ -256,7 +262,7 @@ impl Operation for DisableTools {
         application.check_components()?;
         let all = with_tools(application, &self.components)?;
         for checked in &all {
-            if offer(application, checked, &application.environment).await?.asks_nothing() {
+            if offer(application, checked).await?.asks_nothing() {
                 let id = checked.manifest().id();
                 fail!(
                     Refused,

@@ -34,7 +34,7 @@ const SWAPS: usize = 100;
 const STEPS: usize = 24;
 
 /// A home that keeps its secrets in a file.
-fn with_a_file_for_secrets(folder: &Path) -> Home {
+pub(crate) fn with_a_file_for_secrets(folder: &Path) -> Home {
     let home = Home::at(folder).unwrap();
     files::write_private_atomic(&home.config(), b"[vault]\nstore = \"file\"\n").unwrap();
     home
@@ -81,7 +81,7 @@ fn two_versions(home: &Home) -> [Pinned; 2] {
 }
 
 /// The application over a home.
-fn open(home: &Home) -> Arc<Application> {
+pub(crate) fn open(home: &Home) -> Arc<Application> {
     let embedded = |built_in: &cara_bundle::Embedded| Embedded {
         id: built_in.id,
         wasm: built_in.wasm,
