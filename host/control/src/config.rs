@@ -159,6 +159,7 @@ fn change(application: &Application, changed: impl FnOnce(&str, &str) -> Result<
 
 fn write(application: &Application, new: &str, shown: &str) -> Result<()> {
     config_check::check(&application.plugins, &Config::parse(new, shown)?, shown)?;
+    application.settings.writes(new);
     files::write_private_atomic(&application.home.config(), new.as_bytes())?;
     application.config().map(drop)
 }

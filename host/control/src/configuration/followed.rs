@@ -7,10 +7,11 @@
 //! ```
 
 use crate::configuration::Config;
-use crate::error::{Context, Error, Result};
+use crate::error::{Context, Error, Result, fail};
 use crate::event::Events;
 use crate::home_files::CONFIG;
 use cara_assistant::Rules;
+use cara_assistant::budget::Amount;
 use cara_services::files;
 use notify::event::{AccessKind, AccessMode, ModifyKind};
 use notify::{EventKind, RecursiveMode, Watcher as _};
@@ -65,6 +66,8 @@ struct Read {
     waiting: Option<Usable>,
     /// Why what is in the file now cannot be used.
     bad: Option<Error>,
+    /// What cara wrote itself last, and whether it changed what was in use.
+    own: Option<(String, bool)>,
 }
 
 /// Why the file cannot be used.
@@ -83,7 +86,7 @@ impl Followed {
             Err(error) => (None, Some(error)),
         };
         let rules = watch::Sender::new(Arc::new(good.as_ref().map(|(config, _)| rules(config)).unwrap_or_default()));
-        let read = Mutex::new(Read { stamp, good, waiting: None, bad });
+        let read = Mutex::new(Read { stamp, good, waiting: None, bad, own: None });
         Self(Arc::new(Following { path, read, check: OnceLock::new(), writing: Mutex::default(), rules }))
     }
 
@@ -124,18 +127,22 @@ impl Followed {
         let mut last = self.last();
         let stamp = files::stamp(path)?;
         if stamp != last.stamp {
-            last.stamp = stamp;
-            match read(path) {
-                Ok(usable) => (last.waiting, last.bad) = (Some(usable), None),
-                Err(error) => {
-                    last.waiting = None;
-                    last.refuse(error, events);
+            let read = read(path);
+            // One that changes while it is read is whole at a later look.
+            if files::stamp(path)? == stamp {
+                last.stamp = stamp;
+                match read.and_then(|usable| last.not_emptied(usable, path)) {
+                    Ok(usable) => (last.waiting, last.bad) = (Some(usable), None),
+                    Err(error) => {
+                        last.waiting = None;
+                        last.refuse(error, events);
+                    }
                 }
             }
         }
         if let Some(usable) = last.waiting.clone() {
             match self.0.check.get().map_or(Ok(()), |check| check(&usable.0)) {
-                Ok(()) => self.adopt(&mut last, usable),
+                Ok(()) => self.adopt(&mut last, usable, events),
                 Err(error) if last.good.is_none() => {
                     last.refuse(error, events);
                     last.good = Some(usable);
@@ -150,10 +157,21 @@ impl Followed {
         }
     }
 
-    fn adopt(&self, last: &mut Read, usable: Usable) {
+    fn adopt(&self, last: &mut Read, usable: Usable, events: &Events) {
+        let before = last.good.as_ref().filter(|_| !last.is_own(&usable, true));
+        if let Some(lost) = before.and_then(|(before, _)| lost(before, &usable.0)) {
+            events.note(format!("`{}` was changed: {lost}", self.0.path.display()));
+            tracing::warn!(%lost, "the configuration guards less than before");
+        }
         self.0.rules.send_replace(Arc::new(rules(&usable.0)));
-        *last = Read { stamp: last.stamp, good: Some(usable), waiting: None, bad: None };
+        (last.good, last.waiting, last.bad) = (Some(usable), None, None);
         tracing::info!("the configuration is in use");
+    }
+
+    /// Says what cara itself is about to write: that may be less than before.
+    pub(crate) fn writes(&self, text: &str) {
+        let mut last = self.last();
+        last.own = Some((text.to_owned(), last.bad.is_none()));
     }
 
     /// The text of the configuration in use, and why the file cannot be used now, if it cannot.
@@ -183,6 +201,25 @@ impl Followed {
 }
 
 impl Read {
+    /// Whether cara wrote this itself, out of what was in use if that is asked.
+    fn is_own(&self, (_, text): &Usable, out_of_use: bool) -> bool {
+        self.own.as_ref().is_some_and(|(own, of_use)| **own == **text && (*of_use || !out_of_use))
+    }
+
+    /// Refuses a file that was emptied or taken away by another program: it is being written, or was lost.
+    fn not_emptied(&self, usable: Usable, path: &Path) -> Result<Usable> {
+        let is_blank = |text: &str| text.trim().is_empty();
+        let had = self.good.as_ref().is_some_and(|(_, text)| !is_blank(text));
+        if had && is_blank(&usable.1) && !self.is_own(&usable, false) {
+            fail!(
+                Invalid,
+                "`{}` is empty or gone\nhint: write it anew, such as with `cara config set`; if it is meant, restart cara",
+                path.display()
+            );
+        }
+        Ok(usable)
+    }
+
     /// Says once why the file cannot be used.
     fn refuse(&mut self, error: Error, events: &Events) {
         if self.bad.as_ref() == Some(&error) {
@@ -207,4 +244,113 @@ fn is_change(kind: EventKind) -> bool {
 
 fn rules(config: &Config) -> Rules {
     Rules { policy: config.policy.clone(), budgets: config.budget.clone() }
+}
+
+/// What guarded before and does not now, in words; nothing when all of it stands.
+fn lost(before: &Config, now: &Config) -> Option<String> {
+    let mut lost = Vec::new();
+    match before.policy.rule.iter().filter(|rule| !now.policy.rule.contains(rule)).count() {
+        0 => {}
+        1 => lost.push("a rule of `[[policy.rule]]` is gone or another".to_owned()),
+        many => lost.push(format!("{many} rules of `[[policy.rule]]` are gone or others")),
+    }
+    let (was, is) = (&before.budget, &now.budget);
+    let named = [("run", was.run, is.run), ("session", was.session, is.session), ("day", was.day, is.day)];
+    let named = named.map(|(name, was, is)| (name.to_owned(), was, is));
+    let of_component = |id| is.component.get(id).copied().unwrap_or_default();
+    let components = was.component.iter().map(|(id, was)| (format!("component.{id}"), *was, of_component(id)));
+    let wider = named.into_iter().chain(components).filter(|(_, was, is)| is_wider(*was, *is));
+    lost.extend(wider.map(|(name, ..)| format!("`[budget.{name}]` is gone or wider")));
+    (!lost.is_empty()).then(|| lost.join("; "))
+}
+
+fn is_wider(was: Amount, is: Amount) -> bool {
+    let tokens = was.tokens.is_some_and(|was| is.tokens.is_none_or(|is| is > was));
+    tokens || was.dollars.is_some_and(|was| is.dollars.is_none_or(|is| is > was))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::event::{Event, Scope};
+    use std::fs;
+
+    const GUARDED: &str = "[[policy.rule]]\ncomponent = \"fetch\"\nthen = \"deny\"\n\n[budget.day]\ntokens = 5\n";
+
+    fn guarded() -> (tempfile::TempDir, PathBuf, Followed) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(CONFIG);
+        fs::write(&path, GUARDED).unwrap();
+        let followed = Followed::open(path.clone());
+        (folder, path, followed)
+    }
+
+    /// How many rules are in use at one more look at the file, and what is said of it.
+    async fn look(followed: &Followed) -> (usize, Vec<String>) {
+        let events = Events::new(Scope::Call);
+        let rules = followed.now(&events).unwrap().policy.rule.len();
+        assert_eq!(followed.rules().borrow().policy.rule.len(), rules);
+        events.end();
+        let (mut reader, mut said) = (events.read(), Vec::new());
+        while let Some(Event::Note { text }) = reader.next().await {
+            said.push(text);
+        }
+        (rules, said)
+    }
+
+    #[tokio::test]
+    async fn a_file_that_is_emptied_or_taken_away_changes_nothing_and_that_is_said_once() {
+        let (_folder, path, followed) = guarded();
+        type Harm = fn(&Path);
+        let harms: [Harm; 3] = [
+            |path| fs::write(path, "").unwrap(),
+            |path| fs::write(path, " \n").unwrap(),
+            |path| {
+                fs::remove_file(path).unwrap();
+            },
+        ];
+        for harm in harms {
+            harm(&path);
+            let (rules, said) = look(&followed).await;
+            assert_eq!(rules, 1);
+            assert!(said.concat().contains("is empty or gone; the configuration of before stays"), "{said:?}");
+            assert_eq!(look(&followed).await, (1, vec![]));
+            let (text, bad) = followed.text(&Events::nobody());
+            assert!(*text == *GUARDED && bad.unwrap().error.hint.unwrap().contains("`cara config set`"));
+            fs::write(&path, format!("{GUARDED}# whole\n")).unwrap();
+            assert_eq!(look(&followed).await, (1, vec![]));
+            fs::write(&path, GUARDED).unwrap();
+            assert_eq!(look(&followed).await, (1, vec![]));
+        }
+        // From its next start on, the file counts.
+        fs::remove_file(&path).unwrap();
+        assert_eq!(look(&Followed::open(path)).await, (0, vec![]));
+    }
+
+    #[tokio::test]
+    async fn what_another_program_takes_out_of_the_file_is_said_and_what_cara_takes_out_is_not() {
+        let (_folder, path, followed) = guarded();
+        let half = "[[policy.rule]]\ncomponent = \"fetch\"\nthen = \"deny\"\n";
+        fs::write(&path, half).unwrap();
+        let (rules, said) = look(&followed).await;
+        assert!(rules == 1 && said.concat().contains("was changed: `[budget.day]` is gone or wider"), "{said:?}");
+        fs::write(&path, "[run]\nturns = 3\n").unwrap();
+        let (rules, said) = look(&followed).await;
+        assert!(rules == 0 && said.concat().contains("a rule of `[[policy.rule]]` is gone"), "{said:?}");
+        fs::write(&path, GUARDED).unwrap();
+        assert_eq!(look(&followed).await, (1, vec![]));
+        // A key that is set in a file that was emptied does not bring back what was in it.
+        fs::write(&path, "").unwrap();
+        assert_eq!(look(&followed).await.0, 1);
+        followed.writes("[run]\nturns = 4\n");
+        fs::write(&path, "[run]\nturns = 4\n").unwrap();
+        let (rules, said) = look(&followed).await;
+        assert!(rules == 0 && said.concat().contains("a rule of `[[policy.rule]]` is gone"), "{said:?}");
+        fs::write(&path, GUARDED).unwrap();
+        assert_eq!(look(&followed).await, (1, vec![]));
+        followed.writes("");
+        fs::write(&path, "").unwrap();
+        assert_eq!(look(&followed).await, (0, vec![]));
+    }
 }
