@@ -143,7 +143,7 @@ async fn a_run_is_left_only_when_the_call_that_it_makes_has_ended_and_is_written
             () = std::future::ready(()) => {}
         }
         slow.released.notify_one();
-        let _closed = closing.await;
+        closing.await;
         let run = assistant.records.unfinished_runs().await.unwrap().remove(0);
         let calls = assistant.records.calls(&run.id).await.unwrap();
         assert_eq!(calls.iter().map(|call| call.state).collect::<Vec<_>>(), [CallState::Done]);

@@ -15,7 +15,7 @@ use serde::{Deserialize, Deserializer, de};
 use serde_json::Value;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock};
+use tokio::sync::{OwnedRwLockReadGuard, RwLock};
 use tokio_util::sync::CancellationToken;
 
 /// How far one run may go: one message and all that is done to answer it.
@@ -116,8 +116,21 @@ impl CallGate {
         self.0.clone().read_owned().await
     }
 
-    /// Closes the gate at once, for as long as what comes back is held, and waits for the calls that have passed it.
-    pub async fn close(&self) -> OwnedRwLockWriteGuard<()> {
-        self.0.clone().write_owned().await
+    /// Closes the gate at once and for good, and waits for the calls that have passed it.
+    pub async fn close(&self) {
+        std::mem::forget(self.0.clone().write_owned().await);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_gate_that_was_closed_lets_no_call_in_again() {
+        let gate = CallGate::default();
+        drop(gate.enter().await);
+        gate.close().await;
+        assert!(tokio::time::timeout(Duration::ZERO, gate.enter()).await.is_err());
     }
 }

@@ -64,7 +64,7 @@ impl Active {
 
     /// Leaves the run where it is, to whoever holds the home next: no call begins any more, and one that goes on ends first.
     async fn leave(&self) {
-        let _closed = self.gate.close().await;
+        self.gate.close().await;
         self.left.store(true, Ordering::Relaxed);
         if let Some(task) = &*self.task.lock().unwrap_or_else(PoisonError::into_inner) {
             task.abort();

@@ -82,7 +82,7 @@ impl Route {
         self
     }
 
-    /// The same route, of a use case that follows a run.
+    /// The same route, of a use case that follows a run or the home: its connections are counted apart.
     #[must_use]
     pub const fn following(mut self) -> Self {
         self.follows = true;

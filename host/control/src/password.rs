@@ -2,16 +2,21 @@
 //! nobody can be asked.
 
 use crate::configuration::Followed;
-use crate::error::{Result, error};
+use crate::error::{Result, error, fail};
 use cara_services::files;
 use cara_services::vault::{PromptError, SecretValue};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// The environment variable with the password, for unattended use.
 pub const PASSWORD_VARIABLE: &str = "CARA_VAULT_PASSWORD";
 
 /// The environment variable with the path of a file that holds the password.
 pub const FILE_VARIABLE: &str = "CARA_VAULT_PASSWORD_FILE";
+
+/// How many requests may try a password at once: one tries, the others wait.
+const WAITING: usize = 4;
 
 /// The largest password file, bytes.
 const LARGEST: u64 = 64 * 1024;
@@ -20,12 +25,23 @@ const LARGEST: u64 = 64 * 1024;
 #[derive(Clone)]
 pub(crate) struct Password {
     settings: Followed,
+    waiting: Arc<Semaphore>,
+    trying: Arc<Semaphore>,
 }
 
 impl Password {
     /// The file that the configuration names counts as it is at that time.
     pub(crate) fn new(settings: Followed) -> Self {
-        Self { settings }
+        let [waiting, trying] = [WAITING, 1].map(|places| Arc::new(Semaphore::new(places)));
+        Self { settings, waiting, trying }
+    }
+
+    /// Waits until no other password is tried, which takes a second of a processor and 64 MiB. Few can wait.
+    pub(crate) async fn turn(&self) -> Result<[OwnedSemaphorePermit; 2]> {
+        let Ok(waiting) = self.waiting.clone().try_acquire_owned() else {
+            fail!(Conflict, "{WAITING} others try a password already\nhint: try again in a moment");
+        };
+        Ok([waiting, self.trying.clone().acquire_owned().await?])
     }
 
     fn unattended(&self) -> std::result::Result<Option<SecretValue>, PromptError> {
@@ -63,4 +79,27 @@ pub fn unattended(file: Option<&Path>) -> std::result::Result<Option<SecretValue
         bytes.pop();
     }
     Ok(Some(SecretValue::new(bytes)?))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::error::ErrorKind;
+    use std::time::Duration;
+    use tokio::time::timeout;
+
+    #[tokio::test]
+    async fn one_password_is_tried_at_a_time_and_few_requests_wait() {
+        let folder = tempfile::tempdir().unwrap();
+        let password = Password::new(Followed::open(folder.path().join("config.toml")));
+        let first = password.turn().await.unwrap();
+        let mut others: Vec<_> = (1..WAITING).map(|_| Box::pin(password.turn())).collect();
+        for other in &mut others {
+            assert!(timeout(Duration::ZERO, other).await.is_err());
+        }
+        assert_eq!(password.turn().await.unwrap_err().kind, ErrorKind::Conflict);
+        drop(first);
+        others.remove(0).await.unwrap();
+    }
 }

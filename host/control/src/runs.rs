@@ -337,7 +337,7 @@ pub struct FollowRun {
 
 impl Operation for FollowRun {
     type View = Ended;
-    const ROUTE: Route = Route::get("runs.follow", "/v1/runs/{run}/events", "Follow a run that goes on.");
+    const ROUTE: Route = Route::get("runs.follow", "/v1/runs/{run}/events", "Follow a run that goes on.").following();
 
     async fn run(self, application: &Arc<Application>, events: &Events) -> Result<Self::View> {
         let active = application.under_way.run(&RunId::parse(&self.run)?);

@@ -43,7 +43,8 @@ pub struct FollowEvents {}
 
 impl Operation for FollowEvents {
     type View = Done;
-    const ROUTE: Route = Route::get("events.follow", "/v1/events", "Follow what concerns the home as a whole.");
+    const ROUTE: Route =
+        Route::get("events.follow", "/v1/events", "Follow what concerns the home as a whole.").following();
 
     async fn run(self, application: &Arc<Application>, events: &Events) -> Result<Self::View> {
         application.say_configuration(events);

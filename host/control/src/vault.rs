@@ -25,6 +25,7 @@ impl Operation for UnlockVault {
 
     async fn run(self, application: &Arc<Application>, _: &Events) -> Result<Self::View> {
         let (vault, password) = (application.vault.clone(), SecretValue::new(self.password.into_bytes())?);
+        let _turn = application.password.turn().await?;
         spawn_blocking(move || vault.open_with(&password)).await??;
         Ok(Done {})
     }

@@ -13,27 +13,46 @@ use axum::response::Response;
 use axum::routing::{MethodFilter, on};
 use bytes::Bytes;
 use cara_control::{Application, Entry, Error, ErrorKind, Events, Prepared, Scope, operations};
+use futures_util::StreamExt as _;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use http_body::Body as _;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
-/// How long a body may take to arrive.
+/// How long a body may take to arrive, with the wait for its room.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How many requests follow something at once: fewer than the connections, so that a short request always gets in.
+const FOLLOWERS: usize = 48;
+
+/// Bodies up to this size need no room of their own.
+const SMALL: usize = 64 * 1024;
+
+/// How much room there is for all larger bodies, in KiB: one as large as a route takes, and some more.
+const ROOM: usize = 96 * 1024;
+
+/// What all requests share.
+#[derive(Clone)]
+struct Limits {
+    followers: Arc<Semaphore>,
+    room: Arc<Semaphore>,
+}
 
 /// The paths of all use cases.
 pub fn router(application: Arc<Application>) -> axum::Router {
     let mut router = axum::Router::new();
+    let limits = Limits { followers: Arc::new(Semaphore::new(FOLLOWERS)), room: Arc::new(Semaphore::new(ROOM)) };
     for entry in operations() {
         let method = MethodFilter::try_from(entry.route.method.clone());
         let method = method.expect("routes have methods of HTTP itself");
         let path = entry.route.path;
-        let entry = Arc::new(entry);
+        let (entry, limits) = (Arc::new(entry), limits.clone());
         let serve = move |State(application): State<Arc<Application>>, Path(path): Path<InPath>, request: Request| {
-            let entry = entry.clone();
-            async move { serve(&entry, application, path, request).await }
+            let (entry, limits) = (entry.clone(), limits.clone());
+            async move { serve(&entry, &limits, application, path, request).await }
         };
         router = router.route(path, on(method, serve));
     }
@@ -64,19 +83,29 @@ async fn nothing(request: Request) -> Response {
     failed(StatusCode::NOT_FOUND, &Error::new(ErrorKind::NotFound, text))
 }
 
-async fn serve(entry: &Entry, application: Arc<Application>, path: InPath, request: Request) -> Response {
+async fn serve(
+    entry: &Entry,
+    limits: &Limits,
+    application: Arc<Application>,
+    path: InPath,
+    request: Request,
+) -> Response {
+    let Ok(place) = entry.route.follows.then(|| limits.followers.clone().try_acquire_owned()).transpose() else {
+        let text = format!("{FOLLOWERS} others follow something already\nhint: end one of them, then try again");
+        return failed(StatusCode::SERVICE_UNAVAILABLE, &Error::new(ErrorKind::Conflict, text));
+    };
     let accepts = request.headers().get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
     let streams = accepts.is_some_and(|accept| accept.contains("text/event-stream"));
     let query = request.uri().query().map(str::to_owned);
     let body = match entry.route.reads_query() {
         true => Bytes::new(),
-        false => match body(request, entry.route.most).await {
+        false => match body(request, entry.route.most, limits).await {
             Ok(body) => body,
             Err((status, text)) => return failed(status, &Error::new(ErrorKind::Invalid, text)),
         },
     };
     match arguments::read(entry, &path, query.as_deref(), body) {
-        Ok(prepared) if streams => told(prepared, application),
+        Ok(prepared) if streams => told(prepared, application, place),
         Ok(prepared) => answered(prepared, application).await,
         Err(error) => failed(status(error.kind), &error),
     }
@@ -88,7 +117,7 @@ fn is_json(headers: &HeaderMap) -> bool {
 }
 
 /// The body of a request, as far as a use case takes it.
-async fn body(request: Request, most: usize) -> Result<Bytes, (StatusCode, String)> {
+async fn body(request: Request, most: usize, limits: &Limits) -> Result<Bytes, (StatusCode, String)> {
     if request.body().is_end_stream() {
         return Ok(Bytes::new());
     }
@@ -96,7 +125,16 @@ async fn body(request: Request, most: usize) -> Result<Bytes, (StatusCode, Strin
         let text = "the body is not said to be JSON\nhint: send `Content-Type: application/json`";
         return Err((StatusCode::UNSUPPORTED_MEDIA_TYPE, text.to_owned()));
     }
-    match timeout(PATIENCE, Limited::new(request.into_body(), most).collect()).await {
+    // A body that does not say how large it is may be as large as the route takes.
+    let size = request.body().size_hint().upper().map_or(most, |size| most.min(usize::try_from(size).unwrap_or(most)));
+    let read = async {
+        let _room = match size {
+            ..=SMALL => None,
+            _ => limits.room.acquire_many(u32::try_from(size.div_ceil(1024)).unwrap_or(u32::MAX)).await.ok(),
+        };
+        Limited::new(request.into_body(), most).collect().await
+    };
+    match timeout(PATIENCE, read).await {
         Ok(Ok(body)) => Ok(body.to_bytes()),
         Ok(Err(error)) if error.is::<LengthLimitError>() => {
             let text = format!("the body has more than {most} bytes\nhint: `cara api` says what goes into it");
@@ -118,7 +156,7 @@ async fn answered(prepared: Prepared, application: Arc<Application>) -> Response
 }
 
 /// Events while the use case goes on. Who goes away ends what reads; what changes something, and a run, goes on.
-fn told(prepared: Prepared, application: Arc<Application>) -> Response {
+fn told(prepared: Prepared, application: Arc<Application>, place: Option<OwnedSemaphorePermit>) -> Response {
     let events = Events::new(Scope::Call);
     let reader = events.read().beside(application.events());
     let work = async move {
@@ -126,7 +164,11 @@ fn told(prepared: Prepared, application: Arc<Application>) -> Response {
         events.end();
         done.map_or_else(Told::Error, Told::View)
     };
-    let mut response = Response::new(Body::from_stream(stream::frames(reader, work)));
+    // The place is taken until the last frame, or until the reader goes away.
+    let frames = stream::frames(reader, work).inspect(move |_| {
+        let _taken = &place;
+    });
+    let mut response = Response::new(Body::from_stream(frames));
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
     response
 }

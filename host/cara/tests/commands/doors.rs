@@ -341,6 +341,60 @@ fn what_a_page_could_send_is_refused_and_no_body_is_larger_than_its_use_case_nee
     assert_eq!(body("/v1/config/check", json, &format!(r##"{{"text":"# {mebibyte}"}}"##)), 200);
 }
 
+/// The status line of what a connection is told next.
+fn told(stream: &mut std::os::unix::net::UnixStream) -> String {
+    let mut bytes = [0; 1024];
+    let read = std::io::Read::read(stream, &mut bytes).unwrap();
+    text(&bytes[..read]).lines().next().unwrap_or_default().to_owned()
+}
+
+#[test]
+fn who_follows_and_reads_nothing_keeps_no_short_request_out() {
+    use std::io::Write;
+    let home = Home::new();
+    let _holder = Holder::of(&home);
+    let mut all: Vec<_> = (0..60)
+        .map(|_| {
+            let mut stream = std::os::unix::net::UnixStream::connect(home.path("cara.sock")).unwrap();
+            stream
+                .write_all(b"GET /v1/events HTTP/1.1\r\nhost: localhost\r\naccept: text/event-stream\r\n\r\n")
+                .unwrap();
+            stream
+        })
+        .collect();
+    let followed = all.iter_mut().map(told).filter(|line| line.contains(" 200 ")).count();
+    assert_eq!(followed, 48, "the rest is told that there is no place");
+    home.ok(&["status"]);
+    home.ok(&["approvals", "list"]);
+}
+
+#[test]
+fn bodies_that_never_end_share_one_room_and_small_ones_need_none() {
+    use std::io::{ErrorKind, Write};
+    let home = Home::new();
+    let _holder = Holder::of(&home);
+    let begins = |length: usize| {
+        let mut stream = std::os::unix::net::UnixStream::connect(home.path("cara.sock")).unwrap();
+        let head =
+            "POST /v1/runs HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\nexpect: 100-continue";
+        stream.write_all(format!("{head}\r\ncontent-length: {length}\r\n\r\n").as_bytes()).unwrap();
+        stream
+    };
+    let mut large = begins(60 << 20);
+    assert!(told(&mut large).contains(" 100 "), "its body is read");
+    let mut waits = begins(60 << 20);
+    let mut small = begins(2);
+    assert!(told(&mut small).contains(" 100 "));
+    small.write_all(b"{}").unwrap();
+    assert!(told(&mut small).contains(" 400 "));
+    waits.set_nonblocking(true).unwrap();
+    let error = std::io::Read::read(&mut waits, &mut [0]).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::WouldBlock, "its body is read beside the other");
+    waits.set_nonblocking(false).unwrap();
+    drop(large);
+    assert!(told(&mut waits).contains(" 100 "));
+}
+
 #[test]
 fn who_follows_the_home_hears_what_concerns_it_without_asking_for_anything_else() {
     use std::io::{BufRead, BufReader, Write};

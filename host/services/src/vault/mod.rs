@@ -140,8 +140,9 @@ impl Vault {
 
     /// Opens the vault that is there with this password, which is checked even where the vault is open.
     pub fn open_with(&self, password: &SecretValue) -> Result<(), VaultError> {
-        let mut open = self.lock_open();
+        // Deriving the key takes long, and nobody else waits for that.
         let (sealed, keys) = self.opened_by(password)?;
+        let mut open = self.lock_open();
         *open = Some(Open { source: sealed.source, keys, values: Values::new(), stamp: None });
         self.unlock(&mut open)
     }
