@@ -215,7 +215,7 @@ async fn a_value_in_the_clear_fails_the_request() {
     // what is stored is known from the start.
     let canary = Canary::new("told-key");
     let stored = cara_services::vault::SecretValue::new(canary.value().as_bytes().to_vec()).unwrap();
-    attack.testbed.services.known.register_all([&std::sync::Arc::new(stored)]);
+    attack.testbed.services.egress.known().register_all([&std::sync::Arc::new(stored)]);
     let value = canary.value().to_owned();
     let escaped: String = value.chars().map(|c| format!("\\u{:04X}", u32::from(c))).collect();
     let subject = attack.load();

@@ -14,7 +14,7 @@ use crate::installed::{BuiltIn, Installed, Plugins};
 use crate::messages::Sent;
 use crate::password::Password;
 use crate::request_secrets::RequestSecrets;
-use crate::variables::{Brought, Environment, Variables, register};
+use crate::variables::{Brought, Environment, Variables};
 use cara_authority::ComponentId;
 use cara_kernel::{CallServices, Checked, CompiledCache, Component, HostServices, Kernel};
 use cara_records::Records;
@@ -158,12 +158,11 @@ impl Application {
         let secrets =
             RequestSecrets { plugins: plugins.clone(), vault: vault.clone(), ledger: ledger.clone(), brought };
         let services = CallServices {
-            egress: Egress::new(known.clone(), Transport::system()),
+            egress: Egress::new(known, Transport::system()),
             secrets: Arc::new(secrets),
             ledger: ledger.clone(),
             clock,
             account: None,
-            known,
             host_services: HostServices::default(),
         };
         let mut random = [0; 8];
@@ -319,7 +318,11 @@ impl Application {
             ledger: self.ledger.clone(),
             brought: brought.clone(),
         };
-        CallServices { secrets: Arc::new(secrets), ..self.services.clone() }
+        let egress = match &brought.environment.known {
+            Some(known) => self.services.egress.knowing(known.clone()),
+            None => self.services.egress.clone(),
+        };
+        CallServices { egress, secrets: Arc::new(secrets), ..self.services.clone() }
     }
 
     /// What says how components' settings are set now.
@@ -333,13 +336,13 @@ impl Application {
         Ok(SettingSources { config, installed, environment: environment.clone() })
     }
 
-    /// What a request brings along. Its secrets are taken out of all texts from now on.
+    /// What a request brings along. Its secrets are taken out of its own texts.
     pub(crate) fn brought(&self, settings: &BTreeMap<String, String>, variables: &Variables) -> Result<Brought> {
-        let environment = self.environment.with(variables.clone());
+        let mut environment = self.environment.with(variables.clone());
         if !variables.0.is_empty() {
             let installed = self.installed()?;
             let all = self.plugins.manifests(&installed);
-            register(&self.services.known, &environment, all.flat_map(|manifest| manifest.secrets()));
+            environment.hide(self.services.egress.known(), all.flat_map(|manifest| manifest.secrets()));
         }
         Ok(Brought { settings: settings.clone(), environment })
     }

@@ -54,7 +54,7 @@ pub(crate) async fn naming(
     };
     let around = application.around_in(&brought.environment)?;
     grant(application, &checked, &around.asking(&checked, &brought.settings)?, act, events).await?;
-    say_kept(application, &checked, brought, events).await?;
+    say_led(application, &checked, brought, events).await?;
     let model = match &name.model {
         Some(model) => model.clone(),
         None if declared.detect == Detect::Port => {
@@ -132,7 +132,7 @@ async fn found(application: &Application, brought: &Brought, events: &Events) ->
                     let around = application.around_in(&brought.environment)?;
                     grant(application, checked, &around.asking(checked, &brought.settings)?, &why, events).await?;
                 }
-                say_kept(application, checked, brought, events).await?;
+                say_led(application, checked, brought, events).await?;
                 let why = Some(format!("using {id}:{model} because {why}"));
                 return Ok(Chosen { id, model, why });
             }
@@ -274,10 +274,20 @@ pub(crate) async fn say_unread(
     Ok(())
 }
 
-/// Says that a key which is stored stays where it is, because the request's own environment names another address.
-async fn say_kept(application: &Application, checked: &Checked, brought: &Brought, events: &Events) -> Result<()> {
+/// Says where the words go when the request's own environment names the address, and that a key which is stored stays where
+/// it is.
+async fn say_led(application: &Application, checked: &Checked, brought: &Brought, events: &Events) -> Result<()> {
     let (manifest, environment) = (checked.manifest(), &brought.environment);
     let granted = application.ledger.granted(manifest.id()).await?;
+    let leads = |secret| environment.leads(manifest, secret, &brought.settings, &granted);
+    if let Some(variable) = manifest.secrets().iter().find_map(leads) {
+        let settings = application.around_in(environment)?.settings(checked, &granted, &brought.settings)?;
+        for wish in manifest.requested(&settings) {
+            if let Capability::Http(place) = wish {
+                events.note(format!("`{}` sends to {place}, as {variable} of this terminal says", manifest.id()));
+            }
+        }
+    }
     for secret in manifest.secrets().iter().filter(|secret| environment.brought_secret(secret).is_none()) {
         let id = SecretId::component(manifest.id().clone(), secret.name.clone());
         if let Some(variable) = environment.leads(manifest, secret, &brought.settings, &granted)

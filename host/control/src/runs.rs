@@ -202,6 +202,7 @@ impl BeginRun {
         let answers = Answers::of(application, &self.by, self.present).await?;
         let brought = application.brought(&self.by.settings, &self.by.environment)?;
         secrets::refuse_values(application, &brought.environment, &input.words())?;
+        let known = brought.environment.known.as_ref().unwrap_or(application.services.egress.known());
         let beginning = begin(application).await?;
         // The same request may have been faster through another connection.
         if application.under_way.run(&id).is_some() || records.run(&id).await?.is_some() {
@@ -216,7 +217,7 @@ impl BeginRun {
                 // The first words become the title, which every list shows.
                 let first = match self.attachments.first().filter(|_| input.words().trim().is_empty()) {
                     Some(file) => file.name.clone(),
-                    None => without_secrets(&application.services.known, &input.words()),
+                    None => without_secrets(known, &input.words()),
                 };
                 // The same request made again, after a holder that died in between, begins no second conversation.
                 let random = self.run.strip_prefix("r-").unwrap_or(&self.run);

@@ -35,6 +35,8 @@ impl fmt::Debug for Variables {
 #[derive(Clone, Default)]
 pub(crate) struct Environment {
     brought: Arc<BTreeMap<String, String>>,
+    /// The secrets that are taken out of the request's texts; none where it brought nothing, so that the home's count.
+    pub(crate) known: Option<KnownSecrets>,
     /// Whether the variables of this process are those of the home.
     of_home: bool,
 }
@@ -43,12 +45,20 @@ impl Environment {
     /// That of the home: the variables of this process where it was started to hold the home, and none else. Those of a
     /// command that happens to hold it are brought along by its own requests.
     pub(crate) fn of_home(of_home: bool) -> Self {
-        Self { brought: Arc::default(), of_home }
+        Self { brought: Arc::default(), known: None, of_home }
     }
 
     /// This one with what a request brings over it.
     pub(crate) fn with(&self, Variables(brought): Variables) -> Self {
-        Self { brought: Arc::new(brought), of_home: self.of_home }
+        Self { brought: Arc::new(brought), known: None, of_home: self.of_home }
+    }
+
+    /// Takes the secrets that the request brings out of its own texts: they say nothing of anybody else's.
+    pub(crate) fn hide<'a>(&mut self, home: &KnownSecrets, secrets: impl Iterator<Item = &'a Secret>) {
+        let known = home.wider();
+        let values: Vec<_> = secrets.filter_map(|secret| self.brought_secret(secret)).map(Arc::new).collect();
+        known.register_all(&values);
+        self.known = Some(known);
     }
 
     /// The value of a variable, if it is set and not empty.
@@ -115,11 +125,6 @@ impl Brought {
     pub(crate) fn of(environment: &Environment) -> Self {
         Self { settings: BTreeMap::new(), environment: environment.clone() }
     }
-}
-
-/// Takes the secrets that a request brings out of all texts from now on.
-pub(crate) fn register<'a>(known: &KnownSecrets, environment: &Environment, secrets: impl Iterator<Item = &'a Secret>) {
-    secrets.filter_map(|secret| environment.brought_secret(secret)).for_each(|value| known.register(&Arc::new(value)));
 }
 
 /// The variables that a manifest names.

@@ -136,14 +136,12 @@ impl Outside {
     pub(crate) fn new(stage: &Testnet, secrets: Secrets, host_services: HostServices) -> Result<Self> {
         let folder = tempfile::tempdir()?;
         let clock = Clock::system();
-        let known = KnownSecrets::new();
         let services = CallServices {
-            egress: Egress::new(known.clone(), stage.transport()),
+            egress: Egress::new(KnownSecrets::new(), stage.transport()),
             secrets: Arc::new(secrets),
             ledger: Arc::new(Ledger::lazy(folder.path().join("ledger.db"), clock, [7; 32].into())),
             clock,
             account: None,
-            known,
             host_services,
         };
         Ok(Self { services, _folder: folder })

@@ -69,10 +69,12 @@ impl Transport {
 
 /// The gate. Cloning shares its connections.
 #[derive(Clone)]
-pub struct Egress(Arc<Inner>);
+pub struct Egress {
+    known: KnownSecrets,
+    inner: Arc<Inner>,
+}
 
 struct Inner {
-    known: KnownSecrets,
     transport: Transport,
     /// Whom to trust, read once.
     trusted: OnceCell<ClientConfig>,
@@ -83,12 +85,18 @@ struct Inner {
 impl Egress {
     /// A gate. Nothing is opened or read before the first request.
     pub fn new(known: KnownSecrets, transport: Transport) -> Self {
-        Self(Arc::new(Inner { known, transport, trusted: OnceCell::new(), senders: Mutex::default() }))
+        Self { known, inner: Arc::new(Inner { transport, trusted: OnceCell::new(), senders: Mutex::default() }) }
+    }
+
+    /// The same gate for requests with secrets of their own.
+    #[must_use]
+    pub fn knowing(&self, known: KnownSecrets) -> Self {
+        Self { known, inner: self.inner.clone() }
     }
 
     /// The secrets that are taken out of answers.
     pub fn known(&self) -> &KnownSecrets {
-        &self.0.known
+        &self.known
     }
 
     /// Sends a request and gives the answer as soon as its header is there.
@@ -109,8 +117,8 @@ impl Egress {
         let exchange = Arc::new(Exchange {
             placing: Placing::new(&destination, credentials),
             destination,
-            known: self.0.known.clone(),
-            search: self.0.known.search(),
+            known: self.known.clone(),
+            search: self.known.search(),
             limits: limits.clone(),
             deadline: Instant::now() + limits.total,
             fault: Mutex::default(),
@@ -124,7 +132,7 @@ impl Egress {
 
     /// The connections of the sender toward a destination. `http` needs no trusted roots, so none are read.
     async fn pool(&self, exchange: &Exchange) -> Result<Pool, EgressError> {
-        let Inner { transport, trusted, senders, .. } = &*self.0;
+        let Inner { transport, trusted, senders, .. } = &*self.inner;
         let destination = &exchange.destination;
         let scheme = destination.origin().scheme();
         let roots = if scheme == Scheme::Http { Roots::None } else { transport.roots.clone() };

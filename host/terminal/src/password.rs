@@ -1,6 +1,7 @@
 //! What is typed without being shown: passwords and secrets.
 
 use crate::show;
+use crate::spinner::Quiet;
 use std::io::{self, IsTerminal, Read, stdin};
 use zeroize::Zeroizing;
 
@@ -32,6 +33,7 @@ pub fn is_asked() -> bool {
 ///
 /// The terminal is gone.
 pub fn line(prompt: &str) -> Result<Zeroizing<String>, PasswordError> {
+    let _quiet = Quiet::begin();
     Ok(Zeroizing::new(rpassword::prompt_password(prompt)?))
 }
 

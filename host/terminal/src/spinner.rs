@@ -4,6 +4,7 @@
 use crate::columns::cut;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::io::IsTerminal;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// How long nothing may come before it is said what is waited for.
@@ -11,6 +12,39 @@ const QUIET: Duration = Duration::from_millis(500);
 
 /// How often the line changes.
 const TICK: Duration = Duration::from_millis(100);
+
+/// What is on the screen of this process now.
+static SHOWN: Mutex<Shown> = Mutex::new(Shown { bar: None, asking: false });
+
+struct Shown {
+    bar: Option<ProgressBar>,
+    /// Whether somebody is asked for a line: nothing is written over the question.
+    asking: bool,
+}
+
+fn shown() -> MutexGuard<'static, Shown> {
+    SHOWN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Having a `Quiet` tells you: no spinner writes over a question.
+pub(crate) struct Quiet(());
+
+impl Quiet {
+    pub(crate) fn begin() -> Self {
+        let mut shown = shown();
+        shown.asking = true;
+        if let Some(bar) = shown.bar.take() {
+            bar.finish_and_clear();
+        }
+        Self(())
+    }
+}
+
+impl Drop for Quiet {
+    fn drop(&mut self) {
+        shown().asking = false;
+    }
+}
 
 /// What is waited for, and the line that says so once that takes long.
 pub struct Spinner {
@@ -34,9 +68,10 @@ impl Spinner {
         what.clone_into(&mut self.what);
     }
 
-    /// When the line is due; none where it is shown, or never is.
+    /// When the line is due; none where it is shown, somebody is asked, or it never is.
     pub fn due(&self) -> Option<Instant> {
-        (self.terminal && self.bar.is_none() && !self.what.is_empty()).then(|| self.since + QUIET)
+        let shows = self.terminal && self.bar.is_none() && !self.what.is_empty() && !shown().asking;
+        shows.then(|| self.since + QUIET)
     }
 
     /// Shows the line.
@@ -49,8 +84,12 @@ impl Spinner {
             bar.set_style(style);
         }
         bar.set_message(cut(&self.what, 50));
-        bar.enable_steady_tick(TICK);
-        self.bar = Some(bar);
+        let mut shown = shown();
+        if !shown.asking {
+            bar.enable_steady_tick(TICK);
+            shown.bar = Some(bar.clone());
+            self.bar = Some(bar);
+        }
     }
 
     /// Takes the line away, since something is printed.

@@ -127,7 +127,7 @@ impl Fixture {
         let (internet, outbox) = (Internet::default(), Outbox::default());
         let (resolver, dial) = (Arc::new(internet.clone()), Arc::new(internet.clone()));
         let transport = Transport { resolver, dial, roots: Internet::roots() };
-        testbed.services.egress = Egress::new(testbed.services.known.clone(), transport);
+        testbed.services.egress = Egress::new(testbed.services.egress.known().clone(), transport);
         let records = Records::open(&testbed.services.ledger, ContentKey::new([9; 32].into())).await.unwrap();
         let mut toolbox = Toolbox::default();
         for (component, grants) in tools().await {

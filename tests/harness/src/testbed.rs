@@ -52,19 +52,18 @@ impl Testbed {
     /// When there is no temporary folder.
     pub async fn new() -> Self {
         let home = tempfile::Builder::new().prefix("cara-test-").tempdir().unwrap();
-        let (known, names, dialed) = (KnownSecrets::new(), Names::default(), Dialed::default());
+        let (names, dialed) = (Names::default(), Dialed::default());
         let secrets = Arc::new(Secrets::default());
         let clock = Clock::system();
         let ledger = Ledger::open(home.path().join("ledger.db"), clock, [7; 32].into()).await.unwrap();
         let (resolver, dial) = (Arc::new(names.clone()), Arc::new(dialed.clone()));
-        let egress = Egress::new(known.clone(), Transport { resolver, dial, roots: Roots::None });
+        let egress = Egress::new(KnownSecrets::new(), Transport { resolver, dial, roots: Roots::None });
         let services = CallServices {
             egress,
             secrets: secrets.clone(),
             ledger: Arc::new(ledger),
             clock,
             account: None,
-            known,
             host_services: HostServices::default(),
         };
         Self { home, services, secrets, names, dialed, kernel: kernel() }

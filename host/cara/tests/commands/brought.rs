@@ -91,3 +91,19 @@ fn what_one_terminal_brings_moves_no_key_and_no_address_of_another() {
     assert_eq!((configured.taken(), moved.taken()), (vec![], vec!["none".to_owned()]));
     assert!(said.contains("secret `openai/api-key` is not sent: OPENAI_BASE_URL of this terminal"), "{said}");
 }
+
+#[test]
+fn what_one_terminal_calls_a_key_is_taken_out_of_no_other_texts() {
+    let home = Home::new();
+    let _holder = Holder::of(&home);
+    let says = |variables: &[(&str, &str)]| {
+        let mut command = home.command(&["chat", "--model", "rehearsal", "-m", "hello"]);
+        let output = command.envs(variables.iter().copied()).output().unwrap();
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        text(&output.stdout)
+    };
+    let told = says(&[("BRAVE_API_KEY", "offline stand-in")]);
+    assert!(told.contains("[secret]") && !told.contains("offline stand-in"), "{told}");
+    let told = says(&[]);
+    assert!(told.contains("offline stand-in") && !told.contains("[secret]"), "{told}");
+}

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 use std::fs;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::LazyLock;
@@ -141,15 +142,19 @@ impl Home {
 
     /// The path of a file with this script.
     pub(crate) fn script(&self, script: &str) -> String {
-        let file = self.path("script.toml");
-        fs::write(&file, script).unwrap();
+        // Each in a file of its own: a chat that goes on may not have read its own yet.
+        let mut hasher = DefaultHasher::new();
+        script.hash(&mut hasher);
+        let file = self.path(&format!("script-{:x}.toml", hasher.finish()));
+        if !file.exists() {
+            fs::write(&file, script).unwrap();
+        }
         file.to_str().unwrap().to_owned()
     }
 
     fn chat_command(&self, script: &str, message: &str, more: &[&str]) -> Command {
-        let file = self.path("script.toml");
-        fs::write(&file, script).unwrap();
-        let model = ["chat", "--model", "rehearsal:script", "--script", file.to_str().unwrap(), "--json"];
+        let file = self.script(script);
+        let model = ["chat", "--model", "rehearsal:script", "--script", &file, "--json"];
         self.command(&[&model[..], more, &["--message", message]].concat())
     }
 
@@ -207,6 +212,15 @@ impl Talking {
     #[cfg(target_os = "linux")]
     pub(crate) fn id(&self) -> u32 {
         self.0.as_ref().unwrap().id()
+    }
+
+    /// All that it says when it is ended as `kill -9` does, for a test that failed.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn told(mut self) -> String {
+        let mut child = self.0.take().unwrap();
+        child.kill().unwrap();
+        let output = child.wait_with_output().unwrap();
+        format!("{}{}", text(&output.stdout), text(&output.stderr))
     }
 
     /// Ends it as `kill -9` does.

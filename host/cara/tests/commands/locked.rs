@@ -2,7 +2,8 @@
 //!
 //! Its password is asked for on the terminal before a tool is called, and nothing of it is read twice.
 
-use super::home::Home;
+use super::doors::Holder;
+use super::home::{Home, text};
 use super::packages::remade;
 use super::terminal::{TWO, Terminal};
 use std::fs::{Permissions, set_permissions};
@@ -95,4 +96,36 @@ fn the_vaults_password_is_asked_for_before_a_tool_is_called_and_no_value_is_read
     session.types("/exit\r");
     assert!(session.ends().0.success());
     assert_eq!(*keys.lock().unwrap(), ["the-stored-key", "the-stored-key"]);
+}
+
+#[test]
+fn nothing_is_written_over_the_question_for_the_password() {
+    let home = Home::new();
+    let sealed = |arguments: &[&str]| {
+        let mut command = home.command(arguments);
+        command.env("CARA_VAULT_PASSWORD", PASSWORD);
+        command
+    };
+    let output = sealed(&["secrets", "seal"]).output().unwrap();
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let holder = Holder::begun(&home, &mut sealed(&["start"]));
+    let script = home.write("script.toml", TWO.as_bytes());
+    let mut command = home.command(&["chat", "--model", "rehearsal:script", "--script", &script]);
+    command.env("TERM", "xterm");
+    let mut session = Terminal::new().starts(leading(&command));
+    session.until("› ");
+    drop(holder);
+    // The chat takes the home, and its vault is locked there.
+    session.types("Hello\r");
+    session.until("Password of ");
+    // Nobody sends: so long a spinner would have been drawn several times.
+    let (_quiet, nobody) = std::sync::mpsc::channel::<()>();
+    let _ = nobody.recv_timeout(std::time::Duration::from_millis(1500));
+    session.types(&format!("{PASSWORD}\n"));
+    let between = session.until("Hello.");
+    let (asked, _) = between.split_once('\n').unwrap();
+    assert!(!asked.contains("waiting for"), "{between}");
+    session.until("› ");
+    session.types("/exit\r");
+    assert!(session.ends().0.success());
 }

@@ -136,8 +136,8 @@ fn an_answer_is_data_wherever_no_terminal_renders_it() {
     let home = Home::new();
     let script = format!("[[turn]]\nstep = [{{ text = {} }}]\n", serde_json::to_string(MARKUP).unwrap());
     assert_eq!(said(&home.chat(&script, "a page, please", &[])), MARKUP);
-    let file = home.path("script.toml");
-    let chat = ["chat", "--model", "rehearsal:script", "--script", file.to_str().unwrap(), "--message", "again"];
+    let file = home.script(&script);
+    let chat = ["chat", "--model", "rehearsal:script", "--script", &file, "--message", "again"];
     assert_eq!(home.ok(&chat), format!("{MARKUP}\n"));
     let id = home.session();
     for shown in [home.json(&["sessions", "show", &id, "--json"]), home.json(&["sessions", "export", &id])] {

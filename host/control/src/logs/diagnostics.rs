@@ -75,7 +75,7 @@ impl Write for Line {
 impl Drop for Line {
     fn drop(&mut self) {
         let line = String::from_utf8_lossy(&self.bytes);
-        let line = self.to.known.scrub_text(&line);
+        let line = self.to.known.scrub_text_of_all(&line);
         match &self.to.kept {
             None => (self.to.aside)(&line),
             Some(kept) => {

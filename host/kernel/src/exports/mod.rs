@@ -18,7 +18,7 @@ const ERROR_TEXT: usize = 2048;
 /// Makes a component's error fit to be shown: scrubbed, escaped, cut.
 fn presentable(mut error: Error, services: &CallServices) -> Error {
     let mut text = String::new();
-    escape(&services.known.scrub_text(&error.message), &mut text);
+    escape(&services.egress.known().scrub_text(&error.message), &mut text);
     if text.len() > ERROR_TEXT {
         text.truncate((0..=ERROR_TEXT).rev().find(|&at| text.is_char_boundary(at)).unwrap_or(0));
         text.push('…');

@@ -42,7 +42,7 @@ impl Component {
         request: Request,
         events: mpsc::Sender<Event>,
     ) -> Answered<Outcome> {
-        let turn = Turn::new(events, grants.limits().output, &services.known);
+        let turn = Turn::new(events, grants.limits().output, services.egress.known());
         let complete: Invocation<_> = Box::new(move |store, instance, loaded| {
             Box::pin(async move {
                 let answer = guest(&mut *store, instance, loaded)?.call_complete(&mut *store, &request).await;

@@ -39,7 +39,7 @@ impl Call {
             return;
         }
         // Before it is cut: a secret cut in two would not be recognised.
-        let scrubbed = self.services.known.scrub_text(&line);
+        let scrubbed = self.services.egress.known().scrub_text(&line);
         if let std::borrow::Cow::Owned(scrubbed) = scrubbed {
             line = scrubbed;
         }

@@ -18,7 +18,7 @@ use zeroize::Zeroizing;
 impl Call {
     async fn value(&self, grant: &SecretGrant) -> Result<Arc<SecretValue>, Refusal> {
         let value = self.services.secrets.value(grant, self.services.account.as_ref()).await?;
-        self.services.known.register(&value);
+        self.services.egress.known().register(&value);
         Ok(value)
     }
 

@@ -5,7 +5,7 @@
 use super::*;
 use cara_authority::{AccountId, Label, SecretGrant};
 use cara_services::clock::Clock;
-use cara_services::egress::{Egress, KnownSecrets};
+use cara_services::egress::Egress;
 use cara_services::ledger::Ledger;
 use cara_services::vault::SecretValue;
 use std::future::Future;
@@ -30,8 +30,6 @@ pub struct CallServices {
     pub clock: Clock,
     /// The account the call is for, where the component serves several.
     pub account: Option<AccountId>,
-    /// What must never be shown.
-    pub known: KnownSecrets,
     /// What the assistant does for the tools of the turn at hand.
     pub host_services: HostServices,
 }

@@ -112,6 +112,8 @@ impl Talk<'_> {
         let _turn = self.is_present().then(|| keyboard.turn());
         let ended = door.called(&operation, &mut told);
         let mut ended = std::pin::pin!(ended);
+        // One for the whole loop: what comes between two looks is not lost.
+        let mut interrupted = std::pin::pin!(tokio::signal::ctrl_c());
         let mut stopped = false;
         let called = loop {
             tokio::select! {
@@ -120,7 +122,7 @@ impl Talk<'_> {
                 called = &mut ended => break called,
                 answers = asking.answers() => asking.respond(answers).await,
                 () = silence(streaming), if !self.json && asking.is_quiet() => lock(streaming).shows_waiting(),
-                _ = tokio::signal::ctrl_c(), if !stopped => {
+                _ = &mut interrupted, if !stopped => {
                     stopped = true;
                     door.call(StopRun { run: run.clone() }).await?;
                 }

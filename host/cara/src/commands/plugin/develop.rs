@@ -74,6 +74,8 @@ pub(super) async fn build(build: &Build) -> Result<Built> {
 pub(super) async fn dev(door: &Door, output: Output, how: &Build, consent: &Consent) -> Result<()> {
     // Watched before it is built: what changes meanwhile is built again.
     let mut watched = Watched::new(&how.folder)?;
+    // Heard from here on: one that comes between a build and the wait is not lost.
+    let mut interrupted = tokio::spawn(tokio::signal::ctrl_c());
     loop {
         if let Err(error) = once(door, output, how, consent).await {
             show::error(error.as_ref());
@@ -81,7 +83,7 @@ pub(super) async fn dev(door: &Door, output: Output, how: &Build, consent: &Cons
         show::note("waiting for a file to change; Ctrl-C ends");
         tokio::select! {
             more = watched.changes() => if !more { return Ok(()) },
-            ended = tokio::signal::ctrl_c() => return Ok(ended?),
+            ended = &mut interrupted => return Ok(ended??),
         }
     }
 }

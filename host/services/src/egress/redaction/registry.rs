@@ -10,12 +10,12 @@ use crate::vault::SecretValue;
 use bytes::Bytes;
 use std::borrow::Cow;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 /// Shorter values are not looked for.
 pub const SHORTEST: usize = 8;
 
-/// The secrets of this process. Cloning shares them.
+/// The secrets of this process, or of one request in it. Cloning shares them.
 #[derive(Clone)]
 pub struct KnownSecrets(Arc<Mutex<Values>>);
 
@@ -23,6 +23,8 @@ pub struct KnownSecrets(Arc<Mutex<Values>>);
 struct Values {
     known: Vec<Arc<SecretValue>>,
     search: Option<Arc<Patterns>>,
+    /// Sets that know all that this one does.
+    wider: Vec<Weak<Mutex<Values>>>,
 }
 
 impl KnownSecrets {
@@ -31,6 +33,16 @@ impl KnownSecrets {
     #[allow(clippy::new_without_default)] // Two sets would each miss what the other knows: make it where it is seen.
     pub fn new() -> Self {
         Self(Arc::default())
+    }
+
+    /// A set that knows all that this one knows and learns, and what it is told itself, which this one does not hear.
+    #[must_use]
+    pub fn wider(&self) -> Self {
+        let mut values = self.values();
+        let wider = Self(Arc::new(Mutex::new(Values { known: values.known.clone(), ..Values::default() })));
+        values.wider.retain(|set| set.strong_count() > 0);
+        values.wider.push(Arc::downgrade(&wider.0));
+        wider
     }
 
     /// Looks for a value from now on. Knowing it already changes nothing.
@@ -45,6 +57,7 @@ impl KnownSecrets {
             if value.expose().len() >= SHORTEST && !values.known.contains(value) {
                 values.known.push(Arc::clone(value));
                 values.search = None;
+                values.wider.iter().filter_map(Weak::upgrade).for_each(|set| Self(set).register(value));
             }
         }
     }
@@ -63,6 +76,13 @@ impl KnownSecrets {
         };
         let (scrubbed, _) = Scanner::new(search).push(Bytes::copy_from_slice(text.as_bytes()), true);
         Cow::Owned(String::from_utf8_lossy(&scrubbed).into_owned())
+    }
+
+    /// The same with what every wider set knows that is still held: for what belongs to no request, such as the log.
+    pub fn scrub_text_of_all(&self, text: &str) -> String {
+        let sets: Vec<_> = self.values().wider.iter().filter_map(Weak::upgrade).map(Self).collect();
+        let all = sets.iter().chain([self]);
+        all.fold(text.to_owned(), |text, set| set.scrub_text(&text).into_owned())
     }
 
     /// What is looked for now; `None` when nothing is. Built when it is first asked for after a change.
@@ -228,6 +248,21 @@ mod tests {
     fn a_text_without_a_value_is_not_copied() {
         assert!(matches!(known(&["sk-live/3~secret"]).scrub_text("nothing of it: sk-live"), Cow::Borrowed(_)));
         assert!(matches!(known(&[]).scrub_text("anything"), Cow::Borrowed(_)));
+    }
+
+    #[test]
+    fn a_wider_set_hears_what_the_narrower_one_learns_and_not_the_other_way_round() {
+        let value = |text: &str| Arc::new(SecretValue::new(text.as_bytes().to_vec()).unwrap());
+        let narrow = known(&["of the home"]);
+        let wide = narrow.wider();
+        wide.register(&value("of a request"));
+        narrow.register(&value("learned later"));
+        let text = "of the home, of a request, learned later";
+        assert_eq!(wide.scrub_text(text), "[secret], [secret], [secret]");
+        assert_eq!(narrow.scrub_text(text), "[secret], of a request, [secret]");
+        assert_eq!(narrow.scrub_text_of_all(text), "[secret], [secret], [secret]");
+        drop(wide);
+        assert_eq!(narrow.scrub_text_of_all(text), "[secret], of a request, [secret]");
     }
 
     #[test]

@@ -65,7 +65,11 @@ pub struct Spent {
 }
 
 /// A limit that would be passed.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the budget of the {} is {most} {unit}: {used} used, {reserved} reserved, {asked} more needed\nhint: wait for what is under way, or raise the limit in the configuration",
+    .limit.scope.name()
+)]
 pub struct OverBudget {
     /// The limit that is reached.
     pub limit: Limit,
@@ -81,17 +85,6 @@ pub struct OverBudget {
     pub most: u64,
 }
 
-impl std::fmt::Display for OverBudget {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { limit, unit, used, reserved, asked, most } = self;
-        let scope = limit.scope.name();
-        write!(f, "the budget of the {scope} is {most} {unit}: {used} used, {reserved} reserved, {asked} more needed")?;
-        f.write_str("\nhint: wait for what is under way, or raise the limit in the configuration")
-    }
-}
-
-impl std::error::Error for OverBudget {}
-
 /// Why nothing was reserved.
 #[derive(Debug, thiserror::Error)]
 pub enum ReserveError {
@@ -103,30 +96,23 @@ pub enum ReserveError {
     Ledger(#[from] LedgerError),
 }
 
-/// Whose the call is.
-struct Of {
-    process: String,
-    session: SessionId,
-    person: PersonId,
-}
-
 impl Runs {
     /// Reserves, if with all that is used and reserved no limit is passed. Does not wait for the disk: a reservation ends
     /// with its process anyway.
     pub async fn reserve(&self, asked: &Reservation, limits: &[Limit]) -> Result<ReservationId, ReserveError> {
         let mut change = self.ledger.light_change().await?;
         let sql = &mut change.sql();
-        let of = owner(sql, &asked.run).await?;
+        let (process, session, person) = owner(sql, &asked.run).await?;
         for limit in limits {
-            check(sql, asked, &of, limit).await?;
+            check(sql, asked, &session, limit).await?;
         }
         let id = fresh("u-", 16)?;
         let query = sqlx::query(
             "INSERT INTO reservations (id, process, run, session, person, component, model, tokens, micros, at_ms) \
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
         );
-        let query = query.bind(&id).bind(of.process).bind(asked.run.as_str()).bind(of.session.as_str());
-        let query = query.bind(of.person.as_str()).bind(asked.component.as_str()).bind(&asked.model);
+        let query = query.bind(&id).bind(process).bind(asked.run.as_str()).bind(session.as_str());
+        let query = query.bind(person.as_str()).bind(asked.component.as_str()).bind(&asked.model);
         let query = query.bind(to_sql(asked.tokens)).bind(asked.micros.map(to_sql));
         sql.execute(query.bind(to_sql(self.ledger.now_ms()))).await?;
         change.commit().await?;
@@ -157,21 +143,22 @@ impl Runs {
     }
 }
 
-async fn owner(sql: &mut Sql<'_>, run: &RunId) -> Result<Of, LedgerError> {
+/// Whose the call is: the process, the session and the person.
+async fn owner(sql: &mut Sql<'_>, run: &RunId) -> Result<(String, SessionId, PersonId), LedgerError> {
     let query = sqlx::query_as::<_, (String, As<SessionId>, As<PersonId>)>(
         "SELECT runs.process, runs.session, sessions.person FROM runs JOIN sessions ON sessions.id = runs.session \
          WHERE runs.id = $1 AND runs.state = 'running'",
     );
     match sql.one(query.bind(run.as_str())).await? {
-        Some((process, session, person)) => Ok(Of { process, session: session.0, person: person.0 }),
+        Some((process, session, person)) => Ok((process, session.0, person.0)),
         None => Err(LedgerError::no_such("running run", run.as_str())),
     }
 }
 
-async fn check(sql: &mut Sql<'_>, asked: &Reservation, of: &Of, limit: &Limit) -> Result<(), ReserveError> {
+async fn check(sql: &mut Sql<'_>, asked: &Reservation, session: &SessionId, limit: &Limit) -> Result<(), ReserveError> {
     let (column, value) = match limit.scope {
         Scope::Run => ("run", asked.run.as_str()),
-        Scope::Session => ("session", of.session.as_str()),
+        Scope::Session => ("session", session.as_str()),
         Scope::Component => ("component", asked.component.as_str()),
         Scope::Day => ("'all'", "all"),
     };
@@ -189,20 +176,14 @@ async fn check(sql: &mut Sql<'_>, asked: &Reservation, of: &Of, limit: &Limit) -
     let (used, reserved) = (sql.one(used).await?, sql.one(reserved).await?);
     let none = (Number(0), Number(0));
     let ((used, used_micros), (reserved, reserved_micros)) = (used.unwrap_or(none), reserved.unwrap_or(none));
-    within(limit, "tokens", limit.tokens, used.0, reserved.0, asked.tokens)?;
-    within(limit, "micros", limit.micros, used_micros.0, reserved_micros.0, asked.micros.unwrap_or(0))
+    within(limit, "tokens", limit.tokens, [used.0, reserved.0, asked.tokens])?;
+    within(limit, "micros", limit.micros, [used_micros.0, reserved_micros.0, asked.micros.unwrap_or(0)])
 }
 
-fn within(
-    limit: &Limit,
-    unit: &'static str,
-    most: Option<u64>,
-    used: u64,
-    reserved: u64,
-    asked: u64,
-) -> Result<(), ReserveError> {
+fn within(limit: &Limit, unit: &'static str, most: Option<u64>, counts: [u64; 3]) -> Result<(), ReserveError> {
     match most {
-        Some(most) if used.saturating_add(reserved).saturating_add(asked) > most => {
+        Some(most) if counts.into_iter().fold(0, u64::saturating_add) > most => {
+            let [used, reserved, asked] = counts;
             Err(OverBudget { limit: *limit, unit, used, reserved, asked, most }.into())
         }
         _ => Ok(()),
