@@ -6,9 +6,9 @@
 //! mistake of its own (the kind `fault`, which SDKs report an unexpected exception as) because a power was not granted, a
 //! server does not answer, or somebody calls it oddly. Only an argument that its schema requires may be relied on.
 
+use crate::error::DevkitError;
 use crate::subject::{Outside, Secrets, Subject, asked, context};
 use crate::testnet::Testnet;
-use anyhow::Result;
 use cara_authority::manifest::Tool;
 use cara_authority::{Grants, ToolName};
 use cara_kernel::bindings::provider::EmbedRequest;
@@ -33,7 +33,7 @@ pub struct Tried {
 }
 
 /// Tries everything that a component of its kinds has to stand.
-pub async fn check(kernel: &Kernel, package: &Package) -> Result<Vec<Tried>> {
+pub async fn check(kernel: &Kernel, package: &Package) -> Result<Vec<Tried>, DevkitError> {
     let subject = Subject::load(kernel, package).await?;
     let outside = Outside::new(&Testnet::new(Vec::new())?, Secrets::Any, HostServices::default())?;
     let settings = subject.settings(&Default::default())?;
@@ -81,7 +81,13 @@ impl Kit {
         tried.push(told(format!("embed, {powers}"), embedded));
     }
 
-    async fn tool(&self, powers: &str, grants: &Arc<Grants>, tool: &Tool, tried: &mut Vec<Tried>) -> Result<()> {
+    async fn tool(
+        &self,
+        powers: &str,
+        grants: &Arc<Grants>,
+        tool: &Tool,
+        tried: &mut Vec<Tried>,
+    ) -> Result<(), DevkitError> {
         let mut unknown = tool.clone();
         unknown.name = ToolName::parse("no_such_tool")?;
         for (what, tool, arguments) in [

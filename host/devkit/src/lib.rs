@@ -2,9 +2,11 @@
 //! real sandbox, a conformance kit, scripted tests, and the project itself.
 
 pub mod conformance;
+mod error;
 pub mod project;
 pub mod script;
 mod subject;
 pub mod testnet;
 
+pub use error::DevkitError;
 pub use subject::Subject;

@@ -1,16 +1,17 @@
 //! Scripted worlds: what `cara plugin test` reads and plays
 //! (docs/plugin-tests.md).
 
+use crate::error::{DevkitError, listed};
 use crate::subject::{Outside, Secrets, Subject, asked, context};
 use crate::testnet::{Exchange, Expected, Testnet, reply};
-use anyhow::{Context as _, Result, anyhow, bail};
 use cara_authority::{Capability, Refusal, Rule, ServiceGrant};
 use cara_kernel::bindings::approvals::{Decision, Question};
 use cara_kernel::bindings::turn::Event;
 use cara_kernel::bindings::types::{Content, Error, ErrorKind, Usage};
 use cara_kernel::exports::provider::EVENTS_AHEAD;
 use cara_kernel::{Approvals, Fault, HostServices};
-use http::{HeaderMap, Method, StatusCode, Uri};
+use http::header::{InvalidHeaderName, InvalidHeaderValue};
+use http::{HeaderMap, HeaderName, Method, StatusCode, Uri};
 use serde::Deserialize;
 use serde_json::Value;
 use std::collections::{BTreeMap, VecDeque};
@@ -107,8 +108,8 @@ struct Came {
 }
 
 /// Plays one test; `Ok` has what was not as it should be.
-pub async fn play(subject: &Subject, test: &Test) -> Result<Vec<String>> {
-    let exchanges = test.http.iter().map(Http::exchange).collect::<Result<_>>()?;
+pub async fn play(subject: &Subject, test: &Test) -> Result<Vec<String>, DevkitError> {
+    let exchanges = test.http.iter().map(Http::exchange).collect::<Result<_, _>>()?;
     let stage = Testnet::new(exchanges)?;
     let person = Arc::new(Person(Mutex::new(test.approvals.iter().copied().collect())));
     let asking = HostServices { approvals: Some(person.clone()), ..HostServices::default() };
@@ -120,8 +121,8 @@ pub async fn play(subject: &Subject, test: &Test) -> Result<Vec<String>> {
         let before = granted.len();
         granted.retain(|wish| *wish != withheld);
         if granted.len() == before {
-            let requested: Vec<String> = granted.iter().map(|wish| format!("`{wish}`")).collect();
-            bail!("it does not ask for `{text}`, which cannot be withheld\nhint: it asks for {}", requested.join(", "));
+            let requested = listed(granted.iter().map(ToString::to_string));
+            return Err(DevkitError::NotRequested { withheld: text.clone(), requested });
         }
     }
     let grants = subject.grants(&settings, &granted);
@@ -134,8 +135,12 @@ pub async fn play(subject: &Subject, test: &Test) -> Result<Vec<String>> {
     }
     let came = match (&test.tool, &test.prompt) {
         (Some(tool), None) => {
-            let known = subject.manifest().tools().iter().find(|known| known.name.as_str() == tool);
-            let tool = known.ok_or_else(|| anyhow!("it has no tool `{tool}`"))?;
+            let tools = subject.manifest().tools();
+            let unknown = || DevkitError::UnknownTool {
+                tool: tool.clone(),
+                known: listed(tools.iter().map(|known| known.name.to_string())),
+            };
+            let tool = tools.iter().find(|known| known.name.as_str() == tool).ok_or_else(unknown)?;
             let arguments = test.arguments.clone().unwrap_or_else(|| serde_json::json!({}));
             let call = subject.call(tool, &arguments)?;
             let called = subject.component.call_tool(&grants, &outside.services, &call, context()).await;
@@ -154,7 +159,7 @@ pub async fn play(subject: &Subject, test: &Test) -> Result<Vec<String>> {
                 })
             }))
         }
-        _ => bail!("a test has either `tool` or `prompt`"),
+        _ => return Err(DevkitError::Call),
     };
     let mut findings = match came {
         Ok(came) => test.compare(&came),
@@ -267,17 +272,17 @@ impl Test {
 }
 
 impl Http {
-    fn exchange(&self) -> Result<Exchange> {
-        let wrong = || anyhow!("`{}` is no request\nhint: write `GET https://api.example.com/path`", self.request);
+    fn exchange(&self) -> Result<Exchange, DevkitError> {
+        let wrong = || DevkitError::Request(self.request.clone());
         let (method, url) = self.request.split_once(' ').ok_or_else(wrong)?;
         let body = match (&self.has_body, &self.has_json) {
-            (Some(_), Some(_)) => bail!("a request has either `has-body` or `has-json`"),
+            (Some(_), Some(_)) => return Err(DevkitError::RequestBody),
             (Some(text), None) => Some(Expected::Text(text.clone())),
             (None, json) => json.clone().map(Expected::Json),
         };
         let mut headers = map(&self.headers)?;
         let sent = match (&self.body, &self.json) {
-            (Some(_), Some(_)) => bail!("a reply has either `body` or `json`"),
+            (Some(_), Some(_)) => return Err(DevkitError::ReplyBody),
             (None, Some(json)) => {
                 let json_type = http::HeaderValue::from_static("application/json");
                 headers.entry(http::header::CONTENT_TYPE).or_insert(json_type);
@@ -285,21 +290,22 @@ impl Http {
             }
             (text, None) => text.clone().unwrap_or_default(),
         };
+        let status = StatusCode::from_u16(self.status).map_err(|_| DevkitError::Status(self.status))?;
         Ok(Exchange {
             method: method.parse::<Method>().map_err(|_| wrong())?,
             url: url.trim().parse::<Uri>().map_err(|_| wrong())?,
             headers: map(&self.has_headers)?,
             body,
-            reply: reply(StatusCode::from_u16(self.status)?, headers, sent.into()),
+            reply: reply(status, headers, sent.into()),
         })
     }
 }
 
-fn map(headers: &BTreeMap<String, String>) -> Result<HeaderMap> {
+fn map(headers: &BTreeMap<String, String>) -> Result<HeaderMap, DevkitError> {
     let pairs = headers.iter().map(|(name, value)| {
-        let wrong = || format!("`{name}: {value}` is no header");
-        let name: http::HeaderName = name.parse().with_context(wrong)?;
-        Ok((name, value.parse().with_context(wrong)?))
+        let wrong = |source| DevkitError::Header { header: format!("{name}: {value}"), source };
+        let name: HeaderName = name.parse().map_err(|error: InvalidHeaderName| wrong(error.into()))?;
+        Ok((name, value.parse().map_err(|error: InvalidHeaderValue| wrong(error.into()))?))
     });
     pairs.collect()
 }

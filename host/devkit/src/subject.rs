@@ -1,8 +1,8 @@
 //! A component under test: in the real kernel, signed with a key of the
 //! moment, in a world made for one call or a few.
 
+use crate::error::DevkitError;
 use crate::testnet::Testnet;
-use anyhow::{Result, anyhow};
 use cara_authority::manifest::{Manifest, Tool};
 use cara_authority::settings::BadSetting;
 use cara_authority::{
@@ -31,7 +31,7 @@ pub struct Subject {
 
 impl Subject {
     /// Signs, checks and loads it.
-    pub async fn load(kernel: &Kernel, package: &Package) -> Result<Self> {
+    pub async fn load(kernel: &Kernel, package: &Package) -> Result<Self, DevkitError> {
         let key = SecretKey::generate()?;
         let mut trust = TrustStore::empty();
         trust.add(TrustedKey::new(key.public(), "check", vec!["*".parse()?]))?;
@@ -70,7 +70,7 @@ impl Subject {
     }
 
     /// A call, approved as a person at a desk would.
-    pub fn call(&self, tool: &Tool, arguments: &Value) -> Result<Approved<ToolCall>> {
+    pub fn call(&self, tool: &Tool, arguments: &Value) -> Result<Approved<ToolCall>, DevkitError> {
         let call = ToolCall {
             component: self.checked.manifest().id().clone(),
             digest: *self.checked.package().digest().as_bytes(),
@@ -97,11 +97,10 @@ impl Subject {
             queries: false,
         });
         let binding = call.binding();
-        let approved = match decision.then() {
-            Action::Allow => Approved::by_policy(call, &decision),
-            _ => Approved::by_person(call, &decision, &Ticket { binding }),
-        };
-        approved.map_err(|refused| anyhow!("{refused}"))
+        Ok(match decision.then() {
+            Action::Allow => Approved::by_policy(call, &decision)?,
+            _ => Approved::by_person(call, &decision, &Ticket { binding })?,
+        })
     }
 }
 
@@ -133,8 +132,8 @@ pub(crate) struct Outside {
 
 impl Outside {
     /// One with this network, these secrets, and these answers of a person.
-    pub(crate) fn new(stage: &Testnet, secrets: Secrets, host_services: HostServices) -> Result<Self> {
-        let folder = tempfile::tempdir()?;
+    pub(crate) fn new(stage: &Testnet, secrets: Secrets, host_services: HostServices) -> Result<Self, DevkitError> {
+        let folder = tempfile::tempdir().map_err(DevkitError::Folder)?;
         let clock = Clock::system();
         let services = CallServices {
             egress: Egress::new(KnownSecrets::new(), stage.transport()),

@@ -18,7 +18,7 @@ pub(super) async fn test(folder: &Path, output: Output) -> Result<ExitCode> {
         for test in &script.tests {
             let findings = match script::play(&subject, test).await {
                 Ok(findings) => findings,
-                Err(error) => vec![format!("it could not be played: {error:#}")],
+                Err(error) => vec![format!("it could not be played: {error}")],
             };
             failed += usize::from(!findings.is_empty());
             if !output.json {
