@@ -309,7 +309,7 @@ async fn no_answer_before_the_deadline_is_a_denial() {
     let fixture = Fixture::with(Setup { patience: Duration::ZERO, ..Setup::default() }).await;
     let (heard, sent) = decided(&fixture, Judge::silent()).await;
     let (_, text, failed) = heard.results().remove(0);
-    assert!(failed && text.contains("denied by deadline"), "{text}");
+    assert!(failed && text.contains("denied by the deadline: nobody answered in time"), "{text}");
     assert!(sent.is_empty());
 }
 

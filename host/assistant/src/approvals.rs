@@ -61,21 +61,36 @@ impl Approver for Nobody {
     }
 }
 
+/// Who answered, where the person of the session was asked.
+const PROMPT: &str = "prompt";
+
+/// What denied, where nobody answered.
+const DEADLINE: &str = "deadline";
+
 /// How a request ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Settled {
-    /// It may be spent once.
+    /// The approval may be spent once.
     Allowed {
-        /// Who said so.
+        /// The door or rule that allowed it.
         by: String,
     },
-    /// It is denied.
+    /// The request is denied.
     Denied {
-        /// Who, or what, said so.
+        /// The door or deadline that denied it.
         by: String,
         /// For the model.
         reason: Option<String>,
     },
+}
+
+/// Who, or what, denied a request, in words for the model.
+pub(crate) fn denier(by: &str) -> &str {
+    match by {
+        PROMPT => "the person",
+        DEADLINE => "the deadline",
+        other => other,
+    }
 }
 
 /// What is asked, and for what the answer holds.
@@ -225,7 +240,7 @@ impl Approvals {
     }
 
     async fn take(&self, id: &ApprovalId, asked: &Asked, person: &PersonId, answer: Answer) -> Result<(), Failure> {
-        match answer_request(&self.records, id, asked, person, &answer, "prompt").await {
+        match answer_request(&self.records, id, asked, person, &answer, PROMPT).await {
             // Somebody was faster; the next look says who.
             Ok(()) | Err(DecideError::AlreadyDecided { .. }) => Ok(()),
             Err(error) => Err(Failure::own("ledger", error.to_string())),
@@ -243,7 +258,7 @@ impl Approvals {
             ApprovalState::Waiting if self.clock.now_ms() < found.deadline_ms => None,
             ApprovalState::Waiting | ApprovalState::Expired => {
                 let reason = Some("nobody answered in time".to_owned());
-                Some(Settled::Denied { by: "deadline".into(), reason })
+                Some(Settled::Denied { by: DEADLINE.into(), reason })
             }
             ApprovalState::Spent => {
                 let reason = Some("the approval was used already".to_owned());

@@ -52,7 +52,7 @@ fn folded(text: &str) -> String {
 
 /// What the model is told of a call, as the person is told who answered for it.
 fn to_the_person(text: &str) -> String {
-    match text.strip_prefix("denied by prompt") {
+    match text.strip_prefix("denied by the person") {
         Some(why) => format!("denied by you{}", why.trim_end_matches(". Do not try to get around this.")),
         None => text.to_owned(),
     }

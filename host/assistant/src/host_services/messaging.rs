@@ -1,7 +1,7 @@
 //! `messaging` for a tool: messages that leave.
 
 use super::TurnServices;
-use crate::approvals::Settled;
+use crate::approvals::{Settled, denier};
 use crate::outbound::address_text;
 use cara_authority::{Refusal, Rule, ServiceGrant};
 use cara_kernel::bindings::messaging::{Address, Outbound, Receipt};
@@ -20,7 +20,7 @@ impl cara_kernel::Messaging for TurnServices {
                 let reason = reason.map(|reason| format!(": {reason}")).unwrap_or_default();
                 return Err(Refusal::new(
                     Rule::Denied,
-                    format!("the message to `{address}` was denied by {by}{reason}"),
+                    format!("the message to `{address}` was denied by {}{reason}", denier(&by)),
                 ));
             }
         }

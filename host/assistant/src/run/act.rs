@@ -4,7 +4,7 @@
 use super::Run;
 use super::decide::{Plan, Planned};
 use super::think::Answer;
-use crate::approvals::{Question, Settled};
+use crate::approvals::{Question, Settled, denier};
 use crate::event::{Failure, TurnEvent};
 use crate::host_services::TurnServices;
 use crate::part::{Body, Part, Role};
@@ -345,7 +345,7 @@ impl Run<'_> {
                 }
                 Settled::Denied { by, reason } => {
                     let reason = reason.map(|reason| format!(": {reason}")).unwrap_or_default();
-                    Answered::Denied(format!("denied by {by}{reason}. Do not try to get around this."))
+                    Answered::Denied(format!("denied by {}{reason}. Do not try to get around this.", denier(&by)))
                 }
             };
             answers.insert(planned.id.clone(), answer);

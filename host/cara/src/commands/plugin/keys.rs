@@ -37,7 +37,7 @@ pub(super) async fn keygen(
             // A shell has emptied the file that stdout goes to before anything runs: the key that is there fills it again.
             let public = door.call(MakeKey { name: name.clone(), trust: trusted, existing: true }).await?;
             show::note(&match &public.vault {
-                Some(key) => format!("the secret part is in the vault; its key: {key}"),
+                Some(key) => format!("the secret part is in the vault, protected by the {key}"),
                 None => {
                     format!("there was a key `{name}` already: this is its public part; another key needs another name")
                 }
