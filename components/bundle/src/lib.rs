@@ -9,9 +9,9 @@
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Embedded {
-    /// Its id.
+    /// The component's id.
     pub id: &'static str,
-    /// Its version.
+    /// The component's version.
     pub version: &'static str,
     /// The component's file. It is not compressed: to unpack it took time and memory at each start.
     pub wasm: &'static [u8],
@@ -19,7 +19,7 @@ pub struct Embedded {
     pub manifest: &'static str,
     /// The file's digest, `sha256:…`: a start need not read all of it.
     pub digest: &'static str,
-    /// Its signature file, a Sigstore bundle.
+    /// The signature file, a Sigstore bundle.
     pub bundle_json: &'static str,
 }
 

@@ -68,7 +68,7 @@ pub struct Assistant {
     pub services: CallServices,
     /// What is kept.
     pub records: Records,
-    /// Who asks people.
+    /// The approvals that people are asked for.
     pub approvals: Approvals,
     /// The tools on offer.
     pub tools: Arc<dyn Tools>,

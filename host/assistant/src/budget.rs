@@ -31,7 +31,7 @@ pub struct Amount {
 pub struct Budgets {
     /// One message and all that is done to answer it; 1,000,000 tokens unless set.
     pub run: Amount,
-    /// One conversation.
+    /// The budget of one conversation.
     pub session: Amount,
     /// Everything in one day, UTC.
     pub day: Amount,

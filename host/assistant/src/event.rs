@@ -34,7 +34,7 @@ pub enum TurnEvent {
         id: String,
         /// The tool.
         name: String,
-        /// Its arguments, JSON.
+        /// The arguments of the call, JSON.
         arguments: String,
     },
     /// A call was decided on: it runs, a person is asked, or it is denied.
@@ -56,7 +56,7 @@ pub enum TurnEvent {
         id: String,
         /// Whether the call may be made.
         allowed: bool,
-        /// Who, or what, answered.
+        /// The door or deadline that answered.
         by: String,
     },
     /// A call is done.
@@ -81,7 +81,7 @@ pub enum TurnEvent {
     Guard {
         /// In what: `message`, `tool-result`, `answer`.
         place: Cow<'static, str>,
-        /// Which rules.
+        /// The rules that the text met.
         rules: Vec<String>,
     },
     /// Earlier messages were replaced by a summary.

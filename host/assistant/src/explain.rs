@@ -19,7 +19,7 @@ const SNIPPET: usize = 160;
 pub struct Explained {
     /// The run.
     pub run: String,
-    /// Its session.
+    /// The session of the run.
     pub session: String,
     /// How it ended.
     pub state: Cow<'static, str>,
@@ -33,7 +33,7 @@ pub struct Explained {
     pub ended_ms: Option<u64>,
     /// What came before it and was still shown to the model.
     pub before: Label,
-    /// What it saw, in order.
+    /// Everything that the run saw, in order.
     pub saw: Vec<Saw>,
     /// What became of each call.
     pub calls: Vec<Explanation>,
@@ -42,15 +42,15 @@ pub struct Explained {
 /// A piece of content.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Saw {
-    /// Its message's place in the session.
+    /// The message's place in the session.
     pub place: u64,
-    /// Who spoke.
+    /// The speaker.
     pub role: Cow<'static, str>,
     /// What kind of piece.
     pub kind: Cow<'static, str>,
-    /// Where it came from.
+    /// The label of the message.
     pub label: Label,
-    /// Its beginning.
+    /// The beginning of the message.
     pub beginning: String,
 }
 
@@ -61,7 +61,7 @@ pub struct Explanation {
     pub id: String,
     /// Whose tool.
     pub component: String,
-    /// Which.
+    /// The tool.
     pub tool: String,
     /// With what.
     pub arguments: String,
@@ -73,7 +73,7 @@ pub struct Explanation {
     pub approval: Option<Answered>,
     /// How far the call came.
     pub state: Cow<'static, str>,
-    /// Whether it did something that lasts.
+    /// Whether the call has a lasting effect.
     pub effect: bool,
     /// Where its result came from.
     pub result: Label,
@@ -96,9 +96,9 @@ pub struct Decided {
 /// A line of a decision.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ReadLine {
-    /// Its name.
+    /// The name of the rule.
     pub name: String,
-    /// What it says.
+    /// The action that the rule demands.
     pub then: Action,
     /// Why.
     pub why: String,
@@ -117,11 +117,11 @@ pub struct Answered {
     pub id: String,
     /// How it ended.
     pub state: Cow<'static, str>,
-    /// Who answered.
+    /// The door or deadline that answered.
     pub by: Option<String>,
     /// What they said.
     pub reason: Option<String>,
-    /// Whether it was used.
+    /// Whether the approval was used.
     pub spent: bool,
 }
 

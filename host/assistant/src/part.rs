@@ -27,11 +27,11 @@ pub enum Body {
     },
     /// A file the person or a tool handed in; its bytes are in the ledger.
     Attachment {
-        /// Its id there.
+        /// The id of the stored attachment.
         id: String,
         /// IANA media type.
         media_type: String,
-        /// Its name, where it has one.
+        /// The file's name, where it has one.
         name: Option<String>,
     },
     /// The model's reasoning.
@@ -73,11 +73,11 @@ pub const STOPPED: &str = "[the person stopped this answer here]";
 /// A message with its place in the conversation, from 1.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Message {
-    /// Its place.
+    /// The message's place in the session.
     pub place: u64,
-    /// Who speaks.
+    /// The speaker.
     pub role: Role,
-    /// What it is made of.
+    /// The parts of the message.
     pub parts: Vec<Part>,
 }
 
@@ -126,7 +126,7 @@ pub fn label_of(parts: &[Part]) -> Label {
 }
 
 impl Message {
-    /// What it has seen.
+    /// The label of all parts together.
     pub fn label(&self) -> Label {
         label_of(&self.parts)
     }
@@ -144,7 +144,7 @@ impl Message {
         }
     }
 
-    /// Its words alone.
+    /// The words of the message alone.
     pub fn words(&self) -> String {
         let words = self.parts.iter().filter_map(|part| match &part.body {
             Body::Text { text } => Some(text.as_str()),

@@ -27,7 +27,7 @@ pub enum Capability {
 /// A text that is no capability.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "`{0}` is not a capability\nhint: write `http https://api.example.com`, `secret api-key`, `environment REGION`, `state` or a power such as `memory`"
+    "`{0}` is not a capability\nhint: write `http https://api.example.com`, `secret api-key`, `environment REGION`, `state` or a host service such as `memory`"
 )]
 pub struct BadCapability(String);
 

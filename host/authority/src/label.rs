@@ -84,7 +84,7 @@ impl Label {
         Self(source.bit())
     }
 
-    /// The same, known to be private.
+    /// This label, private as well.
     #[must_use]
     pub fn private(self) -> Self {
         Self(self.0 | PRIVATE)
@@ -101,7 +101,7 @@ impl Label {
         self.0 & source.bit() != 0
     }
 
-    /// Whether it has seen private content.
+    /// Whether private content is among the sources.
     pub fn is_private(self) -> bool {
         self.0 & PRIVATE != 0
     }
@@ -121,7 +121,7 @@ impl Label {
         self.0 & other.0 == other.0
     }
 
-    /// Its sources.
+    /// The sources of the label.
     pub fn sources(self) -> impl Iterator<Item = Source> {
         Source::ALL.iter().copied().filter(move |source| self.has(*source))
     }

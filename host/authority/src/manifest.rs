@@ -188,7 +188,7 @@ impl Manifest {
         &self.table.version
     }
 
-    /// One line about it.
+    /// The component in one line.
     pub fn summary(&self) -> &str {
         &self.table.summary
     }
@@ -208,7 +208,7 @@ impl Manifest {
         self.table.provider.as_ref()
     }
 
-    /// Where it asks to connect.
+    /// The hosts that the component asks to connect to.
     pub fn http(&self) -> &[HttpDeclaration] {
         &self.table.http
     }

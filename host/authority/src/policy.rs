@@ -87,7 +87,7 @@ pub const LABEL_QUERY: &str = "label.query";
 pub struct Line {
     /// Its name: `default`, `policy.rule 3`, `label.untrusted`, …
     pub name: String,
-    /// What it says.
+    /// The action that the rule demands.
     pub then: Action,
     /// Why, for a person.
     pub why: String,

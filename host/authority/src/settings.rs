@@ -43,7 +43,7 @@ pub enum BadSetting {
     Type {
         /// The setting.
         key: String,
-        /// Its type, in words.
+        /// The setting's type, in words.
         wanted: &'static str,
         /// What was given.
         value: String,

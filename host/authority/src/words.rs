@@ -20,10 +20,10 @@ macro_rules! words {
         }
 
         impl $type {
-            /// All of them.
+            /// Every word, in the order of declaration.
             pub const ALL: &'static [Self] = &[$(Self::$case,)*];
 
-            /// Its word.
+            /// The word, as written in files.
             pub fn name(self) -> &'static str {
                 match self {
                     $(Self::$case => $word,)*

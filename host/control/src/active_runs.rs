@@ -32,7 +32,7 @@ pub(crate) struct ActiveRuns(Arc<Kept>);
 #[derive(Default)]
 struct Kept {
     runs: Mutex<BTreeMap<RunId, Arc<Active>>>,
-    /// Those used last come last.
+    /// The sessions that are open; the one used last comes last.
     open: Mutex<Vec<(SessionId, Arc<tokio::sync::Mutex<Session>>)>>,
     /// How many runs go on.
     count: watch::Sender<usize>,

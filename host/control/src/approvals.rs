@@ -36,7 +36,7 @@ pub struct ApprovalRequest {
     pub run: String,
     /// The call in the run.
     pub call: String,
-    /// Who may decide.
+    /// The person who may decide.
     pub person: String,
     /// Whether the run goes on. What is answered for one that does not counts when it is taken up again.
     pub run_is_alive: bool,
@@ -46,7 +46,7 @@ pub struct ApprovalRequest {
     pub deadline_ms: u64,
     /// Milliseconds until then; nothing when it does not wait.
     pub left_ms: Option<u64>,
-    /// Who, or what, answered.
+    /// The door or deadline that answered.
     pub decided_by: Option<String>,
     /// What was said with a denial.
     pub reason: Option<String>,
@@ -273,7 +273,7 @@ pub struct RuleRow {
     pub session: Option<String>,
     /// In whose sessions it answers.
     pub person: String,
-    /// Where it was stored.
+    /// The door through which the rule was stored.
     pub by: String,
     /// When, Unix milliseconds.
     pub added_ms: u64,

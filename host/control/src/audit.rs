@@ -73,7 +73,7 @@ pub struct VerifyAudit {}
 /// Whether the log is whole.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct VerifiedAudit {
-    /// Whether it is.
+    /// Whether the log is whole.
     pub ok: bool,
     /// How many events were checked.
     #[serde(default, skip_serializing_if = "Option::is_none")]

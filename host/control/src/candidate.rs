@@ -55,7 +55,7 @@ impl Candidate {
         Self::read(package, bundle, reference.clone(), fetched.took)
     }
 
-    /// One that is installed.
+    /// A component that is installed.
     pub(crate) fn installed(checked: &Checked, bundle: String, from: Reference) -> Result<Self> {
         Self::read(Package::clone(checked.package()), bundle, from, Duration::ZERO)
     }
@@ -77,7 +77,7 @@ impl Candidate {
         self.from == *from && self.package.digest().to_string() == digest
     }
 
-    /// Its id.
+    /// The id of the component.
     pub(crate) fn id(&self) -> &ComponentId {
         self.manifest.id()
     }

@@ -171,7 +171,7 @@ pub struct ReadConfig {}
 /// The file of the configuration.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ConfigFile {
-    /// Where it is.
+    /// The path of the file.
     pub path: String,
     /// What is in it; nothing where there is none.
     pub text: String,

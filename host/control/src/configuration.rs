@@ -139,7 +139,7 @@ fn store<'de, D: Deserializer<'de>>(text: D) -> std::result::Result<Option<Store
 pub(crate) struct ComponentConfig {
     /// Its settings; `cara plugin inspect` shows which there are.
     pub(crate) settings: BTreeMap<String, Value>,
-    /// Its limits, up or down.
+    /// The component's limits, up or down.
     pub(crate) limits: LimitsTable,
     /// Whether it is trusted to say what its results are, whoever signed it.
     pub(crate) results: Option<Believed>,

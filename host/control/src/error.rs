@@ -68,7 +68,7 @@ impl Error {
         self
     }
 
-    /// The same under another kind.
+    /// This error under another kind.
     #[must_use]
     pub fn kind(mut self, kind: ErrorKind) -> Self {
         self.kind = kind;
@@ -146,7 +146,7 @@ fn kind_of(error: &(dyn std::error::Error + 'static)) -> ErrorKind {
 
 /// Words before an error that say what was being done.
 pub(crate) trait Context<T> {
-    /// Puts them there.
+    /// Puts words before the error's own.
     fn context(self, before: impl fmt::Display) -> Result<T>;
     /// Puts them there, made only for an error.
     fn with_context<D: fmt::Display>(self, before: impl FnOnce() -> D) -> Result<T>;

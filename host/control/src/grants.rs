@@ -48,7 +48,7 @@ pub struct AddGrants {
 /// What became of each capability.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct AddedGrants {
-    /// Those that are new.
+    /// The capabilities that are new.
     pub granted: Vec<String>,
     /// Those that were granted already, for as long or longer.
     pub already: Vec<String>,
@@ -218,13 +218,13 @@ fn parsed(texts: &[String]) -> Result<Vec<Capability>> {
 pub struct GrantRow {
     /// The component.
     pub component: String,
-    /// What it may do.
+    /// The capability.
     pub capability: String,
     /// Since when, Unix milliseconds.
     pub since_ms: u64,
     /// Until when.
     pub expires_ms: Option<u64>,
-    /// Whether it holds now.
+    /// Whether the grant holds now.
     pub holds: bool,
     /// By which act.
     pub by: String,

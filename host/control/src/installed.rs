@@ -53,9 +53,9 @@ pub(crate) struct Plugins {
 /// What is installed at a moment.
 pub(crate) struct Installed {
     stamps: Stamps,
-    /// Those that may be called.
+    /// The components that may be called.
     pub(crate) usable: BTreeMap<ComponentId, Arc<Checked>>,
-    /// Those that may not, and why.
+    /// The components that may not be called, and why.
     pub(crate) broken: BTreeMap<ComponentId, String>,
     /// What was installed, whatever became of it.
     pub(crate) lock: Lock,

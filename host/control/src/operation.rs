@@ -30,7 +30,7 @@ pub struct Route {
     pub method: Method,
     /// The path; `{name}` stands for an argument of that name.
     pub path: &'static str,
-    /// What it does, in a sentence.
+    /// The use case in a sentence.
     pub summary: &'static str,
     /// Whether the same request twice is as good as once: then it is made again when the holder of the home ended before
     /// the answer.

@@ -312,9 +312,9 @@ pub struct PolicyShown {
 /// A rule of the configuration.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct NumberedRule {
-    /// Where it stands, from 1.
+    /// The rule's place, from 1.
     pub number: usize,
-    /// What it says.
+    /// The rule, in words.
     pub rule: String,
     /// What becomes of a call that it decides.
     pub then: Action,
@@ -334,7 +334,7 @@ pub struct EffectDefault {
 pub struct LabelRule {
     /// The line's name.
     pub name: String,
-    /// What it demands.
+    /// The action that the rule demands.
     pub demands: String,
 }
 

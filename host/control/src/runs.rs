@@ -76,15 +76,15 @@ pub struct Piece {
 #[derive(Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Attachment {
-    /// Its name.
+    /// The file's name.
     pub name: String,
-    /// What it is: `image/png`.
+    /// The media type: `image/png`.
     pub media_type: String,
     /// Its content, base64; at most 8 MiB.
     pub data: String,
 }
 
-/// Who answers, and how.
+/// The model that answers, and how.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct Respondent {
@@ -111,7 +111,7 @@ pub struct BeginRun {
     /// The session; a new one when left out.
     #[serde(default)]
     pub session: Option<String>,
-    /// Who answers.
+    /// The model that answers.
     pub by: Respondent,
     /// The message.
     pub message: Vec<Piece>,
@@ -297,7 +297,7 @@ async fn again(
 pub struct ResumeRun {
     /// The run.
     pub run: String,
-    /// Who answers.
+    /// The model that answers.
     pub by: Respondent,
     /// Whether somebody follows who can be asked.
     #[serde(default)]

@@ -153,7 +153,7 @@ pub struct RunRow {
     pub id: String,
     /// How far it is.
     pub state: String,
-    /// What it has seen.
+    /// The label of all that the run has seen.
     pub label: Label,
     /// Why it ended as it did.
     pub reason: Option<String>,
@@ -183,11 +183,11 @@ pub struct AttachmentRow {
     pub id: String,
     /// The file's name.
     pub name: String,
-    /// What it is said to be.
+    /// The stated media type.
     pub media_type: String,
     /// How many bytes it has.
     pub size: u64,
-    /// What it came from.
+    /// The label of the attachment.
     pub label: Label,
 }
 
@@ -199,13 +199,13 @@ pub struct MessageRow {
     pub place: u64,
     /// The run it belongs to.
     pub run: Option<String>,
-    /// Who speaks: `user`, `assistant` or `tool`.
+    /// The speaker: `user`, `assistant` or `tool`.
     pub role: String,
-    /// What it came from.
+    /// The label of the message.
     pub label: Label,
     /// When it came, Unix milliseconds.
     pub at_ms: u64,
-    /// What it is made of.
+    /// The parts of the message.
     pub parts: Vec<Part>,
 }
 

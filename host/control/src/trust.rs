@@ -235,7 +235,7 @@ pub struct KeyRow {
     pub name: String,
     /// The key's id, 64 hex digits.
     pub key: String,
-    /// What it may sign.
+    /// The components that it may sign.
     pub may: Vec<String>,
     /// Since when, the day of UTC.
     pub since: Option<String>,
@@ -249,7 +249,7 @@ pub struct IdentityRow {
     pub name: String,
     /// The identity in their certificates.
     pub identity: String,
-    /// Who vouches for it.
+    /// The issuer that vouches for the identity.
     pub issuer: String,
     /// What they may sign.
     pub may: Vec<String>,

@@ -40,7 +40,7 @@ pub enum ComponentError {
 /// Whether a component that the host will refuse may be built.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Agreement {
-    /// It may not.
+    /// A value is required.
     Required,
     /// It may: it is made to be refused.
     Unchecked,

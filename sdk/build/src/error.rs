@@ -37,7 +37,7 @@ pub enum Error {
     NoPackage {
         /// The package, or the folder that should hold one.
         package: String,
-        /// Where it was looked for.
+        /// The workspace that was searched.
         workspace: PathBuf,
     },
     /// The package makes no library that can become a component.

@@ -90,7 +90,7 @@ pub enum Step<'a> {
     Trying(Way),
     /// It does not work here; the next one is tried.
     Rejected(Way, &'a Reason),
-    /// It works and is used.
+    /// The tool works and is used.
     Found(Way),
     /// Packages are downloaded.
     Downloading(&'a [String]),
@@ -194,7 +194,7 @@ impl Toolchain {
 
 /// Looks for a toolchain.
 pub(crate) struct Search<'a> {
-    /// What it may run.
+    /// The programs that may be run.
     pub(crate) tools: &'a Tools,
     /// Where it may write: probes, packages, the compiled std.
     pub(crate) folder: &'a Path,
@@ -204,7 +204,7 @@ pub(crate) struct Search<'a> {
     pub(crate) profiles: &'a str,
     /// The arguments that choose the profile.
     pub(crate) profile: &'a [&'a str],
-    /// Who waits.
+    /// The listener that is told of each step.
     pub(crate) progress: &'a mut dyn FnMut(Step<'_>),
 }
 

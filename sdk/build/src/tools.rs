@@ -71,7 +71,7 @@ pub enum RunError {
         /// The time it had.
         seconds: u64,
     },
-    /// It ended with an error.
+    /// The program ended with an error.
     #[error("`{command}` failed ({status}): {said}", said = last_line(.stderr))]
     Failed {
         /// The whole command.

@@ -22,7 +22,7 @@ pub struct Built {
     pub id: String,
     /// The version its manifest gives it.
     pub version: String,
-    /// What it was made from.
+    /// The language of the project.
     pub language: Language,
     /// Where it is: `dist/ID.wasm` in the project's folder.
     pub file: PathBuf,

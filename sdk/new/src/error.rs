@@ -89,7 +89,7 @@ pub enum BuildError {
         program: String,
         /// How it ended.
         status: ExitStatus,
-        /// What it said.
+        /// The program's words.
         said: String,
     },
     /// What was made imports or exports what no host offers.

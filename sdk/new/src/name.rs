@@ -14,7 +14,7 @@ const SUFFIX: usize = "_greet".len();
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum NameError {
-    /// It is no component id.
+    /// The name is no component id.
     #[error(transparent)]
     Id(#[from] BadName),
     /// The names of its tools would be longer than the contract allows.

@@ -19,7 +19,7 @@ const CARRIED: &str = ".cara";
 pub struct File {
     /// Its path in the project's folder, with slashes.
     pub path: String,
-    /// What it holds.
+    /// The content of the file.
     pub bytes: Cow<'static, [u8]>,
 }
 

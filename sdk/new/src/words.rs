@@ -13,7 +13,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// All of them.
+    /// Every kind.
     pub const ALL: [Self; 2] = [Self::Provider, Self::Tool];
 }
 

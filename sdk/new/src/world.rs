@@ -18,7 +18,7 @@ const HTTP: &str = "wasi:http/outgoing-handler@0.2.12";
 pub(crate) enum Requests {
     /// The engine of the language imports `wasi:http` itself.
     Engine,
-    /// Its code calls `wasi:http`.
+    /// The code calls `wasi:http`.
     Code,
 }
 

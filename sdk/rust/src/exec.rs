@@ -6,7 +6,7 @@ use crate::types::Refusal;
 
 pub use crate::bindings::tool_component::cara::plugin::exec::{Command, Outcome};
 
-/// Runs a program to its end; passes the approval desk.
+/// Runs a program to its end; needs an approval where the policy says so.
 ///
 /// # Errors
 /// When it is not granted, a person said no, or the program cannot be started.

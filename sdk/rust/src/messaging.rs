@@ -5,7 +5,7 @@ use crate::types::Refusal;
 
 pub use crate::bindings::tool_component::cara::plugin::messaging::{Address, Inbound, Outbound, Receipt};
 
-/// Sends a message; passes the approval desk. The same idempotency key twice sends once.
+/// Sends a message; needs an approval where the policy says so. The same idempotency key twice sends once.
 ///
 /// # Errors
 /// When `messaging` is not granted, a person said no, or the channel cannot send.

@@ -57,7 +57,7 @@ pub struct Tool {
 }
 
 impl Tool {
-    /// Its name, as in the manifest.
+    /// The tool's name, as in the manifest.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name

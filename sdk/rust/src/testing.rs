@@ -383,9 +383,9 @@ impl std::fmt::Debug for MockHost {
 pub struct Line {
     /// How much it matters.
     pub level: log::Level,
-    /// What it says.
+    /// The text of the line.
     pub message: String,
-    /// Its fields.
+    /// The fields of the line.
     pub fields: Vec<(String, String)>,
 }
 

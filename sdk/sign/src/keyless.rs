@@ -111,7 +111,7 @@ fn check(package: &Package, bundle: &Bundle, named: &Named, root: &TrustRoot) ->
     }
 }
 
-/// Who answered.
+/// The party that answered.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Party {
     Authority,

@@ -23,7 +23,7 @@ pub struct Shown {
     pub tool: String,
     /// What it returned; a blob only by its media type and size.
     pub text: String,
-    /// Whether it failed.
+    /// Whether the call failed.
     pub failed: bool,
 }
 

@@ -20,7 +20,7 @@ pub struct Script {
     turns: Vec<Turn>,
 }
 
-/// Which turn is due.
+/// The order of the turns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Order {
     /// The first turn answers first, and so on; after the last there is none.

@@ -6,7 +6,7 @@ use cara_sdk::http::Chunks;
 /// Why there is no more of a body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum End {
-    /// It is whole.
+    /// The body is whole.
     Whole,
     /// There is more than was wanted.
     Cut,

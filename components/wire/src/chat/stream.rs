@@ -46,7 +46,7 @@ struct Delta<'a> {
     /// DeepSeek, llama.cpp, older vLLM.
     #[serde(borrow)]
     reasoning_content: Option<Text<'a>>,
-    /// The same under its newer name.
+    /// Reasoning under its newer name.
     #[serde(borrow)]
     reasoning: Option<Text<'a>>,
     #[serde(borrow)]

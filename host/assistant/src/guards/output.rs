@@ -70,9 +70,9 @@ impl Policy {
 pub struct Leak {
     /// What it is, for a person: `api key`, `card number`.
     pub kind: &'static str,
-    /// Its class.
+    /// The class of the finding.
     pub class: Class,
-    /// Whether it was masked.
+    /// Whether the text was masked.
     pub masked: bool,
     /// Where it, or what stands for it, begins in the text as shown, bytes.
     pub at: u64,

@@ -172,7 +172,7 @@ pub struct Setting {
     pub key: SettingKey,
     /// What it is for; one line of at most 400 bytes.
     pub label: String,
-    /// What it holds.
+    /// The type of the value.
     #[serde(rename = "type")]
     pub kind: SettingType,
     /// Its value when the operator sets none; must fit the type.
@@ -205,7 +205,7 @@ impl State {
 #[derive(Debug, Clone, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PowerDeclaration {
-    /// Which service of the host.
+    /// The service of the host.
     pub name: Power,
     /// What for, told to the person who grants it; one line of at most 400 bytes.
     pub why: String,

@@ -35,7 +35,7 @@ pub const HOST_HEADERS: [&str; 14] = [
 pub enum Spot {
     /// This header: the value with these texts around it.
     Header {
-        /// Its name.
+        /// The name of the header.
         name: HeaderName,
         /// What stands before the value.
         before: String,
@@ -44,7 +44,7 @@ pub enum Spot {
     },
     /// This header, as `Basic` (RFC 7617) with the value as password.
     Basic {
-        /// Its name.
+        /// The name of the header.
         name: HeaderName,
         /// The user.
         user: String,
@@ -175,7 +175,7 @@ impl fmt::Display for Key {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(try_from = "SecretTable")]
 pub struct Secret {
-    /// Its name within the component.
+    /// The secret's name within the component.
     pub name: SecretName,
     /// What it is and where to get one.
     pub label: String,

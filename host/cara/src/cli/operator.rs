@@ -13,7 +13,7 @@ use std::path::PathBuf;
 pub(crate) enum Sessions {
     /// List conversations; the one that changed last comes first.
     List {
-        /// All of them.
+        /// Every conversation.
         #[arg(long, conflicts_with = "limit")]
         all: bool,
         /// At most so many.

@@ -27,7 +27,7 @@ pub struct PluginRow {
     pub signer: String,
     /// The digest of the component's file.
     pub digest: String,
-    /// What it is, in a sentence.
+    /// The component in a sentence.
     pub summary: String,
     /// What is granted to it.
     pub granted: Vec<String>,

@@ -135,7 +135,7 @@ impl Operation for RollBackPlugin {
 pub struct SwitchPlugin {
     /// The component.
     pub id: String,
-    /// Whether it shall be on.
+    /// Whether the component shall be on.
     pub on: bool,
 }
 
@@ -234,7 +234,7 @@ pub struct SearchHit {
     pub id: String,
     /// The version.
     pub version: String,
-    /// What it is, in a sentence.
+    /// The component in a sentence.
     pub summary: String,
     /// `provider`, `channel`, `tool`.
     pub kinds: Vec<String>,
@@ -242,7 +242,7 @@ pub struct SearchHit {
     pub r#ref: String,
     /// The digest of the component's file.
     pub digest: String,
-    /// Who signed it.
+    /// The signer.
     pub signer: String,
 }
 
@@ -277,7 +277,7 @@ pub struct PushPlugin {
     /// The user to log in as.
     #[serde(default)]
     pub user: Option<String>,
-    /// That user's password.
+    /// The user's password.
     #[serde(default)]
     pub password: Option<String>,
 }

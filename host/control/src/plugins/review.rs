@@ -46,9 +46,9 @@ pub struct Review {
     pub version: String,
     /// `provider`, `channel`, `tool`.
     pub kinds: Vec<String>,
-    /// What it is, in a sentence.
+    /// The component in a sentence.
     pub summary: String,
-    /// Where it came from.
+    /// The place that the package came from.
     pub from: String,
     /// The digest of the component's file.
     pub digest: String,
@@ -58,7 +58,7 @@ pub struct Review {
     pub license: Option<String>,
     /// Where its source is, as its author states.
     pub source: Option<String>,
-    /// Who signed it.
+    /// The signer.
     pub signer: Signer,
     /// Why binary and manifest disagree, when they do.
     pub disagreement: Option<String>,
@@ -66,7 +66,7 @@ pub struct Review {
     pub warnings: Vec<String>,
     /// What it can reach, spend, read, keep and use.
     pub may: Vec<AskedCapability>,
-    /// Its tools.
+    /// The tools of the component.
     pub tools: Vec<ReviewedTool>,
     /// What a call may use up, by name.
     pub limits: BTreeMap<String, String>,
@@ -78,7 +78,7 @@ pub struct Review {
     pub changes: Option<ReviewChanges>,
 }
 
-/// Who signed it.
+/// The signer of a package.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct Signer {

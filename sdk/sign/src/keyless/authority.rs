@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 
 use super::KeylessError;
 
-/// Where it is asked.
+/// The path of the authority's API.
 pub(super) const PATH: &str = "/api/v2/signingCert";
 
 /// Whom the token names: the e-mail address if there is one, else the subject. It

@@ -10,7 +10,7 @@ use sigstore_verify::rekor::{DsseEntry, LogEntry};
 
 use super::KeylessError;
 
-/// Where it is asked.
+/// The path of the log's API.
 pub(super) const PATH: &str = "/api/v1/log/entries";
 
 /// Asks the log to take the signature, as an entry of kind `dsse` 0.0.1.
