@@ -70,11 +70,6 @@ impl Listener {
         self.connections.close();
         self.connections.wait().await;
     }
-
-    /// How many connections there are.
-    pub fn connections(&self) -> usize {
-        self.connections.len()
-    }
 }
 
 /// Serves everybody who connects.
