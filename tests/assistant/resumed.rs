@@ -85,6 +85,24 @@ async fn a_clause_that_dictated_a_call_dictates_none_after_a_restart() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_message_that_was_sent_before_a_restart_is_not_sent_again_after_it() {
+    let fixture = Fixture::new().await;
+    let id = killed(&fixture, "Tell my boss.", vec![late()], Some(Answer::Once)).await;
+    assert_eq!(fixture.outbox.sent().len(), 1);
+    // A person allows the repetition too: it is the same message of the same turn.
+    let judge = Judge::allowing();
+    let heard = resumed(&fixture, &id, late(), &judge).await;
+    let results = heard.results();
+    assert!(results.len() == 1 && !results[0].2, "{results:?}");
+    assert_eq!((judge.asked().len(), fixture.outbox.sent().len()), (1, 1));
+    // Another text is another message.
+    let id = killed(&fixture, "Tell my boss.", vec![late()], Some(Answer::Once)).await;
+    let other = ("message_send", json!({ "to": "mail:me:boss", "text": "I am here" }));
+    resumed(&fixture, &id, other, &judge).await;
+    assert_eq!(fixture.outbox.sent().len(), 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_denial_stands_after_a_restart() {
     let fixture = Fixture::new().await;
     let id = killed(&fixture, "Hello", vec![late()], Some(Answer::No(None))).await;

@@ -8,7 +8,7 @@ use cara_kernel::bindings::messaging::{Address, Outbound as Message, Receipt};
 pub trait Outbound: Send + Sync {
     /// The channels, for checking the policy.
     fn channels(&self) -> Vec<String>;
-    /// Sends; the same idempotency key twice sends once.
+    /// Sends. Whoever calls it keeps the receipt, and sends nothing twice.
     async fn send(&self, to: Address, message: Message) -> Result<Receipt, Refusal>;
 }
 

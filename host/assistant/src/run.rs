@@ -17,6 +17,7 @@ mod think;
 use crate::assistant::{Assistant, RunContext};
 use crate::event::{Ending, Failure, TurnEvent};
 use crate::fence::Fence;
+use crate::host_services::Sends;
 use crate::language_model::LanguageModel;
 use crate::metering::Meter;
 use crate::part::{Body, Part, Role};
@@ -43,6 +44,8 @@ pub(crate) struct Run<'a> {
     run_context: RunContext,
     id: RunId,
     meter: Meter,
+    /// Messages that the call which is under way sent.
+    sends: Sends,
     fence: Fence,
     toolbox: Arc<Toolbox>,
     /// What the model is told of them.
@@ -91,6 +94,7 @@ impl<'a> Run<'a> {
             fence: Fence::new(random),
             used: HashSet::new(),
             told: HashSet::new(),
+            sends: Sends::default(),
             sources: Sources::default(),
             dictated: HashSet::new(),
             queried: false,
@@ -246,7 +250,7 @@ impl<'a> Run<'a> {
             parts.push(Part { label, body: Body::ToolResult { id: call_id, name, text: text.into(), failed } });
         }
         let message = stored(Role::Tool, &parts);
-        self.assistant.records.end_calls(&self.id, &finished, &message).await.map_err(lost)?;
+        self.assistant.records.end_calls(&self.id, &finished, &self.sends.take(), &message).await.map_err(lost)?;
         self.session.push(Role::Tool, parts);
         Ok(())
     }

@@ -1,28 +1,22 @@
 //! Where messages can go from here: to the person at a terminal.
 
 use crate::event::{Event, Events};
-use crate::excerpt::short;
 use crate::names::CONSOLE;
 use cara_assistant::outbound::{Outbound, address_text};
-use cara_authority::{Refusal, Rule};
+use cara_authority::{Refusal, Rule, display_safe};
 use cara_kernel::bindings::messaging::{Address, Outbound as Message, Receipt};
 use cara_kernel::bindings::types::Content;
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
-
-/// Receipts by idempotency key, of all runs of this process: the same key twice sends once.
-pub(crate) type Sent = Arc<Mutex<BTreeMap<String, String>>>;
+use cara_records::fresh;
 
 /// The channels of a run.
 pub(crate) struct Channels {
-    sent: Sent,
     events: Events,
 }
 
 impl Channels {
     /// Messages to a terminal are told as events of the run.
-    pub(crate) fn new(sent: Sent, events: Events) -> Self {
-        Self { sent, events }
+    pub(crate) fn new(events: Events) -> Self {
+        Self { events }
     }
 
     /// The channels that there are.
@@ -43,14 +37,10 @@ impl Outbound for Channels {
 
     async fn send(&self, to: Address, message: Message) -> Result<Receipt, Refusal> {
         if to.channel != CONSOLE {
-            let text = format!("there is no channel `{}`", short(&to.channel));
+            let text = format!("there is no channel `{}`", display_safe(&to.channel));
             return Err(Refusal::new(Rule::Invalid, text).hint(format!("there is `{CONSOLE}:local:me`")));
         }
-        let mut sent = self.sent.lock().unwrap_or_else(PoisonError::into_inner);
-        let number = sent.len() + 1;
-        if let Some(earlier) = sent.get(&message.idempotency_key) {
-            return Ok(Receipt { message_id: earlier.clone() });
-        }
+        let message_id = fresh("m-", 10).map_err(|error| Refusal::new(Rule::Unavailable, error.to_string()))?;
         for content in &message.content {
             match content {
                 Content::Text(text) => self.show(&to, text),
@@ -59,7 +49,6 @@ impl Outbound for Channels {
                 }
             }
         }
-        sent.insert(message.idempotency_key, number.to_string());
-        Ok(Receipt { message_id: number.to_string() })
+        Ok(Receipt { message_id })
     }
 }

@@ -16,6 +16,7 @@ mod events;
 mod memory;
 mod messages;
 mod runs;
+mod sends;
 mod sessions;
 mod summaries;
 #[cfg(test)]
@@ -29,6 +30,7 @@ pub use events::{Event, events};
 pub use memory::{Memory, MemoryError, Remembered};
 pub use messages::{Message, NewMessage, Role};
 pub use runs::Run;
+pub use sends::SentMessage;
 pub use sessions::Session;
 pub use summaries::Summary;
 pub use totals::{UsageBy, UsageTotal};

@@ -1,12 +1,33 @@
 //! `messaging` for a tool: messages that leave.
 
-use super::TurnServices;
+use super::{TurnServices, ledger};
 use crate::approvals::{Settled, denier};
 use crate::outbound::address_text;
 use cara_authority::{Refusal, Rule, ServiceGrant};
 use cara_kernel::bindings::messaging::{Address, Outbound, Receipt};
 use cara_kernel::bindings::types::Content;
+use cara_records::SentMessage;
 use serde_json::{Value, json};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// Messages that a call sent, until the commit that ends it has their receipts.
+#[derive(Clone, Default)]
+pub(crate) struct Sends(Arc<Mutex<Vec<SentMessage>>>);
+
+impl Sends {
+    fn held(&self) -> MutexGuard<'_, Vec<SentMessage>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// All of them, for that commit.
+    pub(crate) fn take(&self) -> Vec<SentMessage> {
+        std::mem::take(&mut self.held())
+    }
+
+    fn receipt(&self, key: &str) -> Option<String> {
+        self.held().iter().find(|sent| sent.key == key).map(|sent| sent.receipt.clone())
+    }
+}
 
 #[async_trait::async_trait]
 impl cara_kernel::Messaging for TurnServices {
@@ -24,7 +45,18 @@ impl cara_kernel::Messaging for TurnServices {
                 ));
             }
         }
-        self.outbound.send(to, message).await
+        let (component, key) = (by.component(), message.idempotency_key.clone());
+        let earlier = match self.sends.receipt(&key) {
+            None => self.records.receipt(component, &key).await.map_err(ledger)?,
+            known => known,
+        };
+        if let Some(message_id) = earlier {
+            return Ok(Receipt { message_id });
+        }
+        let sent = self.outbound.send(to, message).await?;
+        let (call_id, component, receipt) = (self.call_id.clone(), component.clone(), sent.message_id.clone());
+        self.sends.held().push(SentMessage { call_id, component, key, receipt });
+        Ok(sent)
     }
 }
 

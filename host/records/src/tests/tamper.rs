@@ -17,7 +17,7 @@ async fn two_of_everything() -> Fixture {
         let asked = records.request_approval(&question).await.unwrap();
         records.decide_approval(&asked, Decision::Allowed(None), "anna").await.unwrap();
         records.start(run, "c", By::Approval(&asked, &[9; 32])).await.unwrap();
-        records.end_calls(run, &[finished("c", CallState::Done)], &said("r", Source::Web)).await.unwrap();
+        records.end_calls(run, &[finished("c", CallState::Done)], &[sent("c")], &said("r", Source::Web)).await.unwrap();
         records.end_run(run, &[], RunState::Done, Some("a reason"), &[]).await.unwrap();
         records.set_summary(session, 2, &json!("summary"), Label::NONE).await.unwrap();
         let (media_type, name) = ("text/plain".into(), "n".into());
@@ -52,6 +52,7 @@ async fn read(records: &Records) -> Result<(), LedgerError> {
             records.attachment(&session.id, &listed.id).await?;
         }
     }
+    records.receipt(&id("mailer"), "key c").await?;
     records.rules().await?;
     match records.memory(&person("anna")).keys("").await {
         Err(MemoryError::Ledger(error)) => Err(error),
@@ -62,7 +63,7 @@ async fn read(records: &Records) -> Result<(), LedgerError> {
     }
 }
 
-const SEALED: [(&str, &str); 14] = [
+const SEALED: [(&str, &str); 15] = [
     ("sessions", "title"),
     ("messages", "body"),
     ("summaries", "body"),
@@ -71,6 +72,7 @@ const SEALED: [(&str, &str); 14] = [
     ("calls", "destination"),
     ("calls", "decision"),
     ("calls", "result"),
+    ("sends", "receipt"),
     ("approvals", "shown"),
     ("approvals", "verdict"),
     ("rules", "terms"),

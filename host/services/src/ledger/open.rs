@@ -13,14 +13,16 @@ use std::time::Duration;
 /// All versions of the tables; one that was released is never changed. By hand and not by `sqlx::migrate!`, which would
 /// build a second SQLite for the compiler.
 static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| {
-    let ledger = include_str!("../../migrations/0001_ledger.sql").into_sql_str();
-    let records = include_str!("../../migrations/0002_records.sql").into_sql_str();
-    let labels = include_str!("../../migrations/0003_labels.sql").into_sql_str();
-    Migrator::with_migrations(vec![
-        Migration::new(1, "ledger".into(), MigrationType::Simple, ledger, false),
-        Migration::new(2, "records".into(), MigrationType::Simple, records, false),
-        Migration::new(3, "labels".into(), MigrationType::Simple, labels, false),
-    ])
+    let versions = [
+        (1, "ledger", include_str!("../../migrations/0001_ledger.sql")),
+        (2, "records", include_str!("../../migrations/0002_records.sql")),
+        (3, "labels", include_str!("../../migrations/0003_labels.sql")),
+        (5, "sends", include_str!("../../migrations/0005_sends.sql")),
+    ];
+    let migration = |(number, name, sql): (_, &'static str, &'static str)| {
+        Migration::new(number, name.into(), MigrationType::Simple, sql.into_sql_str(), false)
+    };
+    Migrator::with_migrations(versions.map(migration).to_vec())
 });
 
 /// Connections: one may change something while another reads. A start waits for each that it opens, since each reads all
