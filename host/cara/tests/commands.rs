@@ -46,6 +46,9 @@ mod first_hour;
 #[cfg(unix)]
 #[path = "commands/golden.rs"]
 mod golden;
+#[cfg(target_os = "linux")]
+#[path = "commands/holders.rs"]
+mod holders;
 #[path = "commands/home.rs"]
 mod home;
 #[cfg(target_os = "linux")]
@@ -77,6 +80,9 @@ mod policy;
 mod readme;
 #[path = "commands/registry.rs"]
 mod registry;
+#[cfg(unix)]
+#[path = "commands/runs.rs"]
+mod runs;
 #[path = "commands/sessions.rs"]
 mod sessions;
 #[cfg(unix)]
@@ -101,3 +107,5 @@ mod usage;
 mod vault;
 #[path = "commands/wasm.rs"]
 mod wasm;
+#[path = "commands/watch.rs"]
+mod watch;

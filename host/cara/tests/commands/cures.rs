@@ -2,7 +2,7 @@
 //! to do about it.
 
 use super::home::{HELLO, Home};
-use super::wasm::package;
+use super::watch::watch;
 use std::fs;
 
 #[test]
@@ -31,18 +31,7 @@ fn a_project_is_not_named_like_what_is_built_in() {
 #[test]
 fn a_damaged_component_is_said_in_a_conversation() {
     let (home, key) = Home::trusting();
-    let file = home.signed(
-        "watch.wasm",
-        &package(
-            "time",
-            &[
-                ("id = \"time\"", "id = \"watch\""),
-                ("name = \"time_now\"", "name = \"watch_now\""),
-                ("name = \"time_convert\"", "name = \"watch_convert\""),
-            ],
-        ),
-        &key,
-    );
+    let file = home.signed("watch.wasm", &watch("1.0.0", &[]), &key);
     home.ok(&["plugin", "install", &file, "--yes"]);
     let digest = home.json(&["plugin", "list", "--json"]);
     let row = digest.as_array().unwrap().iter().find(|row| row["id"] == "watch").unwrap();

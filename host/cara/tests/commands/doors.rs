@@ -97,7 +97,7 @@ fn what_reads_answers_byte_for_byte_the_same_in_process_and_through_the_socket()
 /// Routes that no command of the script takes, and who does.
 const WITHOUT: [(&str, &str); 9] = [
     ("events.follow", "`cara chat`, while nothing is asked; below"),
-    ("runs.follow", "no command: a program that follows a run which it did not begin"),
+    ("runs.follow", "no command: a program that comes back to a run, as a page does that is loaded again; runs.rs"),
     ("runs.resume", "`cara chat --session`, after its process was killed; takeover.rs"),
     ("runs.stop", "Ctrl-C in `cara chat`; golden.rs"),
     ("status", "`cara status`, about the holder itself; below"),

@@ -3,7 +3,7 @@
 //! The same script is played through each door (`doors.rs`), and written down as exit codes and shapes (`golden.rs`).
 
 use super::home::{Home, REMEMBER, text};
-use super::wasm::package;
+use super::watch::watch;
 use std::collections::BTreeSet;
 use std::io::Write;
 use std::process::Stdio;
@@ -162,20 +162,6 @@ const INDEX: &str = r#"{ "version": 1, "entries": [{
     "signer": "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"
 }] }"#;
 
-/// A stranger's clock.
-fn watch(version: &str) -> Vec<u8> {
-    let version = format!("version = \"{version}\"");
-    package(
-        "time",
-        &[
-            ("id = \"time\"", "id = \"watch\""),
-            ("name = \"time_now\"", "name = \"watch_now\""),
-            ("name = \"time_convert\"", "name = \"watch_convert\""),
-            ("version = \"0.1.0\"", &version),
-        ],
-    )
-}
-
 /// A command as it was played: what was typed, and what came of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Played {
@@ -222,9 +208,9 @@ impl Stage {
         });
         let (secret, _) = home.keygen("acme");
         for (name, version) in [("watch-1.wasm", "1.0.0"), ("watch-2.wasm", "1.1.0")] {
-            home.signed(name, &watch(version), &secret);
+            home.signed(name, &watch(version, &[]), &secret);
         }
-        home.write("unsigned.wasm", &watch("1.0.0"));
+        home.write("unsigned.wasm", &watch("1.0.0", &[]));
         home.write("token", b"no token");
         home.write("broken.toml", b"[run]\nturn = 1\n");
         for (name, script) in [("hello.toml", super::home::HELLO), ("sum.toml", SUM), ("empty.toml", EMPTY)] {

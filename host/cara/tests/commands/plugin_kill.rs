@@ -2,7 +2,7 @@
 //! always one whole version is in use.
 
 use super::home::Home;
-use super::wasm::package;
+use super::watch::watch;
 use std::time::{Duration, Instant};
 
 const KILLS: u32 = 60;
@@ -14,21 +14,11 @@ fn version_of(home: &Home) -> Option<String> {
     Some(row["version"].as_str().unwrap().to_owned())
 }
 
-fn watch(version: &str) -> Vec<u8> {
-    let version = format!("version = \"{version}\"");
-    let changes = [
-        ("id = \"time\"", "id = \"watch\""),
-        ("name = \"time_now\"", "name = \"watch_now\""),
-        ("name = \"time_convert\"", "name = \"watch_convert\""),
-        ("version = \"0.1.0\"", version.as_str()),
-    ];
-    package("time", &changes)
-}
-
 #[test]
 fn always_one_whole_version_is_in_use() {
     let (home, key) = Home::trusting();
-    let files = [home.signed("old.wasm", &watch("1.0.0"), &key), home.signed("new.wasm", &watch("1.0.1"), &key)];
+    let files =
+        [home.signed("old.wasm", &watch("1.0.0", &[]), &key), home.signed("new.wasm", &watch("1.0.1", &[]), &key)];
     let install = |file: &str| ["plugin", "install", file, "--yes", "--allow-downgrade"].map(str::to_owned);
     let words = |step: u32| match step % 3 {
         2 => ["plugin", "rollback", "watch"].map(str::to_owned).to_vec(),

@@ -3,25 +3,14 @@
 use super::home::{CLOCK, HELLO, Home, text};
 use super::packages::remade;
 use super::wasm::package;
+use super::watch::watch;
 use serde_json::Value;
-
-/// A stranger's clock: that of this project under another name.
-const WATCH: [(&str, &str); 4] = [
-    ("id = \"time\"", "id = \"watch\""),
-    ("name = \"time_now\"", "name = \"watch_now\""),
-    ("name = \"time_convert\"", "name = \"watch_convert\""),
-    ("version = \"0.1.0\"", "version = \"1.0.0\""),
-];
-
-fn watch(version: &str, more: &[(&str, &str)]) -> Vec<u8> {
-    let version = format!("version = \"{version}\"");
-    package("time", &[&WATCH[..3], &[("version = \"0.1.0\"", version.as_str())], more].concat())
-}
 
 /// One with the tools of the built-in clock, which has to be off beside it.
 fn clock(version: &str, more: &[(&str, &str)]) -> Vec<u8> {
     let version = format!("version = \"{version}\"");
-    package("time", &[&WATCH[..1], &[("version = \"0.1.0\"", version.as_str())], more].concat())
+    let changes = [("id = \"time\"", "id = \"watch\""), ("version = \"0.1.0\"", version.as_str())];
+    package("time", &[&changes[..], more].concat())
 }
 
 /// The row of a component in `cara plugin list`.
@@ -106,9 +95,8 @@ fn names_that_imitate_or_are_reserved_are_refused() {
         ("cara-host", "a name that is cara's own"),
     ] {
         let id_line = format!("id = \"{id}\"");
-        let mut changes = WATCH.to_vec();
-        changes[0].1 = &id_line;
-        let file = home.signed(&format!("{id}.wasm"), &package("time", &changes), &key);
+        let named = watch("1.0.0", &[("id = \"watch\"", &id_line)]);
+        let file = home.signed(&format!("{id}.wasm"), &named, &key);
         let refused = home.fails(&["plugin", "install", &file, "--yes"]);
         assert!(refused.contains(says), "{refused}");
     }

@@ -4,7 +4,7 @@
 //! be done the test says so and passes.
 
 use super::home::Home;
-use super::wasm::package;
+use super::watch::watch;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -71,14 +71,7 @@ fn a_component_goes_through_a_registry_and_back() {
     let (home, key) = Home::trusting();
     let tagged = format!("oci://127.0.0.1:{}/acme/watch:stable", registry.port);
     let release = |version: &str| {
-        let line = format!("version = \"{version}\"");
-        let changes = [
-            ("id = \"time\"", "id = \"watch\""),
-            ("name = \"time_now\"", "name = \"watch_now\""),
-            ("name = \"time_convert\"", "name = \"watch_convert\""),
-            ("version = \"0.1.0\"", line.as_str()),
-        ];
-        let file = home.signed("watch.wasm", &package("time", &changes), &key);
+        let file = home.signed("watch.wasm", &watch(version, &[]), &key);
         home.ok(&["plugin", "push", &file, &tagged]).trim().to_owned()
     };
     let version = || {

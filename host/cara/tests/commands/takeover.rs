@@ -2,8 +2,10 @@
 //! chat, approve, switch and install: each goes on, nothing is lost or done twice.
 
 use super::doors::Holder;
+#[cfg(target_os = "linux")]
+use super::holders::Holders;
 use super::home::{Home, text};
-use super::wasm::package;
+use super::watch;
 use serde_json::Value;
 use std::process::{Child, Output};
 use std::time::Duration;
@@ -56,14 +58,7 @@ fn ended(child: Child) -> Output {
 
 /// A stranger's clock, signed.
 fn watch(home: &Home, version: &str, key: &str) -> String {
-    let changed = format!("version = \"{version}\"");
-    let changes = [
-        ("id = \"time\"", "id = \"watch\""),
-        ("name = \"time_now\"", "name = \"watch_now\""),
-        ("name = \"time_convert\"", "name = \"watch_convert\""),
-        ("version = \"0.1.0\"", &changed),
-    ];
-    home.signed(&format!("watch-{version}.wasm"), &package("time", &changes), key)
+    home.signed(&format!("watch-{version}.wasm"), &watch::watch(version, &[]), key)
 }
 
 /// Waits for an install whose holder may have been killed: then it is said, and what is done again works.
@@ -134,19 +129,45 @@ fn approve(home: &Home, tag: &str) {
     }
 }
 
-fn work(number: u64) -> [u64; 4] {
-    let home = Home::new();
+/// Whether each note is there, and each question was answered and used once.
+fn check_notes(home: &Home, tags: &[String]) {
+    let list = "[[turn]]\nstep = [{ tool-call = { name = \"memory_list\", arguments = { prefix = \"k\" } } }]\n\
+                [[turn]]\nstep = [{ text = \"listed\" }]\n";
+    let listed = ended(chat(home, &write(home, "list", list), "list them", "memory"));
+    let events =
+        text(&listed.stdout).lines().filter_map(|line| serde_json::from_str(line).ok()).collect::<Vec<Value>>();
+    let result = events.iter().find(|event| event["type"] == "tool-result").unwrap()["text"].as_str().unwrap();
+    for tag in tags {
+        let words = result.split(|letter: char| !letter.is_alphanumeric() && letter != '-');
+        assert_eq!(words.filter(|word| word == tag).count(), 1, "{tag}: {result}");
+    }
+    assert_eq!(home.json(&["approvals", "list", "--json"]), Value::Array(Vec::new()));
+    let decided = home.json(&["audit", "show", "--kind", "approval-decided", "--limit", "1000", "--json"]);
+    let mut asked: Vec<&str> =
+        decided.as_array().unwrap().iter().map(|event| event["subject"].as_str().unwrap()).collect();
+    asked.sort_unstable();
+    let all = asked.len();
+    asked.dedup();
+    assert_eq!(asked.len(), all, "a question was answered twice");
+    let states = asked.iter().map(|id| home.json(&["approvals", "show", id, "--json"])["state"].clone());
+    let spent = states.filter(|state| state == "spent").count();
+    assert_eq!(spent, tags.len(), "each note was allowed once, and written with that");
+}
+
+fn work(number: u64, home: &Home) -> [u64; 4] {
     home.configure(POLICY);
     let (key, public) = home.keygen("acme");
     home.ok(&["trust", "add", "acme", &public, "--may", "watch"]);
     // One after the other, so that each round changes what is installed.
-    let files = ["1.0.0", "1.1.0"].map(|version| watch(&home, version, &key));
+    let files = ["1.0.0", "1.1.0"].map(|version| watch(home, version, &key));
     let mut random = 0x9e37_79b9_7f4a_7c15_u64.wrapping_mul(number + 1);
-    let mut met = [0; 4];
+    let (mut met, mut tags) = ([0; 4], Vec::new());
     for kill in 0..KILLS / HOMES {
         random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         let after = Duration::from_millis(random >> 33 & 255);
-        let of_round = round(&home, &format!("k{number}-{kill}"), &files[(kill % 2) as usize], after);
+        let tag = format!("k{number}-{kill}");
+        let of_round = round(home, &tag, &files[(kill % 2) as usize], after);
+        tags.push(tag);
         met = std::array::from_fn(|client| met[client] + of_round[client]);
     }
     // Each message was answered once: no session has another number of messages than its script makes.
@@ -163,15 +184,33 @@ fn work(number: u64) -> [u64; 4] {
         let runs: Vec<&Value> = shown["runs"].as_array().unwrap().iter().collect();
         assert!(runs.len() == 1 && runs[0]["state"] == "done", "{runs:?}");
     }
+    check_notes(home, &tags);
     home.ok(&["audit", "verify"]);
     met
 }
 
 #[test]
 fn clients_go_on_whenever_the_holder_of_the_home_is_killed() {
+    let homes: Vec<Home> = (0..HOMES).map(|_| Home::new()).collect();
     let met: Vec<[u64; 4]> = std::thread::scope(|scope| {
-        let homes: Vec<_> = (0..HOMES).map(|number| scope.spawn(move || work(number))).collect();
-        homes.into_iter().map(|home| home.join().unwrap()).collect()
+        #[cfg(target_os = "linux")]
+        let (working, until) = std::sync::mpsc::channel::<()>();
+        #[cfg(target_os = "linux")]
+        let watching = scope.spawn(|| {
+            let until = until;
+            Holders::of(&homes, &until)
+        });
+        let at_work: Vec<_> = (0..).zip(&homes).map(|(number, home)| scope.spawn(move || work(number, home))).collect();
+        let met = at_work.into_iter().map(|home| home.join().unwrap()).collect();
+        #[cfg(target_os = "linux")]
+        {
+            drop(working);
+            let holders = watching.join().unwrap();
+            // One after the other, and of each kind: the killed daemons, and clients that went on by themselves.
+            let of = ["daemon", "chat", "command"].map(|role| holders.in_role(role) as u64);
+            assert!(of[0] > KILLS / 2 && of[1] > 0 && of[2] > 0, "{of:?} holders were seen");
+        }
+        met
     });
     // Every kind of client was met at its work, most of them often.
     for client in 0..4 {
