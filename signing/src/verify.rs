@@ -9,7 +9,7 @@ use semver::Version;
 use crate::bundle::{Bundle, Claim, PAYLOAD_TYPE};
 use crate::certificate::{Certificate, CertificateError};
 use crate::component_id::ComponentId;
-use crate::foreign::Foreign;
+use crate::display_safe::DisplaySafe;
 use crate::key::KeyId;
 use crate::package::Package;
 use crate::pattern::Pattern;
@@ -135,8 +135,8 @@ fn trusted_identity<'a>(
     certificate: &Certificate,
     trust: &'a TrustStore,
 ) -> Result<&'a TrustedIdentity, VerifyError> {
-    let identity = || Foreign::new(certificate.subject.as_str());
-    let issuer = || Foreign::new(&certificate.issuer);
+    let identity = || DisplaySafe::new(certificate.subject.as_str());
+    let issuer = || DisplaySafe::new(&certificate.issuer);
     let named: Vec<_> =
         trust.identities().iter().filter(|trusted| trusted.identity.matches(&certificate.subject)).collect();
     let Some(first) = named.first() else {
@@ -158,7 +158,7 @@ fn check_payload_type(id: &ComponentId, bundle: &Bundle) -> Result<(), VerifyErr
     if bundle.payload_type() == PAYLOAD_TYPE {
         return Ok(());
     }
-    Err(VerifyError::PayloadType(id.clone(), Foreign::new(bundle.payload_type())))
+    Err(VerifyError::PayloadType(id.clone(), DisplaySafe::new(bundle.payload_type())))
 }
 
 fn check_certificate(
@@ -188,10 +188,10 @@ fn check_statement(package: &Package, bundle: &Bundle) -> Result<(), VerifyError
 fn check_claims(package: &Package, claims: &Claims) -> Result<(), VerifyError> {
     let id = package.id();
     if claims.id != id.as_str() {
-        return Err(VerifyError::OtherId(id.clone(), Foreign::new(&claims.id)));
+        return Err(VerifyError::OtherId(id.clone(), DisplaySafe::new(&claims.id)));
     }
     if claims.file != statement::file_name(package) {
-        return Err(VerifyError::OtherFile(id.clone(), Foreign::new(&claims.file)));
+        return Err(VerifyError::OtherFile(id.clone(), DisplaySafe::new(&claims.file)));
     }
     if claims.version != *package.version() {
         return Err(VerifyError::OtherVersion {
@@ -213,10 +213,12 @@ fn check_claims(package: &Package, claims: &Claims) -> Result<(), VerifyError> {
     Ok(())
 }
 
+/// Refuses a package that is older than the highest version seen so far.
+///
 /// `Version`'s order also compares build metadata, so `1.0.0+1` is older than
 /// `1.0.0+2`. The precedence of semver.org would call them equal and let one
 /// replace the other.
-fn check_floor(package: &Package, floor: Option<&Version>) -> Result<(), VerifyError> {
+pub fn check_floor(package: &Package, floor: Option<&Version>) -> Result<(), VerifyError> {
     match floor {
         Some(floor) if package.version() < floor => Err(VerifyError::Older {
             id: package.id().clone(),

@@ -3,17 +3,17 @@
 
 use crate::error::{Error, Result, error, fail};
 use crate::event::{Events, Unit};
-use crate::installed::Plugins;
+use crate::installed::{Plugins, TrustStamps};
 use cara_authority::{Authority, ComponentId, Interfaces, Manifest, ToolName};
 use cara_kernel::Checked;
 use cara_packages::confusables::imitated;
 use cara_packages::{Access, Deadlines, Reference, fetch};
 use cara_services::egress::Egress;
-use cara_signing::{Bundle, Package, TrustStore, VerifyError, verify};
+use cara_signing::{Bundle, Package, TrustStore, Verified, VerifyError, check_floor, verify};
 use semver::Version;
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How many packages that were reviewed are kept in memory.
 const KEPT: usize = 4;
@@ -24,13 +24,17 @@ pub(crate) struct Candidate {
     pub(crate) package: Package,
     /// The signature file that is used: the first that verifies, else the first.
     pub(crate) bundle: String,
+    /// What verifying it with that file came to.
+    pub(crate) verified: Result<Verified<Package>>,
+    /// The files that said who is trusted when it was verified.
+    pub(crate) trusted_at: TrustStamps,
     /// What was named, without the digest of what came.
     pub(crate) from: Reference,
     pub(crate) manifest: Manifest,
     pub(crate) interfaces: Interfaces,
     pub(crate) authority: Authority,
-    /// How long fetching took.
-    pub(crate) fetched: Duration,
+    /// How long fetching and verifying took.
+    pub(crate) took: [Duration; 2],
 }
 
 impl Candidate {
@@ -49,27 +53,39 @@ impl Candidate {
             progress: &progress,
         };
         let fetched = fetch(reference, access).await?;
-        let package = Package::read(fetched.wasm)?;
-        let trust = plugins.trusted()?;
-        let bundle = best(&package, fetched.bundles, &trust)?;
-        Self::read(package, bundle, reference.clone(), fetched.took)
+        let mut candidate = Self::verified(plugins, fetched.wasm, fetched.bundles, reference.clone())?;
+        candidate.took[0] = fetched.took;
+        Ok(candidate)
     }
 
-    /// A component that is installed.
-    pub(crate) fn installed(checked: &Checked, bundle: String, from: Reference) -> Result<Self> {
-        Self::read(Package::clone(checked.package()), bundle, from, Duration::ZERO)
+    /// A component that is installed, and was verified when that was read.
+    pub(crate) fn installed(plugins: &Plugins, checked: &Checked, bundle: String, from: Reference) -> Result<Self> {
+        let (verified, trusted_at) = (checked.package().clone(), plugins.now()?.trusted_at());
+        Self::read((Package::clone(&verified), bundle, Ok(verified)), trusted_at, from)
     }
 
-    /// One that is kept in the store.
-    pub(crate) fn stored(package: Package, bundle: String, from: Reference) -> Result<Self> {
-        Self::read(package, bundle, from, Duration::ZERO)
+    /// Reads a package and verifies it, with the first of its signature files that is good.
+    pub(crate) fn verified(plugins: &Plugins, wasm: Vec<u8>, bundles: Vec<String>, from: Reference) -> Result<Self> {
+        let began = Instant::now();
+        let package = Package::read(wasm)?;
+        let trusted_at = plugins.trusted_at()?;
+        let (bundle, verified) = best(&package, bundles, &plugins.trusted()?)?;
+        let took = began.elapsed();
+        let mut candidate = Self::read((package, bundle, verified), trusted_at, from)?;
+        candidate.took[1] = took;
+        Ok(candidate)
     }
 
-    fn read(package: Package, bundle: String, from: Reference, fetched: Duration) -> Result<Self> {
+    fn read(
+        (package, bundle, verified): (Package, String, Result<Verified<Package>>),
+        trusted_at: TrustStamps,
+        from: Reference,
+    ) -> Result<Self> {
         let manifest = Manifest::parse(package.manifest())?;
         let interfaces = Interfaces::read(package.bytes())?;
         let authority = Authority::of(&manifest, &interfaces);
-        Ok(Self { package, bundle, from, manifest, interfaces, authority, fetched })
+        let took = [Duration::ZERO; 2];
+        Ok(Self { package, bundle, verified, trusted_at, from, manifest, interfaces, authority, took })
     }
 
     /// Whether it is these bytes from this place.
@@ -82,10 +98,14 @@ impl Candidate {
         self.manifest.id()
     }
 
-    /// Verifies and checks it: the way to something that may be loaded.
-    pub(crate) fn checked(&self, trust: &TrustStore, floor: Option<&Version>) -> Result<Checked> {
-        let bundle = Bundle::from_json(&self.bundle)?;
-        let verified = verify(self.package.clone(), &bundle, trust, floor).map_err(with_cure)?;
+    /// Checks what was verified: the way to something that may be loaded. It is verified once more only where others are
+    /// trusted since.
+    pub(crate) fn checked(&self, plugins: &Plugins, floor: Option<&Version>) -> Result<Checked> {
+        let verified = match plugins.trusted_at()? == self.trusted_at {
+            true => self.verified.clone(),
+            false => verified(&self.package, &self.bundle, &plugins.trusted()?),
+        }?;
+        check_floor(&verified, floor).map_err(with_cure)?;
         Ok(Checked::new(verified)?)
     }
 
@@ -141,13 +161,21 @@ impl Reviewed {
     }
 }
 
-/// The first signature file that verifies; when none does, the first, so that its error is told.
-fn best(package: &Package, bundles: Vec<String>, trust: &TrustStore) -> Result<String> {
-    let verifies = |text: &&String| {
-        Bundle::from_json(text).is_ok_and(|bundle| verify(package.clone(), &bundle, trust, None).is_ok())
-    };
-    let found = bundles.iter().find(verifies).or(bundles.first()).cloned();
-    found.ok_or_else(|| {
+fn verified(package: &Package, bundle: &str, trust: &TrustStore) -> Result<Verified<Package>> {
+    verify(package.clone(), &Bundle::from_json(bundle)?, trust, None).map_err(with_cure)
+}
+
+/// The first signature file that verifies; when none does, the first and its error.
+fn best(package: &Package, bundles: Vec<String>, trust: &TrustStore) -> Result<(String, Result<Verified<Package>>)> {
+    let mut first = None;
+    for bundle in bundles {
+        let verified = verified(package, &bundle, trust);
+        if verified.is_ok() {
+            return Ok((bundle, verified));
+        }
+        first.get_or_insert((bundle, verified));
+    }
+    first.ok_or_else(|| {
         error!(Refused, "`{}` has no signature\nhint: its author has to sign it: `cara plugin sign`", package.id())
     })
 }

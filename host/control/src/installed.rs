@@ -64,8 +64,27 @@ pub(crate) struct Installed {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Stamps {
     lock: Stamp,
-    trust: Option<files::Stamp>,
+    trusted: TrustStamps,
+}
+
+/// The files that say who is trusted, as they stood when something was verified.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct TrustStamps {
+    store: Option<files::Stamp>,
     root: Option<files::Stamp>,
+}
+
+impl TrustStamps {
+    fn of(trust: &Path) -> Result<Self> {
+        Ok(Self { store: files::stamp(trust)?, root: files::stamp(&root(trust))? })
+    }
+}
+
+impl Installed {
+    /// The files that said who is trusted when it was verified.
+    pub(crate) fn trusted_at(&self) -> TrustStamps {
+        self.stamps.trusted
+    }
 }
 
 impl Plugins {
@@ -80,7 +99,7 @@ impl Plugins {
     ) -> Result<Self> {
         let (store, trust) = (Store::of(home), home.trust());
         let built_in = embedded.verified()?;
-        let stamps = Stamps { lock: store.stamp()?, trust: files::stamp(&trust)?, root: files::stamp(&root(&trust))? };
+        let stamps = Stamps { lock: store.stamp()?, trusted: TrustStamps::of(&trust)? };
         let installed = read(&store, &trust, stamps, (&embedded, &built_in), None)?;
         let (now, components) = (RwLock::new(Arc::new(installed)), Mutex::default());
         Ok(Self {
@@ -114,13 +133,25 @@ impl Plugins {
         trusted(&self.trust, &self.embedded)
     }
 
+    /// The files that say who that is.
+    pub(crate) fn trusted_at(&self) -> Result<TrustStamps> {
+        TrustStamps::of(&self.trust)
+    }
+
+    /// Takes over a package that was just put into use, as it was verified then: it is not read back and verified again.
+    pub(crate) fn adopt(&self, checked: &Arc<Checked>, trusted_at: TrustStamps) {
+        let mut now = self.now.write().unwrap_or_else(PoisonError::into_inner);
+        if now.stamps.trusted == trusted_at {
+            let mut usable = now.usable.clone();
+            usable.insert(checked.manifest().id().clone(), checked.clone());
+            let (stamps, broken, lock) = (now.stamps, now.broken.clone(), now.lock.clone());
+            *now = Arc::new(Installed { stamps, usable, broken, lock });
+        }
+    }
+
     /// What is installed now. When nothing changed, this costs two looks at files' metadata.
     pub(crate) fn now(&self) -> Result<Arc<Installed>> {
-        let stamps = Stamps {
-            lock: self.store.stamp()?,
-            trust: files::stamp(&self.trust)?,
-            root: files::stamp(&root(&self.trust))?,
-        };
+        let stamps = Stamps { lock: self.store.stamp()?, trusted: self.trusted_at()? };
         let before = self.now.read().unwrap_or_else(PoisonError::into_inner).clone();
         if before.stamps == stamps {
             return Ok(before);
@@ -369,7 +400,7 @@ fn read(
     before: Option<&Installed>,
 ) -> Result<Installed> {
     let (lock, _) = store.read()?;
-    let before = before.filter(|before| (before.stamps.trust, before.stamps.root) == (stamps.trust, stamps.root));
+    let before = before.filter(|before| before.stamps.trusted == stamps.trusted);
     let trust = trusted(trust, embedded)?;
     let (mut usable, mut broken) = (BTreeMap::new(), BTreeMap::new());
     for (id, checked) in built_in {

@@ -1,10 +1,11 @@
 //! From a reference to a component in use.
 //!
 //! ```text
-//! prepare: fetch ─→ verify, check ─→ compile, link ─→ review ─→ (a person agrees)
-//! install: the prepared one ─→ verify, check once more ─→ put, grant, revoke ─→ commit of the lock: in use
+//! prepare: fetch ─→ Verified ─→ Checked ─→ compile, link ─→ review ─→ (a person agrees)
+//! install: the prepared one, Verified ─→ Checked ─→ put, grant, revoke ─→ commit of the lock: in use, Checked
 //! ```
 //!
+//! It is verified once, and again only where the operator trusts others since.
 //! What was reviewed is what is installed: its digest is part of the request. It is kept in memory for a while, and fetched
 //! again when another process took the home over meanwhile.
 
@@ -81,23 +82,22 @@ async fn prepared(
     floor: Option<&Version>,
     events: &Events,
 ) -> Result<(PreparedInstall, Arc<Candidate>)> {
+    let checked = Arc::new(candidate.checked(&application.plugins, floor)?);
     let began = Instant::now();
-    let trust = application.plugins.trusted()?;
-    let checked = Arc::new(candidate.checked(&trust, floor)?);
-    let verified = began.elapsed();
     events.note(format!("compiling `{}` {}", candidate.id(), candidate.manifest.version()));
     let (kernel, cache) = application.plugins.engine();
     let (kernel, cache, loading) = (kernel.clone(), cache.clone(), checked.clone());
     tokio::task::spawn_blocking(move || kernel.load(loading, Some(&cache)).map(drop)).await??;
-    let compiled = began.elapsed() - verified;
+    let compiled = began.elapsed();
     say_shared(application, &candidate, events)?;
     let current = current(application, candidate.id())?;
     let installed = application.installed()?;
-    let mut review = Review::of(&candidate, &trust, &installed, current.as_ref().map(|current| (current, &trust)));
+    let mut review = Review::of(&candidate, &application.plugins.trusted()?, &installed, current.as_ref());
     review.warnings.extend(openings(application, candidate.id()).await?);
     let requested = application.around()?.requested(&checked)?;
     crate::grants::refuse_secrets(application, &checked, &requested)?;
-    let took_ms = [candidate.fetched, verified, compiled].map(|took| took.as_millis() as u64);
+    let [fetched, verified] = candidate.took;
+    let took_ms = [fetched, verified, compiled].map(|took| took.as_millis() as u64);
     let digest = candidate.package.digest();
     let in_use = current.as_ref().is_some_and(|current| current.package.digest() == digest);
     let asks = requested.iter().map(ToString::to_string).collect();
@@ -144,7 +144,7 @@ impl Operation for InstallPlugin {
         let candidate = &ready(application, &self, events).await?;
         // Whom the operator trusts, and what was here, may have changed since the review.
         let floor = floor(application, candidate.id(), self.allow_downgrade).await?;
-        let checked = &candidate.checked(&application.plugins.trusted()?, floor.as_ref())?;
+        let checked = &Arc::new(candidate.checked(&application.plugins, floor.as_ref())?);
         let around = application.around()?;
         let requested = around.requested(checked)?;
         crate::grants::refuse_secrets(application, checked, &requested)?;
@@ -254,9 +254,8 @@ impl Operation for UpdatePlugin {
         let (prepared, candidate) = prepared(application, candidate, floor.as_ref(), events).await?;
         let current = current(application, id)?;
         let current = current.ok_or_else(|| error!(Internal, "the version in use cannot be read"))?;
-        let trust = application.plugins.trusted()?;
-        let checked = candidate.checked(&trust, floor.as_ref())?;
-        if review::changes(&current, &trust, &candidate).grows {
+        let checked = Arc::new(candidate.checked(&application.plugins, floor.as_ref())?);
+        if review::changes(&current, &candidate).grows {
             wait(application, &candidate, &checked).await?;
             let (used, from) = (active.version.to_string(), active.from);
             return Ok(UpdatedPlugin::AsksForMore { used, from, prepared: Box::new(prepared) });
@@ -275,10 +274,10 @@ pub(crate) fn current(application: &Application, id: &ComponentId) -> Result<Opt
     let Some(checked) = installed.usable.get(id) else { return Ok(None) };
     if let Some(active) = installed.lock.0.get(id).and_then(|entry| entry.active.as_ref()) {
         let bundle = application.plugins.store().get(&active.digest)?.bundle;
-        return Candidate::installed(checked, bundle, reference(&active.from)?).map(Some);
+        return Candidate::installed(&application.plugins, checked, bundle, reference(&active.from)?).map(Some);
     }
     let from = Reference::parse(&format!("./{id}.wasm"))?;
-    Candidate::installed(checked, application.plugins.built_in_bundle(id)?, from).map(Some)
+    Candidate::installed(&application.plugins, checked, application.plugins.built_in_bundle(id)?, from).map(Some)
 }
 
 /// Tools of one name are no fault: while both are on, each has its full name. What a rule said of the name counts for none.
@@ -310,7 +309,7 @@ fn pinned(application: &Application, candidate: &Candidate, checked: &Checked) -
 async fn activate(
     application: &Application,
     candidate: &Candidate,
-    checked: &Checked,
+    checked: &Arc<Checked>,
     granted: &[Capability],
     act: &str,
 ) -> Result<()> {
@@ -331,7 +330,9 @@ async fn activate(
     let mut change = application.plugins.store().change()?;
     change.put(checked.package(), &candidate.bundle)?;
     change.lock.entry(id).activate(pinned);
-    Ok(change.commit()?)
+    change.commit()?;
+    application.plugins.adopt(checked, candidate.trusted_at);
+    Ok(())
 }
 
 /// Keeps a version that waits for a person.

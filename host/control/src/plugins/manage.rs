@@ -37,7 +37,6 @@ impl Operation for ReviewPlugin {
         Route::post("plugins.review", "/v1/plugins/review", "Show what a person needs to decide about a package.");
 
     async fn run(self, application: &Arc<Application>, events: &Events) -> Result<Self::View> {
-        let trust = application.plugins.trusted()?;
         let installed = ComponentId::parse(&self.what).ok().map(|id| current(application, &id)).transpose()?.flatten();
         let candidate = match installed {
             Some(installed) => installed,
@@ -53,8 +52,8 @@ impl Operation for ReviewPlugin {
                 used.filter(|used| used.package.digest() != candidate.package.digest())
             }
         };
-        let other = other.as_ref().map(|other| (other, &trust));
-        let mut review = Review::of(&candidate, &trust, &*application.installed()?, other);
+        let trust = application.plugins.trusted()?;
+        let mut review = Review::of(&candidate, &trust, &*application.installed()?, other.as_ref());
         review.warnings.extend(openings(application, candidate.id()).await?);
         Ok(review)
     }
@@ -67,14 +66,16 @@ fn kept(application: &Application, id: &ComponentId, version: &Version) -> Resul
     let versions = entry.into_iter().flat_map(|entry| [&entry.active, &entry.previous, &entry.waiting]).flatten();
     if let Some(pinned) = versions.into_iter().find(|pinned| pinned.version == *version) {
         let stored = application.plugins.store().get(&pinned.digest)?;
-        return Candidate::stored(Package::read(stored.wasm)?, stored.bundle, reference(&pinned.from)?);
+        let from = reference(&pinned.from)?;
+        return Candidate::verified(&application.plugins, stored.wasm, vec![stored.bundle], from);
     }
     let built_in = application.plugins.built_in(id).filter(|checked| checked.manifest().version() == version);
     let none = || {
         error!(NotFound, "no version {version} of `{id}` is here\nhint: `cara plugin list` shows the versions that are")
     };
     let from = Reference::parse(&format!("./{id}.wasm"))?;
-    Candidate::installed(built_in.ok_or_else(none)?, application.plugins.built_in_bundle(id)?, from)
+    let bundle = application.plugins.built_in_bundle(id)?;
+    Candidate::installed(&application.plugins, built_in.ok_or_else(none)?, bundle, from)
 }
 
 /// Returns to the version that was in use before.

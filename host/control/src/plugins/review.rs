@@ -8,7 +8,7 @@ use cara_assistant::guards::injection::{Level, examine};
 use cara_authority::ToolAuthority;
 use cara_authority::authority::{About, Fact};
 use cara_authority::manifest;
-use cara_signing::{Bundle, TrustStore, verify};
+use cara_signing::{Bundle, TrustStore, Verified};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -156,10 +156,10 @@ impl Review {
         candidate: &Candidate,
         trust: &TrustStore,
         installed: &Installed,
-        against: Option<(&Candidate, &TrustStore)>,
+        against: Option<&Candidate>,
     ) -> Self {
         let Candidate { package, manifest, interfaces, from, .. } = candidate;
-        let changes = against.map(|(old, trust)| changes(old, trust, candidate));
+        let changes = against.map(|old| changes(old, candidate));
         Self {
             id: manifest.id().to_string(),
             version: manifest.version().to_string(),
@@ -192,13 +192,8 @@ impl Review {
 }
 
 fn signer(candidate: &Candidate, trust: &TrustStore) -> Signer {
-    let read = Bundle::from_json(&candidate.bundle);
-    let key = read.as_ref().ok().map(|bundle| bundle.claimed_signer());
-    let bundle = match read {
-        Ok(bundle) => bundle,
-        Err(error) => return Signer { name: None, key, since: None, problem: Some(error.to_string()) },
-    };
-    match verify(candidate.package.clone(), &bundle, trust, None) {
+    let key = claimed(candidate);
+    match &candidate.verified {
         Ok(verified) => {
             let since = match verified.signer() {
                 cara_signing::Signer::Key { id, .. } => trust.key(id).and_then(|key| key.since),
@@ -213,6 +208,11 @@ fn signer(candidate: &Candidate, trust: &TrustStore) -> Signer {
         }
         Err(error) => Signer { name: None, key, since: None, problem: Some(error.to_string()) },
     }
+}
+
+/// The signer by what the signature file claims.
+fn claimed(candidate: &Candidate) -> Option<String> {
+    Some(Bundle::from_json(&candidate.bundle).ok()?.claimed_signer())
 }
 
 /// What a component can reach, spend, read, keep and use: each of its facts with power, but those of its tools.
@@ -290,12 +290,11 @@ impl ReviewedTool {
 }
 
 /// What makes `new` another than `old`.
-pub(crate) fn changes(old: &Candidate, trust: &TrustStore, new: &Candidate) -> ReviewChanges {
+pub(crate) fn changes(old: &Candidate, new: &Candidate) -> ReviewChanges {
     let difference = old.authority.difference(&new.authority);
-    let (before, after) = (signer(old, trust), signer(new, trust));
-    let who = |signer: &Signer| signer.name.clone().unwrap_or_else(|| "nobody who is trusted".into());
-    let other = before.key != after.key;
-    let signer = other.then(|| format!("signed by {}, before by {}", who(&after), who(&before)));
+    let who = |of: &Candidate| of.verified.as_ref().map_or("nobody who is trusted", Verified::signer_name).to_owned();
+    let other = claimed(old) != claimed(new);
+    let signer = other.then(|| format!("signed by {}, before by {}", who(new), who(old)));
     let (told, tells) = (remarks(&old.manifest, &old.interfaces), remarks(&new.manifest, &new.interfaces));
     let texts = |facts: &[Fact], these: &BTreeSet<Remark>, those: &BTreeSet<Remark>| {
         let remarks = these.difference(those).map(|(_, about, text)| format!("{about} {text}"));

@@ -2,8 +2,9 @@
 #![allow(clippy::unwrap_used)]
 
 use super::{InstallPlugin, PrepareInstall, RemovePlugin};
-use crate::application::{Application, HomeLock, Options, Role};
+use crate::application::{Application, Options};
 use crate::event::Events;
+use crate::holder::{HomeLock, Role};
 use crate::home_files::HomeFiles;
 use crate::installed::{BuiltIn, Embedded};
 use crate::operation::Operation;
@@ -318,7 +319,31 @@ async fn a_change_is_done_to_its_end_when_whoever_asked_goes_away() {
     let digest = reviewed(&application, &from, false).await;
     let install = crate::operations::Prepared::of(installing(&from, &digest, false));
     assert!(cut(install.run(application.clone(), Events::nobody()), 1).await.is_none(), "it was done at once");
-    application.work.close();
-    application.work.wait().await;
+    application.holder.work.close();
+    application.holder.work.wait().await;
     assert_eq!(in_use(&application).unwrap().digest.to_string(), digest);
+}
+
+#[tokio::test]
+async fn a_package_is_verified_once_until_others_are_trusted() {
+    let (folder, offers) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let home = with_a_file_for_secrets(folder.path());
+    let (key, trust) = trusted_key(&home);
+    let application = open(&home);
+    let (id, from) = (ComponentId::parse(ID).unwrap(), offered(offers.path(), "new.wasm", "1.1.0", &key));
+    let digest = reviewed(&application, &from, false).await;
+    installing(&from, &digest, false).run(&application, &Events::nobody()).await.unwrap();
+    // What was verified on its way is in use; what lies in the store is not read back.
+    let stored = home.path().join("packages").join(format!("{}.wasm", digest.trim_start_matches("sha256:")));
+    std::fs::write(stored, b"damaged").unwrap();
+    assert_eq!(application.checked(&id).unwrap().package().digest().to_string(), digest);
+    files::write_private_atomic(&home.trust(), trust.to_toml().as_bytes()).unwrap();
+    assert!(application.checked(&id).is_err(), "it was not verified again");
+
+    // What was reviewed is verified again as well where its signer is trusted no more.
+    let from = offered(offers.path(), "newer.wasm", "1.2.0", &key);
+    let digest = reviewed(&application, &from, false).await;
+    files::write_private_atomic(&home.trust(), TrustStore::empty().to_toml().as_bytes()).unwrap();
+    let refused = installing(&from, &digest, false).run(&application, &Events::nobody()).await;
+    assert!(refused.is_err(), "{refused:?}");
 }
