@@ -4,18 +4,15 @@
 use crate::component_settings::of_configuration;
 use crate::configuration::Config;
 use crate::error::{Context, Error, ErrorKind, Result, fail};
-use crate::excerpt::short;
 use crate::installed::{BUILT_IN, Installed, Plugins};
 use crate::messages::Channels;
 use crate::names::AGENT;
+use crate::near_names::near_name;
 use cara_assistant::ModelName;
 use cara_assistant::toolbox::full_name;
 use cara_authority::manifest::Tool;
 use cara_authority::policy::Known;
-use cara_authority::{ComponentId, ToolName};
-
-/// So many slips of the finger may lie between what was written and what was meant.
-const NEAR: usize = 2;
+use cara_authority::{ComponentId, ToolName, display_safe};
 
 /// Whether all that the configuration names exists; `shown` names the file in errors.
 pub(crate) fn check(plugins: &Plugins, config: &Config, shown: &str) -> Result<()> {
@@ -33,7 +30,7 @@ pub(crate) fn components(plugins: &Plugins, config: &Config, shown: &str) -> Res
         if known(&installed).any(|known| known == id) {
             continue;
         }
-        let cure = near(known(&installed), id).map_or_else(
+        let cure = near_name(id.as_str(), known(&installed).map(ComponentId::as_str)).map_or_else(
             || format!("install `{id}`, or take the table away; `cara plugin list` shows what is installed"),
             |near| format!("write `[component.{near}]`, if you mean that one"),
         );
@@ -44,11 +41,6 @@ pub(crate) fn components(plugins: &Plugins, config: &Config, shown: &str) -> Res
 
 fn known(installed: &Installed) -> impl Iterator<Item = &ComponentId> {
     installed.usable.keys().chain(installed.broken.keys()).chain(installed.lock.0.keys())
-}
-
-fn near<'a>(known: impl Iterator<Item = &'a ComponentId>, id: &ComponentId) -> Option<&'a ComponentId> {
-    let far = |known: &&ComponentId| strsim::damerau_levenshtein(known.as_str(), id.as_str());
-    known.min_by_key(far).filter(|known| far(known) <= NEAR)
 }
 
 /// A setting that its component does not have, or of another type, is an error.
@@ -90,7 +82,7 @@ fn provider(installed: &Installed, model: &ModelName) -> Result<(), Error> {
         None => {
             let providers = || installed.usable.values().filter(|checked| checked.manifest().provider().is_some());
             let ids = || providers().map(|checked| checked.manifest().id());
-            let cure = near(ids(), id).map_or_else(
+            let cure = near_name(id.as_str(), ids().map(ComponentId::as_str)).map_or_else(
                 || format!("the providers are {}", ids().map(|id| format!("`{id}`")).collect::<Vec<_>>().join(", ")),
                 |near| format!("`{near}`, if you mean that one"),
             );
@@ -139,6 +131,6 @@ fn signers(plugins: &Plugins, config: &Config, shown: &str) -> Result<()> {
         || "write the id of a key, as `cara trust list --json` shows it".to_owned(),
         |who| format!("write the key itself: `signers = [\"{who}\"]`"),
     );
-    let name = short(name);
+    let name = display_safe(name);
     fail!(Invalid, "`{shown}`: `signers` of `[results]` has `{name}`, a name that another key can get\nhint: {cure}")
 }

@@ -6,6 +6,7 @@ use crate::configuration::{Config, Followed};
 use crate::error::{Error, Result};
 use crate::event::Events;
 use crate::installed::{Installed, Plugins};
+use crate::near_names::near_names;
 use crate::tool_offer::Offer;
 use crate::variables::Environment;
 use cara_assistant::language_model::Granted;
@@ -20,7 +21,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 /// All that says what may be called.
 #[derive(Clone)]
-pub(crate) struct Live {
+pub struct Live {
     pub(crate) plugins: Arc<Plugins>,
     pub(crate) ledger: Arc<Ledger>,
     pub(crate) settings: Followed,
@@ -126,15 +127,6 @@ impl LiveComponent {
             None => None,
         }
     }
-}
-
-/// The names that are most like this one, the likest first.
-fn near_names<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
-    let likeness = |other: &&str| (strsim::jaro_winkler(name, other) * 1000.0) as u32;
-    let mut near: Vec<&str> = known.filter(|other| likeness(other) >= 850).collect();
-    near.sort_by_key(|other| std::cmp::Reverse(likeness(other)));
-    near.truncate(3);
-    near
 }
 
 /// The tools that are switched on.

@@ -6,9 +6,10 @@ use crate::current_components::LiveComponent;
 use crate::error::{Error, ErrorKind, Result, error, fail};
 use crate::event::Events;
 use crate::grants;
+use crate::near_names::likest;
 use crate::variables::{Brought, Environment};
 use cara_assistant::{ModelName, Provider};
-use cara_authority::manifest::Detect;
+use cara_authority::manifest::{Detect, Provider as Provided};
 use cara_authority::{Capability, ComponentId, Grants, Settings};
 use cara_kernel::Checked;
 use cara_services::vault::SecretId;
@@ -66,8 +67,14 @@ pub(crate) async fn naming(
     Ok(Chosen { id: name.component.clone(), model, why: None })
 }
 
-/// How many letters two models' names begin with alike before one may be meant by the other.
-const ALIKE: usize = 3;
+/// The models that a provider names; one that takes any name says nothing by it.
+fn models_of<'a>(checked: &&'a Arc<Checked>) -> Vec<&'a str> {
+    let of = |provider: &'a Provided| {
+        let models = provider.model.iter().map(|facts| facts.name.as_str());
+        models.chain([provider.default_model.as_str()]).collect()
+    };
+    checked.manifest().provider().map(of).unwrap_or_default()
+}
 
 /// The error of a name that is no component's, with the provider whose model it may be.
 fn likely(application: &Application, name: &ModelName, error: Error) -> Error {
@@ -76,15 +83,8 @@ fn likely(application: &Application, name: &ModelName, error: Error) -> Error {
         return error;
     }
     let said = name.to_string();
-    // How many letters a provider's best name begins with as this one does; one that takes any name says nothing by it.
-    let alike = |name: &str| name.chars().zip(said.chars()).take_while(|(one, other)| one == other).count();
-    let likeness = |checked: &&Arc<Checked>| {
-        let Some(provider) = checked.manifest().provider() else { return 0 };
-        let names = provider.model.iter().map(|facts| facts.name.as_str()).chain([provider.default_model.as_str()]);
-        names.map(alike).max().unwrap_or(0)
-    };
     let known = installed.usable.values().filter(|checked| checked.manifest().provider().is_some());
-    match known.clone().max_by_key(likeness).filter(|checked| likeness(checked) >= ALIKE) {
+    match likest(&said, known.clone(), models_of) {
         Some(checked) => error!(
             NotFound,
             "there is no provider `{}`\nhint: did you mean `{}:{said}`? `cara models` shows what is on offer",

@@ -2,6 +2,7 @@
 
 use super::{AgentConfig, Config, VAULT_STORE};
 use crate::names::AGENT;
+use crate::near_names::near_name;
 use cara_authority::limits::Time;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -174,9 +175,7 @@ pub(crate) fn fixed() -> impl Iterator<Item = Vec<String>> {
 
 /// The key that a mistyped one may mean.
 pub(crate) fn near(path: &[String]) -> Option<&'static str> {
-    let typed = path.join(".");
-    let near = |key: &&String| strsim::damerau_levenshtein(key, &typed);
-    keys().iter().min_by_key(near).filter(|key| near(key) <= 3).map(String::as_str)
+    near_name(&path.join("."), keys().iter().map(String::as_str))
 }
 
 #[cfg(test)]
