@@ -6,7 +6,6 @@ use crate::configuration::Config;
 use crate::current_components::LiveTools;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::Events;
-use crate::excerpt::short;
 use crate::installed::Installed;
 use crate::messages::Channels;
 use crate::model_selection;
@@ -16,7 +15,7 @@ use cara_assistant::guards::classifier::Classifier;
 use cara_assistant::toolbox::Fixed;
 use cara_assistant::{Approvals, Assistant, Tools};
 use cara_authority::manifest::Manifest;
-use cara_authority::{Action, ComponentId};
+use cara_authority::{Action, ComponentId, display_safe};
 use cara_kernel::Checked;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -74,9 +73,9 @@ pub(crate) async fn assistant(
         limits: config.run,
         guards: (&config.guards).into(),
         classifier: classifier(application, &config, environment).await?,
-        outbound: Arc::new(Channels::new(application.sent.clone(), events.clone())),
+        outbound: Arc::new(Channels::new(events.clone())),
         configuration: Arc::new(configuration(application)?),
-        process: application.process.clone(),
+        process: application.holder.process.clone(),
         time_zone: time_zone(),
     })
 }
@@ -98,7 +97,7 @@ pub(crate) fn say_unclear(application: &Application, config: &Config, installed:
             }
             _ => continue,
         };
-        let name = short(name);
+        let name = display_safe(name);
         events.note(format!(
             "rule {number} of the policy lets no `{name}` run: {why}; `component = \"…\"` says whose is meant"
         ));

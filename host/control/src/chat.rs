@@ -94,7 +94,7 @@ impl Operation for OpenChat {
             let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
             fail!(NotFound, "there is no agent `{agent}`\nhint: configured are {known}");
         }
-        application.say_configuration(events);
+        application.in_use.say(events);
         application.check_components()?;
         let brought = application.brought(&self.settings, &self.environment)?;
         // The vault is needed first where the key of the conversations is in it.

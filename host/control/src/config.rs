@@ -150,7 +150,7 @@ impl Operation for UnsetSetting {
 /// Changes the file if what comes of it can be used; from then on it is.
 fn change(application: &Application, changed: impl FnOnce(&str, &str) -> Result<String>) -> Result<String> {
     let _one_at_a_time = application.settings.writing();
-    let file = application.home.config();
+    let file = application.home().config();
     let shown = file.display().to_string();
     let new = changed(&configuration::text(&file)?, &shown)?;
     write(application, &new, &shown)?;
@@ -160,7 +160,7 @@ fn change(application: &Application, changed: impl FnOnce(&str, &str) -> Result<
 fn write(application: &Application, new: &str, shown: &str) -> Result<()> {
     config_check::check(&application.plugins, &Config::parse(new, shown)?, shown)?;
     application.settings.writes(new);
-    files::write_private_atomic(&application.home.config(), new.as_bytes())?;
+    files::write_private_atomic(&application.home().config(), new.as_bytes())?;
     application.config().map(drop)
 }
 
@@ -182,7 +182,7 @@ impl Operation for ReadConfig {
     const ROUTE: Route = Route::get("config.read", "/v1/config/file", "Give the configuration file as it stands.");
 
     async fn run(self, application: &Arc<Application>, _: &Events) -> Result<Self::View> {
-        let path = application.home.config();
+        let path = application.home().config();
         Ok(ConfigFile { text: configuration::text(&path)?, path: path.display().to_string() })
     }
 }
@@ -242,7 +242,7 @@ impl Operation for CheckConfig {
         Route::post("config.check", "/v1/config/check", "Check a configuration without using it.").up_to(MOST);
 
     async fn run(self, application: &Arc<Application>, events: &Events) -> Result<Self::View> {
-        let file = application.home.config();
+        let file = application.home().config();
         let text = self.text.map_or_else(|| configuration::text(&file), Ok)?;
         let path = self.name.unwrap_or_else(|| file.display().to_string());
         let config = Config::parse(&text, &path)?;

@@ -2,6 +2,7 @@
 
 pub(crate) mod document;
 mod followed;
+mod in_use;
 pub(crate) mod keys;
 mod words;
 
@@ -22,6 +23,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 pub(crate) use followed::{Followed, Unusable, Watcher, text};
+pub(crate) use in_use::InUse;
 
 /// The operator's configuration.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]

@@ -1,6 +1,7 @@
 //! Why something was not done, as every door tells it: a kind, a sentence,
 //! and the cure.
 
+use cara_authority::with_causes;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -86,15 +87,7 @@ impl fmt::Display for Error {
 /// Any library's error, with its causes; what kind it is, the library's type says.
 impl<E: std::error::Error + Send + Sync + 'static> From<E> for Error {
     fn from(error: E) -> Self {
-        let mut text = error.to_string();
-        let mut cause = error.source();
-        while let Some(inner) = cause {
-            let told = inner.to_string();
-            if !text.contains(&told) {
-                text = format!("{text}: {told}");
-            }
-            cause = inner.source();
-        }
+        let mut text = with_causes(&error);
         // What was refused on the way, each with its own cure.
         if let Some(failure) = (&error as &(dyn std::error::Error + 'static)).downcast_ref::<cara_assistant::Failure>()
         {

@@ -41,8 +41,8 @@ impl Prepared {
         let work = move |application: Arc<Application>, events: Events| -> Work {
             Box::pin(async move {
                 let (route, done) = (O::ROUTE, operation.run(&application, &events).await);
-                let done = done.map_err(|error| application.failed(error));
-                // What was asked for is in the log, not what with.
+                let done = done.map_err(|error| application.holder.failed(error));
+                // The log names the operation, never its arguments.
                 match &done {
                     Ok(_) if route.method == Method::GET => tracing::debug!(operation = route.name, "done"),
                     Ok(_) => tracing::info!(operation = route.name, "done"),
@@ -65,7 +65,7 @@ impl Prepared {
         if self.route.method == Method::GET || self.route.follows {
             return work.await;
         }
-        application.work.spawn(work).await?
+        application.holder.work.spawn(work).await?
     }
 }
 

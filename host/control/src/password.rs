@@ -10,10 +10,10 @@ use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// The environment variable with the password, for unattended use.
-pub const PASSWORD_VARIABLE: &str = "CARA_VAULT_PASSWORD";
+const PASSWORD_VARIABLE: &str = "CARA_VAULT_PASSWORD";
 
 /// The environment variable with the path of a file that holds the password.
-pub const FILE_VARIABLE: &str = "CARA_VAULT_PASSWORD_FILE";
+const FILE_VARIABLE: &str = "CARA_VAULT_PASSWORD_FILE";
 
 /// How many requests may try a password at once: one tries, the others wait.
 const WAITING: usize = 4;

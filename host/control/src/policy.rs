@@ -5,7 +5,6 @@ use crate::approvals::terms;
 use crate::assistant_factory;
 use crate::error::{Result, error, fail};
 use crate::event::Events;
-use crate::excerpt::short;
 use crate::messages::Channels;
 use crate::names::{self, AGENT, CONSOLE};
 use crate::operation::{Operation, Route};
@@ -18,6 +17,7 @@ use cara_authority::manifest::{Effect, Tool};
 use cara_authority::policy::{FOLLOWED, LABEL_FOLLOWED, LABEL_QUERY, Line, Rule};
 use cara_authority::{
     Action, Decision, Grants, Label, PersonId, Provenance, SessionId, Situation, ToolAuthority, ToolCall, ToolName,
+    display_safe,
 };
 use cara_kernel::Checked;
 use cara_records::StoredRule;
@@ -184,11 +184,11 @@ fn named<'a>(application: &Application, asked: &'a ExplainPolicy) -> Result<(&'a
     let agent = asked.agent.as_deref().unwrap_or(AGENT);
     if agent != AGENT && !config.agent.contains_key(agent) {
         let known: Vec<&str> = std::iter::once(AGENT).chain(config.agent.keys().map(String::as_str)).collect();
-        fail!(NotFound, "there is no agent `{}`\nhint: there are {}", short(agent), known.join(", "));
+        fail!(NotFound, "there is no agent `{}`\nhint: there are {}", display_safe(agent), known.join(", "));
     }
     let (channel, channels) = (asked.channel.as_deref().unwrap_or(CONSOLE), Channels::names());
     if channel != CONSOLE && !channels.iter().any(|known| known == channel) {
-        fail!(NotFound, "there is no channel `{}`\nhint: there are {}", short(channel), channels.join(", "));
+        fail!(NotFound, "there is no channel `{}`\nhint: there are {}", display_safe(channel), channels.join(", "));
     }
     Ok((agent, channel))
 }

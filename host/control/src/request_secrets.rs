@@ -1,6 +1,7 @@
 //! Where the calls of a request get their secrets from: its own environment,
 //! then the vault.
 
+use crate::current_components::Live;
 use crate::error::Result;
 use crate::installed::Plugins;
 use crate::variables::Brought;
@@ -12,10 +13,10 @@ use std::sync::Arc;
 
 /// Secrets of one request, as far as nobody has to type: a run opens the vault before it calls what needs it.
 pub(crate) struct RequestSecrets {
-    pub(crate) plugins: Arc<Plugins>,
-    pub(crate) vault: Arc<Vault>,
-    pub(crate) ledger: Arc<Ledger>,
-    pub(crate) brought: Brought,
+    plugins: Arc<Plugins>,
+    vault: Arc<Vault>,
+    ledger: Arc<Ledger>,
+    brought: Brought,
 }
 
 #[async_trait::async_trait]
@@ -43,6 +44,12 @@ impl SecretSource for RequestSecrets {
 }
 
 impl RequestSecrets {
+    /// Those of a request that brings this along.
+    pub(crate) fn of(live: &Live, brought: Brought) -> Self {
+        let Live { plugins, vault, ledger, .. } = live;
+        Self { plugins: plugins.clone(), vault: vault.clone(), ledger: ledger.clone(), brought }
+    }
+
     fn stored(&self, id: &SecretId) -> Result<Arc<SecretValue>, Refusal> {
         let refuse = |text: String| Refusal::new(Rule::Unavailable, text);
         let found = self.vault.at_hand(id).map_err(|error| refuse(error.to_string()))?;

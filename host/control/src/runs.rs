@@ -177,7 +177,7 @@ impl Operation for BeginRun {
     async fn run(self, application: &Arc<Application>, events: &Events) -> Result<Self::View> {
         let (within, told) = (application.clone(), events.clone());
         // Who goes away does not cut the beginning in half.
-        let begun = application.work.spawn(async move { self.begin(&within, &told).await });
+        let begun = application.holder.work.spawn(async move { self.begin(&within, &told).await });
         Ok(begun.await??.ended(events).await)
     }
 }
@@ -196,7 +196,7 @@ impl BeginRun {
             return Ok(again);
         }
         let input = self.input()?;
-        if application.stop.is_cancelled() {
+        if application.holder.stop.is_cancelled() {
             fail!(Conflict, "the process that holds the home is ending\nhint: try again in a moment");
         }
         let answers = Answers::of(application, &self.by, self.present).await?;
@@ -312,7 +312,7 @@ impl Operation for ResumeRun {
 
     async fn run(self, application: &Arc<Application>, events: &Events) -> Result<Self::View> {
         let (within, told) = (application.clone(), events.clone());
-        let taken_up = application.work.spawn(async move { self.take_up(&within, &told).await });
+        let taken_up = application.holder.work.spawn(async move { self.take_up(&within, &told).await });
         Ok(taken_up.await??.ended(events).await)
     }
 }

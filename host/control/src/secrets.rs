@@ -130,7 +130,7 @@ impl Operation for SetSecret {
             fail!(Invalid, "component `{component}` declares no secret `{}`\nhint: {known}", id.name);
         }
         // A configuration that cannot be read does not say where a new vault's key shall be.
-        application.check_vault()?;
+        application.in_use.check_vault()?;
         let around = application.around()?;
         let value = SecretValue::new(self.value.into_bytes())?;
         let (vault, wanted) = (application.vault.clone(), id.clone());
@@ -224,7 +224,7 @@ impl Operation for SealSecrets {
 
     async fn run(self, application: &Arc<Application>, _: &Events) -> Result<Self::View> {
         application.records().await?;
-        let (home, vault) = (application.home.clone(), application.vault.clone());
+        let (home, vault) = (application.home().clone(), application.vault.clone());
         Ok(MovedSecrets { moved: spawn_blocking(move || content_key::seal(&home, &vault)).await?? })
     }
 }
@@ -240,7 +240,7 @@ impl Operation for UnsealSecrets {
 
     async fn run(self, application: &Arc<Application>, _: &Events) -> Result<Self::View> {
         application.records().await?;
-        let (home, vault) = (application.home.clone(), application.vault.clone());
+        let (home, vault) = (application.home().clone(), application.vault.clone());
         Ok(MovedSecrets { moved: spawn_blocking(move || content_key::unseal(&home, &vault)).await?? })
     }
 }
@@ -262,8 +262,7 @@ pub struct HasVaultPassword {}
 
 impl Operation for HasVaultPassword {
     type View = Done;
-    const ROUTE: Route =
-        Route::get("vault.has-password", "/v1/vault/password", "Fail where the vault has no password.");
+    const ROUTE: Route = Route::get("vault.has-password", "/v1/vault/password", "Check that the vault has a password.");
 
     async fn run(self, application: &Arc<Application>, _: &Events) -> Result<Self::View> {
         let vault = application.vault.clone();

@@ -31,7 +31,7 @@ pub(crate) async fn find(records: &Records, id: &SessionId) -> Result<Session> {
 
 /// How far a run is: one that nobody works on is interrupted, whatever the ledger says.
 pub(crate) fn state(application: &Application, state: RunState, process: &str) -> RunState {
-    if state == RunState::Running && process != application.process { RunState::Interrupted } else { state }
+    if state == RunState::Running && process != application.holder.process { RunState::Interrupted } else { state }
 }
 
 /// The sessions in which a run has not ended, and how far it is.

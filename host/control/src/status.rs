@@ -1,15 +1,15 @@
 //! The process that holds the home: what it does, and ending it.
 
-use crate::application::{Application, Role};
+use crate::application::Application;
 use crate::configuration::Configuration;
 use crate::error::{Result, fail};
 use crate::event::Events;
+use crate::holder::Role;
+use crate::machine;
 use crate::operation::{Done, Operation, Route};
-use cara_services::files;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use std::path::Path;
 use std::sync::Arc;
 
 /// Says who answers, without looking at anything: a client asks it first, so that it knows it was let in, and by whom.
@@ -32,11 +32,11 @@ impl Operation for ShowReady {
         Route::get("ready", "/v1/ready", "Say which version answers, and what it is to others.").stable();
 
     async fn run(self, application: &Arc<Application>, _: &Events) -> Result<Self::View> {
-        Ok(Ready { version: env!("CARGO_PKG_VERSION").to_owned(), role: application.role })
+        Ok(Ready { version: env!("CARGO_PKG_VERSION").to_owned(), role: application.holder.role })
     }
 }
 
-/// Tells what concerns the home as a whole, until the process that holds it ends: a configuration that cannot be used, an
+/// Tells the events that concern the whole home, until the process that holds it ends: a configuration that cannot be used, an
 /// update that was taken back. Every call that is told events hears of these as well, while it goes on.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 pub struct FollowEvents {}
@@ -44,10 +44,10 @@ pub struct FollowEvents {}
 impl Operation for FollowEvents {
     type View = Done;
     const ROUTE: Route =
-        Route::get("events.follow", "/v1/events", "Follow what concerns the home as a whole.").following();
+        Route::get("events.follow", "/v1/events", "Follow the events that concern the whole home.").following();
 
     async fn run(self, application: &Arc<Application>, events: &Events) -> Result<Self::View> {
-        application.say_configuration(events);
+        application.in_use.say(events);
         application.events.ended().await;
         Ok(Done {})
     }
@@ -134,10 +134,10 @@ impl Operation for ShowStatus {
             installed: installed.usable.len() as u64,
             version: env!("CARGO_PKG_VERSION").to_owned(),
             pid: std::process::id(),
-            command: application.command.clone(),
-            home: application.home.path().display().to_string(),
-            since_ms: application.began_ms,
-            memory_bytes: resident(),
+            command: application.holder.command.clone(),
+            home: application.home().path().display().to_string(),
+            since_ms: application.holder.began_ms,
+            memory_bytes: machine::resident(),
             components: application.plugins.called().into_iter().map(ComponentStatus::of).collect(),
             broken: installed.broken.iter().map(|(id, why)| [id.to_string(), why.clone()]).collect(),
             runs: application
@@ -152,13 +152,6 @@ impl Operation for ShowStatus {
     }
 }
 
-/// Memory that is resident, where the system says so.
-fn resident() -> Option<u64> {
-    let told = files::read_capped(Path::new("/proc/self/status"), 64 << 10).ok()??;
-    let line = std::str::from_utf8(&told).ok()?.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
-    line.split_whitespace().next()?.parse::<u64>().ok()?.checked_mul(1024)
-}
-
 /// Ends the process: no run begins any more, and those that go on end first, or are left to be resumed.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 pub struct StopHolder {}
@@ -168,8 +161,8 @@ impl Operation for StopHolder {
     const ROUTE: Route = Route::post("stop", "/v1/stop", "End the process that holds the home.").once().stable();
 
     async fn run(self, application: &Arc<Application>, _: &Events) -> Result<Self::View> {
-        let command = &application.command;
-        match application.role {
+        let command = &application.holder.command;
+        match application.holder.role {
             Role::Daemon => {}
             Role::Chat => {
                 fail!(
@@ -181,7 +174,7 @@ impl Operation for StopHolder {
                 fail!(Refused, "`{command}` holds the home until it is done\nhint: `cara status` shows what it does")
             }
         }
-        application.stop.cancel();
+        application.holder.stop.cancel();
         Ok(Done {})
     }
 }

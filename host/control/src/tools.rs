@@ -268,7 +268,7 @@ impl Operation for DisableTools {
                     Refused,
                     "component `{id}` asks for nothing, so there is nothing to take away\n\
                      hint: to deny its calls, add to `{}`:\n[[policy.rule]]\ncomponent = \"{id}\"\nthen = \"deny\"",
-                    application.home.config().display()
+                    application.home().config().display()
                 );
             }
         }

@@ -26,7 +26,7 @@ pub(crate) async fn change(
     subject: &str,
     change: impl FnOnce(&mut TrustStore) -> Result<serde_json::Value>,
 ) -> Result<()> {
-    let path = application.home.trust();
+    let path = application.home().trust();
     let _alone = files::lock(&path.with_extension("toml.writer"))?;
     let mut store = read(&path)?;
     let detail = change(&mut store)?;
@@ -165,7 +165,7 @@ impl Operation for TrustIdentity {
             Ok(json!({ "identity": shown, "may": may }))
         })
         .await?;
-        let counts = files::exists(&application.home.trust_root())?;
+        let counts = files::exists(&application.home().trust_root())?;
         Ok(AddedTrust { name: self.name.clone(), who: shown, may: self.may, counts })
     }
 }
@@ -189,10 +189,10 @@ impl Operation for SetTrustRoot {
         let from = &self.from;
         let text = self.root.unwrap_or_else(|| TrustRoot::PUBLIC_GOOD.to_owned());
         TrustRoot::from_json(&text).with_context(|| format!("`{from}` is no trust root"))?;
-        let _alone = files::lock(&application.home.trust().with_extension("toml.writer"))?;
+        let _alone = files::lock(&application.home().trust().with_extension("toml.writer"))?;
         let detail = json!({ "digest": Digest::of(text.as_bytes()).to_string() });
         application.ledger.append("trust-root-set", from, detail).await?;
-        files::write_private_atomic(&application.home.trust_root(), text.as_bytes())?;
+        files::write_private_atomic(&application.home().trust_root(), text.as_bytes())?;
         Ok(Done {})
     }
 }
@@ -206,9 +206,9 @@ impl Operation for RemoveTrustRoot {
     const ROUTE: Route = Route::delete("trust.remove-root", "/v1/trust/root", "Trust no certificates any more.");
 
     async fn run(self, application: &Arc<Application>, _: &Events) -> Result<Self::View> {
-        let _alone = files::lock(&application.home.trust().with_extension("toml.writer"))?;
+        let _alone = files::lock(&application.home().trust().with_extension("toml.writer"))?;
         application.ledger.append("trust-root-removed", "", json!({})).await?;
-        files::remove(&application.home.trust_root())?;
+        files::remove(&application.home().trust_root())?;
         Ok(Done {})
     }
 }
@@ -266,7 +266,7 @@ impl Operation for ListTrust {
     const ROUTE: Route = Route::get("trust.list", "/v1/trust", "List whom the operator trusts, and what was revoked.");
 
     async fn run(self, application: &Arc<Application>, _: &Events) -> Result<Self::View> {
-        let store = read(&application.home.trust())?;
+        let store = read(&application.home().trust())?;
         let texts = |patterns: &[Pattern]| patterns.iter().map(ToString::to_string).collect();
         let key = |key: &TrustedKey| KeyRow {
             name: key.name.clone(),
@@ -284,7 +284,7 @@ impl Operation for ListTrust {
         Ok(TrustList {
             keys: store.keys().iter().map(key).collect(),
             identities: store.identities().iter().map(identity).collect(),
-            root: files::exists(&application.home.trust_root())?,
+            root: files::exists(&application.home().trust_root())?,
             revoked: store.revoked().iter().map(ToString::to_string).collect(),
         })
     }

@@ -4,7 +4,7 @@ use crate::application::Application;
 use crate::error::Result;
 use crate::event::Events;
 use crate::operation::{Done, Operation, Route};
-pub use crate::password::{FILE_VARIABLE, PASSWORD_VARIABLE, unattended};
+pub use crate::password::unattended;
 use cara_services::vault::{SecretValue, StoreKind, VaultError};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -44,7 +44,7 @@ impl Operation for MakeVault {
     const ROUTE: Route = Route::post("vault.make", "/v1/vault", "Make an empty vault under a password.").once();
 
     async fn run(self, application: &Arc<Application>, _: &Events) -> Result<Self::View> {
-        application.check_vault()?;
+        application.in_use.check_vault()?;
         let (vault, password) = (application.vault.clone(), SecretValue::new(self.password.into_bytes())?);
         let made = spawn_blocking(move || match vault.kind()? {
             Some(kind) if kind != StoreKind::File => Err(VaultError::NoPasswordHere(kind)),
@@ -64,7 +64,7 @@ impl Operation for PrepareVault {
     const ROUTE: Route = Route::post("vault.prepare", "/v1/vault/prepare", "Open the vault, or make it.");
 
     async fn run(self, application: &Arc<Application>, _: &Events) -> Result<Self::View> {
-        application.check_vault()?;
+        application.in_use.check_vault()?;
         let vault = application.vault.clone();
         spawn_blocking(move || vault.prepare()).await??;
         Ok(Done {})

@@ -3,12 +3,13 @@
 
 use super::{Config, words};
 use crate::error::{Context, Error, Result, error, fail};
+use cara_authority::display_safe;
 use std::str::FromStr;
 use toml_edit::{DocumentMut, InlineTable, Item, Key, Table, TableLike, Value};
 
 /// The names in a dotted key, as TOML writes it.
 pub(crate) fn path(key: &str) -> Result<Vec<String>> {
-    let wrong = || error!(Invalid, "`{}` is not a key\nhint: write it as in `budget.day.dollars`", shown(key));
+    let wrong = || error!(Invalid, "`{}` is not a key\nhint: write it as in `budget.day.dollars`", display_safe(key));
     let names = Key::parse(key).map_err(|_| wrong())?;
     Ok(names.iter().map(|name| name.get().to_owned()).collect())
 }
@@ -16,10 +17,6 @@ pub(crate) fn path(key: &str) -> Result<Vec<String>> {
 /// A key as TOML writes it.
 pub(crate) fn dotted(path: &[String]) -> String {
     path.iter().map(|name| Key::new(name).to_string()).collect::<Vec<_>>().join(".")
-}
-
-fn shown(text: &str) -> String {
-    text.chars().take(80).flat_map(char::escape_default).collect()
 }
 
 /// The text as a document.
@@ -56,7 +53,7 @@ pub(crate) fn set(text: &str, file: &str, path: &[String], typed: &str) -> Resul
         }
     }
     let error = refused.ok_or_else(|| error!(Internal, "a value means something"))?;
-    Err(refusal(&error, file, text, path, &format!("`{}` cannot be `{}`", dotted(path), shown(typed))))
+    Err(refusal(&error, file, text, path, &format!("`{}` cannot be `{}`", dotted(path), display_safe(typed))))
 }
 
 /// Why a changed text cannot be used: for what was changed, or for what was wrong before and still is.

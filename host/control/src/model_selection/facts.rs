@@ -32,7 +32,7 @@ struct Prices {
 
 /// What is known of a model of this provider.
 pub(super) fn facts(application: &Application, checked: &Checked, model: &str) -> Result<Facts> {
-    let path = application.home.prices();
+    let path = application.home().prices();
     let own = match files::read_capped(&path, LARGEST)? {
         None => Prices::default(),
         Some(bytes) => {
