@@ -12,7 +12,7 @@ use sigstore_types::{DsseEnvelope, SignatureContent, TransparencyLogEntry, Verif
 use thiserror::Error;
 
 use crate::certificate::Certificate;
-use crate::foreign::Foreign;
+use crate::display_safe::DisplaySafe;
 use crate::key::KeyId;
 
 /// The one media type read and written: Sigstore bundle, version 0.3.
@@ -56,7 +56,7 @@ impl Bundle {
         outline.check()?;
         let wire = Wire::from_json(json).map_err(|error| match error {
             sigstore_types::Error::Json(error) => BundleError::json(error),
-            error => BundleError::Json(Foreign::new(&error.to_string())),
+            error => BundleError::Json(DisplaySafe::new(&error.to_string())),
         })?;
         let SignatureContent::DsseEnvelope(envelope) = wire.content else {
             return Err(BundleError::NoEnvelope);
@@ -119,7 +119,7 @@ impl Bundle {
 
 /// The key's id is written twice; a file where the two differ was tampered with.
 fn one_id(hint: &str, keyid: &str) -> Result<KeyId, BundleError> {
-    let read = |text: &str| text.parse().map_err(|_| BundleError::KeyId(Foreign::new(text)));
+    let read = |text: &str| text.parse().map_err(|_| BundleError::KeyId(DisplaySafe::new(text)));
     let (hint, keyid): (KeyId, KeyId) = (read(hint)?, read(keyid)?);
     if hint == keyid { Ok(hint) } else { Err(BundleError::TwoKeyIds { hint, keyid }) }
 }
@@ -171,7 +171,7 @@ struct OutlineSignature {
 impl Outline {
     fn check(&self) -> Result<(), BundleError> {
         if self.media_type != MEDIA_TYPE {
-            return Err(BundleError::MediaType(Foreign::new(&self.media_type)));
+            return Err(BundleError::MediaType(DisplaySafe::new(&self.media_type)));
         }
         let Some(envelope) = self.dsse_envelope.as_ref().filter(|_| self.message_signature.is_none()) else {
             return Err(BundleError::NoEnvelope);
@@ -211,13 +211,13 @@ pub enum BundleError {
         "the signature file is not a Sigstore bundle: {0}\n\
          hint: its author has to sign the component again"
     )]
-    Json(Foreign),
+    Json(DisplaySafe),
     /// Another media type than `MEDIA_TYPE`.
     #[error(
         "the signature file has the media type `{0}`, it must be `{MEDIA_TYPE}`\n\
          hint: its author has to sign the component again"
     )]
-    MediaType(Foreign),
+    MediaType(DisplaySafe),
     /// A plain signature instead of a DSSE envelope.
     #[error(
         "the signature file holds no DSSE envelope, so it says nothing about a manifest\n\
@@ -259,7 +259,7 @@ pub enum BundleError {
         "the signature file names the key `{0}`, which is not a key id\n\
          hint: its author has to sign the component again"
     )]
-    KeyId(Foreign),
+    KeyId(DisplaySafe),
     /// Two places name two keys.
     #[error(
         "the signature file names two keys, `{hint}` and `{keyid}`\n\
@@ -282,6 +282,6 @@ pub enum BundleError {
 impl BundleError {
     /// The message only, escaped: it can repeat text of the file.
     fn json(error: serde_json::Error) -> Self {
-        Self::Json(Foreign::new(&error.to_string()))
+        Self::Json(DisplaySafe::new(&error.to_string()))
     }
 }

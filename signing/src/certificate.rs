@@ -10,7 +10,7 @@ use sigstore_verify::{
 };
 use thiserror::Error;
 
-use crate::foreign::Foreign;
+use crate::display_safe::DisplaySafe;
 
 /// What a certificate of a Sigstore authority says: whose it is, who vouched for
 /// them, and for how long (some minutes, as the key behind it is thrown away).
@@ -32,12 +32,12 @@ impl Certificate {
 
     /// Whom it names, escaped.
     pub(crate) fn claimed(&self) -> String {
-        format!("{} ({})", Foreign::new(self.subject.as_str()), Foreign::new(&self.issuer))
+        format!("{} ({})", DisplaySafe::new(self.subject.as_str()), DisplaySafe::new(&self.issuer))
     }
 
     /// Says what Sigstore's crate found wrong in the terms of this one.
     pub(crate) fn refused(&self, found: Found) -> CertificateError {
-        let told = Foreign::new(&found.to_string());
+        let told = DisplaySafe::new(&found.to_string());
         match found {
             Found::Certificate(ByCertificate::Expired { .. } | ByCertificate::NotYetValid { .. }) => self.expired(),
             // The chain is checked first, and of what webpki says only its text is left.
@@ -96,25 +96,25 @@ pub enum CertificateError {
         "no authority of the trust root made its certificate: {0}\n\
          hint: if another Sigstore instance made it, run `cara trust root FILE` with that instance's `trusted_root.json`"
     )]
-    UnknownAuthority(Foreign),
+    UnknownAuthority(DisplaySafe),
     /// The certificate is in no certificate transparency log.
     #[error(
         "its certificate is in no certificate transparency log of the trust root: {0}\n\
          hint: run `cara trust root FILE` with its instance's newest `trusted_root.json`; if it stays so, do not use it"
     )]
-    Unlisted(Foreign),
+    Unlisted(DisplaySafe),
     /// The log entry is missing, changed or forged.
     #[error(
         "its entry in the transparency log does not hold: {0}\n\
          hint: fetch the signature file again; it was changed, or another Sigstore instance made it"
     )]
-    LogEntry(Foreign),
+    LogEntry(DisplaySafe),
     /// The log entry is about another signature.
     #[error(
         "its entry in the transparency log is about another signature: {0}\n\
          hint: fetch component and signature file again; one of them was changed"
     )]
-    OtherEntry(Foreign),
+    OtherEntry(DisplaySafe),
     /// The log entry says a time that is still to come.
     #[error(
         "its entry in the transparency log is from the future\n\
@@ -126,7 +126,7 @@ pub enum CertificateError {
         "nothing in the trust root confirms when it was made: {0}\n\
          hint: its author has to sign the component again, with a time stamp"
     )]
-    Time(Foreign),
+    Time(DisplaySafe),
     /// The key in the certificate did not make the signature.
     #[error(
         "it was not made by the key in its certificate\n\
@@ -141,5 +141,5 @@ pub enum CertificateError {
     OtherArtifact,
     /// Something a signature we read does not have.
     #[error("it is not of a kind cara reads: {0}\nhint: its author has to sign the component again")]
-    Other(Foreign),
+    Other(DisplaySafe),
 }

@@ -7,7 +7,7 @@ use ring::digest::{SHA256, digest};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::foreign::Foreign;
+use crate::display_safe::DisplaySafe;
 use crate::text::text;
 
 const PREFIX: &str = "sha256:";
@@ -65,7 +65,7 @@ impl FromStr for Digest {
 
     fn from_str(text: &str) -> Result<Self, DigestError> {
         let hex = text.strip_prefix(PREFIX);
-        hex.and_then(Self::from_hex).ok_or_else(|| DigestError(Foreign::new(text)))
+        hex.and_then(Self::from_hex).ok_or_else(|| DigestError(DisplaySafe::new(text)))
     }
 }
 
@@ -74,7 +74,7 @@ text!(Digest);
 /// Text that is not a digest.
 #[derive(Debug, Error, PartialEq, Eq)]
 #[error("`{0}` is not a digest\nhint: a digest is `sha256:` and 64 lower-case hex digits")]
-pub struct DigestError(Foreign);
+pub struct DigestError(DisplaySafe);
 
 #[cfg(test)]
 mod tests {

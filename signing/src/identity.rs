@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use sigstore_verify::SubjectAltName;
 use thiserror::Error;
 
-use crate::foreign::{Foreign, is_shown};
+use crate::display_safe::{DisplaySafe, is_shown};
 use crate::text::text;
 
 /// Longest identity or issuer, in bytes.
@@ -61,7 +61,7 @@ impl FromStr for Identity {
     type Err = IdentityError;
 
     fn from_str(text: &str) -> Result<Self, IdentityError> {
-        let refused = || IdentityError(Foreign::new(text));
+        let refused = || IdentityError(DisplaySafe::new(text));
         let exact = text.strip_suffix('*').unwrap_or(text);
         if !is_plain(exact) || exact.contains('*') {
             return Err(refused());
@@ -117,7 +117,7 @@ fn is_scheme(text: &str) -> bool {
     "`{0}` is not an identity\n\
      hint: write an e-mail address, a URI, or a workflow's URI that ends with `@refs/tags/*`"
 )]
-pub struct IdentityError(Foreign);
+pub struct IdentityError(DisplaySafe);
 
 #[cfg(test)]
 mod tests {

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::digest::Digest;
-use crate::foreign::Foreign;
+use crate::display_safe::DisplaySafe;
 
 /// Longest key text read, in bytes; a PEM is about 120.
 const MAX_BYTES: usize = 1024;
@@ -125,7 +125,7 @@ impl FromStr for KeyId {
 
     fn from_str(text: &str) -> Result<Self, KeyError> {
         let digest = Digest::from_hex(text);
-        digest.map(Self).ok_or_else(|| KeyError::Id(Foreign::new(text)))
+        digest.map(Self).ok_or_else(|| KeyError::Id(DisplaySafe::new(text)))
     }
 }
 
@@ -160,7 +160,7 @@ pub enum KeyError {
     Weak,
     /// Not a key id.
     #[error("`{0}` is not a key id\nhint: `cara trust list --json` has the ids of trusted keys")]
-    Id(Foreign),
+    Id(DisplaySafe),
 }
 
 #[cfg(test)]

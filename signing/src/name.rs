@@ -13,7 +13,7 @@ impl BadName {
     /// A refused text: what it is not, and what such names are made of.
     #[must_use]
     pub fn new(what: &'static str, hint: &'static str, text: &str) -> Self {
-        Self { what, hint, text: text.chars().take(80).flat_map(char::escape_default).collect() }
+        Self { what, hint, text: crate::display_safe::display_safe(text) }
     }
 }
 

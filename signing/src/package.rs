@@ -12,7 +12,7 @@ pub mod manifest;
 
 use crate::component_id::ComponentId;
 use crate::digest::Digest;
-use crate::foreign::Foreign;
+use crate::display_safe::DisplaySafe;
 use crate::name::BadName;
 use manifest::Heading;
 
@@ -170,7 +170,7 @@ pub enum PackageError {
     ManifestNotText(#[source] std::str::Utf8Error),
     /// The manifest is not TOML.
     #[error("the manifest is not valid TOML: {0}\nhint: correct `component.toml` and build again")]
-    ManifestToml(Foreign),
+    ManifestToml(DisplaySafe),
     /// The manifest lacks a key.
     #[error("the manifest has no `{0}`\nhint: add `{0} = \"…\"` at the top of `component.toml`")]
     MissingKey(&'static str),
@@ -181,7 +181,7 @@ pub enum PackageError {
     #[error("the manifest's version `{found}` is not a semantic version\nhint: write it as in `1.2.0`")]
     Version {
         /// The text of the manifest.
-        found: Foreign,
+        found: DisplaySafe,
         /// What is wrong with it.
         source: semver::Error,
     },

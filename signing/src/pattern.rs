@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::component_id::{ComponentId, starts_an_id};
-use crate::foreign::Foreign;
+use crate::display_safe::DisplaySafe;
 use crate::text::text;
 
 /// One id (`openai`), every id with a prefix (`acme-*`), or every id (`*`).
@@ -62,7 +62,7 @@ impl FromStr for Pattern {
             Some(_) => None,
             None => text.parse().ok().map(Kind::Exactly),
         };
-        kind.map(Self).ok_or_else(|| PatternError(Foreign::new(text)))
+        kind.map(Self).ok_or_else(|| PatternError(DisplaySafe::new(text)))
     }
 }
 
@@ -74,7 +74,7 @@ text!(Pattern);
     "`{0}` is not a pattern of component ids\n\
      hint: write one id as in `acme`, a prefix as in `acme-*`, or `*` for all"
 )]
-pub struct PatternError(Foreign);
+pub struct PatternError(DisplaySafe);
 
 #[cfg(test)]
 mod tests {

@@ -7,7 +7,7 @@ use crate::bundle::PAYLOAD_TYPE;
 use crate::certificate::CertificateError;
 use crate::component_id::ComponentId;
 use crate::digest::Digest;
-use crate::foreign::Foreign;
+use crate::display_safe::DisplaySafe;
 use crate::identity::Issuer;
 use crate::key::KeyId;
 use crate::statement::StatementError;
@@ -62,9 +62,9 @@ pub enum VerifyError {
         /// The component.
         id: ComponentId,
         /// Whom the certificate names.
-        identity: Foreign,
+        identity: DisplaySafe,
         /// Who is said to have vouched for it.
-        issuer: Foreign,
+        issuer: DisplaySafe,
     },
     /// The identity is trusted, but vouched for by another issuer.
     #[error(
@@ -75,9 +75,9 @@ pub enum VerifyError {
         /// The component.
         id: ComponentId,
         /// Whom the certificate names.
-        identity: Foreign,
+        identity: DisplaySafe,
         /// Who is said to have vouched for it.
-        issuer: Foreign,
+        issuer: DisplaySafe,
         /// The issuer that the trust store demands.
         trusted: Issuer,
     },
@@ -90,7 +90,7 @@ pub enum VerifyError {
         /// The component.
         id: ComponentId,
         /// Whom the certificate names.
-        identity: Foreign,
+        identity: DisplaySafe,
         /// The identity's name.
         name: String,
     },
@@ -108,7 +108,7 @@ pub enum VerifyError {
         "the signature of component `{0}` is over `{1}`, it must be over `{PAYLOAD_TYPE}`\n\
          hint: its author has to sign the component again"
     )]
-    PayloadType(ComponentId, Foreign),
+    PayloadType(ComponentId, DisplaySafe),
     /// The signature does not hold.
     #[error(
         "the signature of component `{0}` was not made by key `{1}`\n\
@@ -126,13 +126,13 @@ pub enum VerifyError {
         "the signature beside component `{0}` is for `{1}`\n\
          hint: put each component's own signature file beside it"
     )]
-    OtherId(ComponentId, Foreign),
+    OtherId(ComponentId, DisplaySafe),
     /// The signature is for another file name.
     #[error(
         "the signature beside component `{0}` is for the file `{1}`, it must be for `{0}.wasm`\n\
          hint: its author has to sign the component again"
     )]
-    OtherFile(ComponentId, Foreign),
+    OtherFile(ComponentId, DisplaySafe),
     /// The signature is for another version.
     #[error(
         "component `{id}` says it is version `{version}`, its signature is for `{signed}`\n\

@@ -8,7 +8,7 @@ use sigstore_types::{Sha256Hash, Statement};
 use thiserror::Error;
 
 use crate::digest::Digest;
-use crate::foreign::Foreign;
+use crate::display_safe::DisplaySafe;
 use crate::package::Package;
 
 /// The type of every in-toto statement, version 1.
@@ -48,20 +48,20 @@ pub(crate) fn file_name(package: &Package) -> String {
 impl Claims {
     /// Reads a payload whose signature was checked before.
     pub(crate) fn read(payload: &[u8]) -> Result<Self, StatementError> {
-        let json = |error: serde_json::Error| StatementError::Json(Foreign::new(&error.to_string()));
+        let json = |error: serde_json::Error| StatementError::Json(DisplaySafe::new(&error.to_string()));
         let statement: Statement = serde_json::from_slice(payload).map_err(json)?;
         if statement.type_ != STATEMENT_TYPE {
-            return Err(StatementError::Type(Foreign::new(&statement.type_)));
+            return Err(StatementError::Type(DisplaySafe::new(&statement.type_)));
         }
         if statement.predicate_type != PREDICATE_TYPE {
-            return Err(StatementError::PredicateType(Foreign::new(&statement.predicate_type)));
+            return Err(StatementError::PredicateType(DisplaySafe::new(&statement.predicate_type)));
         }
         let [subject] = statement.subject.as_slice() else {
             return Err(StatementError::Subjects(statement.subject.len()));
         };
         let digest = subject.digest.sha256.ok_or(StatementError::NoDigest)?;
         let predicate: Predicate = serde_json::from_value(statement.predicate)
-            .map_err(|error| StatementError::Predicate(Foreign::new(&error.to_string())))?;
+            .map_err(|error| StatementError::Predicate(DisplaySafe::new(&error.to_string())))?;
         Ok(Self {
             file: subject.name.clone(),
             digest: Digest::from_bytes(*digest.as_bytes()),
@@ -77,13 +77,13 @@ impl Claims {
 pub enum StatementError {
     /// Not the JSON of a statement.
     #[error("not an in-toto statement: {0}")]
-    Json(Foreign),
+    Json(DisplaySafe),
     /// Another type than `STATEMENT_TYPE`.
     #[error("its statement type is `{0}`")]
-    Type(Foreign),
+    Type(DisplaySafe),
     /// Another type than `PREDICATE_TYPE`.
     #[error("its predicate type is `{0}`")]
-    PredicateType(Foreign),
+    PredicateType(DisplaySafe),
     /// Not exactly one subject.
     #[error("it is about {0} files, not one")]
     Subjects(usize),
@@ -92,5 +92,5 @@ pub enum StatementError {
     NoDigest,
     /// Not our predicate.
     #[error("its predicate is not a component's: {0}")]
-    Predicate(Foreign),
+    Predicate(DisplaySafe),
 }

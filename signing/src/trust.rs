@@ -26,7 +26,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::digest::Digest;
-use crate::foreign::{Foreign, is_shown};
+use crate::display_safe::{DisplaySafe, is_shown};
 use crate::identity::Identity;
 use crate::key::KeyId;
 use crate::pattern::Pattern;
@@ -60,7 +60,8 @@ impl TryFrom<String> for Revoked {
 
     fn try_from(text: String) -> Result<Self, TrustError> {
         let key = text.parse().map(Self::Key).ok();
-        key.or_else(|| text.parse().map(Self::Component).ok()).ok_or_else(|| TrustError::Revoked(Foreign::new(&text)))
+        key.or_else(|| text.parse().map(Self::Component).ok())
+            .ok_or_else(|| TrustError::Revoked(DisplaySafe::new(&text)))
     }
 }
 
@@ -154,7 +155,7 @@ impl TrustStore {
         let (_, may) = keys
             .chain(identities)
             .find(|(known, _)| *known == name)
-            .ok_or(TrustError::NotTrusted(Foreign::new(name)))?;
+            .ok_or(TrustError::NotTrusted(DisplaySafe::new(name)))?;
         if !may.contains(&components) {
             may.push(components);
         }
@@ -241,7 +242,7 @@ impl TrustStore {
     fn check_name(&self, name: &str) -> Result<(), TrustError> {
         let fits = (1..=MAX_NAME).contains(&name.chars().count());
         if !fits || name.trim() != name || !name.chars().all(is_shown) {
-            return Err(TrustError::Name(Foreign::new(name)));
+            return Err(TrustError::Name(DisplaySafe::new(name)));
         }
         let keys = self.keys.iter().map(|key| &key.name);
         let taken = keys.chain(self.identities.iter().map(|trusted| &trusted.name)).any(|old| old == name);
@@ -254,7 +255,7 @@ fn not_toml(text: &str, error: &toml::de::Error) -> TrustError {
     let before = error.span().and_then(|span| text.get(..span.start));
     TrustError::Toml {
         line: before.map_or(0, |before| before.matches('\n').count() + 1),
-        message: Foreign::new(error.message().lines().next().unwrap_or_default()),
+        message: DisplaySafe::new(error.message().lines().next().unwrap_or_default()),
     }
 }
 
@@ -277,14 +278,14 @@ pub enum TrustError {
         /// Where, from 1; 0 when unknown.
         line: usize,
         /// What.
-        message: Foreign,
+        message: DisplaySafe,
     },
     /// A name that is empty, too long or not visible.
     #[error(
         "`{0}` is not a name for a key or an identity\n\
          hint: use 1 to 64 visible characters, no space at either end"
     )]
-    Name(Foreign),
+    Name(DisplaySafe),
     /// The `id` beside a key is another key's.
     #[error(
         "the id of key `{name}` in the trust store does not belong to it\n\
@@ -301,7 +302,7 @@ pub enum TrustError {
         "`{0}` is neither a key id nor a digest, so it cannot be revoked\n\
          hint: give each key a name and an entry of its own"
     )]
-    Revoked(Foreign),
+    Revoked(DisplaySafe),
     /// A key is there already.
     #[error(
         "key `{id}` is trusted already, as `{name}`\n\
@@ -315,7 +316,7 @@ pub enum TrustError {
     },
     /// No key and no identity has this name.
     #[error("no trusted key or identity is named `{0}`\nhint: `cara trust list` shows whom you trust")]
-    NotTrusted(Foreign),
+    NotTrusted(DisplaySafe),
     /// An identity is there already.
     #[error(
         "identity `{identity}` is trusted already, as `{name}`\n\

@@ -23,7 +23,7 @@ use thiserror::Error;
 use crate::certificate::{Certificate, CertificateError};
 use crate::crypto;
 use crate::digest::Digest;
-use crate::foreign::Foreign;
+use crate::display_safe::DisplaySafe;
 
 /// What makes a certificate count: the keys of one Sigstore instance.
 #[derive(Clone)]
@@ -49,7 +49,7 @@ impl TrustRoot {
         if text.len() > Self::MAX_BYTES {
             return Err(TrustRootError::TooLarge(text.len()));
         }
-        let broken = |told: String| TrustRootError::Broken(Foreign::new(&told));
+        let broken = |told: String| TrustRootError::Broken(DisplaySafe::new(&told));
         let root = TrustedRoot::from_json(text).map_err(|error| broken(error.to_string()))?;
         let parts = [
             ("certificate authority", root.certificate_authorities.is_empty()),
@@ -108,7 +108,7 @@ pub enum TrustRootError {
         "the trust root is not understood: {0}\n\
          hint: fetch the `trusted_root.json` of the Sigstore instance again; until then no certificate is trusted"
     )]
-    Broken(Foreign),
+    Broken(DisplaySafe),
     /// A part every check needs is not there.
     #[error(
         "the trust root has no {0}\n\

@@ -1,6 +1,6 @@
 //! The name of a model: which component, and which of its models.
 
-use cara_authority::ComponentId;
+use cara_authority::{ComponentId, display_safe};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, de};
 use std::borrow::Cow;
@@ -26,7 +26,7 @@ impl std::str::FromStr for ModelName {
     type Err = BadModelName;
 
     fn from_str(text: &str) -> Result<Self, BadModelName> {
-        let bad = || BadModelName(text.chars().take(100).flat_map(char::escape_default).collect());
+        let bad = || BadModelName(display_safe(text));
         let (component, model) = match text.split_once(':') {
             Some((component, model)) => (component, Some(model)),
             None => (text, None),

@@ -1,6 +1,7 @@
 //! The JSON Schema of a tool's arguments, compiled once and asked often.
 
 use boon::{CompileError, Compiler, Draft, SchemaIndex, Schemas, UrlLoader, ValidationError};
+use cara_authority::display_safe;
 use serde_json::Value;
 use std::error::Error;
 
@@ -92,7 +93,7 @@ fn is_plain(key: &str, member: &Value, top: bool) -> Result<(), SchemaError> {
     let Value::String(text) = member else { return Ok(()) };
     let problem = match key {
         "$ref" if text != "#" && !text.starts_with("#/") => {
-            format!("`$ref` leads to `{}`, but a schema refers to nothing but itself", shown(text))
+            format!("`$ref` leads to `{}`, but a schema refers to nothing but itself", display_safe(text))
         }
         "$dynamicRef" | "$recursiveRef" => format!("`{key}` is not allowed, only a plain `$ref` is"),
         "$id" | "$schema" if !top => format!("`{key}` is allowed at the top only"),
@@ -104,11 +105,6 @@ fn is_plain(key: &str, member: &Value, top: bool) -> Result<(), SchemaError> {
 
 fn too_deep() -> SchemaError {
     SchemaError(format!("it is nested deeper than {DEEPEST} levels"))
-}
-
-/// The beginning of a foreign text, in one line.
-fn shown(text: &str) -> String {
-    text.chars().take(LONGEST).flat_map(char::escape_default).collect()
 }
 
 /// Expands a schema as its validation does, so that one that could take long is known before.
@@ -156,7 +152,8 @@ impl<'a> Expansion<'a> {
     }
 
     fn follow(&mut self, to: &str) -> Result<(), SchemaError> {
-        let target = self.target(to).ok_or_else(|| SchemaError(format!("`$ref` leads nowhere: `{}`", shown(to))))?;
+        let target =
+            self.target(to).ok_or_else(|| SchemaError(format!("`$ref` leads nowhere: `{}`", display_safe(to))))?;
         // The same value is something else where its members are names.
         if !self.path.iter().any(|(value, names)| !names && std::ptr::eq(*value, target)) {
             return self.walk(target, false);

@@ -9,7 +9,7 @@ use crate::query::says;
 use crate::schema::Schema;
 use cara_authority::manifest::{Effect, Tool};
 use cara_authority::policy::{Results, result_label};
-use cara_authority::{ComponentId, Grants, Label, Manifest, Origin, SessionId, ToolCall, ToolName};
+use cara_authority::{ComponentId, Grants, Label, Manifest, Origin, SessionId, ToolCall, ToolName, display_safe};
 use cara_kernel::Component;
 use cara_kernel::bindings::types::ToolDefinition;
 use serde_json::Value;
@@ -225,7 +225,7 @@ impl Toolbox {
         let found = ToolName::parse(name).ok().and_then(|name| self.tools.get(&name));
         found.ok_or_else(|| {
             let known: Vec<&str> = self.tools.keys().map(ToolName::as_str).collect();
-            let name = name.chars().take(64).flat_map(char::escape_default).collect();
+            let name = display_safe(name);
             Misfit::Unknown { name, known: if known.is_empty() { "none".into() } else { known.join(", ") } }
         })
     }

@@ -34,7 +34,7 @@ pub struct BadCapability(String);
 impl Capability {
     /// Reads the text form.
     pub fn parse(text: &str) -> Result<Self, BadCapability> {
-        let bad = || BadCapability(text.chars().take(200).flat_map(char::escape_default).collect());
+        let bad = || BadCapability(crate::display_safe(text));
         match text.split_once(' ').unwrap_or((text, "")) {
             ("http", origin) => OriginPattern::parse(origin).map(Self::Http).map_err(|_| bad()),
             ("plain", origin) => OriginPattern::parse(origin).map(Self::Plain).map_err(|_| bad()),

@@ -188,7 +188,7 @@ impl Grants {
         let fits = |entry: &&&Reachable| entry.declared.methods.contains(method) && below(path, &entry.paths);
         let reading = known.iter().filter(fits).find(|entry| !entry.declared.sends(method));
         let Some(entry) = reading.or_else(|| known.iter().find(fits)) else {
-            let text = format!("component `{component}` may not `{method}` `{origin}{}`", shorten(path));
+            let text = format!("component `{component}` may not `{method}` `{origin}{}`", crate::display_safe(path));
             return Err(Refusal::new(Rule::Destination, text).hint(format!("its manifest asks for {}", offers(&known))));
         };
         let effect = if reading.is_some() { Effect::ReadsUntrusted } else { Effect::SendsOutside };
@@ -256,10 +256,6 @@ fn below(path: &str, prefixes: &[String]) -> bool {
         let prefix = prefix.trim_end_matches('/');
         path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     })
-}
-
-fn shorten(path: &str) -> String {
-    path.chars().take(100).flat_map(char::escape_default).collect()
 }
 
 fn offers(entries: &[&Reachable]) -> String {

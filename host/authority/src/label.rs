@@ -134,7 +134,7 @@ impl Label {
         };
         let words = text.split('+').filter(|word| !word.is_empty() && *word != "none");
         let joined = words.map(word).try_fold(Self::NONE, |label, word| Some(label.join(word?)));
-        joined.ok_or_else(|| BadLabel(text.chars().take(100).flat_map(char::escape_default).collect()))
+        joined.ok_or_else(|| BadLabel(crate::display_safe(text)))
     }
 }
 

@@ -36,6 +36,7 @@ pub mod words;
 pub use approval::{Approved, Ticket};
 pub use authority::{Authority, ToolAuthority};
 pub use capability::Capability;
+pub use cara_signing::{display_safe, with_causes};
 pub use destination::{Destination, Reach, Sender};
 pub use effect::Effect;
 pub use grants::{Grants, SecretGrant};

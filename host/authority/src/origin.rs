@@ -112,7 +112,7 @@ impl fmt::Display for Origin {
 /// Parses a URL strictly: `http` or `https`, a host, no user information, no backslash or control character that a
 /// lenient parser would repair.
 pub fn parse_url(text: &str) -> Result<Url, BadUrl> {
-    let shown = || text.chars().take(200).flat_map(char::escape_default).collect::<String>();
+    let shown = || crate::display_safe(text);
     if text.len() > 16 * 1024 || text.bytes().any(|b| b <= b' ' || b == b'\\' || b == 0x7f) {
         return Err(BadUrl::Malformed(shown()));
     }

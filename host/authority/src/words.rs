@@ -39,8 +39,7 @@ macro_rules! words {
         impl TryFrom<String> for $type {
             type Error = $crate::words::UnknownWord;
             fn try_from(word: String) -> Result<Self, Self::Error> {
-                let unknown = || word.chars().take(80).flat_map(char::escape_default).collect();
-                Self::named(&word).ok_or_else(|| $crate::words::UnknownWord(unknown()))
+                Self::named(&word).ok_or_else(|| $crate::words::UnknownWord($crate::display_safe(&word)))
             }
         }
 

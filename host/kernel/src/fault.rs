@@ -1,7 +1,7 @@
 //! Why a call ended without an answer.
 //! The store is gone each time; the next call starts fresh.
 
-use cara_authority::ComponentId;
+use cara_authority::{ComponentId, display_safe};
 use std::time::Duration;
 use wasmtime::{PoolConcurrencyLimitError, Trap};
 
@@ -159,5 +159,5 @@ fn untyped(error: &wasmtime::Error, limits: &cara_authority::Limits) -> Cause {
     if text.contains("table has no free keys") || text.contains("handle") {
         return Cause::Handles(limits.handles);
     }
-    Cause::Trap(text.chars().take(200).flat_map(char::escape_default).collect())
+    Cause::Trap(display_safe(&text))
 }

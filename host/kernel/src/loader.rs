@@ -8,7 +8,7 @@ use crate::pool::Share;
 use cara_authority::interfaces::{Disagreement, InterfacesError};
 use cara_authority::manifest::ManifestError;
 use cara_authority::{Authority, ComponentId, Interfaces, Kind, Manifest};
-use cara_signing::{Digest, Package, Verified};
+use cara_signing::{Digest, Package, Verified, display_safe};
 use std::sync::Arc;
 use wasmtime::component::{Component, InstancePre};
 
@@ -154,9 +154,5 @@ impl Kernel {
 }
 
 fn reason(error: &wasmtime::Error) -> String {
-    format!("{error:#}")
-        .chars()
-        .take(400)
-        .flat_map(|c| if c == '\n' { vec![' '] } else { c.escape_default().collect() })
-        .collect()
+    display_safe(&format!("{error:#}").replace('\n', " "))
 }

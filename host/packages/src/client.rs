@@ -10,7 +10,7 @@
 use crate::access::{Access, Phase, Progress};
 use crate::kind::{self, NotWasm};
 use bytes::Bytes;
-use cara_authority::{Destination, Origin, Refusal, SecretGrant};
+use cara_authority::{Destination, Origin, Refusal, SecretGrant, display_safe};
 use cara_services::egress::{AnswerBody, Budget, Credential, EgressError, EgressLimits};
 use cara_services::vault::SecretValue;
 use http::{HeaderMap, Method, Request, StatusCode, header};
@@ -255,5 +255,5 @@ impl Reply {
 
 /// What is shown of a destination: a query may hold a token.
 pub(crate) fn place(destination: &Destination) -> String {
-    crate::foreign::shown(&format!("{}{}", destination.origin(), destination.uri().path()))
+    display_safe(&format!("{}{}", destination.origin(), destination.uri().path()))
 }

@@ -6,10 +6,9 @@
 use crate::access::{Access, Phase};
 use crate::client::{Client, ClientError, Want};
 use crate::fetch::{FetchError, capped, checked};
-use crate::foreign::shown;
 use crate::oci::{self, Registry, Scope};
 use crate::reference::{Reference, ReferenceError};
-use cara_authority::Destination;
+use cara_authority::{Destination, display_safe};
 use http::{HeaderMap, Method};
 use std::collections::BTreeSet;
 
@@ -99,7 +98,7 @@ impl Index {
         if bytes.len() > MAX_BYTES {
             return Err(IndexError::TooLarge(bytes.len()));
         }
-        let json = |error: serde_json::Error| IndexError::Json(shown(&error.to_string()));
+        let json = |error: serde_json::Error| IndexError::Json(display_safe(&error.to_string()));
         // The version is read first: what else a newer one says may be unreadable here.
         let outline: entry::Outline = serde_json::from_slice(bytes).map_err(json)?;
         if outline.version != VERSION {
@@ -136,12 +135,12 @@ fn admitted(at: usize, reference: &Reference, source: &Reference) -> Result<(), 
         Reference::File(_) => true,
         reference => !reference.is_public() && source.is_public(),
     };
-    if inward { Err(IndexError::Inward { at, reference: shown(&reference.to_string()) }) } else { Ok(()) }
+    if inward { Err(IndexError::Inward { at, reference: display_safe(&reference.to_string()) }) } else { Ok(()) }
 }
 
 fn own_keys<'a>(place: impl Fn() -> String, mut keys: impl Iterator<Item = &'a String>) -> Result<(), IndexError> {
     match keys.find(|key| !key.starts_with("x-")) {
-        Some(key) => Err(IndexError::Key { place: place(), key: shown(key) }),
+        Some(key) => Err(IndexError::Key { place: place(), key: display_safe(key) }),
         None => Ok(()),
     }
 }
@@ -171,6 +170,6 @@ async fn bytes(reference: &Reference, access: Access<'_>) -> Result<Vec<u8>, Fet
 
 impl From<ReferenceError> for entry::BadEntry {
     fn from(error: ReferenceError) -> Self {
-        Self(shown(error.to_string().lines().next().unwrap_or_default()))
+        Self(display_safe(error.to_string().lines().next().unwrap_or_default()))
     }
 }

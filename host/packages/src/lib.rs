@@ -14,7 +14,6 @@ mod access;
 mod client;
 pub mod confusables;
 pub mod fetch;
-mod foreign;
 pub mod index;
 pub mod keyless;
 mod kind;

@@ -16,7 +16,7 @@
 //! ```
 
 use cara_authority::ComponentId;
-use cara_signing::{Digest, Foreign};
+use cara_signing::{Digest, DisplaySafe};
 use jiff::Timestamp;
 use semver::Version;
 use serde::{Deserialize, Serialize};
@@ -81,7 +81,7 @@ pub enum LockError {
     #[error(
         "`cara.lock` cannot be read: {0}\nhint: put it back from your backup: without it cara does not know what is installed, nor the oldest version it may go back to. To give that up, move it away and install again"
     )]
-    Toml(Foreign),
+    Toml(DisplaySafe),
     /// Written by a later program.
     #[error("`cara.lock` has format {0}, this program reads {FORMAT}\nhint: use the newer program that wrote it")]
     Format(u32),
@@ -116,7 +116,7 @@ struct Row {
 impl Lock {
     /// Reads a file's text.
     pub fn from_toml(text: &str) -> Result<Self, LockError> {
-        let foreign = |text: &str| LockError::Toml(Foreign::new(text));
+        let foreign = |text: &str| LockError::Toml(DisplaySafe::new(text));
         let file: File = toml::from_str(text).map_err(|error| foreign(error.message()))?;
         if file.format != FORMAT {
             return Err(LockError::Format(file.format));

@@ -8,10 +8,9 @@
 //! `#sha256:<hex>` pins the file of the first two, `@sha256:<hex>` the manifest of the third. What is shown reads back
 //! as the same reference. Nothing is looked up here.
 
-use crate::foreign::shown;
 use cara_authority::Origin;
 use cara_authority::origin::{Scheme, parse_url};
-use cara_signing::Digest;
+use cara_signing::{Digest, display_safe};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -114,12 +113,12 @@ impl Reference {
 
     fn read(text: &str, ending: &'static str) -> Result<Self, ReferenceError> {
         if text.is_empty() || text.len() > LONGEST || text.chars().any(char::is_control) || text.trim() != text {
-            return Err(ReferenceError::Malformed(shown(text)));
+            return Err(ReferenceError::Malformed(display_safe(text)));
         }
         match text.split_once("://") {
             Some(("oci", rest)) => OciReference::parse(rest).map(Self::Registry),
             Some(("https" | "http", _)) => UrlReference::parse(text, ending).map(Self::Url),
-            Some(_) => Err(ReferenceError::Scheme(shown(text))),
+            Some(_) => Err(ReferenceError::Scheme(display_safe(text))),
             None => FileReference::parse(text).map(Self::File),
         }
     }
@@ -147,11 +146,11 @@ impl FileReference {
     fn parse(text: &str) -> Result<Self, ReferenceError> {
         let (path, digest) = pinned(text)?;
         if path.is_empty() {
-            return Err(ReferenceError::Malformed(shown(text)));
+            return Err(ReferenceError::Malformed(display_safe(text)));
         }
         // A bare word is rather a name somebody expects cara to know than a folder he forgot to point at.
         if !path.contains(['/', '\\', '.']) {
-            return Err(ReferenceError::Word(shown(path)));
+            return Err(ReferenceError::Word(display_safe(path)));
         }
         Ok(Self { path: PathBuf::from(path), digest })
     }
@@ -175,7 +174,7 @@ impl FileReference {
 impl UrlReference {
     fn parse(text: &str, ending: &'static str) -> Result<Self, ReferenceError> {
         let (plain, digest) = pinned(text)?;
-        let refuse = |why| ReferenceError::Url { url: shown(plain), why };
+        let refuse = |why| ReferenceError::Url { url: display_safe(plain), why };
         let authority = plain.split("://").nth(1).and_then(|rest| rest.split(['/', '?', '#']).next());
         if authority.is_some_and(|authority| authority.contains('@')) {
             return Err(ReferenceError::Url {
@@ -192,10 +191,10 @@ impl UrlReference {
             return Err(refuse("what follows `#` must be `sha256:` and 64 hex digits"));
         }
         if !url.path().ends_with(ending) || url.path().len() <= ending.len() + 1 {
-            return Err(ReferenceError::Ending { url: shown(plain), ending });
+            return Err(ReferenceError::Ending { url: display_safe(plain), ending });
         }
         if origin.scheme() == Scheme::Http && !origin.is_loopback() {
-            return Err(ReferenceError::Plain(shown(plain)));
+            return Err(ReferenceError::Plain(display_safe(plain)));
         }
         Ok(Self { url: url.into(), origin, digest })
     }
@@ -220,7 +219,7 @@ impl UrlReference {
 fn pinned(text: &str) -> Result<(&str, Option<Digest>), ReferenceError> {
     let Some((text, hex)) = text.split_once(PIN) else { return Ok((text, None)) };
     let digest = format!("sha256:{hex}");
-    Ok((text, Some(digest.parse().map_err(|_| ReferenceError::Digest(shown(&digest)))?)))
+    Ok((text, Some(digest.parse().map_err(|_| ReferenceError::Digest(display_safe(&digest)))?)))
 }
 
 impl FromStr for Reference {

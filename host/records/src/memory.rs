@@ -2,10 +2,10 @@
 //! `wit/memory.wit`.
 
 use super::Records;
-use cara_authority::{Label, PersonId, Refusal, Rule};
+use cara_authority::{Label, PersonId, Refusal, Rule, display_safe};
 use cara_services::ledger::records::Spot;
 use cara_services::ledger::sql::{As, Number, Sql};
-use cara_services::ledger::{LedgerError, shown, to_sql};
+use cara_services::ledger::{LedgerError, to_sql};
 
 mod search;
 
@@ -226,7 +226,7 @@ fn check(key: &str, value: &str) -> Result<(), Refusal> {
         return Err(Refusal::new(Rule::Invalid, text).hint("use 1 to 128 bytes"));
     }
     if value.len() > MAX_VALUE {
-        let (key, length) = (shown(key), value.len());
+        let (key, length) = (display_safe(key), value.len());
         let text = format!("a value of {length} bytes for `{key}` is over the {MAX_VALUE} that a key may hold");
         return Err(Refusal::new(Rule::Limit, text).hint("keep it in parts, under several keys"));
     }

@@ -1,11 +1,11 @@
 //! Conversations: who, where, what about.
 
 use super::{Records, Tail};
-use cara_authority::{Label, PersonId, SessionId};
+use cara_authority::{Label, PersonId, SessionId, display_safe};
 use cara_services::ledger::records::fresh;
 use cara_services::ledger::records::{Seal, Spot};
 use cara_services::ledger::sql::{As, Number, Sql};
-use cara_services::ledger::{LedgerError, shown, to_sql};
+use cara_services::ledger::{LedgerError, to_sql};
 use serde_json::json;
 
 /// A conversation, without what was said in it.
@@ -226,7 +226,7 @@ struct New<'a> {
 
 impl New<'_> {
     async fn insert(&self, id: &SessionId, sql: &mut Sql<'_>, seal: &Seal, now_ms: u64) -> Result<(), LedgerError> {
-        let (channel, agent) = (shown(self.channel), shown(self.agent));
+        let (channel, agent) = (display_safe(self.channel), display_safe(self.agent));
         let row = [id.as_str(), self.person.as_str(), &channel, &agent];
         let title = seal.seal(title_spot(&row), self.title.as_bytes())?;
         let query = sqlx::query(

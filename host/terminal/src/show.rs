@@ -4,6 +4,7 @@ use crate::columns::{WIDTH, Width, cut, wrap};
 use crate::{stdio, table};
 use cara_assistant::Failure;
 use cara_assistant::text::harmless;
+use cara_authority::with_causes;
 use std::error::Error;
 use std::io::IsTerminal;
 
@@ -47,16 +48,7 @@ pub fn aside(lead: &str, text: &str) {
 
 /// An error with all its causes, on stderr.
 pub fn error(error: &(dyn Error + 'static)) {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        let told = inner.to_string();
-        if !text.contains(&told) {
-            text = format!("{text}: {told}");
-        }
-        cause = inner.source();
-    }
-    stdio::write_aside(&format!("{}\n", fitted(&format!("error: {text}"))));
+    stdio::write_aside(&format!("{}\n", fitted(&format!("error: {}", with_causes(error)))));
 }
 
 /// Why a turn failed, with what was refused on the way.

@@ -18,7 +18,7 @@ mod one_time_key;
 use std::error::Error as StdError;
 
 use cara_signing::{
-    BadName, Bundle, BundleError, CertificateError, Foreign, IdentityError, PAYLOAD_TYPE, Package, TrustError,
+    BadName, Bundle, BundleError, CertificateError, DisplaySafe, IdentityError, PAYLOAD_TYPE, Package, TrustError,
     TrustRoot, TrustStore, TrustedIdentity, VerifyError, verify,
 };
 use serde::Deserialize;
@@ -142,8 +142,10 @@ struct Reason {
 }
 
 impl Reason {
-    fn of(body: &str) -> Foreign {
-        Foreign::new(&serde_json::from_str::<Self>(body).map_or("no reason given".to_owned(), |reason| reason.message))
+    fn of(body: &str) -> DisplaySafe {
+        DisplaySafe::new(
+            &serde_json::from_str::<Self>(body).map_or("no reason given".to_owned(), |reason| reason.message),
+        )
     }
 }
 
@@ -175,14 +177,14 @@ pub enum KeylessError {
         /// The status code of HTTP.
         status: u16,
         /// The reason it gives.
-        told: Foreign,
+        told: DisplaySafe,
     },
     /// The certificate authority said something else than a certificate.
     #[error(
         "the certificate authority's answer is not understood: {0}\n\
          hint: sign in again; if it stays so, the address is not one of a Fulcio version 2"
     )]
-    Authority(Foreign),
+    Authority(DisplaySafe),
     /// The transparency log does not take the signature.
     #[error(
         "the transparency log refuses with status {status}: {told}\n\
@@ -192,14 +194,14 @@ pub enum KeylessError {
         /// The status code of HTTP.
         status: u16,
         /// The reason it gives.
-        told: Foreign,
+        told: DisplaySafe,
     },
     /// The transparency log said something else than an entry.
     #[error(
         "the transparency log's answer is not understood: {0}\n\
          hint: sign again; if it stays so, the address is not one of a Rekor version 1"
     )]
-    Log(Foreign),
+    Log(DisplaySafe),
     /// What came of it is not a bundle we read.
     #[error(transparent)]
     Bundle(#[from] BundleError),
@@ -232,10 +234,10 @@ fn problem(error: &CertificateError) -> String {
 
 impl KeylessError {
     fn authority(told: &dyn std::fmt::Display) -> Self {
-        Self::Authority(Foreign::new(&told.to_string()))
+        Self::Authority(DisplaySafe::new(&told.to_string()))
     }
 
     fn log(told: &dyn std::fmt::Display) -> Self {
-        Self::Log(Foreign::new(&told.to_string()))
+        Self::Log(DisplaySafe::new(&told.to_string()))
     }
 }

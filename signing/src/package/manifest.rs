@@ -11,7 +11,7 @@ use wasmparser::{Encoding, Parser, Payload};
 
 use super::PackageError;
 use crate::component_id::ComponentId;
-use crate::foreign::Foreign;
+use crate::display_safe::DisplaySafe;
 
 /// The name of the custom section that holds the manifest.
 pub const SECTION: &str = "cara:manifest";
@@ -69,13 +69,13 @@ impl Heading {
         }
         // Only the message: the full text of a TOML error repeats the file's lines unescaped.
         let keys: Keys =
-            toml::from_str(manifest).map_err(|error| PackageError::ManifestToml(Foreign::new(error.message())))?;
+            toml::from_str(manifest).map_err(|error| PackageError::ManifestToml(DisplaySafe::new(error.message())))?;
         let id = keys.id.ok_or(PackageError::MissingKey("id"))?;
         let version = keys.version.ok_or(PackageError::MissingKey("version"))?;
         let parsed = Version::parse(&version);
         Ok(Self {
             id: id.parse()?,
-            version: parsed.map_err(|source| PackageError::Version { found: Foreign::new(&version), source })?,
+            version: parsed.map_err(|source| PackageError::Version { found: DisplaySafe::new(&version), source })?,
         })
     }
 }

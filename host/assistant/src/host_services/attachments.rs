@@ -1,7 +1,7 @@
 //! `attachments` for a tool: files of the conversation.
 
 use super::{TurnServices, fits, ledger};
-use cara_authority::{Refusal, Rule, ServiceGrant};
+use cara_authority::{Refusal, Rule, ServiceGrant, display_safe};
 use cara_kernel::Labels;
 use cara_kernel::bindings::types::Blob;
 
@@ -13,7 +13,7 @@ impl cara_kernel::Attachments for TurnServices {
         fits(&by, size.unwrap_or(0), room)?;
         let found = self.records.attachment(&self.session, &id).await.map_err(ledger)?;
         let found = found.ok_or_else(|| {
-            let id: String = id.chars().take(64).flat_map(char::escape_default).collect();
+            let id = display_safe(&id);
             Refusal::new(Rule::Invalid, format!("this conversation has no attachment `{id}`"))
         })?;
         self.saw(found.attachment.label.private());

@@ -2,7 +2,7 @@
 
 use super::{TurnServices, fits, ledger};
 use crate::part::{Body, Part};
-use cara_authority::{Refusal, Rule, ServiceGrant, SessionId};
+use cara_authority::{Refusal, Rule, ServiceGrant, SessionId, display_safe};
 use cara_kernel::Labels;
 use cara_kernel::bindings::sessions::{Line, Session};
 use cara_kernel::bindings::types::Role as SentRole;
@@ -33,7 +33,7 @@ impl cara_kernel::Sessions for TurnServices {
 
     async fn read(&self, by: ServiceGrant, id: String, first: u32, most: u32, room: u64) -> Result<Vec<Line>, Refusal> {
         let unknown = || {
-            let id: String = id.chars().take(64).flat_map(char::escape_default).collect();
+            let id = display_safe(&id);
             Refusal::new(Rule::Invalid, format!("this person has no conversation `{id}`"))
         };
         let session = SessionId::parse(&id).map_err(|_| unknown())?;

@@ -52,7 +52,7 @@ impl Grants {
         if let Some(withheld) = self.withheld.iter().find(|withheld| withheld.name.as_str() == name) {
             return Err(self.withheld(&withheld.name));
         }
-        let shown: String = name.chars().take(63).flat_map(char::escape_default).collect();
+        let shown = crate::display_safe(name);
         let text = format!("component `{}` declares no secret `{shown}`", self.component);
         Err(Refusal::new(Rule::Undeclared, text)
             .hint("only a new version, signed with another manifest, can ask for more"))

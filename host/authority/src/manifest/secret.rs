@@ -284,14 +284,14 @@ impl Spot {
         if visible(&user) && !user.contains(':') {
             return Ok(Self::Basic { name, user });
         }
-        let text = format!("`{}` is not a user: visible ASCII without a colon", user.escape_default());
+        let text = format!("`{}` is not a user: visible ASCII without a colon", crate::display_safe(&user));
         Err(Refusal::new(Rule::Invalid, text))
     }
 
     fn header(name: &str, format: Option<String>, basic_user: Option<String>) -> Result<Self, String> {
         let plain = name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
         let parsed = HeaderName::from_bytes(name.as_bytes()).ok().filter(|_| plain);
-        let name = parsed.ok_or_else(|| format!("`{}` is not the name of a header", name.escape_default()))?;
+        let name = parsed.ok_or_else(|| format!("`{}` is not the name of a header", crate::display_safe(name)))?;
         if HOST_HEADERS.contains(&name.as_str()) {
             return Err(format!("the header `{name}` is the host's own"));
         }

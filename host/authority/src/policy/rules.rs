@@ -92,7 +92,7 @@ impl Rule {
             ("channel", &self.channel, known.channels),
         ] {
             if let Some(name) = name.as_ref().filter(|name| !known.contains(name)) {
-                let name = name.chars().take(80).flat_map(char::escape_default).collect();
+                let name = crate::display_safe(name);
                 let known = known.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
                 let known = if known.is_empty() { "none".into() } else { known };
                 return Err(UnknownName { rule, what, name, known });

@@ -1,9 +1,8 @@
 //! `Entry`: one version of one plugin in an index, every value checked.
 
-use crate::foreign::shown;
 use crate::reference::Reference;
 use cara_authority::{ComponentId, Kind};
-use cara_signing::{Digest, KeyId};
+use cara_signing::{Digest, KeyId, display_safe};
 use semver::Version;
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -71,7 +70,7 @@ pub(super) struct BadEntry(pub(super) String);
 
 impl Entry {
     pub(super) fn read(line: Line) -> Result<Self, BadEntry> {
-        let bad = |key: &str, value: &str| BadEntry(format!("its `{key}` is `{}`", shown(value)));
+        let bad = |key: &str, value: &str| BadEntry(format!("its `{key}` is `{}`", display_safe(value)));
         let (characters, control) = (line.summary.chars().count(), line.summary.chars().any(char::is_control));
         if characters == 0 || characters > SUMMARY || control {
             return Err(BadEntry(format!("its `summary` is not one line of 1 to {SUMMARY} characters")));

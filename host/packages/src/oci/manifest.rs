@@ -4,8 +4,7 @@
 //! to fetch a layer from.
 
 use super::error::OciError;
-use crate::foreign::shown;
-use cara_signing::Digest;
+use cara_signing::{Digest, display_safe};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -90,7 +89,7 @@ impl Descriptor {
         self.digest.parse().map_err(|_| OciError::Malformed {
             what: "the manifest",
             name: name.to_string(),
-            why: format!("`{}` is not `sha256:` and 64 hex digits", shown(&self.digest)),
+            why: format!("`{}` is not `sha256:` and 64 hex digits", display_safe(&self.digest)),
         })
     }
 
@@ -124,7 +123,7 @@ pub(super) fn read<T: for<'de> Deserialize<'de>>(
     serde_json::from_slice(bytes).map_err(|error| OciError::Malformed {
         what,
         name: name.to_string(),
-        why: shown(&error.to_string()),
+        why: display_safe(&error.to_string()),
     })
 }
 

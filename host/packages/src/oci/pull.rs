@@ -5,8 +5,7 @@ use super::manifest::{self, EITHER, LIST, List, MANIFEST, MOST, Manifest};
 use super::registry::{Redirects, Registry};
 use crate::access::Phase;
 use crate::client::Want;
-use crate::foreign::shown;
-use cara_signing::{Digest, Package};
+use cara_signing::{Digest, Package, display_safe};
 use http::{HeaderMap, StatusCode, header};
 use serde::Deserialize;
 
@@ -75,7 +74,7 @@ pub(crate) async fn pull(registry: &mut Registry<'_>, shape: &Shape) -> Result<P
     }
     let read: Manifest = manifest::read("the manifest", name, &bytes)?;
     if read.kind() != shape.kind {
-        return Err(OciError::Kind { name: name.to_string(), found: shown(read.kind()), wanted: shape.kind });
+        return Err(OciError::Kind { name: name.to_string(), found: display_safe(read.kind()), wanted: shape.kind });
     }
     let layer = read.layer(shape.layer, name)?;
     let bytes = registry.blob(shape.what, (layer.digest(name)?, layer.size), shape.want).await?;
@@ -100,21 +99,21 @@ pub(super) async fn manifest(
     // A registry may say it with another algorithm, which tells us nothing.
     let said = text(&headers, "docker-content-digest").filter(|said| said.starts_with("sha256:"));
     if let Some(said) = said.filter(|said| **said != found.to_string()) {
-        return Err(differs(shown(said)));
+        return Err(differs(display_safe(said)));
     }
     let outline: Outline = manifest::read("the manifest", name, &bytes)?;
     let header = text(&headers, header::CONTENT_TYPE.as_str());
     let header = header.map(|kind| kind.split(';').next().unwrap_or_default().trim().to_owned());
     let media_type = match (outline.media_type, header) {
         (Some(own), Some(header)) if own != header => {
-            let why = format!("it is `{}`, and was sent as `{}`", shown(&own), shown(&header));
+            let why = format!("it is `{}`, and was sent as `{}`", display_safe(&own), display_safe(&header));
             return Err(OciError::Malformed { what: "the manifest", name: name.to_string(), why });
         }
         (Some(kind), _) | (None, Some(kind)) => kind,
         (None, None) => MANIFEST.to_owned(),
     };
     if media_type != MANIFEST && media_type != LIST {
-        return Err(OciError::Kind { name: name.to_string(), found: shown(&media_type), wanted: MANIFEST });
+        return Err(OciError::Kind { name: name.to_string(), found: display_safe(&media_type), wanted: MANIFEST });
     }
     Ok((bytes, found, media_type))
 }

@@ -15,11 +15,10 @@ use super::referrers::{tag, tagged};
 use super::registry::{Carried, Redirects, Registry};
 use crate::access::{Access, Phase};
 use crate::client::Client;
-use crate::foreign::shown;
 use crate::reference::OciReference;
 use bytes::Bytes;
 use cara_authority::Interfaces;
-use cara_signing::{Bundle, Digest, MEDIA_TYPE, PREDICATE_TYPE, Package};
+use cara_signing::{Bundle, Digest, MEDIA_TYPE, PREDICATE_TYPE, Package, display_safe};
 use http::{HeaderValue, Method, StatusCode, header};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -151,7 +150,7 @@ impl Registry<'_> {
         let found = Digest::of(bytes);
         let said = text(&reply.headers, "docker-content-digest").filter(|said| said.starts_with("sha256:"));
         if let Some(said) = said.filter(|said| **said != found.to_string()) {
-            let (name, wanted) = (self.name.to_string(), shown(said));
+            let (name, wanted) = (self.name.to_string(), display_safe(said));
             return Err(OciError::Digest { what: "the manifest", name, wanted, found });
         }
         Ok(if reply.headers.contains_key("oci-subject") { Listing::Kept } else { Listing::Ours })

@@ -4,11 +4,10 @@ use super::auth::{self, Scope};
 use super::error::OciError;
 use crate::access::Phase;
 use crate::client::{Client, Reply, Want, place};
-use crate::foreign::shown;
 use crate::reference::OciReference;
 use bytes::Bytes;
 use cara_authority::Destination;
-use cara_signing::Digest;
+use cara_signing::{Digest, display_safe};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use serde::Deserialize;
 
@@ -150,5 +149,5 @@ fn words(bytes: &[u8]) -> Option<String> {
     }
     let answer: Answer = serde_json::from_slice(bytes).ok()?;
     let said = answer.errors.first()?;
-    Some(format!("{} {}", shown(&said.code), shown(&said.message)).trim().to_owned())
+    Some(format!("{} {}", display_safe(&said.code), display_safe(&said.message)).trim().to_owned())
 }

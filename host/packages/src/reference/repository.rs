@@ -4,10 +4,9 @@
 //! spoken to over `http`, every other over `https`. No registry is meant when none is written.
 
 use super::ReferenceError;
-use crate::foreign::shown;
 use cara_authority::Origin;
 use cara_authority::origin::Scheme;
-use cara_signing::Digest;
+use cara_signing::{Digest, display_safe};
 use std::fmt;
 
 /// The tag that is meant when neither tag nor digest is written.
@@ -27,11 +26,11 @@ pub struct OciReference {
 impl OciReference {
     /// Reads what follows `oci://`.
     pub(super) fn parse(text: &str) -> Result<Self, ReferenceError> {
-        let refuse = |why| ReferenceError::Repository { text: format!("oci://{}", shown(text)), why };
+        let refuse = |why| ReferenceError::Repository { text: format!("oci://{}", display_safe(text)), why };
         let (named, digest) = match text.split_once('@') {
             // A digest is the only thing an `@` may introduce: `user@registry` would be stored and shown.
             Some((named, digest)) if digest.starts_with("sha256:") => {
-                (named, Some(digest.parse().map_err(|_| ReferenceError::Digest(shown(digest)))?))
+                (named, Some(digest.parse().map_err(|_| ReferenceError::Digest(display_safe(digest)))?))
             }
             Some(_) => return Err(refuse("after `@` comes `sha256:` and 64 hex digits")),
             None => (text, None),

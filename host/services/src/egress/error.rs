@@ -3,6 +3,7 @@
 
 use super::redaction::KnownSecrets;
 use cara_authority::{Origin, Refusal};
+use cara_signing::{display_safe, with_causes};
 use std::error::Error;
 use std::time::Duration;
 
@@ -86,24 +87,7 @@ pub enum Phase {
 
 /// The texts of an error and its sources: without secrets, on one line, at most 256 bytes.
 pub(super) fn reason(known: &KnownSecrets, error: &(dyn Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        let next = error.to_string();
-        if !text.contains(&next) {
-            text = format!("{text}: {next}");
-        }
-        source = error.source();
-    }
-    let mut plain = String::new();
-    for c in known.scrub_text(&text).chars() {
-        let shown: String = if c.is_control() { c.escape_default().collect() } else { c.into() };
-        if plain.len() + shown.len() > 256 {
-            break;
-        }
-        plain.push_str(&shown);
-    }
-    plain
+    display_safe(&known.scrub_text(&with_causes(error)))
 }
 
 /// The end of a body that may not go on; the reason lies in the exchange.

@@ -6,7 +6,8 @@
 //! they can do is put back the whole of an older copy: no file shows by itself that it is not the newest.
 
 use super::sql::Number;
-use super::{Ledger, LedgerError, shown, to_sql};
+use super::{Ledger, LedgerError, to_sql};
+use cara_signing::display_safe;
 use futures_util::TryStreamExt;
 use hmac::{Hmac, KeyInit, Mac};
 use serde_json::Value;
@@ -85,7 +86,7 @@ pub(super) async fn append(
         return Err(LedgerError::AuditHead(ledger.path().to_owned()));
     };
     let (seq, at_ms) = (to_sql(last + 1), to_sql(ledger.now_ms()));
-    let (subject, detail) = (shown(subject), shown_json(detail).to_string());
+    let (subject, detail) = (display_safe(subject), shown_json(detail).to_string());
     let hash = hash(key, seq, at_ms, kind, &subject, &detail, &prev);
     sqlx::query(
         "INSERT INTO events (seq, at_ms, kind, subject, detail, prev, hash) VALUES ($1, $2, $3, $4, $5, $6, $7)",
@@ -186,10 +187,10 @@ pub(super) fn mac(key: &[u8; 32], purpose: &[u8], fields: &[&[u8]]) -> Hash {
 
 fn shown_json(value: Value) -> Value {
     match value {
-        Value::String(text) => Value::String(shown(&text)),
+        Value::String(text) => Value::String(display_safe(&text)),
         Value::Array(items) => Value::Array(items.into_iter().map(shown_json).collect()),
         Value::Object(fields) => {
-            Value::Object(fields.into_iter().map(|(key, value)| (shown(&key), shown_json(value))).collect())
+            Value::Object(fields.into_iter().map(|(key, value)| (display_safe(&key), shown_json(value))).collect())
         }
         plain => plain,
     }

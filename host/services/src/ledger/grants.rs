@@ -1,8 +1,8 @@
 //! What the operator granted each component, and by which act.
 
 use super::sql::{As, Number, Sql};
-use super::{Ledger, LedgerError, shown, to_sql};
-use cara_authority::{Capability, ComponentId};
+use super::{Ledger, LedgerError, to_sql};
+use cara_authority::{Capability, ComponentId, display_safe};
 use serde_json::json;
 
 /// One recorded grant.
@@ -120,7 +120,7 @@ impl Ledger {
                  since_ms = excluded.since_ms, reason = excluded.reason, expires_ms = excluded.expires_ms",
             );
             let query = query.bind(component.as_str()).bind(capability.to_string()).bind(to_sql(now_ms));
-            change.sql().execute(query.bind(shown(reason)).bind(expires_ms.map(to_sql))).await?;
+            change.sql().execute(query.bind(display_safe(reason)).bind(expires_ms.map(to_sql))).await?;
         }
         let detail = json!({ "capabilities": texts(&added), "reason": reason, "expires_ms": expires_ms });
         change.event("grant", component.as_str(), detail).await?;

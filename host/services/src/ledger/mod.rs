@@ -20,6 +20,7 @@ mod state;
 mod tests;
 mod versions;
 
+use cara_signing::display_safe;
 pub use events::{Break, ChainError};
 pub use grants::Granted;
 pub use records::{ContentKey, Runs};
@@ -150,7 +151,7 @@ impl LedgerError {
 
     /// Nothing has this id.
     pub fn no_such(what: &'static str, id: &str) -> Self {
-        Self::NoSuch { what, id: shown(id) }
+        Self::NoSuch { what, id: display_safe(id) }
     }
 }
 
@@ -256,9 +257,4 @@ impl std::fmt::Debug for Ledger {
 /// A number as the database keeps it. Times, revisions and counts stay far below the end.
 pub fn to_sql(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
-}
-
-/// Foreign text made safe to show and keep: control, bidi and invisible characters escaped, cut at 256 bytes.
-pub fn shown(text: &str) -> String {
-    cara_signing::Foreign::new(text).to_string()
 }

@@ -1,8 +1,8 @@
 //! State of components; the meaning of each call is in `wit/state.wit`.
 
 use super::sql::{As, Number, Sql};
-use super::{Ledger, LedgerError, shown, to_sql};
-use cara_authority::{ComponentId, Grants, Label, Refusal, Rule};
+use super::{Ledger, LedgerError, to_sql};
+use cara_authority::{ComponentId, Grants, Label, Refusal, Rule, display_safe};
 
 const MAX_KEY: usize = 256;
 const MAX_VALUE: usize = 256 * 1024;
@@ -153,7 +153,7 @@ impl ComponentState {
     ) -> Result<Option<Next>, Refusal> {
         let stored = found.entry.map_or(0, |(revision, _)| revision);
         if let Some(expected) = expected.filter(|expected| *expected != stored) {
-            let text = format!("key `{}` is at revision {stored}, not {expected}", shown(key));
+            let text = format!("key `{}` is at revision {stored}, not {expected}", display_safe(key));
             return Err(Refusal::new(Rule::Conflict, text).hint("read it again"));
         }
         let others = found.bytes.saturating_sub(found.entry.map_or(0, |(_, size)| key.len() as u64 + size));

@@ -2,6 +2,7 @@
 
 use super::VaultError;
 use cara_authority::id::{AccountId, ComponentId, SecretName};
+use cara_signing::display_safe;
 use std::fmt;
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
@@ -89,13 +90,13 @@ impl SecretId {
         let id = Self::stored(text)?;
         match &id.owner {
             Owner::Component(component) if !component.is_reserved() => Ok(id),
-            _ => Err(VaultError::Reserved(escaped(text))),
+            _ => Err(VaultError::Reserved(display_safe(text))),
         }
     }
 
     /// Reads what `Display` writes, and what cara wrote for the host's keys before there was an owner.
     pub(super) fn stored(text: &str) -> Result<Self, VaultError> {
-        let (owner, name) = text.split_once('/').ok_or_else(|| VaultError::NotAnId(escaped(text)))?;
+        let (owner, name) = text.split_once('/').ok_or_else(|| VaultError::NotAnId(display_safe(text)))?;
         let (name, account) = name.split_once('@').map_or((name, None), |(name, account)| (name, Some(account)));
         let account = account.map(AccountId::parse).transpose()?;
         Ok(match owner {
@@ -105,10 +106,6 @@ impl SecretId {
             _ => Self::component(ComponentId::parse(owner)?, SecretName::parse(name)?).of(account),
         })
     }
-}
-
-fn escaped(text: &str) -> String {
-    text.chars().take(80).flat_map(char::escape_default).collect()
 }
 
 impl fmt::Display for SecretId {

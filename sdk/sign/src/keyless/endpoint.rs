@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use cara_signing::Foreign;
+use cara_signing::DisplaySafe;
 use thiserror::Error;
 
 /// Longest address, in bytes.
@@ -30,7 +30,7 @@ impl FromStr for Endpoint {
     type Err = EndpointError;
 
     fn from_str(text: &str) -> Result<Self, EndpointError> {
-        let refused = || EndpointError(Foreign::new(text));
+        let refused = || EndpointError(DisplaySafe::new(text));
         let plain = text.len() <= MAX_BYTES && text.bytes().all(|b| b.is_ascii_graphic());
         let rest = text.strip_prefix("https://").filter(|_| plain).ok_or_else(refused)?;
         if rest.is_empty() || rest.starts_with(['/', ':']) || rest.contains(['?', '#', '@', '\\']) {
@@ -46,7 +46,7 @@ impl FromStr for Endpoint {
     "`{0}` is not the address of a certificate authority or a transparency log\n\
      hint: write its URL, from `https://` on, without `?`, `#` or `@`"
 )]
-pub struct EndpointError(Foreign);
+pub struct EndpointError(DisplaySafe);
 
 #[cfg(test)]
 mod tests {

@@ -5,8 +5,8 @@ use super::calls::binding;
 use super::seal::{Seal, Spot};
 use super::{NewRule, RunState, Runs, fresh};
 use crate::ledger::sql::{As, Number, Sql};
-use crate::ledger::{LedgerError, shown, to_sql};
-use cara_authority::{ApprovalId, PersonId, RuleId, RunId, SessionId};
+use crate::ledger::{LedgerError, to_sql};
+use cara_authority::{ApprovalId, PersonId, RuleId, RunId, SessionId, display_safe};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -302,7 +302,7 @@ impl Approval {
     }
 
     fn verdict_at(&self, at_ms: u64, what: ApprovalState, by: &str, reason: Option<String>) -> Verdict {
-        Verdict { what, by: shown(by), reason, at_ms, use_by_ms: self.deadline_ms.max(at_ms + USE_MS) }
+        Verdict { what, by: display_safe(by), reason, at_ms, use_by_ms: self.deadline_ms.max(at_ms + USE_MS) }
     }
 }
 

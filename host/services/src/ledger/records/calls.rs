@@ -2,8 +2,8 @@
 
 use super::seal::{Seal, Spot};
 use crate::ledger::sql::{As, Sql};
-use crate::ledger::{LedgerError, shown, to_sql};
-use cara_authority::{ComponentId, Label, RunId, ToolName};
+use crate::ledger::{LedgerError, to_sql};
+use cara_authority::{ComponentId, Label, RunId, ToolName, display_safe};
 use serde_json::Value;
 
 cara_authority::words! {
@@ -89,7 +89,7 @@ pub(super) async fn too_late(sql: &mut Sql<'_>, run: &RunId, call_id: &str) -> L
 }
 
 fn conflict(call_id: &str, state: &'static str) -> LedgerError {
-    LedgerError::Conflict { what: "call", id: shown(call_id), state }
+    LedgerError::Conflict { what: "call", id: display_safe(call_id), state }
 }
 
 /// Where the sealed columns of a call stand.

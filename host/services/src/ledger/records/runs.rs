@@ -3,8 +3,8 @@
 use super::Runs;
 use super::seal::Spot;
 use crate::ledger::sql::{As, Sql};
-use crate::ledger::{LedgerError, shown, to_sql};
-use cara_authority::{Label, RunId, SessionId};
+use crate::ledger::{LedgerError, to_sql};
+use cara_authority::{Label, RunId, SessionId, display_safe};
 
 cara_authority::words! {
     /// How far a run is.
@@ -108,7 +108,7 @@ impl Open {
         let open = Self::read(sql, run).await?;
         match open.state {
             RunState::Running => Ok(open),
-            ended => Err(LedgerError::Conflict { what: "run", id: shown(run.as_str()), state: ended.name() }),
+            ended => Err(LedgerError::Conflict { what: "run", id: display_safe(run.as_str()), state: ended.name() }),
         }
     }
 
