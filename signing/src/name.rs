@@ -2,7 +2,7 @@
 
 /// Why a name was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{text}` is not a {what}\nhint: {hint}")]
+#[error("`{text}` is not a{} {what}\nhint: {hint}", if what.starts_with('a') { "n" } else { "" })]
 pub struct BadName {
     what: &'static str,
     hint: &'static str,

@@ -300,7 +300,7 @@ pub enum TrustError {
     /// Neither a key id nor a digest.
     #[error(
         "`{0}` is neither a key id nor a digest, so it cannot be revoked\n\
-         hint: give each key a name and an entry of its own"
+         hint: write the 64 hex digits of a key (`cara trust list`), or the digest of a component, `sha256:…`"
     )]
     Revoked(DisplaySafe),
     /// A key is there already.

@@ -232,6 +232,21 @@ impl Failure {
         }
     }
 
+    /// What a person is told: what happened, and what the host refused on the way, each said once and with its cure.
+    pub fn told(&self) -> String {
+        let mut told = self.message.clone();
+        for refusal in &self.refusals {
+            let (what, cure) = refusal.split_once("\nhint: ").unwrap_or((refusal, ""));
+            if !told.contains(what) {
+                told = format!("{told}\n{refusal}");
+            } else if !told.contains(cure) {
+                // A component that passes the host's words on does not know the cure.
+                told = format!("{told}\nhint: {cure}");
+            }
+        }
+        told
+    }
+
     /// A failure of the host's own.
     pub fn own(kind: &'static str, message: impl Into<String>) -> Self {
         Self { kind: kind.into(), message: message.into(), retry: false, retry_after_ms: None, refusals: Vec::new() }

@@ -35,7 +35,7 @@ pub trait Granted: Send + Sync {
 
     /// What a person can do about a failure, where the host knows more than the component can say: whose key was refused, or
     /// which of the models on offer was meant.
-    fn cure(&self, _failure: &Failure, _model: &str, _offered: &[Model]) -> Option<String> {
+    async fn cure(&self, _failure: &Failure, _model: &str, _offered: &[Model]) -> Option<String> {
         None
     }
 }
@@ -86,7 +86,7 @@ impl LanguageModel for Provider {
         };
         // A server calls a model that it has not a bad request, each in its own words.
         let offered = if failure.kind == "bad-request" { self.models().await.unwrap_or_default() } else { Vec::new() };
-        Err(self.with_cure(failure, &offered))
+        Err(self.with_cure(failure, &offered).await)
     }
 
     async fn models(&self) -> Result<Vec<Model>, Failure> {
@@ -94,13 +94,16 @@ impl LanguageModel for Provider {
         let returned = component.models(&grants, &self.services).await;
         let returned = returned.map_err(|fault| Failure::fault(&fault))?;
         let refusals: Vec<String> = returned.refusals.iter().map(ToString::to_string).collect();
-        returned.answer.map_err(|error| self.with_cure(Failure::reported(error, refusals), &[]))
+        match returned.answer {
+            Ok(models) => Ok(models),
+            Err(error) => Err(self.with_cure(Failure::reported(error, refusals), &[]).await),
+        }
     }
 }
 
 impl Provider {
-    fn with_cure(&self, mut failure: Failure, offered: &[Model]) -> Failure {
-        if let Some(cure) = self.component.cure(&failure, &self.model, offered) {
+    async fn with_cure(&self, mut failure: Failure, offered: &[Model]) -> Failure {
+        if let Some(cure) = self.component.cure(&failure, &self.model, offered).await {
             failure.message += &format!("\nhint: {cure}");
         }
         failure

@@ -3,8 +3,8 @@
 use crate::text_file;
 use anyhow::Result;
 use cara_assistant::ModelName;
-use cara_authority::ComponentId;
-use cara_control::secrets::KdfName;
+use cara_authority::{ComponentId, SessionId};
+use cara_control::secrets::{KdfName, named};
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
@@ -132,7 +132,7 @@ pub(crate) struct Chat {
 
     /// Go on with this session; `cara sessions list` shows them.
     #[arg(long, value_name = "ID", conflicts_with = "continue")]
-    pub(crate) session: Option<String>,
+    pub(crate) session: Option<SessionId>,
 
     /// Go on with the session that changed last.
     #[arg(short, long)]
@@ -243,6 +243,7 @@ pub(crate) enum Secrets {
     /// Store a secret; its value is read from a prompt, or from stdin when that is no terminal.
     Set {
         /// `COMPONENT/NAME`, or a component with one secret.
+        #[arg(value_parser = named)]
         secret: String,
     },
     /// List the stored secrets and where they are; values are never shown.
@@ -250,6 +251,7 @@ pub(crate) enum Secrets {
     /// Remove a stored secret.
     Remove {
         /// `COMPONENT/NAME`, or a component with one secret.
+        #[arg(value_parser = named)]
         secret: String,
         /// Do not ask.
         #[arg(long)]

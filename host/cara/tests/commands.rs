@@ -64,6 +64,9 @@ mod locked;
 #[cfg(unix)]
 #[path = "commands/lost.rs"]
 mod lost;
+#[cfg(unix)]
+#[path = "commands/newcomer.rs"]
+mod newcomer;
 #[path = "commands/packages.rs"]
 mod packages;
 #[cfg(unix)]

@@ -154,6 +154,11 @@ impl Application {
         &self.holder.stop
     }
 
+    /// How many runs are under way.
+    pub fn busy(&self) -> usize {
+        self.under_way.all().len()
+    }
+
     /// Waits until no run is under way.
     pub async fn idle(&self) {
         self.under_way.ended().await;

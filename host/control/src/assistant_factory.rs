@@ -141,10 +141,11 @@ pub(crate) async fn is_vault_locked(application: &Application, environment: &Env
     let installed = application.installed()?;
     let with_tools = |checked: &&Arc<Checked>| !checked.manifest().tools().is_empty();
     for checked in installed.usable.values().filter(with_tools) {
-        if application.ledger.granted(checked.manifest().id()).await?.is_empty() {
+        let granted = application.ledger.granted(checked.manifest().id()).await?;
+        if granted.is_empty() {
             continue;
         }
-        match application.live(environment).open_vault(checked).await {
+        match application.live(environment).open_vault(checked, &BTreeMap::new(), &granted).await {
             Err(error) if error.kind == ErrorKind::VaultLocked => return Ok(true),
             // What else is wrong with it, the tool says when it is called.
             _ => {}

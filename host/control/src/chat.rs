@@ -3,14 +3,16 @@
 
 use crate::application::Application;
 use crate::assistant_factory;
-use crate::error::{Result, error, fail};
+use crate::error::{Error, ErrorKind, Result, error, fail};
 use crate::event::Events;
 use crate::model_selection;
 use crate::names::{self, AGENT};
 use crate::operation::{Operation, Route};
+use crate::runs::Respondent;
 use crate::sessions;
-use crate::variables::Variables;
+use crate::variables::{Brought, Variables};
 use cara_assistant::part::{Body, Part};
+use cara_assistant::{LanguageModel, ModelName};
 use cara_authority::{ComponentId, Label, SessionId};
 use cara_records::{Records, Role, RunState};
 use schemars::JsonSchema;
@@ -28,6 +30,9 @@ pub struct OpenChat {
     /// The model, as `provider:model` or `provider`; that of the conversation, the agent or the configuration, or what can
     /// be found, when left out.
     pub model: Option<String>,
+    /// The model that answered before in the same conversation: its provider is asked whether it has the one that is named,
+    /// and the settings are its own.
+    pub in_place_of: Option<String>,
     /// Settings of the provider.
     pub settings: BTreeMap<String, String>,
     /// Environment variables of the caller, for this request alone; `environment.wanted` says which count.
@@ -80,6 +85,21 @@ pub struct Conversation {
     pub interrupted: Option<String>,
 }
 
+impl OpenChat {
+    /// Has another model answer in place of this one, with all else as it is.
+    pub fn with_model(model: &str, by: &Respondent) -> Self {
+        let Respondent { model: before, settings, environment, agent, no_tools, .. } = by.clone();
+        let (model, in_place_of) = (Some(model.to_owned()), Some(before));
+        Self { model, in_place_of, settings, environment, agent, no_tools, ..Self::default() }
+    }
+
+    /// Whether another provider is named than the one whose the settings are.
+    fn leaves_provider(&self, named: Option<&ModelName>) -> bool {
+        let before = self.in_place_of.as_deref().map(provider_of);
+        matches!((before, named), (Some(before), Some(named)) if before != named.component.as_str())
+    }
+}
+
 impl Operation for OpenChat {
     type View = OpenedChat;
     const ROUTE: Route =
@@ -92,15 +112,20 @@ impl Operation for OpenChat {
         if configured.is_none() && agent != AGENT {
             let known: Vec<String> = config.agent.keys().map(|name| format!("`{name}`")).collect();
             let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
-            fail!(NotFound, "there is no agent `{agent}`\nhint: configured are {known}");
+            let cure = if self.agent.is_some() { "" } else { "; `cara config unset chat.agent` goes back to `main`" };
+            fail!(NotFound, "there is no agent `{agent}`\nhint: configured are {known}{cure}");
         }
         application.in_use.say(events);
         application.check_components()?;
-        let brought = application.brought(&self.settings, &self.environment)?;
+        let named: Option<ModelName> = self.model.as_deref().map(str::parse).transpose()?;
+        let same = application.brought(&self.settings, &self.environment)?;
+        let brought = match self.leaves_provider(named.as_ref()) {
+            true => application.brought(&BTreeMap::new(), &self.environment)?,
+            false => same.clone(),
+        };
         // The vault is needed first where the key of the conversations is in it.
         let records = application.records().await?;
         let session = conversation(application, records, self.session.as_deref(), self.last).await?;
-        let named = self.model.as_deref().map(str::parse).transpose()?;
         let of_agent = configured.and_then(|agent| agent.model.clone());
         let before = match &session {
             Some(session) if named.is_none() && of_agent.is_none() => {
@@ -111,8 +136,19 @@ impl Operation for OpenChat {
         application.plugins.compile_all(events).await?;
         let chosen = match (named.or(of_agent), before) {
             (Some(named), _) => {
-                let act = if self.model.is_some() { "--model names it" } else { "the configuration names it" };
-                model_selection::naming(application, &named, &brought, act, events).await?
+                let act = match (&self.model, &self.in_place_of) {
+                    (Some(_), None) => "--model names it",
+                    (Some(_), Some(_)) => "/model names it",
+                    (None, _) => "the configuration names it",
+                };
+                match model_selection::naming(application, &named, &brought, act, events).await {
+                    Err(error) if error.kind == ErrorKind::NotFound => {
+                        return Err(meant(application, self.in_place_of.as_deref(), &named, &same)
+                            .await
+                            .unwrap_or(error));
+                    }
+                    chosen => chosen?,
+                }
             }
             (None, Some(before)) => before,
             (None, None) => model_selection::choose(application, None, &brought, events).await?,
@@ -139,6 +175,23 @@ impl Operation for OpenChat {
             session,
         })
     }
+}
+
+/// The provider in a model's name.
+fn provider_of(model: &str) -> &str {
+    model.split_once(':').map_or(model, |(provider, _)| provider)
+}
+
+/// The error of a name that is no provider's and that of a model which the provider of before has.
+async fn meant(application: &Application, before: Option<&str>, named: &ModelName, brought: &Brought) -> Option<Error> {
+    let id = ComponentId::parse(provider_of(before?)).ok()?;
+    let provider = model_selection::provider(application, &id, "", brought).await.ok()?;
+    let said = named.to_string();
+    let offered = provider.models().await.ok()?;
+    offered
+        .iter()
+        .any(|model| model.id == said)
+        .then(|| error!(NotFound, "there is no provider `{}`\nhint: did you mean `{id}:{said}`?", named.component))
 }
 
 /// The conversation that was asked for.
@@ -198,13 +251,13 @@ fn cut(text: &str) -> String {
     cut
 }
 
-/// The model that answered last in a conversation, if it can still be called. It keeps the grants it has.
+/// The model that a conversation is answered by, if it can still be called. It keeps the grants it has.
 async fn used(
     application: &Application,
     records: &Records,
     session: &SessionId,
 ) -> Result<Option<model_selection::Chosen>> {
-    let Some(model) = records.last_model(session).await? else { return Ok(None) };
+    let Some(model) = records.model(session).await? else { return Ok(None) };
     let Some((id, model)) = model.split_once(':') else { return Ok(None) };
     let id = ComponentId::parse(id)?;
     let usable = application.installed()?.usable.contains_key(&id);

@@ -6,8 +6,10 @@ use crate::config_check;
 use crate::configuration::{self, Config, Unusable, document, keys};
 use crate::error::{Error, Result, fail};
 use crate::event::Events;
+use crate::grants;
 use crate::home_files::HomeFiles;
 use crate::operation::{Done, Operation, Route};
+use cara_authority::ComponentId;
 use cara_services::files;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -113,7 +115,7 @@ impl Operation for SetSetting {
     type View = Setting;
     const ROUTE: Route = Route::put("config.set", "/v1/config/keys/{key}", "Set a key of the configuration.");
 
-    async fn run(self, application: &Arc<Application>, _: &Events) -> Result<Self::View> {
+    async fn run(self, application: &Arc<Application>, events: &Events) -> Result<Self::View> {
         let path = document::path(&self.key)?;
         if !keys::is_key(&path) {
             if keys::is_table(&path) {
@@ -124,6 +126,11 @@ impl Operation for SetSetting {
         }
         let new = change(application, |text, file| document::set(text, file, &path, &self.value))?;
         let value = document::entries(&new)?.into_iter().find(|(known, _)| *known == path).map(|(_, value)| value);
+        if let [component, id, settings, _] = &path[..]
+            && (component.as_str(), settings.as_str()) == ("component", "settings")
+        {
+            grants::say_closed(application, &ComponentId::parse(id)?, events).await?;
+        }
         Ok(Setting { key: document::dotted(&path), value: value.unwrap_or_default(), set: true })
     }
 }

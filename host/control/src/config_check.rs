@@ -19,6 +19,7 @@ pub(crate) fn check(plugins: &Plugins, config: &Config, shown: &str) -> Result<(
     components(plugins, config, shown)?;
     settings(plugins, config, shown)?;
     models(plugins, config, shown)?;
+    agent(config, shown)?;
     policy(plugins, config, shown)
 }
 
@@ -71,6 +72,20 @@ fn models(plugins: &Plugins, config: &Config, shown: &str) -> Result<()> {
         provider(&installed, model).map_err(|error| error.context(format!("`{shown}`: `{key}`")))?;
     }
     Ok(())
+}
+
+/// An agent for conversations that nobody configured is an error: none would begin.
+fn agent(config: &Config, shown: &str) -> Result<()> {
+    let Some(name) = config.chat.agent.as_ref() else { return Ok(()) };
+    if name == AGENT || config.agent.contains_key(name) {
+        return Ok(());
+    }
+    let name = display_safe(name);
+    fail!(
+        Invalid,
+        "`{shown}`: `chat.agent` names agent `{name}`, which is not configured\n\
+         hint: `cara config set agent.{name}.system TEXT` makes it; `cara config unset chat.agent` goes back to `{AGENT}`"
+    )
 }
 
 fn provider(installed: &Installed, model: &ModelName) -> Result<(), Error> {

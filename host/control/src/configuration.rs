@@ -16,7 +16,6 @@ use cara_authority::{ComponentId, Policy, ToolName};
 use cara_kernel::PoolSize;
 use cara_services::vault::StoreKind;
 use schemars::JsonSchema;
-use serde::de::IntoDeserializer;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -131,8 +130,23 @@ pub(crate) struct VaultSettings {
 
 /// `auto`, or one place.
 fn store<'de, D: Deserializer<'de>>(text: D) -> std::result::Result<Option<StoreKind>, D::Error> {
-    let word = String::deserialize(text)?;
-    if word == "auto" { Ok(None) } else { StoreKind::deserialize(word.into_deserializer()).map(Some) }
+    /// The same word for each of them, so that an error names all.
+    #[derive(Deserialize)]
+    #[serde(rename_all = "kebab-case")]
+    enum Store {
+        Auto,
+        Keystore,
+        File,
+        KeyFile,
+        Session,
+    }
+    Ok(match Store::deserialize(text)? {
+        Store::Auto => None,
+        Store::Keystore => Some(StoreKind::Keystore),
+        Store::File => Some(StoreKind::File),
+        Store::KeyFile => Some(StoreKind::KeyFile),
+        Store::Session => Some(StoreKind::Session),
+    })
 }
 
 /// What the operator sets for one component.

@@ -7,6 +7,7 @@ use crate::error::{Error, Result};
 use crate::event::Events;
 use crate::installed::{Installed, Plugins};
 use crate::near_names::near_names;
+use crate::request_secrets::giving;
 use crate::tool_offer::Offer;
 use crate::variables::Environment;
 use cara_assistant::language_model::Granted;
@@ -31,12 +32,19 @@ pub struct Live {
 }
 
 impl Live {
-    /// Opens the vault if a secret of this component is in it: here, between calls, a person can be asked for the password.
-    pub(crate) async fn open_vault(&self, checked: &Checked) -> Result<()> {
+    /// Opens the vault if a secret of this component is in it and would be sent: here, between calls, a person can be asked
+    /// for the password. `set` are the settings of the request.
+    pub(crate) async fn open_vault(
+        &self,
+        checked: &Checked,
+        set: &BTreeMap<String, String>,
+        granted: &[Capability],
+    ) -> Result<()> {
         let manifest = checked.manifest();
         for secret in manifest.secrets() {
             let id = SecretId::component(manifest.id().clone(), secret.name.clone());
             if self.environment.secret(secret).is_none()
+                && self.environment.leads(manifest, secret, set, granted).is_none()
                 && self.vault.at_hand(&id)?.is_none()
                 && self.vault.holds(&id)?
             {
@@ -82,8 +90,8 @@ impl Granted for LiveComponent {
     async fn now(&self) -> Result<(Arc<Component>, Arc<Grants>), Failure> {
         let now = async {
             let checked = self.live.plugins.checked(&self.id)?;
-            self.live.open_vault(&checked).await?;
             let granted = self.live.ledger.granted(&self.id).await?;
+            self.live.open_vault(&checked, &self.set, &granted).await?;
             let installed = self.live.plugins.now()?;
             let config = self.live.config()?;
             let settings =
@@ -95,10 +103,10 @@ impl Granted for LiveComponent {
         now.await.map_err(|error| Failure::own("plugin", error.to_string()))
     }
 
-    fn cure(&self, failure: &Failure, model: &str, offered: &[Model]) -> Option<String> {
+    async fn cure(&self, failure: &Failure, model: &str, offered: &[Model]) -> Option<String> {
         match &*failure.kind {
             // With a refusal, nothing was sent: it names its own cure.
-            "auth" if failure.refusals.is_empty() => self.refused_key(),
+            "auth" if failure.refusals.is_empty() => self.refused_key().await,
             "bad-request" if !offered.is_empty() && offered.iter().all(|other| other.id != model) => {
                 let near = near_names(model, offered.iter().map(|other| other.id.as_str()));
                 let near: Vec<String> = near.iter().map(|near| format!("`{}:{near}`", self.id)).collect();
@@ -112,20 +120,32 @@ impl Granted for LiveComponent {
 }
 
 impl LiveComponent {
-    /// Whose key the server refused, by name, and how to give another.
-    fn refused_key(&self) -> Option<String> {
+    /// Whose key the server refused, by name, or why it was sent none, and how to give another.
+    async fn refused_key(&self) -> Option<String> {
         let checked = self.live.plugins.checked(&self.id).ok()?;
-        let secret = checked.manifest().secrets().first()?;
+        let (manifest, environment) = (checked.manifest(), &self.live.environment);
+        let secret = manifest.secrets().first()?;
         let id = SecretId::component(self.id.clone(), secret.name.clone());
-        match secret.env.iter().find(|name| self.live.environment.get(name).is_some()) {
-            Some(variable) => Some(format!(
-                "the key is that of the environment variable {variable}, which counts before a stored one; correct or unset it"
-            )),
-            None if self.live.vault.holds(&id).ok()? => {
-                Some(format!("the key is the stored secret `{id}`; `cara secrets set {id}` replaces it"))
-            }
-            None => None,
+        let granted = self.live.ledger.granted(&self.id).await.ok()?;
+        let wish = Capability::Secret(secret.name.clone());
+        if !granted.contains(&wish) {
+            return Some(format!("no key was sent: `{}` may not spend one; `cara grant {} {wish}`", self.id, self.id));
         }
+        if environment.brought_secret(secret).is_none()
+            && let Some(led) = environment.leads(manifest, secret, &self.set, &granted)
+        {
+            let cure = led.cure();
+            return Some(format!("no key was sent: {} of this terminal names the address; {cure}", led.variable));
+        }
+        Some(match secret.env.iter().find(|name| environment.get(name).is_some()) {
+            Some(variable) => format!(
+                "the key is that of the environment variable {variable}, which counts before a stored one; correct or unset it"
+            ),
+            None if self.live.vault.holds(&id).ok()? => {
+                format!("the key is the stored secret `{id}`; `cara secrets set {id}` replaces it")
+            }
+            None => format!("no key was sent, since there is none: {}", giving(&id, secret)),
+        })
     }
 }
 
@@ -154,9 +174,10 @@ impl LiveTools {
 
     async fn look(&self) -> Result<Arc<Toolbox>> {
         let (config, installed, granted) = (self.live.config()?, self.live.plugins.now()?, self.live.granted().await?);
-        for (id, checked) in installed.usable.iter().filter(|(id, _)| granted.contains_key(id)) {
+        for (id, checked) in &installed.usable {
+            let Some(granted) = granted.get(id) else { continue };
             if !checked.manifest().tools().is_empty()
-                && let Err(error) = self.live.open_vault(checked).await
+                && let Err(error) = self.live.open_vault(checked, &BTreeMap::new(), granted).await
             {
                 // The tool says so when it is called; a conversation can do without it.
                 tracing::warn!(component = %id, %error, "the vault stays closed");

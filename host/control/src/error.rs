@@ -88,15 +88,9 @@ impl fmt::Display for Error {
 impl<E: std::error::Error + Send + Sync + 'static> From<E> for Error {
     fn from(error: E) -> Self {
         let mut text = with_causes(&error);
-        // What was refused on the way, each with its own cure.
-        if let Some(failure) = (&error as &(dyn std::error::Error + 'static)).downcast_ref::<cara_assistant::Failure>()
-        {
-            for refusal in &failure.refusals {
-                // What the failure says itself is not said twice.
-                if refusal.lines().next().is_some_and(|first| !text.contains(first)) {
-                    text = format!("{text}\n{refusal}");
-                }
-            }
+        let any = &error as &(dyn std::error::Error + 'static);
+        if let Some(failure) = any.downcast_ref::<cara_assistant::Failure>() {
+            text = failure.told();
         }
         Self::new(kind_of(&error), text)
     }

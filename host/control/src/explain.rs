@@ -7,10 +7,14 @@ use crate::operation::{Operation, Route};
 use crate::sessions;
 use cara_assistant::explain::{Explained, explain};
 use cara_authority::RunId;
+use cara_authority::id::BadName;
 use cara_records::{Records, Run};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
+
+/// The name of the run that began last.
+const LAST: &str = "last";
 
 /// In how many sessions, those that changed last, the last run is looked for.
 const LOOKED_AT: u32 = 50;
@@ -21,6 +25,13 @@ const LOOKED_AT: u32 = 50;
 pub struct ExplainRun {
     /// The run, or `last`.
     pub run: String,
+}
+
+impl ExplainRun {
+    /// What names a run: its id, or `last`.
+    pub fn named(text: &str) -> std::result::Result<String, BadName> {
+        if text == LAST { Ok(text.to_owned()) } else { RunId::parse(text).map(|id| id.to_string()) }
+    }
 }
 
 impl Operation for ExplainRun {
@@ -34,7 +45,7 @@ impl Operation for ExplainRun {
     async fn run(self, application: &Arc<Application>, _: &Events) -> Result<Self::View> {
         let records = application.records().await?;
         let id = match self.run.as_str() {
-            "last" => last(records).await?,
+            LAST => last(records).await?,
             id => RunId::parse(id)?,
         };
         let none =

@@ -2,12 +2,12 @@
 
 use crate::application::Application;
 use crate::component_settings::secret_of;
-use crate::error::{Result, error, fail};
+use crate::error::{ErrorKind, Result, error, fail};
 use crate::event::Events;
 use crate::operation::{Operation, Route};
 use cara_authority::manifest::Target;
 use cara_authority::origin::Scheme;
-use cara_authority::{Capability, ComponentId, Origin, Reach};
+use cara_authority::{Capability, ComponentId, Origin, Reach, SettingKey};
 use cara_kernel::Checked;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -59,7 +59,7 @@ impl Operation for AddGrants {
     const ROUTE: Route =
         Route::post("grants.add", "/v1/grants", "Grant a component capabilities, for good or for a time.");
 
-    async fn run(self, application: &Arc<Application>, _: &Events) -> Result<Self::View> {
+    async fn run(self, application: &Arc<Application>, events: &Events) -> Result<Self::View> {
         let id = ComponentId::parse(&self.component)?;
         let checked = application.checked(&id)?;
         let requested = application.around()?.requested(&checked)?;
@@ -83,6 +83,13 @@ impl Operation for AddGrants {
         };
         let (granted, already): (Vec<_>, Vec<_>) =
             capabilities.into_iter().partition(|capability| new.contains(capability));
+        for place in granted.iter().filter(|capability| !requested.contains(capability)) {
+            if let (Capability::Http(to), Some(key)) = (place, setting_of_address(&checked)) {
+                events.note(format!(
+                    "`{id}` connects there once its setting says so: `cara config set component.{id}.settings.{key} {to}`"
+                ));
+            }
+        }
         let texts = |all: Vec<Capability>| all.iter().map(ToString::to_string).collect();
         Ok(AddedGrants { granted: texts(granted), already: texts(already) })
     }
@@ -93,9 +100,27 @@ fn asked_for(checked: &Checked, requested: &[Capability], capability: &Capabilit
     let (Capability::Http(to) | Capability::Plain(to) | Capability::Private(to)) = capability else {
         return requested.contains(capability);
     };
-    let by_setting = |to: &Target| matches!(to, Target::Setting(_));
-    let settable = to.origin().is_some() && checked.manifest().http().iter().any(|http| by_setting(&http.host));
+    let settable = to.origin().is_some() && setting_of_address(checked).is_some();
     settable || requested.contains(&Capability::Http(to.clone()))
+}
+
+/// The setting that says where a component connects, where its manifest leaves that to the operator.
+fn setting_of_address(checked: &Checked) -> Option<&SettingKey> {
+    checked.manifest().http().iter().find_map(|http| match &http.host {
+        Target::Setting(key) => Some(key),
+        Target::Written(_) => None,
+    })
+}
+
+/// Says that a component could not reach the address that the configuration names now.
+pub(crate) async fn say_closed(application: &Application, id: &ComponentId, events: &Events) -> Result<()> {
+    let checked = application.checked(id)?;
+    let mut places = application.around()?.requested(&checked)?;
+    places.retain(|wish| matches!(wish, Capability::Http(_)));
+    if let Err(closed) = check_openings(id, &places, &application.ledger.granted(id).await?) {
+        events.note(closed.to_string());
+    }
+    Ok(())
 }
 
 /// Refuses to open what needs no opening or must not be opened, and an address that stays closed without.
@@ -110,10 +135,10 @@ pub(crate) fn check_openings(id: &ComponentId, capabilities: &[Capability], gran
             Capability::Http(to) => {
                 let Some(origin) = to.origin().filter(|origin| !origin.is_loopback()) else { continue };
                 let plain = origin.scheme() == Scheme::Http && !holds(Capability::Plain(to.clone()));
-                let private = Reach::Public.refuses(&origin).filter(|_| !holds(Capability::Private(to.clone())));
-                if let Some(why) = Reach::Private.refuses(&origin).and(private.clone()) {
+                if let Some(why) = never_opened(&origin) {
                     fail!(Refused, "component `{id}` could not reach `{origin}`: {why}\nhint: no grant opens it");
                 }
+                let private = Reach::Public.refuses(&origin).filter(|_| !holds(Capability::Private(to.clone())));
                 let flags = [(plain, " --plain"), (private.is_some(), " --private")];
                 let flags: String = flags.iter().filter(|(needed, _)| *needed).map(|(_, flag)| *flag).collect();
                 if !flags.is_empty() {
@@ -135,8 +160,16 @@ pub(crate) fn check_openings(id: &ComponentId, capabilities: &[Capability], gran
     Ok(())
 }
 
+/// Why no grant opens the way to an address that is neither public nor in a private network.
+fn never_opened(origin: &Origin) -> Option<String> {
+    Reach::Private.refuses(origin).and(Reach::Public.refuses(origin))
+}
+
 /// Refuses an opening that would open nothing, or what is never opened, such as the metadata service of a cloud.
 fn check_opening(opening: &Capability, origin: &Origin) -> Result<()> {
+    if let Some(why) = never_opened(origin).filter(|_| !origin.is_loopback()) {
+        fail!(Invalid, "`{origin}` is not opened: {why}\nhint: no grant opens it");
+    }
     if origin.is_loopback() {
         fail!(Invalid, "`{origin}` is on this machine\nhint: leave `--plain` and `--private` out");
     }
@@ -202,10 +235,19 @@ impl Operation for TakeGrants {
         };
         let gone = application.ledger.revoke(&id, &capabilities, "cara revoke").await?;
         if gone.is_empty() {
+            refuse_unknown(application, &id)?;
             fail!(NotFound, "nothing of that was granted to `{id}`\nhint: `cara grants {id}` shows what is");
         }
         Ok(gone.iter().map(ToString::to_string).collect())
     }
+}
+
+/// Refuses a component that is not there.
+fn refuse_unknown(application: &Application, id: &ComponentId) -> Result<()> {
+    application
+        .checked(id)
+        .map(drop)
+        .or_else(|error| if error.kind == ErrorKind::NotFound { Err(error) } else { Ok(()) })
 }
 
 fn parsed(texts: &[String]) -> Result<Vec<Capability>> {
@@ -267,16 +309,19 @@ impl Operation for ListGrants {
     async fn run(self, application: &Arc<Application>, _: &Events) -> Result<Self::View> {
         let now_ms = application.services.clock.now_ms();
         let component = self.component.as_deref().map(ComponentId::parse).transpose()?;
-        let all = application.ledger.grants().await?.into_iter();
-        let rows =
-            all.filter(|grant| component.as_ref().is_none_or(|id| grant.component == *id)).map(|grant| GrantRow {
-                component: grant.component.to_string(),
-                capability: grant.capability.to_string(),
-                since_ms: grant.since_ms,
-                expires_ms: grant.expires_ms,
-                holds: grant.holds(now_ms),
-                by: grant.reason.clone(),
-            });
+        let mut all = application.ledger.grants().await?;
+        all.retain(|grant| component.as_ref().is_none_or(|id| grant.component == *id));
+        if let Some(id) = component.filter(|_| all.is_empty()) {
+            refuse_unknown(application, &id)?;
+        }
+        let rows = all.into_iter().map(|grant| GrantRow {
+            component: grant.component.to_string(),
+            capability: grant.capability.to_string(),
+            since_ms: grant.since_ms,
+            expires_ms: grant.expires_ms,
+            holds: grant.holds(now_ms),
+            by: grant.reason.clone(),
+        });
         Ok(rows.collect())
     }
 }

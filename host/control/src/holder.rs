@@ -26,6 +26,17 @@ pub enum Role {
     Command,
 }
 
+impl Role {
+    /// How such a process ends.
+    pub fn ending(self) -> &'static str {
+        match self {
+            Self::Daemon => "`cara stop` ends it",
+            Self::Chat => "it ends when its person leaves it with `/exit`",
+            Self::Command => "it ends when that command is done",
+        }
+    }
+}
+
 /// Having a `HomeLock` tells you: this process holds the home, and no other does as long as you have it.
 #[derive(Debug)]
 pub struct HomeLock {

@@ -1,6 +1,9 @@
 //! Where the files of the application are in the home.
 
+use crate::error::{Result, fail};
+use cara_services::files;
 use cara_services::home::Home;
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 /// The files that no other part reads.
@@ -21,6 +24,24 @@ pub trait HomeFiles {
     fn trust(&self) -> PathBuf;
     /// The authorities and logs of the Sigstore instance in use, if there is one.
     fn trust_root(&self) -> PathBuf;
+}
+
+/// Refuses a home that the environment names and that is not there, for what only looks: it would make an empty one.
+///
+/// # Errors
+///
+/// There is nothing at that path.
+pub fn refuse_missing(home: Option<OsString>) -> Result<()> {
+    match home.filter(|path| !path.is_empty()).map(PathBuf::from) {
+        Some(path) if !files::exists(&path)? => {
+            let shown = path.display();
+            fail!(
+                NotFound,
+                "`{shown}`, which CARA_HOME names, does not exist\nhint: correct CARA_HOME, or `cara chat` begins there"
+            )
+        }
+        _ => Ok(()),
+    }
 }
 
 impl HomeFiles for Home {

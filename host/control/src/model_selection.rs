@@ -241,7 +241,7 @@ pub(crate) async fn provider(
 ) -> Result<Provider> {
     let checked = application.checked(id)?;
     let live = application.live(&brought.environment);
-    live.open_vault(&checked).await?;
+    live.open_vault(&checked, &brought.settings, &application.ledger.granted(id).await?).await?;
     application.component(id).await?;
     let facts = facts::facts(application, &checked, model)?;
     let component = Arc::new(LiveComponent { live, id: id.clone(), set: brought.settings.clone() });
@@ -280,20 +280,21 @@ async fn say_led(application: &Application, checked: &Checked, brought: &Brought
     let (manifest, environment) = (checked.manifest(), &brought.environment);
     let granted = application.ledger.granted(manifest.id()).await?;
     let leads = |secret| environment.leads(manifest, secret, &brought.settings, &granted);
-    if let Some(variable) = manifest.secrets().iter().find_map(leads) {
+    if let Some(led) = manifest.secrets().iter().find_map(leads) {
         let settings = application.around_in(environment)?.settings(checked, &granted, &brought.settings)?;
         for wish in manifest.requested(&settings) {
             if let Capability::Http(place) = wish {
-                events.note(format!("`{}` sends to {place}, as {variable} of this terminal says", manifest.id()));
+                events.note(format!("`{}` sends to {place}, as {} of this terminal says", manifest.id(), led.variable));
             }
         }
     }
     for secret in manifest.secrets().iter().filter(|secret| environment.brought_secret(secret).is_none()) {
         let id = SecretId::component(manifest.id().clone(), secret.name.clone());
-        if let Some(variable) = environment.leads(manifest, secret, &brought.settings, &granted)
+        if let Some(led) = environment.leads(manifest, secret, &brought.settings, &granted)
             && (application.vault.holds(&id)? || environment.secret(secret).is_some())
         {
-            events.note(format!("secret `{id}` is not sent: {variable} of this terminal says where it would go"));
+            let (variable, cure) = (&led.variable, led.cure());
+            events.note(format!("secret `{id}` is not sent: {variable} of this terminal says where to\nhint: {cure}"));
         }
     }
     Ok(())

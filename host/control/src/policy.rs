@@ -3,7 +3,7 @@
 use crate::application::Application;
 use crate::approvals::terms;
 use crate::assistant_factory;
-use crate::error::{Result, error, fail};
+use crate::error::{Error, ErrorKind, Result, error, fail};
 use crate::event::Events;
 use crate::messages::Channels;
 use crate::names::{self, AGENT, CONSOLE};
@@ -220,7 +220,12 @@ async fn call(
     let mut toolbox = Toolbox::default();
     toolbox.add(&application.component(id).await?, &Arc::new(grants), &Default::default())?;
     let (_, offered) = toolbox.of(id, own).ok_or_else(none)?;
-    Ok((offered.tool.clone(), offered.read(text, &session)?))
+    let call = offered.read(text, &session).map_err(|error| {
+        let error = Error::from(error).kind(ErrorKind::Invalid).context(format!("the arguments of `{own}`"));
+        let cure = || format!("write them as JSON, in quotes for the shell; `cara plugin inspect {id}` shows the tool");
+        Error { hint: error.hint.clone().or_else(|| Some(cure())), ..error }
+    });
+    Ok((offered.tool.clone(), call?))
 }
 
 /// The stored rule that would answer, and those that would in their session.

@@ -5,10 +5,11 @@ use crate::current_components::Live;
 use crate::error::Result;
 use crate::installed::Plugins;
 use crate::variables::Brought;
+use cara_authority::manifest::Secret;
 use cara_authority::{AccountId, Refusal, Rule, SecretGrant};
 use cara_kernel::SecretSource;
 use cara_services::ledger::Ledger;
-use cara_services::vault::{SecretId, SecretValue, Vault};
+use cara_services::vault::{Owner, SecretId, SecretValue, Vault};
 use std::sync::Arc;
 
 /// Secrets of one request, as far as nobody has to type: a run opens the vault before it calls what needs it.
@@ -31,8 +32,12 @@ impl SecretSource for RequestSecrets {
             let brought = environment.brought_secret(secret);
             if brought.is_none() {
                 let granted = self.ledger.granted(component).await.map_err(|error| refuse(error.to_string()))?;
-                if let Some(name) = environment.leads(checked.manifest(), secret, &self.brought.settings, &granted) {
-                    return Err(elsewhere(secret, &name));
+                if let Some(led) = environment.leads(checked.manifest(), secret, &self.brought.settings, &granted) {
+                    let text = format!(
+                        "secret `{}` is not sent: {} of this terminal says where to",
+                        secret.name, led.variable
+                    );
+                    return Err(Refusal::new(Rule::Unavailable, text).hint(led.cure()));
                 }
             }
             if let Some(value) = brought.or_else(|| environment.secret(secret)) {
@@ -50,6 +55,15 @@ impl RequestSecrets {
         Self { plugins: plugins.clone(), vault: vault.clone(), ledger: ledger.clone(), brought }
     }
 
+    /// How to give a value of this secret.
+    fn giving(&self, id: &SecretId) -> String {
+        let Owner::Component(component) = &id.owner else { return storing(id) };
+        let checked = self.plugins.checked(component).ok();
+        let secrets = checked.as_ref().map(|checked| checked.manifest().secrets()).unwrap_or_default();
+        let declared = secrets.iter().find(|secret| secret.name == id.name);
+        declared.map_or_else(|| storing(id), |secret| giving(id, secret))
+    }
+
     fn stored(&self, id: &SecretId) -> Result<Arc<SecretValue>, Refusal> {
         let refuse = |text: String| Refusal::new(Rule::Unavailable, text);
         let found = self.vault.at_hand(id).map_err(|error| refuse(error.to_string()))?;
@@ -59,19 +73,18 @@ impl RequestSecrets {
         Err(match self.vault.holds(id) {
             Ok(true) => refuse(format!("the vault is not open, and secret `{id}` is in it"))
                 .hint("run in a terminal, or set `CARA_VAULT_PASSWORD` or `CARA_VAULT_PASSWORD_FILE`, and begin again"),
-            Ok(false) => refuse(format!("no value is stored for secret `{id}`"))
-                .hint(format!("to store one, run `cara secrets set {id}`")),
+            Ok(false) => refuse(format!("no value is stored for secret `{id}`")).hint(self.giving(id)),
             Err(error) => refuse(error.to_string()),
         })
     }
 }
 
-/// A terminal's variable names the address: the keys of others do not go there.
-fn elsewhere(secret: &cara_authority::manifest::Secret, variable: &str) -> Refusal {
-    let text = format!("secret `{}` does not go to the address that {variable} of this terminal names", secret.name);
-    let cure = match secret.env.first() {
-        Some(own) => format!("set {own} for that address, or give the address with `--set`"),
-        None => "give the address with `--set`, or write it into the configuration".to_owned(),
-    };
-    Refusal::new(Rule::Unavailable, text).hint(cure)
+/// How to give a value of a secret: for one terminal, or for good.
+pub(crate) fn giving(id: &SecretId, secret: &Secret) -> String {
+    let variable = secret.env.first().map(|name| format!("`export {name}=…` for this terminal, or "));
+    format!("{}{}", variable.unwrap_or_default(), storing(id))
+}
+
+fn storing(id: &SecretId) -> String {
+    format!("`cara secrets set {id}` to store one")
 }

@@ -102,6 +102,17 @@ pub struct Respondent {
     pub no_tools: bool,
 }
 
+impl Respondent {
+    /// Another model answers from now on, which `chat.open` let in. Settings stay with their provider.
+    pub fn turn_to(&mut self, model: String) {
+        let provider = |model: &str| model.split(':').next().map(str::to_owned);
+        if provider(&self.model) != provider(&model) {
+            self.settings.clear();
+        }
+        self.model = model;
+    }
+}
+
 /// Begins a run with a message, and follows it to its end.
 #[derive(Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]

@@ -8,6 +8,7 @@ use crate::model_selection;
 use crate::operation::{Done, Operation, Route};
 use crate::variables::Environment;
 use cara_authority::ComponentId;
+use cara_authority::id::BadName;
 use cara_services::vault::{Kdf, Owner, SecretId, SecretValue, StoreKind, VaultError};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -35,6 +36,12 @@ fn identify(application: &Application, text: &str) -> Result<SecretId> {
             fail!(Invalid, "component `{component}` has several secrets\nhint: name one: {}", names.join(", "))
         }
     }
+}
+
+/// What names a secret: `component/name`, or a component; whether there is one, the application says.
+pub fn named(text: &str) -> std::result::Result<String, BadName> {
+    text.split(['/', '@']).try_for_each(|part| ComponentId::parse(part).map(drop))?;
+    Ok(text.to_owned())
 }
 
 /// Refuses a text that contains the value of a secret. Only values that are at hand are known: of a vault that nobody opened

@@ -69,6 +69,8 @@ pub struct Status {
     pub pid: u32,
     /// What was typed to start it: `cara chat`, `cara start`.
     pub command: String,
+    /// What it is to others.
+    pub role: Role,
     /// The folder it holds.
     pub home: String,
     /// Since when, Unix milliseconds.
@@ -135,6 +137,7 @@ impl Operation for ShowStatus {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             pid: std::process::id(),
             command: application.holder.command.clone(),
+            role: application.holder.role,
             home: application.home().path().display().to_string(),
             since_ms: application.holder.began_ms,
             memory_bytes: machine::resident(),
@@ -161,18 +164,9 @@ impl Operation for StopHolder {
     const ROUTE: Route = Route::post("stop", "/v1/stop", "End the process that holds the home.").once().stable();
 
     async fn run(self, application: &Arc<Application>, _: &Events) -> Result<Self::View> {
-        let command = &application.holder.command;
-        match application.holder.role {
-            Role::Daemon => {}
-            Role::Chat => {
-                fail!(
-                    Refused,
-                    "`{command}` holds the home, and ends when its person leaves it\nhint: leave it there; others go on"
-                )
-            }
-            Role::Command => {
-                fail!(Refused, "`{command}` holds the home until it is done\nhint: `cara status` shows what it does")
-            }
+        let (command, role) = (&application.holder.command, application.holder.role);
+        if role != Role::Daemon {
+            fail!(Refused, "`{command}` holds the home, and is not stopped from elsewhere\nhint: {}", role.ending());
         }
         application.holder.stop.cancel();
         Ok(Done {})

@@ -5,9 +5,8 @@ use crate::assistant_factory;
 use crate::error::{Error, Result, fail};
 use crate::event::Events;
 use crate::home_files::HomeFiles;
-use crate::model_selection;
 use crate::names::{self, AGENT, CONSOLE};
-use crate::operation::{Done, Operation, Route};
+use crate::operation::{Operation, Route};
 use crate::tool_offer::Offer;
 use crate::variables::{Environment, Variables};
 use cara_assistant::Toolbox;
@@ -185,8 +184,37 @@ pub struct EnableTools {
     pub environment: Variables,
 }
 
+/// What a component was granted, or what was taken from it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct SwitchedTools {
+    /// The component.
+    pub component: String,
+    /// Whether its tools are on from now on.
+    pub on: bool,
+    /// The capabilities that were granted or taken; none where they were on, or off, already.
+    pub capabilities: Vec<String>,
+}
+
+impl SwitchedTools {
+    fn of(id: &ComponentId, on: bool, capabilities: &[Capability]) -> Self {
+        let capabilities = capabilities.iter().map(ToString::to_string).collect();
+        Self { component: id.to_string(), on, capabilities }
+    }
+
+    /// The same in a sentence.
+    pub fn words(&self) -> String {
+        let (id, all) = (&self.component, self.capabilities.join(", "));
+        match (self.on, all.is_empty()) {
+            (true, true) => format!("`{id}` was on already"),
+            (true, false) => format!("granted to `{id}`: {all} (cara tools enable)"),
+            (false, true) => format!("`{id}` was off already"),
+            (false, false) => format!("taken from `{id}`: {all} (cara tools disable)"),
+        }
+    }
+}
+
 impl Operation for EnableTools {
-    type View = Done;
+    type View = Vec<SwitchedTools>;
     const ROUTE: Route = Route::post("tools.enable", "/v1/tools/enable", "Switch the tools of components on.");
 
     async fn run(self, application: &Arc<Application>, events: &Events) -> Result<Self::View> {
@@ -199,10 +227,11 @@ impl Operation for EnableTools {
                 fail!(Refused, "`{}` cannot be switched on: {}", checked.manifest().id(), before.why());
             }
         }
+        let mut switched = Vec::new();
         for checked in &all {
-            enable(application, checked, &environment, events).await?;
+            switched.extend(enable(application, checked, &environment, events).await?);
         }
-        Ok(Done {})
+        Ok(switched)
     }
 }
 
@@ -211,18 +240,15 @@ async fn enable(
     checked: &Checked,
     environment: &Environment,
     events: &Events,
-) -> Result<()> {
+) -> Result<Option<SwitchedTools>> {
     let id = checked.manifest().id();
-    let before = asking(application, checked, environment).await?;
-    if before.asked.is_empty() {
+    if asking(application, checked, environment).await?.asked.is_empty() {
         events.note(format!("`{id}` asks for nothing and is always on"));
-        return Ok(());
-    }
-    if before.asked.iter().all(|wish| before.granted.contains(wish)) {
-        events.note(format!("`{id}` was on already"));
+        return Ok(None);
     }
     let asking = application.around_in(environment)?.asking(checked, &BTreeMap::new())?;
-    model_selection::grant(application, checked, &asking, "cara tools enable", events).await?;
+    let new = application.ledger.grant(id, &checked.manifest().requested(&asking), "cara tools enable").await?;
+    let switched = Some(SwitchedTools::of(id, true, &new));
     // A secret that is needed and not stored would only show at the first call.
     for secret in checked.manifest().secrets().iter().filter(|secret| !secret.optional) {
         let id = SecretId::component(id.clone(), secret.name.clone());
@@ -236,14 +262,14 @@ async fn enable(
     for secret in optional {
         let id = SecretId::component(id.clone(), secret.name.clone());
         if application.vault.holds(&id)? || secret.env.iter().any(|name| environment.get(name).is_some()) {
-            return Ok(());
+            return Ok(switched);
         }
         lacking.push(format!("`cara secrets set {id}` ({})", secret.label));
     }
     if !lacking.is_empty() {
         events.note(format!("no key of `{id}` is stored; it may need one: {}", lacking.join(" or ")));
     }
-    Ok(())
+    Ok(switched)
 }
 
 /// Switches the tools of components off: takes all their grants away.
@@ -255,10 +281,10 @@ pub struct DisableTools {
 }
 
 impl Operation for DisableTools {
-    type View = Done;
+    type View = Vec<SwitchedTools>;
     const ROUTE: Route = Route::post("tools.disable", "/v1/tools/disable", "Switch the tools of components off.");
 
-    async fn run(self, application: &Arc<Application>, events: &Events) -> Result<Self::View> {
+    async fn run(self, application: &Arc<Application>, _: &Events) -> Result<Self::View> {
         application.check_components()?;
         let all = with_tools(application, &self.components)?;
         for checked in &all {
@@ -272,24 +298,19 @@ impl Operation for DisableTools {
                 );
             }
         }
+        let mut switched = Vec::new();
         for checked in &all {
-            disable(application, checked, events).await?;
+            switched.push(disable(application, checked).await?);
         }
-        Ok(Done {})
+        Ok(switched)
     }
 }
 
-async fn disable(application: &Application, checked: &Checked, events: &Events) -> Result<()> {
+async fn disable(application: &Application, checked: &Checked) -> Result<SwitchedTools> {
     let id = checked.manifest().id();
     // Expired ones too, so that nothing is left.
     let recorded = application.ledger.grants().await?.into_iter().filter(|grant| grant.component == *id);
     let recorded: Vec<Capability> = recorded.map(|grant| grant.capability).collect();
     let gone = application.ledger.revoke(id, &recorded, "cara tools disable").await?;
-    if gone.is_empty() {
-        events.note(format!("`{id}` was off already"));
-        return Ok(());
-    }
-    let gone: Vec<String> = gone.iter().map(ToString::to_string).collect();
-    events.note(format!("taken from `{id}`: {} (cara tools disable)", gone.join(", ")));
-    Ok(())
+    Ok(SwitchedTools::of(id, false, &gone))
 }

@@ -318,10 +318,13 @@ impl Operation for RemoveTrust {
             let found: Vec<(KeyId, String)> =
                 store.keys().iter().filter(named).map(|key| (key.id, key.name.clone())).collect();
             let [(id, known)] = &found[..] else {
-                let count = found.len();
+                let what = match found.len() {
+                    0 => "no key or identity is".to_owned(),
+                    count => format!("{count} keys are"),
+                };
                 return Err(error!(
                     NotFound,
-                    "{count} keys are called `{name}`\nhint: `cara trust list` shows them; name one by its id"
+                    "{what} called `{name}`\nhint: `cara trust list` shows them; name one by its name, or a key by its id"
                 ));
             };
             store.remove(known);

@@ -72,23 +72,27 @@ impl Environment {
         self.brought.get(name).and_then(|value| value_of(value))
     }
 
-    /// The variable that the request brought and that says where this secret would go; none where the request sets the
-    /// address itself, or where the component may not read that variable.
+    /// What the request brought that says where this secret would go; none where the request sets the address itself, or
+    /// where the component may not read that variable.
     pub(crate) fn leads(
         &self,
         manifest: &Manifest,
         secret: &Secret,
         settings: &BTreeMap<String, String>,
         granted: &[Capability],
-    ) -> Option<String> {
+    ) -> Option<Led> {
         let may_read = |name: &&VariableName| granted.contains(&Capability::Environment((*name).clone()));
         let addresses = secret.audience.iter().filter_map(|target| match target {
             Target::Setting(key) if !settings.contains_key(key.as_str()) => Some(key),
             _ => None,
         });
         let declared = addresses.filter_map(|key| manifest.setting_keys().iter().find(|setting| setting.key == *key));
-        let mut variables = declared.flat_map(|setting| setting.env.iter().filter(may_read));
-        variables.find(|name| self.brought(name.as_str()).is_some()).map(ToString::to_string)
+        let mut variables = declared
+            .flat_map(|setting| setting.env.iter().filter(may_read).map(move |name| (name, &setting.key)))
+            .filter(|(name, _)| self.brought(name.as_str()).is_some());
+        let (variable, key) = variables.next()?;
+        let setting = format!("component.{}.settings.{key}", manifest.id());
+        Some(Led { variable: variable.to_string(), setting, own: secret.env.first().cloned() })
     }
 
     /// The secret's value, from the first of its variables that is set.
@@ -109,6 +113,24 @@ fn value(secret: &Secret, get: impl Fn(&str) -> Option<String>) -> Option<Secret
 
 fn value_of(text: &str) -> Option<String> {
     Some(text.trim().to_owned()).filter(|text| !text.is_empty())
+}
+
+/// A variable of a request that names the address a secret would go to: a key that is stored, or the home's, does not.
+pub(crate) struct Led {
+    pub(crate) variable: String,
+    /// The key of the configuration that names the address for everybody.
+    setting: String,
+    /// The variable with a key of the request's own.
+    own: Option<String>,
+}
+
+impl Led {
+    /// What would have a key sent.
+    pub(crate) fn cure(&self) -> String {
+        let Self { variable, setting, own } = self;
+        let own = own.as_ref().map(|own| format!("set {own} to a key for that address; or ")).unwrap_or_default();
+        format!("{own}unset {variable} and name the address with `cara config set {setting} URL`")
+    }
 }
 
 /// What a request brings along for the components that it calls.

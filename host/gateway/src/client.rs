@@ -156,12 +156,10 @@ fn check(ready: Option<&Ready>) -> Result<(), Error> {
         Some(Ready { version, role }) => (version.as_str(), *role),
         None => ("another version", Role::Daemon),
     };
-    let cure = match role {
-        Role::Daemon => "`cara stop` ends it; then try again",
-        Role::Chat => "leave the conversation there, then try again",
-        Role::Command => "try again when that command has ended",
-    };
-    let text = format!("the process that holds the home is cara {version}, and this is {VERSION}\nhint: {cure}");
+    let text = format!(
+        "the process that holds the home is cara {version}, and this is {VERSION}\nhint: {}; then try again",
+        role.ending()
+    );
     Err(Error::new(ErrorKind::Conflict, text))
 }
 

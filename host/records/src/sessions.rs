@@ -1,7 +1,7 @@
 //! Conversations: who, where, what about.
 
 use super::{Records, Tail};
-use cara_authority::{Label, PersonId, SessionId, display_safe};
+use cara_authority::{ComponentId, Label, PersonId, SessionId, display_safe};
 use cara_services::ledger::records::fresh;
 use cara_services::ledger::records::{Seal, Spot};
 use cara_services::ledger::sql::{As, Number, Sql};
@@ -171,8 +171,9 @@ impl Records {
         self.copy_summary(sql, id, &mut tail, now_ms).await?;
         self.copy_attachments(sql, id, &mut tail, now_ms).await?;
         tail.save(sql, now_ms).await?;
-        let followed = "UPDATE sessions SET followed = (SELECT followed FROM sessions WHERE id = $2) WHERE id = $1";
-        sql.execute(sqlx::query(followed).bind(fork.as_str()).bind(id.as_str())).await?;
+        let kept = "UPDATE sessions SET followed = (SELECT followed FROM sessions WHERE id = $2), \
+                    model = (SELECT model FROM sessions WHERE id = $2) WHERE id = $1";
+        sql.execute(sqlx::query(kept).bind(fork.as_str()).bind(id.as_str())).await?;
         change.commit().await?;
         Ok(fork)
     }
@@ -189,6 +190,14 @@ impl Records {
         let mut change = self.ledger.light_change().await?;
         let query = sqlx::query("UPDATE sessions SET followed = $2 WHERE id = $1").bind(id.as_str());
         change.sql().execute(query.bind(to_sql(bits))).await?;
+        change.commit().await
+    }
+
+    /// Keeps which model a conversation is answered by, whether or not it answers. Does not wait for the disk.
+    pub async fn set_model(&self, id: &SessionId, component: &ComponentId, model: &str) -> Result<(), LedgerError> {
+        let mut change = self.ledger.light_change().await?;
+        let query = sqlx::query("UPDATE sessions SET model = $2 WHERE id = $1").bind(id.as_str());
+        change.sql().execute(query.bind(format!("{component}:{model}"))).await?;
         change.commit().await
     }
 

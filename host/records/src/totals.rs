@@ -40,9 +40,14 @@ pub struct UsageTotal {
 type Row = (String, Number, Number, Number, Number, Number);
 
 impl Records {
-    /// The model that answered last in a conversation, as `component:model`: the first that its last run called, since
-    /// what judges texts is called after it.
-    pub async fn last_model(&self, session: &SessionId) -> Result<Option<String>, LedgerError> {
+    /// The model that a conversation is answered by, as `component:model`. Of a conversation of before that was kept, it is
+    /// the first that its last run called, since what judges texts is called after it.
+    pub async fn model(&self, session: &SessionId) -> Result<Option<String>, LedgerError> {
+        let kept = sqlx::query_as::<_, (Option<String>,)>("SELECT model FROM sessions WHERE id = $1");
+        let kept = self.ledger.reader().await?.sql().one(kept.bind(session.as_str())).await?;
+        if let Some((Some(model),)) = kept {
+            return Ok(Some(model));
+        }
         let query = sqlx::query_as::<_, (String, String)>(
             "SELECT component, model FROM usage WHERE session = $1 AND run = (SELECT run FROM usage \
              WHERE session = $1 AND run IS NOT NULL ORDER BY at_ms DESC, id LIMIT 1) ORDER BY at_ms, id LIMIT 1",

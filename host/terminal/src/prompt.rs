@@ -101,6 +101,20 @@ pub fn agreed(question: &str) -> bool {
     matches!(line.trim().to_ascii_lowercase().as_str(), "y" | "yes")
 }
 
+/// A person said no: nothing was done, which is no fault.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Declined(pub &'static str);
+
+/// Asks the same where a no ends the command; `otherwise` says that nothing was done.
+///
+/// # Errors
+///
+/// The person said no.
+pub fn agree(question: &str, otherwise: &'static str) -> Result<(), Declined> {
+    if agreed(question) { Ok(()) } else { Err(Declined(otherwise)) }
+}
+
 /// What a person does at a question.
 enum Line {
     Typed(String),

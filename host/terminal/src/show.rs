@@ -1,6 +1,7 @@
 //! How things look: notes, errors, tables.
 
 use crate::columns::{WIDTH, Width, cut, wrap};
+use crate::prompt::Declined;
 use crate::{stdio, table};
 use cara_assistant::Failure;
 use cara_assistant::text::harmless;
@@ -46,19 +47,24 @@ pub fn aside(lead: &str, text: &str) {
     }
 }
 
-/// An error with all its causes, on stderr.
+/// Begins a line of its own below what the terminal shows of Ctrl-C.
+pub fn end_echo() {
+    if std::io::stderr().is_terminal() {
+        stdio::write_aside("\n");
+    }
+}
+
+/// An error with all its causes, on stderr; what a person declined is none.
 pub fn error(error: &(dyn Error + 'static)) {
+    if error.is::<Declined>() {
+        return note(&error.to_string());
+    }
     stdio::write_aside(&format!("{}\n", fitted(&format!("error: {}", with_causes(error)))));
 }
 
 /// Why a turn failed, with what was refused on the way.
 pub fn failure(failure: &Failure) {
-    stdio::write_aside(&format!("{}\n", fitted(&format!("error: {}", failure.message))));
-    // What the message says already is not said twice.
-    let new = |refusal: &&String| refusal.lines().next().is_some_and(|first| !failure.message.contains(first));
-    for refusal in failure.refusals.iter().filter(new) {
-        stdio::write_aside(&format!("{}\n", fitted(refusal)));
-    }
+    stdio::write_aside(&format!("{}\n", fitted(&format!("error: {}", failure.told()))));
     if let Some(wait) = failure.retry_after_ms {
         stdio::write_aside(&format!("hint: try again in {} s\n", wait.div_ceil(1000)));
     }

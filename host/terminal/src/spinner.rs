@@ -2,6 +2,7 @@
 //! anything else is printed; and how far something is.
 
 use crate::columns::cut;
+use crate::show::note;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::io::IsTerminal;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -116,7 +117,10 @@ pub enum Counted {
     Things,
 }
 
-/// How far something is, as a bar on stderr; hidden when that is no terminal.
+/// So many things take long enough that it is said where no bar shows it.
+const MANY: u64 = 5;
+
+/// How far something is, as a bar on stderr. Where that is no terminal, what takes long is said in a line when it begins.
 #[derive(Default)]
 pub struct Bar(Option<(String, ProgressBar)>);
 
@@ -138,6 +142,9 @@ impl Bar {
     }
 
     fn begin(what: &str, counted: Counted, length: u64) -> ProgressBar {
+        if counted == Counted::Things && length >= MANY && !std::io::stderr().is_terminal() {
+            note(&format!("{what}: {length}, once; that takes some seconds"));
+        }
         let bar = ProgressBar::new(length);
         let template = match counted {
             Counted::Bytes => "{msg} {bar:24} {bytes}/{total_bytes}",

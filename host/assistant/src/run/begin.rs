@@ -42,11 +42,18 @@ impl Assistant {
             parts.push(part);
         }
         let message = stored(Role::User, &parts);
+        self.keep_model(session, language_model).await?;
         self.records.begin_run_as(&id, session.id(), &self.process, &message).await.map_err(lost)?;
         session.push(Role::User, parts);
         let run = Run::new(self, session, language_model, id, run_context)?;
         run.note("message", found).await?;
         run.go().await
+    }
+
+    /// The conversation goes on with this model, whether or not it answers.
+    async fn keep_model(&self, session: &Session, language_model: &Arc<dyn LanguageModel>) -> Result<(), Failure> {
+        let (component, model) = (language_model.component(), language_model.model());
+        self.records.set_model(session.id(), component, model).await.map_err(lost)
     }
 
     /// Goes on with the run that a dead process left in this session, if there is one. Effects that may have happened
@@ -67,6 +74,7 @@ impl Assistant {
             Err(error) => return Some(Err(lost(error))),
         }
         let resumed = async {
+            self.keep_model(session, language_model).await?;
             session.reload(&self.records).await?;
             Run::new(self, session, language_model, run.id, run_context)?.take_up().await
         };

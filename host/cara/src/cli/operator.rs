@@ -3,6 +3,7 @@
 
 use super::word;
 use cara_authority::{ApprovalId, ComponentId, Label, PersonId, Provenance, RuleId, SessionId, ToolName};
+use cara_control::explain::ExplainRun;
 use cara_control::sessions::Format;
 use cara_control::usage::Grouping;
 use cara_control::{AGENT, CONSOLE};
@@ -161,6 +162,7 @@ pub(crate) struct Usage {
 #[derive(Debug, Args)]
 pub(crate) struct Explain {
     /// The run, or `last`.
+    #[arg(value_parser = ExplainRun::named)]
     pub(crate) run: String,
 }
 

@@ -15,7 +15,7 @@ pub(crate) enum Plugin {
     /// Show one: version, digest, signer, imports, manifest, grants, limits.
     Inspect {
         /// The component's id.
-        id: String,
+        id: ComponentId,
     },
     /// Show what a person needs to decide about a package; exits with 1 when it could not be installed.
     Review {

@@ -37,10 +37,11 @@ pub(crate) async fn run(door: &Door, output: Output, chat: Chat) -> Result<ExitC
     let settings = chat.provider.settings()?;
     let open = OpenChat {
         model: chat.provider.named(),
+        in_place_of: None,
         settings: settings.clone(),
         environment: environment.clone(),
         agent: chat.agent.clone(),
-        session: chat.session.clone(),
+        session: chat.session.as_ref().map(ToString::to_string),
         last: chat.r#continue,
         tools: chat.tools.iter().map(ToString::to_string).collect(),
         no_tools: chat.no_tools,

@@ -25,8 +25,8 @@ use crate::door::Door;
 use crate::error::told;
 use crate::output::{Output, stdio};
 use anyhow::Result;
-use cara_control::Role;
 use cara_control::logs::{self as log_files, Kept};
+use cara_control::{Role, refuse_missing};
 use cara_services::egress::KnownSecrets;
 use cara_services::vault::StoreKind;
 use clap::CommandFactory;
@@ -58,6 +58,9 @@ pub(crate) fn run(arguments: Arguments, name: &str) -> Result<ExitCode> {
         }
         command => command.unwrap_or(Command::Start(Start::default())),
     };
+    if matches!(command, Command::Status | Command::Stop | Command::Logs(_)) {
+        refuse_missing(std::env::var_os("CARA_HOME")).map_err(told)?;
+    }
     let known = KnownSecrets::new();
     let kept = matches!(command, Command::Start(_)).then(|| Kept::of(log.clone()));
     diagnostics(log.as_deref(), kept.as_ref(), &known)?;
@@ -93,7 +96,7 @@ async fn one(door: &Door, output: Output, command: Command, kept: Option<Kept>) 
         Command::Revoke(revoke) => grants::revoke(door, output, revoke).await?,
         Command::Grants { component } => grants::list(door, output, component).await?,
         Command::Tools(tools) => tools::run(door, output, tools).await?,
-        Command::Sessions(sessions) => return sessions::run(door, output, sessions).await,
+        Command::Sessions(sessions) => sessions::run(door, output, sessions).await?,
         Command::Approvals(approvals) => approvals::run(door, output, approvals).await?,
         Command::Policy(policy) => policy::run(door, output, policy).await?,
         Command::Explain(explain) => explain::run(door, output, explain).await?,

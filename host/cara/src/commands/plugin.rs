@@ -50,7 +50,7 @@ fn verified_by(file: &Path, key: &Path) -> Result<VerifiedPlugin> {
 pub(crate) async fn run(door: &Door, output: Output, plugin: Plugin) -> Result<ExitCode> {
     match plugin {
         Plugin::List => drop(door.emit(output, ListPlugins {}).await?),
-        Plugin::Inspect { id } => drop(door.emit(output, InspectPlugin { id }).await?),
+        Plugin::Inspect { id } => drop(door.emit(output, InspectPlugin { id: id.to_string() }).await?),
         Plugin::Review { what, against } => {
             let against = against.map(|version| version.to_string());
             let what = install::reference(&what)?;

@@ -11,7 +11,7 @@ use cara_control::secrets::{
     SecretRow, SetSecret, UnsealSecrets,
 };
 use cara_control::vault;
-use cara_terminal::{password, prompt::agreed};
+use cara_terminal::{password, prompt::agree};
 use std::io::IsTerminal;
 use tokio::task::spawn_blocking;
 
@@ -68,10 +68,7 @@ async fn remove(door: &Door, output: Output, secret: String, yes: bool) -> Resul
             bail!("the value of `{id}` would be lost, and there is no terminal to ask on\nhint: `--yes` removes it");
         }
         let question = format!("remove the value of `{id}`? cara cannot get it back. [y/N] ");
-        if !spawn_blocking(move || agreed(&question)).await? {
-            show::note("nothing was removed");
-            return Ok(());
-        }
+        spawn_blocking(move || agree(&question, "nothing was removed")).await??;
     }
     output.done(&door.call(RemoveSecret { secret }).await?, &format!("removed `{id}`"))
 }

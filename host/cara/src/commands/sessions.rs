@@ -13,17 +13,16 @@ use cara_services::files;
 use cara_terminal::prompt;
 use std::io::IsTerminal;
 use std::path::Path;
-use std::process::ExitCode;
 
 /// Runs the command.
-pub(crate) async fn run(door: &Door, output: Output, sessions: Sessions) -> Result<ExitCode> {
+pub(crate) async fn run(door: &Door, output: Output, sessions: Sessions) -> Result<()> {
     match sessions {
         Sessions::List { all, limit } => {
             door.emit(output, ListSessions { limit: if all { u32::MAX } else { limit } }).await?;
         }
         Sessions::Show { id } => drop(door.emit(output, ShowSession { id: id.to_string() }).await?),
         Sessions::Export { id, format, output } => export(door, id.as_str(), format, output.as_deref()).await?,
-        Sessions::Delete { id, yes } => return delete(door, output, id.as_str(), yes).await,
+        Sessions::Delete { id, yes } => delete(door, output, id.as_str(), yes).await?,
         Sessions::Fork { id, upto } => {
             let forked = door.call(ForkSession { id: id.to_string(), upto }).await?;
             if output.json {
@@ -40,7 +39,7 @@ pub(crate) async fn run(door: &Door, output: Output, sessions: Sessions) -> Resu
             output.done(&done, &format!("session `{id}` is now `{title}`"))?;
         }
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(())
 }
 
 impl Show for Vec<SessionRow> {
@@ -96,7 +95,7 @@ async fn export(door: &Door, id: &str, format: Format, output: Option<&Path>) ->
     Ok(())
 }
 
-async fn delete(door: &Door, output: Output, id: &str, yes: bool) -> Result<ExitCode> {
+async fn delete(door: &Door, output: Output, id: &str, yes: bool) -> Result<()> {
     if !yes {
         let session = door.call(ShowSession { id: id.to_owned() }).await?;
         if !std::io::stdin().is_terminal() {
@@ -104,12 +103,8 @@ async fn delete(door: &Door, output: Output, id: &str, yes: bool) -> Result<Exit
         }
         let title = columns::cut(&session.title, 60);
         let question = format!("delete session `{id}` ({title}), {} messages? [y/N] ", session.messages.len());
-        if !tokio::task::spawn_blocking(move || prompt::agreed(&question)).await? {
-            show::note("nothing was deleted");
-            return Ok(ExitCode::FAILURE);
-        }
+        tokio::task::spawn_blocking(move || prompt::agree(&question, "nothing was deleted")).await??;
     }
     let deleted = door.call(DeleteSession { id: id.to_owned() }).await?;
-    output.done(&deleted, &format!("deleted session `{id}` with {} messages", deleted.messages))?;
-    Ok(ExitCode::SUCCESS)
+    output.done(&deleted, &format!("deleted session `{id}` with {} messages", deleted.messages))
 }

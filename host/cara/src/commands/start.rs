@@ -11,6 +11,9 @@ use cara_control::{Done, HomeFiles};
 use cara_services::vault::StoreKind;
 use std::process::{Command, ExitCode, Stdio};
 use std::time::Duration;
+#[cfg(unix)]
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
 
 /// How long a process in the background may take to begin.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -25,11 +28,8 @@ const NOT_RUNNING: u8 = 3;
 pub(crate) async fn start(door: &Door, start: Start, kept: Kept) -> Result<()> {
     if let Some(pid) = door.holder().await {
         let holds = door.call(ShowStatus {}).await?;
-        let (command, since) = (&holds.command, when::minute(holds.since_ms));
-        let stops = if command == "cara start" { ", `cara stop` stops it" } else { "" };
-        bail!(
-            "process {pid} (`{command}`) has been running with this home since {since}\nhint: `cara status` shows more{stops}"
-        );
+        let (command, since, ending) = (&holds.command, when::minute(holds.since_ms), holds.role.ending());
+        bail!("process {pid} (`{command}`) has been running with this home since {since}\nhint: {ending}");
     }
     if start.detach {
         return detached(door, kept.filter()).await;
@@ -37,6 +37,7 @@ pub(crate) async fn start(door: &Door, start: Start, kept: Kept) -> Result<()> {
     let Some(application) = door.hold().await? else {
         bail!("another process began with this home meanwhile\nhint: `cara status` shows which");
     };
+    let ended = ended(application.stopping())?;
     kept.open(&application.home().logs())?;
     tracing::info!(pid = std::process::id(), version = env!("CARGO_PKG_VERSION"), "the daemon runs");
     show::note(&format!(
@@ -47,31 +48,48 @@ pub(crate) async fn start(door: &Door, start: Start, kept: Kept) -> Result<()> {
         tracing::warn!(error = %problem, "the configuration cannot be used");
         show::note(&problem.to_string());
     }
-    ended(application.stopping()).await?;
+    let mut interrupt = ended.await;
     tracing::info!("the daemon stops");
     // Whoever wants to begin a run is refused from here on.
-    if tokio::time::timeout(DRAIN, application.idle()).await.is_err() {
-        tracing::warn!("runs that go on are left");
-        show::note("runs that go on are left; they are resumed when their conversations are opened");
+    let (busy, most) = (application.busy(), DRAIN.as_secs());
+    if busy > 0 {
+        let runs = if busy == 1 { "run" } else { "runs" };
+        show::note(&format!("waits for {busy} {runs}, at most {most} s; Ctrl-C again stops at once"));
     }
+    tokio::select! {
+        () = application.idle() => {
+            show::note("the cara daemon stopped");
+            return Ok(());
+        }
+        () = tokio::time::sleep(DRAIN) => {}
+        _ = interrupt.recv() => show::end_echo(),
+    }
+    tracing::warn!("runs that go on are left");
+    show::note("runs that go on are left; they are resumed when their conversations are opened");
     Ok(())
 }
 
-/// Waits for a signal, or for `cara stop`.
-async fn ended(stopping: &tokio_util::sync::CancellationToken) -> Result<()> {
+/// Hears of Ctrl-C.
+#[cfg(unix)]
+type Interrupt = tokio::signal::unix::Signal;
+#[cfg(not(unix))]
+type Interrupt = tokio::signal::windows::CtrlC;
+
+/// Hears of signals and of `cara stop` from here on, and waits for one of them; then Ctrl-C is heard of further.
+fn ended(stopping: &CancellationToken) -> Result<impl Future<Output = Interrupt>> {
     #[cfg(unix)]
-    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
-    #[cfg(unix)]
-    let terminated = terminate.recv();
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     #[cfg(not(unix))]
-    let terminated = std::future::pending::<Option<()>>();
-    tokio::select! {
-        () = stopping.cancelled() => {}
-        _ = terminated => {}
-        ended = tokio::signal::ctrl_c() => ended?,
-    }
-    stopping.cancel();
-    Ok(())
+    let (mut interrupt, mut terminate) = (tokio::signal::windows::ctrl_c()?, tokio::signal::windows::ctrl_close()?);
+    Ok(async move {
+        tokio::select! {
+            () = stopping.cancelled() => {}
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => show::end_echo(),
+        }
+        stopping.cancel();
+        interrupt
+    })
 }
 
 /// Begins the same program in the background, and waits until it answers.
@@ -159,12 +177,12 @@ impl Show for Status {
         field("sessions", &self.sessions.to_string());
         field("approvals", &format!("{} waiting", self.approvals_waiting));
         match &self.configuration {
-            Configuration { problem: Some(problem), .. } => field("configuration", &problem.message),
+            Configuration { problem: Some(problem), .. } => field("config", &problem.message),
             Configuration { from_next_start, .. } if !from_next_start.is_empty() => {
                 let keys = from_next_start.join(", ");
-                field("configuration", &format!("in use; {keys} from the next start on"));
+                field("config", &format!("in use; {keys} from the next start on"));
             }
-            Configuration { .. } => field("configuration", "in use"),
+            Configuration { .. } => field("config", "in use"),
         }
     }
 }

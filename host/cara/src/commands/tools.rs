@@ -6,8 +6,7 @@ use crate::door::Door;
 use crate::output::{Output, Show, show};
 use anyhow::Result;
 use cara_authority::ComponentId;
-use cara_control::Done;
-use cara_control::tools::{DisableTools, EnableTools, ListTools, ToolRow};
+use cara_control::tools::{DisableTools, EnableTools, ListTools, SwitchedTools, ToolRow};
 
 /// Runs the command.
 pub(crate) async fn run(door: &Door, output: Output, tools: Tools) -> Result<()> {
@@ -23,9 +22,10 @@ pub(crate) async fn run(door: &Door, output: Output, tools: Tools) -> Result<()>
     Ok(())
 }
 
-/// What was done was said while it was done.
-impl Show for Done {
-    fn show(&self) {}
+impl Show for Vec<SwitchedTools> {
+    fn show(&self) {
+        self.iter().for_each(|switched| show::note(&switched.words()));
+    }
 }
 
 /// What is said of a component whose tools are off because nothing is granted; the cure stands under the table.

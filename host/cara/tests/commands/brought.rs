@@ -93,6 +93,33 @@ fn what_one_terminal_brings_moves_no_key_and_no_address_of_another() {
 }
 
 #[test]
+fn for_a_key_that_is_not_sent_no_password_is_asked_and_the_conversation_keeps_its_model() {
+    let (home, moved) = (Home::new(), Server::new());
+    let mut store = home.command(&["secrets", "set", "openai"]);
+    let mut store = store.env("CARA_VAULT_PASSWORD", PASSWORD).stdin(Stdio::piped()).spawn().unwrap();
+    store.stdin.take().unwrap().write_all(b"sk-of-the-vault").unwrap();
+    assert!(store.wait().unwrap().success());
+    // Nobody is there who could type it: what needed the vault would be refused.
+    let url = ("OPENAI_BASE_URL", moved.url.as_str());
+    let said = text(&says_hello(&home, &[url]).stderr);
+    assert_eq!(moved.taken(), ["none"], "{said}");
+    assert_eq!(said.matches("secret `openai/api-key` is not sent").count(), 1, "{said}");
+    let cure = "set OPENAI_API_KEY to a key for that address; or unset OPENAI_BASE_URL and name the address with \
+                `cara config set component.openai.settings.base-url URL`";
+    assert!(said.contains(&format!("says where to\nhint: {cure}")), "{said}");
+    assert!(said.contains("hint: no key was sent: OPENAI_BASE_URL of this terminal names the address"), "{said}");
+    // The one answer failed, and the model stays.
+    let mut again = home.command(&["chat", "-c", "-m", "and on"]);
+    let again = again.env(url.0, url.1).output().unwrap();
+    assert_eq!((again.status.code(), moved.taken()), (Some(1), vec!["none".to_owned()]), "{}", text(&again.stderr));
+    // A fork of it too.
+    let fork = home.ok(&["sessions", "fork", &home.session()]);
+    let mut again = home.command(&["chat", "--session", fork.trim(), "-m", "and on"]);
+    again.env(url.0, url.1).output().unwrap();
+    assert_eq!(moved.taken(), ["none"]);
+}
+
+#[test]
 fn what_one_terminal_calls_a_key_is_taken_out_of_no_other_texts() {
     let home = Home::new();
     let _holder = Holder::of(&home);

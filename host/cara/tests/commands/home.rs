@@ -32,11 +32,13 @@ step = [{ tool-call = { name = "memory_write", arguments = { key = "seat", value
 step = [{ text = "Noted." }]
 "#;
 
-/// Everything compiled once; each home gets a copy of the cache and of the key it is authenticated with.
-static COMPILED: LazyLock<TempDir> = LazyLock::new(|| {
+/// The first start of all, in which everything is compiled: what it said, and its home, of which each other one gets a copy
+/// of the cache and of the key it is authenticated with.
+pub(crate) static COLD_START: LazyLock<(Output, TempDir)> = LazyLock::new(|| {
     let home = Home::bare();
-    home.chat(HELLO, "hi", &[]);
-    home.folder
+    let output = home.chat_output(HELLO, "hi");
+    assert!(output.status.success(), "{}{}", text(&output.stdout), text(&output.stderr));
+    (output, home.folder)
 });
 
 /// A home folder of its own.
@@ -53,7 +55,7 @@ impl Home {
             let to = home.path(folder);
             fs::create_dir_all(&to).unwrap();
             private(&to, 0o700);
-            for entry in fs::read_dir(COMPILED.path().join(folder)).unwrap() {
+            for entry in fs::read_dir(COLD_START.1.path().join(folder)).unwrap() {
                 let entry = entry.unwrap();
                 let name = entry.file_name();
                 if folder == "cache" || name == "compiled-code" {

@@ -102,8 +102,10 @@ fn a_refused_key_is_named_by_where_it_came_from_and_never_shown() {
         "{\"error\":{\"message\":\"Incorrect API key provided\",\"type\":\"invalid_request_error\"}}",
     );
     home.configure(&format!("[component.openai.settings]\nbase-url = \"{url}\""));
-    home.set("OPENAI_API_KEY", "sk-canary-of-the-variable");
     let message = ["chat", "--model", "openai:gpt-5", "--message", "hi"];
+    let error = home.fails(&message);
+    assert!(error.contains("hint: no key was sent, since there is none: `export OPENAI_API_KEY=…`"), "{error}");
+    home.set("OPENAI_API_KEY", "sk-canary-of-the-variable");
     let error = home.fails(&message);
     assert!(error.contains("401: Incorrect API key provided"), "{error}");
     assert!(error.contains("the environment variable OPENAI_API_KEY") && !error.contains("canary"), "{error}");

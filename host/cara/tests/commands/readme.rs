@@ -119,6 +119,7 @@ fn serve(mut stream: TcpStream) -> std::io::Result<()> {
     let (kind, body) = match first.split(' ').nth(1).unwrap_or_default() {
         path if path.ends_with("/messages") => ("text/event-stream", ANTHROPIC),
         path if path.ends_with("/api/chat") => ("application/x-ndjson", OLLAMA),
+        path if path.ends_with("/models") => ("application/json", r#"{"data":[{"id":"my-model"}]}"#),
         path if path.ends_with("/api/tags") => ("application/json", r#"{"models":[{"name":"llama3.2:latest"}]}"#),
         _ => ("text/event-stream", OPENAI),
     };

@@ -142,7 +142,7 @@ fn described(schema: &Value) -> Option<(String, String)> {
     let least = schema["minimum"].as_u64().unwrap_or_default();
     Some(match kind {
         "integer" => match schema["maximum"].as_u64() {
-            Some(most) => (format!("a whole number from {least} to {most}"), most.to_string()),
+            Some(most) => (format!("a whole number from {least} to {most}"), 100.clamp(least, most).to_string()),
             None if schema["format"] == "uint32" => {
                 (format!("a whole number from {least} to {}", u32::MAX), "1000".into())
             }

@@ -1,11 +1,24 @@
 //! What kind of file an attachment is.
 
-use super::Attachment;
+use super::{Attachment, LARGEST};
+use crate::error::Result;
+use crate::named_file;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use std::path::Path;
 
 impl Attachment {
+    /// A file as a person names it.
+    ///
+    /// # Errors
+    ///
+    /// There is no such file, or it is larger than an attachment may be.
+    pub fn read(path: &Path) -> Result<Self> {
+        let data = named_file::read(path, LARGEST as u64)?;
+        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        Ok(Self::of(name, &data))
+    }
+
     /// A file of this name with this content.
     pub fn of(name: String, data: &[u8]) -> Self {
         let media_type = media_type(data, Path::new(&name)).to_owned();

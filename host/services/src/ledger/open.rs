@@ -17,6 +17,7 @@ static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| {
         (1, "ledger", include_str!("../../migrations/0001_ledger.sql")),
         (2, "records", include_str!("../../migrations/0002_records.sql")),
         (3, "labels", include_str!("../../migrations/0003_labels.sql")),
+        (4, "model", include_str!("../../migrations/0004_model.sql")),
         (5, "sends", include_str!("../../migrations/0005_sends.sql")),
     ];
     let migration = |(number, name, sql): (_, &'static str, &'static str)| {

@@ -131,11 +131,9 @@ async fn obey(talk: &mut Talk<'_>, last: &mut Last, command: &str, rest: &str, i
         }
         "/model" if rest.is_empty() => models(talk).await,
         "/model" => {
-            let (agent, environment) = (talk.by.agent.clone(), talk.by.environment.clone());
-            let open = OpenChat { model: Some(rest.to_owned()), agent, environment, ..OpenChat::default() };
-            let opened = talk.door.call(open).await?;
-            (talk.by.model, talk.context_tokens) = (opened.model, opened.context_tokens);
-            talk.by.settings.clear();
+            let opened = talk.door.call(OpenChat::with_model(rest, &talk.by)).await?;
+            talk.context_tokens = opened.context_tokens;
+            talk.by.turn_to(opened.model);
             show::note(&format!("now {}", talk.by.model));
         }
         "/tools" => tools(talk).await?,

@@ -3,15 +3,15 @@
 
 use super::asking::Asking;
 use crate::door::Door;
+use crate::error::told;
 use crate::output::{FnEvent, show, stdio};
-use anyhow::{Result, anyhow, bail};
+use anyhow::Result;
 use cara_assistant::text::harmless;
 use cara_assistant::{Ending, Input, TurnEvent};
 use cara_authority::{Label, Source};
 use cara_control::chat::Conversation;
-use cara_control::runs::{Attachment, BeginRun, Ended, LARGEST, Piece, Respondent, ResumeRun, StopRun, Words};
+use cara_control::runs::{Attachment, BeginRun, Ended, Piece, Respondent, ResumeRun, StopRun, Words};
 use cara_control::{Event, Operation};
-use cara_services::files;
 use cara_terminal::keyboard::Keyboard;
 use cara_terminal::streaming::{Streaming, lock};
 use serde::Serialize;
@@ -40,16 +40,9 @@ pub(crate) struct Talk<'a> {
 impl Talk<'_> {
     /// Attaches a file to the next message. Its words are a stranger's until the person says otherwise.
     pub(crate) fn attach(&mut self, path: &Path) -> Result<String> {
-        let shown = path.display();
-        let data = match files::read_capped(path, LARGEST as u64) {
-            Ok(data) => data.ok_or_else(|| anyhow!("`{shown}` does not exist"))?,
-            Err(files::FileError::TooLarge { .. }) => {
-                bail!("`{shown}` is too large\nhint: attachments hold at most {} MiB", LARGEST >> 20)
-            }
-            Err(error) => return Err(error.into()),
-        };
-        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        self.attached.push(Attachment::of(name.clone(), &data));
+        let file = Attachment::read(path).map_err(told)?;
+        let name = file.name.clone();
+        self.attached.push(file);
         Ok(name)
     }
 
@@ -82,7 +75,7 @@ impl Talk<'_> {
 
     /// One turn, until it is answered, fails, or Ctrl-C stops it.
     pub(crate) async fn turn(&mut self, input: &Input, streaming: &Arc<Mutex<Streaming>>) -> Result<Ended> {
-        let run = BeginRun::fresh().map_err(crate::error::told)?;
+        let run = BeginRun::fresh().map_err(told)?;
         let begin = BeginRun {
             run: run.clone(),
             session: self.session.clone(),

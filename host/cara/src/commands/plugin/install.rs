@@ -44,8 +44,7 @@ pub(super) async fn install(door: &Door, output: Output, install: Install) -> Re
     }
     let question = format!("Install `{}` {}", prepared.review.id, prepared.review.version);
     let Some(grants) = consent(&install.consent, &prepared, &question)? else {
-        show::note("nothing was installed");
-        return Ok(());
+        return Err(prompt::Declined("nothing was installed").into());
     };
     let act = "cara plugin install".to_owned();
     put(door, output, InstallPlugin { from, digest: prepared.review.digest, grants, allow_downgrade, act }).await
