@@ -33,6 +33,7 @@ mod installed;
 pub mod logs;
 mod machine;
 mod messages;
+mod missing_secret;
 mod model_selection;
 pub mod models;
 pub mod named_file;

@@ -4,8 +4,8 @@
 use crate::current_components::Live;
 use crate::error::Result;
 use crate::installed::Plugins;
+use crate::missing_secret::{giving, storing};
 use crate::variables::Brought;
-use cara_authority::manifest::Secret;
 use cara_authority::{AccountId, Refusal, Rule, SecretGrant};
 use cara_kernel::SecretSource;
 use cara_services::ledger::Ledger;
@@ -77,14 +77,4 @@ impl RequestSecrets {
             Err(error) => refuse(error.to_string()),
         })
     }
-}
-
-/// How to give a value of a secret: for one terminal, or for good.
-pub(crate) fn giving(id: &SecretId, secret: &Secret) -> String {
-    let variable = secret.env.first().map(|name| format!("`export {name}=…` for this terminal, or "));
-    format!("{}{}", variable.unwrap_or_default(), storing(id))
-}
-
-fn storing(id: &SecretId) -> String {
-    format!("`cara secrets set {id}` to store one")
 }

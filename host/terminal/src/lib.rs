@@ -10,6 +10,7 @@
 //! ```
 
 pub mod columns;
+mod declined;
 pub mod editor;
 pub mod external_editor;
 mod flow;

@@ -5,6 +5,7 @@
 //! terminal itself, so nothing is read ahead that a later question could take for its answer; rustyline keeps nothing
 //! either between two of its lines.
 
+pub use crate::declined::Declined;
 use crate::keyboard::{Keyboard, Marks};
 use crate::question::{Question, Reply, Screen};
 use crate::streaming::{Streaming, lock};
@@ -100,11 +101,6 @@ pub fn agreed(question: &str) -> bool {
     let Some(Line::Typed(line)) = read_line(None) else { return false };
     matches!(line.trim().to_ascii_lowercase().as_str(), "y" | "yes")
 }
-
-/// A person said no: nothing was done, which is no fault.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub struct Declined(pub &'static str);
 
 /// Asks the same where a no ends the command; `otherwise` says that nothing was done.
 ///

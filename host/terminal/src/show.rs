@@ -1,7 +1,7 @@
 //! How things look: notes, errors, tables.
 
 use crate::columns::{WIDTH, Width, cut, wrap};
-use crate::prompt::Declined;
+use crate::declined::Declined;
 use crate::{stdio, table};
 use cara_assistant::Failure;
 use cara_assistant::text::harmless;
