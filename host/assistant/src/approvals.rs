@@ -290,7 +290,7 @@ pub async fn answer_request(
 /// The narrow rule that "always" stores for a request: to its destinations; else, where it only changes the
 /// component's own store, in its session; else exactly its arguments. None where the labels asked: what a run has seen
 /// is different each time.
-fn rule_for(asked: &Asked, person: &PersonId, by: &str) -> Option<NewRule> {
+pub fn rule_for(asked: &Asked, person: &PersonId, by: &str) -> Option<NewRule> {
     asked.always.as_ref()?;
     let exact = || serde_json::from_str(&asked.arguments).ok();
     let within = asked.destinations.is_empty() && asked.within_session;

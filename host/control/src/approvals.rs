@@ -5,7 +5,7 @@ use crate::error::{Result, error, fail};
 use crate::event::Events;
 use crate::operation::{Done, Operation, Route};
 use crate::sessions;
-use cara_assistant::approvals::answer_request;
+use cara_assistant::approvals::{answer_request, rule_for};
 use cara_assistant::explain::asked;
 use cara_assistant::{Answer, Asked};
 use cara_authority::tool_call::canonical;
@@ -235,20 +235,18 @@ async fn or_again<T>(
         Err(error @ DecideError::AlreadyDecided { .. }) => error,
         Err(error) => return Err(error.into()),
     };
-    let verdict = find(records, id).await?.verdict.filter(|verdict| verdict.by == said.by.name());
+    let approval = find(records, id).await?;
+    let verdict = approval.verdict.filter(|verdict| verdict.by == said.by.name());
     let same = match (verdict, &said.verdict) {
         (Some(verdict), Verdict::Deny) => verdict.what == ApprovalState::Denied && verdict.reason == said.reason,
         (Some(verdict), Verdict::Once) => verdict.what == ApprovalState::Allowed,
         // It stored a rule; an answer for once did not, and stores none now.
         (Some(verdict), Verdict::Always) if verdict.what == ApprovalState::Allowed => {
             let stored = records.rules().await?;
-            let fits = |asked: &Asked| {
-                stored.iter().any(|stored| {
-                    (stored.rule.component.as_str(), stored.rule.tool.as_str()) == (&asked.component, &asked.tool)
-                        && stored.added_ms >= verdict.at_ms
-                })
-            };
-            asked.is_some_and(fits)
+            let rule = asked.and_then(|asked| rule_for(asked, &approval.person, said.by.name()));
+            rule.is_some_and(|rule| {
+                stored.iter().any(|stored| stored.rule == rule && stored.added_ms >= verdict.at_ms)
+            })
         }
         _ => false,
     };

@@ -32,8 +32,7 @@ pub(crate) async fn prepare(
     let around = application.around_in(environment)?;
     for id in named {
         let checked = application.checked(id)?;
-        let asking = around.asking(&checked, &BTreeMap::new())?;
-        model_selection::grant(application, &checked, &asking, "--tool names it", events).await?;
+        model_selection::grant(application, &checked, &around, &BTreeMap::new(), "--tool names it", events).await?;
     }
     for checked in around.installed.usable.values().filter(|checked| !checked.manifest().tools().is_empty()) {
         model_selection::say_unread(application, checked, environment, events).await?;

@@ -62,6 +62,33 @@ impl SettingSources {
         self.settings(checked, &variables(checked), run)
     }
 
+    /// What is granted, and the addresses that variables of the request name and the component may read: these count for
+    /// the request, and are recorded nowhere.
+    pub(crate) fn granted(
+        &self,
+        checked: &Checked,
+        recorded: &[Capability],
+        run: &BTreeMap<String, String>,
+    ) -> Result<Vec<Capability>> {
+        let named = self.named_by_request(checked, recorded, run)?;
+        Ok(recorded.iter().cloned().chain(named.into_iter().filter(|wish| !recorded.contains(wish))).collect())
+    }
+
+    /// The addresses that the component would be led to by variables of the request, and not without them.
+    pub(crate) fn named_by_request(
+        &self,
+        checked: &Checked,
+        recorded: &[Capability],
+        run: &BTreeMap<String, String>,
+    ) -> Result<Vec<Capability>> {
+        let of_home = Self { environment: self.environment.of_home_alone(), ..self.clone() };
+        let requested =
+            |sources: &Self| Ok::<_, Error>(checked.manifest().requested(&sources.settings(checked, recorded, run)?));
+        let (with, without) = (requested(self)?, requested(&of_home)?);
+        let leads = |wish: &Capability| matches!(wish, Capability::Http(_)) && !without.contains(wish);
+        Ok(with.into_iter().filter(leads).collect())
+    }
+
     /// All that a component asks for as things are.
     pub(crate) fn requested(&self, checked: &Checked) -> Result<Vec<Capability>> {
         Ok(checked.manifest().requested(&self.asking(checked, &BTreeMap::new())?))

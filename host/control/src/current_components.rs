@@ -96,6 +96,7 @@ impl Granted for LiveComponent {
             let config = self.live.config()?;
             let settings =
                 SettingSources { config: config.clone(), installed, environment: self.live.environment.clone() };
+            let granted = settings.granted(&checked, &granted, &self.set)?;
             let settings = settings.settings(&checked, &granted, &self.set)?;
             let grants = self.live.intersect(&config, &checked, &granted, settings);
             Ok::<_, Error>((self.live.plugins.component(&self.id).await?, grants))
@@ -226,8 +227,9 @@ impl LiveTools {
         if manifest.tools().is_empty() || !Offer::of(around, checked, granted)?.stands() {
             return Ok(Toolbox::default());
         }
-        let settings = around.settings(checked, granted, &BTreeMap::new())?;
-        let grants = self.live.intersect(config, checked, granted, settings);
+        let granted = around.granted(checked, granted, &BTreeMap::new())?;
+        let settings = around.settings(checked, &granted, &BTreeMap::new())?;
+        let grants = self.live.intersect(config, checked, &granted, settings);
         let belief = config.belief(manifest.id(), &self.live.plugins.signer(checked));
         let component = self.load(checked).await?;
         let mut tools = Toolbox::default();

@@ -7,6 +7,7 @@ use cara_services::files::{self, FileLock};
 use cara_services::home::Home;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::fs::{File, TryLockError};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -42,14 +43,24 @@ impl Role {
 pub struct HomeLock {
     home: Home,
     _lock: FileLock,
+    _folder: Option<File>,
 }
 
 impl HomeLock {
     /// The lock of a home; none when another process holds it. The system lets go of it when a process ends, however it
     /// ends.
     pub fn take(home: &Home) -> Result<Option<Self>> {
-        let lock = files::try_lock(&home.holder_lock())?;
-        Ok(lock.map(|lock| Self { home: home.clone(), _lock: lock }))
+        let Some(lock) = files::try_lock(&home.holder_lock())? else { return Ok(None) };
+        // Who removes the lock file cannot remove the folder with everything in it. Systems and file systems that cannot
+        // lock a folder have the file alone.
+        let folder = match cfg!(unix).then(|| File::open(home.path())) {
+            Some(Ok(folder)) => match folder.try_lock() {
+                Err(TryLockError::WouldBlock) => return Ok(None),
+                locked => locked.ok().map(|()| folder),
+            },
+            _ => None,
+        };
+        Ok(Some(Self { home: home.clone(), _lock: lock, _folder: folder }))
     }
 
     /// The home.
@@ -102,5 +113,22 @@ impl Holder {
     /// A failure as its caller has to see it: what went on while this process closed can be asked of the next one.
     pub(crate) fn failed(&self, error: Error) -> Error {
         if self.closed.is_cancelled() { error.kind(ErrorKind::Unknown) } else { error }
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn who_removes_the_lock_file_of_a_home_does_not_take_the_home() {
+        let folder = tempfile::tempdir().unwrap();
+        let home = Home::at(folder.path()).unwrap();
+        let lock = HomeLock::take(&home).unwrap().unwrap();
+        std::fs::remove_file(home.holder_lock()).unwrap();
+        assert!(HomeLock::take(&home).unwrap().is_none());
+        drop(lock);
+        assert!(HomeLock::take(&home).unwrap().is_some());
     }
 }

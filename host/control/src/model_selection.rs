@@ -1,7 +1,7 @@
 //! Which provider and model answer, and what naming them grants.
 
 use crate::application::Application;
-use crate::component_settings::variables;
+use crate::component_settings::{SettingSources, variables};
 use crate::current_components::LiveComponent;
 use crate::error::{Error, ErrorKind, Result, error, fail};
 use crate::event::Events;
@@ -10,9 +10,10 @@ use crate::near_names::likest;
 use crate::variables::{Brought, Environment};
 use cara_assistant::{ModelName, Provider};
 use cara_authority::manifest::{Detect, Provider as Provided};
-use cara_authority::{Capability, ComponentId, Grants, Settings};
+use cara_authority::{Capability, ComponentId, Grants};
 use cara_kernel::Checked;
 use cara_services::vault::SecretId;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 mod facts;
@@ -54,7 +55,7 @@ pub(crate) async fn naming(
         fail!(Invalid, "component `{}` offers no models\nhint: `cara plugin list` shows the providers", name.component);
     };
     let around = application.around_in(&brought.environment)?;
-    grant(application, &checked, &around.asking(&checked, &brought.settings)?, act, events).await?;
+    grant(application, &checked, &around, &brought.settings, act, events).await?;
     say_led(application, &checked, brought, events).await?;
     let model = match &name.model {
         Some(model) => model.clone(),
@@ -130,7 +131,7 @@ async fn found(application: &Application, brought: &Brought, events: &Events) ->
                 let Some(why) = key_at_hand(application, checked, &brought.environment)? else { continue };
                 if built_in {
                     let around = application.around_in(&brought.environment)?;
-                    grant(application, checked, &around.asking(checked, &brought.settings)?, &why, events).await?;
+                    grant(application, checked, &around, &brought.settings, &why, events).await?;
                 }
                 say_led(application, checked, brought, events).await?;
                 let why = Some(format!("using {id}:{model} because {why}"));
@@ -200,7 +201,8 @@ async fn answering(
     let model = if has(&wanted) { Some(wanted) } else { models.first().map(|model| model.id.clone()) };
     let Some(model) = model else { return Ok(None) };
     if built_in {
-        grant(application, checked, &settings, &format!("a server answers at {place}"), events).await?;
+        let act = format!("a server answers at {place}");
+        grant(application, checked, &around, &brought.settings, &act, events).await?;
     }
     let id = manifest.id().clone();
     let here = place.origin().is_some_and(|origin| origin.is_loopback());
@@ -211,25 +213,39 @@ async fn answering(
     Ok(Some(Chosen { id, model, why }))
 }
 
-/// Grants what the manifest asks with these settings, records it, and says what is new in one line.
+/// Grants what the manifest asks with settings as they are, and says what is new in one line.
 pub(crate) async fn grant(
     application: &Application,
     checked: &Checked,
-    settings: &Settings,
+    around: &SettingSources,
+    run: &BTreeMap<String, String>,
     act: &str,
     events: &Events,
 ) -> Result<()> {
-    let id = checked.manifest().id();
-    let requested = checked.manifest().requested(settings);
-    if requested.is_empty() {
-        return Ok(());
-    }
-    let new = application.ledger.grant(id, &requested, act).await?;
+    let new = record(application, checked, around, run, act).await?;
     if !new.is_empty() {
-        let new: Vec<String> = new.iter().map(ToString::to_string).collect();
+        let (id, new): (_, Vec<String>) = (checked.manifest().id(), new.iter().map(ToString::to_string).collect());
         events.note(format!("granted to `{id}`: {} ({act})", new.join(", ")));
     }
     Ok(())
+}
+
+/// Records what the manifest asks with settings as they are; gives what is new. An address that a variable of the request
+/// names is not recorded: a terminal says where its own words go, and nobody else's.
+pub(crate) async fn record(
+    application: &Application,
+    checked: &Checked,
+    around: &SettingSources,
+    run: &BTreeMap<String, String>,
+    act: &str,
+) -> Result<Vec<Capability>> {
+    let named = around.named_by_request(checked, &variables(checked), run)?;
+    let mut requested = checked.manifest().requested(&around.asking(checked, run)?);
+    requested.retain(|wish| !named.contains(wish));
+    if requested.is_empty() {
+        return Ok(Vec::new());
+    }
+    Ok(application.ledger.grant(checked.manifest().id(), &requested, act).await?)
 }
 
 /// A model of a component, which is met with its grants at each call. Grants nothing.

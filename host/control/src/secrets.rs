@@ -146,8 +146,7 @@ impl Operation for SetSecret {
             Ok(vault.kind()?.map(|kind| kind.to_string()))
         });
         let key = stored.await??.unwrap_or_default();
-        let asking = around.asking(&checked, &BTreeMap::new())?;
-        model_selection::grant(application, &checked, &asking, "its key was stored", events).await?;
+        model_selection::grant(application, &checked, &around, &BTreeMap::new(), "its key was stored", events).await?;
         Ok(StoredSecret { secret: id.to_string(), key })
     }
 }

@@ -1,7 +1,7 @@
 //! Whether a model is offered the tools of a component; when not, why, and
 //! what would change that. Every place that says so, and the toolbox itself, ask here.
 
-use crate::component_settings::SettingSources;
+use crate::component_settings::{SettingSources, variables};
 use crate::error::Result;
 use cara_authority::manifest::Target;
 use cara_authority::{Capability, ComponentId, SettingKey, Settings};
@@ -23,15 +23,18 @@ impl Offer {
     /// Compares what the manifest asks, with the settings as they are, with what is granted. A variable that is not granted
     /// is not read.
     pub(crate) fn of(around: &SettingSources, checked: &Checked, granted: &[Capability]) -> Result<Self> {
-        Ok(Self::with(&around.settings(checked, granted, &BTreeMap::new())?, checked, granted))
+        let granted = around.granted(checked, granted, &BTreeMap::new())?;
+        Ok(Self::with(&around.settings(checked, &granted, &BTreeMap::new())?, checked, granted))
     }
 
     /// The same with the settings as they will be once all that it asks for is granted: for who grants it.
     pub(crate) fn asking(around: &SettingSources, checked: &Checked, granted: &[Capability]) -> Result<Self> {
+        let mut granted = granted.to_vec();
+        granted.extend(around.named_by_request(checked, &variables(checked), &BTreeMap::new())?);
         Ok(Self::with(&around.asking(checked, &BTreeMap::new())?, checked, granted))
     }
 
-    fn with(settings: &Settings, checked: &Checked, granted: &[Capability]) -> Self {
+    fn with(settings: &Settings, checked: &Checked, granted: Vec<Capability>) -> Self {
         let manifest = checked.manifest();
         let unset = manifest.http().iter().filter_map(|http| match &http.host {
             Target::Setting(key) if http.host.resolve(settings).is_none() => Some(key.clone()),
@@ -40,7 +43,7 @@ impl Offer {
         let unset: Vec<SettingKey> = unset.collect();
         let nowhere = !unset.is_empty() && unset.len() == manifest.http().len();
         let (id, asked) = (manifest.id().clone(), manifest.requested(settings));
-        Self { id, asked, granted: granted.to_vec(), unset, nowhere }
+        Self { id, asked, granted, unset, nowhere }
     }
 
     /// Whether the tools are offered: those of who asks for nothing, and of those that something was granted to and that

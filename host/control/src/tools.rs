@@ -246,8 +246,8 @@ async fn enable(
         events.note(format!("`{id}` asks for nothing and is always on"));
         return Ok(None);
     }
-    let asking = application.around_in(environment)?.asking(checked, &BTreeMap::new())?;
-    let new = application.ledger.grant(id, &checked.manifest().requested(&asking), "cara tools enable").await?;
+    let around = application.around_in(environment)?;
+    let new = model_selection::record(application, checked, &around, &BTreeMap::new(), "cara tools enable").await?;
     let switched = Some(SwitchedTools::of(id, true, &new));
     // A secret that is needed and not stored would only show at the first call.
     for secret in checked.manifest().secrets().iter().filter(|secret| !secret.optional) {

@@ -61,6 +61,11 @@ impl Environment {
         self.known = Some(known);
     }
 
+    /// This one without what the request brought.
+    pub(crate) fn of_home_alone(&self) -> Self {
+        Self { brought: Arc::default(), ..self.clone() }
+    }
+
     /// The value of a variable, if it is set and not empty.
     pub(crate) fn get(&self, name: &str) -> Option<String> {
         let own = || if self.of_home { std::env::var(name).ok() } else { None };

@@ -93,8 +93,12 @@ impl Client {
                 if !O::ROUTE.stable {
                     check(ready.as_ref())?;
                 }
-                sender.ready().await.map_err(|why| lost(&why, true))?;
-                let response = sender.send_request(request).await.map_err(|why| lost(&why, true))?;
+                sender.ready().await.map_err(|why| lost(&why, false))?;
+                // What comes back unsent was not begun by anybody.
+                let response = sender.try_send_request(request).await.map_err(|mut failed| {
+                    let unsent = failed.take_message().is_some();
+                    lost(failed.error(), !unsent)
+                })?;
                 (response.status(), Body::new(response.into_body()), Some(connection))
             }
         };

@@ -8,7 +8,7 @@ use serde::Deserialize;
 /// The arguments of `{{snake}}_greet`.
 #[derive(Deserialize, JsonSchema)]
 pub(crate) struct Greet {
-    /// The name of the one who is greeted.
+    /// Who is greeted.
     #[schemars(length(min = 1, max = 80))]
     pub(crate) name: String,
     /// How often; once when left out.
