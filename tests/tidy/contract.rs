@@ -19,7 +19,7 @@ fn the_contract_parses_and_has_the_worlds_components_are_built_for() {
     let package = &resolve.packages[package];
     assert_eq!(package.name.to_string(), "cara:plugin@0.2.0");
     let worlds: Vec<&str> = package.worlds.keys().map(String::as_str).collect();
-    for world in ["provider-component", "tool-component", "channel-component"] {
+    for world in ["provider-component", "host-services", "tool-component", "channel-component"] {
         assert!(worlds.contains(&world), "{world} in {worlds:?}");
     }
 }

@@ -29,9 +29,6 @@ pub use cache::CompiledCache;
 pub use component::{Component, Watch};
 pub use engine::Kernel;
 pub use fault::Fault;
-pub use imports::{
-    Approvals, Attachments, CallServices, Configuration, HostServices, Labels, Memory, Messaging, Models, SecretSource,
-    Sessions,
-};
+pub use imports::*;
 pub use loader::{Checked, LoadError, Loaded};
 pub use pool::PoolSize;

@@ -7,16 +7,11 @@
 #[cfg(target_arch = "wasm32")]
 pub(crate) use crate::bindings::provider_component::cara::plugin::{clock, log, secrets, settings, state, turn};
 #[cfg(target_arch = "wasm32")]
-pub(crate) use crate::bindings::tool_component::cara::plugin::{
-    approvals, attachments, configuration, exec, memory, messaging, models, sessions,
-};
+pub(crate) use crate::bindings::tool_component::cara::plugin::*;
 #[cfg(target_arch = "wasm32")]
 pub(crate) use crate::http::wasi as http;
 #[cfg(target_arch = "wasm32")]
 pub(crate) use crate::http::wasi::sleep_ms;
 
 #[cfg(not(target_arch = "wasm32"))]
-pub(crate) use crate::testing::double::{
-    approvals, attachments, clock, configuration, exec, http, log, memory, messaging, models, secrets, sessions,
-    settings, sleep_ms, state, turn,
-};
+pub(crate) use crate::testing::double::*;

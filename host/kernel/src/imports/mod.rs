@@ -40,7 +40,23 @@ pub use self::{
     models::Models, sessions::Sessions,
 };
 pub(crate) use context::Call;
-pub use services::{CallServices, HostServices, Labels, SecretSource};
+pub use services::{CallServices, Labels, SecretSource};
+
+/// What the assistant does for a tool, on behalf of one person in one turn: a trait for each interface, in the file of
+/// the interface. The meaning of each function is in `wit/`; each takes the proof that the component may use it. A
+/// service that is `None` is unavailable; outside a turn all are.
+#[derive(Clone, Default)]
+#[allow(missing_docs, reason = "each is named like its interface")]
+pub struct HostServices {
+    pub labels: Option<Arc<dyn Labels>>,
+    pub approvals: Option<Arc<dyn Approvals>>,
+    pub attachments: Option<Arc<dyn Attachments>>,
+    pub configuration: Option<Arc<dyn Configuration>>,
+    pub memory: Option<Arc<dyn Memory>>,
+    pub messaging: Option<Arc<dyn Messaging>>,
+    pub models: Option<Arc<dyn Models>>,
+    pub sessions: Option<Arc<dyn Sessions>>,
+}
 
 /// The data of a call's store.
 pub(crate) struct CallState {

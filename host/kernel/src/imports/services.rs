@@ -42,22 +42,6 @@ pub trait Labels: Send + Sync {
     fn saw(&self, label: Label);
 }
 
-/// What the assistant does for a tool, on behalf of one person in one turn: a trait for each interface, in the file of
-/// the interface. The meaning of each function is in `wit/`; each takes the proof that the component may use it. A
-/// service that is `None` is unavailable; outside a turn all are.
-#[derive(Clone, Default)]
-#[allow(missing_docs, reason = "each is named like its interface")]
-pub struct HostServices {
-    pub labels: Option<Arc<dyn Labels>>,
-    pub approvals: Option<Arc<dyn Approvals>>,
-    pub attachments: Option<Arc<dyn Attachments>>,
-    pub configuration: Option<Arc<dyn Configuration>>,
-    pub memory: Option<Arc<dyn Memory>>,
-    pub messaging: Option<Arc<dyn Messaging>>,
-    pub models: Option<Arc<dyn Models>>,
-    pub sessions: Option<Arc<dyn Sessions>>,
-}
-
 impl HostServices {
     pub(super) fn label(&self) -> Label {
         self.labels.as_ref().map_or(Label::UNKNOWN, |labels| labels.label())
