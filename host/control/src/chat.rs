@@ -150,7 +150,10 @@ impl Operation for OpenChat {
                     chosen => chosen?,
                 }
             }
-            (None, Some(before)) => before,
+            (None, Some(before)) => {
+                model_selection::say_led(application, &*application.checked(&before.id)?, &brought, events).await?;
+                before
+            }
             (None, None) => model_selection::choose(application, None, &brought, events).await?,
         };
         if let Some(why) = &chosen.why {

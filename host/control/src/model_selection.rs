@@ -292,7 +292,12 @@ pub(crate) async fn say_unread(
 
 /// Says where the words go when the request's own environment names the address, and that a key which is stored stays where
 /// it is.
-async fn say_led(application: &Application, checked: &Checked, brought: &Brought, events: &Events) -> Result<()> {
+pub(crate) async fn say_led(
+    application: &Application,
+    checked: &Checked,
+    brought: &Brought,
+    events: &Events,
+) -> Result<()> {
     let (manifest, environment) = (checked.manifest(), &brought.environment);
     let granted = application.ledger.granted(manifest.id()).await?;
     let leads = |secret| environment.leads(manifest, secret, &brought.settings, &granted);
