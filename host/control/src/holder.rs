@@ -7,7 +7,6 @@ use cara_services::files::{self, FileLock};
 use cara_services::home::Home;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use std::fs::{File, TryLockError};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -43,7 +42,7 @@ impl Role {
 pub struct HomeLock {
     home: Home,
     _lock: FileLock,
-    _folder: Option<File>,
+    _folder: FileLock,
 }
 
 impl HomeLock {
@@ -51,15 +50,8 @@ impl HomeLock {
     /// ends.
     pub fn take(home: &Home) -> Result<Option<Self>> {
         let Some(lock) = files::try_lock(&home.holder_lock())? else { return Ok(None) };
-        // Who removes the lock file cannot remove the folder with everything in it. Systems and file systems that cannot
-        // lock a folder have the file alone.
-        let folder = match cfg!(unix).then(|| File::open(home.path())) {
-            Some(Ok(folder)) => match folder.try_lock() {
-                Err(TryLockError::WouldBlock) => return Ok(None),
-                locked => locked.ok().map(|()| folder),
-            },
-            _ => None,
-        };
+        // Who removes the lock file does not remove the folder.
+        let Some(folder) = files::try_lock_folder(home.path()) else { return Ok(None) };
         Ok(Some(Self { home: home.clone(), _lock: lock, _folder: folder }))
     }
 

@@ -199,23 +199,33 @@ pub fn publish(temporary: tempfile::TempPath, path: &Path) -> Result<bool, FileE
 /// Holds a file lock until dropped; other holders, in this process or another, wait.
 #[derive(Debug)]
 pub struct FileLock {
-    _file: File,
+    _file: Option<File>,
 }
 
 /// Waits for the exclusive lock on the file at `path`, which is created (0600) when missing and stays.
 pub fn lock(path: &Path) -> Result<FileLock, FileError> {
     let file = open_lock(path)?;
     file.lock().map_err(failed("lock", path))?;
-    Ok(FileLock { _file: file })
+    Ok(FileLock { _file: Some(file) })
 }
 
 /// The exclusive lock on the file at `path`, if nobody holds it; the file is made when it is missing.
 pub fn try_lock(path: &Path) -> Result<Option<FileLock>, FileError> {
     let file = open_lock(path)?;
     match file.try_lock() {
-        Ok(()) => Ok(Some(FileLock { _file: file })),
+        Ok(()) => Ok(Some(FileLock { _file: Some(file) })),
         Err(fs::TryLockError::WouldBlock) => Ok(None),
         Err(fs::TryLockError::Error(error)) => Err(failed("lock", path)(error)),
+    }
+}
+
+/// The exclusive lock on a folder itself, if nobody holds it: unlike a lock file, a folder is not removed with something in
+/// it. Where the system or the file system cannot lock a folder, nothing is locked.
+pub fn try_lock_folder(path: &Path) -> Option<FileLock> {
+    let folder = if cfg!(unix) { File::open(path).ok() } else { None };
+    match folder.as_ref().map(File::try_lock) {
+        Some(Err(fs::TryLockError::WouldBlock)) => None,
+        _ => Some(FileLock { _file: folder }),
     }
 }
 

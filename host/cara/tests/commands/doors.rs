@@ -124,7 +124,7 @@ fn every_command_does_and_says_the_same_in_process_and_through_the_socket() {
             (there.play(json), here.join().unwrap())
         });
         for (one, other) in one.iter().zip(&other) {
-            assert_eq!(one, other);
+            assert!(one == other, "in process: {other:#?}\nthrough the socket: {one:#?}");
         }
         let done = operations(&there.home);
         drop(holder);
