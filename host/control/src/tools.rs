@@ -6,6 +6,7 @@ use crate::error::{Error, Result, fail};
 use crate::event::Events;
 use crate::home_files::HomeFiles;
 use crate::names::{self, AGENT, CONSOLE};
+use crate::model_selection;
 use crate::operation::{Operation, Route};
 use crate::tool_offer::Offer;
 use crate::variables::{Environment, Variables};
