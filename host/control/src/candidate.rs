@@ -53,21 +53,25 @@ impl Candidate {
             progress: &progress,
         };
         let fetched = fetch(reference, access).await?;
-        let mut candidate = Self::verified(plugins, fetched.wasm, fetched.bundles, reference.clone())?;
+        let mut candidate = Self::verified(plugins, Package::read(fetched.wasm)?, fetched.bundles, reference.clone())?;
         candidate.took[0] = fetched.took;
         Ok(candidate)
     }
 
     /// A component that is installed, and was verified when that was read.
-    pub(crate) fn installed(plugins: &Plugins, checked: &Checked, bundle: String, from: Reference) -> Result<Self> {
-        let (verified, trusted_at) = (checked.package().clone(), plugins.now()?.trusted_at());
+    pub(crate) fn installed(
+        checked: &Checked,
+        trusted_at: TrustStamps,
+        bundle: String,
+        from: Reference,
+    ) -> Result<Self> {
+        let verified = checked.package().clone();
         Self::read((Package::clone(&verified), bundle, Ok(verified)), trusted_at, from)
     }
 
-    /// Reads a package and verifies it, with the first of its signature files that is good.
-    pub(crate) fn verified(plugins: &Plugins, wasm: Vec<u8>, bundles: Vec<String>, from: Reference) -> Result<Self> {
+    /// Verifies a package, with the first of its signature files that is good.
+    pub(crate) fn verified(plugins: &Plugins, package: Package, bundles: Vec<String>, from: Reference) -> Result<Self> {
         let began = Instant::now();
-        let package = Package::read(wasm)?;
         let trusted_at = plugins.trusted_at()?;
         let (bundle, verified) = best(&package, bundles, &plugins.trusted()?)?;
         let took = began.elapsed();

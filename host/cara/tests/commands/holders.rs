@@ -12,6 +12,7 @@ use std::fs;
 use std::io::{Read, Write};
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixStream;
+use std::panic::catch_unwind;
 use std::path::Path;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
@@ -109,7 +110,13 @@ fn a_second_process_at_a_home_is_seen() {
     let pid = holder.0.id();
     assert_eq!(holders.0, BTreeSet::from([(pid, "daemon".to_owned())]));
     assert_eq!((locked_by(&home), at_the_ledger(&home)), (Some(pid), BTreeSet::from([pid])));
+    let is_seen = || catch_unwind(|| Holders::default().look(&home)).is_err();
+    assert!(!is_seen());
     let second = fs::File::open(home.path("ledger.db")).unwrap();
-    assert_eq!(at_the_ledger(&home), BTreeSet::from([pid, std::process::id()]));
+    assert!(is_seen(), "two have the ledger open");
     drop(second);
+    fs::remove_file(home.path("cara.holder")).unwrap();
+    let lock = fs::File::create(home.path("cara.holder")).unwrap();
+    lock.lock().unwrap();
+    assert!(is_seen(), "one answers, and another has the lock");
 }

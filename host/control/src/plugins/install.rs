@@ -274,10 +274,10 @@ pub(crate) fn current(application: &Application, id: &ComponentId) -> Result<Opt
     let Some(checked) = installed.usable.get(id) else { return Ok(None) };
     if let Some(active) = installed.lock.0.get(id).and_then(|entry| entry.active.as_ref()) {
         let bundle = application.plugins.store().get(&active.digest)?.bundle;
-        return Candidate::installed(&application.plugins, checked, bundle, reference(&active.from)?).map(Some);
+        return Candidate::installed(checked, installed.trusted_at(), bundle, reference(&active.from)?).map(Some);
     }
     let from = Reference::parse(&format!("./{id}.wasm"))?;
-    Candidate::installed(&application.plugins, checked, application.plugins.built_in_bundle(id)?, from).map(Some)
+    Candidate::installed(checked, installed.trusted_at(), application.plugins.built_in_bundle(id)?, from).map(Some)
 }
 
 /// Tools of one name are no fault: while both are on, each has its full name. What a rule said of the name counts for none.

@@ -67,7 +67,7 @@ fn kept(application: &Application, id: &ComponentId, version: &Version) -> Resul
     if let Some(pinned) = versions.into_iter().find(|pinned| pinned.version == *version) {
         let stored = application.plugins.store().get(&pinned.digest)?;
         let from = reference(&pinned.from)?;
-        return Candidate::verified(&application.plugins, stored.wasm, vec![stored.bundle], from);
+        return Candidate::verified(&application.plugins, Package::read(stored.wasm)?, vec![stored.bundle], from);
     }
     let built_in = application.plugins.built_in(id).filter(|checked| checked.manifest().version() == version);
     let none = || {
@@ -75,7 +75,9 @@ fn kept(application: &Application, id: &ComponentId, version: &Version) -> Resul
     };
     let from = Reference::parse(&format!("./{id}.wasm"))?;
     let bundle = application.plugins.built_in_bundle(id)?;
-    Candidate::installed(&application.plugins, built_in.ok_or_else(none)?, bundle, from)
+    // Who signed it may have been revoked since this process began.
+    let package = Package::clone(built_in.ok_or_else(none)?.package());
+    Candidate::verified(&application.plugins, package, vec![bundle], from)
 }
 
 /// Returns to the version that was in use before.
