@@ -8,7 +8,7 @@
 
 use crate::boot::Surroundings;
 use crate::error::told;
-use crate::output::{self, Beside, FnEvent, Output, show};
+use crate::output::{self, CallProgress, FnEvent, Output, show};
 use crate::passwords;
 use anyhow::{Result, anyhow};
 use cara_control::environment::{self, Variables};
@@ -33,24 +33,24 @@ const LOSSES: u32 = 200;
 /// How often a password is asked for.
 const TRIES: usize = 3;
 
-/// The way to the application.
+/// The way to the application, which is connected when it is needed.
 pub(crate) struct Door {
     surroundings: Surroundings,
-    way: Mutex<Option<Way>>,
-    /// Changes whenever a way was opened.
+    connection: Mutex<Option<Connection>>,
+    /// Changes whenever a connection was opened.
     opened: watch::Sender<()>,
 }
 
 /// Where the application is.
-enum Way {
-    Here { application: Arc<Application>, listener: Listener, client: Client },
-    There(Client),
+enum Connection {
+    InProcess { application: Arc<Application>, listener: Listener, client: Client },
+    Socket(Client),
 }
 
-impl Way {
+impl Connection {
     fn client(&self) -> &Client {
         match self {
-            Self::Here { client, .. } | Self::There(client) => client,
+            Self::InProcess { client, .. } | Self::Socket(client) => client,
         }
     }
 }
@@ -58,7 +58,7 @@ impl Way {
 impl Door {
     /// A door that is opened by the first call.
     pub(crate) fn new(surroundings: Surroundings) -> Self {
-        Self { surroundings, way: Mutex::new(None), opened: watch::Sender::new(()) }
+        Self { surroundings, connection: Mutex::new(None), opened: watch::Sender::new(()) }
     }
 
     /// What of the command line concerns all parts.
@@ -67,7 +67,7 @@ impl Door {
     }
 
     /// Takes the home over if nobody holds it, else connects to whoever does.
-    async fn open(&self) -> Result<Way> {
+    async fn open(&self) -> Result<Connection> {
         let socket = self.surroundings.home.socket();
         let mut wait = Duration::from_millis(2);
         let began = tokio::time::Instant::now();
@@ -81,14 +81,14 @@ impl Door {
                 let application = tokio::task::spawn_blocking(move || surroundings.application(lock)).await??;
                 let router = router(application.clone());
                 let listener = Listener::open(socket, router.clone()).map_err(told)?;
-                return Ok(Way::Here { application, listener, client: Client::Here(router) });
+                return Ok(Connection::InProcess { application, listener, client: Client::InProcess(router) });
             }
-            let client = Client::There(socket.clone());
+            let client = Client::Socket(socket.clone());
             if let Some(holder) = client.holder().await {
                 // A run is better begun where it can stay.
                 let stays = holder.is_none_or(|holder| holder.role != Role::Command) || began.elapsed() > QUIET;
                 if stays || self.surroundings.role != Role::Chat {
-                    return Ok(Way::There(client));
+                    return Ok(Connection::Socket(client));
                 }
             }
             if began.elapsed() > PATIENCE {
@@ -113,30 +113,30 @@ impl Door {
 
     /// Whether nobody holds the home but, from now on, this process: the application, when it is so.
     pub(crate) async fn hold(&self) -> Result<Option<Arc<Application>>> {
-        let mut way = self.way.lock().await;
-        if way.is_none() {
-            *way = Some(self.open().await?);
+        let mut connection = self.connection.lock().await;
+        if connection.is_none() {
+            *connection = Some(self.open().await?);
             self.opened.send_replace(());
         }
-        Ok(match &*way {
-            Some(Way::Here { application, .. }) => Some(application.clone()),
+        Ok(match &*connection {
+            Some(Connection::InProcess { application, .. }) => Some(application.clone()),
             _ => None,
         })
     }
 
     /// A client, opened if need be.
     async fn client(&self) -> Result<Client> {
-        let mut way = self.way.lock().await;
-        if way.is_none() {
-            *way = Some(self.open().await?);
+        let mut connection = self.connection.lock().await;
+        if connection.is_none() {
+            *connection = Some(self.open().await?);
             self.opened.send_replace(());
         }
-        way.as_ref().map(|way| way.client().clone()).ok_or_else(|| anyhow!("the door is closed"))
+        connection.as_ref().map(Connection::client).cloned().ok_or_else(|| anyhow!("the door is closed"))
     }
 
     /// Does a use case, showing its notes and progress.
     pub(crate) async fn call<O: Operation>(&self, operation: O) -> Result<O::View> {
-        Ok(self.called(&operation, &mut Beside::default()).await?.view)
+        Ok(self.called(&operation, &mut CallProgress::default()).await?.view)
     }
 
     /// The same, and prints what it gives back.
@@ -177,7 +177,7 @@ impl Door {
                     begun
                 }
             };
-            *self.way.lock().await = None;
+            *self.connection.lock().await = None;
             if begun && !O::ROUTE.repeatable {
                 return Err(anyhow!(
                     "the process that held the home ended before it answered, and nobody knows whether it did this\n\
@@ -228,7 +228,7 @@ impl Door {
 
     /// The values of the environment variables that components name: they go along with a request, and count for nothing else.
     pub(crate) async fn environment(&self) -> Result<Variables> {
-        let wanted = self.call(environment::Wanted {}).await?;
+        let wanted = self.call(environment::ListEnvironmentVariables {}).await?;
         Ok(Variables(
             wanted.into_iter().filter_map(|name| std::env::var(&name).ok().map(|value| (name, value))).collect(),
         ))
@@ -239,7 +239,7 @@ impl Door {
     pub(crate) async fn follow_home(&self, heard: UnboundedSender<Event>) {
         let mut opened = self.opened.subscribe();
         loop {
-            let client = self.way.lock().await.as_ref().map(|way| way.client().clone());
+            let client = self.connection.lock().await.as_ref().map(Connection::client).cloned();
             if let Some(client) = client {
                 // Nobody reads any more when this fails, and then nobody waits for this either.
                 let followed = client.call(&FollowEvents {}, &mut |event| drop(heard.send(event))).await;
@@ -254,7 +254,9 @@ impl Door {
 
     /// Ends this process's part. Where it holds the home, the others go on in the process that holds it next.
     pub(crate) async fn close(&self) {
-        let Some(Way::Here { application, listener, .. }) = self.way.lock().await.take() else { return };
+        let Some(Connection::InProcess { application, listener, .. }) = self.connection.lock().await.take() else {
+            return;
+        };
         application.events().end();
         // What others began here ends here if it is short; else they go on in the next process.
         if tokio::time::timeout(QUIET, listener.close()).await.is_err() {

@@ -1,9 +1,9 @@
 //! All that the program shows: views for a person, or as JSON for a program,
 //! and what is told beside them.
 
-mod beside;
+mod call_progress;
 
-pub(crate) use beside::{Beside, FnEvent};
+pub(crate) use call_progress::{CallProgress, FnEvent};
 pub(crate) use cara_terminal::{columns, layout, show, stdio, when};
 
 use anyhow::Result;

@@ -13,9 +13,9 @@ use std::sync::Arc;
 
 /// Lists the variables whose values count, if they are set.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
-pub struct Wanted {}
+pub struct ListEnvironmentVariables {}
 
-impl Operation for Wanted {
+impl Operation for ListEnvironmentVariables {
     type View = Vec<String>;
     const ROUTE: Route =
         Route::get("environment.wanted", "/v1/environment", "List the environment variables that components name.");

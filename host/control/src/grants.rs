@@ -209,7 +209,7 @@ pub(crate) fn stays_open(opening: &Capability, granted: &[Capability]) -> bool {
 /// Takes capabilities from a component; it counts from its next call on.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct TakeGrants {
+pub struct RevokeGrants {
     /// The component.
     pub component: String,
     /// The capabilities; all when there are none.
@@ -217,7 +217,7 @@ pub struct TakeGrants {
     pub capabilities: Vec<String>,
 }
 
-impl Operation for TakeGrants {
+impl Operation for RevokeGrants {
     type View = Vec<String>;
     const ROUTE: Route = Route::post("grants.take", "/v1/grants/revoke", "Take capabilities from a component.").once();
 

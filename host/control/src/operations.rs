@@ -123,7 +123,7 @@ pub fn visit(visitor: &mut impl Visitor) {
     visitor.visit::<approvals::ForgetRule>();
     visitor.visit::<grants::ListGrants>();
     visitor.visit::<grants::AddGrants>();
-    visitor.visit::<grants::TakeGrants>();
+    visitor.visit::<grants::RevokeGrants>();
     visitor.visit::<trust::ListTrust>();
     visitor.visit::<trust::TrustKey>();
     visitor.visit::<trust::TrustIdentity>();
@@ -139,7 +139,7 @@ pub fn visit(visitor: &mut impl Visitor) {
     visitor.visit::<plugins::UpdatePlugin>();
     visitor.visit::<plugins::ReviewPlugin>();
     visitor.visit::<plugins::RollBackPlugin>();
-    visitor.visit::<plugins::SwitchPlugin>();
+    visitor.visit::<plugins::SetPluginEnabled>();
     visitor.visit::<plugins::RemovePlugin>();
     visitor.visit::<plugins::SearchPlugins>();
     visitor.visit::<plugins::PushPlugin>();
@@ -173,7 +173,7 @@ pub fn visit(visitor: &mut impl Visitor) {
     visitor.visit::<vault::UnlockVault>();
     visitor.visit::<vault::MakeVault>();
     visitor.visit::<vault::PrepareVault>();
-    visitor.visit::<environment::Wanted>();
+    visitor.visit::<environment::ListEnvironmentVariables>();
     visitor.visit::<usage::ShowUsage>();
     visitor.visit::<audit::ShowAudit>();
     visitor.visit::<audit::VerifyAudit>();

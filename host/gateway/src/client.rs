@@ -31,9 +31,9 @@ const MOST: usize = 4096;
 #[derive(Clone)]
 pub enum Client {
     /// The application is in this process.
-    Here(Router),
+    InProcess(Router),
     /// The application is in the process that answers at this socket.
-    There(PathBuf),
+    Socket(PathBuf),
 }
 
 /// Why a call has no view.
@@ -70,7 +70,7 @@ pub struct Called<V> {
 impl Client {
     /// Who holds the home, if somebody answers; of another version, only that somebody does.
     pub async fn holder(&self) -> Option<Option<Ready>> {
-        let Self::There(path) = self else { return None };
+        let Self::Socket(path) = self else { return None };
         timeout(PATIENCE, let_in(path)).await.ok()?.ok().map(|let_in| let_in.ready)
     }
 
@@ -82,11 +82,11 @@ impl Client {
     ) -> Result<Called<O::View>, CallError> {
         let request = written(operation)?;
         let (status, mut body, _connection) = match self {
-            Self::Here(router) => {
+            Self::InProcess(router) => {
                 let Ok(response) = router.clone().oneshot(request).await;
                 (response.status(), response.into_body(), None)
             }
-            Self::There(path) => {
+            Self::Socket(path) => {
                 // A connection that waits to be let in can be dropped; one that was let in is not.
                 let in_time = timeout(PATIENCE, let_in(path)).await.map_err(|why| lost(&why, false))?;
                 let LetIn { mut sender, connection, ready } = in_time.map_err(|why| lost(&why, false))?;

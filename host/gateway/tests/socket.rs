@@ -74,7 +74,7 @@ async fn a_holder_of_another_version_is_told_apart_and_can_be_stopped() {
         .route("/v1/status", get(async || "event: view\ndata: {}\n\n"))
         .route("/v1/stop", post(async || "event: view\ndata: {}\n\n"));
     let (_folder, path, _listener) = open(router);
-    let client = Client::There(path);
+    let client = Client::Socket(path);
     let Err(CallError::Failed(error)) = client.call(&ShowStatus {}, &mut |_| {}).await else { panic!("it was asked") };
     assert!(error.message.contains("cara 0.0.1"), "{error}");
     assert!(error.hint.unwrap().contains("`cara stop`"));
@@ -84,6 +84,6 @@ async fn a_holder_of_another_version_is_told_apart_and_can_be_stopped() {
 #[tokio::test]
 async fn a_holder_that_does_not_say_its_version_is_of_another_one() {
     let (_folder, path, _listener) = open(Router::new());
-    let called = Client::There(path).call(&ShowStatus {}, &mut |_| {}).await;
+    let called = Client::Socket(path).call(&ShowStatus {}, &mut |_| {}).await;
     assert!(matches!(called, Err(CallError::Failed(error)) if error.message.contains("another version")));
 }

@@ -59,7 +59,7 @@ pub(crate) async fn call(counts: Counts) -> Result<Vec<Row>> {
     let (application, home) = application(folder.path())?;
     let router = router(application.clone());
     let listener = Listener::open(home.socket(), router.clone()).map_err(told)?;
-    let (here, there) = (Client::Here(router), Client::There(home.socket()));
+    let (here, there) = (Client::InProcess(router), Client::Socket(home.socket()));
     let (ours, floor) = timed_in_turns(counts.samples, || list(&there), || list(&here)).await?;
     listener.close().await;
     application.close().await;

@@ -6,7 +6,7 @@ use crate::output::when::minute;
 use crate::output::{Output, Show, show};
 use anyhow::{Result, bail};
 use cara_authority::ComponentId;
-use cara_control::grants::{AddGrants, GrantRow, ListGrants, TakeGrants, in_words};
+use cara_control::grants::{AddGrants, GrantRow, ListGrants, RevokeGrants, in_words};
 
 /// `cara grant`.
 pub(crate) async fn grant(door: &Door, output: Output, grant: Grant) -> Result<()> {
@@ -36,7 +36,7 @@ pub(crate) async fn grant(door: &Door, output: Output, grant: Grant) -> Result<(
 /// `cara revoke`.
 pub(crate) async fn revoke(door: &Door, output: Output, revoke: Revoke) -> Result<()> {
     let id = revoke.component.to_string();
-    let gone = door.call(TakeGrants { component: id.clone(), capabilities: in_words(&revoke.capability) }).await?;
+    let gone = door.call(RevokeGrants { component: id.clone(), capabilities: in_words(&revoke.capability) }).await?;
     let words =
         gone.iter().map(|capability| format!("`{capability}` was taken from `{id}`; it counts from its next call on"));
     output.done(&gone, &words.collect::<Vec<_>>().join("\n"))

@@ -14,7 +14,7 @@ use crate::text_file;
 use anyhow::{Context, Result};
 use cara_control::plugins::{
     InspectPlugin, Inspection, ListPlugins, PluginRow, PushPlugin, RemovePlugin, ReviewPlugin, RollBackPlugin,
-    SearchHit, SearchPlugins, SwitchPlugin, VerifiedPlugin, VerifyPlugin, verify,
+    SearchHit, SearchPlugins, SetPluginEnabled, VerifiedPlugin, VerifyPlugin, verify,
 };
 use cara_signing::{TrustStore, TrustedKey};
 use cara_terminal::password;
@@ -96,7 +96,7 @@ pub(crate) async fn run(door: &Door, output: Output, plugin: Plugin) -> Result<E
 }
 
 async fn switch(door: &Door, output: Output, id: &str, on: bool) -> Result<()> {
-    let switched = door.call(SwitchPlugin { id: id.to_owned(), on }).await?;
+    let switched = door.call(SetPluginEnabled { id: id.to_owned(), on }).await?;
     let state = if on { "on" } else { "off" };
     let words = match switched.changed {
         true => format!("`{id}` is {state} from the next call on"),

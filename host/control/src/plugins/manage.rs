@@ -135,7 +135,7 @@ impl Operation for RollBackPlugin {
 /// Switches a component on or off; it stays installed.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct SwitchPlugin {
+pub struct SetPluginEnabled {
     /// The component.
     pub id: String,
     /// Whether the component shall be on.
@@ -149,7 +149,7 @@ pub struct SwitchedPlugin {
     pub changed: bool,
 }
 
-impl Operation for SwitchPlugin {
+impl Operation for SetPluginEnabled {
     type View = SwitchedPlugin;
     const ROUTE: Route = Route::put("plugins.switch", "/v1/components/{id}/on", "Switch a component on or off.");
 

@@ -18,9 +18,9 @@ pub(crate) trait FnEvent {
 
 /// Shows notes and progress of a use case, on stderr.
 #[derive(Default)]
-pub(crate) struct Beside(Bar);
+pub(crate) struct CallProgress(Bar);
 
-impl FnEvent for Beside {
+impl FnEvent for CallProgress {
     fn event(&mut self, event: Event) {
         match event {
             Event::Note { text } => {
