@@ -25,11 +25,11 @@ fn locked_by(home: &Home) -> Option<u32> {
     let inode = fs::metadata(home.path("cara.holder")).ok()?.ino();
     let locks = fs::read_to_string("/proc/locks").unwrap();
     let fields = locks.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
-    let of_file = fields
+    let mut of_file = fields
         .filter(|fields| fields[1] == "FLOCK" && fields[5].rsplit(':').next() == Some(inode.to_string().as_str()))
         .map(|fields| fields[4].parse().unwrap());
     // The list is read in pieces: who let go and who took it meanwhile may both be in it.
-    of_file.last()
+    of_file.next_back()
 }
 
 /// The process that answers at the socket of a home, and what it is to others.
