@@ -89,7 +89,7 @@ impl Active {
 /// Having a `Running` tells you: the run goes on. Dropped, it ends the run, also where its task panics; a run that is left
 /// does not end.
 pub(crate) struct Running {
-    under_way: ActiveRuns,
+    active_runs: ActiveRuns,
     id: RunId,
     active: Arc<Active>,
     ended: Option<Ended>,
@@ -97,9 +97,9 @@ pub(crate) struct Running {
 
 impl Running {
     /// The run is under way from here on.
-    pub(crate) fn begin(under_way: &ActiveRuns, id: RunId, active: &Arc<Active>) -> Self {
-        under_way.add(&id, active);
-        Self { under_way: under_way.clone(), id, active: active.clone(), ended: None }
+    pub(crate) fn begin(active_runs: &ActiveRuns, id: RunId, active: &Arc<Active>) -> Self {
+        active_runs.add(&id, active);
+        Self { active_runs: active_runs.clone(), id, active: active.clone(), ended: None }
     }
 
     /// How the run ended.
@@ -113,7 +113,7 @@ impl Drop for Running {
         if self.active.left.load(Ordering::Relaxed) {
             return;
         }
-        self.under_way.remove(&self.id);
+        self.active_runs.remove(&self.id);
         let broken = || {
             let text = "the run was ended by a fault of cara\nhint: `cara logs` says which; send the message again";
             Ended::Error(Failure::own("fault", text))
@@ -209,17 +209,17 @@ mod tests {
     use super::*;
     use crate::event::Scope;
 
-    fn begun(under_way: &ActiveRuns) -> (Arc<Active>, Running) {
+    fn begun(active_runs: &ActiveRuns) -> (Arc<Active>, Running) {
         let (id, session) = (RunId::parse("r-aaaaaaaaaa").unwrap(), SessionId::parse("s-aaaaaaaaaa").unwrap());
         let active = Arc::new(Active::new(session, CancellationToken::new(), Events::new(Scope::Run)));
-        let running = Running::begin(under_way, id, &active);
+        let running = Running::begin(active_runs, id, &active);
         (active, running)
     }
 
     #[tokio::test]
     async fn a_panic_in_a_run_ends_it_for_all_who_follow() {
-        let under_way = ActiveRuns::default();
-        let (active, running) = begun(&under_way);
+        let active_runs = ActiveRuns::default();
+        let (active, running) = begun(&active_runs);
         let task = tokio::spawn(async move {
             let _running = running;
             panic!("a test");
@@ -227,20 +227,20 @@ mod tests {
         assert!(task.await.is_err());
         let ended = active.follow(&Events::nobody()).await;
         assert!(matches!(ended, Ended::Error(failure) if failure.kind == "fault"));
-        assert!(under_way.all().is_empty());
-        under_way.ended().await;
+        assert!(active_runs.all().is_empty());
+        active_runs.ended().await;
     }
 
     #[tokio::test]
     async fn a_run_that_is_left_ends_for_nobody() {
-        let under_way = ActiveRuns::default();
-        let (active, running) = begun(&under_way);
+        let active_runs = ActiveRuns::default();
+        let (active, running) = begun(&active_runs);
         let task = tokio::spawn(async move {
             let _running = running;
             std::future::pending::<()>().await;
         });
         *active.task.lock().unwrap() = Some(task.abort_handle());
-        under_way.leave().await;
+        active_runs.leave().await;
         assert!(task.await.unwrap_err().is_cancelled());
         let followed = tokio::time::timeout(std::time::Duration::ZERO, active.follow(&Events::nobody())).await;
         assert!(followed.is_err(), "who follows it is told that it ended, and does not ask the next process");
@@ -248,9 +248,9 @@ mod tests {
 
     #[tokio::test]
     async fn no_run_begins_once_the_runs_were_left() {
-        let under_way = ActiveRuns::default();
-        assert!(under_way.begin().await.is_some());
-        under_way.leave().await;
-        assert!(under_way.begin().await.is_none());
+        let active_runs = ActiveRuns::default();
+        assert!(active_runs.begin().await.is_some());
+        active_runs.leave().await;
+        assert!(active_runs.begin().await.is_none());
     }
 }

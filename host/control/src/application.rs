@@ -61,7 +61,7 @@ pub struct Application {
     pub(crate) in_use: InUse,
     pub(crate) password: Password,
     pub(crate) services: CallServices,
-    pub(crate) under_way: ActiveRuns,
+    pub(crate) active_runs: ActiveRuns,
     pub(crate) reviewed: Reviewed,
     records: OnceCell<Records>,
     /// Lets go of the home last.
@@ -135,8 +135,8 @@ impl Application {
         let environment = Environment::of_home(role == Role::Daemon);
         let live = Live { plugins, ledger, settings, environment, events, vault };
         let services = services(&live, known, clock);
-        let (under_way, reviewed, records) = Default::default();
-        Ok(Arc::new(Self { live, in_use, password, services, under_way, reviewed, records, holder }))
+        let (active_runs, reviewed, records) = Default::default();
+        Ok(Arc::new(Self { live, in_use, password, services, active_runs, reviewed, records, holder }))
     }
 
     /// Events that concern the whole home, whoever they are told to.
@@ -156,17 +156,17 @@ impl Application {
 
     /// How many runs are under way.
     pub fn busy(&self) -> usize {
-        self.under_way.all().len()
+        self.active_runs.all().len()
     }
 
     /// Waits until no run is under way.
     pub async fn idle(&self) {
-        self.under_way.ended().await;
+        self.active_runs.ended().await;
     }
 
     /// Ends everything: runs that go on are left to be resumed, each after the call that it makes.
     pub async fn close(&self) {
-        self.under_way.leave().await;
+        self.active_runs.leave().await;
         self.holder.close().await;
         self.ledger.close().await;
     }
@@ -236,12 +236,12 @@ impl Application {
     }
 
     /// What says how components' settings are set now.
-    pub(crate) fn around(&self) -> Result<SettingSources> {
-        self.around_in(&self.environment)
+    pub(crate) fn setting_sources(&self) -> Result<SettingSources> {
+        self.setting_sources_in(&self.environment)
     }
 
     /// What says how components' settings are set for a request with this environment.
-    pub(crate) fn around_in(&self, environment: &Environment) -> Result<SettingSources> {
+    pub(crate) fn setting_sources_in(&self, environment: &Environment) -> Result<SettingSources> {
         let (config, installed) = (self.config()?, self.installed()?);
         Ok(SettingSources { config, installed, environment: environment.clone() })
     }

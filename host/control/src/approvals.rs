@@ -244,9 +244,7 @@ async fn or_again<T>(
         (Some(verdict), Verdict::Always) if verdict.what == ApprovalState::Allowed => {
             let stored = records.rules().await?;
             let rule = asked.and_then(|asked| rule_for(asked, &approval.person, said.by.name()));
-            rule.is_some_and(|rule| {
-                stored.iter().any(|stored| stored.rule == rule && stored.added_ms >= verdict.at_ms)
-            })
+            rule.is_some_and(|rule| stored.iter().any(|stored| stored.rule == rule && stored.added_ms >= verdict.at_ms))
         }
         _ => false,
     };

@@ -29,7 +29,7 @@ pub(crate) async fn prepare(
     events: &Events,
 ) -> Result<()> {
     application.check_components()?;
-    let around = application.around_in(environment)?;
+    let around = application.setting_sources_in(environment)?;
     for id in named {
         let checked = application.checked(id)?;
         model_selection::grant(application, &checked, &around, &BTreeMap::new(), "--tool names it", events).await?;
@@ -162,7 +162,7 @@ pub(crate) async fn say_tools(
 ) -> Result<Vec<String>> {
     let toolbox = tools(application, environment, events).now().await.map_err(Error::from)?;
     let names: Vec<String> = toolbox.all().map(|(name, _)| name.to_string()).collect();
-    let around = application.around_in(environment)?;
+    let around = application.setting_sources_in(environment)?;
     let installed = &around.installed;
     for (id, _) in installed.lock.0.iter().filter(|(_, entry)| entry.active.is_some()) {
         match (installed.usable.get(id), installed.broken.get(id)) {
@@ -208,7 +208,7 @@ mod tests {
         let environment = application.brought(&BTreeMap::new(), &variables).unwrap().environment;
         let id = ComponentId::parse("search").unwrap();
         let checked = application.checked(&id).unwrap();
-        assert!(Offer::of(&application.around_in(&environment).unwrap(), &checked, &[]).is_ok());
+        assert!(Offer::of(&application.setting_sources_in(&environment).unwrap(), &checked, &[]).is_ok());
         application.ledger.grant(&id, &component_settings::variables(&checked), "a test").await.unwrap();
         let run = Events::new(Scope::Run);
         assert!(tools(&application, &environment, &run).now().await.is_ok());

@@ -222,7 +222,7 @@ async fn conversation(
     };
     let runs = records.runs(&session.id).await?;
     let interrupted = runs.iter().rfind(|run| run.state == RunState::Running);
-    let interrupted = interrupted.filter(|run| application.under_way.run(&run.id).is_none());
+    let interrupted = interrupted.filter(|run| application.active_runs.run(&run.id).is_none());
     let from = session.messages.saturating_sub(20).max(1);
     let messages = records.messages(&session.id, from, 32).await?;
     let said = |role: Role| {

@@ -62,7 +62,7 @@ impl Operation for AddGrants {
     async fn run(self, application: &Arc<Application>, events: &Events) -> Result<Self::View> {
         let id = ComponentId::parse(&self.component)?;
         let checked = application.checked(&id)?;
-        let requested = application.around()?.requested(&checked)?;
+        let requested = application.setting_sources()?.requested(&checked)?;
         let capabilities = parsed(&self.capabilities)?;
         if let Some(other) = capabilities.iter().find(|capability| !asked_for(&checked, &requested, capability)) {
             let asked: Vec<String> = requested.iter().map(|wish| format!("`{wish}`")).collect();
@@ -115,7 +115,7 @@ fn setting_of_address(checked: &Checked) -> Option<&SettingKey> {
 /// Says that a component could not reach the address that the configuration names now.
 pub(crate) async fn say_closed(application: &Application, id: &ComponentId, events: &Events) -> Result<()> {
     let checked = application.checked(id)?;
-    let mut places = application.around()?.requested(&checked)?;
+    let mut places = application.setting_sources()?.requested(&checked)?;
     places.retain(|wish| matches!(wish, Capability::Http(_)));
     if let Err(closed) = check_openings(id, &places, &application.ledger.granted(id).await?) {
         events.note(closed.to_string());

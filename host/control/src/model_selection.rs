@@ -54,7 +54,7 @@ pub(crate) async fn naming(
     let Some(declared) = checked.manifest().provider() else {
         fail!(Invalid, "component `{}` offers no models\nhint: `cara plugin list` shows the providers", name.component);
     };
-    let around = application.around_in(&brought.environment)?;
+    let around = application.setting_sources_in(&brought.environment)?;
     grant(application, &checked, &around, &brought.settings, act, events).await?;
     say_led(application, &checked, brought, events).await?;
     let model = match &name.model {
@@ -130,7 +130,7 @@ async fn found(application: &Application, brought: &Brought, events: &Events) ->
             Detect::Secret => {
                 let Some(why) = key_at_hand(application, checked, &brought.environment)? else { continue };
                 if built_in {
-                    let around = application.around_in(&brought.environment)?;
+                    let around = application.setting_sources_in(&brought.environment)?;
                     grant(application, checked, &around, &brought.settings, &why, events).await?;
                 }
                 say_led(application, checked, brought, events).await?;
@@ -176,7 +176,7 @@ async fn answering(
     if built_in {
         granted.extend(variables(checked));
     }
-    let around = application.around_in(&brought.environment)?;
+    let around = application.setting_sources_in(&brought.environment)?;
     let settings = around.settings(checked, &granted, &brought.settings)?;
     let server = |wish: &Capability| matches!(wish, Capability::Http(to) if to.origin().is_some());
     let Some(wish @ Capability::Http(place)) = &manifest.requested(&settings).into_iter().find(server) else {
@@ -302,7 +302,7 @@ pub(crate) async fn say_led(
     let granted = application.ledger.granted(manifest.id()).await?;
     let leads = |secret| environment.leads(manifest, secret, &brought.settings, &granted);
     if let Some(led) = manifest.secrets().iter().find_map(leads) {
-        let settings = application.around_in(environment)?.settings(checked, &granted, &brought.settings)?;
+        let settings = application.setting_sources_in(environment)?.settings(checked, &granted, &brought.settings)?;
         for wish in manifest.requested(&settings) {
             if let Capability::Http(place) = wish {
                 events.note(format!("`{}` sends to {place}, as {} of this terminal says", manifest.id(), led.variable));

@@ -215,7 +215,7 @@ async fn call(
         };
         return Ok((tool, call));
     };
-    let settings = application.around()?.asking(checked, &BTreeMap::new())?;
+    let settings = application.setting_sources()?.asking(checked, &BTreeMap::new())?;
     let grants = Grants::intersect(manifest, checked.interfaces(), &[], settings, &Default::default());
     let mut toolbox = Toolbox::default();
     toolbox.add(&application.component(id).await?, &Arc::new(grants), &Default::default())?;

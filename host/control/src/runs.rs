@@ -195,7 +195,7 @@ impl Operation for BeginRun {
 
 /// Waits until nobody else begins a run. The next process is asked where this one takes up no run any more.
 async fn begin(application: &Application) -> Result<MutexGuard<'_, ()>> {
-    let beginning = application.under_way.begin().await;
+    let beginning = application.active_runs.begin().await;
     beginning.ok_or_else(|| error!(Unknown, "the process that holds the home is ending\nhint: try again in a moment"))
 }
 
@@ -216,7 +216,7 @@ impl BeginRun {
         let known = brought.environment.known.as_ref().unwrap_or(application.services.egress.known());
         let beginning = begin(application).await?;
         // The same request may have been faster through another connection.
-        if application.under_way.run(&id).is_some() || records.run(&id).await?.is_some() {
+        if application.active_runs.run(&id).is_some() || records.run(&id).await?.is_some() {
             drop(beginning);
             let known = again(application, records, &id, &self.by, self.present, events).await?;
             return known
@@ -234,7 +234,7 @@ impl BeginRun {
                 let random = self.run.strip_prefix("r-").unwrap_or(&self.run);
                 let id = SessionId::parse(&format!("s-{random}"))?;
                 let begun = Session::begin_as(id, records, answers.context.clone(), &first).await?;
-                application.under_way.keep(begun).lock_owned().await
+                application.active_runs.keep(begun).lock_owned().await
             }
         };
         for file in &self.attachments {
@@ -263,7 +263,7 @@ async fn again(
     present: bool,
     events: &Events,
 ) -> Result<Option<Known>> {
-    if let Some(active) = application.under_way.run(id) {
+    if let Some(active) = application.active_runs.run(id) {
         return Ok(Some(Known::GoesOn(active)));
     }
     let Some(run) = records.run(id).await? else { return Ok(None) };
@@ -271,7 +271,7 @@ async fn again(
         let answers = Answers::of(application, by, present).await?;
         let beginning = begin(application).await?;
         // Of two that take it up, one goes on and the other follows.
-        let active = match application.under_way.run(id) {
+        let active = match application.active_runs.run(id) {
             Some(active) => active,
             None => {
                 let session = answers.open(application, &run.session).await?;
@@ -352,7 +352,7 @@ impl Operation for FollowRun {
     const ROUTE: Route = Route::get("runs.follow", "/v1/runs/{run}/events", "Follow a run that goes on.").following();
 
     async fn run(self, application: &Arc<Application>, events: &Events) -> Result<Self::View> {
-        let active = application.under_way.run(&RunId::parse(&self.run)?);
+        let active = application.active_runs.run(&RunId::parse(&self.run)?);
         let active = active.ok_or_else(|| {
             error!(NotFound, "no run `{}` goes on\nhint: `cara status` shows those that do", self.run)
         })?;
@@ -374,7 +374,7 @@ impl Operation for StopRun {
 
     async fn run(self, application: &Arc<Application>, _: &Events) -> Result<Self::View> {
         // One that ended meanwhile has nothing to stop.
-        if let Some(active) = application.under_way.run(&RunId::parse(&self.run)?) {
+        if let Some(active) = application.active_runs.run(&RunId::parse(&self.run)?) {
             active.cancel.cancel();
         }
         Ok(Done {})
@@ -409,12 +409,12 @@ impl Answers {
 
     /// The conversation, for this run alone.
     async fn open(&self, application: &Application, id: &SessionId) -> Result<OwnedMutexGuard<Session>> {
-        let kept = match application.under_way.session(id) {
+        let kept = match application.active_runs.session(id) {
             Some(kept) => kept,
             None => {
                 let session = Session::open(&self.assistant.records, id, self.context.clone()).await?;
                 let none = || error!(NotFound, "there is no session `{id}`\nhint: `cara sessions list` shows them");
-                application.under_way.keep(session.ok_or_else(none)?)
+                application.active_runs.keep(session.ok_or_else(none)?)
             }
         };
         let busy =
@@ -442,7 +442,7 @@ impl Answers {
             cancel: active.cancel.clone(),
             gate: active.gate.clone(),
         };
-        let running = Running::begin(&application.under_way, id.clone(), &active);
+        let running = Running::begin(&application.active_runs, id.clone(), &active);
         let task = tokio::spawn(async move {
             let ended = match input {
                 Some(input) => assistant.run_as(id, &mut session, &language_model, input, run_context).await,

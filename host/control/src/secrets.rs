@@ -138,7 +138,7 @@ impl Operation for SetSecret {
         }
         // A configuration that cannot be read does not say where a new vault's key shall be.
         application.in_use.check_vault()?;
-        let around = application.around()?;
+        let around = application.setting_sources()?;
         let value = SecretValue::new(self.value.into_bytes())?;
         let (vault, wanted) = (application.vault.clone(), id.clone());
         let stored = spawn_blocking(move || -> Result<_> {

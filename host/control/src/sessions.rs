@@ -306,10 +306,10 @@ impl Operation for DeleteSession {
     async fn run(self, application: &Arc<Application>, _: &Events) -> Result<Self::View> {
         let (id, records) = (SessionId::parse(&self.id)?, application.records().await?);
         let session = find(records, &id).await?;
-        if application.under_way.is_busy(&id) {
+        if application.active_runs.is_busy(&id) {
             fail!(Conflict, "a run goes on in session `{id}`\nhint: wait for its end, or stop it first");
         }
-        application.under_way.forget(&id);
+        application.active_runs.forget(&id);
         if !records.delete_session(&id).await? {
             fail!(NotFound, "there is no session `{id}` any more\nhint: `cara sessions list` shows them");
         }

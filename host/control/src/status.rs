@@ -144,7 +144,7 @@ impl Operation for ShowStatus {
             components: application.plugins.called().into_iter().map(ComponentStatus::of).collect(),
             broken: installed.broken.iter().map(|(id, why)| [id.to_string(), why.clone()]).collect(),
             runs: application
-                .under_way
+                .active_runs
                 .all()
                 .into_iter()
                 .map(|(run, session)| [run.to_string(), session.to_string()])

@@ -5,8 +5,8 @@ use crate::assistant_factory;
 use crate::error::{Error, Result, fail};
 use crate::event::Events;
 use crate::home_files::HomeFiles;
-use crate::names::{self, AGENT, CONSOLE};
 use crate::model_selection;
+use crate::names::{self, AGENT, CONSOLE};
 use crate::operation::{Operation, Route};
 use crate::tool_offer::Offer;
 use crate::variables::{Environment, Variables};
@@ -39,13 +39,13 @@ fn with_tools(application: &Application, ids: &[String]) -> Result<Vec<Arc<Check
 /// How a component's tools stand.
 async fn offer(application: &Application, checked: &Checked) -> Result<Offer> {
     let granted = application.ledger.granted(checked.manifest().id()).await?;
-    Offer::of(&application.around()?, checked, &granted)
+    Offer::of(&application.setting_sources()?, checked, &granted)
 }
 
 /// How they will stand once the component has all that it asks for, with this environment.
 async fn asking(application: &Application, checked: &Checked, environment: &Environment) -> Result<Offer> {
     let granted = application.ledger.granted(checked.manifest().id()).await?;
-    Offer::asking(&application.around_in(environment)?, checked, &granted)
+    Offer::asking(&application.setting_sources_in(environment)?, checked, &granted)
 }
 
 /// Whether a model is offered the tools of a component.
@@ -247,7 +247,7 @@ async fn enable(
         events.note(format!("`{id}` asks for nothing and is always on"));
         return Ok(None);
     }
-    let around = application.around_in(environment)?;
+    let around = application.setting_sources_in(environment)?;
     let new = model_selection::record(application, checked, &around, &BTreeMap::new(), "cara tools enable").await?;
     let switched = Some(SwitchedTools::of(id, true, &new));
     // A secret that is needed and not stored would only show at the first call.

@@ -2,8 +2,8 @@
 //! in `repl`.
 
 mod asking;
+mod conversation;
 mod repl;
-mod talk;
 
 use crate::cli::Chat;
 use crate::door::Door;
@@ -14,11 +14,11 @@ use cara_control::chat::{OpenChat, OpenedChat};
 use cara_control::runs::{Ended, LONGEST, Respondent};
 use cara_terminal::keyboard::Keyboard;
 use cara_terminal::streaming::{Streaming, lock};
+use conversation::{Conversation, print, remark};
 use std::io::{IsTerminal, Read};
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex};
-use talk::{Talk, print, remark};
 
 /// Exit code of a turn ended by Ctrl-C (128 + SIGINT).
 const INTERRUPTED: u8 = 130;
@@ -53,7 +53,7 @@ pub(crate) async fn run(door: &Door, output: Output, chat: Chat) -> Result<ExitC
     }
     let (agent, system) = (Some(agent), chat.system.clone());
     let by = Respondent { model, settings, environment, agent, system, no_tools: chat.no_tools };
-    let mut talk = Talk {
+    let mut talk = Conversation {
         door,
         by,
         context_tokens,
@@ -115,7 +115,7 @@ fn message(text: Option<&str>, piped: Option<String>, mine: bool) -> Result<Opti
     Ok(Some(if mine { input.endorsed() } else { input }))
 }
 
-async fn once(talk: &mut Talk<'_>, input: Input) -> Result<ExitCode> {
+async fn once(talk: &mut Conversation<'_>, input: Input) -> Result<ExitCode> {
     let streaming = Arc::new(Mutex::new(Streaming::new(&talk.by.model)));
     let ended = talk.turn(&input, &streaming).await?;
     if talk.json {

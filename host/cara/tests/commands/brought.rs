@@ -127,7 +127,10 @@ fn an_address_that_a_terminal_names_counts_for_its_own_requests_and_is_granted_t
     for _ in 0..2 {
         let said = text(&says_hello(&home, &[url, key]).stderr);
         assert_eq!(moved.taken(), ["Bearer sk-of-a-terminal"]);
-        assert!(said.contains(&format!("`openai` sends to {origin}, as OPENAI_BASE_URL of this terminal says")), "{said}");
+        assert!(
+            said.contains(&format!("`openai` sends to {origin}, as OPENAI_BASE_URL of this terminal says")),
+            "{said}"
+        );
         let granted = home.ok(&["grants", "openai"]);
         assert!(granted.contains("environment OPENAI_BASE_URL") && !granted.contains(origin.as_str()), "{granted}");
     }

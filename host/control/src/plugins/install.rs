@@ -94,7 +94,7 @@ async fn prepared(
     let installed = application.installed()?;
     let mut review = Review::of(&candidate, &application.plugins.trusted()?, &installed, current.as_ref());
     review.warnings.extend(openings(application, candidate.id()).await?);
-    let requested = application.around()?.requested(&checked)?;
+    let requested = application.setting_sources()?.requested(&checked)?;
     crate::grants::refuse_secrets(application, &checked, &requested)?;
     let [fetched, verified] = candidate.took;
     let took_ms = [fetched, verified, compiled].map(|took| took.as_millis() as u64);
@@ -145,7 +145,7 @@ impl Operation for InstallPlugin {
         // Whom the operator trusts, and what was here, may have changed since the review.
         let floor = floor(application, candidate.id(), self.allow_downgrade).await?;
         let checked = &Arc::new(candidate.checked(&application.plugins, floor.as_ref())?);
-        let around = application.around()?;
+        let around = application.setting_sources()?;
         let requested = around.requested(checked)?;
         crate::grants::refuse_secrets(application, checked, &requested)?;
         let granted = match self.grants {
@@ -156,7 +156,7 @@ impl Operation for InstallPlugin {
         let missing = requested.iter().filter(|wish| !granted.contains(wish)).map(ToString::to_string).collect();
         let mut tools_off = None;
         if !checked.manifest().tools().is_empty() {
-            let offer = Offer::of(&application.around()?, checked, &granted)?;
+            let offer = Offer::of(&application.setting_sources()?, checked, &granted)?;
             tools_off = (!offer.stands()).then(|| offer.why());
         }
         Ok(InstalledPlugin {
@@ -261,7 +261,7 @@ impl Operation for UpdatePlugin {
             return Ok(UpdatedPlugin::AsksForMore { used, from, prepared: Box::new(prepared) });
         }
         let granted = application.ledger.granted(id).await?;
-        let requested = application.around()?.requested(&checked)?;
+        let requested = application.setting_sources()?.requested(&checked)?;
         let kept: Vec<Capability> = requested.into_iter().filter(|wish| granted.contains(wish)).collect();
         activate(application, &candidate, &checked, &kept, "cara plugin update").await?;
         Ok(UpdatedPlugin::Updated { version })

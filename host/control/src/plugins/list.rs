@@ -147,7 +147,7 @@ impl Operation for InspectPlugin {
     async fn run(self, application: &Arc<Application>, _: &Events) -> Result<Self::View> {
         let id = ComponentId::parse(&self.id)?;
         let checked = &*application.checked(&id)?;
-        let around = application.around()?;
+        let around = application.setting_sources()?;
         let settings = around.asking(checked, &Default::default())?;
         let (manifest, package, interfaces) = (checked.manifest(), checked.package(), checked.interfaces());
         let overrides = around.config.component.get(&id).map(|config| config.limits.clone()).unwrap_or_default();

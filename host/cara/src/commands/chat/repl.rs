@@ -1,6 +1,6 @@
 //! The conversation on a terminal: editing, history, commands with `/`.
 
-use super::talk::{Talk, remark};
+use super::conversation::{Conversation, remark};
 use crate::commands::usage;
 use crate::output::{Show, layout, show};
 use anyhow::{Result, anyhow};
@@ -51,7 +51,7 @@ struct Last {
 }
 
 /// Runs until `/exit` or the end of input, and tells what happens to the home while nothing is asked.
-pub(crate) async fn run(talk: Talk<'_>, tools: &[String], mine: bool) -> Result<ExitCode> {
+pub(crate) async fn run(talk: Conversation<'_>, tools: &[String], mine: bool) -> Result<ExitCode> {
     let (sender, heard) = unbounded_channel();
     let door = talk.door;
     tokio::select! {
@@ -61,7 +61,7 @@ pub(crate) async fn run(talk: Talk<'_>, tools: &[String], mine: bool) -> Result<
 }
 
 async fn converse(
-    mut talk: Talk<'_>,
+    mut talk: Conversation<'_>,
     tools: &[String],
     mine: bool,
     mut heard: UnboundedReceiver<Event>,
@@ -111,12 +111,12 @@ async fn converse(
 }
 
 /// What the conversation has seen stands before the prompt once it matters.
-fn prompt(talk: &Talk<'_>) -> String {
+fn prompt(talk: &Conversation<'_>) -> String {
     let seen = talk.seen;
     if seen.is_untrusted() || seen.is_private() { format!("[{seen}] {PROMPT}") } else { PROMPT.to_owned() }
 }
 
-async fn obey(talk: &mut Talk<'_>, last: &mut Last, command: &str, rest: &str, input: Input) -> Result<()> {
+async fn obey(talk: &mut Conversation<'_>, last: &mut Last, command: &str, rest: &str, input: Input) -> Result<()> {
     match command {
         "" => {}
         "/help" => COMMANDS.iter().for_each(|(name, what)| layout::hang(&format!("  {name:9} "), what)),
@@ -179,7 +179,7 @@ async fn obey(talk: &mut Talk<'_>, last: &mut Last, command: &str, rest: &str, i
 }
 
 /// One turn; Ctrl-C ends it and nothing else.
-async fn turn(talk: &mut Talk<'_>, last: &mut Last, input: Input) -> Result<()> {
+async fn turn(talk: &mut Conversation<'_>, last: &mut Last, input: Input) -> Result<()> {
     let streaming = Arc::new(Mutex::new(Streaming::new(&talk.by.model)));
     let ended = talk.turn(&input, &streaming).await?;
     let mut streaming = lock(&streaming);
@@ -198,7 +198,7 @@ async fn turn(talk: &mut Talk<'_>, last: &mut Last, input: Input) -> Result<()> 
     Ok(())
 }
 
-async fn tools(talk: &Talk<'_>) -> Result<()> {
+async fn tools(talk: &Conversation<'_>) -> Result<()> {
     for offered in talk.door.call(ListOfferedTools {}).await? {
         let effects = if offered.effects.is_empty() { "computes".to_owned() } else { offered.effects.join(", ") };
         show::line(&format!("  {:22} {:12} {effects}", offered.tool, offered.component));
@@ -208,7 +208,7 @@ async fn tools(talk: &Talk<'_>) -> Result<()> {
 }
 
 /// `/approve`, `/approve ID`, `/approve ID no reason`.
-async fn approve(talk: &Talk<'_>, rest: &str) -> Result<()> {
+async fn approve(talk: &Conversation<'_>, rest: &str) -> Result<()> {
     let (id, rest) = rest.split_once(char::is_whitespace).unwrap_or((rest, ""));
     if id.is_empty() {
         let waiting = talk.door.call(ListApprovals {}).await?;
@@ -232,7 +232,7 @@ async fn approve(talk: &Talk<'_>, rest: &str) -> Result<()> {
     Ok(())
 }
 
-async fn models(talk: &Talk<'_>) {
+async fn models(talk: &Conversation<'_>) {
     show::line(&format!("  now {}", talk.by.model));
     let Respondent { model, settings, environment, .. } = talk.by.clone();
     let list = ListModels { model: Some(model), settings, environment };
@@ -243,7 +243,7 @@ async fn models(talk: &Talk<'_>) {
 }
 
 /// The editor of the prompt, with what was typed before.
-fn editor(talk: &Talk<'_>) -> Result<LineEditor> {
+fn editor(talk: &Conversation<'_>) -> Result<LineEditor> {
     let surroundings = talk.door.surroundings();
     let known = surroundings.known.clone();
     let keeps = Box::new(move |line: &str| without_secrets(&known, line) == line);

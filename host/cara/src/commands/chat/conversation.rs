@@ -21,7 +21,7 @@ use std::sync::{Arc, Mutex};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 /// A conversation, as this terminal has it.
-pub(crate) struct Talk<'a> {
+pub(crate) struct Conversation<'a> {
     pub(crate) door: &'a Door,
     pub(crate) by: Respondent,
     pub(crate) context_tokens: u32,
@@ -37,7 +37,7 @@ pub(crate) struct Talk<'a> {
     pub(crate) json: bool,
 }
 
-impl Talk<'_> {
+impl Conversation<'_> {
     /// Attaches a file to the next message. Its words are a stranger's until the person says otherwise.
     pub(crate) fn attach(&mut self, path: &Path) -> Result<String> {
         let file = Attachment::read(path).map_err(told)?;
