@@ -9,7 +9,6 @@ use anyhow::Result;
 use cara_assistant::text::harmless;
 use cara_assistant::{Ending, Input, TurnEvent};
 use cara_authority::{Label, Source};
-use cara_control::chat::Conversation;
 use cara_control::runs::{Attachment, BeginRun, Ended, Piece, Respondent, ResumeRun, StopRun, Words};
 use cara_control::{Event, Operation};
 use cara_terminal::keyboard::Keyboard;
@@ -47,7 +46,7 @@ impl Conversation<'_> {
     }
 
     /// Says where the conversation stands, and goes on with a run that a dead process left in it.
-    pub(super) async fn take_up(&mut self, session: &Conversation, tell: bool) -> Result<()> {
+    pub(super) async fn take_up(&mut self, session: &cara_control::chat::Conversation, tell: bool) -> Result<()> {
         if tell {
             show::note(&format!("going on with `{}` ({})", harmless(&session.title), session.id));
             let last = [("you", &session.asked), ("assistant", &session.answered)];
