@@ -62,6 +62,7 @@ impl Waiting {
             tool: ToolName::parse(&asked.tool).unwrap(),
             arguments: asked.arguments.clone(),
             destinations: asked.destinations.clone(),
+            servers: asked.servers.clone(),
             session: SessionId::parse(&asked.session).unwrap(),
         };
         Self { session: session.id().clone(), fixture, approval, asked, call }

@@ -162,7 +162,7 @@ impl Approvals {
         let mut requests = Vec::with_capacity(questions.len());
         for question in questions {
             let request = self.request(question).await?;
-            listen(TurnEvent::Approval(request.asked.clone()));
+            listen(TurnEvent::Approval(Box::new(request.asked.clone())));
             requests.push(request);
         }
         while requests.iter().any(|request| request.settled.is_none()) {
@@ -298,6 +298,7 @@ pub fn rule_for(asked: &Asked, person: &PersonId, by: &str) -> Option<NewRule> {
         component: ComponentId::parse(&asked.component).ok()?,
         tool: ToolName::parse(&asked.tool).ok()?,
         destinations: asked.destinations.clone(),
+        servers: asked.servers.clone(),
         arguments: if asked.destinations.is_empty() && !within { Some(exact()?) } else { None },
         session: if within { SessionId::parse(&asked.session).ok() } else { None },
         signer: asked.signer.clone(),
@@ -317,6 +318,7 @@ pub fn covers(stored: &StoredRule, call: &ToolCall, signer: &str, person: &Perso
         && rule.component == call.component
         && rule.tool == call.tool
         && rule.person == *person
+        && rule.servers == call.servers
         && rule.signer.as_deref().unwrap_or(BUILT_IN) == signer
         && (rule.destinations.is_empty()
             || !call.destinations.is_empty() && call.destinations.iter().all(|to| rule.destinations.contains(to)))
@@ -347,6 +349,7 @@ mod tests {
             tool: ToolName::parse("post_send").unwrap(),
             arguments: "{}".into(),
             destinations: vec!["mail:me:boss".into()],
+            servers: Vec::new(),
             session: SessionId::parse("s-1").unwrap(),
         };
         let person = PersonId::parse("local").unwrap();
@@ -354,6 +357,7 @@ mod tests {
             component: call.component.clone(),
             tool: call.tool.clone(),
             destinations: call.destinations.clone(),
+            servers: Vec::new(),
             arguments: None,
             session: None,
             signer: Some("3f".repeat(32)),

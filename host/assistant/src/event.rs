@@ -49,7 +49,7 @@ pub enum TurnEvent {
         lines: Vec<Line>,
     },
     /// A person is asked.
-    Approval(Asked),
+    Approval(Box<Asked>),
     /// A person, a rule or the deadline answered.
     ApprovalDecided {
         /// Names the request.
@@ -121,6 +121,9 @@ pub struct Asked {
     /// Where data goes.
     #[serde(default, alias = "destination", deserialize_with = "cara_authority::tool_call::kept_destinations")]
     pub destinations: Vec<String>,
+    /// The servers that settings of the component name: where it connects, whatever the arguments say.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub servers: Vec<String>,
     /// The session.
     pub session: String,
     /// What the run has seen.

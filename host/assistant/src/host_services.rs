@@ -79,6 +79,7 @@ impl TurnServices {
             tool: what.tool.to_string(),
             arguments: what.arguments.clone(),
             destinations: what.destinations.clone(),
+            servers: what.servers.clone(),
             session: what.session.to_string(),
             seen: self.label(),
             why: vec![why],

@@ -99,6 +99,7 @@ mod tests {
             tool: ToolName::parse("web_search").unwrap(),
             arguments: arguments.to_string(),
             destinations: to.iter().map(|to| (*to).to_owned()).collect(),
+            servers: Vec::new(),
             session: SessionId::parse("s-1").unwrap(),
         }
     }

@@ -7,7 +7,7 @@
 use crate::event::Failure;
 use crate::query::says;
 use crate::schema::Schema;
-use cara_authority::manifest::{Effect, Tool};
+use cara_authority::manifest::{Effect, Target, Tool};
 use cara_authority::policy::{Results, result_label};
 use cara_authority::{ComponentId, Grants, Label, Manifest, Origin, SessionId, ToolCall, ToolName, display_safe};
 use cara_kernel::Component;
@@ -268,9 +268,17 @@ impl Offered {
             digest: self.digest(),
             tool: name.clone(),
             destinations: self.tool.destination.iter().flat_map(|to| to.read(&value)).map(str::to_owned).collect(),
+            servers: self.servers(),
             arguments: cara_authority::tool_call::canonical(&value),
             session: session.clone(),
         })
+    }
+
+    /// The servers that settings of its component name, as they are set now.
+    pub fn servers(&self) -> Vec<String> {
+        let named = self.component.checked().manifest().http().iter().map(|http| &http.host);
+        let named = named.filter(|host| matches!(host, Target::Setting(_)));
+        named.filter_map(|host| host.resolve(self.grants.settings())).map(|server| server.to_string()).collect()
     }
 
     /// The name that says whose tool it is.

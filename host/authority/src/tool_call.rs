@@ -18,6 +18,8 @@ pub struct ToolCall {
     pub arguments: String,
     /// Where data goes, as far as arguments say so.
     pub destinations: Vec<String>,
+    /// The servers that settings of the component name: where it connects, whatever the arguments say.
+    pub servers: Vec<String>,
     /// The session it is made in.
     pub session: SessionId,
 }
@@ -40,6 +42,12 @@ impl ToolCall {
         for field in fields.into_iter().chain(self.destinations.iter().map(String::as_bytes)) {
             hasher.update((field.len() as u64).to_be_bytes());
             hasher.update(field);
+        }
+        for server in &self.servers {
+            // No field before is so long: a server is no destination.
+            hasher.update(u64::MAX.to_be_bytes());
+            hasher.update((server.len() as u64).to_be_bytes());
+            hasher.update(server);
         }
         Binding(hasher.finalize().into())
     }
@@ -81,6 +89,14 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
 
+    #[test]
+    fn a_server_is_part_of_what_is_approved_and_no_destination() {
+        let (bare, server) = (ToolCall { destinations: vec![], ..call() }, vec!["a".to_owned()]);
+        let at_server = ToolCall { servers: server.clone(), ..bare.clone() };
+        let toward = ToolCall { destinations: server, ..bare.clone() };
+        assert!(at_server.binding() != bare.binding() && at_server.binding() != toward.binding());
+    }
+
     pub(crate) fn call() -> ToolCall {
         ToolCall {
             component: ComponentId::parse("post").unwrap(),
@@ -88,6 +104,7 @@ mod tests {
             tool: ToolName::parse("post_send").unwrap(),
             arguments: r#"{"text":"hi","to":"a"}"#.into(),
             destinations: vec!["a".into()],
+            servers: Vec::new(),
             session: SessionId::parse("s-1").unwrap(),
         }
     }

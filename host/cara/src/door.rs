@@ -93,8 +93,8 @@ impl Door {
             }
             if began.elapsed() > PATIENCE {
                 return Err(anyhow!(
-                    "another process holds the home `{}` and does not answer at `{}`\nhint: end that process; `fuser {}` \
-                     says which it is",
+                    "another process holds the home `{0}` and does not answer at `{1}`\nhint: end that process; \
+                     `fuser {0} {2}` says which it is",
                     self.surroundings.home.path().display(),
                     socket.display(),
                     self.surroundings.home.holder_lock().display()
@@ -210,7 +210,7 @@ impl Door {
         };
         match unlocked {
             // Somebody else made it meanwhile; whether it is open, the next try says.
-            Err(CallError::Failed(error)) if error.kind == ErrorKind::Conflict => Ok(true),
+            Err(CallError::Failed(error)) if new && error.kind == ErrorKind::Conflict => Ok(true),
             // The next try says so again.
             Ok(_) | Err(CallError::Lost { .. }) => Ok(true),
             Err(CallError::Failed(error)) if error.kind == ErrorKind::WrongPassword && tries < TRIES && is_asked() => {

@@ -304,6 +304,7 @@ pub(crate) fn terms(rule: &StoredRule) -> String {
     let rule = &rule.rule;
     let mut terms = Vec::new();
     terms.extend((!rule.destinations.is_empty()).then(|| format!("to {}", rule.destinations.join(", "))));
+    terms.extend((!rule.servers.is_empty()).then(|| format!("at {}", rule.servers.join(", "))));
     terms.extend(rule.arguments.as_ref().map(|arguments| format!("with exactly {}", canonical(arguments))));
     terms.extend(rule.session.as_ref().map(|session| format!("in session {session}")));
     if terms.is_empty() { "nothing: it has no term".to_owned() } else { terms.join(", ") }

@@ -36,6 +36,8 @@ pub(crate) async fn prepare(
     }
     for checked in around.installed.usable.values().filter(|checked| !checked.manifest().tools().is_empty()) {
         model_selection::say_unread(application, checked, environment, events).await?;
+        // One whose variable does not fit is left out, which is said where the tools are put together.
+        let _misfit = model_selection::say_led(application, checked, &Brought::of(environment), events).await;
     }
     if let Some(name) = &around.config.guards.classifier {
         model_selection::naming(application, name, &Brought::of(environment), "the configuration names it", events)

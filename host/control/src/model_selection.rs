@@ -9,10 +9,11 @@ use crate::grants;
 use crate::near_names::likest;
 use crate::variables::{Brought, Environment};
 use cara_assistant::{ModelName, Provider};
-use cara_authority::manifest::{Detect, Provider as Provided};
-use cara_authority::{Capability, ComponentId, Grants};
+use cara_authority::manifest::{Detect, Provider as Provided, Setting, Target};
+use cara_authority::{Capability, ComponentId, Grants, RunId, VariableName};
 use cara_kernel::Checked;
 use cara_services::vault::SecretId;
+use serde_json::json;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -290,6 +291,46 @@ pub(crate) async fn say_unread(
     Ok(())
 }
 
+/// Where variables of the request lead a component, and which: the addresses and the variables, each as one text.
+async fn led(application: &Application, checked: &Checked, brought: &Brought) -> Result<Option<(String, String)>> {
+    let manifest = checked.manifest();
+    let granted = application.ledger.granted(manifest.id()).await?;
+    let sources = application.setting_sources_in(&brought.environment)?;
+    let named = sources.named_by_request(checked, &granted, &brought.settings)?;
+    let places = named.iter().filter_map(|wish| match wish {
+        Capability::Http(place) => Some(place.to_string()),
+        _ => None,
+    });
+    let places: Vec<String> = places.collect();
+    let is_address = |setting: &&Setting| {
+        manifest.http().iter().any(|http| matches!(&http.host, Target::Setting(key) if *key == setting.key))
+    };
+    let names = manifest.setting_keys().iter().filter(is_address).flat_map(|setting| &setting.env);
+    let is_brought = |name: &&VariableName| {
+        granted.contains(&Capability::Environment((*name).clone()))
+            && brought.environment.brought(name.as_str()).is_some()
+    };
+    let names: Vec<&str> = names.filter(is_brought).map(VariableName::as_str).collect();
+    Ok((!places.is_empty()).then(|| (places.join(", "), names.join(", "))))
+}
+
+/// Writes into the audit log where variables of a request lead the components that its run may call.
+pub(crate) async fn record_led(
+    application: &Application,
+    run: &RunId,
+    called: impl Fn(&Checked) -> bool,
+    brought: &Brought,
+) -> Result<()> {
+    for checked in application.installed()?.usable.values().filter(|checked| called(checked)) {
+        // One whose variable does not fit is not called.
+        if let Ok(Some((to, variables))) = led(application, checked, brought).await {
+            let detail = json!({ "run": run, "to": to, "variables": variables });
+            application.ledger.append("address-from-environment", checked.manifest().id().as_str(), detail).await?;
+        }
+    }
+    Ok(())
+}
+
 /// Says where the words go when the request's own environment names the address, and that a key which is stored stays where
 /// it is.
 pub(crate) async fn say_led(
@@ -300,14 +341,8 @@ pub(crate) async fn say_led(
 ) -> Result<()> {
     let (manifest, environment) = (checked.manifest(), &brought.environment);
     let granted = application.ledger.granted(manifest.id()).await?;
-    let leads = |secret| environment.leads(manifest, secret, &brought.settings, &granted);
-    if let Some(led) = manifest.secrets().iter().find_map(leads) {
-        let settings = application.setting_sources_in(environment)?.settings(checked, &granted, &brought.settings)?;
-        for wish in manifest.requested(&settings) {
-            if let Capability::Http(place) = wish {
-                events.note(format!("`{}` sends to {place}, as {} of this terminal says", manifest.id(), led.variable));
-            }
-        }
+    if let Some((places, variables)) = led(application, checked, brought).await? {
+        events.note(format!("`{}` sends to {places}, as {variables} of this terminal says", manifest.id()));
     }
     for secret in manifest.secrets().iter().filter(|secret| environment.brought_secret(secret).is_none()) {
         let id = SecretId::component(manifest.id().clone(), secret.name.clone());

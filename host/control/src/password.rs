@@ -15,8 +15,8 @@ const PASSWORD_VARIABLE: &str = "CARA_VAULT_PASSWORD";
 /// The environment variable with the path of a file that holds the password.
 const FILE_VARIABLE: &str = "CARA_VAULT_PASSWORD_FILE";
 
-/// How many requests may try a password at once: one tries, the others wait.
-const WAITING: usize = 4;
+/// How many requests may try a password at once: one tries, the others wait, which costs a connection each.
+const WAITING: usize = 16;
 
 /// The largest password file, bytes.
 const LARGEST: u64 = 64 * 1024;

@@ -211,6 +211,7 @@ async fn call(
             tool: tool.name.clone(),
             arguments: "{}".into(),
             destinations: Vec::new(),
+            servers: Vec::new(),
             session,
         };
         return Ok((tool, call));

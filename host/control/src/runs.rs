@@ -28,6 +28,7 @@ use cara_assistant::{
     SessionContext, TurnEvent,
 };
 use cara_authority::{Label, RunId, SessionId, Source};
+use cara_kernel::Checked;
 use cara_kernel::bindings::types::Blob;
 use cara_records::{Records, RunState};
 use schemars::JsonSchema;
@@ -210,7 +211,7 @@ impl BeginRun {
         if application.holder.stop.is_cancelled() {
             fail!(Conflict, "the process that holds the home is ending\nhint: try again in a moment");
         }
-        let answers = Answers::of(application, &self.by, self.present).await?;
+        let answers = Answers::of(application, &id, &self.by, self.present).await?;
         let brought = application.brought(&self.by.settings, &self.by.environment)?;
         secrets::refuse_values(application, &brought.environment, &input.words())?;
         let known = brought.environment.known.as_ref().unwrap_or(application.services.egress.known());
@@ -268,7 +269,7 @@ async fn again(
     }
     let Some(run) = records.run(id).await? else { return Ok(None) };
     if run.state == RunState::Running {
-        let answers = Answers::of(application, by, present).await?;
+        let answers = Answers::of(application, id, by, present).await?;
         let beginning = begin(application).await?;
         // Of two that take it up, one goes on and the other follows.
         let active = match application.active_runs.run(id) {
@@ -391,13 +392,18 @@ struct Answers {
 }
 
 impl Answers {
-    async fn of(application: &Application, by: &Respondent, present: bool) -> Result<Self> {
+    async fn of(application: &Application, id: &RunId, by: &Respondent, present: bool) -> Result<Self> {
         let config = application.config()?;
         let agent = by.agent.clone().unwrap_or_else(|| AGENT.to_owned());
         let configured = config.agent.get(&agent);
         let (component, model) = by.model.split_once(':').unwrap_or((&by.model, ""));
         let brought = application.brought(&by.settings, &by.environment)?;
-        let provider = model_selection::provider(application, &component.parse()?, model, &brought).await?;
+        let component = component.parse()?;
+        let provider = model_selection::provider(application, &component, model, &brought).await?;
+        let called = |checked: &Checked| {
+            *checked.manifest().id() == component || (!by.no_tools && !checked.manifest().tools().is_empty())
+        };
+        model_selection::record_led(application, id, called, &brought).await?;
         let system = by.system.clone().or_else(|| configured.and_then(|agent| agent.system.clone()));
         let system = system.or_else(|| config.chat.system.clone());
         let reading = configured.map(|agent| agent.reading).unwrap_or_default();

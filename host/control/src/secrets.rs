@@ -308,6 +308,7 @@ impl Operation for RotateVaultPassword {
             None => application.password.surroundings()?,
         };
         let (vault, new) = (application.vault.clone(), SecretValue::new(self.new.into_bytes())?);
+        let _turn = application.password.turn().await?;
         let rotated = spawn_blocking(move || vault.rotate_password(&old, &new, kdf)).await?;
         // Another password for the vault is no cure: the one of this request is wrong.
         rotated.map_err(|error| match error {

@@ -123,6 +123,7 @@ fn usually(application: &Application, checked: &Checked, tool: &ToolAuthority, u
         tool: tool.name.clone(),
         arguments: "{}".into(),
         destinations: Vec::new(),
+        servers: Vec::new(),
         session: SessionId::parse("s-listed")?,
     };
     let decision = application.config()?.policy.decide(&Situation {

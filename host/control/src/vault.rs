@@ -46,6 +46,7 @@ impl Operation for MakeVault {
     async fn run(self, application: &Arc<Application>, _: &Events) -> Result<Self::View> {
         application.in_use.check_vault()?;
         let (vault, password) = (application.vault.clone(), SecretValue::new(self.password.into_bytes())?);
+        let _turn = application.password.turn().await?;
         let made = spawn_blocking(move || match vault.kind()? {
             Some(kind) if kind != StoreKind::File => Err(VaultError::NoPasswordHere(kind)),
             _ => vault.make(&password),

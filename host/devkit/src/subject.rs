@@ -77,6 +77,7 @@ impl Subject {
             tool: tool.name.clone(),
             arguments: cara_authority::tool_call::canonical(arguments),
             destinations: Vec::new(),
+            servers: Vec::new(),
             session: SessionId::parse("s-check")?,
         };
         let authority = self.checked.authority().tool(&tool.name);

@@ -221,7 +221,8 @@ impl<'a> Question<'a> {
         let width = self.screen.columns.max(20);
         let field = |name: &str, value: &str| field(name, &exact(value), width);
         // Where it goes, as it reads; then the arguments as they are bound, so that what is allowed is what was seen.
-        let to: Vec<String> = asked.destinations_shown().iter().flat_map(|to| field("to", to)).collect();
+        let mut to: Vec<String> = asked.destinations_shown().iter().flat_map(|to| field("to", to)).collect();
+        to.extend(asked.servers.iter().flat_map(|server| field("server", server)));
         let with = field("with", &asked.arguments);
         let because: Vec<String> = asked.why.iter().flat_map(|why| field("because", why)).collect();
         let mut more = Vec::new();

@@ -116,6 +116,7 @@ impl Subject {
             tool: ToolName::parse(name).unwrap(),
             arguments: canonical(arguments),
             destinations: Vec::new(),
+            servers: Vec::new(),
             session: SessionId::parse("test").unwrap(),
         };
         let tool = checked.authority().tool(&call.tool).unwrap_or_else(|| panic!("`{name}` is in the manifest"));

@@ -26,6 +26,7 @@ fn dictated_by(message: &Message, tool: &str, arguments: Value, to: &[&str]) -> 
         tool: ToolName::parse(tool).unwrap(),
         arguments: arguments.to_string(),
         destinations: destinations.clone(),
+        servers: Vec::new(),
         session: SessionId::parse("s-1").unwrap(),
     };
     let sends = tool == "message_send";
@@ -195,6 +196,7 @@ fn what_the_schema_does_not_give_by_itself_is_not_left_unsaid() {
             tool: ToolName::parse("memory_delete").unwrap(),
             arguments: json!({ "key": "pin", "dry_run": given }).to_string(),
             destinations: Vec::new(),
+            servers: Vec::new(),
             session: SessionId::parse("s-1").unwrap(),
         };
         let schema = json!({ "properties": { "key": {}, "dry_run": default } });

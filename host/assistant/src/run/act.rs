@@ -9,7 +9,7 @@ use crate::event::{Failure, TurnEvent};
 use crate::host_services::TurnServices;
 use crate::part::{Body, Part, Role};
 use crate::session::{lost, stored};
-use crate::toolbox::{Offered, full_name};
+use crate::toolbox::{Offered, Toolbox, full_name};
 use cara_authority::tool_call::canonical;
 use cara_authority::{
     Action, ApprovalId, Approved, ComponentId, Label, Power, SessionId, Source, Ticket, ToolCall, ToolName,
@@ -44,18 +44,22 @@ enum Gone {
     /// The tool is not offered.
     #[error("not done: this tool was switched off meanwhile")]
     Off,
+    /// A setting names another server.
+    #[error("not done: this tool connects to another server meanwhile; call it again")]
+    Moved,
 }
 
 /// What a model is told that repeats a denied call.
 const DENIED_ALREADY: &str = "denied already in this run, and not asked about again. Do not try to get around this.";
 
 /// A call as it was decided on, from the ledger.
-fn made_of(call: &Call, session: &SessionId) -> ToolCall {
+fn made_of(call: &Call, session: &SessionId, toolbox: &Toolbox) -> ToolCall {
     ToolCall {
         component: call.component.clone(),
         digest: call.digest,
         tool: call.tool.clone(),
         destinations: call.destinations.clone(),
+        servers: toolbox.of(&call.component, &call.tool).map(|(_, offered)| offered.servers()).unwrap_or_default(),
         arguments: canonical(&call.arguments),
         session: session.clone(),
     }
@@ -170,13 +174,13 @@ impl Run<'_> {
         self.used.extend(known.iter().map(|call| call.call_id.clone()));
         let done = known.iter().filter(|call| call.state == CallState::Started || call.state.is_ended());
         for call in done {
-            let made = made_of(call, self.session.id());
+            let made = made_of(call, self.session.id(), &self.toolbox);
             let offered = self.toolbox.of(&made.component, &made.tool).map(|(_, offered)| offered.clone());
             let clause = offered.and_then(|offered| self.dictates(&offered, &made));
             self.dictated.extend(clause);
         }
         let denied = known.iter().filter(|call| call.state == CallState::Denied);
-        self.denied.extend(denied.map(|call| made_of(call, self.session.id()).binding().0));
+        self.denied.extend(denied.map(|call| made_of(call, self.session.id(), &self.toolbox).binding().0));
         Ok(known)
     }
 
@@ -408,8 +412,9 @@ impl Run<'_> {
     async fn still_offered(&self, planned: &Planned) -> Result<Result<Arc<Offered>, Gone>, Failure> {
         let now = self.assistant.tools.now().await?;
         Ok(match now.of(&planned.call.component, &planned.call.tool) {
-            Some((_, offered)) if offered.digest() == planned.call.digest => Ok(offered.clone()),
-            Some(_) => Err(Gone::Replaced),
+            Some((_, offered)) if offered.digest() != planned.call.digest => Err(Gone::Replaced),
+            Some((_, offered)) if offered.servers() != planned.call.servers => Err(Gone::Moved),
+            Some((_, offered)) => Ok(offered.clone()),
             None => Err(Gone::Off),
         })
     }

@@ -246,6 +246,7 @@ impl Run<'_> {
             tool: call.tool.to_string(),
             arguments: call.arguments.clone(),
             destinations: call.destinations.clone(),
+            servers: call.servers.clone(),
             session: call.session.to_string(),
             seen: planned.seen,
             why: decision.lines().iter().filter(|line| line.then == Action::Ask).map(|line| line.why.clone()).collect(),

@@ -16,6 +16,7 @@ fn call() -> ToolCall {
         tool: ToolName::parse("act").unwrap(),
         arguments: "{}".into(),
         destinations: Vec::new(),
+        servers: Vec::new(),
         session: SessionId::parse("s-1").unwrap(),
     }
 }

@@ -113,6 +113,7 @@ fn show_asked(asked: &Asked) {
     put("tool", &format!("{} of {}", asked.tool, asked.component));
     put("digest", &format!("sha256:{}", asked.digest));
     put("destination", &listed(&asked.destinations, "none"));
+    asked.servers.iter().for_each(|server| put("server", server));
     put("seen", &asked.seen.to_string());
     asked.why.iter().for_each(|why| put("because", why));
     match &asked.always {

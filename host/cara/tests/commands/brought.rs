@@ -137,6 +137,53 @@ fn an_address_that_a_terminal_names_counts_for_its_own_requests_and_is_granted_t
 }
 
 #[test]
+fn where_a_variable_leads_is_said_of_what_has_no_key_and_of_tools_and_stands_in_the_audit_log() {
+    let (home, near, far) = (Home::new(), Server::new(), Server::new());
+    let says = |arguments: &[&str], url: (&str, &str)| {
+        text(&home.command(&[&["chat", "-m", "hello"], arguments].concat()).env(url.0, url.1).output().unwrap().stderr)
+    };
+    says(&["--model", "ollama:llama3"], ("OLLAMA_HOST", &near.url));
+    let said = says(&["--continue"], ("OLLAMA_HOST", &far.url));
+    assert!(said.contains(&format!("`ollama` sends to {}, as OLLAMA_HOST of this terminal says", far.url)), "{said}");
+    assert!(!far.taken().is_empty());
+    home.ok(&["tools", "enable", "search"]);
+    let said = says(&["--model", "rehearsal"], ("SEARXNG_URL", &far.url));
+    assert!(said.contains(&format!("`search` sends to {}, as SEARXNG_URL of this terminal says", far.url)), "{said}");
+    let log = home.ok(&["audit", "show", "--json"]);
+    for to in [&near.url, &far.url] {
+        assert!(log.contains("address-from-environment") && log.contains(to.as_str()), "{log}");
+    }
+}
+
+/// A model that searches once.
+const SEARCH: &str = r#"
+[[turn]]
+step = [{ tool-call = { name = "web_search", arguments = { query = "the seat" } } }]
+[[turn]]
+step = [{ text = "Done." }]
+"#;
+
+#[test]
+fn a_yes_counts_for_the_server_that_was_shown_and_for_no_other() {
+    let (mut home, shown, other) = (Home::new(), Server::new(), Server::new());
+    home.configure("[[policy.rule]]\ntool = \"web_search\"\nthen = \"ask\"");
+    home.ok(&["tools", "enable", "search"]);
+    home.set("SEARXNG_URL", &shown.url);
+    let talking = home.begin_chat(SEARCH, "which seat?", &[]);
+    let asked = home.waiting();
+    let id = asked["id"].as_str().unwrap();
+    let told = home.ok(&["approvals", "show", id]);
+    assert!(told.contains(&shown.url), "{told}");
+    talking.kill();
+    home.ok(&["approvals", "allow", id]);
+    home.set("SEARXNG_URL", &other.url);
+    let script = home.write("search.toml", SEARCH.as_bytes());
+    let session = home.session();
+    let said = home.run(&["chat", "--session", &session, "--model", "rehearsal:script", "--script", &script, "-m", "and?"]);
+    assert_eq!((shown.taken(), other.taken()), (vec![], vec![]), "{}", text(&said.stderr));
+}
+
+#[test]
 fn what_one_terminal_calls_a_key_is_taken_out_of_no_other_texts() {
     let home = Home::new();
     let _holder = Holder::of(&home);

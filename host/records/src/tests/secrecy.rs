@@ -57,6 +57,7 @@ async fn no_content_is_found_in_any_file_of_the_ledger() {
         component: id("mailer"),
         tool: tool("send"),
         destinations: vec!["canary-rule".into()],
+        servers: Vec::new(),
         arguments: Some(json!("canary-rule")),
         session: None,
         signer: None,

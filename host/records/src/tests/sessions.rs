@@ -139,6 +139,7 @@ async fn a_deleted_session_leaves_nothing_but_what_it_used_and_an_event() {
         component: id("mailer"),
         tool: tool("send"),
         destinations: Vec::new(),
+        servers: Vec::new(),
         arguments: None,
         session: Some(fixture.session.clone()),
         signer: None,

@@ -28,6 +28,7 @@ async fn two_of_everything() -> Fixture {
             component: id("mailer"),
             tool: tool("send"),
             destinations: Vec::new(),
+            servers: Vec::new(),
             arguments: None,
             session: None,
             signer: None,

@@ -143,18 +143,19 @@ impl Vault {
         // Deriving the key takes long, and nobody else waits for that.
         let (sealed, keys) = self.opened_by(password)?;
         let mut open = self.lock_open();
+        self.still(&keys)?;
         *open = Some(Open { source: sealed.source, keys, values: Values::new(), stamp: None });
         self.unlock(&mut open)
     }
 
     /// Makes an empty vault under this password, where there is none, wherever its key was to come from.
     pub fn make(&self, password: &SecretValue) -> Result<(), VaultError> {
+        let (source, keys) = fresh(password, self.options.kdf)?;
         let mut open = self.lock_open();
         let _lock = self.lock()?;
         if !matches!(self.find()?.form, Form::Nothing) {
             return Err(VaultError::Exists(self.file()));
         }
-        let (source, keys) = fresh(password, self.options.kdf)?;
         *open = Some(self.write(source, keys, Values::new())?);
         Ok(())
     }
@@ -226,12 +227,12 @@ impl Vault {
     /// Encrypts the file anew under another password, with a new salt and, if wanted, another derivation. Either all of it
     /// happens or nothing.
     pub fn rotate_password(&self, old: &SecretValue, new: &SecretValue, kdf: Kdf) -> Result<(), VaultError> {
+        let (_, keys) = self.opened_by(old)?;
+        let (source, new_keys) = fresh(new, kdf)?;
         let mut open = self.lock_open();
         let _lock = self.lock()?;
-        let (sealed, keys) = self.opened_by(old)?;
-        let values = self.read(&sealed, &keys)?;
-        let (source, keys) = fresh(new, kdf)?;
-        *open = Some(self.write(source, keys, values)?);
+        let values = self.read(&self.still(&keys)?, &keys)?;
+        *open = Some(self.write(source, new_keys, values)?);
         Ok(())
     }
 
@@ -382,6 +383,14 @@ impl Vault {
         };
         let keys = self.derived(&sealed, password)?;
         Ok((sealed, keys))
+    }
+
+    /// The file, if a key that was derived meanwhile still opens it: one of an earlier password opens and closes nothing.
+    fn still(&self, keys: &Keys) -> Result<Sealed, VaultError> {
+        match self.find()?.form {
+            Form::Sealed(sealed) | Form::Earlier(sealed) if sealed.is_for(keys) => Ok(sealed),
+            _ => Err(VaultError::Busy),
+        }
     }
 
     /// The key of a file that a password opens.

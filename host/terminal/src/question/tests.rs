@@ -12,6 +12,7 @@ fn asked(id: &str, always: Option<&str>, arguments: &str) -> Asked {
         tool: "memory_write".into(),
         arguments: arguments.into(),
         destinations: Vec::new(),
+        servers: Vec::new(),
         session: "s-abc".into(),
         seen: Label::of(Source::Owner),
         why: vec!["it changes what is kept".into()],

@@ -18,6 +18,9 @@ pub struct NewRule {
     /// Toward these destinations and no other; any when there are none.
     #[serde(default, alias = "destination", deserialize_with = "cara_authority::tool_call::kept_destinations")]
     pub destinations: Vec<String>,
+    /// While settings of the component name these servers.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub servers: Vec<String>,
     /// With exactly these arguments; any when none.
     pub arguments: Option<Value>,
     /// In this session; any of the person's when none. The rule goes with the session.
