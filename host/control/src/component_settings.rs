@@ -5,8 +5,8 @@ use crate::configuration::Config;
 use crate::error::{Error, Result, error};
 use crate::installed::Installed;
 use crate::variables::Environment;
-use cara_authority::manifest::Setting;
-use cara_authority::{Capability, ComponentId, Settings, VariableName};
+use cara_authority::manifest::{Setting, Target};
+use cara_authority::{Capability, ComponentId, Manifest, Settings, VariableName};
 use cara_kernel::Checked;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -99,6 +99,14 @@ impl SettingSources {
 pub(crate) fn variables(checked: &Checked) -> Vec<Capability> {
     let variables = checked.manifest().setting_keys().iter().flat_map(|setting| &setting.env);
     variables.cloned().map(Capability::Environment).collect()
+}
+
+/// The environment variables that can name an address where a component connects.
+pub(crate) fn naming_addresses(manifest: &Manifest) -> impl Iterator<Item = &VariableName> {
+    let is_address = |setting: &&Setting| {
+        manifest.http().iter().any(|http| matches!(&http.host, Target::Setting(key) if *key == setting.key))
+    };
+    manifest.setting_keys().iter().filter(is_address).flat_map(|setting| &setting.env)
 }
 
 /// The component whose secret a variable holds.

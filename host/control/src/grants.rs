@@ -1,7 +1,7 @@
 //! What each component may do: granting, taking away, listing.
 
 use crate::application::Application;
-use crate::component_settings::secret_of;
+use crate::component_settings::{naming_addresses, secret_of};
 use crate::error::{ErrorKind, Result, error, fail};
 use crate::event::Events;
 use crate::operation::{Operation, Route};
@@ -221,7 +221,7 @@ impl Operation for RevokeGrants {
     type View = Vec<String>;
     const ROUTE: Route = Route::post("grants.take", "/v1/grants/revoke", "Take capabilities from a component.").once();
 
-    async fn run(self, application: &Arc<Application>, _: &Events) -> Result<Self::View> {
+    async fn run(self, application: &Arc<Application>, events: &Events) -> Result<Self::View> {
         let id = ComponentId::parse(&self.component)?;
         let recorded = application.ledger.grants().await?.into_iter().filter(|grant| grant.component == id);
         let recorded = recorded.map(|grant| grant.capability);
@@ -238,8 +238,30 @@ impl Operation for RevokeGrants {
             refuse_unknown(application, &id)?;
             fail!(NotFound, "nothing of that was granted to `{id}`\nhint: `cara grants {id}` shows what is");
         }
+        say_variables(application, &id, &gone, events).await?;
         Ok(gone.iter().map(ToString::to_string).collect())
     }
+}
+
+/// Says of a component that lost an address which variables of a terminal may name it one all the same.
+async fn say_variables(
+    application: &Application,
+    id: &ComponentId,
+    gone: &[Capability],
+    events: &Events,
+) -> Result<()> {
+    if let Ok(checked) = application.checked(id)
+        && gone.iter().any(|capability| matches!(capability, Capability::Http(_)))
+    {
+        let granted = application.ledger.granted(id).await?;
+        let names = naming_addresses(checked.manifest());
+        for name in names.filter(|name| granted.contains(&Capability::Environment((*name).clone()))) {
+            events.note(format!(
+                "`{id}` still connects where a terminal's {name} says; `cara revoke {id} environment {name}` ends that"
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// Refuses a component that is not there.

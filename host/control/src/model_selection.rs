@@ -1,7 +1,7 @@
 //! Which provider and model answer, and what naming them grants.
 
 use crate::application::Application;
-use crate::component_settings::{SettingSources, variables};
+use crate::component_settings::{SettingSources, naming_addresses, variables};
 use crate::current_components::LiveComponent;
 use crate::error::{Error, ErrorKind, Result, error, fail};
 use crate::event::Events;
@@ -9,7 +9,7 @@ use crate::grants;
 use crate::near_names::likest;
 use crate::variables::{Brought, Environment};
 use cara_assistant::{ModelName, Provider};
-use cara_authority::manifest::{Detect, Provider as Provided, Setting, Target};
+use cara_authority::manifest::{Detect, Provider as Provided};
 use cara_authority::{Capability, ComponentId, Grants, RunId, VariableName};
 use cara_kernel::Checked;
 use cara_services::vault::SecretId;
@@ -302,15 +302,11 @@ async fn led(application: &Application, checked: &Checked, brought: &Brought) ->
         _ => None,
     });
     let places: Vec<String> = places.collect();
-    let is_address = |setting: &&Setting| {
-        manifest.http().iter().any(|http| matches!(&http.host, Target::Setting(key) if *key == setting.key))
-    };
-    let names = manifest.setting_keys().iter().filter(is_address).flat_map(|setting| &setting.env);
     let is_brought = |name: &&VariableName| {
         granted.contains(&Capability::Environment((*name).clone()))
             && brought.environment.brought(name.as_str()).is_some()
     };
-    let names: Vec<&str> = names.filter(is_brought).map(VariableName::as_str).collect();
+    let names: Vec<&str> = naming_addresses(manifest).filter(is_brought).map(VariableName::as_str).collect();
     Ok((!places.is_empty()).then(|| (places.join(", "), names.join(", "))))
 }
 

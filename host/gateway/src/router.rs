@@ -127,14 +127,15 @@ async fn body(request: Request, most: usize, limits: &Limits) -> Result<Bytes, (
     }
     // A body that does not say how large it is may be as large as the route takes.
     let size = request.body().size_hint().upper().map_or(most, |size| most.min(usize::try_from(size).unwrap_or(most)));
-    let read = async {
-        let _room = match size {
-            ..=SMALL => None,
-            _ => limits.room.acquire_many(u32::try_from(size.div_ceil(1024)).unwrap_or(u32::MAX)).await.ok(),
-        };
-        Limited::new(request.into_body(), most).collect().await
+    let room = limits.room.acquire_many(u32::try_from(size.div_ceil(1024)).unwrap_or(u32::MAX));
+    let _room = match size {
+        ..=SMALL => None,
+        _ => Some(timeout(PATIENCE, room).await.map_err(|_| {
+            let text = "others send large bodies at this moment\nhint: try again";
+            (StatusCode::SERVICE_UNAVAILABLE, text.to_owned())
+        })?),
     };
-    match timeout(PATIENCE, read).await {
+    match timeout(PATIENCE, Limited::new(request.into_body(), most).collect()).await {
         Ok(Ok(body)) => Ok(body.to_bytes()),
         Ok(Err(error)) if error.is::<LengthLimitError>() => {
             let text = format!("the body has more than {most} bytes\nhint: `cara api` says what goes into it");
