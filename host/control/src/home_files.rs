@@ -81,5 +81,8 @@ impl HomeFiles for Home {
 /// The name of the configuration's file.
 pub(crate) const CONFIG: &str = "config.toml";
 
+/// The name of the file with the text of the configuration that was in use last.
+pub(crate) const LAST_CONFIG: &str = "config.last.toml";
+
 /// The name of the file with the trust root.
 pub(crate) const TRUST_ROOT: &str = "trusted_root.json";

@@ -179,7 +179,8 @@ fn a_yes_counts_for_the_server_that_was_shown_and_for_no_other() {
     home.set("SEARXNG_URL", &other.url);
     let script = home.write("search.toml", SEARCH.as_bytes());
     let session = home.session();
-    let said = home.run(&["chat", "--session", &session, "--model", "rehearsal:script", "--script", &script, "-m", "and?"]);
+    let said =
+        home.run(&["chat", "--session", &session, "--model", "rehearsal:script", "--script", &script, "-m", "and?"]);
     assert_eq!((shown.taken(), other.taken()), (vec![], vec![]), "{}", text(&said.stderr));
 }
 

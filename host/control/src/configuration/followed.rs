@@ -7,9 +7,9 @@
 //! ```
 
 use crate::configuration::Config;
-use crate::error::{Context, Error, Result, fail};
+use crate::error::{Context, Error, Result, error};
 use crate::event::Events;
-use crate::home_files::CONFIG;
+use crate::home_files::{CONFIG, LAST_CONFIG};
 use cara_assistant::Rules;
 use cara_assistant::budget::Amount;
 use cara_services::files;
@@ -32,6 +32,24 @@ pub(crate) type Check = Box<dyn Fn(&Config) -> Result<()> + Send + Sync>;
 pub(crate) fn text(path: &Path) -> Result<String> {
     let bytes = files::read_capped(path, LARGEST)?.unwrap_or_default();
     String::from_utf8(bytes).with_context(|| format!("`{}` is not UTF-8", path.display()))
+}
+
+/// Where the text that was in use last is kept, beside the file: what is missing of it is found at the next start too.
+fn copy_of(path: &Path) -> PathBuf {
+    path.with_file_name(LAST_CONFIG)
+}
+
+fn is_blank(text: &str) -> bool {
+    text.trim().is_empty()
+}
+
+fn emptied(path: &Path) -> Error {
+    error!(
+        Invalid,
+        "`{}` is empty or gone\nhint: write it anew, such as with `cara config set`; if it is meant, remove `{LAST_CONFIG}` \
+         beside it too",
+        path.display()
+    )
 }
 
 fn read(path: &Path) -> Result<Usable> {
@@ -68,6 +86,10 @@ struct Read {
     bad: Option<Error>,
     /// What cara wrote itself last, and whether it changed what was in use.
     own: Option<(String, bool)>,
+    /// What the file guards less, at the first look, than what was in use last.
+    lost: Option<String>,
+    /// Whether the text in use was kept beside the file.
+    kept: bool,
 }
 
 /// Why the file cannot be used.
@@ -81,12 +103,15 @@ impl Followed {
     /// Reads the file for the first time.
     pub(crate) fn open(path: PathBuf) -> Self {
         let stamp = files::stamp(&path).ok().flatten();
-        let (good, bad) = match read(&path) {
-            Ok(usable) => (Some(usable), None),
-            Err(error) => (None, Some(error)),
+        let before = read(&copy_of(&path)).ok().filter(|(_, text)| !is_blank(text));
+        let (good, bad, lost) = match (read(&path), before) {
+            (Ok(usable), Some(before)) if is_blank(&usable.1) => (Some(before), Some(emptied(&path)), None),
+            (Ok(usable), Some(before)) => (Some(usable.clone()), None, lost(&before.0, &usable.0)),
+            (Ok(usable), None) => (Some(usable), None, None),
+            (Err(error), _) => (None, Some(error), None),
         };
         let rules = watch::Sender::new(Arc::new(good.as_ref().map(|(config, _)| rules(config)).unwrap_or_default()));
-        let read = Mutex::new(Read { stamp, good, waiting: None, bad, own: None });
+        let read = Mutex::new(Read { stamp, good, bad, lost, ..Read::default() });
         Self(Arc::new(Following { path, read, check: OnceLock::new(), writing: Mutex::default(), rules }))
     }
 
@@ -104,6 +129,7 @@ impl Followed {
 
     /// Looks at the file at each change of it, and tells what is wrong with it.
     pub(crate) fn watch(&self, events: &Events) -> notify::Result<Watcher> {
+        self.keep(&mut self.last());
         let (followed, events) = (self.clone(), events.clone());
         let mut watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
             let of_file = |path: &PathBuf| path.file_name().is_some_and(|name| name == CONFIG);
@@ -125,6 +151,9 @@ impl Followed {
     pub(crate) fn now(&self, events: &Events) -> Result<Arc<Config>> {
         let path = &self.0.path;
         let mut last = self.last();
+        if let Some(lost) = last.lost.take() {
+            self.say_lost(&lost, events);
+        }
         let stamp = files::stamp(path)?;
         if stamp != last.stamp {
             let read = read(path);
@@ -160,12 +189,32 @@ impl Followed {
     fn adopt(&self, last: &mut Read, usable: Usable, events: &Events) {
         let before = last.good.as_ref().filter(|_| !last.is_own(&usable, true));
         if let Some(lost) = before.and_then(|(before, _)| lost(before, &usable.0)) {
-            events.note(format!("`{}` was changed: {lost}", self.0.path.display()));
-            tracing::warn!(%lost, "the configuration guards less than before");
+            self.say_lost(&lost, events);
         }
         self.0.rules.send_replace(Arc::new(rules(&usable.0)));
         (last.good, last.waiting, last.bad) = (Some(usable), None, None);
+        if last.kept {
+            self.keep(last);
+        }
         tracing::info!("the configuration is in use");
+    }
+
+    fn say_lost(&self, lost: &str, events: &Events) {
+        events.note(format!("`{}` was changed: {lost}", self.0.path.display()));
+        tracing::warn!(%lost, "the configuration guards less than before");
+    }
+
+    /// Keeps the text in use beside the file.
+    fn keep(&self, last: &mut Read) {
+        let (copy, text) = (copy_of(&self.0.path), last.good.as_ref().map(|(_, text)| &**text).unwrap_or_default());
+        let written = match read(&copy).is_ok_and(|(_, kept)| *kept == *text) {
+            true => Ok(()),
+            false => files::write_private_atomic(&copy, text.as_bytes()),
+        };
+        last.kept = written.is_ok();
+        if let Err(error) = written {
+            tracing::warn!(%error, "the configuration in use is not kept for the next start");
+        }
     }
 
     /// Says what cara itself is about to write: that may be less than before.
@@ -208,14 +257,10 @@ impl Read {
 
     /// Refuses a file that was emptied or taken away by another program: it is being written, or was lost.
     fn not_emptied(&self, usable: Usable, path: &Path) -> Result<Usable> {
-        let is_blank = |text: &str| text.trim().is_empty();
         let had = self.good.as_ref().is_some_and(|(_, text)| !is_blank(text));
-        if had && is_blank(&usable.1) && !self.is_own(&usable, false) {
-            fail!(
-                Invalid,
-                "`{}` is empty or gone\nhint: write it anew, such as with `cara config set`; if it is meant, restart cara",
-                path.display()
-            );
+        let is_meant = self.kept && !files::exists(&copy_of(path))?;
+        if had && is_blank(&usable.1) && !self.is_own(&usable, false) && !is_meant {
+            return Err(emptied(path));
         }
         Ok(usable)
     }
@@ -323,8 +368,34 @@ mod tests {
             fs::write(&path, GUARDED).unwrap();
             assert_eq!(look(&followed).await, (1, vec![]));
         }
-        // From its next start on, the file counts.
-        fs::remove_file(&path).unwrap();
+    }
+
+    #[tokio::test]
+    async fn what_was_in_use_last_is_missed_at_the_next_start_too() {
+        let (_folder, path, followed) = guarded();
+        let watcher = followed.watch(&Events::nobody()).unwrap();
+        fs::write(&path, "# my configuration\n").unwrap();
+        drop((watcher, followed));
+        // What is left of it counts, and is said once.
+        let half = Followed::open(path.clone());
+        let (rules, said) = look(&half).await;
+        assert!(rules == 0 && said.concat().contains("a rule of `[[policy.rule]]` is gone"), "{said:?}");
+        assert_eq!(look(&half).await, (0, vec![]));
+        fs::write(&path, GUARDED).unwrap();
+        assert_eq!(look(&half).await, (1, vec![]));
+        drop((half.watch(&Events::nobody()).unwrap(), half));
+        // Nothing of it counts as a file that is being written.
+        for gone in [false, true] {
+            if gone {
+                fs::remove_file(&path).unwrap()
+            } else {
+                fs::write(&path, "").unwrap()
+            }
+            let emptied = Followed::open(path.clone());
+            assert_eq!(look(&emptied).await.0, 1);
+            assert!(emptied.text(&Events::nobody()).1.unwrap().error.to_string().contains("is empty or gone"));
+        }
+        fs::remove_file(copy_of(&path)).unwrap();
         assert_eq!(look(&Followed::open(path)).await, (0, vec![]));
     }
 
