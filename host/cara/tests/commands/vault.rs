@@ -257,7 +257,7 @@ fn a_machine_without_a_keystore_is_told_once_and_a_chat_never_needs_the_vault() 
     ok(&home, None, "sk-a-stored-key", &["secrets", "set", "openai"]);
     ok(&home, None, "sk-another-key", &["secrets", "set", "anthropic"]);
     // With nobody to type and nothing set, a chat with another model does without the vault.
-    fs::write(home.path("config.toml"), "").unwrap();
+    fs::write(home.path("config.toml"), "# nothing\n").unwrap();
     home.chat(HELLO, "while the vault is locked", &[]);
     assert!(ok(&home, None, "", &["secrets", "list"]).contains("openai/api-key"));
     let locked = run(&home, None, "sk-third", &["secrets", "set", "openai"]);
