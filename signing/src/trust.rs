@@ -300,7 +300,7 @@ pub enum TrustError {
     /// Neither a key id nor a digest.
     #[error(
         "`{0}` is neither a key id nor a digest, so it cannot be revoked\n\
-         hint: write the 64 hex digits of a key (`cara trust list`), or the digest of a component, `sha256:…`"
+         hint: write the id of a key, as `cara trust list` shows it, or the digest of a component, `sha256:…`"
     )]
     Revoked(DisplaySafe),
     /// A key is there already.

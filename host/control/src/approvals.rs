@@ -181,6 +181,10 @@ pub struct ApprovalResponse {
     pub stored: Option<String>,
     /// Whether the run goes on.
     pub run_is_alive: bool,
+    /// When the same answer was given before, Unix milliseconds: this one changed nothing.
+    pub given_before_ms: Option<u64>,
+    /// When that answer was spent on its call, Unix milliseconds.
+    pub spent_ms: Option<u64>,
 }
 
 impl Operation for RespondToApproval {
@@ -191,8 +195,8 @@ impl Operation for RespondToApproval {
         let (id, records) = (ApprovalId::parse(&self.id)?, application.records().await?);
         if self.verdict == Verdict::Deny {
             let answered = records.decide_approval(&id, Decision::Denied(self.reason.clone()), self.by.name()).await;
-            or_again(records, &id, &self, None, answered).await?;
-            return Ok(ApprovalResponse { allowed: None, stored: None, run_is_alive: true });
+            let (given_before_ms, spent_ms) = or_again(records, &id, &self, None, answered).await?;
+            return Ok(ApprovalResponse { allowed: None, stored: None, run_is_alive: true, given_before_ms, spent_ms });
         }
         let approval = find(records, &id).await?;
         let (person, waits) = (approval.person.clone(), approval.state == ApprovalState::Waiting);
@@ -213,30 +217,33 @@ impl Operation for RespondToApproval {
         }
         let answer = if always { Answer::Always } else { Answer::Once };
         let answered = answer_request(records, &id, asked, &person, &answer, self.by.name()).await;
-        or_again(records, &id, &self, Some(asked), answered).await?;
+        let (given_before_ms, spent_ms) = or_again(records, &id, &self, Some(asked), answered).await?;
         Ok(ApprovalResponse {
             allowed: Some([asked.tool.clone(), asked.component.clone()]),
             stored: asked.always.clone().filter(|_| always),
             run_is_alive: request.run_is_alive,
+            given_before_ms,
+            spent_ms,
         })
     }
 }
 
 /// An answer that came too late is an error, unless it is the one that counts: its first saying was lost on the way back.
+/// Then it is told when that was, and when it was spent.
 async fn or_again<T>(
     records: &Records,
     id: &ApprovalId,
     said: &RespondToApproval,
     asked: Option<&Asked>,
     answered: std::result::Result<T, DecideError>,
-) -> Result<()> {
+) -> Result<(Option<u64>, Option<u64>)> {
     let error = match answered {
-        Ok(_) => return Ok(()),
+        Ok(_) => return Ok((None, None)),
         Err(error @ DecideError::AlreadyDecided { .. }) => error,
         Err(error) => return Err(error.into()),
     };
     let approval = find(records, id).await?;
-    let verdict = approval.verdict.filter(|verdict| verdict.by == said.by.name());
+    let verdict = approval.verdict.as_ref().filter(|verdict| verdict.by == said.by.name());
     let same = match (verdict, &said.verdict) {
         (Some(verdict), Verdict::Deny) => verdict.what == ApprovalState::Denied && verdict.reason == said.reason,
         (Some(verdict), Verdict::Once) => verdict.what == ApprovalState::Allowed,
@@ -248,7 +255,10 @@ async fn or_again<T>(
         }
         _ => false,
     };
-    if same { Ok(()) } else { Err(error.into()) }
+    match verdict.filter(|_| same) {
+        Some(verdict) => Ok((Some(verdict.at_ms), approval.spent_ms)),
+        None => Err(error.into()),
+    }
 }
 
 /// A rule that answers in a person's place.

@@ -43,7 +43,7 @@ fn in_use(application: &Application, events: &Events) -> Result<Vec<(Vec<String>
     if let Some(Unusable { error, of_before }) = bad {
         events.note(error.to_string());
         if of_before {
-            events.note("the values in use are those of before");
+            events.note("the values in use are those of the previous configuration");
         }
     }
     document::entries(&text)
@@ -82,13 +82,26 @@ impl Operation for GetSetting {
             all.push((path, shown));
         }
         for path in unset {
-            let shown = setting(&path, keys::default(&path).unwrap_or_default(), false);
+            let shown = setting(&path, default(application, &path), false);
             all.push((path, shown));
         }
         all.retain(|(path, _)| path.starts_with(&asked));
         all.sort_by(|(one, _), (other, _)| one.cmp(other));
         Ok(all.into_iter().map(|(_, setting)| setting).collect())
     }
+}
+
+/// What counts where a key is not set; of a component's setting, what its manifest says. Null where nothing does.
+fn default(application: &Application, path: &[String]) -> Value {
+    let of_manifest = || {
+        let [component, id, settings, key] = path else { return None };
+        let is_setting = component == "component" && settings == "settings";
+        let installed = application.installed().ok().filter(|_| is_setting)?;
+        let checked = installed.usable.get(&ComponentId::parse(id).ok()?)?;
+        let mut declared = checked.manifest().setting_keys().iter();
+        declared.find(|setting| setting.key.as_str() == key)?.default.clone()
+    };
+    keys::default(path).or_else(of_manifest).unwrap_or_default()
 }
 
 fn unknown(path: &[String]) -> Error {
@@ -150,7 +163,7 @@ impl Operation for UnsetSetting {
     async fn run(self, application: &Arc<Application>, _: &Events) -> Result<Self::View> {
         let path = document::path(&self.key)?;
         change(application, |text, file| document::unset(text, file, &path))?;
-        Ok(Setting { key: document::dotted(&path), value: keys::default(&path).unwrap_or_default(), set: false })
+        Ok(Setting { key: document::dotted(&path), value: default(application, &path), set: false })
     }
 }
 
@@ -287,7 +300,7 @@ impl Operation for DiffConfig {
         let difference = |(path, value): (Vec<String>, Value)| ConfigDifference {
             key: document::dotted(&path),
             value,
-            default: keys::default(&path).unwrap_or_default(),
+            default: default(application, &path),
         };
         let all = in_use(application, events)?.into_iter().map(difference);
         Ok(all.filter(|difference| difference.value != difference.default).collect())

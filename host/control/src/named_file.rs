@@ -12,6 +12,9 @@ use std::path::Path;
 /// There is no such file, it is a folder, or it has more.
 pub fn read(path: &Path, most: u64) -> Result<Vec<u8>> {
     let shown = path.display();
+    if path.as_os_str().is_empty() {
+        fail!(Invalid, "no file is named\nhint: write its path behind it");
+    }
     match files::read_capped(path, most) {
         Ok(Some(bytes)) => Ok(bytes),
         Ok(None) => {
@@ -49,6 +52,7 @@ mod tests {
         let told = |name: &str| text(&folder.path().join(name), 4).unwrap_err().to_string();
         assert!(told("none").contains("does not exist\nhint: name a file as it is found from"), "{}", told("none"));
         assert!(told("").contains("is a folder, or no plain file\nhint: name a file"), "{}", told(""));
+        assert!(read(Path::new(""), 4).unwrap_err().to_string().starts_with("no file is named\nhint: "));
         for (name, bytes, wrong) in [("long", &b"12345"[..], "too large"), ("bytes", b"\xff", "not UTF-8")] {
             std::fs::write(folder.path().join(name), bytes).unwrap();
             assert!(told(name).contains(wrong), "{}", told(name));

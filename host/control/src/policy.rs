@@ -222,7 +222,7 @@ async fn call(
     toolbox.add(&application.component(id).await?, &Arc::new(grants), &Default::default())?;
     let (_, offered) = toolbox.of(id, own).ok_or_else(none)?;
     let call = offered.read(text, &session).map_err(|error| {
-        let error = Error::from(error).kind(ErrorKind::Invalid).context(format!("the arguments of `{own}`"));
+        let error = Error::from(error).kind(ErrorKind::Invalid);
         let cure = || format!("write them as JSON, in quotes for the shell; `cara plugin inspect {id}` shows the tool");
         Error { hint: error.hint.clone().or_else(|| Some(cure())), ..error }
     });

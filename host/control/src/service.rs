@@ -7,6 +7,7 @@ use crate::error::{Context, Result, error, fail};
 use cara_authority::words;
 use cara_services::files;
 use serde::Serialize;
+use std::fmt;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -195,11 +196,12 @@ impl Account {
 }
 
 impl Definition {
-    /// Writes the service file, and has the system start the service unless nothing shall be started.
+    /// Writes the service file, and has the system start the service unless nothing shall be started. What the system does
+    /// not do is left to the person: commands after one that failed are not tried.
     ///
     /// # Errors
     ///
-    /// The file cannot be written, or the system does not do its part.
+    /// The file cannot be written.
     pub fn install(&self, start: bool) -> Result<Vec<Step>> {
         let mut steps = Vec::new();
         if let Some(path) = &self.path {
@@ -209,14 +211,9 @@ impl Definition {
             steps.push(Step::Written(path.clone()));
         }
         for words in &self.start {
-            steps.push(if start { carry_out(words)? } else { Step::Left { command: words.join(" "), why: None } });
-        }
-        if let Some(Step::Left { command, why: Some(why) }) = steps.iter().find(|step| step.has_failed()) {
-            fail!(
-                Unavailable,
-                "`{command}` failed: {why}\nhint: the service file is written; run the command where the system's service \
-                 manager answers, or use `cara start --detach`"
-            );
+            let left = || Step::Left { command: words.join(" "), why: None };
+            let goes_on = start && !steps.iter().any(Step::has_failed);
+            steps.push(if goes_on { carry_out(words)? } else { left() });
         }
         Ok(steps)
     }
@@ -247,6 +244,18 @@ impl Definition {
 impl Step {
     fn has_failed(&self) -> bool {
         matches!(self, Self::Left { why: Some(_), .. })
+    }
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Written(path) => write!(f, "`{}` is written", path.display()),
+            Self::Removed(path) => write!(f, "`{}` is removed", path.display()),
+            Self::Ran(command) => write!(f, "done: `{command}`"),
+            Self::Left { command, why: None } => write!(f, "to be run: `{command}`"),
+            Self::Left { command, why: Some(why) } => write!(f, "to be run: `{command}` (here it failed: {why})"),
+        }
     }
 }
 

@@ -10,7 +10,8 @@ use crate::signing_keys;
 use cara_packages::confusables::imitated;
 use cara_services::files;
 use cara_signing::{
-    Digest, Identity, Issuer, KeyId, Pattern, PublicKey, Revoked, TrustRoot, TrustStore, TrustedIdentity, TrustedKey,
+    Digest, Identity, Issuer, KeyId, Pattern, PublicKey, Revoked, Signer, TrustRoot, TrustStore, TrustedIdentity,
+    TrustedKey,
 };
 use jiff::Timestamp;
 use schemars::JsonSchema;
@@ -339,7 +340,8 @@ impl Operation for RemoveTrust {
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RevokeTrust {
-    /// A key id of 64 hex digits, or a component's digest `sha256:…`.
+    /// A key's id of 64 hex digits, or its first 16 where one key that is known here has them; or a component's digest
+    /// `sha256:…`.
     pub what: String,
 }
 
@@ -349,12 +351,45 @@ impl Operation for RevokeTrust {
         Route::post("trust.revoke", "/v1/trust/revoked", "Revoke a key or a component's code for good.");
 
     async fn run(self, application: &Arc<Application>, _: &Events) -> Result<Self::View> {
-        let revoked = Revoked::try_from(self.what.clone())?;
-        change(application, "trust-revoked", &self.what, |store| {
+        let revoked = match shown_key(application, &self.what)? {
+            Some(id) => Revoked::Key(id),
+            None => Revoked::try_from(self.what)?,
+        };
+        change(application, "trust-revoked", &revoked.to_string(), |store| {
             store.revoke(revoked);
             Ok(json!({}))
         })
         .await?;
         Ok(revoked.to_string())
+    }
+}
+
+/// How many digits a key's id has, and how many of them are shown where it stands among other things.
+const WHOLE: usize = 64;
+const SHOWN: usize = 16;
+
+/// The one key with this beginning of an id, as lists show it, among those that are trusted or signed what is installed.
+fn shown_key(application: &Application, text: &str) -> Result<Option<KeyId>> {
+    if !(SHOWN..WHOLE).contains(&text.len()) || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return Ok(None);
+    }
+    let (store, installed) = (read(&application.home().trust())?, application.installed()?);
+    let trusted = store.keys().iter().map(|key| key.id);
+    let signed = installed
+        .usable
+        .values()
+        .filter_map(|checked| if let Signer::Key { id, .. } = checked.package().signer() { Some(*id) } else { None });
+    let begins = |id: &KeyId| id.to_hex().starts_with(&text.to_ascii_lowercase());
+    let mut found: Vec<KeyId> = trusted.chain(signed).filter(begins).collect();
+    found.sort_by_key(KeyId::to_hex);
+    found.dedup();
+    match &found[..] {
+        [id] => Ok(Some(*id)),
+        found => Err(error!(
+            NotFound,
+            "{} of the keys that are known here have an id that begins with `{text}`\n\
+             hint: write all 64 digits of the id; `cara plugin review FILE --json` and `cara trust list --json` show them",
+            if found.is_empty() { "none" } else { "several" }
+        )),
     }
 }

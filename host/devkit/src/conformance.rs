@@ -97,7 +97,8 @@ impl Kit {
         ] {
             let call = self.subject.call(tool, &arguments)?;
             let called = self.subject.component.call_tool(grants, &self.outside.services, &call, context()).await;
-            let mut called = called.map(|called| called.answer.map(|content| format!("{} parts", content.len())));
+            let parts = |count| if count == 1 { "1 part".to_owned() } else { format!("{count} parts") };
+            let mut called = called.map(|called| called.answer.map(|content| parts(content.len())));
             // The host checks arguments before it calls: code may rely on those that are required, but must not trap.
             if let (false, Ok(Err(error))) = (has_required(&arguments, &tool.input), &mut called)
                 && error.kind == ErrorKind::Fault

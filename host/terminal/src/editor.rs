@@ -1,8 +1,9 @@
 //! The line editor of a conversation: editing, history, completion of
 //! commands, and whose words a line has.
 
+use crate::columns::{Width, wrap};
 use crate::keyboard::Stretch;
-use crate::show;
+use crate::show::{self, joined};
 use crate::typed::Typed;
 use cara_assistant::Input;
 use cara_assistant::text::harmless;
@@ -121,7 +122,8 @@ pub struct Above(Option<Box<dyn ExternalPrinter + Send>>);
 impl Above {
     /// Says a sentence.
     pub fn note(&mut self, text: &str) {
-        let printed = self.0.as_mut().is_some_and(|above| above.print(format!("{}\n", harmless(text))).is_ok());
+        let lines = joined(&wrap(&harmless(text), Width::of_output().get()));
+        let printed = self.0.as_mut().is_some_and(|above| above.print(format!("{lines}\n")).is_ok());
         if !printed {
             show::note(text);
         }

@@ -27,6 +27,8 @@ pub(crate) struct Flow {
     line: Line,
     /// The mark that ends the code, in a fence.
     fence: Option<String>,
+    /// Whether something else stood in the line: the space that it ended at begins no line.
+    parted: bool,
     strong: bool,
     emphasis: bool,
     /// How many backquotes end the code; 0 outside code.
@@ -56,6 +58,7 @@ impl Flow {
             word: String::new(),
             line: Line::Begins,
             fence: None,
+            parted: false,
             strong: false,
             emphasis: false,
             code: 0,
@@ -72,8 +75,11 @@ impl Flow {
                 self.begin_line();
             } else if letter.is_whitespace() {
                 self.end_word(faint, &mut out);
-                self.space.push(letter);
+                if !self.parted {
+                    self.space.push(letter);
+                }
             } else {
+                self.parted = false;
                 self.word.push(letter);
                 // Scripts without spaces break anywhere; and what is longer than a line is no word.
                 if letter.width() == Some(2) || self.word.width() >= self.columns.get() {
@@ -91,8 +97,16 @@ impl Flow {
         out
     }
 
+    /// Something else ended the line: what comes next begins one.
+    pub(crate) fn part_line(&mut self) {
+        let parted = self.column > 0;
+        self.begin_line();
+        self.parted = parted;
+    }
+
     /// The next character begins a line.
-    pub(crate) fn begin_line(&mut self) {
+    fn begin_line(&mut self) {
+        self.parted = false;
         self.space.clear();
         (self.column, self.indent, self.line) = (0, 0, Line::Begins);
         (self.strong, self.emphasis, self.code) = (false, false, 0);
@@ -250,6 +264,15 @@ mod tests {
         for piece in [1, 2, 7, 500] {
             assert_eq!(shown(text, 20, false, piece), expected, "{piece}");
         }
+    }
+
+    #[test]
+    fn what_goes_on_after_something_else_begins_with_no_space() {
+        let mut flow = Flow::new(Width::of(20), false);
+        let mut shown = flow.push("one two", false) + &flow.finish(false);
+        flow.part_line();
+        shown += &(flow.push(" three\n  four", false) + &flow.finish(false));
+        assert_eq!(shown, "one twothree\n  four");
     }
 
     #[test]

@@ -206,6 +206,8 @@ mod terminal {
         let before = tcgetattr(stdin()).ok()?;
         let mut quiet = before.clone();
         quiet.local_modes.remove(LocalModes::ECHO | LocalModes::ECHONL);
+        // Ctrl-C ends the answer, and not what was typed ahead.
+        quiet.local_modes.insert(LocalModes::NOFLSH);
         tcsetattr(stdin(), OptionalActions::Now, &quiet).ok()?;
         if marks && stdout().is_terminal() {
             stdio::write(MARKS[1]);

@@ -221,7 +221,7 @@ impl Streaming {
         if !self.fresh_line {
             self.put("\n");
         }
-        self.flow.begin_line();
+        self.flow.part_line();
     }
 
     fn put(&mut self, text: &str) {

@@ -231,7 +231,7 @@ pub(crate) enum Trust {
         #[arg(long)]
         remove: bool,
     },
-    /// Revoke for good: a key id of 64 hex digits, or a component's digest `sha256:...`.
+    /// Revoke for good: a key by its id as `cara trust list` shows it, or a component's digest `sha256:...`.
     Revoke {
         /// What is revoked.
         what: String,

@@ -42,6 +42,10 @@ pub(crate) async fn run(door: &Door, output: Output, approvals: Approvals) -> Re
 }
 
 fn allowed(id: &str, responded: &ApprovalResponse) -> String {
+    if let Some(given) = responded.given_before_ms.map(when::second) {
+        let spent = responded.spent_ms.map(|at| format!(", and was spent at {}", when::second(at)));
+        return format!("`{id}` was allowed already at {given}{}; this changes nothing", spent.unwrap_or_default());
+    }
     let mut words = Vec::new();
     if let Some([tool, component]) = &responded.allowed {
         words.push(format!("allowed `{id}`: {tool} of `{component}`, once"));

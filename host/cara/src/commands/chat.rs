@@ -11,10 +11,12 @@ use crate::output::{Output, show, stdio};
 use anyhow::{Context, Result, bail};
 use cara_assistant::Input;
 use cara_control::chat::{OpenChat, OpenedChat};
+use cara_control::environment::Variables;
 use cara_control::runs::{Ended, LONGEST, Respondent};
 use cara_terminal::keyboard::Keyboard;
 use cara_terminal::streaming::{Streaming, lock};
 use conversation::{Conversation, print, remark};
+use std::collections::BTreeMap;
 use std::io::{IsTerminal, Read};
 use std::path::Path;
 use std::process::ExitCode;
@@ -33,20 +35,15 @@ pub(crate) async fn run(door: &Door, output: Output, chat: Chat) -> Result<ExitC
     if output.json && message.is_none() {
         bail!("`--json` prints the events of one answer\nhint: add `--message TEXT`");
     }
-    let environment = door.environment().await?;
-    let settings = chat.provider.settings()?;
-    let open = OpenChat {
-        model: chat.provider.named(),
-        in_place_of: None,
-        settings: settings.clone(),
-        environment: environment.clone(),
-        agent: chat.agent.clone(),
-        session: chat.session.as_ref().map(ToString::to_string),
-        last: chat.r#continue,
-        tools: chat.tools.iter().map(ToString::to_string).collect(),
-        no_tools: chat.no_tools,
+    let keyboard = if message.is_some() { Keyboard::of_message() } else { Keyboard::of_conversation() };
+    // What is typed while components are prepared is for the first message.
+    let preparing = message.is_none().then(|| keyboard.turn());
+    let opened = tokio::select! {
+        opened = open(door, &chat) => opened?,
+        _ = tokio::signal::ctrl_c() => return Ok(ExitCode::from(INTERRUPTED)),
     };
-    let opened = door.call(open).await?;
+    drop(preparing);
+    let (settings, environment, opened) = opened;
     let OpenedChat { model, context_tokens, agent, tools, vault_is_locked, session } = opened;
     if vault_is_locked {
         door.open_vault().await?;
@@ -61,7 +58,7 @@ pub(crate) async fn run(door: &Door, output: Output, chat: Chat) -> Result<ExitC
         seen: session.as_ref().map(|session| session.label).unwrap_or_default(),
         attached: Vec::new(),
         compact: false,
-        keyboard: if message.is_some() { Keyboard::of_message() } else { Keyboard::of_conversation() },
+        keyboard,
         json: output.json,
     };
     for path in &chat.attach {
@@ -74,6 +71,23 @@ pub(crate) async fn run(door: &Door, output: Output, chat: Chat) -> Result<ExitC
         Some(input) => once(&mut talk, input).await,
         None => repl::run(talk, &tools, chat.mine).await,
     }
+}
+
+/// Opens a conversation as the command line has it, with the settings and the environment it was opened with.
+async fn open(door: &Door, chat: &Chat) -> Result<(BTreeMap<String, String>, Variables, OpenedChat)> {
+    let (settings, environment) = (chat.provider.settings()?, door.environment().await?);
+    let open = OpenChat {
+        model: chat.provider.named(),
+        in_place_of: None,
+        settings: settings.clone(),
+        environment: environment.clone(),
+        agent: chat.agent.clone(),
+        session: chat.session.as_ref().map(ToString::to_string),
+        last: chat.r#continue,
+        tools: chat.tools.iter().map(ToString::to_string).collect(),
+        no_tools: chat.no_tools,
+    };
+    Ok((settings, environment, door.call(open).await?))
 }
 
 /// What came through a pipe, where that is a message or a part of one.

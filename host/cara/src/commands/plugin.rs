@@ -133,7 +133,7 @@ impl Show for Vec<PluginRow> {
 impl Show for Inspection {
     fn show(&self) {
         let Inspection { row, .. } = self;
-        let field = |name: &str, value: &str| show::line(&format!("{name:10} {value}"));
+        let field = |name: &str, value: &str| layout::field(0, name, value);
         let several = |name: &str, values: &[String]| {
             let mut name = name;
             for value in values {

@@ -5,7 +5,7 @@ use crate::door::Door;
 use crate::error::told;
 use crate::output::{Output, Show, show};
 use anyhow::Result;
-use cara_control::service::{Account, Definition, Step, System};
+use cara_control::service::{Account, Definition, System};
 
 /// Runs the command.
 pub(crate) fn run(door: &Door, output: Output, service: Service) -> Result<()> {
@@ -18,22 +18,11 @@ pub(crate) fn run(door: &Door, output: Output, service: Service) -> Result<()> {
         Service::Install { no_start } => own.install(!no_start).map_err(told)?,
         Service::Remove => own.remove().map_err(told)?,
     };
-    steps.iter().for_each(|step| show::note(&words(step)));
+    steps.iter().for_each(|step| show::note(&step.to_string()));
     if matches!(service, Service::Install { .. }) {
         own.remarks.iter().for_each(|remark| show::note(remark));
     }
     output.print(&own, || {})
-}
-
-/// What became of a step.
-fn words(step: &Step) -> String {
-    match step {
-        Step::Written(path) => format!("`{}` is written", path.display()),
-        Step::Removed(path) => format!("`{}` is removed", path.display()),
-        Step::Ran(command) => format!("done: `{command}`"),
-        Step::Left { command, why: None } => format!("to be run: `{command}`"),
-        Step::Left { command, why: Some(why) } => format!("to be run: `{command}` (here it failed: {why})"),
-    }
 }
 
 impl Show for Definition {

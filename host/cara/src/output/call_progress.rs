@@ -12,7 +12,7 @@ pub(crate) trait FnEvent {
     fn pause(&mut self) {}
     /// Another process holds the home now, and the use case begins anew there.
     fn taken_over(&mut self) {
-        show::note("the process that held the home ended; going on");
+        self.event(Event::Note { text: "the process that held the home ended; going on".to_owned() });
     }
 }
 

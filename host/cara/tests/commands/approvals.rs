@@ -26,6 +26,13 @@ fn a_call_waits_until_another_process_allows_it_and_the_first_answer_counts() {
     }
     assert!(home.notes(&["approvals", "allow", id]).contains("allowed"));
     assert_eq!(said(&talking.end()), "Noted.");
+    // The same once more: an answer that was lost on the way back is told as what it did.
+    let again = home.notes(&["approvals", "allow", id]);
+    assert!(
+        again.contains(&format!("`{id}` was allowed already at ")) && again.contains(", and was spent at "),
+        "{again}"
+    );
+    assert!(!again.contains("once") && !again.contains("process ended"), "{again}");
 
     let late = home.fails(&["approvals", "deny", id, "--reason", "too late"]);
     assert!(

@@ -81,7 +81,7 @@ fn what_runs_obeys_a_changed_file_and_a_bad_one_changes_nothing() {
     home.configure("[budget.day]\ntokens = \"many\"");
     let refused = home.chat_output(HELLO, "hi");
     let told = format!("{}{}", text(&refused.stdout), text(&refused.stderr));
-    assert!(!refused.status.success() && told.contains("the configuration of before stays in use"), "{told}");
+    assert!(!refused.status.success() && told.contains("the previous configuration stays in use"), "{told}");
     home.configure("[[policy.rule]]\ntool = \"time_now\"\nthen = \"deny\"");
     let events = home.chat_output(CLOCK, "what time is it?");
     assert!(text(&events.stdout).contains("policy.rule 1"), "{}", text(&events.stdout));
@@ -176,7 +176,7 @@ fn a_file_that_names_what_is_not_there_changes_nothing_and_is_seen_by_itself() {
     assert!(said["problem"]["message"].as_str().unwrap().contains("nowhere"), "{said}");
     let answered = home.chat_output(HELLO, "hi");
     let told = format!("{}{}", text(&answered.stdout), text(&answered.stderr));
-    assert!(answered.status.success() && told.contains("the configuration of before stays in use"), "{told}");
+    assert!(answered.status.success() && told.contains("the previous configuration stays in use"), "{told}");
     assert_eq!(home.ok(&["config", "get", "run.turns"]), "30\n");
     home.configure("[run]\nturns = 7");
     assert_eq!(home.ok(&["config", "get", "run.turns"]), "7\n");

@@ -408,5 +408,5 @@ fn who_follows_the_home_hears_what_concerns_it_without_asking_for_anything_else(
     // Somebody else's request notices it.
     home.run(&["tools", "list"]);
     let told = lines.find(|line| line.starts_with("data: ")).unwrap();
-    assert!(told.contains("the configuration of before stays in use"), "{told}");
+    assert!(told.contains("the previous configuration stays in use"), "{told}");
 }

@@ -108,6 +108,42 @@ fn what_is_typed_while_an_answer_comes_begins_the_next_message() {
 }
 
 #[test]
+fn what_is_typed_before_the_first_prompt_begins_the_first_message() {
+    let home = Home::new();
+    let terminal = Terminal::new();
+    terminal.types("first line\nsecond line\nthird");
+    let mut session = terminal.starts(conversation(&home, &slow(1, "Hello.")));
+    session.until("› ");
+    session.until("third");
+    session.types("!\r");
+    session.until("Hello.");
+    session.until("› ");
+    session.types("/exit\r");
+    assert!(session.ends().0.success());
+    assert_eq!(said(&home, 0), [("owner".to_owned(), "first line\nsecond line\nthird!".to_owned())]);
+}
+
+#[test]
+fn what_was_typed_ahead_of_an_answer_that_is_stopped_is_kept() {
+    let home = Home::new();
+    let mut session = Terminal::new().starts(conversation(&home, &slow(60_000, "Hello.")));
+    session.until("› ");
+    session.types("hi\r");
+    session.until("waiting for");
+    session.types("typed a\rtyped b");
+    // A terminal throws away what was not read, and tells whom it controls.
+    session.types("\u{3}");
+    session.interrupts();
+    session.until("stopped");
+    session.until("typed b");
+    session.types("\r");
+    session.until("Again.");
+    session.until("› ");
+    session.types("/exit\r");
+    assert!(session.ends().0.success());
+}
+
+#[test]
 fn what_is_typed_before_a_question_does_not_answer_it_and_begins_the_next_message() {
     let home = Home::new();
     home.ok(&["tools", "enable", "memory"]);

@@ -153,7 +153,7 @@ fn what_is_named_and_is_not_there_is_told_with_what_to_do() {
     for (typed, cure) in [
         (&["chat", "--attach", folder, "-m", "x", "--model", "rehearsal"][..], "hint: name a file"),
         (&["chat", "--attach", "/nope", "-m", "x", "--model", "rehearsal"], "hint: name a file as it is found from"),
-        (&["trust", "revoke", "x"], "hint: write the 64 hex digits of a key"),
+        (&["trust", "revoke", "x"], "hint: write the id of a key, as `cara trust list` shows it"),
         (&["trust", "remove", "nope"], "no key or identity is called `nope`"),
         (&["revoke", "nope"], "component `nope` is not installed\nhint: installed are"),
         (&["grants", "nope"], "component `nope` is not installed\nhint: installed are"),

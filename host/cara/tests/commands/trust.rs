@@ -154,6 +154,21 @@ fn the_key_of_what_is_built_in_can_be_revoked_and_every_command_still_works() {
 }
 
 #[test]
+fn a_key_is_revoked_by_the_digits_that_a_list_shows() {
+    let home = Home::new();
+    home.ok(&["plugin", "keygen", "acme", "--trust", "acme-*"]);
+    let id = home.json(&["trust", "list", "--json"])["keys"][0]["key"].as_str().unwrap().to_owned();
+    assert!(home.ok(&["trust", "list"]).contains(&format!(" {} ", &id[..16])), "{id}");
+    assert!(home.fails(&["trust", "revoke", "0000000000000000"]).contains("hint: write all 64 digits of the id"));
+    assert!(home.notes(&["trust", "revoke", &id[..16]]).contains(&format!("revoked {id}")));
+    assert_eq!(home.json(&["trust", "list", "--json"])["revoked"][0].as_str(), Some(&*id));
+    // What is built in is signed by a key that no list of trust has.
+    let built_in = home.json(&["plugin", "inspect", "time", "--json"])["key"].as_str().unwrap().to_owned();
+    home.ok(&["trust", "revoke", &built_in[..16]]);
+    assert!(problem(&home, "time").unwrap().contains("was revoked"));
+}
+
+#[test]
 fn the_key_of_what_is_built_in_may_be_trusted_for_more() {
     let home = Home::new();
     let key = home.json(&["plugin", "inspect", "time", "--json"])["key"].as_str().unwrap().to_owned();

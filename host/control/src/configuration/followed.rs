@@ -270,7 +270,7 @@ impl Read {
         if self.bad.as_ref() == Some(&error) {
             return;
         }
-        let stays = if self.good.is_some() { "; the configuration of before stays in use" } else { "" };
+        let stays = if self.good.is_some() { "; the previous configuration stays in use" } else { "" };
         events.note(format!("{}{stays}", error.message));
         tracing::warn!(%error, "the configuration cannot be used");
         self.bad = Some(error);
@@ -359,7 +359,7 @@ mod tests {
             harm(&path);
             let (rules, said) = look(&followed).await;
             assert_eq!(rules, 1);
-            assert!(said.concat().contains("is empty or gone; the configuration of before stays"), "{said:?}");
+            assert!(said.concat().contains("is empty or gone; the previous configuration stays"), "{said:?}");
             assert_eq!(look(&followed).await, (1, vec![]));
             let (text, bad) = followed.text(&Events::nobody());
             assert!(*text == *GUARDED && bad.unwrap().error.hint.unwrap().contains("`cara config set`"));

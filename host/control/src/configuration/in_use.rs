@@ -52,7 +52,7 @@ impl InUse {
     /// Says that what the file says does not count, to whoever begins something under what counted before.
     pub(crate) fn say(&self, events: &Events) {
         if let (_, Some(Unusable { error, of_before: true })) = self.settings.text(&self.events) {
-            events.note(format!("{}; the configuration of before stays in use", error.message));
+            events.note(format!("{}; the previous configuration stays in use", error.message));
         }
     }
 

@@ -24,7 +24,7 @@ fn read(path: &Path) -> Result<SecretKey> {
 
 fn public(key: &SecretKey) -> PublicKey {
     let key = key.public();
-    PublicKey { id: key.id().to_string(), pem: key.to_pem(), vault: None, trusted: None }
+    PublicKey { id: key.id().to_hex(), pem: key.to_pem(), vault: None, trusted: None }
 }
 
 /// The public part of a new key in a new file, or of the one that is there, which cannot be made again; and whether the key

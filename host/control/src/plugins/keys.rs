@@ -78,7 +78,7 @@ impl Operation for MakeKey {
             let added = trust::add_key(application, &self.name, public.clone(), patterns).await;
             trusted = Some(added.context("the key was made, and is not trusted")?);
         }
-        Ok(PublicKey { id: public.id().to_string(), pem: public.to_pem(), vault, trusted })
+        Ok(PublicKey { id: public.id().to_hex(), pem: public.to_pem(), vault, trusted })
     }
 }
 
@@ -96,7 +96,7 @@ impl Operation for ShowKey {
 
     async fn run(self, application: &Arc<Application>, _: &Events) -> Result<Self::View> {
         let public = secret(&application.vault, &self.name).await?.public();
-        Ok(PublicKey { id: public.id().to_string(), pem: public.to_pem(), vault: None, trusted: None })
+        Ok(PublicKey { id: public.id().to_hex(), pem: public.to_pem(), vault: None, trusted: None })
     }
 }
 
