@@ -18,12 +18,18 @@ use clap::{CommandFactory, FromArgMatches};
 use output::{show, stdio};
 use std::process::ExitCode;
 
+/// Exit code of a command line that cannot be read.
+const MISUSED: u8 = 2;
+
 fn main() -> ExitCode {
     let typed = cli::Arguments::command().try_get_matches();
     let name = typed.as_ref().ok().and_then(|typed| typed.subcommand_name()).unwrap_or("start").to_owned();
     let arguments = match typed.and_then(|typed| cli::Arguments::from_arg_matches(&typed)) {
         Ok(arguments) => arguments,
-        Err(told) if told.use_stderr() => told.exit(),
+        Err(told) if told.use_stderr() => {
+            show::misuse(&told.render().to_string());
+            return ExitCode::from(MISUSED);
+        }
         // Help and version are what was asked for.
         Err(told) => {
             stdio::write(&told.render().to_string());

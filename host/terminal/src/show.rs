@@ -62,6 +62,11 @@ pub fn error(error: &(dyn Error + 'static)) {
     stdio::write_aside(&format!("{}\n", fitted(&format!("error: {}", with_causes(error)))));
 }
 
+/// What is said of a command line that cannot be read, in lines that fit, on stderr.
+pub fn misuse(text: &str) {
+    stdio::write_aside(&fitted(text));
+}
+
 /// Why a turn failed, with what was refused on the way.
 pub fn failure(failure: &Failure) {
     stdio::write_aside(&format!("{}\n", fitted(&format!("error: {}", failure.told()))));

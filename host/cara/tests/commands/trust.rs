@@ -156,7 +156,8 @@ fn the_key_of_what_is_built_in_can_be_revoked_and_every_command_still_works() {
 #[test]
 fn a_key_is_revoked_by_the_digits_that_a_list_shows() {
     let home = Home::new();
-    home.ok(&["plugin", "keygen", "acme", "--trust", "acme-*"]);
+    let file = home.path("acme.pem");
+    home.ok(&["plugin", "keygen", "acme", "--file", file.to_str().unwrap(), "--trust", "acme-*"]);
     let id = home.json(&["trust", "list", "--json"])["keys"][0]["key"].as_str().unwrap().to_owned();
     assert!(home.ok(&["trust", "list"]).contains(&format!(" {} ", &id[..16])), "{id}");
     assert!(home.fails(&["trust", "revoke", "0000000000000000"]).contains("hint: write all 64 digits of the id"));
