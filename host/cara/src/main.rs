@@ -18,9 +18,6 @@ use clap::{CommandFactory, FromArgMatches};
 use output::{show, stdio};
 use std::process::ExitCode;
 
-/// Exit code of a command line that cannot be read.
-const MISUSED: u8 = 2;
-
 fn main() -> ExitCode {
     let typed = cli::Arguments::command().try_get_matches();
     let name = typed.as_ref().ok().and_then(|typed| typed.subcommand_name()).unwrap_or("start").to_owned();
@@ -28,7 +25,7 @@ fn main() -> ExitCode {
         Ok(arguments) => arguments,
         Err(told) if told.use_stderr() => {
             show::misuse(&told.render().to_string());
-            return ExitCode::from(MISUSED);
+            return ExitCode::from(2);
         }
         // Help and version are what was asked for.
         Err(told) => {

@@ -37,6 +37,16 @@ pub struct Setting {
     pub set: bool,
 }
 
+impl Setting {
+    /// What counts for a key that is not set, in words.
+    pub fn counts(&self) -> String {
+        match &self.value {
+            Value::Null => "nothing counts in its place".to_owned(),
+            value => format!("the default counts: {value}"),
+        }
+    }
+}
+
 /// What is in use, key by key; says so when the file is not.
 fn in_use(application: &Application, events: &Events) -> Result<Vec<(Vec<String>, Value)>> {
     let (text, bad) = application.settings.text(&application.events);

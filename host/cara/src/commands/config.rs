@@ -40,11 +40,7 @@ pub(crate) async fn run(door: &Door, output: Output, config: ConfigCommand) -> R
         }
         ConfigCommand::Unset { key } => {
             let unset = door.call(UnsetSetting { key }).await?;
-            let counts = match &unset.value {
-                Value::Null => "nothing counts in its place".to_owned(),
-                value => format!("the default counts: {value}"),
-            };
-            output.done(&unset, &format!("`{}` is no longer set; {counts}", unset.key))
+            output.done(&unset, &format!("`{}` is no longer set; {}", unset.key, unset.counts()))
         }
         ConfigCommand::Edit => edit(door).await,
         ConfigCommand::Check { file } => {

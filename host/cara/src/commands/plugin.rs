@@ -135,10 +135,7 @@ impl Show for Inspection {
         let Inspection { row, .. } = self;
         let field = |name: &str, value: &str| layout::field(0, name, value);
         let several = |name: &str, values: &[String]| {
-            let mut name = name;
-            for value in values {
-                field(std::mem::take(&mut name), value);
-            }
+            values.iter().enumerate().for_each(|(at, value)| field(if at == 0 { name } else { "" }, value));
             if values.is_empty() {
                 field(name, "none");
             }
