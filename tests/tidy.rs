@@ -12,12 +12,14 @@
 //!                  └→ tidy/reference.rs docs/reference/wit.md says the same
 //! sdk/rust/ ────────→ tidy/examples.rs  every item shows how it is used
 //! .ci/run ──────────→ tidy/ci.rs        a lint that fails ends it
+//! docs/, README.md ─→ tidy/docs.rs      the files that they name are there
 //! ```
 
 #![allow(clippy::type_complexity, reason = "a test names its tables where it uses them")]
 mod ci;
 mod circles;
 mod contract;
+mod docs;
 mod examples;
 mod layers;
 mod lines;

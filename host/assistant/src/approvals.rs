@@ -5,7 +5,7 @@
 //! this process hears, or not at all: then its deadline denies it. Who waits asks the ledger when it tells that something
 //! was decided, and at the deadline; nothing is looked at in between.
 
-use crate::event::{Asked, Failure, TurnEvent};
+use crate::event::{Asked, DEADLINE, Failure, PROMPT, TurnEvent};
 use crate::session::lost;
 use crate::toolbox::BUILT_IN;
 use cara_authority::limits::Time;
@@ -61,12 +61,6 @@ impl Approver for Nobody {
     }
 }
 
-/// Who answered, where the person of the session was asked.
-const PROMPT: &str = "prompt";
-
-/// What denied, where nobody answered.
-const DEADLINE: &str = "deadline";
-
 /// How a request ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Settled {
@@ -82,15 +76,6 @@ pub enum Settled {
         /// For the model.
         reason: Option<String>,
     },
-}
-
-/// Who, or what, denied a request, in words for the model.
-pub(crate) fn denier(by: &str) -> &str {
-    match by {
-        PROMPT => "the person",
-        DEADLINE => "the deadline",
-        other => other,
-    }
 }
 
 /// What is asked, and for what the answer holds.

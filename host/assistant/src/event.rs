@@ -69,6 +69,9 @@ pub enum TurnEvent {
         text: String,
         /// Whether it failed or was not made.
         failed: bool,
+        /// Who denied it, where it was asked about.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        denied: Option<Denial>,
         /// What the result came from.
         label: Label,
     },
@@ -101,6 +104,34 @@ pub enum TurnEvent {
     /// Tokens so far.
     Usage(Usage),
 }
+
+/// A call was asked about, and was answered with no.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Denial {
+    /// The door or deadline that answered; `prompt` is the person of the conversation.
+    pub by: String,
+    /// The reason that was given.
+    pub reason: Option<String>,
+}
+
+impl Denial {
+    /// Who denied it, and why; `person` is what the person of the conversation is called here.
+    pub fn words(&self, person: &str) -> String {
+        let by = match self.by.as_str() {
+            PROMPT => person,
+            DEADLINE => "the deadline",
+            other => other,
+        };
+        let reason = self.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
+        format!("denied by {by}{reason}")
+    }
+}
+
+/// Who answered, where the person of the conversation was asked.
+pub const PROMPT: &str = "prompt";
+
+/// What denied, where nobody answered.
+pub(crate) const DEADLINE: &str = "deadline";
 
 /// What a person is asked, whole: every byte of it is shown, escaped.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]

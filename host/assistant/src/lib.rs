@@ -41,7 +41,7 @@ pub mod values;
 
 pub use approvals::{Answer, ApprovalSettings, Approvals, Approver, Nobody};
 pub use assistant::{Assistant, CallGate, Listener, RunContext, RunLimits};
-pub use event::{Asked, Ending, Failure, TurnEvent};
+pub use event::{Asked, Denial, Ending, Failure, PROMPT, TurnEvent};
 pub use guards::fence;
 pub use guards::{GuardSettings, Guards};
 pub use input::Input;

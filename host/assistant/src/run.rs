@@ -11,6 +11,7 @@ mod begin;
 mod classify;
 mod compact;
 mod decide;
+mod outcome;
 mod read;
 mod think;
 
@@ -250,7 +251,11 @@ impl<'a> Run<'a> {
             parts.push(Part { label, body: Body::ToolResult { id: call_id, name, text: text.into(), failed } });
         }
         let message = stored(Role::Tool, &parts);
-        self.assistant.records.end_calls(&self.id, &finished, &self.sends.take(), &message).await.map_err(lost)?;
+        self.assistant
+            .records
+            .end_calls(&self.id, &finished, &self.sends.take().messages, &message)
+            .await
+            .map_err(lost)?;
         self.session.push(Role::Tool, parts);
         Ok(())
     }

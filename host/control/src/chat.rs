@@ -112,7 +112,14 @@ impl Operation for OpenChat {
         if configured.is_none() && agent != AGENT {
             let known: Vec<String> = config.agent.keys().map(|name| format!("`{name}`")).collect();
             let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
-            let cure = if self.agent.is_some() { "" } else { "; `cara config unset chat.agent` goes back to `main`" };
+            let cure = match &self.agent {
+                // No word of a command that is copied does anything else than it says.
+                Some(named) if named.chars().all(|letter| letter.is_ascii_alphanumeric() || "-_".contains(letter)) => {
+                    format!("; `cara config set agent.{named}.system TEXT` makes it")
+                }
+                Some(_) => String::new(),
+                None => "; `cara config unset chat.agent` goes back to `main`".to_owned(),
+            };
             fail!(NotFound, "there is no agent `{agent}`\nhint: configured are {known}{cure}");
         }
         application.in_use.say(events);

@@ -46,6 +46,8 @@ pub(crate) struct Plugins {
     /// Whether it was said that compiled code cannot be kept.
     cache_told: AtomicBool,
     now: RwLock<Arc<Installed>>,
+    /// The package that was verified last in order to be installed, and who was trusted then.
+    verified: Mutex<Option<(TrustStamps, Arc<Checked>)>>,
     /// By digest, so that a version keeps its breaker when others change.
     components: Mutex<BTreeMap<Digest, Arc<Component>>>,
 }
@@ -100,7 +102,7 @@ impl Plugins {
         let (store, trust) = (Store::of(home), home.trust());
         let built_in = embedded.verified()?;
         let stamps = Stamps { lock: store.stamp()?, trusted: TrustStamps::of(&trust)? };
-        let installed = read(&store, &trust, stamps, (&embedded, &built_in), None)?;
+        let installed = read(&store, &trust, stamps, (&embedded, &built_in), BTreeMap::new())?;
         let (now, components) = (RwLock::new(Arc::new(installed)), Mutex::default());
         Ok(Self {
             store,
@@ -114,6 +116,7 @@ impl Plugins {
             compiling: Default::default(),
             cache_told: AtomicBool::default(),
             now,
+            verified: Mutex::default(),
             components,
         })
     }
@@ -138,26 +141,29 @@ impl Plugins {
         TrustStamps::of(&self.trust)
     }
 
-    /// Takes over a package that was just put into use, as it was verified then: it is not read back and verified again.
-    pub(crate) fn adopt(&self, checked: &Arc<Checked>, trusted_at: TrustStamps) {
-        let mut now = self.now.write().unwrap_or_else(PoisonError::into_inner);
-        if now.stamps.trusted == trusted_at {
-            let mut usable = now.usable.clone();
-            usable.insert(checked.manifest().id().clone(), checked.clone());
-            let (stamps, broken, lock) = (now.stamps, now.broken.clone(), now.lock.clone());
-            *now = Arc::new(Installed { stamps, usable, broken, lock });
-        }
+    /// Remembers a package that is about to be put into use, as it was verified: where the lock names it when it is read
+    /// next, the package is not read back and verified again. Whether it is used, the lock alone says.
+    pub(crate) fn remember(&self, checked: &Arc<Checked>, trusted_at: TrustStamps) {
+        *self.verified.lock().unwrap_or_else(PoisonError::into_inner) = Some((trusted_at, checked.clone()));
     }
 
-    /// What is installed now. When nothing changed, this costs two looks at files' metadata.
+    /// What was verified while the same were trusted as now, by digest.
+    fn verified(&self, before: &Installed, trusted: TrustStamps) -> BTreeMap<Digest, Arc<Checked>> {
+        let same = (before.stamps.trusted == trusted).then(|| before.usable.values().cloned());
+        let last = self.verified.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let last = last.filter(|(trusted_at, _)| *trusted_at == trusted).map(|(_, checked)| checked);
+        same.into_iter().flatten().chain(last).map(|checked| (checked.package().digest(), checked)).collect()
+    }
+
+    /// What is installed now. When nothing changed, this costs three looks at files' metadata.
     pub(crate) fn now(&self) -> Result<Arc<Installed>> {
         let stamps = Stamps { lock: self.store.stamp()?, trusted: self.trusted_at()? };
         let before = self.now.read().unwrap_or_else(PoisonError::into_inner).clone();
         if before.stamps == stamps {
             return Ok(before);
         }
-        let installed =
-            Arc::new(read(&self.store, &self.trust, stamps, (&self.embedded, &self.built_in), Some(&before))?);
+        let verified = self.verified(&before, stamps.trusted);
+        let installed = Arc::new(read(&self.store, &self.trust, stamps, (&self.embedded, &self.built_in), verified)?);
         let mut components = self.components.lock().unwrap_or_else(PoisonError::into_inner);
         components.retain(|digest, _| installed.usable.values().any(|checked| checked.package().digest() == *digest));
         drop(components);
@@ -390,17 +396,16 @@ fn revoked(trust: &TrustStore, checked: &Checked) -> Option<VerifyError> {
     }
 }
 
-/// Reads the lock and verifies what it names. What was verified before, as this version and by whom is trusted now, is
-/// not read again: an update or the count of a trial rewrites the lock, and says nothing of other components.
+/// Reads the lock and verifies what it names. What is `verified` already, by who is trusted now, is not read again: an
+/// update or the count of a trial rewrites the lock, and says nothing of other components.
 fn read(
     store: &Store,
     trust: &std::path::Path,
     stamps: Stamps,
     (embedded, built_in): (&BuiltIn, &BTreeMap<ComponentId, Arc<Checked>>),
-    before: Option<&Installed>,
+    verified: BTreeMap<Digest, Arc<Checked>>,
 ) -> Result<Installed> {
     let (lock, _) = store.read()?;
-    let before = before.filter(|before| before.stamps.trusted == stamps.trusted);
     let trust = trusted(trust, embedded)?;
     let (mut usable, mut broken) = (BTreeMap::new(), BTreeMap::new());
     for (id, checked) in built_in {
@@ -423,9 +428,9 @@ fn read(
             broken.insert(id.clone(), switched_off(id));
             continue;
         }
-        let kept = before
-            .and_then(|before| before.usable.get(id))
-            .filter(|kept| kept.package().digest() == active.digest && *kept.manifest().version() == active.version);
+        let kept = verified
+            .get(&active.digest)
+            .filter(|kept| kept.manifest().id() == id && *kept.manifest().version() == active.version);
         match kept.map_or_else(|| stored(store, &trust, id, active), |kept| Ok(kept.clone())) {
             Ok(checked) => {
                 usable.insert(id.clone(), checked);

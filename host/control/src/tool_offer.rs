@@ -62,6 +62,11 @@ impl Offer {
         self.nowhere
     }
 
+    /// The settings for one of which it waits.
+    pub(crate) fn needs(&self) -> Vec<String> {
+        if self.nowhere { self.unset.iter().map(ToString::to_string).collect() } else { Vec::new() }
+    }
+
     /// One sentence: how it stands, and what changes that.
     pub(crate) fn why(&self) -> String {
         let id = &self.id;

@@ -67,6 +67,8 @@ pub struct ToolRow {
     pub on: bool,
     /// Why.
     pub why: String,
+    /// Settings that have no value, without any of which it has nowhere to connect.
+    pub needs: Vec<String>,
     /// What becomes of a call while only the owner has spoken.
     pub then: Action,
     /// What a model is told of it.
@@ -106,6 +108,7 @@ impl Operation for ListTools {
                     effects: tool.raised.keys().map(|effect| effect.name().to_owned()).collect(),
                     on: offer.stands(),
                     why: offer.why(),
+                    needs: offer.needs(),
                     then: usually(application, checked, tool, unclear)?,
                     description: declared.description.clone(),
                 });
@@ -154,17 +157,29 @@ pub struct OfferedTool {
     pub effects: Vec<String>,
 }
 
-/// Lists the tools that a model is offered now.
+/// Lists the tools that a model is offered in a run of who asks: as `runs.begin` would offer them now.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
-pub struct ListOfferedTools {}
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct ListOfferedTools {
+    /// Environment variables of the caller, for this request alone; `environment.wanted` says which count.
+    #[serde(default)]
+    pub environment: Variables,
+    /// Offer the model no tools.
+    #[serde(default)]
+    pub no_tools: bool,
+}
 
 impl Operation for ListOfferedTools {
     type View = Vec<OfferedTool>;
     const ROUTE: Route =
-        Route::get("tools.offered", "/v1/tools/offered", "List the tools that a model is offered now.");
+        Route::post("tools.offered", "/v1/tools/offered", "List the tools that a model is offered now.");
 
     async fn run(self, application: &Arc<Application>, events: &Events) -> Result<Self::View> {
-        let tools = assistant_factory::tools(application, &application.environment, events);
+        if self.no_tools {
+            return Ok(Vec::new());
+        }
+        let environment = application.brought(&BTreeMap::new(), &self.environment)?.environment;
+        let tools = assistant_factory::tools(application, &environment, events);
         let toolbox = tools.now().await.map_err(Error::from)?;
         let offered = toolbox.all().map(|(name, offered)| OfferedTool {
             tool: name.to_string(),

@@ -30,7 +30,7 @@ pub use events::{Event, events};
 pub use memory::{Memory, MemoryError, Remembered};
 pub use messages::{Message, NewMessage, Role};
 pub use runs::Run;
-pub use sends::SentMessage;
+pub use sends::{Claim, Claimed, SentMessage};
 pub use sessions::Session;
 pub use summaries::Summary;
 pub use totals::{UsageBy, UsageTotal};
@@ -52,6 +52,7 @@ pub struct Records {
     seal: Arc<Seal>,
     /// What people asked to search in, decrypted and in memory only.
     indexes: Arc<Mutex<HashMap<PersonId, Index>>>,
+    sends: sends::UnderWay,
 }
 
 impl Records {
@@ -59,7 +60,7 @@ impl Records {
     pub async fn open(ledger: &Ledger, key: ContentKey) -> Result<Self, LedgerError> {
         let runs = ledger.runs(key).await?;
         let (ledger, seal) = (runs.ledger().clone(), runs.seal().clone());
-        Ok(Self { runs, ledger, seal, indexes: Arc::default() })
+        Ok(Self { runs, ledger, seal, indexes: Arc::default(), sends: Arc::default() })
     }
 }
 

@@ -1,12 +1,53 @@
-//! Receipts of messages that calls sent, so that none is sent twice.
+//! Receipts of messages that calls sent: with one key a component sends once.
 //!
-//! A receipt is kept in the commit that ends its call. Where the process died between the two, the call counts as
-//! interrupted, and the model is told that nobody knows whether the message was sent.
+//! ```text
+//! claim ─→ the receipt of before, or: sent, alone ─→ claim.sent ─→ the commit that ends the call has the receipt
+//! ```
+//!
+//! Of calls that send with one key at the same moment, one sends and the others wait for its receipt. Where the process
+//! died between the sending and the commit, the call counts as interrupted, and the model is told that nobody knows whether
+//! the message was sent; then another call with the key sends it again.
 
 use super::{Records, Seal, Spot};
 use cara_authority::{ComponentId, RunId};
 use cara_services::ledger::sql::Sql;
 use cara_services::ledger::{LedgerError, to_sql};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use tokio::sync::OwnedMutexGuard;
+
+/// The receipt of a message, once there is one.
+type Receipt = Arc<tokio::sync::Mutex<Option<String>>>;
+
+/// The receipts of messages that are being sent, or were sent by calls that have not ended, by what they are found by.
+pub(crate) type UnderWay = Arc<Mutex<HashMap<[u8; 32], Weak<tokio::sync::Mutex<Option<String>>>>>>;
+
+/// A message that nobody else sends meanwhile.
+#[derive(Debug)]
+pub struct Claim {
+    receipt: Receipt,
+    alone: OwnedMutexGuard<Option<String>>,
+}
+
+impl Claim {
+    /// The receipt, where the message was sent before.
+    pub fn receipt(&self) -> Option<&str> {
+        self.alone.as_deref()
+    }
+
+    /// Takes note of the receipt. Whoever claims the message finds it, until what this gives back is dropped: hold that
+    /// until the receipt is kept.
+    pub fn sent(mut self, receipt: &str) -> Claimed {
+        *self.alone = Some(receipt.to_owned());
+        Claimed { _receipt: self.receipt }
+    }
+}
+
+/// A message that was sent, and whose receipt is not kept yet.
+#[derive(Debug)]
+pub struct Claimed {
+    _receipt: Receipt,
+}
 
 /// A message that a call sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,7 +71,7 @@ fn with_spot<T>(lookup: &[u8], with: impl FnOnce(Spot<'_>) -> T) -> T {
     with(Spot { table: "sends", column: "receipt", row: &[&hex::encode(lookup)] })
 }
 
-/// Keeps what calls of a run sent. Of two calls that sent with one key at the same time, the first one's receipt stays.
+/// Keeps what calls of a run sent. Several calls may have been given one receipt; it is kept once.
 pub(crate) async fn insert_sends(
     sql: &mut Sql<'_>,
     seal: &Seal,
@@ -52,7 +93,29 @@ pub(crate) async fn insert_sends(
 }
 
 impl Records {
-    /// The receipt of the message that a component sent with this key.
+    /// Waits until nobody else sends the component's message with this key, and finds the receipt if it was sent.
+    ///
+    /// # Errors
+    ///
+    /// The ledger cannot be read, or somebody changed the receipt in it.
+    pub async fn claim(&self, component: &ComponentId, key: &str) -> Result<Claim, LedgerError> {
+        let lookup = lookup(&self.seal, component, key);
+        let receipt = {
+            let mut under_way = self.sends.lock().unwrap_or_else(PoisonError::into_inner);
+            under_way.retain(|_, receipt| receipt.strong_count() > 0);
+            let known = under_way.get(&lookup).and_then(Weak::upgrade);
+            let receipt = known.unwrap_or_default();
+            under_way.insert(lookup, Arc::downgrade(&receipt));
+            receipt
+        };
+        let mut alone = receipt.clone().lock_owned().await;
+        if alone.is_none() {
+            *alone = self.receipt(component, key).await?;
+        }
+        Ok(Claim { receipt, alone })
+    }
+
+    /// The receipt that is kept of the message that a component sent with this key.
     pub async fn receipt(&self, component: &ComponentId, key: &str) -> Result<Option<String>, LedgerError> {
         let lookup = lookup(&self.seal, component, key);
         let query = sqlx::query_as::<_, (Vec<u8>,)>("SELECT receipt FROM sends WHERE lookup = $1");

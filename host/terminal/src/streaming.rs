@@ -7,8 +7,8 @@ use crate::show::{dim, is_styled, joined, message};
 use crate::spinner::Spinner;
 use crate::stdio as output;
 use crate::when::second;
-use cara_assistant::TurnEvent;
 use cara_assistant::text::harmless;
+use cara_assistant::{PROMPT, TurnEvent};
 use cara_authority::Action;
 use std::io::IsTerminal;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -48,14 +48,6 @@ fn folded(text: &str) -> String {
         shown.push_str(&format!(" (+{} lines)", lines - 1));
     }
     shown
-}
-
-/// What the model is told of a call, as the person is told who answered for it.
-fn to_the_person(text: &str) -> String {
-    match text.strip_prefix("denied by the person") {
-        Some(why) => format!("denied by you{}", why.trim_end_matches(". Do not try to get around this.")),
-        None => text.to_owned(),
-    }
 }
 
 impl Streaming {
@@ -121,14 +113,15 @@ impl Streaming {
                 self.lines(&lines);
                 self.aside(&format!("  waits for that until {}, and is denied then", second(asked.deadline_ms)));
             }
-            TurnEvent::ApprovalDecided { by, .. } if by == "prompt" => self.spinner.expect("the call is made"),
+            TurnEvent::ApprovalDecided { by, .. } if by == PROMPT => self.spinner.expect("the call is made"),
             TurnEvent::ApprovalDecided { id, allowed, by } => {
                 let what = if *allowed { "allowed" } else { "denied" };
                 self.aside(&format!("  {id} was {what} by {by}"));
             }
-            TurnEvent::ToolResult { name, text, failed, label, .. } => {
+            TurnEvent::ToolResult { name, text, failed, denied, label, .. } => {
                 let mark = if *failed { "✗" } else { "◂" };
-                self.aside(&format!("{mark} {name} [{label}] {}", folded(&to_the_person(text))));
+                let told = denied.as_ref().map(|denial| denial.words("you"));
+                self.aside(&format!("{mark} {name} [{label}] {}", folded(told.as_ref().unwrap_or(text))));
                 self.spinner.expect(&format!("waiting for {}", self.model));
                 self.results.push((name.clone(), text.clone()));
             }

@@ -1,31 +1,37 @@
 //! `messaging` for a tool: messages that leave.
 
 use super::{TurnServices, ledger};
-use crate::approvals::{Settled, denier};
+use crate::approvals::Settled;
+use crate::event::Denial;
 use crate::outbound::address_text;
 use cara_authority::{Refusal, Rule, ServiceGrant};
 use cara_kernel::bindings::messaging::{Address, Outbound, Receipt};
 use cara_kernel::bindings::types::Content;
-use cara_records::SentMessage;
+use cara_records::{Claimed, SentMessage};
 use serde_json::{Value, json};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Messages that a call sent, until the commit that ends it has their receipts.
 #[derive(Clone, Default)]
-pub(crate) struct Sends(Arc<Mutex<Vec<SentMessage>>>);
+pub(crate) struct Sends(Arc<Mutex<Sent>>);
+
+/// Messages, with what lets others find their receipts until the commit has them: drop it after that.
+#[derive(Default)]
+pub(crate) struct Sent {
+    pub(crate) messages: Vec<SentMessage>,
+    claimed: Vec<Claimed>,
+}
 
 impl Sends {
-    fn held(&self) -> MutexGuard<'_, Vec<SentMessage>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// All of them, for that commit.
-    pub(crate) fn take(&self) -> Vec<SentMessage> {
-        std::mem::take(&mut self.held())
+    pub(crate) fn take(&self) -> Sent {
+        std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn receipt(&self, key: &str) -> Option<String> {
-        self.held().iter().find(|sent| sent.key == key).map(|sent| sent.receipt.clone())
+    fn push(&self, message: SentMessage, claimed: Claimed) {
+        let mut sent = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        sent.messages.push(message);
+        sent.claimed.push(claimed);
     }
 }
 
@@ -38,25 +44,19 @@ impl cara_kernel::Messaging for TurnServices {
             let what = self.own_call("message", &what, vec![address.clone()])?;
             let why = format!("component `{}` sends what the call does not name", by.component());
             if let Settled::Denied { by, reason } = self.ask_person(&what, why).await? {
-                let reason = reason.map(|reason| format!(": {reason}")).unwrap_or_default();
-                return Err(Refusal::new(
-                    Rule::Denied,
-                    format!("the message to `{address}` was denied by {}{reason}", denier(&by)),
-                ));
+                let denied = Denial { by, reason }.words("the person");
+                return Err(Refusal::new(Rule::Denied, format!("the message to `{address}` was {denied}")));
             }
         }
         let (component, key) = (by.component(), message.idempotency_key.clone());
-        let earlier = match self.sends.receipt(&key) {
-            None => self.records.receipt(component, &key).await.map_err(ledger)?,
-            known => known,
+        let claim = self.records.claim(component, &key).await.map_err(ledger)?;
+        let message_id = match claim.receipt() {
+            Some(receipt) => receipt.to_owned(),
+            None => self.outbound.send(to, message).await?.message_id,
         };
-        if let Some(message_id) = earlier {
-            return Ok(Receipt { message_id });
-        }
-        let sent = self.outbound.send(to, message).await?;
-        let (call_id, component, receipt) = (self.call_id.clone(), component.clone(), sent.message_id.clone());
-        self.sends.held().push(SentMessage { call_id, component, key, receipt });
-        Ok(sent)
+        let (call_id, component, receipt) = (self.call_id.clone(), component.clone(), message_id.clone());
+        self.sends.push(SentMessage { call_id, component, key, receipt }, claim.sent(&message_id));
+        Ok(Receipt { message_id })
     }
 }
 

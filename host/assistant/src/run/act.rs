@@ -3,9 +3,10 @@
 
 use super::Run;
 use super::decide::{Plan, Planned};
+use super::outcome::{Outcome, not_begun};
 use super::think::Answer;
-use crate::approvals::{Question, Settled, denier};
-use crate::event::{Failure, TurnEvent};
+use crate::approvals::{Question, Settled};
+use crate::event::{Denial, Failure, TurnEvent};
 use crate::host_services::TurnServices;
 use crate::part::{Body, Part, Role};
 use crate::session::{lost, stored};
@@ -19,7 +20,6 @@ use cara_kernel::bindings::types::Content;
 use cara_kernel::{CallServices, Labels};
 use cara_records::{By, Call, CallState, FinishedCall, NewAttachment, NewCall, StartRefused};
 use futures_util::stream::{FuturesOrdered, StreamExt};
-use serde_json::json;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use tokio::time::Instant;
@@ -31,8 +31,10 @@ const AT_ONCE: usize = 8;
 enum Answered {
     /// Yes: the approval to spend.
     Allowed(ApprovalId),
-    /// No, and why, for the model.
-    Denied(String),
+    /// No.
+    Denied(Denial),
+    /// It repeats what was denied before.
+    DeniedAlready,
 }
 
 /// Why a tool cannot be called any more; the text is for the model.
@@ -62,35 +64,6 @@ fn made_of(call: &Call, session: &SessionId, toolbox: &Toolbox) -> ToolCall {
         servers: toolbox.of(&call.component, &call.tool).map(|(_, offered)| offered.servers()).unwrap_or_default(),
         arguments: canonical(&call.arguments),
         session: session.clone(),
-    }
-}
-
-/// A call that could not begin, though nobody denied it: it may be asked for again.
-fn not_begun(planned: Planned, text: String) -> Outcome {
-    let (id, name, label) = (planned.id, planned.name, Label::of(Source::Tool));
-    Outcome { id, name, text, label, failed: true, state: Some(CallState::Interrupted) }
-}
-
-/// What came of a call.
-pub(super) struct Outcome {
-    pub(super) id: String,
-    pub(super) name: String,
-    pub(super) text: String,
-    pub(super) label: Label,
-    failed: bool,
-    /// How the ledger shall keep it; none when it was no call, or is kept already.
-    state: Option<CallState>,
-}
-
-impl Outcome {
-    fn event(&self) -> TurnEvent {
-        let Self { id, name, text, label, failed, .. } = self;
-        TurnEvent::ToolResult { id: id.clone(), name: name.clone(), text: text.clone(), failed: *failed, label: *label }
-    }
-
-    fn finished(&self) -> Option<FinishedCall> {
-        let result = json!(self.text);
-        Some(FinishedCall { call_id: self.id.clone(), state: self.state?, result, label: self.label })
     }
 }
 
@@ -136,6 +109,7 @@ impl Run<'_> {
                 text: text.into(),
                 label,
                 failed,
+                denied: None,
                 state,
             };
             match call {
@@ -209,7 +183,7 @@ impl Run<'_> {
             match plan {
                 Plan::Misfit { id, name, text, carried } => {
                     let label = Label::of(Source::Tool).join(carried);
-                    results.push(Outcome { id, name, text, label, failed: true, state: None });
+                    results.push(Outcome { id, name, text, label, failed: true, denied: None, state: None });
                 }
                 Plan::Call(planned) if planned.is_free() && !planned.offered.is_lasting() => reads.push(*planned),
                 Plan::Call(planned) => {
@@ -279,7 +253,11 @@ impl Run<'_> {
         }
         let binding = planned.call.binding();
         let allowed = match answer {
-            Some(Answered::Denied(text)) => return Ok(self.deny(planned, text)),
+            Some(Answered::Denied(denial)) => {
+                let told = format!("{}. Do not try to get around this.", denial.words("the person"));
+                return Ok(Outcome { denied: Some(denial), ..self.deny(planned, told) });
+            }
+            Some(Answered::DeniedAlready) => return Ok(self.deny(planned, DENIED_ALREADY.to_owned())),
             Some(Answered::Allowed(approval)) => Some(approval),
             None => None,
         };
@@ -305,7 +283,7 @@ impl Run<'_> {
         let mut outcome = self.call(&planned, Ok(approved)).await?;
         // What has happened is on disk before anybody is told, and before the next call.
         if let Some(finished) = outcome.finished() {
-            self.assistant.records.finish(&self.id, &finished, &self.sends.take()).await.map_err(lost)?;
+            self.assistant.records.finish(&self.id, &finished, &self.sends.take().messages).await.map_err(lost)?;
             outcome.state = None;
             self.told.insert(outcome.id.clone());
             self.tell(outcome.event());
@@ -319,8 +297,7 @@ impl Run<'_> {
         let asked = planned.map(|planned| &**planned).filter(|planned| planned.asks());
         let is_denied = |planned: &&Planned| self.denied.contains(&planned.call.binding().0);
         let (denied, asked): (Vec<&Planned>, Vec<&Planned>) = asked.partition(is_denied);
-        let already = || Answered::Denied(DENIED_ALREADY.to_owned());
-        let known = denied.into_iter().map(|planned| (planned.id.clone(), already()));
+        let known = denied.into_iter().map(|planned| (planned.id.clone(), Answered::DeniedAlready));
         let mut answers: HashMap<String, Answered> = known.collect();
         if asked.is_empty() {
             return Ok(answers);
@@ -347,10 +324,7 @@ impl Run<'_> {
                     self.allowed(planned).await?;
                     Answered::Allowed(id)
                 }
-                Settled::Denied { by, reason } => {
-                    let reason = reason.map(|reason| format!(": {reason}")).unwrap_or_default();
-                    Answered::Denied(format!("denied by {}{reason}. Do not try to get around this.", denier(&by)))
-                }
+                Settled::Denied { by, reason } => Answered::Denied(Denial { by, reason }),
             };
             answers.insert(planned.id.clone(), answer);
         }
@@ -362,7 +336,7 @@ impl Run<'_> {
         self.denied.insert(planned.call.binding().0);
         let (id, name) = (planned.id, planned.name);
         let label = Label::of(Source::Tool);
-        Outcome { id, name, text, label, failed: true, state: Some(CallState::Denied) }
+        Outcome { id, name, text, label, failed: true, denied: None, state: Some(CallState::Denied) }
     }
 
     /// Makes a call that was approved.
@@ -373,7 +347,8 @@ impl Run<'_> {
             Err(gone) => {
                 let (id, name, text) = (planned.id.clone(), planned.name.clone(), gone.to_string());
                 let label = Label::of(Source::Tool);
-                return Ok(Outcome { id, name, text, label, failed: true, state: Some(CallState::Failed) });
+                let state = Some(CallState::Failed);
+                return Ok(Outcome { id, name, text, label, failed: true, denied: None, state });
             }
         };
         let host_services = Arc::new(self.host_services(planned));
@@ -404,7 +379,7 @@ impl Run<'_> {
         }
         let state = Some(if failed { CallState::Failed } else { CallState::Done });
         let (id, name) = (planned.id.clone(), planned.name.clone());
-        Ok(Outcome { id, name, text, label, failed, state })
+        Ok(Outcome { id, name, text, label, failed, denied: None, state })
     }
 
     /// The tool as it may be called at this moment, under whatever name: while a person was asked, it may have been
@@ -494,7 +469,11 @@ impl Run<'_> {
         });
         let parts: Vec<Part> = parts.chain(readings).collect();
         let message = stored(Role::Tool, &parts);
-        self.assistant.records.end_calls(&self.id, &finished, &self.sends.take(), &message).await.map_err(lost)?;
+        self.assistant
+            .records
+            .end_calls(&self.id, &finished, &self.sends.take().messages, &message)
+            .await
+            .map_err(lost)?;
         self.session.push(Role::Tool, parts);
         events.into_iter().for_each(|event| self.tell(event));
         Ok(())

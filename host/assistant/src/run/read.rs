@@ -2,7 +2,7 @@
 //! by a model without tools.
 
 use super::Run;
-use super::act::Outcome;
+use super::outcome::Outcome;
 use crate::event::Failure;
 use crate::guards::output::OutputCheck;
 use crate::part::{Body, Part, Role};

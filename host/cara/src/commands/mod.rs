@@ -20,7 +20,7 @@ mod trust;
 mod usage;
 
 use crate::boot::Surroundings;
-use crate::cli::{Arguments, Command, ConfigCommand, Plugin, Start};
+use crate::cli::{Approvals, Arguments, Command, ConfigCommand, Plugin, Secrets, Sessions, Start, Tools, Trust};
 use crate::door::Door;
 use crate::error::told;
 use crate::output::{Output, stdio};
@@ -58,7 +58,7 @@ pub(crate) fn run(arguments: Arguments, name: &str) -> Result<ExitCode> {
         }
         command => command.unwrap_or(Command::Start(Start::default())),
     };
-    if matches!(command, Command::Status | Command::Stop | Command::Logs(_)) {
+    if command.only_reads() {
         refuse_missing(std::env::var_os("CARA_HOME")).map_err(told)?;
     }
     let known = KnownSecrets::new();
@@ -121,6 +121,16 @@ impl Command {
             Self::Chat(_) => Role::Chat,
             _ => Role::Command,
         }
+    }
+
+    /// Whether the command only looks at what is in the home, or stops who holds it: it makes no home to look at.
+    #[rustfmt::skip]
+    fn only_reads(&self) -> bool {
+        matches!(self, Self::Status | Self::Stop | Self::Logs(_) | Self::Grants { .. } | Self::Policy(_) | Self::Explain(_)
+            | Self::Usage(_) | Self::Audit(_) | Self::Secrets(Secrets::List) | Self::Trust(Trust::List) | Self::Tools(Tools::List)
+            | Self::Config(ConfigCommand::Get { .. } | ConfigCommand::Diff) | Self::Plugin(Plugin::List | Plugin::Inspect { .. })
+            | Self::Sessions(Sessions::List { .. } | Sessions::Show { .. } | Sessions::Export { .. })
+            | Self::Approvals(Approvals::List | Approvals::Show { .. } | Approvals::Rules))
     }
 }
 

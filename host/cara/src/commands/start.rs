@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail};
 use cara_control::config::Configuration;
 use cara_control::logs::Kept;
 use cara_control::status::{ShowStatus, Status, StopHolder};
-use cara_control::{Done, HomeFiles};
+use cara_control::{Done, HomeFiles, Role};
 use cara_services::vault::StoreKind;
 use std::process::{Command, ExitCode, Stdio};
 use std::time::Duration;
@@ -21,7 +21,7 @@ const PATIENCE: Duration = Duration::from_secs(15);
 /// How long runs that go on are waited for when the process is to end.
 const DRAIN: Duration = Duration::from_secs(30);
 
-/// The exit code of `cara status` when no daemon runs.
+/// The exit code of `cara status` when no daemon runs, also where another command holds the home.
 const NOT_RUNNING: u8 = 3;
 
 /// Runs the daemon until somebody stops it.
@@ -129,8 +129,12 @@ pub(crate) async fn status(door: &Door, output: Output) -> Result<ExitCode> {
         output.print(&Status::nobody(), || show::note("no cara daemon runs; `cara start --detach` starts one"))?;
         return Ok(ExitCode::from(NOT_RUNNING));
     }
-    door.emit(output, ShowStatus {}).await?;
-    Ok(ExitCode::SUCCESS)
+    let status = door.emit(output, ShowStatus {}).await?;
+    if status.role == Role::Daemon {
+        return Ok(ExitCode::SUCCESS);
+    }
+    show::note(&format!("no cara daemon runs; `{}` holds the home\nhint: {}", status.command, status.role.ending()));
+    Ok(ExitCode::from(NOT_RUNNING))
 }
 
 /// Stops the daemon, and waits for its end.

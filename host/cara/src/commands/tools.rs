@@ -28,15 +28,10 @@ impl Show for Vec<SwitchedTools> {
     }
 }
 
-/// What is said of a component whose tools are off because nothing is granted; the cure stands under the table.
-const NOTHING: &str = "nothing is granted";
-
 impl Show for Vec<ToolRow> {
     fn show(&self) {
-        let why = |row: &ToolRow| {
-            let why = row.why.split_once(": `cara tools enable").map_or(row.why.as_str(), |(why, _)| why);
-            if row.on || why == NOTHING { String::new() } else { why.to_owned() }
-        };
+        // Where it is only a grant that is missing, the cure stands under the table.
+        let why = |row: &ToolRow| if row.on || row.needs.is_empty() { String::new() } else { row.why.clone() };
         let remarked = self.iter().any(|row| !why(row).is_empty());
         let rows = self.iter().map(|row| {
             let (effects, on) = (row.effects.join(", "), if row.on { "on" } else { "off" });

@@ -194,6 +194,15 @@ fn a_chat_that_holds_the_home_is_left_to_its_person() {
     let talking = home.begin_chat(REMEMBER, "the window seat", &["--tool", "memory"]);
     let asked = home.waiting();
     assert!(home.fails(&["stop"]).contains("`cara chat` holds the home"));
+    // No daemon runs, and one cannot be started now.
+    let status = home.run(&["status", "--json"]);
+    let held: Value = serde_json::from_slice(&status.stdout).unwrap();
+    assert_eq!((status.status.code(), &held["held"], &held["role"]), (Some(3), &true.into(), &"chat".into()));
+    let told = text(&status.stderr);
+    assert!(
+        told.contains("no cara daemon runs; `cara chat` holds the home\nhint: it ends when its person leaves"),
+        "{told}"
+    );
     home.ok(&["approvals", "allow", asked["id"].as_str().unwrap()]);
     talking.end();
 }

@@ -134,11 +134,14 @@ service remove
 const ELSEWHERE: [(&str, &str); 8] = [
     ("api", "prints the document that doors.rs compares"),
     ("completion", "prints a script, no JSON; tools.rs"),
-    ("logs", "reads what the holder wrote, whose times and ids are another each time; config.rs"),
+    (
+        "logs",
+        "reads what the holder wrote, whose times and ids are another each time; config.rs, and its shape in golden.rs",
+    ),
     ("plugin build", "compiles for a minute; docs.rs"),
     ("plugin dev", "goes on until it is stopped; docs.rs"),
     ("start", "is the holder; doors.rs"),
-    ("status", "tells of the holder; doors.rs"),
+    ("status", "tells of the holder; doors.rs, and its shape in golden.rs"),
     ("stop", "ends the holder; doors.rs"),
 ];
 

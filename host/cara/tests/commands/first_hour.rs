@@ -289,8 +289,24 @@ fn a_conversation_needs_somebody_or_something_to_answer() {
     session.until("› ");
     session.types("/new\r");
     session.until("`cara chat --session s-");
+    session.types("/tools\r");
+    let offered = session.until("switches more on");
+    assert!(offered.contains("math_evaluate"), "{offered}");
     session.types("/status\r");
     session.until("installed");
+    session.types("/exit\r");
+    session.ends();
+}
+
+#[test]
+fn who_says_that_no_tools_are_offered_is_shown_none() {
+    let home = Home::new();
+    let chat = ["chat", "--model", "rehearsal", "--no-tools"];
+    let mut session = Terminal::new().starts(home.command(&chat));
+    session.until("› ");
+    session.types("/tools\r");
+    let offered = session.until("`--no-tools` was said");
+    assert!(offered.contains("no tools") && !offered.contains("math"), "{offered}");
     session.types("/exit\r");
     session.ends();
 }

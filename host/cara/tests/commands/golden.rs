@@ -3,8 +3,9 @@
 //! A file for each command in `snapshots/`. `INSTA_UPDATE=always` writes them anew; look at what changed before it is
 //! committed.
 
+use super::doors::Holder;
 use super::every::{ALONE, Played};
-use super::home::Home;
+use super::home::{CLOCK, Home, REMEMBER, text};
 use super::terminal::Terminal;
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
@@ -90,6 +91,29 @@ fn exit_codes_and_shapes_of_json_stay_as_they_are() {
     for (area, text) in areas {
         insta::assert_snapshot!(area, text);
     }
+}
+
+#[test]
+fn the_shapes_of_the_status_and_of_a_line_of_the_log_stay_as_they_are() {
+    let home = Home::new();
+    home.configure("[[policy.rule]]\ntool = \"memory_write\"\nthen = \"ask\"");
+    let _holder = Holder::of(&home);
+    // A component that was called, one that cannot be, and a run that goes on.
+    home.chat(CLOCK, "what time is it?", &[]);
+    home.ok(&["plugin", "disable", "plan"]);
+    let talking = home.begin_chat(REMEMBER, "the window seat", &["--tool", "memory"]);
+    let asked = home.waiting();
+    let held = home.json(&["status", "--json"]);
+    insta::assert_snapshot!("status", format!("{:#}", shape(&held)));
+    let nobody: Value = serde_json::from_slice(&Home::new().run(&["status", "--json"]).stdout).unwrap();
+    insta::assert_snapshot!("status-of-nobody", format!("{:#}", shape(&nobody)));
+    home.ok(&["approvals", "allow", asked["id"].as_str().unwrap()]);
+    talking.end();
+    let log = home.run(&["logs", "--json", "--lines", "1000"]);
+    let lines = text(&log.stdout).lines().map(|line| serde_json::from_str(line).unwrap()).collect::<Vec<Value>>();
+    let of = |key: &str, value: &str| shape(lines.iter().find(|line| line[key] == value).unwrap());
+    let both = [of("message", "the daemon runs"), of("operation", "approvals.respond")];
+    insta::assert_snapshot!("logs", both.map(|line| format!("{line:#}\n")).concat());
 }
 
 /// A chat whose answer takes long.

@@ -5,7 +5,7 @@ use super::doors::Holder;
 use super::home::{COLD_START, HELLO, Home, text};
 use super::readme::vendors;
 use super::terminal::Terminal;
-use super::wasm::package;
+use super::watch::watch;
 use std::io::Write;
 use std::process::{Command, Stdio};
 
@@ -182,11 +182,36 @@ fn what_is_named_and_is_not_there_is_told_with_what_to_do() {
 fn what_only_looks_makes_no_home() {
     let home = Home::new();
     let missing = home.path("none");
-    for typed in ["status", "stop", "logs"] {
-        let output = home.command(&[typed]).env("CARA_HOME", &missing).output().unwrap();
+    for typed in [
+        "status",
+        "stop",
+        "logs",
+        "grants",
+        "secrets list",
+        "trust list",
+        "tools list",
+        "plugin list",
+        "plugin inspect time",
+        "sessions list",
+        "sessions show s-nobody",
+        "sessions export s-nobody",
+        "approvals list",
+        "approvals show a-nobody",
+        "approvals rules",
+        "policy show",
+        "policy explain time_now",
+        "explain r-nobody",
+        "usage",
+        "audit show",
+        "audit verify",
+        "config get",
+        "config diff",
+    ] {
+        let arguments: Vec<&str> = typed.split(' ').collect();
+        let output = home.command(&arguments).env("CARA_HOME", &missing).output().unwrap();
         let told = text(&output.stderr);
-        assert!(output.status.code() == Some(1) && told.contains("hint: correct CARA_HOME"), "{told}");
-        assert!(!missing.exists());
+        assert!(output.status.code() == Some(1) && told.contains("hint: correct CARA_HOME"), "{typed}: {told}");
+        assert!(!missing.exists(), "{typed}");
     }
 }
 
@@ -204,18 +229,7 @@ fn what_is_switched_on_is_in_the_json_and_not_beside_it() {
 fn whatever_is_answered_with_no_ends_with_1() {
     let (home, key) = Home::trusting();
     home.chat(HELLO, "hi", &[]);
-    let file = home.signed(
-        "watch.wasm",
-        &package(
-            "time",
-            &[
-                ("id = \"time\"", "id = \"watch\""),
-                ("name = \"time_now\"", "name = \"watch_now\""),
-                ("name = \"time_convert\"", "name = \"watch_convert\""),
-            ],
-        ),
-        &key,
-    );
+    let file = home.signed("watch.wasm", &watch("1.0.0", &[]), &key);
     let mut set = home.command(&["secrets", "set", "openai", "--plain-key-file"]);
     let mut set = set.stdin(Stdio::piped()).spawn().unwrap();
     set.stdin.take().unwrap().write_all(b"sk-x").unwrap();

@@ -3,15 +3,8 @@
 use super::home::{CLOCK, HELLO, Home, text};
 use super::packages::remade;
 use super::wasm::package;
-use super::watch::watch;
+use super::watch::{clock, watch};
 use serde_json::Value;
-
-/// One with the tools of the built-in clock, which has to be off beside it.
-fn clock(version: &str, more: &[(&str, &str)]) -> Vec<u8> {
-    let version = format!("version = \"{version}\"");
-    let changes = [("id = \"time\"", "id = \"watch\""), ("version = \"0.1.0\"", version.as_str())];
-    package("time", &[&changes[..], more].concat())
-}
 
 /// The row of a component in `cara plugin list`.
 fn row(home: &Home, id: &str) -> Option<Value> {
@@ -32,7 +25,7 @@ fn a_component_is_signed_trusted_installed_called_and_removed() {
     let home = Home::new();
     let (secret, public) = home.keygen("acme");
     home.ok(&["plugin", "disable", "time"]);
-    let file = home.signed("watch.wasm", &clock("1.0.0", &[]), &secret);
+    let file = home.signed("watch.wasm", &clock("watch", "1.0.0", &[]), &secret);
     let refused = home.fails(&["plugin", "install", &file, "--yes"]);
     assert!(refused.contains("which is not trusted") && refused.contains("cara trust add NAME"), "{refused}");
     nothing_is_left(&home);
@@ -110,7 +103,7 @@ fn names_that_imitate_or_are_reserved_are_refused() {
 fn tools_of_one_name_are_installed_side_by_side_and_told_apart() {
     let (home, key) = Home::trusting();
     home.configure("[[policy.rule]]\ntool = \"time_now\"\nthen = \"allow\"");
-    let file = home.signed("watch.wasm", &clock("1.0.0", &[]), &key);
+    let file = home.signed("watch.wasm", &clock("watch", "1.0.0", &[]), &key);
     let notes = home.notes(&["plugin", "install", &file, "--yes"]);
     assert!(notes.contains("`time` has a tool `time_now` too") && notes.contains("`watch__time_now`"), "{notes}");
     let listed = home.json(&["tools", "list", "--json"]);
@@ -202,10 +195,10 @@ fn an_update_that_asks_for_nothing_more_takes_over_and_one_that_does_waits() {
 fn a_new_version_whose_first_calls_fail_is_taken_back_by_itself() {
     let (home, key) = Home::trusting();
     home.ok(&["plugin", "disable", "time"]);
-    let file = home.signed("watch.wasm", &clock("1.0.0", &[]), &key);
+    let file = home.signed("watch.wasm", &clock("watch", "1.0.0", &[]), &key);
     home.ok(&["plugin", "install", &file, "--yes"]);
     // No fuel for anything: every call is stopped.
-    home.signed("watch.wasm", &clock("1.1.0", &[("[[tool]]", "[limits]\nfuel = 1\n\n[[tool]]")]), &key);
+    home.signed("watch.wasm", &clock("watch", "1.1.0", &[("[[tool]]", "[limits]\nfuel = 1\n\n[[tool]]")]), &key);
     home.ok(&["plugin", "update", "watch"]);
     assert_eq!(row(&home, "watch").unwrap()["version"], "1.1.0");
     let script = CLOCK.replace("expect-tool-result = \"Europe/Oslo\"\n", "");

@@ -6,7 +6,7 @@
 
 use super::home::Home;
 use super::terminal::{Session, Terminal};
-use super::wasm::package;
+use super::watch::named;
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -75,16 +75,7 @@ fn code(command: &str, keystore: bool) -> &'static str {
 
 /// The stranger's component of the page.
 fn acme(version: &str) -> Vec<u8> {
-    let version = format!("version = \"{version}\"");
-    package(
-        "time",
-        &[
-            ("id = \"time\"", "id = \"acme\""),
-            ("name = \"time_now\"", "name = \"acme_now\""),
-            ("name = \"time_convert\"", "name = \"acme_convert\""),
-            ("version = \"0.1.0\"", &version),
-        ],
-    )
+    named("acme", version, &[])
 }
 
 /// The vendors, all at one address of this machine; each says the same.

@@ -6,6 +6,7 @@
 
 use super::home::Home;
 use super::wasm::package;
+use super::watch::clock;
 use crate::instance::{AUTHOR, ISSUER, Instance, Signing};
 use cara_sdk_sign::{SecretKey, sign};
 use cara_signing::Package;
@@ -17,12 +18,7 @@ fn watch(version: &str) -> Vec<u8> {
 }
 
 fn named(id: &str, version: &str) -> Vec<u8> {
-    let (id, version) = (format!("id = \"{id}\""), format!("version = \"{version}\""));
-    let changes = [("id = \"time\"", id.as_str()), ("version = \"0.1.0\"", &version)];
-    package(
-        "time",
-        &[&changes[..], &[("\"time_now\"", "\"watch_now\""), ("\"time_convert\"", "\"watch_convert\"")]].concat(),
-    )
+    clock(id, version, &[("\"time_now\"", "\"watch_now\""), ("\"time_convert\"", "\"watch_convert\"")])
 }
 
 /// A home and what was refused in it.

@@ -49,6 +49,12 @@ impl Terminal {
 }
 
 impl Session {
+    /// The process's number.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Waits until a text is shown after what was waited for before; all that was shown up to there.
     #[track_caller]
     pub(crate) fn until(&mut self, wanted: &str) -> String {

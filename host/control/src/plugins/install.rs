@@ -330,9 +330,8 @@ async fn activate(
     let mut change = application.plugins.store().change()?;
     change.put(checked.package(), &candidate.bundle)?;
     change.lock.entry(id).activate(pinned);
-    change.commit()?;
-    application.plugins.adopt(checked, candidate.trusted_at);
-    Ok(())
+    application.plugins.remember(checked, candidate.trusted_at);
+    Ok(change.commit()?)
 }
 
 /// Keeps a version that waits for a person.

@@ -102,6 +102,40 @@ pub(crate) fn open(home: &Home) -> Arc<Application> {
     .unwrap()
 }
 
+/// A version in the store, verified.
+fn verified(application: &Application, pinned: &Pinned) -> Arc<Checked> {
+    let stored = application.plugins.store().get(&pinned.digest).unwrap();
+    let bundle = Bundle::from_json(&stored.bundle).unwrap();
+    let trust = application.plugins.trusted().unwrap();
+    Arc::new(Checked::new(verify(Package::read(stored.wasm).unwrap(), &bundle, &trust, None).unwrap()).unwrap())
+}
+
+#[tokio::test]
+async fn what_was_verified_to_be_installed_is_used_only_where_the_lock_names_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let home = with_a_file_for_secrets(folder.path());
+    let versions = two_versions(&home);
+    let application = open(&home);
+    let (plugins, id) = (&application.plugins, ComponentId::parse(ID).unwrap());
+    let new = verified(&application, &versions[1]);
+    let commit = |pinned: Option<&Pinned>| {
+        let mut change = plugins.store().change().unwrap();
+        match pinned {
+            Some(pinned) => change.lock.entry(&id).activate(pinned.clone()),
+            None => drop(change.lock.0.remove(&id)),
+        }
+        change.commit().unwrap();
+    };
+    let in_use = || plugins.now().unwrap().usable.get(&id).cloned();
+    // Whoever installed it is told so after somebody else removed it, and after this process looked.
+    commit(None);
+    assert!(in_use().is_none());
+    plugins.remember(&new, plugins.trusted_at().unwrap());
+    assert!(in_use().is_none(), "removed code can be called");
+    commit(Some(&versions[1]));
+    assert!(Arc::ptr_eq(&in_use().unwrap(), &new), "verified again");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn versions_alternate_under_load_and_no_call_fails() {
     let folder = tempfile::tempdir().unwrap();
@@ -111,13 +145,8 @@ async fn versions_alternate_under_load_and_no_call_fails() {
     let id = ComponentId::parse(ID).unwrap();
     // Both are compiled before the load begins, as `cara plugin install` does it.
     for pinned in &versions {
-        let stored = application.plugins.store().get(&pinned.digest).unwrap();
-        let bundle = Bundle::from_json(&stored.bundle).unwrap();
-        let trust = application.plugins.trusted().unwrap();
-        let checked =
-            Checked::new(verify(Package::read(stored.wasm).unwrap(), &bundle, &trust, None).unwrap()).unwrap();
         let (kernel, cache) = application.plugins.engine();
-        kernel.compile(&checked, cache).unwrap();
+        kernel.compile(&verified(&application, pinned), cache).unwrap();
     }
     let over = Arc::new(AtomicBool::new(false));
     let calls: Arc<[AtomicU64; 2]> = Arc::default();

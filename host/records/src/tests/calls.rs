@@ -126,3 +126,31 @@ async fn a_receipt_is_kept_with_the_end_of_its_call_and_known_to_the_next_proces
     again.delete_session(&fixture.session).await.unwrap();
     assert_eq!(again.receipt(&id("mailer"), "key c").await.unwrap(), None);
 }
+
+#[tokio::test]
+async fn of_two_that_send_with_one_key_at_once_the_second_is_given_the_receipt() {
+    let fixture = Fixture::new().await;
+    let (records, mailer) = (&fixture.records, id("mailer"));
+    let first = records.claim(&mailer, "key c").await.unwrap();
+    assert_eq!(first.receipt(), None);
+    let mut second = std::pin::pin!(records.claim(&mailer, "key c"));
+    assert!(futures_util::poll!(&mut second).is_pending(), "two send at once");
+    // Nobody waits for another message, or for another component's of the same name.
+    for (component, key) in [("mailer", "key d"), ("other", "key c")] {
+        assert_eq!(records.claim(&id(component), key).await.unwrap().receipt(), None);
+    }
+    let claimed = first.sent("m-1");
+    let second = second.await.unwrap();
+    assert_eq!(second.receipt(), Some("m-1"));
+    drop(second);
+    // The receipt is known until it is kept, and then it is the kept one that counts.
+    assert_eq!(records.claim(&mailer, "key c").await.unwrap().receipt(), Some("m-1"));
+    drop(claimed);
+    assert_eq!(records.claim(&mailer, "key c").await.unwrap().receipt(), None);
+    // Whoever gives up lets the next one send.
+    drop(records.claim(&mailer, "key c").await.unwrap());
+    fixture.propose(allowed("c")).await;
+    records.start(&fixture.run, "c", By::Policy).await.unwrap();
+    records.finish(&fixture.run, &finished("c", CallState::Done), &[sent("c")]).await.unwrap();
+    assert_eq!(records.claim(&mailer, "key c").await.unwrap().receipt(), Some("m-1"));
+}

@@ -199,11 +199,14 @@ async fn turn(talk: &mut Conversation<'_>, last: &mut Last, input: Input) -> Res
 }
 
 async fn tools(talk: &Conversation<'_>) -> Result<()> {
-    for offered in talk.door.call(ListOfferedTools {}).await? {
+    let Respondent { environment, no_tools, .. } = talk.by.clone();
+    for offered in talk.door.call(ListOfferedTools { environment, no_tools }).await? {
         let effects = if offered.effects.is_empty() { "computes".to_owned() } else { offered.effects.join(", ") };
         show::line(&format!("  {:22} {:12} {effects}", offered.tool, offered.component));
     }
-    show::note("`cara tools enable COMPONENT` switches more on");
+    let more =
+        if no_tools { "no tools: `--no-tools` was said" } else { "`cara tools enable COMPONENT` switches more on" };
+    show::note(more);
     Ok(())
 }
 
