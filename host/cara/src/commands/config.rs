@@ -13,6 +13,7 @@ use cara_services::files;
 use cara_terminal::{external_editor, password, prompt};
 use serde_json::Value;
 use std::path::PathBuf;
+use std::process::ExitCode;
 
 /// The largest file that is checked, bytes.
 const LARGEST: u64 = 1024 * 1024;
@@ -49,14 +50,14 @@ pub(crate) async fn run(door: &Door, output: Output, config: ConfigCommand) -> R
             let usable = door.call(CheckConfig { text, name }).await?;
             output.done(&usable, &format!("`{}` can be used; it sets {} keys", usable.path, usable.keys))
         }
-        ConfigCommand::Schema => print_schema(),
+        ConfigCommand::Schema => print_schema().map(drop),
         ConfigCommand::Diff => door.emit(output, DiffConfig {}).await.map(drop),
     }
 }
 
 /// Prints the JSON Schema of the configuration.
-pub(crate) fn print_schema() -> Result<()> {
-    Ok(layout::json(&schema())?)
+pub(crate) fn print_schema() -> Result<ExitCode> {
+    Ok(layout::json(&schema()).map(|()| ExitCode::SUCCESS)?)
 }
 
 /// Opens an editor on a copy; the file is only replaced by what can be used.

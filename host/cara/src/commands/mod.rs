@@ -47,10 +47,7 @@ pub(crate) fn run(arguments: Arguments, name: &str) -> Result<ExitCode> {
             stdio::write(&format!("{:#}\n", cara_gateway::document()));
             return Ok(ExitCode::SUCCESS);
         }
-        Some(Command::Config(ConfigCommand::Schema)) => {
-            config::print_schema()?;
-            return Ok(ExitCode::SUCCESS);
-        }
+        Some(Command::Config(ConfigCommand::Schema)) => return config::print_schema(),
         // Those need no home.
         Some(Command::Plugin(plugin)) if plugin.is_homeless() => {
             diagnostics(log.as_deref(), None, &KnownSecrets::new())?;

@@ -97,12 +97,8 @@ async fn detached(door: &Door, log: Option<&str>) -> Result<()> {
     let program = std::env::current_exe().context("the path of this program is unknown")?;
     let mut command = Command::new(program);
     command.arg("start").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    if let Some(filter) = log {
-        command.args(["--log", filter]);
-    }
-    if door.surroundings().store == Some(StoreKind::KeyFile) {
-        command.arg("--plain-key-file");
-    }
+    command.args(log.iter().flat_map(|filter| ["--log", filter]));
+    command.args((door.surroundings().store == Some(StoreKind::KeyFile)).then_some("--plain-key-file"));
     #[cfg(unix)]
     std::os::unix::process::CommandExt::process_group(&mut command, 0);
     let mut child = command.spawn().context("the process in the background cannot be started")?;
@@ -110,9 +106,8 @@ async fn detached(door: &Door, log: Option<&str>) -> Result<()> {
     while began.elapsed() < PATIENCE {
         if let Some(pid) = door.holder().await {
             show::note(&format!("the cara daemon runs (process {pid}); `cara stop` stops it"));
-            if let Some(problem) = door.call(ShowStatus {}).await?.configuration.problem {
-                show::note(&problem.to_string());
-            }
+            let problem = door.call(ShowStatus {}).await?.configuration.problem;
+            problem.iter().for_each(|problem| show::note(&problem.to_string()));
             return Ok(());
         }
         if let Some(status) = child.try_wait()? {
@@ -149,7 +144,6 @@ pub(crate) async fn stop(door: &Door, output: Output) -> Result<()> {
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    let Done {} = stopped;
     output.done(&stopped, &format!("the cara daemon (process {pid}) stopped"))
 }
 
@@ -159,9 +153,7 @@ impl Show for Status {
         field("process", &format!("{} (`{}`), version {}", self.pid, self.command, self.version));
         field("home", &self.home);
         field("since", &when::second(self.since_ms));
-        if let Some(bytes) = self.memory_bytes {
-            field("memory", &format!("{:.1} MB", bytes as f64 / 1e6));
-        }
+        self.memory_bytes.iter().for_each(|bytes| field("memory", &format!("{:.1} MB", *bytes as f64 / 1e6)));
         let resting = self.components.iter().filter_map(|component| Some((component, component.rests_ms?)));
         let rest = match resting.clone().count() {
             0 => "none resting".to_owned(),
