@@ -10,6 +10,7 @@ use anyhow::{Context, Result, anyhow};
 use cara_control::{Application, BuiltIn, Embedded, HomeFiles, HomeLock, Options, Role, sessions};
 use cara_gateway::{Client, Listener, router};
 use cara_services::egress::KnownSecrets;
+use cara_services::files;
 use cara_services::home::Home;
 use std::path::Path;
 use std::sync::Arc;
@@ -75,6 +76,8 @@ pub(crate) fn whole(counts: Counts) -> Result<Vec<Row>> {
         command.args(COMMAND);
         Ok(first_byte(command)?.0)
     };
+    // What only looks makes no home.
+    files::ensure_private_dir(&free.path().join("cara"))?;
     let _daemon = Daemon::start(&cara, held.path())?;
     let (ours, floor) = in_turns(counts.starts, || run(held.path()), || run(free.path()))?;
     let name = format!("door: `cara {}` through the socket", COMMAND.join(" "));
