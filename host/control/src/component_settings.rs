@@ -81,6 +81,9 @@ impl SettingSources {
         recorded: &[Capability],
         run: &BTreeMap<String, String>,
     ) -> Result<Vec<Capability>> {
+        if !self.environment.brings() {
+            return Ok(Vec::new());
+        }
         let of_home = Self { environment: self.environment.of_home_alone(), ..self.clone() };
         let requested =
             |sources: &Self| Ok::<_, Error>(checked.manifest().requested(&sources.settings(checked, recorded, run)?));

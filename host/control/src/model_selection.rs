@@ -105,12 +105,17 @@ fn likely(application: &Application, name: &ModelName, error: Error) -> Error {
     }
 }
 
+/// Whether a model that a server names is the one that is wanted.
+fn is_wanted(offered: &str, wanted: &str) -> bool {
+    offered == wanted || offered.strip_suffix(":latest") == Some(wanted)
+}
+
 /// The default model where a server has it, else its first one.
 async fn served(provider: &Provider, wanted: &str) -> Result<String> {
     use cara_assistant::LanguageModel;
     let models = provider.models().await.map_err(Error::from)?;
-    let has = |id: &str| id == wanted || id.strip_suffix(":latest") == Some(wanted);
-    let model = models.iter().find(|model| has(&model.id)).or(models.first()).map(|model| model.id.clone());
+    let model =
+        models.iter().find(|model| is_wanted(&model.id, wanted)).or(models.first()).map(|model| model.id.clone());
     model.ok_or_else(|| {
         error!(Unavailable, "`{}` has no model yet\nhint: its server has to load one first", provider.id)
     })
@@ -196,10 +201,8 @@ async fn answering(
     let Ok(returned) = component.models(&grants, &application.services_for(brought)).await else { return Ok(None) };
     let Ok(models) = returned.answer else { return Ok(None) };
     let wanted = manifest.provider().map(|provider| provider.default_model.clone()).unwrap_or_default();
-    let has = |model: &str| {
-        models.iter().any(|offered| offered.id == model || offered.id.strip_suffix(":latest") == Some(model))
-    };
-    let model = if has(&wanted) { Some(wanted) } else { models.first().map(|model| model.id.clone()) };
+    let has = models.iter().any(|offered| is_wanted(&offered.id, &wanted));
+    let model = if has { Some(wanted) } else { models.first().map(|model| model.id.clone()) };
     let Some(model) = model else { return Ok(None) };
     if built_in {
         let act = format!("a server answers at {place}");
@@ -293,6 +296,9 @@ pub(crate) async fn say_unread(
 
 /// Where variables of the request lead a component, and which: the addresses and the variables, each as one text.
 async fn led(application: &Application, checked: &Checked, brought: &Brought) -> Result<Option<(String, String)>> {
+    if !brought.environment.brings() {
+        return Ok(None);
+    }
     let manifest = checked.manifest();
     let granted = application.ledger.granted(manifest.id()).await?;
     let sources = application.setting_sources_in(&brought.environment)?;

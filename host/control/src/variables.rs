@@ -61,6 +61,11 @@ impl Environment {
         self.known = Some(known);
     }
 
+    /// Whether the request brought any variable.
+    pub(crate) fn brings(&self) -> bool {
+        !self.brought.is_empty()
+    }
+
     /// This one without what the request brought.
     pub(crate) fn of_home_alone(&self) -> Self {
         Self { brought: Arc::default(), ..self.clone() }

@@ -204,10 +204,11 @@ impl Followed {
         tracing::warn!(%lost, "the configuration guards less than before");
     }
 
-    /// Keeps the text in use beside the file.
+    /// Keeps the text in use beside the file; where none could be read yet, what was kept before stays.
     fn keep(&self, last: &mut Read) {
-        let (copy, text) = (copy_of(&self.0.path), last.good.as_ref().map(|(_, text)| &**text).unwrap_or_default());
-        let written = match read(&copy).is_ok_and(|(_, kept)| *kept == *text) {
+        let Some((_, text)) = &last.good else { return };
+        let copy = copy_of(&self.0.path);
+        let written = match read(&copy).is_ok_and(|(_, kept)| kept == *text) {
             true => Ok(()),
             false => files::write_private_atomic(&copy, text.as_bytes()),
         };
@@ -395,6 +396,12 @@ mod tests {
             assert_eq!(look(&emptied).await.0, 1);
             assert!(emptied.text(&Events::nobody()).1.unwrap().error.to_string().contains("is empty or gone"));
         }
+        // Nor is what was in use last forgotten over a file that cannot be read.
+        fs::write(&path, "[[policy.rule]]\ncompon").unwrap();
+        let broken = Followed::open(path.clone());
+        drop((broken.watch(&Events::nobody()).unwrap(), broken));
+        fs::write(&path, "").unwrap();
+        assert_eq!(look(&Followed::open(path.clone())).await.0, 1);
         fs::remove_file(copy_of(&path)).unwrap();
         assert_eq!(look(&Followed::open(path)).await, (0, vec![]));
     }
