@@ -374,9 +374,8 @@ mod tests {
     #[tokio::test]
     async fn what_was_in_use_last_is_missed_at_the_next_start_too() {
         let (_folder, path, followed) = guarded();
-        let watcher = followed.watch(&Events::nobody()).unwrap();
+        followed.keep(&mut followed.last());
         fs::write(&path, "# my configuration\n").unwrap();
-        drop((watcher, followed));
         // What is left of it counts, and is said once.
         let half = Followed::open(path.clone());
         let (rules, said) = look(&half).await;
@@ -384,7 +383,7 @@ mod tests {
         assert_eq!(look(&half).await, (0, vec![]));
         fs::write(&path, GUARDED).unwrap();
         assert_eq!(look(&half).await, (1, vec![]));
-        drop((half.watch(&Events::nobody()).unwrap(), half));
+        half.keep(&mut half.last());
         // Nothing of it counts as a file that is being written.
         for gone in [false, true] {
             if gone {
@@ -399,7 +398,7 @@ mod tests {
         // Nor is what was in use last forgotten over a file that cannot be read.
         fs::write(&path, "[[policy.rule]]\ncompon").unwrap();
         let broken = Followed::open(path.clone());
-        drop((broken.watch(&Events::nobody()).unwrap(), broken));
+        broken.keep(&mut broken.last());
         fs::write(&path, "").unwrap();
         assert_eq!(look(&Followed::open(path.clone())).await.0, 1);
         fs::remove_file(copy_of(&path)).unwrap();
