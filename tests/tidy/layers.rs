@@ -14,9 +14,10 @@ pub(super) struct Member {
 }
 
 /// The trusted layers, from the lowest: each may use those before it.
-const LAYERS: [&str; 12] = [
+const LAYERS: [&str; 13] = [
     "signing",
     "host/authority",
+    "host/database",
     "host/services",
     "host/records",
     "host/packages",
@@ -182,7 +183,7 @@ fn wasmtime_and_the_network_have_one_home_each() {
         ("tokio-tungstenite", &["host/services", "host/gateway"]),
         ("reqwest", &[]),
         ("rustls", &["host/services", "host/control", "host/gateway", "host/devkit"]),
-        ("sqlx", &["host/services", "host/records"]),
+        ("sqlx", &["host/database"]),
         ("keyring", &["host/services"]),
     ];
     let mut findings = Vec::new();

@@ -2,12 +2,13 @@
 
 use super::{Approval, ApprovalRow, Records};
 use cara_authority::{ApprovalId, RunId};
+use cara_services::ledger::sql::query_as;
 use cara_services::ledger::{LedgerError, to_sql};
 
 impl Records {
     /// The questions that wait for an answer and are not past their deadline, the first first.
     pub async fn waiting_approvals(&self) -> Result<Vec<Approval>, LedgerError> {
-        let query = sqlx::query_as::<_, ApprovalRow>(
+        let query = query_as::<ApprovalRow>(
             "SELECT id, session, run, call_id, person, binding, shown, state, verdict, asked_ms, deadline_ms, spent_ms \
              FROM approvals WHERE state = 'waiting' AND deadline_ms > $1 ORDER BY asked_ms, id",
         );
@@ -22,7 +23,7 @@ impl Records {
 
     /// All questions of a run, the first first.
     pub async fn approvals_of(&self, run: &RunId) -> Result<Vec<Approval>, LedgerError> {
-        let query = sqlx::query_as::<_, ApprovalRow>(
+        let query = query_as::<ApprovalRow>(
             "SELECT id, session, run, call_id, person, binding, shown, state, verdict, asked_ms, deadline_ms, spent_ms \
              FROM approvals WHERE run = $1 ORDER BY asked_ms, id",
         );

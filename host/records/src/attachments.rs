@@ -4,7 +4,7 @@ use super::{Records, Tail};
 use cara_authority::{Label, SessionId};
 use cara_services::ledger::records::fresh;
 use cara_services::ledger::records::{Seal, Spot};
-use cara_services::ledger::sql::{As, Number, Sql};
+use cara_services::ledger::sql::{As, Number, Sql, query, query_as};
 use cara_services::ledger::{LedgerError, to_sql};
 use serde::{Deserialize, Serialize};
 
@@ -96,7 +96,7 @@ impl Records {
 
     /// How many bytes a file of a session has.
     pub async fn attachment_size(&self, session: &SessionId, id: &str) -> Result<Option<u64>, LedgerError> {
-        let query = sqlx::query_as::<_, (Number,)>("SELECT size FROM attachments WHERE session = $1 AND id = $2");
+        let query = query_as::<(Number,)>("SELECT size FROM attachments WHERE session = $1 AND id = $2");
         let row = self.ledger.reader().await?.sql().one(query.bind(session.as_str()).bind(id)).await?;
         Ok(row.map(|(size,)| size.0))
     }
@@ -107,7 +107,7 @@ impl Records {
     }
 
     async fn list_attachments(&self, sql: &mut Sql<'_>, session: &SessionId) -> Result<Vec<Attachment>, LedgerError> {
-        let query = sqlx::query_as::<_, Row>(
+        let query = query_as::<Row>(
             "SELECT id, about, size, label, at_ms FROM attachments WHERE session = $1 ORDER BY at_ms, id",
         );
         let rows = sql.all(query.bind(session.as_str())).await?;
@@ -120,7 +120,7 @@ impl Records {
         session: &SessionId,
         id: &str,
     ) -> Result<Option<Attached>, LedgerError> {
-        let query = sqlx::query_as::<_, (Vec<u8>, Vec<u8>, Number, As<Label>, Number)>(
+        let query = query_as::<(Vec<u8>, Vec<u8>, Number, As<Label>, Number)>(
             "SELECT about, content, size, label, at_ms FROM attachments WHERE session = $1 AND id = $2",
         );
         let row = sql.one(query.bind(session.as_str()).bind(id)).await?;
@@ -169,7 +169,7 @@ async fn put(
     let about = About { media_type: new.media_type.clone(), name: new.name.clone() };
     let about = key.with("about", |spot| seal.seal_json(spot, &about))?;
     let content = key.with("content", |spot| seal.seal(spot, &new.content))?;
-    let query = sqlx::query(
+    let query = query(
         "INSERT INTO attachments (session, id, about, content, size, label, at_ms) VALUES ($1, $2, $3, $4, $5, $6, $7)",
     );
     let query = query.bind(session.as_str()).bind(id).bind(about).bind(content);

@@ -5,9 +5,8 @@ use super::{CallSpots, CallState, FinishedCall, NewCall, NewMessage, Open, Recor
 use cara_authority::{ApprovalId, ComponentId, Label, RunId, ToolName};
 use cara_services::ledger::LedgerError;
 use cara_services::ledger::records::{end_call, insert_call};
-use cara_services::ledger::sql::{As, Number};
+use cara_services::ledger::sql::{As, Cause, FromRow, Number, Row, query_as};
 use serde_json::Value;
-use sqlx::{FromRow, Row, sqlite::SqliteRow};
 
 /// A call as it stands.
 #[derive(Debug, Clone, PartialEq)]
@@ -106,14 +105,14 @@ impl Records {
 
     /// The calls of a run, in the order in which they were asked for.
     pub async fn calls(&self, run: &RunId) -> Result<Vec<Call>, LedgerError> {
-        let query = sqlx::query_as::<_, Stored>("SELECT * FROM calls WHERE run = $1 ORDER BY position");
+        let query = query_as::<Stored>("SELECT * FROM calls WHERE run = $1 ORDER BY position");
         let rows = self.ledger.reader().await?.sql().all(query.bind(run.as_str())).await?;
         rows.into_iter().map(|row| row.open(&self.seal)).collect()
     }
 
     /// One call.
     pub async fn call(&self, run: &RunId, call_id: &str) -> Result<Option<Call>, LedgerError> {
-        let query = sqlx::query_as::<_, Stored>("SELECT * FROM calls WHERE run = $1 AND call_id = $2");
+        let query = query_as::<Stored>("SELECT * FROM calls WHERE run = $1 AND call_id = $2");
         let row = self.ledger.reader().await?.sql().one(query.bind(run.as_str()).bind(call_id)).await?;
         row.map(|row| row.open(&self.seal)).transpose()
     }
@@ -133,30 +132,30 @@ struct Stored {
     result: Option<Vec<u8>>,
 }
 
-impl FromRow<'_, SqliteRow> for Stored {
-    fn from_row(row: &SqliteRow) -> sqlx::Result<Self> {
-        let time = |column| Ok::<_, sqlx::Error>(row.try_get::<Option<Number>, _>(column)?.map(|ms| ms.0));
-        let digest: Vec<u8> = row.try_get("digest")?;
+impl FromRow for Stored {
+    fn from_row(row: &Row<'_>) -> Result<Self, Cause> {
+        let time = |column| Ok::<_, Cause>(row.named::<Option<Number>>(column)?.map(|ms| ms.0));
+        let digest: Vec<u8> = row.named("digest")?;
         let call = Call {
-            run: row.try_get::<As<_>, _>("run")?.0,
-            call_id: row.try_get("call_id")?,
-            component: row.try_get::<As<_>, _>("component")?.0,
-            digest: digest.try_into().map_err(|_| sqlx::Error::Decode("a digest of another length".into()))?,
-            tool: row.try_get::<As<_>, _>("tool")?.0,
+            run: row.named::<As<_>>("run")?.0,
+            call_id: row.named("call_id")?,
+            component: row.named::<As<_>>("component")?.0,
+            digest: digest.try_into().map_err(|_| Cause::Decode("a digest of another length".into()))?,
+            tool: row.named::<As<_>>("tool")?.0,
             arguments: Value::Null,
             destinations: Vec::new(),
-            lasting: row.try_get("lasting")?,
-            state: row.try_get::<As<_>, _>("state")?.0,
+            lasting: row.named("lasting")?,
+            state: row.named::<As<_>>("state")?.0,
             decision: None,
-            approval: row.try_get::<Option<As<_>>, _>("approval")?.map(|id| id.0),
+            approval: row.named::<Option<As<_>>>("approval")?.map(|id| id.0),
             result: None,
-            label: row.try_get::<As<_>, _>("label")?.0,
-            proposed_ms: row.try_get::<Number, _>("proposed_ms")?.0,
+            label: row.named::<As<_>>("label")?.0,
+            proposed_ms: row.named::<Number>("proposed_ms")?.0,
             started_ms: time("started_ms")?,
             ended_ms: time("ended_ms")?,
         };
-        let (arguments, destinations) = (row.try_get("arguments")?, row.try_get("destination")?);
-        Ok(Self { call, arguments, destinations, decision: row.try_get("decision")?, result: row.try_get("result")? })
+        let (arguments, destinations) = (row.named("arguments")?, row.named("destination")?);
+        Ok(Self { call, arguments, destinations, decision: row.named("decision")?, result: row.named("result")? })
     }
 }
 

@@ -1,6 +1,6 @@
 //! The audit log as listed; `cara-services` writes it and checks its chain.
 
-use cara_services::ledger::sql::Number;
+use cara_services::ledger::sql::{Number, query_as};
 use cara_services::ledger::{Ledger, LedgerError};
 use serde_json::Value;
 
@@ -21,7 +21,7 @@ pub struct Event {
 
 /// The last `limit` events, the newest first. What cannot be read as JSON is given as text.
 pub async fn events(ledger: &Ledger, limit: u32) -> Result<Vec<Event>, LedgerError> {
-    let query = sqlx::query_as::<_, (Number, Number, String, String, String)>(
+    let query = query_as::<(Number, Number, String, String, String)>(
         "SELECT seq, at_ms, kind, subject, detail FROM events ORDER BY seq DESC LIMIT $1",
     );
     let rows = ledger.reader().await?.sql().all(query.bind(i64::from(limit))).await?;

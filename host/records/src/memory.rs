@@ -4,7 +4,7 @@
 use super::Records;
 use cara_authority::{Label, PersonId, Refusal, Rule, display_safe};
 use cara_services::ledger::records::Spot;
-use cara_services::ledger::sql::{As, Number, Sql};
+use cara_services::ledger::sql::{As, Number, Sql, query, query_as};
 use cara_services::ledger::{LedgerError, to_sql};
 
 mod search;
@@ -87,7 +87,7 @@ impl Memory {
                 format!("no more than {MAX_ENTRIES} entries and {MAX_BYTES} bytes are remembered about a person");
             return Err(Refusal::new(Rule::Limit, text).hint("forget what is no longer needed").into());
         }
-        let query = sqlx::query(
+        let query = query(
             "INSERT INTO memories (person, lookup, entry, label, size, changed_ms) VALUES ($1, $2, $3, $4, $5, $6) \
              ON CONFLICT (person, lookup) DO UPDATE SET entry = excluded.entry, label = excluded.label, \
              size = excluded.size, changed_ms = excluded.changed_ms",
@@ -100,9 +100,8 @@ impl Memory {
 
     /// The entry under a key.
     pub async fn read(&self, key: &str) -> Result<Option<Remembered>, MemoryError> {
-        let query = sqlx::query_as::<_, Row>(
-            "SELECT lookup, entry, label, changed_ms FROM memories WHERE person = $1 AND lookup = $2",
-        );
+        let query =
+            query_as::<Row>("SELECT lookup, entry, label, changed_ms FROM memories WHERE person = $1 AND lookup = $2");
         let query = query.bind(self.person.as_str()).bind(self.lookup(key).to_vec());
         let row = self.records.ledger.reader().await?.sql().one(query).await?;
         Ok(row.map(|row| self.open(row)).transpose()?)
@@ -115,7 +114,7 @@ impl Memory {
         let sql = &mut change.sql();
         let Some(size) = self.size(sql, &lookup).await? else { return Ok(false) };
         let mut totals = self.totals(sql).await?;
-        let query = sqlx::query("DELETE FROM memories WHERE person = $1 AND lookup = $2");
+        let query = query("DELETE FROM memories WHERE person = $1 AND lookup = $2");
         sql.execute(query.bind(self.person.as_str()).bind(&lookup[..])).await?;
         totals.entries = totals.entries.saturating_sub(1);
         totals.bytes = totals.bytes.saturating_sub(size);
@@ -150,7 +149,7 @@ impl Memory {
             indexes.insert(self.person.clone(), index);
         }
         let index = indexes.get_mut(&self.person).expect("it was just put there");
-        index.search(query, most.clamp(1, 50)).await.map_err(|e| self.failed(e))
+        Ok(index.search(query, most.clamp(1, 50)).await?)
     }
 
     /// All entries, ready for search. The revision is read first: what changes meanwhile is found out of date.
@@ -158,15 +157,11 @@ impl Memory {
         let mut reader = self.records.ledger.reader().await?;
         let revision = self.totals(&mut reader.sql()).await?.revision;
         let entries = self.all(&mut reader.sql()).await?;
-        Index::new(revision, entries).await.map_err(|e| self.failed(e))
-    }
-
-    fn failed(&self, error: sqlx::Error) -> MemoryError {
-        self.records.ledger.failed(error).into()
+        Ok(Index::new(self.records.ledger.place(), revision, entries).await?)
     }
 
     async fn all(&self, sql: &mut Sql<'_>) -> Result<Vec<Remembered>, LedgerError> {
-        let query = sqlx::query_as::<_, Row>("SELECT lookup, entry, label, changed_ms FROM memories WHERE person = $1");
+        let query = query_as::<Row>("SELECT lookup, entry, label, changed_ms FROM memories WHERE person = $1");
         let rows = sql.all(query.bind(self.person.as_str())).await?;
         rows.into_iter().map(|row| self.open(row)).collect()
     }
@@ -192,12 +187,12 @@ impl Memory {
     }
 
     async fn size(&self, sql: &mut Sql<'_>, lookup: &[u8]) -> Result<Option<u64>, LedgerError> {
-        let query = sqlx::query_as::<_, (Number,)>("SELECT size FROM memories WHERE person = $1 AND lookup = $2");
+        let query = query_as::<(Number,)>("SELECT size FROM memories WHERE person = $1 AND lookup = $2");
         Ok(sql.one(query.bind(self.person.as_str()).bind(lookup)).await?.map(|(size,)| size.0))
     }
 
     async fn totals(&self, sql: &mut Sql<'_>) -> Result<Totals, LedgerError> {
-        let query = sqlx::query_as::<_, (Number, Number, Number)>(
+        let query = query_as::<(Number, Number, Number)>(
             "SELECT entries, bytes, revision FROM memory_totals WHERE person = $1",
         );
         let row = sql.one(query.bind(self.person.as_str())).await?;
@@ -210,7 +205,7 @@ impl Memory {
     }
 
     async fn put_totals(&self, sql: &mut Sql<'_>, totals: Totals) -> Result<(), LedgerError> {
-        let query = sqlx::query(
+        let query = query(
             "INSERT INTO memory_totals (person, entries, bytes, revision) VALUES ($1, $2, $3, $4) \
              ON CONFLICT (person) DO UPDATE SET entries = excluded.entries, bytes = excluded.bytes, \
              revision = excluded.revision",

@@ -2,7 +2,7 @@
 
 use super::{Records, Seal, Spot};
 use cara_authority::{Label, RunId, SessionId};
-use cara_services::ledger::sql::{As, Number, Sql};
+use cara_services::ledger::sql::{As, Number, Sql, query, query_as};
 use cara_services::ledger::{LedgerError, to_sql};
 use serde_json::Value;
 
@@ -74,7 +74,7 @@ impl Records {
         from_place: u64,
         upto_place: u64,
     ) -> Result<Vec<Message>, LedgerError> {
-        let query = sqlx::query_as::<_, Row>(
+        let query = query_as::<Row>(
             "SELECT place, run, role, body, label, at_ms FROM messages \
              WHERE session = $1 AND place >= $2 AND place <= $3 ORDER BY place",
         );
@@ -125,7 +125,7 @@ impl Tail {
 
     /// Of a session as it is.
     pub(super) async fn read(sql: &mut Sql<'_>, session: &SessionId) -> Result<Self, LedgerError> {
-        let query = sqlx::query_as::<_, (Number, As<Label>)>("SELECT messages, label FROM sessions WHERE id = $1");
+        let query = query_as::<(Number, As<Label>)>("SELECT messages, label FROM sessions WHERE id = $1");
         match sql.one(query.bind(session.as_str())).await? {
             Some((messages, label)) => Ok(Self { session: session.clone(), messages: messages.0, label: label.0 }),
             None => Err(LedgerError::no_such("session", session.as_str())),
@@ -161,7 +161,7 @@ impl Tail {
         let (role, label) = (message.role, message.label);
         let at = Place { session: &self.session, place: self.messages, role, label };
         let body = at.spot(|spot| seal.seal_json(spot, &message.body))?;
-        let query = sqlx::query(
+        let query = query(
             "INSERT INTO messages (session, place, run, role, body, label, at_ms) VALUES ($1, $2, $3, $4, $5, $6, $7)",
         );
         let query = query.bind(self.session.as_str()).bind(to_sql(self.messages)).bind(run.map(RunId::as_str));
@@ -170,7 +170,7 @@ impl Tail {
 
     /// Keeps the new count and label.
     pub(super) async fn save(self, sql: &mut Sql<'_>, now_ms: u64) -> Result<(), LedgerError> {
-        let query = sqlx::query("UPDATE sessions SET messages = $2, label = $3, changed_ms = $4 WHERE id = $1");
+        let query = query("UPDATE sessions SET messages = $2, label = $3, changed_ms = $4 WHERE id = $1");
         let query = query.bind(self.session.as_str()).bind(to_sql(self.messages)).bind(self.label.to_string());
         sql.execute(query.bind(to_sql(now_ms))).await.map(drop)
     }

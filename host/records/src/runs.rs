@@ -4,7 +4,7 @@ use super::{NewMessage, Open, Records, ReservationId, RunState, Spent, Tail};
 use cara_authority::{Label, RunId, SessionId};
 use cara_services::ledger::LedgerError;
 use cara_services::ledger::records::{reason_spot, settle};
-use cara_services::ledger::sql::{As, Number};
+use cara_services::ledger::sql::{As, Number, query_as};
 
 /// A run.
 #[derive(Debug, Clone, PartialEq)]
@@ -101,7 +101,7 @@ impl Records {
 
     /// A run.
     pub async fn run(&self, id: &RunId) -> Result<Option<Run>, LedgerError> {
-        let query = sqlx::query_as::<_, Row>(
+        let query = query_as::<Row>(
             "SELECT id, session, process, state, label, reason, began_ms, ended_ms FROM runs WHERE id = $1",
         );
         let row = self.ledger.reader().await?.sql().one(query.bind(id.as_str())).await?;
@@ -110,7 +110,7 @@ impl Records {
 
     /// The runs of a session, the first first.
     pub async fn runs(&self, session: &SessionId) -> Result<Vec<Run>, LedgerError> {
-        let query = sqlx::query_as::<_, Row>(
+        let query = query_as::<Row>(
             "SELECT id, session, process, state, label, reason, began_ms, ended_ms FROM runs \
              WHERE session = $1 ORDER BY began_ms, id",
         );
@@ -120,7 +120,7 @@ impl Records {
 
     /// The runs that have not ended, whoever works on them.
     pub async fn unfinished_runs(&self) -> Result<Vec<Run>, LedgerError> {
-        let query = sqlx::query_as::<_, Row>(
+        let query = query_as::<Row>(
             "SELECT id, session, process, state, label, reason, began_ms, ended_ms FROM runs \
              WHERE state = 'running' ORDER BY began_ms, id",
         );

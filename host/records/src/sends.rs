@@ -10,7 +10,7 @@
 
 use super::{Records, Seal, Spot};
 use cara_authority::{ComponentId, RunId};
-use cara_services::ledger::sql::Sql;
+use cara_services::ledger::sql::{Sql, query, query_as};
 use cara_services::ledger::{LedgerError, to_sql};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -82,7 +82,7 @@ pub(crate) async fn insert_sends(
     for send in sends {
         let lookup = lookup(seal, &send.component, &send.key);
         let receipt = with_spot(&lookup, |spot| seal.seal(spot, send.receipt.as_bytes()))?;
-        let query = sqlx::query(
+        let query = query(
             "INSERT INTO sends (lookup, run, call_id, receipt, at_ms) VALUES ($1, $2, $3, $4, $5) \
              ON CONFLICT (lookup) DO NOTHING",
         );
@@ -118,7 +118,7 @@ impl Records {
     /// The receipt that is kept of the message that a component sent with this key.
     pub async fn receipt(&self, component: &ComponentId, key: &str) -> Result<Option<String>, LedgerError> {
         let lookup = lookup(&self.seal, component, key);
-        let query = sqlx::query_as::<_, (Vec<u8>,)>("SELECT receipt FROM sends WHERE lookup = $1");
+        let query = query_as::<(Vec<u8>,)>("SELECT receipt FROM sends WHERE lookup = $1");
         let Some((sealed,)) = self.ledger.reader().await?.sql().one(query.bind(&lookup[..])).await? else {
             return Ok(None);
         };

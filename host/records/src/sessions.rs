@@ -4,7 +4,7 @@ use super::{Records, Tail};
 use cara_authority::{ComponentId, Label, PersonId, SessionId, display_safe};
 use cara_services::ledger::records::fresh;
 use cara_services::ledger::records::{Seal, Spot};
-use cara_services::ledger::sql::{As, Number, Sql};
+use cara_services::ledger::sql::{As, Number, Sql, query, query_as};
 use cara_services::ledger::{LedgerError, to_sql};
 use serde_json::json;
 
@@ -49,7 +49,7 @@ impl Records {
         from_place: u64,
         limit: u32,
     ) -> Result<Vec<u64>, LedgerError> {
-        let query = sqlx::query_as::<_, (Number,)>(
+        let query = query_as::<(Number,)>(
             "SELECT CAST(length(body) AS BIGINT) FROM messages WHERE session = $1 AND place >= $2 \
              ORDER BY place LIMIT $3",
         );
@@ -89,11 +89,11 @@ impl Records {
     /// The conversations that changed last, of everybody or of one person, the newest first.
     pub async fn recent_sessions(&self, person: Option<&PersonId>, most: u32) -> Result<Vec<Session>, LedgerError> {
         let query = match person {
-            None => sqlx::query_as::<_, Row>(
+            None => query_as::<Row>(
                 "SELECT id, person, channel, agent, title, began_ms, changed_ms, messages, label, parent \
                  FROM sessions ORDER BY changed_ms DESC, id LIMIT $1",
             ),
-            Some(_) => sqlx::query_as::<_, Row>(
+            Some(_) => query_as::<Row>(
                 "SELECT id, person, channel, agent, title, began_ms, changed_ms, messages, label, parent \
                  FROM sessions WHERE person = $2 ORDER BY changed_ms DESC, id LIMIT $1",
             ),
@@ -108,13 +108,13 @@ impl Records {
 
     /// How many conversations are kept.
     pub async fn session_count(&self) -> Result<u64, LedgerError> {
-        let query = sqlx::query_as::<_, (Number,)>("SELECT COUNT(*) FROM sessions");
+        let query = query_as::<(Number,)>("SELECT COUNT(*) FROM sessions");
         Ok(self.ledger.reader().await?.sql().one(query).await?.map_or(0, |(count,)| count.0))
     }
 
     /// A conversation.
     pub async fn session(&self, id: &SessionId) -> Result<Option<Session>, LedgerError> {
-        let query = sqlx::query_as::<_, Row>(
+        let query = query_as::<Row>(
             "SELECT id, person, channel, agent, title, began_ms, changed_ms, messages, label, parent \
              FROM sessions WHERE id = $1",
         );
@@ -128,7 +128,7 @@ impl Records {
         let row = [id.as_str(), of.person.as_str(), &of.channel, &of.agent];
         let title = self.seal.seal(title_spot(&row), title.as_bytes())?;
         let mut change = self.ledger.change().await?;
-        let query = sqlx::query("UPDATE sessions SET title = $2 WHERE id = $1").bind(id.as_str()).bind(title);
+        let query = query("UPDATE sessions SET title = $2 WHERE id = $1").bind(id.as_str()).bind(title);
         change.sql().execute(query).await?;
         change.commit().await
     }
@@ -137,10 +137,10 @@ impl Records {
     /// Returns whether there was one.
     pub async fn delete_session(&self, id: &SessionId) -> Result<bool, LedgerError> {
         let mut change = self.ledger.change().await?;
-        let count = sqlx::query_as::<_, (Number,)>("SELECT messages FROM sessions WHERE id = $1").bind(id.as_str());
+        let count = query_as::<(Number,)>("SELECT messages FROM sessions WHERE id = $1").bind(id.as_str());
         let Some((messages,)) = change.sql().one(count).await? else { return Ok(false) };
         // The tables of its parts refer to it and go with it.
-        change.sql().execute(sqlx::query("DELETE FROM sessions WHERE id = $1").bind(id.as_str())).await?;
+        change.sql().execute(query("DELETE FROM sessions WHERE id = $1").bind(id.as_str())).await?;
         change.event("session-deleted", id.as_str(), json!({ "messages": messages.0 })).await?;
         change.commit().await?;
         self.ledger.approvals().send_replace(());
@@ -173,14 +173,14 @@ impl Records {
         tail.save(sql, now_ms).await?;
         let kept = "UPDATE sessions SET followed = (SELECT followed FROM sessions WHERE id = $2), \
                     model = (SELECT model FROM sessions WHERE id = $2) WHERE id = $1";
-        sql.execute(sqlx::query(kept).bind(fork.as_str()).bind(id.as_str())).await?;
+        sql.execute(query(kept).bind(fork.as_str()).bind(id.as_str())).await?;
         change.commit().await?;
         Ok(fork)
     }
 
     /// What following links may have told about a conversation, bits, since a person was last asked about it.
     pub async fn followed(&self, id: &SessionId) -> Result<u64, LedgerError> {
-        let query = sqlx::query_as::<_, (Number,)>("SELECT followed FROM sessions WHERE id = $1").bind(id.as_str());
+        let query = query_as::<(Number,)>("SELECT followed FROM sessions WHERE id = $1").bind(id.as_str());
         let row = self.ledger.reader().await?.sql().one(query).await?;
         row.map(|(bits,)| bits.0).ok_or_else(|| LedgerError::no_such("session", id.as_str()))
     }
@@ -188,7 +188,7 @@ impl Records {
     /// Keeps that number. Does not wait for the disk.
     pub async fn set_followed(&self, id: &SessionId, bits: u64) -> Result<(), LedgerError> {
         let mut change = self.ledger.light_change().await?;
-        let query = sqlx::query("UPDATE sessions SET followed = $2 WHERE id = $1").bind(id.as_str());
+        let query = query("UPDATE sessions SET followed = $2 WHERE id = $1").bind(id.as_str());
         change.sql().execute(query.bind(to_sql(bits))).await?;
         change.commit().await
     }
@@ -196,7 +196,7 @@ impl Records {
     /// Keeps which model a conversation is answered by, whether or not it answers. Does not wait for the disk.
     pub async fn set_model(&self, id: &SessionId, component: &ComponentId, model: &str) -> Result<(), LedgerError> {
         let mut change = self.ledger.light_change().await?;
-        let query = sqlx::query("UPDATE sessions SET model = $2 WHERE id = $1").bind(id.as_str());
+        let query = query("UPDATE sessions SET model = $2 WHERE id = $1").bind(id.as_str());
         change.sql().execute(query.bind(format!("{component}:{model}"))).await?;
         change.commit().await
     }
@@ -238,7 +238,7 @@ impl New<'_> {
         let (channel, agent) = (display_safe(self.channel), display_safe(self.agent));
         let row = [id.as_str(), self.person.as_str(), &channel, &agent];
         let title = seal.seal(title_spot(&row), self.title.as_bytes())?;
-        let query = sqlx::query(
+        let query = query(
             "INSERT INTO sessions (id, person, channel, agent, title, began_ms, changed_ms, messages, label, parent) \
              VALUES ($1, $2, $3, $4, $5, $6, $7, 0, $8, $9)",
         );

@@ -3,7 +3,7 @@
 use super::{Records, Tail};
 use cara_authority::{Label, SessionId};
 use cara_services::ledger::records::Spot;
-use cara_services::ledger::sql::{As, Number, Sql};
+use cara_services::ledger::sql::{As, Number, Sql, query, query_as};
 use cara_services::ledger::{LedgerError, to_sql};
 use serde_json::Value;
 
@@ -39,7 +39,7 @@ impl Records {
         let mut tail = Tail::read(sql, session).await?;
         let upto_place = upto_place.min(tail.messages());
         let covered =
-            sqlx::query_as::<_, (As<Label>,)>("SELECT DISTINCT label FROM messages WHERE session = $1 AND place <= $2");
+            query_as::<(As<Label>,)>("SELECT DISTINCT label FROM messages WHERE session = $1 AND place <= $2");
         let covered = sql.all(covered.bind(session.as_str()).bind(to_sql(upto_place))).await?;
         let label = covered.into_iter().map(|(label,)| label.0).fold(label, Label::join);
         tail.saw(label);
@@ -54,7 +54,7 @@ impl Records {
     }
 
     async fn read_summary(&self, sql: &mut Sql<'_>, session: &SessionId) -> Result<Option<Summary>, LedgerError> {
-        let query = sqlx::query_as::<_, (Number, Vec<u8>, As<Label>)>(
+        let query = query_as::<(Number, Vec<u8>, As<Label>)>(
             "SELECT upto_place, body, label FROM summaries WHERE session = $1",
         );
         let Some((upto, body, label)) = sql.one(query.bind(session.as_str())).await? else { return Ok(None) };
@@ -71,7 +71,7 @@ impl Records {
     ) -> Result<(), LedgerError> {
         let Summary { upto_place, body, label } = summary;
         let body = with_spot(session, *upto_place, *label, |spot| self.seal.seal_json(spot, body))?;
-        let query = sqlx::query(
+        let query = query(
             "INSERT INTO summaries (session, upto_place, body, label, at_ms) VALUES ($1, $2, $3, $4, $5) \
              ON CONFLICT (session) DO UPDATE SET upto_place = excluded.upto_place, body = excluded.body, \
              label = excluded.label, at_ms = excluded.at_ms",

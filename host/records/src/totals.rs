@@ -2,7 +2,7 @@
 
 use super::Records;
 use cara_authority::SessionId;
-use cara_services::ledger::sql::Number;
+use cara_services::ledger::sql::{Number, query_as};
 use cara_services::ledger::{LedgerError, to_sql};
 
 /// By what uses are summed up.
@@ -43,12 +43,12 @@ impl Records {
     /// The model that a conversation is answered by, as `component:model`. Of a conversation of before that was kept, it is
     /// the first that its last run called, since what judges texts is called after it.
     pub async fn model(&self, session: &SessionId) -> Result<Option<String>, LedgerError> {
-        let kept = sqlx::query_as::<_, (Option<String>,)>("SELECT model FROM sessions WHERE id = $1");
+        let kept = query_as::<(Option<String>,)>("SELECT model FROM sessions WHERE id = $1");
         let kept = self.ledger.reader().await?.sql().one(kept.bind(session.as_str())).await?;
         if let Some((Some(model),)) = kept {
             return Ok(Some(model));
         }
-        let query = sqlx::query_as::<_, (String, String)>(
+        let query = query_as::<(String, String)>(
             "SELECT component, model FROM usage WHERE session = $1 AND run = (SELECT run FROM usage \
              WHERE session = $1 AND run IS NOT NULL ORDER BY at_ms DESC, id LIMIT 1) ORDER BY at_ms, id LIMIT 1",
         );
@@ -69,7 +69,7 @@ impl Records {
                 )
             };
         }
-        let query = sqlx::query_as::<_, Row>(match by {
+        let query = query_as::<Row>(match by {
             UsageBy::Day => totals!("CAST(at_ms / 86400000 * 86400000 AS TEXT)"),
             UsageBy::Session => totals!("COALESCE(session, '')"),
             UsageBy::Run => totals!("COALESCE(run, '')"),

@@ -1,8 +1,8 @@
 //! Full-text search over a person's decrypted memory, in main memory only.
 
 use super::Remembered;
-use sqlx::sqlite::SqliteConnectOptions;
-use sqlx::{ConnectOptions, Connection, SqliteConnection};
+use cara_services::ledger::sql::{InMemory, Sql, query, query_as};
+use cara_services::ledger::{LedgerError, Place};
 use std::collections::BTreeSet;
 
 /// A query of more words is cut: no entry that somebody looks for needs them.
@@ -13,48 +13,39 @@ pub(crate) struct Index {
     revision: u64,
     /// In the order of the rows of the table.
     entries: Vec<Remembered>,
-    /// A database of its own without a file. FTS5 keeps the words, not the texts.
-    connection: SqliteConnection,
+    /// FTS5 keeps the words, not the texts.
+    words: InMemory,
 }
 
 impl Index {
-    pub(crate) async fn new(revision: u64, entries: Vec<Remembered>) -> sqlx::Result<Self> {
-        let options = SqliteConnectOptions::new().in_memory(true).pragma("temp_store", "MEMORY");
-        let mut connection = options.disable_statement_logging().connect().await?;
-        sqlx::query(
-            "CREATE VIRTUAL TABLE entries USING fts5(key, value, content = '', \
-             tokenize = 'unicode61 remove_diacritics 2')",
-        )
-        .execute(&mut connection)
-        .await?;
-        let mut transaction = connection.begin().await?;
+    pub(crate) async fn new(place: &Place, revision: u64, entries: Vec<Remembered>) -> Result<Self, LedgerError> {
+        let mut all = InMemory::new(place.clone()).await?;
+        let sql: &mut Sql<'_> = &mut all.sql();
+        let table = "CREATE VIRTUAL TABLE entries USING fts5(key, value, content = '', \
+                     tokenize = 'unicode61 remove_diacritics 2')";
+        sql.script(table).await?;
+        sql.script("BEGIN").await?;
         for (row, entry) in (0_i64..).zip(&entries) {
-            sqlx::query("INSERT INTO entries (rowid, key, value) VALUES ($1, $2, $3)")
-                .bind(row)
-                .bind(&entry.key)
-                .bind(&entry.value)
-                .execute(&mut *transaction)
-                .await?;
+            let insert = query("INSERT INTO entries (rowid, key, value) VALUES ($1, $2, $3)");
+            sql.execute(insert.bind(row).bind(&entry.key).bind(&entry.value)).await?;
         }
-        transaction.commit().await?;
-        Ok(Self { revision, entries, connection })
+        sql.script("COMMIT").await?;
+        Ok(Self { revision, entries, words: all })
     }
 
     pub(crate) fn revision(&self) -> u64 {
         self.revision
     }
 
-    pub(crate) async fn search(&mut self, query: &str, most: u32) -> Result<Vec<Remembered>, sqlx::Error> {
-        let words = words(query);
+    pub(crate) async fn search(&mut self, asked: &str, most: u32) -> Result<Vec<Remembered>, LedgerError> {
+        let words = words(asked);
         if words.is_empty() {
             return Ok(Vec::new());
         }
-        let rows: Vec<(i64,)> =
-            sqlx::query_as("SELECT rowid FROM entries WHERE entries MATCH $1 ORDER BY bm25(entries), rowid LIMIT $2")
-                .bind(words)
-                .bind(i64::from(most))
-                .fetch_all(&mut self.connection)
-                .await?;
+        let query = query_as::<(i64,)>(
+            "SELECT rowid FROM entries WHERE entries MATCH $1 ORDER BY bm25(entries), rowid LIMIT $2",
+        );
+        let rows = self.words.sql::<LedgerError>().all(query.bind(words).bind(i64::from(most))).await?;
         let entry = |(row,): (i64,)| self.entries.get(usize::try_from(row).ok()?).cloned();
         Ok(rows.into_iter().filter_map(entry).collect())
     }

@@ -58,7 +58,7 @@ async fn only_what_was_allowed_begins_without_an_approval() {
     // What a person is asked about begins with the answer only, even if the row says otherwise.
     records.request_approval(&question(&fixture, "waiting")).await.unwrap();
     let mut change = records.ledger().change().await.unwrap();
-    let forged = sqlx::query("UPDATE calls SET state = 'allowed' WHERE call_id = 'waiting'");
+    let forged = query("UPDATE calls SET state = 'allowed' WHERE call_id = 'waiting'");
     assert_eq!(change.sql().execute(forged).await.unwrap(), 1);
     change.commit().await.unwrap();
     assert!(matches!(records.start(run, "waiting", By::Policy).await, Err(StartRefused::NeedsApproval)));

@@ -21,7 +21,7 @@ fn acknowledge(line: String) {
 #[tokio::test]
 async fn a_child_works_until_it_is_killed() {
     let Some(path) = std::env::var_os(CHILD) else { return };
-    let ledger = Ledger::open(path, Clock::system(), audit_key()).await.unwrap();
+    let ledger = Ledger::open(PathBuf::from(path), Clock::system(), audit_key()).await.unwrap();
     let records = Records::open(&ledger, content_key()).await.unwrap();
     for run in records.unfinished_runs().await.unwrap() {
         // It tries what must not be: to begin again what may have happened.

@@ -15,6 +15,7 @@ mod usage;
 use super::*;
 use cara_authority::{ComponentId, Label, PersonId, RuleId, RunId, SessionId, Source, ToolName};
 use cara_services::clock::Clock;
+use cara_services::ledger::sql::{AssertSqlSafe, Field, query, query_as};
 use serde_json::json;
 use std::path::PathBuf;
 use zeroize::Zeroizing;
@@ -56,7 +57,13 @@ async fn add_rule(records: &Records, rule: &NewRule) -> RuleId {
 
 /// Changes the database behind the ledger's back.
 async fn tamper(ledger: &Ledger, sql: &'static str) {
-    ledger.reader().await.unwrap().sql().execute(sqlx::query(sql)).await.unwrap();
+    ledger.reader().await.unwrap().sql().script(sql).await.unwrap();
+}
+
+/// The one value that a query finds.
+async fn value<T: Field>(ledger: &Ledger, sql: impl Into<String>) -> T {
+    let query = query_as::<(T,)>(AssertSqlSafe(sql.into()));
+    ledger.reader().await.unwrap().sql().one(query).await.unwrap().unwrap().0
 }
 
 fn id(text: &str) -> ComponentId {

@@ -88,8 +88,7 @@ async fn no_content_is_found_in_any_file_of_the_ledger() {
 async fn what_was_deleted_is_not_left_in_the_file_even_sealed() {
     let fixture = Fixture::new().await;
     let ledger = fixture.records.ledger();
-    let body: Vec<u8> =
-        sqlx::query_scalar("SELECT body FROM messages").fetch_one(ledger.pool().await.unwrap()).await.unwrap();
+    let body: Vec<u8> = value(ledger, "SELECT body FROM messages").await;
     let stands = || fs::read(fixture.place.path()).unwrap().windows(body.len()).any(|part| part == body);
     tamper(ledger, "PRAGMA wal_checkpoint(TRUNCATE)").await;
     assert!(stands());

@@ -155,10 +155,8 @@ async fn a_deleted_session_leaves_nothing_but_what_it_used_and_an_event() {
 
     assert!(records.delete_session(&fixture.session).await.unwrap());
     assert!(!records.delete_session(&fixture.session).await.unwrap());
-    let pool = records.ledger().pool().await.unwrap();
     for table in ["sessions", "messages", "summaries", "runs", "calls", "approvals", "rules", "attachments"] {
-        let sql = sqlx::AssertSqlSafe(format!("SELECT COUNT(*) FROM {table}"));
-        let left: i64 = sqlx::query_scalar(sql).fetch_one(pool).await.unwrap();
+        let left: i64 = value(records.ledger(), format!("SELECT COUNT(*) FROM {table}")).await;
         assert_eq!(left, 0, "{table}");
     }
     let used = records.usage(0, UsageBy::Session).await.unwrap();

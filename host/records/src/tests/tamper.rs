@@ -85,14 +85,14 @@ const SEALED: [(&str, &str); 15] = [
 
 /// Changes a table, looks whether reading fails, and undoes it.
 async fn found(fixture: &Fixture, table: &str, sql: String) -> bool {
-    let mut connection = fixture.records.ledger().pool().await.unwrap().acquire().await.unwrap();
+    let mut connection = fixture.records.ledger().reader().await.unwrap();
     let save =
         format!("DROP TABLE IF EXISTS saved; CREATE TABLE saved AS SELECT * FROM {table}; PRAGMA foreign_keys = OFF");
-    sqlx::raw_sql(sqlx::AssertSqlSafe(save)).execute(&mut *connection).await.unwrap();
-    assert!(sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).execute(&mut *connection).await.unwrap().rows_affected() > 0);
+    connection.sql().script(AssertSqlSafe(save)).await.unwrap();
+    assert!(connection.sql().script(AssertSqlSafe(sql)).await.unwrap() > 0);
     let done = read(&fixture.records).await;
     let undo = format!("DELETE FROM {table}; INSERT INTO {table} SELECT * FROM saved; PRAGMA foreign_keys = ON");
-    sqlx::raw_sql(sqlx::AssertSqlSafe(undo)).execute(&mut *connection).await.unwrap();
+    connection.sql().script(AssertSqlSafe(undo)).await.unwrap();
     drop(connection);
     read(&fixture.records).await.unwrap();
     match done {
@@ -128,10 +128,9 @@ async fn a_value_that_was_put_into_another_row_or_column_does_not_open() {
 #[tokio::test]
 async fn every_flipped_bit_and_every_cut_is_found() {
     let fixture = two_of_everything().await;
-    let pool = fixture.records.ledger().pool().await.unwrap();
+    let ledger = fixture.records.ledger();
     for (table, column) in SEALED {
-        let sql = sqlx::AssertSqlSafe(format!("SELECT {column} FROM {table} ORDER BY rowid LIMIT 1"));
-        let value: Vec<u8> = sqlx::query_scalar(sql).fetch_one(pool).await.unwrap();
+        let value: Vec<u8> = value(ledger, format!("SELECT {column} FROM {table} ORDER BY rowid LIMIT 1")).await;
         let flipped = [0, 11, 12, value.len() / 2, value.len() - 16, value.len() - 1].into_iter().map(|at| {
             let mut flipped = value.clone();
             flipped[at] ^= 1 << (at % 8);

@@ -5,14 +5,13 @@
 //! as well. Who has the file but not the key (`keys/audit`) can change, remove, reorder or cut off nothing unseen. What
 //! they can do is put back the whole of an older copy: no file shows by itself that it is not the newest.
 
-use super::sql::Number;
+use super::sql::{Number, Query, Sql, query, query_as};
 use super::{Ledger, LedgerError, to_sql};
 use cara_signing::display_safe;
 use futures_util::TryStreamExt;
 use hmac::{Hmac, KeyInit, Mac};
 use serde_json::Value;
 use sha2::Sha256;
-use sqlx::{Connection, SqliteConnection};
 use subtle::ConstantTimeEq;
 
 type Hash = [u8; 32];
@@ -68,79 +67,57 @@ impl Ledger {
 
     /// Checks every event against the chain and returns how many there are.
     pub async fn verify_events(&self) -> Result<u64, ChainError> {
-        let mut connection = self.pool().await?.acquire().await.map_err(|e| self.failed(e))?;
-        verify(&mut connection, &self.inner.audit).await.map_err(|e| self.failed(e))?
+        // One transaction, so that head and events are of the same moment.
+        verify(&mut self.database().await?.snapshot().await?.sql(), &self.inner.audit).await
     }
 }
 
 /// Adds an event to a change. A head that was changed is not gone on from: a new one over it would hide that.
 pub(super) async fn append(
     ledger: &Ledger,
-    connection: &mut SqliteConnection,
+    sql: &mut Sql<'_>,
     kind: &'static str,
     subject: &str,
     detail: Value,
 ) -> Result<(), LedgerError> {
-    let (key, failed) = (&*ledger.inner.audit, |e| ledger.failed(e));
-    let Some((last, prev)) = head(connection, key).await.map_err(failed)? else {
-        return Err(LedgerError::AuditHead(ledger.path().to_owned()));
+    let key = &*ledger.inner.audit;
+    let Some((last, prev)) = head(sql, key).await? else {
+        return Err(LedgerError::AuditHead(ledger.place().clone()));
     };
     let (seq, at_ms) = (to_sql(last + 1), to_sql(ledger.now_ms()));
     let (subject, detail) = (display_safe(subject), shown_json(detail).to_string());
     let hash = hash(key, seq, at_ms, kind, &subject, &detail, &prev);
-    sqlx::query(
-        "INSERT INTO events (seq, at_ms, kind, subject, detail, prev, hash) VALUES ($1, $2, $3, $4, $5, $6, $7)",
-    )
-    .bind(seq)
-    .bind(at_ms)
-    .bind(kind)
-    .bind(subject)
-    .bind(detail)
-    .bind(&prev[..])
-    .bind(&hash[..])
-    .execute(&mut *connection)
-    .await
-    .map_err(failed)?;
-    put_head(connection, key, last + 1, &hash).await.map_err(failed)
+    let event =
+        query("INSERT INTO events (seq, at_ms, kind, subject, detail, prev, hash) VALUES ($1, $2, $3, $4, $5, $6, $7)");
+    let event = event.bind(seq).bind(at_ms).bind(kind).bind(subject).bind(detail).bind(prev).bind(&hash[..]);
+    sql.execute(event).await?;
+    sql.execute(head_at(key, last + 1, &hash)).await.map(drop)
 }
 
 /// Says where the chain ends.
-pub(super) async fn put_head(
-    connection: &mut SqliteConnection,
-    key: &[u8; 32],
-    seq: u64,
-    hash: &Hash,
-) -> sqlx::Result<()> {
-    sqlx::query(
+pub(super) fn head_at(key: &[u8; 32], seq: u64, hash: &Hash) -> Query {
+    let head = query(
         "INSERT INTO event_head (id, seq, hash, mac) VALUES (1, $1, $2, $3) \
          ON CONFLICT (id) DO UPDATE SET seq = excluded.seq, hash = excluded.hash, mac = excluded.mac",
-    )
-    .bind(to_sql(seq))
-    .bind(&hash[..])
-    .bind(&head_mac(key, to_sql(seq), hash)[..])
-    .execute(connection)
-    .await
-    .map(drop)
+    );
+    head.bind(to_sql(seq)).bind(&hash[..]).bind(&head_mac(key, to_sql(seq), hash)[..])
 }
 
 /// Number and hash of the last event; nothing when the head is missing or not of this key.
-async fn head(connection: &mut SqliteConnection, key: &[u8; 32]) -> sqlx::Result<Option<(u64, Vec<u8>)>> {
-    let head: Option<(Number, Vec<u8>, Vec<u8>)> =
-        sqlx::query_as("SELECT seq, hash, mac FROM event_head WHERE id = 1").fetch_optional(connection).await?;
+async fn head(sql: &mut Sql<'_>, key: &[u8; 32]) -> Result<Option<(u64, Vec<u8>)>, LedgerError> {
+    let head = query_as::<(Number, Vec<u8>, Vec<u8>)>("SELECT seq, hash, mac FROM event_head WHERE id = 1");
+    let head = sql.one(head).await?;
     let honest = head.filter(|(seq, hash, mac)| head_mac(key, to_sql(seq.0), hash).ct_eq(mac).into());
     Ok(honest.map(|(seq, hash, _)| (seq.0, hash)))
 }
 
-async fn verify(connection: &mut SqliteConnection, key: &[u8; 32]) -> sqlx::Result<Result<u64, ChainError>> {
-    // One transaction, so that head and events are of the same moment.
-    let mut transaction = connection.begin().await?;
-    let head = head(&mut transaction, key).await?;
+async fn verify(sql: &mut Sql<'_>, key: &[u8; 32]) -> Result<u64, ChainError> {
+    let head = head(sql, key).await?;
     let end = head.as_ref().map(|(end, _)| *end);
-    let broken = |seq, what| Ok(Err(ChainError::Broken { seq, what }));
+    let broken = |seq, what| Err(ChainError::Broken { seq, what });
     let (mut count, mut last) = (0_u64, Hash::default().to_vec());
-    let mut rows =
-        sqlx::query_as::<_, Row>("SELECT seq, at_ms, kind, subject, detail, prev, hash FROM events ORDER BY seq")
-            .fetch(&mut *transaction);
+    let events = query_as::<Row>("SELECT seq, at_ms, kind, subject, detail, prev, hash FROM events ORDER BY seq");
+    let mut rows = sql.rows(events);
     while let Some((seq, at_ms, kind, subject, detail, prev, own)) = rows.try_next().await? {
         let expected = count + 1;
         if seq != to_sql(expected) {
@@ -156,10 +133,10 @@ async fn verify(connection: &mut SqliteConnection, key: &[u8; 32]) -> sqlx::Resu
         (count, last) = (expected, own);
     }
     match head {
-        None => Ok(Err(ChainError::Head { count })),
+        None => Err(ChainError::Head { count }),
         Some((end, _)) if count < end => broken(count + 1, Break::Missing),
         Some((_, end_hash)) if last != end_hash => broken(count, Break::Changed),
-        Some(_) => Ok(Ok(count)),
+        Some(_) => Ok(count),
     }
 }
 

@@ -1,6 +1,6 @@
 //! What the operator granted each component, and by which act.
 
-use super::sql::{As, Number, Sql};
+use super::sql::{As, Number, Sql, query, query_as};
 use super::{Ledger, LedgerError, to_sql};
 use cara_authority::{Capability, ComponentId, display_safe};
 use serde_json::json;
@@ -43,7 +43,7 @@ impl Ledger {
 
     /// Every recorded grant, expired ones too, by component and capability.
     pub async fn grants(&self) -> Result<Vec<Granted>, LedgerError> {
-        let query = sqlx::query_as::<_, Row>(
+        let query = query_as::<Row>(
             "SELECT component, capability, since_ms, reason, expires_ms FROM grants ORDER BY component, capability",
         );
         Ok(self.reader().await?.sql().all(query).await?.into_iter().map(Granted::from).collect())
@@ -80,7 +80,7 @@ impl Ledger {
         let mut change = self.change().await?;
         let mut gone = Vec::new();
         for capability in capabilities {
-            let query = sqlx::query("DELETE FROM grants WHERE component = $1 AND capability = $2");
+            let query = query("DELETE FROM grants WHERE component = $1 AND capability = $2");
             let query = query.bind(component.as_str()).bind(capability.to_string());
             if change.sql().execute(query).await? > 0 {
                 gone.push(capability.clone());
@@ -114,7 +114,7 @@ impl Ledger {
             return Ok(added);
         }
         for capability in &added {
-            let query = sqlx::query(
+            let query = query(
                 "INSERT INTO grants (component, capability, since_ms, reason, expires_ms) VALUES ($1, $2, $3, $4, $5) \
                  ON CONFLICT (component, capability) DO UPDATE SET \
                  since_ms = excluded.since_ms, reason = excluded.reason, expires_ms = excluded.expires_ms",
@@ -145,7 +145,7 @@ fn missing(wanted: &[Capability], before: &[Granted], now_ms: u64, expires_ms: O
 }
 
 async fn recorded(sql: &mut Sql<'_>, component: &ComponentId) -> Result<Vec<Granted>, LedgerError> {
-    let query = sqlx::query_as::<_, Row>(
+    let query = query_as::<Row>(
         "SELECT component, capability, since_ms, reason, expires_ms FROM grants WHERE component = $1 ORDER BY capability",
     );
     Ok(sql.all(query.bind(component.as_str())).await?.into_iter().map(Granted::from).collect())

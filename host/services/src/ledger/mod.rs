@@ -1,7 +1,6 @@
 //! The ledger: what must outlive the process, in one database file.
 //!
-//! It knows SQLite through sqlx; everything but `open.rs` is SQL that PostgreSQL takes as well. It decides nothing:
-//! who may keep state is said by a `Grants`, what a component is granted by the operator's acts.
+//! `cara-database` runs its statements, whatever kind of database it is. It decides nothing: who may keep state is said by a `Grants`, what a component is granted by the operator's acts.
 //!
 //! ```text
 //! Grants ──→ state()  ─→ ComponentState: get, put, delete, keys
@@ -20,6 +19,7 @@ mod state;
 mod tests;
 mod versions;
 
+pub use cara_database::Place;
 use cara_signing::display_safe;
 pub use events::{Break, ChainError};
 pub use grants::Granted;
@@ -28,12 +28,11 @@ pub use state::{ComponentState, Entry};
 
 use crate::clock::Clock;
 use crate::files::FileError;
+use cara_database::{Cause, Commit, Database, Failure, Transaction};
 use serde_json::Value;
-use sql::Sql;
-use sqlx::{Sqlite, SqlitePool, Transaction};
-use std::path::{Path, PathBuf};
+use sql::{Reader, Sql};
 use std::sync::Arc;
-use tokio::sync::{Mutex, MutexGuard, OnceCell, watch};
+use tokio::sync::{OnceCell, watch};
 use zeroize::Zeroizing;
 
 /// The host's durable memory; a clone is the same ledger.
@@ -45,13 +44,11 @@ pub struct Ledger {
 }
 
 struct Inner {
-    path: PathBuf,
+    place: Place,
     clock: Clock,
     /// Under which the audit log is chained.
     audit: Zeroizing<[u8; 32]>,
-    pool: OnceCell<SqlitePool>,
-    /// Whose turn it is to write. The database would make writers of this process wait as well, by sleeping and trying.
-    turn: Mutex<()>,
+    database: OnceCell<Database>,
     approvals: watch::Sender<()>,
 }
 
@@ -62,41 +59,49 @@ pub enum LedgerError {
     #[error(transparent)]
     File(#[from] FileError),
     /// The bytes are not a whole database; the file was left as it is.
-    #[error("the ledger `{}` is damaged: {source}\nhint: put a copy of it back from your backup: without it grants, conversations, memory and the state of components are lost. To give them up, move it and the files `{}-*` away", path.display(), path.display())]
+    #[error(
+        "the ledger `{place}` is damaged: {source}\nhint: put a copy of it back from your backup: without it grants, conversations, memory and the state of components are lost. To give them up, move it and the files `{place}-*` away"
+    )]
     Damaged {
-        /// The file.
-        path: PathBuf,
+        /// The database.
+        place: Place,
         /// What the database found.
-        source: sqlx::Error,
+        source: Cause,
     },
     /// A later cara wrote it; the file was left as it is.
-    #[error("the ledger `{}` was written by a newer cara\nhint: run that version or a newer one", .0.display())]
-    Newer(PathBuf),
+    #[error("the ledger `{0}` was written by a newer cara\nhint: run that version or a newer one")]
+    Newer(Place),
     /// A database with other tables; the file was left as it is.
-    #[error("`{}` is not a ledger that this cara wrote\nhint: move it away, or set CARA_HOME to another folder", .0.display())]
-    NotLedger(PathBuf),
+    #[error("`{0}` is not a ledger that this cara wrote\nhint: move it away, or set CARA_HOME to another folder")]
+    NotLedger(Place),
     /// Somebody else writes and does not end.
-    #[error("the ledger `{}` is held by another process\nhint: end what holds it and try again", .0.display())]
-    Busy(PathBuf),
+    #[error("the ledger `{0}` is held by another process\nhint: end what holds it and try again")]
+    Busy(Place),
     /// The disk is full, failing or not writable, or the query failed.
-    #[error("the ledger `{}` cannot be used: {source}\nhint: check that its folder is writable and has room", path.display())]
+    #[error("the ledger `{place}` cannot be used: {source}\nhint: check that its folder is writable and has room")]
     Database {
-        /// The file.
-        path: PathBuf,
+        /// The database.
+        place: Place,
         /// What the database said.
-        source: sqlx::Error,
+        source: Cause,
     },
     /// The end of the audit log was changed: going on would hide it.
-    #[error("the head of the audit log in `{}` was changed or removed, or is of another key\nhint: `cara audit verify` shows what is left; put a copy of the ledger back", .0.display())]
-    AuditHead(PathBuf),
+    #[error(
+        "the head of the audit log in `{0}` was changed or removed, or is of another key\nhint: `cara audit verify` shows what is left; put a copy of the ledger back"
+    )]
+    AuditHead(Place),
     /// Conversations and memory were sealed with another key; nothing was changed.
-    #[error("the ledger `{}` was written with another content key\nhint: put `keys/ledger-content` back from your backup: without the key it was written with no conversation and nothing remembered can be read. To give up the whole ledger (grants, conversations, memory), move `ledger.db*` away", .0.display())]
-    WrongKey(PathBuf),
+    #[error(
+        "the ledger `{0}` was written with another content key\nhint: put `keys/ledger-content` back from your backup: without the key it was written with no conversation and nothing remembered can be read. To give up the whole ledger (grants, conversations, memory), move `ledger.db*` away"
+    )]
+    WrongKey(Place),
     /// A sealed value was changed, or put where another one was.
-    #[error("a {column} among the {table} of the ledger `{}` was changed by something else than cara\nhint: put a copy of the ledger back", path.display())]
+    #[error(
+        "a {column} among the {table} of the ledger `{place}` was changed by something else than cara\nhint: put a copy of the ledger back"
+    )]
     Tampered {
-        /// The file.
-        path: PathBuf,
+        /// The database.
+        place: Place,
         /// The table.
         table: &'static str,
         /// The column.
@@ -136,64 +141,61 @@ pub enum LedgerError {
 }
 
 impl LedgerError {
-    /// Sorts the database's errors by its result codes (<https://www.sqlite.org/rescode.html>).
-    fn new(path: &Path, source: sqlx::Error) -> Self {
-        let path = path.to_owned();
-        let code = source.as_database_error().and_then(|e| e.code()?.parse::<i32>().ok());
-        match (code.map(|extended| extended & 0xff), &source) {
-            (Some(5 | 6), _) => Self::Busy(path),
-            (Some(11 | 26), _) | (_, sqlx::Error::Decode(_) | sqlx::Error::ColumnDecode { .. }) => {
-                Self::Damaged { path, source }
-            }
-            _ => Self::Database { path, source },
-        }
-    }
-
     /// Nothing has this id.
     pub fn no_such(what: &'static str, id: &str) -> Self {
         Self::NoSuch { what, id: display_safe(id) }
     }
 }
 
+impl From<cara_database::Error> for LedgerError {
+    fn from(cara_database::Error { place, failure }: cara_database::Error) -> Self {
+        match failure {
+            Failure::Busy => Self::Busy(place),
+            Failure::Damaged(source) => Self::Damaged { place, source },
+            Failure::Newer => Self::Newer(place),
+            Failure::Foreign => Self::NotLedger(place),
+            Failure::Other(source) => Self::Database { place, source },
+        }
+    }
+}
+
 /// One change of the ledger: all of it happens at [`Change::commit`], or nothing.
 pub struct Change<'a> {
-    /// First, so that it is undone before the turn passes on.
-    transaction: Transaction<'static, Sqlite>,
-    _turn: MutexGuard<'a, ()>,
+    transaction: Transaction<'a, LedgerError>,
     ledger: &'a Ledger,
 }
 
 impl Change<'_> {
     /// The statements of the transaction.
     pub fn sql(&mut self) -> Sql<'_> {
-        Sql { connection: &mut self.transaction, path: self.ledger.path() }
+        self.transaction.sql()
     }
 
     /// Adds to the audit log. `kind` is a word of the host's own; the rest may be foreign.
     pub async fn event(&mut self, kind: &'static str, subject: &str, detail: Value) -> Result<(), LedgerError> {
-        events::append(self.ledger, &mut self.transaction, kind, subject, detail).await
+        events::append(self.ledger, &mut self.transaction.sql(), kind, subject, detail).await
     }
 
     /// Makes it happen.
     pub async fn commit(self) -> Result<(), LedgerError> {
-        self.transaction.commit().await.map_err(|e| self.ledger.failed(e))
+        self.transaction.commit().await
     }
 }
 
 impl Ledger {
-    /// The ledger in the file at `path`, whose folder exists; the file is opened at the first use. `audit` is the key of
+    /// The ledger at a place, such as a file whose folder exists; it is opened at the first use. `audit` is the key of
     /// the audit log's chain: who has only the file cannot alter the log without being found.
-    pub fn lazy(path: impl Into<PathBuf>, clock: Clock, audit: Zeroizing<[u8; 32]>) -> Self {
-        let (pool, turn, approvals) = (OnceCell::new(), Mutex::new(()), watch::Sender::new(()));
-        Self { inner: Arc::new(Inner { path: path.into(), clock, audit, pool, turn, approvals }) }
+    pub fn lazy(place: impl Into<Place>, clock: Clock, audit: Zeroizing<[u8; 32]>) -> Self {
+        let (database, approvals) = (OnceCell::new(), watch::Sender::new(()));
+        Self { inner: Arc::new(Inner { place: place.into(), clock, audit, database, approvals }) }
     }
 
-    /// Opens the ledger in the file at `path`, whose folder exists; makes the file (0600) if it is missing.
+    /// Opens the ledger at a place, such as a file whose folder exists; makes the file (0600) if it is missing.
     ///
     /// A damaged file, one of a newer cara and one of another program are errors, and are left as they are.
-    pub async fn open(path: impl Into<PathBuf>, clock: Clock, audit: Zeroizing<[u8; 32]>) -> Result<Self, LedgerError> {
-        let ledger = Self::lazy(path, clock, audit);
-        ledger.pool().await?;
+    pub async fn open(place: impl Into<Place>, clock: Clock, audit: Zeroizing<[u8; 32]>) -> Result<Self, LedgerError> {
+        let ledger = Self::lazy(place, clock, audit);
+        ledger.database().await?;
         Ok(ledger)
     }
 
@@ -204,37 +206,39 @@ impl Ledger {
 
     /// Closes the file, after which every call fails. A ledger that is just dropped loses nothing either.
     pub async fn close(&self) {
-        if let Some(pool) = self.inner.pool.get() {
-            pool.close().await;
+        if let Some(database) = self.inner.database.get() {
+            database.close().await;
         }
     }
 
-    /// Its connections, to read with; what changes something is a [`Change`].
-    pub async fn pool(&self) -> Result<&SqlitePool, LedgerError> {
-        self.inner.pool.get_or_try_init(|| open::open(&self.inner.path, &self.inner.audit)).await
+    async fn database(&self) -> Result<&Database, LedgerError> {
+        self.inner.database.get_or_try_init(|| open::open(&self.inner.place, &self.inner.audit)).await
+    }
+
+    /// A connection for reading.
+    pub async fn reader(&self) -> Result<Reader<'_>, LedgerError> {
+        self.database().await?.reader().await
     }
 
     /// Begins a change. What it reads is what it changes: no other process writes in between.
     pub async fn change(&self) -> Result<Change<'_>, LedgerError> {
-        self.begin("PRAGMA synchronous = FULL; BEGIN IMMEDIATE").await
+        self.begin(Commit::Durable).await
     }
 
     /// Like [`Ledger::change`], but the commit does not wait for the disk. Other processes see it and `kill -9` loses
     /// nothing of it; a power cut may undo it together with all after it that did not wait either.
     pub async fn light_change(&self) -> Result<Change<'_>, LedgerError> {
-        self.begin("PRAGMA synchronous = NORMAL; BEGIN IMMEDIATE").await
+        self.begin(Commit::Light).await
     }
 
-    /// Each change says how far its commit waits: another connection for the one kind would be one more to open.
-    async fn begin(&self, how: &'static str) -> Result<Change<'_>, LedgerError> {
-        let pool = self.pool().await?;
-        let turn = self.inner.turn.lock().await;
-        let transaction = pool.begin_with(how).await.map_err(|e| self.failed(e))?;
-        Ok(Change { transaction, _turn: turn, ledger: self })
+    async fn begin(&self, commit: Commit) -> Result<Change<'_>, LedgerError> {
+        let transaction = self.database().await?.change(commit).await?;
+        Ok(Change { transaction, ledger: self })
     }
 
-    fn path(&self) -> &Path {
-        &self.inner.path
+    /// Where it is.
+    pub fn place(&self) -> &Place {
+        &self.inner.place
     }
 
     /// The time by its clock, Unix milliseconds.
@@ -242,15 +246,15 @@ impl Ledger {
         self.inner.clock.now_ms()
     }
 
-    /// What the database said, sorted.
-    pub fn failed(&self, source: sqlx::Error) -> LedgerError {
-        LedgerError::new(&self.inner.path, source)
+    /// The error for a value that is none that can have been written.
+    fn damaged(&self, cause: impl std::error::Error + Send + Sync + 'static) -> LedgerError {
+        cara_database::Error::damaged(self.place(), cause).into()
     }
 }
 
 impl std::fmt::Debug for Ledger {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Ledger").field("path", &self.inner.path).finish_non_exhaustive()
+        f.debug_struct("Ledger").field("place", &self.inner.place).finish_non_exhaustive()
     }
 }
 

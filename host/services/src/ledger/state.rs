@@ -1,6 +1,6 @@
 //! State of components; the meaning of each call is in `wit/state.wit`.
 
-use super::sql::{As, Number, Sql};
+use super::sql::{As, Number, Sql, query, query_as};
 use super::{Ledger, LedgerError, to_sql};
 use cara_authority::{ComponentId, Grants, Label, Refusal, Rule, display_safe};
 
@@ -41,13 +41,13 @@ impl Ledger {
     /// new values for old ones.
     pub async fn forget_state(&self, component: &ComponentId) -> Result<(), LedgerError> {
         let mut change = self.change().await?;
-        for query in [
+        for forget in [
             "UPDATE component_state_total SET floor = (SELECT MAX(revision) FROM component_state WHERE component = $1) \
              WHERE component = $1 AND floor < (SELECT MAX(revision) FROM component_state WHERE component = $1)",
             "UPDATE component_state_total SET bytes = 0 WHERE component = $1",
             "DELETE FROM component_state WHERE component = $1",
         ] {
-            change.sql().execute(sqlx::query(query).bind(component.as_str())).await?;
+            change.sql().execute(query(forget).bind(component.as_str())).await?;
         }
         change.event("state-forgotten", component.as_str(), serde_json::json!({})).await?;
         change.commit().await
@@ -106,7 +106,7 @@ impl ComponentState {
     }
 
     async fn read(&self, key: &str) -> Result<Option<Entry>, LedgerError> {
-        let query = sqlx::query_as::<_, (Vec<u8>, Number, As<Label>)>(
+        let query = query_as::<(Vec<u8>, Number, As<Label>)>(
             "SELECT value, revision, label FROM component_state WHERE component = $1 AND key = $2",
         );
         let query = query.bind(self.component.as_str()).bind(key.as_bytes());
@@ -115,14 +115,14 @@ impl ComponentState {
     }
 
     async fn list(&self, prefix: &str) -> Result<(Vec<String>, Label), LedgerError> {
-        let query = sqlx::query_as::<_, (Vec<u8>, As<Label>)>(
+        let query = query_as::<(Vec<u8>, As<Label>)>(
             "SELECT key, label FROM component_state WHERE component = $1 AND key >= $2 AND key < $3 ORDER BY key LIMIT $4",
         );
         let query = query.bind(self.component.as_str()).bind(prefix.as_bytes()).bind(after(prefix)).bind(MAX_KEYS);
         let rows = self.ledger.reader().await?.sql().all(query).await?;
         let label = rows.iter().map(|(_, label)| label.0).collect();
         let keys: Result<_, _> = rows.into_iter().map(|(key, _)| String::from_utf8(key)).collect();
-        keys.map(|keys| (keys, label)).map_err(|e| self.ledger.failed(sqlx::Error::Decode(Box::new(e))))
+        keys.map(|keys| (keys, label)).map_err(|e| self.ledger.damaged(e))
     }
 
     async fn write(
@@ -195,12 +195,12 @@ struct Found {
 
 impl Found {
     async fn read(sql: &mut Sql<'_>, component: &ComponentId, key: &str) -> Result<Self, LedgerError> {
-        let entry = sqlx::query_as::<_, (Number, Number)>(
+        let entry = query_as::<(Number, Number)>(
             "SELECT revision, CAST(length(value) AS BIGINT) FROM component_state WHERE component = $1 AND key = $2",
         );
         let entry = sql.one(entry.bind(component.as_str()).bind(key.as_bytes())).await?;
         let total = "SELECT bytes, floor FROM component_state_total WHERE component = $1";
-        let total = sqlx::query_as::<_, (Number, Number)>(total).bind(component.as_str());
+        let total = query_as::<(Number, Number)>(total).bind(component.as_str());
         let (bytes, floor) = sql.one(total).await?.unwrap_or((Number(0), Number(0)));
         let entry = entry.map(|(revision, length)| (revision.0, length.0));
         Ok(Self { entry, bytes: bytes.0, floor: floor.0 })
@@ -224,8 +224,8 @@ impl Next {
     ) -> Result<(), LedgerError> {
         let component = state.component.as_str();
         let entry = match value {
-            None => sqlx::query("DELETE FROM component_state WHERE component = $1 AND key = $2"),
-            Some(_) => sqlx::query(
+            None => query("DELETE FROM component_state WHERE component = $1 AND key = $2"),
+            Some(_) => query(
                 "INSERT INTO component_state (component, key, value, revision, label) VALUES ($1, $2, $3, $4, $5) \
                  ON CONFLICT (component, key) DO UPDATE \
                  SET value = excluded.value, revision = excluded.revision, label = excluded.label",
@@ -236,7 +236,7 @@ impl Next {
             entry = entry.bind(value).bind(to_sql(self.revision)).bind(state.label.to_string());
         }
         sql.execute(entry).await?;
-        let total = sqlx::query(
+        let total = query(
             "INSERT INTO component_state_total (component, bytes, floor) VALUES ($1, $2, $3) \
              ON CONFLICT (component) DO UPDATE SET bytes = excluded.bytes, floor = excluded.floor",
         );

@@ -1,7 +1,7 @@
 //! The highest version seen of each component:
 //! an older one is refused from then on.
 
-use super::sql::Sql;
+use super::sql::{Sql, query, query_as};
 use super::{Ledger, LedgerError, to_sql};
 use cara_authority::ComponentId;
 use cara_signing::Digest;
@@ -26,7 +26,7 @@ impl Ledger {
         if !rises(self.highest(sql, component).await?, version, &digest) {
             return Ok(());
         }
-        let query = sqlx::query(
+        let query = query(
             "INSERT INTO component_versions (component, version, digest, seen_ms) VALUES ($1, $2, $3, $4) \
              ON CONFLICT (component) DO UPDATE SET \
              version = excluded.version, digest = excluded.digest, seen_ms = excluded.seen_ms",
@@ -41,12 +41,10 @@ impl Ledger {
         sql: &mut Sql<'_>,
         component: &ComponentId,
     ) -> Result<Option<(Version, String)>, LedgerError> {
-        let query = sqlx::query_as::<_, (String, String)>(
-            "SELECT version, digest FROM component_versions WHERE component = $1",
-        );
+        let query = query_as::<(String, String)>("SELECT version, digest FROM component_versions WHERE component = $1");
         let row = sql.one(query.bind(component.as_str())).await?;
         let read = |(version, digest): (String, String)| Ok((Version::parse(&version)?, digest));
-        row.map(read).transpose().map_err(|e: semver::Error| self.failed(sqlx::Error::Decode(Box::new(e))))
+        row.map(read).transpose().map_err(|e: semver::Error| self.damaged(e))
     }
 }
 

@@ -4,7 +4,7 @@ use super::calls::CallState;
 use super::calls::binding;
 use super::seal::{Seal, Spot};
 use super::{NewRule, RunState, Runs, fresh};
-use crate::ledger::sql::{As, Number, Sql};
+use crate::ledger::sql::{As, Number, Sql, query, query_as};
 use crate::ledger::{LedgerError, to_sql};
 use cara_authority::{ApprovalId, PersonId, RuleId, RunId, SessionId, display_safe};
 use serde::{Deserialize, Serialize};
@@ -192,7 +192,7 @@ impl Runs {
             binding: binding(&self.seal, &new.binding).to_vec(),
         };
         let shown = asked.with("shown", |spot| self.seal.seal_json(spot, &new.shown))?;
-        let query = sqlx::query(
+        let query = query(
             "INSERT INTO approvals (id, session, run, call_id, person, binding, shown, state, asked_ms, deadline_ms) \
              VALUES ($1, $2, $3, $4, $5, $6, $7, 'waiting', $8, $9)",
         );
@@ -218,7 +218,7 @@ impl Runs {
             Decision::Denied(reason) => approval.verdict_at(now_ms, ApprovalState::Denied, by, reason),
         };
         let sealed = approval.with("verdict", |spot| self.seal.seal_json(spot, &verdict))?;
-        let query = sqlx::query("UPDATE approvals SET state = $2, verdict = $3 WHERE id = $1 AND state = 'waiting'");
+        let query = query("UPDATE approvals SET state = $2, verdict = $3 WHERE id = $1 AND state = 'waiting'");
         if change.sql().execute(query.bind(id.as_str()).bind(verdict.what.name()).bind(sealed)).await? == 0 {
             // It expired with its run.
             return Err(verdict.already(ApprovalState::Expired));
@@ -251,7 +251,7 @@ impl Runs {
 
     /// A question.
     pub async fn read_approval(&self, sql: &mut Sql<'_>, id: &ApprovalId) -> Result<Option<Approval>, LedgerError> {
-        let query = sqlx::query_as::<_, ApprovalRow>(
+        let query = query_as::<ApprovalRow>(
             "SELECT id, session, run, call_id, person, binding, shown, state, verdict, asked_ms, deadline_ms, spent_ms \
              FROM approvals WHERE id = $1",
         );
@@ -315,7 +315,7 @@ impl Verdict {
 async fn fresh_id(sql: &mut Sql<'_>) -> Result<ApprovalId, LedgerError> {
     loop {
         let id = fresh("a-", 6)?;
-        let taken = sqlx::query_as::<_, (i64,)>("SELECT CAST(1 AS BIGINT) FROM approvals WHERE id = $1").bind(&id);
+        let taken = query_as::<(i64,)>("SELECT CAST(1 AS BIGINT) FROM approvals WHERE id = $1").bind(&id);
         if sql.one(taken).await?.is_none() {
             return Ok(ApprovalId::parse(&id).expect("base32 after a letter is an id"));
         }
@@ -352,8 +352,7 @@ impl Spend<'_> {
             Some((what, _)) => return Err(StartRefused::Approval(what)),
             None => return Err(StartRefused::Approval(ApprovalState::Waiting)),
         }
-        let query =
-            sqlx::query("UPDATE approvals SET state = 'spent', spent_ms = $2 WHERE id = $1 AND state = 'allowed'");
+        let query = query("UPDATE approvals SET state = 'spent', spent_ms = $2 WHERE id = $1 AND state = 'allowed'");
         sql.execute(query.bind(self.approval.as_str()).bind(to_sql(now_ms))).await?;
         Ok(())
     }

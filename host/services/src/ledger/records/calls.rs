@@ -1,7 +1,7 @@
 //! Calls of tools: what a model asked for, what was decided, what came of it.
 
 use super::seal::{Seal, Spot};
-use crate::ledger::sql::{As, Sql};
+use crate::ledger::sql::{As, Sql, query, query_as};
 use crate::ledger::{LedgerError, to_sql};
 use cara_authority::{ComponentId, Label, RunId, ToolName, display_safe};
 use serde_json::Value;
@@ -80,7 +80,7 @@ pub struct FinishedCall {
 
 /// The error for a call that is not where it would have to be.
 pub(super) async fn too_late(sql: &mut Sql<'_>, run: &RunId, call_id: &str) -> LedgerError {
-    let query = sqlx::query_as::<_, (As<CallState>,)>("SELECT state FROM calls WHERE run = $1 AND call_id = $2");
+    let query = query_as::<(As<CallState>,)>("SELECT state FROM calls WHERE run = $1 AND call_id = $2");
     match sql.one(query.bind(run.as_str()).bind(call_id)).await {
         Ok(Some((state,))) => conflict(call_id, state.0.name()),
         Ok(None) => LedgerError::no_such("call", call_id),
@@ -130,7 +130,7 @@ pub async fn insert_call(
         (!call.destinations.is_empty()).then(|| spots.with("destination", &called, sealed)).transpose()?;
     let sealed = |text| spots.with("decision", &[], |spot| seal.seal_json(spot, text));
     let decision = call.decision.as_ref().map(sealed).transpose()?;
-    let query = sqlx::query(
+    let query = query(
         "INSERT INTO calls (run, call_id, position, component, digest, tool, arguments, destination, binding, lasting, \
          state, decision, label, proposed_ms, ended_ms) \
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15) \
@@ -166,15 +166,15 @@ pub async fn end_call(
     // What did not begin cannot have been done, and what began not denied. What a decision or the end of the run ended
     // gets its result here, once.
     let query = match call.state {
-        CallState::Done | CallState::Failed => sqlx::query(
+        CallState::Done | CallState::Failed => query(
             "UPDATE calls SET state = $3, result = $4, label = $5, ended_ms = $6 \
              WHERE run = $1 AND call_id = $2 AND state = 'started'",
         ),
-        CallState::Denied => sqlx::query(
+        CallState::Denied => query(
             "UPDATE calls SET state = $3, result = $4, label = $5, ended_ms = $6 WHERE run = $1 AND call_id = $2 \
              AND (state IN ('proposed', 'waiting', 'allowed') OR (state = 'denied' AND result IS NULL))",
         ),
-        CallState::Interrupted => sqlx::query(
+        CallState::Interrupted => query(
             "UPDATE calls SET state = $3, result = $4, label = $5, ended_ms = $6 WHERE run = $1 AND call_id = $2 \
              AND (ended_ms IS NULL OR (state = 'interrupted' AND result IS NULL))",
         ),

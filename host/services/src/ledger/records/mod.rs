@@ -32,7 +32,8 @@ pub use seal::{ContentKey, Seal, Spot};
 pub use starts::{By, Started};
 pub use usage::{Limit, OverBudget, Reservation, ReservationId, ReserveError, Scope, Spent, settle};
 
-use super::{Ledger, LedgerError, sql::Sql};
+use super::sql::{Sql, query, query_as};
+use super::{Ledger, LedgerError};
 use std::sync::Arc;
 
 /// What runs do and may, opened with its key; a clone is the same one. `cara-records` has the conversations around them.
@@ -47,7 +48,7 @@ impl Ledger {
     ///
     /// Another key is [`LedgerError::WrongKey`]; nothing is read or written with it.
     pub async fn runs(&self, key: ContentKey) -> Result<Runs, LedgerError> {
-        let seal = Seal::new(&key, self.path());
+        let seal = Seal::new(&key, self.place());
         let mut reader = self.reader().await?;
         let known = proof(&mut reader.sql()).await?;
         drop(reader);
@@ -56,7 +57,7 @@ impl Ledger {
             None => self.first_key(&seal).await?,
         };
         if !seal.made(&known) {
-            return Err(LedgerError::WrongKey(self.path().to_owned()));
+            return Err(LedgerError::WrongKey(self.place().clone()));
         }
         Ok(Runs { ledger: self.clone(), seal: Arc::new(seal) })
     }
@@ -73,25 +74,22 @@ impl Ledger {
             return Ok(known);
         }
         // Somebody who removed the row must not make another key look like the first.
-        let used = sqlx::query_as::<_, (i64,)>(
+        let used = query_as::<(i64,)>(
             "SELECT CAST(1 AS BIGINT) WHERE EXISTS (SELECT 1 FROM sessions) OR EXISTS (SELECT 1 FROM memories) \
              OR EXISTS (SELECT 1 FROM rules)",
         );
         if change.sql().one(used).await?.is_some() {
-            return Err(LedgerError::WrongKey(self.path().to_owned()));
+            return Err(LedgerError::WrongKey(self.place().clone()));
         }
         let proof = seal.proof();
-        change
-            .sql()
-            .execute(sqlx::query("INSERT INTO content_key (id, proof) VALUES (1, $1)").bind(&proof[..]))
-            .await?;
+        change.sql().execute(query("INSERT INTO content_key (id, proof) VALUES (1, $1)").bind(&proof[..])).await?;
         change.commit().await?;
         Ok(proof.to_vec())
     }
 }
 
 async fn proof(sql: &mut Sql<'_>) -> Result<Option<Vec<u8>>, LedgerError> {
-    let row: Option<(Vec<u8>,)> = sql.one(sqlx::query_as("SELECT proof FROM content_key WHERE id = 1")).await?;
+    let row: Option<(Vec<u8>,)> = sql.one(query_as("SELECT proof FROM content_key WHERE id = 1")).await?;
     Ok(row.map(|(proof,)| proof))
 }
 

@@ -2,7 +2,7 @@
 
 use super::seal::Spot;
 use super::{Runs, fresh};
-use crate::ledger::sql::{As, Number};
+use crate::ledger::sql::{As, Number, query, query_as};
 use crate::ledger::{Change, LedgerError, to_sql};
 use cara_authority::{ComponentId, PersonId, RuleId, SessionId, ToolName};
 use serde::{Deserialize, Serialize};
@@ -56,13 +56,13 @@ impl Runs {
     pub async fn add_rule(&self, change: &mut Change<'_>, rule: &NewRule) -> Result<RuleId, LedgerError> {
         let id = loop {
             let id = fresh("p-", 6)?;
-            let taken = sqlx::query_as::<_, (i64,)>("SELECT CAST(1 AS BIGINT) FROM rules WHERE id = $1").bind(&id);
+            let taken = query_as::<(i64,)>("SELECT CAST(1 AS BIGINT) FROM rules WHERE id = $1").bind(&id);
             if change.sql().one(taken).await?.is_none() {
                 break RuleId::parse(&id).expect("base32 after a letter is an id");
             }
         };
         let terms = self.seal.seal_json(spot(&[id.as_str()]), rule)?;
-        let query = sqlx::query("INSERT INTO rules (id, session, terms, added_ms) VALUES ($1, $2, $3, $4)");
+        let query = query("INSERT INTO rules (id, session, terms, added_ms) VALUES ($1, $2, $3, $4)");
         let query = query.bind(id.as_str()).bind(rule.session.as_ref().map(SessionId::as_str)).bind(terms);
         change.sql().execute(query.bind(to_sql(self.ledger.now_ms()))).await?;
         let detail = json!({
@@ -75,7 +75,7 @@ impl Runs {
 
     /// All rules, the first first. One that was put in without the key is an error.
     pub async fn rules(&self) -> Result<Vec<StoredRule>, LedgerError> {
-        let query = sqlx::query_as::<_, (As<RuleId>, Vec<u8>, Number, Option<Number>)>(
+        let query = query_as::<(As<RuleId>, Vec<u8>, Number, Option<Number>)>(
             "SELECT id, terms, added_ms, last_used_ms FROM rules ORDER BY added_ms, id",
         );
         let rows = self.ledger.reader().await?.sql().all(query).await?;
@@ -89,7 +89,7 @@ impl Runs {
     /// Removes a rule, with an event; says whether there was one.
     pub async fn remove_rule(&self, id: &RuleId, by: &str) -> Result<bool, LedgerError> {
         let mut change = self.ledger.change().await?;
-        let query = sqlx::query("DELETE FROM rules WHERE id = $1").bind(id.as_str());
+        let query = query("DELETE FROM rules WHERE id = $1").bind(id.as_str());
         if change.sql().execute(query).await? == 0 {
             return Ok(false);
         }

@@ -2,7 +2,7 @@
 
 use super::Runs;
 use super::seal::Spot;
-use crate::ledger::sql::{As, Sql};
+use crate::ledger::sql::{As, Sql, query, query_as};
 use crate::ledger::{LedgerError, to_sql};
 use cara_authority::{Label, RunId, SessionId, display_safe};
 
@@ -37,7 +37,7 @@ impl Runs {
         process: &str,
         label: Label,
     ) -> Result<(), LedgerError> {
-        let query = sqlx::query(
+        let query = query(
             "INSERT INTO runs (id, session, process, state, label, began_ms) VALUES ($1, $2, $3, 'running', $4, $5)",
         );
         let query = query.bind(id.as_str()).bind(session.as_str()).bind(process).bind(label.to_string());
@@ -56,14 +56,13 @@ impl Runs {
     ) -> Result<(), LedgerError> {
         let now_ms = to_sql(self.ledger.now_ms());
         let reason = reason.map(|reason| self.seal.seal_json(reason_spot(&[run.as_str()]), &reason)).transpose()?;
-        let query = sqlx::query("UPDATE runs SET state = $2, label = $3, reason = $4, ended_ms = $5 WHERE id = $1");
-        let query = query.bind(run.as_str()).bind(state.name()).bind(label.to_string()).bind(reason);
-        sql.execute(query.bind(now_ms)).await?;
-        let calls =
-            sqlx::query("UPDATE calls SET state = 'interrupted', ended_ms = $2 WHERE run = $1 AND ended_ms IS NULL");
+        let ended = query("UPDATE runs SET state = $2, label = $3, reason = $4, ended_ms = $5 WHERE id = $1");
+        let ended = ended.bind(run.as_str()).bind(state.name()).bind(label.to_string()).bind(reason);
+        sql.execute(ended.bind(now_ms)).await?;
+        let calls = query("UPDATE calls SET state = 'interrupted', ended_ms = $2 WHERE run = $1 AND ended_ms IS NULL");
         sql.execute(calls.bind(run.as_str()).bind(now_ms)).await?;
-        sql.execute(sqlx::query("DELETE FROM reservations WHERE run = $1").bind(run.as_str())).await?;
-        let approvals = sqlx::query(
+        sql.execute(query("DELETE FROM reservations WHERE run = $1").bind(run.as_str())).await?;
+        let approvals = query(
             "UPDATE approvals SET state = CASE WHEN state = 'waiting' AND deadline_ms <= $2 THEN 'expired' \
              ELSE 'withdrawn' END WHERE run = $1 AND state IN ('waiting', 'allowed')",
         );
@@ -74,7 +73,7 @@ impl Runs {
     /// Makes a run that another process left this one's. False when it ended, or somebody else took it first.
     pub async fn take_run(&self, run: &RunId, from: &str, process: &str) -> Result<bool, LedgerError> {
         let mut change = self.ledger.change().await?;
-        let query = sqlx::query("UPDATE runs SET process = $3 WHERE id = $1 AND process = $2 AND state = 'running'");
+        let query = query("UPDATE runs SET process = $3 WHERE id = $1 AND process = $2 AND state = 'running'");
         let taken = change.sql().execute(query.bind(run.as_str()).bind(from).bind(process)).await?;
         change.commit().await?;
         Ok(taken > 0)
@@ -94,7 +93,7 @@ pub struct Open {
 impl Open {
     /// As the run is.
     pub async fn read(sql: &mut Sql<'_>, run: &RunId) -> Result<Self, LedgerError> {
-        let query = sqlx::query_as::<_, (As<SessionId>, As<RunState>, As<Label>)>(
+        let query = query_as::<(As<SessionId>, As<RunState>, As<Label>)>(
             "SELECT session, state, label FROM runs WHERE id = $1",
         );
         match sql.one(query.bind(run.as_str())).await? {
@@ -118,7 +117,7 @@ impl Open {
             return Ok(());
         }
         let label = self.label.join(label).to_string();
-        let query = sqlx::query("UPDATE runs SET label = $2 WHERE id = $1").bind(run.as_str()).bind(label);
+        let query = query("UPDATE runs SET label = $2 WHERE id = $1").bind(run.as_str()).bind(label);
         sql.execute(query).await.map(drop)
     }
 }

@@ -8,8 +8,8 @@
 use super::LedgerError;
 use crate::ledger::events::mac;
 use aes_gcm::{Aes256Gcm, KeyInit, aead::AeadInOut};
+use cara_database::Place;
 use serde::{Serialize, de::DeserializeOwned};
-use std::path::{Path, PathBuf};
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
@@ -60,17 +60,17 @@ pub struct Seal {
     lookup: Zeroizing<[u8; 32]>,
     proof: [u8; 32],
     /// To name in errors.
-    path: PathBuf,
+    place: Place,
 }
 
 impl Seal {
-    pub(super) fn new(key: &ContentKey, path: &Path) -> Self {
+    pub(super) fn new(key: &ContentKey, place: &Place) -> Self {
         let derived = |purpose: &[u8]| Zeroizing::new(mac(&key.0, purpose, &[]));
         Self {
             cipher: Aes256Gcm::new((&*derived(b"cara records seal 1")).into()),
             lookup: derived(b"cara records lookup 1"),
             proof: *derived(b"cara records proof 1"),
-            path: path.to_owned(),
+            place: place.clone(),
         }
     }
 
@@ -137,6 +137,6 @@ impl Seal {
 
     /// The error for what is not as it was sealed.
     pub fn tampered(&self, spot: Spot<'_>) -> LedgerError {
-        LedgerError::Tampered { path: self.path.clone(), table: spot.table, column: spot.column }
+        LedgerError::Tampered { place: self.place.clone(), table: spot.table, column: spot.column }
     }
 }

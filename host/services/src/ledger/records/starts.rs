@@ -4,7 +4,7 @@ use super::approvals::{self, StartRefused};
 use super::calls::{CallState, binding, too_late};
 use super::runs::Open;
 use super::{RunState, Runs};
-use crate::ledger::sql::{As, Sql};
+use crate::ledger::sql::{As, Sql, query, query_as};
 use crate::ledger::{LedgerError, to_sql};
 use cara_authority::{ApprovalId, ComponentId, RuleId, RunId, ToolName};
 use serde_json::json;
@@ -52,7 +52,7 @@ struct Ready {
 
 impl Ready {
     async fn read(sql: &mut Sql<'_>, run: &RunId, call_id: &str) -> Result<Self, StartRefused> {
-        let query = sqlx::query_as::<_, (As<ComponentId>, As<ToolName>, Vec<u8>, bool, As<CallState>)>(
+        let query = query_as::<(As<ComponentId>, As<ToolName>, Vec<u8>, bool, As<CallState>)>(
             "SELECT component, tool, binding, lasting, state FROM calls WHERE run = $1 AND call_id = $2",
         );
         match sql.one(query.bind(run.as_str()).bind(call_id)).await? {
@@ -77,7 +77,7 @@ impl Runs {
             By::Policy => may_begin(sql, run, call_id, ready.state.0).await?,
             By::Rule(rule) => {
                 may_begin(sql, run, call_id, ready.state.0).await?;
-                let used = sqlx::query("UPDATE rules SET last_used_ms = $2 WHERE id = $1").bind(rule.as_str());
+                let used = query("UPDATE rules SET last_used_ms = $2 WHERE id = $1").bind(rule.as_str());
                 if sql.execute(used.bind(to_sql(self.ledger.now_ms()))).await? == 0 {
                     return Err(StartRefused::Rule(rule.clone()));
                 }
@@ -150,8 +150,7 @@ async fn may_begin(sql: &mut Sql<'_>, run: &RunId, call_id: &str, state: CallSta
     if state != CallState::Allowed {
         return Err(StartRefused::Call(state));
     }
-    let asked =
-        sqlx::query_as::<_, (i64,)>("SELECT CAST(1 AS BIGINT) FROM approvals WHERE run = $1 AND call_id = $2 LIMIT 1");
+    let asked = query_as::<(i64,)>("SELECT CAST(1 AS BIGINT) FROM approvals WHERE run = $1 AND call_id = $2 LIMIT 1");
     match sql.one(asked.bind(run.as_str()).bind(call_id)).await? {
         Some(_) => Err(StartRefused::NeedsApproval),
         None => Ok(()),
@@ -165,7 +164,7 @@ async fn mark(
     approval: Option<&ApprovalId>,
     now_ms: u64,
 ) -> Result<(), LedgerError> {
-    let query = sqlx::query(
+    let query = query(
         "UPDATE calls SET state = 'started', approval = $3, started_ms = $4 \
          WHERE run = $1 AND call_id = $2 AND state IN ('proposed', 'waiting', 'allowed')",
     );

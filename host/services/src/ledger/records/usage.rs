@@ -2,10 +2,9 @@
 //! and settled after.
 
 use super::{Runs, fresh};
-use crate::ledger::sql::{As, Number, Sql};
+use crate::ledger::sql::{As, AssertSqlSafe, Number, Sql, query, query_as};
 use crate::ledger::{LedgerError, to_sql};
 use cara_authority::{ComponentId, PersonId, RunId, SessionId};
-use sqlx::AssertSqlSafe;
 
 /// The most that a call of a model will use.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -107,7 +106,7 @@ impl Runs {
             check(sql, asked, &session, limit).await?;
         }
         let id = fresh("u-", 16)?;
-        let query = sqlx::query(
+        let query = query(
             "INSERT INTO reservations (id, process, run, session, person, component, model, tokens, micros, at_ms) \
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
         );
@@ -129,14 +128,14 @@ impl Runs {
     /// Gives a reservation back: nothing was used.
     pub async fn release(&self, id: &ReservationId) -> Result<(), LedgerError> {
         let mut change = self.ledger.light_change().await?;
-        change.sql().execute(sqlx::query("DELETE FROM reservations WHERE id = $1").bind(&id.0)).await?;
+        change.sql().execute(query("DELETE FROM reservations WHERE id = $1").bind(&id.0)).await?;
         change.commit().await
     }
 
     /// Gives back what a process reserved that has ended. Returns how many there were.
     pub async fn release_process(&self, process: &str) -> Result<u64, LedgerError> {
         let mut change = self.ledger.light_change().await?;
-        let query = sqlx::query("DELETE FROM reservations WHERE process = $1").bind(process);
+        let query = query("DELETE FROM reservations WHERE process = $1").bind(process);
         let gone = change.sql().execute(query).await?;
         change.commit().await?;
         Ok(gone)
@@ -145,7 +144,7 @@ impl Runs {
 
 /// Whose the call is: the process, the session and the person.
 async fn owner(sql: &mut Sql<'_>, run: &RunId) -> Result<(String, SessionId, PersonId), LedgerError> {
-    let query = sqlx::query_as::<_, (String, As<SessionId>, As<PersonId>)>(
+    let query = query_as::<(String, As<SessionId>, As<PersonId>)>(
         "SELECT runs.process, runs.session, sessions.person FROM runs JOIN sessions ON sessions.id = runs.session \
          WHERE runs.id = $1 AND runs.state = 'running'",
     );
@@ -171,8 +170,8 @@ async fn check(sql: &mut Sql<'_>, asked: &Reservation, session: &SessionId, limi
          FROM reservations WHERE {column} = $1"
     );
     // Words of this function, and none of anybody's: nothing else is put into the texts.
-    let used = sqlx::query_as::<_, (Number, Number)>(AssertSqlSafe(used)).bind(value).bind(to_sql(limit.since_ms));
-    let reserved = sqlx::query_as::<_, (Number, Number)>(AssertSqlSafe(reserved)).bind(value);
+    let used = query_as::<(Number, Number)>(AssertSqlSafe(used)).bind(value).bind(to_sql(limit.since_ms));
+    let reserved = query_as::<(Number, Number)>(AssertSqlSafe(reserved)).bind(value);
     let (used, reserved) = (sql.one(used).await?, sql.one(reserved).await?);
     let none = (Number(0), Number(0));
     let ((used, used_micros), (reserved, reserved_micros)) = (used.unwrap_or(none), reserved.unwrap_or(none));
@@ -192,11 +191,11 @@ fn within(limit: &Limit, unit: &'static str, most: Option<u64>, counts: [u64; 3]
 
 /// Moves a reservation to what was used. One that is gone, settled or of a dead process, is left alone.
 pub async fn settle(sql: &mut Sql<'_>, id: &ReservationId, spent: &Spent, now_ms: u64) -> Result<(), LedgerError> {
-    let query = sqlx::query(
+    let used = query(
         "INSERT INTO usage (id, run, session, person, component, model, input, output, micros, at_ms) \
          SELECT id, run, session, person, component, model, $2, $3, $4, $5 FROM reservations WHERE id = $1",
     );
-    let query = query.bind(&id.0).bind(to_sql(spent.input)).bind(to_sql(spent.output));
-    sql.execute(query.bind(spent.micros.map(to_sql)).bind(to_sql(now_ms))).await?;
-    sql.execute(sqlx::query("DELETE FROM reservations WHERE id = $1").bind(&id.0)).await.map(drop)
+    let used = used.bind(&id.0).bind(to_sql(spent.input)).bind(to_sql(spent.output));
+    sql.execute(used.bind(spent.micros.map(to_sql)).bind(to_sql(now_ms))).await?;
+    sql.execute(query("DELETE FROM reservations WHERE id = $1").bind(&id.0)).await.map(drop)
 }

@@ -40,7 +40,7 @@ async fn every_alteration_of_the_log_is_found_at_its_place() {
         ),
     ] {
         let (_place, ledger) = five().await;
-        sqlx::raw_sql(sql).execute(ledger.pool().await.unwrap()).await.unwrap();
+        tamper(&ledger, sql).await;
         match ledger.verify_events().await.unwrap_err() {
             ChainError::Broken { seq: at, what: how } => assert_eq!((at, how), (seq, what), "{sql}"),
             error => panic!("{sql}: {error}"),
@@ -64,16 +64,12 @@ async fn swapped_events_are_found() {
 #[tokio::test]
 async fn a_log_that_was_rewritten_by_somebody_with_another_key_is_found() {
     let (_place, ledger) = five().await;
-    let pool = ledger.pool().await.unwrap();
-    let prev: Vec<u8> = sqlx::query_scalar("SELECT prev FROM events WHERE seq = 3").fetch_one(pool).await.unwrap();
+    let prev: Vec<u8> = value(&ledger, "SELECT prev FROM events WHERE seq = 3").await;
     for (key, seq) in [(&[8; 32], 3), (&*audit_key(), 4)] {
         // With the key itself it is found at the next event: that one covers the true hash.
         let forged = super::super::events::hash(key, 3, 1_000, "test", "somebody else", "{}", &prev);
-        sqlx::query("UPDATE events SET subject = 'somebody else', detail = '{}', hash = $1 WHERE seq = 3")
-            .bind(&forged[..])
-            .execute(pool)
-            .await
-            .unwrap();
+        let forge = query("UPDATE events SET subject = 'somebody else', detail = '{}', hash = $1 WHERE seq = 3");
+        ledger.reader().await.unwrap().sql().execute(forge.bind(&forged[..])).await.unwrap();
         match ledger.verify_events().await.unwrap_err() {
             ChainError::Broken { seq: at, what: Break::Changed } => assert_eq!(at, seq),
             error => panic!("{error}"),
@@ -97,7 +93,7 @@ async fn a_head_that_was_rewritten_or_removed_is_found_and_not_gone_on_from() {
         ("DELETE FROM event_head", 5),
     ] {
         let (_place, ledger) = five().await;
-        sqlx::raw_sql(sql).execute(ledger.pool().await.unwrap()).await.unwrap();
+        tamper(&ledger, sql).await;
         match ledger.verify_events().await.unwrap_err() {
             ChainError::Head { count: whole } => assert_eq!(whole, count, "{sql}"),
             error => panic!("{sql}: {error}"),
@@ -120,12 +116,11 @@ async fn a_log_of_another_key_is_not_taken_for_whole() {
 #[tokio::test]
 async fn an_older_head_that_is_put_back_is_found() {
     let (_place, ledger) = five().await;
-    let pool = ledger.pool().await.unwrap();
-    let head: (i64, Vec<u8>, Vec<u8>) =
-        sqlx::query_as("SELECT seq, hash, mac FROM event_head").fetch_one(pool).await.unwrap();
+    let head = query_as::<(i64, Vec<u8>, Vec<u8>)>("SELECT seq, hash, mac FROM event_head");
+    let head = ledger.reader().await.unwrap().sql().one(head).await.unwrap().unwrap();
     ledger.append("test", "x", json!({})).await.unwrap();
-    let back = sqlx::query("UPDATE event_head SET seq = $1, hash = $2, mac = $3");
-    back.bind(head.0).bind(head.1).bind(head.2).execute(pool).await.unwrap();
+    let back = query("UPDATE event_head SET seq = $1, hash = $2, mac = $3").bind(head.0).bind(head.1).bind(head.2);
+    ledger.reader().await.unwrap().sql().execute(back).await.unwrap();
     assert!(matches!(ledger.verify_events().await.unwrap_err(), ChainError::Broken { seq: 6, what: Break::Unknown }));
 }
 

@@ -8,6 +8,7 @@ mod open;
 mod race;
 mod state;
 
+use super::sql::{AssertSqlSafe, Field, query, query_as};
 use super::*;
 use cara_authority::{Capability, ComponentId, Grants, Interfaces, Manifest, limits::LimitsTable};
 use std::collections::BTreeMap;
@@ -42,17 +43,21 @@ fn audit_key() -> Zeroizing<[u8; 32]> {
 
 /// Changes the database behind the ledger's back.
 async fn tamper(ledger: &Ledger, sql: &'static str) {
-    sqlx::query(sql).execute(ledger.pool().await.unwrap()).await.unwrap();
+    ledger.reader().await.unwrap().sql().script(sql).await.unwrap();
+}
+
+/// The one value that a query finds.
+async fn value<T: Field>(ledger: &Ledger, sql: impl Into<String>) -> T {
+    let query = query_as::<(T,)>(AssertSqlSafe(sql.into()));
+    ledger.reader().await.unwrap().sql().one(query).await.unwrap().unwrap().0
 }
 
 /// The last events, the newest first: number, time, kind, subject and detail.
 async fn events(ledger: &Ledger, most: i64) -> Vec<(i64, i64, String, String, serde_json::Value)> {
-    let rows: Vec<(i64, i64, String, String, String)> =
-        sqlx::query_as("SELECT seq, at_ms, kind, subject, detail FROM events ORDER BY seq DESC LIMIT $1")
-            .bind(most)
-            .fetch_all(ledger.pool().await.unwrap())
-            .await
-            .unwrap();
+    let query = query_as::<(i64, i64, String, String, String)>(
+        "SELECT seq, at_ms, kind, subject, detail FROM events ORDER BY seq DESC LIMIT $1",
+    );
+    let rows = ledger.reader().await.unwrap().sql().all(query.bind(most)).await.unwrap();
     let read = |(seq, at_ms, kind, subject, detail): (i64, i64, String, String, String)| {
         (seq, at_ms, kind, subject, serde_json::from_str(&detail).unwrap())
     };

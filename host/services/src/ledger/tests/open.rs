@@ -37,21 +37,13 @@ async fn a_new_ledger_is_private_whole_and_alone_in_its_folder() {
 async fn every_connection_writes_through_to_the_disk_and_keeps_a_journal() {
     let place = Place::new();
     let ledger = place.open().await;
-    let pool = ledger.pool().await.unwrap();
-    for (pragma, value) in [
-        ("PRAGMA journal_mode", "wal"),
-        ("PRAGMA synchronous", "2"),
-        ("PRAGMA foreign_keys", "1"),
-        ("PRAGMA busy_timeout", "10000"),
-    ] {
-        let mut all = Vec::new();
-        for _ in 0..pool.options().get_max_connections() {
-            let mut connection = pool.acquire().await.unwrap();
-            let row = sqlx::query(pragma).fetch_one(&mut *connection).await.unwrap();
-            let text = sqlx::Row::try_get::<String, _>(&row, 0);
-            let text = text.or_else(|_| sqlx::Row::try_get::<i64, _>(&row, 0).map(|n| n.to_string())).unwrap();
-            assert_eq!(text, value, "{pragma}");
-            all.push(connection);
+    let mut both = [ledger.reader().await.unwrap(), ledger.reader().await.unwrap()];
+    for connection in &mut both {
+        let journal = connection.sql().one(query_as::<(String,)>("PRAGMA journal_mode")).await.unwrap();
+        assert_eq!(journal, Some(("wal".to_owned(),)));
+        for (pragma, value) in [("PRAGMA synchronous", 2), ("PRAGMA foreign_keys", 1), ("PRAGMA busy_timeout", 10_000)]
+        {
+            assert_eq!(connection.sql().one(query_as::<(i64,)>(pragma)).await.unwrap(), Some((value,)), "{pragma}");
         }
     }
 }
@@ -63,9 +55,8 @@ async fn a_change_waits_for_the_disk_whatever_the_one_before_it_did() {
     for _ in 0..4 {
         for (light, level) in [(true, 1_i64), (false, 2)] {
             let change = if light { ledger.light_change().await } else { ledger.change().await };
-            let mut change = change.unwrap();
-            let pragma = sqlx::query_scalar::<_, i64>("PRAGMA synchronous").fetch_one(&mut *change.transaction);
-            assert_eq!(pragma.await.unwrap(), level);
+            let pragma = query_as::<(i64,)>("PRAGMA synchronous");
+            assert_eq!(change.unwrap().sql().one(pragma).await.unwrap(), Some((level,)));
         }
     }
 }
@@ -137,8 +128,8 @@ async fn an_older_ledger_is_upgraded_once_by_processes_that_start_together() {
         "sessions",
         "content_key",
     ] {
-        let sql = sqlx::AssertSqlSafe(format!("DROP TABLE {drop}"));
-        sqlx::query(sql).execute(ledger.pool().await.unwrap()).await.unwrap();
+        let sql = AssertSqlSafe(format!("DROP TABLE {drop}"));
+        ledger.reader().await.unwrap().sql().script(sql).await.unwrap();
     }
     tamper(&ledger, "ALTER TABLE component_state DROP COLUMN label").await;
     ledger.close().await;

@@ -150,8 +150,7 @@ async fn a_call_that_is_dropped_midway_leaves_the_state_whole_and_usable() {
         }
     }
     state.put("k", b"last", None).await.unwrap();
-    let pool = ledger.pool().await.unwrap();
-    let bytes: i64 = sqlx::query_scalar("SELECT bytes FROM component_state_total").fetch_one(pool).await.unwrap();
+    let bytes: i64 = value(&ledger, "SELECT bytes FROM component_state_total").await;
     assert_eq!((bytes, state.get("k").await.unwrap().unwrap().value), (5, b"last".to_vec()));
 }
 

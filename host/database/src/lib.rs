@@ -1,0 +1,29 @@
+//! Databases: connections, statements, typed columns, transactions, migrations.
+//!
+//! It knows no table's meaning. What is asked of a database is asked in SQL that every kind of database here takes; which
+//! kind it is, is decided once, where a statement reaches its connection.
+//!
+//! ```text
+//! query("…").bind(x) ─→ Sql ─→ Link ─→ SQLite
+//!        ↑ Row ─→ FromRow       Database ─→ Reader, Transaction: connections out of its pool
+//! ```
+
+mod column;
+mod database;
+mod error;
+mod in_memory;
+mod migration;
+mod place;
+mod sql;
+mod sqlite;
+mod statement;
+
+pub use column::{As, Column, Field, FromRow, Number, Row};
+pub use database::{Commit, Database, Reader, Transaction};
+pub use error::{Cause, Error, Failure};
+pub use in_memory::InMemory;
+pub use migration::{Migration, Schema};
+pub use place::Place;
+pub use sql::Sql;
+pub use sqlx::AssertSqlSafe;
+pub use statement::{Bind, Query, QueryAs, Value, query, query_as};
