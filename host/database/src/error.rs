@@ -1,4 +1,4 @@
-//! Why a database did not do what it was told, sorted by what can be done about it.
+//! Why a database did not do what it was told, sorted by the cure.
 
 use crate::Place;
 

@@ -1,4 +1,4 @@
-//! Databases: connections, statements, typed columns, transactions, migrations.
+//! Databases: connections, statements, typed columns, transactions.
 //!
 //! It knows no table's meaning. What is asked of a database is asked in SQL that every kind of database here takes; which
 //! kind it is, is decided once, where a statement reaches its connection.
