@@ -1,20 +1,24 @@
 //! What was said and is remembered: sessions, summaries, attachments,
-//! memory, and what all of it cost.
+//! memory, what came and what is to go, and what all of it cost.
 //!
 //! Enforces nothing: what a run may do is kept by the ledger of `cara-services`, whose transactions it writes in. Content is
 //! sealed there; titles, summaries, files and entries of memory are in the database only encrypted.
 //!
 //! ```text
 //! Records ─┬─ sessions, messages, summaries, attachments, memory, totals; calls and approvals, to be read
+//!          ├─ inbox ─→ runs ─→ outbox: what came, and what is to go
 //!          └─→ Runs (cara-services): what runs may: calls, approvals, rules, budgets
 //! ```
 
 mod approvals;
 mod attachments;
+mod boxes;
 mod calls;
 mod events;
+mod inbox;
 mod memory;
 mod messages;
+mod outbox;
 mod runs;
 mod sends;
 mod sessions;
@@ -24,11 +28,18 @@ mod tests;
 mod totals;
 
 pub use attachments::{Attached, Attachment, MAX_ATTACHMENT, NewAttachment};
+pub use boxes::{CONTENT_KEPT_MS, InboundId, LOOKUP_KEPT_MS, MAX_MESSAGE, OutboundId};
 pub use calls::Call;
 pub use cara_services::ledger::records::*;
 pub use events::{Event, events};
+pub use inbox::{
+    Inbound, InboundState, MOST_WAITING, MOST_WAITING_OF_ONE, Missed, NewInbound, ReceiveError, Received, Waiting,
+};
 pub use memory::{Memory, MemoryError, Remembered};
 pub use messages::{Message, NewMessage, Role};
+pub use outbox::{
+    Attempt, DeliveryClass, EnqueueError, MOST_QUEUED, NewOutbound, Outbound, OutboundState, Patience, Queued, Turn,
+};
 pub use runs::Run;
 pub use sends::{Claim, Claimed, SentMessage};
 pub use sessions::Session;
@@ -53,6 +64,7 @@ pub struct Records {
     /// What people asked to search in, decrypted and in memory only.
     indexes: Arc<Mutex<HashMap<PersonId, Index>>>,
     sends: sends::UnderWay,
+    changed: Arc<boxes::Changed>,
 }
 
 impl Records {
@@ -60,7 +72,8 @@ impl Records {
     pub async fn open(ledger: &Ledger, key: ContentKey) -> Result<Self, LedgerError> {
         let runs = ledger.runs(key).await?;
         let (ledger, seal) = (runs.ledger().clone(), runs.seal().clone());
-        Ok(Self { runs, ledger, seal, indexes: Arc::default(), sends: Arc::default() })
+        let (indexes, sends, changed) = <(_, _, _)>::default();
+        Ok(Self { runs, ledger, seal, indexes, sends, changed })
     }
 }
 

@@ -1,6 +1,6 @@
 //! Runs with their messages: one message of a person and all that answers it.
 
-use super::{NewMessage, Open, Records, ReservationId, RunState, Spent, Tail};
+use super::{InboundId, NewMessage, NewOutbound, Open, Records, ReservationId, RunState, Spent, Tail};
 use cara_authority::{Label, RunId, SessionId};
 use cara_services::ledger::LedgerError;
 use cara_services::ledger::records::{reason_spot, settle};
@@ -51,17 +51,31 @@ impl Records {
         process: &str,
         message: &NewMessage,
     ) -> Result<(), LedgerError> {
+        self.begin_run_for(id, session, process, message, &[]).await
+    }
+
+    /// The same, for messages that wait in the inbox: each is taken in the same commit, or the run does not begin.
+    pub async fn begin_run_for(
+        &self,
+        id: &RunId,
+        session: &SessionId,
+        process: &str,
+        message: &NewMessage,
+        inbound: &[InboundId],
+    ) -> Result<(), LedgerError> {
         let now_ms = self.ledger.now_ms();
         let mut change = self.ledger.change().await?;
         let sql = &mut change.sql();
         let mut tail = Tail::read(sql, session).await?;
         self.runs.begin(sql, id, session, process, message.label).await?;
+        self.take_inbound(sql, id, inbound).await?;
         tail.add(sql, &self.seal, Some(id), message, now_ms).await?;
         tail.save(sql, now_ms).await?;
         change.commit().await
     }
 
-    /// Ends a run with its last messages and what its last calls of models used; durable when it returns.
+    /// Ends a run with its last messages and what its last calls of models used; durable when it returns. The messages of the
+    /// inbox that it took are settled with it.
     ///
     /// Returns false, and only settles, when the run had ended before.
     pub async fn end_run(
@@ -71,6 +85,19 @@ impl Records {
         state: RunState,
         reason: Option<&str>,
         spent: &[(ReservationId, Spent)],
+    ) -> Result<bool, LedgerError> {
+        self.end_run_with(run, messages, state, reason, spent, &[]).await
+    }
+
+    /// The same with its answers, which are in the outbox in the same commit.
+    pub async fn end_run_with(
+        &self,
+        run: &RunId,
+        messages: &[NewMessage],
+        state: RunState,
+        reason: Option<&str>,
+        spent: &[(ReservationId, Spent)],
+        answers: &[NewOutbound],
     ) -> Result<bool, LedgerError> {
         let now_ms = self.ledger.now_ms();
         let mut change = self.ledger.change().await?;
@@ -88,9 +115,14 @@ impl Records {
             tail.save(sql, now_ms).await?;
             let label = messages.iter().map(|message| message.label).fold(open.label, Label::join);
             self.runs.end(sql, run, state, label, reason).await?;
+            self.settle_inbound(sql, run, state).await?;
+            for answer in answers {
+                self.enqueue_in(sql, answer).await?;
+            }
         }
         change.commit().await?;
         self.ledger.approvals().send_replace(());
+        self.tell_boxes();
         Ok(goes_on)
     }
 

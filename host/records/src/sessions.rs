@@ -1,6 +1,6 @@
 //! Conversations: who, where, what about.
 
-use super::{Records, Tail};
+use super::{Records, Tail, inbox, outbox};
 use cara_authority::{ComponentId, Label, PersonId, SessionId, display_safe};
 use cara_services::ledger::records::fresh;
 use cara_services::ledger::records::{Seal, Spot};
@@ -139,6 +139,8 @@ impl Records {
         let mut change = self.ledger.change().await?;
         let count = query_as::<(Number,)>("SELECT messages FROM sessions WHERE id = $1").bind(id.as_str());
         let Some((messages,)) = change.sql().one(count).await? else { return Ok(false) };
+        inbox::forget_session(&mut change.sql(), id).await?;
+        outbox::forget_session(&mut change.sql(), id).await?;
         // The tables of its parts refer to it and go with it.
         change.sql().execute(query("DELETE FROM sessions WHERE id = $1").bind(id.as_str())).await?;
         change.event("session-deleted", id.as_str(), json!({ "messages": messages.0 })).await?;

@@ -5,15 +5,17 @@
 mod approvals;
 mod attachments;
 mod calls;
+mod inbox;
 mod kill;
 mod memory;
+mod outbox;
 mod secrecy;
 mod sessions;
 mod tamper;
 mod usage;
 
 use super::*;
-use cara_authority::{ComponentId, Label, PersonId, RuleId, RunId, SessionId, Source, ToolName};
+use cara_authority::{ComponentId, ConversationAddress, Label, PersonId, RuleId, RunId, SessionId, Source, ToolName};
 use cara_services::clock::Clock;
 use cara_services::ledger::sql::{AssertSqlSafe, Field, query, query_as};
 use serde_json::json;
@@ -153,5 +155,18 @@ fn question(fixture: &Fixture, call_id: &str) -> NewApproval {
         person: person("anna"),
         shown: json!({ "tool": "send", "text": "good day" }),
         deadline_ms: 60_000,
+    }
+}
+
+/// A message of a run to a conversation.
+fn queued(conversation: &str, key: &str) -> NewOutbound {
+    NewOutbound {
+        address: ConversationAddress::parse(&format!("chat:main:{conversation}")).unwrap(),
+        by: "run".into(),
+        key: key.into(),
+        answers: None,
+        run: None,
+        body: json!({ "text": key }),
+        label: Label::of(Source::Web),
     }
 }

@@ -3,7 +3,7 @@
 use super::*;
 use std::fs;
 
-const CANARIES: [&str; 15] = [
+const CANARIES: [&str; 22] = [
     "canary-sent",
     "canary-title",
     "canary-renamed",
@@ -19,6 +19,13 @@ const CANARIES: [&str; 15] = [
     "canary-key",
     "canary-value",
     "canary-file",
+    "canary-room",
+    "canary-sender",
+    "canary-nick",
+    "canary-platform",
+    "canary-came",
+    "canary-goes",
+    "canary-receipt",
 ];
 
 /// Which of the words stand in any file of the ledger.
@@ -71,6 +78,15 @@ async fn no_content_is_found_in_any_file_of_the_ledger() {
     let (media_type, name) = ("canary-file/x".into(), "canary-file".into());
     let file = NewAttachment { media_type, name, content: b"canary-file".to_vec(), label: Label::NONE };
     records.attach(session, &file).await.unwrap();
+    let came = NewInbound {
+        sender: cara_authority::PersonAddress::parse("chat:main:canary-sender").unwrap(),
+        sender_name: Some("canary-nick".into()),
+        body: json!("canary-came"),
+        ..inbox::came("canary-room", "canary-platform")
+    };
+    records.receive(&came).await.unwrap();
+    let goes = NewOutbound { body: json!("canary-goes"), ..queued("canary-room", "canary-key") };
+    outbox::sent(records, &records.enqueue(&goes).await.unwrap().id).await;
     records.end_run(run, &[], RunState::Failed, Some("canary-reason"), &[]).await.unwrap();
     records.fork_session(session, 3).await.unwrap();
 

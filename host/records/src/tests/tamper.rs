@@ -36,6 +36,10 @@ async fn two_of_everything() -> Fixture {
             by: session.to_string(),
         };
         add_rule(records, &rule).await;
+        let came = NewInbound { platform_id: session.to_string(), ..inbox::came(session.as_str(), "1") };
+        records.receive(&came).await.unwrap();
+        let goes = records.enqueue(&queued(session.as_str(), session.as_str())).await.unwrap();
+        outbox::sent(records, &goes.id).await;
         records.memory(&person("anna")).write(session.as_str(), "v", Label::of(Source::Web)).await.unwrap();
     }
     fixture
@@ -56,6 +60,8 @@ async fn read(records: &Records) -> Result<(), LedgerError> {
         }
     }
     records.rules().await?;
+    records.inbox(None, 9).await?;
+    records.outbox(None, 9).await?;
     match records.memory(&person("anna")).keys("").await {
         Err(MemoryError::Ledger(error)) => Err(error),
         other => {
@@ -65,7 +71,7 @@ async fn read(records: &Records) -> Result<(), LedgerError> {
     }
 }
 
-const SEALED: [(&str, &str); 15] = [
+const SEALED: [(&str, &str); 18] = [
     ("sessions", "title"),
     ("messages", "body"),
     ("summaries", "body"),
@@ -75,6 +81,9 @@ const SEALED: [(&str, &str); 15] = [
     ("calls", "decision"),
     ("calls", "result"),
     ("sends", "receipt"),
+    ("inbox", "content"),
+    ("outbox", "content"),
+    ("outbox", "outcome"),
     ("approvals", "shown"),
     ("approvals", "verdict"),
     ("rules", "terms"),
@@ -170,6 +179,13 @@ async fn labels_roles_owners_and_what_is_called_cannot_be_changed_beside_the_con
         ("memories", "UPDATE memories SET changed_ms = 9"),
         ("memories", "UPDATE memories SET person = 'anna', lookup = zeroblob(32) WHERE rowid = 1"),
         ("attachments", "UPDATE attachments SET label = 'none'"),
+        ("inbox", "UPDATE inbox SET label = 'owner'"),
+        ("inbox", "UPDATE inbox SET sent_ms = sent_ms + 1"),
+        ("inbox", "UPDATE inbox SET conversation = zeroblob(32) WHERE rowid = 1"),
+        ("inbox", "UPDATE inbox SET position = 9 WHERE rowid = 1"),
+        ("outbox", "UPDATE outbox SET label = 'owner'"),
+        ("outbox", "UPDATE outbox SET run = 'r-other'"),
+        ("outbox", "UPDATE outbox SET conversation = zeroblob(32) WHERE rowid = 1"),
         ("rules", "INSERT INTO rules SELECT 'p-forged', session, terms, added_ms, last_used_ms FROM rules LIMIT 1"),
     ] {
         assert!(found(&fixture, table, sql.to_owned()).await, "{sql}");

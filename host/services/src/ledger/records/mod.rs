@@ -76,7 +76,7 @@ impl Ledger {
         // Somebody who removed the row must not make another key look like the first.
         let used = query_as::<(i64,)>(
             "SELECT CAST(1 AS BIGINT) WHERE EXISTS (SELECT 1 FROM sessions) OR EXISTS (SELECT 1 FROM memories) \
-             OR EXISTS (SELECT 1 FROM rules)",
+             OR EXISTS (SELECT 1 FROM rules) OR EXISTS (SELECT 1 FROM inbox) OR EXISTS (SELECT 1 FROM outbox)",
         );
         if change.sql().one(used).await?.is_some() {
             return Err(LedgerError::WrongKey(self.place().clone()));
