@@ -66,6 +66,13 @@ cara_signing::names! {
     VariableName = "variable that a setting may read", VARIABLE, variable;
 }
 
+impl PersonId {
+    /// The person whose assistant it is: who has the account that holds the home.
+    pub fn owner() -> Self {
+        Self::parse("local:owner").expect("visible characters")
+    }
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]

@@ -14,7 +14,7 @@ use anyhow::{Result, anyhow};
 use cara_control::environment::{self, Variables};
 use cara_control::status::FollowEvents;
 use cara_control::{Application, Error, ErrorKind, Event, HomeFiles, HomeLock, Operation, Role, vault};
-use cara_gateway::{CallError, Called, Client, Listener, router};
+use cara_gateway::{CallError, Called, Client, Listener, account_router};
 use cara_terminal::password::is_asked;
 use std::sync::Arc;
 use std::time::Duration;
@@ -79,7 +79,7 @@ impl Door {
             {
                 let surroundings = self.surroundings.clone();
                 let application = tokio::task::spawn_blocking(move || surroundings.application(lock)).await??;
-                let router = router(application.clone());
+                let router = account_router(application.clone());
                 let listener = Listener::open(socket, router.clone()).map_err(told)?;
                 return Ok(Connection::InProcess { application, listener, client: Client::InProcess(router) });
             }

@@ -9,7 +9,7 @@ use cara_assistant::approvals::{answer_request, rule_for};
 use cara_assistant::explain::asked;
 use cara_assistant::{Answer, Asked};
 use cara_authority::tool_call::canonical;
-use cara_authority::{ApprovalId, RuleId};
+use cara_authority::{ApprovalId, Principal, RuleId};
 use cara_records::{Approval, ApprovalState, DecideError, Decision, Records, RunState, StoredRule};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -92,7 +92,7 @@ impl Operation for ListApprovals {
     type View = Vec<ApprovalRequest>;
     const ROUTE: Route = Route::get("approvals.list", "/v1/approvals", "List the requests that wait for an answer.");
 
-    async fn run(self, application: &Arc<Application>, _: &Events) -> Result<Self::View> {
+    async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
         let records = application.records().await?;
         let mut waiting = Vec::new();
         for approval in records.waiting_approvals().await? {
@@ -114,7 +114,7 @@ impl Operation for ShowApproval {
     type View = ApprovalRequest;
     const ROUTE: Route = Route::get("approvals.show", "/v1/approvals/{id}", "Show a request whole.");
 
-    async fn run(self, application: &Arc<Application>, _: &Events) -> Result<Self::View> {
+    async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
         let records = application.records().await?;
         let approval = find(records, &ApprovalId::parse(&self.id)?).await?;
         request(application, records, approval).await
@@ -191,7 +191,7 @@ impl Operation for RespondToApproval {
     type View = ApprovalResponse;
     const ROUTE: Route = Route::post("approvals.respond", "/v1/approvals/{id}", "Allow or deny a request.");
 
-    async fn run(self, application: &Arc<Application>, _: &Events) -> Result<Self::View> {
+    async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
         let (id, records) = (ApprovalId::parse(&self.id)?, application.records().await?);
         if self.verdict == Verdict::Deny {
             let answered = records.decide_approval(&id, Decision::Denied(self.reason.clone()), self.by.name()).await;
@@ -329,7 +329,7 @@ impl Operation for ListRules {
     const ROUTE: Route =
         Route::get("rules.list", "/v1/rules", "List the stored rules that answer in a person's place.");
 
-    async fn run(self, application: &Arc<Application>, _: &Events) -> Result<Self::View> {
+    async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
         let rules = application.records().await?.rules().await?;
         Ok(rules.into_iter().map(RuleRow::from).collect())
     }
@@ -349,7 +349,7 @@ impl Operation for ForgetRule {
     type View = Done;
     const ROUTE: Route = Route::delete("rules.forget", "/v1/rules/{id}", "Remove a stored rule.");
 
-    async fn run(self, application: &Arc<Application>, _: &Events) -> Result<Self::View> {
+    async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
         let rule = RuleId::parse(&self.id)?;
         if !application.records().await?.remove_rule(&rule, self.by.name()).await? {
             fail!(NotFound, "there is no rule `{rule}`\nhint: `cara approvals rules` shows them");

@@ -4,6 +4,7 @@ use crate::application::Application;
 use crate::error::Result;
 use crate::event::Events;
 use crate::operation::{Operation, Route};
+use cara_authority::Principal;
 use cara_records::{Event as Kept, events};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -57,7 +58,7 @@ impl Operation for ShowAudit {
     type View = AuditEvents;
     const ROUTE: Route = Route::get("audit.show", "/v1/audit", "Show what was done, the newest first.");
 
-    async fn run(self, application: &Arc<Application>, _: &Events) -> Result<Self::View> {
+    async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
         let most = if self.kind.is_some() { u32::MAX } else { self.limit };
         let all = events(&application.ledger, most).await?;
         let kinds = all.iter().map(|event| event.kind.clone()).collect();
@@ -87,7 +88,7 @@ impl Operation for VerifyAudit {
     type View = VerifiedAudit;
     const ROUTE: Route = Route::get("audit.verify", "/v1/audit/verify", "Check that the audit log is whole.");
 
-    async fn run(self, application: &Arc<Application>, _: &Events) -> Result<Self::View> {
+    async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
         Ok(match application.ledger.verify_events().await {
             Ok(count) => VerifiedAudit { ok: true, events: Some(count), problem: None },
             Err(problem) => VerifiedAudit { ok: false, events: None, problem: Some(problem.to_string()) },

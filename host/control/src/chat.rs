@@ -6,14 +6,14 @@ use crate::assistant_factory;
 use crate::error::{Error, ErrorKind, Result, error, fail};
 use crate::event::Events;
 use crate::model_selection;
-use crate::names::{self, AGENT};
+use crate::names::AGENT;
 use crate::operation::{Operation, Route};
 use crate::runs::Respondent;
 use crate::sessions;
 use crate::variables::{Brought, Variables};
 use cara_assistant::part::{Body, Part};
 use cara_assistant::{LanguageModel, ModelName};
-use cara_authority::{ComponentId, Label, SessionId};
+use cara_authority::{ComponentId, Label, PersonId, Principal, SessionId};
 use cara_records::{Records, Role, RunState};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -105,7 +105,7 @@ impl Operation for OpenChat {
     const ROUTE: Route =
         Route::post("chat.open", "/v1/chat", "Choose who answers, and find the conversation to go on with.");
 
-    async fn run(self, application: &Arc<Application>, events: &Events) -> Result<Self::View> {
+    async fn run(self, application: &Arc<Application>, _: &Principal, events: &Events) -> Result<Self::View> {
         let config = application.config()?;
         let agent = self.agent.clone().or_else(|| config.chat.agent.clone()).unwrap_or_else(|| AGENT.to_owned());
         let configured = config.agent.get(&agent);
@@ -211,7 +211,7 @@ async fn conversation(
     session: Option<&str>,
     last: bool,
 ) -> Result<Option<Conversation>> {
-    let owner = names::owner();
+    let owner = PersonId::owner();
     let session = match session {
         Some(id) => {
             let found = sessions::find(records, &SessionId::parse(id)?).await?;

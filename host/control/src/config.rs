@@ -9,7 +9,7 @@ use crate::event::Events;
 use crate::grants;
 use crate::home_files::HomeFiles;
 use crate::operation::{Done, Operation, Route};
-use cara_authority::ComponentId;
+use cara_authority::{ComponentId, Principal};
 use cara_services::files;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -72,7 +72,7 @@ impl Operation for GetSetting {
     type View = Vec<Setting>;
     const ROUTE: Route = Route::get("config.get", "/v1/config", "Show the values that count, and which are set.");
 
-    async fn run(self, application: &Arc<Application>, events: &Events) -> Result<Self::View> {
+    async fn run(self, application: &Arc<Application>, _: &Principal, events: &Events) -> Result<Self::View> {
         let asked = self.key.as_deref().map(document::path).transpose()?.unwrap_or_default();
         if !asked.is_empty() && !keys::is_key(&asked) && !keys::is_table(&asked) {
             return Err(unknown(&asked));
@@ -138,7 +138,7 @@ impl Operation for SetSetting {
     type View = Setting;
     const ROUTE: Route = Route::put("config.set", "/v1/config/keys/{key}", "Set a key of the configuration.");
 
-    async fn run(self, application: &Arc<Application>, events: &Events) -> Result<Self::View> {
+    async fn run(self, application: &Arc<Application>, _: &Principal, events: &Events) -> Result<Self::View> {
         let path = document::path(&self.key)?;
         if !keys::is_key(&path) {
             if keys::is_table(&path) {
@@ -170,7 +170,7 @@ impl Operation for UnsetSetting {
     type View = Setting;
     const ROUTE: Route = Route::delete("config.unset", "/v1/config/keys/{key}", "Take a key out of the configuration.");
 
-    async fn run(self, application: &Arc<Application>, _: &Events) -> Result<Self::View> {
+    async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
         let path = document::path(&self.key)?;
         change(application, |text, file| document::unset(text, file, &path))?;
         Ok(Setting { key: document::dotted(&path), value: default(application, &path), set: false })
@@ -211,7 +211,7 @@ impl Operation for ReadConfig {
     type View = ConfigFile;
     const ROUTE: Route = Route::get("config.read", "/v1/config/file", "Give the configuration file as it stands.");
 
-    async fn run(self, application: &Arc<Application>, _: &Events) -> Result<Self::View> {
+    async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
         let path = application.home().config();
         Ok(ConfigFile { text: configuration::text(&path)?, path: path.display().to_string() })
     }
@@ -232,7 +232,7 @@ impl Operation for ReplaceConfig {
     const ROUTE: Route =
         Route::put("config.replace", "/v1/config/file", "Replace the configuration file.").up_to(2 * MOST);
 
-    async fn run(self, application: &Arc<Application>, events: &Events) -> Result<Self::View> {
+    async fn run(self, application: &Arc<Application>, _: &Principal, events: &Events) -> Result<Self::View> {
         let Self { before, text } = self;
         let now = change(application, |now, file| {
             if now != before && now != text {
@@ -271,7 +271,7 @@ impl Operation for CheckConfig {
     const ROUTE: Route =
         Route::post("config.check", "/v1/config/check", "Check a configuration without using it.").up_to(MOST);
 
-    async fn run(self, application: &Arc<Application>, events: &Events) -> Result<Self::View> {
+    async fn run(self, application: &Arc<Application>, _: &Principal, events: &Events) -> Result<Self::View> {
         let file = application.home().config();
         let text = self.text.map_or_else(|| configuration::text(&file), Ok)?;
         let path = self.name.unwrap_or_else(|| file.display().to_string());
@@ -306,7 +306,7 @@ impl Operation for DiffConfig {
     type View = Vec<ConfigDifference>;
     const ROUTE: Route = Route::get("config.diff", "/v1/config/diff", "Show what differs from the defaults.");
 
-    async fn run(self, application: &Arc<Application>, events: &Events) -> Result<Self::View> {
+    async fn run(self, application: &Arc<Application>, _: &Principal, events: &Events) -> Result<Self::View> {
         let difference = |(path, value): (Vec<String>, Value)| ConfigDifference {
             key: document::dotted(&path),
             value,

@@ -6,6 +6,7 @@ use crate::event::Events;
 use crate::operation::{Operation, Route};
 pub use crate::variables::Variables;
 use crate::variables::named;
+use cara_authority::Principal;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -20,7 +21,7 @@ impl Operation for ListEnvironmentVariables {
     const ROUTE: Route =
         Route::get("environment.wanted", "/v1/environment", "List the environment variables that components name.");
 
-    async fn run(self, application: &Arc<Application>, _: &Events) -> Result<Self::View> {
+    async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
         let installed = application.installed()?;
         let named: BTreeSet<String> = application.plugins.manifests(&installed).flat_map(named).collect();
         Ok(named.into_iter().collect())

@@ -6,8 +6,8 @@ use crate::event::Events;
 use crate::operation::{Operation, Route};
 use crate::sessions;
 use cara_assistant::explain::{Explained, explain};
-use cara_authority::RunId;
 use cara_authority::id::BadName;
+use cara_authority::{Principal, RunId};
 use cara_records::{Records, Run};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -42,7 +42,7 @@ impl Operation for ExplainRun {
         "Explain a run: what it saw, what was decided by which line, what it did.",
     );
 
-    async fn run(self, application: &Arc<Application>, _: &Events) -> Result<Self::View> {
+    async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
         let records = application.records().await?;
         let id = match self.run.as_str() {
             LAST => last(records).await?,

@@ -7,7 +7,7 @@ use crate::event::Events;
 use crate::operation::{Operation, Route};
 use cara_authority::manifest::Target;
 use cara_authority::origin::Scheme;
-use cara_authority::{Capability, ComponentId, Origin, Reach, SettingKey};
+use cara_authority::{Capability, ComponentId, Origin, Principal, Reach, SettingKey};
 use cara_kernel::Checked;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -59,7 +59,7 @@ impl Operation for AddGrants {
     const ROUTE: Route =
         Route::post("grants.add", "/v1/grants", "Grant a component capabilities, for good or for a time.");
 
-    async fn run(self, application: &Arc<Application>, events: &Events) -> Result<Self::View> {
+    async fn run(self, application: &Arc<Application>, _: &Principal, events: &Events) -> Result<Self::View> {
         let id = ComponentId::parse(&self.component)?;
         let checked = application.checked(&id)?;
         let requested = application.setting_sources()?.requested(&checked)?;
@@ -221,7 +221,7 @@ impl Operation for RevokeGrants {
     type View = Vec<String>;
     const ROUTE: Route = Route::post("grants.take", "/v1/grants/revoke", "Take capabilities from a component.").once();
 
-    async fn run(self, application: &Arc<Application>, events: &Events) -> Result<Self::View> {
+    async fn run(self, application: &Arc<Application>, _: &Principal, events: &Events) -> Result<Self::View> {
         let id = ComponentId::parse(&self.component)?;
         let recorded = application.ledger.grants().await?.into_iter().filter(|grant| grant.component == id);
         let recorded = recorded.map(|grant| grant.capability);
@@ -328,7 +328,7 @@ impl Operation for ListGrants {
     const ROUTE: Route =
         Route::get("grants.list", "/v1/grants", "List what is granted to whom, since when, by which act.");
 
-    async fn run(self, application: &Arc<Application>, _: &Events) -> Result<Self::View> {
+    async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
         let now_ms = application.services.clock.now_ms();
         let component = self.component.as_deref().map(ComponentId::parse).transpose()?;
         let mut all = application.ledger.grants().await?;

@@ -7,6 +7,7 @@ use crate::model_selection;
 use crate::operation::{Operation, Route};
 use crate::variables::Variables;
 use cara_assistant::LanguageModel;
+use cara_authority::Principal;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -43,7 +44,7 @@ impl Operation for ListModels {
     type View = Vec<ModelRow>;
     const ROUTE: Route = Route::post("models.list", "/v1/models", "List the models that a provider offers.");
 
-    async fn run(self, application: &Arc<Application>, events: &Events) -> Result<Self::View> {
+    async fn run(self, application: &Arc<Application>, _: &Principal, events: &Events) -> Result<Self::View> {
         application.check_components()?;
         let brought = application.brought(&self.settings, &self.environment)?;
         let named = self.model.as_deref().map(str::parse).transpose()?;

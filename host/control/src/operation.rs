@@ -9,6 +9,7 @@
 use crate::application::Application;
 use crate::error::Result;
 use crate::event::Events;
+use cara_authority::Principal;
 use http::Method;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -109,8 +110,13 @@ pub trait Operation: Serialize + DeserializeOwned + JsonSchema + Send + 'static 
     /// Where the use case is found.
     const ROUTE: Route;
 
-    /// Does the use case.
-    fn run(self, application: &Arc<Application>, events: &Events) -> impl Future<Output = Result<Self::View>> + Send;
+    /// Does the use case for somebody.
+    fn run(
+        self,
+        application: &Arc<Application>,
+        by: &Principal,
+        events: &Events,
+    ) -> impl Future<Output = Result<Self::View>> + Send;
 }
 
 /// What has nothing to give back but that it was done.

@@ -8,6 +8,7 @@ use crate::{
     approvals, audit, chat, config, environment, explain, grants, models, plugins, policy, runs, secrets, sessions,
     status, tools, trust, usage, vault,
 };
+use cara_authority::{PersonRole, Principal};
 use http::Method;
 use schemars::{Schema, SchemaGenerator};
 use serde_json::value::RawValue;
@@ -32,15 +33,15 @@ type Work = Pin<Box<dyn Future<Output = Result<Box<RawValue>>> + Send>>;
 /// A use case with its arguments, ready to be done.
 pub struct Prepared {
     route: Route,
-    work: Box<dyn FnOnce(Arc<Application>, Events) -> Work + Send>,
+    work: Box<dyn FnOnce(Arc<Application>, Principal, Events) -> Work + Send>,
 }
 
 impl Prepared {
     /// A use case with its arguments.
     pub fn of<O: Operation>(operation: O) -> Self {
-        let work = move |application: Arc<Application>, events: Events| -> Work {
+        let work = move |application: Arc<Application>, by: Principal, events: Events| -> Work {
             Box::pin(async move {
-                let (route, done) = (O::ROUTE, operation.run(&application, &events).await);
+                let (route, done) = (O::ROUTE, operation.run(&application, &by, &events).await);
                 let done = done.map_err(|error| application.holder.failed(error));
                 // The log names the operation, never its arguments.
                 match &done {
@@ -58,10 +59,15 @@ impl Prepared {
         Self { route: O::ROUTE, work: Box::new(work) }
     }
 
-    /// Does the use case; the view as JSON. Dropping the future gives up what reads; what changes something is done to its
+    /// Does the use case for somebody; the view as JSON. Dropping the future gives up what reads; what changes something is done to its
     /// end all the same.
-    pub async fn run(self, application: Arc<Application>, events: Events) -> Result<Box<RawValue>> {
-        let work = (self.work)(application.clone(), events);
+    pub async fn run(self, application: Arc<Application>, by: Principal, events: Events) -> Result<Box<RawValue>> {
+        // No use case is anybody else's yet; people on channels send messages, and nothing more.
+        if by.role() != PersonRole::Owner {
+            let text = format!("`{}` is for the owner of this assistant\nhint: ask them to do it", self.route.name);
+            return Err(Error::new(ErrorKind::Refused, text));
+        }
+        let work = (self.work)(application.clone(), by, events);
         if self.route.method == Method::GET || self.route.follows {
             return work.await;
         }

@@ -6,7 +6,7 @@ use crate::assistant_factory;
 use crate::error::{Error, ErrorKind, Result, error, fail};
 use crate::event::Events;
 use crate::messages::Channels;
-use crate::names::{self, AGENT, CONSOLE};
+use crate::names::{AGENT, CONSOLE};
 use crate::operation::{Operation, Route};
 use crate::tools;
 use cara_assistant::Toolbox;
@@ -16,8 +16,8 @@ use cara_assistant::toolbox::full_name;
 use cara_authority::manifest::{Effect, Tool};
 use cara_authority::policy::{FOLLOWED, LABEL_FOLLOWED, LABEL_QUERY, Line, Rule};
 use cara_authority::{
-    Action, Decision, Grants, Label, PersonId, Provenance, SessionId, Situation, ToolAuthority, ToolCall, ToolName,
-    display_safe,
+    Action, Decision, Grants, Label, PersonId, Principal, Provenance, SessionId, Situation, ToolAuthority, ToolCall,
+    ToolName, display_safe,
 };
 use cara_kernel::Checked;
 use cara_records::StoredRule;
@@ -84,7 +84,7 @@ impl Operation for ExplainPolicy {
     const ROUTE: Route =
         Route::post("policy.explain", "/v1/policy/explain", "Explain the policy's decision for a call.");
 
-    async fn run(self, application: &Arc<Application>, events: &Events) -> Result<Self::View> {
+    async fn run(self, application: &Arc<Application>, _: &Principal, events: &Events) -> Result<Self::View> {
         let asked = &self;
         ready(application, events)?;
         let (checked, own) = offering(application, &asked.tool)?;
@@ -103,7 +103,7 @@ impl Operation for ExplainPolicy {
         if asked.provenance.is_some() && !has_destination {
             fail!(Invalid, "tool `{}` has no destination\nhint: leave `--provenance` out", asked.tool);
         }
-        let person = asked.sender.clone().unwrap_or_else(names::owner);
+        let person = asked.sender.clone().unwrap_or_else(PersonId::owner);
         let signer = application.plugins.signer(&checked);
         let decision = config.policy.decide(&Situation {
             call: &call,
@@ -349,7 +349,7 @@ impl Operation for ShowPolicy {
     const ROUTE: Route =
         Route::get("policy.show", "/v1/policy", "Show the rules, the defaults and what labels demand.");
 
-    async fn run(self, application: &Arc<Application>, events: &Events) -> Result<Self::View> {
+    async fn run(self, application: &Arc<Application>, _: &Principal, events: &Events) -> Result<Self::View> {
         ready(application, events)?;
         let config = application.config()?;
         let policy = &config.policy;

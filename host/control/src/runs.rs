@@ -15,7 +15,7 @@ use crate::assistant_factory;
 use crate::error::{Result, error, fail};
 use crate::event::{Event, Events, Scope};
 use crate::model_selection;
-use crate::names::{self, AGENT, CONSOLE};
+use crate::names::{AGENT, CONSOLE};
 use crate::operation::{Done, Operation, Route};
 use crate::secrets;
 use crate::variables::Variables;
@@ -27,7 +27,7 @@ use cara_assistant::{
     Answer, Approver, Asked, Assistant, Ending, Failure, Input, LanguageModel, Nobody, RunContext, Session,
     SessionContext, TurnEvent,
 };
-use cara_authority::{Label, RunId, SessionId, Source};
+use cara_authority::{Label, PersonId, Principal, RunId, SessionId, Source};
 use cara_kernel::Checked;
 use cara_kernel::bindings::types::Blob;
 use cara_records::{Records, RunState};
@@ -186,7 +186,7 @@ impl Operation for BeginRun {
         .up_to(MOST)
         .following();
 
-    async fn run(self, application: &Arc<Application>, events: &Events) -> Result<Self::View> {
+    async fn run(self, application: &Arc<Application>, _: &Principal, events: &Events) -> Result<Self::View> {
         let (within, told) = (application.clone(), events.clone());
         // Who goes away does not cut the beginning in half.
         let begun = application.holder.work.spawn(async move { self.begin(&within, &told).await });
@@ -322,7 +322,7 @@ impl Operation for ResumeRun {
         Route::post("runs.resume", "/v1/runs/{run}/resume", "Go on with a run whose process ended, and follow it.")
             .following();
 
-    async fn run(self, application: &Arc<Application>, events: &Events) -> Result<Self::View> {
+    async fn run(self, application: &Arc<Application>, _: &Principal, events: &Events) -> Result<Self::View> {
         let (within, told) = (application.clone(), events.clone());
         let taken_up = application.holder.work.spawn(async move { self.take_up(&within, &told).await });
         Ok(taken_up.await??.ended(events).await)
@@ -352,7 +352,7 @@ impl Operation for FollowRun {
     type View = Ended;
     const ROUTE: Route = Route::get("runs.follow", "/v1/runs/{run}/events", "Follow a run that goes on.").following();
 
-    async fn run(self, application: &Arc<Application>, events: &Events) -> Result<Self::View> {
+    async fn run(self, application: &Arc<Application>, _: &Principal, events: &Events) -> Result<Self::View> {
         let active = application.active_runs.run(&RunId::parse(&self.run)?);
         let active = active.ok_or_else(|| {
             error!(NotFound, "no run `{}` goes on\nhint: `cara status` shows those that do", self.run)
@@ -373,7 +373,7 @@ impl Operation for StopRun {
     type View = Done;
     const ROUTE: Route = Route::post("runs.stop", "/v1/runs/{run}/stop", "Stop a run; what it did so far stays.");
 
-    async fn run(self, application: &Arc<Application>, _: &Events) -> Result<Self::View> {
+    async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
         // One that ended meanwhile has nothing to stop.
         if let Some(active) = application.active_runs.run(&RunId::parse(&self.run)?) {
             active.cancel.cancel();
@@ -407,7 +407,7 @@ impl Answers {
         let system = by.system.clone().or_else(|| configured.and_then(|agent| agent.system.clone()));
         let system = system.or_else(|| config.chat.system.clone());
         let reading = configured.map(|agent| agent.reading).unwrap_or_default();
-        let context = SessionContext { person: names::owner(), channel: CONSOLE.to_owned(), agent, system, reading };
+        let context = SessionContext { person: PersonId::owner(), channel: CONSOLE.to_owned(), agent, system, reading };
         let events = Events::new(Scope::Run);
         let assistant = assistant_factory::assistant(application, !by.no_tools, &brought.environment, &events).await?;
         Ok(Self { assistant, language_model: Arc::new(provider), context, events, present })

@@ -7,8 +7,8 @@ use crate::event::Events;
 use crate::model_selection;
 use crate::operation::{Done, Operation, Route};
 use crate::variables::Environment;
-use cara_authority::ComponentId;
 use cara_authority::id::BadName;
+use cara_authority::{ComponentId, Principal};
 use cara_services::vault::{Kdf, Owner, SecretId, SecretValue, StoreKind, VaultError};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -88,7 +88,7 @@ impl Operation for FindSecret {
     type View = FoundSecret;
     const ROUTE: Route = Route::get("secrets.find", "/v1/secrets/find", "Find a secret, and say what it is.");
 
-    async fn run(self, application: &Arc<Application>, _: &Events) -> Result<Self::View> {
+    async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
         let id = identify(application, &self.secret)?;
         let label = match &id.owner {
             Owner::Component(component) => application.checked(component).ok().and_then(|checked| {
@@ -125,7 +125,7 @@ impl Operation for SetSecret {
     type View = StoredSecret;
     const ROUTE: Route = Route::put("secrets.set", "/v1/secrets", "Store a secret.");
 
-    async fn run(self, application: &Arc<Application>, events: &Events) -> Result<Self::View> {
+    async fn run(self, application: &Arc<Application>, _: &Principal, events: &Events) -> Result<Self::View> {
         let id = identify(application, &self.secret)?;
         let Owner::Component(component) = &id.owner else { return Err(VaultError::Reserved(self.secret).into()) };
         let checked = application.checked(component)?;
@@ -163,7 +163,7 @@ impl Operation for RemoveSecret {
     type View = Done;
     const ROUTE: Route = Route::delete("secrets.remove", "/v1/secrets", "Remove a stored secret.");
 
-    async fn run(self, application: &Arc<Application>, _: &Events) -> Result<Self::View> {
+    async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
         let id = identify(application, &self.secret)?;
         if !application.vault.list()?.contains(&id) {
             return Err(none(&id.to_string()));
@@ -198,7 +198,7 @@ impl Operation for ListSecrets {
     type View = Vec<SecretRow>;
     const ROUTE: Route = Route::get("secrets.list", "/v1/secrets", "List the stored secrets, without values.");
 
-    async fn run(self, application: &Arc<Application>, _: &Events) -> Result<Self::View> {
+    async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
         let vault = application.vault.clone();
         let (ids, kind) = spawn_blocking(move || -> Result<_> { Ok((vault.list()?, vault.kind()?)) }).await??;
         let kind = kind.map(|kind| kind.to_string()).unwrap_or_default();
@@ -228,7 +228,7 @@ impl Operation for SealSecrets {
     type View = MovedSecrets;
     const ROUTE: Route = Route::post("secrets.seal", "/v1/secrets/seal", "Move the conversations' key into the vault.");
 
-    async fn run(self, application: &Arc<Application>, _: &Events) -> Result<Self::View> {
+    async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
         application.records().await?;
         let (home, vault) = (application.home().clone(), application.vault.clone());
         Ok(MovedSecrets { moved: spawn_blocking(move || content_key::seal(&home, &vault)).await?? })
@@ -244,7 +244,7 @@ impl Operation for UnsealSecrets {
     const ROUTE: Route =
         Route::post("secrets.unseal", "/v1/secrets/unseal", "Move the conversations' key out of the vault.");
 
-    async fn run(self, application: &Arc<Application>, _: &Events) -> Result<Self::View> {
+    async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
         application.records().await?;
         let (home, vault) = (application.home().clone(), application.vault.clone());
         Ok(MovedSecrets { moved: spawn_blocking(move || content_key::unseal(&home, &vault)).await?? })
@@ -270,7 +270,7 @@ impl Operation for HasVaultPassword {
     type View = Done;
     const ROUTE: Route = Route::get("vault.has-password", "/v1/vault/password", "Check that the vault has a password.");
 
-    async fn run(self, application: &Arc<Application>, _: &Events) -> Result<Self::View> {
+    async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
         let vault = application.vault.clone();
         match spawn_blocking(move || vault.kind()).await?? {
             Some(kind) if kind != StoreKind::File => Err(VaultError::NoPasswordHere(kind).into()),
@@ -298,7 +298,7 @@ impl Operation for RotateVaultPassword {
     const ROUTE: Route =
         Route::put("vault.rotate-password", "/v1/vault/password", "Encrypt the vault under another password.").once();
 
-    async fn run(self, application: &Arc<Application>, _: &Events) -> Result<Self::View> {
+    async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
         let kdf = match self.kdf {
             KdfName::Argon2id => Kdf::default(),
             KdfName::Pbkdf2HmacSha256 => Kdf::pbkdf2(),

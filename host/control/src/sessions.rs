@@ -9,7 +9,7 @@ use crate::error::{Context, Result, error, fail};
 use crate::event::Events;
 use crate::operation::{Done, Operation, Route};
 use cara_assistant::part::{Body, Part};
-use cara_authority::{Label, SessionId};
+use cara_authority::{Label, Principal, SessionId};
 use cara_records::{Message, Records, RunState, Session};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -92,7 +92,7 @@ impl Operation for ListSessions {
     type View = Vec<SessionRow>;
     const ROUTE: Route = Route::get("sessions.list", "/v1/sessions", "List conversations, the newest first.");
 
-    async fn run(self, application: &Arc<Application>, _: &Events) -> Result<Self::View> {
+    async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
         let records = application.records().await?;
         let open = open_runs(application, records).await?;
         let sessions = records.recent_sessions(None, self.limit).await?;
@@ -237,7 +237,7 @@ impl Operation for ShowSession {
     type View = Transcript;
     const ROUTE: Route = Route::get("sessions.show", "/v1/sessions/{id}", "Show a conversation with all its messages.");
 
-    async fn run(self, application: &Arc<Application>, _: &Events) -> Result<Self::View> {
+    async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
         let (id, records) = (SessionId::parse(&self.id)?, application.records().await?);
         let session = find(records, &id).await?;
         let mut runs = Vec::new();
@@ -303,7 +303,7 @@ impl Operation for DeleteSession {
     type View = DeletedSession;
     const ROUTE: Route = Route::delete("sessions.delete", "/v1/sessions/{id}", "Delete a conversation for good.");
 
-    async fn run(self, application: &Arc<Application>, _: &Events) -> Result<Self::View> {
+    async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
         let (id, records) = (SessionId::parse(&self.id)?, application.records().await?);
         let session = find(records, &id).await?;
         if application.active_runs.is_busy(&id) {
@@ -343,7 +343,7 @@ impl Operation for ForkSession {
         Route::post("sessions.fork", "/v1/sessions/{id}/fork", "Begin a conversation with the messages of another.")
             .once();
 
-    async fn run(self, application: &Arc<Application>, _: &Events) -> Result<Self::View> {
+    async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
         let (id, records) = (SessionId::parse(&self.id)?, application.records().await?);
         let session = find(records, &id).await?;
         let last = session.messages;
@@ -382,7 +382,7 @@ impl Operation for RenameSession {
     type View = Done;
     const ROUTE: Route = Route::put("sessions.rename", "/v1/sessions/{id}/title", "Give a conversation another title.");
 
-    async fn run(self, application: &Arc<Application>, _: &Events) -> Result<Self::View> {
+    async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
         let title = self.title.trim();
         if title.is_empty() || title.chars().count() > TITLE || title.chars().any(char::is_control) {
             fail!(Invalid, "that is not a title\nhint: write one line of 1 to {TITLE} characters");

@@ -7,6 +7,7 @@ use crate::event::Events;
 use crate::holder::Role;
 use crate::machine;
 use crate::operation::{Done, Operation, Route};
+use cara_authority::Principal;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -31,7 +32,7 @@ impl Operation for ShowReady {
     const ROUTE: Route =
         Route::get("ready", "/v1/ready", "Say which version answers, and what it is to others.").stable();
 
-    async fn run(self, application: &Arc<Application>, _: &Events) -> Result<Self::View> {
+    async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
         Ok(Ready { version: env!("CARGO_PKG_VERSION").to_owned(), role: application.holder.role })
     }
 }
@@ -46,7 +47,7 @@ impl Operation for FollowEvents {
     const ROUTE: Route =
         Route::get("events.follow", "/v1/events", "Follow the events that concern the whole home.").following();
 
-    async fn run(self, application: &Arc<Application>, events: &Events) -> Result<Self::View> {
+    async fn run(self, application: &Arc<Application>, _: &Principal, events: &Events) -> Result<Self::View> {
         application.in_use.say(events);
         application.events.ended().await;
         Ok(Done {})
@@ -127,7 +128,7 @@ impl Operation for ShowStatus {
     type View = Status;
     const ROUTE: Route = Route::get("status", "/v1/status", "Say what the process does that holds the home.");
 
-    async fn run(self, application: &Arc<Application>, _: &Events) -> Result<Self::View> {
+    async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
         let records = application.records().await?;
         let installed = application.installed()?;
         Ok(Status {
@@ -163,7 +164,7 @@ impl Operation for StopHolder {
     type View = Done;
     const ROUTE: Route = Route::post("stop", "/v1/stop", "End the process that holds the home.").once().stable();
 
-    async fn run(self, application: &Arc<Application>, _: &Events) -> Result<Self::View> {
+    async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
         let (command, role) = (&application.holder.command, application.holder.role);
         if role != Role::Daemon {
             fail!(Refused, "`{command}` holds the home, and is not stopped from elsewhere\nhint: {}", role.ending());

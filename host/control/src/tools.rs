@@ -6,14 +6,15 @@ use crate::error::{Error, Result, fail};
 use crate::event::Events;
 use crate::home_files::HomeFiles;
 use crate::model_selection;
-use crate::names::{self, AGENT, CONSOLE};
+use crate::names::{AGENT, CONSOLE};
 use crate::operation::{Operation, Route};
 use crate::tool_offer::Offer;
 use crate::variables::{Environment, Variables};
 use cara_assistant::Toolbox;
 use cara_assistant::toolbox::{full_name, shared_names};
 use cara_authority::{
-    Action, Capability, ComponentId, Label, Provenance, SessionId, Situation, Source, ToolAuthority, ToolCall,
+    Action, Capability, ComponentId, Label, PersonId, Principal, Provenance, SessionId, Situation, Source,
+    ToolAuthority, ToolCall,
 };
 use cara_kernel::Checked;
 use cara_services::vault::SecretId;
@@ -83,7 +84,7 @@ impl Operation for ListTools {
     type View = Vec<ToolRow>;
     const ROUTE: Route = Route::get("tools.list", "/v1/tools", "List all tools, and whether a model is offered them.");
 
-    async fn run(self, application: &Arc<Application>, _: &Events) -> Result<Self::View> {
+    async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
         application.check_components()?;
         let (mut rows, mut on) = (Vec::new(), Vec::new());
         let installed = application.installed()?;
@@ -136,7 +137,7 @@ fn usually(application: &Application, checked: &Checked, tool: &ToolAuthority, u
         effects: &tool.effects(),
         agent: AGENT,
         channel: CONSOLE,
-        person: &names::owner(),
+        person: &PersonId::owner(),
         seen: Label::of(Source::Owner),
         provenance: (!tool.destination.is_empty()).then_some(Provenance::Owner),
         followed: 0,
@@ -174,7 +175,7 @@ impl Operation for ListOfferedTools {
     const ROUTE: Route =
         Route::post("tools.offered", "/v1/tools/offered", "List the tools that a model is offered now.");
 
-    async fn run(self, application: &Arc<Application>, events: &Events) -> Result<Self::View> {
+    async fn run(self, application: &Arc<Application>, _: &Principal, events: &Events) -> Result<Self::View> {
         if self.no_tools {
             return Ok(Vec::new());
         }
@@ -234,7 +235,7 @@ impl Operation for EnableTools {
     type View = Vec<SwitchedTools>;
     const ROUTE: Route = Route::post("tools.enable", "/v1/tools/enable", "Switch the tools of components on.");
 
-    async fn run(self, application: &Arc<Application>, events: &Events) -> Result<Self::View> {
+    async fn run(self, application: &Arc<Application>, _: &Principal, events: &Events) -> Result<Self::View> {
         application.check_components()?;
         let environment = application.brought(&BTreeMap::new(), &self.environment)?.environment;
         let all = with_tools(application, &self.components)?;
@@ -301,7 +302,7 @@ impl Operation for DisableTools {
     type View = Vec<SwitchedTools>;
     const ROUTE: Route = Route::post("tools.disable", "/v1/tools/disable", "Switch the tools of components off.");
 
-    async fn run(self, application: &Arc<Application>, _: &Events) -> Result<Self::View> {
+    async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
         application.check_components()?;
         let all = with_tools(application, &self.components)?;
         for checked in &all {

@@ -7,6 +7,7 @@ use crate::home_files::HomeFiles;
 use crate::installed::BUILT_IN;
 use crate::operation::{Done, Operation, Route};
 use crate::signing_keys;
+use cara_authority::Principal;
 use cara_packages::confusables::imitated;
 use cara_services::files;
 use cara_signing::{
@@ -80,7 +81,7 @@ impl Operation for TrustKey {
     type View = AddedTrust;
     const ROUTE: Route = Route::post("trust.add-key", "/v1/trust/keys", "Trust a key to sign components.");
 
-    async fn run(self, application: &Arc<Application>, _: &Events) -> Result<Self::View> {
+    async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
         let key = match &self.key {
             Some(pem) => pem.parse()?,
             None => signing_keys::secret(&application.vault, &self.name).await?.public(),
@@ -149,7 +150,7 @@ impl Operation for TrustIdentity {
     const ROUTE: Route =
         Route::post("trust.add-identity", "/v1/trust/identities", "Trust an identity that signs by certificate.");
 
-    async fn run(self, application: &Arc<Application>, _: &Events) -> Result<Self::View> {
+    async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
         let (identity, issuer): (Identity, Issuer) = (self.identity.parse()?, self.issuer.parse()?);
         let (name, may, patterns, since) = (&self.name, &self.may, patterns(&self.may)?, now(application)?);
         let shown = format!("{identity} ({issuer})");
@@ -186,7 +187,7 @@ impl Operation for SetTrustRoot {
     type View = Done;
     const ROUTE: Route = Route::put("trust.set-root", "/v1/trust/root", "Say whose certificates count.").up_to(1 << 20);
 
-    async fn run(self, application: &Arc<Application>, _: &Events) -> Result<Self::View> {
+    async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
         let from = &self.from;
         let text = self.root.unwrap_or_else(|| TrustRoot::PUBLIC_GOOD.to_owned());
         TrustRoot::from_json(&text).with_context(|| format!("`{from}` is no trust root"))?;
@@ -206,7 +207,7 @@ impl Operation for RemoveTrustRoot {
     type View = Done;
     const ROUTE: Route = Route::delete("trust.remove-root", "/v1/trust/root", "Trust no certificates any more.");
 
-    async fn run(self, application: &Arc<Application>, _: &Events) -> Result<Self::View> {
+    async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
         let _alone = files::lock(&application.home().trust().with_extension("toml.writer"))?;
         application.ledger.append("trust-root-removed", "", json!({})).await?;
         files::remove(&application.home().trust_root())?;
@@ -266,7 +267,7 @@ impl Operation for ListTrust {
     type View = TrustList;
     const ROUTE: Route = Route::get("trust.list", "/v1/trust", "List whom the operator trusts, and what was revoked.");
 
-    async fn run(self, application: &Arc<Application>, _: &Events) -> Result<Self::View> {
+    async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
         let store = read(&application.home().trust())?;
         let texts = |patterns: &[Pattern]| patterns.iter().map(ToString::to_string).collect();
         let key = |key: &TrustedKey| KeyRow {
@@ -307,7 +308,7 @@ impl Operation for RemoveTrust {
     type View = Done;
     const ROUTE: Route = Route::delete("trust.remove", "/v1/trust/names/{name}", "Stop trusting a key or an identity.");
 
-    async fn run(self, application: &Arc<Application>, _: &Events) -> Result<Self::View> {
+    async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
         let name = &self.name;
         change(application, "trust-removed", name, |store| {
             if let Some(known) = store.identities().iter().find(|known| known.name == *name) {
@@ -350,7 +351,7 @@ impl Operation for RevokeTrust {
     const ROUTE: Route =
         Route::post("trust.revoke", "/v1/trust/revoked", "Revoke a key or a component's code for good.");
 
-    async fn run(self, application: &Arc<Application>, _: &Events) -> Result<Self::View> {
+    async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
         let revoked = match shown_key(application, &self.what)? {
             Some(id) => Revoked::Key(id),
             None => Revoked::try_from(self.what)?,

@@ -5,6 +5,7 @@ use crate::error::Result;
 use crate::event::Events;
 use crate::operation::{Operation, Route};
 use cara_assistant::budget::{Amount, Micros};
+use cara_authority::Principal;
 use cara_records::{Records, UsageBy, UsageTotal};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -150,7 +151,7 @@ impl Operation for ShowUsage {
     type View = UsageReport;
     const ROUTE: Route = Route::get("usage", "/v1/usage", "Show what was used, and what is left of the budgets.");
 
-    async fn run(self, application: &Arc<Application>, _: &Events) -> Result<Self::View> {
+    async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
         let records = application.records().await?;
         let by = if self.session.is_some() { Grouping::Session } else { self.by };
         let since = match self.session {

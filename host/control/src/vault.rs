@@ -5,6 +5,7 @@ use crate::error::Result;
 use crate::event::Events;
 use crate::operation::{Done, Operation, Route};
 pub use crate::password::unattended;
+use cara_authority::Principal;
 use cara_services::vault::{SecretValue, StoreKind, VaultError};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -23,7 +24,7 @@ impl Operation for UnlockVault {
     type View = Done;
     const ROUTE: Route = Route::post("vault.unlock", "/v1/vault/unlock", "Open the vault with its password.");
 
-    async fn run(self, application: &Arc<Application>, _: &Events) -> Result<Self::View> {
+    async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
         let (vault, password) = (application.vault.clone(), SecretValue::new(self.password.into_bytes())?);
         let _turn = application.password.turn().await?;
         spawn_blocking(move || vault.open_with(&password)).await??;
@@ -43,7 +44,7 @@ impl Operation for MakeVault {
     type View = Done;
     const ROUTE: Route = Route::post("vault.make", "/v1/vault", "Make an empty vault under a password.").once();
 
-    async fn run(self, application: &Arc<Application>, _: &Events) -> Result<Self::View> {
+    async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
         application.in_use.check_vault()?;
         let (vault, password) = (application.vault.clone(), SecretValue::new(self.password.into_bytes())?);
         let _turn = application.password.turn().await?;
@@ -64,7 +65,7 @@ impl Operation for PrepareVault {
     type View = Done;
     const ROUTE: Route = Route::post("vault.prepare", "/v1/vault/prepare", "Open the vault, or make it.");
 
-    async fn run(self, application: &Arc<Application>, _: &Events) -> Result<Self::View> {
+    async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
         application.in_use.check_vault()?;
         let vault = application.vault.clone();
         spawn_blocking(move || vault.prepare()).await??;

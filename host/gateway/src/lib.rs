@@ -17,5 +17,5 @@ mod stream;
 
 pub use client::{CallError, Called, Client};
 pub use openapi::document;
-pub use router::router;
+pub use router::{account_router, router};
 pub use socket::{Listener, Stream, connect, holder};

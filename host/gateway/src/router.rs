@@ -7,11 +7,12 @@
 use crate::arguments::{self, HOST, InPath};
 use crate::stream::{self, Told};
 use axum::body::Body;
-use axum::extract::{Path, Request, State};
+use axum::extract::{Extension, Path, Request, State};
 use axum::middleware::{Next, from_fn};
 use axum::response::Response;
 use axum::routing::{MethodFilter, on};
 use bytes::Bytes;
+use cara_authority::Principal;
 use cara_control::{Application, Entry, Error, ErrorKind, Events, Prepared, Scope, operations};
 use futures_util::StreamExt as _;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -41,7 +42,12 @@ struct Limits {
     room: Arc<Semaphore>,
 }
 
-/// The paths of all use cases.
+/// The paths of all use cases, for processes of the account that holds the home: whoever serves this lets in no other.
+pub fn account_router(application: Arc<Application>) -> axum::Router {
+    router(application).layer(Extension(Principal::of_account("account")))
+}
+
+/// The paths of all use cases. A request is answered where a layer around this says who makes it.
 pub fn router(application: Arc<Application>) -> axum::Router {
     let mut router = axum::Router::new();
     let limits = Limits { followers: Arc::new(Semaphore::new(FOLLOWERS)), room: Arc::new(Semaphore::new(ROOM)) };
@@ -90,6 +96,10 @@ async fn serve(
     path: InPath,
     request: Request,
 ) -> Response {
+    let Some(by) = request.extensions().get::<Principal>().cloned() else {
+        let text = "nobody knows who asks\nhint: ask through a door that authenticates, such as `cara.sock`";
+        return failed(StatusCode::UNAUTHORIZED, &Error::new(ErrorKind::Refused, text));
+    };
     let Ok(place) = entry.route.follows.then(|| limits.followers.clone().try_acquire_owned()).transpose() else {
         let text = format!("{FOLLOWERS} others follow something already\nhint: end one of them, then try again");
         return failed(StatusCode::SERVICE_UNAVAILABLE, &Error::new(ErrorKind::Conflict, text));
@@ -105,8 +115,8 @@ async fn serve(
         },
     };
     match arguments::read(entry, &path, query.as_deref(), body) {
-        Ok(prepared) if streams => told(prepared, application, place),
-        Ok(prepared) => answered(prepared, application).await,
+        Ok(prepared) if streams => told(prepared, application, by, place),
+        Ok(prepared) => answered(prepared, application, by).await,
         Err(error) => failed(status(error.kind), &error),
     }
 }
@@ -149,19 +159,24 @@ async fn body(request: Request, most: usize, limits: &Limits) -> Result<Bytes, (
     }
 }
 
-async fn answered(prepared: Prepared, application: Arc<Application>) -> Response {
-    match prepared.run(application, Events::nobody()).await {
+async fn answered(prepared: Prepared, application: Arc<Application>, by: Principal) -> Response {
+    match prepared.run(application, by, Events::nobody()).await {
         Ok(view) => json(StatusCode::OK, view.get().to_owned()),
         Err(error) => failed(status(error.kind), &error),
     }
 }
 
 /// Events while the use case goes on. Who goes away ends what reads; what changes something, and a run, goes on.
-fn told(prepared: Prepared, application: Arc<Application>, place: Option<OwnedSemaphorePermit>) -> Response {
+fn told(
+    prepared: Prepared,
+    application: Arc<Application>,
+    by: Principal,
+    place: Option<OwnedSemaphorePermit>,
+) -> Response {
     let events = Events::new(Scope::Call);
     let reader = events.read().beside(application.events());
     let work = async move {
-        let done = prepared.run(application, events.clone()).await;
+        let done = prepared.run(application, by, events.clone()).await;
         events.end();
         done.map_or_else(Told::Error, Told::View)
     };

@@ -8,7 +8,7 @@ use crate::samples::{in_turns, timed_in_turns};
 use crate::table::{Aim, Row, Unit};
 use anyhow::{Context, Result, anyhow};
 use cara_control::{Application, BuiltIn, Embedded, HomeFiles, HomeLock, Options, Role, sessions};
-use cara_gateway::{Client, Listener, router};
+use cara_gateway::{Client, Listener, account_router};
 use cara_services::egress::KnownSecrets;
 use cara_services::files;
 use cara_services::home::Home;
@@ -58,7 +58,7 @@ async fn list(client: &Client) -> Result<()> {
 pub(crate) async fn call(counts: Counts) -> Result<Vec<Row>> {
     let folder = tempfile::tempdir()?;
     let (application, home) = application(folder.path())?;
-    let router = router(application.clone());
+    let router = account_router(application.clone());
     let listener = Listener::open(home.socket(), router.clone()).map_err(told)?;
     let (here, there) = (Client::InProcess(router), Client::Socket(home.socket()));
     let (ours, floor) = timed_in_turns(counts.samples, || list(&there), || list(&here)).await?;

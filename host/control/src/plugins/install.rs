@@ -18,7 +18,7 @@ use crate::operation::{Operation, Route};
 use crate::plugins::review::{self, Review};
 use crate::tool_offer::Offer;
 use cara_assistant::toolbox::full_name;
-use cara_authority::{Capability, ComponentId};
+use cara_authority::{Capability, ComponentId, Principal};
 use cara_kernel::Checked;
 use cara_packages::Reference;
 use cara_packages::lock::Pinned;
@@ -60,7 +60,7 @@ impl Operation for PrepareInstall {
     const ROUTE: Route =
         Route::post("plugins.prepare", "/v1/plugins/prepare", "Fetch, verify, compile and review a package.");
 
-    async fn run(self, application: &Arc<Application>, events: &Events) -> Result<Self::View> {
+    async fn run(self, application: &Arc<Application>, _: &Principal, events: &Events) -> Result<Self::View> {
         let candidate =
             Candidate::fetch(&application.plugins, &application.services.egress, &reference(&self.from)?, events)
                 .await?;
@@ -140,7 +140,7 @@ impl Operation for InstallPlugin {
     type View = InstalledPlugin;
     const ROUTE: Route = Route::post("plugins.install", "/v1/plugins", "Put a package that was reviewed into use.");
 
-    async fn run(self, application: &Arc<Application>, events: &Events) -> Result<Self::View> {
+    async fn run(self, application: &Arc<Application>, _: &Principal, events: &Events) -> Result<Self::View> {
         let candidate = &ready(application, &self, events).await?;
         // Whom the operator trusts, and what was here, may have changed since the review.
         let floor = floor(application, candidate.id(), self.allow_downgrade).await?;
@@ -234,7 +234,7 @@ impl Operation for UpdatePlugin {
     const ROUTE: Route =
         Route::post("plugins.update", "/v1/components/{id}/update", "Fetch a newer version of a component.");
 
-    async fn run(self, application: &Arc<Application>, events: &Events) -> Result<Self::View> {
+    async fn run(self, application: &Arc<Application>, _: &Principal, events: &Events) -> Result<Self::View> {
         let id = &ComponentId::parse(&self.id)?;
         let installed = application.installed()?;
         let active = installed.lock.0.get(id).and_then(|entry| entry.active.clone());
@@ -354,7 +354,7 @@ impl Operation for InstalledIds {
     const ROUTE: Route =
         Route::get("plugins.installed", "/v1/plugins/installed", "List the ids of what was installed.");
 
-    async fn run(self, application: &Arc<Application>, _: &Events) -> Result<Self::View> {
+    async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
         let installed = application.installed()?;
         let all = installed.lock.0.iter().filter(|(_, entry)| entry.active.is_some());
         Ok(all.map(|(id, _)| id.to_string()).collect())

@@ -6,6 +6,7 @@ use crate::event::Events;
 use crate::operation::{Operation, Route};
 use crate::signing_keys::{in_vault, secret};
 use crate::trust::{self, AddedTrust};
+use cara_authority::Principal;
 use cara_packages::keyless::Signing;
 use cara_packages::{Access, ClientError};
 use cara_sdk_sign::{Answer, Instance, SecretKey, Transport, sign, sign_keyless};
@@ -52,7 +53,7 @@ impl Operation for MakeKey {
     type View = PublicKey;
     const ROUTE: Route = Route::post("keys.make", "/v1/keys", "Make a key to sign packages with.").once();
 
-    async fn run(self, application: &Arc<Application>, _: &Events) -> Result<Self::View> {
+    async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
         let patterns = trust::patterns(&self.trust)?;
         let key = SecretKey::generate()?;
         let (vault, id, name, existing) =
@@ -94,7 +95,7 @@ impl Operation for ShowKey {
     type View = PublicKey;
     const ROUTE: Route = Route::get("keys.show", "/v1/keys/{name}", "Give the public part of a key.");
 
-    async fn run(self, application: &Arc<Application>, _: &Events) -> Result<Self::View> {
+    async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
         let public = secret(&application.vault, &self.name).await?.public();
         Ok(PublicKey { id: public.id().to_hex(), pem: public.to_pem(), vault: None, trusted: None })
     }
@@ -142,7 +143,7 @@ impl Operation for SignPlugin {
     type View = SignedPlugin;
     const ROUTE: Route = Route::post("keys.sign", "/v1/keys/{name}/sign", "Sign a package with a key of the vault.");
 
-    async fn run(self, application: &Arc<Application>, _: &Events) -> Result<Self::View> {
+    async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
         let package = signable(Path::new(&self.file))?;
         let key = secret(&application.vault, &self.name).await?;
         Ok(SignedPlugin::of(&package, &sign(&package, &key)))
@@ -168,7 +169,7 @@ impl Operation for SignPluginKeyless {
     type View = SignedPlugin;
     const ROUTE: Route = Route::post("keys.sign-keyless", "/v1/keyless/sign", "Sign a package by certificate.").once();
 
-    async fn run(self, application: &Arc<Application>, _: &Events) -> Result<Self::View> {
+    async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
         let package = signable(Path::new(&self.file))?;
         let trust = application.plugins.trusted()?;
         let none = || error!(Refused, "no Sigstore instance is trusted\nhint: `cara trust root public-good`");

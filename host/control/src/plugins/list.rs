@@ -6,7 +6,7 @@ use crate::event::Events;
 use crate::operation::{Operation, Route};
 use crate::plugins::remarks::limits;
 use cara_authority::authority::Fact;
-use cara_authority::{ComponentId, Grants};
+use cara_authority::{ComponentId, Grants, Principal};
 use cara_kernel::Checked;
 use cara_packages::lock::{Entry, Pinned};
 use schemars::JsonSchema;
@@ -88,7 +88,7 @@ impl Operation for ListPlugins {
     type View = Vec<PluginRow>;
     const ROUTE: Route = Route::get("plugins.list", "/v1/plugins", "List the installed components.");
 
-    async fn run(self, application: &Arc<Application>, _: &Events) -> Result<Self::View> {
+    async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
         let mut rows = Vec::new();
         let installed = application.installed()?;
         for checked in installed.usable.values() {
@@ -144,7 +144,7 @@ impl Operation for InspectPlugin {
     type View = Inspection;
     const ROUTE: Route = Route::get("plugins.inspect", "/v1/components/{id}", "Show all that is known of a component.");
 
-    async fn run(self, application: &Arc<Application>, _: &Events) -> Result<Self::View> {
+    async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
         let id = ComponentId::parse(&self.id)?;
         let checked = &*application.checked(&id)?;
         let around = application.setting_sources()?;

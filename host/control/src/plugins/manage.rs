@@ -8,7 +8,7 @@ use crate::grants::openings;
 use crate::operation::{Operation, Route};
 use crate::plugins::install::current;
 use crate::plugins::review::Review;
-use cara_authority::{Capability, ComponentId};
+use cara_authority::{Capability, ComponentId, Principal};
 use cara_packages::{Access, Credentials, Deadlines, Index, Reference, push};
 use cara_services::files;
 use cara_services::vault::SecretValue;
@@ -36,7 +36,7 @@ impl Operation for ReviewPlugin {
     const ROUTE: Route =
         Route::post("plugins.review", "/v1/plugins/review", "Show what a person needs to decide about a package.");
 
-    async fn run(self, application: &Arc<Application>, events: &Events) -> Result<Self::View> {
+    async fn run(self, application: &Arc<Application>, _: &Principal, events: &Events) -> Result<Self::View> {
         let installed = ComponentId::parse(&self.what).ok().map(|id| current(application, &id)).transpose()?.flatten();
         let candidate = match installed {
             Some(installed) => installed,
@@ -106,7 +106,7 @@ impl Operation for RollBackPlugin {
     )
     .once();
 
-    async fn run(self, application: &Arc<Application>, _: &Events) -> Result<Self::View> {
+    async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
         let id = &ComponentId::parse(&self.id)?;
         let mut change = application.plugins.store().change()?;
         let entry = change.lock.0.get_mut(id);
@@ -153,7 +153,7 @@ impl Operation for SetPluginEnabled {
     type View = SwitchedPlugin;
     const ROUTE: Route = Route::put("plugins.switch", "/v1/components/{id}/on", "Switch a component on or off.");
 
-    async fn run(self, application: &Arc<Application>, _: &Events) -> Result<Self::View> {
+    async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
         let (id, on) = (&ComponentId::parse(&self.id)?, self.on);
         let mut change = application.plugins.store().change()?;
         if !change.lock.0.contains_key(id) && application.plugins.built_in(id).is_none() {
@@ -197,7 +197,7 @@ impl Operation for RemovePlugin {
     type View = RemovedPlugin;
     const ROUTE: Route = Route::delete("plugins.remove", "/v1/components/{id}", "Remove an installed component.");
 
-    async fn run(self, application: &Arc<Application>, _: &Events) -> Result<Self::View> {
+    async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
         let id = &ComponentId::parse(&self.id)?;
         let mut change = application.plugins.store().change()?;
         let entry = change.lock.0.remove(id);
@@ -253,7 +253,7 @@ impl Operation for SearchPlugins {
     type View = Vec<SearchHit>;
     const ROUTE: Route = Route::get("plugins.search", "/v1/plugins/search", "Find components in an index.");
 
-    async fn run(self, application: &Arc<Application>, _: &Events) -> Result<Self::View> {
+    async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
         let access = Access::anonymous(&application.services.egress);
         let index = Index::fetch(&Reference::parse_index(&self.index)?, access).await?;
         let hits = index.search(&self.words).into_iter().map(|entry| SearchHit {
@@ -289,7 +289,7 @@ impl Operation for PushPlugin {
     type View = String;
     const ROUTE: Route = Route::post("plugins.push", "/v1/plugins/push", "Put a signed package into a registry.");
 
-    async fn run(self, application: &Arc<Application>, events: &Events) -> Result<Self::View> {
+    async fn run(self, application: &Arc<Application>, _: &Principal, events: &Events) -> Result<Self::View> {
         let (wasm, bundle) = beside(Path::new(&self.file))?;
         let to = &self.to;
         let Reference::Registry(to) = Reference::parse(to)? else {
@@ -359,7 +359,7 @@ impl Operation for VerifyPlugin {
     type View = VerifiedPlugin;
     const ROUTE: Route = Route::get("plugins.verify", "/v1/plugins/verify", "Check a package's signature.");
 
-    async fn run(self, application: &Arc<Application>, _: &Events) -> Result<Self::View> {
+    async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
         verify(Path::new(&self.file), &application.plugins.trusted()?)
     }
 }
