@@ -7,7 +7,7 @@ use cara_assistant::approvals::{Answer, answer_request};
 use cara_assistant::event::Asked;
 use cara_assistant::explain::asked as read_asked;
 use cara_authority::{ApprovalId, ComponentId, PersonId, SessionId, ToolCall, ToolName};
-use cara_harness::assistant::{Fixture, Heard, Judge, Page, Reply, Scripted, Setup};
+use cara_harness::assistant::{Fixture, Heard, Judge, Page, Reply, Scripted, Setup, owner};
 use cara_records::{Approval, By, CallState, DecideError, Decision, StartRefused};
 use serde_json::json;
 use sqlx::Connection;
@@ -70,8 +70,16 @@ impl Waiting {
 
     async fn answer(&self, answer: Answer) -> Result<(), DecideError> {
         let person = PersonId::parse(PERSON).unwrap();
-        answer_request(&self.fixture.assistant.records, &self.approval.id, &self.asked, &person, &answer, "elsewhere")
-            .await
+        answer_request(
+            &self.fixture.assistant.records,
+            &self.approval.id,
+            &self.asked,
+            &person,
+            &answer,
+            &owner("elsewhere"),
+        )
+        .await
+        .map(drop)
     }
 
     async fn start(&self, id: &ApprovalId, call: &ToolCall) -> Result<(), StartRefused> {
@@ -235,8 +243,8 @@ async fn the_first_answer_counts_from_wherever_it_comes() {
         let records = &fixture.assistant.records;
         let approval = records.waiting_approvals().await.unwrap().remove(0);
         let (asked, person) = (read_asked(approval.shown).unwrap(), PersonId::parse(PERSON).unwrap());
-        answer_request(records, &approval.id, &asked, &person, &Answer::Once, "terminal").await.unwrap();
-        let late = answer_request(records, &approval.id, &asked, &person, &Answer::Always, "late").await;
+        answer_request(records, &approval.id, &asked, &person, &Answer::Once, &owner("terminal")).await.unwrap();
+        let late = answer_request(records, &approval.id, &asked, &person, &Answer::Always, &owner("late")).await;
         assert!(matches!(late, Err(DecideError::AlreadyDecided { ref by, .. }) if by == "terminal"), "{late:?}");
     };
     let ((_, sent), ()) = tokio::join!(decided(&fixture, silent.clone()), elsewhere);
@@ -248,7 +256,7 @@ async fn the_first_answer_counts_from_wherever_it_comes() {
     let (_, sent) = decided(&fixture, judge.clone()).await;
     let asked = judge.asked().remove(0);
     let (id, person) = (ApprovalId::parse(&asked.id).unwrap(), PersonId::parse(PERSON).unwrap());
-    let late = answer_request(&fixture.assistant.records, &id, &asked, &person, &Answer::Always, "late").await;
+    let late = answer_request(&fixture.assistant.records, &id, &asked, &person, &Answer::Always, &owner("late")).await;
     assert!(matches!(late, Err(DecideError::AlreadyDecided { ref by, .. }) if by == "prompt"), "{late:?}");
     assert!(sent.is_empty() && fixture.assistant.records.rules().await.unwrap().is_empty());
 }
@@ -287,7 +295,7 @@ async fn who_waits_for_a_person_does_nothing_until_the_answer_comes() {
     let records = &fixture.assistant.records;
     let approval = records.waiting_approvals().await.unwrap().remove(0);
     assert_eq!(wakes.0.load(Ordering::SeqCst), 0);
-    records.decide_approval(&approval.id, Decision::Allowed(None), "elsewhere").await.unwrap();
+    records.decide_approval(&approval.id, Decision::Allowed(None), &owner("elsewhere")).await.unwrap();
     assert!(wakes.0.load(Ordering::SeqCst) > 0);
     run.await.unwrap();
     assert_eq!(fixture.outbox.sent().len(), 1);

@@ -5,8 +5,8 @@ use super::oracle::PERSON;
 use cara_assistant::approvals::{Answer, Approver};
 use cara_assistant::event::Asked;
 use cara_assistant::{Input, RunContext, RunLimits, Session, TurnEvent};
-use cara_authority::{Label, PersonId, RuleId, Source};
-use cara_harness::assistant::{ENGINE, Fixture, Heard, Judge, Page, Reply, Scripted, Setup};
+use cara_authority::{Decider, Label, PersonId, RuleId, Source};
+use cara_harness::assistant::{ENGINE, Fixture, Heard, Judge, Page, Reply, Scripted, Setup, owner};
 use cara_records::Records;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -202,9 +202,9 @@ struct Revoking(Records, RuleId);
 
 #[async_trait::async_trait]
 impl Approver for Revoking {
-    async fn ask(&self, asked: &[Asked]) -> Vec<Answer> {
+    async fn ask(&self, asked: &[Asked]) -> (Decider, Vec<Answer>) {
         self.0.remove_rule(&self.1, "test").await.unwrap();
-        vec![Answer::Once; asked.len()]
+        (owner("test"), vec![Answer::Once; asked.len()])
     }
 }
 
@@ -226,9 +226,9 @@ async fn a_rule_that_is_taken_back_between_the_plan_and_the_call_allows_nothing(
     });
     let (_, language_model) = scripted.shared();
     let heard = Heard::default();
-    let RunContext { listen, gate, .. } = heard.run_context(Judge::silent());
+    let RunContext { listen, gate, deciders, .. } = heard.run_context(Judge::silent());
     let approver = Arc::new(Revoking(records.clone(), rule));
-    let run_context = RunContext { listen, approver, cancel: CancellationToken::new(), gate };
+    let run_context = RunContext { listen, deciders, approver, cancel: CancellationToken::new(), gate };
     fixture.assistant.run(&mut session, &language_model, Input::typed("Go on"), run_context).await.unwrap();
     let results = heard.results();
     assert!(results[1].2 && results[1].1.contains("revoked meanwhile"), "{results:?}");

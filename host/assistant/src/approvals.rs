@@ -5,12 +5,14 @@
 //! this process hears, or not at all: then its deadline denies it. Who waits asks the ledger when it tells that something
 //! was decided, and at the deadline; nothing is looked at in between.
 
-use crate::event::{Asked, DEADLINE, Failure, PROMPT, TurnEvent};
+use crate::event::{Asked, DEADLINE, Failure, TurnEvent};
 use crate::session::lost;
 use crate::toolbox::BUILT_IN;
 use cara_authority::limits::Time;
-use cara_authority::{ApprovalId, Binding, ComponentId, PersonId, RunId, SessionId, ToolCall, ToolName};
-use cara_records::{ApprovalState, DecideError, Decision, NewApproval, NewRule, Records, StoredRule};
+use cara_authority::{
+    ApprovalId, Binding, ComponentId, Decider, Deciders, PersonId, RunId, SessionId, ToolCall, ToolName,
+};
+use cara_records::{ApprovalState, DecideError, Decided, Decision, NewApproval, NewRule, Records, StoredRule};
 use cara_services::clock::Clock;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -45,9 +47,9 @@ pub enum Answer {
 /// ask at once; a place that shows one question at a time sees to that itself.
 #[async_trait::async_trait]
 pub trait Approver: Send + Sync {
-    /// Shows the requests, which stand together, and waits for an answer to each, in their order; for ever, when nobody
-    /// is there. What it shows is what it is given here and nothing else, so that no answer meets another request.
-    async fn ask(&self, asked: &[Asked]) -> Vec<Answer>;
+    /// Shows the requests, which stand together, and waits for an answer to each, in their order, and for who gave them;
+    /// for ever, when nobody is there. What it shows is what it is given here and nothing else, so that no answer meets another request.
+    async fn ask(&self, asked: &[Asked]) -> (Decider, Vec<Answer>);
 }
 
 /// Nobody is at hand: answers come through the ledger or not at all.
@@ -56,7 +58,7 @@ pub struct Nobody;
 
 #[async_trait::async_trait]
 impl Approver for Nobody {
-    async fn ask(&self, _: &[Asked]) -> Vec<Answer> {
+    async fn ask(&self, _: &[Asked]) -> (Decider, Vec<Answer>) {
         std::future::pending().await
     }
 }
@@ -90,6 +92,8 @@ pub struct Question<'a> {
     pub call: &'a str,
     /// Whose session it is.
     pub person: &'a PersonId,
+    /// Who may decide.
+    pub deciders: &'a Deciders,
     /// The request that was made for it before a restart.
     pub earlier: Option<ApprovalId>,
     /// What is shown; its id is filled in.
@@ -166,6 +170,7 @@ impl Approvals {
             run: question.run.clone(),
             call_id: question.call.to_owned(),
             person: question.person.clone(),
+            deciders: question.deciders.clone(),
             shown: serde_json::to_value(&asked).expect("what is asked is plain data"),
             deadline_ms: asked.deadline_ms,
         };
@@ -211,10 +216,10 @@ impl Approvals {
             // A wall clock may be behind the time that was slept.
             let left = Duration::from_millis(deadline_ms.saturating_sub(self.clock.now_ms()).max(1));
             tokio::select! {
-                answers = &mut prompted, if !answered => {
+                (by, answers) = &mut prompted, if !answered => {
                     answered = true;
                     for (request, answer) in open.iter().zip(answers) {
-                        self.take(&request.id, &request.asked, &request.person, answer).await?;
+                        self.take(&request.id, &request.asked, &request.person, answer, &by).await?;
                     }
                 }
                 // The ledger, which tells, is held here.
@@ -224,10 +229,17 @@ impl Approvals {
         }
     }
 
-    async fn take(&self, id: &ApprovalId, asked: &Asked, person: &PersonId, answer: Answer) -> Result<(), Failure> {
-        match answer_request(&self.records, id, asked, person, &answer, PROMPT).await {
+    async fn take(
+        &self,
+        id: &ApprovalId,
+        asked: &Asked,
+        person: &PersonId,
+        answer: Answer,
+        by: &Decider,
+    ) -> Result<(), Failure> {
+        match answer_request(&self.records, id, asked, person, &answer, by).await {
             // Somebody was faster; the next look says who.
-            Ok(()) | Err(DecideError::AlreadyDecided { .. }) => Ok(()),
+            Ok(_) | Err(DecideError::AlreadyDecided { .. }) => Ok(()),
             Err(error) => Err(Failure::own("ledger", error.to_string())),
         }
     }
@@ -254,7 +266,7 @@ impl Approvals {
     }
 }
 
-/// Records an answer, and in the same step the rule that goes with "always". The first answer counts; a later one is told
+/// Records somebody's answer, and in the same step the rule that goes with "always". The first answer counts; a later one is told
 /// so, and stores no rule.
 pub async fn answer_request(
     records: &Records,
@@ -262,14 +274,14 @@ pub async fn answer_request(
     asked: &Asked,
     person: &PersonId,
     answer: &Answer,
-    by: &str,
-) -> Result<(), DecideError> {
+    by: &Decider,
+) -> Result<Decided, DecideError> {
     let decision = match answer {
         Answer::Once => Decision::Allowed(None),
-        Answer::Always => Decision::Allowed(rule_for(asked, person, by).map(Box::new)),
+        Answer::Always => Decision::Allowed(rule_for(asked, person, by.place()).map(Box::new)),
         Answer::No(reason) => Decision::Denied(reason.clone()),
     };
-    records.decide_approval(id, decision, by).await.map(drop)
+    records.decide_approval(id, decision, by).await
 }
 
 /// The narrow rule that "always" stores for a request: to its destinations; else, where it only changes the

@@ -7,6 +7,7 @@ use crate::guards::classifier::Classifier;
 use crate::outbound::Outbound;
 use crate::rules::LiveRules;
 use crate::toolbox::Tools;
+use cara_authority::Deciders;
 use cara_authority::limits::Time;
 use cara_kernel::CallServices;
 use cara_records::Records;
@@ -98,6 +99,8 @@ pub type Listener = Arc<dyn Fn(TurnEvent) + Send + Sync>;
 pub struct RunContext {
     /// Is told what happens.
     pub listen: Listener,
+    /// Who may decide what is asked.
+    pub deciders: Deciders,
     /// Is asked.
     pub approver: Arc<dyn Approver>,
     /// Ends the run at once.

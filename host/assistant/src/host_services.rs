@@ -93,6 +93,7 @@ impl TurnServices {
             run: &self.run,
             call: &self.call_id,
             person: &self.person,
+            deciders: &self.run_context.deciders,
             earlier: None,
             asked,
         };

@@ -109,13 +109,18 @@ impl Deciders {
     /// nor of whom the registry knows nothing any more; a request that nobody may decide is never allowed.
     pub fn are_satisfied(&self, said_yes: &BTreeSet<PersonId>, roles: &BTreeMap<PersonId, PersonRole>) -> bool {
         let able = || self.persons.iter().filter(|person| roles.contains_key(person));
+        able().filter(|person| said_yes.contains(person)).count() >= self.needed()
+    }
+
+    /// How many have to agree.
+    pub fn needed(&self) -> usize {
+        let all = self.persons.len();
         let needed = match self.needed {
             Needed::Any => 1,
-            Needed::All => self.persons.len(),
-            Needed::Number(number) => usize::from(number.get()).min(self.persons.len()),
+            Needed::All => all,
+            Needed::Number(number) => usize::from(number.get()).min(all),
         };
-        let agreed = able().filter(|person| said_yes.contains(person)).count();
-        agreed >= needed.max(1)
+        needed.max(1)
     }
 }
 

@@ -9,8 +9,8 @@ use cara_assistant::approvals::{answer_request, rule_for};
 use cara_assistant::explain::asked;
 use cara_assistant::{Answer, Asked};
 use cara_authority::tool_call::canonical;
-use cara_authority::{ApprovalId, Principal, RuleId};
-use cara_records::{Approval, ApprovalState, DecideError, Decision, Records, RunState, StoredRule};
+use cara_authority::{ApprovalId, Decider, PersonId, Principal, RuleId};
+use cara_records::{Approval, ApprovalState, DecideError, Decided, Decision, Records, RunState, StoredRule};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -36,8 +36,14 @@ pub struct ApprovalRequest {
     pub run: String,
     /// The call in the run.
     pub call: String,
-    /// The person who may decide.
+    /// Whose session it is.
     pub person: String,
+    /// The people who may decide.
+    pub deciders: Vec<String>,
+    /// How many of them have to agree.
+    pub needed: usize,
+    /// Those who said yes so far.
+    pub agreed: Vec<String>,
     /// Whether the run goes on. What is answered for one that does not counts when it is taken up again.
     pub run_is_alive: bool,
     /// When it was asked, Unix milliseconds.
@@ -73,6 +79,9 @@ async fn request(application: &Application, records: &Records, approval: Approva
         run: approval.run.to_string(),
         call: approval.call_id,
         person: approval.person.to_string(),
+        needed: approval.deciders.needed(),
+        deciders: approval.deciders.persons.iter().map(PersonId::to_string).collect(),
+        agreed: approval.agreed.iter().map(PersonId::to_string).collect(),
         run_is_alive,
         asked_ms: approval.asked_ms,
         deadline_ms: approval.deadline_ms,
@@ -181,6 +190,8 @@ pub struct ApprovalResponse {
     pub stored: Option<String>,
     /// Whether the run goes on.
     pub run_is_alive: bool,
+    /// Whether others have to agree before the call is allowed.
+    pub waits_for_others: bool,
     /// When the same answer was given before, Unix milliseconds: this one changed nothing.
     pub given_before_ms: Option<u64>,
     /// When that answer was spent on its call, Unix milliseconds.
@@ -191,12 +202,14 @@ impl Operation for RespondToApproval {
     type View = ApprovalResponse;
     const ROUTE: Route = Route::post("approvals.respond", "/v1/approvals/{id}", "Allow or deny a request.");
 
-    async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
+    async fn run(self, application: &Arc<Application>, by: &Principal, _: &Events) -> Result<Self::View> {
         let (id, records) = (ApprovalId::parse(&self.id)?, application.records().await?);
+        let by = by.deciding(self.by.name());
         if self.verdict == Verdict::Deny {
-            let answered = records.decide_approval(&id, Decision::Denied(self.reason.clone()), self.by.name()).await;
-            let (given_before_ms, spent_ms) = or_again(records, &id, &self, None, answered).await?;
-            return Ok(ApprovalResponse { allowed: None, stored: None, run_is_alive: true, given_before_ms, spent_ms });
+            let answered = records.decide_approval(&id, Decision::Denied(self.reason.clone()), &by).await;
+            let Answered { given_before_ms, spent_ms, .. } = or_again(records, &id, &self, &by, None, answered).await?;
+            let (allowed, stored, run_is_alive, waits_for_others) = (None, None, true, false);
+            return Ok(ApprovalResponse { allowed, stored, run_is_alive, waits_for_others, given_before_ms, spent_ms });
         }
         let approval = find(records, &id).await?;
         let (person, waits) = (approval.person.clone(), approval.state == ApprovalState::Waiting);
@@ -216,47 +229,62 @@ impl Operation for RespondToApproval {
             );
         }
         let answer = if always { Answer::Always } else { Answer::Once };
-        let answered = answer_request(records, &id, asked, &person, &answer, self.by.name()).await;
-        let (given_before_ms, spent_ms) = or_again(records, &id, &self, Some(asked), answered).await?;
+        let answered = answer_request(records, &id, asked, &person, &answer, &by).await;
+        let Answered { is_decided, given_before_ms, spent_ms } =
+            or_again(records, &id, &self, &by, Some(asked), answered).await?;
         Ok(ApprovalResponse {
             allowed: Some([asked.tool.clone(), asked.component.clone()]),
             stored: asked.always.clone().filter(|_| always),
             run_is_alive: request.run_is_alive,
+            waits_for_others: !is_decided,
             given_before_ms,
             spent_ms,
         })
     }
 }
 
+/// What an answer came to.
+struct Answered {
+    is_decided: bool,
+    given_before_ms: Option<u64>,
+    spent_ms: Option<u64>,
+}
+
 /// An answer that came too late is an error, unless it is the one that counts: its first saying was lost on the way back.
 /// Then it is told when that was, and when it was spent.
-async fn or_again<T>(
+async fn or_again(
     records: &Records,
     id: &ApprovalId,
     said: &RespondToApproval,
+    by: &Decider,
     asked: Option<&Asked>,
-    answered: std::result::Result<T, DecideError>,
-) -> Result<(Option<u64>, Option<u64>)> {
+    answered: std::result::Result<Decided, DecideError>,
+) -> Result<Answered> {
     let error = match answered {
-        Ok(_) => return Ok((None, None)),
+        Ok(Decided { verdict, .. }) => {
+            return Ok(Answered { is_decided: verdict.is_some(), given_before_ms: None, spent_ms: None });
+        }
         Err(error @ DecideError::AlreadyDecided { .. }) => error,
         Err(error) => return Err(error.into()),
     };
     let approval = find(records, id).await?;
-    let verdict = approval.verdict.as_ref().filter(|verdict| verdict.by == said.by.name());
+    let verdict = approval.verdict.as_ref();
+    let verdict = verdict.filter(|verdict| verdict.by == by.place() && verdict.person.as_ref() == Some(by.person()));
     let same = match (verdict, &said.verdict) {
         (Some(verdict), Verdict::Deny) => verdict.what == ApprovalState::Denied && verdict.reason == said.reason,
         (Some(verdict), Verdict::Once) => verdict.what == ApprovalState::Allowed,
         // It stored a rule; an answer for once did not, and stores none now.
         (Some(verdict), Verdict::Always) if verdict.what == ApprovalState::Allowed => {
             let stored = records.rules().await?;
-            let rule = asked.and_then(|asked| rule_for(asked, &approval.person, said.by.name()));
+            let rule = asked.and_then(|asked| rule_for(asked, &approval.person, by.place()));
             rule.is_some_and(|rule| stored.iter().any(|stored| stored.rule == rule && stored.added_ms >= verdict.at_ms))
         }
         _ => false,
     };
     match verdict.filter(|_| same) {
-        Some(verdict) => Ok((Some(verdict.at_ms), approval.spent_ms)),
+        Some(verdict) => {
+            Ok(Answered { is_decided: true, given_before_ms: Some(verdict.at_ms), spent_ms: approval.spent_ms })
+        }
         None => Err(error.into()),
     }
 }

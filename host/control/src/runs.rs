@@ -444,6 +444,7 @@ impl Answers {
         let told = events.clone();
         let run_context = RunContext {
             listen: Arc::new(move |event| told.tell(Event::Run { event })),
+            deciders: Deciders::only(PersonId::owner()),
             approver: if present { Arc::new(Asking(events)) } else { Arc::new(Nobody) },
             cancel: active.cancel.clone(),
             gate: active.gate.clone(),
@@ -470,7 +471,7 @@ struct Asking(Events);
 
 #[async_trait::async_trait]
 impl Approver for Asking {
-    async fn ask(&self, asked: &[Asked]) -> Vec<Answer> {
+    async fn ask(&self, asked: &[Asked]) -> (Decider, Vec<Answer>) {
         self.0.tell(Event::Ask { asked: asked.to_vec() });
         std::future::pending().await
     }

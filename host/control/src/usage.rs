@@ -25,6 +25,8 @@ pub enum Grouping {
     Session,
     /// By run.
     Run,
+    /// By person.
+    Person,
     /// By provider.
     Component,
     /// By model.
@@ -37,6 +39,7 @@ impl From<Grouping> for UsageBy {
             Grouping::Day => Self::Day,
             Grouping::Session => Self::Session,
             Grouping::Run => Self::Run,
+            Grouping::Person => Self::Person,
             Grouping::Component => Self::Component,
             Grouping::Model => Self::Model,
         }

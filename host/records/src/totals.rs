@@ -14,6 +14,8 @@ pub enum UsageBy {
     Session,
     /// By run; the group of those that were deleted is empty.
     Run,
+    /// By the person whom the runs were for.
+    Person,
     /// By provider.
     Component,
     /// By model, as `component/model`.
@@ -73,6 +75,7 @@ impl Records {
             UsageBy::Day => totals!("CAST(at_ms / 86400000 * 86400000 AS TEXT)"),
             UsageBy::Session => totals!("COALESCE(session, '')"),
             UsageBy::Run => totals!("COALESCE(run, '')"),
+            UsageBy::Person => totals!("person"),
             UsageBy::Component => totals!("component"),
             UsageBy::Model => totals!("component || '/' || model"),
         });

@@ -312,6 +312,7 @@ impl Run<'_> {
                 run: &self.id,
                 call: &planned.id,
                 person: self.session.person(),
+                deciders: &self.run_context.deciders,
                 earlier: earlier.iter().rfind(|found| found.call_id == planned.id).map(|found| found.id.clone()),
                 asked: self.asked(planned),
             });

@@ -12,7 +12,7 @@ use crate::session::lost;
 use crate::toolbox::{BUILT_IN, Offered, full_name};
 use cara_authority::manifest::Effect;
 use cara_authority::policy::{LABEL_FOLLOWED, LABEL_QUERY, Situation};
-use cara_authority::{Action, Decision, Label, Policy, Provenance, RuleId, ToolCall};
+use cara_authority::{Action, Decision, Label, Needed, Policy, Provenance, RuleId, ToolCall};
 use cara_records::{CallState, NewCall};
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -254,7 +254,8 @@ impl Run<'_> {
             within_session: only_own_store && offered.tool.destination.is_empty(),
             deadline_ms: self.assistant.approvals.deadline_ms(),
         };
-        asked.always = decision.may_be_answered_by_rule().then(|| always_text(&asked));
+        let one_decides = self.run_context.deciders.needed == Needed::Any;
+        asked.always = (one_decides && decision.may_be_answered_by_rule()).then(|| always_text(&asked));
         asked
     }
 }

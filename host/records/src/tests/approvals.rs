@@ -20,8 +20,8 @@ async fn a_call_begins_with_the_approval_that_names_it_once() {
     let start = || records.start(run, "c", By::Approval(&id, &[9; 32]));
     assert!(matches!(start().await, Err(StartRefused::Approval(ApprovalState::Waiting))));
     assert!(!changes.has_changed().unwrap(), "a question alone wakes nobody");
-    let decided = records.decide_approval(&id, Decision::Allowed(None), "anna").await.unwrap();
-    assert_eq!((decided.call_id.as_str(), decided.verdict.at_ms), ("c", 1_000));
+    let decided = records.decide_approval(&id, Decision::Allowed(None), &desk("anna")).await.unwrap();
+    assert_eq!((decided.call_id.as_str(), decided.verdict.unwrap().at_ms), ("c", 1_000));
     changes.changed().await.unwrap();
     start().await.unwrap();
     assert!(start().await.is_err());
@@ -38,7 +38,7 @@ async fn an_approval_is_spent_on_nothing_but_what_it_was_given_for() {
     let fixture = Fixture::new().await;
     let (records, run) = (&fixture.records, &fixture.run);
     let id = asked(&fixture).await;
-    records.decide_approval(&id, Decision::Allowed(None), "anna").await.unwrap();
+    records.decide_approval(&id, Decision::Allowed(None), &desk("anna")).await.unwrap();
     fixture.propose(call("other")).await;
     let session = records.begin_session(&person("anna"), "terminal", "main", "other").await.unwrap();
     let elsewhere = records.begin_run(&session, "p", &said("x", Source::Owner)).await.unwrap();
@@ -62,7 +62,7 @@ async fn no_word_in_the_file_passes_for_a_persons_answer() {
     let refused = fixture.records.start(&fixture.run, "c", By::Approval(&id, &[9; 32])).await;
     assert!(matches!(refused, Err(StartRefused::Approval(ApprovalState::Waiting))), "{refused:?}");
     tamper(fixture.records.ledger(), "UPDATE approvals SET state = 'waiting'").await;
-    fixture.records.decide_approval(&id, Decision::Denied(Some("no".into())), "anna").await.unwrap();
+    fixture.records.decide_approval(&id, Decision::Denied(Some("no".into())), &desk("anna")).await.unwrap();
     tamper(fixture.records.ledger(), "UPDATE approvals SET state = 'allowed'").await;
     let refused = fixture.records.start(&fixture.run, "c", By::Approval(&id, &[9; 32])).await;
     assert!(matches!(refused, Err(StartRefused::Approval(ApprovalState::Denied))), "{refused:?}");
@@ -79,14 +79,15 @@ async fn nobody_answers_after_the_deadline_and_no_answer_lasts_for_good() {
     assert!(late.waiting_approvals().await.unwrap().is_empty());
     assert_eq!(late.approval(&id).await.unwrap().unwrap().state, ApprovalState::Expired);
     for _ in 0..2 {
-        let error = late.decide_approval(&id, Decision::Allowed(None), "anna").await.unwrap_err();
+        let error = late.decide_approval(&id, Decision::Allowed(None), &desk("anna")).await.unwrap_err();
         let expected = |what, at_ms| what == ApprovalState::Expired && at_ms == 60_000;
         assert!(matches!(error, DecideError::AlreadyDecided { what, at_ms, .. } if expected(what, at_ms)), "{error}");
     }
     assert!(fixture.records.start(&fixture.run, "c", By::Approval(&id, &[9; 32])).await.is_err());
 
     let id = fixture.records.request_approval(&question(&fixture, "c")).await.unwrap();
-    let verdict = fixture.records.decide_approval(&id, Decision::Allowed(None), "anna").await.unwrap().verdict;
+    let verdict =
+        fixture.records.decide_approval(&id, Decision::Allowed(None), &desk("anna")).await.unwrap().verdict.unwrap();
     let late = records_at(&fixture.place, verdict.use_by_ms).await;
     let refused = late.start(&fixture.run, "c", By::Approval(&id, &[9; 32])).await;
     assert!(matches!(refused, Err(StartRefused::Approval(ApprovalState::Expired))), "{refused:?}");
@@ -101,7 +102,7 @@ async fn a_question_that_expired_is_told_so_when_its_run_has_ended() {
     let late = records_at(&fixture.place, 60_000).await;
     assert!(late.end_run(&fixture.run, &[], RunState::Done, None, &[]).await.unwrap());
     assert_eq!(late.approval(&id).await.unwrap().unwrap().state, ApprovalState::Expired);
-    let error = late.decide_approval(&id, Decision::Allowed(None), "anna").await.unwrap_err().to_string();
+    let error = late.decide_approval(&id, Decision::Allowed(None), &desk("anna")).await.unwrap_err().to_string();
     assert!(error.starts_with("the approval is expired already, by the deadline"), "{error}");
 }
 
@@ -115,15 +116,15 @@ async fn of_a_thousand_racing_decisions_exactly_one_counts() {
     }
     let tries: Vec<_> = (0..1_000)
         .map(|n| {
-            let (desk, id) = (desks[n % 4].clone(), id.clone());
+            let (records, id) = (desks[n % 4].clone(), id.clone());
             let decision = if n % 3 == 0 { Decision::Allowed(None) } else { Decision::Denied(None) };
-            tokio::spawn(async move { (n, desk.decide_approval(&id, decision, &format!("desk {n}")).await) })
+            tokio::spawn(async move { (n, records.decide_approval(&id, decision, &desk(&format!("desk {n}"))).await) })
         })
         .collect();
     let (mut first, mut later) = (Vec::new(), Vec::new());
     for decided in futures_util::future::join_all(tries).await {
         match decided.unwrap() {
-            (n, Ok(decided)) => first.push((format!("desk {n}"), decided.verdict.what)),
+            (n, Ok(decided)) => first.push((format!("desk {n}"), decided.verdict.unwrap().what)),
             (_, Err(DecideError::AlreadyDecided { what, by, .. })) => later.push((by, what)),
             (n, Err(error)) => panic!("{n}: {error}"),
         }
@@ -191,7 +192,7 @@ async fn an_answer_for_good_and_its_rule_are_kept_both_or_neither() {
             by: "anna".into(),
         };
         let decision = Decision::Allowed(Some(Box::new(rule)));
-        let done = cut(records.decide_approval(&asked, decision, "anna"), times).await.is_some();
+        let done = cut(records.decide_approval(&asked, decision, &desk("anna")), times).await.is_some();
         *(if done { &mut whole } else { &mut cuts }) += 1;
         let is_allowed = records.approval(&asked).await.unwrap().unwrap().state == ApprovalState::Allowed;
         assert_eq!(is_allowed, !records.rules().await.unwrap().is_empty(), "after {times} steps");

@@ -62,11 +62,12 @@ async fn work(records: &Records, session: &SessionId) {
         run: run.clone(),
         call_id: "asked".into(),
         person: person("anna"),
+        deciders: Deciders::only(PersonId::owner()),
         shown: json!("x"),
         deadline_ms: u64::MAX / 4,
     };
     let approval = records.request_approval(&question).await.unwrap();
-    records.decide_approval(&approval, Decision::Allowed(None), "anna").await.unwrap();
+    records.decide_approval(&approval, Decision::Allowed(None), &desk("anna")).await.unwrap();
     acknowledge(format!("approval {approval}"));
     effect(records, &run, "free", None).await;
     effect(records, &run, "asked", Some(&approval)).await;

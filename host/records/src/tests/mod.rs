@@ -9,13 +9,16 @@ mod inbox;
 mod kill;
 mod memory;
 mod outbox;
+mod people;
 mod secrecy;
 mod sessions;
 mod tamper;
 mod usage;
 
 use super::*;
-use cara_authority::{ComponentId, ConversationAddress, Label, PersonId, RuleId, RunId, SessionId, Source, ToolName};
+use cara_authority::{
+    ComponentId, ConversationAddress, Decider, Deciders, Label, PersonId, Principal, RuleId, RunId, SessionId, Source, ToolName,
+};
 use cara_services::clock::Clock;
 use cara_services::ledger::sql::{AssertSqlSafe, Field, query, query_as};
 use serde_json::json;
@@ -146,6 +149,11 @@ fn finished(call_id: &str, state: CallState) -> FinishedCall {
     FinishedCall { call_id: call_id.into(), state, result: json!("an answer"), label: Label::of(Source::Web) }
 }
 
+/// The owner, answering at a place.
+fn desk(place: &str) -> Decider {
+    Principal::of_account("test").deciding(place)
+}
+
 fn question(fixture: &Fixture, call_id: &str) -> NewApproval {
     NewApproval {
         binding: [9; 32],
@@ -153,6 +161,7 @@ fn question(fixture: &Fixture, call_id: &str) -> NewApproval {
         run: fixture.run.clone(),
         call_id: call_id.into(),
         person: person("anna"),
+        deciders: Deciders::only(PersonId::owner()),
         shown: json!({ "tool": "send", "text": "good day" }),
         deadline_ms: 60_000,
     }

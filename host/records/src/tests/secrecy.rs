@@ -55,7 +55,7 @@ async fn no_content_is_found_in_any_file_of_the_ledger() {
     let Fixture { place, records, session, run } = &fixture;
     let question = NewApproval { shown: json!({ "what": "canary-shown" }), ..question(&fixture, "plain-call") };
     let asked = records.request_approval(&question).await.unwrap();
-    records.decide_approval(&asked, Decision::Denied(Some("canary-reason".into())), "plain-by").await.unwrap();
+    records.decide_approval(&asked, Decision::Denied(Some("canary-reason".into())), &desk("plain-by")).await.unwrap();
     let end = FinishedCall { result: json!("canary-result"), ..finished("plain-call", CallState::Denied) };
     let send = SentMessage { key: "canary-sent".into(), receipt: "canary-sent".into(), ..sent("plain-call") };
     records.end_calls(run, &[end], &[send], &said("canary-result", Source::Web)).await.unwrap();

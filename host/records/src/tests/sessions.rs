@@ -37,7 +37,7 @@ async fn a_run_ends_once_and_ends_what_is_open_in_it() {
     assert_eq!(records.run(&fixture.run).await.unwrap().unwrap().state, RunState::Cancelled);
     let states: Vec<_> = records.calls(&fixture.run).await.unwrap().iter().map(|call| call.state).collect();
     assert_eq!(states, [CallState::Interrupted; 2]);
-    let error = records.decide_approval(&asked, Decision::Allowed(None), "anna").await.unwrap_err();
+    let error = records.decide_approval(&asked, Decision::Allowed(None), &desk("anna")).await.unwrap_err();
     assert!(matches!(error, DecideError::AlreadyDecided { what: ApprovalState::Withdrawn, .. }), "{error}");
     // Nothing begins in it any more, and no more is said.
     assert!(matches!(

@@ -15,7 +15,7 @@ async fn two_of_everything() -> Fixture {
         records.propose(run, &said("calls", Source::Tool), &[new]).await.unwrap();
         let question = NewApproval { session: session.clone(), run: run.clone(), ..question(&fixture, "c") };
         let asked = records.request_approval(&question).await.unwrap();
-        records.decide_approval(&asked, Decision::Allowed(None), "anna").await.unwrap();
+        records.decide_approval(&asked, Decision::Allowed(None), &desk("anna")).await.unwrap();
         records.start(run, "c", By::Approval(&asked, &[9; 32])).await.unwrap();
         let message = SentMessage { key: session.to_string(), ..sent("c") };
         records.end_calls(run, &[finished("c", CallState::Done)], &[message], &said("r", Source::Web)).await.unwrap();

@@ -21,7 +21,8 @@ async fn sixty_four_runs_at_once_never_pass_a_limit() {
     let mut tasks = Vec::new();
     for n in 0..64 {
         let (records, barrier) = (processes[n % 2].clone(), barrier.clone());
-        let run = records.begin_run(&fixture.session, "p", &said("x", Source::Owner)).await.unwrap();
+        let session = records.begin_session(&person("anna"), "t", "a", "one of many").await.unwrap();
+        let run = records.begin_run(&session, "p", &said("x", Source::Owner)).await.unwrap();
         tasks.push(tokio::spawn(async move {
             barrier.wait().await;
             let mut spent = 0;
@@ -70,8 +71,8 @@ async fn each_scope_counts_its_own_and_a_day_begins_when_it_is_said_to() {
     records.settle(&id, Spent { input: 50, output: 0, micros: None }).await.unwrap();
     let session = records.begin_session(&person("ben"), "t", "a", "other").await.unwrap();
     let other = records.begin_run(&session, "p", &said("x", Source::Owner)).await.unwrap();
-    for (scope, counts) in [(Scope::Run, false), (Scope::Session, false), (Scope::Component, true), (Scope::Day, true)]
-    {
+    let own = [Scope::Run, Scope::Session, Scope::Person].map(|scope| (scope, false));
+    for (scope, counts) in own.into_iter().chain([(Scope::Component, true), (Scope::Day, true)]) {
         assert_eq!(records.reserve(&asked(&other, 60), &[limit(scope, 100)]).await.is_err(), counts, "{scope:?}");
         records.release_process("p").await.unwrap();
     }

@@ -5,12 +5,13 @@ use crate::files;
 use cara_database::{Database, Migration, Place, Schema};
 
 /// All versions of the tables; one that was released is never changed.
-const MIGRATIONS: [Migration; 6] = [
+const MIGRATIONS: [Migration; 7] = [
     Migration { number: 1, name: "ledger", up: include_str!("../../migrations/0001_ledger.sql") },
     Migration { number: 2, name: "records", up: include_str!("../../migrations/0002_records.sql") },
     Migration { number: 3, name: "labels", up: include_str!("../../migrations/0003_labels.sql") },
     Migration { number: 4, name: "model", up: include_str!("../../migrations/0004_model.sql") },
     Migration { number: 5, name: "sends", up: include_str!("../../migrations/0005_sends.sql") },
+    Migration { number: 6, name: "people", up: include_str!("../../migrations/0006_people.sql") },
     Migration { number: 7, name: "boxes", up: include_str!("../../migrations/0007_boxes.sql") },
 ];
 

@@ -4,8 +4,8 @@
 use cara_assistant::approvals::{Answer, Approver};
 use cara_assistant::event::{Asked, TurnEvent};
 use cara_assistant::outbound::{Outbound, address_text};
-use cara_assistant::{CallGate, Listener, RunContext};
-use cara_authority::Refusal;
+use cara_assistant::{CallGate, Listener, PROMPT, RunContext};
+use cara_authority::{Decider, Deciders, PersonId, Principal, Refusal};
 use cara_kernel::bindings::messaging::{Address, Outbound as Message, Receipt};
 use cara_kernel::bindings::types::Content;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -75,15 +75,21 @@ impl Judge {
 
 #[async_trait::async_trait]
 impl Approver for Judge {
-    async fn ask(&self, asked: &[Asked]) -> Vec<Answer> {
+    async fn ask(&self, asked: &[Asked]) -> (Decider, Vec<Answer>) {
         held(&self.screens).push(asked.len());
         held(&self.asked).extend_from_slice(asked);
         self.rang.notify_one();
         match asked.iter().map(|asked| (self.decide)(asked)).collect() {
-            Some(answers) => answers,
+            Some(answers) => (owner(PROMPT), answers),
             None => std::future::pending().await,
         }
     }
+}
+
+/// The owner, answering at a place.
+#[must_use]
+pub fn owner(place: &str) -> Decider {
+    Principal::of_account("test").deciding(place)
 }
 
 /// The events of runs.
@@ -119,7 +125,8 @@ impl Heard {
     pub fn run_context(&self, approver: Arc<dyn Approver>) -> RunContext {
         let events = self.clone();
         let listen: Listener = Arc::new(move |event| held(&events.0).push(event));
-        RunContext { listen, approver, cancel: CancellationToken::new(), gate: CallGate::default() }
+        let deciders = Deciders::only(PersonId::owner());
+        RunContext { listen, deciders, approver, cancel: CancellationToken::new(), gate: CallGate::default() }
     }
 }
 

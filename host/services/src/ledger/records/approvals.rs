@@ -5,10 +5,13 @@ use super::calls::binding;
 use super::seal::{Seal, Spot};
 use super::{NewRule, RunState, Runs, fresh};
 use crate::ledger::sql::{As, Number, Sql, query, query_as};
-use crate::ledger::{LedgerError, to_sql};
-use cara_authority::{ApprovalId, PersonId, RuleId, RunId, SessionId, display_safe};
+use crate::ledger::{Change, LedgerError, to_sql};
+use cara_authority::{
+    ApprovalId, Decider, Deciders, Needed, PersonId, PersonRole, RuleId, RunId, SessionId, display_safe,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
 
 cara_authority::words! {
     /// How far a question is.
@@ -42,8 +45,10 @@ pub struct NewApproval {
     pub run: RunId,
     /// For which call.
     pub call_id: String,
-    /// Who asks, that is, whose session it is.
+    /// Whose session it is.
     pub person: PersonId,
+    /// Who may decide.
+    pub deciders: Deciders,
     /// All that is shown to who decides; its form is the caller's.
     pub shown: Value,
     /// When no answer is a refusal, Unix milliseconds.
@@ -63,6 +68,12 @@ pub struct Approval {
     pub call_id: String,
     /// Whose session it is.
     pub person: PersonId,
+    /// Who may decide; in a request of before that was kept, the person.
+    pub deciders: Deciders,
+    /// Whether the file says who may decide.
+    has_deciders: bool,
+    /// Those who said yes so far.
+    pub agreed: BTreeSet<PersonId>,
     /// What is shown to who decides.
     pub shown: Value,
     /// How far it is, at this moment.
@@ -95,6 +106,9 @@ pub struct Verdict {
     pub what: ApprovalState,
     /// The door or deadline that decided.
     pub by: String,
+    /// The person who decided; none where the deadline did, or a cara of before that was kept.
+    #[serde(default)]
+    pub person: Option<PersonId>,
     /// Why.
     pub reason: Option<String>,
     /// When, Unix milliseconds.
@@ -112,8 +126,8 @@ pub struct Decided {
     pub run: RunId,
     /// For which call.
     pub call_id: String,
-    /// The answer.
-    pub verdict: Verdict,
+    /// The answer; none while others have to agree.
+    pub verdict: Option<Verdict>,
 }
 
 /// Why a decision does not count.
@@ -131,6 +145,17 @@ pub enum DecideError {
         /// When, Unix milliseconds.
         at_ms: u64,
     },
+    /// Somebody else has to decide.
+    #[error("`{person}` may not decide this request\nhint: {} may", .deciders.join(" or "))]
+    NotYours {
+        /// Who tried.
+        person: PersonId,
+        /// Who may.
+        deciders: Vec<String>,
+    },
+    /// A rule would answer what several people have to agree on, or in the place of somebody else.
+    #[error("no rule may answer this request: {0}\nhint: allow it once")]
+    NoRule(&'static str),
     /// Nobody asked that.
     #[error("there is no approval `{0}`\nhint: `cara approvals list` shows what waits")]
     NoSuch(ApprovalId),
@@ -183,6 +208,9 @@ impl Runs {
             run: new.run.clone(),
             call_id: new.call_id.clone(),
             person: new.person.clone(),
+            deciders: new.deciders.clone(),
+            has_deciders: true,
+            agreed: BTreeSet::new(),
             shown: Value::Null,
             state: ApprovalState::Waiting,
             verdict: None,
@@ -193,27 +221,44 @@ impl Runs {
         };
         let shown = asked.with("shown", |spot| self.seal.seal_json(spot, &new.shown))?;
         let query = query(
-            "INSERT INTO approvals (id, session, run, call_id, person, binding, shown, state, asked_ms, deadline_ms) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, 'waiting', $8, $9)",
+            "INSERT INTO approvals (id, session, run, call_id, person, binding, shown, state, asked_ms, deadline_ms, \
+             deciders) VALUES ($1, $2, $3, $4, $5, $6, $7, 'waiting', $8, $9, $10)",
         );
         let query = query.bind(asked.id.as_str()).bind(asked.session.as_str()).bind(asked.run.as_str());
         let query = query.bind(&asked.call_id).bind(asked.person.as_str()).bind(&asked.binding).bind(shown);
-        sql.execute(query.bind(to_sql(asked.asked_ms)).bind(to_sql(asked.deadline_ms))).await?;
+        let query = query.bind(to_sql(asked.asked_ms)).bind(to_sql(asked.deadline_ms));
+        sql.execute(query.bind(asked.deciders_text())).await?;
         change.commit().await?;
         Ok(asked.id)
     }
 
-    /// Answers. The first answer counts; after the deadline none does, and the question has expired.
-    pub async fn decide_approval(&self, id: &ApprovalId, decision: Decision, by: &str) -> Result<Decided, DecideError> {
+    /// Answers for somebody who may decide. The first no and the last yes that is needed count; after the deadline nothing
+    /// does, and the question has expired.
+    pub async fn decide_approval(
+        &self,
+        id: &ApprovalId,
+        decision: Decision,
+        by: &Decider,
+    ) -> Result<Decided, DecideError> {
         // Those who come late need not wait for those who write.
         self.undecided(&mut self.ledger.reader().await?.sql(), id).await?;
         let mut change = self.ledger.change().await?;
         let approval = self.undecided(&mut change.sql(), id).await?;
+        let roles = self.roles(&mut change.sql()).await?;
         let now_ms = self.ledger.now_ms();
         let expired = approval.state == ApprovalState::Expired || now_ms >= approval.deadline_ms;
+        if !expired {
+            approval.check(by, &decision, &roles)?;
+        }
+        let mut agreed = approval.agreed.clone();
+        agreed.insert(by.person().clone());
+        let is_enough = approval.deciders.are_satisfied(&agreed, &roles);
+        if !expired && !is_enough && matches!(decision, Decision::Allowed(_)) {
+            return self.agree(change, approval, &agreed, by).await;
+        }
         let rule = if let Decision::Allowed(rule) = &decision { rule.clone() } else { None };
         let verdict = match decision {
-            _ if expired => approval.verdict_at(approval.deadline_ms, ApprovalState::Expired, "the deadline", None),
+            _ if expired => approval.expired(),
             Decision::Allowed(_) => approval.verdict_at(now_ms, ApprovalState::Allowed, by, None),
             Decision::Denied(reason) => approval.verdict_at(now_ms, ApprovalState::Denied, by, reason),
         };
@@ -224,7 +269,10 @@ impl Runs {
             return Err(verdict.already(ApprovalState::Expired));
         }
         let Approval { session, run, call_id, .. } = approval;
-        let detail = json!({ "what": verdict.what, "by": verdict.by, "session": session, "run": run, "call": call_id });
+        let detail = json!({
+            "what": verdict.what, "by": verdict.by, "person": verdict.person, "session": session, "run": run,
+            "call": call_id,
+        });
         change.event("approval-decided", id.as_str(), detail).await?;
         if let Some(rule) = rule.filter(|_| !expired) {
             self.add_rule(&mut change, &rule).await?;
@@ -233,8 +281,26 @@ impl Runs {
         self.ledger.approvals().send_replace(());
         match expired {
             true => Err(verdict.already(ApprovalState::Expired)),
-            false => Ok(Decided { session, run, call_id, verdict }),
+            false => Ok(Decided { session, run, call_id, verdict: Some(verdict) }),
         }
+    }
+
+    /// Keeps a yes that is not enough alone.
+    async fn agree(
+        &self,
+        mut change: Change<'_>,
+        approval: Approval,
+        agreed: &BTreeSet<PersonId>,
+        by: &Decider,
+    ) -> Result<Decided, DecideError> {
+        let sealed = approval.with("agreed", |spot| self.seal.seal_json(spot, agreed))?;
+        let query = query("UPDATE approvals SET agreed = $2 WHERE id = $1 AND state = 'waiting'");
+        change.sql().execute(query.bind(approval.id.as_str()).bind(sealed)).await?;
+        let detail = json!({ "by": display_safe(by.place()), "person": by.person() });
+        change.event("approval-agreed", approval.id.as_str(), detail).await?;
+        change.commit().await?;
+        let Approval { session, run, call_id, .. } = approval;
+        Ok(Decided { session, run, call_id, verdict: None })
     }
 
     /// A question that nobody has answered; one past its deadline expires with the first who tries.
@@ -252,8 +318,8 @@ impl Runs {
     /// A question.
     pub async fn read_approval(&self, sql: &mut Sql<'_>, id: &ApprovalId) -> Result<Option<Approval>, LedgerError> {
         let query = query_as::<ApprovalRow>(
-            "SELECT id, session, run, call_id, person, binding, shown, state, verdict, asked_ms, deadline_ms, spent_ms \
-             FROM approvals WHERE id = $1",
+            "SELECT id, session, run, call_id, person, binding, shown, state, verdict, asked_ms, deadline_ms, spent_ms, \
+             deciders, agreed FROM approvals WHERE id = $1",
         );
         let row = sql.one(query.bind(id.as_str())).await?;
         row.map(|row| Approval::open(row, &self.seal, self.ledger.now_ms())).transpose()
@@ -274,35 +340,104 @@ pub type ApprovalRow = (
     Number,
     Number,
     Option<Number>,
+    Option<String>,
+    Option<Vec<u8>>,
 );
 
 impl Approval {
     /// Opens what is sealed in a row.
     pub fn open(row: ApprovalRow, seal: &Seal, now_ms: u64) -> Result<Self, LedgerError> {
-        let (id, session, run, call_id, person, binding, shown, state, verdict, asked, deadline, spent) = row;
-        let (id, session, run, person) = (id.0, session.0, run.0, person.0);
+        let (
+            id,
+            session,
+            run,
+            call_id,
+            person,
+            binding,
+            shown,
+            state,
+            verdict,
+            asked,
+            deadline,
+            spent,
+            deciders,
+            agreed,
+        ) = row;
         let (asked_ms, deadline_ms, spent_ms) = (asked.0, deadline.0, spent.map(|ms| ms.0));
         let late = state.0 == ApprovalState::Waiting && now_ms >= deadline_ms;
-        let state = if late { ApprovalState::Expired } else { state.0 };
-        let (sealed, verdict_sealed) = (shown, verdict);
-        let (shown, verdict) = (Value::Null, None);
-        let mut open =
-            Self { id, session, run, call_id, person, shown, state, verdict, asked_ms, deadline_ms, spent_ms, binding };
-        open.shown = open.with("shown", |spot| seal.open_json(spot, sealed))?;
-        open.verdict = open.with("verdict", |spot| seal.open_maybe(spot, verdict_sealed))?;
+        let mut open = Self {
+            id: id.0,
+            session: session.0,
+            run: run.0,
+            call_id,
+            has_deciders: deciders.is_some(),
+            deciders: Deciders::only(person.0.clone()),
+            person: person.0,
+            agreed: BTreeSet::new(),
+            shown: Value::Null,
+            state: if late { ApprovalState::Expired } else { state.0 },
+            verdict: None,
+            asked_ms,
+            deadline_ms,
+            spent_ms,
+            binding,
+        };
+        if let Some(deciders) = deciders {
+            let read = serde_json::from_str(&deciders);
+            open.deciders = read.map_err(|_| open.with("deciders", |spot| seal.tampered(spot)))?;
+        }
+        open.shown = open.with("shown", |spot| seal.open_json(spot, shown))?;
+        open.verdict = open.with("verdict", |spot| seal.open_maybe(spot, verdict))?;
+        open.agreed = open.with("agreed", |spot| seal.open_maybe(spot, agreed))?.unwrap_or_default();
         Ok(open)
     }
 
-    /// What the sealed columns of the question are sealed with: they hold for nothing else.
+    /// What the sealed columns of the question are sealed with: they hold for nothing else, and who may decide cannot be
+    /// changed or taken out in the file.
     fn with<T>(&self, column: &'static str, with: impl FnOnce(Spot<'_>) -> T) -> T {
         let Self { id, session, run, call_id, person, .. } = self;
         let (binding, deadline) = (hex::encode(&self.binding), self.deadline_ms.to_string());
+        let deciders = self.has_deciders.then(|| self.deciders_text());
         let row = [id.as_str(), session.as_str(), run.as_str(), call_id, person.as_str(), &binding, &deadline];
+        let row: Vec<&str> = row.into_iter().chain(deciders.as_deref()).collect();
         with(Spot { table: "approvals", column, row: &row })
     }
 
-    fn verdict_at(&self, at_ms: u64, what: ApprovalState, by: &str, reason: Option<String>) -> Verdict {
-        Verdict { what, by: display_safe(by), reason, at_ms, use_by_ms: self.deadline_ms.max(at_ms + USE_MS) }
+    fn deciders_text(&self) -> String {
+        serde_json::to_string(&self.deciders).expect("a set of ids and a word make JSON")
+    }
+
+    fn verdict_at(&self, at_ms: u64, what: ApprovalState, by: &Decider, reason: Option<String>) -> Verdict {
+        let (by, person) = (display_safe(by.place()), Some(by.person().clone()));
+        Verdict { what, by, person, reason, at_ms, use_by_ms: self.deadline_ms.max(at_ms + USE_MS) }
+    }
+
+    fn expired(&self) -> Verdict {
+        let (what, at_ms) = (ApprovalState::Expired, self.deadline_ms);
+        Verdict { what, by: "the deadline".to_owned(), person: None, reason: None, at_ms, use_by_ms: at_ms }
+    }
+
+    /// Whether this person may say this, by the roles that people have now.
+    fn check(
+        &self,
+        by: &Decider,
+        decision: &Decision,
+        roles: &BTreeMap<PersonId, PersonRole>,
+    ) -> Result<(), DecideError> {
+        let role = roles.get(by.person()).filter(|_| self.deciders.persons.contains(by.person()));
+        let Some(role) = role else {
+            let deciders = self.deciders.persons.iter().map(|person| format!("`{person}`")).collect();
+            return Err(DecideError::NotYours { person: by.person().clone(), deciders });
+        };
+        match decision {
+            Decision::Allowed(Some(_)) if self.deciders.needed != Needed::Any => {
+                Err(DecideError::NoRule("several people have to agree on it"))
+            }
+            Decision::Allowed(Some(rule)) if rule.person != *by.person() && *role != PersonRole::Owner => {
+                Err(DecideError::NoRule("it would answer for somebody else"))
+            }
+            _ => Ok(()),
+        }
     }
 }
 
@@ -346,7 +481,13 @@ impl Spend<'_> {
         }
         // The word in the file is not enough: who gave the answer had the key.
         let now_ms = runs.ledger.now_ms();
-        match found.verdict.map(|verdict| (verdict.what, now_ms >= verdict.use_by_ms)) {
+        // Nor is the answer of somebody who may decide nothing any more.
+        let roles = runs.roles(sql).await?;
+        let verdict = found.verdict;
+        if verdict.as_ref().and_then(|verdict| verdict.person.as_ref()).is_some_and(|by| !roles.contains_key(by)) {
+            return Err(StartRefused::Approval(ApprovalState::Withdrawn));
+        }
+        match verdict.map(|verdict| (verdict.what, now_ms >= verdict.use_by_ms)) {
             Some((ApprovalState::Allowed, false)) => {}
             Some((ApprovalState::Allowed, true)) => return Err(StartRefused::Approval(ApprovalState::Expired)),
             Some((what, _)) => return Err(StartRefused::Approval(what)),

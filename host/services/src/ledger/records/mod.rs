@@ -15,6 +15,7 @@
 
 mod approvals;
 mod calls;
+mod people;
 mod rules;
 mod runs;
 mod seal;
@@ -26,6 +27,7 @@ pub use approvals::{
 };
 pub use calls::{CallSpots, CallState, FinishedCall, NewCall, end_call, insert_call};
 pub use cara_authority::words::UnknownWord;
+pub use people::{LinkError, Person};
 pub use rules::{NewRule, StoredRule};
 pub use runs::{Open, RunState, reason_spot};
 pub use seal::{ContentKey, Seal, Spot};

@@ -28,7 +28,7 @@ pub fn reason_spot<'a>(row: &'a [&'a str; 1]) -> Spot<'a> {
 }
 
 impl Runs {
-    /// Begins a run of an id that no run has. `process` says who works on it, so that another process can tell whether that one still lives.
+    /// Begins a run of an id that no run has, in a session in which none goes on. `process` says who works on it, so that another process can tell whether that one still lives.
     pub async fn begin(
         &self,
         sql: &mut Sql<'_>,
@@ -37,6 +37,11 @@ impl Runs {
         process: &str,
         label: Label,
     ) -> Result<(), LedgerError> {
+        let busy = query_as::<(i64,)>("SELECT CAST(1 AS BIGINT) FROM runs WHERE session = $1 AND state = 'running'");
+        if sql.one(busy.bind(session.as_str())).await?.is_some() {
+            let (what, state) = ("session", "in use: a run goes on in it");
+            return Err(LedgerError::Conflict { what, id: display_safe(session.as_str()), state });
+        }
         let query = query(
             "INSERT INTO runs (id, session, process, state, label, began_ms) VALUES ($1, $2, $3, 'running', $4, $5)",
         );

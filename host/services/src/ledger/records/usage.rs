@@ -28,6 +28,8 @@ cara_authority::words! {
         Run = "run",
         /// Uses of the same session.
         Session = "session",
+        /// Uses in runs for the same person.
+        Person = "person",
         /// Uses of the same provider.
         Component = "component",
         /// All of a day; the caller says by `since_ms` when that began.
@@ -103,7 +105,7 @@ impl Runs {
         let sql = &mut change.sql();
         let (process, session, person) = owner(sql, &asked.run).await?;
         for limit in limits {
-            check(sql, asked, &session, limit).await?;
+            check(sql, asked, &session, &person, limit).await?;
         }
         let id = fresh("u-", 16)?;
         let query = query(
@@ -154,10 +156,17 @@ async fn owner(sql: &mut Sql<'_>, run: &RunId) -> Result<(String, SessionId, Per
     }
 }
 
-async fn check(sql: &mut Sql<'_>, asked: &Reservation, session: &SessionId, limit: &Limit) -> Result<(), ReserveError> {
+async fn check(
+    sql: &mut Sql<'_>,
+    asked: &Reservation,
+    session: &SessionId,
+    person: &PersonId,
+    limit: &Limit,
+) -> Result<(), ReserveError> {
     let (column, value) = match limit.scope {
         Scope::Run => ("run", asked.run.as_str()),
         Scope::Session => ("session", session.as_str()),
+        Scope::Person => ("person", person.as_str()),
         Scope::Component => ("component", asked.component.as_str()),
         Scope::Day => ("'all'", "all"),
     };

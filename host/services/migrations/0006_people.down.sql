@@ -1,0 +1,13 @@
+-- The way back from 0006_people.sql: roles, addresses and who has to agree are lost.
+DROP INDEX runs_one_at_a_time;
+ALTER TABLE runs DROP COLUMN principal;
+ALTER TABLE messages DROP COLUMN speaker;
+ALTER TABLE sessions DROP COLUMN pinned;
+ALTER TABLE sessions DROP COLUMN place;
+DROP TABLE conversations;
+-- A cara of before lets the person of the session decide alone.
+UPDATE approvals SET state = 'withdrawn' WHERE state IN ('waiting', 'allowed') AND deciders IS NOT NULL;
+ALTER TABLE approvals DROP COLUMN agreed;
+ALTER TABLE approvals DROP COLUMN deciders;
+DROP TABLE person_addresses;
+DROP TABLE persons;
