@@ -8,7 +8,7 @@ const TRUSTED: [&str; 4] = ["signing/", "host/authority/", "host/kernel/", "host
 
 /// What was reached, rounded up to 50. Wanted: 10,000. Lower it with every change that removes code; raising it needs a
 /// reason in the commit.
-const MOST: usize = 11_750;
+const MOST: usize = 12_000;
 
 /// Lines with code: no blank ones, no comments, no tests.
 fn code_lines(text: &str) -> usize {

@@ -12,14 +12,14 @@ const LONGEST: usize = 512;
 /// A text that is no address.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "`{0}` is no address\nhint: write `channel:account:id`, such as `telegram:main:4711`; `%3A` stands for a `:` in a part"
+    "`{0}` is no address\nhint: write `channel:account:id`, such as `console:local:me`; `%3A` stands for a `:` in a part"
 )]
 pub struct BadAddress(String);
 
 /// A conversation: a room, a group or a direct exchange on a channel, or a thread in one.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ConversationAddress {
-    /// The channel: `telegram`.
+    /// The channel: `console`.
     pub channel: String,
     /// The account of the channel, as the operator names it.
     pub account: String,

@@ -71,7 +71,7 @@ impl Decider {
         &self.person
     }
 
-    /// Where the answer was given: `prompt`, `cara approvals`, `telegram:main`.
+    /// Where the answer was given: `prompt`, `cara approvals`.
     pub fn place(&self) -> &str {
         &self.place
     }

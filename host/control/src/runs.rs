@@ -27,7 +27,7 @@ use cara_assistant::{
     Answer, Approver, Asked, Assistant, Ending, Failure, Input, LanguageModel, Nobody, RunContext, Session,
     SessionContext, TurnEvent,
 };
-use cara_authority::{Label, PersonId, Principal, RunId, SessionId, Source};
+use cara_authority::{Decider, Deciders, Label, PersonId, Principal, RunId, SessionId, Source};
 use cara_kernel::Checked;
 use cara_kernel::bindings::types::Blob;
 use cara_records::{Records, RunState};

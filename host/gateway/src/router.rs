@@ -56,21 +56,28 @@ pub fn router(application: Arc<Application>) -> axum::Router {
         let method = method.expect("routes have methods of HTTP itself");
         let path = entry.route.path;
         let (entry, limits) = (Arc::new(entry), limits.clone());
-        let serve = move |State(application): State<Arc<Application>>, Path(path): Path<InPath>, request: Request| {
+        let serve = move |State(application): State<Arc<Application>>,
+                          Extension(by): Extension<Principal>,
+                          Path(path): Path<InPath>,
+                          request: Request| {
             let (entry, limits) = (entry.clone(), limits.clone());
-            async move { serve(&entry, &limits, application, path, request).await }
+            async move { serve(&entry, &limits, application, by, path, request).await }
         };
         router = router.route(path, on(method, serve));
     }
     router.fallback(nothing).layer(from_fn(admitted)).with_state(application)
 }
 
-/// Lets in what a program of the account sends, and nothing that a page in its browser could.
+/// Lets in what somebody sends whom a door has authenticated, and nothing that a page in a browser could.
 async fn admitted(request: Request, next: Next) -> Response {
     let headers = request.headers();
     if headers.contains_key(header::ORIGIN) {
         let text = "the control API answers no page of a browser\nhint: send the request without `Origin`";
         return failed(StatusCode::FORBIDDEN, &Error::new(ErrorKind::Refused, text));
+    }
+    if request.extensions().get::<Principal>().is_none() {
+        let text = "nobody knows who asks\nhint: ask through a door that authenticates, such as `cara.sock`";
+        return failed(StatusCode::UNAUTHORIZED, &Error::new(ErrorKind::Refused, text));
     }
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
     if host.split_once(':').map_or(host, |(name, _port)| name) != HOST {
@@ -93,13 +100,10 @@ async fn serve(
     entry: &Entry,
     limits: &Limits,
     application: Arc<Application>,
+    by: Principal,
     path: InPath,
     request: Request,
 ) -> Response {
-    let Some(by) = request.extensions().get::<Principal>().cloned() else {
-        let text = "nobody knows who asks\nhint: ask through a door that authenticates, such as `cara.sock`";
-        return failed(StatusCode::UNAUTHORIZED, &Error::new(ErrorKind::Refused, text));
-    };
     let Ok(place) = entry.route.follows.then(|| limits.followers.clone().try_acquire_owned()).transpose() else {
         let text = format!("{FOLLOWERS} others follow something already\nhint: end one of them, then try again");
         return failed(StatusCode::SERVICE_UNAVAILABLE, &Error::new(ErrorKind::Conflict, text));
@@ -212,4 +216,21 @@ fn status(kind: ErrorKind) -> StatusCode {
 
 fn failed(status: StatusCode, error: &Error) -> Response {
     json(status, serde_json::to_string(error).expect("an error is plain data"))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use tower::ServiceExt;
+
+    #[tokio::test]
+    async fn what_no_door_has_authenticated_is_refused() {
+        let plain = || axum::Router::new().fallback(async || "in").layer(from_fn(admitted));
+        let request = || Request::get("/v1/status").header(header::HOST, HOST).body(Body::empty()).unwrap();
+        let refused = plain().oneshot(request()).await.unwrap();
+        assert_eq!(refused.status(), StatusCode::UNAUTHORIZED);
+        let known = plain().layer(Extension(Principal::of_account("account")));
+        assert_eq!(known.oneshot(request()).await.unwrap().status(), StatusCode::OK);
+    }
 }

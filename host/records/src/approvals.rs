@@ -2,6 +2,7 @@
 
 use super::{Approval, ApprovalRow, Records};
 use cara_authority::{ApprovalId, RunId};
+use cara_services::ledger::sql::query_as;
 use cara_services::ledger::{LedgerError, to_sql};
 
 impl Records {

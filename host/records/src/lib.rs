@@ -19,6 +19,7 @@ mod inbox;
 mod memory;
 mod messages;
 mod outbox;
+mod people;
 mod runs;
 mod sends;
 mod sessions;
@@ -40,6 +41,7 @@ pub use messages::{Message, NewMessage, Role};
 pub use outbox::{
     Attempt, DeliveryClass, EnqueueError, MOST_QUEUED, NewOutbound, Outbound, OutboundState, Patience, Queued, Turn,
 };
+pub use people::LinkError;
 pub use runs::Run;
 pub use sends::{Claim, Claimed, SentMessage};
 pub use sessions::Session;

@@ -12,7 +12,7 @@ mod people;
 
 pub use internet::{Internet, Page};
 pub use models::{Reply, Scripted, shown_to_model};
-pub use people::{Heard, Judge, Outbox};
+pub use people::{Heard, Judge, Outbox, owner};
 
 use crate::Testbed;
 use cara_assistant::budget::Budgets;

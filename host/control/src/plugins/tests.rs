@@ -8,7 +8,7 @@ use crate::holder::{HomeLock, Role};
 use crate::home_files::HomeFiles;
 use crate::installed::{BuiltIn, Embedded};
 use crate::operation::Operation;
-use cara_authority::{Capability, ComponentId, Grants};
+use cara_authority::{Capability, ComponentId, Grants, PersonId, PersonRole, Principal};
 use cara_kernel::Checked;
 use cara_packages::lock::Pinned;
 use cara_packages::store::Store;
@@ -241,7 +241,7 @@ fn offered(folder: &Path, name: &str, version: &str, key: &SecretKey) -> String 
 /// Reviews a package; its digest.
 async fn reviewed(application: &Arc<Application>, from: &str, allow_downgrade: bool) -> String {
     let prepare = PrepareInstall { from: from.to_owned(), allow_downgrade };
-    let prepared = prepare.run(application, &Events::nobody()).await.unwrap();
+    let prepared = prepare.run(application, &Principal::of_account("test"), &Events::nobody()).await.unwrap();
     prepared.review.digest.to_string()
 }
 
@@ -265,7 +265,9 @@ async fn trust_floor_and_place_count_when_it_is_installed_and_not_when_it_was_re
     let [old, new, copy] = [("old.wasm", "1.0.0"), ("new.wasm", "1.1.0"), ("copy.wasm", "1.1.0")]
         .map(|(name, version)| offered(offers.path(), name, version, &key));
     let install = async |from: &str, digest: &str, allow_downgrade: bool| {
-        installing(from, digest, allow_downgrade).run(&application, &Events::nobody()).await
+        installing(from, digest, allow_downgrade)
+            .run(&application, &Principal::of_account("test"), &Events::nobody())
+            .await
     };
 
     // Somebody else reviewed the same bytes from another place.
@@ -315,10 +317,14 @@ async fn a_change_that_is_cut_off_anywhere_leaves_nothing_granted_that_was_taken
     let [oldest, newest] = [reviewed(&application, &old, true).await, reviewed(&application, &new, true).await];
     let (mut cuts, mut done) = ([0, 0], [0, 0]);
     for times in (1..=STEPS).cycle().take(8 * STEPS) {
-        installing(&old, &oldest, true).run(&application, &Events::nobody()).await.unwrap();
+        installing(&old, &oldest, true)
+            .run(&application, &Principal::of_account("test"), &Events::nobody())
+            .await
+            .unwrap();
         application.ledger.grant(&id, &power, "a test").await.unwrap();
         let work = installing(&new, &newest, true);
-        let whole = cut(work.run(&application, &Events::nobody()), times).await.is_some();
+        let whole =
+            cut(work.run(&application, &Principal::of_account("test"), &Events::nobody()), times).await.is_some();
         *(if whole { &mut done[0] } else { &mut cuts[0] }) += 1;
         if in_use(&application).unwrap().digest.to_string() == newest {
             assert_eq!(application.ledger.granted(&id).await.unwrap(), [], "after {times} steps of an install");
@@ -326,7 +332,8 @@ async fn a_change_that_is_cut_off_anywhere_leaves_nothing_granted_that_was_taken
 
         application.ledger.grant(&id, &power, "a test").await.unwrap();
         let work = RemovePlugin { id: ID.to_owned(), state: true };
-        let whole = cut(work.run(&application, &Events::nobody()), times).await.is_some();
+        let whole =
+            cut(work.run(&application, &Principal::of_account("test"), &Events::nobody()), times).await.is_some();
         *(if whole { &mut done[1] } else { &mut cuts[1] }) += 1;
         if in_use(&application).is_none() {
             assert_eq!(application.ledger.granted(&id).await.unwrap(), [], "after {times} steps of a removal");
@@ -347,7 +354,10 @@ async fn a_change_is_done_to_its_end_when_whoever_asked_goes_away() {
     let from = offered(offers.path(), "new.wasm", "1.1.0", &key);
     let digest = reviewed(&application, &from, false).await;
     let install = crate::operations::Prepared::of(installing(&from, &digest, false));
-    assert!(cut(install.run(application.clone(), Events::nobody()), 1).await.is_none(), "it was done at once");
+    assert!(
+        cut(install.run(application.clone(), Principal::of_account("test"), Events::nobody()), 1).await.is_none(),
+        "it was done at once"
+    );
     application.holder.work.close();
     application.holder.work.wait().await;
     assert_eq!(in_use(&application).unwrap().digest.to_string(), digest);
@@ -361,7 +371,10 @@ async fn a_package_is_verified_once_until_others_are_trusted() {
     let application = open(&home);
     let (id, from) = (ComponentId::parse(ID).unwrap(), offered(offers.path(), "new.wasm", "1.1.0", &key));
     let digest = reviewed(&application, &from, false).await;
-    installing(&from, &digest, false).run(&application, &Events::nobody()).await.unwrap();
+    installing(&from, &digest, false)
+        .run(&application, &Principal::of_account("test"), &Events::nobody())
+        .await
+        .unwrap();
     // What was verified on its way is in use; what lies in the store is not read back.
     let stored = home.path().join("packages").join(format!("{}.wasm", digest.trim_start_matches("sha256:")));
     std::fs::write(stored, b"damaged").unwrap();
@@ -373,6 +386,27 @@ async fn a_package_is_verified_once_until_others_are_trusted() {
     let from = offered(offers.path(), "newer.wasm", "1.2.0", &key);
     let digest = reviewed(&application, &from, false).await;
     files::write_private_atomic(&home.trust(), TrustStore::empty().to_toml().as_bytes()).unwrap();
-    let refused = installing(&from, &digest, false).run(&application, &Events::nobody()).await;
+    let refused =
+        installing(&from, &digest, false).run(&application, &Principal::of_account("test"), &Events::nobody()).await;
     assert!(refused.is_err(), "{refused:?}");
+}
+
+#[tokio::test]
+async fn no_use_case_is_for_anybody_but_the_owner() {
+    let folder = tempfile::tempdir().unwrap();
+    let application = open(&with_a_file_for_secrets(folder.path()));
+    for role in [PersonRole::Member, PersonRole::Guest] {
+        let other = || Principal::of_address(PersonId::parse("anna").unwrap(), role, "chat:main");
+        for entry in crate::operations() {
+            // Its arguments are looked at before; those that fit are refused.
+            let read = if entry.route.reads_query() { (entry.from_query)("") } else { (entry.from_json)(b"{}") };
+            let Ok(prepared) = read else { continue };
+            let done = prepared.run(application.clone(), other(), Events::nobody()).await;
+            assert_eq!(done.unwrap_err().kind, crate::ErrorKind::Refused, "{}", entry.route.name);
+        }
+    }
+    let own = Principal::of_account("account");
+    let listed =
+        crate::Prepared::of(crate::sessions::ListSessions { limit: 1 }).run(application, own, Events::nobody()).await;
+    assert_eq!(listed.unwrap().get(), "[]");
 }

@@ -27,7 +27,7 @@ pub use approvals::{
 };
 pub use calls::{CallSpots, CallState, FinishedCall, NewCall, end_call, insert_call};
 pub use cara_authority::words::UnknownWord;
-pub use people::{LinkError, Person};
+pub use people::{About, Person, about_spot, address_lookup, with_address};
 pub use rules::{NewRule, StoredRule};
 pub use runs::{Open, RunState, reason_spot};
 pub use seal::{ContentKey, Seal, Spot};
