@@ -114,6 +114,9 @@ async fn an_older_ledger_is_upgraded_once_by_processes_that_start_together() {
     for drop in [
         "outbox",
         "inbox",
+        "conversations",
+        "person_addresses",
+        "persons",
         "sends",
         "attachments",
         "memory_totals",
