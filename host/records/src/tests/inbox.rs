@@ -79,15 +79,17 @@ async fn a_run_takes_its_messages_and_settles_them_each_in_one_commit() {
     let records = &fixture.records;
     let ids: Vec<_> = records.receive_all(&[came("a", "1"), came("a", "2"), came("a", "3")]).await.unwrap();
     let ids: Vec<_> = ids.into_iter().map(|received| received.id).collect();
-    let begin = async |inbound: &[InboundId]| {
+    records.end_run(&fixture.run, &[], RunState::Done, None, &[]).await.unwrap();
+    let other = records.begin_session(&person("anna"), "terminal", "main", "other").await.unwrap();
+    let begin = async |session: &SessionId, inbound: &[InboundId]| {
         let (run, message) = (Records::fresh_run().unwrap(), said("x", Source::OtherPerson));
-        records.begin_run_for(&run, &fixture.session, "p", &message, inbound).await.map(|()| run)
+        records.begin_run_for(&run, session, "p", &message, inbound).await.map(|()| run)
     };
-    let run = begin(&ids[..2]).await.unwrap();
+    let run = begin(&fixture.session, &ids[..2]).await.unwrap();
     // One that is taken begins no second run, and nothing of that one is kept.
-    let refused = begin(&[ids[2].clone(), ids[1].clone()]).await.unwrap_err();
+    let refused = begin(&other, &[ids[2].clone(), ids[1].clone()]).await.unwrap_err();
     assert!(matches!(refused, LedgerError::Conflict { state: "running", .. }), "{refused}");
-    assert_eq!(records.runs(&fixture.session).await.unwrap().len(), 2);
+    assert!(records.runs(&other).await.unwrap().is_empty());
     assert_eq!(records.inbound(&ids[2]).await.unwrap().unwrap().state, InboundState::Waiting);
     assert_eq!(records.inbound_of(&run).await.unwrap().len(), 2);
     // Words that steer a run are its own from then on.
@@ -112,6 +114,7 @@ async fn a_run_takes_its_messages_and_settles_them_each_in_one_commit() {
 async fn a_run_that_ends_otherwise_says_so_and_its_message_can_be_replayed() {
     let fixture = Fixture::new().await;
     let records = &fixture.records;
+    records.end_run(&fixture.run, &[], RunState::Done, None, &[]).await.unwrap();
     let ends = [
         (RunState::Failed, InboundState::Failed),
         (RunState::Interrupted, InboundState::Failed),

@@ -17,7 +17,8 @@ mod usage;
 
 use super::*;
 use cara_authority::{
-    ComponentId, ConversationAddress, Decider, Deciders, Label, PersonId, Principal, RuleId, RunId, SessionId, Source, ToolName,
+    ComponentId, ConversationAddress, Decider, Deciders, Label, PersonId, Principal, RuleId, RunId, SessionId, Source,
+    ToolName,
 };
 use cara_services::clock::Clock;
 use cara_services::ledger::sql::{AssertSqlSafe, Field, query, query_as};
