@@ -196,6 +196,28 @@ fn bytes_that_nobody_hashed_are_taken_for_a_package_in_one_place() {
 }
 
 #[test]
+fn principals_are_made_where_somebody_was_authenticated() {
+    let all = sources(&root());
+    let homes: [(&[&str], &str); 2] = [
+        // Sockets whose other side is a process of the account.
+        (&["Principal", "of_account"], "host/gateway/src/router.rs"),
+        // The registry, which a channel asks for the sender of a message.
+        (&["Principal", "of_address"], "host/services/src/ledger/records/people.rs"),
+    ];
+    let mut findings = Vec::new();
+    for (maker, home) in homes {
+        let path: Vec<String> = maker.iter().map(|part| (*part).to_owned()).collect();
+        for file in trusted(&all, &["host/", "signing/"], &[home]) {
+            let made = file.paths().into_iter().filter(|(_, made)| made.ends_with(&path));
+            findings.extend(
+                made.map(|(line, _)| format!("{}:{line}: `{}`, whose home is {home}", file.path, path.join("::"))),
+            );
+        }
+    }
+    none("a principal is a proof", findings);
+}
+
+#[test]
 fn the_only_unsafe_block_of_the_host_is_the_one_that_loads_authenticated_code() {
     let all = sources(&root());
     let mut seen = Vec::new();

@@ -6,8 +6,8 @@ use super::source::{Source, sources};
 /// What a mistake in breaks a promise.
 const TRUSTED: [&str; 4] = ["signing/", "host/authority/", "host/kernel/", "host/services/"];
 
-/// What was reached, rounded up to 50. Wanted: 10,000. Lower it with every change that removes code; raising it needs a
-/// reason in the commit.
+/// What was reached, rounded up to 50. Wanted: 12,000 with sockets, channels and the jail. Lower it with every change that
+/// removes code; raising it needs a reason in the commit.
 const MOST: usize = 12_000;
 
 /// Lines with code: no blank ones, no comments, no tests.
@@ -28,8 +28,9 @@ fn code_lines(text: &str) -> usize {
     code
 }
 
-/// The binary, which parses, calls and prints, in code lines: what was reached, rounded up to 50. Wanted: 3,500.
-const BINARY: usize = 3_500;
+/// The binary, which parses, calls and prints, in code lines: what was reached, rounded up to 50. Wanted: 3,500 with the
+/// commands of issue 11; people, memory, inbox and outbox are five more files of commands.
+const BINARY: usize = 4_000;
 
 fn lines_of(all: &[Source], folder: &str) -> usize {
     let files = all.iter().filter(|file| !file.is_test() && file.path.starts_with(folder));
@@ -52,10 +53,10 @@ fn the_trusted_base_stays_small() {
     let all = sources(&root());
     let each = TRUSTED.map(|folder| (folder, lines_of(&all, folder)));
     let sum: usize = each.iter().map(|(_, lines)| lines).sum();
-    println!("trusted base: {sum} code lines of at most {MOST} (wanted: 10000): {each:?}");
+    println!("trusted base: {sum} code lines of at most {MOST} (wanted: 12000): {each:?}");
     assert!(
         sum <= MOST,
-        "the trusted base has {sum} code lines, more than {MOST} (wanted: 10,000): {each:?}\n\
+        "the trusted base has {sum} code lines, more than {MOST} (wanted: 12,000): {each:?}\n\
          what does not enforce belongs in another crate, such as `host/records`"
     );
 }

@@ -46,6 +46,9 @@ fn allowed(id: &str, responded: &ApprovalResponse) -> String {
         let spent = responded.spent_ms.map(|at| format!(", and was spent at {}", when::second(at)));
         return format!("`{id}` was allowed already at {given}{}; this changes nothing", spent.unwrap_or_default());
     }
+    if responded.waits_for_others {
+        return format!("your yes to `{id}` is kept; others have to agree, and `cara approvals show {id}` says who");
+    }
     let mut words = Vec::new();
     if let Some([tool, component]) = &responded.allowed {
         words.push(format!("allowed `{id}`: {tool} of `{component}`, once"));
@@ -102,6 +105,14 @@ impl Show for ApprovalRequest {
         self.reason.iter().for_each(|reason| put("reason", reason));
         put("asked", &when::second(self.asked_ms));
         put("person", &self.person);
+        match (self.needed, &self.agreed[..]) {
+            (1, _) => put("may decide", &self.deciders.join(", ")),
+            (needed, []) => put("may decide", &format!("{needed} of {}", self.deciders.join(", "))),
+            (needed, agreed) => {
+                let (all, agreed) = (self.deciders.join(", "), agreed.join(", "));
+                put("may decide", &format!("{needed} of {all}; yes said {agreed}"));
+            }
+        }
         put("session", &self.session);
         put("run", &format!("{}, call {}", self.run, self.call));
         if !self.run_is_alive && self.left_ms.is_some() {
