@@ -1,6 +1,7 @@
 //! Columns that come out typed.
 
 use crate::Cause;
+use sqlx::postgres::{PgRow, Postgres};
 use sqlx::sqlite::{Sqlite, SqliteRow};
 use sqlx::{Decode, Row as _, Type};
 
@@ -9,11 +10,19 @@ use sqlx::{Decode, Row as _, Type};
 pub enum Row<'r> {
     /// Of SQLite.
     Sqlite(&'r SqliteRow),
+    /// Of PostgreSQL.
+    Postgres(&'r PgRow),
 }
 
 impl<'r> From<&'r SqliteRow> for Row<'r> {
     fn from(row: &'r SqliteRow) -> Self {
         Self::Sqlite(row)
+    }
+}
+
+impl<'r> From<&'r PgRow> for Row<'r> {
+    fn from(row: &'r PgRow) -> Self {
+        Self::Postgres(row)
     }
 }
 
@@ -27,16 +36,18 @@ impl Row<'_> {
     pub fn named<T: Field>(&self, name: &str) -> Result<T, Cause> {
         let place = match self {
             Self::Sqlite(row) => row.try_column(name).map(sqlx::Column::ordinal),
+            Self::Postgres(row) => row.try_column(name).map(sqlx::Column::ordinal),
         };
         T::read(self, place?)
     }
 
-    fn plain<T>(&self, place: usize) -> Result<T, Cause>
+    fn plain<T>(&self, place: usize) -> Result<Option<T>, Cause>
     where
-        T: for<'r> Decode<'r, Sqlite> + Type<Sqlite>,
+        Option<T>: for<'r> Decode<'r, Sqlite> + Type<Sqlite> + for<'r> Decode<'r, Postgres> + Type<Postgres>,
     {
         match self {
             Self::Sqlite(row) => row.try_get(place),
+            Self::Postgres(row) => row.try_get(place),
         }
     }
 }

@@ -2,12 +2,12 @@
 
 use crate::migration::Schema;
 use crate::sql::Link;
-use crate::{Error, Place, Sql, sqlite};
+use crate::{Cause, Error, Place, Sql, postgres, sqlite};
 use sqlx::pool::PoolConnection;
 use sqlx::{Sqlite, SqlitePool};
 use std::marker::PhantomData;
 use std::path::Path;
-use tokio::sync::{Mutex, MutexGuard};
+use tokio::sync::{Mutex, MutexGuard, watch};
 
 /// A database that is open.
 ///
@@ -20,8 +20,9 @@ pub struct Database {
     turn: Mutex<()>,
 }
 
-pub(crate) enum Pool {
+enum Pool {
     Sqlite(SqlitePool),
+    Postgres(postgres::Postgres),
 }
 
 /// What a commit waits for.
@@ -36,10 +37,11 @@ pub enum Commit {
 
 impl Database {
     /// Opens a database and brings it to this version's tables if need be. One of a later program and one with other
-    /// tables are errors, and are left as they are.
-    pub async fn open(place: &Place, schema: &Schema<'_>) -> Result<Self, Error> {
+    /// tables are errors, and are left as they are. `told` hears what other processes tell by [`Transaction::tell`].
+    pub async fn open(place: &Place, schema: &Schema<'_>, told: &watch::Sender<()>) -> Result<Self, Error> {
         let pool = match place {
             Place::File(path) => Pool::Sqlite(sqlite::open(path, place, schema).await?),
+            Place::Server(server) => Pool::Postgres(postgres::open(server, place, schema, told.clone()).await?),
         };
         Ok(Self { place: place.clone(), pool, turn: Mutex::new(()) })
     }
@@ -59,6 +61,7 @@ impl Database {
     pub async fn reader<E: From<Error>>(&self) -> Result<Reader<'_, E>, E> {
         let link = match &self.pool {
             Pool::Sqlite(pool) => pool.acquire().await.map(Pooled::Sqlite),
+            Pool::Postgres(server) => server.pool.acquire().await.map(Pooled::Postgres),
         };
         let link = link.map_err(|cause| Error::of(&self.place, cause))?;
         Ok(Reader { link, place: &self.place, error: PhantomData })
@@ -66,18 +69,30 @@ impl Database {
 
     /// Begins a transaction that reads only, and reads everything as it is at one moment.
     pub async fn snapshot<E: From<Error>>(&self) -> Result<Transaction<'_, E>, E> {
-        self.begin(None, "BEGIN").await
+        let begin = match self.pool {
+            Pool::Sqlite(_) => "BEGIN",
+            Pool::Postgres(_) => postgres::SNAPSHOT,
+        };
+        self.begin(None, begin).await
     }
 
     /// Begins a change. What it reads is what it changes: nobody else writes in between.
     pub async fn change<E: From<Error>>(&self, commit: Commit) -> Result<Transaction<'_, E>, E> {
         // Each change says how far its commit waits: another connection for the one kind would be one more to open.
-        let begin = match commit {
-            Commit::Durable => "PRAGMA synchronous = FULL; BEGIN IMMEDIATE",
-            Commit::Light => "PRAGMA synchronous = NORMAL; BEGIN IMMEDIATE",
+        let begin = match (&self.pool, commit) {
+            (Pool::Sqlite(_), Commit::Durable) => "PRAGMA synchronous = FULL; BEGIN IMMEDIATE",
+            (Pool::Sqlite(_), Commit::Light) => "PRAGMA synchronous = NORMAL; BEGIN IMMEDIATE",
+            (Pool::Postgres(_), Commit::Durable) => postgres::DURABLE,
+            (Pool::Postgres(_), Commit::Light) => postgres::LIGHT,
         };
         let turn = self.turn.lock().await;
-        self.begin(Some(turn), begin).await
+        let mut change = self.begin::<E>(Some(turn), begin).await?;
+        if let (Pool::Postgres(server), Begun::Postgres(transaction)) = (&self.pool, &mut change.begun)
+            && !server.is_held(transaction).await.map_err(|cause| Error::of(&self.place, cause))?
+        {
+            return Err(postgres::lost(&self.place).into());
+        }
+        Ok(change)
     }
 
     async fn begin<'a, E: From<Error>>(
@@ -87,21 +102,24 @@ impl Database {
     ) -> Result<Transaction<'a, E>, E> {
         let begun = match &self.pool {
             Pool::Sqlite(pool) => pool.begin_with(begin).await.map(Begun::Sqlite),
+            Pool::Postgres(server) => server.pool.begin_with(begin).await.map(Begun::Postgres),
         };
         let begun = begun.map_err(|cause| Error::of(&self.place, cause))?;
-        Ok(Transaction { begun, _turn: turn, place: &self.place, error: PhantomData })
+        Ok(Transaction { begun, failed: false, _turn: turn, place: &self.place, error: PhantomData })
     }
 
     /// Closes it, after which every call fails.
     pub async fn close(&self) {
         match &self.pool {
             Pool::Sqlite(pool) => pool.close().await,
+            Pool::Postgres(server) => server.close().await,
         }
     }
 }
 
 enum Pooled {
     Sqlite(PoolConnection<Sqlite>),
+    Postgres(PoolConnection<sqlx::Postgres>),
 }
 
 /// A connection for reading.
@@ -116,6 +134,7 @@ impl<E: From<Error>> Reader<'_, E> {
     pub fn sql(&mut self) -> Sql<'_, E> {
         let link = match &mut self.link {
             Pooled::Sqlite(connection) => Link::Sqlite(connection),
+            Pooled::Postgres(connection) => Link::Postgres(connection),
         };
         Sql::new(link, self.place)
     }
@@ -123,12 +142,15 @@ impl<E: From<Error>> Reader<'_, E> {
 
 enum Begun {
     Sqlite(sqlx::Transaction<'static, Sqlite>),
+    Postgres(sqlx::Transaction<'static, sqlx::Postgres>),
 }
 
 /// A transaction: all of it happens at [`Transaction::commit`], or nothing.
 pub struct Transaction<'a, E> {
     /// First, so that it is undone before the turn passes on.
     begun: Begun,
+    /// A statement failed.
+    failed: bool,
     _turn: Option<MutexGuard<'a, ()>>,
     place: &'a Place,
     error: PhantomData<fn() -> E>,
@@ -139,14 +161,28 @@ impl<E: From<Error>> Transaction<'_, E> {
     pub fn sql(&mut self) -> Sql<'_, E> {
         let link = match &mut self.begun {
             Begun::Sqlite(transaction) => Link::Sqlite(transaction),
+            Begun::Postgres(transaction) => Link::Postgres(transaction),
         };
-        Sql::new(link, self.place)
+        Sql::within(link, self.place, &mut self.failed)
+    }
+
+    /// Tells the other processes that use the database, with the commit, that they should look again. A file has none.
+    pub async fn tell(&mut self) -> Result<(), E> {
+        match &mut self.begun {
+            Begun::Sqlite(_) => Ok(()),
+            Begun::Postgres(transaction) => {
+                postgres::tell(transaction).await.map_err(|cause| Error::of(self.place, cause).into())
+            }
+        }
     }
 
     /// Makes it happen.
     pub async fn commit(self) -> Result<(), E> {
         let done = match self.begun {
             Begun::Sqlite(transaction) => transaction.commit().await,
+            // Its commit would undo all and call that done.
+            Begun::Postgres(_) if self.failed => Err(Cause::Protocol("a statement of the transaction failed".into())),
+            Begun::Postgres(transaction) => transaction.commit().await,
         };
         done.map_err(|cause| Error::of(self.place, cause).into())
     }

@@ -41,12 +41,21 @@ impl Error {
         Self { place: place.clone(), failure }
     }
 
-    /// Sorts what SQLite says by its result codes (<https://www.sqlite.org/rescode.html>).
+    /// Sorts what SQLite says by its result codes (<https://www.sqlite.org/rescode.html>), and what PostgreSQL says by its
+    /// error codes (<https://www.postgresql.org/docs/current/errcodes-appendix.html>).
     pub(crate) fn of(place: &Place, cause: Cause) -> Self {
-        let code = cause.as_database_error().and_then(|e| e.code()?.parse::<i32>().ok());
-        let failure = match (code.map(|extended| extended & 0xff), &cause) {
-            (Some(5 | 6), _) => Failure::Busy,
-            (Some(11 | 26), _) | (_, Cause::Decode(_) | Cause::ColumnDecode { .. }) => Failure::Damaged(cause),
+        let code = cause.as_database_error().and_then(|e| e.code());
+        let (busy, damaged) = match (place, code.as_deref()) {
+            (_, None) => (false, matches!(cause, Cause::Decode(_) | Cause::ColumnDecode { .. })),
+            (Place::Server(_), Some(code)) => (code == "55P03", code.starts_with("XX0")),
+            (Place::File(_), Some(code)) => {
+                let code = code.parse::<i32>().unwrap_or_default() & 0xff;
+                ([5, 6].contains(&code), [11, 26].contains(&code))
+            }
+        };
+        let failure = match (busy, damaged) {
+            (true, _) => Failure::Busy,
+            (_, true) => Failure::Damaged(cause),
             _ => Failure::Other(cause),
         };
         Self::new(place, failure)

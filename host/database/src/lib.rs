@@ -4,7 +4,7 @@
 //! kind it is, is decided once, where a statement reaches its connection.
 //!
 //! ```text
-//! query("…").bind(x) ─→ Sql ─→ Link ─→ SQLite
+//! query("…").bind(x) ─→ Sql ─→ Link ─→ SQLite or PostgreSQL
 //!        ↑ Row ─→ FromRow       Database ─→ Reader, Transaction: connections out of its pool
 //! ```
 
@@ -14,9 +14,13 @@ mod error;
 mod in_memory;
 mod migration;
 mod place;
+mod postgres;
+mod server;
 mod sql;
 mod sqlite;
 mod statement;
+#[cfg(test)]
+mod tests;
 
 pub use column::{As, Column, Field, FromRow, Number, Row};
 pub use database::{Commit, Database, Reader, Transaction};
@@ -24,6 +28,7 @@ pub use error::{Cause, Error, Failure};
 pub use in_memory::InMemory;
 pub use migration::{Migration, Schema};
 pub use place::Place;
+pub use server::{Server, ServerError};
 pub use sql::Sql;
 pub use sqlx::AssertSqlSafe;
 pub use statement::{Bind, Query, QueryAs, Value, query, query_as};

@@ -1,4 +1,5 @@
-//! Versions of the tables: applied one after the other, each noted.
+//! Versions of the tables: applied one after the other, each noted, and undone
+//! from the last.
 //!
 //! The notes are those of sqlx, which applied the first versions: table `_sqlx_migrations`, with a SHA-384 of each text.
 
@@ -14,6 +15,8 @@ pub struct Migration {
     pub name: &'static str,
     /// The way to it from the version before.
     pub up: &'static str,
+    /// The way back, if there is one. A line `-- Lost: …` says what is lost on it.
+    pub down: Option<&'static str>,
 }
 
 /// What a database has to hold.
@@ -25,7 +28,10 @@ pub struct Schema<'a> {
 }
 
 /// How a database stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Standing {
+    /// It is empty.
+    New,
     /// Versions are missing.
     Behind,
     /// It has all.
@@ -34,11 +40,21 @@ pub(crate) enum Standing {
 
 /// Whether tables of this version are missing; an error if the database is not ours to use.
 pub(crate) async fn standing(sql: &mut Sql<'_, Error>, place: &Place, schema: &Schema<'_>) -> Result<Standing, Error> {
-    let notes = query_as::<(i64,)>(
-        "SELECT CAST(1 AS BIGINT) FROM sqlite_master WHERE type = 'table' AND name = '_sqlx_migrations'",
-    );
-    if sql.one(notes).await?.is_none() {
-        return Err(Error::new(place, Failure::Foreign));
+    // How many tables there are, and whether the notes are among them.
+    let tables = match place {
+        Place::File(_) => {
+            "SELECT COUNT(*), COALESCE(SUM(name = '_sqlx_migrations'), 0) FROM sqlite_master WHERE type = 'table'"
+        }
+        Place::Server(_) => {
+            "SELECT COUNT(*), COUNT(*) FILTER (WHERE tablename = '_sqlx_migrations') FROM pg_tables \
+             WHERE schemaname = current_schema()"
+        }
+    };
+    match (place, sql.one(query_as::<(i64, i64)>(tables)).await?) {
+        (_, Some((_, 1..))) => {}
+        // A file comes to its place with all tables in it: an empty one was none of ours.
+        (Place::Server(_), Some((0, _))) => return Ok(Standing::New),
+        _ => return Err(Error::new(place, Failure::Foreign)),
     }
     let applied = query_as::<(i64, Vec<u8>)>("SELECT version, checksum FROM _sqlx_migrations ORDER BY version");
     let applied = sql.all(applied).await?;
@@ -54,7 +70,11 @@ pub(crate) async fn standing(sql: &mut Sql<'_, Error>, place: &Place, schema: &S
 }
 
 /// Makes all tables, and what is in them from the first.
-pub(crate) async fn create(sql: &mut Sql<'_, Error>, schema: &Schema<'_>) -> Result<(), Error> {
+pub(crate) async fn create(sql: &mut Sql<'_, Error>, place: &Place, schema: &Schema<'_>) -> Result<(), Error> {
+    if let Place::Server(_) = place {
+        // The texts say what SQLite says.
+        sql.script("CREATE DOMAIN blob AS bytea").await?;
+    }
     // The words are those of sqlx.
     let notes = "CREATE TABLE _sqlx_migrations (version BIGINT PRIMARY KEY, description TEXT NOT NULL, \
                  installed_on TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP, success BOOLEAN NOT NULL, \
@@ -68,7 +88,9 @@ pub(crate) async fn create(sql: &mut Sql<'_, Error>, schema: &Schema<'_>) -> Res
 
 /// Applies the versions that are missing, within a transaction.
 pub(crate) async fn upgrade(sql: &mut Sql<'_, Error>, place: &Place, schema: &Schema<'_>) -> Result<(), Error> {
-    standing(sql, place, schema).await?;
+    if standing(sql, place, schema).await? == Standing::New {
+        return create(sql, place, schema).await;
+    }
     let applied = sql.all(query_as::<(i64,)>("SELECT version FROM _sqlx_migrations")).await?;
     for migration in schema.migrations.iter().filter(|migration| !applied.contains(&(migration.number,))) {
         migration.apply(sql).await?;
@@ -77,6 +99,11 @@ pub(crate) async fn upgrade(sql: &mut Sql<'_, Error>, place: &Place, schema: &Sc
 }
 
 impl Migration {
+    /// What the way back loses, if there is a way back.
+    pub fn lost(&self) -> Option<&'static str> {
+        self.down?.lines().find_map(|line| line.strip_prefix("-- Lost: "))
+    }
+
     fn checksum(&self) -> [u8; 48] {
         Sha384::digest(self.up.as_bytes()).into()
     }
@@ -88,5 +115,17 @@ impl Migration {
              VALUES ($1, $2, $3, $4, 0)",
         );
         sql.execute(note.bind(self.number).bind(self.name).bind(true).bind(&self.checksum()[..])).await.map(drop)
+    }
+
+    /// Undoes it, within a transaction; false when there is no way back or another version is the last one.
+    pub async fn undo<E: From<Error>>(&self, sql: &mut Sql<'_, E>) -> Result<bool, E> {
+        let last = sql.one(query_as::<(Option<i64>,)>("SELECT MAX(version) FROM _sqlx_migrations")).await?;
+        let (Some(down), Some((Some(last),))) = (self.down, last) else { return Ok(false) };
+        if last != self.number {
+            return Ok(false);
+        }
+        sql.script(down).await?;
+        let note = query("DELETE FROM _sqlx_migrations WHERE version = $1").bind(self.number);
+        sql.execute(note).await.map(|_| true)
     }
 }

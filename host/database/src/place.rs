@@ -1,5 +1,6 @@
 //! Where a database is.
 
+use crate::Server;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -8,6 +9,8 @@ use std::path::{Path, PathBuf};
 pub enum Place {
     /// A file of SQLite.
     File(PathBuf),
+    /// A database of PostgreSQL.
+    Server(Server),
 }
 
 impl From<PathBuf> for Place {
@@ -22,10 +25,17 @@ impl From<&Path> for Place {
     }
 }
 
+impl From<Server> for Place {
+    fn from(server: Server) -> Self {
+        Self::Server(server)
+    }
+}
+
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::File(path) => path.display().fmt(f),
+            Self::Server(server) => server.fmt(f),
         }
     }
 }

@@ -4,12 +4,13 @@
 use crate::{Cause, Error, FromRow, Place, Query, QueryAs, Row};
 use futures_util::StreamExt;
 use futures_util::stream::BoxStream;
-use sqlx::{SqlSafeStr, SqliteConnection};
+use sqlx::{PgConnection, SqlSafeStr, SqliteConnection};
 use std::marker::PhantomData;
 
 /// A connection of whichever database.
 pub(crate) enum Link<'c> {
     Sqlite(&'c mut SqliteConnection),
+    Postgres(&'c mut PgConnection),
 }
 
 /// Does the same with a connection whatever its kind is.
@@ -17,6 +18,7 @@ macro_rules! on {
     ($link:expr, $connection:ident => $work:expr) => {
         match $link {
             $crate::sql::Link::Sqlite($connection) => $work,
+            $crate::sql::Link::Postgres($connection) => $work,
         }
     };
 }
@@ -26,15 +28,33 @@ macro_rules! on {
 pub struct Sql<'c, E> {
     link: Link<'c>,
     place: &'c Place,
+    /// Set when a statement fails: PostgreSQL undoes a transaction at its commit then, and says nothing.
+    failed: Option<&'c mut bool>,
     error: PhantomData<fn() -> E>,
 }
 
 impl<'c, E: From<Error>> Sql<'c, E> {
     pub(crate) fn new(link: Link<'c>, place: &'c Place) -> Self {
-        Self { link, place, error: PhantomData }
+        Self { link, place, failed: None, error: PhantomData }
     }
 
-    fn failed(&self, cause: Cause) -> E {
+    pub(crate) fn within(link: Link<'c>, place: &'c Place, failed: &'c mut bool) -> Self {
+        Self { link, place, failed: Some(failed), error: PhantomData }
+    }
+
+    /// Ends a query for rows that this change or run will work on, if other processes may take rows too: rows that
+    /// another one has are passed over, and these are this one's until the transaction ends. SQLite has one writer.
+    pub fn skip_locked(&self) -> &'static str {
+        match self.link {
+            Link::Sqlite(_) => "",
+            Link::Postgres(_) => " FOR UPDATE SKIP LOCKED",
+        }
+    }
+
+    fn failed(&mut self, cause: Cause) -> E {
+        if let Some(failed) = &mut self.failed {
+            **failed = true;
+        }
         Error::of(self.place, cause).into()
     }
 

@@ -52,7 +52,7 @@ pub(crate) async fn create(file: &Path, place: &Place, schema: &Schema<'_>) -> R
     let options = options(file).journal_mode(SqliteJournalMode::Wal);
     let mut connection = options.connect().await.map_err(failed)?;
     let mut transaction = connection.begin().await.map_err(failed)?;
-    migration::create(&mut Sql::new(Link::Sqlite(&mut transaction), place), schema).await?;
+    migration::create(&mut Sql::new(Link::Sqlite(&mut transaction), place), place, schema).await?;
     transaction.commit().await.map_err(failed)?;
     connection.close().await.map_err(failed)
 }

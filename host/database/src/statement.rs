@@ -1,6 +1,7 @@
 //! Statements with their arguments, for whichever database they reach.
 
 use sqlx::error::BoxDynError;
+use sqlx::postgres::{PgArguments, Postgres};
 use sqlx::sqlite::{Sqlite, SqliteArguments};
 use sqlx::{Arguments, Database, SqlSafeStr, SqlStr};
 use std::marker::PhantomData;
@@ -129,3 +130,4 @@ macro_rules! backend {
 }
 
 backend!(Sqlite, SqliteArguments);
+backend!(Postgres, PgArguments);

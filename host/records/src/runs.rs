@@ -120,8 +120,8 @@ impl Records {
                 self.enqueue_in(sql, answer).await?;
             }
         }
+        change.answers().await?;
         change.commit().await?;
-        self.ledger.approvals().send_replace(());
         self.tell_boxes();
         Ok(goes_on)
     }

@@ -144,8 +144,8 @@ impl Records {
         // The tables of its parts refer to it and go with it.
         change.sql().execute(query("DELETE FROM sessions WHERE id = $1").bind(id.as_str())).await?;
         change.event("session-deleted", id.as_str(), json!({ "messages": messages.0 })).await?;
+        change.answers().await?;
         change.commit().await?;
-        self.ledger.approvals().send_replace(());
         Ok(true)
     }
 

@@ -162,6 +162,7 @@ impl From<cara_database::Error> for LedgerError {
 /// One change of the ledger: all of it happens at [`Change::commit`], or nothing.
 pub struct Change<'a> {
     transaction: Transaction<'a, LedgerError>,
+    answers: bool,
     ledger: &'a Ledger,
 }
 
@@ -176,9 +177,19 @@ impl Change<'_> {
         events::append(self.ledger, &mut self.transaction.sql(), kind, subject, detail).await
     }
 
+    /// Says that the change answers or withdraws questions: who waits for an answer looks again at the commit.
+    pub async fn answers(&mut self) -> Result<(), LedgerError> {
+        self.answers = true;
+        self.transaction.tell().await
+    }
+
     /// Makes it happen.
     pub async fn commit(self) -> Result<(), LedgerError> {
-        self.transaction.commit().await
+        self.transaction.commit().await?;
+        if self.answers {
+            self.ledger.inner.approvals.send_replace(());
+        }
+        Ok(())
     }
 }
 
@@ -212,7 +223,8 @@ impl Ledger {
     }
 
     async fn database(&self) -> Result<&Database, LedgerError> {
-        self.inner.database.get_or_try_init(|| open::open(&self.inner.place, &self.inner.audit)).await
+        let Inner { place, audit, approvals, database, .. } = &*self.inner;
+        database.get_or_try_init(|| open::open(place, audit, approvals)).await
     }
 
     /// A connection for reading.
@@ -233,7 +245,7 @@ impl Ledger {
 
     async fn begin(&self, commit: Commit) -> Result<Change<'_>, LedgerError> {
         let transaction = self.database().await?.change(commit).await?;
-        Ok(Change { transaction, ledger: self })
+        Ok(Change { transaction, answers: false, ledger: self })
     }
 
     /// Where it is.

@@ -3,29 +3,43 @@
 use super::{LedgerError, events};
 use crate::files;
 use cara_database::{Database, Migration, Place, Schema};
+use tokio::sync::watch;
+
+/// A version: its number and name, the file of the way to it, and of the way back.
+macro_rules! version {
+    ($number:literal, $name:literal, $up:literal $(, $down:literal)?) => {
+        Migration {
+            number: $number,
+            name: $name,
+            up: include_str!(concat!("../../migrations/", $up, ".sql")),
+            down: [$(Some(include_str!(concat!("../../migrations/", $down, ".sql"))),)? None][0],
+        }
+    };
+}
 
 /// All versions of the tables; one that was released is never changed.
-const MIGRATIONS: [Migration; 7] = [
-    Migration { number: 1, name: "ledger", up: include_str!("../../migrations/0001_ledger.sql") },
-    Migration { number: 2, name: "records", up: include_str!("../../migrations/0002_records.sql") },
-    Migration { number: 3, name: "labels", up: include_str!("../../migrations/0003_labels.sql") },
-    Migration { number: 4, name: "model", up: include_str!("../../migrations/0004_model.sql") },
-    Migration { number: 5, name: "sends", up: include_str!("../../migrations/0005_sends.sql") },
-    Migration { number: 6, name: "people", up: include_str!("../../migrations/0006_people.sql") },
-    Migration { number: 7, name: "boxes", up: include_str!("../../migrations/0007_boxes.sql") },
+pub(super) const MIGRATIONS: [Migration; 7] = [
+    version!(1, "ledger", "0001_ledger"),
+    version!(2, "records", "0002_records"),
+    version!(3, "labels", "0003_labels"),
+    version!(4, "model", "0004_model"),
+    version!(5, "sends", "0005_sends"),
+    version!(6, "people", "0006_people", "0006_people.down"),
+    version!(7, "boxes", "0007_boxes", "0007_boxes.down"),
 ];
 
 /// Opens the database, made and brought to this version's tables if need be.
-pub(super) async fn open(place: &Place, audit: &[u8; 32]) -> Result<Database, LedgerError> {
+pub(super) async fn open(place: &Place, audit: &[u8; 32], told: &watch::Sender<()>) -> Result<Database, LedgerError> {
     // Only with a new database: a head that is missing later was removed.
     let schema = Schema { migrations: &MIGRATIONS, first: &|| events::head_at(audit, 0, &[0; 32]) };
-    let Place::File(path) = place;
-    if files::private_len(path)?.is_none() {
+    if let Place::File(path) = place
+        && files::private_len(path)?.is_none()
+    {
         // Made beside its place and put there when it is whole, so that a crash leaves all of it or none, and of processes
         // that start at once all get the first one's.
         let temporary = files::temporary_beside(path)?;
         Database::create(&temporary, place, &schema).await?;
         files::publish(temporary, path)?;
     }
-    Ok(Database::open(place, &schema).await?)
+    Ok(Database::open(place, &schema, told).await?)
 }

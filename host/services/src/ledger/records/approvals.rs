@@ -277,8 +277,8 @@ impl Runs {
         if let Some(rule) = rule.filter(|_| !expired) {
             self.add_rule(&mut change, &rule).await?;
         }
+        change.answers().await?;
         change.commit().await?;
-        self.ledger.approvals().send_replace(());
         match expired {
             true => Err(verdict.already(ApprovalState::Expired)),
             false => Ok(Decided { session, run, call_id, verdict: Some(verdict) }),
