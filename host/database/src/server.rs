@@ -5,6 +5,7 @@ use sqlx::postgres::PgConnectOptions;
 use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 use url::Url;
 
@@ -16,7 +17,7 @@ pub(crate) const BUSY: Duration = Duration::from_secs(10);
 #[derive(Clone, PartialEq, Eq)]
 pub struct Server {
     /// With user, port and `sslmode`, so that no variable of the environment says otherwise.
-    url: Url,
+    url: Arc<Url>,
     alone: bool,
 }
 
@@ -104,7 +105,7 @@ impl FromStr for Server {
         if let Some(root) = &root {
             url.query_pairs_mut().append_pair("sslrootcert", root);
         }
-        Ok(Self { url, alone: true })
+        Ok(Self { url: Arc::new(url), alone: true })
     }
 }
 
@@ -152,7 +153,7 @@ impl Server {
 /// Without parameters: what one recognises the database by.
 impl fmt::Display for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut url = self.url.clone();
+        let mut url = Url::clone(&self.url);
         url.set_query(None);
         url.fmt(f)
     }

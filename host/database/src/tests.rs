@@ -40,11 +40,11 @@ async fn count(database: &Database) -> i64 {
 #[tokio::test]
 async fn one_process_has_a_database_alone_and_the_next_gets_it_when_that_one_ends() {
     let Some(postgres) = cara_postgres::server() else { return };
-    let server = place(&postgres.url(&postgres.user().await));
+    let server = place(&postgres.url(&postgres.user()));
     let database = open(&server).await.unwrap();
     assert!(matches!(open(&server).await.map(drop).unwrap_err().failure, Failure::Busy));
     // Another schema is another database.
-    open(&place(&postgres.url(&postgres.user().await))).await.unwrap();
+    open(&place(&postgres.url(&postgres.user()))).await.unwrap();
     database.close().await;
     let next = open(&server).await.unwrap();
     assert_eq!(count(&next).await, 1, "it was made once");
@@ -54,7 +54,7 @@ async fn one_process_has_a_database_alone_and_the_next_gets_it_when_that_one_end
 #[tokio::test]
 async fn who_lost_a_database_to_another_process_changes_nothing_more() {
     let Some(postgres) = cara_postgres::server() else { return };
-    let server = place(&postgres.url(&postgres.user().await));
+    let server = place(&postgres.url(&postgres.user()));
     let (told, mut hears) = {
         let told = watch::Sender::new(());
         let hears = told.subscribe();
@@ -87,7 +87,7 @@ async fn who_lost_a_database_to_another_process_changes_nothing_more() {
 #[tokio::test]
 async fn what_a_process_tells_is_heard_with_the_commit_and_not_without() {
     let Some(postgres) = cara_postgres::server() else { return };
-    let server = place(&postgres.url(&postgres.user().await)).shared();
+    let server = place(&postgres.url(&postgres.user())).shared();
     let told = watch::Sender::new(());
     let mut hears = told.subscribe();
     let (says, listens) = (open(&server).await.unwrap(), open_told(&server, &told).await.unwrap());
@@ -105,7 +105,7 @@ async fn what_a_process_tells_is_heard_with_the_commit_and_not_without() {
 #[tokio::test]
 async fn a_transaction_in_which_a_statement_failed_is_not_called_done() {
     let Some(postgres) = cara_postgres::server() else { return };
-    let database = open(&place(&postgres.url(&postgres.user().await))).await.unwrap();
+    let database = open(&place(&postgres.url(&postgres.user()))).await.unwrap();
     let mut change = database.change::<Error>(Commit::Durable).await.unwrap();
     change.sql().execute(query("INSERT INTO notes (id) VALUES (9)")).await.unwrap();
     change.sql().execute(query("INSERT INTO nothing (id) VALUES (9)")).await.unwrap_err();
@@ -116,7 +116,7 @@ async fn a_transaction_in_which_a_statement_failed_is_not_called_done() {
 #[tokio::test]
 async fn another_programs_database_is_refused() {
     let Some(postgres) = cara_postgres::server() else { return };
-    let user = postgres.user().await;
+    let user = postgres.user();
     let theirs = sqlx::AssertSqlSafe(format!("CREATE TABLE {user}.theirs (id BIGINT)"));
     sqlx::raw_sql(theirs).execute(&mut postgres.owner().await).await.unwrap();
     assert!(matches!(open(&place(&postgres.url(&user))).await.map(drop).unwrap_err().failure, Failure::Foreign));
@@ -125,7 +125,7 @@ async fn another_programs_database_is_refused() {
 #[tokio::test]
 async fn a_server_over_tls_is_the_one_that_was_meant_or_is_refused() {
     let Some(postgres) = cara_postgres::server() else { return };
-    let user = postgres.user().await;
+    let user = postgres.user();
     let whole = format!("{}?sslmode=verify-full", postgres.tcp(&user, "localhost"));
     let known = format!("{whole}&sslrootcert={}", postgres.certificate().display());
     let database = open(&place(&known)).await.unwrap();

@@ -12,8 +12,8 @@ use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 /// A server that runs.
 pub struct Postgres {
@@ -125,13 +125,39 @@ impl Postgres {
     }
 
     /// A user that has an empty schema, and nothing else.
-    pub async fn user(&self) -> String {
+    pub fn user(&self) -> String {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let user = format!("test_{}_{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
-        let sql = format!("CREATE ROLE {user} LOGIN; CREATE SCHEMA AUTHORIZATION {user}");
-        let mut owner = self.owner().await;
-        sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut owner).await.unwrap();
-        owner.close().await.unwrap();
+        let sql = format!(
+            "CREATE ROLE {user} LOGIN; CREATE SCHEMA AUTHORIZATION {user}; \
+             GRANT SET ON PARAMETER session_replication_role TO {user}"
+        );
+        let make = async {
+            let mut owner = self.owner().await;
+            sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut owner).await.unwrap();
+            owner.close().await.unwrap();
+        };
+        // What they are granted stands in one row.
+        static ONE: Mutex<()> = Mutex::new(());
+        let _one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
+        // Who asks may be within a runtime, or without one.
+        std::thread::scope(|scope| {
+            scope.spawn(|| tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(make));
+        });
         user
     }
+}
+
+/// What a test says to SQLite behind the ledger's back, as PostgreSQL says it.
+pub fn dialect(sql: &str) -> String {
+    let sql = sql.replace("zeroblob(32)", "decode(repeat('00', 32), 'hex')").replace("rowid", "ctid");
+    let sql = sql.replace("PRAGMA foreign_keys = OFF", "SET session_replication_role = replica");
+    let sql = sql.replace("PRAGMA foreign_keys = ON", "RESET session_replication_role");
+    let mut parts = sql.split(" x'");
+    let mut said = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let (hex, rest) = part.split_once('\'').expect("a blob has an end");
+        said += &format!(" '\\x{hex}'::bytea{rest}");
+    }
+    said
 }

@@ -177,7 +177,7 @@ async fn cut<T>(work: impl Future<Output = T>, mut times: usize) -> Option<T> {
 #[tokio::test]
 async fn an_answer_for_good_and_its_rule_are_kept_both_or_neither() {
     let (mut cuts, mut whole) = (0, 0);
-    for times in (1..24).cycle().take(200) {
+    for times in (1..48).cycle().take(400) {
         let fixture = Fixture::new().await;
         let (records, asked) = (&fixture.records, asked(&fixture).await);
         let rule = NewRule {

@@ -20,8 +20,8 @@ fn acknowledge(line: String) {
 /// variable it is no child, and there is nothing to do.
 #[tokio::test]
 async fn a_child_works_until_it_is_killed() {
-    let Some(path) = std::env::var_os(CHILD) else { return };
-    let ledger = Ledger::open(PathBuf::from(path), Clock::system(), audit_key()).await.unwrap();
+    let Ok(place) = std::env::var(CHILD) else { return };
+    let ledger = Ledger::open(open_at(&place), Clock::system(), audit_key()).await.unwrap();
     let records = Records::open(&ledger, content_key()).await.unwrap();
     for run in records.unfinished_runs().await.unwrap() {
         // It tries what must not be: to begin again what may have happened.
@@ -81,10 +81,11 @@ async fn work(records: &Records, session: &SessionId) {
 
 /// Runs the child until it has said `lines` things, kills it a little later, and returns all it said.
 fn killed_after(place: &Place, lines: usize, later: u32) -> Vec<String> {
-    let name = "tests::kill::a_child_works_until_it_is_killed";
+    let name = concat!(module_path!(), "::a_child_works_until_it_is_killed");
+    let (_, name) = name.split_once("::").unwrap();
     let mut child = Command::new(std::env::current_exe().unwrap())
         .args([name, "--exact", "--nocapture"])
-        .env(CHILD, place.path())
+        .env(CHILD, place.at.to_string())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .spawn()

@@ -2,18 +2,8 @@
 
 #![allow(clippy::unwrap_used)]
 
-mod approvals;
-mod attachments;
-mod calls;
-mod inbox;
-mod kill;
-mod memory;
-mod outbox;
-mod people;
-mod secrecy;
-mod sessions;
-mod tamper;
-mod usage;
+mod on_file;
+mod on_server;
 
 use super::*;
 use cara_authority::{
@@ -21,23 +11,59 @@ use cara_authority::{
     ToolName,
 };
 use cara_services::clock::Clock;
+use cara_services::ledger::Place as LedgerPlace;
 use cara_services::ledger::sql::{AssertSqlSafe, Field, query, query_as};
 use serde_json::json;
-use std::path::PathBuf;
+use std::marker::PhantomData;
+use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
-/// A ledger in a folder that goes away with it.
-struct Place {
-    folder: tempfile::TempDir,
+/// A kind of database.
+trait Store {
+    /// Where a new one is, with this folder for it.
+    fn at(folder: &Path) -> LedgerPlace;
 }
 
-impl Place {
-    fn new() -> Self {
-        Self { folder: tempfile::tempdir().unwrap() }
-    }
+struct File;
 
-    fn path(&self) -> PathBuf {
-        self.folder.path().join("ledger.db")
+impl Store for File {
+    fn at(folder: &Path) -> LedgerPlace {
+        folder.join("ledger.db").into()
+    }
+}
+
+/// PostgreSQL; where there is none, what needs it runs on a file, and that is said.
+struct Server;
+
+impl Store for Server {
+    fn at(folder: &Path) -> LedgerPlace {
+        match cara_postgres::server() {
+            Some(postgres) => open_at(&postgres.url(&postgres.user())),
+            None => File::at(folder),
+        }
+    }
+}
+
+/// The place that this text names.
+fn open_at(text: &str) -> LedgerPlace {
+    match text.parse::<cara_database::Server>() {
+        // Tests use one database as several processes would.
+        Ok(server) => server.shared().into(),
+        Err(_) => PathBuf::from(text).into(),
+    }
+}
+
+/// A ledger in a place that goes away with it.
+struct Place<S> {
+    folder: tempfile::TempDir,
+    at: LedgerPlace,
+    store: PhantomData<S>,
+}
+
+impl<S: Store> Place<S> {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        Self { at: S::at(folder.path()), folder, store: PhantomData }
     }
 
     async fn open(&self) -> Ledger {
@@ -45,7 +71,13 @@ impl Place {
     }
 
     async fn open_at(&self, now_ms: u64) -> Ledger {
-        Ledger::open(self.path(), Clock::fixed(now_ms), audit_key()).await.unwrap()
+        Ledger::open(self.at.clone(), Clock::fixed(now_ms), audit_key()).await.unwrap()
+    }
+}
+
+impl Place<File> {
+    fn path(&self) -> PathBuf {
+        self.folder.path().join("ledger.db")
     }
 }
 
@@ -62,13 +94,22 @@ async fn add_rule(records: &Records, rule: &NewRule) -> RuleId {
 }
 
 /// Changes the database behind the ledger's back.
-async fn tamper(ledger: &Ledger, sql: &'static str) {
+async fn tamper(ledger: &Ledger, sql: &str) {
+    let sql = sql_for(ledger, sql);
     ledger.reader().await.unwrap().sql().script(sql).await.unwrap();
 }
 
+/// What a test says to SQLite, as the ledger's database says it.
+fn sql_for(ledger: &Ledger, sql: &str) -> AssertSqlSafe<String> {
+    AssertSqlSafe(match ledger.place() {
+        LedgerPlace::File(_) => sql.to_owned(),
+        LedgerPlace::Server(_) => cara_postgres::dialect(sql),
+    })
+}
+
 /// The one value that a query finds.
-async fn value<T: Field>(ledger: &Ledger, sql: impl Into<String>) -> T {
-    let query = query_as::<(T,)>(AssertSqlSafe(sql.into()));
+async fn value<T: Field>(ledger: &Ledger, sql: &str) -> T {
+    let query = query_as::<(T,)>(sql_for(ledger, sql));
     ledger.reader().await.unwrap().sql().one(query).await.unwrap().unwrap().0
 }
 
@@ -81,14 +122,14 @@ fn content_key() -> ContentKey {
 }
 
 /// A session with one run in it that goes on.
-struct Fixture {
-    place: Place,
+struct Fixture<S> {
+    place: Place<S>,
     records: Records,
     session: SessionId,
     run: RunId,
 }
 
-impl Fixture {
+impl<S: Store> Fixture<S> {
     async fn new() -> Self {
         let place = Place::new();
         let records = records_at(&place, 1_000).await;
@@ -110,7 +151,7 @@ fn sent(call_id: &str) -> SentMessage {
 }
 
 /// The records of the place as another process would open them, at another time.
-async fn records_at(place: &Place, now_ms: u64) -> Records {
+async fn records_at<S: Store>(place: &Place<S>, now_ms: u64) -> Records {
     Records::open(&place.open_at(now_ms).await, content_key()).await.unwrap()
 }
 
@@ -155,7 +196,7 @@ fn desk(place: &str) -> Decider {
     Principal::of_account("test").deciding(place)
 }
 
-fn question(fixture: &Fixture, call_id: &str) -> NewApproval {
+fn question<S>(fixture: &Fixture<S>, call_id: &str) -> NewApproval {
     NewApproval {
         binding: [9; 32],
         session: fixture.session.clone(),

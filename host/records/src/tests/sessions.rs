@@ -156,7 +156,7 @@ async fn a_deleted_session_leaves_nothing_but_what_it_used_and_an_event() {
     assert!(records.delete_session(&fixture.session).await.unwrap());
     assert!(!records.delete_session(&fixture.session).await.unwrap());
     for table in ["sessions", "messages", "summaries", "runs", "calls", "approvals", "rules", "attachments"] {
-        let left: i64 = value(records.ledger(), format!("SELECT COUNT(*) FROM {table}")).await;
+        let left: i64 = value(records.ledger(), &format!("SELECT COUNT(*) FROM {table}")).await;
         assert_eq!(left, 0, "{table}");
     }
     let used = records.usage(0, UsageBy::Session).await.unwrap();

@@ -94,14 +94,15 @@ const SEALED: [(&str, &str); 18] = [
 
 /// Changes a table, looks whether reading fails, and undoes it.
 async fn found(fixture: &Fixture, table: &str, sql: String) -> bool {
-    let mut connection = fixture.records.ledger().reader().await.unwrap();
+    let ledger = fixture.records.ledger();
+    let mut connection = ledger.reader().await.unwrap();
     let save =
         format!("DROP TABLE IF EXISTS saved; CREATE TABLE saved AS SELECT * FROM {table}; PRAGMA foreign_keys = OFF");
-    connection.sql().script(AssertSqlSafe(save)).await.unwrap();
-    assert!(connection.sql().script(AssertSqlSafe(sql)).await.unwrap() > 0);
+    connection.sql().script(sql_for(ledger, &save)).await.unwrap();
+    assert!(connection.sql().script(sql_for(ledger, &sql)).await.unwrap() > 0);
     let done = read(&fixture.records).await;
     let undo = format!("DELETE FROM {table}; INSERT INTO {table} SELECT * FROM saved; PRAGMA foreign_keys = ON");
-    connection.sql().script(AssertSqlSafe(undo)).await.unwrap();
+    connection.sql().script(sql_for(ledger, &undo)).await.unwrap();
     drop(connection);
     read(&fixture.records).await.unwrap();
     match done {
@@ -139,7 +140,7 @@ async fn every_flipped_bit_and_every_cut_is_found() {
     let fixture = two_of_everything().await;
     let ledger = fixture.records.ledger();
     for (table, column) in SEALED {
-        let value: Vec<u8> = value(ledger, format!("SELECT {column} FROM {table} ORDER BY rowid LIMIT 1")).await;
+        let value: Vec<u8> = value(ledger, &format!("SELECT {column} FROM {table} ORDER BY rowid LIMIT 1")).await;
         let flipped = [0, 11, 12, value.len() / 2, value.len() - 16, value.len() - 1].into_iter().map(|at| {
             let mut flipped = value.clone();
             flipped[at] ^= 1 << (at % 8);
@@ -177,15 +178,18 @@ async fn labels_roles_owners_and_what_is_called_cannot_be_changed_beside_the_con
         ("approvals", "UPDATE approvals SET deadline_ms = deadline_ms + 1"),
         ("memories", "UPDATE memories SET label = 'none'"),
         ("memories", "UPDATE memories SET changed_ms = 9"),
-        ("memories", "UPDATE memories SET person = 'anna', lookup = zeroblob(32) WHERE rowid = 1"),
+        (
+            "memories",
+            "UPDATE memories SET person = 'anna', lookup = zeroblob(32) WHERE lookup = (SELECT lookup FROM memories LIMIT 1)",
+        ),
         ("attachments", "UPDATE attachments SET label = 'none'"),
         ("inbox", "UPDATE inbox SET label = 'owner'"),
         ("inbox", "UPDATE inbox SET sent_ms = sent_ms + 1"),
-        ("inbox", "UPDATE inbox SET conversation = zeroblob(32) WHERE rowid = 1"),
-        ("inbox", "UPDATE inbox SET position = 9 WHERE rowid = 1"),
+        ("inbox", "UPDATE inbox SET conversation = zeroblob(32) WHERE rowid = (SELECT MIN(rowid) FROM inbox)"),
+        ("inbox", "UPDATE inbox SET position = 9 WHERE rowid = (SELECT MIN(rowid) FROM inbox)"),
         ("outbox", "UPDATE outbox SET label = 'owner'"),
         ("outbox", "UPDATE outbox SET run = 'r-other'"),
-        ("outbox", "UPDATE outbox SET conversation = zeroblob(32) WHERE rowid = 1"),
+        ("outbox", "UPDATE outbox SET conversation = zeroblob(32) WHERE rowid = (SELECT MIN(rowid) FROM outbox)"),
         ("rules", "INSERT INTO rules SELECT 'p-forged', session, terms, added_ms, last_used_ms FROM rules LIMIT 1"),
     ] {
         assert!(found(&fixture, table, sql.to_owned()).await, "{sql}");

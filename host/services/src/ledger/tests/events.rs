@@ -108,7 +108,7 @@ async fn a_head_that_was_rewritten_or_removed_is_found_and_not_gone_on_from() {
 async fn a_log_of_another_key_is_not_taken_for_whole() {
     let (place, ledger) = five().await;
     ledger.close().await;
-    let other = Ledger::open(place.path(), Clock::fixed(1), [8; 32].into()).await.unwrap();
+    let other = Ledger::open(place.at.clone(), Clock::fixed(1), [8; 32].into()).await.unwrap();
     assert!(matches!(other.verify_events().await.unwrap_err(), ChainError::Broken { seq: 1, what: Break::Changed }));
     assert!(matches!(other.append("test", "x", json!({})).await.unwrap_err(), LedgerError::AuditHead(_)));
 }

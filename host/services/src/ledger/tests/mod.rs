@@ -2,30 +2,62 @@
 
 #![allow(clippy::unwrap_used)]
 
-mod events;
-mod grants;
-mod open;
-mod race;
-mod state;
+mod on_file;
+mod on_server;
 
 use super::sql::{AssertSqlSafe, Field, query, query_as};
-use super::*;
+use super::{Place as LedgerPlace, *};
 use cara_authority::{Capability, ComponentId, Grants, Interfaces, Manifest, limits::LimitsTable};
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::marker::PhantomData;
+use std::path::{Path, PathBuf};
 
-/// A ledger in a folder that goes away with it.
-struct Place {
-    folder: tempfile::TempDir,
+/// A kind of database.
+trait Store {
+    /// Where a new one is, with this folder for it.
+    fn at(folder: &Path) -> LedgerPlace;
 }
 
-impl Place {
-    fn new() -> Self {
-        Self { folder: tempfile::tempdir().unwrap() }
-    }
+struct File;
 
-    fn path(&self) -> PathBuf {
-        self.folder.path().join("ledger.db")
+impl Store for File {
+    fn at(folder: &Path) -> LedgerPlace {
+        folder.join("ledger.db").into()
+    }
+}
+
+/// PostgreSQL; where there is none, what needs it runs on a file, and that is said.
+struct Server;
+
+impl Store for Server {
+    fn at(folder: &Path) -> LedgerPlace {
+        match cara_postgres::server() {
+            Some(postgres) => open_at(&postgres.url(&postgres.user())),
+            None => File::at(folder),
+        }
+    }
+}
+
+/// The place that this text names.
+fn open_at(text: &str) -> LedgerPlace {
+    match text.parse::<cara_database::Server>() {
+        // Tests use one database as several processes would.
+        Ok(server) => server.shared().into(),
+        Err(_) => PathBuf::from(text).into(),
+    }
+}
+
+/// A ledger in a place that goes away with it.
+struct Place<S> {
+    folder: tempfile::TempDir,
+    at: LedgerPlace,
+    store: PhantomData<S>,
+}
+
+impl<S: Store> Place<S> {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        Self { at: S::at(folder.path()), folder, store: PhantomData }
     }
 
     async fn open(&self) -> Ledger {
@@ -33,7 +65,13 @@ impl Place {
     }
 
     async fn open_at(&self, now_ms: u64) -> Ledger {
-        Ledger::open(self.path(), Clock::fixed(now_ms), audit_key()).await.unwrap()
+        Ledger::open(self.at.clone(), Clock::fixed(now_ms), audit_key()).await.unwrap()
+    }
+}
+
+impl Place<File> {
+    fn path(&self) -> PathBuf {
+        self.folder.path().join("ledger.db")
     }
 }
 
@@ -42,13 +80,22 @@ fn audit_key() -> Zeroizing<[u8; 32]> {
 }
 
 /// Changes the database behind the ledger's back.
-async fn tamper(ledger: &Ledger, sql: &'static str) {
+async fn tamper(ledger: &Ledger, sql: &str) {
+    let sql = sql_for(ledger, sql);
     ledger.reader().await.unwrap().sql().script(sql).await.unwrap();
 }
 
+/// What a test says to SQLite, as the ledger's database says it.
+fn sql_for(ledger: &Ledger, sql: &str) -> AssertSqlSafe<String> {
+    AssertSqlSafe(match ledger.place() {
+        LedgerPlace::File(_) => sql.to_owned(),
+        LedgerPlace::Server(_) => cara_postgres::dialect(sql),
+    })
+}
+
 /// The one value that a query finds.
-async fn value<T: Field>(ledger: &Ledger, sql: impl Into<String>) -> T {
-    let query = query_as::<(T,)>(AssertSqlSafe(sql.into()));
+async fn value<T: Field>(ledger: &Ledger, sql: &str) -> T {
+    let query = query_as::<(T,)>(sql_for(ledger, sql));
     ledger.reader().await.unwrap().sql().one(query).await.unwrap().unwrap().0
 }
 
