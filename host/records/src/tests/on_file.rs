@@ -23,10 +23,10 @@ mod kill;
 mod memory;
 #[path = "outbox.rs"]
 mod outbox;
-#[path = "secrecy.rs"]
-mod secrecy;
 #[path = "people.rs"]
 mod people;
+#[path = "secrecy.rs"]
+mod secrecy;
 #[path = "sessions.rs"]
 mod sessions;
 #[path = "tamper.rs"]
