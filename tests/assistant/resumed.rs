@@ -4,11 +4,10 @@
 use super::oracle::PERSON;
 use cara_assistant::Input;
 use cara_assistant::approvals::Answer;
-use cara_assistant::outbound::Outbound;
+use cara_assistant::outbound::{Outbound, Receipt};
 use cara_authority::{Refusal, SessionId};
 use cara_harness::assistant::{Fixture, Heard, Judge, Page, Reply, Scripted};
-use cara_kernel::bindings::messaging::{Address, Outbound as Message, Receipt};
-use cara_records::CallState;
+use cara_records::{CallState, NewOutbound};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use tokio::sync::Notify;
@@ -136,7 +135,7 @@ impl Outbound for Slow {
         vec!["mail".to_owned()]
     }
 
-    async fn send(&self, _: Address, _: Message) -> Result<Receipt, Refusal> {
+    async fn send(&self, _: NewOutbound) -> Result<Receipt, Refusal> {
         self.arrived.notify_one();
         self.released.notified().await;
         Ok(Receipt { message_id: "1".to_owned() })

@@ -14,7 +14,7 @@ pub(super) struct Member {
 }
 
 /// The trusted layers, from the lowest: each may use those before it.
-const LAYERS: [&str; 13] = [
+const LAYERS: [&str; 14] = [
     "signing",
     "host/authority",
     "host/database",
@@ -24,6 +24,7 @@ const LAYERS: [&str; 13] = [
     "host/kernel",
     "host/devkit",
     "host/assistant",
+    "host/channels",
     "host/control",
     "host/gateway",
     "host/terminal",

@@ -11,8 +11,6 @@ mod messaging;
 mod models;
 mod sessions;
 
-pub(crate) use messaging::Sends;
-
 use crate::approvals::{Approvals, Question, Settled};
 use crate::assistant::RunContext;
 use crate::event::Asked;
@@ -32,7 +30,6 @@ pub(crate) struct TurnServices {
     pub(crate) records: Records,
     pub(crate) approvals: Approvals,
     pub(crate) outbound: Arc<dyn Outbound>,
-    pub(crate) sends: Sends,
     pub(crate) configuration: Arc<Value>,
     pub(crate) person: PersonId,
     pub(crate) session: SessionId,

@@ -18,7 +18,6 @@ mod think;
 use crate::assistant::{Assistant, RunContext};
 use crate::event::{Ending, Failure, TurnEvent};
 use crate::fence::Fence;
-use crate::host_services::Sends;
 use crate::language_model::LanguageModel;
 use crate::metering::Meter;
 use crate::part::{Body, Part, Role};
@@ -46,7 +45,6 @@ pub(crate) struct Run<'a> {
     id: RunId,
     meter: Meter,
     /// Messages that the call which is under way sent.
-    sends: Sends,
     fence: Fence,
     toolbox: Arc<Toolbox>,
     /// What the model is told of them.
@@ -95,7 +93,6 @@ impl<'a> Run<'a> {
             fence: Fence::new(random),
             used: HashSet::new(),
             told: HashSet::new(),
-            sends: Sends::default(),
             sources: Sources::default(),
             dictated: HashSet::new(),
             queried: false,
@@ -251,11 +248,7 @@ impl<'a> Run<'a> {
             parts.push(Part { label, body: Body::ToolResult { id: call_id, name, text: text.into(), failed } });
         }
         let message = stored(Role::Tool, &parts);
-        self.assistant
-            .records
-            .end_calls(&self.id, &finished, &self.sends.take().messages, &message)
-            .await
-            .map_err(lost)?;
+        self.assistant.records.end_calls(&self.id, &finished, &message).await.map_err(lost)?;
         self.session.push(Role::Tool, parts);
         Ok(())
     }

@@ -19,10 +19,12 @@ use crate::holder::{Holder, HomeLock, Role};
 use crate::home_files::HomeFiles;
 use crate::installed::{BuiltIn, Installed, Plugins};
 use crate::machine;
+use crate::messages::Console;
 use crate::password::Password;
 use crate::request_secrets::RequestSecrets;
 use crate::variables::{Brought, Environment, Variables};
 use cara_authority::ComponentId;
+use cara_channels::{Pace, drive};
 use cara_kernel::{CallServices, Checked, CompiledCache, Component, HostServices, Kernel};
 use cara_records::Records;
 use cara_services::clock::Clock;
@@ -35,8 +37,12 @@ use std::collections::BTreeMap;
 use std::ops::Deref;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
+
+/// How often what was settled long ago is forgotten.
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// How an application is opened.
 pub struct Options {
@@ -62,6 +68,9 @@ pub struct Application {
     pub(crate) password: Password,
     pub(crate) services: CallServices,
     pub(crate) active_runs: ActiveRuns,
+    pub(crate) console: Console,
+    /// Ends what drives the channels.
+    outbox_end: CancellationToken,
     pub(crate) reviewed: Reviewed,
     records: OnceCell<Records>,
     /// Lets go of the home last.
@@ -135,8 +144,10 @@ impl Application {
         let environment = Environment::of_home(role == Role::Daemon);
         let live = Live { plugins, ledger, settings, environment, events, vault };
         let services = services(&live, known, clock);
-        let (active_runs, reviewed, records) = Default::default();
-        Ok(Arc::new(Self { live, in_use, password, services, active_runs, reviewed, records, holder }))
+        let (active_runs, console, outbox_end, reviewed, records) = Default::default();
+        let parts =
+            Self { live, in_use, password, services, active_runs, console, outbox_end, reviewed, records, holder };
+        Ok(Arc::new(parts))
     }
 
     /// Events that concern the whole home, whoever they are told to.
@@ -167,6 +178,7 @@ impl Application {
     /// Ends everything: runs that go on are left to be resumed, each after the call that it makes.
     pub async fn close(&self) {
         self.active_runs.leave().await;
+        self.outbox_end.cancel();
         self.holder.close().await;
         self.ledger.close().await;
     }
@@ -205,9 +217,34 @@ impl Application {
             for run in records.unfinished_runs().await?.iter().filter(|run| run.process != self.holder.process) {
                 records.release_process(&run.process).await?;
             }
+            self.drive(&records);
             Ok::<_, Error>(records)
         };
         self.records.get_or_try_init(|| open).await
+    }
+
+    /// Sends what is in the outbox, and forgets what was settled long ago, until the process ends.
+    fn drive(&self, records: &Records) {
+        self.console.has_left();
+        let (records, console, end) = (records.clone(), Arc::new(self.console.clone()), self.outbox_end.clone());
+        let process = self.holder.process.clone();
+        self.holder.work.spawn(async move {
+            // Who holds the home is the only one who sends: whoever was before is gone.
+            let driven = drive(records.clone(), console, &process, &|_| true, Pace::default(), end.clone());
+            let forgetting = async {
+                while records.forget_settled().await.is_ok() {
+                    tokio::time::sleep(DAY).await;
+                }
+                std::future::pending::<()>().await;
+            };
+            let driven = tokio::select! {
+                driven = driven => driven,
+                () = forgetting => Ok(()),
+            };
+            if let Err(error) = driven {
+                tracing::error!(%error, "messages are not sent: the outbox cannot be read");
+            }
+        });
     }
 
     /// A component, as it is to be called now.

@@ -7,7 +7,7 @@ use crate::current_components::LiveTools;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::Events;
 use crate::installed::Installed;
-use crate::messages::Channels;
+use crate::messages;
 use crate::model_selection;
 use crate::tool_offer::Offer;
 use crate::variables::{Brought, Environment};
@@ -16,6 +16,7 @@ use cara_assistant::toolbox::Fixed;
 use cara_assistant::{Approvals, Assistant, Tools};
 use cara_authority::manifest::Manifest;
 use cara_authority::{Action, ComponentId, display_safe};
+use cara_channels::Outbox;
 use cara_kernel::Checked;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -53,7 +54,7 @@ pub(crate) fn tools(application: &Application, environment: &Environment, events
     Arc::new(LiveTools::new(application.live(environment), events.clone()))
 }
 
-/// The assistant as things are now; messages of tools go to `events`.
+/// The assistant as things are now; which tools are left out is told to `events`.
 pub(crate) async fn assistant(
     application: &Application,
     with_tools: bool,
@@ -68,13 +69,13 @@ pub(crate) async fn assistant(
     Ok(Assistant {
         approvals: Approvals::new(records.clone(), clock, config.approvals),
         services: application.services_for(&Brought::of(environment)),
+        outbound: Arc::new(Outbox::new(records.clone(), messages::channels())),
         records,
         tools,
         rules: application.settings.rules().into(),
         limits: config.run,
         guards: (&config.guards).into(),
         classifier: classifier(application, &config, environment).await?,
-        outbound: Arc::new(Channels::new(events.clone())),
         configuration: Arc::new(configuration(application)?),
         process: application.holder.process.clone(),
         time_zone: time_zone(),

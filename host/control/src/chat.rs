@@ -132,6 +132,7 @@ impl Operation for OpenChat {
         };
         // The vault is needed first where the key of the conversations is in it.
         let records = application.records().await?;
+        application.console.show_waiting(records, events).await?;
         let session = conversation(application, records, self.session.as_deref(), self.last).await?;
         let of_agent = configured.and_then(|agent| agent.model.clone());
         let before = match &session {

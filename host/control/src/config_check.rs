@@ -5,7 +5,7 @@ use crate::component_settings::of_configuration;
 use crate::configuration::Config;
 use crate::error::{Context, Error, ErrorKind, Result, fail};
 use crate::installed::{BUILT_IN, Installed, Plugins};
-use crate::messages::Channels;
+use crate::messages;
 use crate::names::AGENT;
 use crate::near_names::near_name;
 use cara_assistant::ModelName;
@@ -117,7 +117,7 @@ pub(crate) fn policy(plugins: &Plugins, config: &Config, shown: &str) -> Result<
     let tools: Vec<String> = tools.collect();
     let components: Vec<String> = installed.usable.keys().map(ToString::to_string).collect();
     let agents: Vec<String> = std::iter::once(AGENT.to_owned()).chain(config.agent.keys().cloned()).collect();
-    let channels: Vec<String> = Channels::names();
+    let channels: Vec<String> = messages::channels();
     let known = Known { tools: &tools, components: &components, agents: &agents, channels: &channels };
     for (id, own) in &config.component {
         let Some(checked) = installed.usable.get(id) else { continue };

@@ -169,6 +169,11 @@ impl Events {
         self.tell(Event::Progress(Progress { what: what.to_owned(), done, of, unit }));
     }
 
+    /// Whether anybody reads the log.
+    pub(crate) fn is_read(&self) -> bool {
+        self.0.changed.receiver_count() > 0
+    }
+
     /// Tells all events of another log, from its beginning to its end.
     pub(crate) fn follow(&self, other: &Self) {
         self.put(Entry::Log(other.clone()));

@@ -5,7 +5,7 @@ use crate::approvals::terms;
 use crate::assistant_factory;
 use crate::error::{Error, ErrorKind, Result, error, fail};
 use crate::event::Events;
-use crate::messages::Channels;
+use crate::messages;
 use crate::names::{AGENT, CONSOLE};
 use crate::operation::{Operation, Route};
 use crate::tools;
@@ -186,7 +186,7 @@ fn named<'a>(application: &Application, asked: &'a ExplainPolicy) -> Result<(&'a
         let known: Vec<&str> = std::iter::once(AGENT).chain(config.agent.keys().map(String::as_str)).collect();
         fail!(NotFound, "there is no agent `{}`\nhint: there are {}", display_safe(agent), known.join(", "));
     }
-    let (channel, channels) = (asked.channel.as_deref().unwrap_or(CONSOLE), Channels::names());
+    let (channel, channels) = (asked.channel.as_deref().unwrap_or(CONSOLE), messages::channels());
     if channel != CONSOLE && !channels.iter().any(|known| known == channel) {
         fail!(NotFound, "there is no channel `{}`\nhint: there are {}", display_safe(channel), channels.join(", "));
     }

@@ -172,12 +172,18 @@ enum Known {
 }
 
 impl Known {
-    async fn ended(self, events: &Events) -> Ended {
+    async fn ended(self, application: &Application, run: &RunId, events: &Events) -> Result<Ended> {
         match self {
-            Self::GoesOn(active) => active.follow(events).await,
-            Self::Over(ended) => ended,
+            Self::GoesOn(active) => follow(application, run, &active, events).await,
+            Self::Over(ended) => Ok(ended),
         }
     }
+}
+
+/// Follows a run from its beginning to its end. Who follows reads messages to the terminal as well.
+async fn follow(application: &Application, run: &RunId, active: &Active, events: &Events) -> Result<Ended> {
+    let _reads = application.console.follow(application.records().await?, run, active, events).await;
+    Ok(active.follow(events).await)
 }
 
 impl Operation for BeginRun {
@@ -189,8 +195,9 @@ impl Operation for BeginRun {
     async fn run(self, application: &Arc<Application>, _: &Principal, events: &Events) -> Result<Self::View> {
         let (within, told) = (application.clone(), events.clone());
         // Who goes away does not cut the beginning in half.
+        let run = RunId::parse(&self.run)?;
         let begun = application.holder.work.spawn(async move { self.begin(&within, &told).await });
-        Ok(begun.await??.ended(events).await)
+        begun.await??.ended(application, &run, events).await
     }
 }
 
@@ -324,8 +331,9 @@ impl Operation for ResumeRun {
 
     async fn run(self, application: &Arc<Application>, _: &Principal, events: &Events) -> Result<Self::View> {
         let (within, told) = (application.clone(), events.clone());
+        let run = RunId::parse(&self.run)?;
         let taken_up = application.holder.work.spawn(async move { self.take_up(&within, &told).await });
-        Ok(taken_up.await??.ended(events).await)
+        taken_up.await??.ended(application, &run, events).await
     }
 }
 
@@ -353,11 +361,12 @@ impl Operation for FollowRun {
     const ROUTE: Route = Route::get("runs.follow", "/v1/runs/{run}/events", "Follow a run that goes on.").following();
 
     async fn run(self, application: &Arc<Application>, _: &Principal, events: &Events) -> Result<Self::View> {
-        let active = application.active_runs.run(&RunId::parse(&self.run)?);
+        let run = RunId::parse(&self.run)?;
+        let active = application.active_runs.run(&run);
         let active = active.ok_or_else(|| {
             error!(NotFound, "no run `{}` goes on\nhint: `cara status` shows those that do", self.run)
         })?;
-        Ok(active.follow(events).await)
+        follow(application, &run, &active, events).await
     }
 }
 

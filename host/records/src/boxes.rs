@@ -8,8 +8,8 @@ use cara_services::ledger::records::fresh;
 use serde_json::Value;
 use tokio::sync::watch;
 
-/// The most bytes of a message that came or goes, as JSON.
-pub const MAX_MESSAGE: u64 = 1024 * 1024;
+/// The most bytes of a message that came or goes, as JSON: a file of 8 MiB with its words.
+pub const MAX_MESSAGE: u64 = 12 * 1024 * 1024;
 
 /// How long the content of a message is kept after it was settled, milliseconds: seven days.
 pub const CONTENT_KEPT_MS: u64 = 7 * 24 * 60 * 60 * 1000;
@@ -49,6 +49,7 @@ impl OutboundId {
 pub(crate) struct Changed {
     pub(crate) inbox: watch::Sender<()>,
     pub(crate) outbox: watch::Sender<()>,
+    pub(crate) settled: watch::Sender<()>,
 }
 
 impl Records {
@@ -57,21 +58,36 @@ impl Records {
         self.changed.inbox.subscribe()
     }
 
-    /// Tells that messages are to go, or were settled.
+    /// Tells that messages are to go.
     pub fn outbox_changed(&self) -> watch::Receiver<()> {
         self.changed.outbox.subscribe()
+    }
+
+    /// Tells that something came of messages that were to go.
+    pub fn outbox_settled(&self) -> watch::Receiver<()> {
+        self.changed.settled.subscribe()
     }
 
     /// Tells it to others: whoever wrote within a change of their own does this after the commit.
     pub fn tell_boxes(&self) {
         self.changed.inbox.send_replace(());
         self.changed.outbox.send_replace(());
+        self.changed.settled.send_replace(());
     }
 }
 
 /// What the messages of a conversation are found by.
 pub(crate) fn conversation(seal: &Seal, address: &ConversationAddress) -> [u8; 32] {
     seal.lookup("conversation", &[address.to_string().as_bytes()])
+}
+
+/// Refuses an address that cannot be read again.
+pub(crate) fn check_address(address: &ConversationAddress) -> Result<(), LedgerError> {
+    let text = address.to_string();
+    match ConversationAddress::parse(&text) {
+        Ok(_) => Ok(()),
+        Err(_) => Err(LedgerError::no_such("address", &text)),
+    }
 }
 
 /// Refuses what is larger than a message may be.

@@ -1,6 +1,5 @@
 //! Calls of tools, kept with the messages around them and read again.
 
-use super::sends::{SentMessage, insert_sends};
 use super::{CallSpots, CallState, FinishedCall, NewCall, NewMessage, Open, Records, Seal, Tail};
 use cara_authority::{ApprovalId, ComponentId, Label, RunId, ToolName};
 use cara_services::ledger::LedgerError;
@@ -65,26 +64,24 @@ impl Records {
         change.commit().await
     }
 
-    /// Keeps how a call ended and what it sent; durable when it returns.
-    pub async fn finish(&self, run: &RunId, call: &FinishedCall, sends: &[SentMessage]) -> Result<(), LedgerError> {
+    /// Keeps how a call ended; durable when it returns.
+    pub async fn finish(&self, run: &RunId, call: &FinishedCall) -> Result<(), LedgerError> {
         let now_ms = self.ledger.now_ms();
         let mut change = self.ledger.change().await?;
         let sql = &mut change.sql();
         let open = Open::read(sql, run).await?;
         end_call(sql, &self.seal, run, call, now_ms).await?;
-        insert_sends(sql, &self.seal, run, sends, now_ms).await?;
         open.saw(sql, run, call.label).await?;
         change.commit().await
     }
 
-    /// Keeps how calls of a round ended, what they sent, and the message that tells the model; durable when it returns.
+    /// Keeps how calls of a round ended, and the message that tells the model; durable when it returns.
     ///
     /// The message has seen all the results: their labels are joined to its own.
     pub async fn end_calls(
         &self,
         run: &RunId,
         calls: &[FinishedCall],
-        sends: &[SentMessage],
         message: &NewMessage,
     ) -> Result<(), LedgerError> {
         let now_ms = self.ledger.now_ms();
@@ -94,7 +91,6 @@ impl Records {
         for call in calls {
             end_call(sql, &self.seal, run, call, now_ms).await?;
         }
-        insert_sends(sql, &self.seal, run, sends, now_ms).await?;
         let label = calls.iter().map(|call| call.label).fold(message.label, Label::join);
         let mut tail = Tail::read(sql, &open.session).await?;
         tail.add(sql, &self.seal, Some(run), &NewMessage { label, ..message.clone() }, now_ms).await?;

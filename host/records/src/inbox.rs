@@ -11,7 +11,7 @@
 //! A run begins and takes its messages in one commit, and ends and settles them in one commit. Whatever a platform repeats
 //! is known by its id, for [`LOOKUP_KEPT_MS`](super::LOOKUP_KEPT_MS) after it was settled.
 
-use super::boxes::{CONTENT_KEPT_MS, InboundId, LOOKUP_KEPT_MS, check_size, conversation};
+use super::boxes::{CONTENT_KEPT_MS, InboundId, LOOKUP_KEPT_MS, check_address, check_size, conversation};
 use super::{NewOutbound, Records, RunState, Seal, Spot};
 use cara_authority::{ConversationAddress, Label, PersonAddress, RunId, SessionId, display_safe};
 use cara_services::ledger::sql::{As, Number, Sql, query, query_as};
@@ -192,7 +192,12 @@ impl Records {
 
     /// Takes messages in, in their order and in one commit: all of them or none.
     pub async fn receive_all(&self, new: &[NewInbound]) -> Result<Vec<Received>, ReceiveError> {
-        new.iter().try_for_each(|new| check_size(&new.body))?;
+        for new in new {
+            check_size(&new.body)?;
+            check_address(&new.address)?;
+            let sender = new.sender.to_string();
+            PersonAddress::parse(&sender).map_err(|_| LedgerError::no_such("address", &sender))?;
+        }
         let now_ms = self.ledger.now_ms();
         let mut change = self.ledger.change().await?;
         let sql = &mut change.sql();

@@ -21,7 +21,6 @@ mod messages;
 mod outbox;
 mod people;
 mod runs;
-mod sends;
 mod sessions;
 mod summaries;
 #[cfg(test)]
@@ -39,11 +38,11 @@ pub use inbox::{
 pub use memory::{Memory, MemoryError, Remembered};
 pub use messages::{Message, NewMessage, Role};
 pub use outbox::{
-    Attempt, DeliveryClass, EnqueueError, MOST_QUEUED, NewOutbound, Outbound, OutboundState, Patience, Queued, Turn,
+    Attempt, DeliveryClass, EnqueueError, MOST_QUEUED, NewOutbound, Outbound, OutboundState, Patience, Queued, Sender,
+    Turn,
 };
 pub use people::LinkError;
 pub use runs::Run;
-pub use sends::{Claim, Claimed, SentMessage};
 pub use sessions::Session;
 pub use summaries::Summary;
 pub use totals::{UsageBy, UsageTotal};
@@ -65,7 +64,6 @@ pub struct Records {
     seal: Arc<Seal>,
     /// What people asked to search in, decrypted and in memory only.
     indexes: Arc<Mutex<HashMap<PersonId, Index>>>,
-    sends: sends::UnderWay,
     changed: Arc<boxes::Changed>,
 }
 
@@ -74,8 +72,8 @@ impl Records {
     pub async fn open(ledger: &Ledger, key: ContentKey) -> Result<Self, LedgerError> {
         let runs = ledger.runs(key).await?;
         let (ledger, seal) = (runs.ledger().clone(), runs.seal().clone());
-        let (indexes, sends, changed) = <(_, _, _)>::default();
-        Ok(Self { runs, ledger, seal, indexes, sends, changed })
+        let (indexes, changed) = <(_, _)>::default();
+        Ok(Self { runs, ledger, seal, indexes, changed })
     }
 }
 

@@ -14,9 +14,9 @@
 
 mod sending;
 
-pub use sending::{Attempt, DeliveryClass, Patience, Turn};
+pub use sending::{Attempt, DeliveryClass, Patience, Sender, Turn};
 
-use super::boxes::{InboundId, OutboundId, check_size, conversation};
+use super::boxes::{InboundId, OutboundId, check_address, check_size, conversation};
 use super::{Records, Seal, Spot};
 use cara_authority::{ConversationAddress, Label, RunId, SessionId, display_safe};
 use cara_services::ledger::sql::{As, Number, Sql, query, query_as};
@@ -209,6 +209,7 @@ impl Records {
     /// [`Records::tell_boxes`].
     pub async fn enqueue_in(&self, sql: &mut Sql<'_>, new: &NewOutbound) -> Result<Queued, LedgerError> {
         check_size(&new.body)?;
+        check_address(&new.address)?;
         let lookup = lookup(&self.seal, &new.by, &new.key);
         let statement = query_as::<(As<OutboundId>,)>("SELECT id FROM outbox WHERE lookup = $1");
         if let Some((id,)) = sql.one(statement.bind(&lookup[..])).await? {
@@ -295,7 +296,7 @@ impl Records {
         }
         change.event(event, id.as_str(), json!({ "by": display_safe(by) })).await?;
         change.commit().await?;
-        self.changed.outbox.send_replace(());
+        self.tell_boxes();
         Ok(())
     }
 
@@ -332,6 +333,14 @@ impl Records {
         let statement = statement.bind(state.map_or("", OutboundState::name)).bind(i64::from(most));
         let rows = self.ledger.reader().await?.sql().all(statement).await?;
         rows.into_iter().map(|row| self.read_outbound(row)).collect()
+    }
+
+    /// How many messages to a channel are not settled.
+    pub async fn outbox_open(&self, channel: &str) -> Result<u64, LedgerError> {
+        let statement =
+            query_as::<(Number,)>("SELECT COUNT(*) FROM outbox WHERE channel = $1 AND state IN ('waiting', 'sending')");
+        let row = self.ledger.reader().await?.sql().one(statement.bind(channel)).await?;
+        Ok(row.map_or(0, |(count,)| count.0))
     }
 
     /// How many messages there are of each state that has any.

@@ -1,7 +1,10 @@
 -- Messages that came, and messages that go.
 -- SQLite and PostgreSQL both take this file. Times are Unix milliseconds.
+-- The outbox takes the place of `sends`, whose receipts it keeps.
 -- `content` and `outcome` are sealed; `lookup`, `conversation` and `sender` are MACs. Names of channels and accounts, which
 -- the operator gives, stand as they are. What waits for a conversation is ordered by `position`.
+
+DROP TABLE sends;
 
 -- `lookup` finds the platform's id of the message again. Without `content` only that is left of it.
 CREATE TABLE inbox (
@@ -55,8 +58,8 @@ CREATE TABLE outbox (
     UNIQUE (conversation, position)
 );
 CREATE INDEX outbox_open ON outbox (conversation, position) WHERE state IN ('waiting', 'sending');
-CREATE INDEX outbox_due ON outbox (next_ms) WHERE state = 'waiting';
-CREATE INDEX outbox_sending ON outbox (process) WHERE state = 'sending';
+CREATE INDEX outbox_due ON outbox (channel, next_ms) WHERE state = 'waiting';
+CREATE INDEX outbox_sending ON outbox (channel, process) WHERE state = 'sending';
 CREATE INDEX outbox_of_run ON outbox (run);
 CREATE INDEX outbox_by_time ON outbox (queued_ms);
 CREATE INDEX outbox_settled ON outbox (settled_ms) WHERE settled_ms IS NOT NULL;

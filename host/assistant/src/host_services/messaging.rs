@@ -1,44 +1,21 @@
 //! `messaging` for a tool: messages that leave.
 
-use super::{TurnServices, ledger};
+use super::TurnServices;
 use crate::approvals::Settled;
 use crate::event::Denial;
-use crate::outbound::address_text;
+use crate::outbound::{MessageBody, Piece, conversation};
 use cara_authority::{Refusal, Rule, ServiceGrant};
+use cara_kernel::Labels;
 use cara_kernel::bindings::messaging::{Address, Outbound, Receipt};
 use cara_kernel::bindings::types::Content;
-use cara_records::{Claimed, SentMessage};
+use cara_records::NewOutbound;
 use serde_json::{Value, json};
-use std::sync::{Arc, Mutex, PoisonError};
-
-/// Messages that a call sent, until the commit that ends it has their receipts.
-#[derive(Clone, Default)]
-pub(crate) struct Sends(Arc<Mutex<Sent>>);
-
-/// Messages, with what lets others find their receipts until the commit has them: drop it after that.
-#[derive(Default)]
-pub(crate) struct Sent {
-    pub(crate) messages: Vec<SentMessage>,
-    claimed: Vec<Claimed>,
-}
-
-impl Sends {
-    /// All of them, for that commit.
-    pub(crate) fn take(&self) -> Sent {
-        std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    fn push(&self, message: SentMessage, claimed: Claimed) {
-        let mut sent = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        sent.messages.push(message);
-        sent.claimed.push(claimed);
-    }
-}
 
 #[async_trait::async_trait]
 impl cara_kernel::Messaging for TurnServices {
     async fn send(&self, by: ServiceGrant, to: Address, message: Outbound) -> Result<Receipt, Refusal> {
-        let (address, text) = (address_text(&to), words(&message.content));
+        let to = conversation(&to).map_err(|error| Refusal::new(Rule::Invalid, error.to_string()))?;
+        let (address, text) = (to.to_string(), words(&message.content));
         if !self.covers(&address, &text) {
             let what = json!({ "to": address, "text": text, "parts": message.content.len() });
             let what = self.own_call("message", &what, vec![address.clone()])?;
@@ -48,15 +25,18 @@ impl cara_kernel::Messaging for TurnServices {
                 return Err(Refusal::new(Rule::Denied, format!("the message to `{address}` was {denied}")));
             }
         }
-        let (component, key) = (by.component(), message.idempotency_key.clone());
-        let claim = self.records.claim(component, &key).await.map_err(ledger)?;
-        let message_id = match claim.receipt() {
-            Some(receipt) => receipt.to_owned(),
-            None => self.outbound.send(to, message).await?.message_id,
+        let body =
+            MessageBody { parts: message.content.into_iter().map(Piece::from).collect(), reply_to: message.reply_to };
+        let message = NewOutbound {
+            address: to,
+            by: format!("tool:{}", by.component()),
+            key: message.idempotency_key,
+            answers: None,
+            run: Some(self.run.clone()),
+            body: json!(body),
+            label: self.label(),
         };
-        let (call_id, component, receipt) = (self.call_id.clone(), component.clone(), message_id.clone());
-        self.sends.push(SentMessage { call_id, component, key, receipt }, claim.sent(&message_id));
-        Ok(Receipt { message_id })
+        self.outbound.send(message).await
     }
 }
 

@@ -283,7 +283,7 @@ impl Run<'_> {
         let mut outcome = self.call(&planned, Ok(approved)).await?;
         // What has happened is on disk before anybody is told, and before the next call.
         if let Some(finished) = outcome.finished() {
-            self.assistant.records.finish(&self.id, &finished, &self.sends.take().messages).await.map_err(lost)?;
+            self.assistant.records.finish(&self.id, &finished).await.map_err(lost)?;
             outcome.state = None;
             self.told.insert(outcome.id.clone());
             self.tell(outcome.event());
@@ -401,7 +401,6 @@ impl Run<'_> {
             records: assistant.records.clone(),
             approvals: assistant.approvals.clone(),
             outbound: assistant.outbound.clone(),
-            sends: self.sends.clone(),
             configuration: assistant.configuration.clone(),
             person: self.session.person().clone(),
             session: self.session.id().clone(),
@@ -470,11 +469,7 @@ impl Run<'_> {
         });
         let parts: Vec<Part> = parts.chain(readings).collect();
         let message = stored(Role::Tool, &parts);
-        self.assistant
-            .records
-            .end_calls(&self.id, &finished, &self.sends.take().messages, &message)
-            .await
-            .map_err(lost)?;
+        self.assistant.records.end_calls(&self.id, &finished, &message).await.map_err(lost)?;
         self.session.push(Role::Tool, parts);
         events.into_iter().for_each(|event| self.tell(event));
         Ok(())

@@ -102,6 +102,18 @@ pub enum Attempt {
     Refused(String),
 }
 
+/// Who sends the messages of a channel.
+pub struct Sender<'a> {
+    /// The channel.
+    pub channel: &'a str,
+    /// Names the process, so that others can tell whether it still lives.
+    pub process: &'a str,
+    /// How an account of the channel delivers; nothing, where it has no such account.
+    pub class: &'a (dyn Fn(&str) -> Option<DeliveryClass> + Send + Sync),
+    /// How long is tried.
+    pub patience: &'a Patience,
+}
+
 /// What is to be sent now.
 #[derive(Debug, Default)]
 pub struct Turn {
@@ -173,46 +185,49 @@ impl Tried {
 }
 
 impl Records {
-    /// Keeps what attempts came to, and takes at most `most` messages that are due, the first of their conversation each.
-    /// `class` says how a channel's account delivers; nothing, where there is none.
+    /// Keeps what attempts came to, and takes at most `most` messages of a channel that are due, the first of their
+    /// conversation each. `class` says how an account of the channel delivers; nothing, where there is none.
     ///
     /// What is taken is on disk as such when this returns. What attempts came to need not be: after a power cut it is found
     /// out as after any other crash.
     pub async fn outbox_turn(
         &self,
-        process: &str,
+        by: &Sender<'_>,
         ended: &[(OutboundId, Attempt)],
         most: u32,
-        class: &(dyn Fn(&str, &str) -> Option<DeliveryClass> + Send + Sync),
-        patience: &Patience,
     ) -> Result<Turn, LedgerError> {
         if !ended.is_empty() {
             let mut change = self.ledger.light_change().await?;
             for (id, attempt) in ended {
-                self.end_attempt(&mut change.sql(), id, attempt, patience).await?;
+                self.end_attempt(&mut change.sql(), id, attempt, by.patience).await?;
             }
             change.commit().await?;
-            self.changed.outbox.send_replace(());
+            self.changed.settled.send_replace(());
+        }
+        if most == 0 {
+            return Ok(Turn::default());
         }
         let mut change = self.ledger.change().await?;
         let sql = &mut change.sql();
         let now_ms = self.ledger.now_ms();
         let statement = query_as::<Row>(select!(
-            "AND state = 'waiting' AND next_ms <= $1 ORDER BY next_ms, queued_ms, position LIMIT $2"
+            "AND channel = $1 AND state = 'waiting' AND next_ms <= $2 ORDER BY next_ms, queued_ms, position LIMIT $3"
         ));
-        let due = sql.all(statement.bind(to_sql(now_ms)).bind(i64::from(most))).await?;
+        let due = sql.all(statement.bind(by.channel).bind(to_sql(now_ms)).bind(i64::from(most))).await?;
         let any = !due.is_empty();
         let mut claimed = Vec::new();
         for row in due {
-            claimed.extend(self.claim_outbound(sql, row, process, class, patience).await?);
+            claimed.extend(self.claim_outbound(sql, row, by).await?);
         }
-        let next = query_as::<(Option<Number>,)>("SELECT MIN(next_ms) FROM outbox WHERE state = 'waiting'");
-        let next_ms = sql.one(next).await?.and_then(|(next,)| next).map(|next| next.0);
+        let next =
+            query_as::<(Option<Number>,)>("SELECT MIN(next_ms) FROM outbox WHERE channel = $1 AND state = 'waiting'");
+        let next_ms = sql.one(next.bind(by.channel)).await?.and_then(|(next,)| next).map(|next| next.0);
         if any {
             change.commit().await?;
         }
         if any && claimed.is_empty() {
-            self.changed.outbox.send_replace(());
+            // All of them were settled instead.
+            self.changed.settled.send_replace(());
         }
         Ok(Turn { claimed, next_ms })
     }
@@ -222,9 +237,7 @@ impl Records {
         &self,
         sql: &mut Sql<'_>,
         row: Row,
-        process: &str,
-        class: &(dyn Fn(&str, &str) -> Option<DeliveryClass> + Send + Sync),
-        patience: &Patience,
+        by: &Sender<'_>,
     ) -> Result<Option<Outbound>, LedgerError> {
         let (id, conversation, now_ms) = (row.0.0.clone(), row.1.clone(), self.ledger.now_ms());
         if !is_first(sql, &conversation, row.2.0).await? {
@@ -242,15 +255,15 @@ impl Records {
             Err(error) => return Err(error),
         };
         let address = &message.message.address;
-        let Some(class) = class(&address.channel, &address.account) else {
-            let error = format!("no channel `{}:{}` runs here", address.channel, address.account);
+        let Some(class) = (by.class)(&address.account) else {
+            let error = format!("no account `{}:{}` runs here", address.channel, address.account);
             let outcome = Outcome { error: Some(error), receipt: None };
             let outcome = self.seal.seal_json(outcome_spot(&[id.as_str()]), &outcome)?;
             let statement = query("UPDATE outbox SET next_ms = NULL, outcome = $2 WHERE id = $1");
             sql.execute(statement.bind(id.as_str()).bind(outcome)).await?;
             return Ok(None);
         };
-        if class.forbids(message.first_ms, now_ms.saturating_add(patience.deadline_ms)) {
+        if class.forbids(message.first_ms, now_ms.saturating_add(by.patience.deadline_ms)) {
             let error = message.error.unwrap_or_else(|| "the platform does not know its key any more".into());
             self.settle_outbound(sql, &id, OutboundState::Unknown, error).await?;
             self.promote(sql, &conversation).await?;
@@ -260,7 +273,7 @@ impl Records {
             "UPDATE outbox SET state = 'sending', process = $2, class = $3, attempts = attempts + 1, attempt_ms = $4, \
              tried_ms = COALESCE(tried_ms, $4), next_ms = NULL WHERE id = $1",
         );
-        let statement = statement.bind(id.as_str()).bind(process).bind(class.to_string()).bind(to_sql(now_ms));
+        let statement = statement.bind(id.as_str()).bind(by.process).bind(class.to_string()).bind(to_sql(now_ms));
         sql.execute(statement).await?;
         let (state, attempts, class) = (OutboundState::Sending, message.attempts + 1, Some(class));
         Ok(Some(Outbound { state, attempts, class, next_ms: None, ..message }))
@@ -316,10 +329,11 @@ impl Records {
         sql.execute(statement.bind(outcome)).await.map(drop)
     }
 
-    /// Judges what processes left that ended while they sent, and lets be tried what waited for somebody to be there. Returns
-    /// how many messages were being sent.
+    /// Judges what processes left of a channel that ended while they sent, and lets be tried what waited for somebody to be
+    /// there. Returns how many messages were being sent.
     pub async fn recover_outbox(
         &self,
+        channel: &str,
         has_ended: &(dyn Fn(&str) -> bool + Send + Sync),
         patience: &Patience,
     ) -> Result<u64, LedgerError> {
@@ -329,32 +343,32 @@ impl Records {
             query_as::<(As<OutboundId>, String)>("SELECT id, process FROM outbox WHERE state = 'sending' ORDER BY id");
         let now_ms = self.ledger.now_ms();
         let mut left = 0;
-        for (id, _) in sql.all(statement).await?.into_iter().filter(|(_, process)| has_ended(process)) {
+        for (id, _) in sql.all(statement.bind(channel)).await?.into_iter().filter(|(_, process)| has_ended(process)) {
             let error = "the process that sent it ended before the channel answered".to_owned();
             self.end_attempt(sql, &id.0, &Attempt::Unsure { error, next_ms: now_ms }, patience).await?;
             left += 1;
         }
         let statement = query(
-            "UPDATE outbox SET next_ms = $1 WHERE state = 'waiting' AND next_ms IS NULL AND position = \
+            "UPDATE outbox SET next_ms = $2 WHERE channel = $1 AND state = 'waiting' AND next_ms IS NULL AND position = \
              (SELECT MIN(earlier.position) FROM outbox AS earlier WHERE earlier.conversation = outbox.conversation \
              AND earlier.state IN ('waiting', 'sending'))",
         );
-        sql.execute(statement.bind(to_sql(now_ms))).await?;
+        sql.execute(statement.bind(channel).bind(to_sql(now_ms))).await?;
         change.commit().await?;
-        self.changed.outbox.send_replace(());
+        self.tell_boxes();
         Ok(left)
     }
 
-    /// Lets be tried what waited for somebody to be there, on an account of a channel. Does not wait for the disk.
-    pub async fn wake_outbox(&self, channel: &str, account: &str) -> Result<(), LedgerError> {
+    /// Lets be tried what waited for somebody to be there, on one account of a channel or on all. Does not wait for the disk.
+    pub async fn wake_outbox(&self, channel: &str, account: Option<&str>) -> Result<(), LedgerError> {
         let statement = query(
-            "UPDATE outbox SET next_ms = $3 WHERE channel = $1 AND account = $2 AND state = 'waiting' \
+            "UPDATE outbox SET next_ms = $3 WHERE channel = $1 AND ($2 = '' OR account = $2) AND state = 'waiting' \
              AND next_ms IS NULL AND position = \
              (SELECT MIN(earlier.position) FROM outbox AS earlier WHERE earlier.conversation = outbox.conversation \
              AND earlier.state IN ('waiting', 'sending'))",
         );
         let mut change = self.ledger.light_change().await?;
-        let statement = statement.bind(channel).bind(account).bind(to_sql(self.ledger.now_ms()));
+        let statement = statement.bind(channel).bind(account.unwrap_or_default()).bind(to_sql(self.ledger.now_ms()));
         let woken = change.sql().execute(statement).await?;
         change.commit().await?;
         if woken > 0 {

@@ -9,7 +9,7 @@ async fn a_call_is_read_back_with_all_that_was_said_of_it() {
     fixture.propose(NewCall { decision: Some(json!({ "rule": "reads run" })), ..allowed("c-1") }).await;
     records.start(run, "c-1", By::Policy).await.unwrap();
     let message = NewMessage { role: Role::Tool, body: json!("results"), label: Label::NONE };
-    records.end_calls(run, &[finished("c-1", CallState::Done)], &[], &message).await.unwrap();
+    records.end_calls(run, &[finished("c-1", CallState::Done)], &message).await.unwrap();
     let again = records_at(&fixture.place, 9).await;
     let read = again.call(run, "c-1").await.unwrap().unwrap();
     assert_eq!(
@@ -42,7 +42,7 @@ async fn a_call_begins_once_and_one_that_leaves_something_behind_never_again() {
     }
     assert!(matches!(records.restart(run, "keeps").await, Err(StartRefused::Lasting)));
     assert_eq!(records.restart(run, "reads").await.unwrap().run(), run);
-    records.finish(run, &finished("reads", CallState::Failed), &[]).await.unwrap();
+    records.finish(run, &finished("reads", CallState::Failed)).await.unwrap();
     assert!(matches!(records.restart(run, "reads").await, Err(StartRefused::Call(CallState::Failed))));
 }
 
@@ -72,11 +72,11 @@ async fn no_proposal_passes_for_a_beginning_or_an_end() {
     let begun = NewCall { state: CallState::Started, ..call("d") };
     assert!(records.propose(run, &said("x", Source::Owner), &[begun]).await.is_err());
     for state in [CallState::Done, CallState::Failed, CallState::Allowed] {
-        assert!(records.finish(run, &finished("c", state), &[]).await.is_err(), "{state}");
+        assert!(records.finish(run, &finished("c", state)).await.is_err(), "{state}");
     }
-    records.finish(run, &finished("c", CallState::Denied), &[]).await.unwrap();
+    records.finish(run, &finished("c", CallState::Denied)).await.unwrap();
     for state in [CallState::Done, CallState::Denied, CallState::Interrupted] {
-        assert!(records.finish(run, &finished("c", state), &[]).await.is_err(), "a second end: {state}");
+        assert!(records.finish(run, &finished("c", state)).await.is_err(), "a second end: {state}");
     }
 }
 
@@ -104,53 +104,4 @@ async fn of_processes_that_begin_the_same_call_one_does() {
         let began = futures_util::future::join_all(tries).await;
         assert_eq!(began.into_iter().filter(|began| *began.as_ref().unwrap()).count(), 1);
     }
-}
-
-#[tokio::test]
-async fn a_receipt_is_kept_with_the_end_of_its_call_and_known_to_the_next_process() {
-    let fixture = Fixture::new().await;
-    let (records, run) = (&fixture.records, &fixture.run);
-    fixture.propose(allowed("c")).await;
-    // One commit: of a call that cannot end so, nothing is kept.
-    assert!(records.finish(run, &finished("c", CallState::Done), &[sent("c")]).await.is_err());
-    assert_eq!(records.receipt(&id("mailer"), "key c").await.unwrap(), None);
-    records.start(run, "c", By::Policy).await.unwrap();
-    records.finish(run, &finished("c", CallState::Done), &[sent("c")]).await.unwrap();
-    let again = records_at(&fixture.place, 9).await;
-    assert_eq!(again.receipt(&id("mailer"), "key c").await.unwrap().as_deref(), Some("m-1"));
-    // Another component's key of the same name is another one.
-    assert_eq!(again.receipt(&id("other"), "key c").await.unwrap(), None);
-    assert_eq!(again.receipt(&id("mailer"), "key d").await.unwrap(), None);
-    // A receipt goes with its conversation.
-    again.end_run(run, &[], RunState::Done, None, &[]).await.unwrap();
-    again.delete_session(&fixture.session).await.unwrap();
-    assert_eq!(again.receipt(&id("mailer"), "key c").await.unwrap(), None);
-}
-
-#[tokio::test]
-async fn of_two_that_send_with_one_key_at_once_the_second_is_given_the_receipt() {
-    let fixture = Fixture::new().await;
-    let (records, mailer) = (&fixture.records, id("mailer"));
-    let first = records.claim(&mailer, "key c").await.unwrap();
-    assert_eq!(first.receipt(), None);
-    let mut second = std::pin::pin!(records.claim(&mailer, "key c"));
-    assert!(futures_util::poll!(&mut second).is_pending(), "two send at once");
-    // Nobody waits for another message, or for another component's of the same name.
-    for (component, key) in [("mailer", "key d"), ("other", "key c")] {
-        assert_eq!(records.claim(&id(component), key).await.unwrap().receipt(), None);
-    }
-    let claimed = first.sent("m-1");
-    let second = second.await.unwrap();
-    assert_eq!(second.receipt(), Some("m-1"));
-    drop(second);
-    // The receipt is known until it is kept, and then it is the kept one that counts.
-    assert_eq!(records.claim(&mailer, "key c").await.unwrap().receipt(), Some("m-1"));
-    drop(claimed);
-    assert_eq!(records.claim(&mailer, "key c").await.unwrap().receipt(), None);
-    // Whoever gives up lets the next one send.
-    drop(records.claim(&mailer, "key c").await.unwrap());
-    fixture.propose(allowed("c")).await;
-    records.start(&fixture.run, "c", By::Policy).await.unwrap();
-    records.finish(&fixture.run, &finished("c", CallState::Done), &[sent("c")]).await.unwrap();
-    assert_eq!(records.claim(&mailer, "key c").await.unwrap().receipt(), Some("m-1"));
 }

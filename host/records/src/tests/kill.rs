@@ -72,7 +72,7 @@ async fn work(records: &Records, session: &SessionId) {
     effect(records, &run, "free", None).await;
     effect(records, &run, "asked", Some(&approval)).await;
     let ends = [finished("free", CallState::Done), finished("asked", CallState::Done)];
-    records.end_calls(&run, &ends, &[], &said("results", Source::Web)).await.unwrap();
+    records.end_calls(&run, &ends, &said("results", Source::Web)).await.unwrap();
     acknowledge(format!("call {run}/asked"));
     let answer = [said("answer", Source::Web)];
     assert!(records.end_run(&run, &answer, RunState::Done, None, &[]).await.unwrap());

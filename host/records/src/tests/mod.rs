@@ -144,12 +144,6 @@ impl<S: Store> Fixture<S> {
     }
 }
 
-/// A message that a call of the mailer sent.
-fn sent(call_id: &str) -> SentMessage {
-    let (key, receipt) = (format!("key {call_id}"), "m-1".to_owned());
-    SentMessage { call_id: call_id.to_owned(), component: id("mailer"), key, receipt }
-}
-
 /// The records of the place as another process would open them, at another time.
 async fn records_at<S: Store>(place: &Place<S>, now_ms: u64) -> Records {
     Records::open(&place.open_at(now_ms).await, content_key()).await.unwrap()

@@ -5,15 +5,21 @@ use super::*;
 
 const PATIENCE: Patience = Patience { attempts: 3, time_ms: 100_000, deadline_ms: 1_000, settle_ms: 5_000 };
 
-/// All messages that are due, as the channel takes them that delivers so.
+/// A turn of the channel that delivers so.
+async fn turn(records: &Records, ended: &[(OutboundId, Attempt)], most: u32, class: Option<DeliveryClass>) -> Turn {
+    let by = Sender { channel: "chat", process: "p 1", class: &move |_| class, patience: &PATIENCE };
+    records.outbox_turn(&by, ended, most).await.unwrap()
+}
+
+/// All messages that are due.
 async fn take(records: &Records, class: Option<DeliveryClass>) -> Vec<Outbound> {
-    records.outbox_turn("p 1", &[], 99, &move |_, _| class, &PATIENCE).await.unwrap().claimed
+    turn(records, &[], 99, class).await.claimed
 }
 
 /// Keeps what the attempt of a message came to.
 async fn end(records: &Records, message: &Outbound, attempt: Attempt) -> Outbound {
     let ended = [(message.id.clone(), attempt)];
-    records.outbox_turn("p 1", &ended, 0, &|_, _| None, &PATIENCE).await.unwrap();
+    turn(records, &ended, 0, None).await;
     records.outbound(&message.id).await.unwrap().unwrap()
 }
 
@@ -69,7 +75,7 @@ async fn those_of_one_conversation_go_in_order_and_conversations_beside_each_oth
         (waits.state, waits.next_ms, waits.error.as_deref()),
         (OutboundState::Waiting, Some(5_000), Some("refused"))
     );
-    let turn = records.outbox_turn("p 1", &[], 9, &|_, _| BLIND, &PATIENCE).await.unwrap();
+    let turn = turn(&records, &[], 9, BLIND).await;
     assert_eq!((turn.claimed.len(), turn.next_ms), (0, Some(5_000)));
     let later = records_at(&place, 5_000).await;
     let again = take(&later, BLIND).await;
@@ -105,8 +111,8 @@ async fn what_may_have_got_there_is_judged_by_how_the_channel_delivers() {
             let taken = take(&records, class).await;
             let found = if killed {
                 let next = records_at(&place, at_ms).await;
-                assert_eq!(next.recover_outbox(&|_| false, &PATIENCE).await.unwrap(), 0, "who lives goes on");
-                assert_eq!(next.recover_outbox(&|process| process == "p 1", &PATIENCE).await.unwrap(), 1);
+                assert_eq!(next.recover_outbox("chat", &|_| false, &PATIENCE).await.unwrap(), 0, "who lives goes on");
+                assert_eq!(next.recover_outbox("chat", &|process| process == "p 1", &PATIENCE).await.unwrap(), 1);
                 next.outbound(&taken[0].id).await.unwrap().unwrap()
             } else {
                 end(&records, &taken[0], unsure(at_ms)).await
@@ -179,14 +185,14 @@ async fn what_nobody_is_there_for_waits_and_is_no_attempt() {
         let waits = end(&records, &taken[0], Attempt::Absent("nobody".into())).await;
         assert_eq!((waits.state, waits.attempts, waits.next_ms), (OutboundState::Waiting, 0, None));
         assert!(take(&records, BLIND).await.is_empty());
-        records.wake_outbox("chat", "other").await.unwrap();
+        records.wake_outbox("chat", Some("other")).await.unwrap();
         assert!(take(&records, BLIND).await.is_empty());
-        records.wake_outbox("chat", "main").await.unwrap();
+        records.wake_outbox("chat", Some("main")).await.unwrap();
     }
     // Nor is it lost where no such channel runs.
     assert!(take(&records, None).await.is_empty());
     assert!(take(&records, BLIND).await.is_empty());
-    records.recover_outbox(&|_| true, &PATIENCE).await.unwrap();
+    records.recover_outbox("chat", &|_| true, &PATIENCE).await.unwrap();
     assert_eq!(keys(&take(&records, BLIND).await), ["a1"]);
 }
 

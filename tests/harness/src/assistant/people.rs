@@ -3,11 +3,11 @@
 
 use cara_assistant::approvals::{Answer, Approver};
 use cara_assistant::event::{Asked, TurnEvent};
-use cara_assistant::outbound::{Outbound, address_text};
+use cara_assistant::outbound::{MessageBody, Outbound, Piece};
 use cara_assistant::{CallGate, Listener, PROMPT, RunContext};
-use cara_authority::{Decider, Deciders, PersonId, Principal, Refusal};
-use cara_kernel::bindings::messaging::{Address, Outbound as Message, Receipt};
-use cara_kernel::bindings::types::Content;
+use cara_authority::{ConversationAddress, Decider, Deciders, PersonId, Principal};
+use cara_channels::{Channel, Pace, SendError, drive};
+use cara_records::{DeliveryClass, Records};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -142,19 +142,47 @@ impl Outbox {
     }
 }
 
+/// The channels that messages go to.
+const CHANNELS: [&str; 2] = ["telegram", "mail"];
+
+impl Outbox {
+    /// The way of tools' messages to it, through the outbox of the records.
+    pub(super) fn outbound(&self, records: &Records) -> Arc<dyn Outbound> {
+        for name in CHANNELS {
+            let (records, channel) = (records.clone(), Arc::new(Named(name, self.clone())));
+            tokio::spawn(async move {
+                drive(records, channel, "p-one", &|_| true, Pace::default(), CancellationToken::new()).await
+            });
+        }
+        Arc::new(cara_channels::Outbox::new(records.clone(), CHANNELS.map(str::to_owned).to_vec()))
+    }
+}
+
+struct Named(&'static str, Outbox);
+
 #[async_trait::async_trait]
-impl Outbound for Outbox {
-    fn channels(&self) -> Vec<String> {
-        vec!["telegram".into(), "mail".into()]
+impl Channel for Named {
+    fn name(&self) -> &str {
+        self.0
     }
 
-    async fn send(&self, to: Address, message: Message) -> Result<Receipt, Refusal> {
-        let words = message.content.iter().map(|piece| match piece {
-            Content::Text(text) => text.as_str(),
+    fn class(&self, _: &str) -> Option<DeliveryClass> {
+        Some(DeliveryClass::Blind)
+    }
+
+    async fn send(&self, message: &cara_records::Outbound) -> Result<String, SendError> {
+        let body: MessageBody = serde_json::from_value(message.message.body.clone()).unwrap();
+        let words = body.parts.iter().map(|piece| match piece {
+            Piece::Text(text) => text.as_str(),
             _ => "\u{fffc}",
         });
         let words = words.collect::<Vec<_>>().join("\n");
-        held(&self.0).push((address_text(&to), words));
-        Ok(Receipt { message_id: format!("m-{}", held(&self.0).len()) })
+        let mut sent = held(&self.1.0);
+        sent.push((message.message.address.to_string(), words));
+        Ok(format!("m-{}", sent.len()))
+    }
+
+    async fn confirm(&self, _: &ConversationAddress, _: &str) -> Result<Option<String>, SendError> {
+        Ok(None)
     }
 }
