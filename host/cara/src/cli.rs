@@ -80,6 +80,12 @@ pub(crate) enum Command {
     /// Answer the requests that wait for you, and manage the rules that answer for you.
     #[command(subcommand)]
     Approvals(Approvals),
+    /// Show the messages that came, and have one answered once more.
+    #[command(subcommand)]
+    Inbox(Inbox),
+    /// Show the messages that are to go, and send or drop what is stuck.
+    #[command(subcommand)]
+    Outbox(Outbox),
     /// Show the policy for tool calls, and explain its decisions.
     #[command(subcommand)]
     Policy(Policy),

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod kill;
+
 use super::*;
 use cara_authority::{ConversationAddress, Label};
 use cara_records::{ContentKey, DeliveryClass, NewOutbound, Outbound, OutboundId, OutboundState, Records};

@@ -19,7 +19,7 @@ use crate::holder::{Holder, HomeLock, Role};
 use crate::home_files::HomeFiles;
 use crate::installed::{BuiltIn, Installed, Plugins};
 use crate::machine;
-use crate::messages::Console;
+use crate::messages::{self, Console};
 use crate::password::Password;
 use crate::request_secrets::RequestSecrets;
 use crate::variables::{Brought, Environment, Variables};
@@ -226,9 +226,15 @@ impl Application {
     /// Sends what is in the outbox, and forgets what was settled long ago, until the process ends.
     fn drive(&self, records: &Records) {
         self.console.has_left();
+        let settings = self.config().map(|config| config.inbox).unwrap_or_default();
         let (records, console, end) = (records.clone(), Arc::new(self.console.clone()), self.outbox_end.clone());
         let process = self.holder.process.clone();
         self.holder.work.spawn(async move {
+            match messages::miss(&records, settings).await {
+                Ok(0) => {}
+                Ok(missed) => tracing::warn!(missed, "messages came while nothing ran, and are too old to be answered"),
+                Err(error) => tracing::warn!(%error, "the inbox cannot be read"),
+            }
             // Who holds the home is the only one who sends: whoever was before is gone.
             let driven = drive(records.clone(), console, &process, &|_| true, Pace::default(), end.clone());
             let forgetting = async {

@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use cara_assistant::budget::Budgets;
 use cara_assistant::toolbox::Belief;
 use cara_assistant::{ApprovalSettings, GuardSettings, ModelName, Reading, RunLimits};
-use cara_authority::limits::LimitsTable;
+use cara_authority::limits::{LimitsTable, Time};
 use cara_authority::policy::Results;
 use cara_authority::{ComponentId, Policy, ToolName};
 use cara_kernel::PoolSize;
@@ -20,6 +20,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::time::Duration;
 
 pub(crate) use followed::{Followed, Unusable, Watcher, text};
 pub(crate) use in_use::InUse;
@@ -38,6 +39,8 @@ pub struct Config {
     pub(crate) run: RunLimits,
     /// How approvals are asked for.
     pub(crate) approvals: ApprovalSettings,
+    /// What becomes of messages that came while nothing ran.
+    pub(crate) inbox: InboxConfig,
     /// What becomes of calls of tools.
     pub(crate) policy: Policy,
     /// How much may be spent.
@@ -50,6 +53,20 @@ pub struct Config {
     pub(crate) component: BTreeMap<ComponentId, ComponentConfig>,
     /// Whose components are trusted to say what their results are.
     pub(crate) results: ResultsConfig,
+}
+
+/// What becomes of messages that came while nothing ran.
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
+pub(crate) struct InboxConfig {
+    /// How old a message may be that is answered after a start; `"30m"` unless set. What is older is told to be missed.
+    pub(crate) answer_within: Time,
+}
+
+impl Default for InboxConfig {
+    fn default() -> Self {
+        Self { answer_within: Time(Duration::from_secs(30 * 60)) }
+    }
 }
 
 /// Whose components are trusted to say what their results are.

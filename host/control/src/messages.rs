@@ -1,4 +1,5 @@
-//! The terminal as a channel: messages reach whoever reads what goes on.
+//! The terminal as a channel: messages reach whoever reads what goes on; and
+//! what is told of messages that nobody answered.
 //!
 //! ```text
 //! outbox ─→ drive ─→ Console::send ─→ the log of the run it comes from, or of another that is followed, or of a chat that opens
@@ -6,13 +7,15 @@
 //! ```
 
 use crate::active_runs::Active;
+use crate::configuration::InboxConfig;
 use crate::event::{Event, Events};
 use crate::names::CONSOLE;
 use cara_assistant::outbound::MessageBody;
-use cara_authority::{ConversationAddress, RunId};
+use cara_authority::{ConversationAddress, Label, RunId};
 use cara_channels::{Channel, Failure, SendError};
-use cara_records::{DeliveryClass, Outbound, Records};
+use cara_records::{DeliveryClass, Missed, NewOutbound, Outbound, Records};
 use cara_services::ledger::LedgerError;
+use serde_json::json;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -23,6 +26,34 @@ const SHOWN_WITHIN: Duration = Duration::from_secs(5);
 /// The channels that there are.
 pub(crate) fn channels() -> Vec<String> {
     vec![CONSOLE.to_owned()]
+}
+
+/// Keeps that what waits and is older than the setting is not answered any more; each conversation is told so in one message.
+/// Returns how many messages those were.
+pub(crate) async fn miss(records: &Records, settings: InboxConfig) -> Result<usize, LedgerError> {
+    let within = u64::try_from(settings.answer_within.0.as_millis()).unwrap_or(u64::MAX);
+    let missed = records.miss(records.ledger().now_ms().saturating_sub(within), notice).await?;
+    Ok(missed.iter().map(|missed| missed.messages.len()).sum())
+}
+
+/// What a conversation is told of messages that are not answered.
+fn notice(missed: &Missed) -> NewOutbound {
+    let (count, last) = (missed.messages.len(), missed.messages.last());
+    let last = last.expect("a conversation without a message has missed none");
+    let messages = if count == 1 { "a message" } else { "messages" };
+    let text = format!(
+        "I was not running when {messages} came here ({count}), and they are too old to be answered now. Send again what \
+         still matters."
+    );
+    NewOutbound {
+        address: missed.address.clone(),
+        by: "missed".to_owned(),
+        key: last.id.to_string(),
+        answers: Some(last.id.clone()),
+        run: None,
+        body: json!(MessageBody::text(text)),
+        label: Label::NONE,
+    }
 }
 
 /// The terminal. A clone is the same.

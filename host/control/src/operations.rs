@@ -5,8 +5,8 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::event::Events;
 use crate::operation::{Operation, Route};
 use crate::{
-    approvals, audit, chat, config, environment, explain, grants, models, plugins, policy, runs, secrets, sessions,
-    status, tools, trust, usage, vault,
+    approvals, audit, chat, config, environment, explain, grants, inbox, models, outbox, plugins, policy, runs,
+    secrets, sessions, status, tools, trust, usage, vault,
 };
 use cara_authority::{PersonRole, Principal};
 use http::Method;
@@ -125,6 +125,14 @@ pub fn visit(visitor: &mut impl Visitor) {
     visitor.visit::<approvals::ListApprovals>();
     visitor.visit::<approvals::ShowApproval>();
     visitor.visit::<approvals::RespondToApproval>();
+    visitor.visit::<inbox::ListInbox>();
+    visitor.visit::<inbox::ShowInbound>();
+    visitor.visit::<inbox::ReplayInbound>();
+    visitor.visit::<inbox::DropInbound>();
+    visitor.visit::<outbox::ListOutbox>();
+    visitor.visit::<outbox::ShowOutbound>();
+    visitor.visit::<outbox::RetryOutbound>();
+    visitor.visit::<outbox::DropOutbound>();
     visitor.visit::<approvals::ListRules>();
     visitor.visit::<approvals::ForgetRule>();
     visitor.visit::<grants::ListGrants>();

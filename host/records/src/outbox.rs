@@ -335,6 +335,15 @@ impl Records {
         rows.into_iter().map(|row| self.read_outbound(row)).collect()
     }
 
+    /// At most `most` messages that were neither sent nor dropped, the newest first.
+    pub async fn outbox_unsent(&self, most: u32) -> Result<Vec<Outbound>, LedgerError> {
+        let statement = query_as::<Row>(select!(
+            "AND state NOT IN ('sent', 'dropped') ORDER BY queued_ms DESC, position DESC LIMIT $1"
+        ));
+        let rows = self.ledger.reader().await?.sql().all(statement.bind(i64::from(most))).await?;
+        rows.into_iter().map(|row| self.read_outbound(row)).collect()
+    }
+
     /// How many messages to a channel are not settled.
     pub async fn outbox_open(&self, channel: &str) -> Result<u64, LedgerError> {
         let statement =

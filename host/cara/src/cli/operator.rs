@@ -4,6 +4,8 @@
 use super::word;
 use cara_authority::{ApprovalId, ComponentId, Label, PersonId, Provenance, RuleId, SessionId, ToolName};
 use cara_control::explain::ExplainRun;
+use cara_control::inbox::{InboundId, InboundState};
+use cara_control::outbox::{OutboundId, OutboundState};
 use cara_control::sessions::Format;
 use cara_control::usage::Grouping;
 use cara_control::{AGENT, CONSOLE};
@@ -108,6 +110,62 @@ pub(crate) enum Approvals {
     Forget {
         /// The rule; `cara approvals rules` shows them.
         rule: RuleId,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Inbox {
+    /// List the messages that came; the newest comes first.
+    List {
+        /// Only those of this state.
+        #[arg(long, value_parser = word::<InboundState>())]
+        state: Option<InboundState>,
+        /// At most so many messages.
+        #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..))]
+        limit: u32,
+    },
+    /// Show a message whole.
+    Show {
+        /// The message.
+        id: InboundId,
+    },
+    /// Have a message that was settled answered once more.
+    Replay {
+        /// The message.
+        id: InboundId,
+    },
+    /// Keep a message that waits from being answered.
+    Drop {
+        /// The message.
+        id: InboundId,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Outbox {
+    /// List the messages that were not sent, and why; the newest comes first.
+    List {
+        /// Only those of this state.
+        #[arg(long, value_parser = word::<OutboundState>())]
+        state: Option<OutboundState>,
+        /// At most so many messages.
+        #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..))]
+        limit: u32,
+    },
+    /// Show a message whole.
+    Show {
+        /// The message.
+        id: OutboundId,
+    },
+    /// Send a message that is dead, unknown or dropped. One that is unknown may arrive twice.
+    Retry {
+        /// The message.
+        id: OutboundId,
+    },
+    /// Keep a message from being sent.
+    Drop {
+        /// The message.
+        id: OutboundId,
     },
 }
 

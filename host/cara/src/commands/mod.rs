@@ -2,6 +2,7 @@
 
 mod approvals;
 mod audit;
+mod boxes;
 mod chat;
 mod config;
 mod explain;
@@ -20,7 +21,9 @@ mod trust;
 mod usage;
 
 use crate::boot::Surroundings;
-use crate::cli::{Approvals, Arguments, Command, ConfigCommand, Plugin, Secrets, Sessions, Start, Tools, Trust};
+use crate::cli::{
+    Approvals, Arguments, Command, ConfigCommand, Inbox, Outbox, Plugin, Secrets, Sessions, Start, Tools, Trust,
+};
 use crate::door::Door;
 use crate::error::told;
 use crate::output::{Output, stdio};
@@ -95,6 +98,8 @@ async fn one(door: &Door, output: Output, command: Command, kept: Option<Kept>) 
         Command::Tools(tools) => tools::run(door, output, tools).await?,
         Command::Sessions(sessions) => sessions::run(door, output, sessions).await?,
         Command::Approvals(approvals) => approvals::run(door, output, approvals).await?,
+        Command::Inbox(inbox) => boxes::inbox(door, output, inbox).await?,
+        Command::Outbox(outbox) => boxes::outbox(door, output, outbox).await?,
         Command::Policy(policy) => policy::run(door, output, policy).await?,
         Command::Explain(explain) => explain::run(door, output, explain).await?,
         Command::Usage(usage) => usage::run(door, output, usage).await?,
@@ -127,7 +132,8 @@ impl Command {
             | Self::Usage(_) | Self::Audit(_) | Self::Secrets(Secrets::List) | Self::Trust(Trust::List) | Self::Tools(Tools::List)
             | Self::Config(ConfigCommand::Get { .. } | ConfigCommand::Diff) | Self::Plugin(Plugin::List | Plugin::Inspect { .. })
             | Self::Sessions(Sessions::List { .. } | Sessions::Show { .. } | Sessions::Export { .. })
-            | Self::Approvals(Approvals::List | Approvals::Show { .. } | Approvals::Rules))
+            | Self::Approvals(Approvals::List | Approvals::Show { .. } | Approvals::Rules)
+            | Self::Inbox(Inbox::List { .. } | Inbox::Show { .. }) | Self::Outbox(Outbox::List { .. } | Outbox::Show { .. }))
     }
 }
 

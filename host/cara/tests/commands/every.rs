@@ -32,6 +32,20 @@ approvals allow a-nobody
 approvals rules
 approvals forget RULE
 approvals forget 7
+inbox list
+inbox list --state missed
+inbox show i-nobody
+inbox replay i-nobody
+inbox drop i-nobody
+outbox list
+outbox list --state sent
+outbox list --state lost
+outbox show OUT
+outbox show o-nobody
+outbox drop OUT
+outbox drop OUT
+outbox retry OUT
+outbox retry o-nobody
 policy show
 policy explain memory_write
 policy explain no_such_tool
@@ -154,6 +168,14 @@ expect-tool-result = "5"
 step = [{ text = "It is 5." }]
 "#;
 
+/// A script of the stand-in model that sends a message to the terminal.
+const TELL: &str = r#"
+[[turn]]
+step = [{ tool-call = { name = "message_send", arguments = { to = "console:local:me", text = "here" } } }]
+[[turn]]
+step = [{ text = "Sent." }]
+"#;
+
 /// A script of the stand-in model that says nothing.
 const EMPTY: &str = "[[turn]]\nstep = [{ text = \"\" }]\n";
 
@@ -185,7 +207,7 @@ impl Stage {
     /// A home with a conversation, an answered question, and two requests whose process was killed.
     pub(crate) fn new() -> Self {
         let mut home = Home::new();
-        home.configure("[[policy.rule]]\ntool = \"memory_write\"\nthen = \"ask\"\n[run]\nturns = 7 # enough");
+        home.configure("[[policy.rule]]\ntool = \"memory_write\"\nthen = \"ask\"\n[[policy.rule]]\ntool = \"message_send\"\nthen = \"allow\"\n[run]\nturns = 7 # enough");
         home.set("HOME", home.path("").to_str().unwrap().trim_end_matches('/'));
         home.set("EDITOR", "/bin/sed -i s/7/8/");
         home.set("CARA_VAULT_PASSWORD", "correct horse");
@@ -195,6 +217,7 @@ impl Stage {
         std::fs::create_dir(&programs).unwrap();
         std::os::unix::fs::symlink("/bin/sh", programs.join("sh")).unwrap();
         home.set("PATH", programs.to_str().unwrap());
+        home.chat(TELL, "tell me", &["--tool", "message"]);
         home.chat(SUM, "2+3?", &[]);
         let session = home.session();
         let asked = ["window", "aisle"].map(|seat| {
@@ -236,6 +259,7 @@ impl Stage {
             "FORK" => first(&["sessions", "list", "--json"], "id"),
             "ASKED" => self.asked[0].clone(),
             "OTHER" => self.asked[1].clone(),
+            "OUT" => first(&["outbox", "list", "--state", "sent", "--json"], "id"),
             "RULE" => first(&["approvals", "rules", "--json"], "id"),
             "PUBLIC" => file("acme.pub"),
             "SECRET" => file("acme.pem"),
