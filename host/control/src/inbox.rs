@@ -15,9 +15,6 @@ use std::sync::Arc;
 
 pub use cara_records::{InboundId, InboundState};
 
-/// Who decides, as the audit log is told.
-const BY: &str = "cara inbox";
-
 /// A message that came.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
@@ -132,9 +129,9 @@ impl Operation for ReplayInbound {
         Route::post("inbox.replay", "/v1/inbox/{id}/replay", "Have a message that was settled answered once more.")
             .once();
 
-    async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
+    async fn run(self, application: &Arc<Application>, by: &Principal, _: &Events) -> Result<Self::View> {
         let id = find(application, &self.id).await?.id;
-        application.records().await?.replay_inbound(&id, BY).await?;
+        application.records().await?.replay_inbound(&id, by.person().as_str()).await?;
         Ok(Done {})
     }
 }
@@ -152,9 +149,9 @@ impl Operation for DropInbound {
     const ROUTE: Route =
         Route::post("inbox.drop", "/v1/inbox/{id}/drop", "Keep a message that waits from being answered.").once();
 
-    async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
+    async fn run(self, application: &Arc<Application>, by: &Principal, _: &Events) -> Result<Self::View> {
         let id = find(application, &self.id).await?.id;
-        application.records().await?.drop_inbound(&id, BY).await?;
+        application.records().await?.drop_inbound(&id, by.person().as_str()).await?;
         Ok(Done {})
     }
 }

@@ -14,9 +14,6 @@ use std::sync::Arc;
 
 pub use cara_records::{OutboundId, OutboundState};
 
-/// Who decides, as the audit log is told.
-const BY: &str = "cara outbox";
-
 /// A message that goes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
@@ -150,9 +147,9 @@ impl Operation for RetryOutbound {
     const ROUTE: Route =
         Route::post("outbox.retry", "/v1/outbox/{id}/retry", "Send a message that is dead, unknown or dropped.").once();
 
-    async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
+    async fn run(self, application: &Arc<Application>, by: &Principal, _: &Events) -> Result<Self::View> {
         let id = find(application, &self.id).await?.id;
-        application.records().await?.retry_outbound(&id, BY).await?;
+        application.records().await?.retry_outbound(&id, by.person().as_str()).await?;
         Ok(Done {})
     }
 }
@@ -171,9 +168,9 @@ impl Operation for DropOutbound {
         Route::post("outbox.drop", "/v1/outbox/{id}/drop", "Keep a message from being sent that is not under way.")
             .once();
 
-    async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
+    async fn run(self, application: &Arc<Application>, by: &Principal, _: &Events) -> Result<Self::View> {
         let id = find(application, &self.id).await?.id;
-        application.records().await?.drop_outbound(&id, BY).await?;
+        application.records().await?.drop_outbound(&id, by.person().as_str()).await?;
         Ok(Done {})
     }
 }
