@@ -217,7 +217,10 @@ impl Stage {
         std::fs::create_dir(&programs).unwrap();
         std::os::unix::fs::symlink("/bin/sh", programs.join("sh")).unwrap();
         home.set("PATH", programs.to_str().unwrap());
-        home.chat(TELL, "tell me", &["--tool", "message"]);
+        home.write("tell.toml", TELL.as_bytes());
+        let tell = home.path("tell.toml");
+        let tell = ["chat", "--model", "rehearsal:script", "--script", tell.to_str().unwrap(), "-m", "tell me"];
+        home.ok(&[&tell[..], &["--tool", "message"]].concat());
         home.chat(SUM, "2+3?", &[]);
         let session = home.session();
         let asked = ["window", "aisle"].map(|seat| {
