@@ -1,4 +1,5 @@
--- Takes back `0007_boxes.sql`. SQLite and PostgreSQL both take this file.
+-- The way back from 0007_boxes.sql.
+-- Lost: messages that wait in the inbox or the outbox, and what is known of those that came or went.
 
 DROP TABLE outbox;
 DROP TABLE inbox;
