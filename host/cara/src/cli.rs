@@ -96,6 +96,9 @@ pub(crate) enum Command {
     /// Show and verify the audit log.
     #[command(subcommand)]
     Audit(Audit),
+    /// Show where the ledger is, and take it back to an older version.
+    #[command(subcommand)]
+    Ledger(Ledger),
     /// Run the cara daemon in the foreground; `cara` alone does the same.
     Start(Start),
     /// Show what the daemon does. Exit code 3 when none runs.

@@ -58,6 +58,9 @@ mod idle;
 mod keys;
 #[path = "commands/lan.rs"]
 mod lan;
+#[cfg(unix)]
+#[path = "commands/ledger.rs"]
+mod ledger;
 #[cfg(target_os = "linux")]
 #[path = "commands/locked.rs"]
 mod locked;

@@ -133,7 +133,7 @@ impl Application {
         let settings = Followed::open(home.config());
         // A file that cannot be read stops what needs it, not what mends it.
         let config = settings.read().unwrap_or_default();
-        let ledger = Arc::new(Ledger::lazy(home.ledger(), clock, keys::audit(home)?));
+        let ledger = Arc::new(Ledger::lazy(settings.ledger(home.ledger()), clock, keys::audit(home)?));
         let password = Password::new(settings.clone());
         let vault = vault(home, &password, &known, store.or(config.vault.store));
         let plugins = plugins(home, built_in, &config, &ledger, &events)?;

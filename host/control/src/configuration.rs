@@ -14,6 +14,7 @@ use cara_authority::limits::{LimitsTable, Time};
 use cara_authority::policy::Results;
 use cara_authority::{ComponentId, Policy, ToolName};
 use cara_kernel::PoolSize;
+use cara_services::ledger::{Place, Server};
 use cara_services::vault::StoreKind;
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -31,6 +32,8 @@ pub(crate) use in_use::InUse;
 pub struct Config {
     /// Defaults of `cara chat`.
     pub(crate) chat: ChatConfig,
+    /// Where grants, conversations and memory are kept.
+    pub(crate) ledger: LedgerSettings,
     /// Where secrets are kept.
     pub(crate) vault: VaultSettings,
     /// How many calls of components run at once.
@@ -132,6 +135,41 @@ fn calls<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Opti
     PoolSize::RANGE.contains(&calls).then_some(Some(calls)).ok_or_else(wrong)
 }
 
+/// Where grants, conversations and memory are kept.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
+pub(crate) struct LedgerSettings {
+    /// A PostgreSQL, as `postgres://user@host/database`, without a password. Unless set, a file in the home.
+    #[serde(deserialize_with = "server")]
+    #[schemars(with = "Option<String>", extend("examples" = ["postgres://cara@localhost/cara"]))]
+    pub(crate) url: Option<Server>,
+}
+
+fn server<'de, D: Deserializer<'de>>(url: D) -> std::result::Result<Option<Server>, D::Error> {
+    let wrong = |error| serde::de::Error::custom(format!("`{LEDGER_URL}` {error}"));
+    String::deserialize(url)?.parse().map(Some).map_err(wrong)
+}
+
+impl LedgerSettings {
+    /// Where the ledger is: in a file of the home, or on the server that is named.
+    pub(crate) fn place(&self, file: PathBuf) -> Place {
+        self.url.clone().map_or(file.into(), Place::from)
+    }
+
+    /// The same of a text that is no configuration, as far as it says that. Where it may name a server, nobody knows.
+    pub(crate) fn place_in(text: &str, file: PathBuf) -> Place {
+        match toml::from_str::<toml::Table>(text) {
+            Ok(table) => match table.get("ledger").map(|ledger| ledger.clone().try_into::<Self>()) {
+                None => file.into(),
+                Some(Ok(own)) => own.place(file),
+                Some(Err(_)) => Place::Unknown,
+            },
+            Err(_) if text.contains("ledger") => Place::Unknown,
+            Err(_) => file.into(),
+        }
+    }
+}
+
 /// Where secrets are kept.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
@@ -221,21 +259,29 @@ impl Config {
 /// The key whose value says where a new vault's key comes from.
 pub(crate) const VAULT_STORE: &str = "vault.store";
 
+/// The key that says where the ledger is.
+pub(crate) const LEDGER_URL: &str = "ledger.url";
+
 /// What of the configuration is read once, when a process begins.
 pub(crate) struct AtStart {
     store: Option<StoreKind>,
     pool: PoolSettings,
+    ledger: LedgerSettings,
 }
 
 impl AtStart {
     /// What counts while the process lives.
     pub(crate) fn of(config: &Config) -> Self {
-        Self { store: config.vault.store, pool: config.pool }
+        Self { store: config.vault.store, pool: config.pool, ledger: config.ledger.clone() }
     }
 
     /// The keys that say something else by now.
     pub(crate) fn waits(&self, now: &Config) -> Vec<&'static str> {
-        let keys = [(VAULT_STORE, self.store != now.vault.store), ("pool.calls", self.pool != now.pool)];
+        let keys = [
+            (VAULT_STORE, self.store != now.vault.store),
+            ("pool.calls", self.pool != now.pool),
+            (LEDGER_URL, self.ledger != now.ledger),
+        ];
         keys.into_iter().filter_map(|(key, waits)| waits.then_some(key)).collect()
     }
 }
@@ -267,6 +313,8 @@ mod tests {
             model = "local:llama3.2"
             system = "Be brief."
             agent = "clerk"
+            [ledger]
+            url = "postgres://cara@localhost/cara"
             [vault]
             store = "file"
             password-file = "/run/credentials/cara"
@@ -309,6 +357,7 @@ mod tests {
         let config: Config = toml::from_str(text).unwrap();
         assert_eq!(config.chat.model.as_ref().unwrap().to_string(), "local:llama3.2");
         assert_eq!(config.chat.system.as_deref(), Some("Be brief."));
+        assert_eq!(config.ledger.place("f".into()).to_string(), "postgres://cara@localhost:5432/cara");
         assert_eq!(config.vault.store, Some(StoreKind::File));
         assert_eq!(config.vault.password_file.as_deref(), Some(Path::new("/run/credentials/cara")));
         assert_eq!(config.pool.size(Some(1 << 30)).calls(), 1000);
@@ -344,6 +393,9 @@ mod tests {
             "[chat]\nmodell = 'a:b'",
             "[chat]\nmodel = 'A b'",
             "[vault]\nstore = 'cloud'",
+            "[ledger]\nurl = 'ledger.db'",
+            "[ledger]\nurl = 'postgres://u:secret@h/d'",
+            "[ledger]\nurl = 'postgres://u@h/d?sslmode=disable'",
             "[component.X]",
             "[[policy.rule]]\nthen = 'run'",
             "[budget.week]\ntokens = 1",
@@ -362,6 +414,24 @@ mod tests {
             "[agent.a]\nreading = 'never'",
         ] {
             assert!(toml::from_str::<Config>(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_text_that_is_no_configuration_leads_to_no_other_ledger() {
+        let place = |text| LedgerSettings::place_in(text, "f".into());
+        let file = Place::from(PathBuf::from("f"));
+        let named = "[ledger]\nurl = 'postgres://u@localhost/d'\n";
+        for (text, told) in [
+            ("[run]\nturns = -1", file.clone()),
+            ("[run", file),
+            (&format!("{named}[run]\nturns = -1"), Place::from("postgres://u@localhost/d".parse::<Server>().unwrap())),
+            (&format!("{named}[run"), Place::Unknown),
+            ("[ledger]\nurl = 'postgres://u:secret@localhost/d'", Place::Unknown),
+            ("[ledger]\nurl = 3", Place::Unknown),
+            ("ledger = 3", Place::Unknown),
+        ] {
+            assert_eq!(place(text), told, "{text}");
         }
     }
 

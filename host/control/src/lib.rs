@@ -31,6 +31,7 @@ mod holder;
 mod home_files;
 pub mod inbox;
 mod installed;
+pub mod ledger;
 pub mod logs;
 mod machine;
 mod messages;

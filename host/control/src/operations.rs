@@ -5,7 +5,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::event::Events;
 use crate::operation::{Operation, Route};
 use crate::{
-    approvals, audit, chat, config, environment, explain, grants, inbox, models, outbox, plugins, policy, runs,
+    approvals, audit, chat, config, environment, explain, grants, inbox, ledger, models, outbox, plugins, policy, runs,
     secrets, sessions, status, tools, trust, usage, vault,
 };
 use cara_authority::{PersonRole, Principal};
@@ -169,6 +169,8 @@ pub fn visit(visitor: &mut impl Visitor) {
     visitor.visit::<tools::DisableTools>();
     visitor.visit::<policy::ShowPolicy>();
     visitor.visit::<policy::ExplainPolicy>();
+    visitor.visit::<ledger::ShowLedger>();
+    visitor.visit::<ledger::DowngradeLedger>();
     visitor.visit::<config::GetSetting>();
     visitor.visit::<config::SetSetting>();
     visitor.visit::<config::UnsetSetting>();

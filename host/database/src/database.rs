@@ -2,7 +2,7 @@
 
 use crate::migration::Schema;
 use crate::sql::Link;
-use crate::{Cause, Error, Place, Sql, postgres, sqlite};
+use crate::{Cause, Error, Failure, Place, Sql, postgres, sqlite};
 use sqlx::pool::PoolConnection;
 use sqlx::{Sqlite, SqlitePool};
 use std::marker::PhantomData;
@@ -42,6 +42,7 @@ impl Database {
         let pool = match place {
             Place::File(path) => Pool::Sqlite(sqlite::open(path, place, schema).await?),
             Place::Server(server) => Pool::Postgres(postgres::open(server, place, schema, told.clone()).await?),
+            Place::Unknown => return Err(Error::new(place, Failure::Foreign)),
         };
         Ok(Self { place: place.clone(), pool, turn: Mutex::new(()) })
     }

@@ -48,7 +48,7 @@ impl Error {
         let (busy, damaged) = match (place, code.as_deref()) {
             (_, None) => (false, matches!(cause, Cause::Decode(_) | Cause::ColumnDecode { .. })),
             (Place::Server(_), Some(code)) => (code == "55P03", code.starts_with("XX0")),
-            (Place::File(_), Some(code)) => {
+            (Place::File(_) | Place::Unknown, Some(code)) => {
                 let code = code.parse::<i32>().unwrap_or_default() & 0xff;
                 ([5, 6].contains(&code), [11, 26].contains(&code))
             }

@@ -42,7 +42,7 @@ pub(crate) enum Standing {
 pub(crate) async fn standing(sql: &mut Sql<'_, Error>, place: &Place, schema: &Schema<'_>) -> Result<Standing, Error> {
     // How many tables there are, and whether the notes are among them.
     let tables = match place {
-        Place::File(_) => {
+        Place::File(_) | Place::Unknown => {
             "SELECT COUNT(*), COALESCE(SUM(name = '_sqlx_migrations'), 0) FROM sqlite_master WHERE type = 'table'"
         }
         Place::Server(_) => {

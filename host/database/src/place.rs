@@ -11,6 +11,8 @@ pub enum Place {
     File(PathBuf),
     /// A database of PostgreSQL.
     Server(Server),
+    /// Nobody knows: nothing is opened there.
+    Unknown,
 }
 
 impl From<PathBuf> for Place {
@@ -36,6 +38,7 @@ impl fmt::Display for Place {
         match self {
             Self::File(path) => path.display().fmt(f),
             Self::Server(server) => server.fmt(f),
+            Self::Unknown => f.write_str("?"),
         }
     }
 }

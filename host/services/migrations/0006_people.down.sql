@@ -1,4 +1,5 @@
 -- The way back from 0006_people.sql: roles, addresses and who has to agree are lost.
+-- Lost: roles, addresses of people, and who has to agree to a request; requests that wait are withdrawn
 DROP INDEX runs_one_at_a_time;
 ALTER TABLE runs DROP COLUMN principal;
 ALTER TABLE messages DROP COLUMN speaker;

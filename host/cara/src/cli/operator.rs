@@ -80,6 +80,21 @@ pub(crate) enum Audit {
 }
 
 #[derive(Debug, Subcommand)]
+pub(crate) enum Ledger {
+    /// Show where the ledger is, which versions of its tables it has, and what is lost on the way back from each.
+    Show,
+    /// Take the ledger back to an older version, for an older cara that does not know the newest.
+    Downgrade {
+        /// The version; the one before the newest when left out.
+        #[arg(long, value_name = "N")]
+        to: Option<u32>,
+        /// Do not ask.
+        #[arg(long)]
+        yes: bool,
+    },
+}
+
+#[derive(Debug, Subcommand)]
 pub(crate) enum Approvals {
     /// List the requests that wait for an answer.
     List,

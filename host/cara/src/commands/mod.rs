@@ -7,6 +7,7 @@ mod chat;
 mod config;
 mod explain;
 mod grants;
+mod ledger;
 mod logs;
 mod models;
 mod plugin;
@@ -104,6 +105,7 @@ async fn one(door: &Door, output: Output, command: Command, kept: Option<Kept>) 
         Command::Explain(explain) => explain::run(door, output, explain).await?,
         Command::Usage(usage) => usage::run(door, output, usage).await?,
         Command::Audit(audit) => return audit::run(door, output, audit).await,
+        Command::Ledger(ledger) => ledger::run(door, output, ledger).await?,
         Command::Start(start) => start::start(door, start, kept.unwrap_or_default()).await?,
         Command::Status => return start::status(door, output).await,
         Command::Stop => start::stop(door, output).await?,
@@ -129,7 +131,7 @@ impl Command {
     #[rustfmt::skip]
     fn only_reads(&self) -> bool {
         matches!(self, Self::Status | Self::Stop | Self::Logs(_) | Self::Grants { .. } | Self::Policy(_) | Self::Explain(_)
-            | Self::Usage(_) | Self::Audit(_) | Self::Secrets(Secrets::List) | Self::Trust(Trust::List) | Self::Tools(Tools::List)
+            | Self::Usage(_) | Self::Audit(_) | Self::Ledger(_) | Self::Secrets(Secrets::List) | Self::Trust(Trust::List) | Self::Tools(Tools::List)
             | Self::Config(ConfigCommand::Get { .. } | ConfigCommand::Diff) | Self::Plugin(Plugin::List | Plugin::Inspect { .. })
             | Self::Sessions(Sessions::List { .. } | Sessions::Show { .. } | Sessions::Export { .. })
             | Self::Approvals(Approvals::List | Approvals::Show { .. } | Approvals::Rules)

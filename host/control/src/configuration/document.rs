@@ -1,7 +1,7 @@
 //! The configuration as a text that people wrote: one key is changed, and
 //! all else stays as it stands, comments too.
 
-use super::{Config, words};
+use super::{Config, LEDGER_URL, words};
 use crate::error::{Context, Error, Result, error, fail};
 use cara_authority::display_safe;
 use std::str::FromStr;
@@ -53,7 +53,10 @@ pub(crate) fn set(text: &str, file: &str, path: &[String], typed: &str) -> Resul
         }
     }
     let error = refused.ok_or_else(|| error!(Internal, "a value means something"))?;
-    Err(refusal(&error, file, text, path, &format!("`{}` cannot be `{}`", dotted(path), display_safe(typed))))
+    let key = dotted(path);
+    // An address may have a password in it.
+    let typed = if key == LEDGER_URL { "that".to_owned() } else { format!("`{}`", display_safe(typed)) };
+    Err(refusal(&error, file, text, path, &format!("`{key}` cannot be {typed}")))
 }
 
 /// Why a changed text cannot be used: for what was changed, or for what was wrong before and still is.
@@ -63,7 +66,7 @@ fn refusal(error: &toml::de::Error, file: &str, text: &str, path: &[String], wha
     {
         return words::unusable(&before, text, file);
     }
-    let cure = words::cure(path, &dotted(path));
+    let cure = words::own_cure(error).map_or_else(|| words::cure(path, &dotted(path)), str::to_owned);
     error!(Invalid, "{what}: {}\nhint: {cure}", words::plain(error.message()))
 }
 

@@ -6,13 +6,14 @@
 //!              └──────────┴─ else the one of before stays, and that is said
 //! ```
 
-use crate::configuration::Config;
+use crate::configuration::{Config, LedgerSettings};
 use crate::error::{Context, Error, Result, error};
 use crate::event::Events;
 use crate::home_files::{CONFIG, LAST_CONFIG};
 use cara_assistant::Rules;
 use cara_assistant::budget::Amount;
 use cara_services::files;
+use cara_services::ledger::Place;
 use notify::event::{AccessKind, AccessMode, ModifyKind};
 use notify::{EventKind, RecursiveMode, Watcher as _};
 use std::path::{Path, PathBuf};
@@ -242,6 +243,15 @@ impl Followed {
     /// What runs obey, while it changes.
     pub(crate) fn rules(&self) -> watch::Receiver<Arc<Rules>> {
         self.0.rules.subscribe()
+    }
+
+    /// Where the ledger is, by what is in use; a file that cannot be used is asked, too, and leads to no other ledger.
+    pub(crate) fn ledger(&self, file: PathBuf) -> Place {
+        match (self.read(), text(&self.0.path)) {
+            (Some(config), _) => config.ledger.place(file),
+            (None, Ok(text)) => LedgerSettings::place_in(&text, file),
+            (None, Err(_)) => Place::Unknown,
+        }
     }
 
     /// The configuration as it was read last, if it could be.

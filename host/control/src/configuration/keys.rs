@@ -161,7 +161,7 @@ fn described(schema: &Value) -> Option<(String, String)> {
             };
             (told.replacen("A ", "a ", 1), example.to_owned())
         }
-        "string" => ("a text".into(), "'…'".into()),
+        "string" => ("a text".into(), schema["examples"][0].as_str().unwrap_or("'…'").into()),
         _ => return None,
     })
 }

@@ -7,7 +7,13 @@ use crate::error::{Error, error};
 /// Why a text cannot be used; `shown` names it.
 pub(crate) fn unusable(error: &toml::de::Error, text: &str, shown: &str) -> Error {
     let (line, why) = (line(error, text), plain(error.message()));
-    error!(Invalid, "{shown}:{line}: {why}\nhint: `cara config edit` opens the file")
+    let cure = own_cure(error).unwrap_or("`cara config edit` opens the file");
+    error!(Invalid, "{shown}:{line}: {why}\nhint: {cure}")
+}
+
+/// The cure that the type of a value knows.
+pub(crate) fn own_cure(error: &toml::de::Error) -> Option<&str> {
+    error.message().split_once("\nhint: ").map(|(_, cure)| cure.trim())
 }
 
 /// The line at which an error stands.

@@ -19,10 +19,11 @@ mod state;
 mod tests;
 mod versions;
 
-pub use cara_database::Place;
+pub use cara_database::{Migration, Place, Server};
 use cara_signing::display_safe;
 pub use events::{Break, ChainError};
 pub use grants::Granted;
+pub use open::MIGRATIONS;
 pub use records::{ContentKey, Runs};
 pub use state::{ComponentState, Entry};
 
@@ -60,7 +61,7 @@ pub enum LedgerError {
     File(#[from] FileError),
     /// The bytes are not a whole database; the file was left as it is.
     #[error(
-        "the ledger `{place}` is damaged: {source}\nhint: put a copy of it back from your backup: without it grants, conversations, memory and the state of components are lost. To give them up, move it and the files `{place}-*` away"
+        "the ledger `{place}` is damaged: {source}\nhint: put a copy of it back from your backup: without it grants, conversations, memory and the state of components are lost. To give them up, {how}", how = give_up(place)
     )]
     Damaged {
         /// The database.
@@ -69,16 +70,24 @@ pub enum LedgerError {
         source: Cause,
     },
     /// A later cara wrote it; the file was left as it is.
-    #[error("the ledger `{0}` was written by a newer cara\nhint: run that version or a newer one")]
+    #[error(
+        "the ledger `{0}` was written by a newer cara\nhint: run that version or a newer one; it can take the ledger back with `cara ledger downgrade --to {known}`, and says what that loses", known = MIGRATIONS.len()
+    )]
     Newer(Place),
     /// A database with other tables; the file was left as it is.
-    #[error("`{0}` is not a ledger that this cara wrote\nhint: move it away, or set CARA_HOME to another folder")]
+    #[error("`{0}` is not a ledger that this cara wrote\nhint: {hint}", hint = cure(.0, "move it away, or set CARA_HOME to another folder", "let `ledger.url` name an empty database, made with `createdb -O USER NAME`"))]
     NotLedger(Place),
     /// Somebody else writes and does not end.
-    #[error("the ledger `{0}` is held by another process\nhint: end what holds it and try again")]
+    #[error("the ledger `{0}` is held by another process\nhint: {hint}", hint = cure(.0, "end what holds it and try again", "another cara uses that database, perhaps on another machine: end it and try again, or give this one a database of its own"))]
     Busy(Place),
     /// The disk is full, failing or not writable, or the query failed.
-    #[error("the ledger `{place}` cannot be used: {source}\nhint: check that its folder is writable and has room")]
+    #[error(
+        "the ledger `{place}` cannot be used: {source}\nhint: {hint}", hint = cure(
+            place,
+            "check that its folder is writable and has room",
+            "check that the server runs, has room and lets this user in; a password stands in `~/.pgpass` (chmod 600) or in PGPASSWORD"
+        )
+    )]
     Database {
         /// The database.
         place: Place,
@@ -92,7 +101,7 @@ pub enum LedgerError {
     AuditHead(Place),
     /// Conversations and memory were sealed with another key; nothing was changed.
     #[error(
-        "the ledger `{0}` was written with another content key\nhint: put `keys/ledger-content` back from your backup: without the key it was written with no conversation and nothing remembered can be read. To give up the whole ledger (grants, conversations, memory), move `ledger.db*` away"
+        "the ledger `{0}` was written with another content key\nhint: put `keys/ledger-content` back from your backup: without the key it was written with no conversation and nothing remembered can be read. To give up the whole ledger (grants, conversations, memory), {how}", how = give_up(.0)
     )]
     WrongKey(Place),
     /// A sealed value was changed, or put where another one was.
@@ -135,9 +144,28 @@ pub enum LedgerError {
         /// The most.
         max: u64,
     },
+    /// What the operator wrote about it cannot be read: another ledger in its place would be none.
+    #[error(
+        "it is not known where the ledger is, since the configuration cannot be read\nhint: `cara config check` says what is wrong with it"
+    )]
+    NoPlace,
     /// The system gives no random bytes.
     #[error("no random bytes from the system: {0}\nhint: see whether `/dev/urandom` is there")]
     Random(getrandom::Error),
+}
+
+/// What is to be done about a file, or else about a server.
+fn cure(place: &Place, file: &'static str, server: &'static str) -> &'static str {
+    if let Place::Server(_) = place { server } else { file }
+}
+
+/// How a ledger is given up.
+fn give_up(place: &Place) -> &'static str {
+    cure(
+        place,
+        "move `ledger.db` and all files beside it that begin so away",
+        "let `ledger.url` name an empty database",
+    )
 }
 
 impl LedgerError {

@@ -18,7 +18,7 @@ macro_rules! version {
 }
 
 /// All versions of the tables; one that was released is never changed.
-pub(super) const MIGRATIONS: [Migration; 7] = [
+pub const MIGRATIONS: [Migration; 7] = [
     version!(1, "ledger", "0001_ledger"),
     version!(2, "records", "0002_records"),
     version!(3, "labels", "0003_labels"),
@@ -32,6 +32,9 @@ pub(super) const MIGRATIONS: [Migration; 7] = [
 pub(super) async fn open(place: &Place, audit: &[u8; 32], told: &watch::Sender<()>) -> Result<Database, LedgerError> {
     // Only with a new database: a head that is missing later was removed.
     let schema = Schema { migrations: &MIGRATIONS, first: &|| events::head_at(audit, 0, &[0; 32]) };
+    if let Place::Unknown = place {
+        return Err(LedgerError::NoPlace);
+    }
     if let Place::File(path) = place
         && files::private_len(path)?.is_none()
     {

@@ -5,7 +5,7 @@ use super::*;
 
 /// Takes back all versions after this one.
 async fn downgrade_to(ledger: &Ledger, number: i64) {
-    for version in crate::ledger::open::MIGRATIONS.iter().rev().filter(|version| version.number > number) {
+    for version in MIGRATIONS.iter().rev().filter(|version| version.number > number) {
         let mut change = ledger.change().await.unwrap();
         assert!(version.undo(&mut change.sql()).await.unwrap(), "version {} has no way back", version.number);
         change.commit().await.unwrap();
