@@ -1,5 +1,5 @@
-//! What is PostgreSQL's alone: how its connections are set, who writes, and the
-//! session that holds the database.
+//! What is PostgreSQL's alone: its connections, who writes,
+//! and the session that holds the database.
 //!
 //! ```text
 //! session: LISTEN cara; the lock HELD, unless the database is shared; a lock of a random key

@@ -1,5 +1,5 @@
-//! The address of a PostgreSQL, as the operator writes it: checked, and without
-//! a password.
+//! The address of a PostgreSQL, as the operator writes it:
+//! checked, and without a password.
 
 use sqlx::postgres::PgConnectOptions;
 use std::fmt;

@@ -1,4 +1,4 @@
-//! Where the ledger is: a file or a server, and the way back to an older version.
+//! Where the ledger is: a file or a server, and the way back.
 
 use crate::doors::Holder;
 use crate::home::Home;
