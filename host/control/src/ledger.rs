@@ -86,14 +86,6 @@ impl Operation for DowngradeLedger {
         Route::post("ledger.downgrade", "/v1/ledger/downgrade", "Take the ledger back to an older version.").once();
 
     async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
-        if application.holder.role != Role::Command || application.busy() > 0 {
-            let command = &application.holder.command;
-            fail!(
-                Conflict,
-                "the ledger is in use by `{command}`\nhint: {}, then do it again",
-                application.holder.role.ending()
-            );
-        }
         let to = i64::from(self.to);
         let newest = MIGRATIONS.last().map_or(0, |version| version.number);
         let Some(target) = MIGRATIONS.iter().find(|version| version.number == to && to < newest) else {
@@ -102,6 +94,14 @@ impl Operation for DowngradeLedger {
                 "there is no way from version {newest} of the ledger to version {to}\nhint: `cara ledger show` lists the versions"
             );
         };
+        if application.holder.role != Role::Command || application.busy() > 0 {
+            let command = &application.holder.command;
+            fail!(
+                Conflict,
+                "the ledger is in use by `{command}`\nhint: {}, then do it again",
+                application.holder.role.ending()
+            );
+        }
         let mut change = application.ledger.change().await?;
         // Last of all known versions, so that the older cara finds in its log who did it.
         change.event("ledger-downgraded", &to.to_string(), json!({ "from": newest, "to": to })).await?;

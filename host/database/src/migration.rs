@@ -15,7 +15,7 @@ pub struct Migration {
     pub name: &'static str,
     /// The way to it from the version before.
     pub up: &'static str,
-    /// The way back, if there is one. A line `-- Lost: …` says what is lost on it.
+    /// The way back, if there is one; its line `-- Lost: …` says what is lost on it.
     pub down: Option<&'static str>,
 }
 
@@ -101,7 +101,8 @@ pub(crate) async fn upgrade(sql: &mut Sql<'_, Error>, place: &Place, schema: &Sc
 impl Migration {
     /// What the way back loses, if there is a way back.
     pub fn lost(&self) -> Option<&'static str> {
-        self.down?.lines().find_map(|line| line.strip_prefix("-- Lost: "))
+        let lost = self.down?.lines().find_map(|line| line.strip_prefix("-- Lost: "))?;
+        Some(lost.trim_end_matches('.'))
     }
 
     fn checksum(&self) -> [u8; 48] {

@@ -55,6 +55,9 @@ usage
 usage --by model
 audit show --limit 3
 audit verify
+ledger show
+ledger downgrade
+ledger downgrade --to 99 --yes
 config get
 config get run.turns
 config edit
