@@ -11,10 +11,11 @@
 use super::*;
 use cara_authority::{PersonAddress, PersonId, RunId, SessionId, Source};
 use cara_records::{InboundId, InboundState, NewInbound, NewMessage, ReceiveError, Role, RunState};
+use cara_services::ledger::{Place, Server};
 use platform::Platform;
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Write};
-use std::path::Path;
+use std::path::PathBuf;
 use std::process::{ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use tokio::sync::oneshot;
@@ -116,16 +117,18 @@ impl Channel for Far {
     }
 }
 
-async fn records(folder: &Path) -> Records {
-    let ledger = Ledger::open(folder.join("ledger.db"), Clock::system(), [7; 32].into()).await.unwrap();
+/// The records in a file, or on a server, which who lives has to itself.
+async fn records(place: &str) -> Records {
+    let place = place.parse::<Server>().map_or(PathBuf::from(place).into(), Place::from);
+    let ledger = Ledger::open(place, Clock::system(), [7; 32].into()).await.unwrap();
     Records::open(&ledger, ContentKey::new([5; 32].into())).await.unwrap()
 }
 
 /// The process that is killed. Without its variable it is no child, and there is nothing to do.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_child_works_until_it_is_killed() {
-    let Some(folder) = std::env::var_os(CHILD) else { return };
-    let records = records(Path::new(&folder)).await;
+    let Ok(place) = std::env::var(CHILD) else { return };
+    let records = records(&place).await;
     let line = Line::default();
     line.listen();
     let sent = {
@@ -264,10 +267,10 @@ impl Talk {
 }
 
 /// Runs a child until it has said so much, and kills it; or until it is done.
-fn one(folder: &Path, platform: &mut Platform, most: usize) -> bool {
+fn one(place: &str, platform: &mut Platform, most: usize) -> bool {
     let mut child = Command::new(std::env::current_exe().unwrap())
         .args(["tests::kill::a_child_works_until_it_is_killed", "--exact", "--nocapture"])
-        .env(CHILD, folder)
+        .env(CHILD, place)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
@@ -292,31 +295,38 @@ fn one(folder: &Path, platform: &mut Platform, most: usize) -> bool {
 
 #[test]
 fn kills_at_any_moment_lose_nothing_and_repeat_nothing_that_can_be_known() {
-    if std::env::var_os(CHILD).is_some() {
-        return;
-    }
-    let kills = std::env::var(MORE).map_or(KILLS, |kills| kills.parse().unwrap());
     let folder = tempfile::tempdir().unwrap();
+    killed_again_and_again(folder.path().join("ledger.db").to_str().unwrap());
+}
+
+#[test]
+fn kills_at_any_moment_lose_nothing_on_a_server_either() {
+    let Some(postgres) = cara_postgres::server() else { return };
+    killed_again_and_again(&postgres.url(&postgres.user()));
+}
+
+fn killed_again_and_again(place: &str) {
+    let kills = std::env::var(MORE).map_or(KILLS, |kills| kills.parse().unwrap());
     let mut platform = Platform::new(kills * OF_ONE);
     let began = Instant::now();
     let mut killed = 0;
     while killed < kills {
         let most = 1 + platform.chance(2 * OF_ONE as u64) as usize;
-        if one(folder.path(), &mut platform, most) {
+        if one(place, &mut platform, most) {
             break;
         }
         killed += 1;
     }
     assert!(killed == kills, "all was done after {killed} kills");
-    assert!(one(folder.path(), &mut platform, usize::MAX));
+    assert!(one(place, &mut platform, usize::MAX));
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    let told = runtime.block_on(check(folder.path(), &platform));
+    let told = runtime.block_on(check(place, &platform));
     say(format!("{} messages each way, {kills} kills, {:?}: {told}", platform.count(), began.elapsed()));
 }
 
 /// Compares what the ledger says with what the platform has.
-async fn check(folder: &Path, platform: &Platform) -> String {
-    let records = records(folder).await;
+async fn check(place: &str, platform: &Platform) -> String {
+    let records = records(place).await;
     let count = platform.count();
     assert_eq!(records.inbox_counts().await.unwrap(), [(InboundState::Answered, count as u64)], "each once");
     let rows = records.outbox(None, u32::MAX).await.unwrap();
