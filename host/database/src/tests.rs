@@ -52,36 +52,39 @@ async fn one_process_has_a_database_alone_and_the_next_gets_it_when_that_one_end
 }
 
 #[tokio::test]
-async fn who_lost_a_database_to_another_process_changes_nothing_more() {
+async fn who_lost_a_database_to_another_process_changes_nothing_until_it_has_it_again() {
     let Some(postgres) = cara_postgres::server() else { return };
-    let server = place(&postgres.url(&postgres.user()));
-    let (told, mut hears) = {
-        let told = watch::Sender::new(());
-        let hears = told.subscribe();
-        (told, hears)
-    };
-    let database = open_told(&server, &told).await.unwrap();
+    let user = postgres.user();
+    let told = watch::Sender::new(());
+    let mut hears = told.subscribe();
+    let database = open_told(&place(&postgres.url(&user)), &told).await.unwrap();
     change(&database).await.unwrap();
-    // Its session ends, as the network or an administrator may end it; its other connections live.
-    let end = "SELECT COUNT(pg_terminate_backend(pid)) FROM pg_locks WHERE locktype = 'advisory' AND classid = 1667330658 \
-               AND objid = CAST(hashtext(current_schema()) AS BIGINT) & 4294967295";
+    // Another process waits for the database, and gets it when the session of this one is ended, as the network or an
+    // administrator may end it. The other connections of this one live.
+    let (mut owner, mut other) = (postgres.owner().await, postgres.owner().await);
+    let lock = format!("(1667330658, hashtext('{user}'))");
+    let waits = sqlx::AssertSqlSafe(format!("SELECT pg_advisory_lock{lock}"));
+    let waits = tokio::spawn(async move { sqlx::raw_sql(waits).execute(&mut other).await.map(|_| other) });
+    let of_lock = format!(
+        "FROM pg_locks WHERE locktype = 'advisory' AND classid = 1667330658 \
+         AND objid = CAST(hashtext('{user}') AS BIGINT) & 4294967295"
+    );
+    let waiting = format!("SELECT EXISTS (SELECT 1 {of_lock} AND NOT granted)");
+    while !sqlx::query_as::<_, (bool,)>(sqlx::AssertSqlSafe(&*waiting)).fetch_one(&mut owner).await.unwrap().0 {
+        tokio::task::yield_now().await;
+    }
+    let end = sqlx::AssertSqlSafe(format!("SELECT pg_terminate_backend(pid) {of_lock} AND granted"));
+    sqlx::raw_sql(end).execute(&mut owner).await.unwrap();
+    let other = waits.await.unwrap().unwrap();
     hears.mark_unchanged();
-    let mut reader = database.reader::<Error>().await.unwrap();
-    assert_eq!(reader.sql().one(query_as::<(i64,)>(end)).await.unwrap(), Some((1,)));
-    // Until it has the database again, every change is refused; then it goes on.
+    for _ in 0..3 {
+        assert!(matches!(change(&database).await.unwrap_err().failure, Failure::Busy));
+    }
+    assert_eq!(count(&database).await, 2, "what it read it may still read");
+    drop(other);
+    // What others told meanwhile went unheard, so it looks again.
     hears.changed().await.unwrap();
     change(&database).await.unwrap();
-    hears.mark_unchanged();
-    assert_eq!(reader.sql().one(query_as::<(i64,)>(end)).await.unwrap(), Some((1,)));
-    let other = open(&server).await;
-    match other {
-        Ok(other) => {
-            assert!(matches!(change(&database).await.unwrap_err().failure, Failure::Busy));
-            change(&other).await.unwrap();
-        }
-        // It was faster to take it again than another one.
-        Err(error) => assert!(matches!(error.failure, Failure::Busy), "{error}"),
-    }
 }
 
 #[tokio::test]

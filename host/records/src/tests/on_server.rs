@@ -29,5 +29,7 @@ mod people;
 mod sessions;
 #[path = "tamper.rs"]
 mod tamper;
+#[path = "told.rs"]
+mod told;
 #[path = "usage.rs"]
 mod usage;
