@@ -77,6 +77,12 @@ pub(crate) enum Command {
     /// Show, write out, fork and delete conversations.
     #[command(subcommand)]
     Sessions(Sessions),
+    /// Say who else may talk to the assistant, by which addresses; show, give out and forget what is kept about them.
+    #[command(subcommand)]
+    People(People),
+    /// Show and forget what is remembered about you, or about somebody else.
+    #[command(subcommand)]
+    Memory(MemoryCommand),
     /// Answer the requests that wait for you, and manage the rules that answer for you.
     #[command(subcommand)]
     Approvals(Approvals),

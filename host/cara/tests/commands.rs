@@ -73,6 +73,8 @@ mod newcomer;
 #[path = "commands/packages.rs"]
 mod packages;
 #[cfg(unix)]
+#[path = "commands/people.rs"]
+mod people;
 #[path = "commands/plugin_kill.rs"]
 mod plugin_kill;
 #[path = "commands/plugin_test.rs"]

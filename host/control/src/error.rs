@@ -119,7 +119,32 @@ fn kind_of(error: &(dyn std::error::Error + 'static)) -> ErrorKind {
             _ => ErrorKind::Internal,
         };
     }
-    if error.is::<cara_authority::id::BadName>() || error.is::<serde_json::Error>() || error.is::<toml::de::Error>() {
+    if let Some(error) = error.downcast_ref::<cara_records::ForgetError>() {
+        return match error {
+            cara_records::ForgetError::NoSuch(_) => ErrorKind::NotFound,
+            cara_records::ForgetError::Owner => ErrorKind::Refused,
+            cara_records::ForgetError::Busy { .. } => ErrorKind::Conflict,
+            cara_records::ForgetError::Ledger(error) => kind_of(error),
+        };
+    }
+    if let Some(error) = error.downcast_ref::<cara_records::MemoryError>() {
+        return match error {
+            cara_records::MemoryError::Refused(_) => ErrorKind::Refused,
+            cara_records::MemoryError::Ledger(error) => kind_of(error),
+        };
+    }
+    if let Some(error) = error.downcast_ref::<cara_records::LinkError>() {
+        return match error {
+            cara_records::LinkError::NoSuch(_) => ErrorKind::NotFound,
+            cara_records::LinkError::Taken { .. } => ErrorKind::Conflict,
+            cara_records::LinkError::Ledger(error) => kind_of(error),
+        };
+    }
+    if error.is::<cara_authority::messaging::BadAddress>()
+        || error.is::<cara_authority::id::BadName>()
+        || error.is::<serde_json::Error>()
+        || error.is::<toml::de::Error>()
+    {
         return ErrorKind::Invalid;
     }
     if error.is::<cara_assistant::Failure>() {

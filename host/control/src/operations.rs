@@ -5,8 +5,8 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::event::Events;
 use crate::operation::{Operation, Route};
 use crate::{
-    approvals, audit, chat, config, environment, explain, grants, inbox, ledger, models, outbox, plugins, policy, runs,
-    secrets, sessions, status, tools, trust, usage, vault,
+    approvals, audit, chat, config, environment, explain, grants, inbox, ledger, memory, models, outbox, people,
+    plugins, policy, runs, secrets, sessions, status, tools, trust, usage, vault,
 };
 use cara_authority::{PersonRole, Principal};
 use http::Method;
@@ -122,6 +122,17 @@ pub fn visit(visitor: &mut impl Visitor) {
     visitor.visit::<sessions::DeleteSession>();
     visitor.visit::<sessions::ForkSession>();
     visitor.visit::<sessions::RenameSession>();
+    visitor.visit::<people::ListPeople>();
+    visitor.visit::<people::ShowPerson>();
+    visitor.visit::<people::NamePerson>();
+    visitor.visit::<people::LinkAddress>();
+    visitor.visit::<people::UnlinkAddress>();
+    visitor.visit::<people::ExportPerson>();
+    visitor.visit::<people::ForgetPerson>();
+    visitor.visit::<memory::ListMemory>();
+    visitor.visit::<memory::ShowMemory>();
+    visitor.visit::<memory::ForgetMemory>();
+    visitor.visit::<memory::SearchMemory>();
     visitor.visit::<approvals::ListApprovals>();
     visitor.visit::<approvals::ShowApproval>();
     visitor.visit::<approvals::RespondToApproval>();

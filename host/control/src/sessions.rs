@@ -239,37 +239,42 @@ impl Operation for ShowSession {
 
     async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
         let (id, records) = (SessionId::parse(&self.id)?, application.records().await?);
-        let session = find(records, &id).await?;
-        let mut runs = Vec::new();
-        for run in records.runs(&id).await? {
-            let state = state(application, run.state, &run.process).name().to_owned();
-            let (label, reason, began_ms, ended_ms) = (run.label, run.reason, run.began_ms, run.ended_ms);
-            runs.push(RunRow { id: run.id.to_string(), state, label, reason, began_ms, ended_ms });
-        }
-        let summary = records.summary(&id).await?;
-        let attachments = records.attachments(&id).await?.into_iter().map(|attached| AttachmentRow {
-            id: attached.id,
-            name: attached.name,
-            media_type: attached.media_type,
-            size: attached.size,
-            label: attached.label,
-        });
-        Ok(Transcript {
-            id: session.id.to_string(),
-            title: session.title,
-            person: session.person.to_string(),
-            channel: session.channel,
-            agent: session.agent,
-            label: session.label,
-            began_ms: session.began_ms,
-            changed_ms: session.changed_ms,
-            parent: session.parent.map(|parent| parent.to_string()),
-            runs,
-            summary: summary.map(|s| SummaryRow { upto_place: s.upto_place, label: s.label, body: s.body }),
-            attachments: attachments.collect(),
-            messages: messages(records, &id).await?,
-        })
+        transcript(application, records, find(records, &id).await?).await
     }
+}
+
+/// A conversation whole.
+pub(crate) async fn transcript(application: &Application, records: &Records, session: Session) -> Result<Transcript> {
+    let mut runs = Vec::new();
+    for run in records.runs(&session.id).await? {
+        let state = state(application, run.state, &run.process).name().to_owned();
+        let (label, reason, began_ms, ended_ms) = (run.label, run.reason, run.began_ms, run.ended_ms);
+        runs.push(RunRow { id: run.id.to_string(), state, label, reason, began_ms, ended_ms });
+    }
+    let messages = messages(records, &session.id).await?;
+    let summary = records.summary(&session.id).await?;
+    let attachments = records.attachments(&session.id).await?.into_iter().map(|attached| AttachmentRow {
+        id: attached.id,
+        name: attached.name,
+        media_type: attached.media_type,
+        size: attached.size,
+        label: attached.label,
+    });
+    Ok(Transcript {
+        id: session.id.to_string(),
+        title: session.title,
+        person: session.person.to_string(),
+        channel: session.channel,
+        agent: session.agent,
+        label: session.label,
+        began_ms: session.began_ms,
+        changed_ms: session.changed_ms,
+        parent: session.parent.map(|parent| parent.to_string()),
+        runs,
+        summary: summary.map(|s| SummaryRow { upto_place: s.upto_place, label: s.label, body: s.body }),
+        attachments: attachments.collect(),
+        messages,
+    })
 }
 
 async fn messages(records: &Records, id: &SessionId) -> Result<Vec<MessageRow>> {

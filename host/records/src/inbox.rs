@@ -463,6 +463,13 @@ impl Records {
         sql.execute(statement.bind(&sender[..]).bind(to_sql(self.ledger.now_ms()))).await
     }
 
+    /// What somebody said and is still kept, the first first.
+    pub(crate) async fn inbound_by(&self, sql: &mut Sql<'_>, of: &PersonAddress) -> Result<Vec<Inbound>, LedgerError> {
+        let statement = query_as::<Row>(select!("AND sender = $1 ORDER BY received_ms, position"));
+        let rows = sql.all(statement.bind(&sender(&self.seal, of)[..])).await?;
+        rows.into_iter().map(|row| self.read_inbound(row)).collect()
+    }
+
     fn read_inbound(&self, row: Row) -> Result<Inbound, LedgerError> {
         let (id, of, position, state, run, content, label, sent, received, settled) = row;
         let (id, position, label, sent_ms, received_ms) = (id.0, position.0, label.0, sent.0, received.0);

@@ -7,6 +7,7 @@
 //! ```text
 //! Records ─┬─ sessions, messages, summaries, attachments, memory, totals; calls and approvals, to be read
 //!          ├─ inbox ─→ runs ─→ outbox: what came, and what is to go
+//!          ├─ all of a person, to be shown and forgotten
 //!          └─→ Runs (cara-services): what runs may: calls, approvals, rules, budgets
 //! ```
 
@@ -15,6 +16,7 @@ mod attachments;
 mod boxes;
 mod calls;
 mod events;
+mod forgetting;
 mod inbox;
 mod memory;
 mod messages;
@@ -32,10 +34,11 @@ pub use boxes::{CONTENT_KEPT_MS, InboundId, LOOKUP_KEPT_MS, MAX_MESSAGE, Outboun
 pub use calls::Call;
 pub use cara_services::ledger::records::*;
 pub use events::{Event, events};
+pub use forgetting::{FORGOTTEN, ForgetError, Kept, Messages, Use};
 pub use inbox::{
     Inbound, InboundState, MOST_WAITING, MOST_WAITING_OF_ONE, Missed, NewInbound, ReceiveError, Received, Waiting,
 };
-pub use memory::{Memory, MemoryError, Remembered};
+pub use memory::{Memory, MemoryError, Origin, Remembered};
 pub use messages::{Message, NewMessage, Role};
 pub use outbox::{
     Attempt, DeliveryClass, EnqueueError, MOST_QUEUED, NewOutbound, Outbound, OutboundState, Patience, Queued, Sender,

@@ -2,10 +2,11 @@
 //! `wit/memory.wit`.
 
 use super::Records;
-use cara_authority::{Label, PersonId, Refusal, Rule, display_safe};
+use cara_authority::{ComponentId, Label, PersonId, Refusal, Rule, RunId, SessionId, display_safe};
 use cara_services::ledger::records::Spot;
 use cara_services::ledger::sql::{As, Number, Sql, query, query_as};
 use cara_services::ledger::{LedgerError, to_sql};
+use serde::{Deserialize, Serialize};
 
 mod search;
 
@@ -23,6 +24,20 @@ const MAX_INDEXES: usize = 16;
 pub struct Memory {
     records: Records,
     person: PersonId,
+    origin: Option<Origin>,
+}
+
+/// Where a remembered value came from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Origin {
+    /// The conversation.
+    pub session: SessionId,
+    /// The run.
+    pub run: RunId,
+    /// The component that wrote it.
+    pub component: ComponentId,
+    /// For whom the run was.
+    pub speaker: PersonId,
 }
 
 /// A remembered value.
@@ -36,6 +51,8 @@ pub struct Remembered {
     pub label: Label,
     /// When it was last written, Unix milliseconds.
     pub changed_ms: u64,
+    /// Where it came from; nothing in an entry of before that was kept.
+    pub origin: Option<Origin>,
 }
 
 /// Why something is not remembered or found.
@@ -49,7 +66,7 @@ pub enum MemoryError {
     Ledger(#[from] LedgerError),
 }
 
-type Row = (Vec<u8>, Vec<u8>, As<Label>, Number);
+type Row = (Vec<u8>, Vec<u8>, As<Label>, Number, Option<Vec<u8>>);
 
 /// Bytes and number of a person's entries, and how often they changed.
 #[derive(Clone, Copy, Default)]
@@ -62,17 +79,26 @@ struct Totals {
 impl Records {
     /// What is remembered about a person.
     pub fn memory(&self, person: &PersonId) -> Memory {
-        Memory { records: self.clone(), person: person.clone() }
+        Memory { records: self.clone(), person: person.clone(), origin: None }
     }
 }
 
 impl Memory {
+    /// The same memory, whose entries are from now on written from there.
+    #[must_use]
+    pub fn from(self, origin: Origin) -> Self {
+        Self { origin: Some(origin), ..self }
+    }
+
     /// Remembers a value, in place of an earlier one; durable when it returns.
     pub async fn write(&self, key: &str, value: &str, label: Label) -> Result<(), MemoryError> {
         check(key, value)?;
         let now_ms = self.ledger_now();
         let lookup = self.lookup(key);
-        let entry = self.with_spot(&lookup, label, now_ms, |spot| self.records.seal.seal_json(spot, &(key, value)))?;
+        let seal = &self.records.seal;
+        let entry = self.with_spot("entry", &lookup, label, now_ms, |spot| seal.seal_json(spot, &(key, value)))?;
+        let sealed = |origin| self.with_spot("origin", &lookup, label, now_ms, |spot| seal.seal_json(spot, origin));
+        let origin = self.origin.as_ref().map(sealed).transpose()?;
         let mut change = self.records.ledger.change().await?;
         let sql = &mut change.sql();
         let (mut totals, before) = (self.totals(sql).await?, self.size(sql, &lookup).await?);
@@ -88,20 +114,21 @@ impl Memory {
             return Err(Refusal::new(Rule::Limit, text).hint("forget what is no longer needed").into());
         }
         let query = query(
-            "INSERT INTO memories (person, lookup, entry, label, size, changed_ms) VALUES ($1, $2, $3, $4, $5, $6) \
-             ON CONFLICT (person, lookup) DO UPDATE SET entry = excluded.entry, label = excluded.label, \
-             size = excluded.size, changed_ms = excluded.changed_ms",
+            "INSERT INTO memories (person, lookup, entry, label, size, changed_ms, origin) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (person, lookup) DO UPDATE SET entry = excluded.entry, \
+             label = excluded.label, size = excluded.size, changed_ms = excluded.changed_ms, origin = excluded.origin",
         );
         let query = query.bind(self.person.as_str()).bind(&lookup[..]).bind(entry).bind(label.to_string());
-        sql.execute(query.bind(to_sql(size)).bind(to_sql(now_ms))).await?;
+        sql.execute(query.bind(to_sql(size)).bind(to_sql(now_ms)).bind(origin)).await?;
         self.put_totals(sql, totals).await?;
         Ok(change.commit().await?)
     }
 
     /// The entry under a key.
     pub async fn read(&self, key: &str) -> Result<Option<Remembered>, MemoryError> {
-        let query =
-            query_as::<Row>("SELECT lookup, entry, label, changed_ms FROM memories WHERE person = $1 AND lookup = $2");
+        let query = query_as::<Row>(
+            "SELECT lookup, entry, label, changed_ms, origin FROM memories WHERE person = $1 AND lookup = $2",
+        );
         let query = query.bind(self.person.as_str()).bind(self.lookup(key).to_vec());
         let row = self.records.ledger.reader().await?.sql().one(query).await?;
         Ok(row.map(|row| self.open(row)).transpose()?)
@@ -161,16 +188,18 @@ impl Memory {
     }
 
     async fn all(&self, sql: &mut Sql<'_>) -> Result<Vec<Remembered>, LedgerError> {
-        let query = query_as::<Row>("SELECT lookup, entry, label, changed_ms FROM memories WHERE person = $1");
+        let query = query_as::<Row>("SELECT lookup, entry, label, changed_ms, origin FROM memories WHERE person = $1");
         let rows = sql.all(query.bind(self.person.as_str())).await?;
         rows.into_iter().map(|row| self.open(row)).collect()
     }
 
-    fn open(&self, (lookup, entry, label, changed_ms): Row) -> Result<Remembered, LedgerError> {
-        let (label, changed_ms) = (label.0, changed_ms.0);
-        let open = |spot: Spot<'_>| self.records.seal.open_json(spot, entry);
-        let (key, value) = self.with_spot(&lookup, label, changed_ms, open)?;
-        Ok(Remembered { key, value, label, changed_ms })
+    fn open(&self, (lookup, entry, label, changed_ms, origin): Row) -> Result<Remembered, LedgerError> {
+        let (label, changed_ms, seal) = (label.0, changed_ms.0, &self.records.seal);
+        let open = |spot: Spot<'_>| seal.open_json(spot, entry);
+        let (key, value) = self.with_spot("entry", &lookup, label, changed_ms, open)?;
+        let open = |spot: Spot<'_>| seal.open_maybe(spot, origin);
+        let origin = self.with_spot("origin", &lookup, label, changed_ms, open)?;
+        Ok(Remembered { key, value, label, changed_ms, origin })
     }
 
     fn lookup(&self, key: &str) -> [u8; 32] {
@@ -181,9 +210,16 @@ impl Memory {
         self.records.ledger.now_ms()
     }
 
-    fn with_spot<T>(&self, lookup: &[u8], label: Label, changed_ms: u64, with: impl FnOnce(Spot<'_>) -> T) -> T {
+    fn with_spot<T>(
+        &self,
+        column: &'static str,
+        lookup: &[u8],
+        label: Label,
+        changed_ms: u64,
+        with: impl FnOnce(Spot<'_>) -> T,
+    ) -> T {
         let (lookup, label, changed) = (hex::encode(lookup), label.to_string(), changed_ms.to_string());
-        with(Spot { table: "memories", column: "entry", row: &[self.person.as_str(), &lookup, &label, &changed] })
+        with(Spot { table: "memories", column, row: &[self.person.as_str(), &lookup, &label, &changed] })
     }
 
     async fn size(&self, sql: &mut Sql<'_>, lookup: &[u8]) -> Result<Option<u64>, LedgerError> {

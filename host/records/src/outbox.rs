@@ -361,6 +361,26 @@ impl Records {
         Ok(rows.into_iter().map(|(state, count)| (state.0, count.0)).collect())
     }
 
+    /// What went to a conversation, or is to go there, and is still kept; the first first.
+    pub(crate) async fn outbound_to(
+        &self,
+        sql: &mut Sql<'_>,
+        of: &ConversationAddress,
+    ) -> Result<Vec<Outbound>, LedgerError> {
+        let statement = query_as::<Row>(select!("AND conversation = $1 ORDER BY position"));
+        let rows = sql.all(statement.bind(&conversation(&self.seal, of)[..])).await?;
+        rows.into_iter().map(|row| self.read_outbound(row)).collect()
+    }
+
+    /// What the runs of a session sent, or have to send, and is still kept; the first first.
+    pub(crate) async fn outbound_of(&self, sql: &mut Sql<'_>, of: &SessionId) -> Result<Vec<Outbound>, LedgerError> {
+        let statement = query_as::<Row>(select!(
+            "AND run IN (SELECT id FROM runs WHERE session = $1) ORDER BY queued_ms, position"
+        ));
+        let rows = sql.all(statement.bind(of.as_str())).await?;
+        rows.into_iter().map(|row| self.read_outbound(row)).collect()
+    }
+
     fn read_outbound(&self, row: Row) -> Result<Outbound, LedgerError> {
         let (id, of, position, class, state, run, content, outcome, label, attempts, queued, first, next, settled) =
             row;

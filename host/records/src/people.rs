@@ -3,10 +3,10 @@
 
 use super::Records;
 use cara_authority::{PersonAddress, PersonId, PersonRole};
-use cara_services::ledger::records::{About, about_spot, address_lookup, with_address};
-use cara_services::ledger::sql::{As, query, query_as};
-use cara_services::ledger::{Change, LedgerError, to_sql};
-use serde_json::json;
+use cara_services::ledger::records::{About, Spot, about_spot, address_lookup, with_address};
+use cara_services::ledger::sql::{As, Sql, query, query_as};
+use cara_services::ledger::{LedgerError, to_sql};
+use serde_json::{Value, json};
 
 /// Why an address is not linked.
 #[derive(Debug, thiserror::Error)]
@@ -70,7 +70,7 @@ impl Records {
         }
         let query = query("INSERT INTO person_addresses (lookup, person, address, linked_ms) VALUES ($1, $2, $3, $4)");
         sql.execute(query.bind(&lookup[..]).bind(id.as_str()).bind(sealed).bind(now_ms)).await?;
-        change.event("address-linked", id.as_str(), json!({ "address": text, "by": by })).await?;
+        change.event("address-linked", id.as_str(), told(address, by)).await?;
         change.commit().await?;
         Ok(())
     }
@@ -81,20 +81,33 @@ impl Records {
         let mut change = self.ledger.change().await?;
         let query = query_as::<(As<PersonId>,)>("DELETE FROM person_addresses WHERE lookup = $1 RETURNING person");
         let Some((person,)) = change.sql().one(query.bind(&lookup[..])).await? else { return Ok(None) };
-        let detail = json!({ "address": address.to_string(), "by": by });
-        change.event("address-unlinked", person.0.as_str(), detail).await?;
+        change.event("address-unlinked", person.0.as_str(), told(address, by)).await?;
         change.commit().await?;
         Ok(Some(person.0))
     }
 
-    /// Removes a person from the registry within a change that removes what is kept about them; with an event. The owner
-    /// stays.
-    pub async fn remove_person(&self, change: &mut Change<'_>, id: &PersonId, by: &str) -> Result<bool, LedgerError> {
-        let query = query("DELETE FROM persons WHERE id = $1").bind(id.as_str());
-        let gone = *id != PersonId::owner() && change.sql().execute(query).await? > 0;
-        if gone {
-            change.event("person-removed", id.as_str(), json!({ "by": by })).await?;
+    /// The addresses of a person, as they are within a change.
+    pub(crate) async fn addresses(&self, sql: &mut Sql<'_>, id: &PersonId) -> Result<Vec<PersonAddress>, LedgerError> {
+        let query = query_as::<(Vec<u8>, Vec<u8>)>("SELECT lookup, address FROM person_addresses WHERE person = $1");
+        let mut addresses = Vec::new();
+        for (lookup, sealed) in sql.all(query.bind(id.as_str())).await? {
+            let read = |spot: Spot<'_>| {
+                let text: String = self.seal.open_json(spot, sealed)?;
+                PersonAddress::parse(&text).map_err(|_| self.seal.tampered(spot))
+            };
+            addresses.push(with_address(&lookup, id, read)?);
         }
-        Ok(gone)
+        Ok(addresses)
     }
+
+    /// Removes a person and their addresses from the registry, within a change. The owner stays.
+    pub(crate) async fn remove_person(&self, sql: &mut Sql<'_>, id: &PersonId) -> Result<bool, LedgerError> {
+        let query = query("DELETE FROM persons WHERE id = $1").bind(id.as_str());
+        Ok(*id != PersonId::owner() && sql.execute(query).await? > 0)
+    }
+}
+
+/// What the audit log says of an address: not whose it is on the platform, for nothing is ever taken out of the log.
+fn told(address: &PersonAddress, by: &str) -> Value {
+    json!({ "channel": address.channel, "account": address.account, "by": by })
 }

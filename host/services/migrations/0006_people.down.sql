@@ -1,6 +1,7 @@
--- The way back from 0006_people.sql: roles, addresses and who has to agree are lost.
--- Lost: roles, addresses of people, and who has to agree to a request; requests that wait are withdrawn
+-- The way back from 0006_people.sql: roles, addresses, who has to agree and where memory came from are lost.
+-- Lost: roles, addresses of people, who has to agree to a request, and where memory came from; requests that wait are withdrawn
 DROP INDEX runs_one_at_a_time;
+ALTER TABLE memories DROP COLUMN origin;
 ALTER TABLE runs DROP COLUMN principal;
 ALTER TABLE messages DROP COLUMN speaker;
 ALTER TABLE sessions DROP COLUMN pinned;

@@ -39,6 +39,9 @@ ALTER TABLE messages ADD COLUMN speaker BLOB;
 -- Who a run is for, sealed with its rights; none in a run of before: the person of its session.
 ALTER TABLE runs ADD COLUMN principal BLOB;
 
+-- Where an entry of memory came from, sealed; none in an entry of before.
+ALTER TABLE memories ADD COLUMN origin BLOB;
+
 -- One run at a time in a session. Of several that a cara of before left running, the last one is taken up.
 UPDATE runs SET state = 'interrupted', ended_ms = began_ms WHERE state = 'running' AND EXISTS (
     SELECT 1 FROM runs AS later WHERE later.session = runs.session AND later.state = 'running'

@@ -4,12 +4,18 @@ use super::{TurnServices, ledger};
 use cara_authority::{Refusal, ServiceGrant};
 use cara_kernel::Labels;
 use cara_kernel::bindings::memory::Entry;
-use cara_records::{MemoryError, Remembered};
+use cara_records::{MemoryError, Origin, Remembered};
 
 #[async_trait::async_trait]
 impl cara_kernel::Memory for TurnServices {
     async fn write(&self, _: ServiceGrant, key: String, value: String) -> Result<(), Refusal> {
-        self.records.memory(&self.person).write(&key, &value, self.label()).await.map_err(refused)
+        let origin = Origin {
+            session: self.session.clone(),
+            run: self.run.clone(),
+            component: self.call.component.clone(),
+            speaker: self.person.clone(),
+        };
+        self.records.memory(&self.person).from(origin).write(&key, &value, self.label()).await.map_err(refused)
     }
 
     async fn read(&self, _: ServiceGrant, key: String) -> Result<Option<Entry>, Refusal> {

@@ -6,6 +6,7 @@ use cara_authority::{ApprovalId, ComponentId, Label, PersonId, Provenance, RuleI
 use cara_control::explain::ExplainRun;
 use cara_control::inbox::{InboundId, InboundState};
 use cara_control::outbox::{OutboundId, OutboundState};
+use cara_control::people::GivenRole;
 use cara_control::sessions::Format;
 use cara_control::usage::Grouping;
 use cara_control::{AGENT, CONSOLE};
@@ -61,6 +62,101 @@ pub(crate) enum Sessions {
         id: SessionId,
         /// The title.
         title: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum People {
+    /// List who is known: you, members and guests.
+    List,
+    /// Show somebody with all addresses, and how much is kept about them.
+    Show {
+        /// The person; `owner` is you.
+        id: String,
+    },
+    /// Add somebody, or change their name or role.
+    Name {
+        /// The id, which you choose: lower-case letters, digits and `-`. It is never changed.
+        id: String,
+        /// What they are called; for showing only. The id unless given.
+        name: Option<String>,
+        /// What they are: as before when left out, and guest for somebody new.
+        #[arg(long, value_parser = word::<GivenRole>())]
+        role: Option<GivenRole>,
+    },
+    /// Link an address to somebody: who writes from there is them from now on.
+    Link {
+        /// The person; `owner` is you.
+        id: String,
+        /// `CHANNEL:ACCOUNT:USER`, by the platform's unchanging id of the user.
+        address: String,
+    },
+    /// Take an address away from whoever has it.
+    Unlink {
+        /// The address.
+        address: String,
+    },
+    /// Forget somebody, with everything that is kept about them. There is no way back.
+    Forget {
+        /// The person.
+        id: String,
+        /// Do not ask.
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Write everything that is kept about somebody into a file, as one JSON document.
+    Export {
+        /// The person; `owner` is you.
+        id: String,
+        /// A new file (0600) in place of stdout.
+        file: Option<PathBuf>,
+        /// Replace the file where there is one.
+        #[arg(long, requires = "file")]
+        force: bool,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct OfPerson {
+    /// Of somebody else than you.
+    #[arg(long, value_name = "ID", default_value = "owner", hide_default_value = true)]
+    pub(crate) person: String,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum MemoryCommand {
+    /// List what is remembered, by key.
+    List {
+        #[command(flatten)]
+        of: OfPerson,
+    },
+    /// Show an entry whole, with where it came from.
+    Show {
+        /// The key.
+        key: String,
+        #[command(flatten)]
+        of: OfPerson,
+    },
+    /// Search for entries that have all the words; the best comes first.
+    Search {
+        /// The words.
+        #[arg(required = true)]
+        words: Vec<String>,
+        /// At most so many.
+        #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=50))]
+        limit: u32,
+        #[command(flatten)]
+        of: OfPerson,
+    },
+    /// Forget an entry. There is no way back.
+    Forget {
+        /// The key.
+        key: String,
+        #[command(flatten)]
+        of: OfPerson,
+        /// Do not ask.
+        #[arg(long)]
+        yes: bool,
     },
 }
 

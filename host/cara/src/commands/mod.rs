@@ -9,7 +9,9 @@ mod explain;
 mod grants;
 mod ledger;
 mod logs;
+mod memory;
 mod models;
+mod people;
 mod plugin;
 mod policy;
 mod secrets;
@@ -23,7 +25,8 @@ mod usage;
 
 use crate::boot::Surroundings;
 use crate::cli::{
-    Approvals, Arguments, Command, ConfigCommand, Inbox, Outbox, Plugin, Secrets, Sessions, Start, Tools, Trust,
+    Approvals, Arguments, Command, ConfigCommand, Inbox, MemoryCommand, Outbox, People, Plugin, Secrets, Sessions,
+    Start, Tools, Trust,
 };
 use crate::door::Door;
 use crate::error::told;
@@ -98,6 +101,8 @@ async fn one(door: &Door, output: Output, command: Command, kept: Option<Kept>) 
         Command::Grants { component } => grants::list(door, output, component).await?,
         Command::Tools(tools) => tools::run(door, output, tools).await?,
         Command::Sessions(sessions) => sessions::run(door, output, sessions).await?,
+        Command::People(people) => people::run(door, output, people).await?,
+        Command::Memory(memory) => memory::run(door, output, memory).await?,
         Command::Approvals(approvals) => approvals::run(door, output, approvals).await?,
         Command::Inbox(inbox) => boxes::inbox(door, output, inbox).await?,
         Command::Outbox(outbox) => boxes::outbox(door, output, outbox).await?,
@@ -134,6 +139,8 @@ impl Command {
             | Self::Usage(_) | Self::Audit(_) | Self::Ledger(_) | Self::Secrets(Secrets::List) | Self::Trust(Trust::List) | Self::Tools(Tools::List)
             | Self::Config(ConfigCommand::Get { .. } | ConfigCommand::Diff) | Self::Plugin(Plugin::List | Plugin::Inspect { .. })
             | Self::Sessions(Sessions::List { .. } | Sessions::Show { .. } | Sessions::Export { .. })
+            | Self::People(People::List | People::Show { .. } | People::Export { .. })
+            | Self::Memory(MemoryCommand::List { .. } | MemoryCommand::Show { .. } | MemoryCommand::Search { .. })
             | Self::Approvals(Approvals::List | Approvals::Show { .. } | Approvals::Rules)
             | Self::Inbox(Inbox::List { .. } | Inbox::Show { .. }) | Self::Outbox(Outbox::List { .. } | Outbox::Show { .. }))
     }

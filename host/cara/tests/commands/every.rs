@@ -23,6 +23,33 @@ sessions rename FORK Journey
 sessions rename s-nobody x
 sessions delete FORK
 sessions delete FORK --yes
+people list
+people name anna Anna
+people name anna --role member
+people name Anna
+people name owner --role guest
+people link anna chat:main:4711
+people link owner chat:main:4711
+people link anna chat
+people link nobody chat:main:1
+people show anna
+people show nobody
+people unlink chat:main:4711
+people unlink chat:main:4711
+people export anna
+people export anna EXPORT
+people export anna EXPORT
+people export anna EXPORT --force
+people forget owner
+people forget anna
+people forget anna --yes
+people forget anna --yes
+memory list
+memory list --person nobody
+memory show seat
+memory search window seat
+memory forget seat
+memory forget seat --yes
 approvals list
 approvals show ASKED
 approvals deny ASKED --reason later
@@ -270,6 +297,7 @@ impl Stage {
             "PUBLIC" => file("acme.pub"),
             "SECRET" => file("acme.pem"),
             "NAMED" => file("named.pem"),
+            "EXPORT" => file("export.json"),
             "TOKEN" => file("token"),
             "BROKEN" => file("broken.toml"),
             "FILE" => file("watch-1.wasm"),

@@ -32,7 +32,13 @@ async fn what_is_written_is_read_replaced_listed_and_forgotten() {
     memory.write("city", "Graz", Label::of(Source::Web)).await.unwrap();
     memory.write("city", "Linz", own().private()).await.unwrap();
     let again = records_at(&place, 2_000).await.memory(&person("anna"));
-    let entry = Remembered { key: "city".into(), value: "Linz".into(), label: own().private(), changed_ms: 1_000 };
+    let entry = Remembered {
+        key: "city".into(),
+        value: "Linz".into(),
+        label: own().private(),
+        changed_ms: 1_000,
+        origin: None,
+    };
     assert_eq!(again.read("city").await.unwrap(), Some(entry));
     assert_eq!(again.keys("birthday/").await.unwrap(), ["birthday/anna", "birthday/ben"]);
     assert!(again.delete("city").await.unwrap());

@@ -13,6 +13,10 @@ mod approvals;
 mod attachments;
 #[path = "calls.rs"]
 mod calls;
+#[path = "everything.rs"]
+mod everything;
+#[path = "forgetting.rs"]
+mod forgetting;
 #[path = "inbox.rs"]
 mod inbox;
 #[path = "keys.rs"]

@@ -106,7 +106,7 @@ async fn only_those_decide_whom_the_request_names_and_the_registry_still_knows()
     assert!(matches!(refused, Err(DecideError::NotYours { .. })), "{refused:?}");
     // Anna was authenticated, and is forgotten before she answers.
     let mut change = records.ledger().change().await.unwrap();
-    assert!(records.remove_person(&mut change, &person("anna"), "a test").await.unwrap());
+    assert!(records.remove_person(&mut change.sql(), &person("anna")).await.unwrap());
     change.commit().await.unwrap();
     let refused = records.decide_approval(&id, Decision::Allowed(None), &anna.deciding("x")).await;
     assert!(matches!(refused, Err(DecideError::NotYours { .. })), "{refused:?}");
@@ -114,7 +114,7 @@ async fn only_those_decide_whom_the_request_names_and_the_registry_still_knows()
     let id = asked(&fixture, &["ben"], Needed::Any).await;
     records.decide_approval(&id, Decision::Allowed(None), &ben.deciding("chat")).await.unwrap();
     let mut change = records.ledger().change().await.unwrap();
-    records.remove_person(&mut change, &person("ben"), "a test").await.unwrap();
+    records.remove_person(&mut change.sql(), &person("ben")).await.unwrap();
     change.commit().await.unwrap();
     let refused = records.start(&fixture.run, "c", By::Approval(&id, &[9; 32])).await;
     assert!(matches!(refused, Err(StartRefused::Approval(ApprovalState::Withdrawn))), "{refused:?}");

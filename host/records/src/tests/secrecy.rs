@@ -1,9 +1,12 @@
 //! No content stands in the file as it was given.
 
+use super::everything::keep_everything;
 use super::*;
+use std::collections::BTreeSet;
 use std::fs;
 
-const CANARIES: [&str; 21] = [
+const CANARIES: [&str; 22] = [
+    "canary-name",
     "canary-title",
     "canary-renamed",
     "canary-said",
@@ -37,56 +40,9 @@ fn provenance(place: &Place, words: &[&'static str]) -> Vec<&'static str> {
 
 #[tokio::test]
 async fn no_content_is_found_in_any_file_of_the_ledger() {
-    let place = Place::new();
-    let records = records_at(&place, 1_000).await;
-    let session = records.begin_session(&person("anna"), "plain-channel", "main", "canary-title").await.unwrap();
-    records.rename_session(&session, "canary-renamed").await.unwrap();
-    let run = records.begin_run(&session, "plain-process", &said("canary-said", Source::Owner)).await.unwrap();
-    let new = NewCall {
-        arguments: json!({ "canary-argument": ["canary-argument"] }),
-        destinations: vec!["https://canary-destination".into()],
-        decision: Some(json!("canary-decision")),
-        state: CallState::Waiting,
-        ..call("plain-call")
-    };
-    records.propose(&run, &said("canary-said", Source::Owner), &[new]).await.unwrap();
-    let fixture = Fixture { place, records, session, run };
-    let Fixture { place, records, session, run } = &fixture;
-    let question = NewApproval { shown: json!({ "what": "canary-shown" }), ..question(&fixture, "plain-call") };
-    let asked = records.request_approval(&question).await.unwrap();
-    records.decide_approval(&asked, Decision::Denied(Some("canary-reason".into())), &desk("plain-by")).await.unwrap();
-    let end = FinishedCall { result: json!("canary-result"), ..finished("plain-call", CallState::Denied) };
-    records.end_calls(run, &[end], &said("canary-result", Source::Web)).await.unwrap();
-    records.set_summary(session, 2, &json!("canary-summary"), Label::NONE).await.unwrap();
-    let rule = NewRule {
-        component: id("mailer"),
-        tool: tool("send"),
-        destinations: vec!["canary-rule".into()],
-        servers: Vec::new(),
-        arguments: Some(json!("canary-rule")),
-        session: None,
-        signer: None,
-        person: person("anna"),
-        by: "anna".into(),
-    };
-    add_rule(records, &rule).await;
-    let memory = records.memory(&person("anna"));
-    memory.write("canary-key", "canary-value", Label::NONE).await.unwrap();
-    assert_eq!(memory.search("canary", 1).await.unwrap().len(), 1);
-    let (media_type, name) = ("canary-file/x".into(), "canary-file".into());
-    let file = NewAttachment { media_type, name, content: b"canary-file".to_vec(), label: Label::NONE };
-    records.attach(session, &file).await.unwrap();
-    let came = NewInbound {
-        sender: cara_authority::PersonAddress::parse("chat:main:canary-sender").unwrap(),
-        sender_name: Some("canary-nick".into()),
-        body: json!("canary-came"),
-        ..inbox::came("canary-room", "canary-platform")
-    };
-    records.receive(&came).await.unwrap();
-    let goes = NewOutbound { body: json!("canary-goes"), ..queued("canary-room", "canary-key") };
-    outbox::sent(records, &records.enqueue(&goes).await.unwrap().id).await;
-    records.end_run(run, &[], RunState::Failed, Some("canary-reason"), &[]).await.unwrap();
-    records.fork_session(session, 3).await.unwrap();
+    let place = &Place::new();
+    let records = &records_at(place, 1_000).await;
+    keep_everything(records).await;
 
     // What is no content stands there: the search for the rest does look where it would be.
     let plain = ["plain-channel", "plain-process", "plain-call", "mailer", "owner"];
@@ -96,6 +52,56 @@ async fn no_content_is_found_in_any_file_of_the_ledger() {
     tamper(records.ledger(), "PRAGMA wal_checkpoint(TRUNCATE)").await;
     assert_eq!(provenance(place, &plain), plain);
     assert_eq!(provenance(place, &CANARIES), [""; 0]);
+}
+
+/// All values of the ledger that are bytes, but those of the audit log.
+async fn bytes(ledger: &Ledger) -> BTreeSet<Vec<u8>> {
+    let mut reader = ledger.reader().await.unwrap();
+    let sql = &mut reader.sql();
+    let columns = query_as::<(String, String)>(
+        "SELECT m.name, c.name FROM sqlite_master m JOIN pragma_table_info(m.name) c \
+         WHERE m.type = 'table' AND c.type = 'BLOB' AND m.name NOT LIKE 'event%' AND m.name NOT LIKE '\\_%' ESCAPE '\\'",
+    );
+    let columns = sql.all(columns).await.unwrap();
+    assert!(columns.len() > 20, "{columns:?}");
+    let mut found = BTreeSet::new();
+    for (table, column) in columns {
+        let values = format!("SELECT {column} FROM {table} WHERE {column} IS NOT NULL");
+        let values = sql.all(query_as::<(Vec<u8>,)>(AssertSqlSafe(values))).await.unwrap();
+        found.extend(values.into_iter().map(|(value,)| value));
+    }
+    found
+}
+
+#[tokio::test]
+async fn of_who_is_forgotten_nothing_is_left_in_any_table_or_in_the_file() {
+    let place = Place::new();
+    let records = records_at(&place, 1_000).await;
+    let ledger = records.ledger();
+    let before = bytes(ledger).await;
+    keep_everything(&records).await;
+    // What is found by it without content stays, so that a repeated message is known.
+    let found_by: Vec<Vec<u8>> = {
+        let query = query_as::<(Vec<u8>, Vec<u8>, Vec<u8>)>("SELECT lookup, conversation, sender FROM inbox");
+        let rows = ledger.reader().await.unwrap().sql().all(query).await.unwrap();
+        rows.into_iter().flat_map(|(a, b, c)| [a, b, c]).collect()
+    };
+    let kept = bytes(ledger).await;
+    let hers: Vec<&Vec<u8>> =
+        kept.iter().filter(|value| !before.contains(*value) && !found_by.contains(value)).collect();
+    assert!(hers.len() > 30, "{}", hers.len());
+    let file = || fs::read(place.path()).unwrap();
+    let stands = |file: &[u8], value: &[u8]| file.windows(value.len()).any(|part| part == value);
+    tamper(ledger, "PRAGMA wal_checkpoint(TRUNCATE)").await;
+    assert!(hers.iter().all(|value| stands(&file(), value)));
+
+    records.forget_person(&person("anna"), "another process", "a test").await.unwrap();
+    let left = bytes(ledger).await;
+    assert_eq!(hers.iter().filter(|value| left.contains(**value)).count(), 0);
+    tamper(ledger, "PRAGMA wal_checkpoint(TRUNCATE)").await;
+    let file = file();
+    assert_eq!(hers.iter().filter(|value| stands(&file, value)).count(), 0);
+    assert_eq!(provenance(&place, &CANARIES), [""; 0]);
 }
 
 #[tokio::test]

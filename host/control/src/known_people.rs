@@ -1,0 +1,28 @@
+//! People, as they are named by who types.
+
+use crate::error::{Result, fail};
+use crate::near_names::near_name;
+use cara_authority::{PersonId, display_safe};
+use cara_records::{Person, Records};
+
+/// What the owner is called where a person is typed.
+const OWNER: &str = "owner";
+
+/// The person that a text names: `owner`, or an id.
+pub(crate) fn person(text: &str) -> Result<PersonId> {
+    Ok(if text == OWNER { PersonId::owner() } else { PersonId::parse(text)? })
+}
+
+/// The person with this id, or an error that says how to find one.
+pub(crate) async fn find(records: &Records, id: &PersonId) -> Result<Person> {
+    let people = records.people().await?;
+    if let Some(known) = people.iter().find(|person| person.id == *id) {
+        return Ok(known.clone());
+    }
+    let near = near_name(id.as_str(), people.iter().map(|person| person.id.as_str()));
+    let cure = near.map_or_else(
+        || "`cara people list` shows who is; `cara people name ID` adds somebody".to_owned(),
+        |near| format!("`{near}`, if you mean that one; `cara people list` shows all"),
+    );
+    fail!(NotFound, "nobody is known as `{}`\nhint: {cure}", display_safe(id.as_str()))
+}
