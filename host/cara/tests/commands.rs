@@ -70,6 +70,9 @@ mod lost;
 #[cfg(unix)]
 #[path = "commands/newcomer.rs"]
 mod newcomer;
+#[cfg(unix)]
+#[path = "commands/outbox.rs"]
+mod outbox;
 #[path = "commands/packages.rs"]
 mod packages;
 #[cfg(unix)]

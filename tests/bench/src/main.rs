@@ -11,6 +11,7 @@
 //! same run, in turns with ours, so a busy or slow machine moves both. Time never fails a run; a wrong answer does.
 
 mod bare;
+mod boxes;
 mod daemon;
 mod door;
 mod load;
@@ -52,8 +53,8 @@ impl Counts {
 }
 
 /// What can be measured, in the order of the table.
-const SUBJECTS: [&str; 11] =
-    ["start", "homeless", "daemon", "door", "memory", "cold", "sandbox", "stream", "turn", "load", "plugin"];
+const SUBJECTS: [&str; 12] =
+    ["start", "homeless", "daemon", "door", "memory", "cold", "sandbox", "stream", "turn", "boxes", "load", "plugin"];
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -91,6 +92,7 @@ fn measure(subjects: &[&str], counts: Counts) -> Result<()> {
             "sandbox" => runtime.block_on(sandbox::measure(counts))?,
             "stream" => runtime.block_on(stream::measure(counts))?,
             "turn" => runtime.block_on(turn::measure(counts))?,
+            "boxes" => runtime.block_on(boxes::measure(counts))?,
             "load" => load::measure(counts)?,
             _ => plugin::measure(counts)?,
         };

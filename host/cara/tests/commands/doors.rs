@@ -242,7 +242,7 @@ fn the_document_of_the_api_is_the_one_that_is_checked_in() {
 }
 
 /// What a client gets that makes a request of its own.
-fn posts(home: &Home, path: &str, body: &Value) -> std::thread::JoinHandle<(u16, Value)> {
+pub(crate) fn posts(home: &Home, path: &str, body: &Value) -> std::thread::JoinHandle<(u16, Value)> {
     use std::io::{Read, Write};
     let mut stream = std::os::unix::net::UnixStream::connect(home.path("cara.sock")).unwrap();
     let body = body.to_string();

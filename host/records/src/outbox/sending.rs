@@ -11,7 +11,7 @@
 use super::{Outbound, OutboundId, OutboundState, Outcome, Row, outcome_spot, select};
 use crate::Records;
 use cara_authority::{display_safe, words::UnknownWord};
-use cara_services::ledger::sql::{As, Number, Sql, query, query_as};
+use cara_services::ledger::sql::{As, AssertSqlSafe, Number, Sql, query, query_as};
 use cara_services::ledger::{LedgerError, to_sql};
 use std::fmt;
 
@@ -210,9 +210,11 @@ impl Records {
         let mut change = self.ledger.change().await?;
         let sql = &mut change.sql();
         let now_ms = self.ledger.now_ms();
-        let statement = query_as::<Row>(select!(
+        let due = select!(
             "AND channel = $1 AND state = 'waiting' AND next_ms <= $2 ORDER BY next_ms, queued_ms, position LIMIT $3"
-        ));
+        );
+        // Words of this function and of the database's own, and none of anybody's.
+        let statement = query_as::<Row>(AssertSqlSafe(format!("{due}{}", sql.skip_locked())));
         let due = sql.all(statement.bind(by.channel).bind(to_sql(now_ms)).bind(i64::from(most))).await?;
         let any = !due.is_empty();
         let mut claimed = Vec::new();
