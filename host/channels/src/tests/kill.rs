@@ -12,7 +12,7 @@ use super::*;
 use cara_authority::{PersonAddress, PersonId, RunId, SessionId, Source};
 use cara_records::{InboundId, InboundState, NewInbound, NewMessage, ReceiveError, Role, RunState};
 use cara_services::ledger::{Place, Server};
-use platform::Platform;
+use platform::{Platform, WINDOW};
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Write};
 use std::path::PathBuf;
@@ -316,6 +316,11 @@ fn killed_again_and_again(place: &str) {
             break;
         }
         killed += 1;
+        if killed % 10 == 0 {
+            // Nothing runs for so long that the platform forgets all keys.
+            let (_nobody, never) = channel::<()>();
+            assert!(never.recv_timeout(WINDOW).is_err());
+        }
     }
     assert!(killed == kills, "all was done after {killed} kills");
     assert!(one(place, &mut platform, usize::MAX));
