@@ -33,7 +33,7 @@ const OF_ONE: usize = 33;
 const HURRY: Pace = Pace {
     at_once: 64,
     deadline: Duration::from_millis(150),
-    settle: Duration::from_millis(300),
+    settle: Duration::from_millis(600),
     first_wait: Duration::from_millis(4),
     longest_wait: Duration::from_millis(16),
     attempts: 1_000,

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
 /// How long the platform knows a key.
-pub(super) const WINDOW: Duration = Duration::from_millis(1_200);
+pub(super) const WINDOW: Duration = Duration::from_millis(1_800);
 
 /// How late a message may arrive.
 const LATE: Duration = Duration::from_millis(10);
@@ -19,7 +19,7 @@ const ACCOUNTS: [&str; 3] = ["keyed", "checkable", "blind"];
 pub(super) fn class(account: &str) -> Option<DeliveryClass> {
     match account {
         // A little less than it does: what is written is not read at once.
-        "keyed" => Some(DeliveryClass::Keyed { window_ms: WINDOW.as_millis() as u64 - 500 }),
+        "keyed" => Some(DeliveryClass::Keyed { window_ms: WINDOW.as_millis() as u64 - 1_100 }),
         "checkable" => Some(DeliveryClass::Checkable),
         "blind" => Some(DeliveryClass::Blind),
         _ => None,
