@@ -403,6 +403,8 @@ impl Run<'_> {
             outbound: assistant.outbound.clone(),
             configuration: assistant.configuration.clone(),
             person: self.session.person().clone(),
+            audience: self.session.context.audience.clone(),
+            remembers: self.session.context.remembers,
             session: self.session.id().clone(),
             run: self.id.clone(),
             call: planned.call.clone(),
