@@ -74,7 +74,6 @@ mod tests {
             assert!(!addresses(&cleaned).any(|address| made(&address)), "{cleaned}");
         }
         let plain = "No link:\n  a.b c\u{a0}d, 3.14";
-        assert_eq!(defanged(plain, |_| true).contains("3[.]14"), false);
         assert_eq!(defanged(plain, |_| false), plain);
     }
 }
