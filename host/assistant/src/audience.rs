@@ -25,7 +25,7 @@ impl Audience {
 
 /// Who says something in a group. A name is the one that the operator gave: what somebody calls themselves is never told to
 /// a model.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Speaker {
     /// The person, where the registry knows who it is.
     pub person: Option<PersonId>,

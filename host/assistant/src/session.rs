@@ -285,7 +285,7 @@ impl Session {
 }
 
 /// The person's first words as a title.
-fn title(text: &str) -> String {
+pub fn title(text: &str) -> String {
     let words: Vec<&str> = text.split_whitespace().collect();
     let line: String = words.join(" ").chars().filter(|c| !c.is_control()).collect();
     let mut title: String = line.chars().take(TITLE).collect();

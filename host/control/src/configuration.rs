@@ -40,6 +40,8 @@ pub struct Config {
     pub(crate) pool: PoolSettings,
     /// How far one message may go.
     pub(crate) run: RunLimits,
+    /// How messages of channels become sessions.
+    pub(crate) sessions: SessionSettings,
     /// How approvals are asked for.
     pub(crate) approvals: ApprovalSettings,
     /// What becomes of messages that came while nothing ran.

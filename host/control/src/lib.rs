@@ -10,6 +10,7 @@
 //! ```
 
 mod active_runs;
+mod answering;
 mod application;
 pub mod approvals;
 mod assistant_factory;

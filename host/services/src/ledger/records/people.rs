@@ -64,6 +64,13 @@ impl Runs {
         Ok(role.map(|role| Principal::of_address(person.0, role, door)))
     }
 
+    /// The principal of an address that nobody linked, where strangers may talk: a guest, who decides nothing.
+    pub fn stranger(&self, address: &PersonAddress, door: &str) -> Principal {
+        let lookup = hex::encode(&address_lookup(&self.seal, address)[..16]);
+        let person = PersonId::parse(&format!("stranger:{lookup}")).expect("hexadecimal digits after a word are an id");
+        Principal::of_address(person, PersonRole::Guest, door)
+    }
+
     /// The roles of all who are known now.
     pub async fn roles(&self, sql: &mut Sql<'_>) -> Result<BTreeMap<PersonId, PersonRole>, LedgerError> {
         let people = self.read_people(sql).await?;
