@@ -12,6 +12,7 @@ use crate::component_settings::SettingSources;
 use crate::config_check;
 use crate::configuration::{Config, Configuration, Followed, InUse};
 use crate::content_key;
+use crate::conversations::Conversations;
 use crate::current_components::Live;
 use crate::error::{Error, Result, error};
 use crate::event::{Events, Scope};
@@ -36,7 +37,7 @@ use cara_services::vault::{SecretValue, StoreKind, Vault, VaultOptions};
 use std::collections::BTreeMap;
 use std::ops::Deref;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
@@ -69,10 +70,13 @@ pub struct Application {
     pub(crate) services: CallServices,
     pub(crate) active_runs: ActiveRuns,
     pub(crate) console: Console,
+    pub(crate) conversations: Conversations,
     /// Ends what drives the channels.
     outbox_end: CancellationToken,
     pub(crate) reviewed: Reviewed,
     records: OnceCell<Records>,
+    /// This application, for work that goes on by itself.
+    me: Weak<Self>,
     /// Lets go of the home last.
     pub(crate) holder: Holder,
 }
@@ -144,10 +148,21 @@ impl Application {
         let environment = Environment::of_home(role == Role::Daemon);
         let live = Live { plugins, ledger, settings, environment, events, vault };
         let services = services(&live, known, clock);
-        let (active_runs, console, outbox_end, reviewed, records) = Default::default();
-        let parts =
-            Self { live, in_use, password, services, active_runs, console, outbox_end, reviewed, records, holder };
-        Ok(Arc::new(parts))
+        let (active_runs, console, conversations, outbox_end, reviewed, records) = Default::default();
+        Ok(Arc::new_cyclic(|me| Self {
+            me: me.clone(),
+            live,
+            in_use,
+            password,
+            services,
+            active_runs,
+            console,
+            conversations,
+            outbox_end,
+            reviewed,
+            records,
+            holder,
+        }))
     }
 
     /// Events that concern the whole home, whoever they are told to.
@@ -177,6 +192,7 @@ impl Application {
 
     /// Ends everything: runs that go on are left to be resumed, each after the call that it makes.
     pub async fn close(&self) {
+        self.conversations.close();
         self.active_runs.leave().await;
         self.outbox_end.cancel();
         self.holder.close().await;
@@ -228,12 +244,17 @@ impl Application {
         self.console.has_left();
         let settings = self.config().map(|config| config.inbox).unwrap_or_default();
         let (records, console, end) = (records.clone(), Arc::new(self.console.clone()), self.outbox_end.clone());
-        let process = self.holder.process.clone();
+        let (process, me) = (self.holder.process.clone(), self.me.clone());
         self.holder.work.spawn(async move {
             match messages::miss(&records, settings).await {
                 Ok(0) => {}
                 Ok(missed) => tracing::warn!(missed, "messages came while nothing ran, and are too old to be answered"),
                 Err(error) => tracing::warn!(%error, "the inbox cannot be read"),
+            }
+            if let Some(me) = me.upgrade()
+                && let Err(error) = me.answer_waiting().await
+            {
+                tracing::warn!(%error, "what waits in the inbox is not answered");
             }
             // Who holds the home is the only one who sends: whoever was before is gone.
             let driven = drive(records.clone(), console, &process, &|_| true, Pace::default(), end.clone());

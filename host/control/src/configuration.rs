@@ -9,7 +9,7 @@ mod words;
 use crate::error::{Error, Result};
 use cara_assistant::budget::Budgets;
 use cara_assistant::toolbox::Belief;
-use cara_assistant::{ApprovalSettings, GuardSettings, ModelName, Reading, RunLimits};
+use cara_assistant::{ApprovalSettings, GuardSettings, ModelName, Reading, RunLimits, SessionSettings};
 use cara_authority::limits::{LimitsTable, Time};
 use cara_authority::policy::Results;
 use cara_authority::{ComponentId, Policy, ToolName};

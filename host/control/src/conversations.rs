@@ -22,8 +22,8 @@ use cara_assistant::outbound::MessageBody;
 use cara_assistant::session::title;
 use cara_assistant::text::without_secrets;
 use cara_assistant::{Audience, Input, Reply, SessionContext, Speaker};
-use cara_authority::{ConversationAddress, Deciders, Label, PersonId, PersonRole, Principal, Source};
-use cara_records::{Inbound, InboundId, NewConversation, NewInbound, NewOutbound, Records};
+use cara_authority::{ConversationAddress, Deciders, Label, PersonId, PersonRole, Principal, RunId, Source};
+use cara_records::{Inbound, InboundId, NewConversation, NewInbound, NewOutbound, Records, RunState};
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -66,6 +66,8 @@ struct Worker {
     addresses: BTreeSet<ConversationAddress>,
     /// The run that goes on, and whose message it answers.
     runs: Option<(PersonId, Arc<Active>)>,
+    /// Runs that a process which died left.
+    left: Vec<RunId>,
     /// Whether a message came since the worker looked last.
     has_more: bool,
 }
@@ -93,8 +95,7 @@ impl Sender {
             }
             None => return Ok(None),
         };
-        let audience =
-            if message.group { Audience::Group } else { Audience::Person(principal.person().clone()) };
+        let audience = if message.group { Audience::Group } else { Audience::Person(principal.person().clone()) };
         Ok(Some(Self { principal, speaker, audience }))
     }
 
@@ -134,7 +135,10 @@ impl Conversations {
     fn ignored(&self, sender: &str) {
         let mut named = self.0.strangers.lock().unwrap_or_else(PoisonError::into_inner);
         if named.len() < NAMED && named.insert(sender.to_owned()) {
-            tracing::warn!(sender, "a message of somebody unknown was not taken in; `cara people link` makes them known");
+            tracing::warn!(
+                sender,
+                "a message of somebody unknown was not taken in; `cara people link` makes them known"
+            );
         }
     }
 }
@@ -166,17 +170,29 @@ impl Application {
         }
         let key = settings.scope.key(&message.address, &sender.audience);
         self.steered_or_interrupted(&key, &sender, &message, &received.id, settings.while_busy);
-        self.answer_all(key, message.address);
+        self.answer_all(key, message.address, None);
         Ok(Delivered::Taken(received.id))
     }
 
     /// Answers what lay in the inbox when the process began.
     pub(crate) async fn answer_waiting(self: &Arc<Self>) -> Result<()> {
         let (records, settings) = (self.records().await?, self.config()?.sessions);
+        let mut all = Vec::new();
+        for run in records.unfinished_runs().await?.into_iter().filter(|run| run.process != self.holder.process) {
+            let first = records.inbound_of(&run.id).await?.into_iter().next();
+            all.extend(first.map(|first| (first.message, Some(run.id))));
+        }
         for waiting in records.waiting_conversations().await? {
-            let Some(first) = records.waiting_inbound(&waiting.address, 1).await?.pop() else { continue };
-            let Some(sender) = Sender::of(records, &first.message, settings).await? else { continue };
-            self.answer_all(settings.scope.key(&waiting.address, &sender.audience), waiting.address);
+            let first = records.waiting_inbound(&waiting.address, 1).await?.pop();
+            all.extend(first.map(|first| (first.message, None)));
+        }
+        for (message, left) in all {
+            // Whom nobody knows any more is not answered either.
+            let audience = match Sender::of(records, &message, settings).await? {
+                Some(sender) => sender.audience,
+                None => Audience::Group,
+            };
+            self.answer_all(settings.scope.key(&message.address, &audience), message.address, left);
         }
         Ok(())
     }
@@ -208,14 +224,18 @@ impl Application {
     }
 
     /// Has a worker answer what waits in a conversation, and what will come until it is done.
-    fn answer_all(self: &Arc<Self>, key: String, address: ConversationAddress) {
+    fn answer_all(self: &Arc<Self>, key: String, address: ConversationAddress, left: Option<RunId>) {
         let mut workers = self.conversations.workers();
         if let Some(worker) = workers.get_mut(&key) {
             worker.addresses.insert(address);
+            worker.left.extend(left);
             worker.has_more = true;
             return;
         }
-        workers.insert(key.clone(), Worker { addresses: [address].into(), runs: None, has_more: false });
+        workers.insert(
+            key.clone(),
+            Worker { addresses: [address].into(), left: left.into_iter().collect(), ..Worker::default() },
+        );
         let (application, end) = (self.clone(), self.conversations.0.end.clone());
         tokio::spawn(async move {
             let worked = tokio::select! {
@@ -233,13 +253,16 @@ impl Application {
     /// Answers messages until none waits.
     async fn work(self: &Arc<Self>, key: &str) -> Result<()> {
         loop {
-            let addresses = match self.conversations.workers().get_mut(key) {
+            let (addresses, left) = match self.conversations.workers().get_mut(key) {
                 Some(worker) => {
                     worker.has_more = false;
-                    worker.addresses.clone()
+                    (worker.addresses.clone(), std::mem::take(&mut worker.left))
                 }
                 None => return Ok(()),
             };
+            for run in left {
+                self.resume(key, run).await?;
+            }
             if let Some(next) = first_of(self.records().await?, &addresses).await? {
                 self.answer(key, next).await?;
                 continue;
@@ -249,6 +272,33 @@ impl Application {
                 workers.remove(key);
                 return Ok(());
             }
+        }
+    }
+
+    /// Goes on with a run that a process which died left, for its sender as they are now.
+    async fn resume(self: &Arc<Self>, key: &str, run: RunId) -> Result<()> {
+        let (records, settings) = (self.records().await?, self.config()?.sessions);
+        let taken = records.inbound_of(&run).await?;
+        let Some(last) = taken.last() else { return Ok(()) };
+        let ids: Vec<InboundId> = taken.iter().map(|inbound| inbound.id.clone()).collect();
+        let Some(sender) = Sender::of(records, &last.message, settings).await? else {
+            let why = "nobody knows the sender any more";
+            records.end_run(&run, &[], RunState::Interrupted, Some(why), &[]).await?;
+            return Ok(());
+        };
+        let begun = self.run_for(key, &sender, &last.message, ids, Some(run)).await?;
+        self.follow(key, &sender, begun).await;
+        Ok(())
+    }
+
+    /// Waits for the end of a run, in which more of its sender's words may be taken.
+    async fn follow(&self, key: &str, sender: &Sender, active: Arc<Active>) {
+        if let Some(worker) = self.conversations.workers().get_mut(key) {
+            worker.runs = Some((sender.principal.person().clone(), active.clone()));
+        }
+        active.ended().await;
+        if let Some(worker) = self.conversations.workers().get_mut(key) {
+            worker.runs = None;
         }
     }
 
@@ -265,42 +315,40 @@ impl Application {
             records.enqueue(&notice(&message, &id, text)).await?;
             return Ok(records.drop_inbound(&id, NEW).await?);
         }
-        match self.run_for(key, &sender, &message, &id).await {
+        match self.run_for(key, &sender, &message, vec![id.clone()], None).await {
             Ok(active) => {
-                if let Some(worker) = self.conversations.workers().get_mut(key) {
-                    worker.runs = Some((sender.principal.person().clone(), active.clone()));
-                }
-                active.ended().await;
-                if let Some(worker) = self.conversations.workers().get_mut(key) {
-                    worker.runs = None;
-                }
+                self.follow(key, &sender, active).await;
                 Ok(())
             }
             // It can be answered once somebody gives the password.
             Err(error) if error.kind == ErrorKind::VaultLocked => Err(error),
             Err(error) => {
                 tracing::warn!(%error, "a message could not be answered");
-                let text = "I could not answer: something is not set up, which the owner of this assistant can look up.";
+                let text =
+                    "I could not answer: something is not set up, which the owner of this assistant can look up.";
                 records.enqueue(&notice(&message, &id, text)).await?;
                 Ok(records.drop_inbound(&id, "it could not be answered").await?)
             }
         }
     }
 
-    /// Begins the run that answers a message.
+    /// Begins the run that answers messages, or goes on with the one that was left.
     async fn run_for(
         self: &Arc<Self>,
         key: &str,
         sender: &Sender,
         message: &NewInbound,
-        id: &InboundId,
+        inbound: Vec<InboundId>,
+        left: Option<RunId>,
     ) -> Result<Arc<Active>> {
         let (records, config, events) = (self.records().await?, self.config()?, Events::nobody());
         let brought = self.brought(&BTreeMap::new(), &Variables::default())?;
         let agent = config.chat.agent.clone().unwrap_or_else(|| AGENT.to_owned());
         let named = config.agent.get(&agent).and_then(|agent| agent.model.clone());
         let chosen = match named {
-            Some(named) => model_selection::naming(self, &named, &brought, "the configuration names it", &events).await?,
+            Some(named) => {
+                model_selection::naming(self, &named, &brought, "the configuration names it", &events).await?
+            }
             None => model_selection::choose(self, None, &brought, &events).await?,
         };
         let respondent = Respondent {
@@ -317,12 +365,13 @@ impl Application {
             remembers: !sender.audience.is_group() || config.sessions.group_memory,
             ..SessionContext::direct(person.clone(), channel, &agent)
         };
-        let reply = Reply {
-            address: message.address.clone(),
-            inbound: vec![id.clone()],
-            to: Some(message.platform_id.clone()),
+        let reply = Reply { address: message.address.clone(), inbound, to: Some(message.platform_id.clone()) };
+        let before = match &left {
+            Some(run) => records.run(run).await?.map(|run| run.session),
+            None => records.conversation(key).await?,
         };
-        let run = Records::fresh_run()?;
+        let begins = left.is_none();
+        let run = left.map_or_else(Records::fresh_run, Ok)?;
         let answered = Answered {
             context,
             deciders: sender.deciders(),
@@ -331,27 +380,21 @@ impl Application {
             reply,
         };
         let answers = Answers::of(self, &run, &respondent, false).await?.to(answered);
-        let session = match records.conversation(key).await? {
+        let session = match before {
             Some(session) => session,
             None => {
                 let known = self.services.egress.known();
                 let title = title(&without_secrets(known, &words(message)));
                 let place = json!({ "address": message.address.to_string(), "audience": sender.audience });
-                let new = NewConversation {
-                    key,
-                    place: &place,
-                    person: &person,
-                    channel,
-                    agent: &agent,
-                    title: &title,
-                };
+                let new =
+                    NewConversation { key, place: &place, person: &person, channel, agent: &agent, title: &title };
                 records.begin_conversation(&new).await?
             }
         };
         let session = answers.wait(self, &session).await?;
         let beginning = self.active_runs.begin().await;
         let _beginning = beginning.ok_or_else(|| error!(VaultLocked, "the process that holds the home is ending"))?;
-        Ok(answers.start(self, run, session, Some(input(message, sender))))
+        Ok(answers.start(self, run, session, begins.then(|| input(message, sender))))
     }
 }
 

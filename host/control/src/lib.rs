@@ -22,6 +22,7 @@ pub mod config;
 mod config_check;
 mod configuration;
 mod content_key;
+mod conversations;
 mod current_components;
 pub mod environment;
 mod error;
@@ -67,6 +68,7 @@ pub mod vault;
 
 pub use application::{Application, Options};
 pub use configuration::Config;
+pub use conversations::Delivered;
 pub use error::{Error, ErrorKind, Result};
 pub use event::{Event, Events, Progress, Reader, Scope, Unit};
 pub use holder::{HomeLock, Role};

@@ -10,6 +10,7 @@ use cara_channels::{Channel, Pace, SendError, drive};
 use cara_records::{DeliveryClass, Records};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
 
 fn held<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
