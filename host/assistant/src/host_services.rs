@@ -66,6 +66,12 @@ impl TurnServices {
         }
     }
 
+    /// Whether the owner alone asks and reads.
+    fn is_for_owner(&self) -> bool {
+        let asks = self.run_context.person.as_ref().unwrap_or(&self.person);
+        *asks == PersonId::owner() && !self.audience.is_group()
+    }
+
     /// What the call has read through them.
     pub(crate) fn seen(&self) -> Label {
         *self.seen.lock().unwrap_or_else(PoisonError::into_inner)

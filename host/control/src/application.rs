@@ -25,7 +25,7 @@ use crate::password::Password;
 use crate::request_secrets::RequestSecrets;
 use crate::variables::{Brought, Environment, Variables};
 use cara_authority::ComponentId;
-use cara_channels::{Pace, drive};
+use cara_channels::{Channel, Pace, drive};
 use cara_kernel::{CallServices, Checked, CompiledCache, Component, HostServices, Kernel};
 use cara_records::Records;
 use cara_services::clock::Clock;
@@ -220,7 +220,7 @@ impl Application {
     }
 
     /// What is kept of conversations. The first call needs the vault where the operator sealed the key.
-    pub(crate) async fn records(&self) -> Result<&Records> {
+    pub async fn records(&self) -> Result<&Records> {
         let open = async {
             let key = content_key::content_key(self.home(), &self.vault, &self.ledger).await?;
             let records = match Records::open(&self.ledger, key).await {
@@ -237,6 +237,24 @@ impl Application {
             Ok::<_, Error>(records)
         };
         self.records.get_or_try_init(|| open).await
+    }
+
+    /// Sends what is in the outbox for a channel, until the process ends. Messages that the channel brings are handed to
+    /// [`Application::deliver`].
+    ///
+    /// # Errors
+    ///
+    /// The ledger cannot be opened.
+    pub async fn attach_channel(&self, channel: Arc<dyn Channel>) -> Result<()> {
+        let (records, end) = (self.records().await?.clone(), self.outbox_end.clone());
+        let process = self.holder.process.clone();
+        self.holder.work.spawn(async move {
+            let driven = drive(records, channel, &process, &|_| true, Pace::default(), end).await;
+            if let Err(error) = driven {
+                tracing::error!(%error, "messages are not sent: the outbox cannot be read");
+            }
+        });
+        Ok(())
     }
 
     /// Sends what is in the outbox, and forgets what was settled long ago, until the process ends.
