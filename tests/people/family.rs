@@ -35,7 +35,7 @@ fn attacks() -> Vec<(&'static str, Value)> {
     ] {
         all.push(("memory_read", json!({ "key": key })));
     }
-    for query in ["kumquat-7731", "tamarillo", "favourite fruit", "anna OR kumquat*", "*"] {
+    for query in ["kumquat", "tamarillo", "favourite fruit", "anna OR kumquat*", "*"] {
         all.push(("memory_search", json!({ "query": query })));
     }
     all
@@ -72,8 +72,6 @@ async fn told_to_others(records: &Records, own: [&PersonId; 2]) -> String {
 /// Plays every attack of everybody, and gives what those who attack were told, by sessions and by messages.
 async fn attacked(config: &str) -> String {
     let (anna, owner) = (PersonId::parse("anna").unwrap(), PersonId::owner());
-    let first = House::family("order = \"any\"\n[[turn]]\nstep = [{ text = \"Done.\" }]\n", config).await;
-    drop(first);
     // Ids are made up by the host: two conversations begin, and the script names them.
     let house = House::family("order = \"any\"\n[[turn]]\nstep = [{ text = \"Done.\" }]\n", config).await;
     let records = house.records().await;
@@ -124,15 +122,7 @@ async fn nobody_gets_to_know_what_another_person_told() {
     for config in [ALLOWED.to_owned(), format!("{ALLOWED}{OFF}")] {
         let told = attacked(&config).await;
         for canary in CANARIES {
-            // The questions name what they look for.
-            let asked = told.matches("\"query\\\\\\\":\\\\\\\"kumquat-7731").count() + told.matches("query").count();
-            let _ = asked;
-            let leaks: Vec<&str> = told
-                .match_indices(canary)
-                .map(|(at, _)| &told[at.saturating_sub(60)..at + canary.len()])
-                .filter(|around| !around.contains("query"))
-                .collect();
-            assert!(leaks.is_empty(), "{leaks:#?}");
+            assert!(!told.contains(canary), "{canary}");
         }
     }
 }

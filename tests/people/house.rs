@@ -12,15 +12,44 @@ use cara_services::egress::KnownSecrets;
 use cara_services::home::Home;
 use serde_json::json;
 use std::collections::BTreeSet;
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tempfile::TempDir;
-use tokio::sync::watch;
+use tokio::sync::{OnceCell, watch};
 
 /// How long an answer may take before a test gives up.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(180);
+
+/// A home in which everything was compiled: each other one gets a copy of the cache and of the key it is authenticated with.
+static COMPILED: OnceCell<TempDir> = OnceCell::const_new();
+
+async fn compiled() -> TempDir {
+    let house = House::bare("order = \"any\"\n[[turn]]\nstep = [{ text = \"Hello.\" }]\n", "", None).await;
+    house.knows("anna", PersonRole::Member, "anna").await;
+    house.asks(Said::alone("anna", "hello")).await;
+    house.application.close().await;
+    house.folder
+}
+
+fn copy(from: &Path, to: &Path) {
+    for name in ["cache", "keys"] {
+        let (from, to) = (from.join("home").join(name), to.join(name));
+        fs::create_dir_all(&to).unwrap();
+        fs::set_permissions(&to, Permissions::from_mode(0o700)).unwrap();
+        for entry in fs::read_dir(from).unwrap() {
+            let entry = entry.unwrap();
+            let name = entry.file_name();
+            let is_key = !name.to_string_lossy().contains("compiled") && to.ends_with("keys");
+            if !is_key && entry.file_type().unwrap().is_file() {
+                fs::copy(entry.path(), to.join(name)).unwrap();
+            }
+        }
+    }
+}
 
 /// The channel: it remembers what was sent, each key once.
 pub(super) struct Chat {
@@ -56,7 +85,7 @@ impl Channel for Chat {
 pub(super) struct House {
     pub(super) application: Arc<Application>,
     pub(super) chat: Arc<Chat>,
-    _folder: TempDir,
+    folder: TempDir,
     number: AtomicU64,
 }
 
@@ -83,9 +112,15 @@ impl<'a> Said<'a> {
 impl House {
     /// A home whose model plays a script, with more configuration.
     pub(super) async fn new(script: &str, config: &str) -> Self {
+        let compiled = COMPILED.get_or_init(compiled).await;
+        Self::bare(script, config, Some(compiled.path())).await
+    }
+
+    async fn bare(script: &str, config: &str, compiled: Option<&Path>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("home");
         let home = Home::at(&path).unwrap();
+        compiled.iter().for_each(|compiled| copy(compiled, &path));
         let mut settings = toml::Table::new();
         settings.insert("script".into(), script.into());
         let settings = toml::to_string(&settings).unwrap();
@@ -112,7 +147,7 @@ impl House {
         .unwrap();
         let chat = Arc::new(Chat { sent: watch::Sender::new(Vec::new()), keys: Mutex::default() });
         application.attach_channel(chat.clone()).await.unwrap();
-        Self { application, chat, _folder: folder, number: AtomicU64::new(0) }
+        Self { application, chat, folder, number: AtomicU64::new(0) }
     }
 
     /// A family: the owner and two members, a guest, and a stranger whom nobody named.

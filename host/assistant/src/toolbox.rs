@@ -247,6 +247,11 @@ fn compile(tool: &Tool) -> Result<Schema, ToolboxError> {
 }
 
 impl Offered {
+    /// Whether what a call is told can come to a server, and so whether anything can come back from one.
+    pub(crate) fn tells(&self) -> bool {
+        self.tells
+    }
+
     /// Checks what a model wrote and makes the call of it.
     pub fn read(&self, arguments: &str, session: &SessionId) -> Result<ToolCall, Misfit> {
         let name = &self.tool.name;

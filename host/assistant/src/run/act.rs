@@ -362,18 +362,23 @@ impl Run<'_> {
         };
         let grants = offered.grants_after(planned.seen, &approved.call().destinations);
         let returned = offered.component.call_tool(&grants, &services, &approved, context).await;
+        let mut result = offered.result;
         let (text, failed) = match returned {
             Err(fault) => (fault.to_string(), true),
             Ok(returned) => match returned.answer {
                 Ok(content) => (self.told(content, host_services.label().join(planned.carried)).await?, false),
                 Err(error) => {
+                    // What was refused brought in nothing by itself, where nothing else can: what was read joins below.
+                    if !returned.refusals.is_empty() && !offered.tells() {
+                        result = result.public();
+                    }
                     let refusals = returned.refusals.iter().map(|refusal| format!("\n{refusal}"));
                     (format!("{}{}", error.message, refusals.collect::<String>()), true)
                 }
             },
         };
         let (label, found) =
-            self.assistant.guards.label_of(&text, offered.result.join(host_services.seen()).join(planned.carried));
+            self.assistant.guards.label_of(&text, result.join(host_services.seen()).join(planned.carried));
         self.note("tool-result", found).await?;
         if label.is_untrusted() && !failed {
             self.classify(&text).await?;
