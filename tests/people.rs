@@ -5,3 +5,4 @@
 mod concurrency;
 mod family;
 mod house;
+mod readers;

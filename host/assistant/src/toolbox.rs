@@ -70,6 +70,11 @@ pub struct Offered {
     pub result: Label,
     /// What the operator says of its component.
     pub belief: Belief,
+    /// Whether the operator says that only a person's own things are in its results.
+    pub(crate) fn is_private(&self) -> bool {
+        self.belief.tools.get(&self.tool.name) == Some(&Results::Private)
+    }
+
     /// Whether what a call is told can come to a server.
     tells: bool,
     schema: Schema,
@@ -247,6 +252,11 @@ fn compile(tool: &Tool) -> Result<Schema, ToolboxError> {
 }
 
 impl Offered {
+    /// Whether the operator says that only a person's own things are in its results.
+    pub(crate) fn is_private(&self) -> bool {
+        self.belief.tools.get(&self.tool.name) == Some(&Results::Private)
+    }
+
     /// Whether what a call is told can come to a server, and so whether anything can come back from one.
     pub(crate) fn tells(&self) -> bool {
         self.tells

@@ -24,6 +24,7 @@ mod configuration;
 mod content_key;
 mod conversations;
 mod current_components;
+mod delivery;
 pub mod environment;
 mod error;
 mod event;
@@ -68,7 +69,7 @@ pub mod vault;
 
 pub use application::{Application, Options};
 pub use configuration::Config;
-pub use conversations::Delivered;
+pub use delivery::Delivered;
 pub use error::{Error, ErrorKind, Result};
 pub use event::{Event, Events, Progress, Reader, Scope, Unit};
 pub use holder::{HomeLock, Role};

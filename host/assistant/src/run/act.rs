@@ -362,16 +362,14 @@ impl Run<'_> {
         };
         let grants = offered.grants_after(planned.seen, &approved.call().destinations);
         let returned = offered.component.call_tool(&grants, &services, &approved, context).await;
-        let mut result = offered.result;
+        // What a group's own store gave is the group's; what of somebody else's was read through the host joins below.
+        let own = self.session.context.audience.is_group() && !offered.tells() && !offered.is_private();
+        let result = if own { offered.result.public() } else { offered.result };
         let (text, failed) = match returned {
             Err(fault) => (fault.to_string(), true),
             Ok(returned) => match returned.answer {
                 Ok(content) => (self.told(content, host_services.label().join(planned.carried)).await?, false),
                 Err(error) => {
-                    // What was refused brought in nothing by itself, where nothing else can: what was read joins below.
-                    if !returned.refusals.is_empty() && !offered.tells() {
-                        result = result.public();
-                    }
                     let refusals = returned.refusals.iter().map(|refusal| format!("\n{refusal}"));
                     (format!("{}{}", error.message, refusals.collect::<String>()), true)
                 }
