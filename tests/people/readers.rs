@@ -23,9 +23,7 @@ async fn an_answer_made_of_private_content_is_a_question_before_a_group_hears_it
     let house = House::family(SCRIPT, PRIVATE).await;
     let records = house.records().await;
     let owner = records.principal(&address("olga"), "chat:main").await.unwrap().unwrap().deciding("chat:main");
-    for (decision, heard) in
-        [(Decision::Denied(None), "was not allowed to"), (Decision::Allowed(None), "It is late")]
-    {
+    for (decision, heard) in [(Decision::Denied(None), "was not allowed to"), (Decision::Allowed(None), "It is late")] {
         let before = house.hears(0).await.len();
         house.says(Said::in_group("anna", "what time is it? Not https://good.example/x")).await;
         let asked = house.waits_for_approval().await;
@@ -43,7 +41,10 @@ async fn an_answer_made_of_private_content_is_a_question_before_a_group_hears_it
         assert!(text.contains(heard), "{text}");
         // A link that nobody wrote is none, whoever shows the message; the one that was asked about stays.
         assert!(!text.contains("evil.example"), "{text}");
-        assert!(heard != "It is late" || text.contains("evil[.]example") && text.contains("https://good.example/x"), "{text}");
+        assert!(
+            heard != "It is late" || text.contains("evil[.]example") && text.contains("https://good.example/x"),
+            "{text}"
+        );
         // What was private stays with its run: the next answer needs no question.
         let next = house.asks(Said::in_group("ben", "hello")).await;
         assert!(next.contains("Nothing private"), "{next}");

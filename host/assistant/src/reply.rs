@@ -40,8 +40,17 @@ impl Reply {
 /// The text with each word made harmless that has an address which `is_made` says was put together: whoever shows the message
 /// follows no link in it, and asks no server for a preview. The rest stays as it is.
 pub(crate) fn defanged(text: &str, is_made: impl Fn(&Address) -> bool) -> String {
+    let has_made = |word: &str| {
+        let (made, known): (Vec<Address>, Vec<Address>) = addresses(word).partition(&is_made);
+        // A mark that ends a sentence is read as part of an address too.
+        let is_known = |made: &Address| {
+            let rest = |known: &Address| made.as_str().strip_prefix(known.as_str()).map(str::to_owned);
+            known.iter().filter_map(rest).any(|rest| rest.chars().all(|mark| ".,;:!?)]}'|*_".contains(mark)))
+        };
+        !made.iter().all(is_known)
+    };
     text.split_inclusive(char::is_whitespace)
-        .map(|word| if addresses(word).any(|address| is_made(&address)) { harmless(word) } else { word.to_owned() })
+        .map(|word| if has_made(word) { harmless(word) } else { word.to_owned() })
         .collect()
 }
 
@@ -58,8 +67,9 @@ mod tests {
 
     #[test]
     fn a_made_up_address_is_no_link_any_more_and_others_stay() {
-        let made = |address: &Address| address.origin().contains("evil");
+        let made = |address: &Address| !matches!(address.as_str(), "https://good.example/x" | "https://good.example");
         for (text, clean) in [
+            ("as https://good.example/x. Or (good.example).", "as https://good.example/x. Or (good.example)."),
             ("see https://evil.example/?q=secret\nnow", "see https[:]//evil[.]example/?q=secret\nnow"),
             ("[a](http://evil.example/x) b.", "[a](http[:]//evil[.]example/x) b."),
             ("![](https://evil.example/a.png)", "![](https[:]//evil[.]example/a[.]png)"),

@@ -70,11 +70,6 @@ pub struct Offered {
     pub result: Label,
     /// What the operator says of its component.
     pub belief: Belief,
-    /// Whether the operator says that only a person's own things are in its results.
-    pub(crate) fn is_private(&self) -> bool {
-        self.belief.tools.get(&self.tool.name) == Some(&Results::Private)
-    }
-
     /// Whether what a call is told can come to a server.
     tells: bool,
     schema: Schema,
