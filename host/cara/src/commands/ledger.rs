@@ -29,10 +29,9 @@ async fn downgrade(door: &Door, output: Output, to: Option<u32>, yes: bool) -> R
             format!("take the ledger `{}` back from version {newest} to {to}, and lose that? [y/N] ", view.place);
         tokio::task::spawn_blocking(move || prompt::agree(&question, "nothing was changed")).await??;
     }
-    let done = door.call(DowngradeLedger { to }).await?;
     let words =
         format!("the ledger is at version {to}; start the older cara next: this one brings it up to date again");
-    output.done(&done, &words)
+    output.done(&door.call(DowngradeLedger { to }).await?, &words)
 }
 
 impl Show for LedgerView {
