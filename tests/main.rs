@@ -10,7 +10,6 @@ mod assistant;
 mod foreign;
 mod hostile;
 mod memory;
-mod people;
 mod secrets;
 mod sigstore;
 mod tidy;

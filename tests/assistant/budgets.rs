@@ -4,6 +4,7 @@ use super::oracle::PERSON;
 use cara_assistant::Input;
 use cara_assistant::TurnEvent;
 use cara_assistant::budget::{Amount, Budgets};
+use cara_authority::{PersonId, PersonRole};
 use cara_harness::assistant::{Fixture, Heard, Judge, Reply, Scripted, Setup};
 use cara_records::UsageBy;
 use std::sync::Arc;
@@ -105,4 +106,38 @@ async fn a_vendor_that_counts_nothing_for_words_is_billed_by_estimate() {
         assert!(used[0].output >= 600 && used[0].input > 0, "{tokens:?}: {} and {}", used[0].input, used[0].output);
         assert_eq!(used[0].input == 700, tokens == Some((700, 0)));
     }
+}
+
+#[tokio::test]
+async fn a_person_has_the_allowance_of_their_role_each_day_and_is_told_when_it_is_there_again() {
+    let budgets: Budgets =
+        toml::from_str("[role.guest]\ntokens = 11000\n[person.ben]\ntokens = 21000\n[role.member]\ntokens = 1")
+            .unwrap();
+    let fixture = Fixture::with(Setup { budgets, ..Setup::default() }).await;
+    let records = &fixture.assistant.records;
+    let people = [("gus", PersonRole::Guest), ("anna", PersonRole::Member), ("ben", PersonRole::Member)];
+    for (name, role) in people {
+        records.name_person(&PersonId::parse(name).unwrap(), name, role, "a test").await.unwrap();
+    }
+    let reply = || Reply { tokens: Some((9_000, 1_000)), ..Reply::says("hello") };
+    let ask = async |name: &str| {
+        let mut session = fixture.session(name).await;
+        let (_, language_model) = Scripted::new(move |_, _| reply()).shared();
+        let run_context = Heard::default().run_context(Judge::denying());
+        fixture.assistant.run(&mut session, &language_model, Input::typed("Hello"), run_context).await
+    };
+    // Each in a session of its own: what counts is the person's day. Nobody's use is another's.
+    for (name, answers) in [("gus", 1), ("ben", 2), ("stranger", 1), ("anna", 0), ("local:owner", 4)] {
+        for _ in 0..answers {
+            ask(name).await.unwrap();
+        }
+        if name != "local:owner" {
+            let told = ask(name).await.unwrap_err().to_string();
+            assert!(told.contains("your ") && told.contains(" left"), "{name}: {told}");
+        }
+    }
+    // A guest who becomes a member has what members have, from the next call on.
+    let gus = PersonId::parse("gus").unwrap();
+    records.name_person(&gus, "gus", PersonRole::Member, "a test").await.unwrap();
+    assert!(ask("gus").await.unwrap_err().to_string().contains("your 1 tokens"));
 }

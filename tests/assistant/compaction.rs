@@ -86,7 +86,7 @@ fn says(turn: usize) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn five_hundred_turns_fit_into_eight_thousand_tokens_and_keep_ten_facts_and_the_label() {
     let unlimited = Amount { tokens: None, dollars: None };
-    let budgets = Budgets { run: unlimited, ..Budgets::default() };
+    let budgets = Budgets { run: unlimited, ..Setup::default().budgets };
     let limits = RunLimits { answer_tokens: 512, ..RunLimits::default() };
     let fixture = Fixture::with(Setup { budgets, limits, ..Setup::default() }).await;
     fixture.internet.page("page.example", Page::text("A page about doors."));

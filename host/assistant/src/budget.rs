@@ -1,14 +1,17 @@
 //! How much may be spent: tokens and money, per run, session,
 //! day and component.
 
-use cara_authority::ComponentId;
 use cara_authority::manifest::Price;
+use cara_authority::{ComponentId, PersonId, PersonRole};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
 /// Tokens that a run may use unless the operator says otherwise.
 const RUN_TOKENS: u64 = 1_000_000;
+
+/// Tokens that a guest may use in one day unless the operator says otherwise.
+const GUEST_TOKENS: u64 = 200_000;
 
 /// Millionths of a dollar. Written as dollars: `2.50`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
@@ -37,16 +40,60 @@ pub struct Budgets {
     pub day: Amount,
     /// What each component's models may cost in one day.
     pub component: BTreeMap<ComponentId, Amount>,
+    /// What each person may use in one day, by role.
+    pub role: RoleBudgets,
+    /// What single persons may use in one day, in place of what their role may; `owner` is the owner.
+    pub person: BTreeMap<PersonId, Amount>,
+}
+
+/// What each person may use in one day.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct RoleBudgets {
+    /// Each member.
+    pub member: Amount,
+    /// Each guest, and whoever is not known; 200,000 tokens unless set.
+    pub guest: Amount,
+}
+
+impl Default for RoleBudgets {
+    fn default() -> Self {
+        Self { member: Amount::default(), guest: Amount { tokens: Some(GUEST_TOKENS), dollars: None } }
+    }
 }
 
 impl Default for Budgets {
     fn default() -> Self {
         let run = Amount { tokens: Some(RUN_TOKENS), dollars: None };
-        Self { run, session: Amount::default(), day: Amount::default(), component: BTreeMap::new() }
+        let (session, day, component, role, person) = Default::default();
+        Self { run, session, day, component, role, person }
+    }
+}
+
+impl Amount {
+    /// Whether it limits anything.
+    pub fn is_some(&self) -> bool {
+        self.tokens.is_some() || self.dollars.is_some()
     }
 }
 
 impl Budgets {
+    /// What a person with this role may use in one day; nobody's role is that of a guest.
+    pub fn allowance(&self, person: &PersonId, role: Option<PersonRole>) -> Amount {
+        let owner = || (*person == PersonId::owner()).then(|| PersonId::parse("owner").ok()).flatten();
+        let own = self.person.get(person).or_else(|| self.person.get(&owner()?));
+        own.copied().unwrap_or(match role {
+            Some(PersonRole::Owner) => Amount::default(),
+            Some(PersonRole::Member) => self.role.member,
+            Some(PersonRole::Guest) | None => self.role.guest,
+        })
+    }
+
+    /// Whether what a person may use depends on who it is.
+    pub fn limits_people(&self) -> bool {
+        self.role.member.is_some() || self.role.guest.is_some() || !self.person.is_empty()
+    }
+
     /// Whether any limit is in money, so that prices must be known.
     pub fn limits_money(&self, component: &ComponentId) -> bool {
         let own = self.component.get(component);
@@ -116,6 +163,26 @@ mod tests {
         assert_eq!(cost(&price, tokens), Micros(600 + 180 + 750 + 1_500));
         assert_eq!([10, 2_500_000, 0].map(|micros| Micros(micros).to_string()), ["$0.00001", "$2.50", "$0.00"]);
         assert_eq!(cost(&price, Tokens { input: 1, ..Tokens::default() }), Micros(3));
+    }
+
+    #[test]
+    fn a_person_has_their_own_allowance_or_that_of_their_role() {
+        let budgets: Budgets = toml::from_str(
+            "[role.member]\ntokens = 5\n[person.anna]\ntokens = 7\n[person.owner]\ndollars = 1.0\n[person.gus]\ntokens = 1",
+        )
+        .unwrap();
+        let tokens = |person: &str, role| budgets.allowance(&PersonId::parse(person).unwrap(), role).tokens;
+        assert_eq!(tokens("anna", Some(PersonRole::Member)), Some(7));
+        assert_eq!(tokens("ben", Some(PersonRole::Member)), Some(5));
+        assert_eq!(tokens("gus", Some(PersonRole::Guest)), Some(1));
+        // A guest, a stranger and a group have the least.
+        assert_eq!([tokens("x", Some(PersonRole::Guest)), tokens("group:1", None)], [Some(GUEST_TOKENS); 2]);
+        let owner = budgets.allowance(&PersonId::owner(), Some(PersonRole::Owner));
+        assert_eq!((owner.tokens, owner.dollars), (None, Some(Micros(1_000_000))));
+        assert!(!Budgets::default().allowance(&PersonId::owner(), Some(PersonRole::Owner)).is_some());
+        for bad in ["[role.stranger]\ntokens = 1", "[role.owner]\ntokens = 1", "[person.\"a b\"]\ntokens = 1"] {
+            assert!(toml::from_str::<Budgets>(bad).is_err(), "{bad}");
+        }
     }
 
     #[test]

@@ -160,8 +160,9 @@ impl Meter {
     }
 
     fn is_limited(&self) -> bool {
-        let Budgets { run, session, day, component } = &self.rules.now().budgets;
-        [run, session, day].into_iter().chain(component.values()).any(|a| a.tokens.is_some() || a.dollars.is_some())
+        let budgets = &self.rules.now().budgets;
+        let Budgets { run, session, day, component, .. } = budgets;
+        budgets.limits_people() || [run, session, day].into_iter().chain(component.values()).any(Amount::is_some)
     }
 
     /// Reserves for an answer of `wanted` tokens, or of as many as are left.
@@ -172,7 +173,9 @@ impl Meter {
         wanted: u32,
     ) -> Result<(ReservationId, u32), Failure> {
         let (price, rules) = (language_model.price(), self.rules.now());
-        if price.is_none() && rules.budgets.limits_money(language_model.component()) {
+        let allowance = self.allowance(&rules.budgets).await?;
+        let in_money = rules.budgets.limits_money(language_model.component()) || allowance.dollars.is_some();
+        if price.is_none() && in_money {
             let (component, model) = (language_model.component(), language_model.model());
             return Err(Failure::own(
                 "budget",
@@ -181,7 +184,7 @@ impl Meter {
                 ),
             ));
         }
-        let limits = self.limits(&rules.budgets, language_model);
+        let limits = self.limits(&rules.budgets, &allowance, language_model);
         let mut most = wanted;
         loop {
             let tokens = Tokens { input: prompt.into(), output: most.into(), ..Tokens::default() };
@@ -203,21 +206,27 @@ impl Meter {
         }
     }
 
-    fn limits(&self, budgets: &Budgets, language_model: &dyn LanguageModel) -> Vec<Limit> {
+    /// What the person of the run may use today, with the role that they have now.
+    async fn allowance(&self, budgets: &Budgets) -> Result<Amount, Failure> {
+        if !budgets.limits_people() {
+            return Ok(Amount::default());
+        }
+        let person = self.records.person_of(&self.run).await.map_err(lost)?;
+        let role = self.records.people().await.map_err(lost)?.into_iter().find(|known| known.id == person);
+        Ok(budgets.allowance(&person, role.map(|known| known.role)))
+    }
+
+    fn limits(&self, budgets: &Budgets, allowance: &Amount, language_model: &dyn LanguageModel) -> Vec<Limit> {
         let today = self.clock.now_ms() / DAY_MS * DAY_MS;
         let limit = |scope, since_ms, amount: &Amount| {
             let micros = amount.dollars.map(|Micros(micros)| micros);
-            (amount.tokens.is_some() || micros.is_some()).then_some(Limit {
-                scope,
-                since_ms,
-                tokens: amount.tokens,
-                micros,
-            })
+            amount.is_some().then_some(Limit { scope, since_ms, tokens: amount.tokens, micros })
         };
         let own = budgets.component.get(language_model.component());
         let all = [
             limit(Scope::Run, 0, &budgets.run),
             limit(Scope::Session, 0, &budgets.session),
+            limit(Scope::Person, today, allowance),
             limit(Scope::Day, today, &budgets.day),
             own.and_then(|amount| limit(Scope::Component, today, amount)),
         ];
@@ -234,7 +243,7 @@ fn spent(over: &OverBudget, component: &str) -> String {
     let (whose, of, again) = match over.limit.scope {
         Scope::Run => ("this run's", String::new(), "ask again, or "),
         Scope::Session => ("this conversation's", String::new(), "begin a new one, or "),
-        Scope::Person => ("your", " for today".to_owned(), "they are there again at 00:00 UTC; or "),
+        Scope::Person => ("your", " for today".to_owned(), "they are there again at 00:00 UTC; or the owner can "),
         Scope::Day => ("today's", String::new(), "they are there again at 00:00 UTC; or "),
         Scope::Component => ("today's", format!(" for `{component}`"), "they are there again at 00:00 UTC; or "),
     };
@@ -242,9 +251,10 @@ fn spent(over: &OverBudget, component: &str) -> String {
         if over.unit == "micros" { ("is", again.replace("they are", "it is")) } else { ("are", again.into()) };
     let what = if over.used >= over.most { "spent" } else { "not enough for another call" };
     format!(
-        "{whose} {most}{of} {is} {what}: {} used, {} reserved\nhint: {it}raise it in `[budget]` of `config.toml`",
+        "{whose} {most}{of} {is} {what}: {} used, {} reserved, {} left\nhint: {it}raise it in `[budget]` of `config.toml`",
         amount(over.unit, over.used),
-        amount(over.unit, over.reserved)
+        amount(over.unit, over.reserved),
+        amount(over.unit, over.most.saturating_sub(over.used + over.reserved))
     )
 }
 

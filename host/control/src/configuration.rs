@@ -9,7 +9,7 @@ mod words;
 use crate::error::{Error, Result};
 use cara_assistant::budget::Budgets;
 use cara_assistant::toolbox::Belief;
-use cara_assistant::{ApprovalSettings, GuardSettings, ModelName, Reading, RunLimits, SessionSettings};
+use cara_assistant::{ApprovalSettings, GuardSettings, ModelName, Reading, RunLimits};
 use cara_authority::limits::{LimitsTable, Time};
 use cara_authority::policy::Results;
 use cara_authority::{ComponentId, Policy, ToolName};
@@ -40,8 +40,6 @@ pub struct Config {
     pub(crate) pool: PoolSettings,
     /// How far one message may go.
     pub(crate) run: RunLimits,
-    /// How messages of channels become sessions.
-    pub(crate) sessions: SessionSettings,
     /// How approvals are asked for.
     pub(crate) approvals: ApprovalSettings,
     /// What becomes of messages that came while nothing ran.
@@ -458,7 +456,9 @@ mod tests {
                     table[1] = "*".into();
                 }
                 match &mut table[..] {
-                    [first, second, third] if first == "budget" && second == "component" => *third = "*".into(),
+                    [first, second, third] if first == "budget" && matches!(&**second, "component" | "person") => {
+                        *third = "*".into();
+                    }
                     [_, _, tool, name] if tool == "tool" => *name = "*".into(),
                     _ => {}
                 }
@@ -476,7 +476,7 @@ mod tests {
         let known = super::keys::keys().clone();
         let (mut found, example) = documented();
         // An amount is the same for everything that it is of.
-        for of in ["run", "session", "day", "component.*"] {
+        for of in ["run", "session", "day", "component.*", "role.member", "role.guest", "person.*"] {
             found.extend(["tokens", "dollars"].map(|unit| format!("budget.{of}.{unit}")));
         }
         assert_eq!(found, known, "left: docs/configuration.md; right: the schema");

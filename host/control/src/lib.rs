@@ -10,7 +10,6 @@
 //! ```
 
 mod active_runs;
-mod answering;
 mod application;
 pub mod approvals;
 mod assistant_factory;
@@ -22,9 +21,7 @@ pub mod config;
 mod config_check;
 mod configuration;
 mod content_key;
-mod conversations;
 mod current_components;
-mod delivery;
 pub mod environment;
 mod error;
 mod event;
@@ -69,7 +66,6 @@ pub mod vault;
 
 pub use application::{Application, Options};
 pub use configuration::Config;
-pub use delivery::Delivered;
 pub use error::{Error, ErrorKind, Result};
 pub use event::{Event, Events, Progress, Reader, Scope, Unit};
 pub use holder::{HomeLock, Role};

@@ -73,8 +73,11 @@ pub struct UsageReport {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct UsageRow {
-    /// The day, session, run, component or model.
+    /// The day, session, run, person, component or model.
     pub group: String,
+    /// What a person is called who is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
     /// How many calls of models.
     pub calls: u64,
     /// Tokens of prompts.
@@ -96,6 +99,7 @@ impl UsageRow {
         };
         Self {
             group,
+            name: None,
             calls: total.calls,
             input_tokens: total.input,
             output_tokens: total.output,
@@ -163,7 +167,13 @@ impl Operation for ShowUsage {
         };
         let totals = records.usage(since, by.into()).await?.into_iter();
         let of = |total: &UsageTotal| self.session.as_ref().is_none_or(|session| total.group == *session);
-        let used = totals.filter(of).map(|total| UsageRow::new(total, by)).collect();
+        let mut used: Vec<UsageRow> = totals.filter(of).map(|total| UsageRow::new(total, by)).collect();
+        if by == Grouping::Person {
+            let people = records.people().await?;
+            for row in &mut used {
+                row.name = people.iter().find(|known| known.id.as_str() == row.group).map(|known| known.name.clone());
+            }
+        }
         Ok(UsageReport { used, budgets: budgets(application, records).await? })
     }
 }
@@ -185,6 +195,13 @@ async fn budgets(application: &Application, records: &Records) -> Result<Vec<Bud
     for (id, amount) in &budgets.component {
         let own = sum(&|total| total.group == id.as_str());
         all.push(Budget::new(format!("{id}, today"), amount, Some(own)));
+    }
+    let used = records.usage(today(application), UsageBy::Person).await?;
+    for person in records.people().await? {
+        let own = used.iter().find(|total| total.group == person.id.as_str());
+        let own = own.map_or((0, 0), |total| (total.input + total.output, total.micros));
+        let allowance = budgets.allowance(&person.id, Some(person.role));
+        all.push(Budget::new(format!("{}, today", person.id), &allowance, Some(own)));
     }
     Ok(all.into_iter().flatten().collect())
 }

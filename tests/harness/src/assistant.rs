@@ -15,7 +15,7 @@ pub use models::{Reply, Scripted, shown_to_model};
 pub use people::{Heard, Judge, Outbox, owner};
 
 use crate::Testbed;
-use cara_assistant::budget::Budgets;
+use cara_assistant::budget::{Amount, Budgets, RoleBudgets};
 use cara_assistant::guards::Guards;
 use cara_assistant::toolbox::{BUILT_IN, Belief, Fixed};
 use cara_assistant::{
@@ -63,7 +63,11 @@ impl Default for Setup {
     fn default() -> Self {
         Self {
             policy: String::new(),
-            budgets: Budgets::default(),
+            // People of a test are in no registry, and are no guests.
+            budgets: Budgets {
+                role: RoleBudgets { guest: Amount::default(), ..RoleBudgets::default() },
+                ..Budgets::default()
+            },
             limits: RunLimits::default(),
             patience: Duration::from_secs(600),
             configuration: json!({ "chat": { "model": "scripted:script" } }),
@@ -209,6 +213,11 @@ impl Fixture {
 /// When this is no person's id.
 #[must_use]
 pub fn session_context(person: &str) -> SessionContext {
-    let direct = SessionContext::direct(PersonId::parse(person).unwrap(), "terminal", "main");
-    SessionContext { system: Some(SYSTEM.into()), reading: Reading::Direct, ..direct }
+    SessionContext {
+        person: PersonId::parse(person).unwrap(),
+        channel: "terminal".into(),
+        agent: "main".into(),
+        system: Some(SYSTEM.into()),
+        reading: Reading::Direct,
+    }
 }

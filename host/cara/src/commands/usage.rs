@@ -19,7 +19,11 @@ fn show_report(report: &UsageReport, usage: &Usage) {
         let money = |row: &UsageRow| row.dollars.map_or_else(|| "-".to_owned(), |dollars| format!("{dollars:.4}"));
         let cells = report.used.iter().map(|row| {
             let numbers = [row.calls, row.input_tokens, row.output_tokens].map(|number| number.to_string());
-            std::iter::once(columns::cut(&row.group, 60)).chain(numbers).chain([money(row)]).collect()
+            let name = row.name.as_ref().map(|name| format!("{} ({name})", row.group));
+            std::iter::once(columns::cut(name.as_ref().unwrap_or(&row.group), 40))
+                .chain(numbers)
+                .chain([money(row)])
+                .collect()
         });
         let name = word(&usage.by).to_uppercase();
         show::table(&[&name, "CALLS", "TOKENS IN", "TOKENS OUT", "DOLLARS"], &cells.collect::<Vec<_>>());

@@ -315,7 +315,12 @@ fn lost(before: &Config, now: &Config) -> Option<String> {
     let named = named.map(|(name, was, is)| (name.to_owned(), was, is));
     let of_component = |id| is.component.get(id).copied().unwrap_or_default();
     let components = was.component.iter().map(|(id, was)| (format!("component.{id}"), *was, of_component(id)));
-    let wider = named.into_iter().chain(components).filter(|(_, was, is)| is_wider(*was, *is));
+    let roles = [("role.member", was.role.member, is.role.member), ("role.guest", was.role.guest, is.role.guest)];
+    let roles = roles.map(|(name, was, is)| (name.to_owned(), was, is));
+    let of_person = |id| is.person.get(id).copied().unwrap_or_default();
+    let people = was.person.iter().map(|(id, was)| (format!("person.{id}"), *was, of_person(id)));
+    let wider =
+        named.into_iter().chain(components).chain(roles).chain(people).filter(|(_, was, is)| is_wider(*was, *is));
     lost.extend(wider.map(|(name, ..)| format!("`[budget.{name}]` is gone or wider")));
     (!lost.is_empty()).then(|| lost.join("; "))
 }

@@ -22,6 +22,7 @@ fn defaults() -> BTreeMap<&'static str, Value> {
         ("policy.private-destinations", policy.private_destinations.into()),
         ("policy.rule", Value::Array(Vec::new())),
         ("budget.run.tokens", budget.run.tokens.into()),
+        ("budget.role.guest.tokens", budget.role.guest.tokens.into()),
         ("guards.injection", guards.injection.into()),
         ("guards.secrets", json!(guards.secrets)),
         ("guards.personal-data", json!(guards.personal_data)),

@@ -127,6 +127,11 @@ impl Runs {
         change.commit().await
     }
 
+    /// The person for whom a run that goes on is.
+    pub async fn person_of(&self, run: &RunId) -> Result<PersonId, LedgerError> {
+        Ok(owner(&mut self.ledger.reader().await?.sql(), run).await?.2)
+    }
+
     /// Gives a reservation back: nothing was used.
     pub async fn release(&self, id: &ReservationId) -> Result<(), LedgerError> {
         let mut change = self.ledger.light_change().await?;
@@ -147,7 +152,7 @@ impl Runs {
 /// Whose the call is: the process, the session and the person.
 async fn owner(sql: &mut Sql<'_>, run: &RunId) -> Result<(String, SessionId, PersonId), LedgerError> {
     let query = query_as::<(String, As<SessionId>, As<PersonId>)>(
-        "SELECT runs.process, runs.session, COALESCE(runs.person, sessions.person) FROM runs JOIN sessions ON sessions.id = runs.session \
+        "SELECT runs.process, runs.session, sessions.person FROM runs JOIN sessions ON sessions.id = runs.session \
          WHERE runs.id = $1 AND runs.state = 'running'",
     );
     match sql.one(query.bind(run.as_str())).await? {
