@@ -10,6 +10,7 @@ mod assistant;
 mod foreign;
 mod hostile;
 mod memory;
+mod people;
 mod secrets;
 mod sigstore;
 mod tidy;

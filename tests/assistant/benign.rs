@@ -44,7 +44,7 @@ async fn records(fixture: &Fixture) {
     let session = fixture.session(PERSON).await;
     fixture.assistant.records.rename_session(session.id(), "sailing").await.unwrap();
     let body = json!([{ "label": owner, "kind": "text", "text": "I want a ketch" }]);
-    let message = NewMessage { role: Role::User, body, label: owner };
+    let message = NewMessage { role: Role::User, body, label: owner, speaker: None };
     let run = fixture.assistant.records.begin_run(session.id(), "p-zero", &message).await.unwrap();
     fixture.assistant.records.end_run(&run, &[], RunState::Done, None, &[]).await.unwrap();
 }

@@ -10,7 +10,6 @@ use cara_harness::assistant::{ENGINE, Fixture, Heard, Judge, Page, Reply, Script
 use cara_records::Records;
 use serde_json::{Value, json};
 use std::sync::Arc;
-use tokio_util::sync::CancellationToken;
 
 /// One message, and the rounds of calls that the model makes for it.
 async fn turn(
@@ -226,9 +225,9 @@ async fn a_rule_that_is_taken_back_between_the_plan_and_the_call_allows_nothing(
     });
     let (_, language_model) = scripted.shared();
     let heard = Heard::default();
-    let RunContext { listen, gate, deciders, .. } = heard.run_context(Judge::silent());
+    let run_context = heard.run_context(Judge::silent());
     let approver = Arc::new(Revoking(records.clone(), rule));
-    let run_context = RunContext { listen, deciders, approver, cancel: CancellationToken::new(), gate };
+    let run_context = RunContext { approver, ..run_context };
     fixture.assistant.run(&mut session, &language_model, Input::typed("Go on"), run_context).await.unwrap();
     let results = heard.results();
     assert!(results[1].2 && results[1].1.contains("revoked meanwhile"), "{results:?}");

@@ -256,7 +256,7 @@ async fn prepare(fixture: &Fixture, dialogue: &Dialogue) {
         let session = fixture.session(PERSON).await;
         let label = Label::parse(label).unwrap();
         let body = serde_json::json!([{ "label": label, "kind": "text", "text": said }]);
-        let message = NewMessage { role: Role::User, body, label };
+        let message = NewMessage { role: Role::User, body, label, speaker: None };
         let run = records.begin_run(session.id(), "p-zero", &message).await.unwrap();
         records.end_run(&run, &[], RunState::Done, None, &[]).await.unwrap();
     }

@@ -1,20 +1,24 @@
 //! The assistant: everything that the runs of one process share.
 
 use crate::approvals::{Approvals, Approver};
+use crate::audience::Speaker;
 use crate::event::TurnEvent;
 use crate::guards::Guards;
 use crate::guards::classifier::Classifier;
+use crate::input::Input;
 use crate::outbound::Outbound;
+use crate::reply::Reply;
 use crate::rules::LiveRules;
 use crate::toolbox::Tools;
-use cara_authority::Deciders;
 use cara_authority::limits::Time;
+use cara_authority::{Deciders, PersonId};
 use cara_kernel::CallServices;
-use cara_records::Records;
+use cara_records::{InboundId, Records};
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, de};
 use serde_json::Value;
-use std::sync::Arc;
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::{OwnedRwLockReadGuard, RwLock};
 use tokio_util::sync::CancellationToken;
@@ -101,12 +105,55 @@ pub struct RunContext {
     pub listen: Listener,
     /// Who may decide what is asked.
     pub deciders: Deciders,
+    /// Whom the private content belongs to that the run can see: they decide whether others are told of it.
+    pub readers: Deciders,
     /// Is asked.
     pub approver: Arc<dyn Approver>,
     /// Ends the run at once.
     pub cancel: CancellationToken,
     /// Lets its calls begin.
     pub gate: CallGate,
+    /// The person whom the run is for, where that is not the one of the session.
+    pub person: Option<PersonId>,
+    /// What of a channel it answers.
+    pub reply: Option<Reply>,
+    /// What is added before its next step.
+    pub steering: Steering,
+}
+
+impl RunContext {
+    /// Who listens to a run for the person of its session, and who is asked in it; nobody waits for it on a channel.
+    pub fn new(listen: Listener, deciders: Deciders, approver: Arc<dyn Approver>) -> Self {
+        let (cancel, gate, person, reply, steering) = Default::default();
+        let readers = deciders.clone();
+        Self { listen, deciders, readers, approver, cancel, gate, person, reply, steering }
+    }
+}
+
+/// Messages that came while a run went on, to be added before its next step. A clone is the same.
+#[derive(Clone, Default)]
+pub struct Steering(Arc<Mutex<VecDeque<Steered>>>);
+
+/// A message that steers a run.
+pub struct Steered {
+    /// What was said.
+    pub input: Input,
+    /// Who said it.
+    pub speaker: Option<Speaker>,
+    /// The message in the inbox.
+    pub inbound: Vec<InboundId>,
+}
+
+impl Steering {
+    /// Adds a message.
+    pub fn push(&self, steered: Steered) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push_back(steered);
+    }
+
+    /// The messages that wait, the first first.
+    pub fn take(&self) -> VecDeque<Steered> {
+        std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
 }
 
 /// The gate that each call of a run passes. Who closes it knows that no call goes on, and none begins.

@@ -13,6 +13,7 @@ mod sessions;
 
 use crate::approvals::{Approvals, Question, Settled};
 use crate::assistant::RunContext;
+use crate::audience::Audience;
 use crate::event::Asked;
 use crate::language_model::LanguageModel;
 use crate::metering::Meter;
@@ -32,6 +33,10 @@ pub(crate) struct TurnServices {
     pub(crate) outbound: Arc<dyn Outbound>,
     pub(crate) configuration: Arc<Value>,
     pub(crate) person: PersonId,
+    /// Who reads the answers of the session.
+    pub(crate) audience: Audience,
+    /// Whether the session has a memory.
+    pub(crate) remembers: bool,
     pub(crate) session: SessionId,
     pub(crate) run: RunId,
     pub(crate) call: ToolCall,
@@ -61,9 +66,20 @@ impl TurnServices {
         }
     }
 
+    /// Whether the owner alone asks and reads.
+    fn is_for_owner(&self) -> bool {
+        let asks = self.run_context.person.as_ref().unwrap_or(&self.person);
+        *asks == PersonId::owner() && !self.audience.is_group()
+    }
+
     /// What the call has read through them.
     pub(crate) fn seen(&self) -> Label {
         *self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The label of what is kept for whom the session belongs to: private, where that is a person.
+    fn kept(&self, label: Label) -> Label {
+        if self.audience.is_group() { label } else { label.private() }
     }
 
     /// Asks a person about something that the approval of the call does not cover.

@@ -53,6 +53,12 @@ impl Input {
         self.0.iter().all(|part| part.label == Label::of(Source::Owner))
     }
 
+    /// The same, and then words of this label.
+    #[must_use]
+    pub fn and_said(self, label: Label, text: impl Into<String>) -> Self {
+        self.and(label, text.into())
+    }
+
     fn and(mut self, label: Label, text: String) -> Self {
         if !text.is_empty() {
             self.0.push(Part { label, body: crate::part::Body::Text { text } });

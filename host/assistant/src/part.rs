@@ -1,6 +1,7 @@
 //! What a conversation is made of, in the form the ledger keeps:
 //! every part with its label.
 
+use crate::audience::Speaker;
 use crate::reading::{Findings, Reading};
 use cara_authority::{Label, Source};
 pub use cara_records::Role;
@@ -79,6 +80,8 @@ pub struct Message {
     pub role: Role,
     /// The parts of the message.
     pub parts: Vec<Part>,
+    /// Who said it, where that is not the person of the session.
+    pub speaker: Option<Speaker>,
 }
 
 impl Part {
@@ -106,6 +109,20 @@ impl Part {
             _ if self.is_held_back(role, reading) => Label::of(Source::Tool),
             _ => self.label,
         }
+    }
+
+    /// Takes out what is private: its place says that something stood there.
+    pub(crate) fn hold_back(&mut self) {
+        let gone = || "[private: it stays with the message that asked for it]".to_owned();
+        match &mut self.body {
+            Body::Text { text } | Body::ToolResult { text, .. } => *text = gone(),
+            Body::ToolCall { arguments, .. } => *arguments = "{}".to_owned(),
+            body @ (Body::Thinking { .. } | Body::Attachment { .. } | Body::Read(_)) => {
+                *body = Body::Text { text: gone() }
+            }
+            Body::Stopped => {}
+        }
+        self.label = self.label.public();
     }
 
     /// Everything in it that a model reads, as text.

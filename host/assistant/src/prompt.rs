@@ -100,7 +100,9 @@ impl Prompt<'_> {
             Some(shape) => held_back(part, shape),
             None => self.pieces(part, own, fence),
         };
-        Sent { role, parts: message.parts.iter().enumerate().flat_map(pieces).collect() }
+        let speaks = message.speaker.as_ref().filter(|_| message.role == Role::User);
+        let told = speaks.map(|speaker| Piece::Text(speaker.told()));
+        Sent { role, parts: told.into_iter().chain(message.parts.iter().enumerate().flat_map(pieces)).collect() }
     }
 
     /// What is told in place of a part that is held back.

@@ -223,7 +223,7 @@ mod tests {
     use crate::part::Role;
 
     fn said(parts: Vec<Part>) -> Vec<Message> {
-        vec![Message { place: 1, role: Role::User, parts }]
+        vec![Message { place: 1, role: Role::User, parts, speaker: None }]
     }
 
     fn provenance(destination: &str, messages: &[Message], policy: &Policy) -> Provenance {
@@ -307,7 +307,12 @@ mod tests {
             let result = Body::ToolResult { id, name, text: (*text).into(), failed: false };
             for (role, body, source) in [(Role::Assistant, call, Source::Model), (Role::Tool, result, Source::Web)] {
                 let place = messages.len() as u64 + 1;
-                messages.push(Message { place, role, parts: vec![Part { label: Label::of(source), body }] });
+                messages.push(Message {
+                    place,
+                    role,
+                    parts: vec![Part { label: Label::of(source), body }],
+                    speaker: None,
+                });
             }
         }
         messages

@@ -108,7 +108,7 @@ mod tests {
         let query = json!({ "type": "string" });
         let count = json!({ "type": "integer", "minimum": 1, "maximum": 20 });
         let input = json!({ "required": ["query"], "properties": { "query": query, "count": count, "safe": {} } });
-        own_words(&call(&arguments, to), &input, &Message { place: 1, role: Role::User, parts })
+        own_words(&call(&arguments, to), &input, &Message { place: 1, role: Role::User, parts, speaker: None })
     }
 
     fn query(text: &str, query: &str) -> Option<u32> {

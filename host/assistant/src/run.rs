@@ -7,6 +7,7 @@
 //! ```
 
 mod act;
+mod answer;
 mod begin;
 mod classify;
 mod compact;
@@ -15,7 +16,7 @@ mod outcome;
 mod read;
 mod think;
 
-use crate::assistant::{Assistant, RunContext};
+use crate::assistant::{Assistant, RunContext, Steered};
 use crate::event::{Ending, Failure, TurnEvent};
 use crate::fence::Fence;
 use crate::language_model::LanguageModel;
@@ -23,7 +24,7 @@ use crate::metering::Meter;
 use crate::part::{Body, Part, Role};
 use crate::prompt::Prompt;
 use crate::provenance::Sources;
-use crate::session::{Session, lost, stored};
+use crate::session::{Session, lost, stored, stored_of};
 use crate::toolbox::Toolbox;
 use crate::values::Values;
 use cara_authority::{Label, RunId};
@@ -143,6 +144,7 @@ impl<'a> Run<'a> {
         let limits = self.assistant.limits;
         for _ in 0..limits.turns {
             self.look_for_tools().await?;
+            self.steer().await?;
             self.read_files().await?;
             self.tell_seen();
             let answer = self.think().await?;
@@ -166,6 +168,25 @@ impl<'a> Run<'a> {
         ))
     }
 
+    /// Adds what came meanwhile.
+    async fn steer(&mut self) -> Result<(), Failure> {
+        for Steered { input, speaker, inbound } in self.run_context.steering.take() {
+            let (mut parts, mut found) = (Vec::new(), Vec::new());
+            for mut part in input.into_parts() {
+                let (label, rules) = self.assistant.guards.label_of(part.readable(), part.label);
+                part.label = label;
+                found.extend(rules);
+                parts.push(part);
+            }
+            let message = stored_of(Role::User, &parts, speaker.as_ref());
+            self.assistant.records.steer_run(&self.id, &message, &inbound).await.map_err(lost)?;
+            self.session.context.speaker = speaker;
+            self.session.push(Role::User, parts);
+            self.note("message", found).await?;
+        }
+        Ok(())
+    }
+
     /// Takes the tools as they are now.
     async fn look_for_tools(&mut self) -> Result<(), Failure> {
         let now = self.assistant.tools.now().await?;
@@ -176,10 +197,12 @@ impl<'a> Run<'a> {
     }
 
     /// The last answer: it, what it cost and the end of the run are one commit.
-    async fn answered(&mut self, answer: think::Answer) -> Result<Ending, Failure> {
+    async fn answered(&mut self, mut answer: think::Answer) -> Result<Ending, Failure> {
+        let reply = self.reply(&mut answer.parts).await?;
         let message = stored(Role::Assistant, &answer.parts);
-        let spent = self.meter.left();
-        let ended = self.assistant.records.end_run(&self.id, &[message], RunState::Done, None, &spent).await;
+        let (spent, reply) = (self.meter.left(), reply.as_slice());
+        let records = &self.assistant.records;
+        let ended = records.end_run_with(&self.id, &[message], RunState::Done, None, &spent, reply).await;
         ended.map_err(lost)?;
         self.session.push(Role::Assistant, answer.parts);
         Ok(Ending::new(self.id.to_string(), answer.paid.outcome, answer.paid.usage))
@@ -194,7 +217,11 @@ impl<'a> Run<'a> {
             let stopped = if state == RunState::Cancelled { self.stopped() } else { Vec::new() };
             let message = (!stopped.is_empty()).then(|| stored(Role::Assistant, &stopped));
             let (reason, spent) = (Some(failure.message.as_str()), self.meter.left());
-            let ended = self.assistant.records.end_run(&self.id, message.as_slice(), state, reason, &spent).await;
+            let told = self.run_context.reply.as_ref().filter(|_| state == RunState::Failed);
+            let told = told.map(|reply| reply.message(&self.id, &answer::unanswered(&failure), Label::NONE));
+            let records = &self.assistant.records;
+            let ended =
+                records.end_run_with(&self.id, message.as_slice(), state, reason, &spent, told.as_slice()).await;
             if ended.map_err(lost)? && !stopped.is_empty() {
                 self.session.push(Role::Assistant, stopped);
             } else if self.session.messages.last().is_some_and(|last| last.role == Role::User) {

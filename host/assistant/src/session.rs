@@ -1,6 +1,7 @@
 //! A session: the conversation of one person,
 //! as the ledger keeps it and as a model is shown it.
 
+use crate::audience::{Audience, Speaker};
 use crate::event::Failure;
 use crate::part::{Message, Part};
 use crate::prompt::{Estimate, Summary};
@@ -35,6 +36,30 @@ pub struct SessionContext {
     pub system: Option<String>,
     /// How it reads what strangers wrote.
     pub reading: Reading,
+    /// Who reads the answers.
+    pub audience: Audience,
+    /// Who speaks now; none where it is the person of the session.
+    pub speaker: Option<Speaker>,
+    /// Whether it has a memory.
+    pub remembers: bool,
+}
+
+impl SessionContext {
+    /// A conversation of one person alone.
+    pub fn direct(person: PersonId, channel: &str, agent: &str) -> Self {
+        let (channel, agent) = (channel.to_owned(), agent.to_owned());
+        let audience = Audience::Person(person.clone());
+        Self {
+            person,
+            channel,
+            agent,
+            system: None,
+            reading: Reading::default(),
+            audience,
+            speaker: None,
+            remembers: true,
+        }
+    }
 }
 
 /// A conversation in memory.
@@ -151,6 +176,26 @@ impl Session {
     pub fn answered_by(&mut self, context: SessionContext) {
         let channel = std::mem::take(&mut self.context.channel);
         self.context = SessionContext { channel, ..context };
+        self.of_others();
+    }
+
+    /// In a group, what was said before is another person's to whoever speaks now, and what was private stays with the run
+    /// that saw it: an answer to the group is made of neither unasked.
+    fn of_others(&mut self) {
+        if !self.context.audience.is_group() {
+            return;
+        }
+        let speaks = self.context.speaker.as_ref().and_then(|speaker| speaker.person.clone());
+        for message in &mut self.messages {
+            let own = speaks.as_ref().is_some_and(|person| message.speaker.as_ref().is_some_and(|of| of.is(person)));
+            for part in message.parts.iter_mut().filter(|_| !own) {
+                part.label = part.label.of_another();
+            }
+            message.parts.iter_mut().filter(|part| part.label.is_private()).for_each(Part::hold_back);
+        }
+        if let Some(summary) = &mut self.summary {
+            summary.label = summary.label.of_another();
+        }
     }
 
     /// Has everything but the newest messages summed up before the next answer.
@@ -203,7 +248,8 @@ impl Session {
     /// Takes what came into the ledger as the next message.
     pub(crate) fn push(&mut self, role: Role, parts: Vec<Part>) {
         self.last += 1;
-        self.messages.push(Message { place: self.last, role, parts });
+        let speaker = if role == Role::User { self.context.speaker.clone() } else { None };
+        self.messages.push(Message { place: self.last, role, parts, speaker });
     }
 
     /// Attaches a file to the person's next message.
@@ -239,7 +285,7 @@ impl Session {
 }
 
 /// The person's first words as a title.
-fn title(text: &str) -> String {
+pub fn title(text: &str) -> String {
     let words: Vec<&str> = text.split_whitespace().collect();
     let line: String = words.join(" ").chars().filter(|c| !c.is_control()).collect();
     let mut title: String = line.chars().take(TITLE).collect();
@@ -259,13 +305,20 @@ fn read(message: ledger::Message) -> Result<Message, Failure> {
     {
         first.label = first.label.join(message.label);
     }
-    Ok(Message { place: message.place, role: message.role, parts })
+    let speaker = message.speaker.and_then(|speaker| serde_json::from_value(speaker).ok());
+    Ok(Message { place: message.place, role: message.role, parts, speaker })
 }
 
 /// Parts as the ledger keeps them.
 pub(crate) fn stored(role: Role, parts: &[Part]) -> ledger::NewMessage {
+    stored_of(role, parts, None)
+}
+
+/// The same of somebody who speaks.
+pub(crate) fn stored_of(role: Role, parts: &[Part], speaker: Option<&Speaker>) -> ledger::NewMessage {
     let body = serde_json::to_value(parts).unwrap_or(Value::Null);
-    ledger::NewMessage { role, body, label: crate::part::label_of(parts) }
+    let speaker = speaker.and_then(|speaker| serde_json::to_value(speaker).ok());
+    ledger::NewMessage { role, body, label: crate::part::label_of(parts), speaker }
 }
 
 /// The ledger failed: nothing goes on without it.

@@ -247,6 +247,16 @@ fn compile(tool: &Tool) -> Result<Schema, ToolboxError> {
 }
 
 impl Offered {
+    /// Whether the operator says that only a person's own things are in its results.
+    pub(crate) fn is_private(&self) -> bool {
+        self.belief.tools.get(&self.tool.name) == Some(&Results::Private)
+    }
+
+    /// Whether what a call is told can come to a server, and so whether anything can come back from one.
+    pub(crate) fn tells(&self) -> bool {
+        self.tells
+    }
+
     /// Checks what a model wrote and makes the call of it.
     pub fn read(&self, arguments: &str, session: &SessionId) -> Result<ToolCall, Misfit> {
         let name = &self.tool.name;

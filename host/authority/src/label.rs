@@ -90,6 +90,19 @@ impl Label {
         Self(self.0 | PRIVATE)
     }
 
+    /// This label, as one of what somebody else said: not the person's own words.
+    #[must_use]
+    pub fn of_another(self) -> Self {
+        let own = Source::Owner.bit();
+        if self.0 & own == 0 { self } else { Self(self.0 & !own).join(Self::of(Source::OtherPerson)) }
+    }
+
+    /// This label without privacy: those whom the content belongs to let everybody read it.
+    #[must_use]
+    pub fn public(self) -> Self {
+        Self(self.0 & !PRIVATE)
+    }
+
     /// What has seen both.
     #[must_use]
     pub fn join(self, other: Self) -> Self {

@@ -1,7 +1,7 @@
 //! The runs that go on in this process, and what happened in each so far.
 
 use crate::event::Events;
-use cara_assistant::{CallGate, Ending, Failure, Session};
+use cara_assistant::{CallGate, Ending, Failure, Session, Steering};
 use cara_authority::{RunId, SessionId};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -46,6 +46,8 @@ struct Kept {
 pub(crate) struct Active {
     pub(crate) session: SessionId,
     pub(crate) cancel: CancellationToken,
+    /// What is added before its next step.
+    pub(crate) steering: Steering,
     /// What each call of the run passes.
     pub(crate) gate: CallGate,
     /// The work itself.
@@ -58,8 +60,8 @@ pub(crate) struct Active {
 
 impl Active {
     pub(crate) fn new(session: SessionId, cancel: CancellationToken, events: Events) -> Self {
-        let (gate, task, ended, left) = Default::default();
-        Self { session, cancel, gate, task, events, ended, left }
+        let (steering, gate, task, ended, left) = Default::default();
+        Self { session, cancel, steering, gate, task, events, ended, left }
     }
 
     /// Leaves the run where it is, to whoever holds the home next: no call begins any more, and one that goes on ends first.
@@ -75,6 +77,11 @@ impl Active {
     fn end(&self, ended: Ended) {
         self.ended.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(ended);
         self.events.end();
+    }
+
+    /// Waits until the run has ended.
+    pub(crate) async fn ended(&self) {
+        self.events.ended().await;
     }
 
     /// Tells everything from the beginning on, until the run has ended.

@@ -12,6 +12,7 @@ use crate::component_settings::SettingSources;
 use crate::config_check;
 use crate::configuration::{Config, Configuration, Followed, InUse};
 use crate::content_key;
+use crate::conversations::Conversations;
 use crate::current_components::Live;
 use crate::error::{Error, Result, error};
 use crate::event::{Events, Scope};
@@ -24,7 +25,7 @@ use crate::password::Password;
 use crate::request_secrets::RequestSecrets;
 use crate::variables::{Brought, Environment, Variables};
 use cara_authority::ComponentId;
-use cara_channels::{Pace, drive};
+use cara_channels::{Channel, Pace, drive};
 use cara_kernel::{CallServices, Checked, CompiledCache, Component, HostServices, Kernel};
 use cara_records::Records;
 use cara_services::clock::Clock;
@@ -36,7 +37,7 @@ use cara_services::vault::{SecretValue, StoreKind, Vault, VaultOptions};
 use std::collections::BTreeMap;
 use std::ops::Deref;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
@@ -69,10 +70,13 @@ pub struct Application {
     pub(crate) services: CallServices,
     pub(crate) active_runs: ActiveRuns,
     pub(crate) console: Console,
+    pub(crate) conversations: Conversations,
     /// Ends what drives the channels.
     outbox_end: CancellationToken,
     pub(crate) reviewed: Reviewed,
     records: OnceCell<Records>,
+    /// This application, for work that goes on by itself.
+    me: Weak<Self>,
     /// Lets go of the home last.
     pub(crate) holder: Holder,
 }
@@ -144,10 +148,21 @@ impl Application {
         let environment = Environment::of_home(role == Role::Daemon);
         let live = Live { plugins, ledger, settings, environment, events, vault };
         let services = services(&live, known, clock);
-        let (active_runs, console, outbox_end, reviewed, records) = Default::default();
-        let parts =
-            Self { live, in_use, password, services, active_runs, console, outbox_end, reviewed, records, holder };
-        Ok(Arc::new(parts))
+        let (active_runs, console, conversations, outbox_end, reviewed, records) = Default::default();
+        Ok(Arc::new_cyclic(|me| Self {
+            me: me.clone(),
+            live,
+            in_use,
+            password,
+            services,
+            active_runs,
+            console,
+            conversations,
+            outbox_end,
+            reviewed,
+            records,
+            holder,
+        }))
     }
 
     /// Events that concern the whole home, whoever they are told to.
@@ -177,6 +192,7 @@ impl Application {
 
     /// Ends everything: runs that go on are left to be resumed, each after the call that it makes.
     pub async fn close(&self) {
+        self.conversations.close();
         self.active_runs.leave().await;
         self.outbox_end.cancel();
         self.holder.close().await;
@@ -204,7 +220,7 @@ impl Application {
     }
 
     /// What is kept of conversations. The first call needs the vault where the operator sealed the key.
-    pub(crate) async fn records(&self) -> Result<&Records> {
+    pub async fn records(&self) -> Result<&Records> {
         let open = async {
             let key = content_key::content_key(self.home(), &self.vault, &self.ledger).await?;
             let records = match Records::open(&self.ledger, key).await {
@@ -223,17 +239,40 @@ impl Application {
         self.records.get_or_try_init(|| open).await
     }
 
+    /// Sends what is in the outbox for a channel, until the process ends. Messages that the channel brings are handed to
+    /// [`Application::deliver`].
+    ///
+    /// # Errors
+    ///
+    /// The ledger cannot be opened.
+    pub async fn attach_channel(&self, channel: Arc<dyn Channel>) -> Result<()> {
+        let (records, end) = (self.records().await?.clone(), self.outbox_end.clone());
+        let process = self.holder.process.clone();
+        self.holder.work.spawn(async move {
+            let driven = drive(records, channel, &process, &|_| true, Pace::default(), end).await;
+            if let Err(error) = driven {
+                tracing::error!(%error, "messages are not sent: the outbox cannot be read");
+            }
+        });
+        Ok(())
+    }
+
     /// Sends what is in the outbox, and forgets what was settled long ago, until the process ends.
     fn drive(&self, records: &Records) {
         self.console.has_left();
         let settings = self.config().map(|config| config.inbox).unwrap_or_default();
         let (records, console, end) = (records.clone(), Arc::new(self.console.clone()), self.outbox_end.clone());
-        let process = self.holder.process.clone();
+        let (process, me) = (self.holder.process.clone(), self.me.clone());
         self.holder.work.spawn(async move {
             match messages::miss(&records, settings).await {
                 Ok(0) => {}
                 Ok(missed) => tracing::warn!(missed, "messages came while nothing ran, and are too old to be answered"),
                 Err(error) => tracing::warn!(%error, "the inbox cannot be read"),
+            }
+            if let Some(me) = me.upgrade()
+                && let Err(error) = me.answer_waiting().await
+            {
+                tracing::warn!(%error, "what waits in the inbox is not answered");
             }
             // Who holds the home is the only one who sends: whoever was before is gone.
             let driven = drive(records.clone(), console, &process, &|_| true, Pace::default(), end.clone());

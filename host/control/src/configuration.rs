@@ -9,7 +9,7 @@ mod words;
 use crate::error::{Error, Result};
 use cara_assistant::budget::Budgets;
 use cara_assistant::toolbox::Belief;
-use cara_assistant::{ApprovalSettings, GuardSettings, ModelName, Reading, RunLimits};
+use cara_assistant::{ApprovalSettings, GuardSettings, ModelName, Reading, RunLimits, SessionSettings};
 use cara_authority::limits::{LimitsTable, Time};
 use cara_authority::policy::Results;
 use cara_authority::{ComponentId, Policy, ToolName};
@@ -40,6 +40,8 @@ pub struct Config {
     pub(crate) pool: PoolSettings,
     /// How far one message may go.
     pub(crate) run: RunLimits,
+    /// How messages of channels become sessions.
+    pub(crate) sessions: SessionSettings,
     /// How approvals are asked for.
     pub(crate) approvals: ApprovalSettings,
     /// What becomes of messages that came while nothing ran.

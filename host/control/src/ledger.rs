@@ -34,6 +34,33 @@ pub struct LedgerView {
     pub versions: Vec<LedgerVersion>,
 }
 
+impl LedgerView {
+    /// The newest version, and the one before it.
+    pub fn newest(&self) -> (u32, u32) {
+        let newest = u32::try_from(self.versions.len()).unwrap_or(u32::MAX);
+        (newest, newest.saturating_sub(1))
+    }
+
+    /// What is lost on the way back to a version, in a sentence for each that goes.
+    pub fn lost_on_the_way_to(&self, to: u32) -> Vec<String> {
+        let gone = self.versions.iter().rev().filter(|version| version.number > u64::from(to));
+        let said = |version: &LedgerVersion| {
+            let lost = version.lost.as_deref().unwrap_or("there is no way back from it");
+            format!("version {}, {}: {lost}", version.number, version.name)
+        };
+        gone.map(said).collect()
+    }
+
+    /// Each version on a line, with what is lost on the way back from it.
+    pub fn lines(&self) -> Vec<String> {
+        let said = |version: &LedgerVersion| {
+            let back = version.lost.as_deref().map(|lost| format!(" (on the way back: {lost})")).unwrap_or_default();
+            format!("{:>3}  {}{back}", version.number, version.name)
+        };
+        self.versions.iter().map(said).collect()
+    }
+}
+
 /// A version of the tables.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]

@@ -10,6 +10,7 @@
 //! ```
 
 mod active_runs;
+mod answering;
 mod application;
 pub mod approvals;
 mod assistant_factory;
@@ -21,7 +22,9 @@ pub mod config;
 mod config_check;
 mod configuration;
 mod content_key;
+mod conversations;
 mod current_components;
+mod delivery;
 pub mod environment;
 mod error;
 mod event;
@@ -66,6 +69,7 @@ pub mod vault;
 
 pub use application::{Application, Options};
 pub use configuration::Config;
+pub use delivery::Delivered;
 pub use error::{Error, ErrorKind, Result};
 pub use event::{Event, Events, Progress, Reader, Scope, Unit};
 pub use holder::{HomeLock, Role};

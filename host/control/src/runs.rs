@@ -9,38 +9,30 @@
 //!                                        └─ approvals: Ask event ─→ approvals.respond
 //! ```
 
-use crate::active_runs::{Active, Running};
+use crate::active_runs::Active;
+use crate::answering::Answers;
 use crate::application::Application;
-use crate::assistant_factory;
 use crate::error::{Result, error, fail};
-use crate::event::{Event, Events, Scope};
-use crate::model_selection;
-use crate::names::{AGENT, CONSOLE};
+use crate::event::{Event, Events};
 use crate::operation::{Done, Operation, Route};
 use crate::secrets;
-use crate::variables::Variables;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use cara_assistant::part::{Body, Part};
 use cara_assistant::text::without_secrets;
-use cara_assistant::{
-    Answer, Approver, Asked, Assistant, Ending, Failure, Input, LanguageModel, Nobody, RunContext, Session,
-    SessionContext, TurnEvent,
-};
-use cara_authority::{Decider, Deciders, Label, PersonId, Principal, RunId, SessionId, Source};
-use cara_kernel::Checked;
+use cara_assistant::{Ending, Failure, Input, Session, TurnEvent};
+use cara_authority::{Label, Principal, RunId, SessionId, Source};
 use cara_kernel::bindings::types::Blob;
 use cara_records::{Records, RunState};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
-use std::sync::{Arc, PoisonError};
-use tokio::sync::{MutexGuard, OwnedMutexGuard};
-use tokio_util::sync::CancellationToken;
+use std::sync::Arc;
+use tokio::sync::MutexGuard;
 
 mod media_type;
 
 pub use crate::active_runs::Ended;
+pub use crate::answering::Respondent;
 
 /// The longest message, bytes.
 pub const LONGEST: usize = 1024 * 1024;
@@ -83,24 +75,6 @@ pub struct Attachment {
     pub media_type: String,
     /// Its content, base64; at most 8 MiB.
     pub data: String,
-}
-
-/// The model that answers, and how.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
-pub struct Respondent {
-    /// The model, as `provider:model`. Its provider was granted what it asks before, as by `chat.open`.
-    pub model: String,
-    /// Settings of the provider for this run.
-    pub settings: BTreeMap<String, String>,
-    /// Environment variables of the caller, for this run alone; `environment.wanted` says which count.
-    pub environment: Variables,
-    /// The agent; `main` when left out.
-    pub agent: Option<String>,
-    /// The operator's instructions, in place of those of the agent.
-    pub system: Option<String>,
-    /// Offer the model no tools.
-    pub no_tools: bool,
 }
 
 impl Respondent {
@@ -388,100 +362,5 @@ impl Operation for StopRun {
             active.cancel.cancel();
         }
         Ok(Done {})
-    }
-}
-
-/// All that answers in a run.
-struct Answers {
-    assistant: Assistant,
-    language_model: Arc<dyn LanguageModel>,
-    context: SessionContext,
-    events: Events,
-    present: bool,
-}
-
-impl Answers {
-    async fn of(application: &Application, id: &RunId, by: &Respondent, present: bool) -> Result<Self> {
-        let config = application.config()?;
-        let agent = by.agent.clone().unwrap_or_else(|| AGENT.to_owned());
-        let configured = config.agent.get(&agent);
-        let (component, model) = by.model.split_once(':').unwrap_or((&by.model, ""));
-        let brought = application.brought(&by.settings, &by.environment)?;
-        let component = component.parse()?;
-        let provider = model_selection::provider(application, &component, model, &brought).await?;
-        let called = |checked: &Checked| {
-            *checked.manifest().id() == component || (!by.no_tools && !checked.manifest().tools().is_empty())
-        };
-        model_selection::record_led(application, id, called, &brought).await?;
-        let system = by.system.clone().or_else(|| configured.and_then(|agent| agent.system.clone()));
-        let system = system.or_else(|| config.chat.system.clone());
-        let reading = configured.map(|agent| agent.reading).unwrap_or_default();
-        let context = SessionContext { person: PersonId::owner(), channel: CONSOLE.to_owned(), agent, system, reading };
-        let events = Events::new(Scope::Run);
-        let assistant = assistant_factory::assistant(application, !by.no_tools, &brought.environment, &events).await?;
-        Ok(Self { assistant, language_model: Arc::new(provider), context, events, present })
-    }
-
-    /// The conversation, for this run alone.
-    async fn open(&self, application: &Application, id: &SessionId) -> Result<OwnedMutexGuard<Session>> {
-        let kept = match application.active_runs.session(id) {
-            Some(kept) => kept,
-            None => {
-                let session = Session::open(&self.assistant.records, id, self.context.clone()).await?;
-                let none = || error!(NotFound, "there is no session `{id}`\nhint: `cara sessions list` shows them");
-                application.active_runs.keep(session.ok_or_else(none)?)
-            }
-        };
-        let busy =
-            || error!(Conflict, "session `{id}` is in use: a run goes on in it\nhint: wait, or stop that run first");
-        let mut session = kept.try_lock_owned().map_err(|_| busy())?;
-        session.answered_by(self.context.clone());
-        Ok(session)
-    }
-
-    /// Begins to run in a task of its own.
-    fn start(
-        self,
-        application: &Arc<Application>,
-        id: RunId,
-        mut session: OwnedMutexGuard<Session>,
-        input: Option<Input>,
-    ) -> Arc<Active> {
-        let Self { assistant, language_model, events, present, .. } = self;
-        let active = Arc::new(Active::new(session.id().clone(), CancellationToken::new(), events.clone()));
-        events.tell(Event::Began { run: id.to_string(), session: session.id().to_string() });
-        let told = events.clone();
-        let run_context = RunContext {
-            listen: Arc::new(move |event| told.tell(Event::Run { event })),
-            deciders: Deciders::only(PersonId::owner()),
-            approver: if present { Arc::new(Asking(events)) } else { Arc::new(Nobody) },
-            cancel: active.cancel.clone(),
-            gate: active.gate.clone(),
-        };
-        let running = Running::begin(&application.active_runs, id.clone(), &active);
-        let task = tokio::spawn(async move {
-            let ended = match input {
-                Some(input) => assistant.run_as(id, &mut session, &language_model, input, run_context).await,
-                None => match assistant.resume(&mut session, &language_model, run_context).await {
-                    Some(ended) => ended,
-                    None => Err(Failure::own("ended", "the run ended meanwhile")),
-                },
-            };
-            drop(session);
-            running.end(ended.map_or_else(Ended::Error, Ended::Done));
-        });
-        *active.task.lock().unwrap_or_else(PoisonError::into_inner) = Some(task.abort_handle());
-        active
-    }
-}
-
-/// Tells whoever follows what is asked; answers come through `approvals.respond`.
-struct Asking(Events);
-
-#[async_trait::async_trait]
-impl Approver for Asking {
-    async fn ask(&self, asked: &[Asked]) -> (Decider, Vec<Answer>) {
-        self.0.tell(Event::Ask { asked: asked.to_vec() });
-        std::future::pending().await
     }
 }

@@ -8,6 +8,7 @@ use crate::application::Application;
 use crate::error::{Context, Result, error, fail};
 use crate::event::Events;
 use crate::operation::{Done, Operation, Route};
+use cara_assistant::Speaker;
 use cara_assistant::part::{Body, Part};
 use cara_authority::{Label, Principal, SessionId};
 use cara_records::{Message, Records, RunState, Session};
@@ -201,6 +202,9 @@ pub struct MessageRow {
     pub run: Option<String>,
     /// The speaker: `user`, `assistant` or `tool`.
     pub role: String,
+    /// Who said it, where that is not the person of the session.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub speaker: Option<Speaker>,
     /// The label of the message.
     pub label: Label,
     /// When it came, Unix milliseconds.
@@ -211,9 +215,11 @@ pub struct MessageRow {
 
 impl MessageRow {
     fn read(message: Message) -> Result<Self> {
-        let Message { place, run, role, body, label, at_ms } = message;
+        let Message { place, run, role, body, label, speaker, at_ms } = message;
         let parts = serde_json::from_value(body).with_context(|| format!("message {place} cannot be read"))?;
-        Ok(Self { place, run: run.map(|run| run.to_string()), role: role.name().to_owned(), label, at_ms, parts })
+        let speaker = speaker.and_then(|speaker| serde_json::from_value(speaker).ok());
+        let (run, role) = (run.map(|run| run.to_string()), role.name().to_owned());
+        Ok(Self { place, run, role, speaker, label, at_ms, parts })
     }
 }
 

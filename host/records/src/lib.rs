@@ -46,7 +46,7 @@ pub use outbox::{
 };
 pub use people::LinkError;
 pub use runs::Run;
-pub use sessions::Session;
+pub use sessions::{NewConversation, Session};
 pub use summaries::Summary;
 pub use totals::{UsageBy, UsageTotal};
 

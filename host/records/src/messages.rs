@@ -27,6 +27,8 @@ pub struct NewMessage {
     pub body: Value,
     /// The label of the message.
     pub label: Label,
+    /// Who said it, in the caller's form, where that is not the person of the session.
+    pub speaker: Option<Value>,
 }
 
 /// A message that was kept.
@@ -42,17 +44,19 @@ pub struct Message {
     pub body: Value,
     /// The label of the message.
     pub label: Label,
+    /// Who said it, where that is not the person of the session.
+    pub speaker: Option<Value>,
     /// When, Unix milliseconds.
     pub at_ms: u64,
 }
 
 impl From<Message> for NewMessage {
     fn from(message: Message) -> Self {
-        Self { role: message.role, body: message.body, label: message.label }
+        Self { role: message.role, body: message.body, label: message.label, speaker: message.speaker }
     }
 }
 
-type Row = (Number, Option<As<RunId>>, As<Role>, Vec<u8>, As<Label>, Number);
+type Row = (Number, Option<As<RunId>>, As<Role>, Vec<u8>, As<Label>, Option<Vec<u8>>, Number);
 
 impl Records {
     /// At most `limit` messages from a place on.
@@ -75,20 +79,21 @@ impl Records {
         upto_place: u64,
     ) -> Result<Vec<Message>, LedgerError> {
         let query = query_as::<Row>(
-            "SELECT place, run, role, body, label, at_ms FROM messages \
+            "SELECT place, run, role, body, label, speaker, at_ms FROM messages \
              WHERE session = $1 AND place >= $2 AND place <= $3 ORDER BY place",
         );
         let query = query.bind(session.as_str()).bind(to_sql(from_place)).bind(to_sql(upto_place));
         let mut messages = Vec::new();
-        for (place, run, role, body, label, at_ms) in sql.all(query).await? {
+        for (place, run, role, body, label, speaker, at_ms) in sql.all(query).await? {
             let at = Place { session, place: place.0, role: role.0, label: label.0 };
             // One that was taken out from between does not go unseen.
             if place.0 != from_place.max(1) + messages.len() as u64 {
-                return Err(at.spot(|spot| self.seal.tampered(spot)));
+                return Err(at.spot("body", |spot| self.seal.tampered(spot)));
             }
-            let body = at.spot(|spot| self.seal.open_json(spot, body))?;
+            let body = at.spot("body", |spot| self.seal.open_json(spot, body))?;
+            let speaker = at.spot("speaker", |spot| self.seal.open_maybe(spot, speaker))?;
             let (run, at_ms) = (run.map(|run| run.0), at_ms.0);
-            messages.push(Message { place: place.0, run, role: role.0, body, label: label.0, at_ms });
+            messages.push(Message { place: place.0, run, role: role.0, body, label: label.0, speaker, at_ms });
         }
         Ok(messages)
     }
@@ -103,10 +108,10 @@ struct Place<'a> {
 }
 
 impl Place<'_> {
-    fn spot<T>(&self, with: impl FnOnce(Spot<'_>) -> T) -> T {
+    fn spot<T>(&self, column: &'static str, with: impl FnOnce(Spot<'_>) -> T) -> T {
         let (place, label) = (self.place.to_string(), self.label.to_string());
         let row = [self.session.as_str(), &place, self.role.name(), &label];
-        with(Spot { table: "messages", column: "body", row: &row })
+        with(Spot { table: "messages", column, row: &row })
     }
 }
 
@@ -160,12 +165,16 @@ impl Tail {
         self.saw(message.label);
         let (role, label) = (message.role, message.label);
         let at = Place { session: &self.session, place: self.messages, role, label };
-        let body = at.spot(|spot| seal.seal_json(spot, &message.body))?;
+        let body = at.spot("body", |spot| seal.seal_json(spot, &message.body))?;
+        let speaker = message.speaker.as_ref();
+        let speaker = speaker.map(|speaker| at.spot("speaker", |spot| seal.seal_json(spot, speaker))).transpose()?;
         let query = query(
-            "INSERT INTO messages (session, place, run, role, body, label, at_ms) VALUES ($1, $2, $3, $4, $5, $6, $7)",
+            "INSERT INTO messages (session, place, run, role, body, label, at_ms, speaker) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
         );
         let query = query.bind(self.session.as_str()).bind(to_sql(self.messages)).bind(run.map(RunId::as_str));
-        sql.execute(query.bind(role.name()).bind(body).bind(label.to_string()).bind(to_sql(now_ms))).await.map(drop)
+        let query = query.bind(role.name()).bind(body).bind(label.to_string()).bind(to_sql(now_ms));
+        sql.execute(query.bind(speaker)).await.map(drop)
     }
 
     /// Keeps the new count and label.

@@ -3,7 +3,7 @@
 
 use super::Records;
 use cara_authority::{PersonAddress, PersonId, PersonRole};
-use cara_services::ledger::records::{About, Spot, about_spot, address_lookup, with_address};
+use cara_services::ledger::records::{About, Person, Spot, about_spot, address_lookup, with_address};
 use cara_services::ledger::sql::{As, Sql, query, query_as};
 use cara_services::ledger::{LedgerError, to_sql};
 use serde_json::{Value, json};
@@ -28,6 +28,25 @@ pub enum LinkError {
 }
 
 impl Records {
+    /// Everybody who is known, the owner first.
+    pub async fn people(&self) -> Result<Vec<Person>, LedgerError> {
+        let mut reader = self.ledger.reader().await?;
+        let sql = &mut reader.sql();
+        let mut people = self.read_people(sql).await?;
+        let query = query_as::<(Vec<u8>, As<PersonId>, Vec<u8>)>(
+            "SELECT lookup, person, address FROM person_addresses ORDER BY linked_ms, lookup",
+        );
+        for (lookup, person, sealed) in sql.all(query).await? {
+            let address: String = with_address(&lookup, &person.0, |spot| self.seal.open_json(spot, sealed))?;
+            if let (Some(of), Ok(address)) =
+                (people.iter_mut().find(|known| known.id == person.0), PersonAddress::parse(&address))
+            {
+                of.addresses.push(address);
+            }
+        }
+        Ok(people)
+    }
+
     /// Adds a person, or gives a known one another name and role; with an event. The owner stays the owner.
     pub async fn name_person(&self, id: &PersonId, name: &str, role: PersonRole, by: &str) -> Result<(), LedgerError> {
         let role = if *id == PersonId::owner() { PersonRole::Owner } else { role.min(PersonRole::Member) };

@@ -1,7 +1,7 @@
 //! Runs with their messages: one message of a person and all that answers it.
 
 use super::{InboundId, NewMessage, NewOutbound, Open, Records, ReservationId, RunState, Spent, Tail};
-use cara_authority::{Label, RunId, SessionId};
+use cara_authority::{Label, PersonId, RunId, SessionId};
 use cara_services::ledger::LedgerError;
 use cara_services::ledger::records::{reason_spot, settle};
 use cara_services::ledger::sql::{As, Number, query_as};
@@ -51,26 +51,41 @@ impl Records {
         process: &str,
         message: &NewMessage,
     ) -> Result<(), LedgerError> {
-        self.begin_run_for(id, session, process, message, &[]).await
+        self.begin_run_for(id, session, process, message, None, &[]).await
     }
 
-    /// The same, for messages that wait in the inbox: each is taken in the same commit, or the run does not begin.
+    /// The same for a person, where that is not the one of the session, and for messages that wait in the inbox: each is taken in the same commit, or the run does not begin.
     pub async fn begin_run_for(
         &self,
         id: &RunId,
         session: &SessionId,
         process: &str,
         message: &NewMessage,
+        person: Option<&PersonId>,
         inbound: &[InboundId],
     ) -> Result<(), LedgerError> {
         let now_ms = self.ledger.now_ms();
         let mut change = self.ledger.change().await?;
         let sql = &mut change.sql();
         let mut tail = Tail::read(sql, session).await?;
-        self.runs.begin(sql, id, session, process, message.label).await?;
+        self.runs.begin(sql, id, session, process, message.label, person).await?;
         self.take_inbound(sql, id, inbound).await?;
         tail.add(sql, &self.seal, Some(id), message, now_ms).await?;
         tail.save(sql, now_ms).await?;
+        change.commit().await
+    }
+
+    /// Adds a message to a run that goes on, with messages of the inbox that it takes; durable when it returns.
+    pub async fn steer_run(&self, run: &RunId, message: &NewMessage, inbound: &[InboundId]) -> Result<(), LedgerError> {
+        let now_ms = self.ledger.now_ms();
+        let mut change = self.ledger.change().await?;
+        let sql = &mut change.sql();
+        let open = Open::read_running(sql, run).await?;
+        self.take_inbound(sql, run, inbound).await?;
+        let mut tail = Tail::read(sql, &open.session).await?;
+        tail.add(sql, &self.seal, Some(run), message, now_ms).await?;
+        tail.save(sql, now_ms).await?;
+        open.saw(sql, run, message.label).await?;
         change.commit().await
     }
 

@@ -1,5 +1,9 @@
 //! Conversations: who, where, what about.
 
+mod conversations;
+
+pub use conversations::NewConversation;
+
 use super::{Records, Tail, inbox, outbox};
 use cara_authority::{ComponentId, Label, PersonId, SessionId, display_safe};
 use cara_services::ledger::records::fresh;

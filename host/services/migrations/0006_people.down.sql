@@ -2,7 +2,7 @@
 -- Lost: roles, addresses of people, who has to agree to a request, and where memory came from; requests that wait are withdrawn
 DROP INDEX runs_one_at_a_time;
 ALTER TABLE memories DROP COLUMN origin;
-ALTER TABLE runs DROP COLUMN principal;
+ALTER TABLE runs DROP COLUMN person;
 ALTER TABLE messages DROP COLUMN speaker;
 ALTER TABLE sessions DROP COLUMN pinned;
 ALTER TABLE sessions DROP COLUMN place;

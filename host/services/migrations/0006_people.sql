@@ -36,8 +36,8 @@ ALTER TABLE sessions ADD COLUMN pinned BOOLEAN NOT NULL DEFAULT FALSE;
 -- Who speaks in a message, sealed; none where it is the person of the session.
 ALTER TABLE messages ADD COLUMN speaker BLOB;
 
--- Who a run is for, sealed with its rights; none in a run of before: the person of its session.
-ALTER TABLE runs ADD COLUMN principal BLOB;
+-- Who a run is for, whose allowance it uses; none in a run of before: the person of its session.
+ALTER TABLE runs ADD COLUMN person TEXT;
 
 -- Where an entry of memory came from, sealed; none in an entry of before.
 ALTER TABLE memories ADD COLUMN origin BLOB;

@@ -83,7 +83,7 @@ async fn write(counts: Counts) -> Result<Row> {
     let parts = [Part::text(Source::Owner, "what is six times seven, and how do you know?".repeat(10))];
     let body = serde_json::to_value(&parts)?;
     let bytes = body.to_string().into_bytes();
-    let message = NewMessage { role: Role::User, body, label: label_of(&parts) };
+    let message = NewMessage { role: Role::User, body, label: label_of(&parts), speaker: None };
     let answer = NewMessage { role: Role::Assistant, ..message.clone() };
     let file = Mutex::new(tempfile::tempfile_in(fixture.testbed.home())?);
     let (records, id, file, bytes) = (&fixture.assistant.records, session.id(), &file, &bytes);

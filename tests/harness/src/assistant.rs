@@ -213,11 +213,6 @@ impl Fixture {
 /// When this is no person's id.
 #[must_use]
 pub fn session_context(person: &str) -> SessionContext {
-    SessionContext {
-        person: PersonId::parse(person).unwrap(),
-        channel: "terminal".into(),
-        agent: "main".into(),
-        system: Some(SYSTEM.into()),
-        reading: Reading::Direct,
-    }
+    let direct = SessionContext::direct(PersonId::parse(person).unwrap(), "terminal", "main");
+    SessionContext { system: Some(SYSTEM.into()), reading: Reading::Direct, ..direct }
 }

@@ -7,7 +7,7 @@ use cara_authority::{ComponentId, SessionId, ToolName};
 use serde_json::json;
 
 fn said(parts: Vec<Part>) -> Message {
-    Message { place: 1, role: Role::User, parts }
+    Message { place: 1, role: Role::User, parts, speaker: None }
 }
 
 fn dictates(text: &str, tool: &str, arguments: Value, to: &[&str]) -> bool {

@@ -1,7 +1,7 @@
 //! `configuration` for a tool: the part that it may read.
 
 use super::{TurnServices, fits};
-use cara_authority::{Label, Refusal, ServiceGrant, Source};
+use cara_authority::{Label, Refusal, Rule, ServiceGrant, Source};
 use cara_kernel::Labels;
 use serde_json::Value;
 
@@ -12,6 +12,10 @@ const SECRETIVE: [&str; 7] = ["key", "secret", "token", "password", "passwd", "c
 #[async_trait::async_trait]
 impl cara_kernel::Configuration for TurnServices {
     async fn read(&self, by: ServiceGrant, path: String, room: u64) -> Result<Option<String>, Refusal> {
+        if !self.is_for_owner() {
+            let text = "the settings are the owner's, and are told to nobody else";
+            return Err(Refusal::new(Rule::Denied, text).hint("ask the owner of this assistant"));
+        }
         let found = part(&self.configuration, &path).map(|value| value.to_string());
         fits(&by, found.as_ref().map_or(0, |text| text.len() as u64), room)?;
         self.saw(Label::of(Source::Operator).private());

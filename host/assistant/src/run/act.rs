@@ -362,6 +362,9 @@ impl Run<'_> {
         };
         let grants = offered.grants_after(planned.seen, &approved.call().destinations);
         let returned = offered.component.call_tool(&grants, &services, &approved, context).await;
+        // What a group's own store gave is the group's; what of somebody else's was read through the host joins below.
+        let own = self.session.context.audience.is_group() && !offered.tells() && !offered.is_private();
+        let result = if own { offered.result.public() } else { offered.result };
         let (text, failed) = match returned {
             Err(fault) => (fault.to_string(), true),
             Ok(returned) => match returned.answer {
@@ -373,7 +376,7 @@ impl Run<'_> {
             },
         };
         let (label, found) =
-            self.assistant.guards.label_of(&text, offered.result.join(host_services.seen()).join(planned.carried));
+            self.assistant.guards.label_of(&text, result.join(host_services.seen()).join(planned.carried));
         self.note("tool-result", found).await?;
         if label.is_untrusted() && !failed {
             self.classify(&text).await?;
@@ -403,6 +406,8 @@ impl Run<'_> {
             outbound: assistant.outbound.clone(),
             configuration: assistant.configuration.clone(),
             person: self.session.person().clone(),
+            audience: self.session.context.audience.clone(),
+            remembers: self.session.context.remembers,
             session: self.session.id().clone(),
             run: self.id.clone(),
             call: planned.call.clone(),

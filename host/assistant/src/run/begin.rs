@@ -7,7 +7,7 @@ use crate::event::{Ending, Failure};
 use crate::input::Input;
 use crate::language_model::LanguageModel;
 use crate::part::Role;
-use crate::session::{Session, lost, stored};
+use crate::session::{Session, lost, stored_of};
 use cara_authority::RunId;
 use cara_records::Records;
 use std::sync::Arc;
@@ -41,9 +41,12 @@ impl Assistant {
             found.extend(rules);
             parts.push(part);
         }
-        let message = stored(Role::User, &parts);
+        let message = stored_of(Role::User, &parts, session.context.speaker.as_ref());
         self.keep_model(session, language_model).await?;
-        self.records.begin_run_as(&id, session.id(), &self.process, &message).await.map_err(lost)?;
+        let inbound = run_context.reply.as_ref().map(|reply| &reply.inbound[..]).unwrap_or_default();
+        let person = run_context.person.as_ref();
+        let begun = self.records.begin_run_for(&id, session.id(), &self.process, &message, person, inbound).await;
+        begun.map_err(lost)?;
         session.push(Role::User, parts);
         let run = Run::new(self, session, language_model, id, run_context)?;
         run.note("message", found).await?;

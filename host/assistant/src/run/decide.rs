@@ -227,6 +227,9 @@ impl Run<'_> {
 
     /// The rule of this person that covers exactly such a call.
     async fn stored_rule(&self, offered: &Offered, call: &ToolCall) -> Result<Option<RuleId>, Failure> {
+        if self.session.context.audience.is_group() {
+            return Ok(None);
+        }
         let rules = self.assistant.records.rules().await.map_err(lost)?;
         let found =
             rules.into_iter().find(|stored| covers(stored, call, &offered.belief.signer, self.session.person()));
@@ -254,7 +257,7 @@ impl Run<'_> {
             within_session: only_own_store && offered.tool.destination.is_empty(),
             deadline_ms: self.assistant.approvals.deadline_ms(),
         };
-        let one_decides = self.run_context.deciders.needed == Needed::Any;
+        let one_decides = self.run_context.deciders.needed == Needed::Any && !self.session.context.audience.is_group();
         asked.always = (one_decides && decision.may_be_answered_by_rule()).then(|| always_text(&asked));
         asked
     }

@@ -8,7 +8,7 @@ async fn a_call_is_read_back_with_all_that_was_said_of_it() {
     let (records, run) = (&fixture.records, &fixture.run);
     fixture.propose(NewCall { decision: Some(json!({ "rule": "reads run" })), ..allowed("c-1") }).await;
     records.start(run, "c-1", By::Policy).await.unwrap();
-    let message = NewMessage { role: Role::Tool, body: json!("results"), label: Label::NONE };
+    let message = NewMessage { role: Role::Tool, body: json!("results"), label: Label::NONE, speaker: None };
     records.end_calls(run, &[finished("c-1", CallState::Done)], &message).await.unwrap();
     let again = records_at(&fixture.place, 9).await;
     let read = again.call(run, "c-1").await.unwrap().unwrap();

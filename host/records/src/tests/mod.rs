@@ -154,7 +154,7 @@ fn person(name: &str) -> PersonId {
 }
 
 fn said(text: &str, source: Source) -> NewMessage {
-    NewMessage { role: Role::User, body: json!({ "text": text }), label: Label::of(source) }
+    NewMessage { role: Role::User, body: json!({ "text": text }), label: Label::of(source), speaker: None }
 }
 
 fn tool(name: &str) -> ToolName {

@@ -5,7 +5,8 @@ use super::*;
 #[tokio::test]
 async fn what_was_said_is_read_back_in_order_also_after_a_restart() {
     let fixture = Fixture::new().await;
-    let answer = NewMessage { role: Role::Assistant, body: json!("hi"), label: Label::of(Source::Web).private() };
+    let answer =
+        NewMessage { role: Role::Assistant, body: json!("hi"), label: Label::of(Source::Web).private(), speaker: None };
     assert!(fixture.records.end_run(&fixture.run, &[answer], RunState::Done, Some("said"), &[]).await.unwrap());
     let again = records_at(&fixture.place, 2_000).await;
     let messages = again.messages(&fixture.session, 1, 10).await.unwrap();

@@ -4,7 +4,7 @@
 use cara_assistant::approvals::{Answer, Approver};
 use cara_assistant::event::{Asked, TurnEvent};
 use cara_assistant::outbound::{MessageBody, Outbound, Piece};
-use cara_assistant::{CallGate, Listener, PROMPT, RunContext};
+use cara_assistant::{Listener, PROMPT, RunContext};
 use cara_authority::{ConversationAddress, Decider, Deciders, PersonId, Principal};
 use cara_channels::{Channel, Pace, SendError, drive};
 use cara_records::{DeliveryClass, Records};
@@ -126,7 +126,7 @@ impl Heard {
         let events = self.clone();
         let listen: Listener = Arc::new(move |event| held(&events.0).push(event));
         let deciders = Deciders::only(PersonId::owner());
-        RunContext { listen, deciders, approver, cancel: CancellationToken::new(), gate: CallGate::default() }
+        RunContext::new(listen, deciders, approver)
     }
 }
 

@@ -64,32 +64,21 @@ impl Runs {
         Ok(role.map(|role| Principal::of_address(person.0, role, door)))
     }
 
+    /// The principal of an address that nobody linked, where strangers may talk: a guest, who decides nothing.
+    pub fn stranger(&self, address: &PersonAddress, door: &str) -> Principal {
+        let lookup = hex::encode(&address_lookup(&self.seal, address)[..16]);
+        let person = PersonId::parse(&format!("stranger:{lookup}")).expect("hexadecimal digits after a word are an id");
+        Principal::of_address(person, PersonRole::Guest, door)
+    }
+
     /// The roles of all who are known now.
     pub async fn roles(&self, sql: &mut Sql<'_>) -> Result<BTreeMap<PersonId, PersonRole>, LedgerError> {
         let people = self.read_people(sql).await?;
         Ok(people.into_iter().map(|person| (person.id, person.role)).collect())
     }
 
-    /// Everybody who is known, the owner first.
-    pub async fn people(&self) -> Result<Vec<Person>, LedgerError> {
-        let mut reader = self.ledger.reader().await?;
-        let sql = &mut reader.sql();
-        let mut people = self.read_people(sql).await?;
-        let query = query_as::<(Vec<u8>, As<PersonId>, Vec<u8>)>(
-            "SELECT lookup, person, address FROM person_addresses ORDER BY linked_ms, lookup",
-        );
-        for (lookup, person, sealed) in sql.all(query).await? {
-            let address: String = with_address(&lookup, &person.0, |spot| self.seal.open_json(spot, sealed))?;
-            if let (Some(of), Ok(address)) =
-                (people.iter_mut().find(|known| known.id == person.0), PersonAddress::parse(&address))
-            {
-                of.addresses.push(address);
-            }
-        }
-        Ok(people)
-    }
-
-    async fn read_people(&self, sql: &mut Sql<'_>) -> Result<Vec<Person>, LedgerError> {
+    /// Everybody who is known, the owner first, without their addresses.
+    pub async fn read_people(&self, sql: &mut Sql<'_>) -> Result<Vec<Person>, LedgerError> {
         let query = query_as::<(As<PersonId>, Vec<u8>, Number)>(
             "SELECT id, about, added_ms FROM persons ORDER BY added_ms, id",
         );

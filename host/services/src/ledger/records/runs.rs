@@ -4,7 +4,7 @@ use super::Runs;
 use super::seal::Spot;
 use crate::ledger::sql::{As, Sql, query, query_as};
 use crate::ledger::{LedgerError, to_sql};
-use cara_authority::{Label, RunId, SessionId, display_safe};
+use cara_authority::{Label, PersonId, RunId, SessionId, display_safe};
 
 cara_authority::words! {
     /// How far a run is.
@@ -28,7 +28,8 @@ pub fn reason_spot<'a>(row: &'a [&'a str; 1]) -> Spot<'a> {
 }
 
 impl Runs {
-    /// Begins a run of an id that no run has, in a session in which none goes on. `process` says who works on it, so that another process can tell whether that one still lives.
+    /// Begins a run of an id that no run has, in a session in which none goes on; for a person, where that is not the one of
+    /// the session. `process` says who works on it, so that another process can tell whether that one still lives.
     pub async fn begin(
         &self,
         sql: &mut Sql<'_>,
@@ -36,6 +37,7 @@ impl Runs {
         session: &SessionId,
         process: &str,
         label: Label,
+        person: Option<&PersonId>,
     ) -> Result<(), LedgerError> {
         let busy = query_as::<(i64,)>("SELECT CAST(1 AS BIGINT) FROM runs WHERE session = $1 AND state = 'running'");
         if sql.one(busy.bind(session.as_str())).await?.is_some() {
@@ -43,10 +45,11 @@ impl Runs {
             return Err(LedgerError::Conflict { what, id: display_safe(session.as_str()), state });
         }
         let query = query(
-            "INSERT INTO runs (id, session, process, state, label, began_ms) VALUES ($1, $2, $3, 'running', $4, $5)",
+            "INSERT INTO runs (id, session, process, state, label, began_ms, person) VALUES ($1, $2, $3, 'running', $4, $5, $6)",
         );
         let query = query.bind(id.as_str()).bind(session.as_str()).bind(process).bind(label.to_string());
-        sql.execute(query.bind(to_sql(self.ledger.now_ms()))).await.map(drop)
+        let query = query.bind(to_sql(self.ledger.now_ms()));
+        sql.execute(query.bind(person.map(PersonId::as_str))).await.map(drop)
     }
 
     /// Ends a run that goes on. Calls that have not ended are then `interrupted`, approvals that were not spent

@@ -152,7 +152,7 @@ impl Runs {
 /// Whose the call is: the process, the session and the person.
 async fn owner(sql: &mut Sql<'_>, run: &RunId) -> Result<(String, SessionId, PersonId), LedgerError> {
     let query = query_as::<(String, As<SessionId>, As<PersonId>)>(
-        "SELECT runs.process, runs.session, sessions.person FROM runs JOIN sessions ON sessions.id = runs.session \
+        "SELECT runs.process, runs.session, COALESCE(runs.person, sessions.person) FROM runs JOIN sessions ON sessions.id = runs.session \
          WHERE runs.id = $1 AND runs.state = 'running'",
     );
     match sql.one(query.bind(run.as_str())).await? {

@@ -1,0 +1,132 @@
+//! Which session a message of a channel belongs to, and what becomes of one
+//! that comes while another is answered.
+
+use crate::audience::Audience;
+use cara_authority::{ConversationAddress, PersonId};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// What belongs to one session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Scope {
+    /// All that one person says in direct conversations, wherever; each group has its own.
+    Person,
+    /// A conversation, with all its threads.
+    Conversation,
+    /// A thread of a conversation, and what is in none.
+    #[default]
+    Thread,
+}
+
+/// What becomes of a message that comes while its sender's last one is answered. What somebody else says always waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum WhileBusy {
+    /// It waits for its turn.
+    #[default]
+    Wait,
+    /// The model is told of it before its next step.
+    Steer,
+    /// The answer that is under way is given up for it.
+    Interrupt,
+}
+
+/// What is answered in groups.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Groups {
+    /// Nothing.
+    Off,
+    /// What names the assistant.
+    #[default]
+    Mentioned,
+    /// Everything.
+    All,
+}
+
+/// What becomes of messages of people whom the registry does not know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Strangers {
+    /// They are not taken in; the log says who wrote.
+    #[default]
+    Ignore,
+    /// They are answered with the rights of guests.
+    Guest,
+}
+
+/// How messages of channels become sessions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
+pub struct SessionSettings {
+    /// What belongs to one session; `thread` unless set.
+    pub scope: Scope,
+    /// What becomes of a message that comes while another is answered; `wait` unless set.
+    pub while_busy: WhileBusy,
+    /// What is answered in groups; `mentioned` unless set.
+    pub groups: Groups,
+    /// Whether each group has a memory of its own; none unless set.
+    pub group_memory: bool,
+    /// What becomes of messages of people whom nobody named; `ignore` unless set.
+    pub strangers: Strangers,
+}
+
+impl Scope {
+    /// One text for all messages that belong to one session: no two sessions have the same.
+    pub fn key(self, address: &ConversationAddress, audience: &Audience) -> String {
+        match (self, audience) {
+            (Self::Person, Audience::Person(person)) => format!("person {person}"),
+            (Self::Conversation | Self::Person, _) => format!("conversation {}", address.without_thread()),
+            (Self::Thread, _) => format!("thread {address}"),
+        }
+    }
+}
+
+/// Whose the session of a group is: nobody's but the group's.
+pub fn group(address: &ConversationAddress) -> PersonId {
+    use sha2::{Digest, Sha256};
+    let digest = Sha256::digest(address.without_thread().to_string());
+    PersonId::parse(&format!("group:{}", hex::encode(&digest[..16])))
+        .expect("hexadecimal digits after a word are an id")
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn key(scope: Scope, address: &str, audience: &Audience) -> String {
+        scope.key(&ConversationAddress::parse(address).unwrap(), audience)
+    }
+
+    #[test]
+    fn a_scope_says_which_messages_belong_together() {
+        let anna = Audience::Person(PersonId::parse("anna").unwrap());
+        let ben = Audience::Person(PersonId::parse("ben").unwrap());
+        let (here, there, thread) = ("a:main:1", "b:main:2", "a:main:1:t");
+        let same = |scope, one: (&str, &Audience), other: (&str, &Audience)| {
+            key(scope, one.0, one.1) == key(scope, other.0, other.1)
+        };
+        assert!(
+            same(Scope::Person, (here, &anna), (there, &anna)) && !same(Scope::Person, (here, &anna), (here, &ben))
+        );
+        // A group is nobody's, and no person's words in another place belong to it.
+        assert!(!same(Scope::Person, (here, &Audience::Group), (there, &Audience::Group)));
+        assert!(!same(Scope::Person, (here, &Audience::Group), (here, &anna)));
+        assert!(same(Scope::Conversation, (here, &anna), (thread, &anna)));
+        assert!(
+            !same(Scope::Thread, (here, &anna), (thread, &anna)) && !same(Scope::Thread, (here, &anna), (there, &anna))
+        );
+        // No address is written so that its key is another's.
+        assert!(!same(Scope::Thread, ("a:main:1%3At", &anna), (thread, &anna)));
+    }
+
+    #[test]
+    fn a_group_is_one_whatever_the_thread_and_nobody_else() {
+        let of = |text: &str| group(&ConversationAddress::parse(text).unwrap());
+        assert_eq!(of("a:main:1"), of("a:main:1:t"));
+        assert_ne!(of("a:main:1"), of("a:main:2"));
+        assert!(of("a:main:1").as_str().starts_with("group:"));
+    }
+}

@@ -1,0 +1,123 @@
+//! An answer on its way to those who read the conversation.
+//!
+//! ```text
+//! answer ─→ private, and others read? ─ yes ─→ a question to whom the private content belongs ─ no ─→ said that it stays
+//!                    └ no ─→ made-up addresses made harmless ←──── yes ────┘            └─→ outbox
+//! ```
+
+use super::Run;
+use crate::approvals::{Question, Settled};
+use crate::event::{Asked, Failure};
+use crate::part::{Body, Part};
+use crate::reply::defanged;
+use crate::values::Filling;
+use cara_authority::tool_call::canonical;
+use cara_authority::{ComponentId, Label, Provenance, Source, ToolCall, ToolName};
+use cara_records::NewOutbound;
+use serde_json::json;
+
+/// What readers are told in place of an answer that was not for them.
+const WITHHELD: &str =
+    "I found an answer that is not mine to give here. I have asked whom it belongs to, and was not allowed to.";
+
+/// Under which id of a call an answer is asked about.
+const ANSWER: &str = "answer";
+
+/// What readers are told whose message got no answer.
+pub(super) fn unanswered(failure: &Failure) -> String {
+    let why = match &*failure.kind {
+        "budget" => "an allowance is used up",
+        "rate-limit" | "overloaded" => "the model has too much to do at this moment",
+        "auth" => "the model does not take the key it is given",
+        "limit" => "it took too long",
+        _ => "something went wrong, which the owner of this assistant can look up",
+    };
+    format!("I could not answer: {why}.")
+}
+
+impl Run<'_> {
+    /// The message to a channel that answers, if one is waited for there. What may not be said there is taken out of the
+    /// answer as well.
+    pub(super) async fn reply(&mut self, parts: &mut Vec<Part>) -> Result<Option<NewOutbound>, Failure> {
+        let Some(reply) = self.run_context.reply.clone() else { return Ok(None) };
+        let label = parts.iter().map(|part| part.label).fold(self.prompt().label(), Label::join);
+        let mut text = self.words(parts);
+        if self.session.context.audience.is_group() && label.is_private() {
+            if self.may_be_told(&text, &reply.address.to_string(), label).await? {
+                parts.iter_mut().for_each(|part| part.label = part.label.public());
+            } else {
+                text = WITHHELD.to_owned();
+                *parts = vec![Part::text(Source::Model, WITHHELD)];
+            }
+        }
+        if label.is_private() || label.is_untrusted() {
+            let rules = self.assistant.rules.now();
+            self.sources.update(&self.session.messages, &rules.policy);
+            text = defanged(&text, |address| {
+                self.sources.find(address.as_str(), &rules.policy).provenance == Provenance::Model
+            });
+        }
+        Ok(Some(reply.message(&self.id, &text, label)))
+    }
+
+    /// What is said in an answer, as a person reads it.
+    fn words(&self, parts: &[Part]) -> String {
+        let mut filling = Filling::new(self.values.clone());
+        let said = parts.iter().filter_map(|part| match &part.body {
+            Body::Text { text } => Some(text.as_str()),
+            _ => None,
+        });
+        let mut words: String = said.map(|text| filling.push(text)).collect();
+        words.push_str(&filling.finish());
+        if words.trim().is_empty() { "(The model gave no answer.)".to_owned() } else { words }
+    }
+
+    /// Asks those whom the private content belongs to whether all who read the conversation may be told this.
+    async fn may_be_told(&mut self, text: &str, address: &str, label: Label) -> Result<bool, Failure> {
+        let own = |_| Failure::own("answer", "the host cannot name its own question");
+        let call = ToolCall {
+            component: ComponentId::parse("cara-host").map_err(own)?,
+            digest: [0; 32],
+            tool: ToolName::parse(ANSWER)
+                .map_err(|_| Failure::own("answer", "the host cannot name its own question"))?,
+            arguments: canonical(&json!({ "text": text })),
+            destinations: vec![address.to_owned()],
+            servers: Vec::new(),
+            session: self.session.id().clone(),
+        };
+        let asked = Asked {
+            id: String::new(),
+            component: call.component.to_string(),
+            digest: hex::encode(call.digest),
+            signer: None,
+            tool: call.tool.to_string(),
+            arguments: call.arguments.clone(),
+            destinations: call.destinations.clone(),
+            servers: Vec::new(),
+            session: call.session.to_string(),
+            seen: label,
+            why: vec!["the answer was made of private content, and others than its owner read it".to_owned()],
+            always: None,
+            within_session: false,
+            deadline_ms: self.assistant.approvals.deadline_ms(),
+        };
+        let earlier = self.assistant.records.approvals_of(&self.id).await.map_err(crate::session::lost)?;
+        let binding = call.binding();
+        let question = Question {
+            binding,
+            session: self.session.id(),
+            run: &self.id,
+            call: ANSWER,
+            person: self.session.person(),
+            deciders: &self.run_context.readers,
+            earlier: earlier.iter().rfind(|found| found.call_id == ANSWER).map(|found| found.id.clone()),
+            asked,
+        };
+        let settled = self
+            .assistant
+            .approvals
+            .ask(vec![question], &*self.run_context.approver, &*self.run_context.listen)
+            .await?;
+        Ok(matches!(settled.first(), Some((_, Settled::Allowed { .. }))))
+    }
+}

@@ -1,0 +1,184 @@
+//! All that answers in a run, put together; and the run itself, in a task of
+//! its own.
+
+use crate::active_runs::{Active, Ended, Running};
+use crate::application::Application;
+use crate::assistant_factory;
+use crate::error::{Result, error, fail};
+use crate::event::{Event, Events, Scope};
+use crate::model_selection;
+use crate::names::{AGENT, CONSOLE};
+use crate::variables::Variables;
+use cara_assistant::{
+    Answer, Approver, Asked, Assistant, Failure, Input, LanguageModel, Nobody, Reply, RunContext, Session,
+    SessionContext,
+};
+use cara_authority::{Decider, Deciders, PersonId, RunId, SessionId};
+use cara_kernel::Checked;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::sync::{Arc, PoisonError};
+use tokio::sync::OwnedMutexGuard;
+use tokio_util::sync::CancellationToken;
+
+/// The model that answers, and how.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct Respondent {
+    /// The model, as `provider:model`. Its provider was granted what it asks before, as by `chat.open`.
+    pub model: String,
+    /// Settings of the provider for this run.
+    pub settings: BTreeMap<String, String>,
+    /// Environment variables of the caller, for this run alone; `environment.wanted` says which count.
+    pub environment: Variables,
+    /// The agent; `main` when left out.
+    pub agent: Option<String>,
+    /// The operator's instructions, in place of those of the agent.
+    pub system: Option<String>,
+    /// Offer the model no tools.
+    pub no_tools: bool,
+}
+
+/// Whom a run on a channel answers.
+pub(crate) struct Answered {
+    pub(crate) context: SessionContext,
+    pub(crate) deciders: Deciders,
+    pub(crate) readers: Deciders,
+    pub(crate) person: PersonId,
+    pub(crate) reply: Reply,
+}
+
+/// All that answers in a run.
+pub(crate) struct Answers {
+    assistant: Assistant,
+    language_model: Arc<dyn LanguageModel>,
+    pub(crate) context: SessionContext,
+    events: Events,
+    /// Who is asked.
+    asked: Arc<dyn Approver>,
+    deciders: Deciders,
+    readers: Deciders,
+    /// The person whom the run is for, where that is not the one of the session.
+    person: Option<PersonId>,
+    reply: Option<Reply>,
+}
+
+impl Answers {
+    /// Who answers the owner at a terminal.
+    pub(crate) async fn of(application: &Application, id: &RunId, by: &Respondent, present: bool) -> Result<Self> {
+        let config = application.config()?;
+        let agent = by.agent.clone().unwrap_or_else(|| AGENT.to_owned());
+        let configured = config.agent.get(&agent);
+        let (component, model) = by.model.split_once(':').unwrap_or((&by.model, ""));
+        let brought = application.brought(&by.settings, &by.environment)?;
+        let component = component.parse()?;
+        let provider = model_selection::provider(application, &component, model, &brought).await?;
+        let called = |checked: &Checked| {
+            *checked.manifest().id() == component || (!by.no_tools && !checked.manifest().tools().is_empty())
+        };
+        model_selection::record_led(application, id, called, &brought).await?;
+        let system = by.system.clone().or_else(|| configured.and_then(|agent| agent.system.clone()));
+        let system = system.or_else(|| config.chat.system.clone());
+        let reading = configured.map(|agent| agent.reading).unwrap_or_default();
+        let direct = SessionContext::direct(PersonId::owner(), CONSOLE, &agent);
+        let context = SessionContext { system, reading, ..direct };
+        let events = Events::new(Scope::Run);
+        let assistant = assistant_factory::assistant(application, !by.no_tools, &brought.environment, &events).await?;
+        let asked: Arc<dyn Approver> = if present { Arc::new(Asking(events.clone())) } else { Arc::new(Nobody) };
+        let deciders = Deciders::only(PersonId::owner());
+        let (language_model, readers): (Arc<dyn LanguageModel>, _) = (Arc::new(provider), deciders.clone());
+        let (person, reply) = (None, None);
+        Ok(Self { assistant, language_model, context, events, asked, deciders, readers, person, reply })
+    }
+
+    /// The same answers to messages of a channel.
+    pub(crate) fn to(self, answered: Answered) -> Self {
+        let Answered { context, deciders, readers, person, reply } = answered;
+        let SessionContext { system, reading, agent, .. } = self.context;
+        let context = SessionContext { system, reading, agent, ..context };
+        Self { context, deciders, readers, person: Some(person), reply: Some(reply), ..self }
+    }
+
+    /// The conversation, for this run alone; an error where another run has it.
+    pub(crate) async fn open(&self, application: &Application, id: &SessionId) -> Result<OwnedMutexGuard<Session>> {
+        let busy =
+            || error!(Conflict, "session `{id}` is in use: a run goes on in it\nhint: wait, or stop that run first");
+        let session = self.kept(application, id).await?.try_lock_owned().map_err(|_| busy())?;
+        self.take(id, session)
+    }
+
+    /// The same, once no other run has it.
+    pub(crate) async fn wait(&self, application: &Application, id: &SessionId) -> Result<OwnedMutexGuard<Session>> {
+        let session = self.kept(application, id).await?.lock_owned().await;
+        self.take(id, session)
+    }
+
+    async fn kept(&self, application: &Application, id: &SessionId) -> Result<Arc<tokio::sync::Mutex<Session>>> {
+        Ok(match application.active_runs.session(id) {
+            Some(kept) => kept,
+            None => {
+                let session = Session::open(&self.assistant.records, id, self.context.clone()).await?;
+                let none = || error!(NotFound, "there is no session `{id}`\nhint: `cara sessions list` shows them");
+                application.active_runs.keep(session.ok_or_else(none)?)
+            }
+        })
+    }
+
+    fn take(&self, id: &SessionId, mut session: OwnedMutexGuard<Session>) -> Result<OwnedMutexGuard<Session>> {
+        if *session.person() != self.context.person {
+            // Somebody else's is as if it did not exist, also where it is open.
+            fail!(NotFound, "there is no session `{id}`\nhint: `cara sessions list` shows them");
+        }
+        session.answered_by(self.context.clone());
+        Ok(session)
+    }
+
+    /// Begins to run in a task of its own.
+    pub(crate) fn start(
+        self,
+        application: &Arc<Application>,
+        id: RunId,
+        mut session: OwnedMutexGuard<Session>,
+        input: Option<Input>,
+    ) -> Arc<Active> {
+        let Self { assistant, language_model, events, asked, deciders, readers, person, reply, .. } = self;
+        let active = Arc::new(Active::new(session.id().clone(), CancellationToken::new(), events.clone()));
+        events.tell(Event::Began { run: id.to_string(), session: session.id().to_string() });
+        let told = events;
+        let run_context = RunContext {
+            readers,
+            person,
+            reply,
+            cancel: active.cancel.clone(),
+            gate: active.gate.clone(),
+            steering: active.steering.clone(),
+            ..RunContext::new(Arc::new(move |event| told.tell(Event::Run { event })), deciders, asked)
+        };
+        let running = Running::begin(&application.active_runs, id.clone(), &active);
+        let task = tokio::spawn(async move {
+            let ended = match input {
+                Some(input) => assistant.run_as(id, &mut session, &language_model, input, run_context).await,
+                None => match assistant.resume(&mut session, &language_model, run_context).await {
+                    Some(ended) => ended,
+                    None => Err(Failure::own("ended", "the run ended meanwhile")),
+                },
+            };
+            drop(session);
+            running.end(ended.map_or_else(Ended::Error, Ended::Done));
+        });
+        *active.task.lock().unwrap_or_else(PoisonError::into_inner) = Some(task.abort_handle());
+        active
+    }
+}
+
+/// Tells whoever follows what is asked; answers come through `approvals.respond`.
+struct Asking(Events);
+
+#[async_trait::async_trait]
+impl Approver for Asking {
+    async fn ask(&self, asked: &[Asked]) -> (Decider, Vec<Answer>) {
+        self.0.tell(Event::Ask { asked: asked.to_vec() });
+        std::future::pending().await
+    }
+}

@@ -1,0 +1,8 @@
+//! Several people on a channel that is played: who hears what of whom.
+
+#![cfg(unix)]
+
+mod concurrency;
+mod family;
+mod house;
+mod readers;

@@ -1,0 +1,256 @@
+//! A home with people, and a channel on which they talk, played in one
+//! process.
+
+use cara_assistant::outbound::MessageBody;
+use cara_authority::{ApprovalId, ConversationAddress, Label, PersonAddress, PersonId, PersonRole, Principal};
+use cara_channels::{Channel, SendError};
+use cara_control::config::SetSetting;
+use cara_control::tools::EnableTools;
+use cara_control::{Application, BuiltIn, Delivered, Embedded, Events, HomeLock, Operation, Options, Role};
+use cara_records::{DeliveryClass, NewInbound, Outbound, Records};
+use cara_services::egress::KnownSecrets;
+use cara_services::home::Home;
+use serde_json::json;
+use std::collections::BTreeSet;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tempfile::TempDir;
+use tokio::sync::{OnceCell, watch};
+
+/// How long an answer may take before a test gives up.
+const PATIENCE: Duration = Duration::from_secs(180);
+
+/// A home in which everything was compiled: each other one gets a copy of the cache and of the key it is authenticated with.
+static COMPILED: OnceCell<TempDir> = OnceCell::const_new();
+
+async fn compiled() -> TempDir {
+    let house = House::bare("order = \"any\"\n[[turn]]\nstep = [{ text = \"Hello.\" }]\n", "", None).await;
+    house.knows("anna", PersonRole::Member, "anna").await;
+    house.asks(Said::alone("anna", "hello")).await;
+    house.application.close().await;
+    house.folder
+}
+
+fn copy(from: &Path, to: &Path) {
+    for name in ["cache", "keys"] {
+        let (from, to) = (from.join("home").join(name), to.join(name));
+        fs::create_dir_all(&to).unwrap();
+        fs::set_permissions(&to, Permissions::from_mode(0o700)).unwrap();
+        for entry in fs::read_dir(from).unwrap() {
+            let entry = entry.unwrap();
+            let name = entry.file_name();
+            let is_key = !name.to_string_lossy().contains("compiled") && to.ends_with("keys");
+            if !is_key && entry.file_type().unwrap().is_file() {
+                fs::copy(entry.path(), to.join(name)).unwrap();
+            }
+        }
+    }
+}
+
+/// The channel: it remembers what was sent, each key once.
+pub(super) struct Chat {
+    sent: watch::Sender<Vec<(String, String)>>,
+    keys: Mutex<BTreeSet<String>>,
+}
+
+#[async_trait::async_trait]
+impl Channel for Chat {
+    fn name(&self) -> &str {
+        "chat"
+    }
+
+    fn class(&self, _: &str) -> Option<DeliveryClass> {
+        Some(DeliveryClass::Keyed { window_ms: 3_600_000 })
+    }
+
+    async fn send(&self, message: &Outbound) -> Result<String, SendError> {
+        if self.keys.lock().unwrap().insert(message.id.to_string()) {
+            let body: MessageBody = serde_json::from_value(message.message.body.clone()).unwrap();
+            let said = (message.message.address.to_string(), body.shown().join("\n"));
+            self.sent.send_modify(|sent| sent.push(said));
+        }
+        Ok(message.id.to_string())
+    }
+
+    async fn confirm(&self, _: &ConversationAddress, _: &str) -> Result<Option<String>, SendError> {
+        Ok(None)
+    }
+}
+
+/// The home.
+pub(super) struct House {
+    pub(super) application: Arc<Application>,
+    pub(super) chat: Arc<Chat>,
+    folder: TempDir,
+    number: AtomicU64,
+}
+
+/// A message of somebody: who, in which conversation, what.
+pub(super) struct Said<'a> {
+    pub(super) user: &'a str,
+    pub(super) room: &'a str,
+    pub(super) group: bool,
+    pub(super) text: &'a str,
+}
+
+impl<'a> Said<'a> {
+    /// In a conversation with the assistant alone.
+    pub(super) fn alone(user: &'a str, text: &'a str) -> Self {
+        Self { user, room: user, group: false, text }
+    }
+
+    /// In the group, to the assistant.
+    pub(super) fn in_group(user: &'a str, text: &'a str) -> Self {
+        Self { user, room: "group", group: true, text }
+    }
+}
+
+impl House {
+    /// A home whose model plays a script, with more configuration.
+    pub(super) async fn new(script: &str, config: &str) -> Self {
+        let compiled = COMPILED.get_or_init(compiled).await;
+        Self::bare(script, config, Some(compiled.path())).await
+    }
+
+    async fn bare(script: &str, config: &str, compiled: Option<&Path>) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("home");
+        let home = Home::at(&path).unwrap();
+        compiled.iter().for_each(|compiled| copy(compiled, &path));
+        let mut settings = toml::Table::new();
+        settings.insert("script".into(), script.into());
+        let settings = toml::to_string(&settings).unwrap();
+        let text = format!(
+            "[chat]\nmodel = \"rehearsal:script\"\n[vault]\nstore = \"file\"\n{config}\n[component.rehearsal.settings]\n{settings}"
+        );
+        fs::write(path.join("config.toml"), text).unwrap();
+        let embedded = |built_in: &cara_bundle::Embedded| Embedded {
+            id: built_in.id,
+            wasm: built_in.wasm,
+            manifest: built_in.manifest,
+            digest: built_in.digest,
+            bundle: built_in.bundle_json,
+        };
+        let components = cara_bundle::components().iter().map(embedded).collect();
+        let application = Application::open(Options {
+            lock: HomeLock::take(&home).unwrap().unwrap(),
+            built_in: BuiltIn::new(components, cara_bundle::public_key()).unwrap(),
+            store: None,
+            known: KnownSecrets::new(),
+            command: "a test".into(),
+            role: Role::Command,
+        })
+        .unwrap();
+        let chat = Arc::new(Chat { sent: watch::Sender::new(Vec::new()), keys: Mutex::default() });
+        application.attach_channel(chat.clone()).await.unwrap();
+        Self { application, chat, folder, number: AtomicU64::new(0) }
+    }
+
+    /// A family: the owner and two members, a guest, and a stranger whom nobody named.
+    pub(super) async fn family(script: &str, config: &str) -> Self {
+        let house = Self::new(script, config).await;
+        for (id, role) in [("anna", PersonRole::Member), ("ben", PersonRole::Member), ("gus", PersonRole::Guest)] {
+            house.knows(id, role, id).await;
+        }
+        let records = house.records().await;
+        records.link_address(&PersonId::owner(), &address("olga"), "a test").await.unwrap();
+        house
+    }
+
+    /// Somebody is known by an address.
+    pub(super) async fn knows(&self, id: &str, role: PersonRole, user: &str) {
+        let (person, records) = (PersonId::parse(id).unwrap(), self.records().await);
+        records.name_person(&person, id, role, "a test").await.unwrap();
+        records.link_address(&person, &address(user), "a test").await.unwrap();
+    }
+
+    /// What is kept.
+    pub(super) async fn records(&self) -> Records {
+        self.application.records().await.unwrap().clone()
+    }
+
+    /// Does a use case for the owner.
+    pub(super) async fn does<O: Operation>(&self, operation: O) -> cara_control::Result<O::View> {
+        operation.run(&self.application, &Principal::of_account("a test"), &Events::nobody()).await
+    }
+
+    /// Switches tools on.
+    pub(super) async fn enables(&self, component: &str) {
+        let enable = EnableTools { components: vec![component.into()], environment: Default::default() };
+        self.does(enable).await.unwrap();
+    }
+
+    /// Hands in a message; each has an id of its own.
+    pub(super) async fn says(&self, said: Said<'_>) -> Delivered {
+        let number = self.number.fetch_add(1, Ordering::Relaxed);
+        self.repeats(said, &number.to_string()).await
+    }
+
+    /// Hands in a message of this id.
+    pub(super) async fn repeats(&self, said: Said<'_>, platform_id: &str) -> Delivered {
+        let message = NewInbound {
+            address: ConversationAddress::parse(&format!("chat:main:{}", said.room)).unwrap(),
+            sender: address(said.user),
+            sender_name: Some("The Owner".into()),
+            platform_id: platform_id.into(),
+            group: said.group,
+            mentioned: true,
+            body: json!(MessageBody::text(said.text)),
+            label: Label::NONE,
+            sent_ms: u64::MAX,
+        };
+        self.application.deliver(message).await.unwrap()
+    }
+
+    /// All that was sent by when so many messages were.
+    pub(super) async fn hears(&self, messages: usize) -> Vec<(String, String)> {
+        let mut sent = self.chat.sent.subscribe();
+        let all = sent.wait_for(|sent| sent.len() >= messages);
+        let all = tokio::time::timeout(PATIENCE, all).await;
+        all.map_or_else(|_| panic!("{:?}", self.chat.sent.borrow()), |all| all.unwrap().clone())
+    }
+
+    /// Says something, and waits for the one answer.
+    pub(super) async fn asks(&self, said: Said<'_>) -> String {
+        let before = self.chat.sent.borrow().len();
+        let room = format!("chat:main:{}", said.room);
+        self.says(said).await;
+        let (to, text) = self.hears(before + 1).await.pop().unwrap();
+        assert_eq!(to, room);
+        text
+    }
+
+    /// Plays another script from now on.
+    pub(super) async fn plays(&self, script: &str) {
+        let set = SetSetting { key: "component.rehearsal.settings.script".into(), value: script.into() };
+        self.does(set).await.unwrap();
+    }
+
+    /// Waits until somebody is asked.
+    pub(super) async fn waits_for_approval(&self) -> ApprovalId {
+        let records = self.records().await;
+        let asked = async {
+            loop {
+                if let Some(asked) = records.waiting_approvals().await.unwrap().pop() {
+                    return asked.id;
+                }
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, asked).await.unwrap()
+    }
+
+    /// Ends it.
+    pub(super) async fn close(self) {
+        self.application.close().await;
+    }
+}
+
+/// Somebody on the channel.
+pub(super) fn address(user: &str) -> PersonAddress {
+    PersonAddress::parse(&format!("chat:main:{user}")).unwrap()
+}

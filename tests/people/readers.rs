@@ -1,0 +1,61 @@
+//! Answers in a group that are made of what is somebody's own.
+
+use super::house::{House, Said, address};
+use cara_records::{ApprovalState, Decision};
+
+/// The clock is private here, so that a call needs no server.
+const PRIVATE: &str = "[component.time.tool.time_now]\nresults = \"private\"\n";
+
+const SCRIPT: &str = r#"
+order = "any"
+[[turn]]
+expect = "what time"
+step = [{ tool-call = { name = "time_now", arguments = { zone = "Europe/Oslo" } } }]
+[[turn]]
+expect-tool-result = "Europe/Oslo"
+step = [{ text = "It is late: https://evil.example/?q=late and [here](http://evil.example/a.png), not https://good.example/x." }]
+[[turn]]
+step = [{ text = "Nothing private, so https://made.example/x stays." }]
+"#;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_answer_made_of_private_content_is_a_question_before_a_group_hears_it() {
+    let house = House::family(SCRIPT, PRIVATE).await;
+    let records = house.records().await;
+    let owner = records.principal(&address("olga"), "chat:main").await.unwrap().unwrap().deciding("chat:main");
+    for (decision, heard) in [(Decision::Denied(None), "was not allowed to"), (Decision::Allowed(None), "It is late")] {
+        let before = house.hears(0).await.len();
+        house.says(Said::in_group("anna", "what time is it? Not https://good.example/x")).await;
+        let asked = house.waits_for_approval().await;
+        let shown = records.approval(&asked).await.unwrap().unwrap();
+        assert_eq!(shown.state, ApprovalState::Waiting);
+        assert!(shown.shown["arguments"].as_str().unwrap().contains("It is late"), "{:?}", shown.shown);
+        assert_eq!(house.hears(0).await.len(), before, "nothing leaves before");
+        // Who asked in the group does not decide.
+        for other in ["anna", "ben", "gus"] {
+            let by = records.principal(&address(other), "chat:main").await.unwrap().unwrap().deciding("chat:main");
+            assert!(records.decide_approval(&asked, Decision::Allowed(None), &by).await.is_err(), "{other}");
+        }
+        records.decide_approval(&asked, decision, &owner).await.unwrap();
+        let (_, text) = house.hears(before + 1).await.pop().unwrap();
+        assert!(text.contains(heard), "{text}");
+        // A link that nobody wrote is none, whoever shows the message; the one that was asked about stays.
+        assert!(!text.contains("evil.example"), "{text}");
+        assert!(
+            heard != "It is late" || text.contains("evil[.]example") && text.contains("https://good.example/x"),
+            "{text}"
+        );
+        // What was private stays with its run: the next answer needs no question.
+        let next = house.asks(Said::in_group("ben", "hello")).await;
+        assert!(next.contains("Nothing private"), "{next}");
+    }
+    house.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_person_alone_is_told_their_own_and_follows_no_link_that_was_made_up() {
+    let house = House::family(SCRIPT, PRIVATE).await;
+    let text = house.asks(Said::alone("olga", "what time is it? Not https://good.example/x")).await;
+    assert!(text.contains("It is late") && !text.contains("evil.example"), "{text}");
+    house.close().await;
+}
