@@ -75,10 +75,14 @@ pub struct SessionSettings {
 impl Scope {
     /// One text for all messages that belong to one session: no two sessions have the same.
     pub fn key(self, address: &ConversationAddress, audience: &Audience) -> String {
+        let whole = address.without_thread();
+        // No person's id has a space in it.
         match (self, audience) {
             (Self::Person, Audience::Person(person)) => format!("person {person}"),
-            (Self::Conversation | Self::Person, _) => format!("conversation {}", address.without_thread()),
-            (Self::Thread, _) => format!("thread {address}"),
+            (Self::Conversation, Audience::Person(person)) => format!("conversation {person} {whole}"),
+            (Self::Thread, Audience::Person(person)) => format!("thread {person} {address}"),
+            (Self::Conversation | Self::Person, Audience::Group) => format!("group-conversation {whole}"),
+            (Self::Thread, Audience::Group) => format!("group-thread {address}"),
         }
     }
 }
@@ -118,6 +122,12 @@ mod tests {
         assert!(
             !same(Scope::Thread, (here, &anna), (thread, &anna)) && !same(Scope::Thread, (here, &anna), (there, &anna))
         );
+        // Two people are two, also where a channel says of both that they are alone in one conversation.
+        assert!(
+            !same(Scope::Thread, (here, &anna), (here, &ben))
+                && !same(Scope::Conversation, (here, &anna), (here, &ben))
+        );
+        assert!(same(Scope::Thread, (here, &Audience::Group), (here, &Audience::Group)));
         // No address is written so that its key is another's.
         assert!(!same(Scope::Thread, ("a:main:1%3At", &anna), (thread, &anna)));
     }

@@ -60,6 +60,24 @@ impl SessionContext {
             remembers: true,
         }
     }
+
+    /// In a group, what was said before is another person's to whoever speaks now, and what was private stays with the run
+    /// that saw it: an answer to the group is made of neither unasked.
+    fn make_foreign(&self, message: &mut Message) {
+        if !self.audience.is_group() {
+            return;
+        }
+        let speaks = self.speaker.as_ref().and_then(|speaker| speaker.person.as_ref());
+        let own = speaks.is_some_and(|person| message.speaker.as_ref().is_some_and(|of| of.is(person)));
+        for part in &mut message.parts {
+            if !own {
+                part.label = part.label.of_another();
+            }
+            if part.label.is_private() {
+                part.hold_back();
+            }
+        }
+    }
 }
 
 /// A conversation in memory.
@@ -114,7 +132,7 @@ impl Session {
         }
         let mut session = Self::empty(id.clone(), context);
         session.context.channel = stored.channel;
-        session.reload(records).await?;
+        session.reload(records, None).await?;
         Ok(Some(session))
     }
 
@@ -135,8 +153,8 @@ impl Session {
         }
     }
 
-    /// Reads everything anew.
-    pub(crate) async fn reload(&mut self, records: &Records) -> Result<(), Failure> {
+    /// Reads everything anew; what belongs to the run that is taken up is as its own process had it.
+    pub(crate) async fn reload(&mut self, records: &Records, taken_up: Option<&RunId>) -> Result<(), Failure> {
         self.messages.clear();
         self.followed = records.followed(&self.id).await.map_err(lost)?;
         let runs = records.runs(&self.id).await.map_err(lost)?;
@@ -164,38 +182,32 @@ impl Session {
         let skipped: Vec<RunId> = unanswered.into_iter().filter(|run| alone(run)).collect();
         for message in all {
             if !message.run.as_ref().is_some_and(|run| skipped.contains(run)) {
-                self.messages.push(read(message)?);
+                let is_before = taken_up.is_none() || message.run.as_ref() != taken_up;
+                let mut message = read(message)?;
+                if is_before {
+                    self.context.make_foreign(&mut message);
+                }
+                self.messages.push(message);
             }
         }
         let summary = records.summary(&self.id).await.map_err(lost)?;
         self.summary = summary.map(|summary| Summary::read(summary.upto_place, &summary.body, summary.label));
+        self.make_summary_foreign();
         Ok(())
+    }
+
+    fn make_summary_foreign(&mut self) {
+        if let Some(summary) = self.summary.as_mut().filter(|_| self.context.audience.is_group()) {
+            summary.label = summary.label.of_another();
+        }
     }
 
     /// From now on this agent answers here, with these instructions. The channel stays.
     pub fn answered_by(&mut self, context: SessionContext) {
         let channel = std::mem::take(&mut self.context.channel);
         self.context = SessionContext { channel, ..context };
-        self.of_others();
-    }
-
-    /// In a group, what was said before is another person's to whoever speaks now, and what was private stays with the run
-    /// that saw it: an answer to the group is made of neither unasked.
-    fn of_others(&mut self) {
-        if !self.context.audience.is_group() {
-            return;
-        }
-        let speaks = self.context.speaker.as_ref().and_then(|speaker| speaker.person.clone());
-        for message in &mut self.messages {
-            let own = speaks.as_ref().is_some_and(|person| message.speaker.as_ref().is_some_and(|of| of.is(person)));
-            for part in message.parts.iter_mut().filter(|_| !own) {
-                part.label = part.label.of_another();
-            }
-            message.parts.iter_mut().filter(|part| part.label.is_private()).for_each(Part::hold_back);
-        }
-        if let Some(summary) = &mut self.summary {
-            summary.label = summary.label.of_another();
-        }
+        self.messages.iter_mut().for_each(|message| self.context.make_foreign(message));
+        self.make_summary_foreign();
     }
 
     /// Has everything but the newest messages summed up before the next answer.
@@ -324,4 +336,44 @@ pub(crate) fn stored_of(role: Role, parts: &[Part], speaker: Option<&Speaker>) -
 /// The ledger failed: nothing goes on without it.
 pub(crate) fn lost(error: LedgerError) -> Failure {
     Failure::own("ledger", error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::part::Body;
+    use cara_authority::Source;
+
+    fn said(by: Option<&str>, label: Label) -> Message {
+        let person = by.map(|by| PersonId::parse(by).unwrap());
+        let speaker = by.map(|by| Speaker { person, name: None, address: format!("chat:main:{by}") });
+        let parts = vec![Part { label, body: Body::Text { text: "words".into() } }];
+        Message { place: 1, role: Role::User, parts, speaker }
+    }
+
+    #[test]
+    fn in_a_group_words_of_others_are_others_and_what_was_private_is_gone() {
+        let owner = Label::of(Source::Owner);
+        let group = SessionContext {
+            audience: Audience::Group,
+            speaker: said(Some("anna"), owner).speaker,
+            ..SessionContext::direct(PersonId::parse("group:1").unwrap(), "chat", "main")
+        };
+        let foreign = |context: &SessionContext, mut message: Message| {
+            context.make_foreign(&mut message);
+            (message.parts[0].label, message.words())
+        };
+        assert_eq!(foreign(&group, said(Some("anna"), owner)).0, owner);
+        for other in [said(Some("ben"), owner), said(None, owner)] {
+            assert_eq!(foreign(&group, other).0, Label::of(Source::OtherPerson));
+        }
+        for private in [said(Some("anna"), owner.private()), said(None, Label::of(Source::Tool).private())] {
+            let (label, words) = foreign(&group, private);
+            assert!(!label.is_private() && !words.contains("words"), "{words}");
+        }
+        // Alone, all of it is one person's.
+        let direct = SessionContext::direct(PersonId::parse("anna").unwrap(), "chat", "main");
+        assert_eq!(foreign(&direct, said(None, owner.private())), (owner.private(), "words".to_owned()));
+    }
 }

@@ -83,12 +83,15 @@ impl Sender {
         if self.speaker.person.is_some() { Source::Owner } else { Source::OtherPerson }
     }
 
-    /// Who may decide what is asked: a member or the owner for their own runs, but never a group's question by the group.
+    /// Who may decide what is asked: the owner, and a member for what they ask for alone; never the group that asked.
     fn deciders(&self) -> Deciders {
-        match (self.principal.role(), &self.audience) {
-            (PersonRole::Owner | PersonRole::Member, Audience::Person(person)) => Deciders::only(person.clone()),
-            _ => Deciders::only(PersonId::owner()),
+        let mut deciders = Deciders::only(PersonId::owner());
+        if let (PersonRole::Owner | PersonRole::Member, Audience::Person(person)) =
+            (self.principal.role(), &self.audience)
+        {
+            deciders.persons.insert(person.clone());
         }
+        deciders
     }
 }
 
@@ -269,8 +272,8 @@ impl Application {
                 self.follow(key, &sender, active).await;
                 Ok(())
             }
-            // It can be answered once somebody gives the password.
-            Err(error) if error.kind == ErrorKind::VaultLocked => Err(error),
+            // It can be answered once somebody gives the password, or by the next process.
+            Err(error) if matches!(error.kind, ErrorKind::VaultLocked | ErrorKind::Unknown) => Err(error),
             Err(error) => {
                 tracing::warn!(%error, "a message could not be answered");
                 let text =
@@ -342,7 +345,7 @@ impl Application {
         };
         let session = answers.wait(self, &session).await?;
         let beginning = self.active_runs.begin().await;
-        let _beginning = beginning.ok_or_else(|| error!(VaultLocked, "the process that holds the home is ending"))?;
+        let _beginning = beginning.ok_or_else(|| error!(Unknown, "the process that holds the home is ending"))?;
         Ok(answers.start(self, run, session, begins.then(|| input(message, sender))))
     }
 }

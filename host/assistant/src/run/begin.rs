@@ -78,7 +78,7 @@ impl Assistant {
         }
         let resumed = async {
             self.keep_model(session, language_model).await?;
-            session.reload(&self.records).await?;
+            session.reload(&self.records, Some(&run.id)).await?;
             Run::new(self, session, language_model, run.id, run_context)?.take_up().await
         };
         Some(resumed.await)
