@@ -20,7 +20,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
 /// The person who speaks, and one who does not.
-pub(crate) const PERSON: &str = "person-one";
+pub(crate) const PERSON: &str = "local:owner";
 pub(crate) const OTHER: &str = "person-two";
 
 /// One thing done in a dialogue.
