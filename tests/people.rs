@@ -6,3 +6,4 @@ mod concurrency;
 mod family;
 mod house;
 mod readers;
+mod settings;

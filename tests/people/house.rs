@@ -128,26 +128,20 @@ impl House {
             "[chat]\nmodel = \"rehearsal:script\"\n[vault]\nstore = \"file\"\n{config}\n[component.rehearsal.settings]\n{settings}"
         );
         fs::write(path.join("config.toml"), text).unwrap();
-        let embedded = |built_in: &cara_bundle::Embedded| Embedded {
-            id: built_in.id,
-            wasm: built_in.wasm,
-            manifest: built_in.manifest,
-            digest: built_in.digest,
-            bundle: built_in.bundle_json,
-        };
-        let components = cara_bundle::components().iter().map(embedded).collect();
-        let application = Application::open(Options {
-            lock: HomeLock::take(&home).unwrap().unwrap(),
-            built_in: BuiltIn::new(components, cara_bundle::public_key()).unwrap(),
-            store: None,
-            known: KnownSecrets::new(),
-            command: "a test".into(),
-            role: Role::Command,
-        })
-        .unwrap();
+        let application = open(&home);
         let chat = Arc::new(Chat { sent: watch::Sender::new(Vec::new()), keys: Mutex::default() });
         application.attach_channel(chat.clone()).await.unwrap();
         Self { application, chat, folder, number: AtomicU64::new(0) }
+    }
+
+    /// The same home in another process, after this one left what it was doing.
+    pub(super) async fn reopened(self) -> Self {
+        let Self { application, chat, folder, number } = self;
+        application.close().await;
+        drop(application);
+        let application = open(&Home::at(folder.path().join("home")).unwrap());
+        application.attach_channel(chat.clone()).await.unwrap();
+        Self { application, chat, folder, number }
     }
 
     /// A family: the owner and two members, a guest, and a stranger whom nobody named.
@@ -248,6 +242,36 @@ impl House {
     pub(super) async fn close(self) {
         self.application.close().await;
     }
+}
+
+/// The application of a home.
+fn open(home: &Home) -> Arc<Application> {
+    let embedded = |built_in: &cara_bundle::Embedded| Embedded {
+        id: built_in.id,
+        wasm: built_in.wasm,
+        manifest: built_in.manifest,
+        digest: built_in.digest,
+        bundle: built_in.bundle_json,
+    };
+    let components = cara_bundle::components().iter().map(embedded).collect();
+    let began = std::time::Instant::now();
+    // Tasks of the application before let go of the home when they end.
+    let lock = loop {
+        match HomeLock::take(home).unwrap() {
+            Some(lock) => break lock,
+            None if began.elapsed() > PATIENCE => panic!("the home is held"),
+            None => std::thread::yield_now(),
+        }
+    };
+    Application::open(Options {
+        lock,
+        built_in: BuiltIn::new(components, cara_bundle::public_key()).unwrap(),
+        store: None,
+        known: KnownSecrets::new(),
+        command: "a test".into(),
+        role: Role::Command,
+    })
+    .unwrap()
 }
 
 /// Somebody on the channel.

@@ -1,0 +1,110 @@
+//! What the settings of sessions do, and what a death leaves.
+
+use super::house::{House, Said, address};
+use cara_authority::{ApprovalId, PersonId};
+use cara_control::Delivered;
+use cara_records::{Decision, InboundState};
+
+/// "keep" is asked about; a message that comes meanwhile is seen with its result.
+const SCRIPT: &str = r#"
+order = "any"
+[[turn]]
+expect = "and more"
+step = [{ text = "More was heard." }]
+[[turn]]
+expect = "keep it"
+step = [{ tool-call = { name = "memory_write", arguments = { key = "k", value = "kept" } } }]
+[[turn]]
+expect = "recall it"
+step = [{ tool-call = { name = "memory_read", arguments = { key = "k" } } }]
+[[turn]]
+step = [{ text = "Done." }]
+"#;
+
+async fn allows(house: &House, asked: &ApprovalId) {
+    let records = house.records().await;
+    let owner = records.principal(&address("olga"), "chat:main").await.unwrap().unwrap();
+    records.decide_approval(asked, Decision::Allowed(None), &owner.deciding("chat:main")).await.unwrap();
+}
+
+async fn states(house: &House) -> Vec<InboundState> {
+    let mut all = house.records().await.inbox(None, 100).await.unwrap();
+    all.sort_by_key(|inbound| (inbound.received_ms, inbound.position));
+    all.into_iter().map(|inbound| inbound.state).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_message_meanwhile_waits_steers_or_interrupts() {
+    for (setting, answers, ends) in [
+        ("wait", &["Done.", "More was heard."][..], [InboundState::Answered, InboundState::Answered]),
+        ("steer", &["More was heard."], [InboundState::Answered, InboundState::Answered]),
+        ("interrupt", &["More was heard."], [InboundState::Dropped, InboundState::Answered]),
+    ] {
+        let house = House::family(SCRIPT, &format!("[sessions]\nwhile-busy = \"{setting}\"\n")).await;
+        house.enables("memory").await;
+        house.says(Said::alone("anna", "keep it as you like")).await;
+        let asked = house.waits_for_approval().await;
+        house.says(Said::alone("anna", "and more")).await;
+        if setting != "interrupt" {
+            allows(&house, &asked).await;
+        }
+        let heard: Vec<String> = house.hears(answers.len()).await.into_iter().map(|(_, text)| text).collect();
+        assert_eq!(heard, answers, "{setting}");
+        assert_eq!(states(&house).await, ends, "{setting}");
+        house.close().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn another_process_goes_on_with_what_one_left() {
+    let house = House::family(SCRIPT, "").await;
+    house.enables("memory").await;
+    house.says(Said::alone("anna", "keep it as you like")).await;
+    let asked = house.waits_for_approval().await;
+    house.says(Said::alone("anna", "and more")).await;
+    let house = house.reopened().await;
+    allows(&house, &asked).await;
+    let heard: Vec<String> = house.hears(2).await.into_iter().map(|(_, text)| text).collect();
+    assert_eq!(heard, ["Done.", "More was heard."]);
+    let kept = house.records().await.memory(&PersonId::parse("anna").unwrap()).read("k").await.unwrap().unwrap();
+    assert_eq!((kept.value.as_str(), kept.origin.unwrap().speaker.as_str()), ("kept", "anna"));
+    house.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn strangers_are_guests_and_groups_are_heard_where_the_settings_say_so() {
+    let house = House::family(SCRIPT, "[sessions]\nstrangers = \"guest\"\ngroups = \"all\"\n").await;
+    house.enables("memory").await;
+    // A guest's model has no tools: its call is none.
+    assert_eq!(house.asks(Said::alone("stranger", "keep it")).await, "Done.");
+    assert!(house.records().await.waiting_approvals().await.unwrap().is_empty());
+    assert_eq!(house.asks(Said::in_group("stranger", "hello")).await, "Done.");
+    house.close().await;
+    let house = House::family(SCRIPT, "[sessions]\ngroups = \"off\"\n").await;
+    assert_eq!(house.says(Said::in_group("olga", "hello")).await, Delivered::Ignored);
+    house.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_person_has_one_session_wherever_and_a_group_its_own_memory_where_the_settings_say_so() {
+    let house = House::family(SCRIPT, "[sessions]\nscope = \"person\"\ngroup-memory = true\n").await;
+    house.enables("memory").await;
+    for room in ["one", "two"] {
+        house.asks(Said { room, ..Said::alone("anna", "hello") }).await;
+    }
+    let records = house.records().await;
+    let sessions = records.recent_sessions(Some(&PersonId::parse("anna").unwrap()), 9).await.unwrap();
+    assert_eq!(sessions.iter().map(|session| session.messages).collect::<Vec<_>>(), [4]);
+    house.says(Said::in_group("anna", "keep it")).await;
+    let asked = house.waits_for_approval().await;
+    allows(&house, &asked).await;
+    house.hears(3).await;
+    assert_eq!(house.asks(Said::in_group("ben", "recall it")).await, "Done.");
+    let group = records.recent_sessions(None, 1).await.unwrap().remove(0);
+    let messages = records.messages(&group.id, 1, 99).await.unwrap();
+    assert!(messages[6].body.to_string().contains("kept"), "{messages:?}");
+    for person in [PersonId::parse("anna").unwrap(), PersonId::owner()] {
+        assert!(records.memory(&person).read("k").await.unwrap().is_none());
+    }
+    house.close().await;
+}
