@@ -59,3 +59,25 @@ async fn one_person_alone_is_told_their_own_and_follows_no_link_that_was_made_up
     assert!(text.contains("It is late") && !text.contains("evil.example"), "{text}");
     house.close().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_yes_to_an_answer_is_not_spent_on_other_words_after_a_restart() {
+    let house = House::family(SCRIPT, PRIVATE).await;
+    house.says(Said::in_group("anna", "what time is it?")).await;
+    let asked = house.waits_for_approval().await;
+    // The model is asked again by the next process, and finds other words.
+    house.plays(&SCRIPT.replace("It is late", "It is early")).await;
+    let house = house.reopened().await;
+    let records = house.records().await;
+    let owner = records.principal(&address("olga"), "chat:main").await.unwrap().unwrap().deciding("chat:main");
+    records.decide_approval(&asked, Decision::Allowed(None), &owner).await.unwrap();
+    let again = tokio::select! {
+        again = house.waits_for_approval() => again,
+        heard = house.hears(1) => panic!("nobody was asked about {heard:?}"),
+    };
+    let shown = records.approval(&again).await.unwrap().unwrap().shown;
+    assert!(again != asked && shown["arguments"].as_str().unwrap().contains("It is early"), "{shown:?}");
+    records.decide_approval(&again, Decision::Allowed(None), &owner).await.unwrap();
+    assert!(house.hears(1).await[0].1.contains("It is early"));
+    house.close().await;
+}

@@ -1,9 +1,10 @@
 //! What the settings of sessions do, and what a death leaves.
 
 use super::house::{House, Said, address};
-use cara_authority::{ApprovalId, PersonId};
+use cara_authority::{ApprovalId, Label, PersonId};
 use cara_control::Delivered;
-use cara_records::{Decision, InboundState};
+use cara_records::{Decision, InboundState, NewMessage, Role, RunState};
+use serde_json::json;
 
 /// "keep" is asked about; a message that comes meanwhile is seen with its result.
 const SCRIPT: &str = r#"
@@ -106,5 +107,23 @@ async fn a_person_has_one_session_wherever_and_a_group_its_own_memory_where_the_
     for person in [PersonId::parse("anna").unwrap(), PersonId::owner()] {
         assert!(records.memory(&person).read("k").await.unwrap().is_none());
     }
+    house.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_message_whose_run_cannot_begin_waits_and_is_answered_when_it_is_repeated() {
+    let house = House::family(SCRIPT, "").await;
+    house.asks(Said::alone("anna", "hello")).await;
+    let records = house.records().await;
+    let session = records.recent_sessions(None, 1).await.unwrap().remove(0).id;
+    // Somebody else works in the session.
+    let said = NewMessage { role: Role::User, body: json!([]), label: Label::NONE, speaker: None };
+    let run = records.begin_run(&session, "another process", &said).await.unwrap();
+    assert!(matches!(house.repeats(Said::alone("anna", "and more"), "twice").await, Delivered::Taken(_)));
+    assert_eq!(house.hears(0).await.len(), 1);
+    records.end_run(&run, &[], RunState::Done, None, &[]).await.unwrap();
+    assert!(matches!(house.repeats(Said::alone("anna", "and more"), "twice").await, Delivered::Again(_)));
+    assert_eq!(house.hears(2).await[1].1, "More was heard.");
+    assert_eq!(states(&house).await, [InboundState::Answered, InboundState::Answered]);
     house.close().await;
 }

@@ -84,22 +84,7 @@ impl TurnServices {
 
     /// Asks a person about something that the approval of the call does not cover.
     async fn ask_person(&self, what: &ToolCall, why: String) -> Result<Settled, Refusal> {
-        let asked = Asked {
-            id: String::new(),
-            component: what.component.to_string(),
-            digest: hex::encode(what.digest),
-            signer: None,
-            tool: what.tool.to_string(),
-            arguments: what.arguments.clone(),
-            destinations: what.destinations.clone(),
-            servers: what.servers.clone(),
-            session: what.session.to_string(),
-            seen: self.label(),
-            why: vec![why],
-            always: None,
-            within_session: false,
-            deadline_ms: self.approvals.deadline_ms(),
-        };
+        let asked = Asked::about(what, self.label(), vec![why], self.approvals.deadline_ms());
         let question = Question {
             binding: what.binding(),
             session: &self.session,

@@ -212,8 +212,9 @@ impl Meter {
             return Ok(Amount::default());
         }
         let person = self.records.person_of(&self.run).await.map_err(lost)?;
-        let role = self.records.people().await.map_err(lost)?.into_iter().find(|known| known.id == person);
-        Ok(budgets.allowance(&person, role.map(|known| known.role)))
+        let mut reader = self.records.ledger().reader().await.map_err(lost)?;
+        let roles = self.records.roles(&mut reader.sql()).await.map_err(lost)?;
+        Ok(budgets.allowance(&person, roles.get(&person).copied()))
     }
 
     fn limits(&self, budgets: &Budgets, allowance: &Amount, language_model: &dyn LanguageModel) -> Vec<Limit> {

@@ -1,8 +1,29 @@
 //! Where a requested call would go, as a person reads it.
 
 use crate::event::Asked;
+use cara_authority::{Label, ToolCall};
 
 impl Asked {
+    /// A question about a call, which no rule may answer.
+    pub(crate) fn about(call: &ToolCall, seen: Label, why: Vec<String>, deadline_ms: u64) -> Self {
+        Self {
+            id: String::new(),
+            component: call.component.to_string(),
+            digest: hex::encode(call.digest),
+            signer: None,
+            tool: call.tool.to_string(),
+            arguments: call.arguments.clone(),
+            destinations: call.destinations.clone(),
+            servers: call.servers.clone(),
+            session: call.session.to_string(),
+            seen,
+            why,
+            always: None,
+            within_session: false,
+            deadline_ms,
+        }
+    }
+
     /// The destinations of the call, each with its host in ASCII where the host is written in other letters.
     pub fn destinations_shown(&self) -> Vec<String> {
         self.destinations.iter().map(|to| with_punycode(to)).collect()

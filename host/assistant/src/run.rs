@@ -171,13 +171,7 @@ impl<'a> Run<'a> {
     /// Adds what came meanwhile.
     async fn steer(&mut self) -> Result<(), Failure> {
         for Steered { input, speaker, inbound } in self.run_context.steering.take() {
-            let (mut parts, mut found) = (Vec::new(), Vec::new());
-            for mut part in input.into_parts() {
-                let (label, rules) = self.assistant.guards.label_of(part.readable(), part.label);
-                part.label = label;
-                found.extend(rules);
-                parts.push(part);
-            }
+            let (parts, found) = self.assistant.examined(input);
             let message = stored_of(Role::User, &parts, speaker.as_ref());
             self.assistant.records.steer_run(&self.id, &message, &inbound).await.map_err(lost)?;
             self.session.context.speaker = speaker;

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio_util::sync::CancellationToken;
 
-/// How many strangers are named in the log before it is said once that there are more.
+/// How many strangers are named in the log of one process.
 const NAMED: usize = 1_000;
 
 /// Workers of conversations with messages that wait. A clone is the same.

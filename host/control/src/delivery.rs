@@ -12,7 +12,7 @@ use crate::active_runs::Active;
 use crate::answering::{Answered, Answers, Respondent};
 use crate::application::Application;
 use crate::conversations::Worker;
-use crate::error::{ErrorKind, Result, error};
+use crate::error::{Error, ErrorKind, Result, error};
 use crate::event::Events;
 use crate::model_selection;
 use crate::names::AGENT;
@@ -24,13 +24,16 @@ use cara_assistant::session::title;
 use cara_assistant::text::without_secrets;
 use cara_assistant::{Audience, Input, Reply, SessionContext, Speaker};
 use cara_authority::{ConversationAddress, Deciders, Label, PersonId, PersonRole, Principal, RunId, Source};
-use cara_records::{Inbound, InboundId, NewConversation, NewInbound, NewOutbound, Records, RunState};
+use cara_records::{Inbound, InboundId, InboundState, NewConversation, NewInbound, NewOutbound, Records, RunState};
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// Words that begin a session anew.
 const NEW: &str = "/new";
+
+/// What is said where a run cannot begin.
+const UNANSWERED: &str = "I could not answer: something is not set up, which the owner of this assistant can look up.";
 
 /// What became of a message that a channel handed in.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -117,13 +120,13 @@ impl Application {
             return Ok(Delivered::Ignored);
         }
         let received = records.receive(&message).await?;
-        if received.again {
-            return Ok(Delivered::Again(received.id));
-        }
         let key = settings.scope.key(&message.address, &sender.audience);
-        self.steered_or_interrupted(&key, &sender, &message, &received.id, settings.while_busy);
+        if !received.again {
+            self.steered_or_interrupted(&key, &sender, &message, &received.id, settings.while_busy);
+        }
+        // One that came before may still wait: for a password, or for what stood in its way.
         self.answer_all(key, message.address, None);
-        Ok(Delivered::Taken(received.id))
+        Ok(if received.again { Delivered::Again(received.id) } else { Delivered::Taken(received.id) })
     }
 
     /// Answers what lay in the inbox when the process began.
@@ -238,8 +241,15 @@ impl Application {
             records.end_run(&run, &[], RunState::Interrupted, Some(why), &[]).await?;
             return Ok(());
         };
-        let begun = self.run_for(key, &sender, &last.message, ids, Some(run)).await?;
-        self.follow(key, &sender, begun).await;
+        match self.run_for(key, &sender, &last.message, ids, Some(run.clone())).await {
+            Ok(begun) => self.follow(key, &sender, begun).await,
+            Err(error) if can_wait(&error) => return Err(error),
+            Err(error) => {
+                tracing::warn!(%error, "a run could not be taken up");
+                let (why, told) = (error.to_string(), notice(&last.message, &last.id, UNANSWERED));
+                records.end_run_with(&run, &[], RunState::Failed, Some(&why), &[], &[told]).await?;
+            }
+        }
         Ok(())
     }
 
@@ -270,15 +280,19 @@ impl Application {
         match self.run_for(key, &sender, &message, vec![id.clone()], None).await {
             Ok(active) => {
                 self.follow(key, &sender, active).await;
-                Ok(())
+                // A run that did not begin took nothing: to try at once again would be to try for ever.
+                match records.inbound(&id).await? {
+                    Some(inbound) if inbound.state == InboundState::Waiting => Err(error!(
+                        Conflict,
+                        "the run for a message did not begin\nhint: `cara status` shows what goes on"
+                    )),
+                    _ => Ok(()),
+                }
             }
-            // It can be answered once somebody gives the password, or by the next process.
-            Err(error) if matches!(error.kind, ErrorKind::VaultLocked | ErrorKind::Unknown) => Err(error),
+            Err(error) if can_wait(&error) => Err(error),
             Err(error) => {
                 tracing::warn!(%error, "a message could not be answered");
-                let text =
-                    "I could not answer: something is not set up, which the owner of this assistant can look up.";
-                records.enqueue(&notice(&message, &id, text)).await?;
+                records.enqueue(&notice(&message, &id, UNANSWERED)).await?;
                 Ok(records.drop_inbound(&id, "it could not be answered").await?)
             }
         }
@@ -337,9 +351,7 @@ impl Application {
             None => {
                 let known = self.services.egress.known();
                 let title = title(&without_secrets(known, &words(message)));
-                let place = json!({ "address": message.address.to_string(), "audience": sender.audience });
-                let new =
-                    NewConversation { key, place: &place, person: &person, channel, agent: &agent, title: &title };
+                let new = NewConversation { key, person: &person, channel, agent: &agent, title: &title };
                 records.begin_conversation(&new).await?
             }
         };
@@ -348,6 +360,11 @@ impl Application {
         let _beginning = beginning.ok_or_else(|| error!(Unknown, "the process that holds the home is ending"))?;
         Ok(answers.start(self, run, session, begins.then(|| input(message, sender))))
     }
+}
+
+/// Whether a message is answered once somebody gives the password, or by the next process.
+fn can_wait(error: &Error) -> bool {
+    matches!(error.kind, ErrorKind::VaultLocked | ErrorKind::Unknown)
 }
 
 /// The message of these conversations that waits longest.

@@ -217,6 +217,8 @@ impl Records {
         sql.execute(counted.bind(id.as_str()).bind(FORGOTTEN)).await?;
         for gone in [
             "DELETE FROM sessions WHERE person = $1",
+            // Of what was done for them in a group, only that it was.
+            "UPDATE runs SET person = NULL WHERE person = $1",
             "DELETE FROM approvals WHERE person = $1",
             "DELETE FROM reservations WHERE person = $1",
             "DELETE FROM memories WHERE person = $1",
@@ -267,11 +269,11 @@ async fn sessions(sql: &mut Sql<'_>, id: &PersonId) -> Result<Vec<SessionId>, Le
     Ok(sql.all(query.bind(id.as_str())).await?.into_iter().map(|(id,)| id.0).collect())
 }
 
-/// A session of the person in which a process works on a run.
+/// A session in which a process works on a run for the person, or on one of theirs.
 async fn busy(sql: &mut Sql<'_>, id: &PersonId, process: &str) -> Result<Option<SessionId>, LedgerError> {
     let query = query_as::<(As<SessionId>,)>(
         "SELECT session FROM runs WHERE state = $3 AND process = $2 \
-         AND session IN (SELECT id FROM sessions WHERE person = $1) LIMIT 1",
+         AND (person = $1 OR session IN (SELECT id FROM sessions WHERE person = $1)) LIMIT 1",
     );
     let query = query.bind(id.as_str()).bind(process).bind(RunState::Running.name());
     Ok(sql.one(query).await?.map(|(session,)| session.0))

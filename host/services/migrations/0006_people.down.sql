@@ -4,8 +4,6 @@ DROP INDEX runs_one_at_a_time;
 ALTER TABLE memories DROP COLUMN origin;
 ALTER TABLE runs DROP COLUMN person;
 ALTER TABLE messages DROP COLUMN speaker;
-ALTER TABLE sessions DROP COLUMN pinned;
-ALTER TABLE sessions DROP COLUMN place;
 DROP TABLE conversations;
 -- A cara of before lets the person of the session decide alone.
 UPDATE approvals SET state = 'withdrawn' WHERE state IN ('waiting', 'allowed') AND deciders IS NOT NULL;

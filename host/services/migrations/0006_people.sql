@@ -29,10 +29,6 @@ CREATE TABLE conversations (
 );
 CREATE INDEX conversations_of_session ON conversations (session);
 
--- Where a session takes place and who reads along there, sealed; none where it is a terminal.
-ALTER TABLE sessions ADD COLUMN place BLOB;
-ALTER TABLE sessions ADD COLUMN pinned BOOLEAN NOT NULL DEFAULT FALSE;
-
 -- Who speaks in a message, sealed; none where it is the person of the session.
 ALTER TABLE messages ADD COLUMN speaker BLOB;
 

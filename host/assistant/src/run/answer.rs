@@ -8,17 +8,22 @@
 use super::Run;
 use crate::approvals::{Question, Settled};
 use crate::event::{Asked, Failure};
+use crate::explain::asked as shown;
 use crate::part::{Body, Part};
 use crate::reply::defanged;
+use crate::session::lost;
 use crate::values::Filling;
 use cara_authority::tool_call::canonical;
 use cara_authority::{ComponentId, Label, Provenance, Source, ToolCall, ToolName};
-use cara_records::NewOutbound;
+use cara_records::{Approval, NewOutbound};
 use serde_json::json;
 
 /// What readers are told in place of an answer that was not for them.
 const WITHHELD: &str =
     "I found an answer that is not mine to give here. I have asked whom it belongs to, and was not allowed to.";
+
+/// Who asks: no component has this id.
+const HOST: &str = "cara-host";
 
 /// Under which id of a call an answer is asked about.
 const ANSWER: &str = "answer";
@@ -74,44 +79,35 @@ impl Run<'_> {
 
     /// Asks those whom the private content belongs to whether all who read the conversation may be told this.
     async fn may_be_told(&mut self, text: &str, address: &str, label: Label) -> Result<bool, Failure> {
-        let own = |_| Failure::own("answer", "the host cannot name its own question");
         let call = ToolCall {
-            component: ComponentId::parse("cara-host").map_err(own)?,
+            component: ComponentId::parse(HOST).expect("a name of the host"),
             digest: [0; 32],
-            tool: ToolName::parse(ANSWER)
-                .map_err(|_| Failure::own("answer", "the host cannot name its own question"))?,
+            tool: ToolName::parse(ANSWER).expect("a name of the host"),
             arguments: canonical(&json!({ "text": text })),
             destinations: vec![address.to_owned()],
             servers: Vec::new(),
             session: self.session.id().clone(),
         };
-        let asked = Asked {
-            id: String::new(),
-            component: call.component.to_string(),
-            digest: hex::encode(call.digest),
-            signer: None,
-            tool: call.tool.to_string(),
-            arguments: call.arguments.clone(),
-            destinations: call.destinations.clone(),
-            servers: Vec::new(),
-            session: call.session.to_string(),
-            seen: label,
-            why: vec!["the answer was made of private content, and others than its owner read it".to_owned()],
-            always: None,
-            within_session: false,
-            deadline_ms: self.assistant.approvals.deadline_ms(),
+        let why = vec!["the answer was made of private content, and others than its owner read it".to_owned()];
+        let asked = Asked::about(&call, label, why, self.assistant.approvals.deadline_ms());
+        // What was asked before a restart holds for the same words alone: the model may have found others.
+        let is_same = |found: &Approval| {
+            let shown = shown(found.shown.clone());
+            found.call_id == ANSWER
+                && shown.is_some_and(|shown| {
+                    (&shown.arguments, &shown.destinations) == (&asked.arguments, &asked.destinations)
+                })
         };
-        let earlier = self.assistant.records.approvals_of(&self.id).await.map_err(crate::session::lost)?;
-        let binding = call.binding();
+        let earlier = self.assistant.records.approvals_of(&self.id).await.map_err(lost)?;
         let question = Question {
-            binding,
+            binding: call.binding(),
             session: self.session.id(),
             run: &self.id,
             call: ANSWER,
             person: self.session.person(),
             deciders: &self.run_context.readers,
-            earlier: earlier.iter().rfind(|found| found.call_id == ANSWER).map(|found| found.id.clone()),
-            asked,
+            earlier: earlier.iter().rfind(|found| is_same(found)).map(|found| found.id.clone()),
+            asked: asked.clone(),
         };
         let settled = self
             .assistant

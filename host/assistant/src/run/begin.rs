@@ -6,7 +6,7 @@ use crate::assistant::{Assistant, RunContext};
 use crate::event::{Ending, Failure};
 use crate::input::Input;
 use crate::language_model::LanguageModel;
-use crate::part::Role;
+use crate::part::{Part, Role};
 use crate::session::{Session, lost, stored_of};
 use cara_authority::RunId;
 use cara_records::Records;
@@ -34,13 +34,9 @@ impl Assistant {
         input: Input,
         run_context: RunContext,
     ) -> Result<Ending, Failure> {
-        let (mut parts, mut found) = (std::mem::take(&mut session.attached), Vec::new());
-        for mut part in input.into_parts() {
-            let (label, rules) = self.guards.label_of(part.readable(), part.label);
-            part.label = label;
-            found.extend(rules);
-            parts.push(part);
-        }
+        let (said, found) = self.examined(input);
+        let mut parts = std::mem::take(&mut session.attached);
+        parts.extend(said);
         let message = stored_of(Role::User, &parts, session.context.speaker.as_ref());
         self.keep_model(session, language_model).await?;
         let inbound = run_context.reply.as_ref().map(|reply| &reply.inbound[..]).unwrap_or_default();
@@ -51,6 +47,19 @@ impl Assistant {
         let run = Run::new(self, session, language_model, id, run_context)?;
         run.note("message", found).await?;
         run.go().await
+    }
+
+    /// The parts of a message, each with the label that it has once the guards have looked at it, and the rules that it met.
+    pub(super) fn examined(&self, input: Input) -> (Vec<Part>, Vec<String>) {
+        let mut found = Vec::new();
+        let mut examine = |mut part: Part| {
+            let (label, rules) = self.guards.label_of(part.readable(), part.label);
+            part.label = label;
+            found.extend(rules);
+            part
+        };
+        let parts = input.into_parts().into_iter().map(&mut examine).collect();
+        (parts, found)
     }
 
     /// The conversation goes on with this model, whether or not it answers.

@@ -241,21 +241,12 @@ impl Run<'_> {
         let Planned { offered, call, decision, .. } = planned;
         let only_own_store =
             offered.effects.iter().all(|effect| !effect.reaches_out() || *effect == Effect::ChangesState);
+        let asks = decision.lines().iter().filter(|line| line.then == Action::Ask).map(|line| line.why.clone());
+        let deadline_ms = self.assistant.approvals.deadline_ms();
         let mut asked = Asked {
-            id: String::new(),
-            component: call.component.to_string(),
-            digest: hex::encode(call.digest),
             signer: Some(offered.belief.signer.clone()),
-            tool: call.tool.to_string(),
-            arguments: call.arguments.clone(),
-            destinations: call.destinations.clone(),
-            servers: call.servers.clone(),
-            session: call.session.to_string(),
-            seen: planned.seen,
-            why: decision.lines().iter().filter(|line| line.then == Action::Ask).map(|line| line.why.clone()).collect(),
-            always: None,
             within_session: only_own_store && offered.tool.destination.is_empty(),
-            deadline_ms: self.assistant.approvals.deadline_ms(),
+            ..Asked::about(call, planned.seen, asks.collect(), deadline_ms)
         };
         let one_decides = self.run_context.deciders.needed == Needed::Any && !self.session.context.audience.is_group();
         asked.always = (one_decides && decision.may_be_answered_by_rule()).then(|| always_text(&asked));

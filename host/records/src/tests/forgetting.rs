@@ -69,6 +69,13 @@ async fn nobody_is_forgotten_who_is_the_owner_or_unknown_or_being_answered() {
     assert!(matches!(forget(&person("nobody"), "x").await, Err(ForgetError::NoSuch(_))));
     let busy = forget(&person("anna"), "process 1").await;
     assert!(matches!(&busy, Err(ForgetError::Busy { session, .. }) if *session == fixture.session), "{busy:?}");
+    // So it is while a group is answered for somebody.
+    records.name_person(&person("ben"), "Ben", PersonRole::Member, "a test").await.unwrap();
+    let group = records.begin_session(&person("group:1"), "chat", "main", "a group").await.unwrap();
+    let (run, asks) = (Records::fresh_run().unwrap(), said("x", Source::Owner));
+    records.begin_run_for(&run, &group, "process 1", &asks, Some(&person("ben")), &[]).await.unwrap();
+    let busy = forget(&person("ben"), "process 1").await;
+    assert!(matches!(&busy, Err(ForgetError::Busy { session, .. }) if *session == group), "{busy:?}");
     assert_eq!(records.messages(&fixture.session, 1, 9).await.unwrap().len(), 1);
     // The process of a run ended, and nobody takes the run up.
     forget(&person("anna"), "process 2").await.unwrap();
