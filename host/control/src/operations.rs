@@ -122,6 +122,8 @@ pub fn visit(visitor: &mut impl Visitor) {
     visitor.visit::<sessions::DeleteSession>();
     visitor.visit::<sessions::ForkSession>();
     visitor.visit::<sessions::RenameSession>();
+    visitor.visit::<sessions::PinSession>();
+    visitor.visit::<sessions::SearchSessions>();
     visitor.visit::<people::ListPeople>();
     visitor.visit::<people::ShowPerson>();
     visitor.visit::<people::NamePerson>();

@@ -1,8 +1,10 @@
 //! Conversations that are kept: listing, showing, deleting, forking.
 
 mod markdown;
+mod search;
 
 pub use markdown::Format;
+pub use search::{FoundIn, FoundSession, FoundSessions, SearchSessions, Stopped};
 
 use crate::application::Application;
 use crate::error::{Context, Result, error, fail};
@@ -74,9 +76,11 @@ pub struct SessionRow {
     pub parent: Option<String>,
     /// `running` or `interrupted`; nothing when every run ended.
     pub state: Option<String>,
+    /// Whether it is pinned.
+    pub pinned: bool,
 }
 
-/// Lists conversations; the one that changed last comes first.
+/// Lists conversations: those that are pinned first, and of either kind the one that changed last.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ListSessions {
@@ -91,12 +95,13 @@ fn twenty() -> u32 {
 
 impl Operation for ListSessions {
     type View = Vec<SessionRow>;
-    const ROUTE: Route = Route::get("sessions.list", "/v1/sessions", "List conversations, the newest first.");
+    const ROUTE: Route =
+        Route::get("sessions.list", "/v1/sessions", "List conversations, the pinned first, then the newest.");
 
     async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
         let records = application.records().await?;
         let open = open_runs(application, records).await?;
-        let sessions = records.recent_sessions(None, self.limit).await?;
+        let sessions = records.listed_sessions(self.limit).await?;
         let row = |session: Session| SessionRow {
             state: open.get(&session.id).map(|state| state.name().to_owned()),
             id: session.id.to_string(),
@@ -109,6 +114,7 @@ impl Operation for ListSessions {
             began_ms: session.began_ms,
             changed_ms: session.changed_ms,
             parent: session.parent.map(|parent| parent.to_string()),
+            pinned: session.pinned_ms.is_some(),
         };
         Ok(sessions.into_iter().map(row).collect())
     }
@@ -136,6 +142,8 @@ pub struct Transcript {
     pub changed_ms: u64,
     /// The session it was forked from.
     pub parent: Option<String>,
+    /// Whether it is pinned.
+    pub pinned: bool,
     /// The runs, the first first.
     pub runs: Vec<RunRow>,
     /// What stands for the first messages when a model is asked.
@@ -276,6 +284,7 @@ pub(crate) async fn transcript(application: &Application, records: &Records, ses
         began_ms: session.began_ms,
         changed_ms: session.changed_ms,
         parent: session.parent.map(|parent| parent.to_string()),
+        pinned: session.pinned_ms.is_some(),
         runs,
         summary: summary.map(|s| SummaryRow { upto_place: s.upto_place, label: s.label, body: s.body }),
         attachments: attachments.collect(),
@@ -401,6 +410,28 @@ impl Operation for RenameSession {
         let (id, records) = (SessionId::parse(&self.id)?, application.records().await?);
         find(records, &id).await?;
         records.rename_session(&id, title).await?;
+        Ok(Done {})
+    }
+}
+
+/// Pins a conversation, or lets go of it. One that is pinned comes first in lists, and no time ends or removes it.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PinSession {
+    /// The session.
+    pub id: String,
+    /// Whether it is pinned from now on.
+    pub pinned: bool,
+}
+
+impl Operation for PinSession {
+    type View = Done;
+    const ROUTE: Route = Route::put("sessions.pin", "/v1/sessions/{id}/pinned", "Pin a conversation, or let go of it.");
+
+    async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
+        let (id, records) = (SessionId::parse(&self.id)?, application.records().await?);
+        find(records, &id).await?;
+        records.pin_session(&id, self.pinned).await?;
         Ok(Done {})
     }
 }

@@ -28,6 +28,7 @@ mod summaries;
 #[cfg(test)]
 mod tests;
 mod totals;
+mod words;
 
 pub use attachments::{Attached, Attachment, MAX_ATTACHMENT, NewAttachment};
 pub use boxes::{CONTENT_KEPT_MS, InboundId, LOOKUP_KEPT_MS, MAX_MESSAGE, OutboundId};
@@ -49,6 +50,7 @@ pub use runs::Run;
 pub use sessions::{NewConversation, Session};
 pub use summaries::Summary;
 pub use totals::{UsageBy, UsageTotal};
+pub use words::{Hit, Words};
 
 use cara_authority::PersonId;
 use cara_services::ledger::{Ledger, LedgerError};

@@ -35,10 +35,34 @@ pub struct Session {
     pub label: Label,
     /// The session it was forked from; that one may be gone.
     pub parent: Option<SessionId>,
+    /// When it was pinned, Unix milliseconds, if it is.
+    pub pinned_ms: Option<u64>,
 }
 
-type Row =
-    (As<SessionId>, As<PersonId>, String, String, Vec<u8>, Number, Number, Number, As<Label>, Option<As<SessionId>>);
+/// A query for sessions, all their columns in the order of [`Row`].
+macro_rules! select {
+    ($rest:literal) => {
+        concat!(
+            "SELECT id, person, channel, agent, title, began_ms, changed_ms, messages, label, parent, pinned_ms \
+             FROM sessions ",
+            $rest
+        )
+    };
+}
+
+type Row = (
+    As<SessionId>,
+    As<PersonId>,
+    String,
+    String,
+    Vec<u8>,
+    Number,
+    Number,
+    Number,
+    As<Label>,
+    Option<As<SessionId>>,
+    Option<Number>,
+);
 
 /// Whose session it is, is sealed with its title: the file alone does not give it to somebody else.
 fn title_spot<'a>(row: &'a [&'a str; 4]) -> Spot<'a> {
@@ -93,14 +117,8 @@ impl Records {
     /// The conversations that changed last, of everybody or of one person, the newest first.
     pub async fn recent_sessions(&self, person: Option<&PersonId>, most: u32) -> Result<Vec<Session>, LedgerError> {
         let query = match person {
-            None => query_as::<Row>(
-                "SELECT id, person, channel, agent, title, began_ms, changed_ms, messages, label, parent \
-                 FROM sessions ORDER BY changed_ms DESC, id LIMIT $1",
-            ),
-            Some(_) => query_as::<Row>(
-                "SELECT id, person, channel, agent, title, began_ms, changed_ms, messages, label, parent \
-                 FROM sessions WHERE person = $2 ORDER BY changed_ms DESC, id LIMIT $1",
-            ),
+            None => query_as::<Row>(select!("ORDER BY changed_ms DESC, id LIMIT $1")),
+            Some(_) => query_as::<Row>(select!("WHERE person = $2 ORDER BY changed_ms DESC, id LIMIT $1")),
         };
         let mut query = query.bind(i64::from(most));
         if let Some(person) = person {
@@ -108,6 +126,22 @@ impl Records {
         }
         let rows = self.ledger.reader().await?.sql().all(query).await?;
         rows.into_iter().map(|row| self.read_session(row)).collect()
+    }
+
+    /// Conversations of everybody as a person looks through them: those that are pinned first, and of either kind the newest first.
+    pub async fn listed_sessions(&self, most: u32) -> Result<Vec<Session>, LedgerError> {
+        let pinned = select!("WHERE pinned_ms IS NOT NULL ORDER BY changed_ms DESC, id LIMIT $1");
+        let others = select!("WHERE pinned_ms IS NULL ORDER BY changed_ms DESC, id LIMIT $1");
+        let mut reader = self.ledger.reader().await?;
+        let mut listed = Vec::new();
+        for of_kind in [pinned, others] {
+            let room = u64::from(most).saturating_sub(listed.len() as u64);
+            let rows = reader.sql().all(query_as::<Row>(of_kind).bind(to_sql(room))).await?;
+            for row in rows {
+                listed.push(self.read_session(row)?);
+            }
+        }
+        Ok(listed)
     }
 
     /// How many conversations are kept.
@@ -118,10 +152,7 @@ impl Records {
 
     /// A conversation.
     pub async fn session(&self, id: &SessionId) -> Result<Option<Session>, LedgerError> {
-        let query = query_as::<Row>(
-            "SELECT id, person, channel, agent, title, began_ms, changed_ms, messages, label, parent \
-             FROM sessions WHERE id = $1",
-        );
+        let query = query_as::<Row>(select!("WHERE id = $1"));
         let row = self.ledger.reader().await?.sql().one(query.bind(id.as_str())).await?;
         row.map(|row| self.read_session(row)).transpose()
     }
@@ -134,6 +165,17 @@ impl Records {
         let mut change = self.ledger.change().await?;
         let query = query("UPDATE sessions SET title = $2 WHERE id = $1").bind(id.as_str()).bind(title);
         change.sql().execute(query).await?;
+        change.commit().await
+    }
+
+    /// Pins a conversation, or lets go of it.
+    pub async fn pin_session(&self, id: &SessionId, pinned: bool) -> Result<(), LedgerError> {
+        let pinned_ms = pinned.then(|| to_sql(self.ledger.now_ms()));
+        let statement = query("UPDATE sessions SET pinned_ms = $2 WHERE id = $1").bind(id.as_str()).bind(pinned_ms);
+        let mut change = self.ledger.change().await?;
+        if change.sql().execute(statement).await? == 0 {
+            return Err(LedgerError::no_such("session", id.as_str()));
+        }
         change.commit().await
     }
 
@@ -208,7 +250,7 @@ impl Records {
     }
 
     fn read_session(&self, row: Row) -> Result<Session, LedgerError> {
-        let (id, person, channel, agent, title, began_ms, changed_ms, messages, label, parent) = row;
+        let (id, person, channel, agent, title, began_ms, changed_ms, messages, label, parent, pinned_ms) = row;
         let row = [id.0.as_str(), person.0.as_str(), &channel, &agent];
         let title = self.seal.open(title_spot(&row), title)?;
         Ok(Session {
@@ -222,6 +264,7 @@ impl Records {
             messages: messages.0,
             label: label.0,
             parent: parent.map(|parent| parent.0),
+            pinned_ms: pinned_ms.map(|at| at.0),
         })
     }
 }

@@ -15,7 +15,7 @@ use std::path::PathBuf;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Sessions {
-    /// List conversations; the one that changed last comes first.
+    /// List conversations: those that are pinned first, and of either kind the one that changed last.
     List {
         /// Every conversation.
         #[arg(long, conflicts_with = "limit")]
@@ -62,6 +62,25 @@ pub(crate) enum Sessions {
         id: SessionId,
         /// The title.
         title: String,
+    },
+    /// Pin a conversation: it comes first in lists, and no time ends or removes it.
+    Pin {
+        /// The session.
+        id: SessionId,
+    },
+    /// Let go of a conversation that is pinned.
+    Unpin {
+        /// The session.
+        id: SessionId,
+    },
+    /// Search titles, and what was said in your own conversations, for all the words.
+    Search {
+        /// The words; case and accents do not matter, and a word stands for all that begin with it.
+        #[arg(required = true)]
+        words: Vec<String>,
+        /// At most so many conversations.
+        #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=50))]
+        limit: u32,
     },
 }
 

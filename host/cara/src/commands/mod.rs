@@ -138,7 +138,7 @@ impl Command {
         matches!(self, Self::Status | Self::Stop | Self::Logs(_) | Self::Grants { .. } | Self::Policy(_) | Self::Explain(_)
             | Self::Usage(_) | Self::Audit(_) | Self::Ledger(_) | Self::Secrets(Secrets::List) | Self::Trust(Trust::List) | Self::Tools(Tools::List)
             | Self::Config(ConfigCommand::Get { .. } | ConfigCommand::Diff) | Self::Plugin(Plugin::List | Plugin::Inspect { .. })
-            | Self::Sessions(Sessions::List { .. } | Sessions::Show { .. } | Sessions::Export { .. })
+            | Self::Sessions(Sessions::List { .. } | Sessions::Show { .. } | Sessions::Export { .. } | Sessions::Search { .. })
             | Self::People(People::List | People::Show { .. } | People::Export { .. })
             | Self::Memory(MemoryCommand::List { .. } | MemoryCommand::Show { .. } | MemoryCommand::Search { .. })
             | Self::Approvals(Approvals::List | Approvals::Show { .. } | Approvals::Rules)

@@ -6,7 +6,8 @@ use crate::output::{Output, Show, columns, layout, show, when};
 use anyhow::{Result, bail};
 use cara_assistant::text::harmless;
 use cara_control::sessions::{
-    DeleteSession, ForkSession, Format, ListSessions, RenameSession, SessionRow, ShowSession,
+    DeleteSession, ForkSession, Format, FoundIn, FoundSession, FoundSessions, ListSessions, PinSession, RenameSession,
+    SearchSessions, SessionRow, ShowSession, Stopped,
 };
 use cara_control::{AGENT, CONSOLE};
 use cara_services::files;
@@ -38,6 +39,17 @@ pub(crate) async fn run(door: &Door, output: Output, sessions: Sessions) -> Resu
             let done = door.call(RenameSession { id: id.to_string(), title: title.clone() }).await?;
             output.done(&done, &format!("session `{id}` is now `{title}`"))?;
         }
+        Sessions::Pin { id } => {
+            let done = door.call(PinSession { id: id.to_string(), pinned: true }).await?;
+            output.done(&done, &format!("session `{id}` is pinned"))?;
+        }
+        Sessions::Unpin { id } => {
+            let done = door.call(PinSession { id: id.to_string(), pinned: false }).await?;
+            output.done(&done, &format!("session `{id}` is not pinned any more"))?;
+        }
+        Sessions::Search { words, limit } => {
+            door.emit(output, SearchSessions { words: words.join(" "), limit }).await?;
+        }
     }
     Ok(())
 }
@@ -51,17 +63,19 @@ impl Show for Vec<SessionRow> {
         let agent = self.iter().any(|row| row.agent != AGENT);
         let channel = self.iter().any(|row| row.channel != CONSOLE);
         let state = self.iter().any(|row| row.state.is_some());
-        let shown = [true, true, true, true, state, agent, channel];
+        let pinned = self.iter().any(|row| row.pinned);
+        let shown = [true, true, true, true, pinned, state, agent, channel];
         let chosen =
-            |cells: [String; 7]| cells.into_iter().zip(shown).filter_map(|(cell, on)| on.then_some(cell)).collect();
+            |cells: [String; 8]| cells.into_iter().zip(shown).filter_map(|(cell, on)| on.then_some(cell)).collect();
         let head: Vec<String> =
-            chosen(["ID", "TITLE", "CHANGED", "MESSAGES", "STATE", "AGENT", "CHANNEL"].map(str::to_owned));
+            chosen(["ID", "TITLE", "CHANGED", "MESSAGES", "PINNED", "STATE", "AGENT", "CHANNEL"].map(str::to_owned));
         let rows = self.iter().map(|row| {
             chosen([
                 row.id.clone(),
                 columns::cut(&row.title, 60),
                 when::minute(row.changed_ms),
                 row.messages.to_string(),
+                if row.pinned { "yes" } else { "-" }.to_owned(),
                 row.state.clone().unwrap_or_else(|| "-".into()),
                 columns::cut(&row.agent, 20),
                 columns::cut(&row.channel, 20),
@@ -69,6 +83,31 @@ impl Show for Vec<SessionRow> {
         });
         let head: Vec<&str> = head.iter().map(String::as_str).collect();
         show::table(&head, &rows.collect::<Vec<_>>());
+    }
+}
+
+impl Show for FoundSessions {
+    fn show(&self) {
+        if self.sessions.is_empty() {
+            show::note("no message and no title has all these words");
+        }
+        for FoundSession { id, title, messages, last, .. } in &self.sessions {
+            let Some(FoundIn { place, at_ms, role, speaker, excerpt }) = last else {
+                layout::field(0, id, title);
+                continue;
+            };
+            let who = speaker.as_ref().map_or(role, |by| by.name.as_ref().unwrap_or(&by.address));
+            let more = if *messages > 1 { format!(", the last of {messages}") } else { String::new() };
+            layout::field(0, id, title);
+            layout::paragraph(4, &format!("{}  {who}, message {place}{more}", when::minute(*at_ms)));
+            layout::paragraph(4, excerpt);
+        }
+        let why = match self.stopped {
+            None => return,
+            Some(Stopped::Limit) => "further conversations may have these words; `--limit` shows more",
+            Some(Stopped::Messages | Stopped::Time) => "older conversations were not searched",
+        };
+        show::note(&format!("{} messages were searched: {why}", self.looked_at));
     }
 }
 

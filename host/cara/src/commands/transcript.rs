@@ -13,6 +13,9 @@ impl Show for Transcript {
         layout::field(0, "label", &self.label.to_string());
         layout::field(0, "began", &when::second(self.began_ms));
         layout::field(0, "changed", &when::second(self.changed_ms));
+        if self.pinned {
+            layout::field(0, "pinned", "yes");
+        }
         self.parent.iter().for_each(|parent| layout::field(0, "forked from", parent));
         for run in &self.runs {
             let reason = run.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();

@@ -21,6 +21,12 @@ sessions export SESSION --format markdown
 sessions fork SESSION
 sessions rename FORK Journey
 sessions rename s-nobody x
+sessions pin FORK
+sessions unpin FORK
+sessions pin s-nobody
+sessions search window SEAT
+sessions search journey
+sessions search - ?
 sessions delete FORK
 sessions delete FORK --yes
 people list

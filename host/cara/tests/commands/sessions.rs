@@ -40,6 +40,43 @@ fn a_conversation_is_listed_shown_and_renamed() {
 }
 
 #[test]
+fn a_conversation_that_is_pinned_comes_first() {
+    let home = Home::new();
+    home.chat(HELLO, "the first", &[]);
+    let first = home.session();
+    home.chat(HELLO, "the second", &[]);
+    assert!(!home.ok(&["sessions", "list"]).contains("PINNED"));
+    assert_eq!(home.notes(&["sessions", "pin", &first]).trim(), format!("session `{first}` is pinned"));
+    let listed = home.json(&["sessions", "list", "--json"]);
+    assert_eq!((listed[0]["id"].as_str(), &listed[0]["pinned"]), (Some(first.as_str()), &true.into()));
+    assert_eq!(listed[1]["pinned"], false);
+    assert!(home.ok(&["sessions", "list"]).lines().nth(1).unwrap().contains(" yes"));
+    // The one that changed last is still the second.
+    let shown = home.json(&["sessions", "show", &first, "--json"]);
+    assert_eq!(shown["pinned"], true);
+    home.ok(&["sessions", "unpin", &first]);
+    assert_eq!(home.json(&["sessions", "list", "--json"])[1]["id"].as_str(), Some(first.as_str()));
+    assert!(home.fails(&["sessions", "pin", "s-nothing"]).contains("hint: `cara sessions list`"));
+}
+
+#[test]
+fn what_was_said_is_found_again() {
+    let home = Home::new();
+    home.chat(CLOCK, "What time is it in Málaga?", &[]);
+    let id = home.session();
+    home.chat(HELLO, "the weather", &[]);
+    let found = home.json(&["sessions", "search", "MALAGA", "tim", "--json"]);
+    let of = &found["sessions"][0];
+    assert_eq!((found["sessions"].as_array().unwrap().len(), of["id"].as_str()), (1, Some(id.as_str())));
+    assert_eq!((of["messages"].as_u64(), of["last"]["place"].as_u64()), (Some(1), Some(1)));
+    assert!(found["stopped"].is_null() && found["looked-at"].as_u64().unwrap() > 4);
+    let shown = home.ok(&["sessions", "search", "late"]);
+    assert!(shown.contains(&id) && shown.contains("assistant, message 4") && shown.contains("It is late."), "{shown}");
+    assert!(home.notes(&["sessions", "search", "nothing"]).contains("no message and no title"));
+    assert!(home.fails(&["sessions", "search", "-", "?"]).contains("hint: write one or more words"));
+}
+
+#[test]
 fn titles_and_texts_act_on_no_terminal() {
     let home = Home::new();
     home.chat(HELLO, "\u{202e}\u{9b}2Jhi", &[]);

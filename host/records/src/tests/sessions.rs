@@ -131,6 +131,37 @@ async fn a_fork_has_what_was_said_up_to_its_place_with_labels_and_goes_its_own_w
 }
 
 #[tokio::test]
+async fn pinned_sessions_are_listed_first_and_count_for_nothing_else() {
+    let place = Place::new();
+    let mut ids = Vec::new();
+    for (at, title) in (1..).zip(["one", "two", "three", "four"]) {
+        let records = records_at(&place, at).await;
+        ids.push(records.begin_session(&person("anna"), "terminal", "main", title).await.unwrap());
+    }
+    let records = records_at(&place, 9).await;
+    let listed = async |most| {
+        let sessions = records.listed_sessions(most).await.unwrap();
+        sessions.into_iter().map(|session| session.title).collect::<Vec<_>>()
+    };
+    records.pin_session(&ids[0], true).await.unwrap();
+    records.pin_session(&ids[2], true).await.unwrap();
+    assert_eq!(listed(9).await, ["three", "one", "four", "two"]);
+    assert_eq!(
+        (listed(3).await, listed(1).await),
+        (vec!["three".into(), "one".into(), "four".into()], vec!["three".into()])
+    );
+    assert_eq!(records.session(&ids[0]).await.unwrap().unwrap().pinned_ms, Some(9));
+    // To pin is not to change.
+    assert_eq!(records.recent_sessions(None, 1).await.unwrap()[0].title, "four");
+    records.pin_session(&ids[2], false).await.unwrap();
+    assert_eq!(listed(9).await, ["one", "four", "three", "two"]);
+    let fork = records.fork_session(&ids[0], 0).await.unwrap();
+    assert_eq!(records.session(&fork).await.unwrap().unwrap().pinned_ms, None);
+    let none = SessionId::parse("s-nothing").unwrap();
+    assert!(matches!(records.pin_session(&none, true).await, Err(LedgerError::NoSuch { .. })));
+}
+
+#[tokio::test]
 async fn a_deleted_session_leaves_nothing_but_what_it_used_and_an_event() {
     let fixture = Fixture::new().await;
     let records = &fixture.records;
