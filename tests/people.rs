@@ -5,5 +5,6 @@
 mod concurrency;
 mod family;
 mod house;
+mod month;
 mod readers;
 mod settings;

@@ -21,8 +21,11 @@ use std::time::Duration;
 use tempfile::TempDir;
 use tokio::sync::{OnceCell, watch};
 
+/// The channels. On the second, people are known where a test says so.
+pub(super) const CHANNELS: [&str; 2] = ["chat", "post"];
+
 /// How long an answer may take before a test gives up.
-const PATIENCE: Duration = Duration::from_secs(180);
+pub(super) const PATIENCE: Duration = Duration::from_secs(180);
 
 /// A home in which everything was compiled: each other one gets a copy of the cache and of the key it is authenticated with.
 static COMPILED: OnceCell<TempDir> = OnceCell::const_new();
@@ -51,16 +54,24 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
-/// The channel: it remembers what was sent, each key once.
+/// A channel: it remembers what was sent, each key once.
 pub(super) struct Chat {
-    sent: watch::Sender<Vec<(String, String)>>,
+    name: &'static str,
+    /// What was sent on all channels: where to, and what.
+    sent: Arc<watch::Sender<Vec<(String, String)>>>,
     keys: Mutex<BTreeSet<String>>,
+}
+
+impl Chat {
+    fn on(name: &'static str, sent: &Arc<watch::Sender<Vec<(String, String)>>>) -> Arc<Self> {
+        Arc::new(Self { name, sent: sent.clone(), keys: Mutex::default() })
+    }
 }
 
 #[async_trait::async_trait]
 impl Channel for Chat {
     fn name(&self) -> &str {
-        "chat"
+        self.name
     }
 
     fn class(&self, _: &str) -> Option<DeliveryClass> {
@@ -84,13 +95,16 @@ impl Channel for Chat {
 /// The home.
 pub(super) struct House {
     pub(super) application: Arc<Application>,
-    pub(super) chat: Arc<Chat>,
+    chats: [Arc<Chat>; 2],
+    sent: Arc<watch::Sender<Vec<(String, String)>>>,
     folder: TempDir,
     number: AtomicU64,
 }
 
-/// A message of somebody: who, in which conversation, what.
+/// A message of somebody: who, in which conversation of which channel, what.
+#[derive(Clone, Copy)]
 pub(super) struct Said<'a> {
+    pub(super) channel: &'a str,
     pub(super) user: &'a str,
     pub(super) room: &'a str,
     pub(super) group: bool,
@@ -100,12 +114,17 @@ pub(super) struct Said<'a> {
 impl<'a> Said<'a> {
     /// In a conversation with the assistant alone.
     pub(super) fn alone(user: &'a str, text: &'a str) -> Self {
-        Self { user, room: user, group: false, text }
+        Self { channel: "chat", user, room: user, group: false, text }
     }
 
     /// In the group, to the assistant.
     pub(super) fn in_group(user: &'a str, text: &'a str) -> Self {
-        Self { user, room: "group", group: true, text }
+        Self { channel: "chat", user, room: "group", group: true, text }
+    }
+
+    /// The conversation.
+    pub(super) fn conversation(&self) -> String {
+        format!("{}:main:{}", self.channel, self.room)
     }
 }
 
@@ -128,20 +147,19 @@ impl House {
             "[chat]\nmodel = \"rehearsal:script\"\n[vault]\nstore = \"file\"\n{config}\n[component.rehearsal.settings]\n{settings}"
         );
         fs::write(path.join("config.toml"), text).unwrap();
-        let application = open(&home);
-        let chat = Arc::new(Chat { sent: watch::Sender::new(Vec::new()), keys: Mutex::default() });
-        application.attach_channel(chat.clone()).await.unwrap();
-        Self { application, chat, folder, number: AtomicU64::new(0) }
+        let sent = Arc::new(watch::Sender::new(Vec::new()));
+        let chats = CHANNELS.map(|name| Chat::on(name, &sent));
+        let application = open(&home, &chats).await;
+        Self { application, chats, sent, folder, number: AtomicU64::new(0) }
     }
 
     /// The same home in another process, after this one left what it was doing.
     pub(super) async fn reopened(self) -> Self {
-        let Self { application, chat, folder, number } = self;
+        let Self { application, chats, sent, folder, number } = self;
         application.close().await;
         drop(application);
-        let application = open(&Home::at(folder.path().join("home")).unwrap());
-        application.attach_channel(chat.clone()).await.unwrap();
-        Self { application, chat, folder, number }
+        let application = open(&Home::at(folder.path().join("home")).unwrap(), &chats).await;
+        Self { application, chats, sent, folder, number }
     }
 
     /// A family: the owner and two members, a guest, and a stranger whom nobody named.
@@ -187,8 +205,8 @@ impl House {
     /// Hands in a message of this id.
     pub(super) async fn repeats(&self, said: Said<'_>, platform_id: &str) -> Delivered {
         let message = NewInbound {
-            address: ConversationAddress::parse(&format!("chat:main:{}", said.room)).unwrap(),
-            sender: address(said.user),
+            address: ConversationAddress::parse(&said.conversation()).unwrap(),
+            sender: address_on(said.channel, said.user),
             sender_name: Some("The Owner".into()),
             platform_id: platform_id.into(),
             group: said.group,
@@ -200,18 +218,23 @@ impl House {
         self.application.deliver(message).await.unwrap()
     }
 
+    /// What was sent so far, and what will be.
+    pub(super) fn sent(&self) -> watch::Receiver<Vec<(String, String)>> {
+        self.sent.subscribe()
+    }
+
     /// All that was sent by when so many messages were.
     pub(super) async fn hears(&self, messages: usize) -> Vec<(String, String)> {
-        let mut sent = self.chat.sent.subscribe();
+        let mut sent = self.sent.subscribe();
         let all = sent.wait_for(|sent| sent.len() >= messages);
         let all = tokio::time::timeout(PATIENCE, all).await;
-        all.map_or_else(|_| panic!("{:?}", self.chat.sent.borrow()), |all| all.unwrap().clone())
+        all.map_or_else(|_| panic!("{:?}", self.sent.borrow()), |all| all.unwrap().clone())
     }
 
     /// Says something, and waits for the one answer.
     pub(super) async fn asks(&self, said: Said<'_>) -> String {
-        let before = self.chat.sent.borrow().len();
-        let room = format!("chat:main:{}", said.room);
+        let before = self.sent.borrow().len();
+        let room = said.conversation();
         self.says(said).await;
         let (to, text) = self.hears(before + 1).await.pop().unwrap();
         assert_eq!(to, room);
@@ -244,8 +267,8 @@ impl House {
     }
 }
 
-/// The application of a home.
-fn open(home: &Home) -> Arc<Application> {
+/// The application of a home, with its channels.
+async fn open(home: &Home, chats: &[Arc<Chat>]) -> Arc<Application> {
     let embedded = |built_in: &cara_bundle::Embedded| Embedded {
         id: built_in.id,
         wasm: built_in.wasm,
@@ -263,18 +286,27 @@ fn open(home: &Home) -> Arc<Application> {
             None => std::thread::yield_now(),
         }
     };
-    Application::open(Options {
+    let application = Application::open(Options {
         lock,
         built_in: BuiltIn::new(components, cara_bundle::public_key()).unwrap(),
         store: None,
         known: KnownSecrets::new(),
         command: "a test".into(),
         role: Role::Command,
-    })
-    .unwrap()
+    });
+    let application = application.unwrap();
+    for chat in chats {
+        application.attach_channel(chat.clone()).await.unwrap();
+    }
+    application
 }
 
-/// Somebody on the channel.
+/// Somebody on the first channel.
 pub(super) fn address(user: &str) -> PersonAddress {
-    PersonAddress::parse(&format!("chat:main:{user}")).unwrap()
+    address_on(CHANNELS[0], user)
+}
+
+/// Somebody on a channel.
+pub(super) fn address_on(channel: &str, user: &str) -> PersonAddress {
+    PersonAddress::parse(&format!("{channel}:main:{user}")).unwrap()
 }

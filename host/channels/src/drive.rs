@@ -120,7 +120,7 @@ impl Driver {
 }
 
 /// Sends a message once; asks first, where it may have got there and the platform can tell.
-async fn attempt(records: Records, channel: Arc<dyn Channel>, pace: Pace, message: Outbound) -> Attempt {
+pub(crate) async fn attempt(records: Records, channel: Arc<dyn Channel>, pace: Pace, message: Outbound) -> Attempt {
     let asks = message.first_ms.is_some() && message.class == Some(DeliveryClass::Checkable);
     let next = |retry_after| records.ledger().now_ms().saturating_add(pace.wait_ms(message.attempts, retry_after));
     if asks {
@@ -135,6 +135,12 @@ async fn attempt(records: Records, channel: Arc<dyn Channel>, pace: Pace, messag
                 return Attempt::NotSent { error: text, next_ms: next(error.retry_after) };
             }
         }
+    }
+    // What was taken in time may be begun late: the disk was slow, or the machine slept.
+    let arrives_ms = records.ledger().now_ms().saturating_add(pace.patience().deadline_ms);
+    if message.class.is_some_and(|class| class.forbids(message.first_ms, arrives_ms)) {
+        let error = "it was too late to send it again: the platform may not know its key any more".to_owned();
+        return Attempt::NotSent { error, next_ms: records.ledger().now_ms() };
     }
     let sent = timeout(pace.deadline, channel.send(&message)).await;
     match sent.unwrap_or_else(|_| Err(late(pace.deadline))) {

@@ -6,7 +6,7 @@ mod kill;
 
 use super::*;
 use cara_authority::{ConversationAddress, Label};
-use cara_records::{ContentKey, DeliveryClass, NewOutbound, Outbound, OutboundId, OutboundState, Records};
+use cara_records::{Attempt, ContentKey, DeliveryClass, NewOutbound, Outbound, OutboundId, OutboundState, Records};
 use cara_services::clock::Clock;
 use cara_services::ledger::Ledger;
 use serde_json::json;
@@ -220,6 +220,21 @@ async fn a_platform_that_says_when_to_come_again_is_not_asked_before() {
     assert!(began.elapsed() >= WISH);
     fixture.stop.cancel();
     driven.await.unwrap();
+}
+
+#[tokio::test]
+async fn what_was_taken_in_time_and_is_begun_too_late_is_not_sent_again() {
+    let fixture = Fixture::new(DeliveryClass::Blind, |_| Answer::Takes).await;
+    let id = fixture.queue("a", "1").await;
+    let queued = fixture.records.outbound(&id).await.unwrap().unwrap();
+    for (ago_ms, is_sent) in [(60_000, false), (1_000, true)] {
+        let first_ms = Some(fixture.records.ledger().now_ms() - ago_ms);
+        let class = Some(DeliveryClass::Keyed { window_ms: 30_000 });
+        let message = Outbound { class, first_ms, ..queued.clone() };
+        let came = drive::attempt(fixture.records.clone(), fixture.channel.clone(), PACE, message).await;
+        assert_eq!(matches!(came, Attempt::Sent(_)), is_sent, "{came:?}");
+        assert_eq!(fixture.channel.log.lock().unwrap().attempts.len(), usize::from(is_sent));
+    }
 }
 
 #[tokio::test]

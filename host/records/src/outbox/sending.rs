@@ -54,8 +54,8 @@ impl TryFrom<String> for DeliveryClass {
 }
 
 impl DeliveryClass {
-    /// Whether a message that may have got there at `first_ms` must not be sent again.
-    fn forbids(self, first_ms: Option<u64>, arrives_ms: u64) -> bool {
+    /// Whether a message that may have got there at `first_ms` must not be sent again, so as to arrive at `arrives_ms`.
+    pub fn forbids(self, first_ms: Option<u64>, arrives_ms: u64) -> bool {
         match (self, first_ms) {
             (_, None) | (Self::Checkable, _) => false,
             (Self::Blind, Some(_)) => true,

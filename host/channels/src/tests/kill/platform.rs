@@ -18,7 +18,7 @@ const ACCOUNTS: [&str; 3] = ["keyed", "checkable", "blind"];
 /// How the platform says that it delivers; it keeps to that.
 pub(super) fn class(account: &str) -> Option<DeliveryClass> {
     match account {
-        // A little less than it does: what is written is not read at once.
+        // A little less than it does: who looks at the clock may be held up before it sends.
         "keyed" => Some(DeliveryClass::Keyed { window_ms: WINDOW.as_millis() as u64 - 1_100 }),
         "checkable" => Some(DeliveryClass::Checkable),
         "blind" => Some(DeliveryClass::Blind),
@@ -35,14 +35,24 @@ struct Arrived {
     late: bool,
 }
 
+/// A message on its way.
+#[derive(Clone)]
+struct Sent {
+    at_ms: u64,
+    key: String,
+    room: String,
+    text: String,
+}
+
 /// The platform.
 pub(super) struct Platform {
     random: u64,
     messages: Vec<String>,
     acknowledged: BTreeSet<usize>,
     arrived: Vec<Arrived>,
-    keys: HashMap<String, (String, Instant)>,
-    late: VecDeque<(Instant, String, String, String)>,
+    /// What each key was given, and when, as the sender's clock has it.
+    keys: HashMap<String, (String, u64)>,
+    late: VecDeque<(Instant, Sent)>,
     answers: Vec<String>,
     repeated: usize,
     /// Who polls while there is nothing new.
@@ -95,8 +105,8 @@ impl Platform {
 
     fn arrive_late(&mut self) {
         while self.late.front().is_some_and(|(at, ..)| *at <= Instant::now()) {
-            let (_, key, room, text) = self.late.pop_front().unwrap();
-            self.arrive(&key, &room, &text, true);
+            let (_, sent) = self.late.pop_front().unwrap();
+            self.arrive(&sent, true);
         }
     }
 
@@ -110,7 +120,10 @@ impl Platform {
                 self.acknowledged.extend(words[2..].iter().map(|id| self.numbers[*id]));
                 self.answers.push(format!("{number} well"));
             }
-            [number, "send", key, room, text] => self.send(number, key, room, text),
+            [number, "send", at, key, room, text] => {
+                let [key, room, text] = [key, room, text].map(str::to_owned);
+                self.send(number, Sent { at_ms: at.parse().unwrap(), key, room, text });
+            }
             [number, "confirm", key, ..] => self.confirm(number, key),
             _ => panic!("{line}"),
         }
@@ -131,28 +144,29 @@ impl Platform {
         self.answers.push(format!("{number} {}", told.join(" ")));
     }
 
-    fn send(&mut self, number: &str, key: &str, room: &str, text: &str) {
+    fn send(&mut self, number: &str, sent: Sent) {
         match self.chance(100) {
             // Not there, and it says so.
             0..6 => self.answers.push(format!("{number} busy -")),
             6..9 => self.answers.push(format!("{number} later 20")),
             // There, and it says that it failed.
             9..14 => {
-                self.arrive(key, room, text, false);
+                self.arrive(&sent, false);
                 self.answers.push(format!("{number} failed 500"));
             }
             // There, and it says nothing.
-            14..17 => drop(self.arrive(key, room, text, false)),
+            14..17 => drop(self.arrive(&sent, false)),
             // Not there, and it says nothing, or that something failed.
             17..19 => {}
             19..21 => self.answers.push(format!("{number} failed 502")),
             // There some time later.
             21..24 => {
                 let at = Instant::now() + LATE;
-                self.late.push_back((at, key.to_owned(), room.to_owned(), text.to_owned()));
+                let at_ms = sent.at_ms + LATE.as_millis() as u64;
+                self.late.push_back((at, Sent { at_ms, ..sent }));
             }
             chance => {
-                let receipt = self.arrive(key, room, text, false);
+                let receipt = self.arrive(&sent, false);
                 // Some answers come twice.
                 let times = if chance < 27 { 2 } else { 1 };
                 (0..times).for_each(|_| self.answers.push(format!("{number} sent {receipt}")));
@@ -160,15 +174,15 @@ impl Platform {
         }
     }
 
-    fn arrive(&mut self, key: &str, room: &str, text: &str, late: bool) -> String {
-        let known = self.keys.get(key).filter(|(_, at)| at.elapsed() < WINDOW);
+    fn arrive(&mut self, sent: &Sent, late: bool) -> String {
+        let Sent { at_ms, key, room, text } = sent.clone();
+        let known = self.keys.get(&key).filter(|(_, first)| at_ms < first + WINDOW.as_millis() as u64);
         if let Some((receipt, _)) = known.filter(|_| room.starts_with("chat:keyed:")) {
             self.repeated += 1;
             return receipt.clone();
         }
         let receipt = format!("m-{}", self.arrived.len());
-        self.keys.insert(key.to_owned(), (receipt.clone(), Instant::now()));
-        let (room, text) = (room.to_owned(), text.to_owned());
+        self.keys.insert(key, (receipt.clone(), at_ms));
         self.arrived.push(Arrived { room, text, receipt: receipt.clone(), late });
         receipt
     }
