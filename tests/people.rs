@@ -7,4 +7,5 @@ mod family;
 mod house;
 mod month;
 mod readers;
+mod roles;
 mod settings;

@@ -200,6 +200,13 @@ impl Toolbox {
         self.tools.insert(name, offered);
     }
 
+    /// Those of them that are permitted, each under the name that it has here.
+    pub fn only(&self, is_permitted: impl Fn(&Offered) -> bool) -> Self {
+        let permitted = self.all().filter(|(_, offered)| is_permitted(offered));
+        let tools = permitted.map(|(name, offered)| (name.clone(), offered.clone())).collect();
+        Self { tools, shared: self.shared.clone() }
+    }
+
     /// Whether a tool's own name does not say whose it is: tools of other components have it, or it looks like a full one.
     pub fn is_shared(&self, name: &ToolName) -> bool {
         self.shared.contains(name) || name.as_str().contains(OF)

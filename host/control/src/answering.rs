@@ -8,6 +8,7 @@ use crate::error::{Result, error, fail};
 use crate::event::{Event, Events, Scope};
 use crate::model_selection;
 use crate::names::{AGENT, CONSOLE};
+use crate::roles::Permitted;
 use crate::variables::Variables;
 use cara_assistant::{
     Answer, Approver, Asked, Assistant, Failure, Input, LanguageModel, Nobody, Reply, RunContext, Session,
@@ -92,12 +93,17 @@ impl Answers {
         Ok(Self { assistant, language_model, context, events, asked, deciders, readers, person, reply })
     }
 
-    /// The same answers to messages of a channel.
-    pub(crate) fn to(self, answered: Answered) -> Self {
+    /// The same answers to messages of a channel, with what their sender may use.
+    pub(crate) fn to(self, application: &Application, answered: Answered) -> Self {
         let Answered { context, deciders, readers, person, reply } = answered;
         let SessionContext { system, reading, agent, .. } = self.context;
         let context = SessionContext { system, reading, agent, ..context };
-        Self { context, deciders, readers, person: Some(person), reply: Some(reply), ..self }
+        let Assistant { tools, records, .. } = &self.assistant;
+        let model = (self.language_model.component().clone(), self.language_model.model().to_owned());
+        let live = application.live(&application.environment);
+        let tools = Permitted::new(tools.clone(), live, records.clone(), person.clone(), context.agent.clone(), model);
+        let assistant = Assistant { tools: Arc::new(tools), ..self.assistant };
+        Self { assistant, context, deciders, readers, person: Some(person), reply: Some(reply), ..self }
     }
 
     /// The conversation, for this run alone; an error where another run has it.

@@ -10,7 +10,7 @@ use crate::names::AGENT;
 use crate::near_names::near_name;
 use cara_assistant::ModelName;
 use cara_assistant::toolbox::full_name;
-use cara_authority::manifest::Tool;
+use cara_authority::manifest::{Manifest, Tool};
 use cara_authority::policy::Known;
 use cara_authority::{ComponentId, ToolName, display_safe};
 
@@ -20,6 +20,7 @@ pub(crate) fn check(plugins: &Plugins, config: &Config, shown: &str) -> Result<(
     settings(plugins, config, shown)?;
     models(plugins, config, shown)?;
     agent(config, shown)?;
+    tools_of_roles(plugins, config, shown)?;
     policy(plugins, config, shown)
 }
 
@@ -68,7 +69,11 @@ fn models(plugins: &Plugins, config: &Config, shown: &str) -> Result<()> {
         config.agent.iter().filter_map(|(name, agent)| Some((format!("agent.{name}.model"), agent.model.as_ref()?)));
     let of_chat = config.chat.model.iter().map(|model| ("chat.model".to_owned(), model));
     let of_guards = config.guards.classifier.iter().map(|model| ("guards.classifier".to_owned(), model));
-    for (key, model) in of_chat.chain(of_agents).chain(of_guards) {
+    let of_roles =
+        config.role.all().into_iter().flat_map(|(role, rights)| {
+            rights.models.iter().flatten().map(move |model| (format!("{role}.models"), model))
+        });
+    for (key, model) in of_chat.chain(of_agents).chain(of_guards).chain(of_roles) {
         provider(&installed, model).map_err(|error| error.context(format!("`{shown}`: `{key}`")))?;
     }
     Ok(())
@@ -76,16 +81,59 @@ fn models(plugins: &Plugins, config: &Config, shown: &str) -> Result<()> {
 
 /// An agent for conversations that nobody configured is an error: none would begin.
 fn agent(config: &Config, shown: &str) -> Result<()> {
-    let Some(name) = config.chat.agent.as_ref() else { return Ok(()) };
-    if name == AGENT || config.agent.contains_key(name) {
+    let of_roles = config.role.all().map(|(role, rights)| (format!("{role}.agent"), rights.agent.as_ref()));
+    let of_chat = ("chat.agent".to_owned(), config.chat.agent.as_ref());
+    for (key, name) in std::iter::once(of_chat).chain(of_roles) {
+        let Some(name) = name.filter(|name| *name != AGENT && !config.agent.contains_key(*name)) else { continue };
+        let meant = near_name(name, config.agent.keys().map(String::as_str));
+        let meant = meant.map(|near| format!("`{near}`, if you mean that one; ")).unwrap_or_default();
+        let name = display_safe(name);
+        fail!(
+            Invalid,
+            "`{shown}`: `{key}` names agent `{name}`, which is not configured\n\
+             hint: {meant}`cara config set agent.{name}.system TEXT` makes it; `cara config unset {key}` goes back to `{AGENT}`"
+        )
+    }
+    Ok(())
+}
+
+/// What a role may call that no component has is an error: a name that means nothing lets nobody do what was wanted. Tools
+/// have their full names here, so that no other component's tool of that name is meant as well.
+fn tools_of_roles(plugins: &Plugins, config: &Config, shown: &str) -> Result<()> {
+    let named = config.role.all().map(|(role, rights)| (role, rights.tools.as_deref().unwrap_or_default()));
+    if named.iter().all(|(_, tools)| tools.is_empty()) {
         return Ok(());
     }
-    let name = display_safe(name);
-    fail!(
-        Invalid,
-        "`{shown}`: `chat.agent` names agent `{name}`, which is not configured\n\
-         hint: `cara config set agent.{name}.system TEXT` makes it; `cara config unset chat.agent` goes back to `{AGENT}`"
-    )
+    let installed = plugins.now()?;
+    let full = |manifest: &Manifest| -> Vec<String> {
+        manifest.tools().iter().map(|tool| full_name(manifest.id(), &tool.name).to_string()).collect()
+    };
+    let with_tools = installed.usable.values().map(|checked| checked.manifest());
+    let with_tools: Vec<&Manifest> = with_tools.filter(|manifest| !manifest.tools().is_empty()).collect();
+    let ids = with_tools.iter().map(|manifest| manifest.id().to_string());
+    let mut names: Vec<String> = ids.chain(with_tools.iter().flat_map(|manifest| full(manifest))).collect();
+    // One that cannot be used now may be later.
+    names.extend(known(&installed).filter(|id| !installed.usable.contains_key(*id)).map(ToString::to_string));
+    for (role, name) in named.iter().flat_map(|(role, tools)| tools.iter().map(move |name| (role, name))) {
+        if names.contains(name) {
+            continue;
+        }
+        let of_own =
+            with_tools.iter().flat_map(|manifest| manifest.tools().iter().map(|tool| (manifest.id(), &tool.name)));
+        let own: Vec<String> =
+            of_own.filter(|(_, own)| own.as_str() == name).map(|(id, own)| full_name(id, own).to_string()).collect();
+        let near = own.first().map(String::as_str).or_else(|| near_name(name, names.iter().map(String::as_str)));
+        let cure = near.map_or_else(
+            || "write `component` or `component__tool`; `cara tools list` shows them".to_owned(),
+            |near| format!("`{near}`, if you mean that one"),
+        );
+        let name = display_safe(name);
+        fail!(
+            Invalid,
+            "`{shown}`: `{role}.tools` has `{name}`, which is no tool and no component with tools\nhint: {cure}"
+        );
+    }
+    Ok(())
 }
 
 fn provider(installed: &Installed, model: &ModelName) -> Result<(), Error> {

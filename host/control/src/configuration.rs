@@ -7,6 +7,7 @@ pub(crate) mod keys;
 mod words;
 
 use crate::error::{Error, Result};
+use crate::roles::RolesConfig;
 use cara_assistant::budget::Budgets;
 use cara_assistant::toolbox::Belief;
 use cara_assistant::{ApprovalSettings, GuardSettings, ModelName, Reading, RunLimits, SessionSettings};
@@ -48,6 +49,8 @@ pub struct Config {
     pub(crate) inbox: InboxConfig,
     /// What becomes of calls of tools.
     pub(crate) policy: Policy,
+    /// What members and guests may use.
+    pub(crate) role: RolesConfig,
     /// How much may be spent.
     pub(crate) budget: Budgets,
     /// What looks at text.

@@ -66,7 +66,7 @@ impl Live {
     }
 
     /// The configuration as it is now.
-    fn config(&self) -> Result<Arc<Config>> {
+    pub(crate) fn config(&self) -> Result<Arc<Config>> {
         self.settings.now(&self.events)
     }
 

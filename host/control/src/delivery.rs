@@ -15,7 +15,6 @@ use crate::conversations::Worker;
 use crate::error::{Error, ErrorKind, Result, error};
 use crate::event::Events;
 use crate::model_selection;
-use crate::names::AGENT;
 use crate::variables::Variables;
 use cara_assistant::assistant::Steered;
 use cara_assistant::conversation::{self, Groups, SessionSettings, Strangers, WhileBusy};
@@ -309,9 +308,10 @@ impl Application {
     ) -> Result<Arc<Active>> {
         let (records, config, events) = (self.records().await?, self.config()?, Events::nobody());
         let brought = self.brought(&BTreeMap::new(), &Variables::default())?;
-        let agent = config.chat.agent.clone().unwrap_or_else(|| AGENT.to_owned());
-        let named = config.agent.get(&agent).and_then(|agent| agent.model.clone());
-        let chosen = match named {
+        let rights = config.role.of(Some(sender.principal.role()));
+        let agent = rights.agent(config.chat.agent.as_deref()).to_owned();
+        let of_agent = config.agent.get(&agent).and_then(|agent| agent.model.as_ref());
+        let chosen = match rights.model(of_agent.or(config.chat.model.as_ref()))? {
             Some(named) => {
                 model_selection::naming(self, &named, &brought, "the configuration names it", &events).await?
             }
@@ -320,7 +320,7 @@ impl Application {
         let respondent = Respondent {
             model: format!("{}:{}", chosen.id, chosen.model),
             agent: Some(agent.clone()),
-            no_tools: sender.principal.role() == PersonRole::Guest,
+            no_tools: rights.have_no_tools(),
             ..Respondent::default()
         };
         let person = sender.owner(&message.address);
@@ -345,7 +345,7 @@ impl Application {
             person: sender.principal.person().clone(),
             reply,
         };
-        let answers = Answers::of(self, &run, &respondent, false).await?.to(answered);
+        let answers = Answers::of(self, &run, &respondent, false).await?.to(self, answered);
         let session = match before {
             Some(session) => session,
             None => {

@@ -54,6 +54,7 @@ pub mod people;
 pub mod plugins;
 pub mod policy;
 mod request_secrets;
+mod roles;
 pub mod runs;
 pub mod secrets;
 pub mod service;

@@ -47,6 +47,12 @@ impl Records {
         Ok(people)
     }
 
+    /// The role of a person now; nothing of whom the registry does not know.
+    pub async fn role(&self, id: &PersonId) -> Result<Option<PersonRole>, LedgerError> {
+        let roles = self.roles(&mut self.ledger.reader().await?.sql()).await?;
+        Ok(roles.get(id).copied())
+    }
+
     /// Adds a person, or gives a known one another name and role; with an event. The owner stays the owner.
     pub async fn name_person(&self, id: &PersonId, name: &str, role: PersonRole, by: &str) -> Result<(), LedgerError> {
         let role = if *id == PersonId::owner() { PersonRole::Owner } else { role.min(PersonRole::Member) };
