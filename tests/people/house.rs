@@ -54,17 +54,22 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
+/// What was sent: where to, and what.
+type Sent = Arc<watch::Sender<Vec<(String, String)>>>;
+
 /// A channel: it remembers what was sent, each key once.
 pub(super) struct Chat {
     name: &'static str,
-    /// What was sent on all channels: where to, and what.
-    sent: Arc<watch::Sender<Vec<(String, String)>>>,
+    /// What was sent on all channels.
+    sent: Sent,
+    /// The questions to those who decide, apart.
+    asked: Sent,
     keys: Mutex<BTreeSet<String>>,
 }
 
 impl Chat {
-    fn on(name: &'static str, sent: &Arc<watch::Sender<Vec<(String, String)>>>) -> Arc<Self> {
-        Arc::new(Self { name, sent: sent.clone(), keys: Mutex::default() })
+    fn on(name: &'static str, sent: &Sent, asked: &Sent) -> Arc<Self> {
+        Arc::new(Self { name, sent: sent.clone(), asked: asked.clone(), keys: Mutex::default() })
     }
 }
 
@@ -82,7 +87,8 @@ impl Channel for Chat {
         if self.keys.lock().unwrap().insert(message.id.to_string()) {
             let body: MessageBody = serde_json::from_value(message.message.body.clone()).unwrap();
             let said = (message.message.address.to_string(), body.shown().join("\n"));
-            self.sent.send_modify(|sent| sent.push(said));
+            let to = if message.message.by == "approvals" { &self.asked } else { &self.sent };
+            to.send_modify(|all| all.push(said));
         }
         Ok(message.id.to_string())
     }
@@ -96,7 +102,8 @@ impl Channel for Chat {
 pub(super) struct House {
     pub(super) application: Arc<Application>,
     chats: [Arc<Chat>; 2],
-    sent: Arc<watch::Sender<Vec<(String, String)>>>,
+    sent: Sent,
+    asked: Sent,
     folder: TempDir,
     number: AtomicU64,
 }
@@ -147,19 +154,19 @@ impl House {
             "[chat]\nmodel = \"rehearsal:script\"\n[vault]\nstore = \"file\"\n{config}\n[component.rehearsal.settings]\n{settings}"
         );
         fs::write(path.join("config.toml"), text).unwrap();
-        let sent = Arc::new(watch::Sender::new(Vec::new()));
-        let chats = CHANNELS.map(|name| Chat::on(name, &sent));
+        let (sent, asked) = (Arc::new(watch::Sender::new(Vec::new())), Arc::new(watch::Sender::new(Vec::new())));
+        let chats = CHANNELS.map(|name| Chat::on(name, &sent, &asked));
         let application = open(&home, &chats).await;
-        Self { application, chats, sent, folder, number: AtomicU64::new(0) }
+        Self { application, chats, sent, asked, folder, number: AtomicU64::new(0) }
     }
 
     /// The same home in another process, after this one left what it was doing.
     pub(super) async fn reopened(self) -> Self {
-        let Self { application, chats, sent, folder, number } = self;
+        let Self { application, chats, sent, asked, folder, number } = self;
         application.close().await;
         drop(application);
         let application = open(&Home::at(folder.path().join("home")).unwrap(), &chats).await;
-        Self { application, chats, sent, folder, number }
+        Self { application, chats, sent, asked, folder, number }
     }
 
     /// A family: the owner and two members, a guest, and a stranger whom nobody named.
@@ -229,6 +236,14 @@ impl House {
         let all = sent.wait_for(|sent| sent.len() >= messages);
         let all = tokio::time::timeout(PATIENCE, all).await;
         all.map_or_else(|_| panic!("{:?}", self.sent.borrow()), |all| all.unwrap().clone())
+    }
+
+    /// All questions that were sent by when so many were: to which conversation, and the text.
+    pub(super) async fn is_asked(&self, questions: usize) -> Vec<(String, String)> {
+        let mut asked = self.asked.subscribe();
+        let all = asked.wait_for(|asked| asked.len() >= questions);
+        let all = tokio::time::timeout(PATIENCE, all).await;
+        all.map_or_else(|_| panic!("{:?}", self.asked.borrow()), |all| all.unwrap().clone())
     }
 
     /// Says something, and waits for the one answer.

@@ -5,31 +5,89 @@
 //! this process hears, or not at all: then its deadline denies it. Who waits asks the ledger when it tells that something
 //! was decided, and at the deadline; nothing is looked at in between.
 
-use crate::event::{Asked, DEADLINE, Failure, TurnEvent};
+use crate::event::{Asked, DEADLINE, Failure, NOBODY, TurnEvent};
+use crate::explain::asked as shown;
 use crate::session::lost;
 use crate::toolbox::BUILT_IN;
 use cara_authority::limits::Time;
+use cara_authority::messaging::BadAddress;
 use cara_authority::{
-    ApprovalId, Binding, ComponentId, Decider, Deciders, PersonId, RunId, SessionId, ToolCall, ToolName,
+    ApprovalId, Binding, ComponentId, ConversationAddress, Decider, Deciders, Needed, PersonId, RunId, SessionId,
+    ToolCall, ToolName,
 };
-use cara_records::{ApprovalState, DecideError, Decided, Decision, NewApproval, NewRule, Records, StoredRule};
+use cara_records::{
+    Approval, ApprovalState, DecideError, Decided, Decision, NewApproval, NewRule, QUEUED, Records, StoredRule,
+};
 use cara_services::clock::Clock;
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer, de};
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroU8;
 use std::time::Duration;
 
 /// How approvals are asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
 pub struct ApprovalSettings {
     /// After which time silence is a denial; `"10m"` unless set.
     pub deadline: Time,
+    /// How long a question of an unattended run waits for an answer that counts the next time; `"1440m"` unless set.
+    pub queued_deadline: Time,
+    /// Who decides, by their ids, `owner` for the owner. Unless set, the owner, and a member about what they ask for alone.
+    pub deciders: BTreeSet<PersonId>,
+    /// How many of them have to agree: `any`, `all`, or a number; `any` unless set.
+    #[serde(deserialize_with = "needed")]
+    #[schemars(schema_with = "needed_schema")]
+    pub needed: Needed,
+    /// The conversation in which somebody is asked, by their id; the direct one in which they wrote last unless set.
+    #[schemars(with = "BTreeMap<PersonId, String>")]
+    #[serde(deserialize_with = "addresses")]
+    pub ask_at: BTreeMap<PersonId, ConversationAddress>,
 }
 
 impl Default for ApprovalSettings {
     fn default() -> Self {
-        Self { deadline: Time(Duration::from_secs(600)) }
+        Self {
+            deadline: Time(Duration::from_secs(600)),
+            queued_deadline: Time(Duration::from_secs(24 * 60 * 60)),
+            deciders: BTreeSet::new(),
+            needed: Needed::Any,
+            ask_at: BTreeMap::new(),
+        }
     }
+}
+
+impl ApprovalSettings {
+    /// Whether anybody is named in them.
+    pub fn names_people(&self) -> bool {
+        !self.deciders.is_empty() || !self.ask_at.is_empty()
+    }
+}
+
+fn needed<'de, D: Deserializer<'de>>(value: D) -> Result<Needed, D::Error> {
+    let value = Value::deserialize(value)?;
+    let number = || value.as_u64().and_then(|number| NonZeroU8::new(u8::try_from(number).ok()?));
+    match value.as_str() {
+        Some("any") => Ok(Needed::Any),
+        Some("all") => Ok(Needed::All),
+        _ => number()
+            .map(Needed::Number)
+            .ok_or_else(|| de::Error::custom("`needed` is `any`, `all`, or a number from 1")),
+    }
+}
+
+fn needed_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+    schemars::json_schema!({
+        "anyOf": [{ "type": "string", "enum": ["any", "all"] }, { "type": "integer", "minimum": 1, "maximum": 255 }],
+        "default": "any",
+    })
+}
+
+fn addresses<'de, D: Deserializer<'de>>(table: D) -> Result<BTreeMap<PersonId, ConversationAddress>, D::Error> {
+    let table = BTreeMap::<PersonId, String>::deserialize(table)?;
+    let parsed = table.into_iter().map(|(person, text)| Ok((person, ConversationAddress::parse(&text)?)));
+    parsed.collect::<Result<_, BadAddress>>().map_err(de::Error::custom)
 }
 
 /// What a person answers.
@@ -47,6 +105,15 @@ pub enum Answer {
 /// ask at once; a place that shows one question at a time sees to that itself.
 #[async_trait::async_trait]
 pub trait Approver: Send + Sync {
+    /// Whether answers are waited for. Where not, what nobody has answered before is denied at once, and the request stays for
+    /// an answer that counts the next time.
+    fn waits(&self) -> bool {
+        true
+    }
+
+    /// Has requests told to those who decide elsewhere; they are in the ledger. Told twice is as good as once.
+    async fn tell(&self, _: &[Asked]) {}
+
     /// Shows the requests, which stand together, and waits for an answer to each, in their order, and for who gave them;
     /// for ever, when nobody is there. What it shows is what it is given here and nothing else, so that no answer meets another request.
     async fn ask(&self, asked: &[Asked]) -> (Decider, Vec<Answer>);
@@ -127,17 +194,19 @@ pub struct Approvals {
     clock: Clock,
     /// How long a request stands.
     pub(crate) patience: Duration,
+    /// How long one of an unattended run stands.
+    queued: Duration,
 }
 
 impl Approvals {
     /// Approvals over the ledger.
-    pub fn new(records: Records, clock: Clock, settings: ApprovalSettings) -> Self {
-        Self { records, clock, patience: settings.deadline.0 }
+    pub fn new(records: Records, clock: Clock, settings: &ApprovalSettings) -> Self {
+        Self { records, clock, patience: settings.deadline.0, queued: settings.queued_deadline.0 }
     }
 
     /// When a request made now is denied by itself.
     pub(crate) fn deadline_ms(&self) -> u64 {
-        self.clock.now_ms().saturating_add(u64::try_from(self.patience.as_millis()).unwrap_or(u64::MAX))
+        self.clock.now_ms().saturating_add(ms(self.patience))
     }
 
     /// Asks all of them at once, waits, and says of each how it ended and under which id. A request that was made before a
@@ -150,9 +219,19 @@ impl Approvals {
     ) -> Result<Vec<(ApprovalId, Settled)>, Failure> {
         let mut requests = Vec::with_capacity(questions.len());
         for question in questions {
-            let request = self.request(question).await?;
+            let request = self.request(question, approver.waits()).await?;
             listen(TurnEvent::Approval(Box::new(request.asked.clone())));
             requests.push(request);
+        }
+        let mut open = Vec::new();
+        for request in &requests {
+            if self.look(&request.id).await?.is_none() {
+                open.push(request.asked.clone());
+            }
+        }
+        approver.tell(&open).await;
+        if !approver.waits() {
+            return self.at_once(requests, listen).await;
         }
         while requests.iter().any(|request| request.settled.is_none()) {
             self.settle(&mut requests, approver, listen).await?;
@@ -161,8 +240,51 @@ impl Approvals {
         Ok(settled.filter_map(|(id, settled)| Some((id, settled?))).collect())
     }
 
+    /// What was answered before counts, and all else is denied: nobody is there.
+    async fn at_once(
+        &self,
+        mut requests: Vec<Request>,
+        listen: &(dyn Fn(TurnEvent) + Send + Sync),
+    ) -> Result<Vec<(ApprovalId, Settled)>, Failure> {
+        let mut settled = Vec::with_capacity(requests.len());
+        for request in &mut requests {
+            let waits = || Settled::Denied {
+                by: NOBODY.to_owned(),
+                reason: Some(format!(
+                    "the question waits as `{}`; a yes counts when this is tried the next time",
+                    request.id
+                )),
+            };
+            let found = self.look(&request.id).await?.unwrap_or_else(waits);
+            request.settled = Some(found.clone());
+            request.decided().into_iter().for_each(listen);
+            settled.push((request.id.clone(), found));
+        }
+        Ok(settled)
+    }
+
+    /// The request for the same thing that an earlier run of the session left, as long as it is worth an answer.
+    async fn left(&self, question: &Question<'_>) -> Result<Option<ApprovalId>, Failure> {
+        let left = self.records.queued_approvals(question.session).await.map_err(lost)?;
+        let is_same = |found: &Approval| {
+            let same = Asked { id: String::new(), deadline_ms: question.asked.deadline_ms, ..question.asked.clone() };
+            let shown = shown(found.shown.clone());
+            shown.is_some_and(|shown| Asked { id: String::new(), deadline_ms: same.deadline_ms, ..shown } == same)
+        };
+        let counts = |found: &Approval| {
+            let open = matches!(found.state, ApprovalState::Waiting | ApprovalState::Allowed | ApprovalState::Denied);
+            open && self.clock.now_ms() < found.deadline_ms
+        };
+        Ok(left.into_iter().find(|found| counts(found) && is_same(found)).map(|found| found.id))
+    }
+
     /// Writes a request down before anybody is asked.
-    async fn request(&self, question: Question<'_>) -> Result<Request, Failure> {
+    async fn request(&self, mut question: Question<'_>, waits: bool) -> Result<Request, Failure> {
+        if !waits {
+            question.earlier = self.left(&question).await?;
+            question.call = QUEUED;
+            question.asked.deadline_ms = self.clock.now_ms().saturating_add(ms(self.queued));
+        }
         let mut asked = question.asked;
         let new = NewApproval {
             binding: question.binding.0,
@@ -264,6 +386,10 @@ impl Approvals {
             ApprovalState::Denied | ApprovalState::Withdrawn => Some(Settled::Denied { by, reason }),
         })
     }
+}
+
+fn ms(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Records somebody's answer, and in the same step the rule that goes with "always". The first answer counts; a later one is told

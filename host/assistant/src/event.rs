@@ -120,6 +120,7 @@ impl Denial {
         let by = match self.by.as_str() {
             PROMPT => person,
             DEADLINE => "the deadline",
+            NOBODY => "the host, as nobody was there to be asked",
             other => other,
         };
         let reason = self.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
@@ -132,6 +133,9 @@ pub const PROMPT: &str = "prompt";
 
 /// What denied, where nobody answered.
 pub(crate) const DEADLINE: &str = "deadline";
+
+/// What denied, where nobody was there to be asked.
+pub(crate) const NOBODY: &str = "nobody";
 
 /// What a person is asked, whole: every byte of it is shown, escaped.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]

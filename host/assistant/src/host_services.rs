@@ -14,7 +14,7 @@ mod sessions;
 use crate::approvals::{Approvals, Question, Settled};
 use crate::assistant::RunContext;
 use crate::audience::Audience;
-use crate::event::Asked;
+use crate::event::{Asked, NOBODY};
 use crate::language_model::LanguageModel;
 use crate::metering::Meter;
 use crate::outbound::Outbound;
@@ -97,7 +97,16 @@ impl TurnServices {
         };
         let asked = self.approvals.ask(vec![question], &*self.run_context.approver, &*self.run_context.listen).await;
         let settled = asked.map_err(|failure| unavailable(&failure.message))?.pop();
-        settled.map(|(_, settled)| settled).ok_or_else(|| unavailable("nobody was asked"))
+        let (id, settled) = settled.ok_or_else(|| unavailable("nobody was asked"))?;
+        let is_left = !self.run_context.approver.waits() && matches!(settled, Settled::Allowed { .. });
+        // A yes that was given after an earlier run is good for one time here too.
+        if is_left && !self.records.use_queued(&id).await.map_err(ledger)? {
+            return Ok(Settled::Denied {
+                by: NOBODY.to_owned(),
+                reason: Some("the approval was used already".to_owned()),
+            });
+        }
+        Ok(settled)
     }
 
     /// A call of the host's own kind in the name of the component, for a question of its own.

@@ -1,6 +1,8 @@
 //! Where a requested call would go, as a person reads it.
 
+use crate::address::addresses;
 use crate::event::Asked;
+use crate::text::exact;
 use cara_authority::{Label, ToolCall};
 
 impl Asked {
@@ -24,10 +26,52 @@ impl Asked {
         }
     }
 
+    /// The question as a message, with every byte of what is asked; nothing where it would be longer than so many characters.
+    /// No program takes anything in it for an address.
+    pub fn in_message(&self, longest: usize) -> Option<String> {
+        let line = |name: &str, value: &str| format!("{name}: {}", unlinked(&exact(value)));
+        let mut lines = vec![format!("`{}` of `{}` needs your answer.", self.tool, self.component)];
+        lines.extend(self.destinations_shown().iter().map(|to| line("to", to)));
+        lines.extend(self.servers.iter().map(|server| line("server", server)));
+        lines.push(line("with", &self.arguments));
+        lines.extend(self.why.iter().map(|why| line("because", why)));
+        lines.push(line("seen", &self.seen.to_string()));
+        lines.push(line("sha256", &self.digest));
+        lines.extend(self.signer.iter().map(|signer| line("signed by", signer)));
+        lines.extend(self.always.iter().map(|always| line("always would store", always)));
+        let id = &self.id;
+        let always = if self.always.is_some() { format!(", `/approve {id} always`") } else { String::new() };
+        lines.push(format!("Answer with `/approve {id}`{always} or `/deny {id}` and why. No answer is a no."));
+        let text = lines.join("\n");
+        (text.chars().count() <= longest).then_some(text)
+    }
+
+    /// What is said in a message of a question that is too long for one.
+    pub fn named(&self) -> String {
+        let Self { id, tool, component, .. } = self;
+        format!(
+            "`{tool}` of `{component}` needs an answer, and is too long to be shown here whole: `cara approvals show {id}` shows it."
+        )
+    }
+
     /// The destinations of the call, each with its host in ASCII where the host is written in other letters.
     pub fn destinations_shown(&self) -> Vec<String> {
         self.destinations.iter().map(|to| with_punycode(to)).collect()
     }
+}
+
+/// A text in which no program takes anything for an address: in a word that has one, or another than ASCII letters that may
+/// look like one.
+fn unlinked(text: &str) -> String {
+    let one = |word: &str| {
+        if addresses(word).next().is_none() {
+            return word.to_owned();
+        }
+        let plain: String =
+            word.chars().map(|c| if c.is_ascii() { c.to_string() } else { c.escape_unicode().to_string() }).collect();
+        plain.replace("://", "[:]//").replace('.', "[.]")
+    };
+    text.split_inclusive(' ').map(one).collect()
 }
 
 /// A URL as written, and its host in ASCII where that reads differently: other letters may look like those of another
@@ -51,6 +95,7 @@ fn with_punycode(to: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
 
     #[test]
@@ -58,6 +103,36 @@ mod tests {
         assert_eq!(with_punycode("https://аррӏе.example/x"), "https://аррӏе.example/x (host xn--80ak6aa92e.example)");
         assert_eq!(with_punycode("https://Apple.example/x"), "https://Apple.example/x");
         assert_eq!(with_punycode("mail:me:boss"), "mail:me:boss");
+    }
+
+    #[test]
+    fn a_question_in_a_message_shows_every_byte_and_leads_nowhere() {
+        let call = ToolCall {
+            component: cara_authority::ComponentId::parse("fetch").unwrap(),
+            digest: [7; 32],
+            tool: cara_authority::ToolName::parse("web_read").unwrap(),
+            arguments: "{\"note\":\"a\\n/approve a-other\u{202e}\",\"url\":\"https://evil.example/?q=1\"}".into(),
+            destinations: vec!["https://аррӏе.example/".into()],
+            servers: vec!["https://search.example".into()],
+            session: cara_authority::SessionId::parse("s-1").unwrap(),
+        };
+        let asked = Asked { id: "a-abcdef".into(), ..Asked::about(&call, Label::NONE, vec!["so\nit is".into()], 0) };
+        let text = asked.in_message(2_000).unwrap();
+        for shown in [
+            "`web_read` of `fetch`",
+            "to: https[:]//\\u{430}",
+            "xn--80ak6aa92e[.]example",
+            "server: https[:]//search[.]example",
+            "\\u{202e}",
+            "https[:]//evil[.]example/?q=1",
+            "because: so\\nit is",
+            "`/approve a-abcdef`",
+        ] {
+            assert!(text.contains(shown), "{shown}: {text}");
+        }
+        assert!(!text.contains("://") && !text.contains(".example") && !text.contains("always"), "{text}");
+        assert_eq!(asked.in_message(text.chars().count() - 1), None);
+        assert!(asked.named().contains("cara approvals show a-abcdef"));
     }
 
     #[test]

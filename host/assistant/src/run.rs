@@ -29,7 +29,7 @@ use crate::toolbox::Toolbox;
 use crate::values::Values;
 use cara_authority::{Label, RunId};
 use cara_kernel::bindings::types::ToolDefinition;
-use cara_records::{CallState, FinishedCall, RunState};
+use cara_records::{CallState, FinishedCall, QUEUED, RunState};
 use serde_json::json;
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -92,7 +92,8 @@ impl<'a> Run<'a> {
             toolbox: Arc::default(),
             tools: Vec::new(),
             fence: Fence::new(random),
-            used: HashSet::new(),
+            // No call has the id of what unattended runs ask.
+            used: HashSet::from([QUEUED.to_owned()]),
             told: HashSet::new(),
             sources: Sources::default(),
             dictated: HashSet::new(),

@@ -165,6 +165,11 @@ pub(crate) struct Chat {
     #[arg(long)]
     pub(crate) no_tools: bool,
 
+    /// Wait for nobody's answer: a call that needs one is denied at once, and a later yes to its question counts when the same
+    /// is tried again in the conversation.
+    #[arg(long, requires = "message")]
+    pub(crate) unattended: bool,
+
     /// Attach a file to the first message. May be repeated.
     #[arg(long, value_name = "FILE")]
     pub(crate) attach: Vec<String>,

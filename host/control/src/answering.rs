@@ -4,17 +4,15 @@
 use crate::active_runs::{Active, Ended, Running};
 use crate::application::Application;
 use crate::assistant_factory;
+use crate::deciding::{self, Asking, Asks};
 use crate::error::{Result, error, fail};
 use crate::event::{Event, Events, Scope};
 use crate::model_selection;
 use crate::names::{AGENT, CONSOLE};
 use crate::roles::Permitted;
 use crate::variables::Variables;
-use cara_assistant::{
-    Answer, Approver, Asked, Assistant, Failure, Input, LanguageModel, Nobody, Reply, RunContext, Session,
-    SessionContext,
-};
-use cara_authority::{Decider, Deciders, PersonId, RunId, SessionId};
+use cara_assistant::{Assistant, Failure, Input, LanguageModel, Reply, RunContext, Session, SessionContext};
+use cara_authority::{Deciders, PersonId, PersonRole, RunId, SessionId};
 use cara_kernel::Checked;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -39,6 +37,9 @@ pub struct Respondent {
     pub system: Option<String>,
     /// Offer the model no tools.
     pub no_tools: bool,
+    /// Nobody waits for the run: a call that needs an answer is denied at once, and its question stays. A yes to it counts when
+    /// a later run of the session tries the same, once.
+    pub unattended: bool,
 }
 
 /// Whom a run on a channel answers.
@@ -57,7 +58,7 @@ pub(crate) struct Answers {
     pub(crate) context: SessionContext,
     events: Events,
     /// Who is asked.
-    asked: Arc<dyn Approver>,
+    asked: Asking,
     deciders: Deciders,
     readers: Deciders,
     /// The person whom the run is for, where that is not the one of the session.
@@ -86,9 +87,19 @@ impl Answers {
         let context = SessionContext { system, reading, ..direct };
         let events = Events::new(Scope::Run);
         let assistant = assistant_factory::assistant(application, !by.no_tools, &brought.environment, &events).await?;
-        let asked: Arc<dyn Approver> = if present { Arc::new(Asking(events.clone())) } else { Arc::new(Nobody) };
-        let deciders = Deciders::only(PersonId::owner());
-        let (language_model, readers): (Arc<dyn LanguageModel>, _) = (Arc::new(provider), deciders.clone());
+        let owner = PersonId::owner();
+        let asked = Asking {
+            records: assistant.records.clone(),
+            live: application.live(&application.environment),
+            alone: Some(owner.clone()),
+            group: None,
+            present: present.then(|| events.clone()),
+            waits: !by.unattended,
+        };
+        let asks = Asks { person: &owner, role: PersonRole::Owner, in_group: false };
+        let deciders = deciding::deciders(&config.approvals, &asks);
+        let language_model: Arc<dyn LanguageModel> = Arc::new(provider);
+        let readers = Deciders::only(owner);
         let (person, reply) = (None, None);
         Ok(Self { assistant, language_model, context, events, asked, deciders, readers, person, reply })
     }
@@ -103,7 +114,10 @@ impl Answers {
         let live = application.live(&application.environment);
         let tools = Permitted::new(tools.clone(), live, records.clone(), person.clone(), context.agent.clone(), model);
         let assistant = Assistant { tools: Arc::new(tools), ..self.assistant };
-        Self { assistant, context, deciders, readers, person: Some(person), reply: Some(reply), ..self }
+        let in_group = context.audience.is_group();
+        let (alone, group) = ((!in_group).then(|| person.clone()), in_group.then(|| reply.address.clone()));
+        let asked = Asking { alone, group, ..self.asked };
+        Self { assistant, context, asked, deciders, readers, person: Some(person), reply: Some(reply), ..self }
     }
 
     /// The conversation, for this run alone; an error where another run has it.
@@ -159,7 +173,7 @@ impl Answers {
             cancel: active.cancel.clone(),
             gate: active.gate.clone(),
             steering: active.steering.clone(),
-            ..RunContext::new(Arc::new(move |event| told.tell(Event::Run { event })), deciders, asked)
+            ..RunContext::new(Arc::new(move |event| told.tell(Event::Run { event })), deciders, Arc::new(asked))
         };
         let running = Running::begin(&application.active_runs, id.clone(), &active);
         let task = tokio::spawn(async move {
@@ -175,16 +189,5 @@ impl Answers {
         });
         *active.task.lock().unwrap_or_else(PoisonError::into_inner) = Some(task.abort_handle());
         active
-    }
-}
-
-/// Tells whoever follows what is asked; answers come through `approvals.respond`.
-struct Asking(Events);
-
-#[async_trait::async_trait]
-impl Approver for Asking {
-    async fn ask(&self, asked: &[Asked]) -> (Decider, Vec<Answer>) {
-        self.0.tell(Event::Ask { asked: asked.to_vec() });
-        std::future::pending().await
     }
 }

@@ -67,7 +67,7 @@ pub(crate) async fn assistant(
     let config = application.config()?;
     let clock = application.services.clock;
     Ok(Assistant {
-        approvals: Approvals::new(records.clone(), clock, config.approvals),
+        approvals: Approvals::new(records.clone(), clock, &config.approvals),
         services: application.services_for(&Brought::of(environment)),
         outbound: Arc::new(Outbox::new(records.clone(), messages::channels())),
         records,

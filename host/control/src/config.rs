@@ -8,6 +8,7 @@ use crate::error::{Error, Result, fail};
 use crate::event::Events;
 use crate::grants;
 use crate::home_files::HomeFiles;
+use crate::known_people;
 use crate::operation::{Done, Operation, Route};
 use cara_authority::{ComponentId, Principal};
 use cara_services::files;
@@ -277,6 +278,9 @@ impl Operation for CheckConfig {
         let path = self.name.unwrap_or_else(|| file.display().to_string());
         let config = Config::parse(&text, &path)?;
         config_check::check(&application.plugins, &config, &path)?;
+        if config.approvals.names_people() {
+            known_people::check(application.records().await?, &config, &path).await?;
+        }
         say_unclear(application, &config, events)?;
         Ok(UsableConfig { path, keys: document::entries(&text)?.len() })
     }

@@ -4,10 +4,10 @@ pub(crate) mod document;
 mod followed;
 mod in_use;
 pub(crate) mod keys;
+mod rights;
 mod words;
 
 use crate::error::{Error, Result};
-use crate::roles::RolesConfig;
 use cara_assistant::budget::Budgets;
 use cara_assistant::toolbox::Belief;
 use cara_assistant::{ApprovalSettings, GuardSettings, ModelName, Reading, RunLimits, SessionSettings};
@@ -26,6 +26,7 @@ use std::time::Duration;
 
 pub(crate) use followed::{Followed, Unusable, Watcher, text};
 pub(crate) use in_use::InUse;
+pub(crate) use rights::{Rights, RolesConfig};
 
 /// The operator's configuration.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
@@ -469,7 +470,11 @@ mod tests {
                 }
             } else if let Some((key, _)) = line.split_once(" = ") {
                 // Settings have the names that their component gives them.
-                let key = if table.last().is_some_and(|last| last == "settings") { None } else { Some(key) };
+                let key = match table.last().map(String::as_str) {
+                    Some("settings") => None,
+                    Some("ask-at") => Some("*"),
+                    _ => Some(key),
+                };
                 found.insert(table.iter().map(String::as_str).chain(key).collect::<Vec<_>>().join("."));
             }
         }

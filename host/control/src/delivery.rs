@@ -11,7 +11,9 @@
 use crate::active_runs::Active;
 use crate::answering::{Answered, Answers, Respondent};
 use crate::application::Application;
+use crate::chat_answers::{self, Said};
 use crate::conversations::Worker;
+use crate::deciding::{self, Asks};
 use crate::error::{Error, ErrorKind, Result, error};
 use crate::event::Events;
 use crate::model_selection;
@@ -22,8 +24,9 @@ use cara_assistant::outbound::MessageBody;
 use cara_assistant::session::title;
 use cara_assistant::text::without_secrets;
 use cara_assistant::{Audience, Input, Reply, SessionContext, Speaker};
-use cara_authority::{ConversationAddress, Deciders, Label, PersonId, PersonRole, Principal, RunId, Source};
+use cara_authority::{ConversationAddress, Deciders, Label, PersonId, Principal, RunId, Source};
 use cara_records::{Inbound, InboundId, InboundState, NewConversation, NewInbound, NewOutbound, Records, RunState};
+use cara_services::ledger::LedgerError;
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -85,15 +88,10 @@ impl Sender {
         if self.speaker.person.is_some() { Source::Owner } else { Source::OtherPerson }
     }
 
-    /// Who may decide what is asked: the owner, and a member for what they ask for alone; never the group that asked.
-    fn deciders(&self) -> Deciders {
-        let mut deciders = Deciders::only(PersonId::owner());
-        if let (PersonRole::Owner | PersonRole::Member, Audience::Person(person)) =
-            (self.principal.role(), &self.audience)
-        {
-            deciders.persons.insert(person.clone());
-        }
-        deciders
+    /// As one who asks.
+    fn asks(&self) -> Asks<'_> {
+        let Self { principal, audience, .. } = self;
+        Asks { person: principal.person(), role: principal.role(), in_group: audience.is_group() }
     }
 }
 
@@ -120,7 +118,12 @@ impl Application {
         }
         let received = records.receive(&message).await?;
         let key = settings.scope.key(&message.address, &sender.audience);
-        if !received.again {
+        if let (Some(said), false) = (chat_answers::said(&message), received.again) {
+            // At once: the run that waits for it may be the one before it in this conversation.
+            if let Err(error) = self.answered(&sender, &message, &received.id, said).await {
+                tracing::warn!(%error, "an answer in a conversation was not kept, and waits");
+            }
+        } else if !received.again {
             self.steered_or_interrupted(&key, &sender, &message, &received.id, settings.while_busy);
         }
         // One that came before may still wait: for a password, or for what stood in its way.
@@ -149,6 +152,24 @@ impl Application {
             self.answer_all(settings.scope.key(&message.address, &audience), message.address, left);
         }
         Ok(())
+    }
+
+    /// Does what a message says about requests, and says what became of it.
+    async fn answered(
+        self: &Arc<Self>,
+        sender: &Sender,
+        message: &NewInbound,
+        id: &InboundId,
+        said: Said,
+    ) -> Result<()> {
+        let records = self.records().await?;
+        let told = self.answered_in_chat(&sender.principal, message, said).await?;
+        records.enqueue(&notice(message, id, &told)).await?;
+        match records.drop_inbound(id, "an answer to a question").await {
+            // The worker of the conversation was as fast, and did the same.
+            Err(LedgerError::Conflict { .. }) => Ok(()),
+            dropped => Ok(dropped?),
+        }
     }
 
     /// Lets a message into the run that answers its sender's last one, or ends that run for it. Until the run has taken it, it
@@ -270,6 +291,9 @@ impl Application {
         let Some(sender) = Sender::of(records, &message, config.sessions).await? else {
             return Ok(records.drop_inbound(&id, "nobody knows the sender any more").await?);
         };
+        if let Some(said) = chat_answers::said(&message) {
+            return self.answered(&sender, &message, &id, said).await;
+        }
         if words(&message).trim() == NEW {
             records.leave_conversation(key).await?;
             let text = "This is a new conversation; the one before is kept.";
@@ -340,7 +364,7 @@ impl Application {
         let run = left.map_or_else(Records::fresh_run, Ok)?;
         let answered = Answered {
             context,
-            deciders: sender.deciders(),
+            deciders: deciding::deciders(&config.approvals, &sender.asks()),
             readers: Deciders::only(PersonId::owner()),
             person: sender.principal.person().clone(),
             reply,

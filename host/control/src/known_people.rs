@@ -1,8 +1,9 @@
 //! People, as they are named by who types.
 
-use crate::error::{Result, fail};
+use crate::configuration::Config;
+use crate::error::{ErrorKind, Result, fail};
 use crate::near_names::near_name;
-use cara_authority::{PersonId, display_safe};
+use cara_authority::{PersonId, PersonRole, display_safe};
 use cara_records::{Person, Records};
 
 /// What the owner is called where a person is typed.
@@ -11,6 +12,26 @@ const OWNER: &str = "owner";
 /// The person that a text names: `owner`, or an id.
 pub(crate) fn person(text: &str) -> Result<PersonId> {
     Ok(if text == OWNER { PersonId::owner() } else { PersonId::parse(text)? })
+}
+
+/// Whether everybody whom the configuration has decide, or asks somewhere, is known, and no guest decides.
+pub(crate) async fn check(records: &Records, config: &Config, shown: &str) -> Result<()> {
+    let settings = &config.approvals;
+    for (key, id) in
+        settings.deciders.iter().map(|id| ("deciders", id)).chain(settings.ask_at.keys().map(|id| ("ask-at", id)))
+    {
+        let known = find(records, &person(id.as_str())?).await;
+        let known =
+            known.map_err(|error| error.kind(ErrorKind::Invalid).context(format!("`{shown}`: `approvals.{key}`")))?;
+        if key == "deciders" && known.role == PersonRole::Guest {
+            fail!(
+                Invalid,
+                "`{shown}`: `approvals.deciders` has `{id}`, a guest, who decides nothing\n\
+                 hint: `cara people name {id} --role member` makes a member of them"
+            );
+        }
+    }
+    Ok(())
 }
 
 /// The person with this id, or an error that says how to find one.

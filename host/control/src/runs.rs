@@ -53,6 +53,8 @@ pub enum Words {
     Pasted,
     /// They came from a file or a pipe.
     File,
+    /// A model, a schedule or a client composed them: they are nobody's own.
+    Composed,
 }
 
 /// A piece of a message.
@@ -63,6 +65,16 @@ pub struct Piece {
     pub words: Words,
     /// The words.
     pub text: String,
+    /// What else they were made of, such as `web+private`: what a model that composed them had seen.
+    #[serde(default)]
+    pub label: Label,
+}
+
+impl Piece {
+    /// Words that were made of nothing else.
+    pub fn of(words: Words, text: impl Into<String>) -> Self {
+        Self { words, text: text.into(), label: Label::NONE }
+    }
 }
 
 /// A file that goes with a message.
@@ -129,10 +141,14 @@ impl BeginRun {
         if self.message.iter().all(|piece| piece.text.trim().is_empty()) {
             fail!(Invalid, "the message is empty\nhint: say what the model should do");
         }
-        Ok(self.message.iter().fold(Input::default(), |input, piece| match piece.words {
-            Words::Typed => input.and_typed(&piece.text),
-            Words::Pasted => input.and_pasted(&piece.text),
-            Words::File => input.and_file(&piece.text),
+        Ok(self.message.iter().fold(Input::default(), |input, Piece { words, text, label }| {
+            let own = match words {
+                Words::Typed => Label::of(Source::Owner),
+                Words::Pasted => Label::of(Source::File),
+                Words::File => Label::of(Source::File).private(),
+                Words::Composed => Label::of(Source::Model),
+            };
+            input.and_said(own.join(label.to_owned()), text)
         }))
     }
 }

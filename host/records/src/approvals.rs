@@ -1,9 +1,11 @@
 //! Questions to a person, as they are listed.
 
 use super::{Approval, ApprovalRow, Records};
-use cara_authority::{ApprovalId, RunId};
-use cara_services::ledger::sql::query_as;
+use cara_authority::{ApprovalId, RunId, SessionId};
+use cara_services::ledger::records::QUEUED;
+use cara_services::ledger::sql::{query, query_as};
 use cara_services::ledger::{LedgerError, to_sql};
+use serde_json::json;
 
 impl Records {
     /// The questions that wait for an answer and are not past their deadline, the first first.
@@ -19,6 +21,29 @@ impl Records {
     /// A question.
     pub async fn approval(&self, id: &ApprovalId) -> Result<Option<Approval>, LedgerError> {
         self.read_approval(&mut self.ledger.reader().await?.sql(), id).await
+    }
+
+    /// The questions that unattended runs of a session left, the newest first.
+    pub async fn queued_approvals(&self, session: &SessionId) -> Result<Vec<Approval>, LedgerError> {
+        let query = query_as::<ApprovalRow>(
+            "SELECT id, session, run, call_id, person, binding, shown, state, verdict, asked_ms, deadline_ms, spent_ms, \
+             deciders, agreed FROM approvals WHERE session = $1 AND call_id = $2 ORDER BY asked_ms DESC, id",
+        );
+        let rows = self.ledger.reader().await?.sql().all(query.bind(session.as_str()).bind(QUEUED)).await?;
+        rows.into_iter().map(|row| Approval::open(row, &self.seal, self.ledger.now_ms())).collect()
+    }
+
+    /// Uses the yes to a question that an unattended run left and that is about no call; false where it was used before.
+    pub async fn use_queued(&self, id: &ApprovalId) -> Result<bool, LedgerError> {
+        let query = query(
+            "UPDATE approvals SET state = 'spent', spent_ms = $2 WHERE id = $1 AND state = 'allowed' AND call_id = $3",
+        );
+        let query = query.bind(id.as_str()).bind(to_sql(self.ledger.now_ms())).bind(QUEUED);
+        let mut change = self.ledger.change().await?;
+        let used = change.sql().execute(query).await?;
+        change.event("approval-spent", id.as_str(), json!({})).await?;
+        change.commit().await?;
+        Ok(used > 0)
     }
 
     /// All questions of a run, the first first.

@@ -11,6 +11,8 @@
 //! A run begins and takes its messages in one commit, and ends and settles them in one commit. Whatever a platform repeats
 //! is known by its id, for [`LOOKUP_KEPT_MS`](super::LOOKUP_KEPT_MS) after it was settled.
 
+mod direct;
+
 use super::boxes::{CONTENT_KEPT_MS, InboundId, LOOKUP_KEPT_MS, check_address, check_size, conversation};
 use super::{NewOutbound, Records, RunState, Seal, Spot};
 use cara_authority::{ConversationAddress, Label, PersonAddress, RunId, SessionId, display_safe};
@@ -152,6 +154,7 @@ macro_rules! select {
         )
     };
 }
+use select;
 
 type Row = (
     As<InboundId>,

@@ -150,7 +150,7 @@ impl Fixture {
             approvals: Approvals::new(
                 records.clone(),
                 testbed.services.clock,
-                ApprovalSettings { deadline: Time(setup.patience) },
+                &ApprovalSettings { deadline: Time(setup.patience), ..ApprovalSettings::default() },
             ),
             outbound: outbox.outbound(&records),
             records,

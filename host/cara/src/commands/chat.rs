@@ -49,7 +49,8 @@ pub(crate) async fn run(door: &Door, output: Output, chat: Chat) -> Result<ExitC
         door.open_vault().await?;
     }
     let (agent, system) = (Some(agent), chat.system.clone());
-    let by = Respondent { model, settings, environment, agent, system, no_tools: chat.no_tools };
+    let (no_tools, unattended) = (chat.no_tools, chat.unattended);
+    let by = Respondent { model, settings, environment, agent, system, no_tools, unattended };
     let mut talk = Conversation {
         door,
         by,

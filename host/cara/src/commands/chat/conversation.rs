@@ -185,7 +185,7 @@ fn pieces(input: &Input) -> Vec<Piece> {
         (false, false) => Words::Pasted,
         (false, true) => Words::File,
     };
-    input.pieces().map(|(label, text)| Piece { words: words(label), text: text.to_owned() }).collect()
+    input.pieces().map(|(label, text)| Piece::of(words(label), text)).collect()
 }
 
 /// What a person is told of an answer that is not whole.

@@ -3,7 +3,7 @@
 use super::calls::CallState;
 use super::calls::binding;
 use super::seal::{Seal, Spot};
-use super::{NewRule, RunState, Runs, fresh};
+use super::{NewRule, QUEUED, RunState, Runs, fresh};
 use crate::ledger::sql::{As, Number, Sql, query, query_as};
 use crate::ledger::{Change, LedgerError, to_sql};
 use cara_authority::{
@@ -472,8 +472,8 @@ impl Spend<'_> {
     pub(super) async fn spend(&self, sql: &mut Sql<'_>, runs: &Runs) -> Result<(), StartRefused> {
         let found = runs.read_approval(sql, self.approval).await?;
         let found = found.ok_or_else(|| LedgerError::no_such("approval", self.approval.as_str()))?;
-        let same = found.session == *self.session && found.run == *self.run && found.call_id == self.call_id;
-        if !same || found.binding != self.binding {
+        let own = found.call_id == QUEUED || found.run == *self.run && found.call_id == self.call_id;
+        if found.session != *self.session || !own || found.binding != self.binding {
             return Err(StartRefused::OtherApproval);
         }
         if found.state != ApprovalState::Allowed {

@@ -38,6 +38,9 @@ use super::sql::{Sql, query, query_as};
 use super::{Ledger, LedgerError};
 use std::sync::Arc;
 
+/// The call of a request that an unattended run left: a yes to it is for the same call of a later run in its session.
+pub const QUEUED: &str = "unattended";
+
 /// What runs do and may, opened with its key; a clone is the same one. `cara-records` has the conversations around them.
 #[derive(Clone)]
 pub struct Runs {

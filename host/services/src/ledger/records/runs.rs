@@ -72,7 +72,7 @@ impl Runs {
         sql.execute(query("DELETE FROM reservations WHERE run = $1").bind(run.as_str())).await?;
         let approvals = query(
             "UPDATE approvals SET state = CASE WHEN state = 'waiting' AND deadline_ms <= $2 THEN 'expired' \
-             ELSE 'withdrawn' END WHERE run = $1 AND state IN ('waiting', 'allowed')",
+             ELSE 'withdrawn' END WHERE run = $1 AND state IN ('waiting', 'allowed') AND call_id <> 'unattended'",
         );
         sql.execute(approvals.bind(run.as_str()).bind(now_ms)).await?;
         Ok(())
