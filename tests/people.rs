@@ -3,6 +3,7 @@
 #![cfg(unix)]
 
 mod concurrency;
+mod deciders;
 mod family;
 mod house;
 mod month;

@@ -2,7 +2,7 @@
 //! process.
 
 use cara_assistant::outbound::MessageBody;
-use cara_authority::{ApprovalId, ConversationAddress, Label, PersonAddress, PersonId, PersonRole, Principal};
+use cara_authority::{ApprovalId, ConversationAddress, Label, PersonAddress, PersonId, PersonRole, Principal, Source};
 use cara_channels::{Channel, SendError};
 use cara_control::config::SetSetting;
 use cara_control::tools::EnableTools;
@@ -116,17 +116,24 @@ pub(super) struct Said<'a> {
     pub(super) room: &'a str,
     pub(super) group: bool,
     pub(super) text: &'a str,
+    /// What the channel says of it.
+    pub(super) label: Label,
 }
 
 impl<'a> Said<'a> {
     /// In a conversation with the assistant alone.
     pub(super) fn alone(user: &'a str, text: &'a str) -> Self {
-        Self { channel: "chat", user, room: user, group: false, text }
+        Self { channel: "chat", user, room: user, group: false, text, label: Label::NONE }
     }
 
     /// In the group, to the assistant.
     pub(super) fn in_group(user: &'a str, text: &'a str) -> Self {
-        Self { channel: "chat", user, room: "group", group: true, text }
+        Self { channel: "chat", user, room: "group", group: true, text, label: Label::NONE }
+    }
+
+    /// In a conversation with the assistant alone, with words that the channel says others wrote.
+    pub(super) fn quoted(user: &'a str, text: &'a str) -> Self {
+        Self { label: Label::of(Source::OtherPerson), ..Self::alone(user, text) }
     }
 
     /// The conversation.
@@ -219,7 +226,7 @@ impl House {
             group: said.group,
             mentioned: true,
             body: json!(MessageBody::text(said.text)),
-            label: Label::NONE,
+            label: said.label,
             sent_ms: u64::MAX,
         };
         self.application.deliver(message).await.unwrap()

@@ -268,30 +268,6 @@ pub(crate) const VAULT_STORE: &str = "vault.store";
 /// The key that says where the ledger is.
 pub(crate) const LEDGER_URL: &str = "ledger.url";
 
-/// What of the configuration is read once, when a process begins.
-pub(crate) struct AtStart {
-    store: Option<StoreKind>,
-    pool: PoolSettings,
-    ledger: LedgerSettings,
-}
-
-impl AtStart {
-    /// What counts while the process lives.
-    pub(crate) fn of(config: &Config) -> Self {
-        Self { store: config.vault.store, pool: config.pool, ledger: config.ledger.clone() }
-    }
-
-    /// The keys that say something else by now.
-    pub(crate) fn waits(&self, now: &Config) -> Vec<&'static str> {
-        let keys = [
-            (VAULT_STORE, self.store != now.vault.store),
-            ("pool.calls", self.pool != now.pool),
-            (LEDGER_URL, self.ledger != now.ledger),
-        ];
-        keys.into_iter().filter_map(|(key, waits)| waits.then_some(key)).collect()
-    }
-}
-
 /// How the configuration of a home stands.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]

@@ -11,7 +11,7 @@
 //! A run begins and takes its messages in one commit, and ends and settles them in one commit. Whatever a platform repeats
 //! is known by its id, for [`LOOKUP_KEPT_MS`](super::LOOKUP_KEPT_MS) after it was settled.
 
-mod direct;
+mod by_sender;
 
 use super::boxes::{CONTENT_KEPT_MS, InboundId, LOOKUP_KEPT_MS, check_address, check_size, conversation};
 use super::{NewOutbound, Records, RunState, Seal, Spot};
@@ -464,13 +464,6 @@ impl Records {
         );
         let sender = sender(&self.seal, of);
         sql.execute(statement.bind(&sender[..]).bind(to_sql(self.ledger.now_ms()))).await
-    }
-
-    /// What somebody said and is still kept, the first first.
-    pub(crate) async fn inbound_by(&self, sql: &mut Sql<'_>, of: &PersonAddress) -> Result<Vec<Inbound>, LedgerError> {
-        let statement = query_as::<Row>(select!("AND sender = $1 ORDER BY received_ms, position"));
-        let rows = sql.all(statement.bind(&sender(&self.seal, of)[..])).await?;
-        rows.into_iter().map(|row| self.read_inbound(row)).collect()
     }
 
     fn read_inbound(&self, row: Row) -> Result<Inbound, LedgerError> {

@@ -1,11 +1,38 @@
 //! The configuration that is in use: what counts now, and what was read once
 //! when the process began.
 
-use super::{AtStart, Config, Configuration, Followed, Unusable, VAULT_STORE, Watcher};
+use super::{
+    Config, Configuration, Followed, LEDGER_URL, LedgerSettings, PoolSettings, Unusable, VAULT_STORE, Watcher,
+};
 use crate::error::{Result, fail};
 use crate::event::Events;
+use cara_services::vault::StoreKind;
 use std::path::PathBuf;
 use std::sync::Arc;
+
+/// What of the configuration is read once, when a process begins.
+pub(crate) struct AtStart {
+    store: Option<StoreKind>,
+    pool: PoolSettings,
+    ledger: LedgerSettings,
+}
+
+impl AtStart {
+    /// What counts while the process lives.
+    pub(crate) fn of(config: &Config) -> Self {
+        Self { store: config.vault.store, pool: config.pool, ledger: config.ledger.clone() }
+    }
+
+    /// The keys that say something else by now.
+    pub(crate) fn waits(&self, now: &Config) -> Vec<&'static str> {
+        let keys = [
+            (VAULT_STORE, self.store != now.vault.store),
+            ("pool.calls", self.pool != now.pool),
+            (LEDGER_URL, self.ledger != now.ledger),
+        ];
+        keys.into_iter().filter_map(|(key, waits)| waits.then_some(key)).collect()
+    }
+}
 
 /// The configuration that a process goes by.
 pub(crate) struct InUse {

@@ -1,10 +1,10 @@
-//! Where somebody is reached alone.
+//! What somebody said, and where they are reached alone.
 
 use super::{Inbound, Row, select, sender};
 use crate::Records;
 use cara_authority::{ConversationAddress, PersonAddress};
 use cara_services::ledger::LedgerError;
-use cara_services::ledger::sql::query_as;
+use cara_services::ledger::sql::{Sql, query_as};
 
 impl Records {
     /// The conversation with nobody else in which one of these wrote last, of what is still kept.
@@ -24,5 +24,12 @@ impl Records {
             }
         }
         Ok(last.map(|last| last.message.address))
+    }
+
+    /// What somebody said and is still kept, the first first.
+    pub(crate) async fn inbound_by(&self, sql: &mut Sql<'_>, of: &PersonAddress) -> Result<Vec<Inbound>, LedgerError> {
+        let statement = query_as::<Row>(select!("AND sender = $1 ORDER BY received_ms, position"));
+        let rows = sql.all(statement.bind(&sender(&self.seal, of)[..])).await?;
+        rows.into_iter().map(|row| self.read_inbound(row)).collect()
     }
 }
