@@ -10,3 +10,4 @@ mod month;
 mod readers;
 mod roles;
 mod settings;
+mod unattended;
