@@ -10,7 +10,7 @@ use crate::explain::asked as shown;
 use crate::session::lost;
 use crate::toolbox::BUILT_IN;
 use cara_authority::{
-    ApprovalId, Binding, ComponentId, Decider, Deciders, PersonId, RunId, SessionId, ToolCall, ToolName,
+    ApprovalId, Binding, ComponentId, Decider, Deciders, Label, PersonId, RunId, SessionId, Source, ToolCall, ToolName,
 };
 use cara_records::{
     Approval, ApprovalState, DecideError, Decided, Decision, NewApproval, NewRule, QUEUED, Records, StoredRule,
@@ -198,10 +198,13 @@ impl Approvals {
     /// The request for the same thing that an earlier run of the session left, as long as it is worth an answer.
     async fn left(&self, question: &Question<'_>) -> Result<Option<ApprovalId>, Failure> {
         let left = self.records.queued_approvals(question.session).await.map_err(lost)?;
+        // Apart from what the host or the model said meanwhile, who answered knew of all that the run has seen.
+        let (deadline_ms, seen) = (0, Label::NONE);
+        let bare = |asked: &Asked| Asked { id: String::new(), deadline_ms, seen: seen.to_owned(), ..asked.clone() };
         let is_same = |found: &Approval| {
-            let same = Asked { id: String::new(), deadline_ms: question.asked.deadline_ms, ..question.asked.clone() };
-            let shown = shown(found.shown.clone());
-            shown.is_some_and(|shown| Asked { id: String::new(), deadline_ms: same.deadline_ms, ..shown } == same)
+            let shown = shown(found.shown.clone()).filter(|shown| bare(shown) == bare(&question.asked));
+            let own = Label::of(Source::Tool).join(Label::of(Source::Model));
+            shown.is_some_and(|shown| shown.seen.join(own).includes(question.asked.clone().seen))
         };
         let counts = |found: &Approval| {
             let open = matches!(found.state, ApprovalState::Waiting | ApprovalState::Allowed | ApprovalState::Denied);

@@ -1,4 +1,4 @@
-//! How approvals are asked for: by when, who decides, and where they are asked.
+//! How approvals are asked for: by when, who decides, and where it is asked.
 
 use cara_authority::limits::Time;
 use cara_authority::messaging::BadAddress;
