@@ -10,4 +10,5 @@ mod month;
 mod readers;
 mod roles;
 mod settings;
+mod terminal;
 mod unattended;

@@ -3,6 +3,7 @@
 use super::house::{House, Said, address};
 use cara_authority::{ApprovalId, Label, PersonId};
 use cara_control::Delivered;
+use cara_control::sessions::{ListSessions, PinSession, SearchSessions};
 use cara_records::{Decision, InboundState, NewMessage, Role, RunState};
 use serde_json::json;
 
@@ -125,5 +126,77 @@ async fn a_message_whose_run_cannot_begin_waits_and_is_answered_when_it_is_repea
     assert!(matches!(house.repeats(Said::alone("anna", "and more"), "twice").await, Delivered::Again(_)));
     assert_eq!(house.hears(2).await[1].1, "More was heard.");
     assert_eq!(states(&house).await, [InboundState::Answered, InboundState::Answered]);
+    house.close().await;
+}
+
+/// Has everything that was said lie back by five hours, as if so much time had gone by.
+async fn five_hours_later(house: &House) {
+    let records = house.records().await;
+    let later = "UPDATE sessions SET changed_ms = changed_ms - 18000000";
+    records.ledger().reader().await.unwrap().sql().script(later).await.unwrap();
+}
+
+async fn titles(house: &House) -> Vec<String> {
+    let sessions = house.records().await.recent_sessions(None, 99).await.unwrap();
+    let mut titles: Vec<String> = sessions.into_iter().map(|session| session.title).collect();
+    titles.sort_unstable();
+    titles
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_session_ends_with_the_first_message_after_a_silence_in_groups_too_and_goes_on_where_it_is_pinned() {
+    let house = House::family(SCRIPT, "[sessions]\nidle = \"4h\"\ngroups = \"all\"\n").await;
+    for said in [Said::alone("anna", "one"), Said::in_group("ben", "two"), Said::alone("anna", "three")] {
+        house.asks(said).await;
+    }
+    assert_eq!(titles(&house).await, ["one", "two"]);
+    five_hours_later(&house).await;
+    for said in [Said::in_group("anna", "four"), Said::alone("anna", "five"), Said::in_group("ben", "six")] {
+        house.asks(said).await;
+    }
+    assert_eq!(titles(&house).await, ["five", "four", "one", "two"]);
+    let records = house.records().await;
+    let anna = records.recent_sessions(Some(&PersonId::parse("anna").unwrap()), 1).await.unwrap().remove(0);
+    house.does(PinSession { id: anna.id.to_string(), pinned: true }).await.unwrap();
+    five_hours_later(&house).await;
+    house.asks(Said::alone("anna", "seven")).await;
+    house.asks(Said::in_group("ben", "eight")).await;
+    assert_eq!(titles(&house).await, ["eight", "five", "four", "one", "two"]);
+    house.asks(Said::alone("anna", "/new")).await;
+    house.asks(Said::alone("anna", "nine")).await;
+    assert_eq!(titles(&house).await, ["eight", "five", "four", "nine", "one", "two"]);
+    // What others said is found by nobody but them: the owner least of all by a search.
+    let search = SearchSessions { words: "seven".into(), limit: 50 };
+    let found = house.does(search).await.unwrap();
+    assert_eq!((found.sessions.len(), found.looked_at), (0, 0));
+    house.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_nobody_used_for_as_long_as_it_is_kept_is_removed_at_the_next_start() {
+    let house = House::family(SCRIPT, "[sessions]\nkeep = \"1d\"\n").await;
+    for (room, text) in [("one", "old"), ("two", "pinned")] {
+        house.asks(Said { room, ..Said::alone("anna", text) }).await;
+    }
+    let listed = house.does(ListSessions { limit: 9 }).await.unwrap();
+    assert!(listed.iter().all(|row| row.kept_until_ms == Some(row.changed_ms + 86_400_000)));
+    let pinned = listed.into_iter().find(|row| row.title == "pinned").unwrap().id;
+    house.does(PinSession { id: pinned, pinned: true }).await.unwrap();
+    for _ in 0..5 {
+        five_hours_later(&house).await;
+    }
+    house.asks(Said { room: "three", ..Said::alone("anna", "new") }).await;
+    let house = house.reopened().await;
+    let removed = async {
+        while titles(&house).await != ["new", "pinned"] {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(60), removed).await.expect("the old session is removed");
+    let listed = house.does(ListSessions { limit: 9 }).await.unwrap();
+    assert_eq!((listed[0].title.as_str(), listed[0].kept_until_ms), ("pinned", None));
+    // Who writes there begins anew.
+    house.asks(Said { room: "one", ..Said::alone("anna", "again") }).await;
+    assert_eq!(titles(&house).await, ["again", "new", "pinned"]);
     house.close().await;
 }

@@ -117,6 +117,8 @@ pub struct RunContext {
     pub person: Option<PersonId>,
     /// What of a channel it answers.
     pub reply: Option<Reply>,
+    /// Messages of the inbox that it takes where its answer is no message: whoever said them follows it.
+    pub taken: Vec<InboundId>,
     /// What is added before its next step.
     pub steering: Steering,
 }
@@ -124,9 +126,9 @@ pub struct RunContext {
 impl RunContext {
     /// Who listens to a run for the person of its session, and who is asked in it; nobody waits for it on a channel.
     pub fn new(listen: Listener, deciders: Deciders, approver: Arc<dyn Approver>) -> Self {
-        let (cancel, gate, person, reply, steering) = Default::default();
+        let (cancel, gate, person, reply, taken, steering) = Default::default();
         let readers = deciders.clone();
-        Self { listen, deciders, readers, approver, cancel, gate, person, reply, steering }
+        Self { listen, deciders, readers, approver, cancel, gate, person, reply, taken, steering }
     }
 }
 

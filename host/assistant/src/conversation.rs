@@ -2,7 +2,9 @@
 //! that comes while another is answered.
 
 use crate::audience::Audience;
+use crate::lasting::{Days, Span, TimeOfDay};
 use cara_authority::{ConversationAddress, PersonId};
+use jiff::tz::TimeZone;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -70,6 +72,32 @@ pub struct SessionSettings {
     pub group_memory: bool,
     /// What becomes of messages of people whom nobody named; `ignore` unless set.
     pub strangers: Strangers,
+    /// A message that comes after such a silence begins a session anew; none does unless set.
+    pub idle: Option<Span>,
+    /// The first message after this time of day, in the zone of the machine, begins a session anew; none does unless set.
+    pub daily_at: Option<TimeOfDay>,
+    /// How long a session is kept that nobody uses and that is not pinned; for ever unless set.
+    pub keep: Option<Days>,
+}
+
+impl SessionSettings {
+    /// Whether a message that came at `received_ms` belongs to a new session, where the last change of the one before was at
+    /// `changed_ms`. Days begin in this zone.
+    pub fn is_over(&self, changed_ms: u64, received_ms: u64, zone: &TimeZone) -> bool {
+        let is_idle = self.idle.is_some_and(|idle| received_ms.saturating_sub(changed_ms) >= idle.ms());
+        let began = self.daily_at.and_then(|at| at.last_before(received_ms, zone));
+        is_idle || began.is_some_and(|began| changed_ms < began)
+    }
+
+    /// Until when a session is kept that changed last at `changed_ms` and is not pinned; for ever unless set.
+    pub fn kept_until(&self, changed_ms: u64) -> Option<u64> {
+        self.keep.map(|keep| changed_ms.saturating_add(keep.ms()))
+    }
+
+    /// Sessions that did not change since then are not kept any more; none unless set.
+    pub fn kept_since(&self, now_ms: u64) -> Option<u64> {
+        self.keep.and_then(|keep| now_ms.checked_sub(keep.ms()))
+    }
 }
 
 impl Scope {
@@ -138,5 +166,26 @@ mod tests {
         assert_eq!(of("a:main:1"), of("a:main:1:t"));
         assert_ne!(of("a:main:1"), of("a:main:2"));
         assert!(of("a:main:1").as_str().starts_with("group:"));
+    }
+
+    #[test]
+    fn a_session_is_over_once_it_was_quiet_for_long_or_a_day_began() {
+        let settings = |text: &str| toml::from_str::<SessionSettings>(text).unwrap();
+        let at = |text: &str| u64::try_from(text.parse::<jiff::Timestamp>().unwrap().as_millisecond()).unwrap();
+        let over = |text: &str, changed, received| settings(text).is_over(at(changed), at(received), &TimeZone::UTC);
+        let idle = "idle = \"4h\"";
+        assert!(!over(idle, "2026-03-01T08:00:00Z", "2026-03-01T11:59:59Z"));
+        assert!(over(idle, "2026-03-01T08:00:00Z", "2026-03-01T12:00:00Z"));
+        // What waited while something was said is answered where it was said.
+        assert!(!over(idle, "2026-03-01T08:00:00Z", "2026-03-01T01:00:00Z"));
+        let daily = "daily-at = \"04:00\"";
+        assert!(!over(daily, "2026-03-01T04:00:00Z", "2026-03-02T03:59:59Z"));
+        assert!(over(daily, "2026-03-02T03:59:59Z", "2026-03-02T04:00:00Z"));
+        assert!(over(daily, "2026-02-01T12:00:00Z", "2026-03-02T03:00:00Z"));
+        assert!(!over("", "2020-01-01T00:00:00Z", "2026-03-02T04:00:00Z"));
+        assert!(over("idle = \"2d\"\ndaily-at = \"00:00\"", "2026-03-01T23:59:00Z", "2026-03-02T00:00:00Z"));
+        let kept = settings("keep = \"90d\"");
+        assert_eq!((kept.kept_until(1), kept.kept_since(7_776_000_001)), (Some(7_776_000_001), Some(1)));
+        assert_eq!((kept.kept_since(5), settings("").kept_until(5), settings("").kept_since(5)), (None, None, None));
     }
 }

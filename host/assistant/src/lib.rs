@@ -23,6 +23,7 @@ pub mod guards;
 mod host_services;
 pub mod input;
 pub mod language_model;
+pub mod lasting;
 pub mod markdown;
 mod metering;
 pub mod model;

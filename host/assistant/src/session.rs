@@ -273,6 +273,12 @@ impl Session {
             label,
         };
         let id = records.attach(&self.id, &new).await.map_err(lost)?;
+        self.hold(id.clone(), blob, label);
+        Ok(id)
+    }
+
+    /// A file that is kept goes with the person's next message.
+    fn hold(&mut self, id: String, blob: Blob, label: Label) {
         let body = crate::part::Body::Attachment {
             id: id.clone(),
             media_type: blob.media_type.clone(),
@@ -285,8 +291,20 @@ impl Session {
         {
             self.attached.push(Part { label, body: crate::part::Body::Text { text: text.to_owned() } });
         }
-        self.blobs.insert(id.clone(), blob);
-        Ok(id)
+        self.blobs.insert(id, blob);
+    }
+
+    /// Attaches files again that were kept with the session and have not been sent; those that are gone are left out.
+    pub async fn attach_again(&mut self, records: &Records, files: &[String]) -> Result<(), Failure> {
+        for id in files {
+            if let Some(kept) = records.attachment(&self.id, id).await.map_err(lost)? {
+                let ledger::Attached { attachment, content } = kept;
+                let name = Some(attachment.name).filter(|name| !name.is_empty());
+                let blob = Blob { media_type: attachment.media_type, name, data: content };
+                self.hold(id.clone(), blob, attachment.label);
+            }
+        }
+        Ok(())
     }
 
     /// The last run of the session that did not end, and was left by a process.

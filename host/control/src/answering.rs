@@ -14,6 +14,7 @@ use crate::variables::Variables;
 use cara_assistant::{Assistant, Failure, Input, LanguageModel, Reply, RunContext, Session, SessionContext};
 use cara_authority::{Deciders, PersonId, PersonRole, RunId, SessionId};
 use cara_kernel::Checked;
+use cara_records::InboundId;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -64,6 +65,8 @@ pub(crate) struct Answers {
     /// The person whom the run is for, where that is not the one of the session.
     person: Option<PersonId>,
     reply: Option<Reply>,
+    /// The message of the inbox that it takes, where whoever said it follows the answer.
+    taken: Vec<InboundId>,
 }
 
 impl Answers {
@@ -100,8 +103,8 @@ impl Answers {
         let deciders = deciding::deciders(&config.approvals, &asks);
         let language_model: Arc<dyn LanguageModel> = Arc::new(provider);
         let readers = Deciders::only(owner);
-        let (person, reply) = (None, None);
-        Ok(Self { assistant, language_model, context, events, asked, deciders, readers, person, reply })
+        let (person, reply, taken) = (None, None, Vec::new());
+        Ok(Self { assistant, language_model, context, events, asked, deciders, readers, person, reply, taken })
     }
 
     /// The same answers to messages of a channel, with what their sender may use.
@@ -118,6 +121,11 @@ impl Answers {
         let (alone, group) = ((!in_group).then(|| person.clone()), in_group.then(|| reply.address.clone()));
         let asked = Asking { alone, group, ..self.asked };
         Self { assistant, context, asked, deciders, readers, person: Some(person), reply: Some(reply), ..self }
+    }
+
+    /// The same answers to a message that waits in the inbox, whose sender follows the run.
+    pub(crate) fn taking(self, message: InboundId) -> Self {
+        Self { taken: vec![message], ..self }
     }
 
     /// The conversation, for this run alone; an error where another run has it.
@@ -162,7 +170,7 @@ impl Answers {
         mut session: OwnedMutexGuard<Session>,
         input: Option<Input>,
     ) -> Arc<Active> {
-        let Self { assistant, language_model, events, asked, deciders, readers, person, reply, .. } = self;
+        let Self { assistant, language_model, events, asked, deciders, readers, person, reply, taken, .. } = self;
         let active = Arc::new(Active::new(session.id().clone(), CancellationToken::new(), events.clone()));
         events.tell(Event::Began { run: id.to_string(), session: session.id().to_string() });
         let told = events;
@@ -170,6 +178,7 @@ impl Answers {
             readers,
             person,
             reply,
+            taken: taken.clone(),
             cancel: active.cancel.clone(),
             gate: active.gate.clone(),
             steering: active.steering.clone(),
@@ -185,6 +194,12 @@ impl Answers {
                 },
             };
             drop(session);
+            if ended.is_err() {
+                for message in taken {
+                    // Whoever follows is told why; nobody takes it up. One that the run took is settled with it.
+                    let _ = assistant.records.drop_inbound(&message, "its run did not begin").await;
+                }
+            }
             running.end(ended.map_or_else(Ended::Error, Ended::Done));
         });
         *active.task.lock().unwrap_or_else(PoisonError::into_inner) = Some(task.abort_handle());

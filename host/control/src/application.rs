@@ -42,7 +42,7 @@ use std::time::Duration;
 use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
 
-/// How often what was settled long ago is forgotten.
+/// How often what was kept long enough is forgotten.
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// How an application is opened.
@@ -257,7 +257,7 @@ impl Application {
         Ok(())
     }
 
-    /// Sends what is in the outbox, and forgets what was settled long ago, until the process ends.
+    /// Sends what is in the outbox, and forgets what was kept long enough, until the process ends.
     fn drive(&self, records: &Records) {
         self.console.has_left();
         let settings = self.config().map(|config| config.inbox).unwrap_or_default();
@@ -277,10 +277,13 @@ impl Application {
             // Who holds the home is the only one who sends: whoever was before is gone.
             let driven = drive(records.clone(), console, &process, &|_| true, Pace::default(), end.clone());
             let forgetting = async {
-                while records.forget_settled().await.is_ok() {
+                while let Some(me) = me.upgrade() {
+                    if let Err(error) = me.forget_old().await {
+                        tracing::warn!(%error, "what was kept long enough is not forgotten yet");
+                    }
+                    drop(me);
                     tokio::time::sleep(DAY).await;
                 }
-                std::future::pending::<()>().await;
             };
             let driven = tokio::select! {
                 driven = driven => driven,

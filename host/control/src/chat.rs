@@ -8,7 +8,7 @@ use crate::event::Events;
 use crate::model_selection;
 use crate::names::AGENT;
 use crate::operation::{Operation, Route};
-use crate::runs::Respondent;
+use crate::runs::{Respondent, said};
 use crate::sessions;
 use crate::variables::{Brought, Variables};
 use cara_assistant::part::{Body, Part};
@@ -231,6 +231,10 @@ async fn conversation(
     let runs = records.runs(&session.id).await?;
     let interrupted = runs.iter().rfind(|run| run.state == RunState::Running);
     let interrupted = interrupted.filter(|run| application.active_runs.run(&run.id).is_none());
+    let interrupted = match interrupted {
+        Some(run) => Some(run.id.clone()),
+        None => said::left_in(application, &session.id).await?,
+    };
     let from = session.messages.saturating_sub(20).max(1);
     let messages = records.messages(&session.id, from, 32).await?;
     let said = |role: Role| {
@@ -250,7 +254,7 @@ async fn conversation(
         id: session.id.to_string(),
         title: session.title,
         label: session.label,
-        interrupted: interrupted.map(|run| run.id.to_string()),
+        interrupted: interrupted.map(|run| run.to_string()),
     }))
 }
 

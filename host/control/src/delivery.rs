@@ -17,6 +17,7 @@ use crate::deciding::{self, Asks};
 use crate::error::{Error, ErrorKind, Result, error};
 use crate::event::Events;
 use crate::model_selection;
+use crate::runs::said;
 use crate::variables::Variables;
 use cara_assistant::assistant::Steered;
 use cara_assistant::conversation::{self, Groups, SessionSettings, Strangers, WhileBusy};
@@ -133,7 +134,7 @@ impl Application {
 
     /// Answers what lay in the inbox when the process began.
     pub(crate) async fn answer_waiting(self: &Arc<Self>) -> Result<()> {
-        let (records, settings) = (self.records().await?, self.config()?.sessions);
+        let records = self.records().await?;
         let mut all = Vec::new();
         for run in records.unfinished_runs().await?.into_iter().filter(|run| run.process != self.holder.process) {
             let first = records.inbound_of(&run.id).await?.into_iter().next();
@@ -144,12 +145,7 @@ impl Application {
             all.extend(first.map(|first| (first.message, None)));
         }
         for (message, left) in all {
-            // Whom nobody knows any more is not answered either.
-            let audience = match Sender::of(records, &message, settings).await? {
-                Some(sender) => sender.audience,
-                None => Audience::Group,
-            };
-            self.answer_all(settings.scope.key(&message.address, &audience), message.address, left);
+            self.answer_from(message, left).await?;
         }
         Ok(())
     }
@@ -170,6 +166,21 @@ impl Application {
             Err(LedgerError::Conflict { .. }) => Ok(()),
             dropped => Ok(dropped?),
         }
+    }
+
+    /// Answers what waits in the conversation of a message. What was said at a terminal waits for whoever said it.
+    pub(crate) async fn answer_from(self: &Arc<Self>, message: NewInbound, left: Option<RunId>) -> Result<()> {
+        if said::is_own(&message) {
+            return Ok(());
+        }
+        let (records, settings) = (self.records().await?, self.config()?.sessions);
+        // Whom nobody knows any more is not answered either.
+        let audience = match Sender::of(records, &message, settings).await? {
+            Some(sender) => sender.audience,
+            None => Audience::Group,
+        };
+        self.answer_all(settings.scope.key(&message.address, &audience), message.address, left);
+        Ok(())
     }
 
     /// Lets a message into the run that answers its sender's last one, or ends that run for it. Until the run has taken it, it
@@ -287,7 +298,7 @@ impl Application {
     /// Answers one message.
     async fn answer(self: &Arc<Self>, key: &str, inbound: Inbound) -> Result<()> {
         let (records, config) = (self.records().await?, self.config()?);
-        let Inbound { id, message, .. } = inbound;
+        let Inbound { id, message, received_ms, .. } = inbound;
         let Some(sender) = Sender::of(records, &message, config.sessions).await? else {
             return Ok(records.drop_inbound(&id, "nobody knows the sender any more").await?);
         };
@@ -300,6 +311,7 @@ impl Application {
             records.enqueue(&notice(&message, &id, text)).await?;
             return Ok(records.drop_inbound(&id, NEW).await?);
         }
+        self.leave_if_over(key, config.sessions, received_ms).await?;
         match self.run_for(key, &sender, &message, vec![id.clone()], None).await {
             Ok(active) => {
                 self.follow(key, &sender, active).await;

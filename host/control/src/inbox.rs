@@ -2,11 +2,12 @@
 //! decides about them.
 
 use crate::application::Application;
-use crate::error::{Result, error};
+use crate::error::{Result, error, fail};
 use crate::event::Events;
 use crate::operation::{Done, Operation, Route};
 use crate::outbox::fifty;
-use cara_authority::{Label, Principal};
+use crate::runs::said;
+use cara_authority::{Label, Principal, RunId};
 use cara_records::Inbound;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -130,8 +131,16 @@ impl Operation for ReplayInbound {
             .once();
 
     async fn run(self, application: &Arc<Application>, by: &Principal, _: &Events) -> Result<Self::View> {
-        let id = find(application, &self.id).await?.id;
-        application.records().await?.replay_inbound(&id, by.person().as_str()).await?;
+        let (records, Inbound { id, message, .. }) = (application.records().await?, find(application, &self.id).await?);
+        if said::is_own(&message) && records.run(&RunId::parse(&message.platform_id)?).await?.is_some() {
+            let session = message.address.conversation;
+            fail!(
+                Conflict,
+                "`{id}` was said at a terminal, and its run was begun\nhint: say it again with `cara chat --session {session}`"
+            );
+        }
+        records.replay_inbound(&id, by.person().as_str()).await?;
+        application.answer_from(message, None).await?;
         Ok(Done {})
     }
 }

@@ -56,6 +56,7 @@ pub mod people;
 pub mod plugins;
 pub mod policy;
 mod request_secrets;
+mod retention;
 mod roles;
 pub mod runs;
 pub mod secrets;

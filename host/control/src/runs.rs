@@ -16,13 +16,10 @@ use crate::error::{Result, error, fail};
 use crate::event::{Event, Events};
 use crate::operation::{Done, Operation, Route};
 use crate::secrets;
-use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD;
 use cara_assistant::part::{Body, Part};
 use cara_assistant::text::without_secrets;
 use cara_assistant::{Ending, Failure, Input, Session, TurnEvent};
 use cara_authority::{Label, Principal, RunId, SessionId, Source};
-use cara_kernel::bindings::types::Blob;
 use cara_records::{Records, RunState};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -30,6 +27,7 @@ use std::sync::Arc;
 use tokio::sync::MutexGuard;
 
 mod media_type;
+pub(crate) mod said;
 
 pub use crate::active_runs::Ended;
 pub use crate::answering::Respondent;
@@ -235,18 +233,11 @@ impl BeginRun {
                 application.active_runs.keep(begun).lock_owned().await
             }
         };
-        for file in &self.attachments {
-            let data = BASE64_STANDARD.decode(&file.data)?;
-            if data.len() > LARGEST {
-                fail!(Invalid, "`{}` has {} bytes\nhint: attachments hold at most 8 MiB", file.name, data.len());
-            }
-            let blob = Blob { media_type: file.media_type.clone(), name: Some(file.name.clone()), data };
-            session.attach(records, blob, Label::of(Source::File).private()).await?;
-        }
+        let taken = self.take_in(records, &id, &mut session, &input).await?;
         if self.compact {
             session.compact();
         }
-        let active = answers.start(application, id, session, Some(input));
+        let active = answers.taking(taken).start(application, id, session, Some(input));
         drop(beginning);
         Ok(Known::GoesOn(active))
     }
@@ -331,10 +322,14 @@ impl ResumeRun {
     async fn take_up(self, application: &Arc<Application>, events: &Events) -> Result<Known> {
         let id = RunId::parse(&self.run)?;
         let records = application.records().await?;
-        let again = again(application, records, &id, &self.by, self.present, events).await?;
-        again.ok_or_else(|| {
+        if let Some(again) = again(application, records, &id, &self.by, self.present, events).await? {
+            return Ok(again);
+        }
+        let left = said::left(records, &id, &self.by, self.present).await?;
+        let left = left.ok_or_else(|| {
             error!(NotFound, "there is no run `{id}`\nhint: `cara sessions show` shows the runs of a session")
-        })
+        })?;
+        left.begin(application, events).await
     }
 }
 

@@ -10,6 +10,7 @@ use crate::application::Application;
 use crate::error::{Context, Result, error, fail};
 use crate::event::Events;
 use crate::operation::{Done, Operation, Route};
+use crate::runs::said;
 use cara_assistant::Speaker;
 use cara_assistant::part::{Body, Part};
 use cara_authority::{Label, Principal, SessionId};
@@ -78,6 +79,8 @@ pub struct SessionRow {
     pub state: Option<String>,
     /// Whether it is pinned.
     pub pinned: bool,
+    /// When it is removed unless it changes before, Unix milliseconds; nothing where it is kept.
+    pub kept_until_ms: Option<u64>,
 }
 
 /// Lists conversations: those that are pinned first, and of either kind the one that changed last.
@@ -100,7 +103,7 @@ impl Operation for ListSessions {
 
     async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
         let records = application.records().await?;
-        let open = open_runs(application, records).await?;
+        let (open, settings) = (open_runs(application, records).await?, application.config()?.sessions);
         let sessions = records.listed_sessions(self.limit).await?;
         let row = |session: Session| SessionRow {
             state: open.get(&session.id).map(|state| state.name().to_owned()),
@@ -115,6 +118,7 @@ impl Operation for ListSessions {
             changed_ms: session.changed_ms,
             parent: session.parent.map(|parent| parent.to_string()),
             pinned: session.pinned_ms.is_some(),
+            kept_until_ms: settings.kept_until(session.changed_ms).filter(|_| session.pinned_ms.is_none()),
         };
         Ok(sessions.into_iter().map(row).collect())
     }
@@ -333,6 +337,7 @@ impl Operation for DeleteSession {
         if !records.delete_session(&id).await? {
             fail!(NotFound, "there is no session `{id}` any more\nhint: `cara sessions list` shows them");
         }
+        records.forget_conversation(&said::address(&id)).await?;
         Ok(DeletedSession { messages: session.messages })
     }
 }

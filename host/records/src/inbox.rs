@@ -12,20 +12,18 @@
 //! is known by its id, for [`LOOKUP_KEPT_MS`](super::LOOKUP_KEPT_MS) after it was settled.
 
 mod by_sender;
+mod room;
+
+pub use room::{MOST_WAITING, MOST_WAITING_OF_ONE};
 
 use super::boxes::{CONTENT_KEPT_MS, InboundId, LOOKUP_KEPT_MS, check_address, check_size, conversation};
 use super::{NewOutbound, Records, RunState, Seal, Spot};
 use cara_authority::{ConversationAddress, Label, PersonAddress, RunId, SessionId, display_safe};
 use cara_services::ledger::sql::{As, Number, Sql, query, query_as};
 use cara_services::ledger::{LedgerError, to_sql};
+use room::Room;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-
-/// The most messages of one conversation that may wait.
-pub const MOST_WAITING_OF_ONE: u64 = 200;
-
-/// The most messages that may wait in all.
-pub const MOST_WAITING: u64 = 4_000;
 
 cara_authority::words! {
     /// How far a message that came is.
@@ -176,9 +174,8 @@ fn with_spot<T>(id: &InboundId, position: u64, label: Label, times: [u64; 2], wi
     with(Spot { table: "inbox", column: "content", row: &row })
 }
 
-fn lookup(seal: &Seal, new: &NewInbound) -> [u8; 32] {
-    let ConversationAddress { channel, account, .. } = &new.address;
-    seal.lookup("inbox", &[channel.as_bytes(), account.as_bytes(), new.platform_id.as_bytes()])
+fn lookup(seal: &Seal, channel: &str, account: &str, platform_id: &str) -> [u8; 32] {
+    seal.lookup("inbox", &[channel.as_bytes(), account.as_bytes(), platform_id.as_bytes()])
 }
 
 fn sender(seal: &Seal, sender: &PersonAddress) -> [u8; 32] {
@@ -195,6 +192,10 @@ impl Records {
 
     /// Takes messages in, in their order and in one commit: all of them or none.
     pub async fn receive_all(&self, new: &[NewInbound]) -> Result<Vec<Received>, ReceiveError> {
+        self.receive_in(Room::Counted, new).await
+    }
+
+    async fn receive_in(&self, room: Room, new: &[NewInbound]) -> Result<Vec<Received>, ReceiveError> {
         for new in new {
             check_size(&new.body)?;
             check_address(&new.address)?;
@@ -206,7 +207,7 @@ impl Records {
         let sql = &mut change.sql();
         let mut received = Vec::with_capacity(new.len());
         for new in new {
-            received.push(self.insert_inbound(sql, new, now_ms).await?);
+            received.push(self.insert_inbound(sql, room, new, now_ms).await?);
         }
         if received.iter().all(|received| received.again) {
             return Ok(received);
@@ -216,14 +217,20 @@ impl Records {
         Ok(received)
     }
 
-    async fn insert_inbound(&self, sql: &mut Sql<'_>, new: &NewInbound, now_ms: u64) -> Result<Received, ReceiveError> {
-        let lookup = lookup(&self.seal, new);
+    async fn insert_inbound(
+        &self,
+        sql: &mut Sql<'_>,
+        room: Room,
+        new: &NewInbound,
+        now_ms: u64,
+    ) -> Result<Received, ReceiveError> {
+        let lookup = lookup(&self.seal, &new.address.channel, &new.address.account, &new.platform_id);
         let statement = query_as::<(As<InboundId>,)>("SELECT id FROM inbox WHERE lookup = $1");
         if let Some((id,)) = sql.one(statement.bind(&lookup[..])).await? {
             return Ok(Received { id: id.0, again: true });
         }
         let conversation = conversation(&self.seal, &new.address);
-        let position = self.has_room(sql, &conversation).await?;
+        let position = room::place(sql, room, &conversation).await?;
         let (id, sent_ms) = (InboundId::fresh()?, new.sent_ms.min(now_ms));
         let content = Content {
             address: new.address.to_string(),
@@ -246,24 +253,6 @@ impl Records {
         let statement = statement.bind(&sender[..]).bind(content).bind(new.label.to_string());
         sql.execute(statement.bind(to_sql(sent_ms)).bind(to_sql(now_ms))).await?;
         Ok(Received { id, again: false })
-    }
-
-    /// The next place in a conversation, if another message may wait.
-    async fn has_room(&self, sql: &mut Sql<'_>, conversation: &[u8; 32]) -> Result<u64, ReceiveError> {
-        let all = query_as::<(Number,)>("SELECT COUNT(*) FROM inbox WHERE state = 'waiting'");
-        let waiting = sql.one(all).await?.map_or(0, |(count,)| count.0);
-        if waiting >= MOST_WAITING {
-            return Err(ReceiveError::Full { waiting, of_one: false });
-        }
-        let of_one = query_as::<(Number,)>("SELECT COUNT(*) FROM inbox WHERE conversation = $1 AND state = 'waiting'");
-        let waiting = sql.one(of_one.bind(&conversation[..])).await?.map_or(0, |(count,)| count.0);
-        if waiting >= MOST_WAITING_OF_ONE {
-            return Err(ReceiveError::Full { waiting, of_one: true });
-        }
-        let last = query_as::<(Number,)>(
-            "SELECT CAST(COALESCE(MAX(position), 0) AS BIGINT) FROM inbox WHERE conversation = $1",
-        );
-        Ok(sql.one(last.bind(&conversation[..])).await?.map_or(0, |(last,)| last.0) + 1)
     }
 
     /// Takes messages for a run, within the change that begins the run or adds to it. Each must wait.

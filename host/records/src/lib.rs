@@ -47,7 +47,7 @@ pub use outbox::{
 };
 pub use people::LinkError;
 pub use runs::Run;
-pub use sessions::{NewConversation, Session};
+pub use sessions::{MOST_AT_ONCE, NewConversation, Session};
 pub use summaries::Summary;
 pub use totals::{UsageBy, UsageTotal};
 pub use words::{Hit, Words};

@@ -12,6 +12,9 @@ use cara_services::ledger::sql::{As, Number, Sql, query, query_as};
 use cara_services::ledger::{LedgerError, to_sql};
 use serde_json::json;
 
+/// The most conversations that are removed in one change.
+pub const MOST_AT_ONCE: u32 = 500;
+
 /// A conversation, without what was said in it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Session {
@@ -185,14 +188,35 @@ impl Records {
         let mut change = self.ledger.change().await?;
         let count = query_as::<(Number,)>("SELECT messages FROM sessions WHERE id = $1").bind(id.as_str());
         let Some((messages,)) = change.sql().one(count).await? else { return Ok(false) };
-        inbox::forget_session(&mut change.sql(), id).await?;
-        outbox::forget_session(&mut change.sql(), id).await?;
-        // The tables of its parts refer to it and go with it.
-        change.sql().execute(query("DELETE FROM sessions WHERE id = $1").bind(id.as_str())).await?;
+        remove(&mut change.sql(), id).await?;
         change.event("session-deleted", id.as_str(), json!({ "messages": messages.0 })).await?;
         change.answers().await?;
         change.commit().await?;
         Ok(true)
+    }
+
+    /// Removes conversations that did not change since then and are not pinned, with all that is in them, in one change and with
+    /// one event: the oldest, at most [`MOST_AT_ONCE`]. None that `process` works in. Returns which they were.
+    pub async fn expire_sessions(&self, before_ms: u64, process: &str) -> Result<Vec<SessionId>, LedgerError> {
+        let old = query_as::<(As<SessionId>,)>(
+            "SELECT id FROM sessions WHERE changed_ms < $1 AND pinned_ms IS NULL AND NOT EXISTS (SELECT 1 FROM runs \
+             WHERE runs.session = sessions.id AND runs.state = 'running' AND runs.process = $2) \
+             ORDER BY changed_ms, id LIMIT $3",
+        );
+        let old = old.bind(to_sql(before_ms)).bind(process).bind(i64::from(MOST_AT_ONCE));
+        let mut change = self.ledger.change().await?;
+        let ids: Vec<SessionId> = change.sql().all(old).await?.into_iter().map(|(id,)| id.0).collect();
+        if ids.is_empty() {
+            return Ok(ids);
+        }
+        for id in &ids {
+            remove(&mut change.sql(), id).await?;
+        }
+        let detail = json!({ "sessions": ids.len(), "unused-since-ms": before_ms });
+        change.event("sessions-expired", "sessions", detail).await?;
+        change.answers().await?;
+        change.commit().await?;
+        Ok(ids)
     }
 
     /// A new conversation with what was said up to a place, the summary if it goes no further, and all attachments.
@@ -267,6 +291,13 @@ impl Records {
             pinned_ms: pinned_ms.map(|at| at.0),
         })
     }
+}
+
+/// Removes a conversation. The tables of its parts refer to it and go with it.
+async fn remove(sql: &mut Sql<'_>, id: &SessionId) -> Result<(), LedgerError> {
+    inbox::forget_session(sql, id).await?;
+    outbox::forget_session(sql, id).await?;
+    sql.execute(query("DELETE FROM sessions WHERE id = $1").bind(id.as_str())).await.map(drop)
 }
 
 fn fresh_id() -> Result<SessionId, LedgerError> {

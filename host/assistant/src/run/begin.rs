@@ -39,7 +39,7 @@ impl Assistant {
         parts.extend(said);
         let message = stored_of(Role::User, &parts, session.context.speaker.as_ref());
         self.keep_model(session, language_model).await?;
-        let inbound = run_context.reply.as_ref().map(|reply| &reply.inbound[..]).unwrap_or_default();
+        let inbound = run_context.reply.as_ref().map_or(&run_context.taken[..], |reply| &reply.inbound[..]);
         let person = run_context.person.as_ref();
         let begun = self.records.begin_run_for(&id, session.id(), &self.process, &message, person, inbound).await;
         begun.map_err(lost)?;

@@ -64,11 +64,14 @@ impl Show for Vec<SessionRow> {
         let channel = self.iter().any(|row| row.channel != CONSOLE);
         let state = self.iter().any(|row| row.state.is_some());
         let pinned = self.iter().any(|row| row.pinned);
-        let shown = [true, true, true, true, pinned, state, agent, channel];
+        let kept = self.iter().any(|row| row.kept_until_ms.is_some());
+        let shown = [true, true, true, true, pinned, kept, state, agent, channel];
         let chosen =
-            |cells: [String; 8]| cells.into_iter().zip(shown).filter_map(|(cell, on)| on.then_some(cell)).collect();
-        let head: Vec<String> =
-            chosen(["ID", "TITLE", "CHANGED", "MESSAGES", "PINNED", "STATE", "AGENT", "CHANNEL"].map(str::to_owned));
+            |cells: [String; 9]| cells.into_iter().zip(shown).filter_map(|(cell, on)| on.then_some(cell)).collect();
+        let head: Vec<String> = chosen(
+            ["ID", "TITLE", "CHANGED", "MESSAGES", "PINNED", "KEPT UNTIL", "STATE", "AGENT", "CHANNEL"]
+                .map(str::to_owned),
+        );
         let rows = self.iter().map(|row| {
             chosen([
                 row.id.clone(),
@@ -76,6 +79,7 @@ impl Show for Vec<SessionRow> {
                 when::minute(row.changed_ms),
                 row.messages.to_string(),
                 if row.pinned { "yes" } else { "-" }.to_owned(),
+                row.kept_until_ms.map_or_else(|| "-".into(), when::minute),
                 row.state.clone().unwrap_or_else(|| "-".into()),
                 columns::cut(&row.agent, 20),
                 columns::cut(&row.channel, 20),

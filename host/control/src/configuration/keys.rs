@@ -161,6 +161,8 @@ fn described(schema: &Value) -> Option<(String, String)> {
             let example = match told {
                 told if told.contains("length of time") => "10m",
                 told if told.contains("number of bytes") => "64MiB",
+                told if told.contains("number of days") => "90d",
+                told if told.contains("time of day") => "04:00",
                 _ => "provider:model",
             };
             (told.replacen("A ", "a ", 1), example.to_owned())

@@ -222,3 +222,25 @@ async fn what_somebody_said_is_forgotten_when_they_are() {
     assert_eq!(left.iter().map(|m| m.message.platform_id.as_str()).collect::<Vec<_>>(), ["2"]);
     assert!(records.receive(&came("a", "1")).await.unwrap().again);
 }
+
+#[tokio::test]
+async fn what_others_wrote_keeps_nobody_out_who_is_there_and_each_is_one_by_its_id() {
+    let place = Place::new();
+    let records = records_at(&place, 1_000).await;
+    let all: Vec<NewInbound> = (0..MOST_WAITING_OF_ONE).map(|at| came("room", &at.to_string())).collect();
+    records.receive_all(&all).await.unwrap();
+    let own = came("room", "own");
+    assert!(matches!(records.receive(&own).await, Err(ReceiveError::Full { of_one: true, .. })));
+    let first = records.receive_own(&own).await.unwrap();
+    assert_eq!(records.receive_own(&own).await.unwrap(), Received { id: first.id.clone(), again: true });
+    assert_eq!(records.received("chat", "main", "own").await.unwrap(), Some(first.id.clone()));
+    for (account, platform_id) in [("other", "own"), ("main", "none")] {
+        assert_eq!(records.received("chat", account, platform_id).await.unwrap(), None);
+    }
+    // What was said is forgotten; that it was is known.
+    records.receive_own(&came("elsewhere", "stays")).await.unwrap();
+    assert_eq!(records.forget_conversation(&own.address).await.unwrap(), MOST_WAITING_OF_ONE + 1);
+    assert!(records.inbound(&first.id).await.unwrap().is_none());
+    assert!(records.receive_own(&own).await.unwrap().again);
+    assert_eq!(records.inbox_counts().await.unwrap(), [(InboundState::Waiting, 1)]);
+}

@@ -197,3 +197,44 @@ async fn a_deleted_session_leaves_nothing_but_what_it_used_and_an_event() {
     assert_eq!((event.kind.as_str(), event.subject.as_str()), ("session-deleted", fixture.session.as_str()));
     records.ledger().verify_events().await.unwrap();
 }
+
+#[tokio::test]
+async fn sessions_that_nobody_used_for_long_go_with_all_that_is_in_them_and_one_event() {
+    let fixture = Fixture::new().await;
+    let records = &fixture.records;
+    let begin = async |title| records.begin_session(&person("anna"), "chat", "main", title).await.unwrap();
+    let (old, pinned, new) = (begin("old").await, begin("pinned").await, begin("new").await);
+    let address = ConversationAddress::parse("chat:main:room").unwrap();
+    let received = records.receive(&inbox::came("room", "1")).await.unwrap().id;
+    let run = Records::fresh_run().unwrap();
+    records
+        .begin_run_for(&run, &old, "dead", &said("x", Source::Owner), None, std::slice::from_ref(&received))
+        .await
+        .unwrap();
+    let goes = NewOutbound { address, run: Some(run.clone()), ..queued("room", "k") };
+    let goes = records.enqueue(&goes).await.unwrap().id;
+    outbox::sent(records, &goes).await;
+    records.end_run(&run, &[], RunState::Done, None, &[]).await.unwrap();
+    records.pin_session(&pinned, true).await.unwrap();
+    let later = records_at(&fixture.place, 5_000).await;
+    let run = later.begin_run(&new, "another", &said("x", Source::Owner)).await.unwrap();
+    later.end_run(&run, &[], RunState::Done, None, &[]).await.unwrap();
+
+    // The session of the fixture is as old, and this process works in it.
+    assert_eq!(records.expire_sessions(1_000, "process 1").await.unwrap(), []);
+    assert_eq!(records.expire_sessions(1_001, "process 1").await.unwrap(), std::slice::from_ref(&old));
+    for id in [&pinned, &new, &fixture.session] {
+        assert!(records.session(id).await.unwrap().is_some());
+    }
+    assert!(records.session(&old).await.unwrap().is_none());
+    assert!(records.inbound(&received).await.unwrap().is_none() && records.outbound(&goes).await.unwrap().is_none());
+    let event = events(records.ledger(), 1).await.unwrap().remove(0);
+    assert_eq!(
+        (event.kind.as_str(), event.detail),
+        ("sessions-expired", json!({ "sessions": 1, "unused-since-ms": 1_001 }))
+    );
+    // Nobody takes up what a dead process left for so long.
+    assert_eq!(records.expire_sessions(1_001, "process 2").await.unwrap(), std::slice::from_ref(&fixture.session));
+    assert_eq!(value::<i64>(records.ledger(), "SELECT COUNT(*) FROM runs").await, 1);
+    records.ledger().verify_events().await.unwrap();
+}
