@@ -1,5 +1,5 @@
 //! Messages through the inbox and the outbox, beside appends to a file that
-//! are synced.
+//! are synced: with the ledger in a file, and on a PostgreSQL where one can be had.
 
 use crate::Counts;
 use crate::samples::timed_in_turns;
@@ -8,7 +8,10 @@ use anyhow::{Result, ensure};
 use cara_authority::{ConversationAddress, Label, PersonAddress, Source};
 use cara_channels::{Channel, Pace, SendError, drive};
 use cara_harness::Testbed;
+use cara_postgres::Postgres;
 use cara_records::{ContentKey, DeliveryClass, NewInbound, NewOutbound, Outbound, Records};
+use cara_services::clock::Clock;
+use cara_services::ledger::Ledger;
 use serde_json::{Value, json};
 use std::io::{Seek, SeekFrom, Write};
 use std::sync::Arc;
@@ -70,6 +73,23 @@ impl Channel for Taking {
     }
 }
 
+/// Where the ledger is.
+#[derive(Clone, Copy)]
+enum Store {
+    File,
+    Server(&'static Postgres),
+}
+
+impl Store {
+    /// A figure's name with the store in it, where that is not the usual one.
+    fn named(self, what: &str) -> String {
+        match self {
+            Self::File => format!("boxes: {what}, durable"),
+            Self::Server(_) => format!("boxes: {what}, durable, PostgreSQL"),
+        }
+    }
+}
+
 /// A ledger, and a file beside it.
 struct Place {
     _testbed: Testbed,
@@ -79,9 +99,16 @@ struct Place {
 }
 
 impl Place {
-    async fn new() -> Result<Self> {
+    async fn new(store: Store) -> Result<Self> {
         let testbed = Testbed::new().await;
-        let records = Records::open(&testbed.services.ledger, ContentKey::new([9; 32].into())).await?;
+        let ledger = match store {
+            Store::File => testbed.services.ledger.clone(),
+            Store::Server(postgres) => {
+                let place: cara_services::ledger::Server = postgres.url(&postgres.user()).parse()?;
+                Arc::new(Ledger::open(place, Clock::system(), [7; 32].into()).await?)
+            }
+        };
+        let records = Records::open(&ledger, ContentKey::new([9; 32].into())).await?;
         let file = Mutex::new(tempfile::tempfile_in(testbed.home())?);
         Ok(Self { _testbed: testbed, records, file, next: AtomicUsize::new(0) })
     }
@@ -115,12 +142,21 @@ impl Place {
 
 /// Measures all of it.
 pub(crate) async fn measure(counts: Counts) -> Result<Vec<Row>> {
-    Ok(vec![inbox(counts, 1).await?, inbox(counts, BATCH).await?, outbox(counts).await?])
+    let mut stores = vec![Store::File];
+    if let Some(postgres) = cara_postgres::server() {
+        postgres.flushes().await;
+        stores.push(Store::Server(postgres));
+    }
+    let mut rows = Vec::new();
+    for store in stores {
+        rows.extend([inbox(counts, store, 1).await?, inbox(counts, store, BATCH).await?, outbox(counts, store).await?]);
+    }
+    Ok(rows)
 }
 
 /// Messages into the inbox, so many in a commit.
-async fn inbox(counts: Counts, at_once: usize) -> Result<Row> {
-    let place = Place::new().await?;
+async fn inbox(counts: Counts, store: Store, at_once: usize) -> Result<Row> {
+    let place = Place::new(store).await?;
     let place = &place;
     let ours = || async move {
         for _ in 0..MESSAGES / at_once {
@@ -133,7 +169,7 @@ async fn inbox(counts: Counts, at_once: usize) -> Result<Row> {
     let floor = || async move { place.append(MESSAGES / at_once).await };
     let (ours, floor) = timed_in_turns(counts.samples, ours, floor).await?;
     Ok(Row {
-        name: format!("boxes: a message into the inbox, {at_once} at once, durable"),
+        name: store.named(&format!("a message into the inbox, {at_once} at once")),
         against: "an append of as many bytes, with as many fdatasync",
         ours: ours.each(MESSAGES),
         floor: floor.each(MESSAGES),
@@ -144,8 +180,8 @@ async fn inbox(counts: Counts, at_once: usize) -> Result<Row> {
 
 /// Messages through the outbox to a channel that takes them at once: each queued durably by itself, and marked as being
 /// sent on disk before it is.
-async fn outbox(counts: Counts) -> Result<Row> {
-    let place = Place::new().await?;
+async fn outbox(counts: Counts, store: Store) -> Result<Row> {
+    let place = Place::new(store).await?;
     let stop = CancellationToken::new();
     let driven = {
         let (records, stop) = (place.records.clone(), stop.clone());
@@ -177,7 +213,7 @@ async fn outbox(counts: Counts) -> Result<Row> {
     stop.cancel();
     driven.await??;
     Ok(Row {
-        name: "boxes: a message through the outbox, durable".into(),
+        name: store.named("a message through the outbox"),
         against: "an append and fdatasync of as many bytes",
         ours: ours.each(MESSAGES),
         floor: floor.each(MESSAGES),

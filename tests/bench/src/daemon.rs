@@ -17,7 +17,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub(crate) struct Daemon {
     child: Child,
     /// Seconds until it answered.
-    ready: f64,
+    pub(crate) ready: f64,
 }
 
 impl Daemon {
@@ -42,7 +42,7 @@ impl Daemon {
     }
 
     /// Bytes it has resident.
-    fn memory(&self) -> Result<f64> {
+    pub(crate) fn memory(&self) -> Result<f64> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
         let kilobytes = number(&status, "VmRSS:").context("the system does not say what is resident")?;
         Ok(kilobytes * 1024.0)

@@ -22,7 +22,7 @@ const MORE: f64 = 0.003;
 const COMMAND: [&str; 3] = ["sessions", "list", "--json"];
 
 /// The application over a home of its own.
-fn application(folder: &Path) -> Result<(Arc<Application>, Home)> {
+pub(crate) fn application(folder: &Path) -> Result<(Arc<Application>, Home)> {
     let home = Home::locate(Some(folder.as_os_str().to_owned()))?;
     let embedded = |built_in: &cara_bundle::Embedded| Embedded {
         id: built_in.id,
@@ -44,7 +44,7 @@ fn application(folder: &Path) -> Result<(Arc<Application>, Home)> {
     Ok((Application::open(options).map_err(told)?, home))
 }
 
-fn told(error: cara_control::Error) -> anyhow::Error {
+pub(crate) fn told(error: cara_control::Error) -> anyhow::Error {
     anyhow!("{error}")
 }
 

@@ -15,10 +15,12 @@ mod boxes;
 mod daemon;
 mod door;
 mod load;
+mod people;
 mod plugin;
 mod process;
 mod samples;
 mod sandbox;
+mod sessions;
 mod stream;
 mod table;
 mod turn;
@@ -41,20 +43,38 @@ struct Counts {
     starts: usize,
     /// Starts with nothing compiled; each takes seconds.
     cold: usize,
+    /// Conversations of a home that is much used.
+    sessions: usize,
     /// How long somebody who does nothing is watched.
     window: Duration,
 }
 
 impl Counts {
-    const FULL: Self =
-        Self { samples: 25, calls: 1000, events: 10_000, starts: 40, cold: 5, window: Duration::from_secs(12) };
-    const SMOKE: Self =
-        Self { samples: 2, calls: 20, events: 200, starts: 2, cold: 1, window: Duration::from_millis(50) };
+    const FULL: Self = Self {
+        samples: 25,
+        calls: 1000,
+        events: 10_000,
+        starts: 40,
+        cold: 5,
+        sessions: 10_000,
+        window: Duration::from_secs(12),
+    };
+    const SMOKE: Self = Self {
+        samples: 2,
+        calls: 20,
+        events: 200,
+        starts: 2,
+        cold: 1,
+        sessions: 20,
+        window: Duration::from_millis(50),
+    };
 }
 
 /// What can be measured, in the order of the table.
-const SUBJECTS: [&str; 12] =
-    ["start", "homeless", "daemon", "door", "memory", "cold", "sandbox", "stream", "turn", "boxes", "load", "plugin"];
+const SUBJECTS: [&str; 14] = [
+    "start", "homeless", "daemon", "door", "memory", "cold", "sandbox", "stream", "turn", "boxes", "people",
+    "sessions", "load", "plugin",
+];
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -93,6 +113,8 @@ fn measure(subjects: &[&str], counts: Counts) -> Result<()> {
             "stream" => runtime.block_on(stream::measure(counts))?,
             "turn" => runtime.block_on(turn::measure(counts))?,
             "boxes" => runtime.block_on(boxes::measure(counts))?,
+            "people" => runtime.block_on(people::measure(counts))?,
+            "sessions" => sessions::measure(counts, &runtime)?,
             "load" => load::measure(counts)?,
             _ => plugin::measure(counts)?,
         };

@@ -124,6 +124,16 @@ impl Postgres {
         PgConnection::connect(&self.url("cara")).await.unwrap()
     }
 
+    /// From now on what is committed is on disk, as it is on a server that nobody started for tests.
+    pub async fn flushes(&self) {
+        let mut owner = self.owner().await;
+        for sql in ["ALTER SYSTEM SET fsync = on", "ALTER SYSTEM SET full_page_writes = on", "SELECT pg_reload_conf()"]
+        {
+            sqlx::raw_sql(sql).execute(&mut owner).await.unwrap();
+        }
+        owner.close().await.unwrap();
+    }
+
     /// A user that has an empty schema, and nothing else.
     pub fn user(&self) -> String {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
