@@ -16,11 +16,14 @@ use cara_harness::Testbed;
 use cara_records::{DeliveryClass, InboundId, NewInbound, Outbound, Records};
 use serde_json::json;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
-/// What the model says; it goes on for a moment, so that who listens has come by then.
-const SCRIPT: &str = "order = \"any\"\n[[turn]]\nstep = [{ text = \"forty-two\" }, { delay-ms = 20 }]\n";
+/// What the model says; it goes on for a while, so that who listens has come by then.
+const SCRIPT: &str = "order = \"any\"\n[[turn]]\nstep = [{ text = \"forty-two\" }, { delay-ms = 200 }]\n";
+
+/// How often is looked whether a run began: long before the model is asked.
+const LOOK: Duration = Duration::from_millis(1);
 
 /// Who speaks.
 const SENDER: &str = "chat:main:anna";
@@ -130,6 +133,7 @@ async fn run_of(records: &Records, id: &InboundId) -> Result<RunId> {
         if let Some(run) = inbound.run {
             return Ok(run);
         }
-        changed.changed().await?;
+        // Nobody is told that a run begins.
+        let _nothing = tokio::time::timeout(LOOK, changed.changed()).await;
     }
 }
