@@ -6,6 +6,7 @@ mod concurrency;
 mod deciders;
 mod family;
 mod house;
+mod kept;
 mod month;
 mod readers;
 mod roles;

@@ -19,6 +19,7 @@ use crate::event::{Events, Scope};
 use crate::holder::{Holder, HomeLock, Role};
 use crate::home_files::HomeFiles;
 use crate::installed::{BuiltIn, Installed, Plugins};
+use crate::known_people;
 use crate::machine;
 use crate::messages::{self, Console};
 use crate::password::Password;
@@ -260,7 +261,8 @@ impl Application {
     /// Sends what is in the outbox, and forgets what was kept long enough, until the process ends.
     fn drive(&self, records: &Records) {
         self.console.has_left();
-        let settings = self.config().map(|config| config.inbox).unwrap_or_default();
+        let (config, shown) = (self.config().unwrap_or_default(), self.in_use.shown());
+        let settings = config.inbox;
         let (records, console, end) = (records.clone(), Arc::new(self.console.clone()), self.outbox_end.clone());
         let (process, me) = (self.holder.process.clone(), self.me.clone());
         self.holder.work.spawn(async move {
@@ -268,6 +270,9 @@ impl Application {
                 Ok(0) => {}
                 Ok(missed) => tracing::warn!(missed, "messages came while nothing ran, and are too old to be answered"),
                 Err(error) => tracing::warn!(%error, "the inbox cannot be read"),
+            }
+            if let Err(error) = known_people::check(&records, &config, &shown).await {
+                tracing::warn!(%error, "the configuration names people whom nobody knows");
             }
             if let Some(me) = me.upgrade()
                 && let Err(error) = me.answer_waiting().await

@@ -278,7 +278,8 @@ impl Operation for CheckConfig {
         let path = self.name.unwrap_or_else(|| file.display().to_string());
         let config = Config::parse(&text, &path)?;
         config_check::check(&application.plugins, &config, &path)?;
-        if config.approvals.names_people() {
+        // Who is known stands in the ledger, which nothing else here needs.
+        if config.approvals.names_people() || !config.budget.person.is_empty() {
             known_people::check(application.records().await?, &config, &path).await?;
         }
         say_unclear(application, &config, events)?;

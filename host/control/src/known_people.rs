@@ -14,7 +14,7 @@ pub(crate) fn person(text: &str) -> Result<PersonId> {
     Ok(if text == OWNER { PersonId::owner() } else { PersonId::parse(text)? })
 }
 
-/// Whether everybody whom the configuration has decide, or asks somewhere, is known, and no guest decides.
+/// Whether everybody whom the configuration has decide, asks somewhere, or gives a budget, is known, and no guest decides.
 pub(crate) async fn check(records: &Records, config: &Config, shown: &str) -> Result<()> {
     let settings = &config.approvals;
     for (key, id) in
@@ -30,6 +30,10 @@ pub(crate) async fn check(records: &Records, config: &Config, shown: &str) -> Re
                  hint: `cara people name {id} --role member` makes a member of them"
             );
         }
+    }
+    for id in config.budget.person.keys() {
+        let known = find(records, &person(id.as_str())?).await;
+        known.map_err(|error| error.kind(ErrorKind::Invalid).context(format!("`{shown}`: `[budget.person.{id}]`")))?;
     }
     Ok(())
 }

@@ -52,6 +52,22 @@ fn a_file_that_cannot_be_used_is_said_and_mended() {
 }
 
 #[test]
+fn a_budget_for_somebody_whom_nobody_knows_is_said() {
+    let home = Home::new();
+    home.ok(&["people", "name", "anna"]);
+    home.configure("[budget.person.ana]\ntokens = 5");
+    let error = home.fails(&["config", "check"]);
+    assert!(error.contains("`[budget.person.ana]`: nobody is known as `ana`"), "{error}");
+    assert!(error.contains("hint: `anna`, if you mean that one"), "{error}");
+    // What starts says so, and goes on.
+    home.ok(&["people", "list"]);
+    let log = home.ok(&["logs"]);
+    assert!(log.contains("names people whom nobody knows") && log.contains("`anna`, if you mean that one"), "{log}");
+    home.configure("[budget.person.anna]\ntokens = 5\n[budget.person.owner]\ntokens = 5");
+    home.ok(&["config", "check"]);
+}
+
+#[test]
 #[cfg(unix)]
 fn an_editor_changes_the_file_only_to_what_can_be_used() {
     let mut home = Home::new();
