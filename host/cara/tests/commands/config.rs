@@ -59,10 +59,6 @@ fn a_budget_for_somebody_whom_nobody_knows_is_said() {
     let error = home.fails(&["config", "check"]);
     assert!(error.contains("`[budget.person.ana]`: nobody is known as `ana`"), "{error}");
     assert!(error.contains("hint: `anna`, if you mean that one"), "{error}");
-    // What starts says so, and goes on.
-    home.ok(&["people", "list"]);
-    let log = home.ok(&["logs"]);
-    assert!(log.contains("names people whom nobody knows") && log.contains("`anna`, if you mean that one"), "{log}");
     home.configure("[budget.person.anna]\ntokens = 5\n[budget.person.owner]\ntokens = 5");
     home.ok(&["config", "check"]);
 }
