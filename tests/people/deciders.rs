@@ -2,7 +2,7 @@
 //! were asked, and by nobody else.
 
 use super::house::{House, Said, address};
-use cara_authority::{ApprovalId, PersonId, PersonRole};
+use cara_authority::{ApprovalId, PersonId, PersonRole, Source};
 use cara_control::config::CheckConfig;
 use cara_records::{ApprovalState, Records};
 
@@ -182,9 +182,17 @@ async fn two_members_have_to_agree_where_the_configuration_says_so() {
     let heard = says(&house, Said::alone("ben", &command), 2).await;
     assert!(heard.contains("is allowed, once") && heard.contains("Done."), "{heard}");
     assert!(kept(&records, "anna").await.is_some());
+    // What somebody else says with a no is theirs, whoever they are to the assistant.
+    house.says(Said::alone("anna", "keep it")).await;
+    let (_, _, id) = question(&house, 4).await;
+    says(&house, Said::alone("ben", &format!("/deny {id} write to me instead")), 2).await;
+    let session = records.approval(&id).await.unwrap().unwrap().session;
+    let told = records.messages(&session, 1, 99).await.unwrap();
+    let told = told.iter().rfind(|message| message.body.to_string().contains("write to me instead")).unwrap();
+    assert!(told.label.has(Source::OtherPerson), "{told:?}");
     // One no is a no, and whoever asked in the group is not among those who decide.
     house.says(Said::in_group("anna", "keep it")).await;
-    let (to, _, id) = question(&house, 3).await;
+    let (to, _, id) = question(&house, 5).await;
     assert_eq!(to, "chat:main:ben");
     let heard = says(&house, Said::alone("ben", &format!("/deny {id} no")), 2).await;
     assert!(heard.contains("I was not allowed to."), "{heard}");

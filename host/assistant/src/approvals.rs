@@ -74,9 +74,30 @@ pub enum Settled {
     Denied {
         /// The door or deadline that denied it.
         by: String,
+        /// The person who did, and whose words the reason is.
+        author: Option<PersonId>,
         /// For the model.
         reason: Option<String>,
     },
+}
+
+impl Settled {
+    /// A denial in words of the host.
+    pub(crate) fn of_host(by: &str, reason: &str) -> Self {
+        Self::Denied { by: by.to_owned(), author: None, reason: Some(reason.to_owned()) }
+    }
+
+    /// Where the words of a reason come from, to a run for this person: whoever decides about others does not speak for them.
+    pub(crate) fn label(&self, person: &PersonId) -> Label {
+        match self {
+            Self::Denied { author: Some(author), reason: Some(_), .. }
+                if author != person && *author != PersonId::owner() =>
+            {
+                Label::of(Source::OtherPerson)
+            }
+            _ => Label::NONE,
+        }
+    }
 }
 
 /// What is asked, and for what the answer holds.
@@ -180,13 +201,9 @@ impl Approvals {
     ) -> Result<Vec<(ApprovalId, Settled)>, Failure> {
         let mut settled = Vec::with_capacity(requests.len());
         for request in &mut requests {
-            let waits = || Settled::Denied {
-                by: NOBODY.to_owned(),
-                reason: Some(format!(
-                    "the question waits as `{}`; a yes counts when this is tried the next time",
-                    request.id
-                )),
-            };
+            let id = &request.id;
+            let text = format!("the question waits as `{id}`; a yes counts when this is tried the next time");
+            let waits = || Settled::of_host(NOBODY, &text);
             let found = self.look(&request.id).await?.unwrap_or_else(waits);
             request.settled = Some(found.clone());
             request.decided().into_iter().for_each(listen);
@@ -304,21 +321,18 @@ impl Approvals {
     /// How the request ended, if it did.
     async fn look(&self, id: &ApprovalId) -> Result<Option<Settled>, Failure> {
         let Some(found) = self.records.approval(id).await.map_err(lost)? else {
-            return Ok(Some(Settled::Denied { by: "nobody".into(), reason: Some("the request is gone".into()) }));
+            return Ok(Some(Settled::of_host(NOBODY, "the request is gone")));
         };
-        let (by, reason) = found.verdict.map(|verdict| (verdict.by, verdict.reason)).unwrap_or_default();
+        let (by, author, reason) =
+            found.verdict.map(|verdict| (verdict.by, verdict.person, verdict.reason)).unwrap_or_default();
         Ok(match found.state {
             ApprovalState::Allowed => Some(Settled::Allowed { by }),
             ApprovalState::Waiting if self.clock.now_ms() < found.deadline_ms => None,
             ApprovalState::Waiting | ApprovalState::Expired => {
-                let reason = Some("nobody answered in time".to_owned());
-                Some(Settled::Denied { by: DEADLINE.into(), reason })
+                Some(Settled::of_host(DEADLINE, "nobody answered in time"))
             }
-            ApprovalState::Spent => {
-                let reason = Some("the approval was used already".to_owned());
-                Some(Settled::Denied { by, reason })
-            }
-            ApprovalState::Denied | ApprovalState::Withdrawn => Some(Settled::Denied { by, reason }),
+            ApprovalState::Spent => Some(Settled::of_host(&by, "the approval was used already")),
+            ApprovalState::Denied | ApprovalState::Withdrawn => Some(Settled::Denied { by, author, reason }),
         })
     }
 }

@@ -101,11 +101,9 @@ impl TurnServices {
         let is_left = !self.run_context.approver.waits() && matches!(settled, Settled::Allowed { .. });
         // A yes that was given after an earlier run is good for one time here too.
         if is_left && !self.records.use_queued(&id).await.map_err(ledger)? {
-            return Ok(Settled::Denied {
-                by: NOBODY.to_owned(),
-                reason: Some("the approval was used already".to_owned()),
-            });
+            return Ok(Settled::of_host(NOBODY, "the approval was used already"));
         }
+        self.saw(settled.label(self.run_context.person.as_ref().unwrap_or(&self.person)));
         Ok(settled)
     }
 

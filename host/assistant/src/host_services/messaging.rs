@@ -20,7 +20,7 @@ impl cara_kernel::Messaging for TurnServices {
             let what = json!({ "to": address, "text": text, "parts": message.content.len() });
             let what = self.own_call("message", &what, vec![address.clone()])?;
             let why = format!("component `{}` sends what the call does not name", by.component());
-            if let Settled::Denied { by, reason } = self.ask_person(&what, why).await? {
+            if let Settled::Denied { by, reason, .. } = self.ask_person(&what, why).await? {
                 let denied = Denial { by, reason }.words("the person");
                 return Err(Refusal::new(Rule::Denied, format!("the message to `{address}` was {denied}")));
             }

@@ -31,8 +31,8 @@ const AT_ONCE: usize = 8;
 enum Answered {
     /// Yes: the approval to spend.
     Allowed(ApprovalId),
-    /// No.
-    Denied(Denial),
+    /// No; and where the words of the reason come from.
+    Denied(Denial, Label),
     /// It repeats what was denied before.
     DeniedAlready,
 }
@@ -253,9 +253,11 @@ impl Run<'_> {
         }
         let binding = planned.call.binding();
         let allowed = match answer {
-            Some(Answered::Denied(denial)) => {
+            Some(Answered::Denied(denial, words)) => {
                 let told = format!("{}. Do not try to get around this.", denial.words("the person"));
-                return Ok(Outcome { denied: Some(denial), ..self.deny(planned, told) });
+                let outcome = self.deny(planned, told);
+                let label = outcome.label.to_owned().join(words);
+                return Ok(Outcome { denied: Some(denial), label, ..outcome });
             }
             Some(Answered::DeniedAlready) => return Ok(self.deny(planned, DENIED_ALREADY.to_owned())),
             Some(Answered::Allowed(approval)) => Some(approval),
@@ -320,12 +322,13 @@ impl Run<'_> {
         let settled =
             self.assistant.approvals.ask(questions, &*self.run_context.approver, &*self.run_context.listen).await?;
         for (planned, (id, settled)) in asked.iter().zip(settled) {
+            let words = settled.label(self.run_context.person.as_ref().unwrap_or(self.session.person()));
             let answer = match settled {
                 Settled::Allowed { .. } => {
                     self.allowed(planned).await?;
                     Answered::Allowed(id)
                 }
-                Settled::Denied { by, reason } => Answered::Denied(Denial { by, reason }),
+                Settled::Denied { by, reason, .. } => Answered::Denied(Denial { by, reason }, words),
             };
             answers.insert(planned.id.clone(), answer);
         }
