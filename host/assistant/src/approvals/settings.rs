@@ -25,7 +25,7 @@ pub struct ApprovalSettings {
     #[schemars(schema_with = "needed_schema")]
     pub needed: Needed,
     /// The conversation in which somebody is asked, by their id; the direct one in which they wrote last unless set.
-    #[schemars(with = "BTreeMap<PersonId, String>")]
+    #[schemars(schema_with = "addresses_schema")]
     #[serde(deserialize_with = "addresses")]
     pub ask_at: BTreeMap<PersonId, ConversationAddress>,
 }
@@ -66,6 +66,11 @@ fn needed_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
         "anyOf": [{ "type": "string", "enum": ["any", "all"] }, { "type": "integer", "minimum": 1, "maximum": 255 }],
         "default": "any",
     })
+}
+
+fn addresses_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+    let address = serde_json::json!({ "type": "string", "examples": ["console:local:me"] });
+    schemars::json_schema!({ "type": "object", "additionalProperties": address })
 }
 
 fn addresses<'de, D: Deserializer<'de>>(table: D) -> Result<BTreeMap<PersonId, ConversationAddress>, D::Error> {
