@@ -39,8 +39,8 @@ async fn records(fixture: &Fixture) {
     use cara_records::{NewMessage, Role, RunState};
     let owner = Label::of(Source::Owner);
     let memory = fixture.assistant.records.memory(&PersonId::parse(PERSON).unwrap());
-    memory.write("travel/seat", "aisle", owner).await.unwrap();
-    memory.write("home", "Oslo", owner).await.unwrap();
+    memory.write("travel/seat", "aisle", owner.clone()).await.unwrap();
+    memory.write("home", "Oslo", owner.clone()).await.unwrap();
     let session = fixture.session(PERSON).await;
     fixture.assistant.records.rename_session(session.id(), "sailing").await.unwrap();
     let body = json!([{ "label": owner, "kind": "text", "text": "I want a ketch" }]);

@@ -139,7 +139,7 @@ async fn what_a_call_itself_brings_in_is_in_the_label_of_what_it_leaves_behind()
     turn(&fixture, &mut session, Input::typed("Note it"), &write).await;
     let memory = fixture.assistant.records.memory(&PersonId::parse(PERSON).unwrap());
     let label = memory.read("a").await.unwrap().unwrap().label;
-    assert!(label.has(Source::Component) && label.includes(Label::of(Source::Owner)), "{label}");
+    assert!(label.has(Source::Component) && label.includes(&Label::of(Source::Owner)), "{label}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -12,10 +12,10 @@ struct Turn(Label, Mutex<Label>);
 
 impl Labels for Turn {
     fn label(&self) -> Label {
-        self.0
+        self.0.clone()
     }
 
-    fn saw(&self, label: Label) {
+    fn saw(&self, label: &Label) {
         let mut seen = self.1.lock().unwrap();
         *seen = seen.join(label);
     }
@@ -26,7 +26,7 @@ async fn text_put_into_state_after_a_page_comes_back_with_the_pages_label() {
     let attack = Attack::new().await;
     let mut subject = attack.load();
     let (clean, tainted) = (Label::of(Source::Owner), Label::of(Source::Web).private());
-    for (key, label) in [("clean", clean), ("tainted", tainted)] {
+    for (key, label) in [("clean", clean.clone()), ("tainted", tainted.clone())] {
         subject.services.host_services.labels = Some(Arc::new(Turn(label, Mutex::default())));
         subject.tool("write_state", json!({ "key": key, "value": "x" })).await.unwrap();
     }
@@ -34,14 +34,14 @@ async fn text_put_into_state_after_a_page_comes_back_with_the_pages_label() {
     let reader = Arc::new(Turn::default());
     subject.services.host_services.labels = Some(reader.clone());
     subject.tool("read_state", json!({ "key": "nothing" })).await.unwrap();
-    assert_eq!(*reader.1.lock().unwrap(), clean.join(tainted));
+    assert_eq!(*reader.1.lock().unwrap(), clean.join(&tainted));
     // Outside a turn nobody knows what was seen.
     let mut other = attack.load();
     other.tool("write_state", json!({ "key": "clean", "value": "y" })).await.unwrap();
     let reader = Arc::new(Turn::default());
     other.services.host_services.labels = Some(reader.clone());
     other.tool("read_state", json!({ "key": "clean" })).await.unwrap();
-    assert!(reader.1.lock().unwrap().includes(Label::UNKNOWN));
+    assert!(reader.1.lock().unwrap().includes(&Label::UNKNOWN));
 }
 
 /// The same code under another id, which keeps something.

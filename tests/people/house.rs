@@ -2,7 +2,9 @@
 //! process.
 
 use cara_assistant::outbound::MessageBody;
-use cara_authority::{ApprovalId, ConversationAddress, Label, PersonAddress, PersonId, PersonRole, Principal, Source};
+use cara_authority::{
+    ApprovalId, ConversationAddress, Decider, Label, PersonAddress, PersonId, PersonRole, Principal, Source,
+};
 use cara_channels::{Channel, SendError};
 use cara_control::config::SetSetting;
 use cara_control::tools::EnableTools;
@@ -140,6 +142,21 @@ impl<'a> Said<'a> {
     pub(super) fn conversation(&self) -> String {
         format!("{}:main:{}", self.channel, self.room)
     }
+
+    /// As a channel hands it in.
+    pub(super) fn message(&self, platform_id: &str, sent_ms: u64) -> NewInbound {
+        NewInbound {
+            address: ConversationAddress::parse(&self.conversation()).unwrap(),
+            sender: address_on(self.channel, self.user),
+            sender_name: Some("The Owner".into()),
+            platform_id: platform_id.into(),
+            group: self.group,
+            mentioned: true,
+            body: json!(MessageBody::text(self.text)),
+            label: self.label.clone(),
+            sent_ms,
+        }
+    }
 }
 
 impl House {
@@ -218,18 +235,7 @@ impl House {
 
     /// Hands in a message of this id.
     pub(super) async fn repeats(&self, said: Said<'_>, platform_id: &str) -> Delivered {
-        let message = NewInbound {
-            address: ConversationAddress::parse(&said.conversation()).unwrap(),
-            sender: address_on(said.channel, said.user),
-            sender_name: Some("The Owner".into()),
-            platform_id: platform_id.into(),
-            group: said.group,
-            mentioned: true,
-            body: json!(MessageBody::text(said.text)),
-            label: said.label,
-            sent_ms: u64::MAX,
-        };
-        self.application.deliver(message).await.unwrap()
+        self.application.deliver(said.message(platform_id, u64::MAX)).await.unwrap()
     }
 
     /// What was sent so far, and what will be.
@@ -267,6 +273,12 @@ impl House {
     pub(super) async fn plays(&self, script: &str) {
         let set = SetSetting { key: "component.rehearsal.settings.script".into(), value: script.into() };
         self.does(set).await.unwrap();
+    }
+
+    /// Somebody on the channel, as one who decides.
+    pub(super) async fn decider(&self, user: &str) -> Decider {
+        let principal = self.records().await.principal(&address(user), "chat:main").await.unwrap();
+        principal.unwrap().deciding("chat:main")
     }
 
     /// Waits until somebody is asked.

@@ -2,6 +2,7 @@
 
 use super::house::{House, Said, address};
 use cara_records::{ApprovalState, Decision};
+use cara_services::ledger::sql::query;
 
 /// The clock is private here, so that a call needs no server.
 const PRIVATE: &str = "[component.time.tool.time_now]\nresults = \"private\"\n";
@@ -48,6 +49,53 @@ async fn an_answer_made_of_private_content_is_a_question_before_a_group_hears_it
         // What was private stays with its run: the next answer needs no question.
         let next = house.asks(Said::in_group("ben", "hello")).await;
         assert!(next.contains("Nothing private"), "{next}");
+    }
+    house.close().await;
+}
+
+/// Each one's answer is told to themselves, and asked about with whom it belongs to where others read it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_component_kept_of_one_person_is_that_persons_to_give() {
+    let script = r#"
+order = "any"
+[[turn]]
+expect = "note it"
+step = [{ tool-call = { name = "plan_set", arguments = { items = [{ text = "papaya-4417", status = "open" }] } } }]
+[[turn]]
+expect-tool-result = "papaya-4417"
+step = [{ text = "It says papaya-4417." }]
+[[turn]]
+step = [{ text = "Nothing of it." }]
+"#;
+    let house = House::family(script, "").await;
+    house.enables("plan").await;
+    let records = house.records().await;
+    // Ben's own is told to ben, unasked.
+    assert!(house.asks(Said::alone("ben", "note it")).await.contains("papaya"));
+    for (whose, decides, others) in [("private:anna", "anna", ["ben", "olga"]), ("private", "olga", ["ben", "anna"])] {
+        // The component wrote it in a call that had seen what is somebody else's.
+        let mut change = records.ledger().change().await.unwrap();
+        let label = format!("tool+{whose}");
+        change.sql().execute(query("UPDATE component_state SET label = $1").bind(label)).await.unwrap();
+        change.commit().await.unwrap();
+        for (decision, heard) in
+            [(Decision::Denied(None), "was not allowed to"), (Decision::Allowed(None), "papaya-4417")]
+        {
+            let before = house.hears(0).await.len();
+            house.says(Said::alone("ben", "note it")).await;
+            let asked = house.waits_for_approval().await;
+            assert_eq!(house.hears(0).await.len(), before, "nothing leaves before");
+            for other in others {
+                let by = house.decider(other).await;
+                let refused = records.decide_approval(&asked, Decision::Allowed(None), &by).await.unwrap_err();
+                assert!(refused.to_string().contains("may not decide"), "{other}: {refused}");
+            }
+            records.decide_approval(&asked, decision, &house.decider(decides).await).await.unwrap();
+            let (_, text) = house.hears(before + 1).await.pop().unwrap();
+            assert!(text.contains(heard), "{text}");
+            // The next answer is made of none of it.
+            assert_eq!(house.asks(Said::alone("ben", "hello")).await, "Nothing of it.");
+        }
     }
     house.close().await;
 }

@@ -3,6 +3,7 @@
 use super::house::{House, Said, address};
 use cara_authority::{ApprovalId, Label, PersonId};
 use cara_control::Delivered;
+use cara_control::inbox::ReplayInbound;
 use cara_control::sessions::{ListSessions, PinSession, SearchSessions};
 use cara_records::{Decision, InboundState, NewMessage, Role, RunState};
 use serde_json::json;
@@ -198,5 +199,19 @@ async fn what_nobody_used_for_as_long_as_it_is_kept_is_removed_at_the_next_start
     // Who writes there begins anew.
     house.asks(Said { room: "one", ..Said::alone("anna", "again") }).await;
     assert_eq!(titles(&house).await, ["again", "new", "pinned"]);
+    house.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_lay_too_long_is_said_to_be_missed_and_answered_when_it_is_replayed() {
+    let house = House::family("order = \"any\"\n[[turn]]\nstep = [{ text = \"Late, but here.\" }]\n", "").await;
+    // It came, and the process ended before anybody looked.
+    let message = Said::alone("anna", "are you there?").message("old", 1_000);
+    let id = house.records().await.receive(&message).await.unwrap().id;
+    let house = house.reopened().await;
+    let (_, told) = house.hears(1).await.pop().unwrap();
+    assert!(told.contains("too old to be answered"), "{told}");
+    house.does(ReplayInbound { id: id.to_string() }).await.unwrap();
+    assert_eq!(house.hears(2).await.pop().unwrap().1, "Late, but here.");
     house.close().await;
 }

@@ -105,8 +105,6 @@ pub struct RunContext {
     pub listen: Listener,
     /// Who may decide what is asked.
     pub deciders: Deciders,
-    /// Whom the private content belongs to that the run can see: they decide whether others are told of it.
-    pub readers: Deciders,
     /// Is asked.
     pub approver: Arc<dyn Approver>,
     /// Ends the run at once.
@@ -127,8 +125,7 @@ impl RunContext {
     /// Who listens to a run for the person of its session, and who is asked in it; nobody waits for it on a channel.
     pub fn new(listen: Listener, deciders: Deciders, approver: Arc<dyn Approver>) -> Self {
         let (cancel, gate, person, reply, taken, steering) = Default::default();
-        let readers = deciders.clone();
-        Self { listen, deciders, readers, approver, cancel, gate, person, reply, taken, steering }
+        Self { listen, deciders, approver, cancel, gate, person, reply, taken, steering }
     }
 }
 

@@ -1,7 +1,10 @@
 //! Who speaks in a conversation, and who reads its answers.
 
-use cara_authority::{PersonAddress, PersonId};
+use cara_authority::{Deciders, Label, Needed, PersonAddress, PersonId, PersonRole};
+use cara_records::Records;
+use cara_services::ledger::LedgerError;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 
 /// The longest id of a stranger that a model is told, characters.
 const ID: usize = 24;
@@ -20,6 +23,51 @@ impl Audience {
     /// Whether others than one person read.
     pub fn is_group(&self) -> bool {
         matches!(self, Self::Group)
+    }
+
+    /// Whose private content this is that not all who read may read unasked.
+    pub fn others(&self, label: &Label) -> BTreeSet<PersonId> {
+        let mut people = label.people();
+        if let Self::Person(reader) = self {
+            people.remove(reader);
+        }
+        people
+    }
+
+    /// The label of what is kept for those who read: private to a person alone, a group's own content to nobody.
+    pub fn own(&self, label: &Label) -> Label {
+        match self {
+            Self::Person(person) => label.private_to(person),
+            Self::Group => label.clone(),
+        }
+    }
+
+    /// Who decides whether those who read are told what has this label: all whose it is. For whom the registry does not
+    /// know, or knows as a guest, the owner decides.
+    pub async fn readers_allow(&self, records: &Records, label: &Label) -> Result<Deciders, LedgerError> {
+        let people = records.people().await?;
+        let decides = |id: &PersonId| people.iter().any(|person| person.id == *id && person.role != PersonRole::Guest);
+        let persons = self.others(label).into_iter().map(|id| if decides(&id) { id } else { PersonId::owner() });
+        Ok(Deciders { persons: persons.collect(), needed: Needed::All })
+    }
+
+    /// Who decides on a call that was made of content of this label: whoever decides for the run, and all whose private
+    /// content others would hear of.
+    pub async fn deciders(&self, records: &Records, label: &Label, run: &Deciders) -> Result<Deciders, LedgerError> {
+        let mut all = self.readers_allow(records, label).await?;
+        if all.persons.is_empty() {
+            return Ok(run.clone());
+        }
+        match self {
+            Self::Person(reader) if run.needed == Needed::Any && run.persons.contains(reader) => {
+                all.persons.insert(reader.clone());
+            }
+            _ if run.needed == Needed::Any && run.persons.contains(&PersonId::owner()) => {
+                all.persons.insert(PersonId::owner());
+            }
+            _ => all.persons.extend(run.persons.iter().cloned()),
+        }
+        Ok(all)
     }
 }
 

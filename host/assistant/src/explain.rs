@@ -137,7 +137,7 @@ pub async fn explain(records: &Records, id: &RunId) -> Result<Option<Explained>,
         for message in page {
             if message.run.as_ref() != Some(id) {
                 if saw.is_empty() {
-                    before = before.join(message.label);
+                    before = before.join(&message.label);
                 }
                 continue;
             }
@@ -195,7 +195,7 @@ fn piece(part: &Part, place: u64, role: &'static str) -> Saw {
     if beginning.len() < line.len() {
         beginning.push('…');
     }
-    Saw { place, role: role.into(), kind: kind.into(), label: part.label, beginning }
+    Saw { place, role: role.into(), kind: kind.into(), label: part.label.clone(), beginning }
 }
 
 fn explanation(call: Call, approval: Option<Answered>) -> Explanation {

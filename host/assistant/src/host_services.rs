@@ -74,16 +74,13 @@ impl TurnServices {
 
     /// What the call has read through them.
     pub(crate) fn seen(&self) -> Label {
-        *self.seen.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The label of what is kept for whom the session belongs to: private, where that is a person.
-    fn kept(&self, label: Label) -> Label {
-        if self.audience.is_group() { label } else { label.private() }
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Asks a person about something that the approval of the call does not cover.
     async fn ask_person(&self, what: &ToolCall, why: String) -> Result<Settled, Refusal> {
+        let deciders = self.audience.deciders(&self.records, &self.label(), &self.run_context.deciders).await;
+        let deciders = deciders.map_err(ledger)?;
         let asked = Asked::about(what, self.label(), vec![why], self.approvals.deadline_ms());
         let question = Question {
             binding: what.binding(),
@@ -91,7 +88,7 @@ impl TurnServices {
             run: &self.run,
             call: &self.call_id,
             person: &self.person,
-            deciders: &self.run_context.deciders,
+            deciders: &deciders,
             earlier: None,
             asked,
         };
@@ -116,10 +113,10 @@ impl TurnServices {
 
 impl Labels for TurnServices {
     fn label(&self) -> Label {
-        self.before.join(Label::of(Source::Model)).join(self.own).join(self.seen())
+        self.before.join(&Label::of(Source::Model)).join(&self.own).join(&self.seen())
     }
 
-    fn saw(&self, label: Label) {
+    fn saw(&self, label: &Label) {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         *seen = seen.join(label);
     }

@@ -68,7 +68,7 @@ impl Input {
 
     /// The pieces: where each came from, and its words.
     pub fn pieces(&self) -> impl Iterator<Item = (Label, &str)> {
-        self.0.iter().map(|part| (part.label, part.readable()))
+        self.0.iter().map(|part| (part.label.clone(), part.readable()))
     }
 
     /// All its words.

@@ -107,7 +107,7 @@ impl Part {
         match self.body {
             Body::Read(_) => Label::NONE,
             _ if self.is_held_back(role, reading) => Label::of(Source::Tool),
-            _ => self.label,
+            _ => self.label.clone(),
         }
     }
 
@@ -139,7 +139,7 @@ impl Part {
 
 /// What all parts together have seen.
 pub fn label_of(parts: &[Part]) -> Label {
-    parts.iter().map(|part| part.label).collect()
+    parts.iter().map(|part| part.label.clone()).collect()
 }
 
 impl Message {

@@ -70,8 +70,8 @@ impl Prompt<'_> {
 
     /// What a model that reads this has seen.
     pub fn label(&self) -> Label {
-        let summary = self.summary.map_or(Label::NONE, |summary| summary.label);
-        self.open().iter().map(|message| message.label_shown(self.reading)).fold(summary, Label::join)
+        let summary = self.summary.map_or(Label::NONE, |summary| summary.label.clone());
+        self.open().iter().map(|message| message.label_shown(self.reading)).chain([summary]).collect()
     }
 
     /// The request.
@@ -80,7 +80,7 @@ impl Prompt<'_> {
         let system: Vec<String> =
             self.system.map(str::to_owned).into_iter().chain(fenced.then(|| fence.instructions())).collect();
         let summary = self.summary.map(|summary| {
-            let text = quoted(fence, summary.label, &summary.text);
+            let text = quoted(fence, &summary.label, &summary.text);
             Sent { role: SentRole::User, parts: vec![Piece::Text(format!("{SUMMARY}{text}"))] }
         });
         let said = self.open().iter().map(|message| self.sent(message, fence));
@@ -117,13 +117,13 @@ impl Prompt<'_> {
     fn pieces(&self, part: &Part, own: bool, fence: &Fence) -> Vec<Piece> {
         let piece = match part.body.clone() {
             Body::Text { text } if own => Piece::Text(text),
-            Body::Text { text } => Piece::Text(quoted(fence, part.label, &text)),
+            Body::Text { text } => Piece::Text(quoted(fence, &part.label, &text)),
             Body::Read(_) => return Vec::new(),
             Body::Stopped => Piece::Text(STOPPED.to_owned()),
             Body::Thinking { text, signature } => Piece::Thinking(Thought { text, signature }),
             Body::ToolCall { id, name, arguments } => Piece::ToolCall(ToolCall { id, name, arguments }),
             Body::ToolResult { id, text, failed, .. } => {
-                let content = vec![Content::Text(quoted(fence, part.label, &text))];
+                let content = vec![Content::Text(quoted(fence, &part.label, &text))];
                 Piece::ToolResult(ToolResult { call_id: id, content, failed })
             }
             Body::Attachment { id, media_type, name } => {
@@ -154,7 +154,7 @@ fn held_back(part: &Part, shape: String) -> Vec<Piece> {
 }
 
 /// Strangers' words between the fence of the turn; others as they are.
-fn quoted(fence: &Fence, label: Label, text: &str) -> String {
+fn quoted(fence: &Fence, label: &Label, text: &str) -> String {
     if !label.is_untrusted() {
         return text.to_owned();
     }

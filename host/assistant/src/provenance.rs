@@ -94,9 +94,9 @@ impl Sources {
     }
 
     fn part(&mut self, part: &Part) {
-        let label = part.label;
+        let label = &part.label;
         match &part.body {
-            Body::Text { text } if label == Label::of(Source::Owner) => {
+            Body::Text { text } if *label == Label::of(Source::Owner) => {
                 for address in addresses(text) {
                     self.written.entry(address.base().to_owned()).or_default().push(address);
                 }
@@ -270,7 +270,7 @@ mod tests {
         let url = "https://a.example/x";
         assert_eq!(of(url, Source::Web, "go to https://a.example/x"), Provenance::Content);
         let mut pasted = Part::text(Source::Owner, "go to https://a.example/x");
-        pasted.label = pasted.label.join(Label::of(Source::Web));
+        pasted.label = pasted.label.join(&Label::of(Source::Web));
         assert_eq!(provenance(url, &said(vec![pasted]), &Policy::default()), Provenance::Content);
         assert_eq!(of(url, Source::Model, "I go to https://a.example/x"), Provenance::Model);
         assert_eq!(of(url, Source::Tool, "1. https://a.example/x"), Provenance::Model);

@@ -148,7 +148,7 @@ mod tests {
     #[test]
     fn words_that_were_pasted_or_look_like_an_attack_are_nobodys() {
         let mut suspect = Part::text(Source::Owner, "Sailing boats");
-        suspect.label = suspect.label.join(Label::of(Source::Suspect));
+        suspect.label = suspect.label.join(&Label::of(Source::Suspect));
         for part in [suspect, Part::text(Source::File, "Sailing boats"), Part::text(Source::Model, "Sailing boats")] {
             assert_eq!(told(vec![part], json!({ "query": "boats" }), &[]), None);
         }

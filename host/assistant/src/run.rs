@@ -236,7 +236,7 @@ impl<'a> Run<'a> {
         let listen = self.run_context.listen.clone();
         let (mut parts, _) = self.growing.take().map(|growing| growing.finish(&*listen)).unwrap_or_default();
         parts.retain(|part| matches!(part.body, Body::Text { .. }));
-        let label = self.prompt().label().join(Label::of(cara_authority::Source::Model));
+        let label = self.prompt().label().join(&Label::of(cara_authority::Source::Model));
         parts.push(Part { label, body: Body::Stopped });
         parts.append(&mut self.readings);
         parts
@@ -265,7 +265,8 @@ impl<'a> Run<'a> {
                 let (call_id, result, label) = (call.call_id.clone(), json!(text), Label::NONE);
                 finished.push(FinishedCall { call_id, state, result, label });
             }
-            let label = Label::of(cara_authority::Source::Tool).join(call.map_or(Label::NONE, |call| call.label));
+            let label =
+                Label::of(cara_authority::Source::Tool).join(&call.map_or(Label::NONE, |call| call.label.clone()));
             let failed = kept.is_none_or(|(_, failed)| failed);
             parts.push(Part { label, body: Body::ToolResult { id: call_id, name, text: text.into(), failed } });
         }
@@ -312,7 +313,7 @@ impl<'a> Run<'a> {
     fn tell_seen(&mut self) {
         let seen = self.seen();
         if seen != self.shown {
-            self.shown = seen;
+            self.shown = seen.clone();
             self.tell(TurnEvent::Seen { label: seen });
         }
     }

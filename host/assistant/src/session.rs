@@ -61,19 +61,16 @@ impl SessionContext {
         }
     }
 
-    /// In a group, what was said before is another person's to whoever speaks now, and what was private stays with the run
-    /// that saw it: an answer to the group is made of neither unasked.
+    /// In a group, what was said before is another person's to whoever speaks now. What is private to others than those who
+    /// read stays with the run that saw it: no later answer is made of it unasked.
     fn make_foreign(&self, message: &mut Message) {
-        if !self.audience.is_group() {
-            return;
-        }
         let speaks = self.speaker.as_ref().and_then(|speaker| speaker.person.as_ref());
         let own = speaks.is_some_and(|person| message.speaker.as_ref().is_some_and(|of| of.is(person)));
         for part in &mut message.parts {
-            if !own {
+            if self.audience.is_group() && !own {
                 part.label = part.label.of_another();
             }
-            if part.label.is_private() {
+            if !self.audience.others(&part.label).is_empty() {
                 part.hold_back();
             }
         }
@@ -249,7 +246,7 @@ impl Session {
         let upto = self.summary.as_ref().map_or(0, |summary| summary.upto);
         let open = self.messages.iter().filter(|message| message.place > upto);
         let open = open.map(|message| message.label_shown(self.context.reading));
-        open.fold(self.summary.as_ref().map_or(Label::NONE, |summary| summary.label), Label::join)
+        open.chain(self.summary.as_ref().map(|summary| summary.label.clone())).collect()
     }
 
     /// The place that the next message will have.
@@ -270,7 +267,7 @@ impl Session {
             media_type: blob.media_type.clone(),
             name: blob.name.clone().unwrap_or_default(),
             content: blob.data.clone(),
-            label,
+            label: label.clone(),
         };
         let id = records.attach(&self.id, &new).await.map_err(lost)?;
         self.hold(id.clone(), blob, label);
@@ -284,7 +281,7 @@ impl Session {
             media_type: blob.media_type.clone(),
             name: blob.name.clone(),
         };
-        self.attached.push(Part { label, body });
+        self.attached.push(Part { label: label.clone(), body });
         // A model is sent images and sounds as they are; of other files only those that are text, as text.
         if blob.data.len() <= READ_TEXT
             && let Ok(text) = std::str::from_utf8(&blob.data)
@@ -329,11 +326,11 @@ fn read(message: ledger::Message) -> Result<Message, Failure> {
     let mut parts: Vec<Part> = serde_json::from_value(message.body)
         .map_err(|error| Failure::own("ledger", format!("message {} cannot be read: {error}", message.place)))?;
     // The ledger's own label is the sum; a part never has less than what was joined to the whole later.
-    if !crate::part::label_of(&parts).includes(message.label)
+    if !crate::part::label_of(&parts).includes(&message.label)
         && message.role == Role::Assistant
         && let Some(first) = parts.first_mut()
     {
-        first.label = first.label.join(message.label);
+        first.label = first.label.join(&message.label);
     }
     let speaker = message.speaker.and_then(|speaker| serde_json::from_value(speaker).ok());
     Ok(Message { place: message.place, role: message.role, parts, speaker })
@@ -375,15 +372,15 @@ mod tests {
         let owner = Label::of(Source::Owner);
         let group = SessionContext {
             audience: Audience::Group,
-            speaker: said(Some("anna"), owner).speaker,
+            speaker: said(Some("anna"), owner.clone()).speaker,
             ..SessionContext::direct(PersonId::parse("group:1").unwrap(), "chat", "main")
         };
         let foreign = |context: &SessionContext, mut message: Message| {
             context.make_foreign(&mut message);
-            (message.parts[0].label, message.words())
+            (message.parts[0].label.clone(), message.words())
         };
-        assert_eq!(foreign(&group, said(Some("anna"), owner)).0, owner);
-        for other in [said(Some("ben"), owner), said(None, owner)] {
+        assert_eq!(foreign(&group, said(Some("anna"), owner.clone())).0, owner);
+        for other in [said(Some("ben"), owner.clone()), said(None, owner.clone())] {
             assert_eq!(foreign(&group, other).0, Label::of(Source::OtherPerson));
         }
         for private in [said(Some("anna"), owner.private()), said(None, Label::of(Source::Tool).private())] {

@@ -304,8 +304,8 @@ impl Offered {
     }
 
     /// What a call may do that has seen this and goes there: after private content, no redirect leads anywhere else.
-    pub fn grants_after(&self, seen: Label, destinations: &[String]) -> Arc<Grants> {
-        if !seen.join(self.result).is_private() {
+    pub fn grants_after(&self, seen: &Label, destinations: &[String]) -> Arc<Grants> {
+        if !seen.join(&self.result).is_private() {
             return self.grants.clone();
         }
         let origins = destinations.iter().filter_map(|to| Origin::parse(to).ok()).collect();

@@ -17,7 +17,7 @@ impl Values {
     /// The values among these parts.
     pub fn among<'a>(parts: impl Iterator<Item = &'a Part>) -> Self {
         let found = |part: &Part| match &part.body {
-            Body::Read(findings) => Some((findings.number, (findings.clone(), part.label))),
+            Body::Read(findings) => Some((findings.number, (findings.clone(), part.label.clone()))),
             _ => None,
         };
         Self(parts.filter_map(found).collect())
@@ -53,7 +53,7 @@ impl Values {
             match self.named(rest) {
                 Some((length, words, of)) => {
                     filled.push_str(&words);
-                    label = label.join(of);
+                    label = label.join(&of);
                     rest = &rest[length..];
                 }
                 None => {
@@ -93,7 +93,7 @@ impl Values {
         let end = name.get(..name.floor_char_boundary(NAME))?.find("}}")?;
         let digits = name[..end].find('.').unwrap_or(end);
         let (findings, label) = self.0.get(&name[..digits].parse().ok()?)?;
-        Some((end + 5, findings.value(&name[digits..end])?, *label))
+        Some((end + 5, findings.value(&name[digits..end])?, label.clone()))
     }
 }
 

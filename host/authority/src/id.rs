@@ -11,7 +11,7 @@ fn tool(text: &str) -> bool {
 }
 
 fn person(text: &str) -> bool {
-    (1..=200).contains(&text.len()) && text.chars().all(|c| !c.is_whitespace() && !c.is_control())
+    (1..=200).contains(&text.len()) && text.chars().all(|c| !c.is_whitespace() && !c.is_control() && c != '+')
 }
 
 fn variable(text: &str) -> bool {
@@ -59,7 +59,7 @@ cara_signing::names! {
     RuleId = "rule id", "`cara approvals rules` shows the ids", kebab;
 
     /// Who speaks: the immutable id of a person, with where it is known from. Never a display name.
-    PersonId = "person id", "use 1 to 200 visible characters without white space", person;
+    PersonId = "person id", "use 1 to 200 visible characters, no white space and no `+`", person;
 
     /// An environment variable whose value a component may be given in clear: none of cara's own, and none whose name
     /// says that it holds a secret.

@@ -58,38 +58,33 @@ impl Limits {
 
     /// Applies what a manifest asks for: only downward, a larger wish changes nothing.
     #[must_use]
-    pub fn narrowed(mut self, wish: &LimitsTable) -> Self {
-        fn lower<T: Ord + Copy>(value: &mut T, wish: Option<T>) {
-            if let Some(wish) = wish {
-                *value = wish.min(*value);
-            }
+    pub fn narrowed(self, wish: &LimitsTable) -> Self {
+        let asked = self.clone().overridden(wish);
+        Self {
+            memory: asked.memory.min(self.memory),
+            fuel: asked.fuel.min(self.fuel),
+            wall: asked.wall.min(self.wall),
+            idle: asked.idle.min(self.idle),
+            output: asked.output.min(self.output),
+            egress: asked.egress.min(self.egress),
+            requests: asked.requests.min(self.requests),
+            ..self
         }
-        lower(&mut self.memory, wish.memory.map(|bytes| bytes.0));
-        lower(&mut self.fuel, wish.fuel);
-        lower(&mut self.wall, wish.wall.map(|time| time.0));
-        lower(&mut self.idle, wish.idle.map(|time| time.0));
-        lower(&mut self.output, wish.output.map(|bytes| bytes.0));
-        lower(&mut self.egress, wish.egress.map(|bytes| bytes.0));
-        lower(&mut self.requests, wish.requests);
-        self
     }
 
     /// Applies what the operator set: up or down.
     #[must_use]
-    pub fn overridden(mut self, overrides: &LimitsTable) -> Self {
-        fn set<T>(value: &mut T, overrides: Option<T>) {
-            if let Some(overrides) = overrides {
-                *value = overrides;
-            }
+    pub fn overridden(self, table: &LimitsTable) -> Self {
+        Self {
+            memory: table.memory.map_or(self.memory, |bytes| bytes.0),
+            fuel: table.fuel.unwrap_or(self.fuel),
+            wall: table.wall.map_or(self.wall, |time| time.0),
+            idle: table.idle.map_or(self.idle, |time| time.0),
+            output: table.output.map_or(self.output, |bytes| bytes.0),
+            egress: table.egress.map_or(self.egress, |bytes| bytes.0),
+            requests: table.requests.unwrap_or(self.requests),
+            ..self
         }
-        set(&mut self.memory, overrides.memory.map(|bytes| bytes.0));
-        set(&mut self.fuel, overrides.fuel);
-        set(&mut self.wall, overrides.wall.map(|time| time.0));
-        set(&mut self.idle, overrides.idle.map(|time| time.0));
-        set(&mut self.output, overrides.output.map(|bytes| bytes.0));
-        set(&mut self.egress, overrides.egress.map(|bytes| bytes.0));
-        set(&mut self.requests, overrides.requests);
-        self
     }
 }
 

@@ -65,7 +65,7 @@ pub struct Situation<'a> {
     /// Whose session it is.
     pub person: &'a PersonId,
     /// What the run has seen.
-    pub seen: Label,
+    pub seen: &'a Label,
     /// How its destination came about, when there is one; of several the least known.
     pub provenance: Option<Provenance>,
     /// What links and queries may have told in this session, this call included, bits; 0 where it tells nothing so.
@@ -202,7 +202,7 @@ fn is_grave(effects: &[Effect]) -> bool {
 
 /// What the labels say, whatever the rules do.
 fn label_lines(situation: &Situation<'_>) -> Vec<Line> {
-    let Situation { effects, seen, provenance, followed, dictated, queries, .. } = *situation;
+    let Situation { effects, seen, person, provenance, followed, dictated, queries, .. } = *situation;
     let ask = |name: &str, why: String| Line { name: name.into(), then: Action::Ask, why };
     let mut lines = Vec::new();
     // All that would leave or change stands in the person's own words.
@@ -214,7 +214,9 @@ fn label_lines(situation: &Situation<'_>) -> Vec<Line> {
         let why = format!("the run has seen {}, and this call {}", strangers(seen), acts.join(" and "));
         lines.push(ask("label.untrusted", why));
     }
-    let trusted = matches!(provenance, Some(Provenance::Configured | Provenance::Owner));
+    // What is somebody else's goes nowhere because the person of the session names a place.
+    let own = seen.people().iter().all(|of| of == person);
+    let trusted = provenance == Some(Provenance::Configured) || provenance == Some(Provenance::Owner) && own;
     let tells = provenance.is_some() || effects.contains(&Effect::SendsOutside);
     if seen.is_private() && tells && !trusted {
         lines.push(ask(
@@ -240,7 +242,7 @@ fn label_lines(situation: &Situation<'_>) -> Vec<Line> {
 }
 
 /// The untrusted sources of a label, in words.
-fn strangers(seen: Label) -> String {
+fn strangers(seen: &Label) -> String {
     let word = |source| match source {
         Source::OtherPerson => "what another person wrote",
         Source::File => "a file",
@@ -261,7 +263,7 @@ pub fn result_label(effects: &[Effect], reaches_out: bool, believed: bool, known
         None if believed => Label::NONE,
         Some(Results::Untrusted) | None => Label::of(Source::Component),
     };
-    let label = Label::of(Source::Tool).join(sources);
+    let label = Label::of(Source::Tool).join(&sources);
     let private = known == Some(Results::Private) || effects.contains(&Effect::ReadsPrivate);
     if private { label.private() } else { label }
 }

@@ -47,7 +47,6 @@ pub struct Respondent {
 pub(crate) struct Answered {
     pub(crate) context: SessionContext,
     pub(crate) deciders: Deciders,
-    pub(crate) readers: Deciders,
     pub(crate) person: PersonId,
     pub(crate) reply: Reply,
 }
@@ -61,7 +60,6 @@ pub(crate) struct Answers {
     /// Who is asked.
     asked: Asking,
     deciders: Deciders,
-    readers: Deciders,
     /// The person whom the run is for, where that is not the one of the session.
     person: Option<PersonId>,
     reply: Option<Reply>,
@@ -102,14 +100,13 @@ impl Answers {
         let asks = Asks { person: &owner, role: PersonRole::Owner, in_group: false };
         let deciders = deciding::deciders(&config.approvals, &asks);
         let language_model: Arc<dyn LanguageModel> = Arc::new(provider);
-        let readers = Deciders::only(owner);
         let (person, reply, taken) = (None, None, Vec::new());
-        Ok(Self { assistant, language_model, context, events, asked, deciders, readers, person, reply, taken })
+        Ok(Self { assistant, language_model, context, events, asked, deciders, person, reply, taken })
     }
 
     /// The same answers to messages of a channel, with what their sender may use.
     pub(crate) fn to(self, application: &Application, answered: Answered) -> Self {
-        let Answered { context, deciders, readers, person, reply } = answered;
+        let Answered { context, deciders, person, reply } = answered;
         let SessionContext { system, reading, agent, .. } = self.context;
         let context = SessionContext { system, reading, agent, ..context };
         let Assistant { tools, records, .. } = &self.assistant;
@@ -120,7 +117,7 @@ impl Answers {
         let in_group = context.audience.is_group();
         let (alone, group) = ((!in_group).then(|| person.clone()), in_group.then(|| reply.address.clone()));
         let asked = Asking { alone, group, ..self.asked };
-        Self { assistant, context, asked, deciders, readers, person: Some(person), reply: Some(reply), ..self }
+        Self { assistant, context, asked, deciders, person: Some(person), reply: Some(reply), ..self }
     }
 
     /// The same answers to a message that waits in the inbox, whose sender follows the run.
@@ -170,12 +167,11 @@ impl Answers {
         mut session: OwnedMutexGuard<Session>,
         input: Option<Input>,
     ) -> Arc<Active> {
-        let Self { assistant, language_model, events, asked, deciders, readers, person, reply, taken, .. } = self;
+        let Self { assistant, language_model, events, asked, deciders, person, reply, taken, .. } = self;
         let active = Arc::new(Active::new(session.id().clone(), CancellationToken::new(), events.clone()));
         events.tell(Event::Began { run: id.to_string(), session: session.id().to_string() });
         let told = events;
         let run_context = RunContext {
-            readers,
             person,
             reply,
             taken: taken.clone(),

@@ -212,7 +212,7 @@ mod tests {
         let id = ComponentId::parse("search").unwrap();
         let checked = application.checked(&id).unwrap();
         assert!(Offer::of(&application.setting_sources_in(&environment).unwrap(), &checked, &[]).is_ok());
-        application.ledger.grant(&id, &component_settings::variables(&checked), "a test").await.unwrap();
+        application.ledger.grant(&id, &component_settings::variables(&checked), "a test", None).await.unwrap();
         let run = Events::new(Scope::Run);
         assert!(tools(&application, &environment, &run).now().await.is_ok());
         let of_run = said(&run).await;

@@ -4,9 +4,11 @@ pub(crate) mod document;
 mod followed;
 mod in_use;
 pub(crate) mod keys;
+mod pool;
 mod rights;
 mod words;
 
+use self::pool::PoolSettings;
 use crate::error::{Error, Result};
 use cara_assistant::budget::Budgets;
 use cara_assistant::toolbox::Belief;
@@ -14,7 +16,6 @@ use cara_assistant::{ApprovalSettings, GuardSettings, ModelName, Reading, RunLim
 use cara_authority::limits::{LimitsTable, Time};
 use cara_authority::policy::Results;
 use cara_authority::{ComponentId, Policy, ToolName};
-use cara_kernel::PoolSize;
 use cara_services::ledger::{Place, Server};
 use cara_services::vault::StoreKind;
 use schemars::JsonSchema;
@@ -114,31 +115,6 @@ pub(crate) struct AgentConfig {
     pub(crate) system: Option<String>,
     /// How it reads what strangers wrote; `direct` unless set.
     pub(crate) reading: Reading,
-}
-
-/// How many calls of components run at once.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
-pub(crate) struct PoolSettings {
-    /// Calls at once, 2 to 4096; half of them of one component. Unless set, as many as may fill half of the machine's
-    /// memory at 64 MiB each, 16 to 256.
-    #[serde(deserialize_with = "calls")]
-    #[schemars(range(min = 2, max = 4096))]
-    calls: Option<u32>,
-}
-
-impl PoolSettings {
-    /// The pool, on a machine with so much memory as far as that is known.
-    pub(crate) fn size(self, memory: Option<u64>) -> PoolSize {
-        self.calls.map(PoolSize::new).or(memory.map(PoolSize::for_memory)).unwrap_or_default()
-    }
-}
-
-fn calls<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Option<u32>, D::Error> {
-    let calls = u32::deserialize(deserializer)?;
-    let (least, most) = PoolSize::RANGE.into_inner();
-    let wrong = || serde::de::Error::custom(format!("`calls` is a number from {least} to {most}"));
-    PoolSize::RANGE.contains(&calls).then_some(Some(calls)).ok_or_else(wrong)
 }
 
 /// Where grants, conversations and memory are kept.

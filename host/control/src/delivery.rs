@@ -228,11 +228,12 @@ impl Application {
                 worked = application.work(&key) => worked,
                 () = end.cancelled() => Ok(()),
             };
+            // Who has answered all has ended as a worker already, and another may have begun.
             if let Err(error) = worked {
                 // What waits is answered with the next message, or at the next start.
                 tracing::error!(%error, "messages of a conversation wait");
+                application.conversations.workers().remove(&key);
             }
-            application.conversations.workers().remove(&key);
         });
     }
 
@@ -377,7 +378,6 @@ impl Application {
         let answered = Answered {
             context,
             deciders: deciding::deciders(&config.approvals, &sender.asks()),
-            readers: Deciders::only(PersonId::owner()),
             person: sender.principal.person().clone(),
             reply,
         };
@@ -438,7 +438,7 @@ fn words(message: &NewInbound) -> String {
 fn input(message: &NewInbound, sender: &Sender) -> Input {
     let label = match sender.source() {
         own @ Source::Owner if message.label == Label::NONE => Label::of(own),
-        source => Label::of(source).of_another().join(message.label),
+        source => Label::of(source).of_another().join(&message.label),
     };
     Input::default().and_said(label, words(message))
 }

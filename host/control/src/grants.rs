@@ -74,13 +74,8 @@ impl Operation for AddGrants {
         }
         refuse_secrets(application, &checked, &capabilities)?;
         check_openings(&id, &capabilities, &application.ledger.granted(&id).await?)?;
-        let new = match self.for_ms {
-            Some(ms) => {
-                let until = application.services.clock.now_ms().saturating_add(ms);
-                application.ledger.grant_until(&id, &capabilities, "cara grant", until).await?
-            }
-            None => application.ledger.grant(&id, &capabilities, "cara grant").await?,
-        };
+        let until = self.for_ms.map(|ms| application.services.clock.now_ms().saturating_add(ms));
+        let new = application.ledger.grant(&id, &capabilities, "cara grant", until).await?;
         let (granted, already): (Vec<_>, Vec<_>) =
             capabilities.into_iter().partition(|capability| new.contains(capability));
         for place in granted.iter().filter(|capability| !requested.contains(capability)) {

@@ -249,7 +249,7 @@ pub(crate) async fn record(
     if requested.is_empty() {
         return Ok(Vec::new());
     }
-    Ok(application.ledger.grant(checked.manifest().id(), &requested, act).await?)
+    Ok(application.ledger.grant(checked.manifest().id(), &requested, act, None).await?)
 }
 
 /// A model of a component, which is met with its grants at each call. Grants nothing.

@@ -138,7 +138,7 @@ fn usually(application: &Application, checked: &Checked, tool: &ToolAuthority, u
         agent: AGENT,
         channel: CONSOLE,
         person: &PersonId::owner(),
-        seen: Label::of(Source::Owner),
+        seen: &Label::of(Source::Owner),
         provenance: (!tool.destination.is_empty()).then_some(Provenance::Owner),
         followed: 0,
         dictated: false,

@@ -83,13 +83,26 @@ impl Query {
         self
     }
 
+    /// What is wrong where arguments and statement do not fit: SQLite would ignore one that is over, and read one that is
+    /// missing as `NULL`.
+    fn misfit(&self) -> Option<String> {
+        let (sql, most) = (self.sql.as_str(), self.arguments.len());
+        let named = |number: usize| sql.contains(&format!("${number}"));
+        let surplus = (1..=most).find(|number| !named(*number));
+        let wrong = surplus.or_else(|| Some(most + 1).filter(|missing| named(*missing)));
+        wrong.map(|number| format!("a statement and its {most} arguments do not agree on `${number}`"))
+    }
+
     /// As sqlx runs it on one kind of database.
     pub(crate) fn ready<DB: Backend>(self) -> sqlx::query::Query<'static, DB, DB::Arguments>
     where
         DB::Arguments: sqlx::IntoArguments<DB>,
     {
         let mut ready = DB::Arguments::default();
-        let added = self.arguments.into_iter().try_for_each(|value| DB::add(&mut ready, value));
+        let added = match self.misfit() {
+            Some(misfit) => Err(misfit.into()),
+            None => self.arguments.into_iter().try_for_each(|value| DB::add(&mut ready, value)),
+        };
         sqlx::__query_with_result(self.sql, added.map(|()| ready))
     }
 }

@@ -91,7 +91,7 @@ impl Subject {
             agent: "main",
             channel: "console",
             person: &person,
-            seen: Label::of(Source::Owner),
+            seen: &Label::of(Source::Owner),
             provenance: (!tool.destination.is_empty()).then_some(Provenance::Owner),
             followed: 0,
             dictated: false,

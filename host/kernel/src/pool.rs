@@ -24,19 +24,10 @@ pub struct PoolSize(u32);
 impl PoolSize {
     /// The fewest and the most places there can be.
     pub const RANGE: std::ops::RangeInclusive<u32> = 2..=4096;
-    /// The most places that a machine gets unasked.
-    const UNASKED: u32 = 256;
-    /// What a call is reckoned at: the memory it may have unless its limits say otherwise.
-    const CALL: u64 = 64 << 20;
 
     /// So many places, or the nearest number there can be.
     pub fn new(calls: u32) -> Self {
         Self(calls.clamp(*Self::RANGE.start(), *Self::RANGE.end()))
-    }
-
-    /// As many calls as may fill half of this much memory, 16 at least and 256 at most.
-    pub fn for_memory(bytes: u64) -> Self {
-        Self::new(u32::try_from(bytes / 2 / Self::CALL).unwrap_or(Self::UNASKED).clamp(16, Self::UNASKED))
     }
 
     /// How many calls run at once.
@@ -157,8 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn the_number_of_places_follows_the_memory_within_bounds() {
-        assert_eq!([1_u64 << 30, 8 << 30, 1 << 40].map(|bytes| PoolSize::for_memory(bytes).calls()), [16, 64, 256]);
+    fn the_number_of_places_has_bounds() {
         assert_eq!([0, 1_000, 1_000_000].map(|calls| PoolSize::new(calls).calls()), [2, 1_000, 4096]);
     }
 }

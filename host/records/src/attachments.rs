@@ -63,7 +63,7 @@ type Row = (String, Vec<u8>, Number, As<Label>, Number);
 struct Key<'a> {
     session: &'a SessionId,
     id: &'a str,
-    label: Label,
+    label: &'a Label,
 }
 
 impl Key<'_> {
@@ -125,7 +125,7 @@ impl Records {
         );
         let row = sql.one(query.bind(session.as_str()).bind(id)).await?;
         let Some((about, content, size, label, at_ms)) = row else { return Ok(None) };
-        let key = Key { session, id, label: label.0 };
+        let key = Key { session, id, label: &label.0 };
         let content = key.with("content", |spot| self.seal.open(spot, content))?;
         let attachment = self.open_about(session, (id.to_owned(), about, size, label, at_ms))?;
         Ok(Some(Attached { attachment, content }))
@@ -133,7 +133,7 @@ impl Records {
 
     fn open_about(&self, session: &SessionId, row: Row) -> Result<Attachment, LedgerError> {
         let (id, about, size, label, at_ms) = row;
-        let key = Key { session, id: &id, label: label.0 };
+        let key = Key { session, id: &id, label: &label.0 };
         let About { media_type, name } = key.with("about", |spot| self.seal.open_json(spot, about))?;
         Ok(Attachment { id, media_type, name, size: size.0, label: label.0, at_ms: at_ms.0 })
     }
@@ -149,8 +149,8 @@ impl Records {
         for listed in self.list_attachments(sql, parent).await? {
             let Some(attached) = self.read_attachment(sql, parent, &listed.id).await? else { continue };
             let Attachment { media_type, name, label, .. } = listed;
-            let new = NewAttachment { media_type, name, content: attached.content, label };
-            fork.saw(label);
+            let new = NewAttachment { media_type, name, content: attached.content, label: label.clone() };
+            fork.saw(&label);
             put(sql, &self.seal, fork.session(), &listed.id, &new, now_ms).await?;
         }
         Ok(())
@@ -165,7 +165,7 @@ async fn put(
     new: &NewAttachment,
     now_ms: u64,
 ) -> Result<(), LedgerError> {
-    let key = Key { session, id, label: new.label };
+    let key = Key { session, id, label: &new.label };
     let about = About { media_type: new.media_type.clone(), name: new.name.clone() };
     let about = key.with("about", |spot| seal.seal_json(spot, &about))?;
     let content = key.with("content", |spot| seal.seal(spot, &new.content))?;

@@ -60,7 +60,7 @@ impl Records {
             insert_call(sql, &self.seal, run, position, call, now_ms).await?;
         }
         tail.save(sql, now_ms).await?;
-        open.saw(sql, run, message.label).await?;
+        open.saw(sql, run, &message.label).await?;
         change.commit().await
     }
 
@@ -71,7 +71,7 @@ impl Records {
         let sql = &mut change.sql();
         let open = Open::read(sql, run).await?;
         end_call(sql, &self.seal, run, call, now_ms).await?;
-        open.saw(sql, run, call.label).await?;
+        open.saw(sql, run, &call.label).await?;
         change.commit().await
     }
 
@@ -91,11 +91,11 @@ impl Records {
         for call in calls {
             end_call(sql, &self.seal, run, call, now_ms).await?;
         }
-        let label = calls.iter().map(|call| call.label).fold(message.label, Label::join);
+        let label = calls.iter().map(|call| call.label.clone()).chain([message.label.clone()]).collect::<Label>();
         let mut tail = Tail::read(sql, &open.session).await?;
-        tail.add(sql, &self.seal, Some(run), &NewMessage { label, ..message.clone() }, now_ms).await?;
+        tail.add(sql, &self.seal, Some(run), &NewMessage { label: label.clone(), ..message.clone() }, now_ms).await?;
         tail.save(sql, now_ms).await?;
-        open.saw(sql, run, label).await?;
+        open.saw(sql, run, &label).await?;
         change.commit().await
     }
 

@@ -17,7 +17,7 @@ mod room;
 pub use room::{MOST_WAITING, MOST_WAITING_OF_ONE};
 
 use super::boxes::{CONTENT_KEPT_MS, InboundId, LOOKUP_KEPT_MS, check_address, check_size, conversation};
-use super::{NewOutbound, Records, RunState, Seal, Spot};
+use super::{Records, RunState, Seal, Spot};
 use cara_authority::{ConversationAddress, Label, PersonAddress, RunId, SessionId, display_safe};
 use cara_services::ledger::sql::{As, Number, Sql, query, query_as};
 use cara_services::ledger::{LedgerError, to_sql};
@@ -105,15 +105,6 @@ pub struct Waiting {
     pub since_ms: u64,
 }
 
-/// Messages of one conversation that were too old to be answered.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Missed {
-    /// The conversation.
-    pub address: ConversationAddress,
-    /// The messages, the first first; never none.
-    pub messages: Vec<Inbound>,
-}
-
 /// Why a message was not taken in: it must not be acknowledged to the platform.
 #[derive(Debug, thiserror::Error)]
 pub enum ReceiveError {
@@ -154,6 +145,10 @@ macro_rules! select {
 }
 use select;
 
+mod missed;
+
+pub use missed::Missed;
+
 type Row = (
     As<InboundId>,
     Vec<u8>,
@@ -168,7 +163,7 @@ type Row = (
 );
 
 /// Where the content of a message stands; its times, place and label cannot be changed beside it.
-fn with_spot<T>(id: &InboundId, position: u64, label: Label, times: [u64; 2], with: impl FnOnce(Spot<'_>) -> T) -> T {
+fn with_spot<T>(id: &InboundId, position: u64, label: &Label, times: [u64; 2], with: impl FnOnce(Spot<'_>) -> T) -> T {
     let [position, sent, received] = [position, times[0], times[1]].map(|number| number.to_string());
     let row = [id.as_str(), &position, &label.to_string(), &sent, &received];
     with(Spot { table: "inbox", column: "content", row: &row })
@@ -242,7 +237,7 @@ impl Records {
             body: new.body.clone(),
         };
         let seal = |spot: Spot<'_>| self.seal.seal_json(spot, &content);
-        let content = with_spot(&id, position, new.label, [sent_ms, now_ms], seal)?;
+        let content = with_spot(&id, position, &new.label, [sent_ms, now_ms], seal)?;
         let statement = query(
             "INSERT INTO inbox (id, lookup, conversation, position, channel, account, sender, state, content, label, \
              sent_ms, received_ms) VALUES ($1, $2, $3, $4, $5, $6, $7, 'waiting', $8, $9, $10, $11)",
@@ -303,10 +298,11 @@ impl Records {
         Ok(())
     }
 
-    /// Lets a message that was settled wait once more, at its place. What it led to before is not undone.
+    /// Lets a message that was settled wait once more, at its place. What it led to before is not undone. It keeps when it was
+    /// settled: whoever replays it knows how old it is, and it is not missed for its age.
     pub async fn replay_inbound(&self, id: &InboundId, by: &str) -> Result<(), LedgerError> {
         let statement = query(
-            "UPDATE inbox SET state = 'waiting', settled_ms = NULL, run = NULL \
+            "UPDATE inbox SET state = 'waiting', run = NULL \
              WHERE id = $1 AND state IN ('answered', 'failed', 'missed', 'dropped') AND content IS NOT NULL",
         );
         let mut change = self.ledger.change().await?;
@@ -330,41 +326,6 @@ impl Records {
             Ok(None) => LedgerError::no_such("message", id.as_str()),
             Err(error) => error,
         }
-    }
-
-    /// Keeps that messages sent before then are not answered any more, and queues for each conversation the one message that
-    /// says so; in one commit. The key of that message must follow from what was missed.
-    pub async fn miss(
-        &self,
-        before_ms: u64,
-        notice: impl Fn(&Missed) -> NewOutbound,
-    ) -> Result<Vec<Missed>, LedgerError> {
-        let statement =
-            query_as::<Row>(select!("AND state = 'waiting' AND sent_ms < $1 ORDER BY conversation, position"));
-        let mut change = self.ledger.change().await?;
-        let sql = &mut change.sql();
-        let mut missed: Vec<Missed> = Vec::new();
-        for row in sql.all(statement.bind(to_sql(before_ms))).await? {
-            let message = self.read_inbound(row)?;
-            match missed.last_mut().filter(|last| last.address == message.message.address) {
-                Some(last) => last.messages.push(message),
-                None => {
-                    missed.push(Missed { address: message.message.address.clone(), messages: vec![message] });
-                }
-            }
-        }
-        if missed.is_empty() {
-            return Ok(missed);
-        }
-        let statement =
-            query("UPDATE inbox SET state = 'missed', settled_ms = $2 WHERE state = 'waiting' AND sent_ms < $1");
-        sql.execute(statement.bind(to_sql(before_ms)).bind(to_sql(self.ledger.now_ms()))).await?;
-        for missed in &missed {
-            self.enqueue_in(sql, &notice(missed)).await?;
-        }
-        change.commit().await?;
-        self.tell_boxes();
-        Ok(missed)
     }
 
     /// The conversations in which messages wait, the one that waits longest first.
@@ -437,9 +398,14 @@ impl Records {
         let (content, all) = (now_ms.saturating_sub(CONTENT_KEPT_MS), now_ms.saturating_sub(LOOKUP_KEPT_MS));
         let mut change = self.ledger.light_change().await?;
         let sql = &mut change.sql();
-        let statement = query("UPDATE inbox SET content = NULL WHERE settled_ms < $1 AND content IS NOT NULL");
+        let statement = query(
+            "UPDATE inbox SET content = NULL WHERE settled_ms < $1 AND content IS NOT NULL AND state NOT IN ('waiting', 'running')",
+        );
         let mut forgotten = sql.execute(statement.bind(to_sql(content))).await?;
-        sql.execute(query("DELETE FROM inbox WHERE settled_ms < $1").bind(to_sql(all))).await?;
+        sql.execute(
+            query("DELETE FROM inbox WHERE settled_ms < $1 AND state NOT IN ('waiting', 'running')").bind(to_sql(all)),
+        )
+        .await?;
         forgotten += super::outbox::forget(sql, content, all).await?;
         change.commit().await?;
         Ok(forgotten)
@@ -466,9 +432,19 @@ impl Records {
                 return Err(self.seal.tampered(spot));
             }
             let Content { sender_name, platform_id, group, mentioned, body, .. } = content;
-            Ok(NewInbound { address, sender, sender_name, platform_id, group, mentioned, body, label, sent_ms })
+            Ok(NewInbound {
+                address,
+                sender,
+                sender_name,
+                platform_id,
+                group,
+                mentioned,
+                body,
+                label: label.clone(),
+                sent_ms,
+            })
         };
-        let message = with_spot(&id, position, label, [sent_ms, received_ms], open)?;
+        let message = with_spot(&id, position, &label, [sent_ms, received_ms], open)?;
         let (run, settled_ms) = (run.map(|run| run.0), settled.map(|ms| ms.0));
         Ok(Inbound { id, message, position, state: state.0, run, received_ms, settled_ms })
     }

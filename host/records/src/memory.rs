@@ -96,8 +96,8 @@ impl Memory {
         let now_ms = self.ledger_now();
         let lookup = self.lookup(key);
         let seal = &self.records.seal;
-        let entry = self.with_spot("entry", &lookup, label, now_ms, |spot| seal.seal_json(spot, &(key, value)))?;
-        let sealed = |origin| self.with_spot("origin", &lookup, label, now_ms, |spot| seal.seal_json(spot, origin));
+        let entry = self.with_spot("entry", &lookup, &label, now_ms, |spot| seal.seal_json(spot, &(key, value)))?;
+        let sealed = |origin| self.with_spot("origin", &lookup, &label, now_ms, |spot| seal.seal_json(spot, origin));
         let origin = self.origin.as_ref().map(sealed).transpose()?;
         let mut change = self.records.ledger.change().await?;
         let sql = &mut change.sql();
@@ -196,9 +196,9 @@ impl Memory {
     fn open(&self, (lookup, entry, label, changed_ms, origin): Row) -> Result<Remembered, LedgerError> {
         let (label, changed_ms, seal) = (label.0, changed_ms.0, &self.records.seal);
         let open = |spot: Spot<'_>| seal.open_json(spot, entry);
-        let (key, value) = self.with_spot("entry", &lookup, label, changed_ms, open)?;
+        let (key, value) = self.with_spot("entry", &lookup, &label, changed_ms, open)?;
         let open = |spot: Spot<'_>| seal.open_maybe(spot, origin);
-        let origin = self.with_spot("origin", &lookup, label, changed_ms, open)?;
+        let origin = self.with_spot("origin", &lookup, &label, changed_ms, open)?;
         Ok(Remembered { key, value, label, changed_ms, origin })
     }
 
@@ -214,7 +214,7 @@ impl Memory {
         &self,
         column: &'static str,
         lookup: &[u8],
-        label: Label,
+        label: &Label,
         changed_ms: u64,
         with: impl FnOnce(Spot<'_>) -> T,
     ) -> T {

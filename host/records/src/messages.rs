@@ -85,7 +85,7 @@ impl Records {
         let query = query.bind(session.as_str()).bind(to_sql(from_place)).bind(to_sql(upto_place));
         let mut messages = Vec::new();
         for (place, run, role, body, label, speaker, at_ms) in sql.all(query).await? {
-            let at = Place { session, place: place.0, role: role.0, label: label.0 };
+            let at = Place { session, place: place.0, role: role.0, label: &label.0 };
             // One that was taken out from between does not go unseen.
             if place.0 != from_place.max(1) + messages.len() as u64 {
                 return Err(at.spot("body", |spot| self.seal.tampered(spot)));
@@ -104,7 +104,7 @@ struct Place<'a> {
     session: &'a SessionId,
     place: u64,
     role: Role,
-    label: Label,
+    label: &'a Label,
 }
 
 impl Place<'_> {
@@ -148,7 +148,7 @@ impl Tail {
     }
 
     /// The session has seen this too.
-    pub(super) fn saw(&mut self, label: Label) {
+    pub(super) fn saw(&mut self, label: &Label) {
         self.label = self.label.join(label);
     }
 
@@ -162,8 +162,8 @@ impl Tail {
         now_ms: u64,
     ) -> Result<(), LedgerError> {
         self.messages += 1;
-        self.saw(message.label);
-        let (role, label) = (message.role, message.label);
+        self.saw(&message.label);
+        let (role, label) = (message.role, &message.label);
         let at = Place { session: &self.session, place: self.messages, role, label };
         let body = at.spot("body", |spot| seal.seal_json(spot, &message.body))?;
         let speaker = message.speaker.as_ref();

@@ -166,7 +166,7 @@ fn with_spot<T>(
     id: &OutboundId,
     position: u64,
     run: Option<&RunId>,
-    label: Label,
+    label: &Label,
     queued_ms: u64,
     with: impl FnOnce(Spot<'_>) -> T,
 ) -> T {
@@ -233,7 +233,7 @@ impl Records {
             body: new.body.clone(),
         };
         let seal = |spot: Spot<'_>| self.seal.seal_json(spot, &content);
-        let content = with_spot(&id, position, new.run.as_ref(), new.label, now_ms, seal)?;
+        let content = with_spot(&id, position, new.run.as_ref(), &new.label, now_ms, seal)?;
         let statement = query(
             "INSERT INTO outbox (id, lookup, conversation, position, channel, account, state, run, content, label, \
              attempts, queued_ms, next_ms) VALUES ($1, $2, $3, $4, $5, $6, 'waiting', $7, $8, $9, 0, $10, $11)",
@@ -352,15 +352,6 @@ impl Records {
         Ok(row.map_or(0, |(count,)| count.0))
     }
 
-    /// How many messages there are of each state that has any.
-    pub async fn outbox_counts(&self) -> Result<Vec<(OutboundState, u64)>, LedgerError> {
-        let statement = query_as::<(As<OutboundState>, Number)>(
-            "SELECT state, COUNT(*) FROM outbox WHERE content IS NOT NULL GROUP BY state ORDER BY state",
-        );
-        let rows = self.ledger.reader().await?.sql().all(statement).await?;
-        Ok(rows.into_iter().map(|(state, count)| (state.0, count.0)).collect())
-    }
-
     /// What went to a conversation, or is to go there, and is still kept; the first first.
     pub(crate) async fn outbound_to(
         &self,
@@ -392,9 +383,9 @@ impl Records {
                 return Err(self.seal.tampered(spot));
             }
             let Content { by, key, answers, body, .. } = content;
-            Ok(NewOutbound { address, by, key, answers, run: run.clone(), body, label })
+            Ok(NewOutbound { address, by, key, answers, run: run.clone(), body, label: label.clone() })
         };
-        let message = with_spot(&id, position, run.as_ref(), label, queued_ms, open)?;
+        let message = with_spot(&id, position, run.as_ref(), &label, queued_ms, open)?;
         let outcome: Option<Outcome> = self.seal.open_maybe(outcome_spot(&[id.as_str()]), outcome)?;
         let Outcome { error, receipt } = outcome.unwrap_or_default();
         let [first_ms, next_ms, settled_ms] = [first, next, settled].map(|ms| ms.map(|ms| ms.0));

@@ -4,7 +4,7 @@ use super::{InboundId, NewMessage, NewOutbound, Open, Records, ReservationId, Ru
 use cara_authority::{Label, PersonId, RunId, SessionId};
 use cara_services::ledger::LedgerError;
 use cara_services::ledger::records::{reason_spot, settle};
-use cara_services::ledger::sql::{As, Number, query_as};
+use cara_services::ledger::sql::{As, Number, query, query_as};
 
 /// A run.
 #[derive(Debug, Clone, PartialEq)]
@@ -68,7 +68,7 @@ impl Records {
         let mut change = self.ledger.change().await?;
         let sql = &mut change.sql();
         let mut tail = Tail::read(sql, session).await?;
-        self.runs.begin(sql, id, session, process, message.label, person).await?;
+        self.runs.begin(sql, id, session, process, &message.label, person).await?;
         self.take_inbound(sql, id, inbound).await?;
         tail.add(sql, &self.seal, Some(id), message, now_ms).await?;
         tail.save(sql, now_ms).await?;
@@ -85,7 +85,7 @@ impl Records {
         let mut tail = Tail::read(sql, &open.session).await?;
         tail.add(sql, &self.seal, Some(run), message, now_ms).await?;
         tail.save(sql, now_ms).await?;
-        open.saw(sql, run, message.label).await?;
+        open.saw(sql, run, &message.label).await?;
         change.commit().await
     }
 
@@ -128,8 +128,8 @@ impl Records {
                 tail.add(sql, &self.seal, Some(run), message, now_ms).await?;
             }
             tail.save(sql, now_ms).await?;
-            let label = messages.iter().map(|message| message.label).fold(open.label, Label::join);
-            self.runs.end(sql, run, state, label, reason).await?;
+            let label = messages.iter().map(|message| message.label.clone()).chain([open.label]).collect::<Label>();
+            self.runs.end(sql, run, state, &label, reason).await?;
             self.settle_inbound(sql, run, state).await?;
             for answer in answers {
                 self.enqueue_in(sql, answer).await?;
@@ -139,6 +139,14 @@ impl Records {
         change.commit().await?;
         self.tell_boxes();
         Ok(goes_on)
+    }
+
+    /// Gives back what a process reserved that has ended. Returns how many there were.
+    pub async fn release_process(&self, process: &str) -> Result<u64, LedgerError> {
+        let mut change = self.ledger.light_change().await?;
+        let gone = change.sql().execute(query("DELETE FROM reservations WHERE process = $1").bind(process)).await?;
+        change.commit().await?;
+        Ok(gone)
     }
 
     /// An id for a run that is to begin.

@@ -18,7 +18,7 @@ pub struct Summary {
     pub label: Label,
 }
 
-fn with_spot<T>(session: &SessionId, upto: u64, label: Label, with: impl FnOnce(Spot<'_>) -> T) -> T {
+fn with_spot<T>(session: &SessionId, upto: u64, label: &Label, with: impl FnOnce(Spot<'_>) -> T) -> T {
     let (upto, label) = (upto.to_string(), label.to_string());
     with(Spot { table: "summaries", column: "body", row: &[session.as_str(), &upto, &label] })
 }
@@ -41,8 +41,8 @@ impl Records {
         let covered =
             query_as::<(As<Label>,)>("SELECT DISTINCT label FROM messages WHERE session = $1 AND place <= $2");
         let covered = sql.all(covered.bind(session.as_str()).bind(to_sql(upto_place))).await?;
-        let label = covered.into_iter().map(|(label,)| label.0).fold(label, Label::join);
-        tail.saw(label);
+        let label = covered.into_iter().map(|(label,)| label.0).chain([label]).collect::<Label>();
+        tail.saw(&label);
         self.put_summary(sql, session, &Summary { upto_place, body: body.clone(), label }, now_ms).await?;
         tail.save(sql, now_ms).await?;
         change.commit().await
@@ -58,7 +58,7 @@ impl Records {
             "SELECT upto_place, body, label FROM summaries WHERE session = $1",
         );
         let Some((upto, body, label)) = sql.one(query.bind(session.as_str())).await? else { return Ok(None) };
-        let body = with_spot(session, upto.0, label.0, |spot| self.seal.open_json(spot, body))?;
+        let body = with_spot(session, upto.0, &label.0, |spot| self.seal.open_json(spot, body))?;
         Ok(Some(Summary { upto_place: upto.0, body, label: label.0 }))
     }
 
@@ -70,7 +70,7 @@ impl Records {
         now_ms: u64,
     ) -> Result<(), LedgerError> {
         let Summary { upto_place, body, label } = summary;
-        let body = with_spot(session, *upto_place, *label, |spot| self.seal.seal_json(spot, body))?;
+        let body = with_spot(session, *upto_place, label, |spot| self.seal.seal_json(spot, body))?;
         let query = query(
             "INSERT INTO summaries (session, upto_place, body, label, at_ms) VALUES ($1, $2, $3, $4, $5) \
              ON CONFLICT (session) DO UPDATE SET upto_place = excluded.upto_place, body = excluded.body, \
@@ -90,7 +90,7 @@ impl Records {
     ) -> Result<(), LedgerError> {
         match self.read_summary(sql, parent).await? {
             Some(summary) if summary.upto_place <= fork.messages() => {
-                fork.saw(summary.label);
+                fork.saw(&summary.label);
                 self.put_summary(sql, fork.session(), &summary, now_ms).await
             }
             _ => Ok(()),

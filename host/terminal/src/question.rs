@@ -76,7 +76,7 @@ impl<'a> Question<'a> {
         let room = self.screen.rows.saturating_sub(3) / self.asked.len().max(1);
         let mut lines = Vec::new();
         if many {
-            let seen = self.asked.iter().map(|asked| asked.seen).reduce(Label::join).unwrap_or_default();
+            let seen = self.asked.iter().map(|asked| asked.seen.clone()).collect::<Label>();
             lines.push(format!("{} calls need your answer; this conversation contains {seen}", self.asked.len()));
         }
         for (at, asked) in self.asked.iter().enumerate() {

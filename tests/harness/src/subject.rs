@@ -130,7 +130,7 @@ impl Subject {
             agent: "test",
             channel: "test",
             person: &person,
-            seen: Label::NONE,
+            seen: &Label::NONE,
             provenance: None,
             followed: 0,
             dictated: false,

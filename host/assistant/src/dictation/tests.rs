@@ -224,7 +224,7 @@ fn pasted_and_suspected_words_dictate_nothing() {
         assert!(!dictated_by(&message, "message_send", late(), &[TO]), "{source:?}");
     }
     let mut suspected = Part::text(Source::Owner, text);
-    suspected.label = suspected.label.join(Label::of(Source::Suspect));
+    suspected.label = suspected.label.join(&Label::of(Source::Suspect));
     assert!(!dictated_by(&said(vec![suspected]), "message_send", late(), &[TO]));
     // A pasted stretch within own words is no mark of the person's.
     let parts = vec![

@@ -64,7 +64,7 @@ impl Guards {
         }
         let verdict = examine(text);
         let found: Vec<String> = verdict.findings.iter().map(|finding| finding.rule.to_owned()).collect();
-        let label = if verdict.level == Level::Clean { label } else { label.join(Label::of(Source::Suspect)) };
+        let label = if verdict.level == Level::Clean { label } else { label.join(&Label::of(Source::Suspect)) };
         (label, if verdict.level == Level::Clean { Vec::new() } else { found })
     }
 }

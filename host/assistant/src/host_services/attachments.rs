@@ -16,7 +16,7 @@ impl cara_kernel::Attachments for TurnServices {
             let id = display_safe(&id);
             Refusal::new(Rule::Invalid, format!("this conversation has no attachment `{id}`"))
         })?;
-        self.saw(found.attachment.label.private());
+        self.saw(&self.audience.own(&found.attachment.label));
         let name = Some(found.attachment.name).filter(|name| !name.is_empty());
         Ok(Blob { media_type: found.attachment.media_type, name, data: found.content })
     }

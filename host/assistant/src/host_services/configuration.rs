@@ -18,7 +18,7 @@ impl cara_kernel::Configuration for TurnServices {
         }
         let found = part(&self.configuration, &path).map(|value| value.to_string());
         fits(&by, found.as_ref().map_or(0, |text| text.len() as u64), room)?;
-        self.saw(Label::of(Source::Operator).private());
+        self.saw(&Label::of(Source::Operator).private());
         Ok(found)
     }
 }

@@ -50,7 +50,7 @@ impl TurnServices {
     }
 
     fn remembered(&self, found: Remembered) -> Entry {
-        self.saw(self.kept(found.label));
+        self.saw(&self.audience.own(&found.label));
         Entry { key: found.key, value: found.value, changed_ms: found.changed_ms }
     }
 }

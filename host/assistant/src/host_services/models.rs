@@ -22,7 +22,7 @@ impl cara_kernel::Models for TurnServices {
                 format!("the model that `{}` asked did not answer: {}", by.component(), failure.message),
             )
         })?;
-        self.saw(Label::of(Source::Model));
+        self.saw(&Label::of(Source::Model));
         let usage = Usage { input: spent.input, output: spent.output, cache_read: 0, cache_write: 0 };
         Ok(Response { text, usage })
     }

@@ -19,7 +19,7 @@ impl cara_kernel::Sessions for TurnServices {
     async fn recent(&self, _: ServiceGrant, most: u32) -> Result<Vec<Session>, Refusal> {
         let found = self.records.recent_sessions(Some(&self.person), most.clamp(1, 100)).await.map_err(ledger)?;
         let listed = found.into_iter().map(|session| {
-            self.saw(self.kept(session.label));
+            self.saw(&self.audience.own(&session.label));
             Session {
                 id: session.id.to_string(),
                 title: session.title,
@@ -61,7 +61,7 @@ impl cara_kernel::Sessions for TurnServices {
             if bytes > SESSION_TEXT {
                 break;
             }
-            self.saw(self.kept(message.label));
+            self.saw(&self.audience.own(&message.label));
             let role = match message.role {
                 Role::User => SentRole::User,
                 Role::Assistant => SentRole::Assistant,

@@ -121,7 +121,7 @@ impl Run<'_> {
                 )),
                 Some(call) if call.state.is_ended() && call.result.is_some() => {
                     let text = call.result.as_ref().and_then(|result| result.as_str()).unwrap_or_default();
-                    results.push(told(text, call.label, None, call.state != CallState::Done));
+                    results.push(told(text, call.label.clone(), None, call.state != CallState::Done));
                 }
                 Some(call) if call.state == CallState::Denied => {
                     results.push(told("denied by the policy", Label::of(Source::Tool), None, true));
@@ -182,7 +182,7 @@ impl Run<'_> {
         for plan in plans {
             match plan {
                 Plan::Misfit { id, name, text, carried } => {
-                    let label = Label::of(Source::Tool).join(carried);
+                    let label = Label::of(Source::Tool).join(&carried);
                     results.push(Outcome { id, name, text, label, failed: true, denied: None, state: None });
                 }
                 Plan::Call(planned) if planned.is_free() && !planned.offered.is_lasting() => reads.push(*planned),
@@ -306,15 +306,21 @@ impl Run<'_> {
         }
         let since = Instant::now();
         let earlier = self.assistant.records.approvals_of(&self.id).await.map_err(lost)?;
-        let mut questions = Vec::with_capacity(asked.len());
+        let mut deciders = Vec::with_capacity(asked.len());
         for planned in &asked {
+            let own = &self.run_context.deciders;
+            let of = self.session.context.audience.deciders(&self.assistant.records, &planned.seen, own);
+            deciders.push(of.await.map_err(lost)?);
+        }
+        let mut questions = Vec::with_capacity(asked.len());
+        for (planned, deciders) in asked.iter().zip(&deciders) {
             questions.push(Question {
                 binding: planned.call.binding(),
                 session: self.session.id(),
                 run: &self.id,
                 call: &planned.id,
                 person: self.session.person(),
-                deciders: &self.run_context.deciders,
+                deciders,
                 earlier: earlier.iter().rfind(|found| found.call_id == planned.id).map(|found| found.id.clone()),
                 asked: self.asked(planned),
             });
@@ -363,15 +369,13 @@ impl Run<'_> {
             time_zone: self.assistant.time_zone.clone(),
             language: None,
         };
-        let grants = offered.grants_after(planned.seen, &approved.call().destinations);
+        let grants = offered.grants_after(&planned.seen, &approved.call().destinations);
         let returned = offered.component.call_tool(&grants, &services, &approved, context).await;
-        // What a group's own store gave is the group's; what of somebody else's was read through the host joins below.
-        let own = self.session.context.audience.is_group() && !offered.tells() && !offered.is_private();
-        let result = if own { offered.result.public() } else { offered.result };
+        let result = self.result_label(&offered);
         let (text, failed) = match returned {
             Err(fault) => (fault.to_string(), true),
             Ok(returned) => match returned.answer {
-                Ok(content) => (self.told(content, host_services.label().join(planned.carried)).await?, false),
+                Ok(content) => (self.told(content, host_services.label().join(&planned.carried)).await?, false),
                 Err(error) => {
                     let refusals = returned.refusals.iter().map(|refusal| format!("\n{refusal}"));
                     (format!("{}{}", error.message, refusals.collect::<String>()), true)
@@ -379,7 +383,7 @@ impl Run<'_> {
             },
         };
         let (label, found) =
-            self.assistant.guards.label_of(&text, result.join(host_services.seen()).join(planned.carried));
+            self.assistant.guards.label_of(&text, result.join(&host_services.seen()).join(&planned.carried));
         self.note("tool-result", found).await?;
         if label.is_untrusted() && !failed {
             self.classify(&text).await?;
@@ -387,6 +391,15 @@ impl Run<'_> {
         let state = Some(if failed { CallState::Failed } else { CallState::Done });
         let (id, name) = (planned.id.clone(), planned.name.clone());
         Ok(Outcome { id, name, text, label, failed, denied: None, state })
+    }
+
+    /// What results of a tool are labelled with. What it reads without a server is of those whom the session belongs to; what
+    /// of somebody else's was read through the host joins it.
+    fn result_label(&self, offered: &Offered) -> Label {
+        if !offered.result.is_private() || offered.tells() || offered.is_private() {
+            return offered.result.clone();
+        }
+        self.session.context.audience.own(&offered.result.public())
     }
 
     /// The tool as it may be called at this moment, under whatever name: while a person was asked, it may have been
@@ -415,8 +428,8 @@ impl Run<'_> {
             run: self.id.clone(),
             call: planned.call.clone(),
             call_id: planned.id.clone(),
-            before: planned.seen,
-            own: planned.offered.result,
+            before: planned.seen.clone(),
+            own: self.result_label(&planned.offered),
             seen: Mutex::default(),
             meter: self.meter.clone(),
             language_model: self.language_model.clone(),
@@ -435,8 +448,12 @@ impl Run<'_> {
                 Content::Text(words) => text.push_str(&words),
                 Content::Image(blob) | Content::Audio(blob) | Content::File(blob) => {
                     let media_type = blob.media_type;
-                    let new =
-                        NewAttachment { media_type, name: blob.name.unwrap_or_default(), content: blob.data, label };
+                    let new = NewAttachment {
+                        media_type,
+                        name: blob.name.unwrap_or_default(),
+                        content: blob.data,
+                        label: label.clone(),
+                    };
                     let id = self.assistant.records.attach(self.session.id(), &new).await.map_err(lost)?;
                     text.push_str(&format!("[attachment {id}, {}]", crate::text::harmless(&new.media_type)));
                 }

@@ -14,7 +14,7 @@ use crate::reply::defanged;
 use crate::session::lost;
 use crate::values::Filling;
 use cara_authority::tool_call::canonical;
-use cara_authority::{ComponentId, Label, Provenance, Source, ToolCall, ToolName};
+use cara_authority::{ComponentId, Label, PersonId, Provenance, Source, ToolCall, ToolName};
 use cara_records::{Approval, NewOutbound};
 use serde_json::json;
 
@@ -45,11 +45,12 @@ impl Run<'_> {
     /// answer as well.
     pub(super) async fn reply(&mut self, parts: &mut Vec<Part>) -> Result<Option<NewOutbound>, Failure> {
         let Some(reply) = self.run_context.reply.clone() else { return Ok(None) };
-        let label = parts.iter().map(|part| part.label).fold(self.prompt().label(), Label::join);
+        let label = parts.iter().map(|part| part.label.clone()).chain([self.prompt().label()]).collect::<Label>();
         let mut text = self.words(parts);
-        if self.session.context.audience.is_group() && label.is_private() {
-            if self.may_be_told(&text, &reply.address.to_string(), label).await? {
-                parts.iter_mut().for_each(|part| part.label = part.label.public());
+        let audience = self.session.context.audience.clone();
+        if !audience.others(&label).is_empty() {
+            if self.may_be_told(&text, &reply.address.to_string(), &label).await? {
+                parts.iter_mut().for_each(|part| part.label = audience.own(&part.label.public()));
             } else {
                 text = WITHHELD.to_owned();
                 *parts = vec![Part::text(Source::Model, WITHHELD)];
@@ -78,7 +79,7 @@ impl Run<'_> {
     }
 
     /// Asks those whom the private content belongs to whether all who read the conversation may be told this.
-    async fn may_be_told(&mut self, text: &str, address: &str, label: Label) -> Result<bool, Failure> {
+    async fn may_be_told(&mut self, text: &str, address: &str, label: &Label) -> Result<bool, Failure> {
         let call = ToolCall {
             component: ComponentId::parse(HOST).expect("a name of the host"),
             digest: [0; 32],
@@ -88,8 +89,11 @@ impl Run<'_> {
             servers: Vec::new(),
             session: self.session.id().clone(),
         };
-        let why = vec!["the answer was made of private content, and others than its owner read it".to_owned()];
-        let asked = Asked::about(&call, label, why, self.assistant.approvals.deadline_ms());
+        let deciders =
+            self.session.context.audience.readers_allow(&self.assistant.records, label).await.map_err(lost)?;
+        let people: Vec<String> = label.people().iter().map(PersonId::to_string).collect();
+        let why = vec![format!("the answer was made of private content of {}, and others read it", people.join(", "))];
+        let asked = Asked::about(&call, label.clone(), why, self.assistant.approvals.deadline_ms());
         // What was asked before a restart holds for the same words alone: the model may have found others.
         let is_same = |found: &Approval| {
             let shown = shown(found.shown.clone());
@@ -105,7 +109,7 @@ impl Run<'_> {
             run: &self.id,
             call: ANSWER,
             person: self.session.person(),
-            deciders: &self.run_context.readers,
+            deciders: &deciders,
             earlier: earlier.iter().rfind(|found| is_same(found)).map(|found| found.id.clone()),
             asked: asked.clone(),
         };

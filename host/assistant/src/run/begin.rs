@@ -53,7 +53,7 @@ impl Assistant {
     pub(super) fn examined(&self, input: Input) -> (Vec<Part>, Vec<String>) {
         let mut found = Vec::new();
         let mut examine = |mut part: Part| {
-            let (label, rules) = self.guards.label_of(part.readable(), part.label);
+            let (label, rules) = self.guards.label_of(part.readable(), part.label.clone());
             part.label = label;
             found.extend(rules);
             part

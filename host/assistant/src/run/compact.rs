@@ -72,7 +72,7 @@ impl Run<'_> {
         let summary = self.summary(cut, room).await?;
         let upto = u32::try_from(summary.upto).unwrap_or(u32::MAX);
         let (records, body) = (&self.assistant.records, summary.stored());
-        records.set_summary(self.session.id(), summary.upto, &body, summary.label).await.map_err(lost)?;
+        records.set_summary(self.session.id(), summary.upto, &body, summary.label.clone()).await.map_err(lost)?;
         self.session.summary = Some(summary);
         let after = self.size();
         let detail = json!({ "session": self.session.id().to_string(), "upto": upto, "tokens": [before, after] });
@@ -113,7 +113,8 @@ impl Run<'_> {
         let earlier = self.session.summary.as_ref();
         let mut text = earlier.map_or_else(String::new, |summary| summary.text.clone());
         let label = covered.iter().map(|message| message.label_shown(prompt.reading)).collect::<Label>();
-        let label = label.join(earlier.map_or(Label::NONE, |summary| summary.label)).join(Label::of(Source::Model));
+        let label =
+            label.join(&earlier.map_or(Label::NONE, |summary| summary.label.clone())).join(&Label::of(Source::Model));
         let most = (room / 4).max(64);
         // In bytes, three to a token, after the instructions and the summary so far.
         let piece = ((f64::from(room / 2) / self.session.estimate.measured) as usize * 3).max(1_000);

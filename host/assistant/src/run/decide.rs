@@ -117,7 +117,7 @@ impl Run<'_> {
         };
         let rules = self.assistant.rules.now();
         self.sources.update(&self.session.messages, &rules.policy);
-        let (decision, seen) = self.decide(&rules.policy, &id, &offered, &call, carried).await?;
+        let (decision, seen) = self.decide(&rules.policy, &id, &offered, &call, carried.clone()).await?;
         let rule = if decision.may_be_answered_by_rule() { self.stored_rule(&offered, &call).await? } else { None };
         let then = if rule.is_some() { Action::Allow } else { decision.then() };
         self.tell(TurnEvent::ToolDecision {
@@ -138,7 +138,7 @@ impl Run<'_> {
         carried: Label,
     ) -> Result<(Decision, Label), Failure> {
         let own = self.seen();
-        let seen = own.join(carried);
+        let seen = own.join(&carried);
         let found: Vec<Found> = call.destinations.iter().map(|to| self.sources.find(to, policy)).collect();
         // A link that a planner names, who saw no stranger's words, was put there before it was chosen, and nobody who
         // steers was told anything private: to read it tells as little as one that the owner wrote.
@@ -167,7 +167,7 @@ impl Run<'_> {
             agent: &context.agent,
             channel: &context.channel,
             person: &context.person,
-            seen,
+            seen: &seen,
             provenance,
             followed,
             dictated: dictated.is_some(),
@@ -196,7 +196,7 @@ impl Run<'_> {
         let messages = &self.session.messages;
         let from = messages.iter().rposition(|message| message.role == Role::User).unwrap_or_default();
         let others = messages[from..].iter().filter(|message| message.role != Role::Assistant);
-        others.map(Message::label).any(Label::is_private)
+        others.map(Message::label).any(|label| label.is_private())
     }
 
     /// The clause of the message that is being answered that dictates the call, if it dictated none yet.
@@ -246,7 +246,7 @@ impl Run<'_> {
         let mut asked = Asked {
             signer: Some(offered.belief.signer.clone()),
             within_session: only_own_store && offered.tool.destination.is_empty(),
-            ..Asked::about(call, planned.seen, asks.collect(), deadline_ms)
+            ..Asked::about(call, planned.seen.clone(), asks.collect(), deadline_ms)
         };
         let one_decides = self.run_context.deciders.needed == Needed::Any && !self.session.context.audience.is_group();
         asked.always = (one_decides && decision.may_be_answered_by_rule()).then(|| always_text(&asked));

@@ -29,11 +29,11 @@ impl Outcome {
     pub(super) fn event(&self) -> TurnEvent {
         let Self { id, name, text, label, failed, denied, .. } = self;
         let (id, name, text, denied) = (id.clone(), name.clone(), text.clone(), denied.clone());
-        TurnEvent::ToolResult { id, name, text, failed: *failed, denied, label: *label }
+        TurnEvent::ToolResult { id, name, text, failed: *failed, denied, label: label.clone() }
     }
 
     pub(super) fn finished(&self) -> Option<FinishedCall> {
         let result = json!(self.text);
-        Some(FinishedCall { call_id: self.id.clone(), state: self.state?, result, label: self.label })
+        Some(FinishedCall { call_id: self.id.clone(), state: self.state?, result, label: self.label.clone() })
     }
 }

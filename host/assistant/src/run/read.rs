@@ -38,7 +38,7 @@ impl Run<'_> {
             let arguments = called.iter().find(|(call, _)| call == id).map_or("", |(_, arguments)| arguments);
             Held {
                 of: format!("{place}.{id}"),
-                label: *label,
+                label: label.clone(),
                 what: if private { name.clone() } else { format!("{name} {arguments}") },
                 text: text.clone(),
             }
@@ -57,7 +57,12 @@ impl Run<'_> {
             let of = message.part_name(index);
             let Body::Text { text } = &part.body else { continue };
             if part.is_held_back(message.role, reading) && self.values.in_part(&of).is_none() {
-                held.push(Held { of, label: part.label, what: "a file of the person".into(), text: text.clone() });
+                held.push(Held {
+                    of,
+                    label: part.label.clone(),
+                    what: "a file of the person".into(),
+                    text: text.clone(),
+                });
             }
         }
         let mut found = self.read_all_aside(held).await?;
@@ -104,7 +109,7 @@ impl Run<'_> {
             let mut check = OutputCheck::new(self.assistant.guards.output);
             *fact = check.push(fact) + &check.finish();
         }
-        Ok(Part { label: label.join(Label::of(Source::Model)), body: Body::Read(findings) })
+        Ok(Part { label: label.join(&Label::of(Source::Model)), body: Body::Read(findings) })
     }
 
     /// The owner's own words in the message that is being answered.

@@ -68,7 +68,7 @@ impl Run<'_> {
     async fn ask(&mut self) -> Result<(Result<Answer, Failure>, bool), Failure> {
         let most = self.answer_tokens();
         let prompt = self.prompt();
-        let seen = prompt.label().join(Label::of(Source::Model));
+        let seen = prompt.label().join(&Label::of(Source::Model));
         let request = prompt.request(self.language_model.model(), &self.fence, most);
         let estimated = self.session.estimate.request(&request);
         let listen = self.run_context.listen.clone();
@@ -175,7 +175,7 @@ impl Growing {
     }
 
     fn add(&mut self, body: Body) {
-        self.parts.push(Part { label: self.label, body });
+        self.parts.push(Part { label: self.label.clone(), body });
     }
 
     fn say(&mut self, clean: &str, listen: &(dyn Fn(TurnEvent) + Send + Sync)) {

@@ -23,7 +23,7 @@ fn call() -> ToolCall {
 
 fn decide(rules: &str, effects: &[Effect], seen: &str, provenance: Option<Provenance>) -> Decision {
     let policy: Policy = toml::from_str(rules).unwrap();
-    let (call, person) = (call(), PersonId::parse("local").unwrap());
+    let (call, person) = (call(), PersonId::owner());
     let seen = Label::parse(seen).unwrap();
     let situation = Situation {
         call: &call,
@@ -33,7 +33,7 @@ fn decide(rules: &str, effects: &[Effect], seen: &str, provenance: Option<Proven
         agent: "main",
         channel: "console",
         person: &person,
-        seen,
+        seen: &seen,
         provenance,
         followed: 0,
         dictated: false,
@@ -59,7 +59,7 @@ fn any_denial_wins_and_then_the_most_specific_rule() {
     let acts = tool(&["changes-state"]);
     let rules = "[[rule]]\ntool = \"act\"\nthen = \"allow\"\n[[rule]]\neffect = \"changes-state\"\nthen = \"ask\"\n";
     assert_eq!(decide(rules, &acts, "owner", None).lines()[0].name, "policy.rule 1");
-    let by_sender = format!("{rules}[[rule]]\nsender = \"local\"\nthen = \"ask\"\n");
+    let by_sender = format!("{rules}[[rule]]\nsender = \"local:owner\"\nthen = \"ask\"\n");
     assert_eq!(decide(&by_sender, &acts, "owner", None).lines()[0].name, "policy.rule 3");
     let denied = format!("{by_sender}[[rule]]\nthen = \"deny\"\n");
     let decision = decide(&denied, &acts, "owner", None);
@@ -72,7 +72,7 @@ fn any_denial_wins_and_then_the_most_specific_rule() {
 
 #[test]
 fn a_name_that_several_have_lets_none_run_and_still_denies_all() {
-    let (call, person) = (call(), PersonId::parse("local").unwrap());
+    let (call, person) = (call(), PersonId::owner());
     let full_name = ToolName::parse("actor__act").unwrap();
     for (rule, then) in [
         ("tool = \"act\"\nthen = \"allow\"", Action::Ask),
@@ -90,7 +90,7 @@ fn a_name_that_several_have_lets_none_run_and_still_denies_all() {
             agent: "main",
             channel: "console",
             person: &person,
-            seen: Label::NONE,
+            seen: &Label::NONE,
             provenance: None,
             followed: 0,
             dictated: false,
@@ -102,7 +102,7 @@ fn a_name_that_several_have_lets_none_run_and_still_denies_all() {
 
 #[test]
 fn no_rule_lets_an_effect_run_once_untrusted_content_was_seen() {
-    let run = "[[rule]]\nsender = \"local\"\ntool = \"act\"\nthen = \"allow\"\n";
+    let run = "[[rule]]\nsender = \"local:owner\"\ntool = \"act\"\nthen = \"allow\"\n";
     for acts in ["sends-outside", "changes-state", "runs-code", "spends"] {
         for seen in ["owner+web", "file", "other-person"] {
             let decision = decide(run, &tool(&[acts]), seen, None);
@@ -142,7 +142,7 @@ fn after_untrusted_content_only_addresses_that_were_read_or_given_are_fetched() 
         assert_eq!(decide("", &fetch, "owner+web", Some(provenance)).then(), then, "{provenance:?}");
     }
     assert_eq!(decide("", &fetch, "owner", Some(Provenance::Model)).then(), Action::Allow);
-    let (call, person) = (call(), PersonId::parse("local").unwrap());
+    let (call, person) = (call(), PersonId::owner());
     let situation = Situation {
         call: &call,
         full_name: &call.tool,
@@ -151,7 +151,7 @@ fn after_untrusted_content_only_addresses_that_were_read_or_given_are_fetched() 
         agent: "main",
         channel: "console",
         person: &person,
-        seen: Label::of(Source::Web),
+        seen: &Label::of(Source::Web),
         provenance: Some(Provenance::Content),
         followed: FOLLOWED + 1,
         dictated: false,
@@ -224,7 +224,7 @@ fn what_was_dictated_is_not_asked_but_for_rules_money_and_code() {
         ("[[rule]]\nthen = \"allow\"", &["spends"], true, Action::Ask),
     ] {
         let policy: Policy = toml::from_str(rules).unwrap();
-        let (call, person, tool) = (call(), PersonId::parse("local").unwrap(), tool(effects));
+        let (call, person, tool) = (call(), PersonId::owner(), tool(effects));
         let situation = Situation {
             call: &call,
             full_name: &call.tool,
@@ -233,7 +233,7 @@ fn what_was_dictated_is_not_asked_but_for_rules_money_and_code() {
             agent: "main",
             channel: "console",
             person: &person,
-            seen: Label::parse("owner+web+private").unwrap(),
+            seen: &Label::parse("owner+web+private").unwrap(),
             provenance: Some(Provenance::Owner),
             followed: 0,
             dictated,

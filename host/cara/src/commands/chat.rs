@@ -56,7 +56,7 @@ pub(crate) async fn run(door: &Door, output: Output, chat: Chat) -> Result<ExitC
         by,
         context_tokens,
         session: session.as_ref().map(|session| session.id.clone()),
-        seen: session.as_ref().map(|session| session.label).unwrap_or_default(),
+        seen: session.as_ref().map(|session| session.label.clone()).unwrap_or_default(),
         attached: Vec::new(),
         compact: false,
         keyboard,

@@ -42,7 +42,7 @@ impl Show for Transcript {
 }
 
 fn print_part(part: &Part) {
-    let label = part.label;
+    let label = &part.label;
     match &part.body {
         Body::Text { text } => layout::paragraph(4, text),
         Body::Stopped => layout::paragraph(4, part.readable()),

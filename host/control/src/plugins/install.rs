@@ -325,7 +325,7 @@ async fn activate(
     let gone: Vec<Capability> =
         before.into_iter().filter(|old| !granted.contains(old) && !stays_open(old, granted)).collect();
     application.ledger.revoke(id, &gone, act).await?;
-    application.ledger.grant(id, granted, act).await?;
+    application.ledger.grant(id, granted, act, None).await?;
     application.ledger.seen(id, &pinned.version, &pinned.digest).await?;
     let mut change = application.plugins.store().change()?;
     change.put(checked.package(), &candidate.bundle)?;

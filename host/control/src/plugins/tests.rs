@@ -321,7 +321,7 @@ async fn a_change_that_is_cut_off_anywhere_leaves_nothing_granted_that_was_taken
             .run(&application, &Principal::of_account("test"), &Events::nobody())
             .await
             .unwrap();
-        application.ledger.grant(&id, &power, "a test").await.unwrap();
+        application.ledger.grant(&id, &power, "a test", None).await.unwrap();
         let work = installing(&new, &newest, true);
         let whole =
             cut(work.run(&application, &Principal::of_account("test"), &Events::nobody()), times).await.is_some();
@@ -330,7 +330,7 @@ async fn a_change_that_is_cut_off_anywhere_leaves_nothing_granted_that_was_taken
             assert_eq!(application.ledger.granted(&id).await.unwrap(), [], "after {times} steps of an install");
         }
 
-        application.ledger.grant(&id, &power, "a test").await.unwrap();
+        application.ledger.grant(&id, &power, "a test", None).await.unwrap();
         let work = RemovePlugin { id: ID.to_owned(), state: true };
         let whole =
             cut(work.run(&application, &Principal::of_account("test"), &Events::nobody()), times).await.is_some();

@@ -39,7 +39,7 @@ pub trait Labels: Send + Sync {
     /// The label of what the call has seen by now: of whatever it leaves behind.
     fn label(&self) -> Label;
     /// Joins to it the label of what the call reads of an earlier one.
-    fn saw(&self, label: Label);
+    fn saw(&self, label: &Label);
 }
 
 impl HostServices {
@@ -47,7 +47,7 @@ impl HostServices {
         self.labels.as_ref().map_or(Label::UNKNOWN, |labels| labels.label())
     }
 
-    pub(super) fn saw(&self, label: Label) {
+    pub(super) fn saw(&self, label: &Label) {
         self.labels.iter().for_each(|labels| labels.saw(label));
     }
 }

@@ -19,7 +19,7 @@ impl Call {
     async fn state(&self, key: &str) -> Result<Option<Entry>, Refusal> {
         let _held = self.hold(MOST_READ)?;
         let Some(entry) = self.own()?.get(key).await? else { return Ok(None) };
-        self.services.host_services.saw(entry.label);
+        self.services.host_services.saw(&entry.label);
         Ok(Some(Entry { value: entry.value, revision: entry.revision }))
     }
 
@@ -27,7 +27,7 @@ impl Call {
     async fn state_keys(&self, prefix: &str) -> Result<Vec<String>, Refusal> {
         let _held = self.hold(MOST_READ)?;
         let (keys, label) = self.own()?.keys(prefix).await?;
-        self.services.host_services.saw(label);
+        self.services.host_services.saw(&label);
         Ok(keys)
     }
 }

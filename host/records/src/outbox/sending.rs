@@ -341,8 +341,9 @@ impl Records {
     ) -> Result<u64, LedgerError> {
         let mut change = self.ledger.change().await?;
         let sql = &mut change.sql();
-        let statement =
-            query_as::<(As<OutboundId>, String)>("SELECT id, process FROM outbox WHERE state = 'sending' ORDER BY id");
+        let statement = query_as::<(As<OutboundId>, String)>(
+            "SELECT id, process FROM outbox WHERE channel = $1 AND state = 'sending' ORDER BY id",
+        );
         let now_ms = self.ledger.now_ms();
         let mut left = 0;
         for (id, _) in sql.all(statement.bind(channel)).await?.into_iter().filter(|(_, process)| has_ended(process)) {

@@ -156,7 +156,12 @@ async fn what_is_too_old_is_missed_with_one_message_for_each_conversation() {
     assert_eq!(told.len(), 2, "one message for each conversation");
     let waiting = records.waiting_inbound(&young.address, 9).await.unwrap();
     assert_eq!(waiting.into_iter().map(|m| m.message).collect::<Vec<_>>(), [young]);
-    assert_eq!(records.inbox(Some(InboundState::Missed), 9).await.unwrap().len(), 3);
+    let missed = records.inbox(Some(InboundState::Missed), 9).await.unwrap();
+    assert_eq!(missed.len(), 3);
+    // Who has one answered all the same knows how old it is.
+    records.replay_inbound(&missed[0].id, "local:owner").await.unwrap();
+    assert!(records.miss(9_000, notice).await.unwrap().is_empty());
+    assert_eq!(records.inbound(&missed[0].id).await.unwrap().unwrap().state, InboundState::Waiting);
 }
 
 #[tokio::test]

@@ -118,7 +118,7 @@ async fn a_fork_has_what_was_said_up_to_its_place_with_labels_and_goes_its_own_w
     assert_eq!((of.parent.as_ref(), of.messages, of.title.as_str()), (Some(&fixture.session), 2, "a title"));
     assert_eq!(of.label.to_string(), "owner+web+file");
     let messages = records.messages(&fork, 1, 9).await.unwrap();
-    assert_eq!((messages[1].label, &messages[1].run), (Label::of(Source::Web), &None));
+    assert_eq!((messages[1].label.clone(), &messages[1].run), (Label::of(Source::Web), &None));
     assert_eq!(records.summary(&fork).await.unwrap().unwrap().body, json!("two"));
     assert_eq!(records.attachment(&fork, &file).await.unwrap().unwrap().content, b"in it");
     let short = records.fork_session(&fixture.session, 1).await.unwrap();

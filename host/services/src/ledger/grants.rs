@@ -49,27 +49,6 @@ impl Ledger {
         Ok(self.reader().await?.sql().all(query).await?.into_iter().map(Granted::from).collect())
     }
 
-    /// Records what the operator's act `reason` grants, for good, and returns what was not granted before.
-    pub async fn grant(
-        &self,
-        component: &ComponentId,
-        capabilities: &[Capability],
-        reason: &str,
-    ) -> Result<Vec<Capability>, LedgerError> {
-        self.record(component, capabilities, reason, None).await
-    }
-
-    /// Like [`Ledger::grant`], until `expires_ms`. A grant that lasts longer is not shortened.
-    pub async fn grant_until(
-        &self,
-        component: &ComponentId,
-        capabilities: &[Capability],
-        reason: &str,
-        expires_ms: u64,
-    ) -> Result<Vec<Capability>, LedgerError> {
-        self.record(component, capabilities, reason, Some(expires_ms)).await
-    }
-
     /// Takes capabilities away and returns those that were recorded.
     pub async fn revoke(
         &self,
@@ -94,7 +73,9 @@ impl Ledger {
         Ok(gone)
     }
 
-    async fn record(
+    /// Records what the operator's act `reason` grants, until `expires_ms` or for good, and returns what was not granted
+    /// before. A grant that lasts longer is not shortened.
+    pub async fn grant(
         &self,
         component: &ComponentId,
         capabilities: &[Capability],

@@ -120,7 +120,7 @@ impl ComponentState {
         );
         let query = query.bind(self.component.as_str()).bind(prefix.as_bytes()).bind(after(prefix)).bind(MAX_KEYS);
         let rows = self.ledger.reader().await?.sql().all(query).await?;
-        let label = rows.iter().map(|(_, label)| label.0).collect();
+        let label = rows.iter().map(|(_, label)| label.0.clone()).collect();
         let keys: Result<_, _> = rows.into_iter().map(|(key, _)| String::from_utf8(key)).collect();
         keys.map(|keys| (keys, label)).map_err(|e| self.ledger.damaged(e))
     }

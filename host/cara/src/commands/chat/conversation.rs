@@ -138,7 +138,7 @@ impl Conversation<'_> {
             Event::Run { event } => {
                 lock(streaming).heed(&event);
                 match &event {
-                    TurnEvent::Seen { label } => self.seen = *label,
+                    TurnEvent::Seen { label } => self.seen = label.clone(),
                     TurnEvent::ApprovalDecided { id, .. } => asking.decided(id),
                     _ => {}
                 }

@@ -112,7 +112,7 @@ async fn converse(
 
 /// What the conversation has seen stands before the prompt once it matters.
 fn prompt(talk: &Conversation<'_>) -> String {
-    let seen = talk.seen;
+    let seen = &talk.seen;
     if seen.is_untrusted() || seen.is_private() { format!("[{seen}] {PROMPT}") } else { PROMPT.to_owned() }
 }
 

@@ -36,7 +36,7 @@ impl Runs {
         id: &RunId,
         session: &SessionId,
         process: &str,
-        label: Label,
+        label: &Label,
         person: Option<&PersonId>,
     ) -> Result<(), LedgerError> {
         let busy = query_as::<(i64,)>("SELECT CAST(1 AS BIGINT) FROM runs WHERE session = $1 AND state = 'running'");
@@ -59,7 +59,7 @@ impl Runs {
         sql: &mut Sql<'_>,
         run: &RunId,
         state: RunState,
-        label: Label,
+        label: &Label,
         reason: Option<&str>,
     ) -> Result<(), LedgerError> {
         let now_ms = to_sql(self.ledger.now_ms());
@@ -120,7 +120,7 @@ impl Open {
     }
 
     /// Joins a label to the run's.
-    pub async fn saw(&self, sql: &mut Sql<'_>, run: &RunId, label: Label) -> Result<(), LedgerError> {
+    pub async fn saw(&self, sql: &mut Sql<'_>, run: &RunId, label: &Label) -> Result<(), LedgerError> {
         if self.label.includes(label) {
             return Ok(());
         }

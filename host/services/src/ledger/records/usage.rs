@@ -138,15 +138,6 @@ impl Runs {
         change.sql().execute(query("DELETE FROM reservations WHERE id = $1").bind(&id.0)).await?;
         change.commit().await
     }
-
-    /// Gives back what a process reserved that has ended. Returns how many there were.
-    pub async fn release_process(&self, process: &str) -> Result<u64, LedgerError> {
-        let mut change = self.ledger.light_change().await?;
-        let query = query("DELETE FROM reservations WHERE process = $1").bind(process);
-        let gone = change.sql().execute(query).await?;
-        change.commit().await?;
-        Ok(gone)
-    }
 }
 
 /// Whose the call is: the process, the session and the person.

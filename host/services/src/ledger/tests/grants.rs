@@ -10,10 +10,13 @@ async fn a_grant_is_recorded_once_with_its_reason_and_one_event() {
     let ledger = place.open_at(1_000).await;
     let (http, secret) = (capability("http https://api.example.com"), capability("secret api-key"));
     let wanted = [http.clone(), secret.clone(), http.clone()];
-    assert_eq!(ledger.grant(&id("a"), &wanted, "--model").await.unwrap(), [http.clone(), secret.clone()]);
+    assert_eq!(ledger.grant(&id("a"), &wanted, "--model", None).await.unwrap(), [http.clone(), secret.clone()]);
     let later = place.open_at(2_000).await;
-    assert!(later.grant(&id("a"), &wanted, "key stored").await.unwrap().is_empty());
-    assert_eq!(later.grant(&id("a"), &[secret.clone(), Capability::State], "base").await.unwrap(), [Capability::State]);
+    assert!(later.grant(&id("a"), &wanted, "key stored", None).await.unwrap().is_empty());
+    assert_eq!(
+        later.grant(&id("a"), &[secret.clone(), Capability::State], "base", None).await.unwrap(),
+        [Capability::State]
+    );
     assert_eq!(later.granted(&id("a")).await.unwrap(), [http.clone(), secret, Capability::State]);
     assert!(later.granted(&id("b")).await.unwrap().is_empty());
     let first = later.grants().await.unwrap().remove(0);
@@ -34,14 +37,14 @@ async fn an_expired_grant_is_none_and_can_be_given_again() {
     let place = Place::new();
     let ledger = place.open_at(1_000).await;
     let (a, state) = (id("a"), [Capability::State]);
-    assert_eq!(ledger.grant_until(&a, &state, "for a while", 2_000).await.unwrap(), state);
-    assert!(ledger.grant_until(&a, &state, "shorter", 1_500).await.unwrap().is_empty());
+    assert_eq!(ledger.grant(&a, &state, "for a while", Some(2_000)).await.unwrap(), state);
+    assert!(ledger.grant(&a, &state, "shorter", Some(1_500)).await.unwrap().is_empty());
     assert_eq!(place.open_at(1_999).await.granted(&a).await.unwrap(), state);
     let later = place.open_at(2_000).await;
     assert!(later.granted(&a).await.unwrap().is_empty());
-    assert_eq!(later.grant(&a, &state, "--model").await.unwrap(), state);
+    assert_eq!(later.grant(&a, &state, "--model", None).await.unwrap(), state);
     assert_eq!(place.open_at(9_000).await.granted(&a).await.unwrap(), state);
-    assert!(later.grant_until(&a, &state, "shorter", 3_000).await.unwrap().is_empty());
+    assert!(later.grant(&a, &state, "shorter", Some(3_000)).await.unwrap().is_empty());
 }
 
 #[tokio::test]
@@ -50,8 +53,8 @@ async fn what_is_revoked_is_gone_and_audited() {
     let ledger = place.open().await;
     let (a, state) = (id("a"), [Capability::State]);
     assert!(ledger.revoke(&a, &state, "asked").await.unwrap().is_empty());
-    ledger.grant(&a, &state, "--model").await.unwrap();
-    ledger.grant(&id("b"), &state, "--model").await.unwrap();
+    ledger.grant(&a, &state, "--model", None).await.unwrap();
+    ledger.grant(&id("b"), &state, "--model", None).await.unwrap();
     assert_eq!(ledger.revoke(&a, &[Capability::State, capability("secret k")], "asked").await.unwrap(), state);
     assert!(ledger.granted(&a).await.unwrap().is_empty());
     assert_eq!(ledger.granted(&id("b")).await.unwrap(), state);
@@ -64,7 +67,7 @@ async fn a_grant_without_its_event_does_not_happen() {
     let place = Place::new();
     let ledger = place.open().await;
     tamper(&ledger, "DROP TABLE events").await;
-    ledger.grant(&id("a"), &[Capability::State], "--model").await.unwrap_err();
+    ledger.grant(&id("a"), &[Capability::State], "--model", None).await.unwrap_err();
     assert!(ledger.granted(&id("a")).await.unwrap().is_empty());
 }
 

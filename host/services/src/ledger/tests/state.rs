@@ -158,7 +158,7 @@ async fn a_call_that_is_dropped_midway_leaves_the_state_whole_and_usable() {
 async fn what_is_read_back_has_the_label_it_was_written_with() {
     let (place, state) = state(1000).await;
     let (owner, web) = (Label::of(Source::Owner), Label::of(Source::Web));
-    state.clone().labelled(owner).put("a/1", b"x", None).await.unwrap();
+    state.clone().labelled(owner.clone()).put("a/1", b"x", None).await.unwrap();
     state.clone().labelled(web.private()).put("a/2", b"y", None).await.unwrap();
     state.put("b", b"z", None).await.unwrap();
     let again = place.open().await.state(&powers("a", 1000, true)).unwrap();
@@ -166,8 +166,8 @@ async fn what_is_read_back_has_the_label_it_was_written_with() {
     assert_eq!(again.get("a/2").await.unwrap().unwrap().label, web.private());
     // Who does not say what it saw is not trusted.
     assert_eq!(again.get("b").await.unwrap().unwrap().label, Label::UNKNOWN);
-    assert_eq!(again.keys("a/").await.unwrap().1, owner.join(web).private());
+    assert_eq!(again.keys("a/").await.unwrap().1, owner.join(&web).private());
     // The last one to write decides.
-    again.clone().labelled(owner).put("a/2", b"mine", None).await.unwrap();
+    again.clone().labelled(owner.clone()).put("a/2", b"mine", None).await.unwrap();
     assert_eq!(again.get("a/2").await.unwrap().unwrap().label, owner);
 }
