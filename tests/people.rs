@@ -5,6 +5,7 @@
 mod concurrency;
 mod deciders;
 mod family;
+mod hijacked;
 mod house;
 mod kept;
 mod month;

@@ -387,8 +387,11 @@ mod tests {
             let (label, words) = foreign(&group, private);
             assert!(!label.is_private() && !words.contains("words"), "{words}");
         }
-        // Alone, all of it is one person's.
-        let direct = SessionContext::direct(PersonId::parse("anna").unwrap(), "chat", "main");
-        assert_eq!(foreign(&direct, said(None, owner.private())), (owner.private(), "words".to_owned()));
+        // Alone, all of it is one person's, but what is private to another.
+        let anna = PersonId::parse("anna").unwrap();
+        let direct = SessionContext::direct(anna.clone(), "chat", "main");
+        let own = owner.private_to(&anna);
+        assert_eq!(foreign(&direct, said(None, own.clone())), (own, "words".to_owned()));
+        assert!(foreign(&direct, said(None, owner.private_to(&anna).private())).1.starts_with("[private"));
     }
 }
