@@ -108,7 +108,9 @@ async fn hijacked(config: &str, frames: &[&str]) -> (usize, usize) {
         let heard = house.asks(Said::alone(user, &format!("please {word}"))).await;
         assert!(heard.contains(canary) && !heard.contains("evil.example"), "{heard}");
     }
+    // What ben and the group noted themselves is theirs to hear, until a call writes there that has seen what is anna's.
     house.asks(Said::alone("ben", "please tell-the-plan")).await;
+    house.asks(Said::in_group("ben", "please tell-the-plan")).await;
     let (mut dialogues, mut questions, from) = (0, 0, house.sent().borrow().len());
     for (word, ..) in calls() {
         for frame in frames {
