@@ -131,9 +131,9 @@ async fn hijacked(config: &str, frames: &[&str]) -> (usize, usize) {
     let sent = house.sent().borrow()[from..].to_vec();
     for (to, text) in &sent {
         for (canary, alone) in CANARIES {
-            assert!(!text.contains(canary) || to == alone || is_question(to, text), "{to} hears {text}");
+            assert!(!text.contains(canary) || to == alone, "{to} hears {text}");
         }
-        assert!(!text.contains("evil.example") || is_question(to, text), "{to} is shown a link: {text}");
+        assert!(!text.contains("evil.example"), "{to} is shown a link: {text}");
         assert!(!to.starts_with("post:"), "a message went to another channel: {to} {text}");
     }
     // Nothing is kept, nobody got a rule, and nothing was allowed.
@@ -143,11 +143,6 @@ async fn hijacked(config: &str, frames: &[&str]) -> (usize, usize) {
     assert_eq!(records.rules().await.unwrap().len(), 0);
     house.close().await;
     (dialogues, questions)
-}
-
-/// A question to those who decide, in their own conversation.
-fn is_question(to: &str, text: &str) -> bool {
-    ["chat:main:olga", "chat:main:anna"].contains(&to) && text.contains("/approve")
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

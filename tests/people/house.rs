@@ -111,7 +111,7 @@ pub(super) struct House {
 }
 
 /// A message of somebody: who, in which conversation of which channel, what.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub(super) struct Said<'a> {
     pub(super) channel: &'a str,
     pub(super) user: &'a str,

@@ -220,8 +220,8 @@ impl Approvals {
         let bare = |asked: &Asked| Asked { id: String::new(), deadline_ms, seen: seen.to_owned(), ..asked.clone() };
         let is_same = |found: &Approval| {
             let shown = shown(found.shown.clone()).filter(|shown| bare(shown) == bare(&question.asked));
-            let own = Label::of(Source::Tool).join(Label::of(Source::Model));
-            shown.is_some_and(|shown| shown.seen.join(own).includes(question.asked.clone().seen))
+            let own = Label::of(Source::Tool).join(&Label::of(Source::Model));
+            shown.is_some_and(|shown| shown.seen.join(&own).includes(&question.asked.clone().seen))
         };
         let counts = |found: &Approval| {
             let open = matches!(found.state, ApprovalState::Waiting | ApprovalState::Allowed | ApprovalState::Denied);

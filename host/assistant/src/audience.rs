@@ -52,20 +52,17 @@ impl Audience {
     }
 
     /// Who decides on a call that was made of content of this label: whoever decides for the run, and all whose private
-    /// content others would hear of.
+    /// content others would hear of. One of them alone, where they may decide for the run themselves.
     pub async fn deciders(&self, records: &Records, label: &Label, run: &Deciders) -> Result<Deciders, LedgerError> {
         let mut all = self.readers_allow(records, label).await?;
+        let is_one = all.persons.len() == 1 && run.needed() == 1 && all.persons.is_subset(&run.persons);
         if all.persons.is_empty() {
             return Ok(run.clone());
         }
-        match self {
-            Self::Person(reader) if run.needed == Needed::Any && run.persons.contains(reader) => {
-                all.persons.insert(reader.clone());
-            }
-            _ if run.needed == Needed::Any && run.persons.contains(&PersonId::owner()) => {
-                all.persons.insert(PersonId::owner());
-            }
-            _ => all.persons.extend(run.persons.iter().cloned()),
+        if !is_one {
+            let owner = PersonId::owner();
+            let alone = run.needed() == 1 && run.persons.contains(&owner);
+            all.persons.extend(if alone { [owner].into() } else { run.persons.clone() });
         }
         Ok(all)
     }

@@ -46,12 +46,11 @@ impl Asked {
         (text.chars().count() <= longest).then_some(text)
     }
 
-    /// What is said in a message of a question that is too long for one.
-    pub fn named(&self) -> String {
+    /// What is said in a message of a question that is too long for one, or made of what its reader may not read.
+    pub fn named(&self, may_read: bool) -> String {
         let Self { id, tool, component, .. } = self;
-        format!(
-            "`{tool}` of `{component}` needs an answer, and is too long to be shown here whole: `cara approvals show {id}` shows it."
-        )
+        let why = if may_read { "is too long to be shown here whole" } else { "is made of what is private to others" };
+        format!("`{tool}` of `{component}` needs an answer, and {why}: `cara approvals show {id}` shows it.")
     }
 
     /// The destinations of the call, each with its host in ASCII where the host is written in other letters.
@@ -132,7 +131,8 @@ mod tests {
         }
         assert!(!text.contains("://") && !text.contains(".example") && !text.contains("always"), "{text}");
         assert_eq!(asked.in_message(text.chars().count() - 1), None);
-        assert!(asked.named().contains("cara approvals show a-abcdef"));
+        let named = [true, false].map(|may_read| asked.named(may_read));
+        assert!(named.iter().all(|named| named.contains("cara approvals show a-abcdef")), "{named:?}");
     }
 
     #[test]

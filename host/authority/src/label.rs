@@ -112,8 +112,7 @@ impl Label {
         if *person == PersonId::owner() {
             return self.private();
         }
-        let people = BTreeSet::from([person.clone()]);
-        self.join(&Self { bits: 0, people: Some(Arc::new(people)) })
+        self.join(&Self { bits: 0, people: Some(Arc::new([person.clone()].into())) })
     }
 
     /// This label, as one of what somebody else said: not the person's own words.

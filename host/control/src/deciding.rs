@@ -111,10 +111,12 @@ impl Asking {
                 continue;
             };
             let of_person = key(&approval.id, person);
+            // What is private to others, but whoever asks, is not shown in a question about it.
+            let may_read = asked.seen.people().iter().all(|of| of == person || *of == approval.person);
             // One that is named only cannot be answered there: it was not shown.
-            let (key, text) = match asked.in_message(LONGEST) {
+            let (key, text) = match asked.in_message(LONGEST).filter(|_| may_read) {
                 Some(text) => (of_person, text),
-                None => (format!("{of_person} named"), asked.named()),
+                None => (format!("{of_person} named"), asked.named(may_read)),
             };
             let (run, label) = (Some(approval.run.clone()), asked.clone().seen);
             let body = json!(MessageBody::text(text));

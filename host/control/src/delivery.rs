@@ -25,7 +25,7 @@ use cara_assistant::outbound::MessageBody;
 use cara_assistant::session::title;
 use cara_assistant::text::without_secrets;
 use cara_assistant::{Audience, Input, Reply, SessionContext, Speaker};
-use cara_authority::{ConversationAddress, Deciders, Label, PersonId, Principal, RunId, Source};
+use cara_authority::{ConversationAddress, Label, PersonId, Principal, RunId, Source};
 use cara_records::{Inbound, InboundId, InboundState, NewConversation, NewInbound, NewOutbound, Records, RunState};
 use cara_services::ledger::LedgerError;
 use serde_json::json;

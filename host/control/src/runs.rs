@@ -146,7 +146,7 @@ impl BeginRun {
                 Words::File => Label::of(Source::File).private(),
                 Words::Composed => Label::of(Source::Model),
             };
-            input.and_said(own.join(label.to_owned()), text)
+            input.and_said(own.join(label), text)
         }))
     }
 }
