@@ -100,7 +100,7 @@ impl TurnServices {
         if is_left && !self.records.use_queued(&id).await.map_err(ledger)? {
             return Ok(Settled::of_host(NOBODY, "the approval was used already"));
         }
-        self.saw(settled.label(self.run_context.person.as_ref().unwrap_or(&self.person)));
+        self.saw(&settled.label(self.run_context.person.as_ref().unwrap_or(&self.person)));
         Ok(settled)
     }
 

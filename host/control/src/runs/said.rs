@@ -123,7 +123,7 @@ impl BeginRun {
             files.push(session.attach(records, blob, Label::of(Source::File).private()).await?);
         }
         let parts = self.message.iter().map(|piece| Shown::Text(piece.text.clone())).collect();
-        let made = self.message.iter().map(|piece| Made { words: piece.words, label: piece.label }).collect();
+        let made = self.message.iter().map(|piece| Made { words: piece.words, label: piece.label.clone() }).collect();
         let body = Kept { body: MessageBody { parts, reply_to: None }, made, files, compact: self.compact };
         let new = NewInbound {
             address,
@@ -133,7 +133,7 @@ impl BeginRun {
             group: false,
             mentioned: true,
             body: json!(body),
-            label: input.pieces().map(|(label, _)| label).fold(Label::NONE, Label::join),
+            label: input.pieces().map(|(label, _)| label).collect(),
             sent_ms: records.ledger().now_ms(),
         };
         Ok(records.receive_own(&new).await?.id)
