@@ -4,6 +4,7 @@
 //! A model calls a tool by its own name; where several that are offered have one name, each by its full name,
 //! `component__tool`. A full name means the same tool whatever else is installed.
 
+use crate::audience::Audience;
 use crate::event::Failure;
 use crate::query::says;
 use crate::schema::Schema;
@@ -259,9 +260,13 @@ impl Offered {
         self.belief.tools.get(&self.tool.name) == Some(&Results::Private)
     }
 
-    /// Whether what a call is told can come to a server, and so whether anything can come back from one.
-    pub(crate) fn tells(&self) -> bool {
-        self.tells
+    /// What results are labelled with in a conversation: what is read without a server is of those whom the conversation belongs
+    /// to. What of somebody else's was read through the host joins it.
+    pub(crate) fn result_in(&self, audience: &Audience) -> Label {
+        if !self.result.is_private() || self.tells || self.is_private() {
+            return self.result.clone();
+        }
+        audience.own(&self.result.public())
     }
 
     /// Checks what a model wrote and makes the call of it.

@@ -371,7 +371,7 @@ impl Run<'_> {
         };
         let grants = offered.grants_after(&planned.seen, &approved.call().destinations);
         let returned = offered.component.call_tool(&grants, &services, &approved, context).await;
-        let result = self.result_label(&offered);
+        let result = offered.result_in(&self.session.context.audience);
         let (text, failed) = match returned {
             Err(fault) => (fault.to_string(), true),
             Ok(returned) => match returned.answer {
@@ -391,15 +391,6 @@ impl Run<'_> {
         let state = Some(if failed { CallState::Failed } else { CallState::Done });
         let (id, name) = (planned.id.clone(), planned.name.clone());
         Ok(Outcome { id, name, text, label, failed, denied: None, state })
-    }
-
-    /// What results of a tool are labelled with. What it reads without a server is of those whom the session belongs to; what
-    /// of somebody else's was read through the host joins it.
-    fn result_label(&self, offered: &Offered) -> Label {
-        if !offered.result.is_private() || offered.tells() || offered.is_private() {
-            return offered.result.clone();
-        }
-        self.session.context.audience.own(&offered.result.public())
     }
 
     /// The tool as it may be called at this moment, under whatever name: while a person was asked, it may have been
@@ -429,7 +420,7 @@ impl Run<'_> {
             call: planned.call.clone(),
             call_id: planned.id.clone(),
             before: planned.seen.clone(),
-            own: self.result_label(&planned.offered),
+            own: planned.offered.result_in(&self.session.context.audience),
             seen: Mutex::default(),
             meter: self.meter.clone(),
             language_model: self.language_model.clone(),
