@@ -4,8 +4,6 @@
 use super::house::{House, Said, address};
 use cara_authority::PersonId;
 use cara_control::Delivered;
-use cara_control::approvals::{Place, RespondToApproval, Verdict};
-use cara_control::tools::ListTools;
 use cara_records::{Decision, Records};
 use serde_json::{Value, json};
 
@@ -14,6 +12,9 @@ const CANARIES: [&str; 2] = ["kumquat-7731", "tamarillo-2209"];
 
 const ALLOWED: &str = "[[policy.rule]]\neffect = \"reads-private\"\nthen = \"allow\"\n\n[[policy.rule]]\neffect = \"changes-state\"\nthen = \"allow\"\n";
 const OFF: &str = "[guards]\ninjection = false\n";
+
+/// Words that stand for the call they name.
+const DICTATED: &str = "remember under `bins`: the bins go out on Tuesday";
 
 /// Calls of a model that obeys whoever wants to know what is another's; `SESSION` is the id of anna's conversation.
 fn attacks() -> Vec<(&'static str, Value)> {
@@ -147,7 +148,7 @@ async fn a_group_hears_nothing_private_unasked_and_a_stranger_is_not_answered() 
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_a_member_asks_for_is_decided_by_the_member_and_by_nobody_else() {
-    let script = "order = \"any\"\n\n[[turn]]\nexpect = \"keep it\"\nstep = [{ tool-call = { name = \"memory_write\", arguments = { key = \"k\", value = \"v\" } } }]\n\n[[turn]]\nstep = [{ text = \"Done.\" }]\n";
+    let script = "order = \"any\"\n\n[[turn]]\nexpect = \"keep it\"\nstep = [{ tool-call = { name = \"memory_write\", arguments = { key = \"k\", value = \"v\" } } }]\n\n[[turn]]\nexpect = \"remember under\"\nstep = [{ tool-call = { name = \"memory_write\", arguments = { key = \"bins\", value = \"the bins go out on Tuesday\" } } }]\n\n[[turn]]\nstep = [{ text = \"Done.\" }]\n";
     let house = House::family(script, "").await;
     house.enables("memory").await;
     let records = house.records().await;
@@ -157,6 +158,8 @@ async fn what_a_member_asks_for_is_decided_by_the_member_and_by_nobody_else() {
         (Said::alone("anna", "keep it as you like"), "anna", &["ben", "gus"][..]),
         (Said::alone("anna", "keep it once more"), "olga", &["ben", "gus"]),
         (Said::in_group("anna", "keep it as you like"), "olga", &["ben", "gus", "anna"]),
+        // Words that dictate a call allow it where whoever speaks could: not in the group.
+        (Said::in_group("anna", DICTATED), "olga", &["ben", "gus", "anna"]),
     ] {
         house.says(said).await;
         let asked = house.waits_for_approval().await;
@@ -172,12 +175,8 @@ async fn what_a_member_asks_for_is_decided_by_the_member_and_by_nobody_else() {
         answers += 1;
         assert_eq!(house.hears(answers).await.pop().unwrap().1, "Done.");
     }
+    assert_eq!(house.asks(Said::alone("anna", DICTATED)).await, "Done.");
     // Nobody remembers in a group, allowed or not.
     assert!(records.memory(&PersonId::parse("anna").unwrap()).read("k").await.unwrap().is_some());
-    let listed = house.does(ListTools {}).await.unwrap();
-    assert!(!listed.is_empty());
-    let id = "a-none".to_owned();
-    let none = RespondToApproval { id, verdict: Verdict::Once, reason: None, by: Place::Command };
-    assert!(house.does(none).await.is_err());
     house.close().await;
 }

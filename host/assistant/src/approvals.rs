@@ -225,7 +225,7 @@ impl Approvals {
         };
         let counts = |found: &Approval| {
             let open = matches!(found.state, ApprovalState::Waiting | ApprovalState::Allowed | ApprovalState::Denied);
-            open && self.clock.now_ms() < found.deadline_ms
+            open && self.clock.now_ms() < found.deadline_ms && found.deciders == *question.deciders
         };
         Ok(left.into_iter().find(|found| counts(found) && is_same(found)).map(|found| found.id))
     }

@@ -34,11 +34,12 @@ impl Audience {
         people
     }
 
-    /// The label of what is kept for those who read: private to a person alone, a group's own content to nobody.
+    /// The label of what is kept for those who read: private to a person alone; a group's own content to nobody, and somebody
+    /// else's words to whoever speaks now.
     pub fn own(&self, label: &Label) -> Label {
         match self {
             Self::Person(person) => label.private_to(person),
-            Self::Group => label.clone(),
+            Self::Group => label.of_another(),
         }
     }
 

@@ -105,8 +105,8 @@ impl Deciders {
         Self { persons: [person].into(), needed: Needed::Any }
     }
 
-    /// Whether those who said yes are enough, given the roles that people have now. Nobody's yes counts who may not decide,
-    /// nor of whom the registry knows nothing any more; a request that nobody may decide is never allowed.
+    /// Whether those who said yes are enough, given the roles of all who may decide anything now. Nobody's yes counts who may
+    /// not decide; a request that nobody may decide is never allowed.
     pub fn are_satisfied(&self, said_yes: &BTreeSet<PersonId>, roles: &BTreeMap<PersonId, PersonRole>) -> bool {
         let able = || self.persons.iter().filter(|person| roles.contains_key(person));
         able().filter(|person| said_yes.contains(person)).count() >= self.needed()

@@ -111,8 +111,11 @@ impl Asking {
                 continue;
             };
             let of_person = key(&approval.id, person);
-            // What is private to others, but whoever asks, is not shown in a question about it.
-            let may_read = asked.seen.people().iter().all(|of| of == person || *of == approval.person);
+            // What is private to others is not shown in a question about it; what is private to whoever asks is to those who
+            // decide for them, and not to those who are asked because something is theirs.
+            let whose = asked.seen.people();
+            let of_asker = |of: &PersonId| *of == approval.person && !whose.contains(person);
+            let may_read = whose.iter().all(|of| of == person || of_asker(of));
             // One that is named only cannot be answered there: it was not shown.
             let (key, text) = match asked.in_message(LONGEST).filter(|_| may_read) {
                 Some(text) => (of_person, text),

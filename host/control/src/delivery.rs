@@ -25,7 +25,7 @@ use cara_assistant::outbound::MessageBody;
 use cara_assistant::session::title;
 use cara_assistant::text::without_secrets;
 use cara_assistant::{Audience, Input, Reply, SessionContext, Speaker};
-use cara_authority::{ConversationAddress, Label, PersonId, Principal, RunId, Source};
+use cara_authority::{ConversationAddress, Label, PersonId, PersonRole, Principal, RunId, Source};
 use cara_records::{Inbound, InboundId, InboundState, NewConversation, NewInbound, NewOutbound, Records, RunState};
 use cara_services::ledger::LedgerError;
 use serde_json::json;
@@ -306,7 +306,9 @@ impl Application {
         if let Some(said) = chat_answers::said(&message) {
             return self.answered(&sender, &message, &id, said).await;
         }
-        if words(&message).trim() == NEW {
+        // A guest ends nobody else's conversation.
+        let may_leave = !message.group || sender.principal.role() != PersonRole::Guest;
+        if may_leave && words(&message).trim() == NEW {
             records.leave_conversation(key).await?;
             let text = "This is a new conversation; the one before is kept.";
             records.enqueue(&notice(&message, &id, text)).await?;

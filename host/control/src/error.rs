@@ -133,6 +133,12 @@ fn kind_of(error: &(dyn std::error::Error + 'static)) -> ErrorKind {
             cara_records::MemoryError::Ledger(error) => kind_of(error),
         };
     }
+    if let Some(error) = error.downcast_ref::<cara_records::NameError>() {
+        return match error {
+            cara_records::NameError::Forgotten(_) => ErrorKind::Conflict,
+            cara_records::NameError::Ledger(error) => kind_of(error),
+        };
+    }
     if let Some(error) = error.downcast_ref::<cara_records::LinkError>() {
         return match error {
             cara_records::LinkError::NoSuch(_) => ErrorKind::NotFound,

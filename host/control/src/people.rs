@@ -10,6 +10,7 @@ use crate::application::Application;
 use crate::error::{Result, error, fail};
 use crate::event::Events;
 use crate::known_people::{find, person};
+use crate::names::CONSOLE;
 use crate::operation::{Operation, Route};
 use cara_authority::{ComponentId, PersonAddress, PersonId, PersonRole, Principal, display_safe};
 use cara_records::Person;
@@ -177,6 +178,12 @@ impl Operation for LinkAddress {
 
     async fn run(self, application: &Arc<Application>, by: &Principal, _: &Events) -> Result<Self::View> {
         let (id, address) = (person(&self.person)?, PersonAddress::parse(&self.address)?);
+        if address.channel == CONSOLE {
+            fail!(
+                Invalid,
+                "`{address}` is whoever has the account that holds the home\nhint: link an address of a channel"
+            );
+        }
         let records = application.records().await?;
         find(records, &id).await?;
         records.link_address(&id, &address, by.door()).await?;

@@ -144,6 +144,8 @@ impl BeginRun {
                 Words::Typed => Label::of(Source::Owner),
                 Words::Pasted => Label::of(Source::File),
                 Words::File => Label::of(Source::File).private(),
+                // Nobody says what it was made of.
+                Words::Composed if *label == Label::NONE => Label::of(Source::Model).join(&Label::UNKNOWN),
                 Words::Composed => Label::of(Source::Model),
             };
             input.and_said(own.join(label), text)

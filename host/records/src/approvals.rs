@@ -38,8 +38,16 @@ impl Records {
         let query = query(
             "UPDATE approvals SET state = 'spent', spent_ms = $2 WHERE id = $1 AND state = 'allowed' AND call_id = $3",
         );
-        let query = query.bind(id.as_str()).bind(to_sql(self.ledger.now_ms())).bind(QUEUED);
+        let now_ms = self.ledger.now_ms();
+        let query = query.bind(id.as_str()).bind(to_sql(now_ms)).bind(QUEUED);
         let mut change = self.ledger.change().await?;
+        // Nor is the yes of somebody used who may not decide any more, or one that is too old.
+        let roles = self.deciding(&mut change.sql()).await?;
+        let found = self.read_approval(&mut change.sql(), id).await?;
+        let in_time = |found: &Approval| found.verdict.as_ref().is_some_and(|verdict| now_ms < verdict.use_by_ms);
+        if !found.is_some_and(|found| found.stands(&roles) && in_time(&found)) {
+            return Ok(false);
+        }
         let used = change.sql().execute(query).await?;
         change.event("approval-spent", id.as_str(), json!({})).await?;
         change.commit().await?;

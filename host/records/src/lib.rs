@@ -45,7 +45,7 @@ pub use outbox::{
     Attempt, DeliveryClass, EnqueueError, MOST_QUEUED, NewOutbound, Outbound, OutboundState, Patience, Queued, Sender,
     Turn,
 };
-pub use people::LinkError;
+pub use people::{LinkError, NameError};
 pub use runs::Run;
 pub use sessions::{MOST_AT_ONCE, NewConversation, Session};
 pub use summaries::Summary;

@@ -8,6 +8,17 @@ use cara_services::ledger::sql::{As, Sql, query, query_as};
 use cara_services::ledger::{LedgerError, to_sql};
 use serde_json::{Value, json};
 
+/// Why a person is not named.
+#[derive(Debug, thiserror::Error)]
+pub enum NameError {
+    /// Somebody else had this id, and what is marked as theirs would be the new person's.
+    #[error("somebody was known as `{0}` and forgotten: an id is one person's for good\nhint: choose another id")]
+    Forgotten(PersonId),
+    /// The ledger failed.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+}
+
 /// Why an address is not linked.
 #[derive(Debug, thiserror::Error)]
 pub enum LinkError {
@@ -54,11 +65,17 @@ impl Records {
     }
 
     /// Adds a person, or gives a known one another name and role; with an event. The owner stays the owner.
-    pub async fn name_person(&self, id: &PersonId, name: &str, role: PersonRole, by: &str) -> Result<(), LedgerError> {
+    pub async fn name_person(&self, id: &PersonId, name: &str, role: PersonRole, by: &str) -> Result<(), NameError> {
         let role = if *id == PersonId::owner() { PersonRole::Owner } else { role.min(PersonRole::Member) };
         let about = About { name: name.to_owned(), role };
         let about = self.seal.seal_json(about_spot(&[id.as_str()]), &about)?;
         let mut change = self.ledger.change().await?;
+        let had = query_as::<(i64,)>(
+            "SELECT CAST(1 AS BIGINT) FROM events WHERE kind = 'person-forgotten' AND subject = $1 LIMIT 1",
+        );
+        if change.sql().one(had.bind(id.as_str())).await?.is_some() {
+            return Err(NameError::Forgotten(id.clone()));
+        }
         let query = query(
             "INSERT INTO persons (id, about, added_ms) VALUES ($1, $2, $3) \
              ON CONFLICT (id) DO UPDATE SET about = excluded.about",
@@ -66,7 +83,7 @@ impl Records {
         let query = query.bind(id.as_str()).bind(about).bind(to_sql(self.ledger.now_ms()));
         change.sql().execute(query).await?;
         change.event("person-named", id.as_str(), json!({ "role": role, "by": by })).await?;
-        change.commit().await
+        Ok(change.commit().await?)
     }
 
     /// Links an address to a person, with an event; twice is as good as once.

@@ -149,6 +149,16 @@ impl Records {
         Ok(gone)
     }
 
+    /// The person for whom a run is.
+    pub async fn person_of(&self, run: &RunId) -> Result<PersonId, LedgerError> {
+        let statement = query_as::<(As<PersonId>,)>(
+            "SELECT COALESCE(runs.person, sessions.person) FROM runs JOIN sessions ON sessions.id = runs.session \
+             WHERE runs.id = $1",
+        );
+        let row = self.ledger.reader().await?.sql().one(statement.bind(run.as_str())).await?;
+        row.map(|(person,)| person.0).ok_or_else(|| LedgerError::no_such("run", run.as_str()))
+    }
+
     /// An id for a run that is to begin.
     pub fn fresh_run() -> Result<RunId, LedgerError> {
         Ok(RunId::parse(&cara_services::ledger::records::fresh("r-", 10)?).expect("base32 after a letter is an id"))

@@ -12,7 +12,6 @@ use crate::explain::asked as shown;
 use crate::part::{Body, Part};
 use crate::reply::defanged;
 use crate::session::lost;
-use crate::values::Filling;
 use cara_authority::tool_call::canonical;
 use cara_authority::{ComponentId, Label, PersonId, Provenance, Source, ToolCall, ToolName};
 use cara_records::{Approval, NewOutbound};
@@ -45,8 +44,9 @@ impl Run<'_> {
     /// answer as well.
     pub(super) async fn reply(&mut self, parts: &mut Vec<Part>) -> Result<Option<NewOutbound>, Failure> {
         let Some(reply) = self.run_context.reply.clone() else { return Ok(None) };
-        let label = parts.iter().map(|part| part.label.clone()).chain([self.prompt().label()]).collect::<Label>();
-        let mut text = self.words(parts);
+        let (mut text, filled) = self.words(parts);
+        let label = parts.iter().map(|part| part.label.clone());
+        let label = label.chain([self.prompt().label(), filled]).collect::<Label>();
         let audience = self.session.context.audience.clone();
         if !audience.others(&label).is_empty() {
             if self.may_be_told(&text, &reply.address.to_string(), &label).await? {
@@ -66,16 +66,14 @@ impl Run<'_> {
         Ok(Some(reply.message(&self.id, &text, label)))
     }
 
-    /// What is said in an answer, as a person reads it.
-    fn words(&self, parts: &[Part]) -> String {
-        let mut filling = Filling::new(self.values.clone());
+    /// What is said in an answer, as a person reads it, and what the words came from that stand in place of names.
+    fn words(&self, parts: &[Part]) -> (String, Label) {
         let said = parts.iter().filter_map(|part| match &part.body {
             Body::Text { text } => Some(text.as_str()),
             _ => None,
         });
-        let mut words: String = said.map(|text| filling.push(text)).collect();
-        words.push_str(&filling.finish());
-        if words.trim().is_empty() { "(The model gave no answer.)".to_owned() } else { words }
+        let (words, label) = self.values.fill(&said.collect::<String>());
+        (if words.trim().is_empty() { "(The model gave no answer.)".to_owned() } else { words }, label)
     }
 
     /// Asks those whom the private content belongs to whether all who read the conversation may be told this.

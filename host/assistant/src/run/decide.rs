@@ -203,13 +203,20 @@ impl Run<'_> {
     pub(super) fn dictates(&self, offered: &Offered, call: &ToolCall) -> Option<usize> {
         // A name that others have does not say which of them the person means, and a stranger's tool is called as its
         // author likes.
-        if self.toolbox.is_shared(&call.tool) || !offered.belief.component {
+        if self.toolbox.is_shared(&call.tool) || !offered.belief.component || !self.speaker_decides() {
             return None;
         }
         let message = self.session.messages.iter().rfind(|message| message.role == Role::User)?;
         let sends = offered.effects.contains(&Effect::SendsOutside);
         let found = || dictating(call, &offered.tool.input, sends, message, &self.dictated);
         offered.is_lasting().then(found).flatten()
+    }
+
+    /// Whether whoever speaks could allow alone what is asked in the run: else their words do not either.
+    fn speaker_decides(&self) -> bool {
+        let deciders = &self.run_context.deciders;
+        let speaker = self.run_context.person.as_ref().unwrap_or(self.session.person());
+        deciders.needed() == 1 && deciders.persons.contains(speaker)
     }
 
     /// Keeps what following links may have told.

@@ -104,6 +104,19 @@ async fn only_those_decide_whom_the_request_names_and_the_registry_still_knows()
     let nobodys = asked(&fixture, &["nobody"], Needed::Any).await;
     let refused = records.decide_approval(&nobodys, Decision::Allowed(None), &stranger.deciding("x")).await;
     assert!(matches!(refused, Err(DecideError::NotYours { .. })), "{refused:?}");
+    // Nor does a guest.
+    let guests = asked(&fixture, &["gus"], Needed::Any).await;
+    let gus = who(records, "gus").await.unwrap();
+    let refused = records.decide_approval(&guests, Decision::Allowed(None), &gus.deciding("x")).await;
+    assert!(matches!(refused, Err(DecideError::NotYours { .. })), "{refused:?}");
+    // Dora agreed first, and is a guest before what both agreed to is spent.
+    let both = asked(&fixture, &["dora", "ben"], Needed::All).await;
+    for by in [who(records, "dora").await.unwrap(), ben.clone()] {
+        records.decide_approval(&both, Decision::Allowed(None), &by.deciding("x")).await.unwrap();
+    }
+    records.name_person(&person("dora"), "dora", PersonRole::Guest, "a test").await.unwrap();
+    let refused = records.start(&fixture.run, "c", By::Approval(&both, &[9; 32])).await;
+    assert!(matches!(refused, Err(StartRefused::Approval(ApprovalState::Withdrawn))), "{refused:?}");
     // Anna was authenticated, and is forgotten before she answers.
     let mut change = records.ledger().change().await.unwrap();
     assert!(records.remove_person(&mut change.sql(), &person("anna")).await.unwrap());

@@ -3,7 +3,7 @@
 use super::calls::CallState;
 use super::calls::binding;
 use super::seal::{Seal, Spot};
-use super::{NewRule, QUEUED, RunState, Runs, fresh};
+use super::{NewRule, QUEUED, RunState, Runs, untaken};
 use crate::ledger::sql::{As, Number, Sql, query, query_as};
 use crate::ledger::{Change, LedgerError, to_sql};
 use cara_authority::{
@@ -202,8 +202,9 @@ impl Runs {
     pub async fn request_approval(&self, new: &NewApproval) -> Result<ApprovalId, LedgerError> {
         let mut change = self.ledger.change().await?;
         let sql = &mut change.sql();
+        let id = untaken(sql, "a-", "SELECT CAST(1 AS BIGINT) FROM approvals WHERE id = $1").await?;
         let asked = Approval {
-            id: fresh_id(sql).await?,
+            id: ApprovalId::parse(&id).expect("base32 after a letter is an id"),
             session: new.session.clone(),
             run: new.run.clone(),
             call_id: new.call_id.clone(),
@@ -244,7 +245,7 @@ impl Runs {
         self.undecided(&mut self.ledger.reader().await?.sql(), id).await?;
         let mut change = self.ledger.change().await?;
         let approval = self.undecided(&mut change.sql(), id).await?;
-        let roles = self.roles(&mut change.sql()).await?;
+        let roles = self.deciding(&mut change.sql()).await?;
         let now_ms = self.ledger.now_ms();
         let expired = approval.state == ApprovalState::Expired || now_ms >= approval.deadline_ms;
         if !expired {
@@ -403,6 +404,12 @@ impl Approval {
         with(Spot { table: "approvals", column, row: &row })
     }
 
+    /// Whether all whose yes it took may still decide, by the roles of those who may decide anything.
+    pub fn stands(&self, roles: &BTreeMap<PersonId, PersonRole>) -> bool {
+        let by = self.verdict.iter().filter_map(|verdict| verdict.person.clone());
+        self.deciders.are_satisfied(&self.agreed.iter().cloned().chain(by).collect(), roles)
+    }
+
     fn deciders_text(&self) -> String {
         serde_json::to_string(&self.deciders).expect("a set of ids and a word make JSON")
     }
@@ -447,16 +454,6 @@ impl Verdict {
     }
 }
 
-async fn fresh_id(sql: &mut Sql<'_>) -> Result<ApprovalId, LedgerError> {
-    loop {
-        let id = fresh("a-", 6)?;
-        let taken = query_as::<(i64,)>("SELECT CAST(1 AS BIGINT) FROM approvals WHERE id = $1").bind(&id);
-        if sql.one(taken).await?.is_none() {
-            return Ok(ApprovalId::parse(&id).expect("base32 after a letter is an id"));
-        }
-    }
-}
-
 /// An approval that is to be spent on a call.
 pub(super) struct Spend<'a> {
     pub(super) approval: &'a ApprovalId,
@@ -482,11 +479,10 @@ impl Spend<'_> {
         // The word in the file is not enough: who gave the answer had the key.
         let now_ms = runs.ledger.now_ms();
         // Nor is the answer of somebody who may decide nothing any more.
-        let roles = runs.roles(sql).await?;
-        let verdict = found.verdict;
-        if verdict.as_ref().and_then(|verdict| verdict.person.as_ref()).is_some_and(|by| !roles.contains_key(by)) {
+        if !found.stands(&runs.deciding(sql).await?) {
             return Err(StartRefused::Approval(ApprovalState::Withdrawn));
         }
+        let verdict = found.verdict;
         match verdict.map(|verdict| (verdict.what, now_ms >= verdict.use_by_ms)) {
             Some((ApprovalState::Allowed, false)) => {}
             Some((ApprovalState::Allowed, true)) => return Err(StartRefused::Approval(ApprovalState::Expired)),

@@ -116,6 +116,16 @@ impl std::fmt::Debug for Runs {
     }
 }
 
+/// An id of six random letters after a prefix that no row has, by a statement that finds one.
+async fn untaken(sql: &mut Sql<'_>, prefix: &str, taken: &'static str) -> Result<String, LedgerError> {
+    loop {
+        let id = fresh(prefix, 6)?;
+        if sql.one(query_as::<(i64,)>(taken).bind(&id)).await?.is_none() {
+            return Ok(id);
+        }
+    }
+}
+
 /// Random lower-case base32 after a prefix, for ids that are typed.
 pub fn fresh(prefix: &str, length: usize) -> Result<String, LedgerError> {
     const LETTERS: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";

@@ -77,6 +77,11 @@ impl Runs {
         Ok(people.into_iter().map(|person| (person.id, person.role)).collect())
     }
 
+    /// The roles of all who may decide anything: a guest may not.
+    pub async fn deciding(&self, sql: &mut Sql<'_>) -> Result<BTreeMap<PersonId, PersonRole>, LedgerError> {
+        Ok(self.roles(sql).await?.into_iter().filter(|(_, role)| *role != PersonRole::Guest).collect())
+    }
+
     /// Everybody who is known, the owner first, without their addresses.
     pub async fn read_people(&self, sql: &mut Sql<'_>) -> Result<Vec<Person>, LedgerError> {
         let query = query_as::<(As<PersonId>, Vec<u8>, Number)>(

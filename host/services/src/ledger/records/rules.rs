@@ -1,7 +1,7 @@
 //! What a person allowed for good: narrow, listed, revocable.
 
 use super::seal::Spot;
-use super::{Runs, fresh};
+use super::{Runs, untaken};
 use crate::ledger::sql::{As, Number, query, query_as};
 use crate::ledger::{Change, LedgerError, to_sql};
 use cara_authority::{ComponentId, PersonId, RuleId, SessionId, ToolName};
@@ -54,13 +54,8 @@ fn spot<'a>(row: &'a [&'a str; 1]) -> Spot<'a> {
 impl Runs {
     /// Adds a rule, with an event, in a change that may do more.
     pub async fn add_rule(&self, change: &mut Change<'_>, rule: &NewRule) -> Result<RuleId, LedgerError> {
-        let id = loop {
-            let id = fresh("p-", 6)?;
-            let taken = query_as::<(i64,)>("SELECT CAST(1 AS BIGINT) FROM rules WHERE id = $1").bind(&id);
-            if change.sql().one(taken).await?.is_none() {
-                break RuleId::parse(&id).expect("base32 after a letter is an id");
-            }
-        };
+        let id = untaken(&mut change.sql(), "p-", "SELECT CAST(1 AS BIGINT) FROM rules WHERE id = $1").await?;
+        let id = RuleId::parse(&id).expect("base32 after a letter is an id");
         let terms = self.seal.seal_json(spot(&[id.as_str()]), rule)?;
         let query = query("INSERT INTO rules (id, session, terms, added_ms) VALUES ($1, $2, $3, $4)");
         let query = query.bind(id.as_str()).bind(rule.session.as_ref().map(SessionId::as_str)).bind(terms);

@@ -127,11 +127,6 @@ impl Runs {
         change.commit().await
     }
 
-    /// The person for whom a run that goes on is.
-    pub async fn person_of(&self, run: &RunId) -> Result<PersonId, LedgerError> {
-        Ok(owner(&mut self.ledger.reader().await?.sql(), run).await?.2)
-    }
-
     /// Gives a reservation back: nothing was used.
     pub async fn release(&self, id: &ReservationId) -> Result<(), LedgerError> {
         let mut change = self.ledger.light_change().await?;
