@@ -156,13 +156,14 @@ impl<'de> Deserialize<'de> for Time {
             "ms" => Some(1),
             "s" => Some(1_000),
             "m" | "min" => Some(60_000),
+            "h" => Some(3_600_000),
             _ => None,
         };
         split_unit(&text)
             .and_then(|(number, name)| number.checked_mul(unit(name)?))
             .filter(|ms| (1..=24 * 3_600_000).contains(ms))
             .map(|ms| Self(Duration::from_millis(ms)))
-            .ok_or_else(|| de::Error::custom(format!("`{text}` is not a time; write `500ms`, `30s` or `10m`")))
+            .ok_or_else(|| de::Error::custom(format!("`{text}` is not a time; write `500ms`, `30s`, `10m` or `24h`")))
     }
 }
 

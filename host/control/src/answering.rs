@@ -89,6 +89,10 @@ impl Answers {
         let events = Events::new(Scope::Run);
         let assistant = assistant_factory::assistant(application, !by.no_tools, &brought.environment, &events).await?;
         let owner = PersonId::owner();
+        let asks = Asks { person: &owner, role: PersonRole::Owner, in_group: false };
+        let deciders = deciding::deciders(&config.approvals, &asks);
+        // Whoever sits there and may not decide is not asked.
+        let present = present && deciders.persons.contains(&owner);
         let asked = Asking {
             records: assistant.records.clone(),
             live: application.live(&application.environment),
@@ -97,8 +101,6 @@ impl Answers {
             present: present.then(|| events.clone()),
             waits: !by.unattended,
         };
-        let asks = Asks { person: &owner, role: PersonRole::Owner, in_group: false };
-        let deciders = deciding::deciders(&config.approvals, &asks);
         let language_model: Arc<dyn LanguageModel> = Arc::new(provider);
         let (person, reply, taken) = (None, None, Vec::new());
         Ok(Self { assistant, language_model, context, events, asked, deciders, person, reply, taken })

@@ -224,7 +224,7 @@ impl Operation for RespondToApproval {
         if always && waits && asked.always.is_none() {
             fail!(
                 Refused,
-                "`{id}` is asked because of what the run has seen, and no rule may answer that\n\
+                "no rule may answer what `{id}` asks: for what the run has seen, or for who decides\n\
                  hint: `cara approvals allow {id}` allows it once"
             );
         }

@@ -16,7 +16,7 @@ use std::time::Duration;
 pub struct ApprovalSettings {
     /// After which time silence is a denial; `"10m"` unless set.
     pub deadline: Time,
-    /// How long a question of an unattended run waits for an answer that counts the next time; `"1440m"` unless set.
+    /// How long a question of an unattended run waits for an answer that counts the next time; `"24h"` unless set.
     pub queued_deadline: Time,
     /// Who decides, by their ids, `owner` for the owner. Unless set, the owner, and a member about what they ask for alone.
     pub deciders: BTreeSet<PersonId>,

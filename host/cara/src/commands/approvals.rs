@@ -133,7 +133,7 @@ fn show_asked(asked: &Asked) {
     asked.why.iter().for_each(|why| put("because", why));
     match &asked.always {
         Some(rule) => put("always", &format!("would store: {rule}")),
-        None => put("always", "cannot be given: it is asked because of what the run has seen"),
+        None => put("always", "cannot be given: no rule may answer this"),
     }
     put("arguments", &asked.arguments);
 }

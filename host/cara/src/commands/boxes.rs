@@ -46,7 +46,7 @@ pub(crate) async fn outbox(door: &Door, output: Output, outbox: Outbox) -> Resul
 impl Show for Vec<InboundRow> {
     fn show(&self) {
         if self.is_empty() {
-            return show::note("no message came");
+            return show::note("no message is here; `cara inbox list` without `--state` shows all that are kept");
         }
         let cells = self.iter().map(|row| {
             let (at, name) = (columns::cut(&exact(&row.at), 40), columns::cut(&exact(&row.from), 40));
@@ -78,7 +78,7 @@ impl Show for InboundRow {
 impl Show for Vec<OutboundRow> {
     fn show(&self) {
         if self.is_empty() {
-            return show::note("no message is left to send; `--state sent` lists those that were sent");
+            return show::note("no message is here; `cara outbox list --state sent` lists those that were sent");
         }
         let cells = self.iter().map(|row| {
             let error = columns::cut(&exact(row.error.as_deref().unwrap_or("-")), 60);

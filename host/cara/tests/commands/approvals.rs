@@ -101,7 +101,7 @@ fn what_the_labels_ask_is_allowed_once_and_never_for_good() {
     assert!(asked["asked"]["seen"].as_str().unwrap().contains("file"), "{asked}");
     assert!(home.ok(&["approvals", "show", id]).contains("cannot be given"));
     let refused = home.fails(&["approvals", "allow", id, "--always"]);
-    assert!(refused.contains("no rule may answer that") && refused.contains("allows it once"), "{refused}");
+    assert!(refused.contains("no rule may answer") && refused.contains("allows it once"), "{refused}");
     assert_eq!(home.waiting()["id"].as_str(), Some(id));
     home.ok(&["approvals", "allow", id]);
     assert_eq!(said(&talking.end()), "Noted.");
