@@ -189,7 +189,7 @@ mod tests {
 
     #[test]
     fn unknown_units_and_keys_are_errors() {
-        for bad in ["memory = \"64MB\"", "wall = \"1h\"", "wall = \"0s\"", "wall = 30", "speed = 1", "memory = -1"] {
+        for bad in ["memory = \"64MB\"", "wall = \"1d\"", "wall = \"0s\"", "wall = 30", "speed = 1", "memory = -1"] {
             assert!(toml::from_str::<LimitsTable>(bad).is_err(), "{bad}");
         }
     }

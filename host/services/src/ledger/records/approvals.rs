@@ -478,16 +478,15 @@ impl Spend<'_> {
         }
         // The word in the file is not enough: who gave the answer had the key.
         let now_ms = runs.ledger.now_ms();
-        // Nor is the answer of somebody who may decide nothing any more.
-        if !found.stands(&runs.deciding(sql).await?) {
-            return Err(StartRefused::Approval(ApprovalState::Withdrawn));
-        }
-        let verdict = found.verdict;
-        match verdict.map(|verdict| (verdict.what, now_ms >= verdict.use_by_ms)) {
+        match found.verdict.as_ref().map(|verdict| (verdict.what, now_ms >= verdict.use_by_ms)) {
             Some((ApprovalState::Allowed, false)) => {}
             Some((ApprovalState::Allowed, true)) => return Err(StartRefused::Approval(ApprovalState::Expired)),
             Some((what, _)) => return Err(StartRefused::Approval(what)),
             None => return Err(StartRefused::Approval(ApprovalState::Waiting)),
+        }
+        // Nor is the answer of somebody who may decide nothing any more.
+        if !found.stands(&runs.deciding(sql).await?) {
+            return Err(StartRefused::Approval(ApprovalState::Withdrawn));
         }
         let query = query("UPDATE approvals SET state = 'spent', spent_ms = $2 WHERE id = $1 AND state = 'allowed'");
         sql.execute(query.bind(self.approval.as_str()).bind(to_sql(now_ms))).await?;
