@@ -1,16 +1,25 @@
 //! Attacks on what is kept: others' state, settings and secrets.
 
-use cara_authority::{Label, Source};
+use cara_authority::{Label, PersonId, Source};
 use cara_harness::{Attack, Canary, Subject, component_of, manifest_of};
 use cara_kernel::Labels;
 use serde_json::json;
 use std::sync::{Arc, Mutex};
 
 /// A turn that has seen something before the call, and remembers what the call reads.
-#[derive(Default)]
-struct Turn(Label, Mutex<Label>);
+struct Turn(Label, Mutex<Label>, PersonId);
+
+impl Default for Turn {
+    fn default() -> Self {
+        Self(Label::NONE, Mutex::default(), PersonId::owner())
+    }
+}
 
 impl Labels for Turn {
+    fn person(&self) -> &PersonId {
+        &self.2
+    }
+
     fn label(&self) -> Label {
         self.0.clone()
     }
@@ -27,7 +36,7 @@ async fn text_put_into_state_after_a_page_comes_back_with_the_pages_label() {
     let mut subject = attack.load();
     let (clean, tainted) = (Label::of(Source::Owner), Label::of(Source::Web).private());
     for (key, label) in [("clean", clean.clone()), ("tainted", tainted.clone())] {
-        subject.services.host_services.labels = Some(Arc::new(Turn(label, Mutex::default())));
+        subject.services.host_services.labels = Some(Arc::new(Turn(label, Mutex::default(), PersonId::owner())));
         subject.tool("write_state", json!({ "key": key, "value": "x" })).await.unwrap();
     }
     // Keys are words too: who lists them has seen what each was written after.
@@ -42,6 +51,23 @@ async fn text_put_into_state_after_a_page_comes_back_with_the_pages_label() {
     other.services.host_services.labels = Some(reader.clone());
     other.tool("read_state", json!({ "key": "clean" })).await.unwrap();
     assert!(reader.1.lock().unwrap().includes(&Label::UNKNOWN));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_one_person_told_a_component_is_not_there_when_another_calls_it() {
+    let attack = Attack::new().await;
+    let mut subject = attack.load();
+    for (person, seen) in [("anna", true), ("ben", false), ("group:1", false), ("local:owner", false), ("anna", true)] {
+        let turn = Turn(Label::NONE, Mutex::default(), PersonId::parse(person).unwrap());
+        subject.services.host_services.labels = Some(Arc::new(turn));
+        if person == "anna" {
+            subject.tool("write_state", json!({ "key": "diary", "value": "anna's" })).await.unwrap();
+        }
+        for key in ["diary", "anna\0diary", "\u{ff}anna\0diary"] {
+            let told = subject.tool("read_state", json!({ "key": key })).await.unwrap();
+            assert_eq!(told.text().contains("diary"), seen, "{person} {key}: {}", told.text());
+        }
+    }
 }
 
 /// The same code under another id, which keeps something.

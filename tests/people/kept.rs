@@ -30,6 +30,7 @@ use Kept::{GivenOut, Not};
 /// Found by without content: a MAC, or a digest of code.
 const FOUND_BY: Kept = Not("finds something again, or ties it to a call, and tells nothing");
 const NOBODYS: Kept = Not("is of the home or of components, and of no person");
+const COMPONENTS: Kept = Not("is a component's own, in a form that it alone knows; it is forgotten with its person");
 
 /// All columns of the ledger that are bytes: whatever somebody said is sealed in one of them.
 const COLUMNS: [(&str, Kept); 42] = [
@@ -46,8 +47,8 @@ const COLUMNS: [(&str, Kept); 42] = [
     ("calls.destination", GivenOut(&["destination"])),
     ("calls.digest", FOUND_BY),
     ("calls.result", GivenOut(&["result"])),
-    ("component_state.key", NOBODYS),
-    ("component_state.value", NOBODYS),
+    ("component_state.key", COMPONENTS),
+    ("component_state.value", COMPONENTS),
     ("content_key.proof", NOBODYS),
     ("conversations.lookup", FOUND_BY),
     ("event_head.hash", NOBODYS),

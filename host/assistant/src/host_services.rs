@@ -112,6 +112,10 @@ impl TurnServices {
 }
 
 impl Labels for TurnServices {
+    fn person(&self) -> &PersonId {
+        &self.person
+    }
+
     fn label(&self) -> Label {
         self.before.join(&Label::of(Source::Model)).join(&self.own).join(&self.seen())
     }

@@ -113,14 +113,15 @@ pub struct LimitsTable {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, schemars::JsonSchema)]
 pub struct Bytes(#[schemars(with = "String", regex(pattern = "^[0-9]+ *([KMG]iB)?$"))] pub u64);
 
-/// A length of time, written `"500ms"`, `"30s"` or `"10m"`.
+/// A length of time of at most a day, written `"500ms"`, `"30s"`, `"10m"` or `"24h"`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, schemars::JsonSchema)]
-pub struct Time(#[schemars(with = "String", regex(pattern = "^[0-9]+ *(ms|s|m|min)$"))] pub Duration);
+pub struct Time(#[schemars(with = "String", regex(pattern = "^[0-9]+ *(ms|s|m|min|h)$"))] pub Duration);
 
-fn split_unit(text: &str) -> Option<(u64, &str)> {
-    let at = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
-    let (number, unit) = text.split_at(at);
-    Some((number.parse().ok()?, unit.trim()))
+/// A number before its unit, in the smallest of these units.
+fn in_units(text: &str, units: &[(&str, u64)]) -> Option<u64> {
+    let (number, name) = text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()));
+    let (_, unit) = units.iter().find(|(unit, _)| *unit == name.trim())?;
+    number.parse::<u64>().ok()?.checked_mul(*unit)
 }
 
 impl<'de> Deserialize<'de> for Bytes {
@@ -135,15 +136,7 @@ impl<'de> Deserialize<'de> for Bytes {
             Form::Number(bytes) => return Ok(Self(bytes)),
             Form::Text(text) => text,
         };
-        let unit = |unit: &str| match unit {
-            "" => Some(1),
-            "KiB" => Some(1024),
-            "MiB" => Some(MIB),
-            "GiB" => Some(1024 * MIB),
-            _ => None,
-        };
-        split_unit(&text)
-            .and_then(|(number, name)| number.checked_mul(unit(name)?))
+        in_units(&text, &[("", 1), ("KiB", 1024), ("MiB", MIB), ("GiB", 1024 * MIB)])
             .map(Self)
             .ok_or_else(|| de::Error::custom(format!("`{text}` is not a size; write `64MiB`")))
     }
@@ -152,15 +145,7 @@ impl<'de> Deserialize<'de> for Bytes {
 impl<'de> Deserialize<'de> for Time {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        let unit = |unit: &str| match unit {
-            "ms" => Some(1),
-            "s" => Some(1_000),
-            "m" | "min" => Some(60_000),
-            "h" => Some(3_600_000),
-            _ => None,
-        };
-        split_unit(&text)
-            .and_then(|(number, name)| number.checked_mul(unit(name)?))
+        in_units(&text, &[("ms", 1), ("s", 1_000), ("m", 60_000), ("min", 60_000), ("h", 3_600_000)])
             .filter(|ms| (1..=24 * 3_600_000).contains(ms))
             .map(|ms| Self(Duration::from_millis(ms)))
             .ok_or_else(|| de::Error::custom(format!("`{text}` is not a time; write `500ms`, `30s`, `10m` or `24h`")))

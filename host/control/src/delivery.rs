@@ -117,9 +117,14 @@ impl Application {
         if !is_for_us {
             return Ok(Delivered::Ignored);
         }
-        let received = records.receive(&message).await?;
+        let said = chat_answers::said(&message);
+        // Others' messages keep nobody from answering a question.
+        let received = match said {
+            Some(_) if sender.principal.role() != PersonRole::Guest => records.receive_own(&message).await?,
+            _ => records.receive(&message).await?,
+        };
         let key = settings.scope.key(&message.address, &sender.audience);
-        if let (Some(said), false) = (chat_answers::said(&message), received.again) {
+        if let (Some(said), false) = (said, received.again) {
             // At once: the run that waits for it may be the one before it in this conversation.
             if let Err(error) = self.answered(&sender, &message, &received.id, said).await {
                 tracing::warn!(%error, "an answer in a conversation was not kept, and waits");

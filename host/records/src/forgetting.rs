@@ -12,7 +12,7 @@
 use super::{Inbound, InboundId, Outbound, OutboundId, Records, RunState, StoredRule, inbox, outbox};
 use cara_authority::{ConversationAddress, PersonAddress, PersonId, SessionId};
 use cara_services::ledger::sql::{As, Number, Sql, query, query_as};
-use cara_services::ledger::{Change, LedgerError};
+use cara_services::ledger::{Change, LedgerError, after, owned_by, to_sql};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
@@ -226,6 +226,7 @@ impl Records {
         ] {
             sql.execute(query(gone).bind(id.as_str())).await?;
         }
+        forget_state(sql, id).await?;
         if !self.remove_person(sql, id).await? && kept == Kept::default() {
             return Err(ForgetError::NoSuch(id.clone()));
         }
@@ -277,4 +278,22 @@ async fn busy(sql: &mut Sql<'_>, id: &PersonId, process: &str) -> Result<Option<
     );
     let query = query.bind(id.as_str()).bind(process).bind(RunState::Running.name());
     Ok(sql.one(query).await?.map(|(session,)| session.0))
+}
+
+/// Removes what components kept in somebody's conversations. Revisions go on above those there were.
+async fn forget_state(sql: &mut Sql<'_>, id: &PersonId) -> Result<(), LedgerError> {
+    let (from, upto) = (owned_by(id), after(owned_by(id)));
+    let sizes = query_as::<(String, Number, Number)>(
+        "SELECT component, CAST(SUM(length(key) + length(value)) AS BIGINT), MAX(revision) FROM component_state \
+         WHERE key >= $1 AND key < $2 GROUP BY component",
+    );
+    for (component, bytes, revision) in sql.all(sizes.bind(&from).bind(&upto)).await? {
+        let total = query(
+            "UPDATE component_state_total SET bytes = bytes - $2, floor = CASE WHEN floor < $3 THEN $3 ELSE floor END \
+             WHERE component = $1",
+        );
+        sql.execute(total.bind(component).bind(to_sql(bytes.0)).bind(to_sql(revision.0))).await?;
+    }
+    let gone = query("DELETE FROM component_state WHERE key >= $1 AND key < $2");
+    sql.execute(gone.bind(from).bind(upto)).await.map(drop)
 }

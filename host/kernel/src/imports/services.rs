@@ -3,7 +3,7 @@
 //! The kernel calls them; it opens nothing itself.
 
 use super::*;
-use cara_authority::{AccountId, Label, SecretGrant};
+use cara_authority::{AccountId, Label, PersonId, SecretGrant};
 use cara_services::clock::Clock;
 use cara_services::egress::Egress;
 use cara_services::ledger::Ledger;
@@ -40,13 +40,11 @@ pub trait Labels: Send + Sync {
     fn label(&self) -> Label;
     /// Joins to it the label of what the call reads of an earlier one.
     fn saw(&self, label: &Label);
+    /// The person or group whose conversation it is.
+    fn person(&self) -> &PersonId;
 }
 
 impl HostServices {
-    pub(super) fn label(&self) -> Label {
-        self.labels.as_ref().map_or(Label::UNKNOWN, |labels| labels.label())
-    }
-
     pub(super) fn saw(&self, label: &Label) {
         self.labels.iter().for_each(|labels| labels.saw(label));
     }

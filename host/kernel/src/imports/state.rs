@@ -10,9 +10,12 @@ use cara_services::ledger::ComponentState;
 const MOST_READ: u64 = 256 << 10;
 
 impl Call {
-    /// The component's own state; there is no way to name another's. What is written gets the label of the call.
+    /// The component's own state, of the person whose conversation it is called in; there is no way to name another's. What is
+    /// written gets the label of the call.
     fn own(&self) -> Result<ComponentState, Refusal> {
-        Ok(self.services.ledger.state(&self.grants)?.labelled(self.services.host_services.label()))
+        let state = self.services.ledger.state(&self.grants)?;
+        let Some(labels) = &self.services.host_services.labels else { return Ok(state) };
+        Ok(state.labelled(labels.label()).of(labels.person()))
     }
 
     /// Reads a key. What was read joins the label of the call.

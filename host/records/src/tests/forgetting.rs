@@ -24,6 +24,13 @@ async fn all_that_is_kept_about_somebody_goes_and_nothing_of_anybody_else() {
     assert_eq!((of_ben.sessions, of_ben.memories, of_ben.inbound, of_ben.outbound), (1, 1, 1, 1));
 
     keep_everything(&records).await;
+    // What a component kept in conversations of the owner, of anna, and of ben.
+    let kept = "INSERT INTO component_state (component, key, value, revision, label) VALUES \
+                ('notes', x'6b', x'01', 1, 'tool'), ('notes', x'ff616e6e61006b', x'0102', 7, 'tool'), \
+                ('notes', x'ff62656e006b', x'01', 2, 'tool')";
+    tamper(records.ledger(), kept).await;
+    tamper(records.ledger(), "INSERT INTO component_state_total (component, bytes, floor) VALUES ('notes', 18, 3)")
+        .await;
     let of_anna = records.kept_about(&person("anna")).await.unwrap();
     let counts = [of_anna.addresses, of_anna.sessions, of_anna.messages, of_anna.attachments, of_anna.memories];
     assert_eq!(counts, [1, 2, 6, 2, 1]);
@@ -36,6 +43,9 @@ async fn all_that_is_kept_about_somebody_goes_and_nothing_of_anybody_else() {
     for table in ["runs", "messages", "summaries", "calls", "approvals", "attachments", "rules"] {
         assert_eq!(rows(&records, table, "1 = 1").await, 0, "{table}");
     }
+    assert_eq!(rows(&records, "component_state", "revision <> 7").await, 2);
+    assert_eq!(rows(&records, "component_state", "1 = 1").await, 2);
+    assert_eq!(rows(&records, "component_state_total", "bytes = 9 AND floor = 7").await, 1);
     assert_eq!(rows(&records, "inbox", "content IS NOT NULL").await, 1);
     assert_eq!(rows(&records, "outbox", "1 = 1").await, 1);
     assert_eq!(records.memory(&person("anna")).search("canary", 9).await.unwrap(), []);

@@ -25,7 +25,7 @@ pub use events::{Break, ChainError};
 pub use grants::Granted;
 pub use open::MIGRATIONS;
 pub use records::{ContentKey, Runs};
-pub use state::{ComponentState, Entry};
+pub use state::{ComponentState, Entry, after, owned_by};
 
 use crate::clock::Clock;
 use crate::files::FileError;

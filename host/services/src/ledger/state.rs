@@ -2,7 +2,7 @@
 
 use super::sql::{As, Number, Sql, query, query_as};
 use super::{Ledger, LedgerError, to_sql};
-use cara_authority::{ComponentId, Grants, Label, Refusal, Rule, display_safe};
+use cara_authority::{ComponentId, Grants, Label, PersonId, Refusal, Rule, display_safe};
 
 const MAX_KEY: usize = 256;
 const MAX_VALUE: usize = 256 * 1024;
@@ -17,6 +17,8 @@ pub struct ComponentState {
     quota: u64,
     /// What a value written now was made of.
     label: Label,
+    /// What the stored keys begin with: whose conversation they are of, where that is not the owner.
+    of: Vec<u8>,
 }
 
 /// A stored value, its revision and its label.
@@ -34,7 +36,7 @@ impl Ledger {
     /// The state of the component whose powers these are. Opens nothing yet.
     pub fn state(&self, grants: &Grants) -> Result<ComponentState, Refusal> {
         let (quota, component) = (grants.state()?, grants.component().clone());
-        Ok(ComponentState { ledger: self.clone(), component, quota, label: Label::UNKNOWN })
+        Ok(ComponentState { ledger: self.clone(), component, quota, label: Label::UNKNOWN, of: Vec::new() })
     }
 
     /// Removes all that a component kept. Revisions go on above those there were, so that no writer of the same id takes
@@ -60,6 +62,18 @@ impl ComponentState {
     #[must_use]
     pub fn labelled(self, label: Label) -> Self {
         Self { label, ..self }
+    }
+
+    /// The same, in a conversation of this person or group: nobody's call reads what another's wrote.
+    #[must_use]
+    pub fn of(self, person: &PersonId) -> Self {
+        let is_owner = *person == PersonId::owner();
+        let of = if is_owner { Vec::new() } else { owned_by(person) };
+        Self { of, ..self }
+    }
+
+    fn stored(&self, key: &str) -> Vec<u8> {
+        [&self.of, key.as_bytes()].concat()
     }
 
     /// Reads a key.
@@ -109,7 +123,7 @@ impl ComponentState {
         let query = query_as::<(Vec<u8>, Number, As<Label>)>(
             "SELECT value, revision, label FROM component_state WHERE component = $1 AND key = $2",
         );
-        let query = query.bind(self.component.as_str()).bind(key.as_bytes());
+        let query = query.bind(self.component.as_str()).bind(self.stored(key));
         let row = self.ledger.reader().await?.sql().one(query).await?;
         Ok(row.map(|(value, revision, label)| Entry { value, revision: revision.0, label: label.0 }))
     }
@@ -118,10 +132,12 @@ impl ComponentState {
         let query = query_as::<(Vec<u8>, As<Label>)>(
             "SELECT key, label FROM component_state WHERE component = $1 AND key >= $2 AND key < $3 ORDER BY key LIMIT $4",
         );
-        let query = query.bind(self.component.as_str()).bind(prefix.as_bytes()).bind(after(prefix)).bind(MAX_KEYS);
+        let query = query.bind(self.component.as_str()).bind(self.stored(prefix));
+        let query = query.bind(after(self.stored(prefix))).bind(MAX_KEYS);
         let rows = self.ledger.reader().await?.sql().all(query).await?;
         let label = rows.iter().map(|(_, label)| label.0.clone()).collect();
-        let keys: Result<_, _> = rows.into_iter().map(|(key, _)| String::from_utf8(key)).collect();
+        let keys: Result<_, _> =
+            rows.into_iter().map(|(key, _)| String::from_utf8(key[self.of.len()..].to_vec())).collect();
         keys.map(|keys| (keys, label)).map_err(|e| self.ledger.damaged(e))
     }
 
@@ -132,7 +148,7 @@ impl ComponentState {
         expected: Option<u64>,
     ) -> Result<Result<u64, Refusal>, LedgerError> {
         let mut change = self.ledger.change().await?;
-        let found = Found::read(&mut change.sql(), &self.component, key).await?;
+        let found = Found::read(&mut change.sql(), &self.component, &self.stored(key)).await?;
         let next = match self.next(key, &found, value, expected) {
             Ok(Some(next)) => next,
             Ok(None) => return Ok(Ok(0)),
@@ -156,12 +172,13 @@ impl ComponentState {
             let text = format!("key `{}` is at revision {stored}, not {expected}", display_safe(key));
             return Err(Refusal::new(Rule::Conflict, text).hint("read it again"));
         }
-        let others = found.bytes.saturating_sub(found.entry.map_or(0, |(_, size)| key.len() as u64 + size));
+        let key = self.stored(key).len() as u64;
+        let others = found.bytes.saturating_sub(found.entry.map_or(0, |(_, size)| key + size));
         let Some(value) = value else {
             let gone = Next { revision: stored, bytes: others, floor: found.floor.max(stored) };
             return Ok(found.entry.map(|_| gone));
         };
-        let bytes = others + (key.len() + value.len()) as u64;
+        let bytes = others + key + value.len() as u64;
         // A component whose quota was lowered may still write what makes it smaller.
         if bytes > self.quota && bytes > found.bytes {
             let (component, quota) = (&self.component, self.quota);
@@ -173,9 +190,14 @@ impl ComponentState {
     }
 }
 
+/// What stored keys of a conversation of this person begin with: no key of a component does, as no text has that byte.
+pub fn owned_by(person: &PersonId) -> Vec<u8> {
+    [&[0xff], person.as_str().as_bytes(), &[0]].concat()
+}
+
 /// The least bytes after all keys with that prefix. UTF-8 has no byte above 0xf4, so one can always be added.
-fn after(prefix: &str) -> Vec<u8> {
-    let mut after = prefix.as_bytes().to_vec();
+pub fn after(prefix: Vec<u8>) -> Vec<u8> {
+    let mut after = prefix;
     match after.last_mut() {
         Some(last) => *last += 1,
         None => after.push(0xff),
@@ -194,11 +216,11 @@ struct Found {
 }
 
 impl Found {
-    async fn read(sql: &mut Sql<'_>, component: &ComponentId, key: &str) -> Result<Self, LedgerError> {
+    async fn read(sql: &mut Sql<'_>, component: &ComponentId, key: &[u8]) -> Result<Self, LedgerError> {
         let entry = query_as::<(Number, Number)>(
             "SELECT revision, CAST(length(value) AS BIGINT) FROM component_state WHERE component = $1 AND key = $2",
         );
-        let entry = sql.one(entry.bind(component.as_str()).bind(key.as_bytes())).await?;
+        let entry = sql.one(entry.bind(component.as_str()).bind(key)).await?;
         let total = "SELECT bytes, floor FROM component_state_total WHERE component = $1";
         let total = query_as::<(Number, Number)>(total).bind(component.as_str());
         let (bytes, floor) = sql.one(total).await?.unwrap_or((Number(0), Number(0)));
@@ -231,7 +253,7 @@ impl Next {
                  SET value = excluded.value, revision = excluded.revision, label = excluded.label",
             ),
         };
-        let mut entry = entry.bind(component).bind(key.as_bytes());
+        let mut entry = entry.bind(component).bind(state.stored(key));
         if let Some(value) = value {
             entry = entry.bind(value).bind(to_sql(self.revision)).bind(state.label.to_string());
         }

@@ -1,7 +1,7 @@
 //! State of components, by the words of `wit/state.wit`.
 
 use super::*;
-use cara_authority::{Label, Rule, Source};
+use cara_authority::{Label, PersonId, Rule, Source};
 
 async fn state(bytes: u64) -> (Place, ComponentState) {
     let place = Place::new();
@@ -170,4 +170,35 @@ async fn what_is_read_back_has_the_label_it_was_written_with() {
     // The last one to write decides.
     again.clone().labelled(owner.clone()).put("a/2", b"mine", None).await.unwrap();
     assert_eq!(again.get("a/2").await.unwrap().unwrap().label, owner);
+}
+
+#[tokio::test]
+async fn what_is_kept_in_one_persons_conversation_is_of_no_other() {
+    let (_place, owners) = state(1000).await;
+    let of = |person: &str| owners.clone().of(&PersonId::parse(person).unwrap());
+    let (anna, anne) = (of("anna"), of("anne"));
+    let all = [&owners, &anna, &anne, &of("ann"), &of("group:1")];
+    for (number, state) in all.iter().enumerate() {
+        assert_eq!(state.put("k", &[number as u8], Some(0)).await.unwrap(), 1, "{number}");
+    }
+    anna.put("own", b"x", None).await.unwrap();
+    for (number, state) in all.iter().enumerate() {
+        assert_eq!(state.get("k").await.unwrap().unwrap().value, [number as u8]);
+        assert_eq!(state.keys("k").await.unwrap().0, ["k"]);
+    }
+    assert_eq!(
+        (owners.keys("").await.unwrap().0, anna.keys("").await.unwrap().0),
+        (vec!["k".into()], vec!["k".into(), "own".into()])
+    );
+    // No key leads to another's.
+    for key in ["anna\0k", "\u{ff}anna\0k", "anna/k"] {
+        assert_eq!(owners.get(key).await.unwrap(), None);
+        assert_eq!(anna.get(key).await.unwrap(), None);
+    }
+    assert_eq!(of("local:owner").keys("").await.unwrap().0, ["k"]);
+    // All of it counts in the one quota, and can be given back.
+    assert_eq!(rule(anne.put("much", &[0; 990], None).await), Rule::Limit);
+    anna.delete("own", None).await.unwrap();
+    anna.delete("k", None).await.unwrap();
+    assert_eq!(owners.get("k").await.unwrap().unwrap().value, [0]);
 }
