@@ -362,7 +362,7 @@ mod tests {
             "[run]\nturns = 0",
             "[run]\nanswer-tokens = 63",
             "[run]\nresult-bytes = 1",
-            "[run]\nwall = '1h'",
+            "[run]\nwall = '25h'",
             "[approvals]\ndeadline = 10",
             "[guards]\nclassifier = 'A b'",
             "[agent.a]\ntools = []",
