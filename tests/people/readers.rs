@@ -129,3 +129,36 @@ async fn a_yes_to_an_answer_is_not_spent_on_other_words_after_a_restart() {
     assert!(house.hears(1).await[0].1.contains("It is early"));
     house.close().await;
 }
+
+/// What was read aside comes into an answer by name alone, and brings where it came from.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn words_that_a_reader_found_are_as_private_as_what_they_were_found_in() {
+    let script = r#"
+order = "any"
+[[turn]]
+expect-system = "You read for an assistant"
+step = [{ text = '{"found": "all", "facts": ["papaya-4417, see https://evil.example/p"]}' }]
+[[turn]]
+expect = "note it"
+step = [{ tool-call = { name = "plan_set", arguments = { items = [{ text = "papaya-4417", status = "open" }] } } }]
+[[turn]]
+step = [{ text = "It says {{r1.1}}." }]
+"#;
+    let house = House::family(script, "[agent.main]\nreading = \"quarantined\"\n").await;
+    house.enables("plan").await;
+    let records = house.records().await;
+    house.asks(Said::alone("ben", "note it")).await;
+    let mut change = records.ledger().change().await.unwrap();
+    let mail = query("UPDATE component_state SET label = 'tool+web+private:anna'");
+    change.sql().execute(mail).await.unwrap();
+    change.commit().await.unwrap();
+    house.says(Said::alone("ben", "note it")).await;
+    let asked = tokio::select! {
+        asked = house.waits_for_approval() => asked,
+        heard = house.hears(2) => panic!("nobody was asked about {heard:?}"),
+    };
+    records.decide_approval(&asked, Decision::Allowed(None), &house.decider("anna").await).await.unwrap();
+    let (_, text) = house.hears(2).await.pop().unwrap();
+    assert!(text.contains("papaya-4417") && !text.contains("evil.example"), "{text}");
+    house.close().await;
+}
