@@ -216,12 +216,11 @@ impl Approvals {
     async fn left(&self, question: &Question<'_>) -> Result<Option<ApprovalId>, Failure> {
         let left = self.records.queued_approvals(question.session).await.map_err(lost)?;
         // Apart from what the host or the model said meanwhile, who answered knew of all that the run has seen.
-        let (deadline_ms, seen) = (0, Label::NONE);
-        let bare = |asked: &Asked| Asked { id: String::new(), deadline_ms, seen: seen.to_owned(), ..asked.clone() };
+        let bare = |asked: &Asked| Asked { id: String::new(), deadline_ms: 0, seen: Label::NONE, ..asked.clone() };
         let is_same = |found: &Approval| {
             let shown = shown(found.shown.clone()).filter(|shown| bare(shown) == bare(&question.asked));
             let own = Label::of(Source::Tool).join(&Label::of(Source::Model));
-            shown.is_some_and(|shown| shown.seen.join(&own).includes(&question.asked.clone().seen))
+            shown.is_some_and(|shown| shown.seen.join(&own).includes(&question.asked.seen))
         };
         let counts = |found: &Approval| {
             let open = matches!(found.state, ApprovalState::Waiting | ApprovalState::Allowed | ApprovalState::Denied);

@@ -55,11 +55,11 @@ impl Audience {
     /// Who decides on a call that was made of content of this label: whoever decides for the run, and all whose private
     /// content others would hear of. One of them alone, where they may decide for the run themselves.
     pub async fn deciders(&self, records: &Records, label: &Label, run: &Deciders) -> Result<Deciders, LedgerError> {
-        let mut all = self.readers_allow(records, label).await?;
-        let is_one = all.persons.len() == 1 && run.needed() == 1 && all.persons.is_subset(&run.persons);
-        if all.persons.is_empty() {
+        if self.others(label).is_empty() {
             return Ok(run.clone());
         }
+        let mut all = self.readers_allow(records, label).await?;
+        let is_one = all.persons.len() == 1 && run.needed() == 1 && all.persons.is_subset(&run.persons);
         if !is_one {
             let owner = PersonId::owner();
             let alone = run.needed() == 1 && run.persons.contains(&owner);

@@ -1,5 +1,6 @@
 //! Lengths of time and times of day, as the settings of sessions have them.
 
+use cara_authority::limits::in_units;
 use jiff::Timestamp;
 use jiff::civil;
 use jiff::tz::TimeZone;
@@ -23,12 +24,9 @@ pub struct Days(#[schemars(with = "String", regex(pattern = "^[0-9]+ *d$"))] pub
 #[derive(Debug, Clone, Copy, PartialEq, Eq, JsonSchema)]
 pub struct TimeOfDay(#[schemars(with = "String", regex(pattern = "^[0-2][0-9]:[0-5][0-9]$"))] pub civil::Time);
 
-/// A number with a unit, as milliseconds between one unit and a hundred years.
+/// A length of time of at most a hundred years, but not none.
 fn length(text: &str, units: &[(&str, u64)]) -> Option<Duration> {
-    let (number, unit) = text.split_at(text.find(|letter: char| !letter.is_ascii_digit())?);
-    let (_, unit) = units.iter().find(|(name, _)| *name == unit.trim())?;
-    let ms = number.parse::<u64>().ok()?.checked_mul(*unit)?;
-    (*unit..=36_500 * DAY).contains(&ms).then(|| Duration::from_millis(ms))
+    in_units(text, units).filter(|ms| (1..=36_500 * DAY).contains(ms)).map(Duration::from_millis)
 }
 
 impl<'de> Deserialize<'de> for Span {

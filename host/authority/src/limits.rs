@@ -118,7 +118,7 @@ pub struct Bytes(#[schemars(with = "String", regex(pattern = "^[0-9]+ *([KMG]iB)
 pub struct Time(#[schemars(with = "String", regex(pattern = "^[0-9]+ *(ms|s|m|min|h)$"))] pub Duration);
 
 /// A number before its unit, in the smallest of these units.
-fn in_units(text: &str, units: &[(&str, u64)]) -> Option<u64> {
+pub fn in_units(text: &str, units: &[(&str, u64)]) -> Option<u64> {
     let (number, name) = text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()));
     let (_, unit) = units.iter().find(|(unit, _)| *unit == name.trim())?;
     number.parse::<u64>().ok()?.checked_mul(*unit)

@@ -121,7 +121,7 @@ impl Asking {
                 Some(text) => (of_person, text),
                 None => (format!("{of_person} named"), asked.named(may_read)),
             };
-            let (run, label) = (Some(approval.run.clone()), asked.clone().seen);
+            let (run, label) = (Some(approval.run.clone()), asked.seen.clone());
             let body = json!(MessageBody::text(text));
             let message = NewOutbound { address, by: BY.to_owned(), key, answers: None, run, body, label };
             self.records.enqueue(&message).await.map_err(Error::from)?;

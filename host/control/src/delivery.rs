@@ -63,9 +63,11 @@ impl Sender {
         let address = message.sender.to_string();
         let (principal, speaker) = match records.principal(&message.sender, &door).await? {
             Some(principal) => {
-                let person = Some(principal.person().clone());
-                let known = records.people().await?.into_iter().find(|known| Some(&known.id) == person.as_ref());
-                (principal, Speaker { name: known.map(|known| known.name), person, address })
+                // Where one person speaks alone nobody is told who it is.
+                let people = if message.group { records.people().await? } else { Vec::new() };
+                let person = principal.person().clone();
+                let name = people.into_iter().find(|known| known.id == person).map(|known| known.name);
+                (principal, Speaker { name, person: Some(person), address })
             }
             None if settings.strangers == Strangers::Guest => {
                 (records.stranger(&message.sender, &door), Speaker { person: None, name: None, address })

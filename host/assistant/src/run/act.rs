@@ -256,7 +256,7 @@ impl Run<'_> {
             Some(Answered::Denied(denial, words)) => {
                 let told = format!("{}. Do not try to get around this.", denial.words("the person"));
                 let outcome = self.deny(planned, told);
-                let label = outcome.label.to_owned().join(&words);
+                let label = outcome.label.join(&words);
                 return Ok(Outcome { denied: Some(denial), label, ..outcome });
             }
             Some(Answered::DeniedAlready) => return Ok(self.deny(planned, DENIED_ALREADY.to_owned())),
