@@ -1,6 +1,7 @@
 //! Answers in a group that are made of what is somebody's own.
 
 use super::house::{House, Said, address};
+use cara_authority::PersonId;
 use cara_records::{ApprovalState, Decision};
 use cara_services::ledger::sql::query;
 
@@ -160,5 +161,52 @@ step = [{ text = "It says {{r1.1}}." }]
     records.decide_approval(&asked, Decision::Allowed(None), &house.decider("anna").await).await.unwrap();
     let (_, text) = house.hears(2).await.pop().unwrap();
     assert!(text.contains("papaya-4417") && !text.contains("evil.example"), "{text}");
+    house.close().await;
+}
+
+/// Whoever decides for a run, and may not read what a call is made of, hears that there is a question and not what it says.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_question_shows_nobody_what_is_private_to_another() {
+    let script = r#"
+order = "any"
+[[turn]]
+expect = "note it"
+step = [{ tool-call = { name = "plan_set", arguments = { items = [{ text = "papaya-4417", status = "open" }] } } }]
+[[turn]]
+expect-tool-result = "papaya-4417"
+step = [{ tool-call = { name = "message_send", arguments = { to = "chat:main:gus", text = "It says papaya-4417." } } }]
+[[turn]]
+step = [{ text = "Done." }]
+"#;
+    let house = House::family(script, "").await;
+    house.enables("plan").await;
+    let records = house.records().await;
+    for user in ["anna", "olga"] {
+        house.asks(Said::alone(user, "hello")).await;
+    }
+    house.asks(Said::alone("ben", "note it")).await;
+    house.enables("message").await;
+    let mut change = records.ledger().change().await.unwrap();
+    change.sql().execute(query("UPDATE component_state SET label = 'tool+private:anna'")).await.unwrap();
+    change.commit().await.unwrap();
+    house.says(Said::alone("ben", "note it")).await;
+    let asked = house.waits_for_approval().await;
+    let told = house.is_asked(2).await;
+    let to = |room: &str| told.iter().filter(|(to, _)| to == room).map(|(_, text)| text.as_str()).collect::<String>();
+    assert!(to("chat:main:anna").contains("papaya-4417"), "{told:?}");
+    assert!(!to("chat:main:olga").is_empty() && !to("chat:main:olga").contains("papaya-4417"), "{told:?}");
+    assert_eq!(to("chat:main:ben"), "", "{told:?}");
+    // Both have to agree: what is sent is anna's, and sending is the owner's to allow.
+    for user in ["anna", "olga"] {
+        assert_eq!(records.approval(&asked).await.unwrap().unwrap().state, ApprovalState::Waiting, "one is not enough");
+        records.decide_approval(&asked, Decision::Allowed(None), &house.decider(user).await).await.unwrap();
+    }
+    // What ben is told of it is a question to anna, who is the only one to whom the answer is shown.
+    let answer = house.waits_for_approval().await;
+    assert_eq!(records.approval(&asked).await.unwrap().unwrap().state, ApprovalState::Spent);
+    assert_eq!(
+        records.approval(&answer).await.unwrap().unwrap().deciders.persons,
+        [PersonId::parse("anna").unwrap()].into()
+    );
     house.close().await;
 }

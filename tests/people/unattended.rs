@@ -4,6 +4,7 @@
 use super::house::{House, Said};
 use cara_authority::{Label, PersonId, Source};
 use cara_control::approvals::{ListApprovals, Place, RespondToApproval, Verdict};
+use cara_control::config::SetSetting;
 use cara_control::runs::{BeginRun, Ended, Piece, Respondent, Words};
 use cara_records::ApprovalState;
 
@@ -95,5 +96,21 @@ async fn the_yes_is_spent_by_the_call_that_begins_with_it() {
     house.does(prompt(Some(session.as_str()), Label::NONE)).await.unwrap();
     assert_eq!(revision().await, first);
     assert_ne!(house.waits_for_approval().await, id);
+    house.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_question_that_others_were_asked_is_not_taken_for_one_of_those_who_decide_now() {
+    let house = House::family(SCRIPT, "[approvals]\ndeciders = [\"owner\", \"anna\"]\nneeded = \"all\"\n").await;
+    house.enables("memory").await;
+    house.does(prompt(None, Label::NONE)).await.unwrap();
+    let session = house.records().await.recent_sessions(Some(&PersonId::owner()), 1).await.unwrap().remove(0).id;
+    for (key, value) in [("approvals.needed", "any"), ("approvals.deciders", "[\"owner\"]")] {
+        house.does(SetSetting { key: key.into(), value: value.into() }).await.unwrap();
+    }
+    house.does(prompt(Some(session.as_str()), Label::NONE)).await.unwrap();
+    let waiting = house.records().await.waiting_approvals().await.unwrap();
+    let deciders: Vec<usize> = waiting.iter().map(|asked| asked.deciders.persons.len()).collect();
+    assert!(deciders.len() == 2 && deciders.contains(&1), "{deciders:?}");
     house.close().await;
 }
