@@ -99,7 +99,7 @@ pub struct ListApprovals {}
 
 impl Operation for ListApprovals {
     type View = Vec<ApprovalRequest>;
-    const ROUTE: Route = Route::get("approvals.list", "/v1/approvals", "List the requests that wait for an answer.");
+    const ROUTE: Route = Route::get("approvals.list", "/control/v1/approvals", "List the requests that wait for an answer.");
 
     async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
         let records = application.records().await?;
@@ -121,7 +121,7 @@ pub struct ShowApproval {
 
 impl Operation for ShowApproval {
     type View = ApprovalRequest;
-    const ROUTE: Route = Route::get("approvals.show", "/v1/approvals/{id}", "Show a request whole.");
+    const ROUTE: Route = Route::get("approvals.show", "/control/v1/approvals/{id}", "Show a request whole.");
 
     async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
         let records = application.records().await?;
@@ -200,7 +200,7 @@ pub struct ApprovalResponse {
 
 impl Operation for RespondToApproval {
     type View = ApprovalResponse;
-    const ROUTE: Route = Route::post("approvals.respond", "/v1/approvals/{id}", "Allow or deny a request.");
+    const ROUTE: Route = Route::post("approvals.respond", "/control/v1/approvals/{id}", "Allow or deny a request.");
 
     async fn run(self, application: &Arc<Application>, by: &Principal, _: &Events) -> Result<Self::View> {
         let (id, records) = (ApprovalId::parse(&self.id)?, application.records().await?);
@@ -355,7 +355,7 @@ pub struct ListRules {}
 impl Operation for ListRules {
     type View = Vec<RuleRow>;
     const ROUTE: Route =
-        Route::get("rules.list", "/v1/rules", "List the stored rules that answer in a person's place.");
+        Route::get("rules.list", "/control/v1/rules", "List the stored rules that answer in a person's place.");
 
     async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
         let rules = application.records().await?.rules().await?;
@@ -375,7 +375,7 @@ pub struct ForgetRule {
 
 impl Operation for ForgetRule {
     type View = Done;
-    const ROUTE: Route = Route::delete("rules.forget", "/v1/rules/{id}", "Remove a stored rule.");
+    const ROUTE: Route = Route::delete("rules.forget", "/control/v1/rules/{id}", "Remove a stored rule.");
 
     async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
         let rule = RuleId::parse(&self.id)?;

@@ -56,7 +56,7 @@ pub struct AuditEvents {
 
 impl Operation for ShowAudit {
     type View = AuditEvents;
-    const ROUTE: Route = Route::get("audit.show", "/v1/audit", "Show what was done, the newest first.");
+    const ROUTE: Route = Route::get("audit.show", "/control/v1/audit", "Show what was done, the newest first.");
 
     async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
         let most = if self.kind.is_some() { u32::MAX } else { self.limit };
@@ -86,7 +86,7 @@ pub struct VerifiedAudit {
 
 impl Operation for VerifyAudit {
     type View = VerifiedAudit;
-    const ROUTE: Route = Route::get("audit.verify", "/v1/audit/verify", "Check that the audit log is whole.");
+    const ROUTE: Route = Route::get("audit.verify", "/control/v1/audit/verify", "Check that the audit log is whole.");
 
     async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
         Ok(match application.ledger.verify_events().await {

@@ -103,7 +103,7 @@ impl OpenChat {
 impl Operation for OpenChat {
     type View = OpenedChat;
     const ROUTE: Route =
-        Route::post("chat.open", "/v1/chat", "Choose who answers, and find the conversation to go on with.");
+        Route::post("chat.open", "/control/v1/chat", "Choose who answers, and find the conversation to go on with.");
 
     async fn run(self, application: &Arc<Application>, _: &Principal, events: &Events) -> Result<Self::View> {
         let config = application.config()?;

@@ -71,7 +71,7 @@ pub struct GetSetting {
 
 impl Operation for GetSetting {
     type View = Vec<Setting>;
-    const ROUTE: Route = Route::get("config.get", "/v1/config", "Show the values that count, and which are set.");
+    const ROUTE: Route = Route::get("config.get", "/control/v1/config", "Show the values that count, and which are set.");
 
     async fn run(self, application: &Arc<Application>, _: &Principal, events: &Events) -> Result<Self::View> {
         let asked = self.key.as_deref().map(document::path).transpose()?.unwrap_or_default();
@@ -137,7 +137,7 @@ pub struct SetSetting {
 
 impl Operation for SetSetting {
     type View = Setting;
-    const ROUTE: Route = Route::put("config.set", "/v1/config/keys/{key}", "Set a key of the configuration.");
+    const ROUTE: Route = Route::put("config.set", "/control/v1/config/keys/{key}", "Set a key of the configuration.");
 
     async fn run(self, application: &Arc<Application>, _: &Principal, events: &Events) -> Result<Self::View> {
         let path = document::path(&self.key)?;
@@ -169,7 +169,7 @@ pub struct UnsetSetting {
 
 impl Operation for UnsetSetting {
     type View = Setting;
-    const ROUTE: Route = Route::delete("config.unset", "/v1/config/keys/{key}", "Take a key out of the configuration.");
+    const ROUTE: Route = Route::delete("config.unset", "/control/v1/config/keys/{key}", "Take a key out of the configuration.");
 
     async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
         let path = document::path(&self.key)?;
@@ -210,7 +210,7 @@ pub struct ConfigFile {
 
 impl Operation for ReadConfig {
     type View = ConfigFile;
-    const ROUTE: Route = Route::get("config.read", "/v1/config/file", "Give the configuration file as it stands.");
+    const ROUTE: Route = Route::get("config.read", "/control/v1/config/file", "Give the configuration file as it stands.");
 
     async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
         let path = application.home().config();
@@ -231,7 +231,7 @@ pub struct ReplaceConfig {
 impl Operation for ReplaceConfig {
     type View = Done;
     const ROUTE: Route =
-        Route::put("config.replace", "/v1/config/file", "Replace the configuration file.").up_to(2 * MOST);
+        Route::put("config.replace", "/control/v1/config/file", "Replace the configuration file.").up_to(2 * MOST);
 
     async fn run(self, application: &Arc<Application>, _: &Principal, events: &Events) -> Result<Self::View> {
         let Self { before, text } = self;
@@ -270,7 +270,7 @@ pub struct UsableConfig {
 impl Operation for CheckConfig {
     type View = UsableConfig;
     const ROUTE: Route =
-        Route::post("config.check", "/v1/config/check", "Check a configuration without using it.").up_to(MOST);
+        Route::post("config.check", "/control/v1/config/check", "Check a configuration without using it.").up_to(MOST);
 
     async fn run(self, application: &Arc<Application>, _: &Principal, events: &Events) -> Result<Self::View> {
         let file = application.home().config();
@@ -309,7 +309,7 @@ pub struct ConfigDifference {
 
 impl Operation for DiffConfig {
     type View = Vec<ConfigDifference>;
-    const ROUTE: Route = Route::get("config.diff", "/v1/config/diff", "Show what differs from the defaults.");
+    const ROUTE: Route = Route::get("config.diff", "/control/v1/config/diff", "Show what differs from the defaults.");
 
     async fn run(self, application: &Arc<Application>, _: &Principal, events: &Events) -> Result<Self::View> {
         let difference = |(path, value): (Vec<String>, Value)| ConfigDifference {

@@ -38,7 +38,7 @@ impl Operation for ExplainRun {
     type View = Explained;
     const ROUTE: Route = Route::get(
         "runs.explain",
-        "/v1/runs/{run}/explain",
+        "/control/v1/runs/{run}/explain",
         "Explain a run: what it saw, what was decided by which line, what it did.",
     );
 

@@ -57,7 +57,7 @@ pub struct AddedGrants {
 impl Operation for AddGrants {
     type View = AddedGrants;
     const ROUTE: Route =
-        Route::post("grants.add", "/v1/grants", "Grant a component capabilities, for good or for a time.");
+        Route::post("grants.add", "/control/v1/grants", "Grant a component capabilities, for good or for a time.");
 
     async fn run(self, application: &Arc<Application>, _: &Principal, events: &Events) -> Result<Self::View> {
         let id = ComponentId::parse(&self.component)?;
@@ -214,7 +214,7 @@ pub struct RevokeGrants {
 
 impl Operation for RevokeGrants {
     type View = Vec<String>;
-    const ROUTE: Route = Route::post("grants.take", "/v1/grants/revoke", "Take capabilities from a component.").once();
+    const ROUTE: Route = Route::post("grants.take", "/control/v1/grants/revoke", "Take capabilities from a component.").once();
 
     async fn run(self, application: &Arc<Application>, _: &Principal, events: &Events) -> Result<Self::View> {
         let id = ComponentId::parse(&self.component)?;
@@ -321,7 +321,7 @@ pub struct ListGrants {
 impl Operation for ListGrants {
     type View = Vec<GrantRow>;
     const ROUTE: Route =
-        Route::get("grants.list", "/v1/grants", "List what is granted to whom, since when, by which act.");
+        Route::get("grants.list", "/control/v1/grants", "List what is granted to whom, since when, by which act.");
 
     async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
         let now_ms = application.services.clock.now_ms();

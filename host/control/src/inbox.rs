@@ -86,7 +86,7 @@ pub struct ListInbox {
 
 impl Operation for ListInbox {
     type View = Vec<InboundRow>;
-    const ROUTE: Route = Route::get("inbox.list", "/v1/inbox", "List messages that came, the newest first.");
+    const ROUTE: Route = Route::get("inbox.list", "/control/v1/inbox", "List messages that came, the newest first.");
 
     async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
         let found = application.records().await?.inbox(self.state, self.limit).await?;
@@ -109,7 +109,7 @@ pub struct ShowInbound {
 
 impl Operation for ShowInbound {
     type View = InboundRow;
-    const ROUTE: Route = Route::get("inbox.show", "/v1/inbox/{id}", "Show a message that came whole.");
+    const ROUTE: Route = Route::get("inbox.show", "/control/v1/inbox/{id}", "Show a message that came whole.");
 
     async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
         find(application, &self.id).await.map(InboundRow::from)
@@ -127,7 +127,7 @@ pub struct ReplayInbound {
 impl Operation for ReplayInbound {
     type View = Done;
     const ROUTE: Route =
-        Route::post("inbox.replay", "/v1/inbox/{id}/replay", "Have a message that was settled answered once more.")
+        Route::post("inbox.replay", "/control/v1/inbox/{id}/replay", "Have a message that was settled answered once more.")
             .once();
 
     async fn run(self, application: &Arc<Application>, by: &Principal, _: &Events) -> Result<Self::View> {
@@ -156,7 +156,7 @@ pub struct DropInbound {
 impl Operation for DropInbound {
     type View = Done;
     const ROUTE: Route =
-        Route::post("inbox.drop", "/v1/inbox/{id}/drop", "Keep a message that waits from being answered.").once();
+        Route::post("inbox.drop", "/control/v1/inbox/{id}/drop", "Keep a message that waits from being answered.").once();
 
     async fn run(self, application: &Arc<Application>, by: &Principal, _: &Events) -> Result<Self::View> {
         let id = find(application, &self.id).await?.id;

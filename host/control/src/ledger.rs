@@ -79,7 +79,7 @@ pub struct ShowLedger {}
 
 impl Operation for ShowLedger {
     type View = LedgerView;
-    const ROUTE: Route = Route::get("ledger.show", "/v1/ledger", "Show where the ledger is, and its versions.");
+    const ROUTE: Route = Route::get("ledger.show", "/control/v1/ledger", "Show where the ledger is, and its versions.");
 
     async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
         // Its tables are made or brought up to date by the first look.
@@ -110,7 +110,7 @@ pub struct DowngradeLedger {
 impl Operation for DowngradeLedger {
     type View = LedgerVersion;
     const ROUTE: Route =
-        Route::post("ledger.downgrade", "/v1/ledger/downgrade", "Take the ledger back to an older version.").once();
+        Route::post("ledger.downgrade", "/control/v1/ledger/downgrade", "Take the ledger back to an older version.").once();
 
     async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
         let to = i64::from(self.to);

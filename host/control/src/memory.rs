@@ -75,7 +75,7 @@ pub struct ListMemory {
 
 impl Operation for ListMemory {
     type View = Vec<MemoryEntry>;
-    const ROUTE: Route = Route::get("memory.list", "/v1/memory/{person}", "List what is remembered about a person.");
+    const ROUTE: Route = Route::get("memory.list", "/control/v1/memory/{person}", "List what is remembered about a person.");
 
     async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
         Ok(entries(memory(application, &self.person).await?.entries("").await?))
@@ -95,7 +95,7 @@ pub struct ShowMemory {
 impl Operation for ShowMemory {
     type View = MemoryEntry;
     const ROUTE: Route =
-        Route::get("memory.show", "/v1/memory/{person}/entries/{key}", "Show an entry of memory whole.");
+        Route::get("memory.show", "/control/v1/memory/{person}/entries/{key}", "Show an entry of memory whole.");
 
     async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
         let memory = memory(application, &self.person).await?;
@@ -129,7 +129,7 @@ pub struct ForgetMemory {
 impl Operation for ForgetMemory {
     type View = Done;
     const ROUTE: Route =
-        Route::delete("memory.forget", "/v1/memory/{person}/entries/{key}", "Forget an entry of memory.");
+        Route::delete("memory.forget", "/control/v1/memory/{person}/entries/{key}", "Forget an entry of memory.");
 
     async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
         let memory = memory(application, &self.person).await?;
@@ -160,7 +160,7 @@ fn twenty() -> u32 {
 impl Operation for SearchMemory {
     type View = Vec<MemoryEntry>;
     const ROUTE: Route =
-        Route::get("memory.search", "/v1/memory/{person}/search", "Search what is remembered about a person.");
+        Route::get("memory.search", "/control/v1/memory/{person}/search", "Search what is remembered about a person.");
 
     async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
         Ok(entries(memory(application, &self.person).await?.search(&self.words, self.limit).await?))

@@ -98,7 +98,7 @@ pub(crate) fn fifty() -> u32 {
 
 impl Operation for ListOutbox {
     type View = Vec<OutboundRow>;
-    const ROUTE: Route = Route::get("outbox.list", "/v1/outbox", "List messages that go, the newest first.");
+    const ROUTE: Route = Route::get("outbox.list", "/control/v1/outbox", "List messages that go, the newest first.");
 
     async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
         let records = application.records().await?;
@@ -127,7 +127,7 @@ pub struct ShowOutbound {
 
 impl Operation for ShowOutbound {
     type View = OutboundRow;
-    const ROUTE: Route = Route::get("outbox.show", "/v1/outbox/{id}", "Show a message that goes whole.");
+    const ROUTE: Route = Route::get("outbox.show", "/control/v1/outbox/{id}", "Show a message that goes whole.");
 
     async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
         find(application, &self.id).await.map(OutboundRow::from)
@@ -145,7 +145,7 @@ pub struct RetryOutbound {
 impl Operation for RetryOutbound {
     type View = Done;
     const ROUTE: Route =
-        Route::post("outbox.retry", "/v1/outbox/{id}/retry", "Send a message that is dead, unknown or dropped.").once();
+        Route::post("outbox.retry", "/control/v1/outbox/{id}/retry", "Send a message that is dead, unknown or dropped.").once();
 
     async fn run(self, application: &Arc<Application>, by: &Principal, _: &Events) -> Result<Self::View> {
         let id = find(application, &self.id).await?.id;
@@ -165,7 +165,7 @@ pub struct DropOutbound {
 impl Operation for DropOutbound {
     type View = Done;
     const ROUTE: Route =
-        Route::post("outbox.drop", "/v1/outbox/{id}/drop", "Keep a message from being sent that is not under way.")
+        Route::post("outbox.drop", "/control/v1/outbox/{id}/drop", "Keep a message from being sent that is not under way.")
             .once();
 
     async fn run(self, application: &Arc<Application>, by: &Principal, _: &Events) -> Result<Self::View> {

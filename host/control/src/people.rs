@@ -51,7 +51,7 @@ pub struct ListPeople {}
 
 impl Operation for ListPeople {
     type View = Vec<PersonRow>;
-    const ROUTE: Route = Route::get("people.list", "/v1/people", "List who is known, with roles and addresses.");
+    const ROUTE: Route = Route::get("people.list", "/control/v1/people", "List who is known, with roles and addresses.");
 
     async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
         Ok(application.records().await?.people().await?.into_iter().map(PersonRow::from).collect())
@@ -79,7 +79,7 @@ pub struct ShowPerson {
 impl Operation for ShowPerson {
     type View = PersonView;
     const ROUTE: Route =
-        Route::get("people.show", "/v1/people/{id}", "Show a person, and how much is kept about them.");
+        Route::get("people.show", "/control/v1/people/{id}", "Show a person, and how much is kept about them.");
 
     async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
         let (id, records) = (person(&self.id)?, application.records().await?);
@@ -133,7 +133,7 @@ pub struct NamedPerson {
 
 impl Operation for NamePerson {
     type View = NamedPerson;
-    const ROUTE: Route = Route::put("people.name", "/v1/people/{id}", "Add a person, or change their name or role.");
+    const ROUTE: Route = Route::put("people.name", "/control/v1/people/{id}", "Add a person, or change their name or role.");
 
     async fn run(self, application: &Arc<Application>, by: &Principal, _: &Events) -> Result<Self::View> {
         let (id, records) = (person(&self.id)?, application.records().await?);
@@ -174,7 +174,7 @@ pub struct LinkAddress {
 
 impl Operation for LinkAddress {
     type View = PersonRow;
-    const ROUTE: Route = Route::put("people.link", "/v1/addresses/{address}", "Link an address to a person.");
+    const ROUTE: Route = Route::put("people.link", "/control/v1/addresses/{address}", "Link an address to a person.");
 
     async fn run(self, application: &Arc<Application>, by: &Principal, _: &Events) -> Result<Self::View> {
         let (id, address) = (person(&self.person)?, PersonAddress::parse(&self.address)?);
@@ -209,7 +209,7 @@ pub struct UnlinkedAddress {
 impl Operation for UnlinkAddress {
     type View = UnlinkedAddress;
     const ROUTE: Route =
-        Route::delete("people.unlink", "/v1/addresses/{address}", "Take an address away from whoever has it.");
+        Route::delete("people.unlink", "/control/v1/addresses/{address}", "Take an address away from whoever has it.");
 
     async fn run(self, application: &Arc<Application>, by: &Principal, _: &Events) -> Result<Self::View> {
         let address = PersonAddress::parse(&self.address)?;
@@ -230,7 +230,7 @@ pub struct ForgetPerson {
 impl Operation for ForgetPerson {
     type View = Kept;
     const ROUTE: Route =
-        Route::delete("people.forget", "/v1/people/{id}", "Forget a person with everything that is kept about them.");
+        Route::delete("people.forget", "/control/v1/people/{id}", "Forget a person with everything that is kept about them.");
 
     async fn run(self, application: &Arc<Application>, by: &Principal, _: &Events) -> Result<Self::View> {
         let (id, records) = (person(&self.id)?, application.records().await?);

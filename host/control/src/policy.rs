@@ -82,7 +82,7 @@ pub struct ExplainedPolicy {
 impl Operation for ExplainPolicy {
     type View = ExplainedPolicy;
     const ROUTE: Route =
-        Route::post("policy.explain", "/v1/policy/explain", "Explain the policy's decision for a call.");
+        Route::post("policy.explain", "/control/v1/policy/explain", "Explain the policy's decision for a call.");
 
     async fn run(self, application: &Arc<Application>, _: &Principal, events: &Events) -> Result<Self::View> {
         let asked = &self;
@@ -347,7 +347,7 @@ pub struct LabelRule {
 impl Operation for ShowPolicy {
     type View = PolicyShown;
     const ROUTE: Route =
-        Route::get("policy.show", "/v1/policy", "Show the rules, the defaults and what labels demand.");
+        Route::get("policy.show", "/control/v1/policy", "Show the rules, the defaults and what labels demand.");
 
     async fn run(self, application: &Arc<Application>, _: &Principal, events: &Events) -> Result<Self::View> {
         ready(application, events)?;

@@ -86,7 +86,7 @@ pub struct FoundSecret {
 
 impl Operation for FindSecret {
     type View = FoundSecret;
-    const ROUTE: Route = Route::get("secrets.find", "/v1/secrets/find", "Find a secret, and say what it is.");
+    const ROUTE: Route = Route::get("secrets.find", "/control/v1/secrets/find", "Find a secret, and say what it is.");
 
     async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
         let id = identify(application, &self.secret)?;
@@ -123,7 +123,7 @@ pub struct StoredSecret {
 
 impl Operation for SetSecret {
     type View = StoredSecret;
-    const ROUTE: Route = Route::put("secrets.set", "/v1/secrets", "Store a secret.");
+    const ROUTE: Route = Route::put("secrets.set", "/control/v1/secrets", "Store a secret.");
 
     async fn run(self, application: &Arc<Application>, _: &Principal, events: &Events) -> Result<Self::View> {
         let id = identify(application, &self.secret)?;
@@ -161,7 +161,7 @@ pub struct RemoveSecret {
 
 impl Operation for RemoveSecret {
     type View = Done;
-    const ROUTE: Route = Route::delete("secrets.remove", "/v1/secrets", "Remove a stored secret.");
+    const ROUTE: Route = Route::delete("secrets.remove", "/control/v1/secrets", "Remove a stored secret.");
 
     async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
         let id = identify(application, &self.secret)?;
@@ -196,7 +196,7 @@ pub struct ListSecrets {}
 
 impl Operation for ListSecrets {
     type View = Vec<SecretRow>;
-    const ROUTE: Route = Route::get("secrets.list", "/v1/secrets", "List the stored secrets, without values.");
+    const ROUTE: Route = Route::get("secrets.list", "/control/v1/secrets", "List the stored secrets, without values.");
 
     async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
         let vault = application.vault.clone();
@@ -226,7 +226,7 @@ pub struct SealSecrets {}
 
 impl Operation for SealSecrets {
     type View = MovedSecrets;
-    const ROUTE: Route = Route::post("secrets.seal", "/v1/secrets/seal", "Move the conversations' key into the vault.");
+    const ROUTE: Route = Route::post("secrets.seal", "/control/v1/secrets/seal", "Move the conversations' key into the vault.");
 
     async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
         application.records().await?;
@@ -242,7 +242,7 @@ pub struct UnsealSecrets {}
 impl Operation for UnsealSecrets {
     type View = MovedSecrets;
     const ROUTE: Route =
-        Route::post("secrets.unseal", "/v1/secrets/unseal", "Move the conversations' key out of the vault.");
+        Route::post("secrets.unseal", "/control/v1/secrets/unseal", "Move the conversations' key out of the vault.");
 
     async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
         application.records().await?;
@@ -268,7 +268,7 @@ pub struct HasVaultPassword {}
 
 impl Operation for HasVaultPassword {
     type View = Done;
-    const ROUTE: Route = Route::get("vault.has-password", "/v1/vault/password", "Check that the vault has a password.");
+    const ROUTE: Route = Route::get("vault.has-password", "/control/v1/vault/password", "Check that the vault has a password.");
 
     async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
         let vault = application.vault.clone();
@@ -296,7 +296,7 @@ pub struct RotateVaultPassword {
 impl Operation for RotateVaultPassword {
     type View = Done;
     const ROUTE: Route =
-        Route::put("vault.rotate-password", "/v1/vault/password", "Encrypt the vault under another password.").once();
+        Route::put("vault.rotate-password", "/control/v1/vault/password", "Encrypt the vault under another password.").once();
 
     async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
         let kdf = match self.kdf {

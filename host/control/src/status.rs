@@ -30,7 +30,7 @@ pub struct Ready {
 impl Operation for ShowReady {
     type View = Ready;
     const ROUTE: Route =
-        Route::get("ready", "/v1/ready", "Say which version answers, and what it is to others.").stable();
+        Route::get("ready", "/control/v1/ready", "Say which version answers, and what it is to others.").stable();
 
     async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
         Ok(Ready { version: env!("CARGO_PKG_VERSION").to_owned(), role: application.holder.role })
@@ -45,7 +45,7 @@ pub struct FollowEvents {}
 impl Operation for FollowEvents {
     type View = Done;
     const ROUTE: Route =
-        Route::get("events.follow", "/v1/events", "Follow the events that concern the whole home.").following();
+        Route::get("events.follow", "/control/v1/events", "Follow the events that concern the whole home.").following();
 
     async fn run(self, application: &Arc<Application>, _: &Principal, events: &Events) -> Result<Self::View> {
         application.in_use.say(events);
@@ -126,7 +126,7 @@ impl Status {
 
 impl Operation for ShowStatus {
     type View = Status;
-    const ROUTE: Route = Route::get("status", "/v1/status", "Say what the process does that holds the home.");
+    const ROUTE: Route = Route::get("status", "/control/v1/status", "Say what the process does that holds the home.");
 
     async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
         let records = application.records().await?;
@@ -162,7 +162,7 @@ pub struct StopHolder {}
 
 impl Operation for StopHolder {
     type View = Done;
-    const ROUTE: Route = Route::post("stop", "/v1/stop", "End the process that holds the home.").once().stable();
+    const ROUTE: Route = Route::post("stop", "/control/v1/stop", "End the process that holds the home.").once().stable();
 
     async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
         let (command, role) = (&application.holder.command, application.holder.role);

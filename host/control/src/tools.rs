@@ -82,7 +82,7 @@ pub struct ListTools {}
 
 impl Operation for ListTools {
     type View = Vec<ToolRow>;
-    const ROUTE: Route = Route::get("tools.list", "/v1/tools", "List all tools, and whether a model is offered them.");
+    const ROUTE: Route = Route::get("tools.list", "/control/v1/tools", "List all tools, and whether a model is offered them.");
 
     async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
         application.check_components()?;
@@ -173,7 +173,7 @@ pub struct ListOfferedTools {
 impl Operation for ListOfferedTools {
     type View = Vec<OfferedTool>;
     const ROUTE: Route =
-        Route::post("tools.offered", "/v1/tools/offered", "List the tools that a model is offered now.");
+        Route::post("tools.offered", "/control/v1/tools/offered", "List the tools that a model is offered now.");
 
     async fn run(self, application: &Arc<Application>, _: &Principal, events: &Events) -> Result<Self::View> {
         if self.no_tools {
@@ -233,7 +233,7 @@ impl SwitchedTools {
 
 impl Operation for EnableTools {
     type View = Vec<SwitchedTools>;
-    const ROUTE: Route = Route::post("tools.enable", "/v1/tools/enable", "Switch the tools of components on.");
+    const ROUTE: Route = Route::post("tools.enable", "/control/v1/tools/enable", "Switch the tools of components on.");
 
     async fn run(self, application: &Arc<Application>, _: &Principal, events: &Events) -> Result<Self::View> {
         application.check_components()?;
@@ -300,7 +300,7 @@ pub struct DisableTools {
 
 impl Operation for DisableTools {
     type View = Vec<SwitchedTools>;
-    const ROUTE: Route = Route::post("tools.disable", "/v1/tools/disable", "Switch the tools of components off.");
+    const ROUTE: Route = Route::post("tools.disable", "/control/v1/tools/disable", "Switch the tools of components off.");
 
     async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
         application.check_components()?;

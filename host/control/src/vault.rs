@@ -22,7 +22,7 @@ pub struct UnlockVault {
 
 impl Operation for UnlockVault {
     type View = Done;
-    const ROUTE: Route = Route::post("vault.unlock", "/v1/vault/unlock", "Open the vault with its password.");
+    const ROUTE: Route = Route::post("vault.unlock", "/control/v1/vault/unlock", "Open the vault with its password.");
 
     async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
         let (vault, password) = (application.vault.clone(), SecretValue::new(self.password.into_bytes())?);
@@ -42,7 +42,7 @@ pub struct MakeVault {
 
 impl Operation for MakeVault {
     type View = Done;
-    const ROUTE: Route = Route::post("vault.make", "/v1/vault", "Make an empty vault under a password.").once();
+    const ROUTE: Route = Route::post("vault.make", "/control/v1/vault", "Make an empty vault under a password.").once();
 
     async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
         application.in_use.check_vault()?;
@@ -63,7 +63,7 @@ pub struct PrepareVault {}
 
 impl Operation for PrepareVault {
     type View = Done;
-    const ROUTE: Route = Route::post("vault.prepare", "/v1/vault/prepare", "Open the vault, or make it.");
+    const ROUTE: Route = Route::post("vault.prepare", "/control/v1/vault/prepare", "Open the vault, or make it.");
 
     async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
         application.in_use.check_vault()?;

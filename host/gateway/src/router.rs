@@ -227,7 +227,7 @@ mod tests {
     #[tokio::test]
     async fn what_no_door_has_authenticated_is_refused() {
         let plain = || axum::Router::new().fallback(async || "in").layer(from_fn(admitted));
-        let request = || Request::get("/v1/status").header(header::HOST, HOST).body(Body::empty()).unwrap();
+        let request = || Request::get("/control/v1/status").header(header::HOST, HOST).body(Body::empty()).unwrap();
         let refused = plain().oneshot(request()).await.unwrap();
         assert_eq!(refused.status(), StatusCode::UNAUTHORIZED);
         let known = plain().layer(Extension(Principal::of_account("account")));

@@ -70,9 +70,9 @@ async fn a_request_that_is_never_finished_is_ended() {
 async fn a_holder_of_another_version_is_told_apart_and_can_be_stopped() {
     let ready = r#"{"version":"0.0.1","role":"daemon"}"#;
     let router = Router::new()
-        .route("/v1/ready", get(async move || ([(CONTENT_TYPE, "application/json")], ready)))
-        .route("/v1/status", get(async || "event: view\ndata: {}\n\n"))
-        .route("/v1/stop", post(async || "event: view\ndata: {}\n\n"));
+        .route("/control/v1/ready", get(async move || ([(CONTENT_TYPE, "application/json")], ready)))
+        .route("/control/v1/status", get(async || "event: view\ndata: {}\n\n"))
+        .route("/control/v1/stop", post(async || "event: view\ndata: {}\n\n"));
     let (_folder, path, _listener) = open(router);
     let client = Client::Socket(path);
     let Err(CallError::Failed(error)) = client.call(&ShowStatus {}, &mut |_| {}).await else { panic!("it was asked") };

@@ -86,7 +86,7 @@ fn number(status: &str, name: &str) -> Option<f64> {
 fn answers(socket: &Path) -> bool {
     let asked = || {
         let mut stream = std::os::unix::net::UnixStream::connect(socket)?;
-        stream.write_all(b"GET /v1/ready HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")?;
+        stream.write_all(b"GET /control/v1/ready HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")?;
         let mut answer = String::new();
         stream.read_to_string(&mut answer)?;
         std::io::Result::Ok(answer)

@@ -238,7 +238,7 @@ fn the_document_of_the_api_is_the_one_that_is_checked_in() {
     assert!(kept == printed, "docs/reference/api.json is old; CARA_WRITE_REFERENCE=1 writes it anew");
     let document: Value = serde_json::from_str(&printed).unwrap();
     assert_eq!(document["openapi"], "3.1.0");
-    assert!(document["paths"]["/v1/sessions/{id}"]["get"]["parameters"][0]["required"] == true);
+    assert!(document["paths"]["/control/v1/sessions/{id}"]["get"]["parameters"][0]["required"] == true);
 }
 
 /// What a client gets that makes a request of its own.
@@ -269,7 +269,7 @@ fn a_request_that_is_made_twice_at_once_begins_one_run() {
     let by = json!({ "model": "rehearsal:script", "settings": { "script": script } });
     let message = json!([{ "words": "typed", "text": "hi" }]);
     let begin = json!({ "run": "r-aaaaaaaaaa", "by": by, "message": message });
-    let both = [posts(&home, "/v1/runs", &begin), posts(&home, "/v1/runs", &begin)];
+    let both = [posts(&home, "/control/v1/runs", &begin), posts(&home, "/control/v1/runs", &begin)];
     for answer in both.map(|answer| answer.join().unwrap()) {
         assert_eq!((answer.0, answer.1["type"].as_str()), (200, Some("done")), "{answer:?}");
     }
@@ -277,7 +277,7 @@ fn a_request_that_is_made_twice_at_once_begins_one_run() {
     drop(holder);
     let _holder = Holder::of(&home);
     let next = |run: &str| json!({ "run": run, "session": "s-aaaaaaaaaa", "by": by, "message": message });
-    let both = [posts(&home, "/v1/runs", &next("r-bbbbbbbbbb")), posts(&home, "/v1/runs", &next("r-cccccccccc"))];
+    let both = [posts(&home, "/control/v1/runs", &next("r-bbbbbbbbbb")), posts(&home, "/control/v1/runs", &next("r-cccccccccc"))];
     let mut codes = both.map(|answer| answer.join().unwrap().0);
     codes.sort_unstable();
     assert_eq!(codes, [200, 409]);
@@ -294,7 +294,7 @@ fn of_two_that_take_up_one_run_one_goes_on_and_the_other_follows() {
     let script = "[[turn]]\nstep = [{ text = \"Hello.\", delay-ms = 500 }]\n";
     let by = json!({ "model": "rehearsal:script", "settings": { "script": script } });
     let begin = json!({ "run": "r-dddddddddd", "by": by, "message": [{ "words": "typed", "text": "hi" }] });
-    let left = posts(&home, "/v1/runs", &begin);
+    let left = posts(&home, "/control/v1/runs", &begin);
     while home.json(&["sessions", "list", "--json"]).as_array().unwrap().iter().all(|session| session["messages"] != 1)
     {
     }
@@ -303,7 +303,7 @@ fn of_two_that_take_up_one_run_one_goes_on_and_the_other_follows() {
     let _holder = Holder::of(&home);
     let resume = json!({ "by": by });
     let both =
-        [posts(&home, "/v1/runs/r-dddddddddd/resume", &resume), posts(&home, "/v1/runs/r-dddddddddd/resume", &resume)];
+        [posts(&home, "/control/v1/runs/r-dddddddddd/resume", &resume), posts(&home, "/control/v1/runs/r-dddddddddd/resume", &resume)];
     for answer in both.map(|answer| answer.join().unwrap()) {
         assert_eq!((answer.0, answer.1["type"].as_str()), (200, Some("done")), "{answer:?}");
     }
@@ -326,28 +326,28 @@ fn what_a_page_could_send_is_refused_and_no_body_is_larger_than_its_use_case_nee
     let home = Home::new();
     let _holder = Holder::of(&home);
     let head = |head: &str| code(&home, &format!("{head}\r\n\r\n"));
-    assert_eq!(head("GET /v1/ready HTTP/1.1\r\nhost: localhost"), 200);
-    assert_eq!(head("GET /v1/ready HTTP/1.1\r\nhost: localhost:8080"), 200);
-    assert_eq!(head("GET /v1/ready HTTP/1.1\r\nhost: evil.example"), 421);
-    assert_eq!(head("GET /v1/ready HTTP/1.1\r\nhost: localhost.evil.example"), 421);
-    assert_eq!(head("GET /v1/ready HTTP/1.1\r\nhost: localhost\r\norigin: http://localhost"), 403);
-    assert_eq!(head("GET /v1/nothing HTTP/1.1\r\nhost: localhost\r\norigin: null"), 403);
+    assert_eq!(head("GET /control/v1/ready HTTP/1.1\r\nhost: localhost"), 200);
+    assert_eq!(head("GET /control/v1/ready HTTP/1.1\r\nhost: localhost:8080"), 200);
+    assert_eq!(head("GET /control/v1/ready HTTP/1.1\r\nhost: evil.example"), 421);
+    assert_eq!(head("GET /control/v1/ready HTTP/1.1\r\nhost: localhost.evil.example"), 421);
+    assert_eq!(head("GET /control/v1/ready HTTP/1.1\r\nhost: localhost\r\norigin: http://localhost"), 403);
+    assert_eq!(head("GET /control/v1/nothing HTTP/1.1\r\nhost: localhost\r\norigin: null"), 403);
     let body = |path: &str, kind: &str, body: &str| {
         let length = body.len();
         let head = format!("POST {path} HTTP/1.1\r\nhost: localhost\r\ncontent-length: {length}\r\n{kind}");
         code(&home, &format!("{head}\r\n{body}"))
     };
     let json = "content-type: application/json; charset=utf-8\r\n";
-    assert_eq!(body("/v1/approvals/a-nobody", "", "{}"), 415);
-    assert_eq!(body("/v1/approvals/a-nobody", "content-type: text/plain\r\n", "{}"), 415);
-    assert_eq!(body("/v1/approvals/a-nobody", json, "{}"), 400);
+    assert_eq!(body("/control/v1/approvals/a-nobody", "", "{}"), 415);
+    assert_eq!(body("/control/v1/approvals/a-nobody", "content-type: text/plain\r\n", "{}"), 415);
+    assert_eq!(body("/control/v1/approvals/a-nobody", json, "{}"), 400);
     let answer = |reason: &str| format!(r#"{{"verdict":"deny","by":"command","reason":"{reason}"}}"#);
-    assert_eq!(body("/v1/approvals/a-nobody", json, &answer("no")), 409);
-    assert_eq!(body("/v1/approvals/a-nobody", json, &answer(&"x".repeat(64 * 1024))), 413);
+    assert_eq!(body("/control/v1/approvals/a-nobody", json, &answer("no")), 409);
+    assert_eq!(body("/control/v1/approvals/a-nobody", json, &answer(&"x".repeat(64 * 1024))), 413);
     // Free text is no place where a person answers.
-    assert_eq!(body("/v1/approvals/a-nobody", json, r#"{"verdict":"deny","by":"anna"}"#), 400);
+    assert_eq!(body("/control/v1/approvals/a-nobody", json, r#"{"verdict":"deny","by":"anna"}"#), 400);
     let mebibyte = "x".repeat(1024 * 1024);
-    assert_eq!(body("/v1/config/check", json, &format!(r##"{{"text":"# {mebibyte}"}}"##)), 200);
+    assert_eq!(body("/control/v1/config/check", json, &format!(r##"{{"text":"# {mebibyte}"}}"##)), 200);
 }
 
 /// The status line of what a connection is told next.
@@ -366,7 +366,7 @@ fn who_follows_and_reads_nothing_keeps_no_short_request_out() {
         .map(|_| {
             let mut stream = std::os::unix::net::UnixStream::connect(home.path("cara.sock")).unwrap();
             stream
-                .write_all(b"GET /v1/events HTTP/1.1\r\nhost: localhost\r\naccept: text/event-stream\r\n\r\n")
+                .write_all(b"GET /control/v1/events HTTP/1.1\r\nhost: localhost\r\naccept: text/event-stream\r\n\r\n")
                 .unwrap();
             stream
         })
@@ -385,7 +385,7 @@ fn bodies_that_never_end_share_one_room_and_small_ones_need_none() {
     let begins = |length: usize| {
         let mut stream = std::os::unix::net::UnixStream::connect(home.path("cara.sock")).unwrap();
         let head =
-            "POST /v1/runs HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\nexpect: 100-continue";
+            "POST /control/v1/runs HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\nexpect: 100-continue";
         stream.write_all(format!("{head}\r\ncontent-length: {length}\r\n\r\n").as_bytes()).unwrap();
         stream
     };
@@ -410,7 +410,7 @@ fn who_follows_the_home_hears_what_concerns_it_without_asking_for_anything_else(
     let home = Home::new();
     let _holder = Holder::of(&home);
     let mut stream = std::os::unix::net::UnixStream::connect(home.path("cara.sock")).unwrap();
-    stream.write_all(b"GET /v1/events HTTP/1.1\r\nhost: localhost\r\naccept: text/event-stream\r\n\r\n").unwrap();
+    stream.write_all(b"GET /control/v1/events HTTP/1.1\r\nhost: localhost\r\naccept: text/event-stream\r\n\r\n").unwrap();
     let mut lines = BufReader::new(stream).lines().map(Result::unwrap);
     assert_eq!(lines.next().as_deref(), Some("HTTP/1.1 200 OK"));
     home.configure("nonsense");

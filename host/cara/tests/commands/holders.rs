@@ -1,7 +1,7 @@
 //! Who holds a home, looked at from outside while processes come and go:
 //! never two at once.
 //!
-//! Three things are looked at: who has the lock, who answers at the socket and what it is to others (`/v1/ready`), and who
+//! Three things are looked at: who has the lock, who answers at the socket and what it is to others (`/control/v1/ready`), and who
 //! has the ledger open.
 
 use super::doors::Holder;
@@ -37,7 +37,7 @@ fn answered_by(home: &Home) -> Option<(u32, String)> {
     let mut stream = UnixStream::connect(home.path("cara.sock")).ok()?;
     let other = rustix::net::sockopt::socket_peercred(&stream).ok()?.pid.as_raw_pid();
     // It may be killed at any moment.
-    stream.write_all(b"GET /v1/ready HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n").ok()?;
+    stream.write_all(b"GET /control/v1/ready HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n").ok()?;
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer).ok()?;
     let answer = text(&answer);

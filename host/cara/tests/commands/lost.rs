@@ -44,7 +44,7 @@ fn pass(mut client: UnixStream, mut holder: UnixStream, answers: &AtomicUsize) {
     });
     let mut part = [0; 65536];
     while let Ok(read @ 1..) = client.read(&mut part) {
-        if part[..read].windows(19).any(|bytes| bytes == b"POST /v1/approvals/") {
+        if part[..read].windows(27).any(|bytes| bytes == b"POST /control/v1/approvals/") {
             lost.store(answers.fetch_add(1, Ordering::SeqCst), Ordering::SeqCst);
         }
         if lost.load(Ordering::SeqCst) == 0 || holder.write_all(&part[..read]).is_err() {

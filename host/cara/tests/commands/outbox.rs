@@ -14,7 +14,7 @@ fn told(home: &Home, run: &str, text: &str) {
     );
     let by = json!({ "model": "rehearsal:script", "settings": { "script": script } });
     let begin = json!({ "run": run, "by": by, "message": [{ "words": "typed", "text": "tell me later" }] });
-    let (code, ended) = posts(home, "/v1/runs", &begin).join().unwrap();
+    let (code, ended) = posts(home, "/control/v1/runs", &begin).join().unwrap();
     assert_eq!((code, ended["type"].as_str()), (200, Some("done")), "{ended}");
 }
 

@@ -15,7 +15,7 @@ fn begun(home: &Home, script: &str) -> impl Iterator<Item = Value> + use<> {
     let body = json!({ "run": RUN, "by": by, "message": [{ "words": "typed", "text": "hi" }] }).to_string();
     followed(
         home,
-        &format!("POST /v1/runs HTTP/1.1\r\ncontent-type: application/json\r\ncontent-length: {}", body.len()),
+        &format!("POST /control/v1/runs HTTP/1.1\r\ncontent-type: application/json\r\ncontent-length: {}", body.len()),
         &body,
     )
 }
@@ -53,7 +53,7 @@ fn who_comes_back_follows_a_run_from_its_beginning_and_it_needed_nobody() {
     assert!(is_begun(&first.next().unwrap()));
     // The connection that began it is gone.
     drop(first);
-    let path = format!("/v1/runs/{RUN}/events");
+    let path = format!("/control/v1/runs/{RUN}/events");
     let again: Vec<Value> = followed(&home, &format!("GET {path} HTTP/1.1"), "").collect();
     assert!(is_begun(&again[0]), "{again:?}");
     let words: String = again.iter().filter_map(|event| event["event"]["text"].as_str()).collect();

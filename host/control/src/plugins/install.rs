@@ -58,7 +58,7 @@ pub struct PreparedInstall {
 impl Operation for PrepareInstall {
     type View = PreparedInstall;
     const ROUTE: Route =
-        Route::post("plugins.prepare", "/v1/plugins/prepare", "Fetch, verify, compile and review a package.");
+        Route::post("plugins.prepare", "/control/v1/plugins/prepare", "Fetch, verify, compile and review a package.");
 
     async fn run(self, application: &Arc<Application>, _: &Principal, events: &Events) -> Result<Self::View> {
         let candidate =
@@ -138,7 +138,7 @@ pub struct InstalledPlugin {
 
 impl Operation for InstallPlugin {
     type View = InstalledPlugin;
-    const ROUTE: Route = Route::post("plugins.install", "/v1/plugins", "Put a package that was reviewed into use.");
+    const ROUTE: Route = Route::post("plugins.install", "/control/v1/plugins", "Put a package that was reviewed into use.");
 
     async fn run(self, application: &Arc<Application>, _: &Principal, events: &Events) -> Result<Self::View> {
         let candidate = &ready(application, &self, events).await?;
@@ -232,7 +232,7 @@ pub enum UpdatedPlugin {
 impl Operation for UpdatePlugin {
     type View = UpdatedPlugin;
     const ROUTE: Route =
-        Route::post("plugins.update", "/v1/components/{id}/update", "Fetch a newer version of a component.");
+        Route::post("plugins.update", "/control/v1/components/{id}/update", "Fetch a newer version of a component.");
 
     async fn run(self, application: &Arc<Application>, _: &Principal, events: &Events) -> Result<Self::View> {
         let id = &ComponentId::parse(&self.id)?;
@@ -352,7 +352,7 @@ pub struct InstalledIds {}
 impl Operation for InstalledIds {
     type View = Vec<String>;
     const ROUTE: Route =
-        Route::get("plugins.installed", "/v1/plugins/installed", "List the ids of what was installed.");
+        Route::get("plugins.installed", "/control/v1/plugins/installed", "List the ids of what was installed.");
 
     async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
         let installed = application.installed()?;

@@ -51,7 +51,7 @@ pub struct MakeKey {
 
 impl Operation for MakeKey {
     type View = PublicKey;
-    const ROUTE: Route = Route::post("keys.make", "/v1/keys", "Make a key to sign packages with.").once();
+    const ROUTE: Route = Route::post("keys.make", "/control/v1/keys", "Make a key to sign packages with.").once();
 
     async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
         let patterns = trust::patterns(&self.trust)?;
@@ -93,7 +93,7 @@ pub struct ShowKey {
 
 impl Operation for ShowKey {
     type View = PublicKey;
-    const ROUTE: Route = Route::get("keys.show", "/v1/keys/{name}", "Give the public part of a key.");
+    const ROUTE: Route = Route::get("keys.show", "/control/v1/keys/{name}", "Give the public part of a key.");
 
     async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
         let public = secret(&application.vault, &self.name).await?.public();
@@ -141,7 +141,7 @@ pub struct SignPlugin {
 
 impl Operation for SignPlugin {
     type View = SignedPlugin;
-    const ROUTE: Route = Route::post("keys.sign", "/v1/keys/{name}/sign", "Sign a package with a key of the vault.");
+    const ROUTE: Route = Route::post("keys.sign", "/control/v1/keys/{name}/sign", "Sign a package with a key of the vault.");
 
     async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
         let package = signable(Path::new(&self.file))?;
@@ -167,7 +167,7 @@ pub struct SignPluginKeyless {
 
 impl Operation for SignPluginKeyless {
     type View = SignedPlugin;
-    const ROUTE: Route = Route::post("keys.sign-keyless", "/v1/keyless/sign", "Sign a package by certificate.").once();
+    const ROUTE: Route = Route::post("keys.sign-keyless", "/control/v1/keyless/sign", "Sign a package by certificate.").once();
 
     async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
         let package = signable(Path::new(&self.file))?;

@@ -86,7 +86,7 @@ pub struct ListPlugins {}
 
 impl Operation for ListPlugins {
     type View = Vec<PluginRow>;
-    const ROUTE: Route = Route::get("plugins.list", "/v1/plugins", "List the installed components.");
+    const ROUTE: Route = Route::get("plugins.list", "/control/v1/plugins", "List the installed components.");
 
     async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
         let mut rows = Vec::new();
@@ -142,7 +142,7 @@ pub struct Inspection {
 
 impl Operation for InspectPlugin {
     type View = Inspection;
-    const ROUTE: Route = Route::get("plugins.inspect", "/v1/components/{id}", "Show all that is known of a component.");
+    const ROUTE: Route = Route::get("plugins.inspect", "/control/v1/components/{id}", "Show all that is known of a component.");
 
     async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
         let id = ComponentId::parse(&self.id)?;

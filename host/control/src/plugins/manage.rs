@@ -34,7 +34,7 @@ pub struct ReviewPlugin {
 impl Operation for ReviewPlugin {
     type View = Review;
     const ROUTE: Route =
-        Route::post("plugins.review", "/v1/plugins/review", "Show what a person needs to decide about a package.");
+        Route::post("plugins.review", "/control/v1/plugins/review", "Show what a person needs to decide about a package.");
 
     async fn run(self, application: &Arc<Application>, _: &Principal, events: &Events) -> Result<Self::View> {
         let installed = ComponentId::parse(&self.what).ok().map(|id| current(application, &id)).transpose()?.flatten();
@@ -101,7 +101,7 @@ impl Operation for RollBackPlugin {
     type View = RolledBackPlugin;
     const ROUTE: Route = Route::post(
         "plugins.rollback",
-        "/v1/components/{id}/rollback",
+        "/control/v1/components/{id}/rollback",
         "Return to the version that was in use before.",
     )
     .once();
@@ -151,7 +151,7 @@ pub struct SwitchedPlugin {
 
 impl Operation for SetPluginEnabled {
     type View = SwitchedPlugin;
-    const ROUTE: Route = Route::put("plugins.switch", "/v1/components/{id}/on", "Switch a component on or off.");
+    const ROUTE: Route = Route::put("plugins.switch", "/control/v1/components/{id}/on", "Switch a component on or off.");
 
     async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
         let (id, on) = (&ComponentId::parse(&self.id)?, self.on);
@@ -195,7 +195,7 @@ pub struct RemovedPlugin {
 
 impl Operation for RemovePlugin {
     type View = RemovedPlugin;
-    const ROUTE: Route = Route::delete("plugins.remove", "/v1/components/{id}", "Remove an installed component.");
+    const ROUTE: Route = Route::delete("plugins.remove", "/control/v1/components/{id}", "Remove an installed component.");
 
     async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
         let id = &ComponentId::parse(&self.id)?;
@@ -251,7 +251,7 @@ pub struct SearchHit {
 
 impl Operation for SearchPlugins {
     type View = Vec<SearchHit>;
-    const ROUTE: Route = Route::get("plugins.search", "/v1/plugins/search", "Find components in an index.");
+    const ROUTE: Route = Route::get("plugins.search", "/control/v1/plugins/search", "Find components in an index.");
 
     async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
         let access = Access::anonymous(&application.services.egress);
@@ -287,7 +287,7 @@ pub struct PushPlugin {
 
 impl Operation for PushPlugin {
     type View = String;
-    const ROUTE: Route = Route::post("plugins.push", "/v1/plugins/push", "Put a signed package into a registry.");
+    const ROUTE: Route = Route::post("plugins.push", "/control/v1/plugins/push", "Put a signed package into a registry.");
 
     async fn run(self, application: &Arc<Application>, _: &Principal, events: &Events) -> Result<Self::View> {
         let (wasm, bundle) = beside(Path::new(&self.file))?;
@@ -357,7 +357,7 @@ pub struct VerifiedPlugin {
 
 impl Operation for VerifyPlugin {
     type View = VerifiedPlugin;
-    const ROUTE: Route = Route::get("plugins.verify", "/v1/plugins/verify", "Check a package's signature.");
+    const ROUTE: Route = Route::get("plugins.verify", "/control/v1/plugins/verify", "Check a package's signature.");
 
     async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
         verify(Path::new(&self.file), &application.plugins.trusted()?)

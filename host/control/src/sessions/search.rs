@@ -95,7 +95,7 @@ pub struct SearchSessions {
 
 impl Operation for SearchSessions {
     type View = FoundSessions;
-    const ROUTE: Route = Route::get("sessions.search", "/v1/search", "Search one's own conversations.");
+    const ROUTE: Route = Route::get("sessions.search", "/control/v1/search", "Search one's own conversations.");
 
     async fn run(self, application: &Arc<Application>, by: &Principal, _: &Events) -> Result<Self::View> {
         let records = application.records().await?;
