@@ -9,7 +9,7 @@ use super::oracle::PERSON;
 use cara_assistant::{Input, Reading};
 use cara_authority::{Label, Source};
 use cara_harness::assistant::{ENGINE, Fixture, Heard, Judge, Page, Reply, Scripted, Setup, shown_to_model};
-use cara_kernel::bindings::provider::Request;
+use cara_kernel::bindings::provider::{Request, ResponseFormat, ToolChoice};
 use cara_kernel::bindings::types::{Blob, Message, Part, Role};
 use futures_util::StreamExt;
 use serde_json::json;
@@ -129,9 +129,16 @@ fn texts(message: &Message) -> Vec<String> {
         system: None,
         messages: vec![message.clone()],
         tools: Vec::new(),
-        tool_choice: cara_kernel::bindings::provider::ToolChoice::None,
+        tool_choice: ToolChoice::None,
+        parallel_tool_calls: None,
+        response_format: ResponseFormat::Text,
         max_output_tokens: None,
         temperature: None,
+        top_p: None,
+        top_k: None,
+        presence_penalty: None,
+        frequency_penalty: None,
+        seed: None,
         stop: Vec::new(),
         effort: None,
     };

@@ -89,8 +89,15 @@ async fn a_listener_that_reads_nothing_holds_the_provider_back() {
         messages: Vec::new(),
         tools: Vec::new(),
         tool_choice: cara_kernel::bindings::provider::ToolChoice::Auto,
+        parallel_tool_calls: None,
+        response_format: cara_kernel::bindings::provider::ResponseFormat::Text,
         max_output_tokens: None,
         temperature: None,
+        top_p: None,
+        top_k: None,
+        presence_penalty: None,
+        frequency_penalty: None,
+        seed: None,
         stop: Vec::new(),
         effort: None,
     };
@@ -105,7 +112,8 @@ async fn lists_that_are_too_long_or_of_the_wrong_length_are_faults() {
     let subject = provider(&testbed, "").await;
     let fault = subject.component.models(&subject.grants, &subject.services).await.unwrap_err();
     assert_eq!(fault.to_string(), "component `hostile-provider` was stopped: its output is over 1048576 bytes");
-    let request = cara_kernel::bindings::provider::EmbedRequest { model: "m".into(), inputs: vec!["a".into()] };
+    let request =
+        cara_kernel::bindings::provider::EmbedRequest { model: "m".into(), inputs: vec!["a".into()], dimensions: None };
     let fault = subject.component.embed(&subject.grants, &subject.services, request).await.unwrap_err();
     assert_eq!(fault.to_string(), "component `hostile-provider` broke: 2 vectors for 1 inputs");
 }

@@ -39,7 +39,7 @@ impl Attachments for File {
 #[async_trait::async_trait]
 impl Models for File {
     async fn complete(&self, _: ServiceGrant, _: Request) -> Result<Response, Refusal> {
-        let usage = Usage { input: 1, output: 1, cache_read: 0, cache_write: 0 };
+        let usage = Usage { input: 1, output: 1, cache_read: 0, cache_write: 0, reasoning: 0 };
         Ok(Response { text: "seen".into(), usage })
     }
 }
@@ -72,7 +72,7 @@ impl Attachments for Talker {
 #[async_trait::async_trait]
 impl Models for Talker {
     async fn complete(&self, _: ServiceGrant, _: Request) -> Result<Response, Refusal> {
-        let usage = Usage { input: 1, output: 1, cache_read: 0, cache_write: 0 };
+        let usage = Usage { input: 1, output: 1, cache_read: 0, cache_write: 0, reasoning: 0 };
         Ok(Response { text: "x".repeat(3 * MIB as usize), usage })
     }
 }

@@ -78,7 +78,7 @@ impl Models for Nested {
         match completed.ended {
             Ok(Ok(_)) => Ok(Response {
                 text: completed.text(),
-                usage: Usage { input: 1, output: 1, cache_read: 0, cache_write: 0 },
+                usage: Usage { input: 1, output: 1, cache_read: 0, cache_write: 0, reasoning: 0 },
             }),
             other => Err(Refusal::new(Rule::Unavailable, format!("{other:?}"))),
         }

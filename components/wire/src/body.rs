@@ -3,7 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use cara_sdk::Error;
-use cara_sdk::provider::Effort;
+use cara_sdk::provider::{Request, ToolChoice};
 use cara_sdk::types::{Blob, ToolCall, ToolDefinition};
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -16,13 +16,42 @@ pub fn to_json<T: Serialize>(body: &T) -> Result<Vec<u8>, Error> {
     serde_json::to_vec(body).map_err(|error| Error::other(format!("the request cannot be written: {error}")))
 }
 
+/// Refuses what was asked for and has no form in an API. `name` is that of the contract, in full where it is a part of
+/// something.
+///
+/// # Errors
+/// `unsupported` when it was asked for.
+pub fn lacks(api: &str, name: &str, asked: bool) -> Result<(), Error> {
+    if asked { Err(Error::unsupported(format!("{api} has no `{name}`"))) } else { Ok(()) }
+}
+
+/// Refuses a call that must be made where there is nothing to call.
+///
+/// # Errors
+/// `bad-request` for such a choice.
+pub fn check_choice(request: &Request) -> Result<(), Error> {
+    let offered = match &request.tool_choice {
+        ToolChoice::Auto | ToolChoice::None => true,
+        ToolChoice::Required => !request.tools.is_empty(),
+        ToolChoice::Named(name) => request.tools.iter().any(|tool| tool.name == *name),
+    };
+    if offered { Ok(()) } else { Err(Error::bad_request("`tool-choice` wants a call of a tool that is not offered")) }
+}
+
+/// A JSON schema, as it is; `whose` says which one it is.
+///
+/// # Errors
+/// `bad-request` when it is no JSON.
+pub fn schema<'a>(text: &'a str, whose: &str) -> Result<&'a RawValue, Error> {
+    serde_json::from_str(text).map_err(|error| Error::bad_request(format!("the schema of {whose} is no JSON: {error}")))
+}
+
 /// The schema of a tool's arguments, as it is.
 ///
 /// # Errors
 /// `bad-request` when it is no JSON.
-pub fn schema(tool: &ToolDefinition) -> Result<&RawValue, Error> {
-    serde_json::from_str(&tool.input_schema)
-        .map_err(|error| Error::bad_request(format!("the schema of the tool `{}` is no JSON: {error}", tool.name)))
+pub fn tool_schema(tool: &ToolDefinition) -> Result<&RawValue, Error> {
+    schema(&tool.input_schema, &format!("the tool `{}`", tool.name))
 }
 
 /// The arguments of an earlier call as a JSON value, for formats that take them as one.
@@ -56,29 +85,20 @@ pub struct Definition<'a> {
     name: &'a str,
     description: &'a str,
     parameters: &'a RawValue,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    strict: Option<bool>,
 }
 
 /// A tool on offer.
 pub type Tool<'a> = Function<Definition<'a>>;
 
-/// The form of a tool's definition.
+/// The form of a tool's definition; `strict` where the API knows it.
 ///
 /// # Errors
 /// `bad-request` for a schema that is no JSON.
-pub fn tool(tool: &ToolDefinition) -> Result<Tool<'_>, Error> {
+pub fn tool(tool: &ToolDefinition, strict: Option<bool>) -> Result<Tool<'_>, Error> {
     let (name, description) = (&tool.name, &tool.description);
-    Ok(Function::new(None, Definition { name, description, parameters: schema(tool)? }))
-}
-
-/// The word for an effort; none for no thinking, which vendors say in different ways.
-#[must_use]
-pub const fn effort(effort: Effort) -> Option<&'static str> {
-    match effort {
-        Effort::Off => None,
-        Effort::Low => Some("low"),
-        Effort::Medium => Some("medium"),
-        Effort::High => Some("high"),
-    }
+    Ok(Function::new(None, Definition { name, description, parameters: tool_schema(tool)?, strict }))
 }
 
 /// Bytes in base64 (RFC 4648 section 4).

@@ -4,7 +4,7 @@
 //! What other servers of this format (vLLM, llama.cpp, DeepSeek) do differently is read too.
 
 use cara_sdk::json::{self, Text};
-use cara_sdk::provider::{EmbedRequest, Model};
+use cara_sdk::provider::{EmbedRequest, Embeddings, Model};
 use cara_sdk::{Error, ErrorKind};
 use serde::{Deserialize, Serialize};
 
@@ -30,18 +30,28 @@ pub fn embeddings(request: &EmbedRequest) -> Result<Vec<u8>, Error> {
         model: &'a str,
         input: &'a [String],
         encoding_format: &'static str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        dimensions: Option<u32>,
     }
-    to_json(&Body { model: &request.model, input: &request.inputs, encoding_format: "float" })
+    let EmbedRequest { model, inputs: input, dimensions } = request;
+    to_json(&Body { model, input, encoding_format: "float", dimensions: *dimensions })
 }
 
 /// The vectors of an embeddings answer, in the order of the inputs.
 ///
 /// # Errors
-/// `network` when it is something else, or not `count` vectors.
-pub fn vectors(answer: &[u8], count: usize) -> Result<Vec<Vec<f32>>, Error> {
+/// `network` when it is something else, and as [`counted`].
+pub fn embedded(answer: &[u8], request: &EmbedRequest) -> Result<Embeddings, Error> {
     #[derive(Deserialize)]
-    struct Answer {
+    struct Answer<'a> {
         data: Vec<Item>,
+        #[serde(borrow)]
+        model: Option<Text<'a>>,
+        usage: Option<Tokens>,
+    }
+    #[derive(Deserialize)]
+    struct Tokens {
+        prompt_tokens: Option<u64>,
     }
     #[derive(Deserialize)]
     struct Item {
@@ -49,9 +59,13 @@ pub fn vectors(answer: &[u8], count: usize) -> Result<Vec<Vec<f32>>, Error> {
         index: usize,
         embedding: Vec<f32>,
     }
-    let mut items = json::read::<Answer>(answer)?.data;
+    let Answer { data: mut items, model, usage } = json::read(answer)?;
     items.sort_by_key(|item| item.index);
-    counted(items.into_iter().map(|item| item.embedding).collect(), count)
+    Ok(Embeddings {
+        vectors: counted(items.into_iter().map(|item| item.embedding).collect(), request)?,
+        model: model.map_or_else(|| request.model.clone(), Text::into_string),
+        input_tokens: usage.and_then(|usage| usage.prompt_tokens),
+    })
 }
 
 /// The models of a list answer. `max_model_len` is vLLM's.
@@ -71,12 +85,7 @@ pub fn models(answer: &[u8]) -> Result<Vec<Model>, Error> {
         max_model_len: Option<u32>,
     }
     let items = json::read::<Answer<'_>>(answer)?.data;
-    let model = |item: Item<'_>| Model {
-        id: item.id.to_string(),
-        name: item.id.into_string(),
-        context_tokens: item.max_model_len,
-        output_tokens: None,
-    };
+    let model = |item: Item<'_>| Model { context_tokens: item.max_model_len, ..Model::new(item.id.into_string()) };
     Ok(items.into_iter().map(model).collect())
 }
 

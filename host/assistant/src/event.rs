@@ -186,14 +186,18 @@ pub struct Usage {
     pub cache_read: u64,
     /// Of `input`, written to it.
     pub cache_write: u64,
+    /// Of `output`, spent on reasoning, where the vendor tells it apart.
+    #[serde(default)]
+    pub reasoning: u64,
 }
 
 impl From<Tokens> for Usage {
     fn from(tokens: Tokens) -> Self {
         // No answer has more. What a vendor says is added up, here and in the ledger, so it is no number that overflows.
-        let [input, output, cache_read, cache_write] =
-            [tokens.input, tokens.output, tokens.cache_read, tokens.cache_write].map(|most| most.min(u32::MAX.into()));
-        Self { input, output, cache_read, cache_write }
+        let Tokens { input, output, cache_read, cache_write, reasoning } = tokens;
+        let [input, output, cache_read, cache_write, reasoning] =
+            [input, output, cache_read, cache_write, reasoning].map(|most| most.min(u32::MAX.into()));
+        Self { input, output, cache_read, cache_write, reasoning }
     }
 }
 

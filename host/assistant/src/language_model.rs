@@ -4,8 +4,9 @@
 use crate::event::Failure;
 use cara_authority::manifest::Price;
 use cara_authority::{ComponentId, Grants};
-use cara_kernel::bindings::provider::{Model, Outcome, Request};
+use cara_kernel::bindings::provider::{EmbedRequest, Embeddings, Model, Outcome, Request};
 use cara_kernel::bindings::turn::Event;
+use cara_kernel::exports::provider::Answered;
 use cara_kernel::{CallServices, Component};
 use std::sync::Arc;
 use tokio::sync::mpsc;
@@ -23,6 +24,8 @@ pub trait LanguageModel: Send + Sync {
     fn price(&self) -> Option<Price>;
     /// Answers. Events come in order; an error after some of them means the answer is incomplete.
     async fn complete(&self, request: Request, events: mpsc::Sender<Event>) -> Result<Outcome, Failure>;
+    /// Turns texts into vectors.
+    async fn embed(&self, request: EmbedRequest) -> Result<Embeddings, Failure>;
     /// The models on offer where this one comes from.
     async fn models(&self) -> Result<Vec<Model>, Failure>;
 }
@@ -77,31 +80,43 @@ impl LanguageModel for Provider {
 
     async fn complete(&self, request: Request, events: mpsc::Sender<Event>) -> Result<Outcome, Failure> {
         let (component, grants) = self.component.now().await?;
-        let returned = component.complete(&grants, &self.services, request, events).await;
-        let returned = returned.map_err(|fault| Failure::fault(&fault))?;
-        let refusals: Vec<String> = returned.refusals.iter().map(ToString::to_string).collect();
-        let failure = match returned.answer {
-            Ok(outcome) => return Ok(outcome),
-            Err(error) => Failure::reported(error, refusals),
-        };
-        // A server calls a model that it has not a bad request, each in its own words.
-        let offered = if failure.kind == "bad-request" { self.models().await.unwrap_or_default() } else { Vec::new() };
-        Err(self.with_cure(failure, &offered).await)
+        match came(component.complete(&grants, &self.services, request, events).await) {
+            Ok(outcome) => Ok(outcome),
+            Err(failure) => Err(self.explained(failure).await),
+        }
+    }
+
+    async fn embed(&self, request: EmbedRequest) -> Result<Embeddings, Failure> {
+        let (component, grants) = self.component.now().await?;
+        match came(component.embed(&grants, &self.services, request).await) {
+            Ok(embeddings) => Ok(embeddings),
+            Err(failure) => Err(self.explained(failure).await),
+        }
     }
 
     async fn models(&self) -> Result<Vec<Model>, Failure> {
         let (component, grants) = self.component.now().await?;
-        let returned = component.models(&grants, &self.services).await;
-        let returned = returned.map_err(|fault| Failure::fault(&fault))?;
-        let refusals: Vec<String> = returned.refusals.iter().map(ToString::to_string).collect();
-        match returned.answer {
+        match came(component.models(&grants, &self.services).await) {
             Ok(models) => Ok(models),
-            Err(error) => Err(self.with_cure(Failure::reported(error, refusals), &[]).await),
+            Err(failure) => Err(self.with_cure(failure, &[]).await),
         }
     }
 }
 
+/// What came of a call.
+fn came<T>(answered: Answered<T>) -> Result<T, Failure> {
+    let returned = answered.map_err(|fault| Failure::fault(&fault))?;
+    let refusals = returned.refusals.iter().map(ToString::to_string).collect();
+    returned.answer.map_err(|error| Failure::reported(error, refusals))
+}
+
 impl Provider {
+    /// A server calls a model that it has not a bad request, each in its own words.
+    async fn explained(&self, failure: Failure) -> Failure {
+        let offered = if failure.kind == "bad-request" { self.models().await.unwrap_or_default() } else { Vec::new() };
+        self.with_cure(failure, &offered).await
+    }
+
     async fn with_cure(&self, mut failure: Failure, offered: &[Model]) -> Failure {
         if let Some(cure) = self.component.cure(&failure, &self.model, offered).await {
             failure.message += &format!("\nhint: {cure}");

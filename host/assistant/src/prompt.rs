@@ -6,9 +6,10 @@ use crate::part::{Body, Message, Part, Role, STOPPED};
 use crate::reading::{Findings, Reading};
 use crate::values::Values;
 use cara_authority::{Label, Source};
-use cara_kernel::bindings::provider::{Request, ToolChoice};
+use cara_kernel::bindings::provider::{Request, ResponseFormat, ToolChoice};
 use cara_kernel::bindings::types::{
-    Blob, Content, Message as Sent, Part as Piece, Role as SentRole, Thought, ToolCall, ToolDefinition, ToolResult,
+    Blob, Content, Image, Message as Sent, Part as Piece, Role as SentRole, Thought, ToolCall, ToolDefinition,
+    ToolResult,
 };
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -130,7 +131,9 @@ impl Prompt<'_> {
                 let named = name.map(|name| format!(" `{}`", crate::text::harmless(&name))).unwrap_or_default();
                 let told = Piece::Text(format!("[attachment {id}{named}, {media_type}]"));
                 let blob = match self.attachments.get(&id) {
-                    Some(blob) if media_type.starts_with("image/") => Some(Piece::Image(blob.clone())),
+                    Some(blob) if media_type.starts_with("image/") => {
+                        Some(Piece::Image(Image { blob: blob.clone(), detail: None }))
+                    }
                     Some(blob) if media_type.starts_with("audio/") => Some(Piece::Audio(blob.clone())),
                     _ => None,
                 };
@@ -170,8 +173,15 @@ pub(crate) fn aside(model: &str, system: Option<String>, messages: Vec<Sent>, mo
         messages,
         tools: Vec::new(),
         tool_choice: ToolChoice::None,
+        parallel_tool_calls: None,
+        response_format: ResponseFormat::Text,
         max_output_tokens: Some(most),
         temperature: None,
+        top_p: None,
+        top_k: None,
+        presence_penalty: None,
+        frequency_penalty: None,
+        seed: None,
         stop: Vec::new(),
         effort: None,
     }
@@ -230,6 +240,7 @@ impl Estimate {
             Piece::ToolCall(call) => call.name.len() + call.arguments.len() + 16,
             Piece::ToolResult(result) => result.content.iter().map(content).sum::<usize>() + 16,
             Piece::Image(_) | Piece::Audio(_) | Piece::File(_) => BLOB * 3,
+            Piece::CachePoint(_) => 0,
         };
         let messages = request.messages.iter().flat_map(|message| &message.parts).map(|piece| self.text(part(piece)));
         let tools = request.tools.iter().map(|tool| self.text(tool.description.len() + tool.input_schema.len()));

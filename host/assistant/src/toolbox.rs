@@ -244,6 +244,7 @@ impl Toolbox {
             name: name.to_string(),
             description: offered.tool.description.clone(),
             input_schema: offered.tool.input.to_string(),
+            strict: None,
         };
         self.all().map(definition).collect()
     }

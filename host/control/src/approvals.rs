@@ -99,7 +99,8 @@ pub struct ListApprovals {}
 
 impl Operation for ListApprovals {
     type View = Vec<ApprovalRequest>;
-    const ROUTE: Route = Route::get("approvals.list", "/control/v1/approvals", "List the requests that wait for an answer.");
+    const ROUTE: Route =
+        Route::get("approvals.list", "/control/v1/approvals", "List the requests that wait for an answer.");
 
     async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
         let records = application.records().await?;

@@ -71,7 +71,8 @@ pub struct GetSetting {
 
 impl Operation for GetSetting {
     type View = Vec<Setting>;
-    const ROUTE: Route = Route::get("config.get", "/control/v1/config", "Show the values that count, and which are set.");
+    const ROUTE: Route =
+        Route::get("config.get", "/control/v1/config", "Show the values that count, and which are set.");
 
     async fn run(self, application: &Arc<Application>, _: &Principal, events: &Events) -> Result<Self::View> {
         let asked = self.key.as_deref().map(document::path).transpose()?.unwrap_or_default();
@@ -169,7 +170,8 @@ pub struct UnsetSetting {
 
 impl Operation for UnsetSetting {
     type View = Setting;
-    const ROUTE: Route = Route::delete("config.unset", "/control/v1/config/keys/{key}", "Take a key out of the configuration.");
+    const ROUTE: Route =
+        Route::delete("config.unset", "/control/v1/config/keys/{key}", "Take a key out of the configuration.");
 
     async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
         let path = document::path(&self.key)?;
@@ -210,7 +212,8 @@ pub struct ConfigFile {
 
 impl Operation for ReadConfig {
     type View = ConfigFile;
-    const ROUTE: Route = Route::get("config.read", "/control/v1/config/file", "Give the configuration file as it stands.");
+    const ROUTE: Route =
+        Route::get("config.read", "/control/v1/config/file", "Give the configuration file as it stands.");
 
     async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
         let path = application.home().config();

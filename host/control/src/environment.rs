@@ -18,8 +18,11 @@ pub struct ListEnvironmentVariables {}
 
 impl Operation for ListEnvironmentVariables {
     type View = Vec<String>;
-    const ROUTE: Route =
-        Route::get("environment.wanted", "/control/v1/environment", "List the environment variables that components name.");
+    const ROUTE: Route = Route::get(
+        "environment.wanted",
+        "/control/v1/environment",
+        "List the environment variables that components name.",
+    );
 
     async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
         let installed = application.installed()?;

@@ -214,7 +214,8 @@ pub struct RevokeGrants {
 
 impl Operation for RevokeGrants {
     type View = Vec<String>;
-    const ROUTE: Route = Route::post("grants.take", "/control/v1/grants/revoke", "Take capabilities from a component.").once();
+    const ROUTE: Route =
+        Route::post("grants.take", "/control/v1/grants/revoke", "Take capabilities from a component.").once();
 
     async fn run(self, application: &Arc<Application>, _: &Principal, events: &Events) -> Result<Self::View> {
         let id = ComponentId::parse(&self.component)?;

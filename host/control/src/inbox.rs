@@ -126,9 +126,12 @@ pub struct ReplayInbound {
 
 impl Operation for ReplayInbound {
     type View = Done;
-    const ROUTE: Route =
-        Route::post("inbox.replay", "/control/v1/inbox/{id}/replay", "Have a message that was settled answered once more.")
-            .once();
+    const ROUTE: Route = Route::post(
+        "inbox.replay",
+        "/control/v1/inbox/{id}/replay",
+        "Have a message that was settled answered once more.",
+    )
+    .once();
 
     async fn run(self, application: &Arc<Application>, by: &Principal, _: &Events) -> Result<Self::View> {
         let (records, Inbound { id, message, .. }) = (application.records().await?, find(application, &self.id).await?);
@@ -156,7 +159,8 @@ pub struct DropInbound {
 impl Operation for DropInbound {
     type View = Done;
     const ROUTE: Route =
-        Route::post("inbox.drop", "/control/v1/inbox/{id}/drop", "Keep a message that waits from being answered.").once();
+        Route::post("inbox.drop", "/control/v1/inbox/{id}/drop", "Keep a message that waits from being answered.")
+            .once();
 
     async fn run(self, application: &Arc<Application>, by: &Principal, _: &Events) -> Result<Self::View> {
         let id = find(application, &self.id).await?.id;

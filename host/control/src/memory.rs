@@ -75,7 +75,8 @@ pub struct ListMemory {
 
 impl Operation for ListMemory {
     type View = Vec<MemoryEntry>;
-    const ROUTE: Route = Route::get("memory.list", "/control/v1/memory/{person}", "List what is remembered about a person.");
+    const ROUTE: Route =
+        Route::get("memory.list", "/control/v1/memory/{person}", "List what is remembered about a person.");
 
     async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
         Ok(entries(memory(application, &self.person).await?.entries("").await?))

@@ -144,8 +144,12 @@ pub struct RetryOutbound {
 
 impl Operation for RetryOutbound {
     type View = Done;
-    const ROUTE: Route =
-        Route::post("outbox.retry", "/control/v1/outbox/{id}/retry", "Send a message that is dead, unknown or dropped.").once();
+    const ROUTE: Route = Route::post(
+        "outbox.retry",
+        "/control/v1/outbox/{id}/retry",
+        "Send a message that is dead, unknown or dropped.",
+    )
+    .once();
 
     async fn run(self, application: &Arc<Application>, by: &Principal, _: &Events) -> Result<Self::View> {
         let id = find(application, &self.id).await?.id;
@@ -164,9 +168,12 @@ pub struct DropOutbound {
 
 impl Operation for DropOutbound {
     type View = Done;
-    const ROUTE: Route =
-        Route::post("outbox.drop", "/control/v1/outbox/{id}/drop", "Keep a message from being sent that is not under way.")
-            .once();
+    const ROUTE: Route = Route::post(
+        "outbox.drop",
+        "/control/v1/outbox/{id}/drop",
+        "Keep a message from being sent that is not under way.",
+    )
+    .once();
 
     async fn run(self, application: &Arc<Application>, by: &Principal, _: &Events) -> Result<Self::View> {
         let id = find(application, &self.id).await?.id;

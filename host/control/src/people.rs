@@ -51,7 +51,8 @@ pub struct ListPeople {}
 
 impl Operation for ListPeople {
     type View = Vec<PersonRow>;
-    const ROUTE: Route = Route::get("people.list", "/control/v1/people", "List who is known, with roles and addresses.");
+    const ROUTE: Route =
+        Route::get("people.list", "/control/v1/people", "List who is known, with roles and addresses.");
 
     async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
         Ok(application.records().await?.people().await?.into_iter().map(PersonRow::from).collect())
@@ -133,7 +134,8 @@ pub struct NamedPerson {
 
 impl Operation for NamePerson {
     type View = NamedPerson;
-    const ROUTE: Route = Route::put("people.name", "/control/v1/people/{id}", "Add a person, or change their name or role.");
+    const ROUTE: Route =
+        Route::put("people.name", "/control/v1/people/{id}", "Add a person, or change their name or role.");
 
     async fn run(self, application: &Arc<Application>, by: &Principal, _: &Events) -> Result<Self::View> {
         let (id, records) = (person(&self.id)?, application.records().await?);
@@ -229,8 +231,11 @@ pub struct ForgetPerson {
 
 impl Operation for ForgetPerson {
     type View = Kept;
-    const ROUTE: Route =
-        Route::delete("people.forget", "/control/v1/people/{id}", "Forget a person with everything that is kept about them.");
+    const ROUTE: Route = Route::delete(
+        "people.forget",
+        "/control/v1/people/{id}",
+        "Forget a person with everything that is kept about them.",
+    );
 
     async fn run(self, application: &Arc<Application>, by: &Principal, _: &Events) -> Result<Self::View> {
         let (id, records) = (person(&self.id)?, application.records().await?);

@@ -178,9 +178,10 @@ async fn follow(application: &Application, run: &RunId, active: &Active, events:
 
 impl Operation for BeginRun {
     type View = Ended;
-    const ROUTE: Route = Route::post("runs.begin", "/control/v1/runs", "Send a message, and follow the run that answers it.")
-        .up_to(MOST)
-        .following();
+    const ROUTE: Route =
+        Route::post("runs.begin", "/control/v1/runs", "Send a message, and follow the run that answers it.")
+            .up_to(MOST)
+            .following();
 
     async fn run(self, application: &Arc<Application>, _: &Principal, events: &Events) -> Result<Self::View> {
         let (within, told) = (application.clone(), events.clone());
@@ -308,9 +309,12 @@ pub struct ResumeRun {
 
 impl Operation for ResumeRun {
     type View = Ended;
-    const ROUTE: Route =
-        Route::post("runs.resume", "/control/v1/runs/{run}/resume", "Go on with a run whose process ended, and follow it.")
-            .following();
+    const ROUTE: Route = Route::post(
+        "runs.resume",
+        "/control/v1/runs/{run}/resume",
+        "Go on with a run whose process ended, and follow it.",
+    )
+    .following();
 
     async fn run(self, application: &Arc<Application>, _: &Principal, events: &Events) -> Result<Self::View> {
         let (within, told) = (application.clone(), events.clone());
@@ -345,7 +349,8 @@ pub struct FollowRun {
 
 impl Operation for FollowRun {
     type View = Ended;
-    const ROUTE: Route = Route::get("runs.follow", "/control/v1/runs/{run}/events", "Follow a run that goes on.").following();
+    const ROUTE: Route =
+        Route::get("runs.follow", "/control/v1/runs/{run}/events", "Follow a run that goes on.").following();
 
     async fn run(self, application: &Arc<Application>, _: &Principal, events: &Events) -> Result<Self::View> {
         let run = RunId::parse(&self.run)?;
@@ -367,7 +372,8 @@ pub struct StopRun {
 
 impl Operation for StopRun {
     type View = Done;
-    const ROUTE: Route = Route::post("runs.stop", "/control/v1/runs/{run}/stop", "Stop a run; what it did so far stays.");
+    const ROUTE: Route =
+        Route::post("runs.stop", "/control/v1/runs/{run}/stop", "Stop a run; what it did so far stays.");
 
     async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
         // One that ended meanwhile has nothing to stop.

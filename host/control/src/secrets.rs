@@ -226,7 +226,8 @@ pub struct SealSecrets {}
 
 impl Operation for SealSecrets {
     type View = MovedSecrets;
-    const ROUTE: Route = Route::post("secrets.seal", "/control/v1/secrets/seal", "Move the conversations' key into the vault.");
+    const ROUTE: Route =
+        Route::post("secrets.seal", "/control/v1/secrets/seal", "Move the conversations' key into the vault.");
 
     async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
         application.records().await?;
@@ -268,7 +269,8 @@ pub struct HasVaultPassword {}
 
 impl Operation for HasVaultPassword {
     type View = Done;
-    const ROUTE: Route = Route::get("vault.has-password", "/control/v1/vault/password", "Check that the vault has a password.");
+    const ROUTE: Route =
+        Route::get("vault.has-password", "/control/v1/vault/password", "Check that the vault has a password.");
 
     async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
         let vault = application.vault.clone();
@@ -296,7 +298,8 @@ pub struct RotateVaultPassword {
 impl Operation for RotateVaultPassword {
     type View = Done;
     const ROUTE: Route =
-        Route::put("vault.rotate-password", "/control/v1/vault/password", "Encrypt the vault under another password.").once();
+        Route::put("vault.rotate-password", "/control/v1/vault/password", "Encrypt the vault under another password.")
+            .once();
 
     async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
         let kdf = match self.kdf {

@@ -253,7 +253,8 @@ pub struct ShowSession {
 
 impl Operation for ShowSession {
     type View = Transcript;
-    const ROUTE: Route = Route::get("sessions.show", "/control/v1/sessions/{id}", "Show a conversation with all its messages.");
+    const ROUTE: Route =
+        Route::get("sessions.show", "/control/v1/sessions/{id}", "Show a conversation with all its messages.");
 
     async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
         let (id, records) = (SessionId::parse(&self.id)?, application.records().await?);
@@ -325,7 +326,8 @@ pub struct DeletedSession {
 
 impl Operation for DeleteSession {
     type View = DeletedSession;
-    const ROUTE: Route = Route::delete("sessions.delete", "/control/v1/sessions/{id}", "Delete a conversation for good.");
+    const ROUTE: Route =
+        Route::delete("sessions.delete", "/control/v1/sessions/{id}", "Delete a conversation for good.");
 
     async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
         let (id, records) = (SessionId::parse(&self.id)?, application.records().await?);
@@ -364,9 +366,12 @@ pub struct ForkedSession {
 
 impl Operation for ForkSession {
     type View = ForkedSession;
-    const ROUTE: Route =
-        Route::post("sessions.fork", "/control/v1/sessions/{id}/fork", "Begin a conversation with the messages of another.")
-            .once();
+    const ROUTE: Route = Route::post(
+        "sessions.fork",
+        "/control/v1/sessions/{id}/fork",
+        "Begin a conversation with the messages of another.",
+    )
+    .once();
 
     async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
         let (id, records) = (SessionId::parse(&self.id)?, application.records().await?);
@@ -405,7 +410,8 @@ pub struct RenameSession {
 
 impl Operation for RenameSession {
     type View = Done;
-    const ROUTE: Route = Route::put("sessions.rename", "/control/v1/sessions/{id}/title", "Give a conversation another title.");
+    const ROUTE: Route =
+        Route::put("sessions.rename", "/control/v1/sessions/{id}/title", "Give a conversation another title.");
 
     async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
         let title = self.title.trim();
@@ -431,7 +437,8 @@ pub struct PinSession {
 
 impl Operation for PinSession {
     type View = Done;
-    const ROUTE: Route = Route::put("sessions.pin", "/control/v1/sessions/{id}/pinned", "Pin a conversation, or let go of it.");
+    const ROUTE: Route =
+        Route::put("sessions.pin", "/control/v1/sessions/{id}/pinned", "Pin a conversation, or let go of it.");
 
     async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
         let (id, records) = (SessionId::parse(&self.id)?, application.records().await?);

@@ -82,7 +82,8 @@ pub struct ListTools {}
 
 impl Operation for ListTools {
     type View = Vec<ToolRow>;
-    const ROUTE: Route = Route::get("tools.list", "/control/v1/tools", "List all tools, and whether a model is offered them.");
+    const ROUTE: Route =
+        Route::get("tools.list", "/control/v1/tools", "List all tools, and whether a model is offered them.");
 
     async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
         application.check_components()?;
@@ -300,7 +301,8 @@ pub struct DisableTools {
 
 impl Operation for DisableTools {
     type View = Vec<SwitchedTools>;
-    const ROUTE: Route = Route::post("tools.disable", "/control/v1/tools/disable", "Switch the tools of components off.");
+    const ROUTE: Route =
+        Route::post("tools.disable", "/control/v1/tools/disable", "Switch the tools of components off.");
 
     async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
         application.check_components()?;

@@ -147,8 +147,11 @@ pub struct TrustIdentity {
 
 impl Operation for TrustIdentity {
     type View = AddedTrust;
-    const ROUTE: Route =
-        Route::post("trust.add-identity", "/control/v1/trust/identities", "Trust an identity that signs by certificate.");
+    const ROUTE: Route = Route::post(
+        "trust.add-identity",
+        "/control/v1/trust/identities",
+        "Trust an identity that signs by certificate.",
+    );
 
     async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
         let (identity, issuer): (Identity, Issuer) = (self.identity.parse()?, self.issuer.parse()?);
@@ -185,7 +188,8 @@ pub struct SetTrustRoot {
 
 impl Operation for SetTrustRoot {
     type View = Done;
-    const ROUTE: Route = Route::put("trust.set-root", "/control/v1/trust/root", "Say whose certificates count.").up_to(1 << 20);
+    const ROUTE: Route =
+        Route::put("trust.set-root", "/control/v1/trust/root", "Say whose certificates count.").up_to(1 << 20);
 
     async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
         let from = &self.from;
@@ -205,7 +209,8 @@ pub struct RemoveTrustRoot {}
 
 impl Operation for RemoveTrustRoot {
     type View = Done;
-    const ROUTE: Route = Route::delete("trust.remove-root", "/control/v1/trust/root", "Trust no certificates any more.");
+    const ROUTE: Route =
+        Route::delete("trust.remove-root", "/control/v1/trust/root", "Trust no certificates any more.");
 
     async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
         let _alone = files::lock(&application.home().trust().with_extension("toml.writer"))?;
@@ -265,7 +270,8 @@ pub struct ListTrust {}
 
 impl Operation for ListTrust {
     type View = TrustList;
-    const ROUTE: Route = Route::get("trust.list", "/control/v1/trust", "List whom the operator trusts, and what was revoked.");
+    const ROUTE: Route =
+        Route::get("trust.list", "/control/v1/trust", "List whom the operator trusts, and what was revoked.");
 
     async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
         let store = read(&application.home().trust())?;
@@ -306,7 +312,8 @@ pub struct RemoveTrust {
 
 impl Operation for RemoveTrust {
     type View = Done;
-    const ROUTE: Route = Route::delete("trust.remove", "/control/v1/trust/names/{name}", "Stop trusting a key or an identity.");
+    const ROUTE: Route =
+        Route::delete("trust.remove", "/control/v1/trust/names/{name}", "Stop trusting a key or an identity.");
 
     async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
         let name = &self.name;

@@ -156,7 +156,8 @@ fn today(application: &Application) -> u64 {
 
 impl Operation for ShowUsage {
     type View = UsageReport;
-    const ROUTE: Route = Route::get("usage", "/control/v1/usage", "Show what was used, and what is left of the budgets.");
+    const ROUTE: Route =
+        Route::get("usage", "/control/v1/usage", "Show what was used, and what is left of the budgets.");
 
     async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
         let records = application.records().await?;

@@ -4,13 +4,14 @@
 //! It is called in the real kernel, signed with a key of the moment, with a closed network. A component passes when no
 //! call ends in a fault: it may answer with an error at any time, but it must not trap, hang, pass a limit or fail by a
 //! mistake of its own (the kind `fault`, which SDKs report an unexpected exception as) because a power was not granted, a
-//! server does not answer, or somebody calls it oddly. Only an argument that its schema requires may be relied on.
+//! server does not answer, or somebody calls it oddly. Only an argument that its schema requires may be relied on. And no
+//! provider leaves out what a request asks for (`options`).
 
 use crate::error::DevkitError;
 use crate::subject::{Outside, Secrets, Subject, asked, context};
 use crate::testnet::Testnet;
 use cara_authority::manifest::Tool;
-use cara_authority::{Grants, ToolName};
+use cara_authority::{Capability, Grants, ToolName};
 use cara_kernel::bindings::provider::EmbedRequest;
 use cara_kernel::bindings::types::ErrorKind;
 use cara_kernel::exports::provider::EVENTS_AHEAD;
@@ -20,6 +21,8 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use tokio::sync::mpsc;
+
+mod options;
 
 /// One thing that was tried.
 #[derive(Debug, Serialize)]
@@ -48,7 +51,21 @@ pub async fn check(kernel: &Kernel, package: &Package) -> Result<Vec<Tried>, Dev
             kit.tool(powers, &grants, &tool, &mut tried).await?;
         }
     }
+    if kit.subject.manifest().provider().is_some() {
+        let granted = kit.subject.requested(&settings);
+        let net = Testnet::listening(granted.iter().filter_map(host))?;
+        let outside = Outside::new(&net, Secrets::Any, HostServices::default())?;
+        kit.options(&outside, &net, &kit.subject.grants(&settings, &granted), &mut tried).await;
+    }
     Ok(tried)
+}
+
+/// The one host that a capability is about.
+fn host(capability: &Capability) -> Option<String> {
+    match capability {
+        Capability::Http(pattern) => pattern.origin().map(|origin| origin.host().to_string()),
+        _ => None,
+    }
 }
 
 /// A component in a world without a network.
@@ -75,9 +92,10 @@ impl Kit {
             let called = called.map(|called| called.answer.map(|outcome| format!("an answer of `{}`", outcome.model)));
             tried.push(told(format!("complete with {what}, {powers}"), called));
         }
-        let request = EmbedRequest { model: String::new(), inputs: vec!["hello".into()] };
+        let request = EmbedRequest { model: String::new(), inputs: vec!["hello".into()], dimensions: None };
         let embedded = self.subject.component.embed(grants, &self.outside.services, request).await;
-        let embedded = embedded.map(|called| called.answer.map(|vectors| format!("{} vectors", vectors.len())));
+        let embedded =
+            embedded.map(|called| called.answer.map(|embedded| format!("{} vectors", embedded.vectors.len())));
         tried.push(told(format!("embed, {powers}"), embedded));
     }
 

@@ -9,7 +9,7 @@ use cara_authority::{
     AccountId, Action, Approved, Capability, Decision, Grants, Label, PersonId, Policy, Provenance, Refusal, Rule,
     SecretGrant, SessionId, Settings, Situation, Source, Ticket, ToolAuthority, ToolCall,
 };
-use cara_kernel::bindings::provider::{Request, ToolChoice};
+use cara_kernel::bindings::provider::{Request, ResponseFormat, ToolChoice};
 use cara_kernel::bindings::tool::Context;
 use cara_kernel::bindings::types::{Message, Part, Role};
 use cara_kernel::{CallServices, Checked, Component, HostServices, Kernel, SecretSource};
@@ -118,8 +118,15 @@ pub(crate) fn asked(model: String, text: &str) -> Request {
         messages: vec![Message { role: Role::User, parts: vec![Part::Text(text.to_owned())] }],
         tools: Vec::new(),
         tool_choice: ToolChoice::None,
+        parallel_tool_calls: None,
+        response_format: ResponseFormat::Text,
         max_output_tokens: Some(64),
         temperature: None,
+        top_p: None,
+        top_k: None,
+        presence_penalty: None,
+        frequency_penalty: None,
+        seed: None,
         stop: Vec::new(),
         effort: None,
     }

@@ -83,6 +83,19 @@ struct Inner {
 struct Script {
     next: VecDeque<Exchange>,
     findings: Vec<String>,
+    /// What was sent to servers that only listen; none where there is a script.
+    heard: Option<Vec<Heard>>,
+}
+
+/// A request that came to a server which only listens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Heard {
+    /// The method.
+    pub method: Method,
+    /// The whole URL.
+    pub url: String,
+    /// The body.
+    pub body: Bytes,
 }
 
 impl Testnet {
@@ -96,9 +109,27 @@ impl Testnet {
             host.map(bare).ok_or_else(|| TestnetError::Url(exchange.url.clone()))
         };
         let hosts = exchanges.iter().map(host).collect::<Result<BTreeSet<_>, _>>()?;
+        Self::of(hosts, Script { next: exchanges.into(), findings: Vec::new(), heard: None })
+    }
+
+    /// A network of these hosts, each of which reads requests and answers them with 503.
+    ///
+    /// # Errors
+    /// When a name is none that a certificate can have.
+    pub fn listening(hosts: impl IntoIterator<Item = String>) -> Result<Self, TestnetError> {
+        let hosts = hosts.into_iter().map(|host| bare(&host)).collect();
+        Self::of(hosts, Script { next: VecDeque::new(), findings: Vec::new(), heard: Some(Vec::new()) })
+    }
+
+    fn of(hosts: BTreeSet<String>, script: Script) -> Result<Self, TestnetError> {
         let (server, client) = tls(&hosts)?;
-        let script = Mutex::new(Script { next: exchanges.into(), findings: Vec::new() });
-        Ok(Self(Arc::new(Inner { hosts, server, client, script })))
+        Ok(Self(Arc::new(Inner { hosts, server, client, script: Mutex::new(script) })))
+    }
+
+    /// What was sent to servers that only listen, since this was asked last.
+    #[must_use]
+    pub fn heard(&self) -> Vec<Heard> {
+        self.script().heard.as_mut().map(std::mem::take).unwrap_or_default()
     }
 
     /// What an egress gate reaches this network with, and no other.

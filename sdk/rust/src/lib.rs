@@ -7,7 +7,7 @@
 //! [`export_tool!`]; it then imports exactly what its code calls.
 //!
 //! ```
-//! use cara_sdk::provider::{EmbedRequest, Model, Outcome, Provider, Request, StopReason};
+//! use cara_sdk::provider::{EmbedRequest, Embeddings, Model, Outcome, Provider, Request, StopReason};
 //! use cara_sdk::turn::{self, Event};
 //! use cara_sdk::Error;
 //!
@@ -20,9 +20,9 @@
 //!     }
 //!     fn complete(request: Request) -> Result<Outcome, Error> {
 //!         turn::emit(&[Event::Text("hello".to_owned())])?;
-//!         Ok(Outcome { stop: StopReason::Complete, model: request.model })
+//!         Ok(Outcome::new(StopReason::Complete, request.model))
 //!     }
-//!     fn embed(_: EmbedRequest) -> Result<Vec<Vec<f32>>, Error> {
+//!     fn embed(_: EmbedRequest) -> Result<Embeddings, Error> {
 //!         Err(Error::unsupported("a parrot has no embeddings"))
 //!     }
 //! }
@@ -77,7 +77,7 @@ pub use error::{Error, ErrorKind};
 /// # impl Provider for Parrot {
 /// #     fn models() -> Result<Vec<Model>, Error> { Ok(Vec::new()) }
 /// #     fn complete(_: Request) -> Result<Outcome, Error> { Err(Error::unsupported("none")) }
-/// #     fn embed(_: EmbedRequest) -> Result<Vec<Vec<f32>>, Error> { Err(Error::unsupported("none")) }
+/// #     fn embed(_: EmbedRequest) -> Result<Embeddings, Error> { Err(Error::unsupported("none")) }
 /// # }
 /// ```
 #[macro_export]

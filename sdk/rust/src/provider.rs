@@ -3,11 +3,140 @@
 
 use crate::Error;
 pub use crate::bindings::provider_component::exports::cara::plugin::provider::{
-    Effort, EmbedRequest, Guest as Provider, Model, Outcome, Request, StopReason, ToolChoice,
+    Abilities, Effort, EmbedRequest, Embeddings, Guest as Provider, JsonSchema, Model, Outcome, Request,
+    ResponseFormat, StopReason, ToolChoice,
 };
 use crate::http::Chunks;
 use crate::turn::{Gathered, Sink};
-use crate::types::{Part, ToolCall};
+use crate::types::{Message, Part, ToolCall};
+
+/// ```
+/// use cara_sdk::provider::{Request, ToolChoice};
+///
+/// let request = Request { seed: Some(7), ..Request::new("small", Vec::new()) };
+/// assert_eq!((request.tool_choice, request.temperature), (ToolChoice::Auto, None));
+/// ```
+impl Request {
+    /// A request that leaves all else to the vendor.
+    pub fn new(model: impl Into<String>, messages: Vec<Message>) -> Self {
+        Self {
+            model: model.into(),
+            system: None,
+            messages,
+            tools: Vec::new(),
+            tool_choice: ToolChoice::Auto,
+            parallel_tool_calls: None,
+            response_format: ResponseFormat::Text,
+            max_output_tokens: None,
+            temperature: None,
+            top_p: None,
+            top_k: None,
+            presence_penalty: None,
+            frequency_penalty: None,
+            seed: None,
+            stop: Vec::new(),
+            effort: None,
+        }
+    }
+
+    /// The names of all that can be asked for besides a model's answer to messages, as the contract spells them.
+    pub const OPTIONS: [&str; 12] = [
+        "tool-choice",
+        "parallel-tool-calls",
+        "response-format",
+        "max-output-tokens",
+        "temperature",
+        "top-p",
+        "top-k",
+        "presence-penalty",
+        "frequency-penalty",
+        "seed",
+        "stop",
+        "effort",
+    ];
+
+    /// Refuses what is asked for and is not in `known`, so that a provider which passes on a few options drops none of the
+    /// others. A choice counts where it demands a call.
+    ///
+    /// # Errors
+    /// `unsupported`, with the name of the first.
+    ///
+    /// ```
+    /// use cara_sdk::provider::Request;
+    ///
+    /// let request = Request { seed: Some(7), ..Request::new("small", Vec::new()) };
+    /// assert_eq!(request.only(&["stop"]).unwrap_err().message, "this provider has no `seed`");
+    /// assert!(request.only(&["seed"]).is_ok());
+    /// ```
+    pub fn only(&self, known: &[&str]) -> Result<(), Error> {
+        let asked = [
+            matches!(self.tool_choice, ToolChoice::Required | ToolChoice::Named(_)),
+            self.parallel_tool_calls.is_some(),
+            self.response_format != ResponseFormat::Text,
+            self.max_output_tokens.is_some(),
+            self.temperature.is_some(),
+            self.top_p.is_some(),
+            self.top_k.is_some(),
+            self.presence_penalty.is_some(),
+            self.frequency_penalty.is_some(),
+            self.seed.is_some(),
+            !self.stop.is_empty(),
+            self.effort.is_some(),
+        ];
+        let mut asked = Self::OPTIONS.into_iter().zip(asked).filter(|&(_, asked)| asked);
+        match asked.find(|(name, _)| !known.contains(name)) {
+            Some((name, _)) => Err(Error::unsupported(format!("this provider has no `{name}`"))),
+            None => Ok(()),
+        }
+    }
+}
+
+/// ```
+/// use cara_sdk::provider::{Outcome, StopReason};
+///
+/// let outcome = Outcome { request_id: Some("req_1".to_owned()), ..Outcome::new(StopReason::Complete, "small") };
+/// assert_eq!(outcome.stop_sequence, None);
+/// ```
+impl Outcome {
+    /// An end of which the vendor tells no more.
+    pub fn new(stop: StopReason, model: impl Into<String>) -> Self {
+        Self { stop, model: model.into(), request_id: None, stop_sequence: None, fingerprint: None }
+    }
+}
+
+/// ```
+/// use cara_sdk::provider::{Abilities, Model};
+///
+/// let abilities = Abilities { tools: Some(true), ..Abilities::unknown() };
+/// assert_eq!(Model { abilities, ..Model::new("small") }.name, "small");
+/// ```
+impl Model {
+    /// A model of which the vendor tells only the id.
+    pub fn new(id: impl Into<String>) -> Self {
+        let id = id.into();
+        let name = id.clone();
+        Self { id, name, context_tokens: None, output_tokens: None, abilities: Abilities::unknown() }
+    }
+}
+
+/// ```
+/// assert_eq!(cara_sdk::provider::Abilities::unknown().images, None);
+/// ```
+impl Abilities {
+    /// Nothing of which is said.
+    #[must_use]
+    pub const fn unknown() -> Self {
+        Self {
+            tools: None,
+            images: None,
+            audio: None,
+            files: None,
+            structured_output: None,
+            reasoning: None,
+            embeddings: None,
+        }
+    }
+}
 
 /// Whether a decoder wants more of the stream.
 ///
@@ -39,7 +168,7 @@ pub enum Progress {
 ///         Ok(Progress::More)
 ///     }
 ///     fn finish(&mut self, _: &mut dyn Sink) -> Result<Outcome, Error> {
-///         Ok(Outcome { stop: StopReason::Complete, model: "plain".to_owned() })
+///         Ok(Outcome::new(StopReason::Complete, "plain"))
 ///     }
 /// }
 /// let mut events = Vec::new();
@@ -80,7 +209,7 @@ pub trait Decoder {
 ///         Ok(Progress::More)
 ///     }
 ///     fn finish(&mut self, _: &mut dyn Sink) -> Result<Outcome, Error> {
-///         Ok(Outcome { stop: StopReason::Complete, model: "plain".to_owned() })
+///         Ok(Outcome::new(StopReason::Complete, "plain"))
 ///     }
 /// }
 /// let reply = Reply::new(200).body("hel").body("lo");
@@ -142,12 +271,9 @@ pub fn complete_call(stop: StopReason, id: String, name: String, arguments: Stri
 /// The same for the same conversation, and unlike any earlier id in it.
 ///
 /// ```
-/// # use cara_sdk::provider::{CallIds, Request, ToolChoice};
-/// # let request = Request {
-/// #     model: String::new(), system: None, messages: Vec::new(), tools: Vec::new(), tool_choice: ToolChoice::Auto,
-/// #     max_output_tokens: None, temperature: None, stop: Vec::new(), effort: None,
-/// # };
-/// let mut ids = CallIds::after(&request);
+/// use cara_sdk::provider::{CallIds, Request};
+///
+/// let mut ids = CallIds::after(&Request::new("small", Vec::new()));
 /// assert_eq!(ids.assign("call_abc"), "call_abc");
 /// assert_eq!(ids.assign("not allowed!"), "call_2");
 /// ```
@@ -179,14 +305,12 @@ impl CallIds {
 /// Finds the tool call of the conversation that a result answers.
 ///
 /// ```
-/// # use cara_sdk::provider::{Request, ToolChoice, find_call};
-/// # use cara_sdk::types::{Message, Part, Role, ToolCall};
-/// # let call = ToolCall { id: "call_1".into(), name: "greet".into(), arguments: "{}".into() };
-/// # let request = Request {
-/// #     model: String::new(), system: None, tools: Vec::new(), tool_choice: ToolChoice::Auto,
-/// #     messages: vec![Message { role: Role::Assistant, parts: vec![Part::ToolCall(call)] }],
-/// #     max_output_tokens: None, temperature: None, stop: Vec::new(), effort: None,
-/// # };
+/// use cara_sdk::provider::{Request, find_call};
+/// use cara_sdk::types::{Message, Part, Role, ToolCall};
+///
+/// let call = ToolCall { id: "call_1".into(), name: "greet".into(), arguments: "{}".into() };
+/// let message = Message { role: Role::Assistant, parts: vec![Part::ToolCall(call)] };
+/// let request = Request::new("small", vec![message]);
 /// assert_eq!(find_call(&request, "call_1").unwrap().name, "greet");
 /// assert!(find_call(&request, "call_2").is_none());
 /// ```
@@ -218,7 +342,7 @@ mod tests {
             Ok(if piece == b"end" { Progress::Done } else { Progress::More })
         }
         fn finish(&mut self, _: &mut dyn Sink) -> Result<Outcome, Error> {
-            Ok(Outcome { stop: StopReason::Complete, model: "echo".to_owned() })
+            Ok(Outcome::new(StopReason::Complete, "echo"))
         }
     }
 
@@ -258,7 +382,7 @@ mod tests {
                 Ok(Progress::More)
             }
             fn finish(&mut self, _: &mut dyn Sink) -> Result<Outcome, Error> {
-                Ok(Outcome { stop: StopReason::Complete, model: "lines".to_owned() })
+                Ok(Outcome::new(StopReason::Complete, "lines"))
             }
         }
         #[derive(Default)]

@@ -8,7 +8,8 @@
 //! ```
 
 pub use crate::bindings::provider_component::cara::plugin::types::{
-    Blob, Content, Error, ErrorKind, Message, Part, Refusal, Role, Thought, ToolCall, ToolDefinition, ToolResult, Usage,
+    Blob, CachePoint, Content, Detail, Error, ErrorKind, Image, Message, Part, Refusal, Role, Thought, ToolCall,
+    ToolDefinition, ToolResult, Usage,
 };
 
 /// ```
@@ -20,6 +21,19 @@ impl Usage {
     /// Nothing counted yet.
     #[must_use]
     pub const fn zero() -> Self {
-        Self { input: 0, output: 0, cache_read: 0, cache_write: 0 }
+        Self { input: 0, output: 0, cache_read: 0, cache_write: 0, reasoning: 0 }
+    }
+}
+
+/// ```
+/// use cara_sdk::types::{Blob, Image};
+///
+/// let blob = Blob { media_type: "image/png".to_owned(), name: None, data: Vec::new() };
+/// assert_eq!(Image::from(blob).detail, None);
+/// ```
+impl From<Blob> for Image {
+    /// Looked at as closely as the vendor likes.
+    fn from(blob: Blob) -> Self {
+        Self { blob, detail: None }
     }
 }

@@ -2,7 +2,7 @@
 
 use cara_authority::tool_call::canonical;
 use cara_authority::{Approved, Grants, Label, PersonId, Policy, SessionId, Situation, ToolCall, ToolName};
-use cara_kernel::bindings::provider::{Outcome, Request, ToolChoice};
+use cara_kernel::bindings::provider::{Outcome, Request, ResponseFormat, ToolChoice};
 use cara_kernel::bindings::tool::Context;
 use cara_kernel::bindings::turn::Event;
 use cara_kernel::bindings::types::{Content, Error, Message, Part, Role};
@@ -201,8 +201,15 @@ fn request(model: &str, text: &str) -> Request {
         messages: vec![Message { role: Role::User, parts: vec![Part::Text(text.into())] }],
         tools: Vec::new(),
         tool_choice: ToolChoice::Auto,
+        parallel_tool_calls: None,
+        response_format: ResponseFormat::Text,
         max_output_tokens: None,
         temperature: None,
+        top_p: None,
+        top_k: None,
+        presence_penalty: None,
+        frequency_penalty: None,
+        seed: None,
         stop: Vec::new(),
         effort: None,
     }

@@ -1,7 +1,7 @@
 //! Claude, by Anthropic's Messages API.
 
 use cara_sdk::http::{Request as Http, Response, join};
-use cara_sdk::provider::{EmbedRequest, Model, Outcome, Provider, Request, stream};
+use cara_sdk::provider::{EmbedRequest, Embeddings, Model, Outcome, Provider, Request, stream};
 use cara_sdk::turn::Turn;
 use cara_sdk::{Error, settings};
 use cara_wire::answer::{self, LIST_LIMIT};
@@ -25,10 +25,11 @@ impl Provider for Anthropic {
             .header("accept", "text/event-stream")
             .body("application/json", wire::messages(&request)?);
         let mut response = send(http)?;
-        stream(&mut response, &mut wire::Decoder::new(&request), &mut Turn)
+        let outcome = stream(&mut response, &mut wire::Decoder::new(&request), &mut Turn)?;
+        Ok(Outcome { request_id: answer::request_id(&response).or(outcome.request_id), ..outcome })
     }
 
-    fn embed(_: EmbedRequest) -> Result<Vec<Vec<f32>>, Error> {
+    fn embed(_: EmbedRequest) -> Result<Embeddings, Error> {
         Err(Error::unsupported("anthropic offers no embeddings"))
     }
 }

@@ -3,11 +3,12 @@
 //! Pure: knows no host and no network.
 
 use cara_sdk::json::{self, Text};
-use cara_sdk::provider::Model;
+use cara_sdk::provider::{Abilities, Model};
 use cara_sdk::{Error, ErrorKind};
 use cara_wire::fault;
 use serde::Deserialize;
 
+mod plan;
 mod request;
 mod stream;
 #[cfg(test)]
@@ -43,12 +44,35 @@ pub fn models(answer: &[u8]) -> Result<Vec<Model>, Error> {
         display_name: Option<Text<'a>>,
         max_input_tokens: Option<u32>,
         max_tokens: Option<u32>,
+        capabilities: Option<Capabilities>,
     }
+    #[derive(Deserialize)]
+    struct Capabilities {
+        image_input: Option<Support>,
+        pdf_input: Option<Support>,
+        structured_outputs: Option<Support>,
+        thinking: Option<Support>,
+    }
+    #[derive(Deserialize)]
+    struct Support {
+        supported: bool,
+    }
+    let abilities = |told: Capabilities| {
+        let known = |support: Option<Support>| support.map(|support| support.supported);
+        Abilities {
+            images: known(told.image_input),
+            files: known(told.pdf_input),
+            structured_output: known(told.structured_outputs),
+            reasoning: known(told.thinking),
+            ..Abilities::unknown()
+        }
+    };
     let model = |item: Item<'_>| Model {
         name: item.display_name.as_ref().unwrap_or(&item.id).to_string(),
         id: item.id.into_string(),
         context_tokens: item.max_input_tokens,
         output_tokens: item.max_tokens,
+        abilities: item.capabilities.map_or(Abilities::unknown(), abilities),
     };
     Ok(json::read::<Answer<'_>>(answer)?.data.into_iter().map(model).collect())
 }

@@ -1,7 +1,7 @@
 //! Models on one's own machine, by Ollama.
 
 use cara_sdk::http::{Request as Http, join};
-use cara_sdk::provider::{EmbedRequest, Model, Outcome, Provider, Request, stream};
+use cara_sdk::provider::{EmbedRequest, Embeddings, Model, Outcome, Provider, Request, stream};
 use cara_sdk::turn::Turn;
 use cara_sdk::{Error, settings};
 use cara_wire::answer::{self, LIST_LIMIT};
@@ -26,10 +26,10 @@ impl Provider for Ollama {
         stream(&mut response, &mut wire::Decoder::new(&request), &mut Turn)
     }
 
-    fn embed(request: EmbedRequest) -> Result<Vec<Vec<f32>>, Error> {
+    fn embed(request: EmbedRequest) -> Result<Embeddings, Error> {
         let http = Http::post(address("api/embed")?).body("application/json", wire::embed(&request)?);
         let response = answer::send(http, wire::failure)?;
-        wire::vectors(&response.bytes(LIST_LIMIT)?, request.inputs.len())
+        wire::embedded(&response.bytes(LIST_LIMIT)?, &request)
     }
 }
 

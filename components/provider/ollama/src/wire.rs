@@ -4,7 +4,7 @@
 
 use cara_sdk::error::excerpt;
 use cara_sdk::json::{self, Text};
-use cara_sdk::provider::{EmbedRequest, Model};
+use cara_sdk::provider::{Abilities, EmbedRequest, Embeddings, Model};
 use cara_sdk::{Error, ErrorKind};
 use cara_wire::answer::counted;
 use cara_wire::body::to_json;
@@ -28,20 +28,33 @@ pub fn embed(request: &EmbedRequest) -> Result<Vec<u8>, Error> {
     struct Body<'a> {
         model: &'a str,
         input: &'a [String],
+        #[serde(skip_serializing_if = "Option::is_none")]
+        dimensions: Option<u32>,
+        /// Else the server cuts what is too long, and says nothing.
+        truncate: bool,
     }
-    to_json(&Body { model: &request.model, input: &request.inputs })
+    let EmbedRequest { model, inputs: input, dimensions } = request;
+    to_json(&Body { model, input, dimensions: *dimensions, truncate: false })
 }
 
 /// The vectors of an embedding answer, in the order of the inputs.
 ///
 /// # Errors
-/// `network` when it is something else, or not `count` vectors.
-pub fn vectors(answer: &[u8], count: usize) -> Result<Vec<Vec<f32>>, Error> {
+/// `network` when it is something else, and as [`counted`].
+pub fn embedded(answer: &[u8], request: &EmbedRequest) -> Result<Embeddings, Error> {
     #[derive(Deserialize)]
-    struct Answer {
+    struct Answer<'a> {
         embeddings: Vec<Vec<f32>>,
+        #[serde(borrow)]
+        model: Option<Text<'a>>,
+        prompt_eval_count: Option<u64>,
     }
-    counted(json::read::<Answer>(answer)?.embeddings, count)
+    let Answer { embeddings, model, prompt_eval_count } = json::read(answer)?;
+    Ok(Embeddings {
+        vectors: counted(embeddings, request)?,
+        model: model.map_or_else(|| request.model.clone(), Text::into_string),
+        input_tokens: prompt_eval_count,
+    })
 }
 
 /// The models of a list answer.
@@ -58,12 +71,29 @@ pub fn models(answer: &[u8]) -> Result<Vec<Model>, Error> {
     struct Item<'a> {
         #[serde(borrow)]
         name: Text<'a>,
+        #[serde(borrow)]
+        capabilities: Option<Vec<Text<'a>>>,
+        details: Option<Details>,
     }
+    #[derive(Deserialize)]
+    struct Details {
+        context_length: Option<u32>,
+    }
+    let abilities = |told: Vec<Text<'_>>| {
+        let can = |name: &str| Some(told.iter().any(|told| &**told == name));
+        Abilities {
+            tools: can("tools"),
+            images: can("vision"),
+            audio: can("audio"),
+            reasoning: can("thinking"),
+            embeddings: can("embedding"),
+            ..Abilities::unknown()
+        }
+    };
     let model = |item: Item<'_>| Model {
-        id: item.name.to_string(),
-        name: item.name.into_string(),
-        context_tokens: None,
-        output_tokens: None,
+        context_tokens: item.details.and_then(|details| details.context_length).filter(|length| *length > 0),
+        abilities: item.capabilities.map_or(Abilities::unknown(), abilities),
+        ..Model::new(item.name.into_string())
     };
     let items = json::read::<Answer<'_>>(answer)?.models.unwrap_or_default();
     Ok(items.into_iter().map(model).collect())

@@ -1,7 +1,7 @@
 //! OpenAI chat completions, and any server that speaks them.
 
 use cara_sdk::http::{Request as Http, Response, join};
-use cara_sdk::provider::{EmbedRequest, Model, Outcome, Provider, Request, stream};
+use cara_sdk::provider::{EmbedRequest, Embeddings, Model, Outcome, Provider, Request, stream};
 use cara_sdk::turn::Turn;
 use cara_sdk::{Error, secrets, settings};
 use cara_wire::answer::{self, LIST_LIMIT};
@@ -27,16 +27,17 @@ impl Provider for OpenAi {
         let base = base_url()?;
         let http = Http::post(join(&base, "chat/completions"))
             .header("accept", "text/event-stream")
-            .body("application/json", chat::request(&request, least_effort)?);
+            .body("application/json", chat::request(&request)?);
         let mut response = send(&base, http)?;
-        stream(&mut response, &mut chat::Decoder::new(&request), &mut Turn)
+        let outcome = stream(&mut response, &mut chat::Decoder::new(&request), &mut Turn)?;
+        Ok(Outcome { request_id: answer::request_id(&response).or(outcome.request_id), ..outcome })
     }
 
-    fn embed(request: EmbedRequest) -> Result<Vec<Vec<f32>>, Error> {
+    fn embed(request: EmbedRequest) -> Result<Embeddings, Error> {
         let base = base_url()?;
         let http = Http::post(join(&base, "embeddings")).body("application/json", chat::embeddings(&request)?);
         let response = send(&base, http)?;
-        chat::vectors(&response.bytes(LIST_LIMIT)?, request.inputs.len())
+        chat::embedded(&response.bytes(LIST_LIMIT)?, &request)
     }
 }
 
@@ -52,31 +53,4 @@ fn send(base: &str, http: Http) -> Result<Response, Error> {
         secrets::available("api-key")?;
     }
     answer::send(http, chat::failure)
-}
-
-/// The least effort a model knows: GPT-5 has no `none`, the o-series no `minimal`.
-fn least_effort(model: &str) -> &'static str {
-    match model.as_bytes() {
-        b"gpt-5" | [b'g', b'p', b't', b'-', b'5', b'-', ..] => "minimal",
-        [b'o', b'1'..=b'9', ..] => "low",
-        _ => "none",
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn no_effort_is_the_least_the_model_knows() {
-        for (model, word) in [
-            ("gpt-5", "minimal"),
-            ("gpt-5-mini", "minimal"),
-            ("gpt-5.1", "none"),
-            ("o4-mini", "low"),
-            ("qwen3", "none"),
-        ] {
-            assert_eq!(least_effort(model), word, "{model}");
-        }
-    }
 }

@@ -100,7 +100,7 @@ pub fn request_words(request: &Request) -> u64 {
             Part::Thinking(thought) => words(&thought.text),
             Part::ToolCall(call) => words(&call.arguments),
             Part::ToolResult(result) => result.content.iter().map(|content| words(&content_text(content))).sum(),
-            Part::Image(_) | Part::Audio(_) | Part::File(_) => 0,
+            Part::Image(_) | Part::Audio(_) | Part::File(_) | Part::CachePoint(_) => 0,
         })
         .sum();
     said + request.system.as_deref().map_or(0, words)
@@ -128,23 +128,13 @@ pub fn quoted(text: &str) -> String {
 pub(crate) mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use cara_sdk::provider::ToolChoice;
     use cara_sdk::types::{Blob, Message, ToolCall};
 
     /// A request of these messages.
     pub(crate) fn request(messages: &[(Role, &str)]) -> Request {
         let text = |&(role, text): &(Role, &str)| Message { role, parts: vec![Part::Text(text.to_owned())] };
-        Request {
-            model: "builtin".to_owned(),
-            system: Some("be kind".to_owned()),
-            messages: messages.iter().map(text).collect(),
-            tools: Vec::new(),
-            tool_choice: ToolChoice::Auto,
-            max_output_tokens: None,
-            temperature: None,
-            stop: Vec::new(),
-            effort: None,
-        }
+        let system = Some("be kind".to_owned());
+        Request { system, ..Request::new("builtin", messages.iter().map(text).collect()) }
     }
 
     /// Adds a call of `weather` and what it returned.

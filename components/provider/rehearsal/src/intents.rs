@@ -97,7 +97,7 @@ mod tests {
     fn asked(text: &str) -> Request {
         let mut request = request(&[(Role::User, text)]);
         let (name, description) = ("weather".to_owned(), "tells the weather".to_owned());
-        request.tools = vec![ToolDefinition { name, description, input_schema: "{}".to_owned() }];
+        request.tools = vec![ToolDefinition { name, description, input_schema: "{}".to_owned(), strict: None }];
         request
     }
 

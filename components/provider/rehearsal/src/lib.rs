@@ -8,7 +8,7 @@
 //!         └─ Script::parse ─ Script::select ──┴─ steps ── play ── turn.emit
 //! ```
 
-use cara_sdk::provider::{EmbedRequest, Model, Outcome, Provider, Request};
+use cara_sdk::provider::{EmbedRequest, Embeddings, Model, Outcome, Provider, Request};
 use cara_sdk::turn::{Event, Sink, Turn};
 use cara_sdk::{Error, clock, settings};
 
@@ -27,6 +27,9 @@ const BUILTIN: &str = "builtin";
 /// The model that plays the setting `script`.
 const SCRIPT: &str = "script";
 
+/// The options that both keep to. The same request gets the same answer, whatever the seed.
+const HONOURED: [&str; 3] = ["max-output-tokens", "stop", "seed"];
+
 /// The component.
 #[derive(Debug)]
 pub struct Rehearsal;
@@ -40,18 +43,26 @@ impl Provider for Rehearsal {
 
     fn complete(request: Request) -> Result<Outcome, Error> {
         let conversation = Conversation::of(&request);
-        let stop = match request.model.as_str() {
-            BUILTIN => play(&intents::answer(&request, &conversation), &request, &mut Live),
+        let played = match request.model.as_str() {
+            BUILTIN => {
+                // It calls one tool at most.
+                request.only(&[&HONOURED[..], &["parallel-tool-calls"]].concat())?;
+                play(&intents::answer(&request, &conversation), &request, &mut Live)?
+            }
             SCRIPT => {
                 let script = Script::parse(&script_text()?.ok_or_else(no_script)?)?;
-                play(script.select(&conversation)?, &request, &mut Live)
+                request.only(&[&HONOURED[..], script.honours()].concat())?;
+                play(script.select(&conversation)?, &request, &mut Live)?
             }
-            other => Err(Error::bad_request(format!("there is no model `{other}`, only `{BUILTIN}` and `{SCRIPT}`"))),
+            other => {
+                let why = format!("there is no model `{other}`, only `{BUILTIN}` and `{SCRIPT}`");
+                return Err(Error::bad_request(why));
+            }
         };
-        Ok(Outcome { stop: stop?, model: request.model })
+        Ok(Outcome { stop_sequence: played.stop_sequence, ..Outcome::new(played.stop, request.model) })
     }
 
-    fn embed(_: EmbedRequest) -> Result<Vec<Vec<f32>>, Error> {
+    fn embed(_: EmbedRequest) -> Result<Embeddings, Error> {
         Err(Error::unsupported("`rehearsal` is no language model and makes no embeddings"))
     }
 }
@@ -67,12 +78,7 @@ fn no_script() -> Error {
 
 /// What is on offer; the script only where there is one.
 fn models(script: bool) -> Vec<Model> {
-    let model = |id: &str, name: &str| Model {
-        id: id.to_owned(),
-        name: name.to_owned(),
-        context_tokens: None,
-        output_tokens: None,
-    };
+    let model = |id: &str, name: &str| Model { name: name.to_owned(), ..Model::new(id) };
     let mut models = vec![model(BUILTIN, "a few plain words, no language model")];
     if script {
         models.push(model(SCRIPT, "plays the script that was set"));
@@ -113,7 +119,11 @@ mod tests {
         let mut request = conversation::tests::request(&[]);
         request.model = "gpt".to_owned();
         assert_eq!(Rehearsal::complete(request).unwrap_err().kind, ErrorKind::BadRequest);
-        let request = EmbedRequest { model: "builtin".to_owned(), inputs: Vec::new() };
+        let mut request = conversation::tests::request(&[]);
+        request.temperature = Some(0.5);
+        let error = Rehearsal::complete(request).unwrap_err();
+        assert_eq!((error.kind, &*error.message), (ErrorKind::Unsupported, "this provider has no `temperature`"));
+        let request = EmbedRequest { model: "builtin".to_owned(), inputs: Vec::new(), dimensions: None };
         assert_eq!(Rehearsal::embed(request).unwrap_err().kind, ErrorKind::Unsupported);
     }
 }

@@ -19,13 +19,22 @@ pub trait Stage: Sink {
     fn wait(&mut self, milliseconds: u64);
 }
 
+/// How an answer ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ended {
+    /// Why.
+    pub stop: StopReason,
+    /// The stop string that was met.
+    pub stop_sequence: Option<String>,
+}
+
 /// Plays the steps in order and says how the answer ended.
 ///
 /// Reports usage at the end unless a step did.
 ///
 /// # Errors
 /// What a step fails with, or what the stage answered.
-pub fn play(steps: &[Step], request: &Request, stage: &mut dyn Stage) -> Result<StopReason, Error> {
+pub fn play(steps: &[Step], request: &Request, stage: &mut dyn Stage) -> Result<Ended, Error> {
     let mut play = Play {
         stage,
         request,
@@ -34,6 +43,7 @@ pub fn play(steps: &[Step], request: &Request, stage: &mut dyn Stage) -> Result<
         limit: request.max_output_tokens.map_or(u64::MAX, u64::from),
         called: false,
         counted: false,
+        met: None,
     };
     let ended = play.steps(steps)?;
     let stop = ended.unwrap_or(if play.called { StopReason::ToolCalls } else { StopReason::Complete });
@@ -41,7 +51,7 @@ pub fn play(steps: &[Step], request: &Request, stage: &mut dyn Stage) -> Result<
         let usage = Usage { input: request_words(request), output: play.said, ..Usage::zero() };
         play.stage.emit(Event::Usage(usage))?;
     }
-    Ok(stop)
+    Ok(Ended { stop, stop_sequence: play.met })
 }
 
 /// An answer being played.
@@ -57,6 +67,8 @@ struct Play<'a> {
     called: bool,
     /// Whether a step reported usage.
     counted: bool,
+    /// The stop string that was met.
+    met: Option<String>,
 }
 
 impl Play<'_> {
@@ -106,13 +118,20 @@ impl Play<'_> {
     }
 
     fn text(&mut self, step: &Step, text: &str) -> Result<Option<StopReason>, Error> {
-        let until = self.request.stop.iter().filter(|stop| !stop.is_empty()).filter_map(|stop| text.find(stop)).min();
+        let request = self.request;
+        let stops = request.stop.iter().filter(|stop| !stop.is_empty());
+        let first = stops.filter_map(|stop| Some((text.find(stop)?, stop))).min();
+        let until = first.map(|(until, _)| until);
         let text = &text[..until.unwrap_or(text.len())];
         let (text, over) = self.within_limit(text);
         for piece in pieces(text, step.pieces) {
             self.emit(step, Event::Text(piece.to_owned()))?;
         }
-        Ok(if over { Some(StopReason::Length) } else { until.map(|_| StopReason::StopSequence) })
+        if over {
+            return Ok(Some(StopReason::Length));
+        }
+        self.met = first.map(|(_, stop)| stop.clone());
+        Ok(until.map(|_| StopReason::StopSequence))
     }
 
     fn thinking(&mut self, step: &Step, text: &str, signature: Option<&str>) -> Result<Option<StopReason>, Error> {

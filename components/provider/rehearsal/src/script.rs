@@ -17,6 +17,7 @@ mod tests;
 #[derive(Debug, Clone, PartialEq)]
 pub struct Script {
     order: Order,
+    honours: Vec<&'static str>,
     turns: Vec<Turn>,
 }
 
@@ -123,6 +124,12 @@ impl Script {
     /// `bad-request` with the line that is wrong.
     pub fn parse(text: &str) -> Result<Self, Error> {
         table::parse(text)
+    }
+
+    /// The options of a request that its answers keep to, as its author says.
+    #[must_use]
+    pub fn honours(&self) -> &[&'static str] {
+        &self.honours
     }
 
     /// The steps of the turn that is due.

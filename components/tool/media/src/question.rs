@@ -28,7 +28,7 @@ pub(crate) fn request(file: File, question: Option<String>) -> Request {
     let File { kind, media_type, data } = file;
     let blob = Blob { media_type: media_type.to_owned(), name: None, data };
     let (part, usual, tokens) = match kind {
-        Kind::Image => (Part::Image(blob), "Describe this image. Give any text in it word for word.", 2_048),
+        Kind::Image => (Part::Image(blob.into()), "Describe this image. Give any text in it word for word.", 2_048),
         Kind::Audio => {
             (Part::Audio(blob), "Transcribe this recording word for word. Say who speaks where it can be told.", 8_192)
         }
@@ -54,7 +54,9 @@ mod tests {
     fn an_image_is_described_and_a_recording_transcribed_unless_something_else_is_asked() {
         let image = asked(b"GIF89a", None);
         let parts = &image.messages[0].parts;
-        assert!(matches!(&parts[0], Part::Image(blob) if blob.media_type == "image/gif" && blob.data == b"GIF89a"));
+        assert!(
+            matches!(&parts[0], Part::Image(image) if image.blob.media_type == "image/gif" && image.blob.data == b"GIF89a")
+        );
         assert!(matches!(&parts[1], Part::Text(text) if text.starts_with("Describe")));
         let audio = asked(b"fLaC", None);
         assert!(

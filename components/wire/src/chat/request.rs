@@ -3,11 +3,15 @@
 use std::borrow::Cow;
 
 use cara_sdk::Error;
-use cara_sdk::provider::{Request, ToolChoice};
-use cara_sdk::types::{Blob, Content as Result_, Message, Part, Role, ToolResult};
+use cara_sdk::provider::{Effort, Request, ResponseFormat, ToolChoice};
+use cara_sdk::types::{Blob, Content as Result_, Detail, Image, Message, Part, Role, ToolResult};
 use serde::Serialize;
+use serde_json::value::RawValue;
 
-use crate::body::{Function, Tool, base64, data_url, effort, to_json, tool};
+use crate::body::{Function, Tool, base64, check_choice, data_url, lacks, schema, to_json, tool};
+
+/// What the format is called where it has no form for something.
+const API: &str = "the API of chat completions";
 
 #[derive(Serialize)]
 struct Body<'a> {
@@ -18,15 +22,44 @@ struct Body<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     tool_choice: Option<Choice<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    parallel_tool_calls: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    response_format: Option<Format<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     max_completion_tokens: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     temperature: Option<f32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    top_p: Option<f32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    presence_penalty: Option<f32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    frequency_penalty: Option<f32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    seed: Option<i64>,
     #[serde(skip_serializing_if = "<[String]>::is_empty")]
     stop: &'a [String],
     #[serde(skip_serializing_if = "Option::is_none")]
     reasoning_effort: Option<&'static str>,
     stream: bool,
     stream_options: StreamOptions,
+}
+
+#[derive(Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+enum Format<'a> {
+    JsonObject,
+    JsonSchema { json_schema: Schema<'a> },
+}
+
+#[derive(Serialize)]
+struct Schema<'a> {
+    name: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    description: Option<&'a str>,
+    schema: &'a RawValue,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    strict: Option<bool>,
 }
 
 #[derive(Serialize)]
@@ -65,6 +98,8 @@ enum Piece<'a> {
 #[derive(Serialize)]
 struct Url {
     url: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detail: Option<&'static str>,
 }
 
 #[derive(Serialize)]
@@ -97,31 +132,85 @@ struct Name<'a> {
     name: &'a str,
 }
 
-/// The body of a streamed chat completion request. `least` is the vendor's word for no effort of a model.
+/// The body of a streamed chat completion request.
 ///
 /// # Errors
-/// `bad-request` for a schema that is no JSON, `unsupported` for content the API has no form for.
-pub fn request(request: &Request, least: fn(&str) -> &'static str) -> Result<Vec<u8>, Error> {
-    let tools: Vec<_> = request.tools.iter().map(tool).collect::<Result<_, _>>()?;
-    let choice = match &request.tool_choice {
-        _ if tools.is_empty() => None,
+/// `bad-request` for a schema that is no JSON, `unsupported` for what the API has no form for.
+pub fn request(request: &Request) -> Result<Vec<u8>, Error> {
+    // Every field by its name: one that is added to the contract does not compile until something is done with it here.
+    let Request {
+        model,
+        system: _,
+        messages: _,
+        tools,
+        tool_choice,
+        parallel_tool_calls,
+        response_format,
+        max_output_tokens,
+        temperature,
+        top_p,
+        top_k,
+        presence_penalty,
+        frequency_penalty,
+        seed,
+        stop,
+        effort,
+    } = request;
+    check_choice(request)?;
+    lacks(API, "top-k", top_k.is_some())?;
+    let choice = match tool_choice {
         ToolChoice::Auto => None,
-        ToolChoice::None => Some(Choice::Word("none")),
+        // Without tools the API takes no choice; there is nothing to call either.
+        ToolChoice::None => (!tools.is_empty()).then_some(Choice::Word("none")),
         ToolChoice::Required => Some(Choice::Word("required")),
         ToolChoice::Named(name) => Some(Choice::Named(Function::new(None, Name { name }))),
     };
     to_json(&Body {
-        model: &request.model,
+        model,
         messages: lines(request)?,
-        tools,
+        tools: tools.iter().map(|definition| tool(definition, definition.strict)).collect::<Result<_, _>>()?,
         tool_choice: choice,
-        max_completion_tokens: request.max_output_tokens,
-        temperature: request.temperature,
-        stop: &request.stop,
-        reasoning_effort: request.effort.map(|wanted| effort(wanted).unwrap_or_else(|| least(&request.model))),
+        parallel_tool_calls: *parallel_tool_calls,
+        response_format: format(response_format)?,
+        max_completion_tokens: *max_output_tokens,
+        temperature: *temperature,
+        top_p: *top_p,
+        presence_penalty: *presence_penalty,
+        frequency_penalty: *frequency_penalty,
+        seed: *seed,
+        stop,
+        reasoning_effort: effort.map(word),
         stream: true,
         stream_options: StreamOptions { include_usage: true },
     })
+}
+
+fn format(format: &ResponseFormat) -> Result<Option<Format<'_>>, Error> {
+    Ok(match format {
+        ResponseFormat::Text => None,
+        ResponseFormat::Json => Some(Format::JsonObject),
+        ResponseFormat::JsonSchema(asked) => Some(Format::JsonSchema {
+            json_schema: Schema {
+                name: &asked.name,
+                description: asked.description.as_deref(),
+                schema: schema(&asked.schema, "`response-format`")?,
+                strict: asked.strict,
+            },
+        }),
+    })
+}
+
+/// The word for an effort. Which of them a model knows, the vendor says.
+const fn word(effort: Effort) -> &'static str {
+    match effort {
+        Effort::Off => "none",
+        Effort::Minimal => "minimal",
+        Effort::Low => "low",
+        Effort::Medium => "medium",
+        Effort::High => "high",
+        Effort::Xhigh => "xhigh",
+        Effort::Max => "max",
+    }
 }
 
 /// All messages. The API takes no image as a tool's answer, and nothing between the answers to one round of calls: what
@@ -162,7 +251,7 @@ fn assistant(message: &Message) -> Result<Line<'_>, Error> {
                 let (name, arguments) = (&call.name, &call.arguments);
                 tool_calls.push(Function::new(Some(call.id.clone()), Call { name, arguments }));
             }
-            Part::Thinking(_) => {}
+            Part::Thinking(_) | Part::CachePoint(_) => {}
             Part::Image(_) | Part::Audio(_) | Part::File(_) | Part::ToolResult(_) => {
                 return Err(Error::unsupported("a message of the model can only hold text and tool calls"));
             }
@@ -184,10 +273,12 @@ fn ordinary<'a>(
         match part {
             Part::ToolResult(result) => lines.push(answer(result, late)?),
             Part::Text(text) => pieces.push(Piece::Text { text }),
-            Part::Image(blob) => pieces.push(image(blob)),
+            Part::Image(Image { blob, detail }) => pieces.push(image(blob, *detail)?),
             Part::Audio(blob) => pieces.push(audio(blob)?),
             Part::File(blob) => pieces.push(file(blob)),
-            Part::Thinking(_) | Part::ToolCall(_) => {}
+            // What is asked often enough is kept by the vendor without a mark.
+            Part::Thinking(_) | Part::CachePoint(_) => {}
+            Part::ToolCall(_) => return Err(Error::unsupported("only a message of the model can hold a tool call")),
         }
     }
     if message.role == Role::Tool {
@@ -208,7 +299,7 @@ fn answer<'a>(result: &'a ToolResult, late: &mut Vec<Piece<'a>>) -> Result<Line<
                 text.push_str(more);
                 continue;
             }
-            Result_::Image(blob) => image(blob),
+            Result_::Image(blob) => image(blob, None)?,
             Result_::Audio(blob) => audio(blob)?,
             Result_::File(blob) => file(blob),
         };
@@ -236,8 +327,10 @@ fn push_pieces<'a>(lines: &mut Vec<Line<'a>>, role: &'static str, pieces: &mut V
     lines.push(Line { role, content: Some(content), ..Line::default() });
 }
 
-fn image(blob: &Blob) -> Piece<'_> {
-    Piece::ImageUrl { image_url: Url { url: data_url(blob) } }
+fn image<'a>(blob: &Blob, detail: Option<Detail>) -> Result<Piece<'a>, Error> {
+    lacks(API, "detail.original", detail == Some(Detail::Original))?;
+    let detail = detail.map(|detail| if detail == Detail::Low { "low" } else { "high" });
+    Ok(Piece::ImageUrl { image_url: Url { url: data_url(blob), detail } })
 }
 
 fn audio(blob: &Blob) -> Result<Piece<'_>, Error> {

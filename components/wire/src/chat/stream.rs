@@ -16,6 +16,10 @@ use crate::call::PartialCall;
 #[derive(Deserialize)]
 struct Chunk<'a> {
     #[serde(borrow)]
+    id: Option<Text<'a>>,
+    #[serde(borrow)]
+    system_fingerprint: Option<Text<'a>>,
+    #[serde(borrow)]
     model: Option<Text<'a>>,
     #[serde(borrow)]
     choices: Option<Vec<Choice<'a>>>,
@@ -75,6 +79,12 @@ struct Tokens {
     prompt_tokens: Option<u64>,
     completion_tokens: Option<u64>,
     prompt_tokens_details: Option<PromptTokens>,
+    completion_tokens_details: Option<CompletionTokens>,
+}
+
+#[derive(Deserialize)]
+struct CompletionTokens {
+    reasoning_tokens: Option<u64>,
 }
 
 #[derive(Deserialize)]
@@ -102,6 +112,9 @@ pub struct Decoder {
 #[derive(Debug)]
 struct Answer {
     model: String,
+    id: Option<String>,
+    fingerprint: Option<String>,
+    stop_sequence: Option<String>,
     stop: Option<StopReason>,
     refused: bool,
     done: bool,
@@ -118,6 +131,9 @@ impl Decoder {
             parser: sse::Parser::new(),
             answer: Answer {
                 model: request.model.clone(),
+                id: None,
+                fingerprint: None,
+                stop_sequence: None,
                 stop: None,
                 refused: false,
                 done: false,
@@ -151,7 +167,13 @@ impl Decode for Decoder {
         for Call { call, .. } in answer.calls.drain(..) {
             call.complete(stop, sink)?;
         }
-        Ok(Outcome { stop, model: std::mem::take(&mut answer.model) })
+        Ok(Outcome {
+            stop,
+            model: std::mem::take(&mut answer.model),
+            request_id: answer.id.take(),
+            stop_sequence: answer.stop_sequence.take(),
+            fingerprint: answer.fingerprint.take(),
+        })
     }
 }
 
@@ -175,6 +197,8 @@ impl Answer {
         if let Some(model) = chunk.model.filter(|model| !model.is_empty() && **model != *self.model) {
             self.model = model.into_string();
         }
+        keep(&mut self.id, chunk.id);
+        keep(&mut self.fingerprint, chunk.system_fingerprint);
         for choice in choices.into_iter().filter(|choice| choice.index == 0) {
             self.choose(choice, sink)?;
         }
@@ -209,7 +233,10 @@ impl Answer {
             ("length", _) => StopReason::Length,
             ("tool_calls" | "function_call", _) => StopReason::ToolCalls,
             ("content_filter", _) => StopReason::Refused,
-            (_, Some(text)) if text.get().starts_with('"') => StopReason::StopSequence,
+            (_, Some(text)) if text.get().starts_with('"') => {
+                self.stop_sequence = json::read::<Text<'_>>(text.get().as_bytes()).ok().map(Text::into_string);
+                StopReason::StopSequence
+            }
             _ => StopReason::Complete,
         });
         Ok(())
@@ -258,7 +285,15 @@ impl Answer {
             output: tokens.completion_tokens.unwrap_or_default(),
             cache_read: details.and_then(|tokens| tokens.cached_tokens).unwrap_or_default(),
             cache_write: details.and_then(|tokens| tokens.cache_write_tokens).unwrap_or_default(),
+            reasoning: tokens.completion_tokens_details.and_then(|tokens| tokens.reasoning_tokens).unwrap_or_default(),
         };
         report(usage, &mut self.usage, sink)
+    }
+}
+
+/// Keeps what each chunk says again; the first that is not empty counts.
+fn keep(known: &mut Option<String>, said: Option<Text<'_>>) {
+    if known.is_none() {
+        *known = said.filter(|said| !said.is_empty()).map(Text::into_string);
     }
 }

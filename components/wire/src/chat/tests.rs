@@ -2,31 +2,19 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stderr)]
 
-use cara_sdk::provider::{CallIds, Decoder as _, Effort, Outcome, Request, StopReason, ToolChoice};
+use cara_sdk::provider::{
+    CallIds, Decoder as _, Effort, JsonSchema, Outcome, Request, ResponseFormat, StopReason, ToolChoice,
+};
 use cara_sdk::turn::{Event, Sink};
 use cara_sdk::types::{
-    Blob, Content, Message, Part, Refusal, Role, Thought, ToolCall, ToolDefinition, ToolResult, Usage,
+    Blob, Content, Detail, Image, Message, Part, Refusal, Role, Thought, ToolCall, ToolDefinition, ToolResult, Usage,
 };
 use serde_json::{Value, json};
 
 use super::*;
 
 fn request(messages: Vec<Message>) -> Request {
-    Request {
-        model: "gpt-5-mini".to_owned(),
-        system: None,
-        messages,
-        tools: Vec::new(),
-        tool_choice: ToolChoice::Auto,
-        max_output_tokens: None,
-        temperature: None,
-        stop: Vec::new(),
-        effort: None,
-    }
-}
-
-fn least(model: &str) -> &'static str {
-    if model == "gpt-5-mini" { "none-of-gpt-5-mini" } else { "none" }
+    Request::new("gpt-5-mini", messages)
 }
 
 fn message(role: Role, parts: Vec<Part>) -> Message {
@@ -38,7 +26,7 @@ fn blob(media_type: &str) -> Blob {
 }
 
 fn body(request: &Request) -> Value {
-    serde_json::from_slice(&super::request(request, least).unwrap()).unwrap()
+    serde_json::from_slice(&super::request(request).unwrap()).unwrap()
 }
 
 /// A request that uses everything the contract has.
@@ -52,10 +40,22 @@ fn full() -> Request {
             name: "look".into(),
             description: "Looks.".into(),
             input_schema: "{\"type\":\"object\"}".into(),
+            strict: Some(true),
         }],
         tool_choice: ToolChoice::Named("look".into()),
         max_output_tokens: Some(99),
         temperature: Some(0.7),
+        top_p: Some(0.5),
+        presence_penalty: Some(-1.0),
+        frequency_penalty: Some(0.25),
+        seed: Some(-7),
+        parallel_tool_calls: Some(false),
+        response_format: ResponseFormat::JsonSchema(JsonSchema {
+            name: "answer".into(),
+            description: Some("what it is".into()),
+            schema: "{\"type\": \"object\"}".into(),
+            strict: Some(true),
+        }),
         stop: vec!["END".into()],
         effort: Some(Effort::High),
         ..request(vec![
@@ -63,7 +63,7 @@ fn full() -> Request {
                 Role::User,
                 vec![
                     Part::Text("what is it".into()),
-                    Part::Image(blob("image/png")),
+                    Part::Image(Image { blob: blob("image/png"), detail: Some(Detail::Low) }),
                     Part::Audio(blob("audio/wav")),
                     Part::File(blob("application/pdf")),
                 ],
@@ -106,7 +106,8 @@ fn a_full_request_has_the_vendors_form() {
             "messages": [
                 {"role": "system", "content": "be brief"},
                 {"role": "user", "content": [
-                    {"type": "text", "text": "what is it"}, picture,
+                    {"type": "text", "text": "what is it"},
+                    {"type": "image_url", "image_url": {"url": url, "detail": "low"}},
                     {"type": "input_audio", "input_audio": {"data": "aGkh", "format": "wav"}},
                     {"type": "file", "file": {"filename": "n.x", "file_data": "data:application/pdf;base64,aGkh"}},
                 ]},
@@ -118,9 +119,13 @@ fn a_full_request_has_the_vendors_form() {
                 {"role": "user", "content": [picture, picture]},
             ],
             "tools": [{"type": "function", "function": {
-                "name": "look", "description": "Looks.", "parameters": {"type": "object"}}}],
+                "name": "look", "description": "Looks.", "parameters": {"type": "object"}, "strict": true}}],
             "tool_choice": {"type": "function", "function": {"name": "look"}},
+            "parallel_tool_calls": false,
+            "response_format": {"type": "json_schema", "json_schema": {
+                "name": "answer", "description": "what it is", "schema": {"type": "object"}, "strict": true}},
             "max_completion_tokens": 99, "temperature": 0.7, "stop": ["END"], "reasoning_effort": "high",
+            "top_p": 0.5, "presence_penalty": -1.0, "frequency_penalty": 0.25, "seed": -7,
             "stream": true, "stream_options": {"include_usage": true},
         })
     );
@@ -142,6 +147,7 @@ fn every_key_of_a_request_is_in_the_published_schema() {
         ("ChatCompletionRequestAssistantMessage", body(&full())["messages"][2].clone()),
         ("ChatCompletionMessageToolCall", body(&full())["messages"][2]["tool_calls"][0].clone()),
         ("ChatCompletionRequestToolMessage", body(&full())["messages"][3].clone()),
+        ("ResponseFormatJsonSchema", body(&full())["response_format"].clone()),
         ("FunctionObject", body(&full())["tools"][0]["function"].clone()),
         ("CreateEmbeddingRequest", embedding_body()),
     ] {
@@ -155,8 +161,13 @@ fn every_key_of_a_request_is_in_the_published_schema() {
 }
 
 fn embedding_body() -> Value {
-    let request = EmbedRequest { model: "m".into(), inputs: vec!["a".into(), "b".into()] };
+    let request = embed_request(2, Some(2));
     serde_json::from_slice(&embeddings(&request).unwrap()).unwrap()
+}
+
+fn embed_request(inputs: usize, dimensions: Option<u32>) -> EmbedRequest {
+    let inputs = ["a", "b", "c"][..inputs].iter().map(|&input| input.to_owned()).collect();
+    EmbedRequest { model: "m".into(), inputs, dimensions }
 }
 
 fn keys(schemas: &Value, schema: &Value, known: &mut Vec<String>) {
@@ -173,18 +184,41 @@ fn keys(schemas: &Value, schema: &Value, known: &mut Vec<String>) {
 }
 
 #[test]
-fn no_effort_is_the_vendors_word_for_the_model() {
-    let request = Request { effort: Some(Effort::Off), ..request(Vec::new()) };
-    assert_eq!(body(&request)["reasoning_effort"], "none-of-gpt-5-mini");
+fn every_effort_and_every_form_has_the_vendors_word() {
+    for (effort, word) in [
+        (Effort::Off, "none"),
+        (Effort::Minimal, "minimal"),
+        (Effort::Low, "low"),
+        (Effort::Medium, "medium"),
+        (Effort::High, "high"),
+        (Effort::Xhigh, "xhigh"),
+        (Effort::Max, "max"),
+    ] {
+        assert_eq!(body(&Request { effort: Some(effort), ..request(Vec::new()) })["reasoning_effort"], word);
+    }
+    let json = Request { response_format: ResponseFormat::Json, ..request(Vec::new()) };
+    assert_eq!(body(&json)["response_format"], json!({"type": "json_object"}));
 }
 
 #[test]
 fn what_has_no_form_is_refused() {
     let audio = message(Role::User, vec![Part::Audio(blob("audio/ogg"))]);
-    assert_eq!(super::request(&request(vec![audio]), least).unwrap_err().kind, ErrorKind::Unsupported);
+    assert_eq!(super::request(&request(vec![audio])).unwrap_err().kind, ErrorKind::Unsupported);
+    let original = Image { blob: blob("image/png"), detail: Some(Detail::Original) };
+    for (asked, name) in [
+        (Request { top_k: Some(3), ..request(Vec::new()) }, "`top-k`"),
+        (request(vec![message(Role::User, vec![Part::Image(original)])]), "`detail.original`"),
+    ] {
+        let error = super::request(&asked).unwrap_err();
+        assert!(error.kind == ErrorKind::Unsupported && error.message.contains(name), "{error:?}");
+    }
+    for choice in [ToolChoice::Required, ToolChoice::Named("find".into())] {
+        let nothing = Request { tool_choice: choice, ..request(Vec::new()) };
+        assert_eq!(super::request(&nothing).unwrap_err().kind, ErrorKind::BadRequest);
+    }
     let mut broken = full();
     broken.tools[0].input_schema = "{".into();
-    assert_eq!(super::request(&broken, least).unwrap_err().kind, ErrorKind::BadRequest);
+    assert_eq!(super::request(&broken).unwrap_err().kind, ErrorKind::BadRequest);
 }
 
 fn decode(pieces: &[&[u8]]) -> (Vec<Event>, Result<Outcome, Error>) {
@@ -209,7 +243,7 @@ fn text(text: &str) -> Event {
 }
 
 const TOOLS: &[&str] = &[
-    r#"{"id":"x","object":"chat.completion.chunk","created":1,"model":"gpt-5-mini-2025","choices":[{"index":0,"delta":{"role":"assistant","content":""},"logprobs":null,"finish_reason":null}],"usage":null,"obfuscation":"a"}"#,
+    r#"{"id":"x","object":"chat.completion.chunk","created":1,"model":"gpt-5-mini-2025","system_fingerprint":"fp_1","choices":[{"index":0,"delta":{"role":"assistant","content":""},"logprobs":null,"finish_reason":null}],"usage":null,"obfuscation":"a"}"#,
     r#"{"choices":[{"index":0,"delta":{"reasoning_content":"hm \u00e4"},"finish_reason":null}]}"#,
     r#"{"choices":[{"index":0,"delta":{"content":"I \"look\" 🙂\n"},"finish_reason":null}]}"#,
     r#"{"choices":[{"index":0,"delta":{"tool_calls":[{"index":0,"id":"call_a","type":"function","function":{"name":"look","arguments":""}}]},"finish_reason":null}]}"#,
@@ -237,7 +271,7 @@ fn a_stream_with_parallel_calls_cut_at_every_byte_decodes_the_same() {
         fragment("{\"q\":"),
         start("call_b", "find"),
         fragment("1}"),
-        Event::Usage(Usage { input: 20, output: 9, cache_read: 8, cache_write: 0 }),
+        Event::Usage(Usage { input: 20, output: 9, cache_read: 8, cache_write: 0, reasoning: 3 }),
         call("call_a", "look", "{\"q\":1}"),
         call("call_b", "find", "{}"),
     ];
@@ -247,6 +281,7 @@ fn a_stream_with_parallel_calls_cut_at_every_byte_decodes_the_same() {
         assert_eq!(events, expected, "cut at {cut}");
         let outcome = outcome.unwrap();
         assert_eq!((outcome.stop, &*outcome.model), (StopReason::ToolCalls, "gpt-5-mini-2025"));
+        assert_eq!((outcome.request_id.as_deref(), outcome.fingerprint.as_deref()), (Some("x"), Some("fp_1")));
     }
     let (events, _) = decode(&stream.as_bytes().chunks(1).collect::<Vec<_>>());
     assert_eq!(events, expected);
@@ -268,7 +303,10 @@ fn each_reason_to_stop_is_told_apart() {
     ] {
         let chunk = format!(r#"{{"choices":[{{"index":0,{choice}}}]}}"#);
         let (_, outcome) = decode(&[lines(&[&chunk]).as_bytes()]);
-        assert_eq!(outcome.unwrap().stop, stop, "{choice}");
+        let outcome = outcome.unwrap();
+        assert_eq!(outcome.stop, stop, "{choice}");
+        let met = (stop == StopReason::StopSequence).then_some("END");
+        assert_eq!(outcome.stop_sequence.as_deref(), met, "{choice}");
     }
 }
 
@@ -386,9 +424,16 @@ fn models_and_vectors_are_read() {
     let found = models(list).unwrap();
     assert_eq!((&*found[0].id, found[0].context_tokens), ("gpt-5-mini", None));
     assert_eq!((&*found[1].name, found[1].context_tokens), ("qwen", Some(32_768)));
-    assert_eq!(embedding_body(), json!({"model": "m", "input": ["a", "b"], "encoding_format": "float"}));
+    assert_eq!(
+        embedding_body(),
+        json!({"model": "m", "input": ["a", "b"], "encoding_format": "float", "dimensions": 2})
+    );
     let answer =
-        br#"{"data":[{"index":1,"embedding":[2.5]},{"index":0,"embedding":[-1,0.25]}],"usage":{"prompt_tokens":2}}"#;
-    assert_eq!(vectors(answer, 2).unwrap(), [vec![-1.0, 0.25], vec![2.5]]);
-    assert!(vectors(answer, 3).is_err());
+        br#"{"data":[{"index":1,"embedding":[2.5,0]},{"index":0,"embedding":[-1,0.25]}],"model":"m-1","usage":{"prompt_tokens":2}}"#;
+    let found = embedded(answer, &embed_request(2, Some(2))).unwrap();
+    assert_eq!(found.vectors, [vec![-1.0, 0.25], vec![2.5, 0.0]]);
+    assert_eq!((&*found.model, found.input_tokens), ("m-1", Some(2)));
+    assert!(embedded(answer, &embed_request(3, None)).is_err());
+    let short = embedded(answer, &embed_request(2, Some(1))).unwrap_err();
+    assert!(short.kind == ErrorKind::Unsupported && short.message.contains("`dimensions`"), "{short:?}");
 }

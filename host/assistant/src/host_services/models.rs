@@ -23,7 +23,7 @@ impl cara_kernel::Models for TurnServices {
             )
         })?;
         self.saw(&Label::of(Source::Model));
-        let usage = Usage { input: spent.input, output: spent.output, cache_read: 0, cache_write: 0 };
+        let usage = Usage { input: spent.input, output: spent.output, cache_read: 0, cache_write: 0, reasoning: 0 };
         Ok(Response { text, usage })
     }
 }

@@ -277,7 +277,10 @@ fn a_request_that_is_made_twice_at_once_begins_one_run() {
     drop(holder);
     let _holder = Holder::of(&home);
     let next = |run: &str| json!({ "run": run, "session": "s-aaaaaaaaaa", "by": by, "message": message });
-    let both = [posts(&home, "/control/v1/runs", &next("r-bbbbbbbbbb")), posts(&home, "/control/v1/runs", &next("r-cccccccccc"))];
+    let both = [
+        posts(&home, "/control/v1/runs", &next("r-bbbbbbbbbb")),
+        posts(&home, "/control/v1/runs", &next("r-cccccccccc")),
+    ];
     let mut codes = both.map(|answer| answer.join().unwrap().0);
     codes.sort_unstable();
     assert_eq!(codes, [200, 409]);
@@ -302,8 +305,10 @@ fn of_two_that_take_up_one_run_one_goes_on_and_the_other_follows() {
     assert!(left.join().is_err(), "the run ended before its process");
     let _holder = Holder::of(&home);
     let resume = json!({ "by": by });
-    let both =
-        [posts(&home, "/control/v1/runs/r-dddddddddd/resume", &resume), posts(&home, "/control/v1/runs/r-dddddddddd/resume", &resume)];
+    let both = [
+        posts(&home, "/control/v1/runs/r-dddddddddd/resume", &resume),
+        posts(&home, "/control/v1/runs/r-dddddddddd/resume", &resume),
+    ];
     for answer in both.map(|answer| answer.join().unwrap()) {
         assert_eq!((answer.0, answer.1["type"].as_str()), (200, Some("done")), "{answer:?}");
     }
@@ -384,8 +389,7 @@ fn bodies_that_never_end_share_one_room_and_small_ones_need_none() {
     let _holder = Holder::of(&home);
     let begins = |length: usize| {
         let mut stream = std::os::unix::net::UnixStream::connect(home.path("cara.sock")).unwrap();
-        let head =
-            "POST /control/v1/runs HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\nexpect: 100-continue";
+        let head = "POST /control/v1/runs HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\nexpect: 100-continue";
         stream.write_all(format!("{head}\r\ncontent-length: {length}\r\n\r\n").as_bytes()).unwrap();
         stream
     };
@@ -410,7 +414,9 @@ fn who_follows_the_home_hears_what_concerns_it_without_asking_for_anything_else(
     let home = Home::new();
     let _holder = Holder::of(&home);
     let mut stream = std::os::unix::net::UnixStream::connect(home.path("cara.sock")).unwrap();
-    stream.write_all(b"GET /control/v1/events HTTP/1.1\r\nhost: localhost\r\naccept: text/event-stream\r\n\r\n").unwrap();
+    stream
+        .write_all(b"GET /control/v1/events HTTP/1.1\r\nhost: localhost\r\naccept: text/event-stream\r\n\r\n")
+        .unwrap();
     let mut lines = BufReader::new(stream).lines().map(Result::unwrap);
     assert_eq!(lines.next().as_deref(), Some("HTTP/1.1 200 OK"));
     home.configure("nonsense");

@@ -188,8 +188,11 @@ pub struct ExportPerson {
 
 impl Operation for ExportPerson {
     type View = PersonExport;
-    const ROUTE: Route =
-        Route::get("people.export", "/control/v1/people/{id}/export", "Give out everything that is kept about a person.");
+    const ROUTE: Route = Route::get(
+        "people.export",
+        "/control/v1/people/{id}/export",
+        "Give out everything that is kept about a person.",
+    );
 
     async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
         let (id, records) = (person(&self.id)?, application.records().await?);

@@ -138,7 +138,8 @@ pub struct InstalledPlugin {
 
 impl Operation for InstallPlugin {
     type View = InstalledPlugin;
-    const ROUTE: Route = Route::post("plugins.install", "/control/v1/plugins", "Put a package that was reviewed into use.");
+    const ROUTE: Route =
+        Route::post("plugins.install", "/control/v1/plugins", "Put a package that was reviewed into use.");
 
     async fn run(self, application: &Arc<Application>, _: &Principal, events: &Events) -> Result<Self::View> {
         let candidate = &ready(application, &self, events).await?;

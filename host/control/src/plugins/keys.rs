@@ -141,7 +141,8 @@ pub struct SignPlugin {
 
 impl Operation for SignPlugin {
     type View = SignedPlugin;
-    const ROUTE: Route = Route::post("keys.sign", "/control/v1/keys/{name}/sign", "Sign a package with a key of the vault.");
+    const ROUTE: Route =
+        Route::post("keys.sign", "/control/v1/keys/{name}/sign", "Sign a package with a key of the vault.");
 
     async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
         let package = signable(Path::new(&self.file))?;
@@ -167,7 +168,8 @@ pub struct SignPluginKeyless {
 
 impl Operation for SignPluginKeyless {
     type View = SignedPlugin;
-    const ROUTE: Route = Route::post("keys.sign-keyless", "/control/v1/keyless/sign", "Sign a package by certificate.").once();
+    const ROUTE: Route =
+        Route::post("keys.sign-keyless", "/control/v1/keyless/sign", "Sign a package by certificate.").once();
 
     async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
         let package = signable(Path::new(&self.file))?;

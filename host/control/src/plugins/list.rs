@@ -142,7 +142,8 @@ pub struct Inspection {
 
 impl Operation for InspectPlugin {
     type View = Inspection;
-    const ROUTE: Route = Route::get("plugins.inspect", "/control/v1/components/{id}", "Show all that is known of a component.");
+    const ROUTE: Route =
+        Route::get("plugins.inspect", "/control/v1/components/{id}", "Show all that is known of a component.");
 
     async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
         let id = ComponentId::parse(&self.id)?;

@@ -33,8 +33,11 @@ pub struct ReviewPlugin {
 
 impl Operation for ReviewPlugin {
     type View = Review;
-    const ROUTE: Route =
-        Route::post("plugins.review", "/control/v1/plugins/review", "Show what a person needs to decide about a package.");
+    const ROUTE: Route = Route::post(
+        "plugins.review",
+        "/control/v1/plugins/review",
+        "Show what a person needs to decide about a package.",
+    );
 
     async fn run(self, application: &Arc<Application>, _: &Principal, events: &Events) -> Result<Self::View> {
         let installed = ComponentId::parse(&self.what).ok().map(|id| current(application, &id)).transpose()?.flatten();
@@ -151,7 +154,8 @@ pub struct SwitchedPlugin {
 
 impl Operation for SetPluginEnabled {
     type View = SwitchedPlugin;
-    const ROUTE: Route = Route::put("plugins.switch", "/control/v1/components/{id}/on", "Switch a component on or off.");
+    const ROUTE: Route =
+        Route::put("plugins.switch", "/control/v1/components/{id}/on", "Switch a component on or off.");
 
     async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
         let (id, on) = (&ComponentId::parse(&self.id)?, self.on);
@@ -195,7 +199,8 @@ pub struct RemovedPlugin {
 
 impl Operation for RemovePlugin {
     type View = RemovedPlugin;
-    const ROUTE: Route = Route::delete("plugins.remove", "/control/v1/components/{id}", "Remove an installed component.");
+    const ROUTE: Route =
+        Route::delete("plugins.remove", "/control/v1/components/{id}", "Remove an installed component.");
 
     async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
         let id = &ComponentId::parse(&self.id)?;
@@ -287,7 +292,8 @@ pub struct PushPlugin {
 
 impl Operation for PushPlugin {
     type View = String;
-    const ROUTE: Route = Route::post("plugins.push", "/control/v1/plugins/push", "Put a signed package into a registry.");
+    const ROUTE: Route =
+        Route::post("plugins.push", "/control/v1/plugins/push", "Put a signed package into a registry.");
 
     async fn run(self, application: &Arc<Application>, _: &Principal, events: &Events) -> Result<Self::View> {
         let (wasm, bundle) = beside(Path::new(&self.file))?;

@@ -1,8 +1,8 @@
 //! The scripted servers: TLS where the first byte says so, then HTTP/1.1.
 
-use super::{Exchange, Expected, Testnet};
+use super::{Exchange, Expected, Heard, Testnet};
 use bytes::Bytes;
-use http::{HeaderMap, Method, Request, Response, header};
+use http::{HeaderMap, Method, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -51,6 +51,12 @@ async fn exchange(testnet: &Testnet, scheme: &str, request: Request<Incoming>) -
     let url = format!("{scheme}://{host}{}", parts.uri.path_and_query().map_or("/", |path| path.as_str()));
     let body = Limited::new(body, BODY).collect().await.map_err(io::Error::other)?.to_bytes();
     let came = Came { method: parts.method, url, headers: parts.headers, body };
+    if let Some(heard) = &mut testnet.script().heard {
+        heard.push(Heard { method: came.method, url: came.url, body: came.body });
+        let mut busy = Response::new(Full::new(Bytes::from_static(b"{\"error\":{\"message\":\"nobody is here\"}}")));
+        *busy.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+        return Ok(busy);
+    }
     let next = testnet.script().next.pop_front();
     let Some(next) = next else {
         testnet.found(format!("`{} {}` was sent, which is not in the script", came.method, came.url));

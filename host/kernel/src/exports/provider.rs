@@ -1,7 +1,7 @@
 //! `provider`: models, answers and embeddings.
 
 use super::{presentable, within_output};
-use crate::bindings::provider::{EmbedRequest, Guest, Model, Outcome, Request};
+use crate::bindings::provider::{EmbedRequest, Embeddings, Guest, Model, Outcome, Request};
 use crate::bindings::turn::Event;
 use crate::bindings::types::Error;
 use crate::call::{Invocation, Returned};
@@ -53,6 +53,10 @@ impl Component {
             })
         });
         let returned = self.call(grants, services, Some(turn), complete).await?;
+        if let Ok(Outcome { model, request_id, stop_sequence, fingerprint, .. }) = &returned.answer {
+            let told = [request_id, stop_sequence, fingerprint].into_iter().flatten();
+            within_output(told.chain([model]).map(|text| text.len() as u64).sum(), grants)?;
+        }
         Ok(shown(returned, services))
     }
 
@@ -74,21 +78,19 @@ impl Component {
         grants: &Arc<Grants>,
         services: &CallServices,
         request: EmbedRequest,
-    ) -> Answered<Vec<Vec<f32>>> {
+    ) -> Answered<Embeddings> {
         let inputs = request.inputs.len();
         let embed: Invocation<_> = Box::new(move |store, instance, loaded| {
             Box::pin(async move { guest(&mut *store, instance, loaded)?.call_embed(store, &request).await })
         });
         let returned = self.call(grants, services, None, embed).await?;
-        if let Ok(vectors) = &returned.answer {
+        if let Ok(Embeddings { vectors, model, .. }) = &returned.answer {
             // Numbers, not text: four bytes each, and as many vectors as were asked for.
             let size: usize = vectors.iter().map(|vector| vector.len() * 4).sum();
-            within_output(size as u64 / 16, grants)?;
+            within_output((size / 16 + model.len()) as u64, grants)?;
             if vectors.len() != inputs {
-                return Err(Fault::new(
-                    grants.component(),
-                    Cause::Trap(format!("{} vectors for {inputs} inputs", vectors.len())),
-                ));
+                let trap = Cause::Trap(format!("{} vectors for {inputs} inputs", vectors.len()));
+                return Err(Fault::new(grants.component(), trap));
             }
         }
         Ok(shown(returned, services))

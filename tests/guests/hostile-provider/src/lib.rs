@@ -2,7 +2,7 @@
 
 use cara_sdk::bindings::provider_component::wasi::clocks::monotonic_clock::subscribe_duration;
 use cara_sdk::http::Request as Http;
-use cara_sdk::provider::{EmbedRequest, Model, Outcome, Provider, Request, StopReason};
+use cara_sdk::provider::{EmbedRequest, Embeddings, Model, Outcome, Provider, Request, StopReason};
 use cara_sdk::turn::{Event, ToolFragment, ToolStart, emit};
 use cara_sdk::types::{Refusal, Thought, ToolCall, Usage};
 use cara_sdk::{Error, settings};
@@ -16,7 +16,7 @@ cara_sdk::export_provider!(HostileProvider);
 impl Provider for HostileProvider {
     fn models() -> Result<Vec<Model>, Error> {
         let name = "x".repeat(4096);
-        let model = Model { id: "m".to_owned(), name, context_tokens: None, output_tokens: None };
+        let model = Model { name, ..Model::new("m") };
         Ok(vec![model; 2_000])
     }
 
@@ -39,12 +39,13 @@ impl Provider for HostileProvider {
             "panic" => panic!("on purpose"),
             other => return Err(Error::unsupported(format!("no attack is called `{other}`"))),
         }
-        Ok(Outcome { stop: StopReason::Complete, model: request.model })
+        Ok(Outcome::new(StopReason::Complete, request.model))
     }
 
-    fn embed(request: EmbedRequest) -> Result<Vec<Vec<f32>>, Error> {
+    fn embed(request: EmbedRequest) -> Result<Embeddings, Error> {
         // One more than was asked for.
-        Ok(vec![vec![0.0]; request.inputs.len() + 1])
+        let vectors = vec![vec![0.0]; request.inputs.len() + 1];
+        Ok(Embeddings { vectors, model: request.model, input_tokens: None })
     }
 }
 

@@ -4,9 +4,9 @@ use cara_assistant::event::Failure;
 use cara_assistant::language_model::LanguageModel;
 use cara_authority::ComponentId;
 use cara_authority::manifest::Price;
-use cara_kernel::bindings::provider::{Model, Outcome, Request, StopReason};
+use cara_kernel::bindings::provider::{EmbedRequest, Embeddings, Model, Outcome, Request, StopReason};
 use cara_kernel::bindings::turn::Event;
-use cara_kernel::bindings::types::{Content, Part, ToolCall, Usage};
+use cara_kernel::bindings::types::{Content, Image, Part, ToolCall, Usage};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::mpsc;
 
@@ -113,6 +113,10 @@ impl LanguageModel for Scripted {
         Ok(Vec::new())
     }
 
+    async fn embed(&self, _: EmbedRequest) -> Result<Embeddings, Failure> {
+        Err(Failure::own("unsupported", "a script has no embeddings"))
+    }
+
     async fn complete(&self, request: Request, events: mpsc::Sender<Event>) -> Result<Outcome, Failure> {
         let number = {
             let mut requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
@@ -129,7 +133,7 @@ impl LanguageModel for Scripted {
             let _ = events.send(Event::ToolCall(call)).await;
         }
         if let Some((input, output)) = reply.tokens {
-            let usage = Usage { input, output, cache_read: 0, cache_write: 0 };
+            let usage = Usage { input, output, cache_read: 0, cache_write: 0, reasoning: 0 };
             let _ = events.send(Event::Usage(usage)).await;
         }
         if reply.hangs {
@@ -137,7 +141,9 @@ impl LanguageModel for Scripted {
         }
         match reply.failure {
             Some(failure) => Err(failure),
-            None => Ok(Outcome { stop, model: "script".into() }),
+            None => {
+                Ok(Outcome { stop, model: "script".into(), request_id: None, stop_sequence: None, fingerprint: None })
+            }
         }
     }
 }
@@ -156,7 +162,8 @@ pub fn shown_to_model(request: &Request) -> Vec<String> {
         Part::Thinking(thought) => vec![thought.text.clone()],
         Part::ToolCall(call) => vec![call.arguments.clone()],
         Part::ToolResult(result) => result.content.iter().map(content).collect(),
-        Part::Image(blob) | Part::Audio(blob) | Part::File(blob) => {
+        Part::CachePoint(_) => Vec::new(),
+        Part::Image(Image { blob, .. }) | Part::Audio(blob) | Part::File(blob) => {
             vec![String::from_utf8_lossy(&blob.data).into_owned()]
         }
     };

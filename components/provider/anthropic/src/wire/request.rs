@@ -1,22 +1,19 @@
 //! The body of a Messages request.
 
 use cara_sdk::Error;
-use cara_sdk::provider::{Effort, Request, ToolChoice};
-use cara_sdk::types::{Blob, Content, Message, Part, Role, Thought, ToolCall, ToolDefinition, ToolResult};
-use cara_wire::body;
+use cara_sdk::provider::{Request, ResponseFormat, ToolChoice};
+use cara_sdk::types::{
+    Blob, CachePoint, Content, Image, Message, Part, Role, Thought, ToolCall, ToolDefinition, ToolResult,
+};
+use cara_wire::body::{self, check_choice, lacks};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::REDACTED;
+use super::plan::{Plan, Thinking};
 
-/// Longest answer when the request names none; the API demands a number.
-const MAX_TOKENS: u32 = 8_192;
-
-/// The same for models that think by effort: some always do, and their thinking counts as answer.
-const MAX_TOKENS_WITH_THINKING: u32 = 32_768;
-
-/// The smallest budget for thinking that the API takes.
-const LEAST_BUDGET: u32 = 1_024;
+/// What the format is called where it has no form for something.
+const API: &str = "the Messages API";
 
 #[derive(Serialize)]
 struct Body<'a> {
@@ -31,12 +28,16 @@ struct Body<'a> {
     tool_choice: Option<Choice<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     temperature: Option<f32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    top_p: Option<f32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    top_k: Option<u32>,
     #[serde(skip_serializing_if = "<[String]>::is_empty")]
     stop_sequences: &'a [String],
     #[serde(skip_serializing_if = "Option::is_none")]
     thinking: Option<Thinking>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    output_config: Option<OutputConfig>,
+    output_config: Option<OutputConfig<'a>>,
     stream: bool,
 }
 
@@ -46,9 +47,37 @@ struct Line<'a> {
     content: Vec<Block<'a>>,
 }
 
+/// A block, and whether the prompt up to its end is to be kept.
+#[derive(Serialize)]
+struct Block<'a> {
+    #[serde(flatten)]
+    form: Form<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cache_control: Option<CacheControl>,
+}
+
+impl<'a> From<Form<'a>> for Block<'a> {
+    fn from(form: Form<'a>) -> Self {
+        Self { form, cache_control: None }
+    }
+}
+
+#[derive(Clone, Copy, Serialize)]
+struct CacheControl {
+    r#type: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ttl: Option<&'static str>,
+}
+
+impl From<CachePoint> for CacheControl {
+    fn from(point: CachePoint) -> Self {
+        Self { r#type: "ephemeral", ttl: (point == CachePoint::Long).then_some("1h") }
+    }
+}
+
 #[derive(Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
-enum Block<'a> {
+enum Form<'a> {
     Text {
         text: &'a str,
     },
@@ -92,6 +121,10 @@ struct Tool<'a> {
     name: &'a str,
     description: &'a str,
     input_schema: &'a RawValue,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    strict: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cache_control: Option<CacheControl>,
 }
 
 #[derive(Serialize)]
@@ -99,203 +132,223 @@ struct Choice<'a> {
     r#type: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     name: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    disable_parallel_tool_use: Option<bool>,
 }
 
 #[derive(Serialize)]
-struct Thinking {
+struct OutputConfig<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    effort: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    format: Option<Format<'a>>,
+}
+
+#[derive(Serialize)]
+struct Format<'a> {
     r#type: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    budget_tokens: Option<u32>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    display: Option<&'static str>,
-}
-
-#[derive(Serialize)]
-struct OutputConfig {
-    effort: &'static str,
+    schema: &'a RawValue,
 }
 
 /// The body of a streamed Messages request.
 ///
 /// # Errors
-/// `bad-request` for a schema or arguments that are no JSON, `unsupported` for content the API has no form for.
+/// `bad-request` for a schema or arguments that are no JSON, `unsupported` for what the API has no form for.
 pub fn messages(request: &Request) -> Result<Vec<u8>, Error> {
-    let tools: Vec<_> = request.tools.iter().map(tool).collect::<Result<_, _>>()?;
-    let tool_choice = if tools.is_empty() { None } else { choice(&request.tool_choice) };
-    let mut system: Vec<_> = request.system.iter().filter_map(|text| text_block(text)).collect();
-    let mut lines = Vec::with_capacity(request.messages.len());
-    for message in &request.messages {
-        if message.role == Role::System {
-            blocks(message, &mut system)?;
-            continue;
-        }
-        let role = if message.role == Role::Assistant { "assistant" } else { "user" };
+    // Every field by its name: one that is added to the contract does not compile until something is done with it here.
+    let Request {
+        model,
+        system,
+        messages,
+        tools,
+        tool_choice,
+        parallel_tool_calls,
+        response_format,
+        max_output_tokens: _,
+        temperature,
+        top_p,
+        top_k,
+        presence_penalty,
+        frequency_penalty,
+        seed,
+        stop,
+        effort: _,
+    } = request;
+    check_choice(request)?;
+    lacks(API, "presence-penalty", presence_penalty.is_some())?;
+    lacks(API, "frequency-penalty", frequency_penalty.is_some())?;
+    lacks(API, "seed", seed.is_some())?;
+    let mut tools: Vec<_> = tools.iter().map(tool).collect::<Result<_, _>>()?;
+    let mut instructions: Vec<Block<'_>> = system.iter().filter_map(|text| text_form(text)).map(Block::from).collect();
+    let mut lines: Vec<Line<'_>> = Vec::with_capacity(messages.len());
+    for message in messages {
+        let role = match message.role {
+            Role::System => {
+                let points = blocks(message, &mut instructions)?;
+                mark(points, [&mut instructions].into_iter(), &mut tools);
+                continue;
+            }
+            Role::Assistant => "assistant",
+            Role::User | Role::Tool => "user",
+        };
         let mut content = Vec::with_capacity(message.parts.len());
-        blocks(message, &mut content)?;
+        let before = blocks(message, &mut content)?;
+        let earlier = lines.iter_mut().rev().map(|line| &mut line.content).chain([&mut instructions]);
+        mark(before, earlier, &mut tools);
         if !content.is_empty() {
             lines.push(Line { role, content });
         }
     }
-    let plan = Plan::of(request);
+    let plan = Plan::of(request)?;
+    let format = format(response_format)?;
+    let output_config =
+        (plan.effort.is_some() || format.is_some()).then_some(OutputConfig { effort: plan.effort, format });
+    let tool_choice = if tools.is_empty() { None } else { choice(tool_choice, *parallel_tool_calls) };
     body::to_json(&Body {
-        model: &request.model,
+        model,
         max_tokens: plan.max_tokens,
-        system,
+        system: instructions,
         messages: lines,
         tools,
         tool_choice,
-        temperature: plan.temperature,
-        stop_sequences: &request.stop,
+        temperature: *temperature,
+        top_p: *top_p,
+        top_k: *top_k,
+        stop_sequences: stop,
         thinking: plan.thinking,
-        output_config: plan.effort.map(|effort| OutputConfig { effort }),
+        output_config,
         stream: true,
     })
 }
 
-/// How long and how thoughtful the answer may be; what may be combined differs by generation of model.
-struct Plan {
-    max_tokens: u32,
-    temperature: Option<f32>,
-    thinking: Option<Thinking>,
-    effort: Option<&'static str>,
-}
-
-impl Plan {
-    fn of(request: &Request) -> Self {
-        let budgeted = has_budget(&request.model);
-        let usual = if budgeted { MAX_TOKENS } else { MAX_TOKENS_WITH_THINKING };
-        let max_tokens = request.max_output_tokens.unwrap_or(usual);
-        // The API's scale ends at 1, the contract's at 2.
-        let temperature = request.temperature.map(|temperature| temperature.clamp(0.0, 1.0));
-        let plain = Self { max_tokens, temperature, thinking: None, effort: None };
-        // A forced call and thinking exclude each other.
-        let forced =
-            matches!(request.tool_choice, ToolChoice::Required | ToolChoice::Named(_)) && !request.tools.is_empty();
-        let wanted = request.effort.filter(|effort| *effort != Effort::Off && !forced);
-        match (budgeted, wanted) {
-            (true, None) => plain,
-            (true, Some(effort)) => plain.with_budget(effort, request.max_output_tokens),
-            // These models take no temperature.
-            (false, None) => Self { temperature: None, ..plain },
-            (false, Some(effort)) => Self {
-                temperature: None,
-                thinking: Some(Thinking { r#type: "adaptive", budget_tokens: None, display: Some("summarized") }),
-                effort: body::effort(effort),
-                ..plain
-            },
+/// The API's structured output is always strict, and has no place for a description.
+fn format(format: &ResponseFormat) -> Result<Option<Format<'_>>, Error> {
+    let asked = match format {
+        ResponseFormat::Text => return Ok(None),
+        ResponseFormat::Json => {
+            return Err(Error::unsupported(format!("{API} has no `response-format.json` without a schema")));
         }
-    }
-
-    /// Thinking by a number of tokens, which count as answer: at least half of a limit the request names is left.
-    fn with_budget(self, effort: Effort, limit: Option<u32>) -> Self {
-        let budget = limit.map_or(budget(effort), |limit| budget(effort).min(limit / 2));
-        if budget < LEAST_BUDGET {
-            return self;
-        }
-        Self {
-            max_tokens: limit.unwrap_or(MAX_TOKENS + budget),
-            temperature: None,
-            thinking: Some(Thinking { r#type: "enabled", budget_tokens: Some(budget), display: None }),
-            effort: None,
-        }
-    }
-}
-
-/// Tokens for thinking at an effort.
-const fn budget(effort: Effort) -> u32 {
-    match effort {
-        Effort::Off => 0,
-        Effort::Low => 2_048,
-        Effort::Medium => 8_192,
-        Effort::High => 24_576,
-    }
-}
-
-/// Whether a model thinks by budget. That list is closed: all that came after 4.5 think by effort.
-fn has_budget(model: &str) -> bool {
-    let old = ["claude-2", "claude-3", "claude-instant", "-4-0", "-4-1", "-4-5", "-4-2025"];
-    old.iter().any(|part| model.contains(part))
+        ResponseFormat::JsonSchema(asked) => asked,
+    };
+    lacks(API, "response-format.json-schema.description", asked.description.is_some())?;
+    Ok(Some(Format { r#type: "json_schema", schema: body::schema(&asked.schema, "`response-format`")? }))
 }
 
 fn tool(tool: &ToolDefinition) -> Result<Tool<'_>, Error> {
-    Ok(Tool { name: &tool.name, description: &tool.description, input_schema: body::schema(tool)? })
+    let ToolDefinition { name, description, input_schema: _, strict } = tool;
+    Ok(Tool { name, description, input_schema: body::tool_schema(tool)?, strict: *strict, cache_control: None })
 }
 
-fn choice(choice: &ToolChoice) -> Option<Choice<'_>> {
+fn choice(choice: &ToolChoice, parallel: Option<bool>) -> Option<Choice<'_>> {
     let (r#type, name) = match choice {
-        ToolChoice::Auto => return None,
-        ToolChoice::None => ("none", None),
+        ToolChoice::Auto => ("auto", None),
+        // Without a call there are no parallel ones.
+        ToolChoice::None => return Some(Choice { r#type: "none", name: None, disable_parallel_tool_use: None }),
         ToolChoice::Required => ("any", None),
         ToolChoice::Named(name) => ("tool", Some(name.as_str())),
     };
-    Some(Choice { r#type, name })
+    let disable_parallel_tool_use = parallel.map(|parallel| !parallel);
+    (r#type != "auto" || parallel.is_some()).then_some(Choice { r#type, name, disable_parallel_tool_use })
 }
 
 /// The blocks of a message. Empty text is left out, the API refuses it; results of tools come first, it demands that.
-fn blocks<'a>(message: &'a Message, blocks: &mut Vec<Block<'a>>) -> Result<(), Error> {
+/// A mark that stands before all of them is returned: it belongs to what came earlier.
+fn blocks<'a>(message: &'a Message, blocks: &mut Vec<Block<'a>>) -> Result<Option<CachePoint>, Error> {
+    let first = blocks.len();
+    let mut earlier = None;
     let results = message.parts.iter().filter(|part| matches!(part, Part::ToolResult(_)));
     let others = message.parts.iter().filter(|part| !matches!(part, Part::ToolResult(_)));
     for part in results.chain(others) {
-        blocks.extend(match part {
-            Part::Text(text) => text_block(text),
-            Part::Image(blob) => Some(image(blob)),
+        let form = match part {
+            Part::Text(text) => text_form(text),
+            Part::Image(image) => Some(image_form(image)?),
             Part::Audio(_) => return Err(no_audio()),
             Part::File(blob) => Some(document(blob)?),
             Part::Thinking(thought) => thinking(thought),
             Part::ToolCall(call) => Some(tool_use(call)?),
             Part::ToolResult(result) => Some(tool_result(result)?),
-        });
+            Part::CachePoint(point) => {
+                if !keep(*point, &mut blocks[first..]) {
+                    earlier = Some(*point);
+                }
+                None
+            }
+        };
+        blocks.extend(form.map(Block::from));
     }
-    Ok(())
+    Ok(earlier)
 }
 
-fn text_block(text: &str) -> Option<Block<'_>> {
-    (!text.is_empty()).then_some(Block::Text { text })
+/// Marks the end of what came before a message: its last block that can have a mark, else the last tool.
+fn mark<'b, 'a: 'b>(
+    point: Option<CachePoint>,
+    mut earlier: impl Iterator<Item = &'b mut Vec<Block<'a>>>,
+    tools: &mut [Tool<'_>],
+) {
+    let Some(point) = point else { return };
+    if !earlier.any(|blocks| keep(point, blocks))
+        && let Some(tool) = tools.last_mut()
+    {
+        tool.cache_control = Some(point.into());
+    }
+}
+
+/// Marks the last block that can have a mark, if there is one: the API takes none at thinking.
+fn keep(point: CachePoint, blocks: &mut [Block<'_>]) -> bool {
+    let can = |block: &&mut Block<'_>| !matches!(block.form, Form::Thinking { .. } | Form::RedactedThinking { .. });
+    let last = blocks.iter_mut().rev().find(can);
+    last.map(|block| block.cache_control = Some(point.into())).is_some()
+}
+
+fn text_form(text: &str) -> Option<Form<'_>> {
+    (!text.is_empty()).then_some(Form::Text { text })
 }
 
 /// A thought without the vendor's signature is another model's; the API would refuse it.
-fn thinking(thought: &Thought) -> Option<Block<'_>> {
+fn thinking(thought: &Thought) -> Option<Form<'_>> {
     let signature = thought.signature.as_deref()?;
     Some(match signature.strip_prefix(REDACTED) {
-        Some(data) => Block::RedactedThinking { data },
-        None => Block::Thinking { thinking: &thought.text, signature },
+        Some(data) => Form::RedactedThinking { data },
+        None => Form::Thinking { thinking: &thought.text, signature },
     })
 }
 
-fn tool_use(call: &ToolCall) -> Result<Block<'_>, Error> {
-    Ok(Block::ToolUse { id: &call.id, name: &call.name, input: body::arguments(call)? })
+fn tool_use(call: &ToolCall) -> Result<Form<'_>, Error> {
+    Ok(Form::ToolUse { id: &call.id, name: &call.name, input: body::arguments(call)? })
 }
 
-fn tool_result(result: &ToolResult) -> Result<Block<'_>, Error> {
+fn tool_result(result: &ToolResult) -> Result<Form<'_>, Error> {
     let mut content = Vec::with_capacity(result.content.len());
     for item in &result.content {
-        content.extend(match item {
-            Content::Text(text) => text_block(text),
-            Content::Image(blob) => Some(image(blob)),
+        let form = match item {
+            Content::Text(text) => text_form(text),
+            Content::Image(blob) => Some(Form::Image { source: base64(blob) }),
             Content::File(blob) => Some(document(blob)?),
             Content::Audio(_) => return Err(no_audio()),
-        });
+        };
+        content.extend(form.map(Block::from));
     }
-    Ok(Block::ToolResult { tool_use_id: &result.call_id, content, is_error: result.failed })
+    Ok(Form::ToolResult { tool_use_id: &result.call_id, content, is_error: result.failed })
 }
 
-fn image(blob: &Blob) -> Block<'_> {
-    Block::Image { source: base64(blob) }
+fn image_form(image: &Image) -> Result<Form<'_>, Error> {
+    lacks(API, "detail", image.detail.is_some())?;
+    Ok(Form::Image { source: base64(&image.blob) })
 }
 
 /// A PDF or a text; the API reads no other files.
-fn document(blob: &Blob) -> Result<Block<'_>, Error> {
+fn document(blob: &Blob) -> Result<Form<'_>, Error> {
     let title = blob.name.as_deref();
     if blob.media_type == "application/pdf" {
-        return Ok(Block::Document { source: base64(blob), title });
+        return Ok(Form::Document { source: base64(blob), title });
     }
     let is_text = blob.media_type.starts_with("text/") || blob.media_type == "application/json";
     match String::from_utf8(blob.data.clone()) {
         Ok(data) if is_text => {
             let source = Source { r#type: "text", media_type: "text/plain", data };
-            Ok(Block::Document { source, title })
+            Ok(Form::Document { source, title })
         }
-        _ => Err(Error::unsupported(format!("the API takes no file of the type `{}`", blob.media_type))),
+        _ => Err(Error::unsupported(format!("{API} takes no file of the type `{}`", blob.media_type))),
     }
 }
 
@@ -304,5 +357,5 @@ fn base64(blob: &Blob) -> Source<'_> {
 }
 
 fn no_audio() -> Error {
-    Error::unsupported("the API takes no audio")
+    Error::unsupported(format!("{API} has no `audio`"))
 }

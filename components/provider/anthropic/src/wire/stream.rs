@@ -57,6 +57,8 @@ struct Message<'a> {
 #[derive(Deserialize)]
 struct Head<'a> {
     #[serde(borrow)]
+    id: Option<Text<'a>>,
+    #[serde(borrow)]
     model: Text<'a>,
     usage: Option<Tokens>,
 }
@@ -73,6 +75,8 @@ struct Delta<'a> {
     partial_json: Option<Text<'a>>,
     #[serde(borrow)]
     stop_reason: Option<Text<'a>>,
+    #[serde(borrow)]
+    stop_sequence: Option<Text<'a>>,
 }
 
 #[derive(Deserialize)]
@@ -81,6 +85,12 @@ struct Tokens {
     output_tokens: Option<u64>,
     cache_read_input_tokens: Option<u64>,
     cache_creation_input_tokens: Option<u64>,
+    output_tokens_details: Option<OutputTokens>,
+}
+
+#[derive(Deserialize)]
+struct OutputTokens {
+    thinking_tokens: Option<u64>,
 }
 
 /// A block that is still coming.
@@ -102,6 +112,8 @@ pub struct Decoder {
 #[derive(Debug)]
 struct Answer {
     model: String,
+    id: Option<String>,
+    stop_sequence: Option<String>,
     stop: Option<StopReason>,
     done: bool,
     /// Input without what came from or went to the cache, as the vendor counts it.
@@ -121,6 +133,8 @@ impl Decoder {
             parser: sse::Parser::new(),
             answer: Answer {
                 model: request.model.clone(),
+                id: None,
+                stop_sequence: None,
                 stop: None,
                 done: false,
                 input: 0,
@@ -152,7 +166,11 @@ impl Decode for Decoder {
         for call in answer.calls.drain(..) {
             call.complete(stop, sink)?;
         }
-        Ok(Outcome { stop, model: std::mem::take(&mut answer.model) })
+        Ok(Outcome {
+            request_id: answer.id.take(),
+            stop_sequence: answer.stop_sequence.take(),
+            ..Outcome::new(stop, std::mem::take(&mut answer.model))
+        })
     }
 }
 
@@ -182,11 +200,13 @@ impl Answer {
             "message_start" => {
                 let Some(head) = message.message else { return Ok(()) };
                 self.model = head.model.into_string();
+                self.id = head.id.map(Text::into_string);
                 self.count(head.usage, sink)
             }
             "message_delta" => {
-                if let Some(reason) = message.delta.and_then(|delta| delta.stop_reason) {
-                    self.stop = Some(stop(&reason));
+                if let Some(delta) = message.delta {
+                    self.stop = delta.stop_reason.map(|reason| stop(&reason)).or(self.stop);
+                    self.stop_sequence = delta.stop_sequence.map(Text::into_string);
                 }
                 self.count(message.usage, sink)
             }
@@ -268,7 +288,9 @@ impl Answer {
         let cache_write = tokens.cache_creation_input_tokens.unwrap_or(self.usage.cache_write);
         let input = self.input.saturating_add(cache_read).saturating_add(cache_write);
         let output = tokens.output_tokens.unwrap_or(self.usage.output);
-        report(Usage { input, output, cache_read, cache_write }, &mut self.usage, sink)
+        let details = tokens.output_tokens_details.and_then(|details| details.thinking_tokens);
+        let reasoning = details.unwrap_or(self.usage.reasoning);
+        report(Usage { input, output, cache_read, cache_write, reasoning }, &mut self.usage, sink)
     }
 }
 

@@ -2,27 +2,18 @@
 
 #![allow(clippy::unwrap_used)]
 
-use cara_sdk::provider::{Decoder as _, Effort, Outcome, Request, StopReason, ToolChoice};
+use cara_sdk::provider::{Decoder as _, Effort, JsonSchema, Outcome, Request, ResponseFormat, StopReason, ToolChoice};
 use cara_sdk::turn::{Event, Sink, ToolFragment, ToolStart};
 use cara_sdk::types::{
-    Blob, Content, Message, Part, Refusal, Role, Thought, ToolCall, ToolDefinition, ToolResult, Usage,
+    Blob, CachePoint, Content, Detail, Image, Message, Part, Refusal, Role, Thought, ToolCall, ToolDefinition,
+    ToolResult, Usage,
 };
 use serde_json::{Value, json};
 
 use super::*;
 
 fn request(messages: Vec<Message>) -> Request {
-    Request {
-        model: "claude-sonnet-5-5".to_owned(),
-        system: None,
-        messages,
-        tools: Vec::new(),
-        tool_choice: ToolChoice::Auto,
-        max_output_tokens: None,
-        temperature: None,
-        stop: Vec::new(),
-        effort: None,
-    }
+    Request::new("claude-sonnet-5-5", messages)
 }
 
 fn message(role: Role, parts: Vec<Part>) -> Message {
@@ -42,6 +33,7 @@ fn tools() -> Vec<ToolDefinition> {
         name: "look".into(),
         description: "Looks.".into(),
         input_schema: "{\"type\":\"object\"}".into(),
+        strict: Some(true),
     }]
 }
 
@@ -72,12 +64,26 @@ fn a_full_request_has_the_vendors_form() {
         tools: tools(),
         tool_choice: ToolChoice::Named("look".into()),
         max_output_tokens: Some(99),
+        parallel_tool_calls: Some(false),
+        response_format: ResponseFormat::JsonSchema(JsonSchema {
+            name: "answer".into(),
+            description: None,
+            schema: "{\"type\": \"object\"}".into(),
+            strict: Some(true),
+        }),
+        temperature: Some(0.5),
+        top_p: Some(0.25),
+        top_k: Some(3),
         stop: vec!["END".into()],
         ..request(vec![
             message(Role::System, vec![Part::Text("and kind".into())]),
             message(
                 Role::User,
-                vec![Part::Image(blob("image/png")), Part::File(blob("application/pdf")), Part::File(blob("text/csv"))],
+                vec![
+                    Part::Image(blob("image/png").into()),
+                    Part::File(blob("application/pdf")),
+                    Part::File(blob("text/csv")),
+                ],
             ),
             message(
                 Role::Assistant,
@@ -118,8 +124,10 @@ fn a_full_request_has_the_vendors_form() {
                     {"type": "text", "text": "and now"},
                 ]},
             ],
-            "tools": [{"name": "look", "description": "Looks.", "input_schema": {"type": "object"}}],
-            "tool_choice": {"type": "tool", "name": "look"},
+            "tools": [{"name": "look", "description": "Looks.", "input_schema": {"type": "object"}, "strict": true}],
+            "tool_choice": {"type": "tool", "name": "look", "disable_parallel_tool_use": true},
+            "output_config": {"format": {"type": "json_schema", "schema": {"type": "object"}}},
+            "temperature": 0.5, "top_p": 0.25, "top_k": 3,
         })
     );
 }
@@ -127,35 +135,81 @@ fn a_full_request_has_the_vendors_form() {
 #[test]
 fn thinking_follows_the_generation_of_the_model() {
     let ask = |model: &str, effort, max_output_tokens| {
-        body(&Request {
-            model: model.into(),
-            effort: Some(effort),
-            temperature: Some(1.5),
-            max_output_tokens,
-            ..request(Vec::new())
-        })
+        body(&Request { model: model.into(), effort: Some(effort), max_output_tokens, ..request(Vec::new()) })
     };
     let new = ask("claude-opus-4-7", Effort::Medium, None);
     assert_eq!(new["thinking"], json!({"type": "adaptive", "display": "summarized"}));
     assert_eq!((&new["output_config"], &new["max_tokens"]), (&json!({"effort": "medium"}), &json!(32_768)));
-    assert_eq!(new["temperature"], Value::Null);
     let old = ask("claude-haiku-4-5-20251001", Effort::Medium, None);
     assert_eq!(old["thinking"], json!({"type": "enabled", "budget_tokens": 8_192}));
-    assert_eq!((&old["max_tokens"], &old["temperature"]), (&json!(16_384), &Value::Null));
-    assert_eq!(old["output_config"], Value::Null);
+    assert_eq!((&old["max_tokens"], &old["output_config"]), (&json!(16_384), &Value::Null));
     let tight = ask("claude-3-7-sonnet-latest", Effort::High, Some(4_000));
     assert_eq!((&tight["thinking"]["budget_tokens"], &tight["max_tokens"]), (&json!(2_000), &json!(4_000)));
-    let none = ask("claude-sonnet-4-20250514", Effort::High, Some(1_000));
-    assert_eq!((&none["thinking"], &none["temperature"]), (&Value::Null, &json!(1.0)));
-    assert_eq!(ask("claude-sonnet-5-5", Effort::Off, None)["thinking"], Value::Null);
-    let forced = Request {
+    assert_eq!(ask("claude-sonnet-5-5", Effort::Off, None)["thinking"], json!({"type": "disabled"}));
+    assert_eq!(ask("claude-sonnet-5-5", Effort::Max, None)["output_config"], json!({"effort": "max"}));
+}
+
+#[test]
+fn a_mark_stands_at_the_end_of_what_comes_before_it() {
+    let short = Part::CachePoint(CachePoint::Short);
+    let text = |text: &str| Part::Text(text.into());
+    let thought = Part::Thinking(Thought { text: "hm".into(), signature: Some("s".into()) });
+    let marked = Request {
         tools: tools(),
-        tool_choice: ToolChoice::Required,
-        effort: Some(Effort::High),
-        ..request(Vec::new())
+        ..request(vec![
+            message(Role::System, vec![short.clone(), text("be brief"), Part::CachePoint(CachePoint::Long)]),
+            message(Role::User, vec![text("a"), text("b")]),
+            message(Role::Assistant, vec![thought, short.clone(), text("c")]),
+        ])
     };
-    assert_eq!(body(&forced)["thinking"], Value::Null);
-    assert_eq!(body(&forced)["tool_choice"], json!({"type": "any"}));
+    let body = body(&marked);
+    let five_minutes = json!({"type": "ephemeral"});
+    assert_eq!(body["tools"][0]["cache_control"], five_minutes);
+    assert_eq!(body["system"][0]["cache_control"], json!({"type": "ephemeral", "ttl": "1h"}));
+    let blocks = |at: usize| body["messages"][at]["content"].as_array().unwrap().clone();
+    assert_eq!((&blocks(0)[0]["cache_control"], &blocks(0)[1]["cache_control"]), (&Value::Null, &five_minutes));
+    assert!(blocks(1).iter().all(|block| block["cache_control"].is_null()), "{body}");
+}
+
+#[test]
+fn what_the_api_cannot_honour_is_refused_by_name() {
+    let plain = || request(Vec::new());
+    let schema = |description: Option<&str>| {
+        ResponseFormat::JsonSchema(JsonSchema {
+            name: "answer".into(),
+            description: description.map(str::to_owned),
+            schema: "{}".into(),
+            strict: None,
+        })
+    };
+    let old = |effort, limit| Request {
+        model: "claude-haiku-4-5".into(),
+        effort: Some(effort),
+        max_output_tokens: limit,
+        ..plain()
+    };
+    let detailed = Image { blob: blob("image/png"), detail: Some(Detail::Low) };
+    for (asked, name) in [
+        (Request { seed: Some(1), ..plain() }, "`seed`"),
+        (Request { presence_penalty: Some(1.0), ..plain() }, "`presence-penalty`"),
+        (Request { frequency_penalty: Some(1.0), ..plain() }, "`frequency-penalty`"),
+        (Request { response_format: ResponseFormat::Json, ..plain() }, "`response-format.json`"),
+        (Request { response_format: schema(Some("x")), ..plain() }, "`response-format.json-schema.description`"),
+        (Request { effort: Some(Effort::Minimal), ..plain() }, "`effort`"),
+        (old(Effort::Max, None), "`effort`"),
+        (old(Effort::Low, Some(2_047)), "`max-output-tokens`"),
+        (
+            Request { tools: tools(), tool_choice: ToolChoice::Required, effort: Some(Effort::Low), ..plain() },
+            "`tool-choice`",
+        ),
+        (request(vec![message(Role::User, vec![Part::Image(detailed)])]), "`detail`"),
+    ] {
+        let error = messages(&asked).unwrap_err();
+        assert!(error.kind == ErrorKind::Unsupported && error.message.contains(name), "{name}: {error:?}");
+    }
+    let nothing = Request { tool_choice: ToolChoice::Required, ..plain() };
+    assert_eq!(messages(&nothing).unwrap_err().kind, ErrorKind::BadRequest);
+    assert_eq!(body(&Request { response_format: schema(None), ..plain() })["output_config"]["effort"], Value::Null);
 }
 
 #[test]
@@ -230,7 +284,7 @@ event: something_new
 data: {"type":"something_new","delta":{}}
 
 event: message_delta
-data: {"type":"message_delta","delta":{"stop_reason":"tool_use","stop_sequence":null},"usage":{"output_tokens":89}}
+data: {"type":"message_delta","delta":{"stop_reason":"tool_use","stop_sequence":null},"usage":{"output_tokens":89,"output_tokens_details":{"thinking_tokens":40}}}
 
 event: message_stop
 data: {"type":"message_stop"}
@@ -250,7 +304,8 @@ fn decode(pieces: &[&[u8]]) -> (Vec<Event>, Result<Outcome, Error>) {
 }
 
 fn expected() -> Vec<Event> {
-    let usage = |output| Event::Usage(Usage { input: 130, output, cache_read: 100, cache_write: 5 });
+    let usage =
+        |output, reasoning| Event::Usage(Usage { input: 130, output, cache_read: 100, cache_write: 5, reasoning });
     let thought =
         |text: &str, signature: &str| Event::Thought(Thought { text: text.into(), signature: Some(signature.into()) });
     let start = |id: &str, name: &str| Event::ToolStart(ToolStart { id: id.into(), name: name.into() });
@@ -259,7 +314,7 @@ fn expected() -> Vec<Event> {
         Event::ToolCall(ToolCall { id: id.into(), name: name.into(), arguments: arguments.into() })
     };
     vec![
-        usage(1),
+        usage(1, 0),
         Event::Thinking("h\u{e4}".into()),
         Event::Thinking("m".into()),
         thought("h\u{e4}m", "EqQB"),
@@ -269,7 +324,7 @@ fn expected() -> Vec<Event> {
         fragment("{\"q\":"),
         fragment(" 1}"),
         start("toolu_2", "find"),
-        usage(89),
+        usage(89, 40),
         call("toolu_1", "look", "{\"q\": 1}"),
         call("toolu_2", "find", "{}"),
     ]
@@ -283,6 +338,7 @@ fn a_stream_with_everything_cut_at_every_byte_decodes_the_same() {
         assert_eq!(events, expected(), "cut at {cut}");
         let outcome = outcome.unwrap();
         assert_eq!((outcome.stop, &*outcome.model), (StopReason::ToolCalls, "claude-sonnet-5-5-20261001"));
+        assert_eq!((outcome.request_id.as_deref(), outcome.stop_sequence), (Some("msg_1"), None));
     }
     let (events, _) = decode(&STREAM.as_bytes().chunks(1).collect::<Vec<_>>());
     assert_eq!(events, expected());
@@ -299,10 +355,11 @@ fn each_reason_to_stop_is_told_apart() {
         ("tool_use", StopReason::ToolCalls),
         ("refusal", StopReason::Refused),
     ] {
-        let event = format!(
-            "data: {{\"type\":\"message_delta\",\"delta\":{{\"stop_reason\":\"{reason}\"}},\"usage\":{{}}}}\n\n"
-        );
-        assert_eq!(decode(&[event.as_bytes()]).1.unwrap().stop, stop, "{reason}");
+        let met = (stop == StopReason::StopSequence).then_some("END");
+        let delta = json!({"stop_reason": reason, "stop_sequence": met});
+        let event = format!("data: {}\n\n", json!({"type": "message_delta", "delta": delta, "usage": {}}));
+        let outcome = decode(&[event.as_bytes()]).1.unwrap();
+        assert_eq!((outcome.stop, outcome.stop_sequence.as_deref()), (stop, met), "{reason}");
     }
 }
 
@@ -379,8 +436,11 @@ fn nothing_more_is_emitted_once_nobody_listens() {
 
 #[test]
 fn models_are_read() {
-    let list = br#"{"data":[{"type":"model","id":"claude-sonnet-5-5","display_name":"Claude Sonnet 5.5","created_at":"2026-10-01T00:00:00Z","max_input_tokens":1000000,"max_tokens":128000},{"type":"model","id":"x"}],"has_more":false,"first_id":"a","last_id":"b"}"#;
+    let list = br#"{"data":[{"type":"model","id":"claude-sonnet-5-5","display_name":"Claude Sonnet 5.5","created_at":"2026-10-01T00:00:00Z","max_input_tokens":1000000,"max_tokens":128000,"capabilities":{"batch":{"supported":true},"image_input":{"supported":true},"pdf_input":{"supported":false},"structured_outputs":{"supported":true},"thinking":{"supported":true,"types":{}}}},{"type":"model","id":"x"}],"has_more":false,"first_id":"a","last_id":"b"}"#;
     let found = models(list).unwrap();
     assert_eq!((&*found[0].name, found[0].context_tokens), ("Claude Sonnet 5.5", Some(1_000_000)));
     assert_eq!((found[0].output_tokens, &*found[1].name), (Some(128_000), "x"));
+    let Abilities { images, files, structured_output, reasoning, tools, .. } = found[0].abilities;
+    assert_eq!([images, files, structured_output, reasoning], [Some(true), Some(false), Some(true), Some(true)]);
+    assert_eq!((tools, &found[1].abilities), (None, &Abilities::unknown()));
 }

@@ -3,11 +3,14 @@
 use std::borrow::Cow;
 
 use cara_sdk::Error;
-use cara_sdk::provider::{Request, ToolChoice, find_call};
-use cara_sdk::types::{Blob, Content, Message, Part, Role, ToolResult};
-use cara_wire::body::{Tool, arguments, base64, effort, to_json, tool};
+use cara_sdk::provider::{Effort, Request, ResponseFormat, ToolChoice, find_call};
+use cara_sdk::types::{Blob, Content, Image, Message, Part, Role, ToolResult};
+use cara_wire::body::{Tool, arguments, base64, check_choice, lacks, schema, to_json, tool};
 use serde::Serialize;
 use serde_json::value::RawValue;
+
+/// What the format is called where it has no form for something.
+const API: &str = "the API of Ollama";
 
 #[derive(Serialize)]
 struct Body<'a> {
@@ -17,6 +20,8 @@ struct Body<'a> {
     tools: Vec<Tool<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     think: Option<Think>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    format: Option<Format<'a>>,
     options: Options<'a>,
     stream: bool,
 }
@@ -29,11 +34,28 @@ enum Think {
 }
 
 #[derive(Serialize)]
+#[serde(untagged)]
+enum Format<'a> {
+    Word(&'static str),
+    Schema(&'a RawValue),
+}
+
+#[derive(Serialize)]
 struct Options<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     num_predict: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     temperature: Option<f32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    top_p: Option<f32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    top_k: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    presence_penalty: Option<f32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    frequency_penalty: Option<f32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    seed: Option<i64>,
     #[serde(skip_serializing_if = "<[String]>::is_empty")]
     stop: &'a [String],
 }
@@ -70,37 +92,94 @@ struct Function<'a> {
 /// The body of a streamed chat request.
 ///
 /// # Errors
-/// `bad-request` for a schema or arguments that are no JSON, `unsupported` for content the API has no form for.
+/// `bad-request` for a schema or arguments that are no JSON, `unsupported` for what the API has no form for.
 pub fn chat(request: &Request) -> Result<Vec<u8>, Error> {
-    let mut messages = Vec::with_capacity(request.messages.len() + 1);
-    if let Some(system) = &request.system {
-        messages.push(Line { role: "system", content: system.into(), ..Line::default() });
+    // Every field by its name: one that is added to the contract does not compile until something is done with it here.
+    let Request {
+        model,
+        system,
+        messages,
+        tools: _,
+        tool_choice: _,
+        parallel_tool_calls,
+        response_format,
+        max_output_tokens,
+        temperature,
+        top_p,
+        top_k,
+        presence_penalty,
+        frequency_penalty,
+        seed,
+        stop,
+        effort,
+    } = request;
+    // Several calls in one answer cannot be forbidden.
+    lacks(API, "parallel-tool-calls", *parallel_tool_calls == Some(false))?;
+    let mut lines = Vec::with_capacity(messages.len() + 1);
+    if let Some(system) = system {
+        lines.push(Line { role: "system", content: system.into(), ..Line::default() });
     }
-    for message in &request.messages {
-        push_lines(request, message, &mut messages)?;
+    for message in messages {
+        push_lines(request, message, &mut lines)?;
     }
     to_json(&Body {
-        model: &request.model,
-        messages,
+        model,
+        messages: lines,
         tools: tools(request)?,
-        think: request.effort.map(|wanted| effort(wanted).map_or(Think::Switch(false), Think::Level)),
+        think: effort.map(think).transpose()?,
+        format: format(response_format)?,
         options: Options {
-            num_predict: request.max_output_tokens,
-            temperature: request.temperature,
-            stop: &request.stop,
+            num_predict: *max_output_tokens,
+            temperature: *temperature,
+            top_p: *top_p,
+            top_k: *top_k,
+            presence_penalty: *presence_penalty,
+            frequency_penalty: *frequency_penalty,
+            seed: *seed,
+            stop,
         },
         stream: true,
     })
 }
 
-/// The tools on offer. The API knows no choice among them: to forbid or name one, the others are left out.
+fn think(effort: Effort) -> Result<Think, Error> {
+    Ok(match effort {
+        Effort::Off => Think::Switch(false),
+        Effort::Low => Think::Level("low"),
+        Effort::Medium => Think::Level("medium"),
+        Effort::High => Think::Level("high"),
+        Effort::Max => Think::Level("max"),
+        Effort::Minimal | Effort::Xhigh => {
+            return Err(Error::unsupported(format!("{API} has no `effort` of `minimal` or `xhigh`")));
+        }
+    })
+}
+
+/// The server always keeps to a schema, and has no place for a description.
+fn format(format: &ResponseFormat) -> Result<Option<Format<'_>>, Error> {
+    Ok(match format {
+        ResponseFormat::Text => None,
+        ResponseFormat::Json => Some(Format::Word("json")),
+        ResponseFormat::JsonSchema(asked) => {
+            lacks(API, "response-format.json-schema.description", asked.description.is_some())?;
+            Some(Format::Schema(schema(&asked.schema, "`response-format`")?))
+        }
+    })
+}
+
+/// The tools on offer. The API knows no choice among them: to forbid all, none is offered; a call cannot be demanded.
 fn tools(request: &Request) -> Result<Vec<Tool<'_>>, Error> {
-    let offered = request.tools.iter().filter(|tool| match &request.tool_choice {
-        ToolChoice::Auto | ToolChoice::Required => true,
-        ToolChoice::None => false,
-        ToolChoice::Named(name) => tool.name == *name,
-    });
-    offered.map(tool).collect()
+    check_choice(request)?;
+    match &request.tool_choice {
+        ToolChoice::Auto => {}
+        ToolChoice::None => return Ok(Vec::new()),
+        ToolChoice::Required | ToolChoice::Named(_) => {
+            return Err(Error::unsupported(format!("{API} has no `tool-choice` that demands a call")));
+        }
+    }
+    let strict = request.tools.iter().any(|tool| tool.strict == Some(true));
+    lacks(API, "strict", strict)?;
+    request.tools.iter().map(|definition| tool(definition, None)).collect()
 }
 
 /// The lines of one message: one for each result of a tool, then one for the rest.
@@ -117,9 +196,14 @@ fn push_lines<'a>(request: &'a Request, message: &'a Message, lines: &mut Vec<Li
         match part {
             Part::Text(text) => append(&mut line.content, text),
             Part::Thinking(thought) => append(&mut line.thinking, &thought.text),
-            Part::Image(blob) => line.images.push(base64(blob)),
+            Part::Image(Image { blob, detail }) => {
+                lacks(API, "detail", detail.is_some())?;
+                line.images.push(base64(blob));
+            }
+            // The server keeps what it can by itself.
+            Part::CachePoint(_) => {}
             Part::File(blob) => append(&mut line.content, text_of(blob)?),
-            Part::Audio(_) => return Err(Error::unsupported("ollama takes no audio")),
+            Part::Audio(_) => return Err(Error::unsupported(format!("{API} has no `audio`"))),
             Part::ToolCall(call) => {
                 let function = Function { name: &call.name, arguments: arguments(call)? };
                 line.tool_calls.push(Call { id: &call.id, function });
@@ -149,7 +233,7 @@ fn answer<'a>(request: &'a Request, result: &'a ToolResult) -> Result<Line<'a>, 
             Content::Text(text) => append(&mut line.content, text),
             Content::Image(blob) => line.images.push(base64(blob)),
             Content::File(blob) => append(&mut line.content, text_of(blob)?),
-            Content::Audio(_) => return Err(Error::unsupported("ollama takes no audio")),
+            Content::Audio(_) => return Err(Error::unsupported(format!("{API} has no `audio`"))),
         }
     }
     Ok(line)
@@ -158,7 +242,7 @@ fn answer<'a>(request: &'a Request, result: &'a ToolResult) -> Result<Line<'a>, 
 /// A file's text: the API takes no other files.
 fn text_of(blob: &Blob) -> Result<&str, Error> {
     std::str::from_utf8(&blob.data)
-        .map_err(|_| Error::unsupported(format!("ollama takes no file of the type `{}`", blob.media_type)))
+        .map_err(|_| Error::unsupported(format!("{API} takes no file of the type `{}`", blob.media_type)))
 }
 
 /// Adds text; the first is borrowed.

@@ -94,7 +94,7 @@ impl Decode for Decoder {
             lines.finish(|line| answer.read(line, sink))?;
         }
         match answer.stop {
-            Some(stop) => Ok(Outcome { stop, model: std::mem::take(&mut answer.model) }),
+            Some(stop) => Ok(Outcome::new(stop, std::mem::take(&mut answer.model))),
             None => Err(cut_off()),
         }
     }

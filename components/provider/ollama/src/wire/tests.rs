@@ -2,27 +2,17 @@
 
 #![allow(clippy::unwrap_used)]
 
-use cara_sdk::provider::{Decoder as _, Effort, Outcome, Request, StopReason, ToolChoice};
+use cara_sdk::provider::{Decoder as _, Effort, JsonSchema, Outcome, Request, ResponseFormat, StopReason, ToolChoice};
 use cara_sdk::turn::{Event, Sink, ToolFragment, ToolStart};
 use cara_sdk::types::{
-    Blob, Content, Message, Part, Refusal, Role, Thought, ToolCall, ToolDefinition, ToolResult, Usage,
+    Blob, Content, Detail, Image, Message, Part, Refusal, Role, Thought, ToolCall, ToolDefinition, ToolResult, Usage,
 };
 use serde_json::{Value, json};
 
 use super::*;
 
 fn request(messages: Vec<Message>) -> Request {
-    Request {
-        model: "qwen3".to_owned(),
-        system: None,
-        messages,
-        tools: Vec::new(),
-        tool_choice: ToolChoice::Auto,
-        max_output_tokens: None,
-        temperature: None,
-        stop: Vec::new(),
-        effort: None,
-    }
+    Request::new("qwen3", messages)
 }
 
 fn message(role: Role, parts: Vec<Part>) -> Message {
@@ -43,6 +33,7 @@ fn full() -> Request {
         name: name.into(),
         description: "Looks.".into(),
         input_schema: "{\"type\":\"object\"}".into(),
+        strict: None,
     };
     let result = ToolResult {
         call_id: "call_1".into(),
@@ -55,6 +46,18 @@ fn full() -> Request {
         tools: vec![tool("look"), tool("find")],
         max_output_tokens: Some(99),
         temperature: Some(0.5),
+        top_p: Some(0.25),
+        top_k: Some(3),
+        presence_penalty: Some(1.0),
+        frequency_penalty: Some(-1.0),
+        seed: Some(7),
+        parallel_tool_calls: Some(true),
+        response_format: ResponseFormat::JsonSchema(JsonSchema {
+            name: "answer".into(),
+            description: None,
+            schema: "{\"type\": \"object\"}".into(),
+            strict: Some(true),
+        }),
         stop: vec!["END".into()],
         effort: Some(Effort::High),
         ..request(vec![
@@ -63,7 +66,7 @@ fn full() -> Request {
                 vec![
                     Part::Text("what is ".into()),
                     Part::File(blob("text/plain", b"this")),
-                    Part::Image(blob("image/png", b"hi!")),
+                    Part::Image(blob("image/png", b"hi!").into()),
                 ],
             ),
             message(
@@ -101,19 +104,46 @@ fn a_full_request_has_the_vendors_form() {
             ],
             "tools": [tool("look"), tool("find")],
             "think": "high",
-            "options": {"num_predict": 99, "temperature": 0.5, "stop": ["END"]},
+            "format": {"type": "object"},
+            "options": {
+                "num_predict": 99, "temperature": 0.5, "top_p": 0.25, "top_k": 3, "presence_penalty": 1.0,
+                "frequency_penalty": -1.0, "seed": 7, "stop": ["END"],
+            },
             "stream": true,
         })
     );
 }
 
 #[test]
-fn a_choice_of_tools_is_made_by_what_is_offered() {
-    for (choice, count) in [(ToolChoice::Required, 2), (ToolChoice::Named("find".into()), 1), (ToolChoice::None, 0)] {
-        let request = Request { tool_choice: choice, effort: Some(Effort::Off), ..full() };
-        let body = body(&request);
-        assert_eq!(body["tools"].as_array().map_or(0, Vec::len), count);
-        assert_eq!(body["think"], false);
+fn where_no_tool_may_be_called_none_is_offered() {
+    let forbidden = Request { tool_choice: ToolChoice::None, effort: Some(Effort::Off), ..full() };
+    assert_eq!((&body(&forbidden)["tools"], &body(&forbidden)["think"]), (&Value::Null, &json!(false)));
+    let json = Request { response_format: ResponseFormat::Json, effort: Some(Effort::Max), ..full() };
+    assert_eq!((&body(&json)["format"], &body(&json)["think"]), (&json!("json"), &json!("max")));
+}
+
+#[test]
+fn what_the_api_cannot_honour_is_refused_by_name() {
+    let described = ResponseFormat::JsonSchema(JsonSchema {
+        name: "answer".into(),
+        description: Some("x".into()),
+        schema: "{}".into(),
+        strict: None,
+    });
+    let detailed = Image { blob: blob("image/png", b""), detail: Some(Detail::High) };
+    let mut strict = full();
+    strict.tools[0].strict = Some(true);
+    for (asked, name) in [
+        (Request { tool_choice: ToolChoice::Required, ..full() }, "`tool-choice`"),
+        (Request { tool_choice: ToolChoice::Named("find".into()), ..full() }, "`tool-choice`"),
+        (Request { parallel_tool_calls: Some(false), ..full() }, "`parallel-tool-calls`"),
+        (Request { response_format: described, ..full() }, "`response-format.json-schema.description`"),
+        (Request { effort: Some(Effort::Xhigh), ..full() }, "`effort`"),
+        (request(vec![message(Role::User, vec![Part::Image(detailed)])]), "`detail`"),
+        (strict, "`strict`"),
+    ] {
+        let error = chat(&asked).unwrap_err();
+        assert!(error.kind == ErrorKind::Unsupported && error.message.contains(name), "{name}: {error:?}");
     }
 }
 
@@ -251,13 +281,19 @@ fn nothing_more_is_emitted_once_nobody_listens() {
 
 #[test]
 fn models_and_vectors_are_read() {
-    let list = br#"{"models":[{"name":"qwen3:8b","model":"qwen3:8b","size":1,"details":{"family":"qwen3"}}]}"#;
-    assert_eq!(models(list).unwrap()[0].id, "qwen3:8b");
+    let list = br#"{"models":[{"name":"qwen3:8b","model":"qwen3:8b","size":1,"details":{"family":"qwen3","context_length":40960},"capabilities":["completion","tools","thinking"]},{"name":"old"}]}"#;
+    let found = models(list).unwrap();
+    assert_eq!((&*found[0].id, found[0].context_tokens), ("qwen3:8b", Some(40_960)));
+    let Abilities { tools, reasoning, images, embeddings, files, .. } = found[0].abilities;
+    assert_eq!([tools, reasoning, images, embeddings, files], [Some(true), Some(true), Some(false), Some(false), None]);
+    assert_eq!(found[1].abilities, Abilities::unknown());
     assert!(models(br#"{"models":null}"#).unwrap().is_empty());
-    let request = EmbedRequest { model: "m".into(), inputs: vec!["a".into()] };
+    let request = EmbedRequest { model: "m".into(), inputs: vec!["a".into()], dimensions: Some(2) };
     let sent: Value = serde_json::from_slice(&embed(&request).unwrap()).unwrap();
-    assert_eq!(sent, json!({"model": "m", "input": ["a"]}));
-    let answer = br#"{"model":"m","embeddings":[[0.25,-1]],"total_duration":1}"#;
-    assert_eq!(vectors(answer, 1).unwrap(), [vec![0.25, -1.0]]);
-    assert!(vectors(answer, 2).is_err());
+    assert_eq!(sent, json!({"model": "m", "input": ["a"], "dimensions": 2, "truncate": false}));
+    let answer = br#"{"model":"m:1","embeddings":[[0.25,-1]],"total_duration":1,"prompt_eval_count":3}"#;
+    let found = embedded(answer, &request).unwrap();
+    assert_eq!((&found.vectors[..], &*found.model, found.input_tokens), (&[vec![0.25, -1.0]][..], "m:1", Some(3)));
+    let two = EmbedRequest { inputs: vec!["a".into(), "b".into()], ..request };
+    assert!(embedded(answer, &two).is_err());
 }

@@ -51,7 +51,7 @@ fn played(steps: &[Step], limit: Option<u32>, stop: &[&str]) -> (Vec<String>, Re
     request.max_output_tokens = limit;
     request.stop = stop.iter().map(|&stop| stop.to_owned()).collect();
     let mut notes = Notes { seen: Vec::new(), room: usize::MAX };
-    let stop = play(steps, &request, &mut notes);
+    let stop = play(steps, &request, &mut notes).map(|ended| ended.stop);
     (notes.seen, stop)
 }
 
@@ -144,6 +144,10 @@ fn the_limit_of_the_request_ends_the_answer() {
 #[test]
 fn a_stop_string_ends_the_answer_before_it() {
     let (seen, stop) = played(&[text("one END two STOP"), text("more")], None, &["STOP", "END", ""]);
+    let asked = Request { stop: vec!["STOP".to_owned(), "END".to_owned()], ..request(&[]) };
+    let mut notes = Notes { seen: Vec::new(), room: usize::MAX };
+    let ended = play(&[text("one END two STOP")], &asked, &mut notes).unwrap();
+    assert_eq!(ended.stop_sequence.as_deref(), Some("END"));
     assert_eq!(seen, ["one ", "usage 5/1"]);
     assert_eq!(stop.unwrap(), StopReason::StopSequence);
 }

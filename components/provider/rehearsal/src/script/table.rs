@@ -1,6 +1,6 @@
 //! The TOML form of a script, as `docs/rehearsal-script.md` describes it.
 
-use cara_sdk::provider::StopReason;
+use cara_sdk::provider::{Request, StopReason};
 use cara_sdk::types::Usage;
 use cara_sdk::{Error, ErrorKind};
 use toml::de::{DeTable, DeValue};
@@ -42,13 +42,16 @@ const STEP: [&str; 10] =
 pub(super) fn parse(source: &str) -> Result<Script, Error> {
     let document = DeTable::parse(source)
         .map_err(|error| wrong(source, error.span().map_or(0, |span| span.start), error.message()))?;
-    let fields = Fields::of(source, document.get_ref(), &["order", "turn"])?;
+    let fields = Fields::of(source, document.get_ref(), &["order", "honours", "turn"])?;
     let turns = fields.read("turn", Node::items)?.unwrap_or_default();
     if turns.is_empty() {
         return Err(Error::bad_request("the script has no `[[turn]]`"));
     }
     let order = fields.read("order", |order| order.name(&ORDERS))?.unwrap_or_default();
-    Ok(Script { order, turns: turns.into_iter().map(read_turn).collect::<Result<_, _>>()? })
+    let option = |node: Node<'_>| node.name(&Request::OPTIONS.map(|name| (name, name)));
+    let honours = fields.read("honours", Node::items)?.unwrap_or_default();
+    let honours = honours.into_iter().map(option).collect::<Result<_, _>>()?;
+    Ok(Script { order, honours, turns: turns.into_iter().map(read_turn).collect::<Result<_, _>>()? })
 }
 
 fn read_turn(turn: Node<'_>) -> Result<Turn, Error> {
@@ -133,10 +136,11 @@ fn read_call(call: Node<'_>) -> Result<Act, Error> {
 }
 
 fn read_usage(usage: Node<'_>) -> Result<Act, Error> {
-    let fields = usage.table(&["input", "output", "cache-read", "cache-write"])?;
+    let fields = usage.table(&["input", "output", "cache-read", "cache-write", "reasoning"])?;
     let count = |key| Ok::<_, Error>(fields.read(key, Node::number)?.unwrap_or(0));
     let (cache_read, cache_write) = (count("cache-read")?, count("cache-write")?);
-    Ok(Act::Usage(Usage { input: count("input")?, output: count("output")?, cache_read, cache_write }))
+    let (input, output, reasoning) = (count("input")?, count("output")?, count("reasoning")?);
+    Ok(Act::Usage(Usage { input, output, cache_read, cache_write, reasoning }))
 }
 
 fn read_error(error: Node<'_>) -> Result<Act, Error> {

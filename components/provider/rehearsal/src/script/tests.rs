@@ -55,7 +55,7 @@ fn each_kind_of_step_is_read() {
     let thinking = Act::Thinking { text: "hm".to_owned(), signature: Some("s".to_owned()) };
     assert_eq!(step("{ thinking = 'hm', signature = 's' }").act, thinking);
     assert_eq!(step("{ delay-ms = 5 }"), Step { delay_ms: 5, ..Step::new(Act::Wait) });
-    let usage = Usage { input: 1, output: 2, cache_read: 3, cache_write: 0 };
+    let usage = Usage { input: 1, output: 2, cache_read: 3, cache_write: 0, reasoning: 0 };
     assert_eq!(step("{ usage = { input = 1, output = 2, cache-read = 3 } }").act, Act::Usage(usage));
     assert_eq!(step("{ stop = 'stop-sequence' }").act, Act::Stop(StopReason::StopSequence));
 }

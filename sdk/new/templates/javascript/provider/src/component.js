@@ -7,7 +7,7 @@
  */
 
 import { ask, chunks, join, json } from '../.cara/sdk/http.js';
-import { provider as offer, text, usage } from '../.cara/sdk/provider.js';
+import { only, provider as offer, text, usage } from '../.cara/sdk/provider.js';
 import { get } from '../.cara/sdk/settings.js';
 import { events } from '../.cara/sdk/sse.js';
 import { Answer, chat, modelsOf } from './wire.js';
@@ -25,6 +25,8 @@ async function models() {
  * @param {import('../.cara/sdk/provider.js').Request} request
  */
 async function complete(request) {
+  // What is not passed on is refused; an option is never left out silently.
+  only(request, ['max-output-tokens', 'temperature', 'stop']);
   const response = await ask(address('chat/completions'), {
     method: 'POST',
     // The host adds the key on the wire, as component.toml says (`place`).

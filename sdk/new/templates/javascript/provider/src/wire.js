@@ -34,8 +34,8 @@ function line({ role, parts }) {
   let content = '';
   for (const { tag, val } of parts) {
     if (tag === 'text') content += val;
-    // A model's earlier reasoning is left out: the server takes none back.
-    else if (tag !== 'thinking') throw new Failure('unsupported', 'this provider takes text only');
+    // A model's earlier reasoning is left out: the server takes none back. It keeps what it can without being told.
+    else if (tag !== 'thinking' && tag !== 'cache-point') throw new Failure('unsupported', 'this provider takes text only');
   }
   return { role, content };
 }
@@ -48,7 +48,7 @@ function line({ role, parts }) {
  */
 export function modelsOf(answer) {
   if (!Array.isArray(answer?.data)) throw new Failure('network', 'the answer is no list of models');
-  return answer.data.map((/** @type {{ id: string }} */ { id }) => ({ id, name: id }));
+  return answer.data.map((/** @type {{ id: string }} */ { id }) => ({ id, name: id, abilities: { tools: false } }));
 }
 
 /** An answer, read event by event while it comes. */

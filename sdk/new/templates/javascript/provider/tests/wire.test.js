@@ -60,6 +60,8 @@ test('a stream that breaks off is an error worth another try', () => {
 });
 
 test('the models are those of the list', () => {
-  assert.deepEqual(modelsOf({ data: [{ id: 'small', owned_by: 'us' }] }), [{ id: 'small', name: 'small' }]);
+  assert.deepEqual(modelsOf({ data: [{ id: 'small', owned_by: 'us' }] }), [
+    { id: 'small', name: 'small', abilities: { tools: false } },
+  ]);
   assert.throws(() => modelsOf([]), { kind: 'network' });
 });

@@ -12,7 +12,7 @@ from cara import http, provider, settings
 from cara.errors import Failure
 from cara.provider import Model, Outcome, Request, StopReason
 from cara.sse import events
-from cara.types import ErrorKind, Part_Text, Part_Thinking, Role
+from cara.types import ErrorKind, Part_CachePoint, Part_Text, Part_Thinking, Role
 
 STOPS = {"length": StopReason.LENGTH, "content_filter": StopReason.REFUSED}
 
@@ -22,10 +22,12 @@ class Provider(provider.Provider):
 
     def list_models(self) -> List[Model]:
         answer = http.ask("GET", address("models")).json()
-        return [Model(id, id, None, None) for id in checked(wire.models, answer)]
+        return [provider.model(id, tools=False) for id in checked(wire.models, answer)]
 
     def answer(self, request: Request) -> Outcome:
         """Emits the answer piece by piece while it comes."""
+        # What is not passed on is refused; an option is never left out silently.
+        provider.only(request, "max-output-tokens", "temperature", "stop")
         # The host adds the key on the wire, as component.toml says (`place`).
         headers = {"accept": "text/event-stream", "content-type": "application/json"}
         body = json.dumps(wire.chat(request.model, lines(request), request.max_output_tokens, request.temperature, request.stop))
@@ -37,7 +39,7 @@ class Provider(provider.Provider):
                 break
         if not answer.complete:
             raise Failure(ErrorKind.NETWORK, "the stream ended before the answer was complete")
-        return Outcome(STOPS.get(answer.reason, StopReason.COMPLETE), answer.model)
+        return provider.outcome(STOPS.get(answer.reason, StopReason.COMPLETE), answer.model)
 
 
 def address(path: str) -> str:
@@ -55,8 +57,8 @@ def lines(request: Request) -> "list[tuple[str, str]]":
         for part in message.parts:
             if isinstance(part, Part_Text):
                 content += part.value
-            # A model's earlier reasoning is left out: the server takes none back.
-            elif not isinstance(part, Part_Thinking):
+            # A model's earlier reasoning is left out: the server takes none back. It keeps what it can without being told.
+            elif not isinstance(part, (Part_Thinking, Part_CachePoint)):
                 raise Failure(ErrorKind.UNSUPPORTED, "this provider takes text only")
         found.append((message.role.name.lower(), content))
     return found

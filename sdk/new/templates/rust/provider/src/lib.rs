@@ -4,7 +4,7 @@
 //! pure and tested natively: `cargo test`.
 
 use cara_sdk::http::{Request as Http, Response, join};
-use cara_sdk::provider::{EmbedRequest, Model, Outcome, Provider, Request, stream};
+use cara_sdk::provider::{EmbedRequest, Embeddings, Model, Outcome, Provider, Request, stream};
 use cara_sdk::turn::Turn;
 use cara_sdk::{Error, settings};
 
@@ -41,7 +41,7 @@ impl Provider for Component {
         )
     }
 
-    fn embed(_: EmbedRequest) -> Result<Vec<Vec<f32>>, Error> {
+    fn embed(_: EmbedRequest) -> Result<Embeddings, Error> {
         Err(Error::unsupported("this provider has no embeddings"))
     }
 }

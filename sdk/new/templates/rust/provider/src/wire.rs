@@ -1,11 +1,13 @@
 //! The server's JSON: requests from the contract's types, answers into them.
 //!
-//! Pure: knows no host and no network. Text only: tools are not offered to the model, and a message of anything but text
-//! is an error.
+//! Pure: knows no host and no network. Text only: tools are not offered to the model, which its abilities say, and a
+//! message of anything but text is an error.
 
 use cara_sdk::Error;
 use cara_sdk::error::excerpt;
-use cara_sdk::provider::{Decoder as Decode, Model, Outcome, Progress, Request, StopReason};
+use cara_sdk::provider::{
+    Abilities, Decoder as Decode, Model, Outcome, Progress, Request, StopReason,
+};
 use cara_sdk::sse;
 use cara_sdk::turn::{Event, Sink};
 use cara_sdk::types::{Message, Part, Role, Usage};
@@ -37,11 +39,15 @@ struct Line {
     content: String,
 }
 
+/// The options that are passed on.
+const OPTIONS: [&str; 3] = ["max-output-tokens", "temperature", "stop"];
+
 /// What is sent for a request.
 ///
 /// # Errors
-/// `unsupported` for a message of anything but text.
+/// `unsupported` for a message of anything but text, and for an option that is not passed on: none is left out silently.
 pub(crate) fn chat(request: &Request) -> Result<Chat<'_>, Error> {
+    request.only(&OPTIONS)?;
     let system = request.system.iter().map(|text| {
         Ok(Line {
             role: "system",
@@ -75,8 +81,8 @@ fn message(message: &Message) -> Result<Line, Error> {
     for part in &message.parts {
         match part {
             Part::Text(text) => content.push_str(text),
-            // A model's earlier reasoning: the server takes none back.
-            Part::Thinking(_) => {}
+            // A model's earlier reasoning: the server takes none back. It keeps what it can without being told.
+            Part::Thinking(_) | Part::CachePoint(_) => {}
             _ => return Err(Error::unsupported("this provider takes text only")),
         }
     }
@@ -96,11 +102,13 @@ pub(crate) fn models(answer: &[u8]) -> Result<Vec<Model>, Error> {
     struct Item {
         id: String,
     }
+    let abilities = Abilities {
+        tools: Some(false),
+        ..Abilities::unknown()
+    };
     let model = |item: Item| Model {
-        name: item.id.clone(),
-        id: item.id,
-        context_tokens: None,
-        output_tokens: None,
+        abilities: abilities.clone(),
+        ..Model::new(item.id)
     };
     Ok(read::<Answer>(answer)?
         .data
@@ -200,10 +208,10 @@ impl Decode for Decoder {
             None if !*done => Err(Error::network(
                 "the stream ended before the answer was complete",
             )),
-            stop => Ok(Outcome {
-                stop: stop.unwrap_or(StopReason::Complete),
-                model: std::mem::take(model),
-            }),
+            stop => Ok(Outcome::new(
+                stop.unwrap_or(StopReason::Complete),
+                std::mem::take(model),
+            )),
         }
     }
 }
@@ -248,8 +256,7 @@ impl Answer {
             sink.emit(Event::Usage(Usage {
                 input,
                 output,
-                cache_read: 0,
-                cache_write: 0,
+                ..Usage::zero()
             }))?;
         }
         Ok(())
@@ -266,7 +273,6 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use cara_sdk::ErrorKind;
-    use cara_sdk::provider::ToolChoice;
 
     const STREAM: &str = concat!(
         "data: {\"model\":\"small-2\",\"choices\":[{\"delta\":{\"content\":\"Hi\"}}]}\n\n",
@@ -276,19 +282,14 @@ mod tests {
     );
 
     fn request(part: Part) -> Request {
+        let message = Message {
+            role: Role::User,
+            parts: vec![part],
+        };
         Request {
-            model: "small".to_owned(),
             system: Some("Be brief.".to_owned()),
-            messages: vec![Message {
-                role: Role::User,
-                parts: vec![part],
-            }],
-            tools: Vec::new(),
-            tool_choice: ToolChoice::Auto,
             max_output_tokens: Some(10),
-            temperature: None,
-            stop: Vec::new(),
-            effort: None,
+            ..Request::new("small", vec![message])
         }
     }
 
@@ -308,14 +309,26 @@ mod tests {
 
     #[test]
     fn a_message_of_anything_but_text_is_not_supported() {
-        let image = cara_sdk::types::Blob {
-            media_type: "image/png".to_owned(),
+        let file = cara_sdk::types::Blob {
+            media_type: "application/pdf".to_owned(),
             name: None,
             data: Vec::new(),
         };
         assert_eq!(
-            chat(&request(Part::Image(image))).unwrap_err().kind,
+            chat(&request(Part::File(file))).unwrap_err().kind,
             ErrorKind::Unsupported
+        );
+    }
+
+    #[test]
+    fn an_option_that_is_not_passed_on_is_refused() {
+        let asked = Request {
+            seed: Some(1),
+            ..request(Part::Text("Hello".to_owned()))
+        };
+        assert_eq!(
+            chat(&asked).unwrap_err().message,
+            "this provider has no `seed`"
         );
     }
 
@@ -334,8 +347,7 @@ mod tests {
             let usage = Usage {
                 input: 3,
                 output: 2,
-                cache_read: 0,
-                cache_write: 0,
+                ..Usage::zero()
             };
             let expected = [
                 Event::Text("Hi".to_owned()),
