@@ -132,6 +132,7 @@ fn each_kind_of_effect_has_one_home() {
                 "host/cara/src/commands/start.rs",
                 "host/terminal/src/external_editor.rs",
                 "host/control/src/service.rs",
+                "host/control/src/operator_program.rs",
             ],
         ),
         (
@@ -143,7 +144,7 @@ fn each_kind_of_effect_has_one_home() {
                 &["std", "net", "UdpSocket"],
                 &["std", "net", "ToSocketAddrs"],
             ],
-            &["host/services/src/egress", "host/gateway/src/socket.rs"],
+            &["host/services/src/egress", "host/gateway/src/listen"],
         ),
         (
             "the clock",

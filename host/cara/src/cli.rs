@@ -119,6 +119,9 @@ pub(crate) enum Command {
     /// Have the system start the daemon when you log in.
     #[command(subcommand)]
     Service(Service),
+    /// Manage the certificates of the daemon and of its clients.
+    #[command(subcommand)]
+    Tls(Tls),
     /// Print the OpenAPI document of the daemon's API.
     Api,
     /// Print a completion script for a shell.
@@ -180,6 +183,10 @@ pub(crate) struct Start {
     /// Run in the background.
     #[arg(long)]
     pub(crate) detach: bool,
+
+    /// Listen at this address in the place of those of `gateway.listen`; `none` for the socket alone. May be repeated.
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) listen: Vec<String>,
 }
 
 #[derive(Debug, Args)]

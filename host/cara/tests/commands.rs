@@ -61,6 +61,9 @@ mod lan;
 #[cfg(unix)]
 #[path = "commands/ledger.rs"]
 mod ledger;
+#[cfg(unix)]
+#[path = "commands/listen.rs"]
+mod listen;
 #[cfg(target_os = "linux")]
 #[path = "commands/locked.rs"]
 mod locked;

@@ -23,6 +23,7 @@ use crate::known_people;
 use crate::machine;
 use crate::messages::{self, Console};
 use crate::password::Password;
+use crate::reachable::Doors;
 use crate::request_secrets::RequestSecrets;
 use crate::variables::{Brought, Environment, Variables};
 use cara_authority::ComponentId;
@@ -75,6 +76,8 @@ pub struct Application {
     /// Ends what drives the channels.
     outbox_end: CancellationToken,
     pub(crate) reviewed: Reviewed,
+    /// What opens connections to this process.
+    pub(crate) doors: Doors,
     records: OnceCell<Records>,
     /// This application, for work that goes on by itself.
     me: Weak<Self>,
@@ -149,7 +152,7 @@ impl Application {
         let environment = Environment::of_home(role == Role::Daemon);
         let live = Live { plugins, ledger, settings, environment, events, vault };
         let services = services(&live, known, clock);
-        let (active_runs, console, conversations, outbox_end, reviewed, records) = Default::default();
+        let (active_runs, console, conversations, outbox_end, reviewed, doors, records) = Default::default();
         Ok(Arc::new_cyclic(|me| Self {
             me: me.clone(),
             live,
@@ -161,6 +164,7 @@ impl Application {
             conversations,
             outbox_end,
             reviewed,
+            doors,
             records,
             holder,
         }))

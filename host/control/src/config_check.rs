@@ -17,6 +17,7 @@ use cara_authority::{ComponentId, ToolName, display_safe};
 /// Whether all that the configuration names exists; `shown` names the file in errors.
 pub(crate) fn check(plugins: &Plugins, config: &Config, shown: &str) -> Result<()> {
     components(plugins, config, shown)?;
+    config.gateway.check().map_err(|error| error.context(format!("`{shown}`")))?;
     settings(plugins, config, shown)?;
     models(plugins, config, shown)?;
     agent(config, shown)?;

@@ -10,6 +10,7 @@ mod words;
 
 use self::pool::PoolSettings;
 use crate::error::{Error, Result};
+use crate::gateway_settings::GatewaySettings;
 use cara_assistant::budget::Budgets;
 use cara_assistant::toolbox::Belief;
 use cara_assistant::{ApprovalSettings, GuardSettings, ModelName, Reading, RunLimits, SessionSettings};
@@ -39,6 +40,8 @@ pub struct Config {
     pub(crate) ledger: LedgerSettings,
     /// Where secrets are kept.
     pub(crate) vault: VaultSettings,
+    /// How the daemon is reached.
+    pub(crate) gateway: GatewaySettings,
     /// How many calls of components run at once.
     pub(crate) pool: PoolSettings,
     /// How far one message may go.

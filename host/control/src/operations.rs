@@ -6,7 +6,7 @@ use crate::event::Events;
 use crate::operation::{Operation, Route};
 use crate::{
     approvals, audit, chat, config, environment, explain, grants, inbox, ledger, memory, models, outbox, people,
-    plugins, policy, runs, secrets, sessions, status, tools, trust, usage, vault,
+    plugins, policy, runs, secrets, sessions, status, tls, tools, trust, usage, vault,
 };
 use cara_authority::{PersonRole, Principal};
 use http::Method;
@@ -203,6 +203,11 @@ pub fn visit(visitor: &mut impl Visitor) {
     visitor.visit::<vault::MakeVault>();
     visitor.visit::<vault::PrepareVault>();
     visitor.visit::<environment::ListEnvironmentVariables>();
+    visitor.visit::<tls::ShowTls>();
+    visitor.visit::<tls::MakeAuthority>();
+    visitor.visit::<tls::ListCertificates>();
+    visitor.visit::<tls::IssueCertificate>();
+    visitor.visit::<tls::RevokeCertificate>();
     visitor.visit::<usage::ShowUsage>();
     visitor.visit::<audit::ShowAudit>();
     visitor.visit::<audit::VerifyAudit>();

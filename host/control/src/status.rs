@@ -7,6 +7,7 @@ use crate::event::Events;
 use crate::holder::Role;
 use crate::machine;
 use crate::operation::{Done, Operation, Route};
+use crate::reachable::Reachable;
 use cara_authority::Principal;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -78,6 +79,8 @@ pub struct Status {
     pub since_ms: u64,
     /// How much memory it has resident, bytes, where the system says so.
     pub memory_bytes: Option<u64>,
+    /// How other programs reach it, beside the socket; nothing where it is no daemon.
+    pub reachable: Option<Reachable>,
     /// How the configuration stands.
     pub configuration: Configuration,
     /// How many components are installed and can be used.
@@ -133,6 +136,7 @@ impl Operation for ShowStatus {
         let installed = application.installed()?;
         Ok(Status {
             held: true,
+            reachable: application.reachable(),
             configuration: application.configuration(),
             installed: installed.usable.len() as u64,
             version: env!("CARGO_PKG_VERSION").to_owned(),

@@ -2,7 +2,7 @@
 //! the same answer.
 
 use crate::arguments::{HOST, written};
-use crate::socket;
+use crate::listen as socket;
 use crate::stream::{Reader, Told};
 use axum::Router;
 use axum::body::Body;

@@ -10,12 +10,13 @@
 
 mod arguments;
 mod client;
+mod listen;
 mod openapi;
 mod router;
-mod socket;
 mod stream;
 
 pub use client::{CallError, Called, Client};
+pub use listen::{ClientCertificate, Draining, Gateway, Listener, Peer, Stream, connect, holder};
 pub use openapi::document;
 pub use router::{account_router, router};
-pub use socket::{Listener, Stream, connect, holder};
+

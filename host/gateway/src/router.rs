@@ -215,7 +215,23 @@ fn status(kind: ErrorKind) -> StatusCode {
 }
 
 fn failed(status: StatusCode, error: &Error) -> Response {
-    json(status, serde_json::to_string(error).expect("an error is plain data"))
+    let mut response = json(status, serde_json::to_string(error).expect("an error is plain data"));
+    if [StatusCode::SERVICE_UNAVAILABLE, StatusCode::TOO_MANY_REQUESTS].contains(&status) {
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+    }
+    response
+}
+
+/// What a request gets that is one too many.
+pub(crate) fn overloaded() -> Response {
+    let text = "too many requests are under way at this moment\nhint: try again in a second";
+    failed(StatusCode::SERVICE_UNAVAILABLE, &Error::new(ErrorKind::Conflict, text))
+}
+
+/// What a request gets that does not say which host it is for, or says it twice.
+pub(crate) fn misaddressed() -> Response {
+    let text = "the request does not say once which host it is for\nhint: send one `Host`";
+    failed(StatusCode::BAD_REQUEST, &Error::new(ErrorKind::Invalid, text))
 }
 
 #[cfg(test)]

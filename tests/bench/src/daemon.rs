@@ -24,7 +24,7 @@ impl Daemon {
     /// Starts one, and waits until it answers.
     pub(crate) fn start(cara: &Path, home: &Path) -> Result<Self> {
         let mut command = command(cara, home);
-        command.arg("start").stdout(Stdio::null()).stderr(Stdio::null());
+        command.args(["start", "--listen", "none"]).stdout(Stdio::null()).stderr(Stdio::null());
         let began = Instant::now();
         let mut daemon = Self { child: command.spawn().context("`cara start` cannot be started")?, ready: 0.0 };
         while !answers(&home.join("cara/cara.sock")) {

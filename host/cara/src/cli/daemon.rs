@@ -77,3 +77,36 @@ pub(crate) enum Service {
         system: Option<System>,
     },
 }
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Tls {
+    /// Show the certificate of the daemon, and the authority of this home.
+    Show,
+    /// Make a certificate authority, and a certificate for the daemon; the authority's key is kept in the vault.
+    InitCa {
+        /// The name in its certificate; `cara` when left out.
+        #[arg(long)]
+        name: Option<String>,
+    },
+    /// Issue a certificate; `gateway` is the one that the daemon shows.
+    Issue {
+        /// What it is called: `laptop`.
+        name: String,
+        /// It is a client's; else it is a server's.
+        #[arg(long)]
+        client: bool,
+        /// How long it lasts; 365 when left out.
+        #[arg(long)]
+        days: Option<u32>,
+        /// A DNS name or an address that a server's is for; those of this machine when left out. May be repeated.
+        #[arg(long = "for", value_name = "NAME", conflicts_with = "client")]
+        names: Vec<String>,
+    },
+    /// Revoke a certificate; connections that were opened with it end.
+    Revoke {
+        /// Its name, or its serial number.
+        certificate: String,
+    },
+    /// List the certificates that were issued.
+    List,
+}

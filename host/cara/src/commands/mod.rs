@@ -18,6 +18,7 @@ mod secrets;
 mod service;
 mod sessions;
 mod start;
+mod tls;
 mod tools;
 mod transcript;
 mod trust;
@@ -26,7 +27,7 @@ mod usage;
 use crate::boot::Surroundings;
 use crate::cli::{
     Approvals, Arguments, Command, ConfigCommand, Inbox, MemoryCommand, Outbox, People, Plugin, Secrets, Sessions,
-    Start, Tools, Trust,
+    Start, Tls, Tools, Trust,
 };
 use crate::door::Door;
 use crate::error::told;
@@ -111,11 +112,12 @@ async fn one(door: &Door, output: Output, command: Command, kept: Option<Kept>) 
         Command::Usage(usage) => usage::run(door, output, usage).await?,
         Command::Audit(audit) => return audit::run(door, output, audit).await,
         Command::Ledger(ledger) => ledger::run(door, output, ledger).await?,
-        Command::Start(start) => start::start(door, start, kept.unwrap_or_default()).await?,
+        Command::Start(start) => start::start(door, &start, kept.unwrap_or_default()).await?,
         Command::Status => return start::status(door, output).await,
         Command::Stop => start::stop(door, output).await?,
         Command::Logs(logs) => logs::run(door, output, logs).await?,
         Command::Config(config) => config::run(door, output, config).await?,
+        Command::Tls(tls) => tls::run(door, output, tls).await?,
         Command::Service(service) => service::run(door, output, service)?,
         Command::Api | Command::Completion { .. } => {}
     }
@@ -136,7 +138,7 @@ impl Command {
     #[rustfmt::skip]
     fn only_reads(&self) -> bool {
         matches!(self, Self::Status | Self::Stop | Self::Logs(_) | Self::Grants { .. } | Self::Policy(_) | Self::Explain(_)
-            | Self::Usage(_) | Self::Audit(_) | Self::Ledger(_) | Self::Secrets(Secrets::List) | Self::Trust(Trust::List) | Self::Tools(Tools::List)
+            | Self::Usage(_) | Self::Audit(_) | Self::Ledger(_) | Self::Secrets(Secrets::List) | Self::Trust(Trust::List) | Self::Tls(Tls::Show | Tls::List) | Self::Tools(Tools::List)
             | Self::Config(ConfigCommand::Get { .. } | ConfigCommand::Diff) | Self::Plugin(Plugin::List | Plugin::Inspect { .. })
             | Self::Sessions(Sessions::List { .. } | Sessions::Show { .. } | Sessions::Export { .. } | Sessions::Search { .. })
             | Self::People(People::List | People::Show { .. } | People::Export { .. })

@@ -3,11 +3,14 @@
 use crate::cli::Start;
 use crate::door::Door;
 use crate::output::{Output, Show, layout, show, when};
+use crate::error::told;
 use anyhow::{Context, Result, bail};
 use cara_control::config::Configuration;
 use cara_control::logs::Kept;
+use cara_control::reachable::Reachable;
 use cara_control::status::{ShowStatus, Status, StopHolder};
-use cara_control::{Done, HomeFiles, Role};
+use cara_control::{Application, Done, HomeFiles, Role, asked};
+use cara_gateway::Gateway;
 use cara_services::vault::StoreKind;
 use std::process::{Command, ExitCode, Stdio};
 use std::time::Duration;
@@ -25,31 +28,35 @@ const DRAIN: Duration = Duration::from_secs(30);
 const NOT_RUNNING: u8 = 3;
 
 /// Runs the daemon until somebody stops it.
-pub(crate) async fn start(door: &Door, start: Start, kept: Kept) -> Result<()> {
+pub(crate) async fn start(door: &Door, start: &Start, kept: Kept) -> Result<()> {
     if let Some(pid) = door.holder().await {
         let holds = door.call(ShowStatus {}).await?;
         let (command, since, ending) = (&holds.command, when::minute(holds.since_ms), holds.role.ending());
         bail!("process {pid} (`{command}`) has been running with this home since {since}\nhint: {ending}");
     }
+    let listen = asked(&start.listen).map_err(told)?;
     if start.detach {
-        return detached(door, kept.filter()).await;
+        return detached(door, kept.filter(), &start.listen).await;
     }
     let Some(application) = door.hold().await? else {
         bail!("another process began with this home meanwhile\nhint: `cara status` shows which");
     };
     let ended = ended(application.stopping())?;
     kept.open(&application.home().logs())?;
+    let gateway = Gateway::open(&application, cara_gateway::router(application.clone()), listen).await.map_err(told)?;
     tracing::info!(pid = std::process::id(), version = env!("CARGO_PKG_VERSION"), "the daemon runs");
     show::note(&format!(
         "the cara daemon runs with the home `{}`; Ctrl-C stops it",
         application.home().path().display()
     ));
+    application.reachable().iter().for_each(say_reachable);
     if let Some(problem) = application.configuration().problem {
         tracing::warn!(error = %problem, "the configuration cannot be used");
         show::note(&problem.to_string());
     }
     let mut interrupt = ended.await;
     tracing::info!("the daemon stops");
+    gateway.drain();
     // Whoever wants to begin a run is refused from here on.
     let (busy, most) = (application.busy(), DRAIN.as_secs());
     if busy > 0 {
@@ -57,7 +64,7 @@ pub(crate) async fn start(door: &Door, start: Start, kept: Kept) -> Result<()> {
         show::note(&format!("waits for {busy} {runs}, at most {most} s; Ctrl-C again stops at once"));
     }
     tokio::select! {
-        () = application.idle() => {
+        () = drained(&application, gateway) => {
             show::note("the cara daemon stopped");
             return Ok(());
         }
@@ -67,6 +74,24 @@ pub(crate) async fn start(door: &Door, start: Start, kept: Kept) -> Result<()> {
     tracing::warn!("runs that go on are left");
     show::note("runs that go on are left; they are resumed when their conversations are opened");
     Ok(())
+}
+
+/// Waits for the end of runs, then of what follows them, then of connections.
+async fn drained(application: &Application, gateway: Gateway) {
+    application.idle().await;
+    application.events().end();
+    gateway.close().await;
+}
+
+/// Says where a daemon listens, and how a client knows that it is the one.
+fn say_reachable(reachable: &Reachable) {
+    match reachable.listening.as_slice() {
+        [] => show::note("it listens at its socket alone"),
+        addresses => show::note(&format!("it listens at {}", addresses.join(", "))),
+    }
+    if let Some(shown) = &reachable.certificate {
+        show::note(&format!("its certificate has the SHA-256 fingerprint {}", shown.fingerprint));
+    }
 }
 
 /// Hears of Ctrl-C.
@@ -93,21 +118,26 @@ fn ended(stopping: &CancellationToken) -> Result<impl Future<Output = Interrupt>
 }
 
 /// Begins the same program in the background, and waits until it answers.
-async fn detached(door: &Door, log: Option<&str>) -> Result<()> {
+async fn detached(door: &Door, log: Option<&str>, listen: &[String]) -> Result<()> {
     let program = std::env::current_exe().context("the path of this program is unknown")?;
     let mut command = Command::new(program);
     command.arg("start").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     command.args(log.iter().flat_map(|filter| ["--log", filter]));
+    command.args(listen.iter().flat_map(|address| ["--listen", address]));
     command.args((door.surroundings().store == Some(StoreKind::KeyFile)).then_some("--plain-key-file"));
     #[cfg(unix)]
     std::os::unix::process::CommandExt::process_group(&mut command, 0);
     let mut child = command.spawn().context("the process in the background cannot be started")?;
     let began = tokio::time::Instant::now();
     while began.elapsed() < PATIENCE {
-        if let Some(pid) = door.holder().await {
+        // It answers at its socket before it is known whether it can listen elsewhere.
+        if let Some(pid) = door.holder().await
+            && let Ok(status) = door.call(ShowStatus {}).await
+            && let Some(reachable) = &status.reachable
+        {
             show::note(&format!("the cara daemon runs (process {pid}); `cara stop` stops it"));
-            let problem = door.call(ShowStatus {}).await?.configuration.problem;
-            problem.iter().for_each(|problem| show::note(&problem.to_string()));
+            say_reachable(reachable);
+            status.configuration.problem.iter().for_each(|problem| show::note(&problem.to_string()));
             return Ok(());
         }
         if let Some(status) = child.try_wait()? {
@@ -153,6 +183,7 @@ impl Show for Status {
         field("process", &format!("{} (`{}`), version {}", self.pid, self.command, self.version));
         field("home", &self.home);
         field("since", &when::second(self.since_ms));
+        self.reachable.iter().for_each(Show::show);
         self.memory_bytes.iter().for_each(|bytes| field("memory", &format!("{:.1} MB", *bytes as f64 / 1e6)));
         let resting = self.components.iter().filter_map(|component| Some((component, component.rests_ms?)));
         let rest = match resting.clone().count() {
@@ -180,5 +211,22 @@ impl Show for Status {
             }
             Configuration { .. } => field("config", "in use"),
         }
+    }
+}
+
+impl Show for Reachable {
+    fn show(&self) {
+        let field = |name: &str, value: &str| layout::field(0, name, value);
+        let at = if self.listening.is_empty() { "the socket alone".to_owned() } else { self.listening.join(", ") };
+        field("listens", &format!("{at}; {} connections", self.connections));
+        if let Some(shown) = &self.certificate {
+            let until = when::minute(shown.expires_ms);
+            field("certificate", &format!("{}, SHA-256 {}, until {until}", shown.from, shown.fingerprint));
+        }
+        self.tailscale.iter().for_each(|address| field("tailscale", address));
+        if self.announced {
+            field("announced", "in the local network");
+        }
+        self.problems.iter().for_each(|problem| field("problem", &problem.replace("\nhint: ", "; ")));
     }
 }

@@ -172,6 +172,18 @@ chat --model rehearsal:script --script EMPTY -m hi
 chat --model rehearsal:script --script HELLO --session s-nobody -m hi
 chat --model rehearsal:script --script HELLO --session SESSION -m hi
 chat --no-such-flag
+tls show
+tls list
+tls init-ca --name Ours
+tls init-ca
+tls issue laptop --client --days 30
+tls issue laptop --client
+tls issue ../laptop
+tls issue gateway --for cara.example
+tls list
+tls revoke laptop
+tls revoke laptop
+tls show
 service show --system systemd
 service show --system launchd
 service show --system windows

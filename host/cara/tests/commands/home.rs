@@ -90,7 +90,11 @@ impl Home {
     /// A command on it, without the environment of the tester.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_cara"));
-        command.args(arguments).env_clear().env("CARA_HOME", self.folder.path()).env("TZ", "UTC");
+        // Daemons of tests run side by side: each listens where its own configuration says, or nowhere.
+        let starts = arguments.contains(&"start") && !arguments.contains(&"--listen");
+        let alone = starts && !fs::read_to_string(self.path("config.toml")).unwrap_or_default().contains("[gateway");
+        command.args(arguments).args(if alone { &["--listen", "none"][..] } else { &[] });
+        command.env_clear().env("CARA_HOME", self.folder.path()).env("TZ", "UTC");
         command.envs(self.variables.iter().map(|(name, value)| (name, value)));
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command

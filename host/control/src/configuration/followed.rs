@@ -9,6 +9,7 @@
 use crate::configuration::{Config, LedgerSettings};
 use crate::error::{Context, Error, Result, error};
 use crate::event::Events;
+use crate::gateway_settings::GatewaySettings;
 use crate::home_files::{CONFIG, LAST_CONFIG};
 use cara_assistant::Rules;
 use cara_assistant::budget::Amount;
@@ -70,6 +71,8 @@ struct Following {
     writing: Mutex<()>,
     /// What runs that go on obey.
     rules: watch::Sender<Arc<Rules>>,
+    /// What listeners go by.
+    gateway: watch::Sender<Arc<GatewaySettings>>,
 }
 
 /// A configuration, and the text that says it.
@@ -112,8 +115,10 @@ impl Followed {
             (Err(error), _) => (None, Some(error), None),
         };
         let rules = watch::Sender::new(Arc::new(good.as_ref().map(|(config, _)| rules(config)).unwrap_or_default()));
+        let gateway = good.as_ref().map(|(config, _)| config.gateway.clone()).unwrap_or_default();
+        let gateway = watch::Sender::new(Arc::new(gateway));
         let read = Mutex::new(Read { stamp, good, bad, lost, ..Read::default() });
-        Self(Arc::new(Following { path, read, check: OnceLock::new(), writing: Mutex::default(), rules }))
+        Self(Arc::new(Following { path, read, check: OnceLock::new(), writing: Mutex::default(), rules, gateway }))
     }
 
     /// Has every configuration checked from now on. What names something that does not exist was opened all the same, so
@@ -193,6 +198,13 @@ impl Followed {
             self.say_lost(&lost, events);
         }
         self.0.rules.send_replace(Arc::new(rules(&usable.0)));
+        self.0.gateway.send_if_modified(|gateway| {
+            let is_other = **gateway != usable.0.gateway;
+            if is_other {
+                *gateway = Arc::new(usable.0.gateway.clone());
+            }
+            is_other
+        });
         (last.good, last.waiting, last.bad) = (Some(usable), None, None);
         if last.kept {
             self.keep(last);
@@ -243,6 +255,11 @@ impl Followed {
     /// What runs obey, while it changes.
     pub(crate) fn rules(&self) -> watch::Receiver<Arc<Rules>> {
         self.0.rules.subscribe()
+    }
+
+    /// What listeners go by, while it changes.
+    pub(crate) fn gateway(&self) -> watch::Receiver<Arc<GatewaySettings>> {
+        self.0.gateway.subscribe()
     }
 
     /// Where the ledger is, by what is in use; a file that cannot be used is asked, too, and leads to no other ledger.

@@ -10,10 +10,19 @@ use std::sync::LazyLock;
 
 /// What counts for a key that is not set, as the types say. A key that is missing here then says nothing.
 fn defaults() -> BTreeMap<&'static str, Value> {
-    let Config { run, approvals, policy, budget, guards, results, .. } = Config::default();
+    let Config { run, approvals, policy, budget, guards, results, gateway, .. } = Config::default();
+    let limits = gateway.limits;
     BTreeMap::from([
         ("chat.agent", AGENT.into()),
         (VAULT_STORE, "auto".into()),
+        ("gateway.listen", json!(gateway.listen)),
+        ("gateway.tls.mode", "off".into()),
+        ("gateway.tls.client-certificates", "off".into()),
+        ("gateway.limits.connections", limits.connections.into()),
+        ("gateway.limits.connections-per-source", limits.connections_per_source.into()),
+        ("gateway.limits.requests", limits.requests.into()),
+        ("gateway.mdns", "off".into()),
+        ("gateway.tailscale.serve", "off".into()),
         ("run.turns", run.turns.into()),
         ("run.calls", run.calls.into()),
         ("run.wall", time(run.wall).into()),

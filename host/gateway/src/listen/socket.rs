@@ -3,18 +3,16 @@
 //! The file has mode 0600 in a folder of mode 0700, and the other side's account is asked of the kernel: whoever is let in
 //! could as well read the home's files.
 
+use super::accepting::Refusals;
+use super::activity::Activity;
+use super::connection::Server;
+use super::peer::Peer;
 use axum::Router;
 use cara_control::{Error, ErrorKind};
-use hyper_util::rt::{TokioIo, TokioTimer};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::{Instant, sleep};
-use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
-use tower::ServiceExt;
 
 #[cfg(not(unix))]
 pub use elsewhere::*;
@@ -25,20 +23,13 @@ pub use unix::*;
 /// fewer than the files that a process may have open.
 const MOST: usize = 64;
 
-/// How long the head of a request may take, and how long a connection may stand idle before it.
-const PATIENCE: Duration = Duration::from_secs(10);
-
-/// How long nobody is let in after that failed: what is missing does not come back at once.
-const PAUSE: Duration = Duration::from_millis(50);
-
-/// How often it is said that connections are refused.
-const SAID: Duration = Duration::from_secs(60);
+/// How many requests go on at once.
+const REQUESTS: usize = 512;
 
 /// A door that is open.
 pub struct Listener {
     path: PathBuf,
-    accepting: CancellationToken,
-    connections: TaskTracker,
+    server: Server,
     serving: tokio::task::JoinHandle<()>,
 }
 
@@ -53,38 +44,39 @@ impl Listener {
             Error::new(ErrorKind::Internal, text)
         };
         let listener = bind(&path).map_err(failed)?;
-        let (accepting, connections) = (CancellationToken::new(), TaskTracker::new());
-        let (until, tracker) = (accepting.clone(), connections.clone());
+        let server = Server::new(REQUESTS);
+        let until = server.draining.clone();
+        let serving = let_in(listener, router, server.clone());
         let serving = tokio::spawn(async move {
-            let _closed = until.run_until_cancelled(let_in(listener, router, tracker)).await;
+            let _closed = until.run_until_cancelled(serving).await;
         });
-        Ok(Self { path, accepting, connections, serving })
+        Ok(Self { path, server, serving })
     }
 
     /// Closes the door, and waits until those who are in have their answers.
     pub async fn close(self) {
-        self.accepting.cancel();
+        self.server.draining.cancel();
         // Nothing can be done where the file cannot be removed: who connects to it is refused.
         let _ = remove(&self.path);
         let _ = self.serving.await;
-        self.connections.close();
-        self.connections.wait().await;
+        self.server.open.close();
+        self.server.open.wait().await;
     }
 }
 
 /// Serves everybody who connects.
-async fn let_in(listener: Bound, router: Router, tracker: TaskTracker) {
-    let (free, mut said) = (Arc::new(Semaphore::new(MOST)), None::<Instant>);
+async fn let_in(listener: Bound, router: Router, server: Server) {
+    let (free, mut refusals) = (Arc::new(Semaphore::new(MOST)), Refusals::default());
     loop {
         match next(&listener, &free).await {
-            Ok((stream, place)) => drop(tracker.spawn(serve(stream, router.clone(), place))),
-            Err(error) => {
-                if said.is_none_or(|said| said.elapsed() >= SAID) {
-                    tracing::warn!(%error, "connections are refused");
-                    said = Some(Instant::now());
-                }
-                sleep(PAUSE).await;
+            Ok((stream, place)) => {
+                let (server, router) = (server.clone(), router.clone());
+                tokio::spawn(async move {
+                    server.serve(stream, Peer::of_account(), router, Activity::new(None)).await;
+                    drop(place);
+                });
             }
+            Err(error) => refusals.pause(&error).await,
         }
     }
 }
@@ -93,18 +85,6 @@ async fn let_in(listener: Bound, router: Router, tracker: TaskTracker) {
 async fn next(listener: &Bound, free: &Arc<Semaphore>) -> io::Result<(Stream, OwnedSemaphorePermit)> {
     let place = free.clone().acquire_owned().await.map_err(io::Error::other)?;
     Ok((accept(listener).await?, place))
-}
-
-async fn serve(stream: Stream, router: Router, _place: OwnedSemaphorePermit) {
-    let service = hyper::service::service_fn(move |request: http::Request<hyper::body::Incoming>| {
-        router.clone().oneshot(request.map(axum::body::Body::new))
-    });
-    let mut http = hyper::server::conn::http1::Builder::new();
-    http.timer(TokioTimer::new()).header_read_timeout(PATIENCE);
-    let served = http.serve_connection(TokioIo::new(stream), service).await;
-    if let Err(error) = served {
-        tracing::debug!(%error, "a connection of the socket ended early");
-    }
 }
 
 #[cfg(unix)]
