@@ -82,8 +82,8 @@ pub use delivery::Delivered;
 pub use error::{Error, ErrorKind, Result};
 pub use event::{Event, Events, Progress, Reader, Scope, Unit};
 pub use gateway_settings::{
-    ClientCertificates, GatewayLimits, GatewaySettings, LISTEN, Mdns, TailscaleServe, TailscaleSettings, TlsMode, TlsSettings,
-    address, asked, is_local,
+    ClientCertificates, GatewayLimits, GatewaySettings, LISTEN, Mdns, TailscaleServe, TailscaleSettings, TlsMode,
+    TlsSettings, address, asked, is_local,
 };
 pub use holder::{HomeLock, Role};
 pub use home_files::{HomeFiles, refuse_missing};

@@ -34,7 +34,8 @@ impl Ran {
 /// A program of this name in an absolute folder of `PATH`.
 pub(crate) fn find(name: &str) -> Option<PathBuf> {
     let folders = std::env::var_os("PATH")?;
-    let mut paths = std::env::split_paths(&folders).filter(|folder| folder.is_absolute()).map(|folder| folder.join(name));
+    let mut paths =
+        std::env::split_paths(&folders).filter(|folder| folder.is_absolute()).map(|folder| folder.join(name));
     paths.find(|path| cara_services::files::exists(path).unwrap_or(false))
 }
 
@@ -55,7 +56,10 @@ pub(crate) async fn run(program: &Path, arguments: &[&str]) -> Result<Ran> {
         Ok((stdout, stderr, status)) => Ok(Ran { done: status?.success(), stdout, stderr }),
         Err(_) => {
             let seconds = PATIENCE.as_secs();
-            fail!(Unavailable, "`{shown}` did not end within {seconds} s\nhint: run it by hand to see what it waits for")
+            fail!(
+                Unavailable,
+                "`{shown}` did not end within {seconds} s\nhint: run it by hand to see what it waits for"
+            )
         }
     }
 }

@@ -56,7 +56,8 @@ impl Status {
     /// What is at `/` of the port, with the name of this machine.
     fn at_root(&self) -> Option<(&str, &Handler)> {
         let suffix = format!(":{PORT}");
-        let mut found = self.web.iter().filter_map(|(host, web)| Some((host.strip_suffix(&suffix)?, web.handlers.get("/")?)));
+        let mut found =
+            self.web.iter().filter_map(|(host, web)| Some((host.strip_suffix(&suffix)?, web.handlers.get("/")?)));
         found.next()
     }
 }
@@ -90,7 +91,10 @@ impl Leading {
         let ran = operator_program::run(&self.program, arguments).await?;
         if !ran.done {
             let (command, why) = (arguments.join(" "), ran.why());
-            fail!(Unavailable, "`tailscale {command}` failed: {why}\nhint: run it by hand; `tailscale status` may say more");
+            fail!(
+                Unavailable,
+                "`tailscale {command}` failed: {why}\nhint: run it by hand; `tailscale status` may say more"
+            );
         }
         Ok(ran)
     }
@@ -127,7 +131,10 @@ impl Leading {
         let is_public = status.allow_funnel.get(&format!("{name}:{PORT}")).copied().unwrap_or(false);
         if is_public != (self.serve == TailscaleServe::Funnel) {
             let word = self.word();
-            fail!(Unavailable, "Tailscale did not change who is led here\nhint: `tailscale {word} reset`, then try again");
+            fail!(
+                Unavailable,
+                "Tailscale did not change who is led here\nhint: `tailscale {word} reset`, then try again"
+            );
         }
         Ok(format!("https://{name}"))
     }

@@ -19,4 +19,3 @@ pub use client::{CallError, Called, Client};
 pub use listen::{ClientCertificate, Draining, Gateway, Listener, Peer, Stream, connect, holder};
 pub use openapi::document;
 pub use router::{account_router, router};
-

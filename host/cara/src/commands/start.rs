@@ -2,8 +2,8 @@
 
 use crate::cli::Start;
 use crate::door::Door;
-use crate::output::{Output, Show, layout, show, when};
 use crate::error::told;
+use crate::output::{Output, Show, layout, show, when};
 use anyhow::{Context, Result, bail};
 use cara_control::config::Configuration;
 use cara_control::logs::Kept;

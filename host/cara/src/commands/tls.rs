@@ -39,12 +39,20 @@ impl Show for TlsState {
     fn show(&self) {
         layout::field(0, "mode", &self.mode);
         if let Some(shown) = &self.shown {
-            layout::field(0, "shows", &format!("SHA-256 {}, until {}", shown.fingerprint, when::minute(shown.expires_ms)));
+            layout::field(
+                0,
+                "shows",
+                &format!("SHA-256 {}, until {}", shown.fingerprint, when::minute(shown.expires_ms)),
+            );
         }
         match &self.authority {
             Some(authority) => {
                 let until = when::minute(authority.expires_ms);
-                layout::field(0, "authority", &format!("`{}`, SHA-256 {}, until {until}", authority.name, authority.fingerprint));
+                layout::field(
+                    0,
+                    "authority",
+                    &format!("`{}`, SHA-256 {}, until {until}", authority.name, authority.fingerprint),
+                );
                 layout::field(0, "file", &authority.certificate);
             }
             None => show::note("this home has no certificate authority; `cara tls init-ca` makes it"),

@@ -149,7 +149,8 @@ fn the_authority_of_a_home_signs_what_the_daemon_shows_and_its_key_is_in_the_vau
     let issued = home.json(&["tls", "list", "--json"]);
     assert_eq!(issued.as_array().unwrap().len(), 2);
     let kept = std::fs::read_dir(home.path("tls")).unwrap().map(|entry| entry.unwrap().file_name());
-    let kept: Vec<String> = kept.map(|name| name.into_string().unwrap()).filter(|name| name.ends_with(".key")).collect();
+    let kept: Vec<String> =
+        kept.map(|name| name.into_string().unwrap()).filter(|name| name.ends_with(".key")).collect();
     assert_eq!(kept, ["gateway.key"], "the key of the authority is in no file");
 }
 

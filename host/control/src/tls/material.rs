@@ -79,7 +79,9 @@ impl Application {
             }
             TlsMode::Files => match (&tls.certificate, &tls.key) {
                 (Some(certificate), Some(key)) => (certificate.clone(), key.clone()),
-                _ => fail!(Invalid, "no certificate is named\nhint: set `gateway.tls.certificate` and `gateway.tls.key`"),
+                _ => {
+                    fail!(Invalid, "no certificate is named\nhint: set `gateway.tls.certificate` and `gateway.tls.key`")
+                }
             },
         };
         let own = tls.mode == TlsMode::Ca;
@@ -89,7 +91,8 @@ impl Application {
         let (authorities, revoked) = (authorities.filter(|_| used), revoked.filter(|_| used));
         // Looked at before they are read: one that changes meanwhile is read once more.
         let paths = [Some(&certificate), Some(&key), authorities.as_ref(), revoked.as_ref()];
-        let stamps = paths.into_iter().flatten().map(|path| (path.clone(), files::stamp(path).ok().flatten())).collect();
+        let stamps =
+            paths.into_iter().flatten().map(|path| (path.clone(), files::stamp(path).ok().flatten())).collect();
         let chain = certificates(&certificate)?;
         let key_bytes = private(&key)?;
         let unusable = || format!("`{}` holds no key in PEM that can be used", key.display());

@@ -230,12 +230,12 @@ impl Operation for RevokeCertificate {
 
 /// Lists what was issued.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
 pub struct ListCertificates {}
 
 impl Operation for ListCertificates {
     type View = Vec<IssuedCertificate>;
-    const ROUTE: Route = Route::get("tls.list", "/control/v1/tls/certificates", "List the certificates that were issued.");
+    const ROUTE: Route =
+        Route::get("tls.list", "/control/v1/tls/certificates", "List the certificates that were issued.");
 
     async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
         let kept = Kept::of(application.home());
@@ -245,12 +245,12 @@ impl Operation for ListCertificates {
 
 /// Shows what is known about encryption.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
 pub struct ShowTls {}
 
 impl Operation for ShowTls {
     type View = TlsState;
-    const ROUTE: Route = Route::get("tls.show", "/control/v1/tls", "Show the certificate of the daemon and the authority of the home.");
+    const ROUTE: Route =
+        Route::get("tls.show", "/control/v1/tls", "Show the certificate of the daemon and the authority of the home.");
 
     async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
         let (kept, mode) = (Kept::of(application.home()), application.config()?.gateway.tls.mode);
@@ -318,4 +318,3 @@ async fn changed<T: Send + 'static>(
     application.doors.certificates_changed();
     Ok(done)
 }
-

@@ -40,8 +40,9 @@ fn ms(time: OffsetDateTime) -> u64 {
 
 /// A certificate to be, from an hour ago on, since clocks differ.
 fn params(name: &str, names: &[String], days: u32, now_ms: u64) -> Result<CertificateParams> {
-    let mut params = CertificateParams::new(names.to_vec())
-        .map_err(|error| error!(Invalid, "a name of the certificate cannot be used: {error}\nhint: DNS names and addresses are"))?;
+    let mut params = CertificateParams::new(names.to_vec()).map_err(|error| {
+        error!(Invalid, "a name of the certificate cannot be used: {error}\nhint: DNS names and addresses are")
+    })?;
     params.distinguished_name = common_name(name);
     params.not_before = at(now_ms)? - Duration::hours(1);
     params.not_after = at(now_ms)? + Duration::days(days.into());

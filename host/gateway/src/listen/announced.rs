@@ -47,7 +47,13 @@ impl Announcement {
             }
             _ => ("cara", Vec::new()),
         };
-        Ok(Some(Self { name: name.to_owned(), host: format!("{name}.local."), addresses, port: first.port(), properties }))
+        Ok(Some(Self {
+            name: name.to_owned(),
+            host: format!("{name}.local."),
+            addresses,
+            port: first.port(),
+            properties,
+        }))
     }
 }
 

@@ -197,7 +197,8 @@ mod tests {
     fn the_host_is_said_once_whichever_way_it_came() {
         let asked = |uri: &str, version, hosts: &[&str]| {
             let request = Request::builder().uri(uri).version(version);
-            let mut request = hosts.iter().fold(request, |request, host| request.header("host", *host)).body(()).unwrap();
+            let mut request =
+                hosts.iter().fold(request, |request, host| request.header("host", *host)).body(()).unwrap();
             addressed(&mut request).then(|| request.headers().get("host").map(|host| host.to_str().unwrap().to_owned()))
         };
         let some = |host: &str| Some(Some(host.to_owned()));

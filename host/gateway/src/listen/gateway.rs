@@ -302,7 +302,9 @@ fn untaken(address: SocketAddr, error: &io::Error) -> Error {
              gateway.listen '[\"127.0.0.1:0\"]'`"
         ),
         io::ErrorKind::PermissionDenied => format!("take a port above 1023 in the place of {port}"),
-        io::ErrorKind::AddrNotAvailable => "this machine has no such address; `ip address` shows which it has".to_owned(),
+        io::ErrorKind::AddrNotAvailable => {
+            "this machine has no such address; `ip address` shows which it has".to_owned()
+        }
         _ => "listen at another address: `cara config get gateway.listen` shows which ones are set".to_owned(),
     };
     let why = match error.kind() {

@@ -6,9 +6,9 @@
 //!     └─→ full: the one that has been idle for longest ends, and its place is taken; else nobody gets in
 //! ```
 
+use rustls::pki_types::CertificateDer;
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
-use rustls::pki_types::CertificateDer;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio_util::sync::CancellationToken;
 

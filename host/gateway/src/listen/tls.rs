@@ -31,7 +31,8 @@ pub(crate) struct Tls {
 }
 
 fn unusable(what: &str, error: impl Display) -> Error {
-    let text = format!("{what}: {error}\nhint: `cara tls show` and `[gateway.tls]` of the configuration say where it is");
+    let text =
+        format!("{what}: {error}\nhint: `cara tls show` and `[gateway.tls]` of the configuration say where it is");
     Error::new(ErrorKind::Invalid, text)
 }
 

@@ -82,9 +82,7 @@ async fn a_head_that_is_larger_than_said_is_refused_and_no_request() {
     ];
     stream.write_all(&[PREFACE, &head.concat()].concat()).await.unwrap();
     // Settings and such come before it.
-    let answered = async {
-        while !matches!(heard(&mut stream).await, (HEADERS | RST_STREAM, 1)) {}
-    };
+    let answered = async { while !matches!(heard(&mut stream).await, (HEADERS | RST_STREAM, 1)) {} };
     timeout(Duration::from_secs(5), answered).await.expect("the stream is answered or reset");
     assert_eq!(stage.begun.load(Ordering::SeqCst), 0);
 }
