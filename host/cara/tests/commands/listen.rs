@@ -170,3 +170,34 @@ fn a_daemon_that_stops_lets_go_of_its_address() {
     assert_eq!(address(&reached(&home, listens)), first);
     assert!(text(asked(&first).as_bytes()).starts_with("HTTP/1.1 401"));
 }
+
+/// What testssl.sh says of any certificate that no authority of the web signed, and of none of ours to be revoked there.
+const OF_OWN_AUTHORITY: [&str; 4] = ["cert_chain_of_trust", "cert_revocation", "cert_trust", "cert_extlifeSpan"];
+
+/// Takes minutes; installs nothing.
+#[test]
+#[allow(clippy::print_stdout, reason = "a test that is skipped says so")]
+fn testssl_finds_nothing_above_low() {
+    let there = std::process::Command::new("testssl").arg("--version").output().is_ok();
+    if std::env::var_os("CARA_TESTSSL").is_none() || !there {
+        println!("skipped\nhint: install `testssl.sh` from Debian, and run it with CARA_TESTSSL=1");
+        return;
+    }
+    for versions in ["self-signed", "ca"] {
+        let mut home = Home::new();
+        home.set("CARA_VAULT_PASSWORD", "correct horse");
+        home.configure(&format!("{SOMEWHERE}\ntls.mode = \"{versions}\""));
+        home.ok(&["tls", "init-ca"]);
+        let _holder = Holder::of(&home);
+        let address = address(&reached(&home, listens));
+        let found = home.path("found.json");
+        let mut looking = std::process::Command::new("testssl");
+        looking.args(["--quiet", "--color", "0", "--warnings", "off", "--severity", "MEDIUM", "--jsonfile"]);
+        looking.arg(&found).arg(&address).current_dir(home.path("")).output().unwrap();
+        let found: Value = serde_json::from_slice(&std::fs::read(&found).unwrap()).unwrap();
+        let is_ours = |id: &str| OF_OWN_AUTHORITY.iter().any(|known| id.starts_with(known));
+        let found = found.as_array().unwrap().iter().filter(|one| !is_ours(one["id"].as_str().unwrap_or_default()));
+        let found: Vec<&Value> = found.collect();
+        assert!(found.is_empty(), "{versions}: {found:#?}");
+    }
+}
