@@ -184,8 +184,9 @@ pub fn messages(request: &Request) -> Result<Vec<u8>, Error> {
     for message in messages {
         let role = match message.role {
             Role::System => {
-                let points = blocks(message, &mut instructions)?;
-                mark(points, [&mut instructions].into_iter(), &mut tools);
+                let first = instructions.len();
+                let before = blocks(message, &mut instructions)?;
+                mark(before, [&mut instructions[..first]].into_iter(), &mut tools);
                 continue;
             }
             Role::Assistant => "assistant",
@@ -193,7 +194,7 @@ pub fn messages(request: &Request) -> Result<Vec<u8>, Error> {
         };
         let mut content = Vec::with_capacity(message.parts.len());
         let before = blocks(message, &mut content)?;
-        let earlier = lines.iter_mut().rev().map(|line| &mut line.content).chain([&mut instructions]);
+        let earlier = lines.iter_mut().rev().map(|line| &mut line.content[..]).chain([&mut instructions[..]]);
         mark(before, earlier, &mut tools);
         if !content.is_empty() {
             lines.push(Line { role, content });
@@ -282,7 +283,7 @@ fn blocks<'a>(message: &'a Message, blocks: &mut Vec<Block<'a>>) -> Result<Optio
 /// Marks the end of what came before a message: its last block that can have a mark, else the last tool.
 fn mark<'b, 'a: 'b>(
     point: Option<CachePoint>,
-    mut earlier: impl Iterator<Item = &'b mut Vec<Block<'a>>>,
+    mut earlier: impl Iterator<Item = &'b mut [Block<'a>]>,
     tools: &mut [Tool<'_>],
 ) {
     let Some(point) = point else { return };
