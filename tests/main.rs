@@ -8,6 +8,7 @@
 
 mod assistant;
 mod foreign;
+mod gateway;
 mod hostile;
 mod memory;
 mod people;

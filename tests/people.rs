@@ -6,7 +6,7 @@ mod concurrency;
 mod deciders;
 mod family;
 mod hijacked;
-mod house;
+pub(crate) mod house;
 mod kept;
 mod month;
 mod readers;

@@ -201,7 +201,7 @@ fn principals_are_made_where_somebody_was_authenticated() {
     let all = sources(&root());
     let homes: [(&[&str], &str); 2] = [
         // Sockets whose other side is a process of the account.
-        (&["Principal", "of_account"], "host/gateway/src/router.rs"),
+        (&["Principal", "of_account"], "host/gateway/src/doors.rs"),
         // The registry, which a channel asks for the sender of a message.
         (&["Principal", "of_address"], "host/services/src/ledger/records/people.rs"),
     ];

@@ -24,10 +24,10 @@ use tempfile::TempDir;
 use tokio::sync::{OnceCell, watch};
 
 /// The channels. On the second, people are known where a test says so.
-pub(super) const CHANNELS: [&str; 2] = ["chat", "post"];
+pub(crate) const CHANNELS: [&str; 2] = ["chat", "post"];
 
 /// How long an answer may take before a test gives up.
-pub(super) const PATIENCE: Duration = Duration::from_secs(180);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(180);
 
 /// A home in which everything was compiled: each other one gets a copy of the cache and of the key it is authenticated with.
 static COMPILED: OnceCell<TempDir> = OnceCell::const_new();
@@ -60,7 +60,7 @@ fn copy(from: &Path, to: &Path) {
 type Sent = Arc<watch::Sender<Vec<(String, String)>>>;
 
 /// A channel: it remembers what was sent, each key once.
-pub(super) struct Chat {
+pub(crate) struct Chat {
     name: &'static str,
     /// What was sent on all channels.
     sent: Sent,
@@ -101,8 +101,8 @@ impl Channel for Chat {
 }
 
 /// The home.
-pub(super) struct House {
-    pub(super) application: Arc<Application>,
+pub(crate) struct House {
+    pub(crate) application: Arc<Application>,
     chats: [Arc<Chat>; 2],
     sent: Sent,
     asked: Sent,
@@ -112,39 +112,39 @@ pub(super) struct House {
 
 /// A message of somebody: who, in which conversation of which channel, what.
 #[derive(Clone)]
-pub(super) struct Said<'a> {
-    pub(super) channel: &'a str,
-    pub(super) user: &'a str,
-    pub(super) room: &'a str,
-    pub(super) group: bool,
-    pub(super) text: &'a str,
+pub(crate) struct Said<'a> {
+    pub(crate) channel: &'a str,
+    pub(crate) user: &'a str,
+    pub(crate) room: &'a str,
+    pub(crate) group: bool,
+    pub(crate) text: &'a str,
     /// What the channel says of it.
-    pub(super) label: Label,
+    pub(crate) label: Label,
 }
 
 impl<'a> Said<'a> {
     /// In a conversation with the assistant alone.
-    pub(super) fn alone(user: &'a str, text: &'a str) -> Self {
+    pub(crate) fn alone(user: &'a str, text: &'a str) -> Self {
         Self { channel: "chat", user, room: user, group: false, text, label: Label::NONE }
     }
 
     /// In the group, to the assistant.
-    pub(super) fn in_group(user: &'a str, text: &'a str) -> Self {
+    pub(crate) fn in_group(user: &'a str, text: &'a str) -> Self {
         Self { channel: "chat", user, room: "group", group: true, text, label: Label::NONE }
     }
 
     /// In a conversation with the assistant alone, with words that the channel says others wrote.
-    pub(super) fn quoted(user: &'a str, text: &'a str) -> Self {
+    pub(crate) fn quoted(user: &'a str, text: &'a str) -> Self {
         Self { label: Label::of(Source::OtherPerson), ..Self::alone(user, text) }
     }
 
     /// The conversation.
-    pub(super) fn conversation(&self) -> String {
+    pub(crate) fn conversation(&self) -> String {
         format!("{}:main:{}", self.channel, self.room)
     }
 
     /// As a channel hands it in.
-    pub(super) fn message(&self, platform_id: &str, sent_ms: u64) -> NewInbound {
+    pub(crate) fn message(&self, platform_id: &str, sent_ms: u64) -> NewInbound {
         NewInbound {
             address: ConversationAddress::parse(&self.conversation()).unwrap(),
             sender: address_on(self.channel, self.user),
@@ -161,7 +161,7 @@ impl<'a> Said<'a> {
 
 impl House {
     /// A home whose model plays a script, with more configuration.
-    pub(super) async fn new(script: &str, config: &str) -> Self {
+    pub(crate) async fn new(script: &str, config: &str) -> Self {
         let compiled = COMPILED.get_or_init(compiled).await;
         Self::bare(script, config, Some(compiled.path())).await
     }
@@ -185,7 +185,7 @@ impl House {
     }
 
     /// The same home in another process, after this one left what it was doing.
-    pub(super) async fn reopened(self) -> Self {
+    pub(crate) async fn reopened(self) -> Self {
         let Self { application, chats, sent, asked, folder, number } = self;
         application.close().await;
         drop(application);
@@ -194,7 +194,7 @@ impl House {
     }
 
     /// A family: the owner and two members, a guest, and a stranger whom nobody named.
-    pub(super) async fn family(script: &str, config: &str) -> Self {
+    pub(crate) async fn family(script: &str, config: &str) -> Self {
         let house = Self::new(script, config).await;
         for (id, role) in [("anna", PersonRole::Member), ("ben", PersonRole::Member), ("gus", PersonRole::Guest)] {
             house.knows(id, role, id).await;
@@ -205,46 +205,46 @@ impl House {
     }
 
     /// Somebody is known by an address.
-    pub(super) async fn knows(&self, id: &str, role: PersonRole, user: &str) {
+    pub(crate) async fn knows(&self, id: &str, role: PersonRole, user: &str) {
         let (person, records) = (PersonId::parse(id).unwrap(), self.records().await);
         records.name_person(&person, id, role, "a test").await.unwrap();
         records.link_address(&person, &address(user), "a test").await.unwrap();
     }
 
     /// What is kept.
-    pub(super) async fn records(&self) -> Records {
+    pub(crate) async fn records(&self) -> Records {
         self.application.records().await.unwrap().clone()
     }
 
     /// Does a use case for the owner.
-    pub(super) async fn does<O: Operation>(&self, operation: O) -> cara_control::Result<O::View> {
+    pub(crate) async fn does<O: Operation>(&self, operation: O) -> cara_control::Result<O::View> {
         operation.run(&self.application, &Principal::of_account("a test"), &Events::nobody()).await
     }
 
     /// Switches tools on.
-    pub(super) async fn enables(&self, component: &str) {
+    pub(crate) async fn enables(&self, component: &str) {
         let enable = EnableTools { components: vec![component.into()], environment: Default::default() };
         self.does(enable).await.unwrap();
     }
 
     /// Hands in a message; each has an id of its own.
-    pub(super) async fn says(&self, said: Said<'_>) -> Delivered {
+    pub(crate) async fn says(&self, said: Said<'_>) -> Delivered {
         let number = self.number.fetch_add(1, Ordering::Relaxed);
         self.repeats(said, &number.to_string()).await
     }
 
     /// Hands in a message of this id.
-    pub(super) async fn repeats(&self, said: Said<'_>, platform_id: &str) -> Delivered {
+    pub(crate) async fn repeats(&self, said: Said<'_>, platform_id: &str) -> Delivered {
         self.application.deliver(said.message(platform_id, u64::MAX)).await.unwrap()
     }
 
     /// What was sent so far, and what will be.
-    pub(super) fn sent(&self) -> watch::Receiver<Vec<(String, String)>> {
+    pub(crate) fn sent(&self) -> watch::Receiver<Vec<(String, String)>> {
         self.sent.subscribe()
     }
 
     /// All that was sent by when so many messages were.
-    pub(super) async fn hears(&self, messages: usize) -> Vec<(String, String)> {
+    pub(crate) async fn hears(&self, messages: usize) -> Vec<(String, String)> {
         let mut sent = self.sent.subscribe();
         let all = sent.wait_for(|sent| sent.len() >= messages);
         let all = tokio::time::timeout(PATIENCE, all).await;
@@ -252,7 +252,7 @@ impl House {
     }
 
     /// All questions that were sent by when so many were: to which conversation, and the text.
-    pub(super) async fn is_asked(&self, questions: usize) -> Vec<(String, String)> {
+    pub(crate) async fn is_asked(&self, questions: usize) -> Vec<(String, String)> {
         let mut asked = self.asked.subscribe();
         let all = asked.wait_for(|asked| asked.len() >= questions);
         let all = tokio::time::timeout(PATIENCE, all).await;
@@ -260,7 +260,7 @@ impl House {
     }
 
     /// Says something, and waits for the one answer.
-    pub(super) async fn asks(&self, said: Said<'_>) -> String {
+    pub(crate) async fn asks(&self, said: Said<'_>) -> String {
         let before = self.sent.borrow().len();
         let room = said.conversation();
         self.says(said).await;
@@ -270,19 +270,19 @@ impl House {
     }
 
     /// Plays another script from now on.
-    pub(super) async fn plays(&self, script: &str) {
+    pub(crate) async fn plays(&self, script: &str) {
         let set = SetSetting { key: "component.rehearsal.settings.script".into(), value: script.into() };
         self.does(set).await.unwrap();
     }
 
     /// Somebody on the channel, as one who decides.
-    pub(super) async fn decider(&self, user: &str) -> Decider {
+    pub(crate) async fn decider(&self, user: &str) -> Decider {
         let principal = self.records().await.principal(&address(user), "chat:main").await.unwrap();
         principal.unwrap().deciding("chat:main")
     }
 
     /// Waits until somebody is asked.
-    pub(super) async fn waits_for_approval(&self) -> ApprovalId {
+    pub(crate) async fn waits_for_approval(&self) -> ApprovalId {
         let records = self.records().await;
         let asked = async {
             loop {
@@ -296,7 +296,7 @@ impl House {
     }
 
     /// Ends it.
-    pub(super) async fn close(self) {
+    pub(crate) async fn close(self) {
         self.application.close().await;
     }
 }
@@ -336,11 +336,11 @@ async fn open(home: &Home, chats: &[Arc<Chat>]) -> Arc<Application> {
 }
 
 /// Somebody on the first channel.
-pub(super) fn address(user: &str) -> PersonAddress {
+pub(crate) fn address(user: &str) -> PersonAddress {
     address_on(CHANNELS[0], user)
 }
 
 /// Somebody on a channel.
-pub(super) fn address_on(channel: &str, user: &str) -> PersonAddress {
+pub(crate) fn address_on(channel: &str, user: &str) -> PersonAddress {
     PersonAddress::parse(&format!("{channel}:main:{user}")).unwrap()
 }

@@ -1,16 +1,20 @@
 //! The runs that go on in this process, and what happened in each so far.
 
+use crate::change::Topic;
 use crate::event::Events;
 use cara_assistant::{CallGate, Ending, Failure, Session, Steering};
 use cara_authority::{RunId, SessionId};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
 use tokio_util::sync::CancellationToken;
+
+/// How many runs that ended are kept, for whoever followed one and comes back.
+const ENDED: usize = 16;
 
 /// How many conversations are kept open between their runs.
 const OPEN: usize = 16;
@@ -32,6 +36,10 @@ pub(crate) struct ActiveRuns(Arc<Kept>);
 #[derive(Default)]
 struct Kept {
     runs: Mutex<BTreeMap<RunId, Arc<Active>>>,
+    /// The runs that ended last; the newest comes last.
+    ended: Mutex<VecDeque<(RunId, Arc<Active>)>>,
+    /// Hears of runs that begin and end.
+    changes: Option<Events>,
     /// The sessions that are open; the one used last comes last.
     open: Mutex<Vec<(SessionId, Arc<tokio::sync::Mutex<Session>>)>>,
     /// How many runs go on.
@@ -84,9 +92,9 @@ impl Active {
         self.events.ended().await;
     }
 
-    /// Tells everything from the beginning on, until the run has ended.
-    pub(crate) async fn follow(&self, events: &Events) -> Ended {
-        events.follow(&self.events);
+    /// Tells everything after so many of its first events, until the run has ended.
+    pub(crate) async fn follow(&self, events: &Events, after: usize) -> Ended {
+        events.follow(&self.events, after);
         self.events.ended().await;
         let ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner).clone();
         ended.unwrap_or_else(|| Ended::Error(Failure::own("cancelled", "the run was left by its process")))
@@ -130,6 +138,17 @@ impl Drop for Running {
 }
 
 impl ActiveRuns {
+    /// None goes on; whoever reads this log hears of those that begin and end.
+    pub(crate) fn telling(changes: &Events) -> Self {
+        Self(Arc::new(Kept { changes: Some(changes.clone()), ..Kept::default() }))
+    }
+
+    fn tell(&self, what: &str, run: &RunId) {
+        if let Some(changes) = &self.0.changes {
+            changes.changed(Topic::Runs, what, Some(run.as_str()));
+        }
+    }
+
     /// Waits until nobody else begins a run. It is short: what takes long is done before. None where no run begins any more.
     pub(crate) async fn begin(&self) -> Option<tokio::sync::MutexGuard<'_, ()>> {
         let beginning = self.0.beginning.lock().await;
@@ -181,12 +200,32 @@ impl ActiveRuns {
         let mut runs = self.0.runs.lock().unwrap_or_else(PoisonError::into_inner);
         runs.insert(id.clone(), active.clone());
         self.0.count.send_replace(runs.len());
+        drop(runs);
+        self.tell("runs.began", id);
     }
 
     pub(crate) fn remove(&self, id: &RunId) {
         let mut runs = self.0.runs.lock().unwrap_or_else(PoisonError::into_inner);
-        runs.remove(id);
+        let active = runs.remove(id);
         self.0.count.send_replace(runs.len());
+        drop(runs);
+        if let Some(active) = active {
+            let mut ended = self.0.ended.lock().unwrap_or_else(PoisonError::into_inner);
+            if ended.len() >= ENDED {
+                ended.pop_front();
+            }
+            ended.push_back((id.clone(), active));
+        }
+        self.tell("runs.ended", id);
+    }
+
+    /// The run of this id, if it goes on or ended a short while ago.
+    pub(crate) fn run_or_ended(&self, id: &RunId) -> Option<Arc<Active>> {
+        let ended = || {
+            let ended = self.0.ended.lock().unwrap_or_else(PoisonError::into_inner);
+            ended.iter().find(|(run, _)| run == id).map(|(_, active)| active.clone())
+        };
+        self.run(id).or_else(ended)
     }
 
     /// The open conversation; one that was not used for long makes room for others.
@@ -232,7 +271,7 @@ mod tests {
             panic!("a test");
         });
         assert!(task.await.is_err());
-        let ended = active.follow(&Events::nobody()).await;
+        let ended = active.follow(&Events::nobody(), 0).await;
         assert!(matches!(ended, Ended::Error(failure) if failure.kind == "fault"));
         assert!(active_runs.all().is_empty());
         active_runs.ended().await;
@@ -249,7 +288,7 @@ mod tests {
         *active.task.lock().unwrap() = Some(task.abort_handle());
         active_runs.leave().await;
         assert!(task.await.unwrap_err().is_cancelled());
-        let followed = tokio::time::timeout(std::time::Duration::ZERO, active.follow(&Events::nobody())).await;
+        let followed = tokio::time::timeout(std::time::Duration::ZERO, active.follow(&Events::nobody(), 0)).await;
         assert!(followed.is_err(), "who follows it is told that it ended, and does not ask the next process");
     }
 

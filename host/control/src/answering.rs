@@ -100,6 +100,7 @@ impl Answers {
             group: None,
             present: present.then(|| events.clone()),
             waits: !by.unattended,
+            changes: application.changes.clone(),
         };
         let language_model: Arc<dyn LanguageModel> = Arc::new(provider);
         let (person, reply, taken) = (None, None, Vec::new());
@@ -172,7 +173,7 @@ impl Answers {
         let Self { assistant, language_model, events, asked, deciders, person, reply, taken, .. } = self;
         let active = Arc::new(Active::new(session.id().clone(), CancellationToken::new(), events.clone()));
         events.tell(Event::Began { run: id.to_string(), session: session.id().to_string() });
-        let told = events;
+        let (told, metrics) = (events, application.metrics.clone());
         let run_context = RunContext {
             person,
             reply,
@@ -180,8 +181,16 @@ impl Answers {
             cancel: active.cancel.clone(),
             gate: active.gate.clone(),
             steering: active.steering.clone(),
-            ..RunContext::new(Arc::new(move |event| told.tell(Event::Run { event })), deciders, Arc::new(asked))
+            ..RunContext::new(
+                Arc::new(move |event| {
+                    metrics.happened(&event);
+                    told.tell(Event::Run { event });
+                }),
+                deciders,
+                Arc::new(asked),
+            )
         };
+        let metrics = application.metrics.clone();
         let running = Running::begin(&application.active_runs, id.clone(), &active);
         let task = tokio::spawn(async move {
             let ended = match input {
@@ -192,6 +201,7 @@ impl Answers {
                 },
             };
             drop(session);
+            metrics.ended(ended.as_ref().err());
             if ended.is_err() {
                 for message in taken {
                     // Whoever follows is told why; nobody takes it up. One that the run took is settled with it.

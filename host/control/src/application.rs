@@ -8,6 +8,7 @@
 
 use crate::active_runs::ActiveRuns;
 use crate::candidate::Reviewed;
+use crate::change::Topic;
 use crate::component_settings::SettingSources;
 use crate::config_check;
 use crate::configuration::{Config, Configuration, Followed, InUse};
@@ -22,6 +23,7 @@ use crate::installed::{BuiltIn, Installed, Plugins};
 use crate::known_people;
 use crate::machine;
 use crate::messages::{self, Console};
+use crate::metrics::Metrics;
 use crate::password::Password;
 use crate::reachable::Doors;
 use crate::request_secrets::RequestSecrets;
@@ -68,6 +70,9 @@ pub struct Application {
     /// As it is for requests that bring nothing along.
     live: Live,
     pub(crate) in_use: InUse,
+    /// What changed in the home since this process holds it.
+    pub(crate) changes: Events,
+    pub(crate) metrics: Metrics,
     pub(crate) password: Password,
     pub(crate) services: CallServices,
     pub(crate) active_runs: ActiveRuns,
@@ -152,11 +157,15 @@ impl Application {
         let environment = Environment::of_home(role == Role::Daemon);
         let live = Live { plugins, ledger, settings, environment, events, vault };
         let services = services(&live, known, clock);
-        let (active_runs, console, conversations, outbox_end, reviewed, doors, records) = Default::default();
+        let (console, conversations, outbox_end, reviewed, doors, records) = Default::default();
+        let (changes, metrics) = (Events::new(Scope::Changes), Metrics::new()?);
+        let active_runs = ActiveRuns::telling(&changes);
         Ok(Arc::new_cyclic(|me| Self {
             me: me.clone(),
             live,
             in_use,
+            changes,
+            metrics,
             password,
             services,
             active_runs,
@@ -173,6 +182,11 @@ impl Application {
     /// Events that concern the whole home, whoever they are told to.
     pub fn events(&self) -> &Events {
         &self.live.events
+    }
+
+    /// What is counted and measured.
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
     }
 
     /// The home.
@@ -197,6 +211,7 @@ impl Application {
 
     /// Ends everything: runs that go on are left to be resumed, each after the call that it makes.
     pub async fn close(&self) {
+        self.changes.end();
         self.conversations.close();
         self.active_runs.leave().await;
         self.outbox_end.cancel();
@@ -265,6 +280,14 @@ impl Application {
     /// Sends what is in the outbox, and forgets what was kept long enough, until the process ends.
     fn drive(&self, records: &Records) {
         self.console.has_left();
+        let (changes, mut rules, end) = (self.changes.clone(), self.settings.rules(), self.outbox_end.clone());
+        self.holder.work.spawn(async move {
+            // The first is the one in use.
+            rules.mark_unchanged();
+            while let Some(Ok(())) = end.run_until_cancelled(rules.changed()).await {
+                changes.changed(Topic::Config, "config.changed", None);
+            }
+        });
         let (config, shown) = (self.config().unwrap_or_default(), self.in_use.shown());
         let settings = config.inbox;
         let (records, console, end) = (records.clone(), Arc::new(self.console.clone()), self.outbox_end.clone());

@@ -5,6 +5,7 @@
 
 use crate::application::Application;
 use crate::approvals::{ApprovalResponse, Place, RespondToApproval, Verdict};
+use crate::change::Topic;
 use crate::deciding;
 use crate::error::{Error, Result};
 use crate::event::Events;
@@ -74,7 +75,10 @@ impl Application {
                 let (named, denies) = (id.to_string(), verdict == Verdict::Deny);
                 let respond = RespondToApproval { id: named.clone(), verdict, reason, by: Place::Chat };
                 Ok(match respond.run(self, by, &Events::nobody()).await {
-                    Ok(response) => became(&named, denies, &response),
+                    Ok(response) => {
+                        self.changes.changed(Topic::Approvals, RespondToApproval::ROUTE.name, Some(&named));
+                        became(&named, denies, &response)
+                    }
                     Err(error) => refused(error),
                 })
             }

@@ -6,6 +6,7 @@
 //!        └─ whoever may decide alone and asked alone is the only one who is asked
 //! ```
 
+use crate::change::Topic;
 use crate::current_components::Live;
 use crate::error::{Error, Result};
 use crate::event::{Event, Events};
@@ -70,6 +71,8 @@ pub(crate) struct Asking {
     pub(crate) present: Option<Events>,
     /// Whether the run waits for answers.
     pub(crate) waits: bool,
+    /// What changes in the home.
+    pub(crate) changes: Events,
 }
 
 impl Asking {
@@ -138,6 +141,7 @@ impl Approver for Asking {
 
     async fn tell(&self, asked: &[Asked]) {
         for asked in asked {
+            self.changes.changed(Topic::Approvals, "approvals.asked", Some(&asked.id));
             if let Err(error) = self.tell_one(asked).await {
                 tracing::warn!(%error, approval = asked.id, "a question was not sent: `cara approvals` has it");
             }

@@ -9,6 +9,7 @@
 //! home log ───────────────────────────┘
 //! ```
 
+use crate::change::{Change, Topic};
 use cara_assistant::{Asked, TurnEvent};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -51,6 +52,17 @@ pub enum Event {
         /// The event, in its own form.
         event: TurnEvent,
     },
+    /// Where whoever follows the changes of the home stands.
+    Position {
+        /// The process in which changes have their numbers.
+        process: String,
+        /// The change that was heard last.
+        seq: u64,
+        /// Whether changes before it were missed: then everything is to be looked at anew.
+        missed: bool,
+    },
+    /// Something changed in the home.
+    Changed(Change),
 }
 
 /// How far something is.
@@ -86,6 +98,8 @@ pub enum Scope {
     Run,
     /// The home, for as long as a process holds it.
     Home,
+    /// What changed in the home, for whoever comes back.
+    Changes,
 }
 
 impl Scope {
@@ -95,6 +109,7 @@ impl Scope {
             Self::Call => 1024,
             Self::Run => usize::MAX,
             Self::Home => 64,
+            Self::Changes => 4096,
         }
     }
 }
@@ -120,8 +135,8 @@ struct Kept {
 #[derive(Clone)]
 enum Entry {
     Event(Arc<Event>),
-    /// All events of another log, from its beginning to its end.
-    Log(Events),
+    /// All events of another log, after so many of its first ones, to its end.
+    Log(Events, usize),
 }
 
 impl Events {
@@ -159,6 +174,18 @@ impl Events {
         self.put(Entry::Event(Arc::new(event)));
     }
 
+    /// Tells what changed.
+    pub(crate) fn changed(&self, topic: Topic, what: &str, subject: Option<&str>) {
+        let (what, subject) = (what.to_owned(), subject.map(str::to_owned));
+        self.tell(Event::Changed(Change { topic, what, subject }));
+    }
+
+    /// The number after which all are kept, and that of the last event.
+    pub(crate) fn numbers(&self) -> (u64, u64) {
+        let kept = self.kept();
+        (kept.forgotten as u64, (kept.forgotten + kept.entries.len()) as u64)
+    }
+
     /// Tells a sentence.
     pub fn note(&self, text: impl Into<String>) {
         self.tell(Event::Note { text: text.into() });
@@ -174,9 +201,9 @@ impl Events {
         self.0.changed.receiver_count() > 0
     }
 
-    /// Tells all events of another log, from its beginning to its end.
-    pub(crate) fn follow(&self, other: &Self) {
-        self.put(Entry::Log(other.clone()));
+    /// Tells all events of another log, after so many of its first ones, to its end.
+    pub(crate) fn follow(&self, other: &Self, after: usize) {
+        self.put(Entry::Log(other.clone(), after));
     }
 
     /// Ends the log: its readers have heard everything.
@@ -219,11 +246,15 @@ impl Place {
         Self { next: 0, changed: log.0.changed.subscribe(), log: log.clone() }
     }
 
+    fn after(log: &Events, next: usize) -> Self {
+        Self { next, ..Self::beginning(log) }
+    }
+
     fn end(log: &Events) -> Self {
         let kept = log.kept();
         let next = kept.forgotten + kept.entries.len();
         drop(kept);
-        Self { next, ..Self::beginning(log) }
+        Self::after(log, next)
     }
 
     /// What stands here, and goes on to the next place.
@@ -265,16 +296,25 @@ impl Reader {
 
     /// The next event; nothing when the log has ended. Dropping the future loses nothing.
     pub async fn next(&mut self) -> Option<Event> {
+        Some(self.next_numbered().await?.1)
+    }
+
+    /// The next event, with its number where its log is followed: the first event of a run is 1, whoever hears it.
+    pub async fn next_numbered(&mut self) -> Option<(Option<u64>, Event)> {
         loop {
             if let Some(beside) = &mut self.beside
                 && let Stands::Entry(Entry::Event(event)) = beside.take()
             {
-                return Some(Arc::unwrap_or_clone(event));
+                return Some((None, Arc::unwrap_or_clone(event)));
             }
+            let is_followed = self.within.len() > 1;
             let place = self.within.last_mut()?;
             match (place.take(), &mut self.beside) {
-                (Stands::Entry(Entry::Event(event)), _) => return Some(Arc::unwrap_or_clone(event)),
-                (Stands::Entry(Entry::Log(log)), _) => self.within.push(Place::beginning(&log)),
+                (Stands::Entry(Entry::Event(event)), _) => {
+                    let number = is_followed.then_some(place.next as u64);
+                    return Some((number, Arc::unwrap_or_clone(event)));
+                }
+                (Stands::Entry(Entry::Log(log, after)), _) => self.within.push(Place::after(&log, after)),
                 (Stands::End, _) => drop(self.within.pop()),
                 (Stands::Nothing, None) => place.changed().await,
                 (Stands::Nothing, Some(beside)) => tokio::select! {
@@ -301,7 +341,7 @@ mod tests {
         home.tell(note("long ago"));
         let mut reader = call.read().beside(&home);
         call.tell(note("first"));
-        call.follow(&run);
+        call.follow(&run, 0);
         call.tell(note("last"));
         run.tell(note("in the run"));
         assert_eq!(reader.next().await, Some(note("first")));
@@ -312,6 +352,25 @@ mod tests {
         call.end();
         assert_eq!(reader.next().await, Some(note("last")));
         assert_eq!(reader.next().await, None);
+    }
+
+    #[tokio::test]
+    async fn an_event_of_a_followed_log_has_its_number_wherever_its_reader_began() {
+        let [run, first, second] = [Scope::Run, Scope::Call, Scope::Call].map(Events::new);
+        (1..=3).for_each(|number| run.note(number.to_string()));
+        run.end();
+        for (call, after) in [(first, 0), (second, 2)] {
+            call.note("of the call");
+            call.follow(&run, after);
+            call.end();
+            let (mut reader, mut heard) = (call.read(), Vec::new());
+            while let Some(next) = reader.next_numbered().await {
+                heard.push(next);
+            }
+            assert_eq!(heard.remove(0), (None, note("of the call")));
+            let expected = (after as u64 + 1..=3).map(|number| (Some(number), note(&number.to_string())));
+            assert_eq!(heard, expected.collect::<Vec<_>>());
+        }
     }
 
     #[tokio::test]

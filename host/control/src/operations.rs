@@ -1,12 +1,13 @@
 //! All use cases, in one table: what every door serves.
 
 use crate::application::Application;
+use crate::change::Topic;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::Events;
 use crate::operation::{Operation, Route};
 use crate::{
-    approvals, audit, chat, config, environment, explain, grants, inbox, ledger, memory, models, outbox, people,
-    plugins, policy, runs, secrets, sessions, status, tls, tools, trust, usage, vault,
+    approvals, audit, changes, chat, config, environment, explain, grants, health, inbox, ledger, memory, models,
+    outbox, people, plugins, policy, runs, secrets, sessions, status, tls, tools, trust, usage, vault,
 };
 use cara_authority::{PersonRole, Principal};
 use http::Method;
@@ -53,6 +54,9 @@ impl Prepared {
                     Err(error) => tracing::warn!(operation = route.name, kind = ?error.kind, "not done"),
                 }
                 let view = done?;
+                if let Some(topic) = Topic::of_operation(route.name) {
+                    application.changes.changed(topic, route.name, None);
+                }
                 Ok(serde_json::value::to_raw_value(&view)?)
             })
         };
@@ -109,7 +113,9 @@ fn unreadable(error: impl std::fmt::Display) -> Error {
 pub fn visit(visitor: &mut impl Visitor) {
     visitor.visit::<status::ShowReady>();
     visitor.visit::<status::FollowEvents>();
+    visitor.visit::<changes::FollowChanges>();
     visitor.visit::<status::ShowStatus>();
+    visitor.visit::<health::ShowHealth>();
     visitor.visit::<status::StopHolder>();
     visitor.visit::<chat::OpenChat>();
     visitor.visit::<runs::BeginRun>();

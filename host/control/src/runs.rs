@@ -164,16 +164,22 @@ enum Known {
 impl Known {
     async fn ended(self, application: &Application, run: &RunId, events: &Events) -> Result<Ended> {
         match self {
-            Self::GoesOn(active) => follow(application, run, &active, events).await,
+            Self::GoesOn(active) => follow(application, run, &active, events, 0).await,
             Self::Over(ended) => Ok(ended),
         }
     }
 }
 
 /// Follows a run from its beginning to its end. Who follows reads messages to the terminal as well.
-async fn follow(application: &Application, run: &RunId, active: &Active, events: &Events) -> Result<Ended> {
+async fn follow(
+    application: &Application,
+    run: &RunId,
+    active: &Active,
+    events: &Events,
+    after: usize,
+) -> Result<Ended> {
     let _reads = application.console.follow(application.records().await?, run, active, events).await;
-    Ok(active.follow(events).await)
+    Ok(active.follow(events, after).await)
 }
 
 impl Operation for BeginRun {
@@ -339,12 +345,15 @@ impl ResumeRun {
     }
 }
 
-/// Follows a run that goes on, from its beginning.
+/// Follows a run that goes on, or ended a short while ago. Its events have numbers, from 1.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FollowRun {
     /// The run.
     pub run: String,
+    /// Go on after this event; from the beginning when left out.
+    #[serde(default)]
+    pub after: u64,
 }
 
 impl Operation for FollowRun {
@@ -354,11 +363,11 @@ impl Operation for FollowRun {
 
     async fn run(self, application: &Arc<Application>, _: &Principal, events: &Events) -> Result<Self::View> {
         let run = RunId::parse(&self.run)?;
-        let active = application.active_runs.run(&run);
+        let active = application.active_runs.run_or_ended(&run);
         let active = active.ok_or_else(|| {
             error!(NotFound, "no run `{}` goes on\nhint: `cara status` shows those that do", self.run)
         })?;
-        follow(application, &run, &active, events).await
+        follow(application, &run, &active, events, usize::try_from(self.after).unwrap_or(usize::MAX)).await
     }
 }
 

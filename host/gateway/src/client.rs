@@ -108,7 +108,7 @@ impl Client {
             reader.push(&bytes)?;
             while let Some(next) = reader.next()? {
                 match next {
-                    Told::Event(event) => told(event),
+                    Told::Event(_, event) => told(event),
                     Told::View(view) => return Ok(read::<O>(view.get())?),
                     Told::Error(error) => return Err(error.into()),
                 }

@@ -10,12 +10,17 @@
 
 mod arguments;
 mod client;
+mod control;
+mod doors;
+mod failure;
+mod health;
 mod listen;
+mod metrics;
 mod openapi;
-mod router;
 mod stream;
+mod websocket;
 
 pub use client::{CallError, Called, Client};
+pub use doors::{account_router, router};
 pub use listen::{ClientCertificate, Draining, Gateway, Listener, Peer, Stream, connect, holder};
 pub use openapi::document;
-pub use router::{account_router, router};

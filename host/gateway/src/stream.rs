@@ -1,6 +1,6 @@
 //! Events over HTTP: server-sent events, written and read.
 //!
-//! Each event has its name (`event`, `view` or `error`) and one line of JSON.
+//! Each event has its name (`event`, `view` or `error`) and one line of JSON, and its number as `id` where it has one.
 
 use bytes::{Bytes, BytesMut};
 use cara_control::{Error, ErrorKind, Event, Reader as Log};
@@ -19,8 +19,8 @@ const FRAME: usize = 64 * 1024;
 /// What is told while a use case goes on, and at its end.
 #[derive(Debug)]
 pub(crate) enum Told {
-    /// Something that happened.
-    Event(Event),
+    /// Something that happened, with its number where it has one.
+    Event(Option<u64>, Event),
     /// The view of the use case that was done.
     View(Box<RawValue>),
     /// Why the use case was not done.
@@ -30,17 +30,20 @@ pub(crate) enum Told {
 impl Told {
     fn written(&self) -> Bytes {
         let (name, data) = match self {
-            Self::Event(event) => ("event", serde_json::to_string(event)),
+            Self::Event(_, event) => ("event", serde_json::to_string(event)),
             Self::View(view) => ("view", Ok(view.get().to_owned())),
             Self::Error(error) => ("error", serde_json::to_string(error)),
         };
         let data = data.expect("events are plain data");
-        format!("event: {name}\ndata: {data}\n\n").into()
+        match self {
+            Self::Event(Some(number), _) => format!("event: {name}\nid: {number}\ndata: {data}\n\n").into(),
+            _ => format!("event: {name}\ndata: {data}\n\n").into(),
+        }
     }
 
     fn read(name: &str, data: &str) -> Result<Self, Error> {
         match name {
-            "event" => Ok(Self::Event(serde_json::from_str(data)?)),
+            "event" => Ok(Self::Event(None, serde_json::from_str(data)?)),
             "view" => Ok(Self::View(serde_json::from_str(data)?)),
             "error" => Ok(Self::Error(serde_json::from_str(data)?)),
             other => Err(unreadable(&format!("an event called `{other}`"))),
@@ -80,14 +83,14 @@ impl Going {
                     self.last = Some(last);
                     continue;
                 }
-                next = self.reader.next() => next,
+                next = self.reader.next_numbered() => next,
                 // What is there goes out at once.
                 () = std::future::ready(()), if !frame.is_empty() => break,
             };
             match (next, self.last.take()) {
-                (Some(event), last) => {
+                (Some((number, event)), last) => {
                     self.last = last;
-                    frame.extend_from_slice(&Told::Event(event).written());
+                    frame.extend_from_slice(&Told::Event(number, event).written());
                 }
                 (None, Some(last)) => {
                     self.over = true;
@@ -171,8 +174,8 @@ mod tests {
         let note = |text: &str| Event::Note { text: text.into() };
         let error = Error::new(ErrorKind::NotFound, "a\nhint: b");
         let all: Vec<u8> = [
-            Told::Event(note("line\n\nline")),
-            Told::Event(note("é")),
+            Told::Event(Some(7), note("line\n\nline")),
+            Told::Event(None, note("é")),
             Told::View(serde_json::value::to_raw_value(&1).unwrap()),
             Told::Error(error.clone()),
         ]
@@ -187,7 +190,8 @@ mod tests {
                     read.push(told);
                 }
             }
-            let [Told::Event(first), Told::Event(second), Told::View(view), Told::Error(failed)] = &read[..] else {
+            let [Told::Event(_, first), Told::Event(_, second), Told::View(view), Told::Error(failed)] = &read[..]
+            else {
                 panic!("{read:?}")
             };
             assert_eq!((first, second), (&note("line\n\nline"), &note("é")));

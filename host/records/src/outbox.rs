@@ -326,6 +326,15 @@ impl Records {
         row.map(|row| self.read_outbound(row)).transpose()
     }
 
+    /// How many messages there are of each state that has any.
+    pub async fn outbox_counts(&self) -> Result<Vec<(OutboundState, u64)>, LedgerError> {
+        let statement = query_as::<(As<OutboundState>, Number)>(
+            "SELECT state, COUNT(*) FROM outbox WHERE content IS NOT NULL GROUP BY state ORDER BY state",
+        );
+        let rows = self.ledger.reader().await?.sql().all(statement).await?;
+        Ok(rows.into_iter().map(|(state, count)| (state.0, count.0)).collect())
+    }
+
     /// At most `most` messages, of every state or of one, the newest first.
     pub async fn outbox(&self, state: Option<OutboundState>, most: u32) -> Result<Vec<Outbound>, LedgerError> {
         let statement =

@@ -109,7 +109,8 @@ async fn first_byte(application: &Arc<Application>, records: &Records, number: u
     let following = {
         let (application, events) = (application.clone(), events.clone());
         tokio::spawn(async move {
-            let followed = FollowRun { run }.run(&application, &Principal::of_account("a bench"), &events).await;
+            let followed =
+                FollowRun { run, after: 0 }.run(&application, &Principal::of_account("a bench"), &events).await;
             events.end();
             followed.map(drop)
         })

@@ -35,7 +35,11 @@ impl FnEvent for CallProgress {
                 self.0.set(&told.what, counted, told.done, told.of);
             }
             Event::Message { to, text } => show::message(&to, &text),
-            Event::Ask { .. } | Event::Began { .. } | Event::Run { .. } => {}
+            Event::Ask { .. }
+            | Event::Began { .. }
+            | Event::Run { .. }
+            | Event::Position { .. }
+            | Event::Changed(_) => {}
         }
     }
 

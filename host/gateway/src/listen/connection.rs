@@ -11,7 +11,7 @@ use super::body::{Answer, Arriving};
 use super::io::Io;
 use super::peer::{Draining, Peer};
 use super::requests::Requests;
-use crate::router::{misaddressed, overloaded};
+use crate::failure::{misaddressed, overloaded};
 use axum::Router;
 use axum::body::Body;
 use http::{HeaderValue, Request, Response, StatusCode, Version, header};

@@ -134,7 +134,7 @@ impl Conversation<'_> {
             Event::Ask { asked } => asking.ask(asked),
             Event::Note { text } => lock(streaming).note(&text),
             Event::Message { to, text } => lock(streaming).message(&to, &text),
-            Event::Progress(_) => {}
+            Event::Progress(_) | Event::Position { .. } | Event::Changed(_) => {}
             Event::Run { event } => {
                 lock(streaming).heed(&event);
                 match &event {

@@ -1,14 +1,14 @@
-//! The router: a path for each use case, JSON in and out, events as they
+//! The control API: a path for each use case, JSON in and out, events as they
 //! come.
 //!
 //! A request that accepts `text/event-stream` is told events while the use case goes on, and then its view or its error as the
-//! last one; any other gets the view alone. What a browser's page could send, to whatever serves this, is refused.
+//! last one; any other gets the view alone.
 
-use crate::arguments::{self, HOST, InPath};
+use crate::arguments::{self, InPath};
+use crate::failure::{failed, json, status};
 use crate::stream::{self, Told};
 use axum::body::Body;
 use axum::extract::{Extension, Path, Request, State};
-use axum::middleware::{Next, from_fn};
 use axum::response::Response;
 use axum::routing::{MethodFilter, on};
 use bytes::Bytes;
@@ -42,13 +42,8 @@ struct Limits {
     room: Arc<Semaphore>,
 }
 
-/// The paths of all use cases, for processes of the account that holds the home: whoever serves this lets in no other.
-pub fn account_router(application: Arc<Application>) -> axum::Router {
-    router(application).layer(Extension(Principal::of_account("account")))
-}
-
 /// The paths of all use cases. A request is answered where a layer around this says who makes it.
-pub fn router(application: Arc<Application>) -> axum::Router {
+pub(crate) fn router(application: Arc<Application>) -> axum::Router {
     let mut router = axum::Router::new();
     let limits = Limits { followers: Arc::new(Semaphore::new(FOLLOWERS)), room: Arc::new(Semaphore::new(ROOM)) };
     for entry in operations() {
@@ -65,35 +60,7 @@ pub fn router(application: Arc<Application>) -> axum::Router {
         };
         router = router.route(path, on(method, serve));
     }
-    router.fallback(nothing).layer(from_fn(admitted)).with_state(application)
-}
-
-/// Lets in what somebody sends whom a door has authenticated, and nothing that a page in a browser could.
-async fn admitted(request: Request, next: Next) -> Response {
-    let headers = request.headers();
-    if headers.contains_key(header::ORIGIN) {
-        let text = "the control API answers no page of a browser\nhint: send the request without `Origin`";
-        return failed(StatusCode::FORBIDDEN, &Error::new(ErrorKind::Refused, text));
-    }
-    if request.extensions().get::<Principal>().is_none() {
-        let text = "nobody knows who asks\nhint: ask through a door that authenticates, such as `cara.sock`";
-        return failed(StatusCode::UNAUTHORIZED, &Error::new(ErrorKind::Refused, text));
-    }
-    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
-    if host.split_once(':').map_or(host, |(name, _port)| name) != HOST {
-        let text = format!("this is not the host that was asked for\nhint: send `Host: {HOST}`");
-        return failed(StatusCode::MISDIRECTED_REQUEST, &Error::new(ErrorKind::Refused, text));
-    }
-    next.run(request).await
-}
-
-async fn nothing(request: Request) -> Response {
-    let text = format!(
-        "there is nothing at `{} {}`\nhint: `cara api` lists the paths",
-        request.method(),
-        request.uri().path()
-    );
-    failed(StatusCode::NOT_FOUND, &Error::new(ErrorKind::NotFound, text))
+    router.with_state(application)
 }
 
 async fn serve(
@@ -191,62 +158,4 @@ fn told(
     let mut response = Response::new(Body::from_stream(frames));
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
     response
-}
-
-fn json(status: StatusCode, text: String) -> Response {
-    let mut response = Response::new(Body::from(text));
-    *response.status_mut() = status;
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    response
-}
-
-/// The code of each kind of failure.
-fn status(kind: ErrorKind) -> StatusCode {
-    match kind {
-        ErrorKind::Invalid => StatusCode::BAD_REQUEST,
-        ErrorKind::NotFound => StatusCode::NOT_FOUND,
-        ErrorKind::Refused | ErrorKind::WrongPassword => StatusCode::FORBIDDEN,
-        ErrorKind::Conflict => StatusCode::CONFLICT,
-        ErrorKind::VaultLocked | ErrorKind::VaultMissing => StatusCode::LOCKED,
-        ErrorKind::Unavailable | ErrorKind::Unknown => StatusCode::BAD_GATEWAY,
-        ErrorKind::Cancelled => StatusCode::REQUEST_TIMEOUT,
-        ErrorKind::Internal => StatusCode::INTERNAL_SERVER_ERROR,
-    }
-}
-
-fn failed(status: StatusCode, error: &Error) -> Response {
-    let mut response = json(status, serde_json::to_string(error).expect("an error is plain data"));
-    if [StatusCode::SERVICE_UNAVAILABLE, StatusCode::TOO_MANY_REQUESTS].contains(&status) {
-        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
-    }
-    response
-}
-
-/// What a request gets that is one too many.
-pub(crate) fn overloaded() -> Response {
-    let text = "too many requests are under way at this moment\nhint: try again in a second";
-    failed(StatusCode::SERVICE_UNAVAILABLE, &Error::new(ErrorKind::Conflict, text))
-}
-
-/// What a request gets that does not say which host it is for, or says it twice.
-pub(crate) fn misaddressed() -> Response {
-    let text = "the request does not say once which host it is for\nhint: send one `Host`";
-    failed(StatusCode::BAD_REQUEST, &Error::new(ErrorKind::Invalid, text))
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use super::*;
-    use tower::ServiceExt;
-
-    #[tokio::test]
-    async fn what_no_door_has_authenticated_is_refused() {
-        let plain = || axum::Router::new().fallback(async || "in").layer(from_fn(admitted));
-        let request = || Request::get("/control/v1/status").header(header::HOST, HOST).body(Body::empty()).unwrap();
-        let refused = plain().oneshot(request()).await.unwrap();
-        assert_eq!(refused.status(), StatusCode::UNAUTHORIZED);
-        let known = plain().layer(Extension(Principal::of_account("account")));
-        assert_eq!(known.oneshot(request()).await.unwrap().status(), StatusCode::OK);
-    }
 }

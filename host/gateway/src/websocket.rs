@@ -1,0 +1,354 @@
+//! The control API over a WebSocket, as JSON-RPC 2.0: methods are the names of
+//! use cases.
+//!
+//! ```text
+//! → {"jsonrpc":"2.0","id":1,"method":"sessions.list","params":{"limit":5}}
+//! ← {"jsonrpc":"2.0","id":1,"result":…}
+//! → {"jsonrpc":"2.0","id":2,"method":"runs.follow","params":{"run":"r-…","after":17}}
+//! ← {"jsonrpc":"2.0","method":"event","params":{"id":2,"seq":18,"event":{…}}}     while the use case goes on
+//! ← {"jsonrpc":"2.0","id":2,"result":…}
+//! → {"jsonrpc":"2.0","method":"cancel","params":{"id":2}}                           nobody listens to it any more
+//! ```
+//!
+//! A connection that ends gives up what only reads. Runs go on, and changes have numbers: whoever comes back goes on with
+//! `runs.follow` and `changes.follow` after the last event heard.
+
+use crate::failure::status;
+use crate::listen::Draining;
+use crate::stream::Told;
+use axum::extract::State;
+use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgrade, close_code};
+use axum::response::Response;
+use axum::{Extension, Router, routing};
+use cara_authority::Principal;
+use cara_control::{Application, Entry, Error, ErrorKind, Events, Prepared, Scope, operations};
+use futures_util::{SinkExt, StreamExt};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::task::{AbortHandle, JoinSet};
+use tokio::time::{Instant, interval_at, timeout};
+use tokio_util::sync::CancellationToken;
+
+/// The name that a client may ask for as its subprotocol.
+const PROTOCOL: &str = "cara.v1";
+
+/// The most bytes of a message to us: a request with its arguments. What is larger goes over HTTP.
+const MOST: usize = 1024 * 1024;
+
+/// How many requests of a connection go on at once.
+const REQUESTS: usize = 32;
+
+/// How many connections there are at once, of all clients together.
+const CONNECTIONS: usize = 1024;
+
+/// How many messages wait for a slow reader; then the work behind them waits.
+const AHEAD: usize = 64;
+
+/// How often a client that says nothing is asked whether it is there, and how long it may take to say so.
+const PING: Duration = Duration::from_secs(30);
+
+/// How long one message may take to be written before the reader counts as gone.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// What one door to the WebSocket shares.
+#[derive(Clone)]
+struct Door {
+    application: Arc<Application>,
+    entries: Arc<HashMap<&'static str, Entry>>,
+    places: Arc<Semaphore>,
+}
+
+/// Serves `/ws`.
+pub(crate) fn router(application: Arc<Application>) -> Router {
+    let entries = operations().into_iter().map(|entry| (entry.route.name, entry)).collect();
+    let door = Door { application, entries: Arc::new(entries), places: Arc::new(Semaphore::new(CONNECTIONS)) };
+    Router::new().route("/ws", routing::any(opened)).with_state(door)
+}
+
+async fn opened(
+    State(door): State<Door>,
+    Extension(by): Extension<Principal>,
+    draining: Option<Extension<Draining>>,
+    upgrade: WebSocketUpgrade,
+) -> Result<Response, (http::StatusCode, [(http::HeaderName, &'static str); 1], &'static str)> {
+    let Ok(place) = door.places.clone().try_acquire_owned() else {
+        let text = "too many WebSockets are open\nhint: close one, then try again\n";
+        return Err((http::StatusCode::SERVICE_UNAVAILABLE, [(http::header::RETRY_AFTER, "5")], text));
+    };
+    let upgrade = upgrade.protocols([PROTOCOL]).max_message_size(MOST).max_frame_size(MOST);
+    // The connection is to end when its listener is, or the process.
+    let ends = draining.map_or_else(CancellationToken::new, |Extension(Draining(ends))| ends);
+    Ok(upgrade.on_upgrade(move |socket| Connection::new(door, by, place).serve(socket, ends)))
+}
+
+/// A request, as JSON-RPC has it.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Call {
+    jsonrpc: Version,
+    #[serde(default)]
+    id: Option<Id>,
+    method: String,
+    #[serde(default)]
+    params: Option<Box<RawValue>>,
+}
+
+#[derive(Clone, Copy, Serialize, Deserialize)]
+enum Version {
+    #[serde(rename = "2.0")]
+    Two,
+}
+
+/// What a client calls its request.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(untagged)]
+enum Id {
+    Number(i64),
+    Text(String),
+}
+
+/// An answer.
+#[derive(Serialize)]
+struct Answer<'a> {
+    jsonrpc: Version,
+    id: Option<&'a Id>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    result: Option<&'a RawValue>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<Fault<'a>>,
+}
+
+/// Why there is no result: the codes of JSON-RPC, and for failures of use cases the status that HTTP has for them.
+#[derive(Serialize)]
+struct Fault<'a> {
+    code: i32,
+    message: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    data: Option<&'a Error>,
+}
+
+/// Something that happened while a request goes on.
+#[derive(Serialize)]
+struct Notification<'a> {
+    jsonrpc: Version,
+    method: &'static str,
+    params: Happened<'a>,
+}
+
+#[derive(Serialize)]
+struct Happened<'a> {
+    id: &'a Id,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    seq: Option<u64>,
+    event: &'a cara_control::Event,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Cancel {
+    id: Id,
+}
+
+const PARSE: i32 = -32_700;
+const INVALID: i32 = -32_600;
+const UNKNOWN: i32 = -32_601;
+const PARAMS: i32 = -32_602;
+
+fn text(value: &impl Serialize) -> Utf8Bytes {
+    serde_json::to_string(value).unwrap_or_default().into()
+}
+
+fn fault(id: Option<&Id>, code: i32, message: &str, data: Option<&Error>) -> Utf8Bytes {
+    text(&Answer { jsonrpc: Version::Two, id, result: None, error: Some(Fault { code, message, data }) })
+}
+
+fn failed(id: &Id, error: &Error) -> Utf8Bytes {
+    fault(Some(id), i32::from(status(error.kind).as_u16()), &error.message, Some(error))
+}
+
+/// What a client is told that does not keep to the protocol.
+fn reason(error: axum::Error) -> Option<(u16, &'static str)> {
+    use tungstenite::Error as Broken;
+    match error.into_inner().downcast_ref::<Broken>()? {
+        Broken::Capacity(_) => Some((close_code::SIZE, "a message holds at most 1 MiB; what is larger goes over HTTP")),
+        Broken::Utf8(_) => Some((close_code::INVALID, "text is UTF-8")),
+        Broken::Protocol(_) => Some((close_code::PROTOCOL, "this breaks RFC 6455")),
+        _ => None,
+    }
+}
+
+/// The requests that go on, by what their client calls them.
+type Open = Arc<Mutex<BTreeMap<Id, AbortHandle>>>;
+
+struct Connection {
+    door: Door,
+    by: Principal,
+    requests: Arc<Semaphore>,
+    open: Open,
+    work: JoinSet<()>,
+    _place: OwnedSemaphorePermit,
+}
+
+impl Connection {
+    fn new(door: Door, by: Principal, place: OwnedSemaphorePermit) -> Self {
+        let (open, work, requests) = (Open::default(), JoinSet::new(), Arc::new(Semaphore::new(REQUESTS)));
+        Self { door, by, requests, open, work, _place: place }
+    }
+
+    /// Answers until the client goes away, stands still, or the process ends. What only reads ends with it.
+    async fn serve(mut self, socket: WebSocket, ends: CancellationToken) {
+        let (mut sink, mut stream) = socket.split();
+        let (sender, mut answers) = mpsc::channel::<Utf8Bytes>(AHEAD);
+        let mut pings = interval_at(Instant::now() + PING, PING);
+        let (mut heard, stopping) = (true, self.door.application.stopping().clone());
+        let closed = loop {
+            let next = tokio::select! {
+                () = stopping.cancelled() => break Some((close_code::AWAY, "the daemon stops")),
+                () = ends.cancelled() => break Some((close_code::AWAY, "this address is not served any more")),
+                Some(answer) = answers.recv() => Message::Text(answer),
+                Some(_) = self.work.join_next() => continue,
+                _ = pings.tick() => {
+                    if !std::mem::take(&mut heard) {
+                        break Some((close_code::POLICY, "nothing was heard of this client"));
+                    }
+                    Message::Ping(bytes::Bytes::new())
+                }
+                message = stream.next() => {
+                    heard = true;
+                    match message {
+                        Some(Ok(Message::Text(request))) => {
+                            match self.request(request.as_str(), &sender) {
+                                Some(refusal) => Message::Text(refusal),
+                                None => continue,
+                            }
+                        }
+                        Some(Ok(Message::Binary(_))) => break Some((close_code::UNSUPPORTED, "requests are text")),
+                        // Pings are answered below this.
+                        Some(Ok(Message::Ping(_) | Message::Pong(_))) => continue,
+                        Some(Ok(Message::Close(_))) | None => break None,
+                        Some(Err(error)) => {
+                            tracing::debug!(%error, "a WebSocket ended");
+                            break reason(error);
+                        }
+                    }
+                }
+            };
+            if !matches!(timeout(PATIENCE, sink.send(next)).await, Ok(Ok(()))) {
+                break None;
+            }
+        };
+        self.work.abort_all();
+        let last = async {
+            match closed {
+                Some((code, reason)) => {
+                    let frame = CloseFrame { code, reason: Utf8Bytes::from_static(reason) };
+                    sink.send(Message::Close(Some(frame))).await
+                }
+                // A goodbye is answered below this.
+                None => sink.flush().await,
+            }
+        };
+        // Whoever is gone needs no reason.
+        let _ = timeout(PATIENCE, last).await;
+    }
+
+    /// Begins what is asked; what is to be said at once, where it does not begin.
+    fn request(&mut self, request: &str, sender: &mpsc::Sender<Utf8Bytes>) -> Option<Utf8Bytes> {
+        let call: Call = match serde_json::from_str(request) {
+            Ok(call) => call,
+            Err(error) if error.is_syntax() || error.is_eof() => {
+                return Some(fault(None, PARSE, "this is not JSON", None));
+            }
+            Err(error) => return Some(fault(None, INVALID, &format!("this is no request: {error}"), None)),
+        };
+        let Call { jsonrpc: Version::Two, id, method, params } = call;
+        if method == "cancel" {
+            return self.cancel(id.as_ref(), params.as_deref());
+        }
+        let Some(id) = id else {
+            return Some(fault(None, INVALID, "a request needs an `id`: its answer is named by it", None));
+        };
+        let Some(entry) = self.door.entries.get(method.as_str()) else {
+            let text = format!("there is no method `{method}`; `cara api` lists the use cases");
+            return Some(fault(Some(&id), UNKNOWN, &text, None));
+        };
+        let prepared = match (entry.from_json)(params.as_deref().map_or("{}", RawValue::get).as_bytes()) {
+            Ok(prepared) => prepared,
+            Err(error) => return Some(fault(Some(&id), PARAMS, &error.message, Some(&error))),
+        };
+        let Ok(room) = self.requests.clone().try_acquire_owned() else {
+            let text = format!("{REQUESTS} requests go on already\nhint: wait for one of them, or cancel it");
+            return Some(failed(&id, &Error::new(ErrorKind::Conflict, text)));
+        };
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        if open.contains_key(&id) {
+            return Some(fault(Some(&id), INVALID, "another request with this `id` goes on", None));
+        }
+        let going = Going {
+            id: id.clone(),
+            application: self.door.application.clone(),
+            by: self.by.clone(),
+            sender: sender.clone(),
+            open: self.open.clone(),
+            _room: room,
+        };
+        open.insert(id, self.work.spawn(going.run(prepared)));
+        None
+    }
+
+    /// Gives up a request: what it changes is done all the same, and a run goes on.
+    fn cancel(&self, id: Option<&Id>, params: Option<&RawValue>) -> Option<Utf8Bytes> {
+        let Some(Ok(Cancel { id: named })) = params.map(|params| serde_json::from_str(params.get())) else {
+            return Some(fault(id, PARAMS, "`cancel` needs the `id` of a request", None));
+        };
+        let found = self.open.lock().unwrap_or_else(PoisonError::into_inner).remove(&named);
+        if let Some(request) = &found {
+            request.abort();
+        }
+        let result = RawValue::from_string(found.is_some().to_string()).ok()?;
+        id.map(|id| text(&Answer { jsonrpc: Version::Two, id: Some(id), result: Some(&result), error: None }))
+    }
+}
+
+/// A request that goes on.
+struct Going {
+    id: Id,
+    application: Arc<Application>,
+    by: Principal,
+    sender: mpsc::Sender<Utf8Bytes>,
+    open: Open,
+    _room: OwnedSemaphorePermit,
+}
+
+impl Going {
+    async fn run(self, prepared: Prepared) {
+        let events = Events::new(Scope::Call);
+        let mut reader = events.read();
+        let work = async {
+            let done = prepared.run(self.application.clone(), self.by.clone(), events.clone()).await;
+            events.end();
+            done.map_or_else(Told::Error, Told::View)
+        };
+        let told = async {
+            while let Some((seq, event)) = reader.next_numbered().await {
+                let params = Happened { id: &self.id, seq, event: &event };
+                // Nobody is there any more when this fails, and then this ends as well.
+                let _ = self.sender.send(text(&Notification { jsonrpc: Version::Two, method: "event", params })).await;
+            }
+        };
+        let (last, ()) = tokio::join!(work, told);
+        self.open.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.id);
+        let answer = match &last {
+            Told::View(view) => {
+                text(&Answer { jsonrpc: Version::Two, id: Some(&self.id), result: Some(view), error: None })
+            }
+            Told::Error(error) => failed(&self.id, error),
+            Told::Event(..) => return,
+        };
+        let _ = self.sender.send(answer).await;
+    }
+}

@@ -1,0 +1,7 @@
+//! The doors of the daemon, from outside.
+
+#![cfg(unix)]
+
+mod frames;
+mod observed;
+mod websocket;

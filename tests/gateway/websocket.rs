@@ -1,0 +1,241 @@
+//! The control API over a WebSocket: what is asked, what happens meanwhile,
+//! who comes back, and who breaks the protocol.
+
+use super::frames::{BINARY, CLOSE, CONTINUATION, Client, FIN, PING, PONG, TEXT, frame, head_of};
+use crate::people::house::House;
+use cara_control::HomeFiles;
+use cara_gateway::{Listener, account_router};
+use serde_json::{Value, json};
+use std::path::PathBuf;
+
+const SCRIPT: &str = "order = 'any'\n[[turn]]\nstep = [{ text = 'one two three four five six ', chunk = 1 }]\n";
+
+/// A home behind a socket.
+struct Served {
+    house: House,
+    listener: Listener,
+    socket: PathBuf,
+}
+
+impl Served {
+    async fn new(script: &str) -> Self {
+        let house = House::new(script, "").await;
+        let socket = house.application.home().socket();
+        let listener = Listener::open(socket.clone(), account_router(house.application.clone())).unwrap();
+        Self { house, listener, socket }
+    }
+
+    async fn client(&self) -> Client {
+        Client::open(&self.socket).await
+    }
+
+    async fn close(self) {
+        // What ends the process ends WebSockets as well.
+        self.house.application.stopping().cancel();
+        self.listener.close().await;
+        self.house.close().await;
+    }
+}
+
+fn begin(run: &str) -> Value {
+    json!({ "run": run, "by": { "model": "rehearsal:script" }, "message": [{ "words": "typed", "text": "count" }] })
+}
+
+/// The text of a run's events.
+fn words(events: &[Value]) -> String {
+    let text = |event: &Value| event["event"]["event"]["text"].as_str().map(str::to_owned);
+    events.iter().filter(|event| event["event"]["event"]["type"] == "text").filter_map(text).collect()
+}
+
+fn numbers(events: &[Value]) -> Vec<u64> {
+    events.iter().filter_map(|event| event["seq"].as_u64()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_use_case_answers_as_it_does_over_http_and_failures_have_their_status() {
+    let served = Served::new(SCRIPT).await;
+    let mut client = served.client().await;
+    let (_, answer) = client.calls("sessions.list", json!({ "limit": 5 })).await;
+    assert_eq!(answer["result"], json!([]), "{answer}");
+    let code = |answer: &Value| answer["error"]["code"].as_i64();
+    let (_, none) = client.calls("sessions.show", json!({ "id": "s-aaaaaaaaaa" })).await;
+    assert_eq!(code(&none), Some(404), "{none}");
+    assert_eq!(none["error"]["data"]["hint"], "`cara sessions list` shows them", "{none}");
+    assert_eq!(code(&client.calls("sessions.show", json!({ "id": "s-aaaaaaaaaa", "x": 1 })).await.1), Some(-32_602));
+    assert_eq!(code(&client.calls("nothing.at-all", json!({})).await.1), Some(-32_601));
+    for (text, wrong) in [
+        ("{", -32_700),
+        ("[]", -32_600),
+        (r#"{"jsonrpc":"1.0","id":1,"method":"status"}"#, -32_600),
+        (r#"{"jsonrpc":"2.0","method":"status"}"#, -32_600),
+        (r#"{"jsonrpc":"2.0","id":{},"method":"status"}"#, -32_600),
+        (r#"{"jsonrpc":"2.0","id":1,"method":"status","by":"me"}"#, -32_600),
+    ] {
+        client.sends(&frame(FIN | TEXT, text.as_bytes())).await;
+        assert_eq!(code(&client.message().await), Some(wrong), "{text}");
+    }
+    served.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_comes_back_hears_what_was_missed_of_a_run_that_went_on() {
+    let served = Served::new(SCRIPT).await;
+    let mut client = served.client().await;
+    client.asks("runs.begin", begin("r-aaaaaaaaaa")).await;
+    let mut before = Vec::new();
+    while numbers(&before).len() < 4 {
+        before.push(client.message().await["params"].clone());
+    }
+    // No goodbye: the connection is torn.
+    drop(client);
+    let last = *numbers(&before).last().unwrap();
+    let mut again = served.client().await;
+    let (after, ended) = again.calls("runs.follow", json!({ "run": "r-aaaaaaaaaa", "after": last })).await;
+    assert_eq!(ended["result"]["type"], "done", "{ended}");
+    let all: Vec<Value> = before.into_iter().chain(after).collect();
+    assert_eq!(words(&all), "one two three four five six ");
+    let numbers = numbers(&all);
+    assert_eq!(numbers, (1..=numbers.len() as u64).collect::<Vec<_>>(), "each once, in order");
+    // It has ended, and can still be followed from anywhere.
+    let (whole, _) = served.client().await.calls("runs.follow", json!({ "run": "r-aaaaaaaaaa" })).await;
+    assert_eq!(words(&whole), "one two three four five six ");
+    served.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn changes_have_numbers_and_what_is_missed_is_said() {
+    let served = Served::new(SCRIPT).await;
+    let (mut one, mut other) = (served.client().await, served.client().await);
+    one.asks("changes.follow", json!({})).await;
+    let position = one.message().await["params"]["event"].clone();
+    assert_eq!((&position["type"], &position["missed"]), (&json!("position"), &json!(false)), "{position}");
+    let (process, from) = (position["process"].clone(), position["seq"].as_u64().unwrap());
+    other.calls("runs.begin", begin("r-bbbbbbbbbb")).await;
+    let set = json!({ "key": "chat.system", "value": "Be brief." });
+    assert!(other.calls("config.set", set).await.1.get("error").is_none());
+    let mut heard = Vec::new();
+    while !heard.iter().any(|event: &Value| event["event"]["what"] == "config.set") {
+        heard.push(one.message().await["params"].clone());
+    }
+    let whats: Vec<&str> = heard.iter().filter_map(|event| event["event"]["what"].as_str()).collect();
+    assert_eq!(&whats[..2], ["runs.began", "runs.ended"]);
+    assert_eq!(heard[0]["event"]["subject"], "r-bbbbbbbbbb");
+    assert_eq!(numbers(&heard), (from + 1..=from + heard.len() as u64).collect::<Vec<_>>());
+    // Whoever comes back hears the same; to whom the numbers mean nothing any more, it is said.
+    drop(one);
+    let mut again = served.client().await;
+    again.asks("changes.follow", json!({ "after": from + 1, "process": process })).await;
+    assert_eq!(again.message().await["params"]["event"]["missed"], false);
+    assert_eq!(again.message().await["params"], {
+        let mut second = heard[1].clone();
+        second["id"] = json!(1);
+        second
+    });
+    for gone in [json!({ "after": from, "process": "another" }), json!({ "after": 9_999_999, "process": process })] {
+        let mut late = served.client().await;
+        late.asks("changes.follow", gone).await;
+        assert_eq!(late.message().await["params"]["event"]["missed"], true);
+    }
+    served.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_can_be_given_up_and_there_are_only_so_many_at_once() {
+    let served = Served::new(SCRIPT).await;
+    let mut client = served.client().await;
+    let mut ids = Vec::new();
+    for _ in 0..32 {
+        ids.push(client.asks("changes.follow", json!({})).await);
+        assert_eq!(client.message().await["params"]["event"]["type"], "position");
+    }
+    let (_, refused) = client.calls("status", json!({})).await;
+    assert_eq!(refused["error"]["code"], 409, "{refused}");
+    let (_, cancelled) = client.calls("cancel", json!({ "id": ids[0] })).await;
+    assert_eq!(cancelled["result"], true, "{cancelled}");
+    let (_, again) = client.calls("cancel", json!({ "id": ids[0] })).await;
+    assert_eq!(again["result"], false, "{again}");
+    let again = json!({ "jsonrpc": "2.0", "id": ids[1], "method": "status" }).to_string();
+    client.sends(&frame(FIN | TEXT, again.as_bytes())).await;
+    assert_eq!(client.message().await["error"]["code"], -32_600, "the same `id` goes on");
+    let (_, status) = client.calls("status", json!({})).await;
+    assert_eq!(status["result"]["held"], true, "{status}");
+    served.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn messages_may_come_in_pieces_with_pings_between_them() {
+    let served = Served::new(SCRIPT).await;
+    let mut client = served.client().await;
+    let request = json!({ "jsonrpc": "2.0", "id": "é-1", "method": "status" }).to_string();
+    // Cut within a letter of two bytes.
+    let cut = request.find('é').unwrap() + 1;
+    let (first, last) = request.as_bytes().split_at(cut);
+    let mut bytes = frame(TEXT, first);
+    bytes.extend(frame(FIN | PING, b"there?"));
+    bytes.extend(frame(CONTINUATION, b""));
+    bytes.extend(frame(FIN | CONTINUATION, last));
+    // One byte at a time, as a slow network brings it.
+    for byte in bytes {
+        client.sends(&[byte]).await;
+    }
+    assert_eq!(client.hears().await, Some((FIN | PONG, b"there?".to_vec())));
+    assert_eq!(client.message().await["id"], "é-1");
+    client.sends(&frame(FIN | PING, &[b'x'; 125])).await;
+    assert_eq!(client.hears().await, Some((FIN | PONG, vec![b'x'; 125])));
+    client.sends(&frame(FIN | PONG, b"nobody asked")).await;
+    client.sends(&frame(FIN | CLOSE, &1000_u16.to_be_bytes())).await;
+    assert_eq!(client.is_closed().await, Some(1000));
+    served.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_breaks_the_protocol_is_told_so_and_closed() {
+    let served = Served::new(SCRIPT).await;
+    let close = |code: u16, reason: &[u8]| frame(FIN | CLOSE, &[&code.to_be_bytes()[..], reason].concat());
+    let unmasked = [head_of(FIN | TEXT, 2, 0), b"{}".to_vec()].concat();
+    let (size, utf8, protocol, unsupported) = (1009, 1007, 1002, 1003);
+    let cases: Vec<(&str, Vec<u8>, u16)> = vec![
+        ("a frame without a mask", unmasked, protocol),
+        ("a reserved code of data", frame(FIN | 3, b""), protocol),
+        ("a reserved code of control", frame(FIN | 11, b""), protocol),
+        ("a reserved bit", frame(FIN | 0x40 | TEXT, b"{}"), protocol),
+        ("a continuation of nothing", frame(FIN | CONTINUATION, b"{}"), protocol),
+        ("a message within another", [frame(TEXT, b"{"), frame(FIN | TEXT, b"}")].concat(), protocol),
+        ("a ping in pieces", frame(PING, b"a"), protocol),
+        ("a ping that is too long", frame(FIN | PING, &[0; 126]), protocol),
+        ("a close with half a code", frame(FIN | CLOSE, &[3]), protocol),
+        ("a close with a code that may not be sent", close(1005, b""), protocol),
+        ("a close with a code that nobody has", close(999, b""), protocol),
+        ("a close whose reason is no text", close(1000, &[0xff]), utf8),
+        ("text that is no text", frame(FIN | TEXT, &[0xce, 0xba, 0xe1, 0xbd, 0xb9, 0xed, 0xa0, 0x80]), utf8),
+        ("text that ends within a letter", frame(FIN | TEXT, &[0xc3]), utf8),
+        ("bytes", frame(FIN | BINARY, b"{}"), unsupported),
+        ("a message that is too large", [head_of(FIN | TEXT, 1024 * 1024 + 1, 0x80), vec![0; 4]].concat(), size),
+        ("a frame of all memory", [head_of(FIN | TEXT, usize::MAX >> 1, 0x80), vec![0; 4]].concat(), size),
+    ];
+    for (what, bytes, code) in cases {
+        let mut client = served.client().await;
+        client.sends(&bytes).await;
+        assert_eq!(client.is_closed().await, Some(code), "{what}");
+        assert_eq!(client.hears().await, None, "{what}: nothing comes after the end");
+    }
+    // Pieces that are small, and too many.
+    let mut client = served.client().await;
+    client.sends(&frame(TEXT, &[b' '; 1024])).await;
+    for _ in 0..1024 {
+        client.sends(&frame(CONTINUATION, &[b' '; 1024])).await;
+    }
+    assert_eq!(client.is_closed().await, Some(size));
+    served.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_end_of_the_daemon_is_said() {
+    let served = Served::new(SCRIPT).await;
+    let mut client = served.client().await;
+    client.asks("changes.follow", json!({})).await;
+    client.message().await;
+    served.house.application.stopping().cancel();
+    assert_eq!(client.is_closed().await, Some(1001));
+    served.close().await;
+}
