@@ -144,7 +144,7 @@ fn each_kind_of_effect_has_one_home() {
                 &["std", "net", "UdpSocket"],
                 &["std", "net", "ToSocketAddrs"],
             ],
-            &["host/services/src/egress", "host/gateway/src/listen"],
+            &["host/services/src/egress", "host/gateway/src/listen", "host/gateway/src/auth/tailnet.rs"],
         ),
         (
             "the clock",
@@ -199,9 +199,11 @@ fn bytes_that_nobody_hashed_are_taken_for_a_package_in_one_place() {
 #[test]
 fn principals_are_made_where_somebody_was_authenticated() {
     let all = sources(&root());
-    let homes: [(&[&str], &str); 2] = [
+    let homes: [(&[&str], &str); 3] = [
         // Sockets whose other side is a process of the account.
-        (&["Principal", "of_account"], "host/gateway/src/doors.rs"),
+        (&["Principal", "of_account"], "host/gateway/src/auth/mod.rs"),
+        // A credential that holds, which a door was shown.
+        (&["Principal", "of_credential"], "host/control/src/credentials/held.rs"),
         // The registry, which a channel asks for the sender of a message.
         (&["Principal", "of_address"], "host/services/src/ledger/records/people.rs"),
     ];

@@ -47,7 +47,7 @@ impl PublicKey {
 
     /// Whether this key made `signature` over `message`, by the strict rules: no
     /// small-order key or point, no second form of the same signature.
-    pub(crate) fn made(&self, signature: &[u8; 64], message: &[u8]) -> bool {
+    pub fn made(&self, signature: &[u8; 64], message: &[u8]) -> bool {
         let signature = Signature::from_bytes(signature);
         self.0.verify_strict(message, &signature).is_ok()
     }

@@ -5,13 +5,14 @@ use super::house::{House, address};
 use cara_assistant::outbound::MessageBody;
 use cara_assistant::part::Part;
 use cara_authority::{
-    ComponentId, ConversationAddress, Deciders, Label, PersonId, PersonRole, RunId, SessionId, Source, ToolName,
+    Allowance, ComponentId, ConversationAddress, Deciders, Label, PersonId, PersonRole, RunId, Scope, SessionId,
+    Source, ToolName,
 };
 use cara_control::ErrorKind;
 use cara_control::people::{ExportPerson, ForgetPerson};
 use cara_records::{
-    CallState, Decision, FinishedCall, NewApproval, NewAttachment, NewCall, NewInbound, NewMessage, NewOutbound,
-    NewRule, Origin, Records, Reservation, Role, RunState, Spent,
+    AboutCredential, CallState, Credential, CredentialKind, Decision, FinishedCall, NewApproval, NewAttachment,
+    NewCall, NewInbound, NewMessage, NewOutbound, NewRule, Origin, Proof, Records, Reservation, Role, RunState, Spent,
 };
 use cara_services::ledger::sql::query_as;
 use serde_json::{Value, json};
@@ -33,7 +34,7 @@ const NOBODYS: Kept = Not("is of the home or of components, and of no person");
 const COMPONENTS: Kept = Not("is a component's own, in a form that it alone knows; it is forgotten with its person");
 
 /// All columns of the ledger that are bytes: whatever somebody said is sealed in one of them.
-const COLUMNS: [(&str, Kept); 42] = [
+const COLUMNS: [(&str, Kept); 43] = [
     ("_sqlx_migrations.checksum", NOBODYS),
     ("approvals.agreed", Not("who agreed so far, while others have to: ids of people")),
     ("approvals.binding", FOUND_BY),
@@ -51,6 +52,7 @@ const COLUMNS: [(&str, Kept); 42] = [
     ("component_state.value", COMPONENTS),
     ("content_key.proof", NOBODYS),
     ("conversations.lookup", FOUND_BY),
+    ("credentials.about", GivenOut(&["credential"])),
     ("event_head.hash", NOBODYS),
     ("event_head.mac", NOBODYS),
     ("events.hash", NOBODYS),
@@ -141,6 +143,23 @@ async fn keep(records: &Records, name: &str) {
         sent_ms: 1,
     };
     records.receive(&came).await.unwrap();
+    let about = AboutCredential {
+        name: canary("credential"),
+        proof: Proof::Shown { sha256: "0".repeat(64), before: None },
+        allowance: Allowance::of(&[Scope::Chat]),
+        csrf: None,
+    };
+    let token = Credential {
+        id: Records::fresh_credential().unwrap(),
+        kind: CredentialKind::Token,
+        person: id.clone(),
+        parent: None,
+        about,
+        added_ms: 1,
+        expires_ms: None,
+        used_day: None,
+    };
+    records.keep_credential(&token, &[], ("credential-issued", json!({}))).await.unwrap();
     let goes = NewOutbound {
         address: room,
         by: "run".into(),

@@ -13,7 +13,7 @@ use crate::toolbox::Tools;
 use cara_authority::limits::Time;
 use cara_authority::{Deciders, PersonId};
 use cara_kernel::CallServices;
-use cara_records::{InboundId, Records};
+use cara_records::{Charged, InboundId, Records};
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, de};
 use serde_json::Value;
@@ -113,6 +113,8 @@ pub struct RunContext {
     pub gate: CallGate,
     /// The person whom the run is for, where that is not the one of the session.
     pub person: Option<PersonId>,
+    /// The credential whose allowance it uses.
+    pub charged: Option<Charged>,
     /// What of a channel it answers.
     pub reply: Option<Reply>,
     /// Messages of the inbox that it takes where its answer is no message: whoever said them follows it.
@@ -124,8 +126,8 @@ pub struct RunContext {
 impl RunContext {
     /// Who listens to a run for the person of its session, and who is asked in it; nobody waits for it on a channel.
     pub fn new(listen: Listener, deciders: Deciders, approver: Arc<dyn Approver>) -> Self {
-        let (cancel, gate, person, reply, taken, steering) = Default::default();
-        Self { listen, deciders, approver, cancel, gate, person, reply, taken, steering }
+        let (cancel, gate, person, charged, reply, taken, steering) = Default::default();
+        Self { listen, deciders, approver, cancel, gate, person, charged, reply, taken, steering }
     }
 }
 

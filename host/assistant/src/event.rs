@@ -154,7 +154,6 @@ pub struct Asked {
     /// The arguments, canonical JSON; or the question.
     pub arguments: String,
     /// Where data goes.
-    #[serde(default, alias = "destination", deserialize_with = "cara_authority::tool_call::kept_destinations")]
     pub destinations: Vec<String>,
     /// The servers that settings of the component name: where it connects, whatever the arguments say.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

@@ -245,6 +245,7 @@ fn spent(over: &OverBudget, component: &str) -> String {
         Scope::Run => ("this run's", String::new(), "ask again, or "),
         Scope::Session => ("this conversation's", String::new(), "begin a new one, or "),
         Scope::Person => ("your", " for today".to_owned(), "they are there again at 00:00 UTC; or the owner can "),
+        Scope::Credential => ("this credential's", " for today".to_owned(), "they are there again at 00:00 UTC; or "),
         Scope::Day => ("today's", String::new(), "they are there again at 00:00 UTC; or "),
         Scope::Component => ("today's", format!(" for `{component}`"), "they are there again at 00:00 UTC; or "),
     };

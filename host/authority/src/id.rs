@@ -58,6 +58,9 @@ cara_signing::names! {
     /// The id of a stored rule that approves.
     RuleId = "rule id", "`cara approvals rules` shows the ids", kebab;
 
+    /// The id of a credential.
+    CredentialId = "credential id", "`cara token list` and `cara device list` show the ids", kebab;
+
     /// Who speaks: the immutable id of a person, with where it is known from. Never a display name.
     PersonId = "person id", "use 1 to 200 visible characters, no white space and no `+`", person;
 

@@ -31,6 +31,7 @@ pub mod power;
 pub mod principal;
 pub mod provenance;
 pub mod refusal;
+pub mod scope;
 pub mod settings;
 pub mod tool_call;
 pub mod words;
@@ -43,8 +44,8 @@ pub use destination::{Destination, Reach, Sender};
 pub use effect::Effect;
 pub use grants::{Grants, SecretGrant};
 pub use id::{
-    AccountId, ApprovalId, ComponentId, PersonId, RuleId, RunId, SecretName, SessionId, SettingKey, ToolName,
-    VariableName,
+    AccountId, ApprovalId, ComponentId, CredentialId, PersonId, RuleId, RunId, SecretName, SessionId, SettingKey,
+    ToolName, VariableName,
 };
 pub use interfaces::Interfaces;
 pub use kind::Kind;
@@ -58,5 +59,6 @@ pub use power::{Power, ServiceGrant};
 pub use principal::{Decider, Deciders, Needed, PersonRole, Principal};
 pub use provenance::Provenance;
 pub use refusal::{Refusal, Rule};
+pub use scope::{Allowance, Scope};
 pub use settings::Settings;
 pub use tool_call::{Binding, ToolCall};

@@ -36,8 +36,7 @@ pub enum Results {
 crate::words! {
     /// What becomes of a call.
     Action {
-        /// The call runs. Older homes stored `run`.
-        #[serde(alias = "run")]
+        /// The call runs.
         Allow = "allow",
         /// A person is asked.
         Ask = "ask",

@@ -1,9 +1,11 @@
 //! Who acts, as a door has proved it; and who may decide a request.
 
-use crate::id::PersonId;
+use crate::id::{CredentialId, PersonId};
+use crate::scope::{Allowance, Scope};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU8;
+use std::sync::Arc;
 
 crate::words! {
     /// What a person is to the assistant.
@@ -17,23 +19,38 @@ crate::words! {
     }
 }
 
-/// Having a `Principal` tells you: a door has authenticated this person, and this was their role then.
+/// Having a `Principal` tells you: a door has authenticated this person, this was their role then, and this is what they may
+/// do with what they showed.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Principal {
     person: PersonId,
     role: PersonRole,
     door: String,
+    allowance: Arc<Allowance>,
+    credential: Option<CredentialId>,
 }
 
 impl Principal {
     /// The owner, where the operating system says that a process is of the account that holds the home.
     pub fn of_account(door: &str) -> Self {
-        Self { person: PersonId::owner(), role: PersonRole::Owner, door: door.to_owned() }
+        let (person, role, door) = (PersonId::owner(), PersonRole::Owner, door.to_owned());
+        Self { person, role, door, allowance: Arc::new(Allowance::whole()), credential: None }
     }
 
     /// A person whom the registry of people knows by an address that a channel's account authenticated.
     pub fn of_address(person: PersonId, role: PersonRole, door: &str) -> Self {
-        Self { person, role, door: door.to_owned() }
+        let allowance = Arc::new(Allowance::of(&[Scope::Chat, Scope::Approve]));
+        Self { person, role, door: door.to_owned(), allowance, credential: None }
+    }
+
+    /// A person who showed a credential that holds.
+    pub fn of_credential(
+        person: PersonId,
+        role: PersonRole,
+        door: &str,
+        (id, allowance): (CredentialId, Arc<Allowance>),
+    ) -> Self {
+        Self { person, role, door: door.to_owned(), allowance, credential: Some(id) }
     }
 
     /// The person.
@@ -49,6 +66,26 @@ impl Principal {
     /// The door.
     pub fn door(&self) -> &str {
         &self.door
+    }
+
+    /// What may be done of what the person may.
+    pub fn allowance(&self) -> &Allowance {
+        &self.allowance
+    }
+
+    /// Whether what was shown is for this use.
+    pub fn has(&self, scope: Scope) -> bool {
+        self.allowance.scopes.contains(&scope)
+    }
+
+    /// Whether this agent may be talked to.
+    pub fn may_talk_to(&self, agent: &str) -> bool {
+        self.allowance.agents.as_ref().is_none_or(|agents| agents.contains(agent))
+    }
+
+    /// The credential that was shown; none at a door of the account or of a channel.
+    pub fn credential(&self) -> Option<&CredentialId> {
+        self.credential.as_ref()
     }
 
     /// The person as one who decides, with where the answer was given.

@@ -1,7 +1,6 @@
 //! One tool call, and the hash that an approval of it is bound to.
 
 use crate::id::{ComponentId, SessionId, ToolName};
-use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
@@ -51,20 +50,6 @@ impl ToolCall {
         }
         Binding(hasher.finalize().into())
     }
-}
-
-/// Reads destinations that were kept: a list, or one or none as homes of 0.1 hold it.
-pub fn kept_destinations<'de, D: Deserializer<'de>>(kept: D) -> Result<Vec<String>, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum Kept {
-        Many(Vec<String>),
-        One(Option<String>),
-    }
-    Ok(match Kept::deserialize(kept)? {
-        Kept::Many(all) => all,
-        Kept::One(one) => one.into_iter().collect(),
-    })
 }
 
 /// JSON with the keys of every object sorted by bytes and no white space: one text for one value.
@@ -135,15 +120,6 @@ mod tests {
         let [mut two, mut one] = [call(), call()];
         (two.destinations, one.destinations) = (vec!["a".into(), "b".into()], vec!["ab".into()]);
         assert_ne!(two.binding(), one.binding());
-    }
-
-    #[test]
-    fn destinations_of_an_older_home_are_read() {
-        for (kept, read) in [(r#""a""#, vec!["a"]), ("null", vec![]), (r#"["a","b"]"#, vec!["a", "b"]), ("[]", vec![])]
-        {
-            assert_eq!(kept_destinations(&mut serde_json::Deserializer::from_str(kept)).unwrap(), read, "{kept}");
-        }
-        assert!(kept_destinations(&mut serde_json::Deserializer::from_str("1")).is_err());
     }
 
     #[test]

@@ -14,9 +14,11 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::Path;
 
+mod access;
 mod daemon;
 mod operator;
 mod plugin;
+pub(crate) use access::*;
 pub(crate) use daemon::*;
 pub(crate) use operator::*;
 pub(crate) use plugin::*;
@@ -80,6 +82,15 @@ pub(crate) enum Command {
     /// Say who else may talk to the assistant, by which addresses; show, give out and forget what is kept about them.
     #[command(subcommand)]
     People(People),
+    /// Make, list and take back tokens, by which other programs are let in.
+    #[command(subcommand)]
+    Token(Token),
+    /// Let in a phone or a browser, and put it out again.
+    #[command(subcommand)]
+    Device(Device),
+    /// Set the password with which you come in at the page.
+    #[command(subcommand)]
+    Password(Password),
     /// Show and forget what is remembered about you, or about somebody else.
     #[command(subcommand)]
     Memory(MemoryCommand),

@@ -12,9 +12,9 @@ use crate::names::{AGENT, CONSOLE};
 use crate::roles::Permitted;
 use crate::variables::Variables;
 use cara_assistant::{Assistant, Failure, Input, LanguageModel, Reply, RunContext, Session, SessionContext};
-use cara_authority::{Deciders, PersonId, PersonRole, RunId, SessionId};
+use cara_authority::{Deciders, PersonId, PersonRole, Principal, RunId, SessionId};
 use cara_kernel::Checked;
-use cara_records::InboundId;
+use cara_records::{Charged, InboundId};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -65,6 +65,8 @@ pub(crate) struct Answers {
     reply: Option<Reply>,
     /// The message of the inbox that it takes, where whoever said it follows the answer.
     taken: Vec<InboundId>,
+    /// The credential whose allowance the run uses.
+    charged: Option<Charged>,
 }
 
 impl Answers {
@@ -103,8 +105,8 @@ impl Answers {
             changes: application.changes.clone(),
         };
         let language_model: Arc<dyn LanguageModel> = Arc::new(provider);
-        let (person, reply, taken) = (None, None, Vec::new());
-        Ok(Self { assistant, language_model, context, events, asked, deciders, person, reply, taken })
+        let (person, reply, taken, charged) = (None, None, Vec::new(), None);
+        Ok(Self { assistant, language_model, context, events, asked, deciders, person, reply, taken, charged })
     }
 
     /// The same answers to messages of a channel, with what their sender may use.
@@ -126,6 +128,11 @@ impl Answers {
     /// The same answers to a message that waits in the inbox, whose sender follows the run.
     pub(crate) fn taking(self, message: InboundId) -> Self {
         Self { taken: vec![message], ..self }
+    }
+
+    /// The same answers, which use what the credential of whoever asks may.
+    pub(crate) fn charging(self, by: &Principal) -> Self {
+        Self { charged: Charged::of(by), ..self }
     }
 
     /// The conversation, for this run alone; an error where another run has it.
@@ -170,7 +177,7 @@ impl Answers {
         mut session: OwnedMutexGuard<Session>,
         input: Option<Input>,
     ) -> Arc<Active> {
-        let Self { assistant, language_model, events, asked, deciders, person, reply, taken, .. } = self;
+        let Self { assistant, language_model, events, asked, deciders, person, reply, taken, charged, .. } = self;
         let active = Arc::new(Active::new(session.id().clone(), CancellationToken::new(), events.clone()));
         events.tell(Event::Began { run: id.to_string(), session: session.id().to_string() });
         let (told, metrics) = (events, application.metrics.clone());
@@ -178,6 +185,7 @@ impl Answers {
             person,
             reply,
             taken: taken.clone(),
+            charged,
             cancel: active.cancel.clone(),
             gate: active.gate.clone(),
             steering: active.steering.clone(),

@@ -14,7 +14,9 @@ use crate::config_check;
 use crate::configuration::{Config, Configuration, Followed, InUse};
 use crate::content_key;
 use crate::conversations::Conversations;
+use crate::credentials::Credentials;
 use crate::current_components::Live;
+use crate::entries::Entries;
 use crate::error::{Error, Result, error};
 use crate::event::{Events, Scope};
 use crate::holder::{Holder, HomeLock, Role};
@@ -36,7 +38,7 @@ use cara_services::clock::Clock;
 use cara_services::egress::{Egress, KnownSecrets, Transport};
 use cara_services::home::Home;
 use cara_services::keys::{self, KeyName};
-use cara_services::ledger::{Ledger, LedgerError};
+use cara_services::ledger::Ledger;
 use cara_services::vault::{SecretValue, StoreKind, Vault, VaultOptions};
 use std::collections::BTreeMap;
 use std::ops::Deref;
@@ -79,13 +81,16 @@ pub struct Application {
     pub(crate) console: Console,
     pub(crate) conversations: Conversations,
     /// Ends what drives the channels.
-    outbox_end: CancellationToken,
+    pub(crate) outbox_end: CancellationToken,
     pub(crate) reviewed: Reviewed,
     /// What opens connections to this process.
     pub(crate) doors: Doors,
     records: OnceCell<Records>,
+    /// Who is let in at the doors of the gateway.
+    pub(crate) credentials: OnceCell<Arc<Credentials>>,
+    pub(crate) entries: Entries,
     /// This application, for work that goes on by itself.
-    me: Weak<Self>,
+    pub(crate) me: Weak<Self>,
     /// Lets go of the home last.
     pub(crate) holder: Holder,
 }
@@ -157,7 +162,8 @@ impl Application {
         let environment = Environment::of_home(role == Role::Daemon);
         let live = Live { plugins, ledger, settings, environment, events, vault };
         let services = services(&live, known, clock);
-        let (console, conversations, outbox_end, reviewed, doors, records) = Default::default();
+        let (console, conversations, outbox_end, reviewed, doors) = Default::default();
+        let (records, credentials, entries) = Default::default();
         let (changes, metrics) = (Events::new(Scope::Changes), Metrics::new()?);
         let active_runs = ActiveRuns::telling(&changes);
         Ok(Arc::new_cyclic(|me| Self {
@@ -175,6 +181,8 @@ impl Application {
             reviewed,
             doors,
             records,
+            credentials,
+            entries,
             holder,
         }))
     }
@@ -243,12 +251,7 @@ impl Application {
     pub async fn records(&self) -> Result<&Records> {
         let open = async {
             let key = content_key::content_key(self.home(), &self.vault, &self.ledger).await?;
-            let records = match Records::open(&self.ledger, key).await {
-                Err(error @ LedgerError::WrongKey(_)) => {
-                    content_key::other(self.home(), &self.vault, &self.ledger, error).await?
-                }
-                opened => opened?,
-            };
+            let records = Records::open(&self.ledger, key).await?;
             // Whoever held the home before is gone, and its runs can be taken up.
             for run in records.unfinished_runs().await?.iter().filter(|run| run.process != self.holder.process) {
                 records.release_process(&run.process).await?;
@@ -256,7 +259,8 @@ impl Application {
             self.drive(&records);
             Ok::<_, Error>(records)
         };
-        self.records.get_or_try_init(|| open).await
+        // Once, and large: it takes no room in what waits for it.
+        self.records.get_or_try_init(|| Box::pin(open)).await
     }
 
     /// Sends what is in the outbox for a channel, until the process ends. Messages that the channel brings are handed to

@@ -201,7 +201,8 @@ pub struct ApprovalResponse {
 
 impl Operation for RespondToApproval {
     type View = ApprovalResponse;
-    const ROUTE: Route = Route::post("approvals.respond", "/control/v1/approvals/{id}", "Allow or deny a request.");
+    const ROUTE: Route =
+        Route::post("approvals.respond", "/control/v1/approvals/{id}", "Allow or deny a request.").approve();
 
     async fn run(self, application: &Arc<Application>, by: &Principal, _: &Events) -> Result<Self::View> {
         let (id, records) = (ApprovalId::parse(&self.id)?, application.records().await?);

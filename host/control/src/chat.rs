@@ -1,6 +1,7 @@
 //! What a conversation begins with: who answers, with which tools, and where
 //! it goes on.
 
+use crate::allowed;
 use crate::application::Application;
 use crate::assistant_factory;
 use crate::error::{Error, ErrorKind, Result, error, fail};
@@ -13,7 +14,7 @@ use crate::sessions;
 use crate::variables::{Brought, Variables};
 use cara_assistant::part::{Body, Part};
 use cara_assistant::{LanguageModel, ModelName};
-use cara_authority::{ComponentId, Label, PersonId, Principal, SessionId};
+use cara_authority::{ComponentId, Label, PersonId, Principal, Scope, SessionId};
 use cara_records::{Records, Role, RunState};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -103,11 +104,17 @@ impl OpenChat {
 impl Operation for OpenChat {
     type View = OpenedChat;
     const ROUTE: Route =
-        Route::post("chat.open", "/control/v1/chat", "Choose who answers, and find the conversation to go on with.");
+        Route::post("chat.open", "/control/v1/chat", "Choose who answers, and find the conversation to go on with.")
+            .chat();
 
-    async fn run(self, application: &Arc<Application>, _: &Principal, events: &Events) -> Result<Self::View> {
+    async fn run(self, application: &Arc<Application>, by: &Principal, events: &Events) -> Result<Self::View> {
         let config = application.config()?;
         let agent = self.agent.clone().or_else(|| config.chat.agent.clone()).unwrap_or_else(|| AGENT.to_owned());
+        allowed::agent(by, &agent)?;
+        let grants = by.has(Scope::Admin);
+        if !(grants || self.tools.is_empty() && self.settings.is_empty() && self.environment.0.is_empty()) {
+            return Err(allowed::only_admin("tools, settings and variables of a conversation"));
+        }
         let configured = config.agent.get(&agent);
         if configured.is_none() && agent != AGENT {
             let known: Vec<String> = config.agent.keys().map(|name| format!("`{name}`")).collect();
@@ -133,7 +140,7 @@ impl Operation for OpenChat {
         // The vault is needed first where the key of the conversations is in it.
         let records = application.records().await?;
         application.console.show_waiting(records, events).await?;
-        let session = conversation(application, records, self.session.as_deref(), self.last).await?;
+        let session = conversation(application, records, by, self.session.as_deref(), self.last).await?;
         let of_agent = configured.and_then(|agent| agent.model.clone());
         let before = match &session {
             Some(session) if named.is_none() && of_agent.is_none() => {
@@ -143,6 +150,12 @@ impl Operation for OpenChat {
         };
         application.plugins.compile_all(events).await?;
         let chosen = match (named.or(of_agent), before) {
+            // Naming a provider grants what it asks, which is not for everybody: it has what it has.
+            (Some(ModelName { component: id, model: Some(model) }), _) if !grants => {
+                application.checked(&id)?;
+                model_selection::Chosen { id, model, why: None }
+            }
+            (Some(_), _) if !grants => return Err(allowed::only_admin("a provider without one of its models")),
             (Some(named), _) => {
                 let act = match (&self.model, &self.in_place_of) {
                     (Some(_), None) => "--model names it",
@@ -209,6 +222,7 @@ async fn meant(application: &Application, before: Option<&str>, named: &ModelNam
 async fn conversation(
     application: &Application,
     records: &Records,
+    by: &Principal,
     session: Option<&str>,
     last: bool,
 ) -> Result<Option<Conversation>> {
@@ -219,12 +233,15 @@ async fn conversation(
             if found.person != owner {
                 fail!(NotFound, "there is no session `{id}`\nhint: `cara sessions list` shows them");
             }
+            allowed::agent(by, &found.agent)?;
             found
         }
         None if last => {
             let recent = records.recent_sessions(Some(&owner), 1).await?;
             let none = || error!(NotFound, "there is no conversation to go on with\nhint: `cara chat` begins one");
-            recent.into_iter().next().ok_or_else(none)?
+            let found = recent.into_iter().next().ok_or_else(none)?;
+            allowed::agent(by, &found.agent)?;
+            found
         }
         None => return Ok(None),
     };

@@ -138,7 +138,8 @@ pub struct SetSetting {
 
 impl Operation for SetSetting {
     type View = Setting;
-    const ROUTE: Route = Route::put("config.set", "/control/v1/config/keys/{key}", "Set a key of the configuration.");
+    const ROUTE: Route =
+        Route::put("config.set", "/control/v1/config/keys/{key}", "Set a key of the configuration.").admin();
 
     async fn run(self, application: &Arc<Application>, _: &Principal, events: &Events) -> Result<Self::View> {
         let path = document::path(&self.key)?;
@@ -171,7 +172,7 @@ pub struct UnsetSetting {
 impl Operation for UnsetSetting {
     type View = Setting;
     const ROUTE: Route =
-        Route::delete("config.unset", "/control/v1/config/keys/{key}", "Take a key out of the configuration.");
+        Route::delete("config.unset", "/control/v1/config/keys/{key}", "Take a key out of the configuration.").admin();
 
     async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
         let path = document::path(&self.key)?;
@@ -233,8 +234,9 @@ pub struct ReplaceConfig {
 
 impl Operation for ReplaceConfig {
     type View = Done;
-    const ROUTE: Route =
-        Route::put("config.replace", "/control/v1/config/file", "Replace the configuration file.").up_to(2 * MOST);
+    const ROUTE: Route = Route::put("config.replace", "/control/v1/config/file", "Replace the configuration file.")
+        .up_to(2 * MOST)
+        .admin();
 
     async fn run(self, application: &Arc<Application>, _: &Principal, events: &Events) -> Result<Self::View> {
         let Self { before, text } = self;
@@ -273,7 +275,9 @@ pub struct UsableConfig {
 impl Operation for CheckConfig {
     type View = UsableConfig;
     const ROUTE: Route =
-        Route::post("config.check", "/control/v1/config/check", "Check a configuration without using it.").up_to(MOST);
+        Route::post("config.check", "/control/v1/config/check", "Check a configuration without using it.")
+            .up_to(MOST)
+            .reading();
 
     async fn run(self, application: &Arc<Application>, _: &Principal, events: &Events) -> Result<Self::View> {
         let file = application.home().config();

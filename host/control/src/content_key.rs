@@ -6,11 +6,10 @@
 
 use crate::error::{Context, Result, fail};
 use cara_authority::SecretName;
-use cara_records::Records;
 use cara_services::files;
 use cara_services::home::Home;
 use cara_services::keys::{self, Key, KeyError, KeyName};
-use cara_services::ledger::{ContentKey, Ledger, LedgerError};
+use cara_services::ledger::{ContentKey, Ledger};
 use cara_services::vault::{SecretId, SecretValue, StoreKind, Vault};
 use std::sync::Arc;
 use tokio::task::spawn_blocking;
@@ -34,7 +33,7 @@ pub(crate) async fn content_key(home: &Home, vault: &Arc<Vault>, ledger: &Ledger
     // Looked at first: who uses a key has made its file before.
     let used = ledger.has_content_key().await?;
     let (home, vault) = (home.clone(), vault.clone());
-    spawn_blocking(move || match place(&home, &vault)? {
+    spawn_blocking(move || match place(&home)? {
         Place::Here(key) => Ok(ContentKey::new(key)),
         Place::Vault => Ok(ContentKey::new(stored(&vault, &home)?)),
         Place::Nowhere if used => Ok(ContentKey::new(keys::existing(&home, KeyName::Conversations)?)),
@@ -45,7 +44,7 @@ pub(crate) async fn content_key(home: &Home, vault: &Arc<Vault>, ledger: &Ledger
 
 /// Moves the key into the vault: false when it was there.
 pub(crate) fn seal(home: &Home, vault: &Vault) -> Result<bool> {
-    let Place::Here(key) = place(home, vault)? else { return Ok(false) };
+    let Place::Here(key) = place(home)? else { return Ok(false) };
     if vault.kind()? == Some(StoreKind::Session) {
         fail!(
             Refused,
@@ -60,44 +59,15 @@ pub(crate) fn seal(home: &Home, vault: &Vault) -> Result<bool> {
 
 /// Moves the key back into its file: false when it was there.
 pub(crate) fn unseal(home: &Home, vault: &Vault) -> Result<bool> {
-    let Place::Vault = place(home, vault)? else { return Ok(false) };
+    let Place::Vault = place(home)? else { return Ok(false) };
     files::write_private_atomic(&home.key(KeyName::Conversations), &*stored(vault, home)?)?;
     vault.remove(&id())?;
     Ok(true)
 }
 
-/// The other place, when the key of the first does not fit: a start of cara 0.1 that failed could leave a key in the file
-/// that hid the one in the vault.
-pub(crate) async fn other(
-    home: &Home,
-    vault: &Arc<Vault>,
-    ledger: &Arc<Ledger>,
-    error: LedgerError,
-) -> Result<Records> {
-    let (at, vault) = (home.clone(), vault.clone());
-    let key = spawn_blocking(move || match vault.holds(&id()) {
-        Ok(true) => stored(&vault, &at).map(Some),
-        held => Ok(held.map(|_| None)?),
-    });
-    let Some(key) = key.await?? else { return Err(error.into()) };
-    let Ok(records) = Records::open(ledger, ContentKey::new(key)).await else { return Err(error.into()) };
-    files::write_private_atomic(&home.key(KeyName::Conversations), SEALED)?;
-    Ok(records)
-}
-
-fn place(home: &Home, vault: &Vault) -> Result<Place> {
-    let path = home.key(KeyName::Conversations);
-    match files::read_private(&path, 64)? {
-        Some(bytes) if bytes == SEALED => return Ok(Place::Vault),
-        Some(_) => {}
-        // Where cara 0.1 kept it without a word in the file.
-        None if vault.holds(&id())? => {
-            stored(vault, home)?;
-            files::ensure_private_dir(&home.keys_dir())?;
-            files::create_private(&path, SEALED)?;
-            return Ok(Place::Vault);
-        }
-        None => {}
+fn place(home: &Home) -> Result<Place> {
+    if files::read_private(&home.key(KeyName::Conversations), 64)?.as_deref() == Some(SEALED) {
+        return Ok(Place::Vault);
     }
     Ok(keys::read(home, KeyName::Conversations)?.map_or(Place::Nowhere, Place::Here))
 }

@@ -3,6 +3,7 @@
 //!
 //! It must not know how anything is opened; `cara-gateway` reads it.
 
+use crate::access_settings::AccessSettings;
 use crate::error::{Result, fail};
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer};
@@ -28,13 +29,15 @@ pub struct GatewaySettings {
     pub mdns: Mdns,
     /// Whether Tailscale leads to the daemon.
     pub tailscale: TailscaleSettings,
+    /// Who may come in, and by which name they ask for the gateway.
+    pub access: AccessSettings,
 }
 
 impl Default for GatewaySettings {
     fn default() -> Self {
         let listen = vec![LISTEN.parse().expect("an address")];
-        let (tls, limits, mdns, tailscale) = Default::default();
-        Self { listen, tls, limits, mdns, tailscale }
+        let (tls, limits, mdns, tailscale, access) = Default::default();
+        Self { listen, tls, limits, mdns, tailscale, access }
     }
 }
 

@@ -57,7 +57,8 @@ pub struct AddedGrants {
 impl Operation for AddGrants {
     type View = AddedGrants;
     const ROUTE: Route =
-        Route::post("grants.add", "/control/v1/grants", "Grant a component capabilities, for good or for a time.");
+        Route::post("grants.add", "/control/v1/grants", "Grant a component capabilities, for good or for a time.")
+            .admin();
 
     async fn run(self, application: &Arc<Application>, _: &Principal, events: &Events) -> Result<Self::View> {
         let id = ComponentId::parse(&self.component)?;
@@ -215,7 +216,7 @@ pub struct RevokeGrants {
 impl Operation for RevokeGrants {
     type View = Vec<String>;
     const ROUTE: Route =
-        Route::post("grants.take", "/control/v1/grants/revoke", "Take capabilities from a component.").once();
+        Route::post("grants.take", "/control/v1/grants/revoke", "Take capabilities from a component.").once().admin();
 
     async fn run(self, application: &Arc<Application>, _: &Principal, events: &Events) -> Result<Self::View> {
         let id = ComponentId::parse(&self.component)?;

@@ -111,7 +111,8 @@ impl Operation for DowngradeLedger {
     type View = LedgerVersion;
     const ROUTE: Route =
         Route::post("ledger.downgrade", "/control/v1/ledger/downgrade", "Take the ledger back to an older version.")
-            .once();
+            .once()
+            .admin();
 
     async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
         let to = i64::from(self.to);

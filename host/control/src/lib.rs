@@ -9,7 +9,10 @@
 //!                                     └─ events, view, or an error with its cure
 //! ```
 
+mod access;
+mod access_settings;
 mod active_runs;
+pub mod allowed;
 mod answering;
 mod application;
 pub mod approvals;
@@ -26,9 +29,13 @@ mod config_check;
 mod configuration;
 mod content_key;
 mod conversations;
+mod credentials;
 mod current_components;
 mod deciding;
 mod delivery;
+pub mod devices;
+mod entering;
+mod entries;
 pub mod environment;
 mod error;
 mod event;
@@ -40,6 +47,7 @@ mod holder;
 mod home_files;
 pub mod inbox;
 mod installed;
+mod issuing;
 mod known_people;
 pub mod ledger;
 pub mod logs;
@@ -58,6 +66,7 @@ mod operation;
 mod operations;
 mod operator_program;
 pub mod outbox;
+pub mod page_password;
 mod password;
 pub mod people;
 pub mod plugins;
@@ -74,6 +83,7 @@ mod signing_keys;
 pub mod status;
 pub mod tailscale;
 pub mod tls;
+pub mod tokens;
 mod tool_offer;
 pub mod tools;
 pub mod trust;
@@ -81,10 +91,14 @@ pub mod usage;
 mod variables;
 pub mod vault;
 
+pub use access_settings::{AccessSettings, AttemptSettings, Count as AttemptCount};
 pub use application::{Application, Options};
+pub use cara_records::CredentialKind;
 pub use change::{Change, Topic};
 pub use configuration::Config;
+pub use credentials::{Credentials, Held};
 pub use delivery::Delivered;
+pub use entering::{Entered, NewDevice, pairing_message, session_message};
 pub use error::{Error, ErrorKind, Result};
 pub use event::{Event, Events, Progress, Reader, Scope, Unit};
 pub use gateway_settings::{

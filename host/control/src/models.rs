@@ -42,7 +42,8 @@ pub struct ListModels {
 
 impl Operation for ListModels {
     type View = Vec<ModelRow>;
-    const ROUTE: Route = Route::post("models.list", "/control/v1/models", "List the models that a provider offers.");
+    const ROUTE: Route =
+        Route::post("models.list", "/control/v1/models", "List the models that a provider offers.").admin();
 
     async fn run(self, application: &Arc<Application>, _: &Principal, events: &Events) -> Result<Self::View> {
         application.check_components()?;

@@ -9,7 +9,7 @@
 use crate::application::Application;
 use crate::error::Result;
 use crate::event::Events;
-use cara_authority::Principal;
+use cara_authority::{Principal, Scope};
 use http::Method;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -36,6 +36,8 @@ pub struct Route {
     /// Whether the same request twice is as good as once: then it is made again when the holder of the home ended before
     /// the answer.
     pub repeatable: bool,
+    /// What whoever asks has to be let in for: reading where it reads, else operating, unless it says otherwise.
+    pub scope: Scope,
     /// The most bytes of arguments.
     pub most: usize,
     /// Whether the answer comes when a run has ended, which goes on by itself: such a request may be given up at any time.
@@ -46,7 +48,8 @@ pub struct Route {
 
 impl Route {
     const fn new(method: Method, name: &'static str, path: &'static str, summary: &'static str) -> Self {
-        Self { name, method, path, summary, repeatable: true, most: MOST, follows: false, stable: false }
+        let scope = if matches!(method, Method::GET) { Scope::Read } else { Scope::Operate };
+        Self { name, method, path, summary, repeatable: true, scope, most: MOST, follows: false, stable: false }
     }
 
     /// A route of a use case that reads.
@@ -73,6 +76,34 @@ impl Route {
     #[must_use]
     pub const fn once(mut self) -> Self {
         self.repeatable = false;
+        self
+    }
+
+    /// The same route, for whoever may talk to the assistant.
+    #[must_use]
+    pub const fn chat(mut self) -> Self {
+        self.scope = Scope::Chat;
+        self
+    }
+
+    /// The same route, for whoever may answer requests for approval.
+    #[must_use]
+    pub const fn approve(mut self) -> Self {
+        self.scope = Scope::Approve;
+        self
+    }
+
+    /// The same route, for whoever may change who may do what.
+    #[must_use]
+    pub const fn admin(mut self) -> Self {
+        self.scope = Scope::Admin;
+        self
+    }
+
+    /// The same route, of a use case that only reads, though its arguments need a body.
+    #[must_use]
+    pub const fn reading(mut self) -> Self {
+        self.scope = Scope::Read;
         self
     }
 

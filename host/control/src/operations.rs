@@ -6,8 +6,9 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::event::Events;
 use crate::operation::{Operation, Route};
 use crate::{
-    approvals, audit, changes, chat, config, environment, explain, grants, health, inbox, ledger, memory, models,
-    outbox, people, plugins, policy, runs, secrets, sessions, status, tls, tools, trust, usage, vault,
+    allowed, approvals, audit, changes, chat, config, devices, environment, explain, grants, health, inbox, ledger,
+    memory, models, outbox, page_password, people, plugins, policy, runs, secrets, sessions, status, tls, tokens,
+    tools, trust, usage, vault,
 };
 use cara_authority::{PersonRole, Principal};
 use http::Method;
@@ -71,6 +72,7 @@ impl Prepared {
             let text = format!("`{}` is for the owner of this assistant\nhint: ask them to do it", self.route.name);
             return Err(Error::new(ErrorKind::Refused, text));
         }
+        allowed::require(&by, self.route.scope, self.route.name)?;
         let work = (self.work)(application.clone(), by, events);
         if self.route.method == Method::GET || self.route.follows {
             return work.await;
@@ -137,6 +139,15 @@ pub fn visit(visitor: &mut impl Visitor) {
     visitor.visit::<people::UnlinkAddress>();
     visitor.visit::<people::ExportPerson>();
     visitor.visit::<people::ForgetPerson>();
+    visitor.visit::<tokens::ListTokens>();
+    visitor.visit::<tokens::CreateToken>();
+    visitor.visit::<tokens::RotateToken>();
+    visitor.visit::<tokens::RevokeToken>();
+    visitor.visit::<devices::ListDevices>();
+    visitor.visit::<devices::PairDevice>();
+    visitor.visit::<devices::RevokeDevice>();
+    visitor.visit::<page_password::SetPagePassword>();
+    visitor.visit::<page_password::RemovePagePassword>();
     visitor.visit::<memory::ListMemory>();
     visitor.visit::<memory::ShowMemory>();
     visitor.visit::<memory::ForgetMemory>();
@@ -222,7 +233,30 @@ pub fn visit(visitor: &mut impl Visitor) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use cara_authority::Scope;
     use std::collections::BTreeSet;
+
+    #[test]
+    fn what_changes_who_may_do_what_is_for_administrators_and_reading_changes_nothing() {
+        let power =
+            ["trust", "grants", "secrets", "vault", "people", "config", "tokens", "devices", "password", "keys", "tls"];
+        for Entry { route, .. } in operations() {
+            let (noun, reads) = (route.name.split('.').next().unwrap_or_default(), route.method == Method::GET);
+            let wanted = match route.name {
+                "runs.begin" | "runs.resume" | "runs.follow" | "runs.stop" | "chat.open" => Scope::Chat,
+                "approvals.respond" => Scope::Approve,
+                // Those give out all that is kept about somebody, or who has which credential.
+                "people.export" | "tokens.list" | "devices.list" => Scope::Admin,
+                "config.check" | "policy.explain" | "tools.offered" => Scope::Read,
+                "tools.enable" | "tools.disable" | "models.list" | "ledger.downgrade" => Scope::Admin,
+                "plugins.prepare" => Scope::Operate,
+                _ if reads => Scope::Read,
+                _ if noun == "plugins" || power.contains(&noun) => Scope::Admin,
+                _ => Scope::Operate,
+            };
+            assert_eq!(route.scope, wanted, "{}", route.name);
+        }
+    }
 
     #[test]
     fn no_word_of_a_path_hides_an_argument_of_another() {

@@ -135,7 +135,7 @@ pub struct NamedPerson {
 impl Operation for NamePerson {
     type View = NamedPerson;
     const ROUTE: Route =
-        Route::put("people.name", "/control/v1/people/{id}", "Add a person, or change their name or role.");
+        Route::put("people.name", "/control/v1/people/{id}", "Add a person, or change their name or role.").admin();
 
     async fn run(self, application: &Arc<Application>, by: &Principal, _: &Events) -> Result<Self::View> {
         let (id, records) = (person(&self.id)?, application.records().await?);
@@ -160,6 +160,7 @@ impl Operation for NamePerson {
         let name = name.map(str::to_owned).or_else(|| known.as_ref().map(|known| known.name.clone()));
         let name = name.unwrap_or_else(|| id.to_string());
         records.name_person(&id, &name, role.unwrap_or(PersonRole::Guest), by.door()).await?;
+        application.people_changed().await?;
         Ok(NamedPerson { person: find(records, &id).await?.into(), new: known.is_none() })
     }
 }
@@ -176,7 +177,8 @@ pub struct LinkAddress {
 
 impl Operation for LinkAddress {
     type View = PersonRow;
-    const ROUTE: Route = Route::put("people.link", "/control/v1/addresses/{address}", "Link an address to a person.");
+    const ROUTE: Route =
+        Route::put("people.link", "/control/v1/addresses/{address}", "Link an address to a person.").admin();
 
     async fn run(self, application: &Arc<Application>, by: &Principal, _: &Events) -> Result<Self::View> {
         let (id, address) = (person(&self.person)?, PersonAddress::parse(&self.address)?);
@@ -211,7 +213,8 @@ pub struct UnlinkedAddress {
 impl Operation for UnlinkAddress {
     type View = UnlinkedAddress;
     const ROUTE: Route =
-        Route::delete("people.unlink", "/control/v1/addresses/{address}", "Take an address away from whoever has it.");
+        Route::delete("people.unlink", "/control/v1/addresses/{address}", "Take an address away from whoever has it.")
+            .admin();
 
     async fn run(self, application: &Arc<Application>, by: &Principal, _: &Events) -> Result<Self::View> {
         let address = PersonAddress::parse(&self.address)?;
@@ -235,7 +238,8 @@ impl Operation for ForgetPerson {
         "people.forget",
         "/control/v1/people/{id}",
         "Forget a person with everything that is kept about them.",
-    );
+    )
+    .admin();
 
     async fn run(self, application: &Arc<Application>, by: &Principal, _: &Events) -> Result<Self::View> {
         let (id, records) = (person(&self.id)?, application.records().await?);
@@ -244,6 +248,7 @@ impl Operation for ForgetPerson {
         for session in sessions {
             application.active_runs.forget(&session.id);
         }
+        application.people_changed().await?;
         Ok(kept)
     }
 }

@@ -82,7 +82,8 @@ pub struct ExplainedPolicy {
 impl Operation for ExplainPolicy {
     type View = ExplainedPolicy;
     const ROUTE: Route =
-        Route::post("policy.explain", "/control/v1/policy/explain", "Explain the policy's decision for a call.");
+        Route::post("policy.explain", "/control/v1/policy/explain", "Explain the policy's decision for a call.")
+            .reading();
 
     async fn run(self, application: &Arc<Application>, _: &Principal, events: &Events) -> Result<Self::View> {
         let asked = &self;

@@ -4,8 +4,9 @@
 //! settings or certificates changed.
 
 use crate::application::Application;
-use crate::error::Result;
+use crate::error::{ErrorKind, Result};
 use crate::gateway_settings::{GatewaySettings, TlsMode};
+use cara_records::CredentialKind;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -126,7 +127,16 @@ impl Application {
     ///
     /// The ledger cannot be read.
     pub async fn has_credential(&self) -> Result<bool> {
-        Ok(false)
+        use CredentialKind::{Certificate, Device, Password, Tailnet, Token};
+        match self.credentials().await {
+            Ok(all) => Ok(all
+                .all()
+                .iter()
+                .any(|held| matches!(held.kind(), Token | Password | Device | Certificate | Tailnet))),
+            // Nobody is let in before the vault is open, and then those who are in it.
+            Err(error) if error.kind == ErrorKind::VaultLocked => Ok(true),
+            Err(error) => Err(error),
+        }
     }
 
     /// Changes when certificates do.

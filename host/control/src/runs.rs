@@ -10,6 +10,7 @@
 //! ```
 
 use crate::active_runs::Active;
+use crate::allowed;
 use crate::answering::Answers;
 use crate::application::Application;
 use crate::error::{Result, error, fail};
@@ -187,13 +188,14 @@ impl Operation for BeginRun {
     const ROUTE: Route =
         Route::post("runs.begin", "/control/v1/runs", "Send a message, and follow the run that answers it.")
             .up_to(MOST)
-            .following();
+            .following()
+            .chat();
 
-    async fn run(self, application: &Arc<Application>, _: &Principal, events: &Events) -> Result<Self::View> {
-        let (within, told) = (application.clone(), events.clone());
+    async fn run(self, application: &Arc<Application>, by: &Principal, events: &Events) -> Result<Self::View> {
+        let (within, by, told) = (application.clone(), by.clone(), events.clone());
         // Who goes away does not cut the beginning in half.
         let run = RunId::parse(&self.run)?;
-        let begun = application.holder.work.spawn(async move { self.begin(&within, &told).await });
+        let begun = application.holder.work.spawn(async move { self.begin(&within, &by, &told).await });
         begun.await??.ended(application, &run, events).await
     }
 }
@@ -205,7 +207,12 @@ async fn begin(application: &Application) -> Result<MutexGuard<'_, ()>> {
 }
 
 impl BeginRun {
-    async fn begin(self, application: &Arc<Application>, events: &Events) -> Result<Known> {
+    async fn begin(self, application: &Arc<Application>, by: &Principal, events: &Events) -> Result<Known> {
+        allowed::respondent(by, &self.by)?;
+        allowed::run(application, by, &self.run).await?;
+        if let Some(id) = &self.session {
+            allowed::session(application, by, id).await?;
+        }
         let id = RunId::parse(&self.run)?;
         let records = application.records().await?;
         if let Some(again) = again(application, records, &id, &self.by, self.present, events).await? {
@@ -246,7 +253,7 @@ impl BeginRun {
         if self.compact {
             session.compact();
         }
-        let active = answers.taking(taken).start(application, id, session, Some(input));
+        let active = answers.taking(taken).charging(by).start(application, id, session, Some(input));
         drop(beginning);
         Ok(Known::GoesOn(active))
     }
@@ -320,18 +327,21 @@ impl Operation for ResumeRun {
         "/control/v1/runs/{run}/resume",
         "Go on with a run whose process ended, and follow it.",
     )
-    .following();
+    .following()
+    .chat();
 
-    async fn run(self, application: &Arc<Application>, _: &Principal, events: &Events) -> Result<Self::View> {
-        let (within, told) = (application.clone(), events.clone());
+    async fn run(self, application: &Arc<Application>, by: &Principal, events: &Events) -> Result<Self::View> {
+        let (within, by, told) = (application.clone(), by.clone(), events.clone());
         let run = RunId::parse(&self.run)?;
-        let taken_up = application.holder.work.spawn(async move { self.take_up(&within, &told).await });
+        let taken_up = application.holder.work.spawn(async move { self.take_up(&within, &by, &told).await });
         taken_up.await??.ended(application, &run, events).await
     }
 }
 
 impl ResumeRun {
-    async fn take_up(self, application: &Arc<Application>, events: &Events) -> Result<Known> {
+    async fn take_up(self, application: &Arc<Application>, by: &Principal, events: &Events) -> Result<Known> {
+        allowed::respondent(by, &self.by)?;
+        allowed::run(application, by, &self.run).await?;
         let id = RunId::parse(&self.run)?;
         let records = application.records().await?;
         if let Some(again) = again(application, records, &id, &self.by, self.present, events).await? {
@@ -341,7 +351,7 @@ impl ResumeRun {
         let left = left.ok_or_else(|| {
             error!(NotFound, "there is no run `{id}`\nhint: `cara sessions show` shows the runs of a session")
         })?;
-        left.begin(application, events).await
+        left.begin(application, by, events).await
     }
 }
 
@@ -359,9 +369,10 @@ pub struct FollowRun {
 impl Operation for FollowRun {
     type View = Ended;
     const ROUTE: Route =
-        Route::get("runs.follow", "/control/v1/runs/{run}/events", "Follow a run that goes on.").following();
+        Route::get("runs.follow", "/control/v1/runs/{run}/events", "Follow a run that goes on.").following().chat();
 
-    async fn run(self, application: &Arc<Application>, _: &Principal, events: &Events) -> Result<Self::View> {
+    async fn run(self, application: &Arc<Application>, by: &Principal, events: &Events) -> Result<Self::View> {
+        allowed::run(application, by, &self.run).await?;
         let run = RunId::parse(&self.run)?;
         let active = application.active_runs.run_or_ended(&run);
         let active = active.ok_or_else(|| {
@@ -382,9 +393,10 @@ pub struct StopRun {
 impl Operation for StopRun {
     type View = Done;
     const ROUTE: Route =
-        Route::post("runs.stop", "/control/v1/runs/{run}/stop", "Stop a run; what it did so far stays.");
+        Route::post("runs.stop", "/control/v1/runs/{run}/stop", "Stop a run; what it did so far stays.").chat();
 
-    async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
+    async fn run(self, application: &Arc<Application>, by: &Principal, _: &Events) -> Result<Self::View> {
+        allowed::run(application, by, &self.run).await?;
         // One that ended meanwhile has nothing to stop.
         if let Some(active) = application.active_runs.run(&RunId::parse(&self.run)?) {
             active.cancel.cancel();

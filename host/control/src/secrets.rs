@@ -123,7 +123,7 @@ pub struct StoredSecret {
 
 impl Operation for SetSecret {
     type View = StoredSecret;
-    const ROUTE: Route = Route::put("secrets.set", "/control/v1/secrets", "Store a secret.");
+    const ROUTE: Route = Route::put("secrets.set", "/control/v1/secrets", "Store a secret.").admin();
 
     async fn run(self, application: &Arc<Application>, _: &Principal, events: &Events) -> Result<Self::View> {
         let id = identify(application, &self.secret)?;
@@ -161,7 +161,7 @@ pub struct RemoveSecret {
 
 impl Operation for RemoveSecret {
     type View = Done;
-    const ROUTE: Route = Route::delete("secrets.remove", "/control/v1/secrets", "Remove a stored secret.");
+    const ROUTE: Route = Route::delete("secrets.remove", "/control/v1/secrets", "Remove a stored secret.").admin();
 
     async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
         let id = identify(application, &self.secret)?;
@@ -227,7 +227,7 @@ pub struct SealSecrets {}
 impl Operation for SealSecrets {
     type View = MovedSecrets;
     const ROUTE: Route =
-        Route::post("secrets.seal", "/control/v1/secrets/seal", "Move the conversations' key into the vault.");
+        Route::post("secrets.seal", "/control/v1/secrets/seal", "Move the conversations' key into the vault.").admin();
 
     async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
         application.records().await?;
@@ -243,7 +243,8 @@ pub struct UnsealSecrets {}
 impl Operation for UnsealSecrets {
     type View = MovedSecrets;
     const ROUTE: Route =
-        Route::post("secrets.unseal", "/control/v1/secrets/unseal", "Move the conversations' key out of the vault.");
+        Route::post("secrets.unseal", "/control/v1/secrets/unseal", "Move the conversations' key out of the vault.")
+            .admin();
 
     async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
         application.records().await?;
@@ -299,7 +300,8 @@ impl Operation for RotateVaultPassword {
     type View = Done;
     const ROUTE: Route =
         Route::put("vault.rotate-password", "/control/v1/vault/password", "Encrypt the vault under another password.")
-            .once();
+            .once()
+            .admin();
 
     async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
         let kdf = match self.kdf {

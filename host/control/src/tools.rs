@@ -174,7 +174,8 @@ pub struct ListOfferedTools {
 impl Operation for ListOfferedTools {
     type View = Vec<OfferedTool>;
     const ROUTE: Route =
-        Route::post("tools.offered", "/control/v1/tools/offered", "List the tools that a model is offered now.");
+        Route::post("tools.offered", "/control/v1/tools/offered", "List the tools that a model is offered now.")
+            .reading();
 
     async fn run(self, application: &Arc<Application>, _: &Principal, events: &Events) -> Result<Self::View> {
         if self.no_tools {
@@ -234,7 +235,8 @@ impl SwitchedTools {
 
 impl Operation for EnableTools {
     type View = Vec<SwitchedTools>;
-    const ROUTE: Route = Route::post("tools.enable", "/control/v1/tools/enable", "Switch the tools of components on.");
+    const ROUTE: Route =
+        Route::post("tools.enable", "/control/v1/tools/enable", "Switch the tools of components on.").admin();
 
     async fn run(self, application: &Arc<Application>, _: &Principal, events: &Events) -> Result<Self::View> {
         application.check_components()?;
@@ -302,7 +304,7 @@ pub struct DisableTools {
 impl Operation for DisableTools {
     type View = Vec<SwitchedTools>;
     const ROUTE: Route =
-        Route::post("tools.disable", "/control/v1/tools/disable", "Switch the tools of components off.");
+        Route::post("tools.disable", "/control/v1/tools/disable", "Switch the tools of components off.").admin();
 
     async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
         application.check_components()?;

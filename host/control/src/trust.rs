@@ -79,7 +79,8 @@ pub struct TrustKey {
 
 impl Operation for TrustKey {
     type View = AddedTrust;
-    const ROUTE: Route = Route::post("trust.add-key", "/control/v1/trust/keys", "Trust a key to sign components.");
+    const ROUTE: Route =
+        Route::post("trust.add-key", "/control/v1/trust/keys", "Trust a key to sign components.").admin();
 
     async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
         let key = match &self.key {
@@ -151,7 +152,8 @@ impl Operation for TrustIdentity {
         "trust.add-identity",
         "/control/v1/trust/identities",
         "Trust an identity that signs by certificate.",
-    );
+    )
+    .admin();
 
     async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
         let (identity, issuer): (Identity, Issuer) = (self.identity.parse()?, self.issuer.parse()?);
@@ -189,7 +191,7 @@ pub struct SetTrustRoot {
 impl Operation for SetTrustRoot {
     type View = Done;
     const ROUTE: Route =
-        Route::put("trust.set-root", "/control/v1/trust/root", "Say whose certificates count.").up_to(1 << 20);
+        Route::put("trust.set-root", "/control/v1/trust/root", "Say whose certificates count.").up_to(1 << 20).admin();
 
     async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
         let from = &self.from;
@@ -210,7 +212,7 @@ pub struct RemoveTrustRoot {}
 impl Operation for RemoveTrustRoot {
     type View = Done;
     const ROUTE: Route =
-        Route::delete("trust.remove-root", "/control/v1/trust/root", "Trust no certificates any more.");
+        Route::delete("trust.remove-root", "/control/v1/trust/root", "Trust no certificates any more.").admin();
 
     async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
         let _alone = files::lock(&application.home().trust().with_extension("toml.writer"))?;
@@ -313,7 +315,7 @@ pub struct RemoveTrust {
 impl Operation for RemoveTrust {
     type View = Done;
     const ROUTE: Route =
-        Route::delete("trust.remove", "/control/v1/trust/names/{name}", "Stop trusting a key or an identity.");
+        Route::delete("trust.remove", "/control/v1/trust/names/{name}", "Stop trusting a key or an identity.").admin();
 
     async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
         let name = &self.name;
@@ -356,7 +358,8 @@ pub struct RevokeTrust {
 impl Operation for RevokeTrust {
     type View = String;
     const ROUTE: Route =
-        Route::post("trust.revoke", "/control/v1/trust/revoked", "Revoke a key or a component's code for good.");
+        Route::post("trust.revoke", "/control/v1/trust/revoked", "Revoke a key or a component's code for good.")
+            .admin();
 
     async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
         let revoked = match shown_key(application, &self.what)? {

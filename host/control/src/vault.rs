@@ -22,7 +22,8 @@ pub struct UnlockVault {
 
 impl Operation for UnlockVault {
     type View = Done;
-    const ROUTE: Route = Route::post("vault.unlock", "/control/v1/vault/unlock", "Open the vault with its password.");
+    const ROUTE: Route =
+        Route::post("vault.unlock", "/control/v1/vault/unlock", "Open the vault with its password.").admin();
 
     async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
         let (vault, password) = (application.vault.clone(), SecretValue::new(self.password.into_bytes())?);
@@ -42,7 +43,8 @@ pub struct MakeVault {
 
 impl Operation for MakeVault {
     type View = Done;
-    const ROUTE: Route = Route::post("vault.make", "/control/v1/vault", "Make an empty vault under a password.").once();
+    const ROUTE: Route =
+        Route::post("vault.make", "/control/v1/vault", "Make an empty vault under a password.").once().admin();
 
     async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
         application.in_use.check_vault()?;
@@ -63,7 +65,8 @@ pub struct PrepareVault {}
 
 impl Operation for PrepareVault {
     type View = Done;
-    const ROUTE: Route = Route::post("vault.prepare", "/control/v1/vault/prepare", "Open the vault, or make it.");
+    const ROUTE: Route =
+        Route::post("vault.prepare", "/control/v1/vault/prepare", "Open the vault, or make it.").admin();
 
     async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
         application.in_use.check_vault()?;

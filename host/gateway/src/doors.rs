@@ -1,47 +1,30 @@
 //! All that is served at one address, and who is let in.
 
-use crate::arguments::HOST;
+use crate::auth::{self, Gate, guarded};
 use crate::failure::failed;
+use crate::listen::Peer;
 use crate::{control, health, metrics, websocket};
 use axum::extract::{Extension, Request};
-use axum::middleware::{Next, from_fn, from_fn_with_state};
+use axum::middleware::from_fn_with_state;
 use axum::response::Response;
-use cara_authority::Principal;
 use cara_control::{Application, Error, ErrorKind};
-use http::{StatusCode, header};
+use http::StatusCode;
 use std::sync::Arc;
 
 /// Everything, for processes of the account that holds the home: whoever serves this lets in no other.
 pub fn account_router(application: Arc<Application>) -> axum::Router {
-    router(application).layer(Extension(Principal::of_account("account")))
+    router(application).layer(Extension(Peer::of_account()))
 }
 
-/// Everything. A request is answered where a layer around this says who makes it.
+/// Everything, for whoever shows a credential. Whoever serves this says by a [`Peer`] who is at the other end.
 pub fn router(application: Arc<Application>) -> axum::Router {
+    let gate = Gate::new(application.clone());
     let all = control::router(application.clone()).merge(websocket::router(application.clone()));
     let all = all.merge(health::router(application.clone())).merge(metrics::router(application.clone()));
+    let all = all.merge(auth::routes(gate.clone()));
     let measured = from_fn_with_state(application, metrics::measured);
     // A layer of the routes knows which one it is in.
-    all.route_layer(measured).fallback(nothing).layer(from_fn(admitted))
-}
-
-/// Lets in what somebody sends whom a door has authenticated, and nothing that a page in a browser could.
-async fn admitted(request: Request, next: Next) -> Response {
-    let headers = request.headers();
-    if headers.contains_key(header::ORIGIN) {
-        let text = "the control API answers no page of a browser\nhint: send the request without `Origin`";
-        return failed(StatusCode::FORBIDDEN, &Error::new(ErrorKind::Refused, text));
-    }
-    if request.extensions().get::<Principal>().is_none() {
-        let text = "nobody knows who asks\nhint: ask through a door that authenticates, such as `cara.sock`";
-        return failed(StatusCode::UNAUTHORIZED, &Error::new(ErrorKind::Refused, text));
-    }
-    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
-    if host.split_once(':').map_or(host, |(name, _port)| name) != HOST {
-        let text = format!("this is not the host that was asked for\nhint: send `Host: {HOST}`");
-        return failed(StatusCode::MISDIRECTED_REQUEST, &Error::new(ErrorKind::Refused, text));
-    }
-    next.run(request).await
+    guarded(all.route_layer(measured).fallback(nothing), gate)
 }
 
 async fn nothing(request: Request) -> Response {
@@ -51,22 +34,4 @@ async fn nothing(request: Request) -> Response {
         request.uri().path()
     );
     failed(StatusCode::NOT_FOUND, &Error::new(ErrorKind::NotFound, text))
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use super::*;
-    use axum::body::Body;
-    use tower::ServiceExt;
-
-    #[tokio::test]
-    async fn what_no_door_has_authenticated_is_refused() {
-        let plain = || axum::Router::new().fallback(async || "in").layer(from_fn(admitted));
-        let request = || Request::get("/control/v1/status").header(header::HOST, HOST).body(Body::empty()).unwrap();
-        let refused = plain().oneshot(request()).await.unwrap();
-        assert_eq!(refused.status(), StatusCode::UNAUTHORIZED);
-        let known = plain().layer(Extension(Principal::of_account("account")));
-        assert_eq!(known.oneshot(request()).await.unwrap().status(), StatusCode::OK);
-    }
 }

@@ -9,6 +9,7 @@
 //! ```
 
 mod arguments;
+mod auth;
 mod client;
 mod control;
 mod doors;
@@ -20,6 +21,7 @@ mod openapi;
 mod stream;
 mod websocket;
 
+pub use auth::Alive;
 pub use client::{CallError, Called, Client};
 pub use doors::{account_router, router};
 pub use listen::{ClientCertificate, Draining, Gateway, Listener, Peer, Stream, connect, holder};

@@ -6,9 +6,9 @@ use axum::extract::{Extension, MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
 use axum::routing::get;
-use cara_authority::{PersonRole, Principal};
+use cara_authority::{PersonRole, Principal, Scope};
 use cara_control::metrics::Answered;
-use cara_control::{Application, Error, ErrorKind};
+use cara_control::{Application, Error, ErrorKind, allowed};
 use http::{HeaderValue, StatusCode, header};
 use std::sync::Arc;
 use std::time::Instant;
@@ -25,6 +25,9 @@ async fn metrics(State(application): State<Arc<Application>>, Extension(by): Ext
     if by.role() != PersonRole::Owner {
         let text = "the metrics are for the owner of this assistant\nhint: ask with a credential of theirs";
         return failed(StatusCode::FORBIDDEN, &Error::new(ErrorKind::Refused, text));
+    }
+    if let Err(error) = allowed::require(&by, Scope::Read, "metrics") {
+        return failed(StatusCode::FORBIDDEN, &error);
     }
     match application.metrics_text().await {
         Ok(text) => {

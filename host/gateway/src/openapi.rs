@@ -34,7 +34,11 @@ pub fn document() -> Value {
         },
         "servers": [{ "url": "http://localhost", "description": "through `cara.sock`" }],
         "paths": paths,
-        "components": { "schemas": schemas },
+        "components": {
+            "schemas": schemas,
+            "securitySchemes": { "token": { "type": "http", "scheme": "bearer", "description": "`cara token create`" } },
+        },
+        "security": [{ "token": [] }],
     })
 }
 
@@ -69,6 +73,7 @@ fn operation(entry: &Entry, arguments: &Value, [view, error, event]: [Value; 3])
     let mut operation = json!({
         "operationId": route.name,
         "summary": route.summary,
+        "x-scope": route.scope,
         "parameters": parameters,
         "responses": {
             "200": {

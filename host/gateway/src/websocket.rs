@@ -13,6 +13,7 @@
 //! A connection that ends gives up what only reads. Runs go on, and changes have numbers: whoever comes back goes on with
 //! `runs.follow` and `changes.follow` after the last event heard.
 
+use crate::auth::Alive;
 use crate::failure::status;
 use crate::listen::Draining;
 use crate::stream::Told;
@@ -54,6 +55,9 @@ const PING: Duration = Duration::from_secs(30);
 /// How long one message may take to be written before the reader counts as gone.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// How long it may take to tell somebody that their credential was taken back.
+const FAREWELL: Duration = Duration::from_millis(500);
+
 /// What one door to the WebSocket shares.
 #[derive(Clone)]
 struct Door {
@@ -73,6 +77,7 @@ async fn opened(
     State(door): State<Door>,
     Extension(by): Extension<Principal>,
     draining: Option<Extension<Draining>>,
+    Extension(alive): Extension<Alive>,
     upgrade: WebSocketUpgrade,
 ) -> Result<Response, (http::StatusCode, [(http::HeaderName, &'static str); 1], &'static str)> {
     let Ok(place) = door.places.clone().try_acquire_owned() else {
@@ -82,7 +87,7 @@ async fn opened(
     let upgrade = upgrade.protocols([PROTOCOL]).max_message_size(MOST).max_frame_size(MOST);
     // The connection is to end when its listener is, or the process.
     let ends = draining.map_or_else(CancellationToken::new, |Extension(Draining(ends))| ends);
-    Ok(upgrade.on_upgrade(move |socket| Connection::new(door, by, place).serve(socket, ends)))
+    Ok(upgrade.on_upgrade(move |socket| Connection::new(door, by, alive, place).serve(socket, ends)))
 }
 
 /// A request, as JSON-RPC has it.
@@ -187,6 +192,7 @@ type Open = Arc<Mutex<BTreeMap<Id, AbortHandle>>>;
 struct Connection {
     door: Door,
     by: Principal,
+    alive: Alive,
     requests: Arc<Semaphore>,
     open: Open,
     work: JoinSet<()>,
@@ -194,9 +200,9 @@ struct Connection {
 }
 
 impl Connection {
-    fn new(door: Door, by: Principal, place: OwnedSemaphorePermit) -> Self {
+    fn new(door: Door, by: Principal, alive: Alive, place: OwnedSemaphorePermit) -> Self {
         let (open, work, requests) = (Open::default(), JoinSet::new(), Arc::new(Semaphore::new(REQUESTS)));
-        Self { door, by, requests, open, work, _place: place }
+        Self { door, by, alive, requests, open, work, _place: place }
     }
 
     /// Answers until the client goes away, stands still, or the process ends. What only reads ends with it.
@@ -205,8 +211,11 @@ impl Connection {
         let (sender, mut answers) = mpsc::channel::<Utf8Bytes>(AHEAD);
         let mut pings = interval_at(Instant::now() + PING, PING);
         let (mut heard, stopping) = (true, self.door.application.stopping().clone());
+        let Alive(alive) = self.alive.clone();
+        let taken_back = Some((close_code::POLICY, "the credential was taken back"));
         let closed = loop {
             let next = tokio::select! {
+                () = alive.cancelled() => break taken_back,
                 () = stopping.cancelled() => break Some((close_code::AWAY, "the daemon stops")),
                 () = ends.cancelled() => break Some((close_code::AWAY, "this address is not served any more")),
                 Some(answer) = answers.recv() => Message::Text(answer),
@@ -237,8 +246,10 @@ impl Connection {
                     }
                 }
             };
-            if !matches!(timeout(PATIENCE, sink.send(next)).await, Ok(Ok(()))) {
-                break None;
+            match alive.run_until_cancelled(timeout(PATIENCE, sink.send(next))).await {
+                Some(Ok(Ok(()))) => {}
+                Some(_) => break None,
+                None => break taken_back,
             }
         };
         self.work.abort_all();
@@ -252,8 +263,9 @@ impl Connection {
                 None => sink.flush().await,
             }
         };
-        // Whoever is gone needs no reason.
-        let _ = timeout(PATIENCE, last).await;
+        // Whoever is gone needs no reason, and who is put out is not waited for.
+        let patience = if alive.is_cancelled() { FAREWELL } else { PATIENCE };
+        let _ = timeout(patience, last).await;
     }
 
     /// Begins what is asked; what is to be said at once, where it does not begin.

@@ -114,11 +114,6 @@ impl Records {
     }
 }
 
-/// Destinations as the table has them.
-#[derive(serde::Deserialize)]
-#[serde(transparent)]
-struct Kept(#[serde(deserialize_with = "cara_authority::tool_call::kept_destinations")] Vec<String>);
-
 /// A row of the table; more columns than a tuple takes.
 struct Stored {
     call: Call,
@@ -162,10 +157,11 @@ impl Stored {
         let called = [call.component.as_str(), &digest, call.tool.as_str()];
         let spots = CallSpots { run: &call.run, call_id: &call.call_id };
         let arguments = spots.with("arguments", &called, |spot| seal.open_json(spot, arguments))?;
-        let kept: Option<Kept> = spots.with("destination", &called, |spot| seal.open_maybe(spot, destinations))?;
+        let kept: Option<Vec<String>> =
+            spots.with("destination", &called, |spot| seal.open_maybe(spot, destinations))?;
         let decision = spots.with("decision", &[], |spot| seal.open_maybe(spot, decision))?;
         let result = spots.with("result", &[&label], |spot| seal.open_maybe(spot, result))?;
-        call.destinations = kept.map(|kept| kept.0).unwrap_or_default();
+        call.destinations = kept.unwrap_or_default();
         (call.arguments, call.decision, call.result) = (arguments, decision, result);
         Ok(call)
     }

@@ -42,6 +42,8 @@ pub struct Kept {
     pub outbound: u64,
     /// Calls of models that were made for them.
     pub uses: u64,
+    /// What lets them in: tokens, devices, sessions of the page.
+    pub credentials: u64,
 }
 
 /// What is kept about somebody beside their sessions and memory.
@@ -109,23 +111,24 @@ impl Records {
         id: &PersonId,
         addresses: &[PersonAddress],
     ) -> Result<Kept, LedgerError> {
-        let mut numbers = [0; 5];
+        let mut numbers = [0; 6];
         let counted = [
             "SELECT COUNT(*) FROM sessions WHERE person = $1",
             "SELECT CAST(COALESCE(SUM(messages), 0) AS BIGINT) FROM sessions WHERE person = $1",
             "SELECT COUNT(*) FROM attachments WHERE session IN (SELECT id FROM sessions WHERE person = $1)",
             "SELECT COUNT(*) FROM memories WHERE person = $1",
             "SELECT COUNT(*) FROM usage WHERE person = $1",
+            "SELECT COUNT(*) FROM credentials WHERE person = $1",
         ];
         for (number, counted) in numbers.iter_mut().zip(counted) {
             let row = sql.one(query_as::<(Number,)>(counted).bind(id.as_str())).await?;
             *number = row.map_or(0, |(count,)| count.0);
         }
-        let [sessions, messages, attachments, memories, uses] = numbers;
+        let [sessions, messages, attachments, memories, uses, credentials] = numbers;
         let Messages { inbound, outbound } = self.messages_with(sql, id, addresses).await?;
         let rules = self.rules_of(id).await?.len() as u64;
         let (addresses, inbound, outbound) = (addresses.len() as u64, inbound.len() as u64, outbound.len() as u64);
-        Ok(Kept { addresses, sessions, messages, attachments, memories, rules, inbound, outbound, uses })
+        Ok(Kept { addresses, sessions, messages, attachments, memories, rules, inbound, outbound, uses, credentials })
     }
 
     /// The stored rules that answer in somebody's place.
@@ -223,6 +226,7 @@ impl Records {
             "DELETE FROM reservations WHERE person = $1",
             "DELETE FROM memories WHERE person = $1",
             "DELETE FROM memory_totals WHERE person = $1",
+            "DELETE FROM credentials WHERE person = $1",
         ] {
             sql.execute(query(gone).bind(id.as_str())).await?;
         }

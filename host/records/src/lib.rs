@@ -15,6 +15,7 @@ mod approvals;
 mod attachments;
 mod boxes;
 mod calls;
+mod credentials;
 mod events;
 mod forgetting;
 mod inbox;
@@ -34,6 +35,7 @@ pub use attachments::{Attached, Attachment, MAX_ATTACHMENT, NewAttachment};
 pub use boxes::{CONTENT_KEPT_MS, InboundId, LOOKUP_KEPT_MS, MAX_MESSAGE, OutboundId};
 pub use calls::Call;
 pub use cara_services::ledger::records::*;
+pub use credentials::{AboutCredential, Credential, CredentialKind, Proof};
 pub use events::{Event, events};
 pub use forgetting::{FORGOTTEN, ForgetError, Kept, Messages, Use};
 pub use inbox::{

@@ -1,6 +1,6 @@
 //! Runs with their messages: one message of a person and all that answers it.
 
-use super::{InboundId, NewMessage, NewOutbound, Open, Records, ReservationId, RunState, Spent, Tail};
+use super::{Charged, InboundId, NewMessage, NewOutbound, Open, Records, ReservationId, RunState, Spent, Tail};
 use cara_authority::{Label, PersonId, RunId, SessionId};
 use cara_services::ledger::LedgerError;
 use cara_services::ledger::records::{reason_spot, settle};
@@ -51,24 +51,25 @@ impl Records {
         process: &str,
         message: &NewMessage,
     ) -> Result<(), LedgerError> {
-        self.begin_run_for(id, session, process, message, None, &[]).await
+        self.begin_run_for(id, session, process, message, (None, None), &[]).await
     }
 
-    /// The same for a person, where that is not the one of the session, and for messages that wait in the inbox: each is taken in the same commit, or the run does not begin.
+    /// The same for a person, where that is not the one of the session, with the credential that it is counted to; and for
+    /// messages that wait in the inbox: each is taken in the same commit, or the run does not begin.
     pub async fn begin_run_for(
         &self,
         id: &RunId,
         session: &SessionId,
         process: &str,
         message: &NewMessage,
-        person: Option<&PersonId>,
+        of: (Option<&PersonId>, Option<&Charged>),
         inbound: &[InboundId],
     ) -> Result<(), LedgerError> {
         let now_ms = self.ledger.now_ms();
         let mut change = self.ledger.change().await?;
         let sql = &mut change.sql();
         let mut tail = Tail::read(sql, session).await?;
-        self.runs.begin(sql, id, session, process, &message.label, person).await?;
+        self.runs.begin(sql, id, session, process, &message.label, of).await?;
         self.take_inbound(sql, id, inbound).await?;
         tail.add(sql, &self.seal, Some(id), message, now_ms).await?;
         tail.save(sql, now_ms).await?;

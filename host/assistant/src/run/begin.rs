@@ -40,8 +40,8 @@ impl Assistant {
         let message = stored_of(Role::User, &parts, session.context.speaker.as_ref());
         self.keep_model(session, language_model).await?;
         let inbound = run_context.reply.as_ref().map_or(&run_context.taken[..], |reply| &reply.inbound[..]);
-        let person = run_context.person.as_ref();
-        let begun = self.records.begin_run_for(&id, session.id(), &self.process, &message, person, inbound).await;
+        let of = (run_context.person.as_ref(), run_context.charged.as_ref());
+        let begun = self.records.begin_run_for(&id, session.id(), &self.process, &message, of, inbound).await;
         begun.map_err(lost)?;
         session.push(Role::User, parts);
         let run = Run::new(self, session, language_model, id, run_context)?;

@@ -5,6 +5,7 @@ mod audit;
 mod boxes;
 mod chat;
 mod config;
+mod credentials;
 mod explain;
 mod grants;
 mod ledger;
@@ -26,8 +27,8 @@ mod usage;
 
 use crate::boot::Surroundings;
 use crate::cli::{
-    Approvals, Arguments, Command, ConfigCommand, Inbox, MemoryCommand, Outbox, People, Plugin, Secrets, Sessions,
-    Start, Tls, Tools, Trust,
+    Approvals, Arguments, Command, ConfigCommand, Device, Inbox, MemoryCommand, Outbox, People, Plugin, Secrets,
+    Sessions, Start, Tls, Token, Tools, Trust,
 };
 use crate::door::Door;
 use crate::error::told;
@@ -103,6 +104,9 @@ async fn one(door: &Door, output: Output, command: Command, kept: Option<Kept>) 
         Command::Tools(tools) => tools::run(door, output, tools).await?,
         Command::Sessions(sessions) => sessions::run(door, output, sessions).await?,
         Command::People(people) => people::run(door, output, people).await?,
+        Command::Token(token) => credentials::token(door, output, token).await?,
+        Command::Device(device) => credentials::device(door, output, device).await?,
+        Command::Password(password) => credentials::password(door, output, password).await?,
         Command::Memory(memory) => memory::run(door, output, memory).await?,
         Command::Approvals(approvals) => approvals::run(door, output, approvals).await?,
         Command::Inbox(inbox) => boxes::inbox(door, output, inbox).await?,
@@ -141,7 +145,7 @@ impl Command {
             | Self::Usage(_) | Self::Audit(_) | Self::Ledger(_) | Self::Secrets(Secrets::List) | Self::Trust(Trust::List) | Self::Tls(Tls::Show | Tls::List) | Self::Tools(Tools::List)
             | Self::Config(ConfigCommand::Get { .. } | ConfigCommand::Diff) | Self::Plugin(Plugin::List | Plugin::Inspect { .. })
             | Self::Sessions(Sessions::List { .. } | Sessions::Show { .. } | Sessions::Export { .. } | Sessions::Search { .. })
-            | Self::People(People::List | People::Show { .. } | People::Export { .. })
+            | Self::Token(Token::List) | Self::Device(Device::List) | Self::People(People::List | People::Show { .. } | People::Export { .. })
             | Self::Memory(MemoryCommand::List { .. } | MemoryCommand::Show { .. } | MemoryCommand::Search { .. })
             | Self::Approvals(Approvals::List | Approvals::Show { .. } | Approvals::Rules)
             | Self::Inbox(Inbox::List { .. } | Inbox::Show { .. }) | Self::Outbox(Outbox::List { .. } | Outbox::Show { .. }))

@@ -95,6 +95,7 @@ fn listed(kept: &Kept) -> String {
         count(kept.inbound, "message in the inbox", "messages in the inbox"),
         count(kept.outbound, "message in the outbox", "messages in the outbox"),
         count(kept.uses, "call of a model", "calls of models"),
+        count(kept.credentials, "credential", "credentials"),
     ];
     let all: Vec<String> = all.into_iter().flatten().collect();
     if all.is_empty() { "nothing".to_owned() } else { all.join(", ") }

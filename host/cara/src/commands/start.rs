@@ -1,5 +1,6 @@
 //! `cara start`, `status`, `stop`: the cara daemon.
 
+use super::credentials;
 use crate::cli::Start;
 use crate::door::Door;
 use crate::error::told;
@@ -50,6 +51,8 @@ pub(crate) async fn start(door: &Door, start: &Start, kept: Kept) -> Result<()> 
         application.home().path().display()
     ));
     application.reachable().iter().for_each(say_reachable);
+    let listens = application.reachable().is_some_and(|reachable| !reachable.listening.is_empty());
+    credentials::first(door, listens).await;
     if let Some(problem) = application.configuration().problem {
         tracing::warn!(error = %problem, "the configuration cannot be used");
         show::note(&problem.to_string());
@@ -137,6 +140,7 @@ async fn detached(door: &Door, log: Option<&str>, listen: &[String]) -> Result<(
         {
             show::note(&format!("the cara daemon runs (process {pid}); `cara stop` stops it"));
             say_reachable(reachable);
+            credentials::first(door, !reachable.listening.is_empty()).await;
             status.configuration.problem.iter().for_each(|problem| show::note(&problem.to_string()));
             return Ok(());
         }

@@ -50,6 +50,26 @@ people forget owner
 people forget anna
 people forget anna --yes
 people forget anna --yes
+token create editor --scope chat,read --agent main --tokens-per-day 1000 --expires 30d
+token create editor --scope chat --agent main
+token create editor --scope chat --expires 3y
+token create guest --scope chat --person nobody
+token create paper --scope read --certificate PUBLIC
+token create net --scope read --tailscale anna@example.com
+token create net --scope read --tailscale anna@example.com
+token list
+token rotate editor
+token rotate nobody
+token revoke editor
+token revoke editor
+device pair phone
+device list
+device revoke phone
+device revoke phone
+password set < short
+password set < a password of the page
+password remove
+password remove
 memory list
 memory list --person nobody
 memory show seat
@@ -396,7 +416,12 @@ fn is_chance(word: &str) -> bool {
     let id = word.split_once('-').is_some_and(|(kind, random)| kind.len() == 1 && random.len() >= 6);
     let hex = word.len() >= 12 && word.bytes().all(|byte| byte.is_ascii_hexdigit());
     let day = word.bytes().enumerate().all(|(at, byte)| (byte == b'-') == (at == 4 || at == 7));
-    (id && !word.ends_with("-nobody")) || hex || (word.starts_with("20") && word.len() >= 10 && day) || word.len() >= 40
+    // A code that is typed.
+    let code = word.len() == 14 && word.split('-').all(|part| part.len() == 4) && word.split('-').count() == 3;
+    code || (id && !word.ends_with("-nobody"))
+        || hex
+        || (word.starts_with("20") && word.len() >= 10 && day)
+        || word.len() >= 40
 }
 
 /// The commands of the script.

@@ -219,7 +219,7 @@ async fn answer_all(records: Records) {
 async fn begin(records: &Records, session: &SessionId, messages: &[InboundId]) {
     let said = NewMessage { role: Role::User, body: json!("?"), label: Label::NONE, speaker: None };
     let run = Records::fresh_run().unwrap();
-    records.begin_run_for(&run, session, "a child", &said, None, messages).await.unwrap();
+    records.begin_run_for(&run, session, "a child", &said, (None, None), messages).await.unwrap();
     end(records, &run).await;
 }
 

@@ -11,7 +11,7 @@ use std::sync::LazyLock;
 /// What counts for a key that is not set, as the types say. A key that is missing here then says nothing.
 fn defaults() -> BTreeMap<&'static str, Value> {
     let Config { run, approvals, policy, budget, guards, results, gateway, .. } = Config::default();
-    let limits = gateway.limits;
+    let (limits, access) = (gateway.limits, gateway.access);
     BTreeMap::from([
         ("chat.agent", AGENT.into()),
         (VAULT_STORE, "auto".into()),
@@ -38,6 +38,13 @@ fn defaults() -> BTreeMap<&'static str, Value> {
         ("guards.injection", guards.injection.into()),
         ("guards.secrets", json!(guards.secrets)),
         ("guards.personal-data", json!(guards.personal_data)),
+        ("gateway.access.hosts", json!(access.hosts)),
+        ("gateway.access.origins", json!(access.origins)),
+        ("gateway.access.trusted-proxies", json!(access.trusted_proxies)),
+        ("gateway.access.session", time(access.session).into()),
+        ("gateway.access.attempts.per-source", json!(access.attempts.per_source)),
+        ("gateway.access.attempts.in-all", json!(access.attempts.in_all)),
+        ("gateway.access.attempts.within", time(access.attempts.within).into()),
         ("agent.*.reading", json!(AgentConfig::default().reading)),
         ("results.signers", results.signers.into()),
     ])
@@ -46,7 +53,7 @@ fn defaults() -> BTreeMap<&'static str, Value> {
 /// A length of time as it is written: in the largest unit that says it whole.
 fn time(time: Time) -> String {
     let ms = time.0.as_millis();
-    let unit = [(60_000, "m"), (1000, "s")].into_iter().find(|(unit, _)| ms.is_multiple_of(*unit));
+    let unit = [(3_600_000, "h"), (60_000, "m"), (1000, "s")].into_iter().find(|(unit, _)| ms.is_multiple_of(*unit));
     unit.map_or_else(|| format!("{ms}ms"), |(unit, name)| format!("{}{name}", ms / unit))
 }
 

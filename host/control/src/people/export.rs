@@ -9,6 +9,7 @@ use crate::known_people::{find, person};
 use crate::memory::MemoryEntry;
 use crate::operation::{Operation, Route};
 use crate::sessions::{Transcript, transcript};
+use crate::tokens::CredentialRow;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use cara_authority::{Label, PersonAddress, Principal, SessionId};
@@ -43,6 +44,8 @@ pub struct PersonExport {
     pub outbox: Vec<ExportedMessage>,
     /// The calls of models that were made for them, the first first.
     pub usage: Vec<Use>,
+    /// What lets them in; never what shows it.
+    pub credentials: Vec<CredentialRow>,
 }
 
 /// A conversation with all that was done in it.
@@ -192,7 +195,8 @@ impl Operation for ExportPerson {
         "people.export",
         "/control/v1/people/{id}/export",
         "Give out everything that is kept about a person.",
-    );
+    )
+    .admin();
 
     async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
         let (id, records) = (person(&self.id)?, application.records().await?);
@@ -205,6 +209,7 @@ impl Operation for ExportPerson {
         }
         let memory = records.memory(&id).entries("").await?;
         let messages = records.messages_of(&id).await?;
+        let credentials = records.credentials().await?.into_iter().filter(|kept| kept.person == id);
         Ok(PersonExport {
             form: FORM.to_owned(),
             exported_ms: application.services.clock.now_ms(),
@@ -215,6 +220,7 @@ impl Operation for ExportPerson {
             inbox: messages.inbound.into_iter().map(ExportedMessage::from).collect(),
             outbox: messages.outbound.into_iter().map(ExportedMessage::from).collect(),
             usage: records.uses_of(&id).await?,
+            credentials: credentials.map(CredentialRow::from).collect(),
         })
     }
 }

@@ -139,7 +139,7 @@ pub struct InstalledPlugin {
 impl Operation for InstallPlugin {
     type View = InstalledPlugin;
     const ROUTE: Route =
-        Route::post("plugins.install", "/control/v1/plugins", "Put a package that was reviewed into use.");
+        Route::post("plugins.install", "/control/v1/plugins", "Put a package that was reviewed into use.").admin();
 
     async fn run(self, application: &Arc<Application>, _: &Principal, events: &Events) -> Result<Self::View> {
         let candidate = &ready(application, &self, events).await?;
@@ -233,7 +233,8 @@ pub enum UpdatedPlugin {
 impl Operation for UpdatePlugin {
     type View = UpdatedPlugin;
     const ROUTE: Route =
-        Route::post("plugins.update", "/control/v1/components/{id}/update", "Fetch a newer version of a component.");
+        Route::post("plugins.update", "/control/v1/components/{id}/update", "Fetch a newer version of a component.")
+            .admin();
 
     async fn run(self, application: &Arc<Application>, _: &Principal, events: &Events) -> Result<Self::View> {
         let id = &ComponentId::parse(&self.id)?;

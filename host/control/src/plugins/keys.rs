@@ -51,7 +51,8 @@ pub struct MakeKey {
 
 impl Operation for MakeKey {
     type View = PublicKey;
-    const ROUTE: Route = Route::post("keys.make", "/control/v1/keys", "Make a key to sign packages with.").once();
+    const ROUTE: Route =
+        Route::post("keys.make", "/control/v1/keys", "Make a key to sign packages with.").once().admin();
 
     async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
         let patterns = trust::patterns(&self.trust)?;
@@ -142,7 +143,7 @@ pub struct SignPlugin {
 impl Operation for SignPlugin {
     type View = SignedPlugin;
     const ROUTE: Route =
-        Route::post("keys.sign", "/control/v1/keys/{name}/sign", "Sign a package with a key of the vault.");
+        Route::post("keys.sign", "/control/v1/keys/{name}/sign", "Sign a package with a key of the vault.").admin();
 
     async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
         let package = signable(Path::new(&self.file))?;
@@ -169,7 +170,7 @@ pub struct SignPluginKeyless {
 impl Operation for SignPluginKeyless {
     type View = SignedPlugin;
     const ROUTE: Route =
-        Route::post("keys.sign-keyless", "/control/v1/keyless/sign", "Sign a package by certificate.").once();
+        Route::post("keys.sign-keyless", "/control/v1/keyless/sign", "Sign a package by certificate.").once().admin();
 
     async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
         let package = signable(Path::new(&self.file))?;

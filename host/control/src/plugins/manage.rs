@@ -37,7 +37,8 @@ impl Operation for ReviewPlugin {
         "plugins.review",
         "/control/v1/plugins/review",
         "Show what a person needs to decide about a package.",
-    );
+    )
+    .admin();
 
     async fn run(self, application: &Arc<Application>, _: &Principal, events: &Events) -> Result<Self::View> {
         let installed = ComponentId::parse(&self.what).ok().map(|id| current(application, &id)).transpose()?.flatten();
@@ -107,7 +108,8 @@ impl Operation for RollBackPlugin {
         "/control/v1/components/{id}/rollback",
         "Return to the version that was in use before.",
     )
-    .once();
+    .once()
+    .admin();
 
     async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
         let id = &ComponentId::parse(&self.id)?;
@@ -155,7 +157,7 @@ pub struct SwitchedPlugin {
 impl Operation for SetPluginEnabled {
     type View = SwitchedPlugin;
     const ROUTE: Route =
-        Route::put("plugins.switch", "/control/v1/components/{id}/on", "Switch a component on or off.");
+        Route::put("plugins.switch", "/control/v1/components/{id}/on", "Switch a component on or off.").admin();
 
     async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
         let (id, on) = (&ComponentId::parse(&self.id)?, self.on);
@@ -200,7 +202,7 @@ pub struct RemovedPlugin {
 impl Operation for RemovePlugin {
     type View = RemovedPlugin;
     const ROUTE: Route =
-        Route::delete("plugins.remove", "/control/v1/components/{id}", "Remove an installed component.");
+        Route::delete("plugins.remove", "/control/v1/components/{id}", "Remove an installed component.").admin();
 
     async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
         let id = &ComponentId::parse(&self.id)?;
@@ -293,7 +295,7 @@ pub struct PushPlugin {
 impl Operation for PushPlugin {
     type View = String;
     const ROUTE: Route =
-        Route::post("plugins.push", "/control/v1/plugins/push", "Put a signed package into a registry.");
+        Route::post("plugins.push", "/control/v1/plugins/push", "Put a signed package into a registry.").admin();
 
     async fn run(self, application: &Arc<Application>, _: &Principal, events: &Events) -> Result<Self::View> {
         let (wasm, bundle) = beside(Path::new(&self.file))?;

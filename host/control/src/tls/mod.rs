@@ -110,7 +110,9 @@ pub struct MakeAuthority {
 impl Operation for MakeAuthority {
     type View = CertificateAuthority;
     const ROUTE: Route =
-        Route::post("tls.init-ca", "/control/v1/tls/authority", "Make the certificate authority of the home.").once();
+        Route::post("tls.init-ca", "/control/v1/tls/authority", "Make the certificate authority of the home.")
+            .once()
+            .admin();
 
     async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
         let name = self.name.unwrap_or_else(|| "cara".to_owned());
@@ -158,7 +160,8 @@ pub struct IssueCertificate {
 
 impl Operation for IssueCertificate {
     type View = IssuedCertificate;
-    const ROUTE: Route = Route::post("tls.issue", "/control/v1/tls/certificates", "Issue a certificate.").once();
+    const ROUTE: Route =
+        Route::post("tls.issue", "/control/v1/tls/certificates", "Issue a certificate.").once().admin();
 
     async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
         let Self { name, client, days, names } = self;
@@ -203,7 +206,7 @@ pub struct RevokeCertificate {
 impl Operation for RevokeCertificate {
     type View = Vec<IssuedCertificate>;
     const ROUTE: Route =
-        Route::delete("tls.revoke", "/control/v1/tls/certificates/{certificate}", "Revoke a certificate.");
+        Route::delete("tls.revoke", "/control/v1/tls/certificates/{certificate}", "Revoke a certificate.").admin();
 
     async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
         let Self { certificate: wanted } = self;

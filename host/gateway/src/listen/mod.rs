@@ -24,6 +24,7 @@ mod tcp;
 mod tls;
 
 pub use gateway::Gateway;
+pub(crate) use peer::source;
 pub use peer::{ClientCertificate, Draining, Peer};
 pub use socket::{Listener, Stream, connect, holder};
 

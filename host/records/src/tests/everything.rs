@@ -2,7 +2,7 @@
 //! word of its own: `canary-…`.
 
 use super::*;
-use cara_authority::{PersonAddress, PersonRole};
+use cara_authority::{Allowance, PersonAddress, PersonRole, Scope as CredentialScope};
 
 /// Keeps something of each kind about `anna`, and nothing about anybody else.
 pub(super) async fn keep_everything(records: &Records) {
@@ -59,12 +59,34 @@ pub(super) async fn keep_everything(records: &Records) {
     records.receive(&came).await.unwrap();
     let goes = NewOutbound { body: json!("canary-goes"), ..queued("canary-room", "canary-key") };
     outbox::sent(records, &records.enqueue(&goes).await.unwrap().id).await;
+    let token = credential("anna", "canary-credential");
+    records.keep_credential(&token, &[], ("credential-issued", json!({}))).await.unwrap();
     let reservation =
         Reservation { run: run.clone(), component: id("model"), model: "m-1".into(), tokens: 9, micros: None };
     let reserved = records.reserve(&reservation, &[]).await.unwrap();
     records.settle(&reserved, Spent { input: 5, output: 2, micros: None }).await.unwrap();
     records.end_run(run, &[], RunState::Failed, Some("canary-reason"), &[]).await.unwrap();
     records.fork_session(session, 3).await.unwrap();
+}
+
+/// A credential of a person.
+pub(super) fn credential(of: &str, name: &str) -> Credential {
+    let about = AboutCredential {
+        name: name.into(),
+        proof: Proof::Shown { sha256: hex::encode([7; 32]), before: None },
+        allowance: Allowance::of(&[CredentialScope::Chat]),
+        csrf: Some("canary-csrf".into()),
+    };
+    Credential {
+        id: Records::fresh_credential().unwrap(),
+        kind: CredentialKind::Token,
+        person: person(of),
+        parent: None,
+        about,
+        added_ms: 1_000,
+        expires_ms: None,
+        used_day: None,
+    }
 }
 
 /// A question about a call of a run.

@@ -34,10 +34,19 @@ async fn all_that_is_kept_about_somebody_goes_and_nothing_of_anybody_else() {
     let of_anna = records.kept_about(&person("anna")).await.unwrap();
     let counts = [of_anna.addresses, of_anna.sessions, of_anna.messages, of_anna.attachments, of_anna.memories];
     assert_eq!(counts, [1, 2, 6, 2, 1]);
-    assert_eq!([of_anna.rules, of_anna.inbound, of_anna.outbound, of_anna.uses], [1; 4]);
+    assert_eq!([of_anna.rules, of_anna.inbound, of_anna.outbound, of_anna.uses, of_anna.credentials], [1; 5]);
     assert_eq!(records.forget_person(&person("anna"), "another", "a test").await.unwrap(), of_anna);
     assert_eq!(records.kept_about(&person("anna")).await.unwrap(), Kept::default());
-    for table in ["sessions", "approvals", "reservations", "memories", "memory_totals", "usage", "person_addresses"] {
+    for table in [
+        "sessions",
+        "approvals",
+        "reservations",
+        "memories",
+        "memory_totals",
+        "usage",
+        "person_addresses",
+        "credentials",
+    ] {
         assert_eq!(rows(&records, table, "person = 'anna'").await, 0, "{table}");
     }
     for table in ["runs", "messages", "summaries", "calls", "approvals", "attachments", "rules"] {
@@ -83,7 +92,7 @@ async fn nobody_is_forgotten_who_is_the_owner_or_unknown_or_being_answered() {
     records.name_person(&person("ben"), "Ben", PersonRole::Member, "a test").await.unwrap();
     let group = records.begin_session(&person("group:1"), "chat", "main", "a group").await.unwrap();
     let (run, asks) = (Records::fresh_run().unwrap(), said("x", Source::Owner));
-    records.begin_run_for(&run, &group, "process 1", &asks, Some(&person("ben")), &[]).await.unwrap();
+    records.begin_run_for(&run, &group, "process 1", &asks, (Some(&person("ben")), None), &[]).await.unwrap();
     let busy = forget(&person("ben"), "process 1").await;
     assert!(matches!(&busy, Err(ForgetError::Busy { session, .. }) if *session == group), "{busy:?}");
     assert_eq!(records.messages(&fixture.session, 1, 9).await.unwrap().len(), 1);

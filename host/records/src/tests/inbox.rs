@@ -83,7 +83,7 @@ async fn a_run_takes_its_messages_and_settles_them_each_in_one_commit() {
     let other = records.begin_session(&person("anna"), "terminal", "main", "other").await.unwrap();
     let begin = async |session: &SessionId, inbound: &[InboundId]| {
         let (run, message) = (Records::fresh_run().unwrap(), said("x", Source::OtherPerson));
-        records.begin_run_for(&run, session, "p", &message, None, inbound).await.map(|()| run)
+        records.begin_run_for(&run, session, "p", &message, (None, None), inbound).await.map(|()| run)
     };
     let run = begin(&fixture.session, &ids[..2]).await.unwrap();
     // One that is taken begins no second run, and nothing of that one is kept.
@@ -124,7 +124,10 @@ async fn a_run_that_ends_otherwise_says_so_and_its_message_can_be_replayed() {
         let id = records.receive(&came("a", &n.to_string())).await.unwrap().id;
         let run = Records::fresh_run().unwrap();
         let begun = [id.clone()];
-        records.begin_run_for(&run, &fixture.session, "p", &said("x", Source::Web), None, &begun).await.unwrap();
+        records
+            .begin_run_for(&run, &fixture.session, "p", &said("x", Source::Web), (None, None), &begun)
+            .await
+            .unwrap();
         let refused = records.replay_inbound(&id, "anna").await.unwrap_err();
         assert!(matches!(refused, LedgerError::Conflict { state: "running", .. }), "{refused}");
         records.end_run(&run, &[], ended, None, &[]).await.unwrap();

@@ -13,6 +13,8 @@ mod approvals;
 mod attachments;
 #[path = "calls.rs"]
 mod calls;
+#[path = "credentials.rs"]
+mod credentials;
 #[path = "everything.rs"]
 mod everything;
 #[path = "forgetting.rs"]

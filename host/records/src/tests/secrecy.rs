@@ -5,7 +5,7 @@ use super::*;
 use std::collections::BTreeSet;
 use std::fs;
 
-const CANARIES: [&str; 22] = [
+const CANARIES: [&str; 24] = [
     "canary-name",
     "canary-title",
     "canary-renamed",
@@ -28,6 +28,8 @@ const CANARIES: [&str; 22] = [
     "canary-came",
     "canary-goes",
     "canary-receipt",
+    "canary-credential",
+    "canary-csrf",
 ];
 
 /// Which of the words stand in any file of the ledger.

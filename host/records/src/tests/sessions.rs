@@ -208,7 +208,7 @@ async fn sessions_that_nobody_used_for_long_go_with_all_that_is_in_them_and_one_
     let received = records.receive(&inbox::came("room", "1")).await.unwrap().id;
     let run = Records::fresh_run().unwrap();
     records
-        .begin_run_for(&run, &old, "dead", &said("x", Source::Owner), None, std::slice::from_ref(&received))
+        .begin_run_for(&run, &old, "dead", &said("x", Source::Owner), (None, None), std::slice::from_ref(&received))
         .await
         .unwrap();
     let goes = NewOutbound { address, run: Some(run.clone()), ..queued("room", "k") };

@@ -39,6 +39,8 @@ async fn two_of_everything() -> Fixture {
         records.receive(&came).await.unwrap();
         let goes = records.enqueue(&queued(session.as_str(), session.as_str())).await.unwrap();
         outbox::sent(records, &goes.id).await;
+        let token = everything::credential("anna", "a token");
+        records.keep_credential(&token, &[], ("credential-issued", json!({}))).await.unwrap();
         records.memory(&person("anna")).write(session.as_str(), "v", Label::of(Source::Web)).await.unwrap();
     }
     fixture
@@ -58,6 +60,7 @@ async fn read(records: &Records) -> Result<(), LedgerError> {
         }
     }
     records.rules().await?;
+    records.credentials().await?;
     records.inbox(None, 9).await?;
     records.outbox(None, 9).await?;
     match records.memory(&person("anna")).keys("").await {
@@ -69,7 +72,7 @@ async fn read(records: &Records) -> Result<(), LedgerError> {
     }
 }
 
-const SEALED: [(&str, &str); 17] = [
+const SEALED: [(&str, &str); 18] = [
     ("sessions", "title"),
     ("messages", "body"),
     ("summaries", "body"),
@@ -87,6 +90,7 @@ const SEALED: [(&str, &str); 17] = [
     ("memories", "entry"),
     ("attachments", "about"),
     ("attachments", "content"),
+    ("credentials", "about"),
 ];
 
 /// Changes a table, looks whether reading fails, and undoes it.

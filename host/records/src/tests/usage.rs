@@ -1,6 +1,7 @@
 //! Budgets: what is reserved and used together never passes a limit.
 
 use super::*;
+use cara_authority::CredentialId;
 use std::sync::Arc;
 use tokio::sync::Barrier;
 
@@ -126,4 +127,36 @@ async fn totals_are_by_day_session_run_component_and_model() {
         let totals = fixture.records.usage(0, by).await.unwrap();
         assert_eq!((totals.len(), totals[0].group.as_str(), totals[0].calls), (1, group, 3));
     }
+}
+
+#[tokio::test]
+async fn all_runs_of_a_credential_use_no_more_in_a_day_than_it_may_whoever_sets_which_limits() {
+    const DAY: u64 = 24 * 3_600 * 1_000;
+    let place = Place::new();
+    let records = records_at(&place, DAY + 5).await;
+    let charged =
+        |name: &str, tokens| Charged { credential: CredentialId::parse(name).unwrap(), tokens_per_day: tokens };
+    let mut runs = Vec::new();
+    let of = [("c-one", Some(100)), ("c-one", Some(100)), ("c-two", Some(100)), ("c-three", None)];
+    for (name, tokens) in of {
+        let session = records.begin_session(&person("anna"), "t", "a", "x").await.unwrap();
+        let (run, charged) = (Records::fresh_run().unwrap(), charged(name, tokens));
+        let message = said("x", Source::Owner);
+        records.begin_run_for(&run, &session, "p", &message, (None, Some(&charged)), &[]).await.unwrap();
+        runs.push(run);
+    }
+    let id = records.reserve(&asked(&runs[0], 60), &[]).await.unwrap();
+    records.settle(&id, Spent { input: 50, output: 10, micros: None }).await.unwrap();
+    // Another run of the same credential has what is left; what is reserved counts as well.
+    let Err(ReserveError::OverBudget(over)) = records.reserve(&asked(&runs[1], 41), &[]).await else { panic!() };
+    assert_eq!((over.limit.scope, over.used, over.reserved, over.most), (Scope::Credential, 60, 0, 100));
+    records.reserve(&asked(&runs[1], 40), &[]).await.unwrap();
+    assert!(records.reserve(&asked(&runs[0], 1), &[]).await.is_err());
+    // Others have their own, or none of their own.
+    records.reserve(&asked(&runs[2], 100), &[]).await.unwrap();
+    records.reserve(&asked(&runs[3], 1_000), &[]).await.unwrap();
+    // Another day.
+    let tomorrow = records_at(&place, 2 * DAY).await;
+    tomorrow.release_process("p").await.unwrap();
+    tomorrow.reserve(&asked(&runs[0], 100), &[]).await.unwrap();
 }

@@ -112,21 +112,6 @@ pub enum VaultError {
     /// There is a vault, and it keeps its password.
     #[error("there is a vault `{}` already\nhint: `cara secrets rotate-password` changes its password", .0.display())]
     Exists(PathBuf),
-    /// The index of an earlier format names secrets of a file that is gone.
-    #[error(
-        "the vault file `{}` is missing, though its index names secrets\nhint: put it back from your backup: with it the \
-         stored secrets, signing keys and perhaps the key of all conversations are lost. To give them up, move \
-         `vault-index.json` beside it away",
-        .0.display()
-    )]
-    Missing(PathBuf),
-    /// The list of names of an earlier format cannot be read.
-    #[error(
-        "the list of secrets `{}` was changed or is damaged\nhint: put it back from your backup: without it, secrets in a \
-         keystore are not found. If there is a `vault.json` beside it nothing is lost: move the list away",
-        .0.display()
-    )]
-    IndexDamaged(PathBuf),
     /// Another process changed the vault again and again meanwhile.
     #[error("the vault is being changed by another process\nhint: try again")]
     Busy,

@@ -7,7 +7,7 @@
 
 use super::{StoreKind, VaultError, random};
 use crate::keys::Key;
-use keyring_core::{CredentialStore, Entry, Error};
+use keyring_core::{CredentialStore, Error};
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 use zeroize::Zeroizing;
@@ -82,22 +82,9 @@ impl Keystore {
 
     /// The bytes kept under a name.
     pub(super) fn get(&self, name: &str) -> Result<Option<Zeroizing<Vec<u8>>>, VaultError> {
-        self.call(name, |entry| entry.get_secret().map(Zeroizing::new))
-    }
-
-    /// Removes what is kept under a name, if there is something.
-    pub(super) fn remove(&self, name: &str) -> Result<(), VaultError> {
-        self.call(name, |entry| entry.delete_credential()).map(drop)
-    }
-
-    fn call<T: Send + 'static>(
-        &self,
-        name: &str,
-        act: impl FnOnce(Entry) -> Result<T, Error> + Send + 'static,
-    ) -> Result<Option<T>, VaultError> {
         let (kind, store, name) = (self.kind, self.store.clone(), name.to_owned());
-        within(kind, CALL, move || match store.build(SERVICE, &name, None).and_then(act) {
-            Ok(value) => Ok(Some(value)),
+        within(kind, CALL, move || match store.build(SERVICE, &name, None).and_then(|entry| entry.get_secret()) {
+            Ok(value) => Ok(Some(Zeroizing::new(value))),
             Err(Error::NoEntry) => Ok(None),
             Err(e) => Err(refused(kind, &e)),
         })

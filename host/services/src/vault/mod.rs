@@ -17,7 +17,6 @@ mod sealed;
 mod secret;
 mod source;
 mod store_kind;
-mod takeover;
 #[cfg(test)]
 mod tests;
 
@@ -36,7 +35,6 @@ use sealed::{MAX_FILE_BYTES, Sealed, Values, seal};
 use source::KeySource;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use takeover::Index;
 
 /// How often a change is tried again when another process was faster. Each attempt that failed means that another one got
 /// on, so only endless writers elsewhere end here.
@@ -112,17 +110,7 @@ struct Open {
 /// What is in the folder.
 struct Found {
     stamp: Option<Stamp>,
-    form: Form,
-    index: Option<Index>,
-}
-
-enum Form {
-    Nothing,
-    Sealed(Sealed),
-    /// A file of format 1.
-    Earlier(Sealed),
-    /// Each value in a keystore, as the index says.
-    Keystore,
+    sealed: Option<Sealed>,
 }
 
 impl Vault {
@@ -153,7 +141,7 @@ impl Vault {
         let (source, keys) = fresh(password, self.options.kdf)?;
         let mut open = self.lock_open();
         let _lock = self.lock()?;
-        if !matches!(self.find()?.form, Form::Nothing) {
+        if self.find()?.sealed.is_some() {
             return Err(VaultError::Exists(self.file()));
         }
         *open = Some(self.write(source, keys, Values::new())?);
@@ -168,7 +156,7 @@ impl Vault {
     /// The value of a secret. Opens the vault if one of that name is in it, and only then.
     pub fn get(&self, id: &SecretId) -> Result<Option<Arc<SecretValue>>, VaultError> {
         let mut open = self.lock_open();
-        if !self.names(&mut open)?.contains(id) {
+        if !self.names(&open)?.contains(id) {
             return Ok(None);
         }
         self.unlock(&mut open)?;
@@ -180,7 +168,7 @@ impl Vault {
         let mut open = self.lock_open();
         let Some(current) = open.as_mut() else { return Ok(None) };
         if files::stamp(&self.file())? != current.stamp
-            && let Found { stamp, form: Form::Sealed(sealed), .. } = self.find()?
+            && let Found { stamp, sealed: Some(sealed) } = self.find()?
             && sealed.source == current.source
             && sealed.is_for(&current.keys)
         {
@@ -192,22 +180,18 @@ impl Vault {
 
     /// Whether a value is stored. Opens nothing.
     pub fn holds(&self, id: &SecretId) -> Result<bool, VaultError> {
-        Ok(self.names(&mut self.lock_open())?.contains(id))
+        Ok(self.names(&self.lock_open())?.contains(id))
     }
 
     /// The stored secrets of components. Opens nothing.
     pub fn list(&self) -> Result<Vec<SecretId>, VaultError> {
-        let names = self.names(&mut self.lock_open())?;
+        let names = self.names(&self.lock_open())?;
         Ok(names.into_iter().filter(|id| id.owner != Owner::Host).collect())
     }
 
     /// Where the key comes from, or would for a vault that is made now without a keystore being asked.
     pub fn kind(&self) -> Result<Option<StoreKind>, VaultError> {
-        Ok(match self.find()? {
-            Found { form: Form::Sealed(sealed) | Form::Earlier(sealed), .. } => Some(sealed.source.kind()),
-            Found { form: Form::Keystore, index, .. } => index.map(|index| index.store),
-            Found { form: Form::Nothing, .. } => self.options.choice,
-        })
+        Ok(self.find()?.sealed.map_or(self.options.choice, |sealed| Some(sealed.source.kind())))
     }
 
     /// Stores a secret in place of an earlier value.
@@ -218,7 +202,7 @@ impl Vault {
 
     /// Removes a stored secret: false when there was none.
     pub fn remove(&self, id: &SecretId) -> Result<bool, VaultError> {
-        if !self.names(&mut self.lock_open())?.contains(id) {
+        if !self.names(&self.lock_open())?.contains(id) {
             return Ok(false);
         }
         self.change(|values| values.remove(id).is_some())
@@ -262,48 +246,21 @@ impl Vault {
     }
 
     /// Brings `open` up to the file on disk, asking for the key where it is not at hand. Leaves a vault that is not there
-    /// alone. What an earlier cara wrote becomes one file here.
+    /// alone.
     fn unlock(&self, open: &mut Option<Open>) -> Result<(), VaultError> {
-        for _ in 0..ATTEMPTS {
-            if open.as_ref().is_some_and(|open| files::stamp(&self.file()).is_ok_and(|stamp| stamp == open.stamp)) {
-                return Ok(());
-            }
-            let found = self.find()?;
-            let (source, keys, values, stamp) = match (&found.form, &found.index) {
-                (Form::Sealed(sealed), index) => {
-                    let keys = self.keys(sealed, open.take())?;
-                    if index.is_some() {
-                        self.clean();
-                    }
-                    let values = self.read(sealed, &keys)?;
-                    *open = Some(Open { source: sealed.source.clone(), keys, values, stamp: found.stamp });
-                    return Ok(());
-                }
-                (Form::Earlier(sealed), _) => {
-                    let keys = self.keys(sealed, open.take())?;
-                    let values = self.read(sealed, &keys)?;
-                    (sealed.source.clone(), keys, values, found.stamp)
-                }
-                (Form::Keystore, Some(index)) => {
-                    self.agreed(index.store)?;
-                    let values = index.values(&Keystore::open(index.store, &self.options.keystore)?)?;
-                    let (source, keys) = self.make_stored_key(index.store)?;
-                    (source, keys, values, found.stamp)
-                }
-                _ => {
-                    // A file that was moved away is one that is not there; a key that was just made for it stays.
-                    open.take_if(|open| open.stamp.is_some());
-                    return Ok(());
-                }
-            };
-            let _lock = self.lock()?;
-            if files::stamp(&self.file())? != stamp {
-                continue;
-            }
-            *open = Some(self.write(source, keys, values)?);
+        if open.as_ref().is_some_and(|open| files::stamp(&self.file()).is_ok_and(|stamp| stamp == open.stamp)) {
             return Ok(());
         }
-        Err(VaultError::Busy)
+        let Found { stamp, sealed } = self.find()?;
+        let Some(sealed) = sealed else {
+            // A file that was moved away is one that is not there; a key that was just made for it stays.
+            open.take_if(|open| open.stamp.is_some());
+            return Ok(());
+        };
+        let keys = self.keys(&sealed, open.take())?;
+        let values = self.read(&sealed, &keys)?;
+        *open = Some(Open { source: sealed.source, keys, values, stamp });
+        Ok(())
     }
 
     fn find(&self) -> Result<Found, VaultError> {
@@ -311,31 +268,15 @@ impl Vault {
         // Before the bytes: a file that is replaced in between is read again, not taken for the one before it.
         let stamp = files::stamp(&path)?;
         let bytes = files::read_private(&path, MAX_FILE_BYTES)?;
-        let index = Index::read(&self.index())?;
-        let names = index.as_ref().map(Index::names).unwrap_or_default();
-        let kind = index.as_ref().filter(|_| !names.is_empty()).map(|index| index.store);
-        let earlier = bytes.as_deref().map(|bytes| takeover::sealed(bytes, &path, names)).transpose()?.flatten();
-        let form = match (bytes, earlier, kind) {
-            (_, Some(sealed), None | Some(StoreKind::File)) => Form::Earlier(sealed),
-            (Some(_), Some(_), _) | (None, _, Some(StoreKind::Keystore | StoreKind::Session)) => Form::Keystore,
-            (None, _, Some(_)) => return Err(VaultError::Missing(path)),
-            (Some(bytes), None, _) => Form::Sealed(Sealed::parse(&bytes, &path)?),
-            (None, _, None) => Form::Nothing,
-        };
-        Ok(Found { stamp, form, index })
+        Ok(Found { stamp, sealed: bytes.map(|bytes| Sealed::parse(&bytes, &path)).transpose()? })
     }
 
-    fn names(&self, open: &mut Option<Open>) -> Result<Vec<SecretId>, VaultError> {
+    fn names(&self, open: &Option<Open>) -> Result<Vec<SecretId>, VaultError> {
         let stamp = files::stamp(&self.file())?;
-        if !open.as_ref().is_some_and(|open| open.stamp == stamp) {
-            match self.find()? {
-                // Its names are inside.
-                Found { form: Form::Earlier(_), index: None, .. } => self.unlock(open)?,
-                Found { form: Form::Sealed(sealed) | Form::Earlier(sealed), .. } => return Ok(sealed.names),
-                Found { index, .. } => return Ok(index.map(|index| index.names()).unwrap_or_default()),
-            }
+        match open.as_ref().filter(|open| open.stamp == stamp) {
+            Some(open) => Ok(open.values.keys().cloned().collect()),
+            None => Ok(self.find()?.sealed.map(|sealed| sealed.names).unwrap_or_default()),
         }
-        Ok(open.as_ref().map(|open| open.values.keys().cloned().collect()).unwrap_or_default())
     }
 
     fn agreed(&self, recorded: StoreKind) -> Result<(), VaultError> {
@@ -376,21 +317,14 @@ impl Vault {
 
     /// The file that is there, and the key that this password gives.
     fn opened_by(&self, password: &SecretValue) -> Result<(Sealed, Keys), VaultError> {
-        let sealed = match self.find()?.form {
-            Form::Sealed(sealed) | Form::Earlier(sealed) => sealed,
-            Form::Keystore => return Err(VaultError::NoPasswordHere(StoreKind::Keystore)),
-            Form::Nothing => return Err(VaultError::NoVault(self.file())),
-        };
+        let sealed = self.find()?.sealed.ok_or_else(|| VaultError::NoVault(self.file()))?;
         let keys = self.derived(&sealed, password)?;
         Ok((sealed, keys))
     }
 
     /// The file, if a key that was derived meanwhile still opens it: one of an earlier password opens and closes nothing.
     fn still(&self, keys: &Keys) -> Result<Sealed, VaultError> {
-        match self.find()?.form {
-            Form::Sealed(sealed) | Form::Earlier(sealed) if sealed.is_for(keys) => Ok(sealed),
-            _ => Err(VaultError::Busy),
-        }
+        self.find()?.sealed.filter(|sealed| sealed.is_for(keys)).ok_or(VaultError::Busy)
     }
 
     /// The key of a file that a password opens.
@@ -440,23 +374,7 @@ impl Vault {
         files::write_private_atomic(&path, &bytes)?;
         values.values().for_each(|value| (self.options.seen)(value));
         let stamp = files::stamp(&path)?;
-        self.clean();
         Ok(Open { source, keys, values, stamp })
-    }
-
-    /// Removes what an earlier cara wrote, once all of it is in the file. A keystore that does not answer keeps its entries,
-    /// and the index their names, until a later time.
-    fn clean(&self) {
-        let clean = || {
-            let Some(index) = Index::read(&self.index())? else { return Ok(()) };
-            if index.store != StoreKind::File {
-                index.clear(&Keystore::open(index.store, &self.options.keystore)?)?;
-            }
-            Ok::<_, VaultError>(files::remove(&self.index())?)
-        };
-        if let Err(reason) = clean() {
-            tracing::debug!(%reason, "what an earlier cara wrote stays for now");
-        }
     }
 
     fn lock_open(&self) -> MutexGuard<'_, Option<Open>> {
@@ -471,10 +389,6 @@ impl Vault {
 
     fn file(&self) -> PathBuf {
         self.home.vault_dir().join("vault.json")
-    }
-
-    fn index(&self) -> PathBuf {
-        self.home.vault_dir().join("vault-index.json")
     }
 }
 

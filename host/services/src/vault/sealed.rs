@@ -64,7 +64,7 @@ impl Record {
     }
 }
 
-pub(super) fn json(record: &impl Serialize) -> Vec<u8> {
+fn json(record: &impl Serialize) -> Vec<u8> {
     serde_json::to_vec(record).expect("strings and numbers make JSON")
 }
 
@@ -92,20 +92,14 @@ impl Sealed {
             return Err(VaultError::Newer { path: path.to_owned(), version: record.version });
         }
         let names = record.names.iter().map(|name| SecretId::stored(name)).collect::<Result<_, _>>();
-        let (names, aad) = (names.map_err(|_| damaged())?, record.aad());
-        let texts = [&record.check, &record.nonce, &record.ciphertext];
-        Self::new(record.key, names, aad, texts).ok_or_else(damaged)
-    }
-
-    /// From the parts of a record: its check and nonce in hex, its ciphertext in base64.
-    pub(super) fn new(
-        source: KeySource,
-        names: Vec<SecretId>,
-        aad: Vec<u8>,
-        [check, nonce, ciphertext]: [&String; 3],
-    ) -> Option<Self> {
-        let (check, nonce) = (unhex(check)?, unhex(nonce)?);
-        Some(Self { source, names, aad, check, nonce, ciphertext: STANDARD.decode(ciphertext).ok()? })
+        Ok(Self {
+            names: names.map_err(|_| damaged())?,
+            aad: record.aad(),
+            check: unhex(&record.check).ok_or_else(damaged)?,
+            nonce: unhex(&record.nonce).ok_or_else(damaged)?,
+            ciphertext: STANDARD.decode(&record.ciphertext).map_err(|_| damaged())?,
+            source: record.key,
+        })
     }
 
     /// Whether these keys are the ones of this file.
@@ -186,7 +180,7 @@ pub(super) fn unhex<const N: usize>(text: &str) -> Option<[u8; N]> {
     hex::decode_to_slice(text, &mut bytes).ok().map(|()| bytes)
 }
 
-pub(super) fn newer(bytes: &[u8], path: &Path) -> Option<VaultError> {
+fn newer(bytes: &[u8], path: &Path) -> Option<VaultError> {
     #[derive(Deserialize)]
     struct Versioned {
         version: u32,

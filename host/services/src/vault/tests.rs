@@ -1,9 +1,8 @@
 //! The vault as its users see it:
-//! round trips, damage, races, where the key comes from, and homes of an earlier cara.
+//! round trips, damage, races, and where the key comes from.
 #![allow(clippy::unwrap_used)]
 
 use super::*;
-use cara_authority::SecretName;
 use keyring_core::{CredentialStore, mock};
 use std::fs;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -383,81 +382,6 @@ fn a_vault_that_was_moved_away_is_not_there_and_one_that_is_put_back_is() {
     assert_eq!(read(&vault, "a/b").as_deref(), Some("x"));
 }
 
-/// As cara 0.1 left it: a vault of format 1, its index, and the password `correct horse`.
-const FILE: &str = include_str!("../../../cara/tests/fixtures/home-8ea6233/sealed/vault/vault.json");
-const INDEX: &str = include_str!("../../../cara/tests/fixtures/home-8ea6233/sealed/vault/vault-index.json");
-
-fn put(home: &TempDir, name: &str, text: &str) {
-    files::ensure_private_dir(&folder(home)).unwrap();
-    files::write_private_atomic(&folder(home).join(name), text.as_bytes()).unwrap();
-}
-
-fn host(name: &str) -> SecretId {
-    SecretId::host(SecretName::parse(name).unwrap())
-}
-
-#[test]
-fn a_file_of_format_1_is_taken_over_whole_wherever_the_take_over_is_cut_off() {
-    let home = tempfile::tempdir().unwrap();
-    put(&home, "vault.json", FILE);
-    put(&home, "vault-index.json", INDEX);
-    let vault = unasked(&home);
-    assert_eq!(vault.list().unwrap(), [id("openai/api-key")]);
-    assert!(vault.holds(&host("ledger-content")).unwrap() && vault.holds(&host("me")).unwrap());
-    for _ in 0..2 {
-        let vault = with_file(&home, "correct horse");
-        assert_eq!(read(&vault, "openai/api-key").as_deref(), Some("sk-fixture-openai-0001"));
-        assert_eq!(vault.get(&host("ledger-content")).unwrap().unwrap().expose().len(), 32);
-        assert!(vault.get(&host("me")).unwrap().unwrap().expose().starts_with(b"-----BEGIN PRIVATE KEY"));
-        assert!(fs::read_to_string(file(&home)).unwrap().contains("\"version\": 2"));
-        assert!(!folder(&home).join("vault-index.json").exists());
-        // As if it had been killed before the index went.
-        put(&home, "vault-index.json", INDEX);
-    }
-    // Without an index the names are known once the file is open.
-    let home = tempfile::tempdir().unwrap();
-    put(&home, "vault.json", FILE);
-    assert_eq!(with_file(&home, "correct horse").list().unwrap(), [id("openai/api-key")]);
-    // The file gone, its index there: that is told, and nothing is made.
-    let home = tempfile::tempdir().unwrap();
-    put(&home, "vault-index.json", INDEX);
-    for error in [
-        unasked(&home).get(&id("openai/api-key")).err().unwrap(),
-        unasked(&home).set(&id("a/b"), secret("x")).unwrap_err(),
-    ] {
-        assert!(error.to_string().contains("put it back from your backup: with it the"), "{error}");
-    }
-    assert!(!file(&home).exists());
-}
-
-#[test]
-fn entries_of_a_keystore_are_taken_over_whole_wherever_the_take_over_is_cut_off() {
-    let store: Arc<CredentialStore> = mock::Store::new().unwrap();
-    let home = tempfile::tempdir().unwrap();
-    let index =
-        r#"{"version":1,"home":"0011223344556677","store":"keystore","names":["a/b","cara-host/ledger-content"]}"#;
-    let entries = [("a/b", b"first".to_vec()), ("cara-host/ledger-content", vec![7; 32])];
-    let entry = |name: &str| store.build("cara", &format!("0011223344556677/{name}"), None).unwrap();
-    put(&home, "vault-index.json", index);
-    for (name, value) in &entries {
-        entry(name).set_secret(value).unwrap();
-    }
-    // A keystore that does not answer loses nothing.
-    assert!(unasked(&home).get(&id("a/b")).is_err());
-    assert_eq!(unasked(&home).list().unwrap(), [id("a/b")]);
-    for _ in 0..2 {
-        let vault = with_keystore(&home, &store, None);
-        assert_eq!(read(&vault, "a/b").as_deref(), Some("first"));
-        assert_eq!(vault.get(&host("ledger-content")).unwrap().unwrap().expose(), [7; 32]);
-        assert_eq!(vault.kind().unwrap(), Some(StoreKind::Keystore));
-        assert!(!folder(&home).join("vault-index.json").exists());
-        assert!(entries.iter().all(|(name, _)| entry(name).get_secret().is_err()));
-        // As if it had been killed after the file was written, with one entry removed.
-        put(&home, "vault-index.json", index);
-        entry("a/b").set_secret(b"stale").unwrap();
-    }
-}
-
 /// Runs on what the system really has; a desktop's keystore is a person's own, so that one is touched only when asked.
 #[allow(clippy::print_stderr)]
 fn on_the_system(choice: Option<StoreKind>, kind: StoreKind) {
@@ -469,9 +393,9 @@ fn on_the_system(choice: Option<StoreKind>, kind: StoreKind) {
     }
     real().set(&id("a/long"), secret(&"z".repeat(2000))).unwrap();
     assert_eq!((read(&real(), "a/b").as_deref(), real().kind().unwrap()), (Some("x"), Some(kind)));
-    let Form::Sealed(sealed) = real().find().unwrap().form else { panic!("it was made") };
+    let sealed = real().find().unwrap().sealed.unwrap();
     let (KeySource::Keystore { account } | KeySource::Session { account }) = sealed.source else { panic!("{kind}") };
-    Keystore::open(kind, &keystore).unwrap().remove(&account).unwrap();
+    open_system_keystore(kind).unwrap().build("cara", &account, None).unwrap().delete_credential().unwrap();
     assert!(matches!(real().get(&id("a/b")), Err(VaultError::KeyGone { .. })));
 }
 

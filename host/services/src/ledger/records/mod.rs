@@ -29,7 +29,7 @@ pub use calls::{CallSpots, CallState, FinishedCall, NewCall, end_call, insert_ca
 pub use cara_authority::words::UnknownWord;
 pub use people::{About, Person, about_spot, address_lookup, with_address};
 pub use rules::{NewRule, StoredRule};
-pub use runs::{Open, RunState, reason_spot};
+pub use runs::{Charged, Open, RunState, reason_spot};
 pub use seal::{ContentKey, Seal, Spot};
 pub use starts::{By, Started};
 pub use usage::{Limit, OverBudget, Reservation, ReservationId, ReserveError, Scope, Spent, settle};

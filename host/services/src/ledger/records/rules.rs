@@ -16,7 +16,6 @@ pub struct NewRule {
     /// Of this tool of it.
     pub tool: ToolName,
     /// Toward these destinations and no other; any when there are none.
-    #[serde(default, alias = "destination", deserialize_with = "cara_authority::tool_call::kept_destinations")]
     pub destinations: Vec<String>,
     /// While settings of the component name these servers.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

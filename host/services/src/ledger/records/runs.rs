@@ -4,7 +4,7 @@ use super::Runs;
 use super::seal::Spot;
 use crate::ledger::sql::{As, Sql, query, query_as};
 use crate::ledger::{LedgerError, to_sql};
-use cara_authority::{Label, PersonId, RunId, SessionId, display_safe};
+use cara_authority::{CredentialId, Label, PersonId, Principal, RunId, SessionId, display_safe};
 
 cara_authority::words! {
     /// How far a run is.
@@ -22,6 +22,23 @@ cara_authority::words! {
     }
 }
 
+/// The credential that a run is counted to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Charged {
+    /// The credential.
+    pub credential: CredentialId,
+    /// What all its runs may use in one day, UTC.
+    pub tokens_per_day: Option<u64>,
+}
+
+impl Charged {
+    /// The one that somebody showed.
+    pub fn of(by: &Principal) -> Option<Self> {
+        let tokens_per_day = by.allowance().tokens_per_day;
+        by.credential().map(|credential| Self { credential: credential.clone(), tokens_per_day })
+    }
+}
+
 /// Where the reason of a run stands.
 pub fn reason_spot<'a>(row: &'a [&'a str; 1]) -> Spot<'a> {
     Spot { table: "runs", column: "reason", row }
@@ -29,7 +46,7 @@ pub fn reason_spot<'a>(row: &'a [&'a str; 1]) -> Spot<'a> {
 
 impl Runs {
     /// Begins a run of an id that no run has, in a session in which none goes on; for a person, where that is not the one of
-    /// the session. `process` says who works on it, so that another process can tell whether that one still lives.
+    /// the session; with the credential that it is counted to. `process` says who works on it, so that another process can tell whether that one still lives.
     pub async fn begin(
         &self,
         sql: &mut Sql<'_>,
@@ -37,7 +54,7 @@ impl Runs {
         session: &SessionId,
         process: &str,
         label: &Label,
-        person: Option<&PersonId>,
+        (person, charged): (Option<&PersonId>, Option<&Charged>),
     ) -> Result<(), LedgerError> {
         let busy = query_as::<(i64,)>("SELECT CAST(1 AS BIGINT) FROM runs WHERE session = $1 AND state = 'running'");
         if sql.one(busy.bind(session.as_str())).await?.is_some() {
@@ -45,11 +62,13 @@ impl Runs {
             return Err(LedgerError::Conflict { what, id: display_safe(session.as_str()), state });
         }
         let query = query(
-            "INSERT INTO runs (id, session, process, state, label, began_ms, person) VALUES ($1, $2, $3, 'running', $4, $5, $6)",
+            "INSERT INTO runs (id, session, process, state, label, began_ms, person, credential, credential_tokens) \
+             VALUES ($1, $2, $3, 'running', $4, $5, $6, $7, $8)",
         );
         let query = query.bind(id.as_str()).bind(session.as_str()).bind(process).bind(label.to_string());
-        let query = query.bind(to_sql(self.ledger.now_ms()));
-        sql.execute(query.bind(person.map(PersonId::as_str))).await.map(drop)
+        let query = query.bind(to_sql(self.ledger.now_ms())).bind(person.map(PersonId::as_str));
+        let query = query.bind(charged.map(|charged| charged.credential.as_str()));
+        sql.execute(query.bind(charged.and_then(|charged| charged.tokens_per_day).map(to_sql))).await.map(drop)
     }
 
     /// Ends a run that goes on. Calls that have not ended are then `interrupted`, approvals that were not spent

@@ -6,6 +6,9 @@ use crate::ledger::sql::{As, AssertSqlSafe, Number, Sql, query, query_as};
 use crate::ledger::{LedgerError, to_sql};
 use cara_authority::{ComponentId, PersonId, RunId, SessionId};
 
+/// One day, milliseconds.
+const DAY_MS: u64 = 24 * 3_600 * 1_000;
+
 /// The most that a call of a model will use.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reservation {
@@ -30,6 +33,8 @@ cara_authority::words! {
         Session = "session",
         /// Uses in runs for the same person.
         Person = "person",
+        /// Uses in runs that were begun with the same credential; the run says how many there may be in one day.
+        Credential = "credential",
         /// Uses of the same provider.
         Component = "component",
         /// All of a day; the caller says by `since_ms` when that began.
@@ -107,6 +112,7 @@ impl Runs {
         for limit in limits {
             check(sql, asked, &session, &person, limit).await?;
         }
+        of_credential(sql, asked, self.ledger.now_ms()).await?;
         let id = fresh("u-", 16)?;
         let query = query(
             "INSERT INTO reservations (id, process, run, session, person, component, model, tokens, micros, at_ms) \
@@ -158,6 +164,8 @@ async fn check(
         Scope::Run => ("run", asked.run.as_str()),
         Scope::Session => ("session", session.as_str()),
         Scope::Person => ("person", person.as_str()),
+        // It is the run's own, and always looked at.
+        Scope::Credential => return Ok(()),
         Scope::Component => ("component", asked.component.as_str()),
         Scope::Day => ("'all'", "all"),
     };
@@ -177,6 +185,28 @@ async fn check(
     let ((used, used_micros), (reserved, reserved_micros)) = (used.unwrap_or(none), reserved.unwrap_or(none));
     within(limit, "tokens", limit.tokens, [used.0, reserved.0, asked.tokens])?;
     within(limit, "micros", limit.micros, [used_micros.0, reserved_micros.0, asked.micros.unwrap_or(0)])
+}
+
+/// Whether the credential that the run was begun with has as much left for today, UTC.
+async fn of_credential(sql: &mut Sql<'_>, asked: &Reservation, now_ms: u64) -> Result<(), ReserveError> {
+    let of = query_as::<(String, Number)>(
+        "SELECT credential, credential_tokens FROM runs WHERE id = $1 AND credential_tokens IS NOT NULL",
+    );
+    let Some((credential, most)) = sql.one(of.bind(asked.run.as_str())).await? else { return Ok(()) };
+    let since_ms = now_ms / DAY_MS * DAY_MS;
+    let used = query_as::<(Number,)>(
+        "SELECT CAST(COALESCE(SUM(usage.input + usage.output), 0) AS BIGINT) FROM usage JOIN runs ON runs.id = usage.run \
+         WHERE runs.credential = $1 AND usage.at_ms >= $2",
+    );
+    let used = sql.one(used.bind(&credential).bind(to_sql(since_ms))).await?;
+    let reserved = query_as::<(Number,)>(
+        "SELECT CAST(COALESCE(SUM(reservations.tokens), 0) AS BIGINT) FROM reservations \
+         JOIN runs ON runs.id = reservations.run WHERE runs.credential = $1",
+    );
+    let reserved = sql.one(reserved.bind(&credential)).await?;
+    let counts = [used, reserved].map(|row| row.map_or(0, |(count,)| count.0));
+    let limit = Limit { scope: Scope::Credential, since_ms, tokens: Some(most.0), micros: None };
+    within(&limit, "tokens", limit.tokens, [counts[0], counts[1], asked.tokens])
 }
 
 fn within(limit: &Limit, unit: &'static str, most: Option<u64>, counts: [u64; 3]) -> Result<(), ReserveError> {

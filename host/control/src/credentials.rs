@@ -1,0 +1,192 @@
+//! What lets somebody in at the doors of the gateway, as it holds now.
+//!
+//! Who holds the home is alone with it, so what is in memory is what counts: a request costs no read of the ledger. What is
+//! taken back is taken out of memory first, which ends what goes on with it, and then out of the ledger.
+//!
+//! ```text
+//! ledger ─→ Credentials ─→ Held ─→ Principal
+//!               └─ issue, revoke, rotate, expiry, changes of people
+//! ```
+
+mod held;
+mod secret;
+
+pub use held::Held;
+pub(crate) use secret::{TOKEN, code, plain_code, random, sha256, text};
+
+use crate::error::{Result, error, fail};
+use cara_authority::{CredentialId, PersonId, PersonRole, display_safe};
+use cara_records::{CredentialKind, Proof, Records};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use tokio::sync::Notify;
+
+/// The most credentials of one home: far more than one household has, and few enough to hold in memory.
+pub(crate) const MOST: usize = 1_000;
+
+/// What is shown: its kind, and SHA-256 of it.
+type Key = (CredentialKind, [u8; 32]);
+
+/// All credentials that hold now.
+#[derive(Default)]
+pub struct Credentials {
+    live: RwLock<Live>,
+    /// Something came whose time may be over before that of all others.
+    came: Notify,
+}
+
+#[derive(Default)]
+struct Live {
+    by_id: HashMap<CredentialId, Arc<Held>>,
+    by_key: HashMap<Key, CredentialId>,
+}
+
+impl Live {
+    fn put(&mut self, held: Arc<Held>) {
+        for hash in held.hashes() {
+            self.by_key.insert((held.kind(), hash), held.id().clone());
+        }
+        self.by_id.insert(held.id().clone(), held);
+    }
+
+    /// Takes one out; whoever gets it is the only one who does.
+    fn take(&mut self, id: &CredentialId) -> Option<Arc<Held>> {
+        let held = self.by_id.remove(id)?;
+        for hash in held.hashes() {
+            self.by_key.remove(&(held.kind(), hash));
+        }
+        Some(held)
+    }
+
+    /// One with all that it yielded.
+    fn with_children(&self, id: &CredentialId) -> Vec<CredentialId> {
+        let mut all = vec![id.clone()];
+        let mut at = 0;
+        while let Some(parent) = all.get(at).cloned() {
+            let children = self.by_id.values().filter(|held| held.parent() == Some(&parent));
+            all.extend(children.map(|held| held.id().clone()));
+            at += 1;
+        }
+        all
+    }
+}
+
+impl Credentials {
+    /// What the ledger has, without what expired or is nobody's.
+    pub(crate) async fn load(records: &Records, now_ms: u64) -> Result<Arc<Self>> {
+        let roles = roles(records).await?;
+        let mut live = Live::default();
+        let mut gone = Vec::new();
+        for kept in records.credentials().await? {
+            match roles.get(&kept.person) {
+                Some(role) if kept.expires_ms.is_none_or(|at| now_ms < at) => live.put(Held::new(kept, *role)),
+                _ => gone.push(kept.id),
+            }
+        }
+        records.remove_credentials(&gone, None).await?;
+        Ok(Arc::new(Self { live: RwLock::new(live), came: Notify::new() }))
+    }
+
+    /// Whether there is nothing by which anybody could come in.
+    pub fn is_empty(&self) -> bool {
+        self.read().by_id.is_empty()
+    }
+
+    /// What a text lets in as, if it does now.
+    pub fn shown(&self, kind: CredentialKind, text: &[u8], now_ms: u64) -> Option<Arc<Held>> {
+        self.of_hash(kind, &sha256(text), now_ms)
+    }
+
+    /// The same by SHA-256 of what is shown.
+    pub fn of_hash(&self, kind: CredentialKind, hash: &[u8; 32], now_ms: u64) -> Option<Arc<Held>> {
+        let live = self.read();
+        // Whoever measures how long the map takes learns about a hash, out of which no text is made. What decides compares
+        // in constant time.
+        let held = live.by_id.get(live.by_key.get(&(kind, *hash))?)?;
+        (held.is_shown_by(hash, now_ms) && held.holds(now_ms)).then(|| held.clone())
+    }
+
+    /// One that holds, by its id.
+    pub fn get(&self, id: &CredentialId, now_ms: u64) -> Option<Arc<Held>> {
+        self.read().by_id.get(id).filter(|held| held.holds(now_ms)).cloned()
+    }
+
+    /// All that hold, the first first.
+    pub fn all(&self) -> Vec<Arc<Held>> {
+        let mut all: Vec<Arc<Held>> = self.read().by_id.values().cloned().collect();
+        all.sort_by(|a, b| (a.added_ms(), a.id()).cmp(&(b.added_ms(), b.id())));
+        all
+    }
+
+    /// The one of these kinds that an operator means: an id, or a name that only one has.
+    pub(crate) fn named(&self, kinds: &[CredentialKind], text: &str) -> Result<Arc<Held>> {
+        let all = self.all();
+        let mut meant = all.iter().filter(|held| kinds.contains(&held.kind()));
+        if let Some(held) = meant.clone().find(|held| held.id().as_str() == text) {
+            return Ok(held.clone());
+        }
+        let mut of_name = meant.by_ref().filter(|held| held.name() == text);
+        let shown = display_safe(text);
+        match (of_name.next(), of_name.next()) {
+            (Some(held), None) => Ok(held.clone()),
+            (None, _) => fail!(
+                NotFound,
+                "there is no credential `{shown}` of that kind\nhint: `cara token list` and `cara device list` show them"
+            ),
+            (Some(_), Some(_)) => {
+                fail!(Conflict, "several are called `{shown}`\nhint: name one by its id, from `cara token list`")
+            }
+        }
+    }
+
+    /// Takes one out of memory, with all that it yielded: what goes on with them ends. Nothing where somebody else did.
+    pub(crate) fn take(&self, id: &CredentialId) -> Vec<Arc<Held>> {
+        let mut live = self.write();
+        if !live.by_id.contains_key(id) {
+            return Vec::new();
+        }
+        let all = live.with_children(id);
+        let taken: Vec<Arc<Held>> = all.iter().filter_map(|id| live.take(id)).collect();
+        drop(live);
+        taken.iter().for_each(|held| held.end());
+        taken
+    }
+
+    /// Puts one in place of the one with its id, whose hashes count no more.
+    pub(crate) fn put(&self, held: Arc<Held>) {
+        let mut live = self.write();
+        live.take(held.id());
+        live.put(held);
+        drop(live);
+        self.came.notify_one();
+    }
+
+    /// The one that a caller showed, as long as it holds.
+    pub(crate) fn of_caller(&self, id: &CredentialId, now_ms: u64) -> Result<Arc<Held>> {
+        let over = || error!(Refused, "the credential of this request was taken back\nhint: show another one");
+        self.get(id, now_ms).ok_or_else(over)
+    }
+
+    /// Comes when something was put in.
+    pub(crate) async fn came(&self) {
+        self.came.notified().await;
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, Live> {
+        self.live.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Live> {
+        self.live.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The role of everybody who is known.
+pub(crate) async fn roles(records: &Records) -> Result<BTreeMap<PersonId, PersonRole>> {
+    Ok(records.people().await?.into_iter().map(|person| (person.id, person.role)).collect())
+}
+
+/// Known by a text with this hash.
+pub(crate) fn shown(sha256: &[u8; 32]) -> Proof {
+    Proof::Shown { sha256: hex::encode(sha256), before: None }
+}

@@ -1,0 +1,261 @@
+//! Who is let in: one layer around everything that is served.
+//!
+//! ```text
+//! request + Peer ─→ hosts ─→ pages ─→ credential ─→ Principal, Alive, Session ─→ router
+//!                     421      403      401 │ 429          └─ body: ends when the credential does
+//! ```
+//!
+//! A connection of this account (the socket of the home, this process itself) needs no credential; every other does, wherever
+//! it comes from: nothing about an address lets anybody in.
+
+mod alive;
+mod asker;
+mod attempts;
+mod cookies;
+mod entry;
+mod headers;
+mod hosts;
+mod pages;
+mod refusal;
+mod shown;
+mod tailnet;
+
+pub use alive::Alive;
+pub(crate) use entry::routes;
+
+use crate::arguments::HOST;
+use crate::listen::Peer;
+use alive::until;
+use asker::Asker;
+use attempts::{Attempts, Audited};
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::Response;
+use cara_authority::Principal;
+use cara_control::{AccessSettings, Application, Held};
+use http::{HeaderMap, Method, header};
+use refusal::{Refusal, Why};
+use serde_json::json;
+use shown::Shown;
+use std::sync::Arc;
+use std::time::Duration;
+use tailnet::Tailnet;
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+
+/// How long a request that is under way may go on when its credential ends; streams break off at once.
+const GRACE: Duration = Duration::from_millis(500);
+
+/// What lets in or not.
+pub(crate) struct Gate {
+    application: Arc<Application>,
+    /// Passwords, codes and signatures, which can be guessed.
+    guesses: Attempts,
+    /// Tokens, cookies and certificates, which cannot: who shows an old one can still come in with a password.
+    shown: Attempts,
+    audited: Audited,
+    tailnet: Tailnet,
+}
+
+/// Somebody who came in with a credential, for what is served behind the gate.
+#[derive(Clone)]
+pub(crate) struct Session(pub(crate) Arc<Held>);
+
+/// Puts the gate around everything.
+pub(crate) fn guarded(router: Router, gate: Arc<Gate>) -> Router {
+    router.layer(from_fn_with_state(gate, pass))
+}
+
+/// Whether nobody has to be known for this: the ways by which somebody becomes known, and a word on whether the daemon is there.
+fn is_open(method: &Method, path: &str) -> bool {
+    match path {
+        "/login" | "/devices/pair" | "/devices/challenge" | "/devices/session" => *method == Method::POST,
+        "/health/live" | "/health/ready" => *method == Method::GET,
+        _ => false,
+    }
+}
+
+async fn pass(State(gate): State<Arc<Gate>>, mut request: Request, next: Next) -> Response {
+    let path = request.uri().path().to_owned();
+    let peer = request.extensions().get::<Peer>().cloned().unwrap_or_default();
+    if peer.account {
+        return match of_account(&request) {
+            Ok(()) => {
+                request.extensions_mut().insert(Principal::of_account("account"));
+                request.extensions_mut().insert(Asker::of_account());
+                request.extensions_mut().insert(Alive(CancellationToken::new()));
+                next.run(request).await
+            }
+            Err(why) => why.response(&path),
+        };
+    }
+    let (mut asker, settings) = match gate.asker(&peer, &mut request) {
+        Ok(asker) => asker,
+        Err(refusal) => {
+            let mut response = gate.refused(refusal, &peer, &path);
+            headers::secure(&mut response, false);
+            return response;
+        }
+    };
+    let mut response = match gate.admit(&mut asker, &settings, &mut request).await {
+        Ok(Some(preflight)) => preflight,
+        Ok(None) => gate.serve(&asker, request, next).await,
+        Err(refusal) => gate.refused(refusal, &peer, &path),
+    };
+    if let Some(origin) = &asker.page {
+        pages::allow(&mut response, origin);
+    }
+    // For a name of this machine it would count for whatever else runs on it.
+    headers::secure(&mut response, asker.tls && !asker.host.is_local);
+    response
+}
+
+/// What a process of the account sends: nothing that a page could have made a browser send.
+fn of_account(request: &Request) -> Result<(), Refusal> {
+    let headers = request.headers();
+    if headers.contains_key(header::ORIGIN) {
+        return Err(Refusal::new(
+            Why::Page,
+            "no page of a browser is answered here\nhint: send the request without `Origin`",
+        ));
+    }
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    if host.split_once(':').map_or(host, |(name, _port)| name) != HOST {
+        let text = format!("this is not the host that was asked for\nhint: send `Host: {HOST}`");
+        return Err(Refusal::new(Why::Host, text));
+    }
+    Ok(())
+}
+
+impl Gate {
+    pub(crate) fn new(application: Arc<Application>) -> Arc<Self> {
+        let (guesses, shown, audited, tailnet) = Default::default();
+        Arc::new(Self { application, guesses, shown, audited, tailnet })
+    }
+
+    /// Who asks, by what the connection and trusted proxies say, for a host that is ours.
+    fn asker(&self, peer: &Peer, request: &mut Request) -> Result<(Asker, AccessSettings), Refusal> {
+        let settings = self.application.access_settings().map_err(|error| Refusal::failed(&error))?;
+        let asker = Asker::of(peer, &settings, request)?;
+        Ok((asker, settings))
+    }
+
+    /// Lets in whoever may, and says who that is; an answer where nothing else is to be done.
+    async fn admit(
+        &self,
+        asker: &mut Asker,
+        settings: &AccessSettings,
+        request: &mut Request,
+    ) -> Result<Option<Response>, Refusal> {
+        let what = pages::checked(asker, settings, request)?;
+        asker.page.clone_from(&what.page);
+        if what.is_preflight {
+            return Ok(Some(pages::preflight()));
+        }
+        let open = is_open(request.method(), request.uri().path());
+        request.extensions_mut().insert(asker.clone());
+        let application = &self.application;
+        let credentials = application.credentials().await.map_err(|error| Refusal::failed(&error))?;
+        let now_ms = application.now_ms();
+        let shown = Shown::of(request.headers(), asker);
+        let held = match &shown {
+            Some(shown) => shown.held(credentials, now_ms),
+            None => self.tailnet.held(application, asker, settings).await,
+        };
+        let held = match held {
+            Some(held) => held,
+            None if open => return Ok(None),
+            None => return Err(self.nobody(asker, settings, shown.as_ref(), credentials.is_empty(), now_ms)),
+        };
+        if matches!(shown, Some(Shown::Cookie(_))) && !open {
+            pages::of_session(&held, &what, request.headers())?;
+        }
+        application.used(&held);
+        request.extensions_mut().insert(held.principal(&asker.door));
+        request.extensions_mut().insert(Alive(held.alive().clone()));
+        request.extensions_mut().insert(Session(held));
+        Ok(None)
+    }
+
+    /// Why nobody is let in: what was shown is wrong, which counts, or there was nothing.
+    fn nobody(
+        &self,
+        asker: &Asker,
+        settings: &AccessSettings,
+        shown: Option<&Shown<'_>>,
+        none_at_all: bool,
+        now_ms: u64,
+    ) -> Refusal {
+        if shown.is_some()
+            && let Err(wait_ms) = self.shown.begin(asker.source, &settings.attempts, now_ms)
+        {
+            return Refusal::wait(wait_ms);
+        }
+        let cure = match none_at_all {
+            true => "nobody is let in yet: `cara token create` makes a token, `cara device pair` a code for a browser",
+            false => "send `Authorization: Bearer` with a token of `cara token create`",
+        };
+        let what = if shown.is_some() { "what was shown lets nobody in" } else { "nobody knows who asks" };
+        Refusal::new(if shown.is_some() { Why::Wrong } else { Why::Nobody }, format!("{what}\nhint: {cure}"))
+    }
+
+    /// Serves the request, as long as the credential holds with which it came.
+    async fn serve(&self, asker: &Asker, request: Request, next: Next) -> Response {
+        let Some(Session(held)) = request.extensions().get::<Session>().cloned() else {
+            return next.run(request).await;
+        };
+        let path = request.uri().path().to_owned();
+        let cookie = cookies::session(request.headers(), asker).map(str::to_owned);
+        let alive = held.alive().clone();
+        // What ends its own credential, such as a logout, is still answered.
+        let over = async {
+            alive.cancelled().await;
+            sleep(GRACE).await;
+        };
+        let served = tokio::select! {
+            biased;
+            response = next.run(request) => Some(response),
+            () = over => None,
+        };
+        let Some(response) = served else {
+            return Refusal::new(Why::Wrong, "the credential was taken back\nhint: show another one").response(&path);
+        };
+        let mut response = response.map(|body| until(body, alive.clone()));
+        if let Some(cookie) = cookie
+            && held.csrf().is_some()
+            && !alive.is_cancelled()
+        {
+            match self.application.renew(&held, &cookie).await {
+                Ok(Some(secret)) => cookies::give(&mut response, asker, &secret, &held, self.application.now_ms()),
+                Ok(None) => {}
+                Err(error) => tracing::warn!(%error, "a session keeps its secret for now"),
+            }
+        }
+        response
+    }
+
+    /// Refuses, and notes it in the audit log, as far as there is room for that.
+    fn refused(&self, refusal: Refusal, peer: &Peer, path: &str) -> Response {
+        let now_ms = self.application.now_ms();
+        if let Some(last) = refusal.is_noted().then(|| self.audited.note(now_ms)).flatten() {
+            let source = peer.address.map(|address| address.ip().to_string()).unwrap_or_default();
+            let path: String = path.chars().take(100).collect();
+            let detail = json!({ "why": refusal.why(), "path": path, "more-are-not-noted-for-now": last });
+            self.application.audit("access-refused", source, detail);
+        }
+        refusal.response(path)
+    }
+}
+
+/// Whether a header is there once, and what it says.
+fn one<'a>(headers: &'a HeaderMap, name: &http::HeaderName) -> Result<Option<&'a str>, Refusal> {
+    let mut all = headers.get_all(name).iter();
+    let (first, second) = (all.next(), all.next());
+    let text = first.map(|value| value.to_str());
+    match (text, second) {
+        (None, _) => Ok(None),
+        (Some(Ok(text)), None) => Ok(Some(text)),
+        _ => Err(Refusal::new(Why::Page, format!("`{name}` cannot be read\nhint: send it once, as plain text"))),
+    }
+}

@@ -1,0 +1,173 @@
+//! Who is let in at all: whoever shows what holds, whole, in its place.
+
+use super::house::{House, bearer, from, get, near, new_token, post, request};
+use cara_authority::Scope;
+use cara_control::operations;
+use cara_control::tokens::CreateToken;
+use cara_gateway::{ClientCertificate, Peer};
+use http::{Method, StatusCode};
+use serde_json::json;
+use std::sync::Arc;
+
+/// A path that anybody with `read` may ask for.
+const STATUS: &str = "/control/v1/ready";
+
+#[tokio::test]
+async fn as_long_as_there_is_no_credential_nothing_is_answered_from_anywhere() {
+    let house = House::new("");
+    for entry in operations() {
+        let path = entry.route.path.replace('{', "").replace('}', "");
+        for peer in [near(), from("[::1]:5000"), from("192.0.2.7:5000"), Peer::default()] {
+            let answer = house.ask_as(peer, request(entry.route.method.clone(), &path, &[])).await;
+            assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{}", entry.route.name);
+            assert!(answer.text.contains("nobody is let in yet") && answer.header("www-authenticate") == "Bearer");
+        }
+    }
+    for path in ["/health/live", "/health/ready"] {
+        assert!([200, 503].contains(&house.ask(get(path, &[])).await.status.as_u16()), "{path}");
+    }
+    for path in ["/", "/ws", "/session", "/metrics", "/v1/models", "/nothing", "/login", "/control/v1/../v1/ready"] {
+        assert_eq!(house.ask(get(path, &[])).await.status, StatusCode::UNAUTHORIZED, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn presence_is_not_validity_any_wrong_token_equals_none() {
+    let house = House::new("[gateway.access.attempts]\nper-source = 1000\nin-all = 1000");
+    let (_, token) = house.token(&[Scope::Read]).await;
+    let hash = "0".repeat(64);
+    for wrong in
+        ["x", "cara_", &token[..token.len() - 1], &format!("{token}0"), &token.to_uppercase(), &hash, "null", "*"]
+    {
+        for header in
+            [("authorization", bearer(wrong)), ("x-api-key", wrong.to_owned()), ("authorization", wrong.to_owned())]
+        {
+            let answer = house.ask(get(STATUS, &[(header.0, &header.1)])).await;
+            assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{header:?}");
+        }
+    }
+    // In another place it is nothing either, and a wrong one is not made good by a right one elsewhere.
+    let right = bearer(&token);
+    let cookie = format!("cara={token}");
+    for headers in [
+        &[("authorization", format!("Basic {token}"))][..],
+        &[("cookie", cookie.clone())],
+        &[("authorization", bearer("x")), ("x-api-key", token.clone())],
+        &[("authorization", String::new()), ("x-api-key", token.clone())],
+        &[("proxy-authorization", right.clone())],
+    ] {
+        let headers: Vec<(&str, &str)> = headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        assert_eq!(house.ask(get(STATUS, &headers)).await.status, StatusCode::UNAUTHORIZED, "{headers:?}");
+    }
+    assert_eq!(house.ask(get(&format!("{STATUS}?token={token}"), &[])).await.status, StatusCode::UNAUTHORIZED);
+    for header in
+        [("authorization", right.as_str()), ("authorization", &format!("bearer {token}")), ("x-api-key", &token)]
+    {
+        assert_eq!(house.ask(get(STATUS, &[header])).await.status, StatusCode::OK, "{header:?}");
+    }
+}
+
+#[tokio::test]
+async fn scopes_are_what_the_credential_has_and_not_what_the_client_says() {
+    let house = House::new("");
+    let (_, reader) = house.token(&[Scope::Read]).await;
+    let reader = bearer(&reader);
+    let said = [
+        ("authorization", reader.as_str()),
+        ("x-scope", "admin"),
+        ("x-cara-scopes", "read chat approve operate admin"),
+        ("x-user", "local:owner"),
+        ("x-forwarded-user", "local:owner"),
+        ("tailscale-user-login", "owner@example.com"),
+    ];
+    let body = json!({ "name": "mine", "scopes": ["admin"] });
+    let refused = house.ask(post("/control/v1/tokens", &said, &body)).await;
+    assert_eq!(refused.status, StatusCode::FORBIDDEN, "{refused:?}");
+    assert!(refused.text.contains("needs the scope `admin`"), "{refused:?}");
+    for (method, path) in [(Method::POST, "/control/v1/stop"), (Method::DELETE, "/control/v1/sessions/s-aaaaaaaaaa")] {
+        assert_eq!(house.ask(request(method, path, &said)).await.status, StatusCode::FORBIDDEN, "{path}");
+    }
+    assert_eq!(house.ask(get("/session", &said)).await.json()["scopes"], json!(["read"]));
+    // Of each use case, only who has its scope is let through to it.
+    for scope in Scope::ALL {
+        let (_, token) = house.token(&[*scope]).await;
+        for entry in operations().iter().filter(|entry| entry.route.scope != *scope && !entry.route.follows) {
+            let path = entry.route.path.replace('{', "").replace('}', "");
+            let asked = [("authorization", bearer(&token)), ("content-type", "application/json".into())];
+            let asked: Vec<(&str, &str)> = asked.iter().map(|(name, value)| (*name, value.as_str())).collect();
+            let answer = house.ask(request(entry.route.method.clone(), &path, &asked)).await;
+            let kind = answer.status;
+            // Arguments that are missing are told before anything is done.
+            assert!(
+                [StatusCode::FORBIDDEN, StatusCode::BAD_REQUEST].contains(&kind),
+                "{}: {answer:?}",
+                entry.route.name
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_socket_of_the_account_needs_no_credential_and_no_page_reaches_it() {
+    let house = House::new("");
+    let account = Peer { account: true, ..Peer::default() };
+    let asked = |headers: &[(&str, &str)]| {
+        let headers = [&[("host", "localhost")][..], headers].concat();
+        get("/control/v1/grants", &headers)
+    };
+    assert_eq!(house.ask_as(account.clone(), asked(&[])).await.status, StatusCode::OK);
+    let page = house.ask_as(account.clone(), asked(&[("origin", "http://localhost")])).await;
+    assert_eq!(page.status, StatusCode::FORBIDDEN);
+    let other = house.ask_as(account, get("/control/v1/grants", &[("host", "example.com")])).await;
+    assert_eq!(other.status, StatusCode::MISDIRECTED_REQUEST);
+}
+
+#[tokio::test]
+async fn a_client_certificate_lets_in_whoever_it_was_issued_to() {
+    let house = House::new("");
+    let pem = "-----BEGIN CERTIFICATE-----\nAQIDBA==\n-----END CERTIFICATE-----\n";
+    let certificate = CreateToken { certificate: Some(pem.to_owned()), ..new_token(&[Scope::Read]) };
+    assert_eq!(house.doing(certificate).await.token, None);
+    let shown = |fingerprint: &str| {
+        let certificate = ClientCertificate { fingerprint: fingerprint.to_owned(), subject: "CN=laptop".to_owned() };
+        Peer { tls: true, certificate: Some(Arc::new(certificate)), ..near() }
+    };
+    // SHA-256 over the four bytes.
+    let own = "9f64a747e1b97f131fabb6b447296c9b6f0201e79fb3c5356e6c77e89b6a806a";
+    assert_eq!(house.ask_as(shown(own), get(STATUS, &[])).await.status, StatusCode::OK);
+    for wrong in [own.replace('9', "8").as_str(), "", &own[2..], "x"] {
+        assert_eq!(house.ask_as(shown(wrong), get(STATUS, &[])).await.status, StatusCode::UNAUTHORIZED, "{wrong}");
+    }
+    // Beside a wrong token it counts for nothing.
+    let both = get(STATUS, &[("authorization", "Bearer x")]);
+    assert_eq!(house.ask_as(shown(own), both).await.status, StatusCode::UNAUTHORIZED);
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_tailnet_lets_in_whom_its_daemon_names_and_no_header_does() {
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("tailscaled.sock");
+    let listener = tokio::net::UnixListener::bind(&socket).unwrap();
+    // Who has which address, as the daemon knows it.
+    let whois = |uri: http::Uri| async move {
+        let (login, tags) = match uri.query().unwrap() {
+            "addr=100%2E64%2E0%2E7%3A4000" => ("Anna@example.com", json!([])),
+            "addr=100%2E64%2E0%2E8%3A4000" => ("anna@example.com", json!(["tag:server"])),
+            _ => ("ben@example.com", json!([])),
+        };
+        json!({ "Node": { "Tags": tags }, "UserProfile": { "LoginName": login } }).to_string()
+    };
+    let daemon = axum::Router::new().route("/localapi/v0/whois", axum::routing::get(whois));
+    let daemon = tokio::spawn(async move { axum::serve(listener, daemon).await });
+    let house = House::new(&format!("[gateway.access]\ntailscale = \"{}\"", socket.display()));
+    house.doing(CreateToken { tailnet: Some("anna@example.com".to_owned()), ..new_token(&[Scope::Read]) }).await;
+    let status =
+        async |address: &str, headers: &[(&str, &str)]| house.ask_as(from(address), get(STATUS, headers)).await.status;
+    assert_eq!(status("100.64.0.7:4000", &[]).await, StatusCode::OK);
+    let claim = [("tailscale-user-login", "anna@example.com"), ("x-forwarded-for", "100.64.0.7")];
+    for address in ["100.64.0.8:4000", "100.64.0.9:4000", "127.0.0.1:4000", "192.0.2.1:4000"] {
+        assert_eq!(status(address, &claim).await, StatusCode::UNAUTHORIZED, "{address}");
+    }
+    daemon.abort();
+}

@@ -1,0 +1,4 @@
+//! The doors from outside.
+
+mod access;
+mod socket;
