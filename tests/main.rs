@@ -7,6 +7,7 @@
 )]
 
 mod assistant;
+mod clients;
 mod foreign;
 mod gateway;
 mod hostile;

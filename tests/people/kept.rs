@@ -11,7 +11,7 @@ use cara_authority::{
 use cara_control::ErrorKind;
 use cara_control::people::{ExportPerson, ForgetPerson};
 use cara_records::{
-    AboutCredential, CallState, Credential, CredentialKind, Decision, FinishedCall, NewApproval, NewAttachment,
+    AboutCredential, CallState, Caller, Credential, CredentialKind, Decision, FinishedCall, NewApproval, NewAttachment,
     NewCall, NewInbound, NewMessage, NewOutbound, NewRule, Origin, Proof, Records, Reservation, Role, RunState, Spent,
 };
 use cara_services::ledger::sql::query_as;
@@ -171,7 +171,7 @@ async fn keep(records: &Records, name: &str) {
     };
     records.enqueue(&goes).await.unwrap();
     let reservation = Reservation {
-        run: run.clone(),
+        caller: Caller::Run(run.clone()),
         component: component("model"),
         model: canary("model"),
         tokens: 9,

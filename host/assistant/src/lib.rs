@@ -29,6 +29,7 @@ mod metering;
 pub mod model;
 pub mod outbound;
 pub mod part;
+pub mod program;
 pub mod prompt;
 pub mod provenance;
 mod query;

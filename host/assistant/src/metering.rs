@@ -8,11 +8,12 @@ use crate::language_model::LanguageModel;
 use crate::prompt::Estimate;
 use crate::rules::LiveRules;
 use crate::session::lost;
-use cara_authority::RunId;
+use cara_authority::manifest::Price;
+use cara_authority::{PersonId, PersonRole};
 use cara_kernel::bindings::provider::{Outcome, Request};
 use cara_kernel::bindings::turn::Event;
 use cara_kernel::exports::provider::EVENTS_AHEAD;
-use cara_records::{Limit, OverBudget, Records, Reservation, ReservationId, ReserveError, Scope, Spent};
+use cara_records::{Caller, Limit, OverBudget, Records, Reservation, ReservationId, ReserveError, Scope, Spent};
 use cara_services::clock::Clock;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -24,13 +25,13 @@ const DAY_MS: u64 = 24 * 3_600 * 1_000;
 /// An answer shorter than this is not worth asking for.
 const SHORTEST: u32 = 64;
 
-/// The meter of one run.
+/// The meter of one run, or of one call by a program.
 #[derive(Clone)]
 pub(crate) struct Meter {
     pub(crate) records: Records,
     pub(crate) rules: LiveRules,
     pub(crate) clock: Clock,
-    pub(crate) run: RunId,
+    pub(crate) caller: Caller,
     /// Answers that were begun and are not settled: what they used so far.
     begun: Arc<Mutex<HashMap<ReservationId, Spent>>>,
 }
@@ -44,8 +45,8 @@ pub(crate) struct Paid {
 }
 
 impl Meter {
-    pub(crate) fn new(records: Records, rules: LiveRules, clock: Clock, run: RunId) -> Self {
-        Self { records, rules, clock, run, begun: Arc::default() }
+    pub(crate) fn new(records: Records, rules: LiveRules, clock: Clock, caller: Caller) -> Self {
+        Self { records, rules, clock, caller, begun: Arc::default() }
     }
 
     /// Asks a model, under the budget. What it used is settled by the caller, with what else it has to write.
@@ -64,18 +65,7 @@ impl Meter {
         let mut usage: Option<Usage> = None;
         let mut bytes = 0_usize;
         let price = language_model.price();
-        // A vendor that says nothing, or nought where there was something, is taken at what the host counts.
-        let spent = |usage: Option<Usage>, bytes: usize| {
-            let usage = usage.unwrap_or_default();
-            let counted = if bytes > 0 { estimate.text(bytes).into() } else { 0 };
-            let tokens = Tokens {
-                input: if usage.input > 0 { usage.input } else { prompt.into() },
-                output: if usage.output > 0 { usage.output } else { counted },
-                cache_read: usage.cache_read,
-                cache_write: usage.cache_write,
-            };
-            Spent { input: tokens.input, output: tokens.output, micros: price.map(|price| cost(&price, tokens).0) }
-        };
+        let spent = |usage: Option<Usage>, bytes: usize| used(price, estimate, prompt, usage, bytes);
         self.begun().insert(reservation.clone(), spent(None, 0));
         let answered = {
             let (sender, mut events) = mpsc::channel(EVENTS_AHEAD);
@@ -95,7 +85,7 @@ impl Meter {
                     biased;
                     Some(event) = events.recv() => {
                         if watch(event) && self.is_limited() {
-                            break Err(Failure::own("budget", "the answer was cut off: it used more than was reserved for it\nhint: raise the budget in `config.toml`"));
+                            break Err(cut_off());
                         }
                     }
                     answered = &mut call => {
@@ -166,7 +156,7 @@ impl Meter {
     }
 
     /// Reserves for an answer of `wanted` tokens, or of as many as are left.
-    async fn reserve(
+    pub(crate) async fn reserve(
         &self,
         language_model: &dyn LanguageModel,
         prompt: u32,
@@ -189,7 +179,7 @@ impl Meter {
         loop {
             let tokens = Tokens { input: prompt.into(), output: most.into(), ..Tokens::default() };
             let reservation = Reservation {
-                run: self.run.clone(),
+                caller: self.caller.clone(),
                 component: language_model.component().clone(),
                 model: language_model.model().to_owned(),
                 tokens: tokens.input + tokens.output,
@@ -206,18 +196,30 @@ impl Meter {
         }
     }
 
-    /// What the person of the run may use today, with the role that they have now.
-    async fn allowance(&self, budgets: &Budgets) -> Result<Amount, Failure> {
+    /// What the person may use today, with the role that they have now.
+    pub(crate) async fn allowance(&self, budgets: &Budgets) -> Result<Amount, Failure> {
         if !budgets.limits_people() {
             return Ok(Amount::default());
         }
-        let person = self.records.person_of(&self.run).await.map_err(lost)?;
+        let person = match &self.caller {
+            Caller::Run(run) => self.records.person_of(run).await.map_err(lost)?,
+            Caller::Program { person, .. } => person.clone(),
+        };
+        // Nobody else is the owner, and the owner is nothing else.
+        if person == PersonId::owner() {
+            return Ok(budgets.allowance(&person, Some(PersonRole::Owner)));
+        }
         let mut reader = self.records.ledger().reader().await.map_err(lost)?;
         let roles = self.records.roles(&mut reader.sql()).await.map_err(lost)?;
         Ok(budgets.allowance(&person, roles.get(&person).copied()))
     }
 
-    fn limits(&self, budgets: &Budgets, allowance: &Amount, language_model: &dyn LanguageModel) -> Vec<Limit> {
+    pub(crate) fn limits(
+        &self,
+        budgets: &Budgets,
+        allowance: &Amount,
+        language_model: &dyn LanguageModel,
+    ) -> Vec<Limit> {
         let today = self.clock.now_ms() / DAY_MS * DAY_MS;
         let limit = |scope, since_ms, amount: &Amount| {
             let micros = amount.dollars.map(|Micros(micros)| micros);
@@ -235,8 +237,35 @@ impl Meter {
     }
 }
 
+/// What an answer used. A vendor that says nothing, or nought where there was something, is taken at what the host counts.
+pub(crate) fn used(
+    price: Option<Price>,
+    estimate: &Estimate,
+    prompt: u32,
+    usage: Option<Usage>,
+    bytes: usize,
+) -> Spent {
+    let usage = usage.unwrap_or_default();
+    let counted = if bytes > 0 { estimate.text(bytes).into() } else { 0 };
+    let tokens = Tokens {
+        input: if usage.input > 0 { usage.input } else { prompt.into() },
+        output: if usage.output > 0 { usage.output } else { counted },
+        cache_read: usage.cache_read,
+        cache_write: usage.cache_write,
+    };
+    Spent { input: tokens.input, output: tokens.output, micros: price.map(|price| cost(&price, tokens).0) }
+}
+
+/// Why an answer is incomplete that used more than it may.
+pub(crate) fn cut_off() -> Failure {
+    Failure::own(
+        "budget",
+        "the answer was cut off: it used more than was reserved for it\nhint: raise the budget in `config.toml`",
+    )
+}
+
 /// What a person is told of a budget that has no room for another call.
-fn spent(over: &OverBudget, component: &str) -> String {
+pub(crate) fn spent(over: &OverBudget, component: &str) -> String {
     let most = match over.unit {
         "micros" => Micros(over.most).to_string(),
         _ => format!("{} tokens", over.most),
@@ -265,7 +294,7 @@ fn amount(unit: &str, number: u64) -> String {
     if unit == "micros" { Micros(number).to_string() } else { number.to_string() }
 }
 
-fn size(event: &Event) -> usize {
+pub(crate) fn size(event: &Event) -> usize {
     match event {
         Event::Text(text) | Event::Thinking(text) => text.len(),
         Event::Thought(thought) => thought.signature.as_ref().map_or(0, String::len),

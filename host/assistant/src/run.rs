@@ -29,7 +29,7 @@ use crate::toolbox::Toolbox;
 use crate::values::Values;
 use cara_authority::{Label, RunId};
 use cara_kernel::bindings::types::ToolDefinition;
-use cara_records::{CallState, FinishedCall, QUEUED, RunState};
+use cara_records::{CallState, Caller, FinishedCall, QUEUED, RunState};
 use serde_json::json;
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -86,8 +86,8 @@ impl<'a> Run<'a> {
     ) -> Result<Self, Failure> {
         let mut random = [0; 16];
         getrandom::fill(&mut random).map_err(|error| Failure::own("random", error.to_string()))?;
-        let meter =
-            Meter::new(assistant.records.clone(), assistant.rules.clone(), assistant.services.clock, id.clone());
+        let (records, rules, caller) = (assistant.records.clone(), assistant.rules.clone(), Caller::Run(id.clone()));
+        let meter = Meter::new(records, rules, assistant.services.clock, caller);
         Ok(Self {
             toolbox: Arc::default(),
             tools: Vec::new(),

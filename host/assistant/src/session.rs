@@ -261,6 +261,18 @@ impl Session {
         self.messages.push(Message { place: self.last, role, parts, speaker });
     }
 
+    /// Puts messages of before there, which somebody else kept; durable when it returns.
+    ///
+    /// # Errors
+    ///
+    /// The ledger failed.
+    pub async fn seed(&mut self, records: &Records, messages: Vec<(Role, Vec<Part>)>) -> Result<(), Failure> {
+        let kept: Vec<_> = messages.iter().map(|(role, parts)| stored(*role, parts)).collect();
+        records.seed_session(&self.id, &kept).await.map_err(lost)?;
+        messages.into_iter().for_each(|(role, parts)| self.push(role, parts));
+        Ok(())
+    }
+
     /// Attaches a file to the person's next message.
     pub async fn attach(&mut self, records: &Records, blob: Blob, label: Label) -> Result<String, Failure> {
         let new = ledger::NewAttachment {

@@ -4,13 +4,14 @@
 use crate::active_runs::{Active, Ended, Running};
 use crate::application::Application;
 use crate::assistant_factory;
+use crate::configuration::{Config, Rights};
 use crate::deciding::{self, Asking, Asks};
 use crate::error::{Result, error, fail};
 use crate::event::{Event, Events, Scope};
-use crate::model_selection;
+use crate::model_selection::{self, Chosen};
 use crate::names::{AGENT, CONSOLE};
 use crate::roles::Permitted;
-use crate::variables::Variables;
+use crate::variables::{Brought, Variables};
 use cara_assistant::{Assistant, Failure, Input, LanguageModel, Reply, RunContext, Session, SessionContext};
 use cara_authority::{Deciders, PersonId, PersonRole, Principal, RunId, SessionId};
 use cara_kernel::Checked;
@@ -43,12 +44,31 @@ pub struct Respondent {
     pub unattended: bool,
 }
 
-/// Whom a run on a channel answers.
+/// Whom a run answers that nobody at a terminal began.
 pub(crate) struct Answered {
     pub(crate) context: SessionContext,
     pub(crate) deciders: Deciders,
     pub(crate) person: PersonId,
-    pub(crate) reply: Reply,
+    /// The messages of a channel that it answers; none where whoever asked follows the run.
+    pub(crate) reply: Option<Reply>,
+}
+
+/// The model that answers somebody with these rights as this agent, which the configuration names or which can be found.
+pub(crate) async fn chosen(
+    application: &Application,
+    config: &Config,
+    rights: &Rights,
+    agent: &str,
+    brought: &Brought,
+) -> Result<Chosen> {
+    let of_agent = config.agent.get(agent).and_then(|agent| agent.model.as_ref());
+    let events = Events::nobody();
+    match rights.model(of_agent.or(config.chat.model.as_ref()))? {
+        Some(named) => {
+            model_selection::naming(application, &named, brought, "the configuration names it", &events).await
+        }
+        None => model_selection::choose(application, None, brought, &events).await,
+    }
 }
 
 /// All that answers in a run.
@@ -109,7 +129,7 @@ impl Answers {
         Ok(Self { assistant, language_model, context, events, asked, deciders, person, reply, taken, charged })
     }
 
-    /// The same answers to messages of a channel, with what their sender may use.
+    /// The same answers to somebody else, with what they may use.
     pub(crate) fn to(self, application: &Application, answered: Answered) -> Self {
         let Answered { context, deciders, person, reply } = answered;
         let SessionContext { system, reading, agent, .. } = self.context;
@@ -120,9 +140,10 @@ impl Answers {
         let tools = Permitted::new(tools.clone(), live, records.clone(), person.clone(), context.agent.clone(), model);
         let assistant = Assistant { tools: Arc::new(tools), ..self.assistant };
         let in_group = context.audience.is_group();
-        let (alone, group) = ((!in_group).then(|| person.clone()), in_group.then(|| reply.address.clone()));
+        let group = reply.as_ref().filter(|_| in_group).map(|reply| reply.address.clone());
+        let alone = (!in_group).then(|| person.clone());
         let asked = Asking { alone, group, ..self.asked };
-        Self { assistant, context, asked, deciders, person: Some(person), reply: Some(reply), ..self }
+        Self { assistant, context, asked, deciders, person: Some(person), reply, ..self }
     }
 
     /// The same answers to a message that waits in the inbox, whose sender follows the run.

@@ -7,6 +7,7 @@
 //! ```
 
 use crate::active_runs::ActiveRuns;
+use crate::call_journal::{self, Journal};
 use crate::candidate::Reviewed;
 use crate::change::Topic;
 use crate::component_settings::SettingSources;
@@ -27,6 +28,7 @@ use crate::machine;
 use crate::messages::{self, Console};
 use crate::metrics::Metrics;
 use crate::password::Password;
+use crate::preparations::Preparations;
 use crate::reachable::Doors;
 use crate::request_secrets::RequestSecrets;
 use crate::variables::{Brought, Environment, Variables};
@@ -89,6 +91,9 @@ pub struct Application {
     /// Who is let in at the doors of the gateway.
     pub(crate) credentials: OnceCell<Arc<Credentials>>,
     pub(crate) entries: Entries,
+    /// Calls of programs on their way into the ledger.
+    pub(crate) journal: OnceCell<Arc<Journal>>,
+    pub(crate) preparations: Preparations,
     /// This application, for work that goes on by itself.
     pub(crate) me: Weak<Self>,
     /// Lets go of the home last.
@@ -166,6 +171,7 @@ impl Application {
         let (records, credentials, entries) = Default::default();
         let (changes, metrics) = (Events::new(Scope::Changes), Metrics::new()?);
         let active_runs = ActiveRuns::telling(&changes);
+        let (journal, preparations) = Default::default();
         Ok(Arc::new_cyclic(|me| Self {
             me: me.clone(),
             live,
@@ -183,6 +189,8 @@ impl Application {
             records,
             credentials,
             entries,
+            journal,
+            preparations,
             holder,
         }))
     }
@@ -224,6 +232,9 @@ impl Application {
         self.active_runs.leave().await;
         self.outbox_end.cancel();
         self.holder.close().await;
+        if let Some(journal) = self.journal.get() {
+            journal.close().await;
+        }
         self.ledger.close().await;
     }
 
@@ -256,6 +267,9 @@ impl Application {
             for run in records.unfinished_runs().await?.iter().filter(|run| run.process != self.holder.process) {
                 records.release_process(&run.process).await?;
             }
+            // What programs used is kept before what was reserved for them is given back.
+            call_journal::recover(self.home(), &records).await?;
+            records.release_programs(&self.holder.process).await?;
             self.drive(&records);
             Ok::<_, Error>(records)
         };

@@ -9,14 +9,12 @@
 //! Who a sender is, and what they may, is asked anew when their message is answered: roles change while messages wait.
 
 use crate::active_runs::Active;
-use crate::answering::{Answered, Answers, Respondent};
+use crate::answering::{self, Answered, Answers, Respondent};
 use crate::application::Application;
 use crate::chat_answers::{self, Said};
 use crate::conversations::Worker;
 use crate::deciding::{self, Asks};
 use crate::error::{Error, ErrorKind, Result, error};
-use crate::event::Events;
-use crate::model_selection;
 use crate::runs::said;
 use crate::variables::Variables;
 use cara_assistant::assistant::Steered;
@@ -352,17 +350,11 @@ impl Application {
         inbound: Vec<InboundId>,
         left: Option<RunId>,
     ) -> Result<Arc<Active>> {
-        let (records, config, events) = (self.records().await?, self.config()?, Events::nobody());
+        let (records, config) = (self.records().await?, self.config()?);
         let brought = self.brought(&BTreeMap::new(), &Variables::default())?;
         let rights = config.role.of(Some(sender.principal.role()));
         let agent = rights.agent(config.chat.agent.as_deref()).to_owned();
-        let of_agent = config.agent.get(&agent).and_then(|agent| agent.model.as_ref());
-        let chosen = match rights.model(of_agent.or(config.chat.model.as_ref()))? {
-            Some(named) => {
-                model_selection::naming(self, &named, &brought, "the configuration names it", &events).await?
-            }
-            None => model_selection::choose(self, None, &brought, &events).await?,
-        };
+        let chosen = answering::chosen(self, &config, &rights, &agent, &brought).await?;
         let respondent = Respondent {
             model: format!("{}:{}", chosen.id, chosen.model),
             agent: Some(agent.clone()),
@@ -388,7 +380,7 @@ impl Application {
             context,
             deciders: deciding::deciders(&config.approvals, &sender.asks()),
             person: sender.principal.person().clone(),
-            reply,
+            reply: Some(reply),
         };
         let answers = Answers::of(self, &run, &respondent, false).await?.to(self, answered);
         let session = match before {

@@ -6,3 +6,6 @@ pub const AGENT: &str = "main";
 
 /// The channel of a terminal.
 pub const CONSOLE: &str = "console";
+
+/// The channel of programs that talk to an agent.
+pub(crate) const PROGRAMS: &str = "api";

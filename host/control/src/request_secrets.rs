@@ -30,7 +30,8 @@ impl SecretSource for RequestSecrets {
             && let Some(secret) = checked.manifest().secrets().iter().find(|secret| secret.name == *grant.name())
         {
             let brought = environment.brought_secret(secret);
-            if brought.is_none() {
+            // What brought nothing leads nobody anywhere: the usual case asks the ledger nothing.
+            if brought.is_none() && environment.brings() {
                 let granted = self.ledger.granted(component).await.map_err(|error| refuse(error.to_string()))?;
                 if let Some(led) = environment.leads(checked.manifest(), secret, &self.brought.settings, &granted) {
                     let text = format!(

@@ -27,6 +27,8 @@ pub enum Grouping {
     Run,
     /// By person.
     Person,
+    /// By the credential of the program that asked; conversations have none.
+    Credential,
     /// By provider.
     Component,
     /// By model.
@@ -40,6 +42,7 @@ impl From<Grouping> for UsageBy {
             Grouping::Session => Self::Session,
             Grouping::Run => Self::Run,
             Grouping::Person => Self::Person,
+            Grouping::Credential => Self::Credential,
             Grouping::Component => Self::Component,
             Grouping::Model => Self::Model,
         }
@@ -95,6 +98,7 @@ impl UsageRow {
         let group = match by {
             Grouping::Day => total.group.parse().map_or(total.group, day),
             Grouping::Session | Grouping::Run if total.group.is_empty() => "(deleted)".to_owned(),
+            Grouping::Credential if total.group.is_empty() => "(conversations)".to_owned(),
             _ => total.group,
         };
         Self {

@@ -5,6 +5,7 @@
 //! last one; any other gets the view alone.
 
 use crate::arguments::{self, InPath};
+use crate::body::Room;
 use crate::failure::{failed, json, status};
 use crate::stream::{self, Told};
 use axum::body::Body;
@@ -15,37 +16,24 @@ use bytes::Bytes;
 use cara_authority::Principal;
 use cara_control::{Application, Entry, Error, ErrorKind, Events, Prepared, Scope, operations};
 use futures_util::StreamExt as _;
-use http::{HeaderMap, HeaderValue, StatusCode, header};
-use http_body::Body as _;
-use http_body_util::{BodyExt, LengthLimitError, Limited};
+use http::{HeaderValue, StatusCode, header};
 use std::sync::Arc;
-use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::timeout;
-
-/// How long a body may take to arrive, with the wait for its room.
-const PATIENCE: Duration = Duration::from_secs(30);
 
 /// How many requests follow something at once: fewer than the connections, so that a short request always gets in.
 const FOLLOWERS: usize = 48;
-
-/// Bodies up to this size need no room of their own.
-const SMALL: usize = 64 * 1024;
-
-/// How much room there is for all larger bodies, in KiB: one as large as a route takes, and some more.
-const ROOM: usize = 96 * 1024;
 
 /// What all requests share.
 #[derive(Clone)]
 struct Limits {
     followers: Arc<Semaphore>,
-    room: Arc<Semaphore>,
+    room: Room,
 }
 
 /// The paths of all use cases. A request is answered where a layer around this says who makes it.
-pub(crate) fn router(application: Arc<Application>) -> axum::Router {
+pub(crate) fn router(application: Arc<Application>, room: Room) -> axum::Router {
     let mut router = axum::Router::new();
-    let limits = Limits { followers: Arc::new(Semaphore::new(FOLLOWERS)), room: Arc::new(Semaphore::new(ROOM)) };
+    let limits = Limits { followers: Arc::new(Semaphore::new(FOLLOWERS)), room };
     for entry in operations() {
         let method = MethodFilter::try_from(entry.route.method.clone());
         let method = method.expect("routes have methods of HTTP itself");
@@ -80,7 +68,7 @@ async fn serve(
     let query = request.uri().query().map(str::to_owned);
     let body = match entry.route.reads_query() {
         true => Bytes::new(),
-        false => match body(request, entry.route.most, limits).await {
+        false => match limits.room.read(request, entry.route.most).await {
             Ok(body) => body,
             Err((status, text)) => return failed(status, &Error::new(ErrorKind::Invalid, text)),
         },
@@ -89,44 +77,6 @@ async fn serve(
         Ok(prepared) if streams => told(prepared, application, by, place),
         Ok(prepared) => answered(prepared, application, by).await,
         Err(error) => failed(status(error.kind), &error),
-    }
-}
-
-fn is_json(headers: &HeaderMap) -> bool {
-    let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
-    kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"))
-}
-
-/// The body of a request, as far as a use case takes it.
-async fn body(request: Request, most: usize, limits: &Limits) -> Result<Bytes, (StatusCode, String)> {
-    if request.body().is_end_stream() {
-        return Ok(Bytes::new());
-    }
-    if !is_json(request.headers()) {
-        let text = "the body is not said to be JSON\nhint: send `Content-Type: application/json`";
-        return Err((StatusCode::UNSUPPORTED_MEDIA_TYPE, text.to_owned()));
-    }
-    // A body that does not say how large it is may be as large as the route takes.
-    let size = request.body().size_hint().upper().map_or(most, |size| most.min(usize::try_from(size).unwrap_or(most)));
-    let room = limits.room.acquire_many(u32::try_from(size.div_ceil(1024)).unwrap_or(u32::MAX));
-    let _room = match size {
-        ..=SMALL => None,
-        _ => Some(timeout(PATIENCE, room).await.map_err(|_| {
-            let text = "others send large bodies at this moment\nhint: try again";
-            (StatusCode::SERVICE_UNAVAILABLE, text.to_owned())
-        })?),
-    };
-    match timeout(PATIENCE, Limited::new(request.into_body(), most).collect()).await {
-        Ok(Ok(body)) => Ok(body.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => {
-            let text = format!("the body has more than {most} bytes\nhint: `cara api` says what goes into it");
-            Err((StatusCode::PAYLOAD_TOO_LARGE, text))
-        }
-        Ok(Err(error)) => Err((StatusCode::BAD_REQUEST, format!("the body cannot be read: {error}"))),
-        Err(_) => {
-            let text = format!("the body did not arrive in {} s\nhint: send it at once", PATIENCE.as_secs());
-            Err((StatusCode::REQUEST_TIMEOUT, text))
-        }
     }
 }
 

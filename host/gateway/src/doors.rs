@@ -1,9 +1,10 @@
 //! All that is served at one address, and who is let in.
 
 use crate::auth::{self, Gate, guarded};
-use crate::failure::failed;
+use crate::body::Room;
 use crate::listen::Peer;
-use crate::{control, health, metrics, websocket};
+use crate::refusal::refused;
+use crate::{api, control, health, metrics, websocket};
 use axum::extract::{Extension, Request};
 use axum::middleware::from_fn_with_state;
 use axum::response::Response;
@@ -18,8 +19,9 @@ pub fn account_router(application: Arc<Application>) -> axum::Router {
 
 /// Everything, for whoever shows a credential. Whoever serves this says by a [`Peer`] who is at the other end.
 pub fn router(application: Arc<Application>) -> axum::Router {
-    let gate = Gate::new(application.clone());
-    let all = control::router(application.clone()).merge(websocket::router(application.clone()));
+    let (gate, room) = (Gate::new(application.clone()), Room::default());
+    let all = control::router(application.clone(), room.clone()).merge(websocket::router(application.clone()));
+    let all = all.merge(api::router(application.clone(), room));
     let all = all.merge(health::router(application.clone())).merge(metrics::router(application.clone()));
     let all = all.merge(auth::routes(gate.clone()));
     let measured = from_fn_with_state(application, metrics::measured);
@@ -33,5 +35,5 @@ async fn nothing(request: Request) -> Response {
         request.method(),
         request.uri().path()
     );
-    failed(StatusCode::NOT_FOUND, &Error::new(ErrorKind::NotFound, text))
+    refused(request.uri().path(), StatusCode::NOT_FOUND, &Error::new(ErrorKind::NotFound, text))
 }

@@ -6,8 +6,8 @@ use cara_control::{Error, ErrorKind};
 use http::{HeaderValue, StatusCode, header};
 
 /// An answer in JSON.
-pub(crate) fn json(status: StatusCode, text: String) -> Response {
-    let mut response = Response::new(Body::from(text));
+pub(crate) fn json(status: StatusCode, text: impl Into<Body>) -> Response {
+    let mut response = Response::new(text.into());
     *response.status_mut() = status;
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response

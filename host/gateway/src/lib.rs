@@ -8,8 +8,10 @@
 //!                    └─ cara.sock ─→ Server (uid) ──┘          └─ events (SSE)
 //! ```
 
+mod api;
 mod arguments;
 mod auth;
+mod body;
 mod client;
 mod control;
 mod doors;
@@ -18,6 +20,7 @@ mod health;
 mod listen;
 mod metrics;
 mod openapi;
+mod refusal;
 mod stream;
 mod websocket;
 

@@ -23,6 +23,7 @@ mod memory;
 mod messages;
 mod outbox;
 mod people;
+mod programs;
 mod runs;
 mod sessions;
 mod summaries;
@@ -48,10 +49,11 @@ pub use outbox::{
     Turn,
 };
 pub use people::{LinkError, NameError};
+pub use programs::ProgramUse;
 pub use runs::Run;
 pub use sessions::{MOST_AT_ONCE, NewConversation, Session};
 pub use summaries::Summary;
-pub use totals::{UsageBy, UsageTotal};
+pub use totals::{PROGRAMS, UsageBy, UsageTotal};
 pub use words::{Hit, Words};
 
 use cara_authority::PersonId;

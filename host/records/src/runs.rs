@@ -76,6 +76,19 @@ impl Records {
         change.commit().await
     }
 
+    /// Adds messages of before to a session, which belong to no run; durable when it returns.
+    pub async fn seed_session(&self, session: &SessionId, messages: &[NewMessage]) -> Result<(), LedgerError> {
+        let now_ms = self.ledger.now_ms();
+        let mut change = self.ledger.change().await?;
+        let sql = &mut change.sql();
+        let mut tail = Tail::read(sql, session).await?;
+        for message in messages {
+            tail.add(sql, &self.seal, None, message, now_ms).await?;
+        }
+        tail.save(sql, now_ms).await?;
+        change.commit().await
+    }
+
     /// Adds a message to a run that goes on, with messages of the inbox that it takes; durable when it returns.
     pub async fn steer_run(&self, run: &RunId, message: &NewMessage, inbound: &[InboundId]) -> Result<(), LedgerError> {
         let now_ms = self.ledger.now_ms();

@@ -5,15 +5,20 @@ use cara_authority::SessionId;
 use cara_services::ledger::sql::{Number, query_as};
 use cara_services::ledger::{LedgerError, to_sql};
 
+/// The group of calls that belong to no run, since a program made them.
+pub const PROGRAMS: &str = "(programs)";
+
 /// By what uses are summed up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum UsageBy {
     /// By days of UTC; the group is the Unix time of the day's begin, in milliseconds.
     Day,
-    /// By session; the group of those that were deleted is empty.
+    /// By session; the group of those that were deleted is empty, and that of calls by programs [`PROGRAMS`].
     Session,
-    /// By run; the group of those that were deleted is empty.
+    /// By run; the group of those that were deleted is empty, and that of calls by programs [`PROGRAMS`].
     Run,
+    /// By the credential of a program; the group of runs is empty.
+    Credential,
     /// By the person whom the runs were for.
     Person,
     /// By provider.
@@ -73,8 +78,11 @@ impl Records {
         }
         let query = query_as::<Row>(match by {
             UsageBy::Day => totals!("CAST(at_ms / 86400000 * 86400000 AS TEXT)"),
-            UsageBy::Session => totals!("COALESCE(session, '')"),
-            UsageBy::Run => totals!("COALESCE(run, '')"),
+            UsageBy::Session => {
+                totals!("COALESCE(session, CASE WHEN credential IS NULL THEN '' ELSE '(programs)' END)")
+            }
+            UsageBy::Run => totals!("COALESCE(run, CASE WHEN credential IS NULL THEN '' ELSE '(programs)' END)"),
+            UsageBy::Credential => totals!("COALESCE(credential, '')"),
             UsageBy::Person => totals!("person"),
             UsageBy::Component => totals!("component"),
             UsageBy::Model => totals!("component || '/' || model"),

@@ -61,8 +61,13 @@ pub(super) async fn keep_everything(records: &Records) {
     outbox::sent(records, &records.enqueue(&goes).await.unwrap().id).await;
     let token = credential("anna", "canary-credential");
     records.keep_credential(&token, &[], ("credential-issued", json!({}))).await.unwrap();
-    let reservation =
-        Reservation { run: run.clone(), component: id("model"), model: "m-1".into(), tokens: 9, micros: None };
+    let reservation = Reservation {
+        caller: Caller::Run(run.clone()),
+        component: id("model"),
+        model: "m-1".into(),
+        tokens: 9,
+        micros: None,
+    };
     let reserved = records.reserve(&reservation, &[]).await.unwrap();
     records.settle(&reserved, Spent { input: 5, output: 2, micros: None }).await.unwrap();
     records.end_run(run, &[], RunState::Failed, Some("canary-reason"), &[]).await.unwrap();

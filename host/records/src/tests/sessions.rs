@@ -180,8 +180,13 @@ async fn a_deleted_session_leaves_nothing_but_what_it_used_and_an_event() {
     };
     add_rule(records, &rule).await;
     records.set_summary(&fixture.session, 1, &json!("s"), Label::NONE).await.unwrap();
-    let asked =
-        Reservation { run: fixture.run.clone(), component: id("model"), model: "m".into(), tokens: 5, micros: None };
+    let asked = Reservation {
+        caller: Caller::Run(fixture.run.clone()),
+        component: id("model"),
+        model: "m".into(),
+        tokens: 5,
+        micros: None,
+    };
     let reserved = records.reserve(&asked, &[]).await.unwrap();
     records.settle(&reserved, Spent { input: 2, output: 1, micros: None }).await.unwrap();
 

@@ -6,7 +6,13 @@ use std::sync::Arc;
 use tokio::sync::Barrier;
 
 fn asked(run: &RunId, tokens: u64) -> Reservation {
-    Reservation { run: run.clone(), component: id("model"), model: "m-1".into(), tokens, micros: Some(tokens * 2) }
+    Reservation {
+        caller: Caller::Run(run.clone()),
+        component: id("model"),
+        model: "m-1".into(),
+        tokens,
+        micros: Some(tokens * 2),
+    }
 }
 
 fn limit(scope: Scope, tokens: u64) -> Limit {

@@ -4,6 +4,7 @@ use super::sql::{As, Number, Sql, query, query_as};
 use super::{Ledger, LedgerError, to_sql};
 use cara_authority::{Capability, ComponentId, display_safe};
 use serde_json::json;
+use std::sync::atomic::Ordering;
 
 /// One recorded grant.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,6 +35,12 @@ impl Granted {
 type Row = (As<ComponentId>, As<Capability>, Number, String, Option<Number>);
 
 impl Ledger {
+    /// How often grants were changed through this ledger: what was made of them is good for as long as this stays, and none
+    /// of them expires.
+    pub fn grants_changed(&self) -> u64 {
+        self.inner.grants.load(Ordering::Acquire)
+    }
+
     /// What the component may do now.
     pub async fn granted(&self, component: &ComponentId) -> Result<Vec<Capability>, LedgerError> {
         let recorded = recorded(&mut self.reader().await?.sql(), component).await?;
@@ -69,6 +76,7 @@ impl Ledger {
             let detail = json!({ "capabilities": texts(&gone), "reason": reason });
             change.event("revoke", component.as_str(), detail).await?;
             change.commit().await?;
+            self.inner.grants.fetch_add(1, Ordering::Release);
         }
         Ok(gone)
     }
@@ -106,6 +114,7 @@ impl Ledger {
         let detail = json!({ "capabilities": texts(&added), "reason": reason, "expires_ms": expires_ms });
         change.event("grant", component.as_str(), detail).await?;
         change.commit().await?;
+        self.inner.grants.fetch_add(1, Ordering::Release);
         Ok(added)
     }
 }

@@ -33,6 +33,7 @@ use cara_database::{Cause, Commit, Database, Failure, Transaction};
 use serde_json::Value;
 use sql::{Reader, Sql};
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use tokio::sync::{OnceCell, watch};
 use zeroize::Zeroizing;
 
@@ -51,6 +52,8 @@ struct Inner {
     audit: Zeroizing<[u8; 32]>,
     database: OnceCell<Database>,
     approvals: watch::Sender<()>,
+    /// How often grants were changed.
+    grants: AtomicU64,
 }
 
 /// Why the ledger cannot be used.
@@ -225,8 +228,8 @@ impl Ledger {
     /// The ledger at a place, such as a file whose folder exists; it is opened at the first use. `audit` is the key of
     /// the audit log's chain: who has only the file cannot alter the log without being found.
     pub fn lazy(place: impl Into<Place>, clock: Clock, audit: Zeroizing<[u8; 32]>) -> Self {
-        let (database, approvals) = (OnceCell::new(), watch::Sender::new(()));
-        Self { inner: Arc::new(Inner { place: place.into(), clock, audit, database, approvals }) }
+        let (database, approvals, grants) = (OnceCell::new(), watch::Sender::new(()), AtomicU64::new(0));
+        Self { inner: Arc::new(Inner { place: place.into(), clock, audit, database, approvals, grants }) }
     }
 
     /// Opens the ledger at a place, such as a file whose folder exists; makes the file (0600) if it is missing.

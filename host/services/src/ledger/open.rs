@@ -18,7 +18,7 @@ macro_rules! version {
 }
 
 /// All versions of the tables; one that was released is never changed.
-pub const MIGRATIONS: [Migration; 9] = [
+pub const MIGRATIONS: [Migration; 10] = [
     version!(1, "ledger", "0001_ledger"),
     version!(2, "records", "0002_records"),
     version!(3, "labels", "0003_labels"),
@@ -27,6 +27,7 @@ pub const MIGRATIONS: [Migration; 9] = [
     version!(6, "people", "0006_people", "0006_people.down"),
     version!(7, "boxes", "0007_boxes", "0007_boxes.down"),
     version!(8, "pins", "0008_pins", "0008_pins.down"),
+    version!(9, "programs", "0009_programs", "0009_programs.down"),
     version!(10, "credentials", "0010_credentials", "0010_credentials.down"),
 ];
 

@@ -32,7 +32,7 @@ pub use rules::{NewRule, StoredRule};
 pub use runs::{Charged, Open, RunState, reason_spot};
 pub use seal::{ContentKey, Seal, Spot};
 pub use starts::{By, Started};
-pub use usage::{Limit, OverBudget, Reservation, ReservationId, ReserveError, Scope, Spent, settle};
+pub use usage::{Caller, Limit, OverBudget, Reservation, ReservationId, ReserveError, Scope, Spent, settle};
 
 use super::sql::{Sql, query, query_as};
 use super::{Ledger, LedgerError};

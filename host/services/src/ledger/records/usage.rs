@@ -2,9 +2,19 @@
 //! and settled after.
 
 use super::{Runs, fresh};
-use crate::ledger::sql::{As, AssertSqlSafe, Number, Sql, query, query_as};
+use crate::ledger::sql::{AssertSqlSafe, Number, Sql, query, query_as};
 use crate::ledger::{LedgerError, to_sql};
-use cara_authority::{ComponentId, PersonId, RunId, SessionId};
+use cara_authority::{ComponentId, PersonId, RunId};
+
+/// For whom a model is called.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Caller {
+    /// A run; session, person and process are the run's.
+    Run(RunId),
+    /// A program, which `process` lets ask for a person by a credential.
+    #[allow(missing_docs, reason = "each is what its type and name say")]
+    Program { process: String, person: PersonId, credential: String, tokens_per_day: Option<u64> },
+}
 
 /// One day, milliseconds.
 const DAY_MS: u64 = 24 * 3_600 * 1_000;
@@ -12,8 +22,8 @@ const DAY_MS: u64 = 24 * 3_600 * 1_000;
 /// The most that a call of a model will use.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reservation {
-    /// The run it is for; session, person and process are the run's.
-    pub run: RunId,
+    /// For whom it is.
+    pub caller: Caller,
     /// The provider.
     pub component: ComponentId,
     /// The provider's model.
@@ -33,7 +43,7 @@ cara_authority::words! {
         Session = "session",
         /// Uses in runs for the same person.
         Person = "person",
-        /// Uses in runs that were begun with the same credential; the run says how many there may be in one day.
+        /// Uses by the same credential, also in runs that were begun with it.
         Credential = "credential",
         /// Uses of the same provider.
         Component = "component",
@@ -57,7 +67,7 @@ pub struct Limit {
 
 /// A reservation that was made.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct ReservationId(String);
+pub struct ReservationId(pub String);
 
 /// What a call of a model did use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -108,18 +118,18 @@ impl Runs {
     pub async fn reserve(&self, asked: &Reservation, limits: &[Limit]) -> Result<ReservationId, ReserveError> {
         let mut change = self.ledger.light_change().await?;
         let sql = &mut change.sql();
-        let (process, session, person) = owner(sql, &asked.run).await?;
+        let owner @ (process, run, session, person, credential) = &owner(sql, &asked.caller).await?;
         for limit in limits {
-            check(sql, asked, &session, &person, limit).await?;
+            check(sql, asked, owner, limit).await?;
         }
-        of_credential(sql, asked, self.ledger.now_ms()).await?;
+        of_credential(sql, asked, owner, self.ledger.now_ms()).await?;
         let id = fresh("u-", 16)?;
         let query = query(
-            "INSERT INTO reservations (id, process, run, session, person, component, model, tokens, micros, at_ms) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+            "INSERT INTO reservations (id, process, run, session, person, credential, component, model, tokens, micros, at_ms) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
         );
-        let query = query.bind(&id).bind(process).bind(asked.run.as_str()).bind(session.as_str());
-        let query = query.bind(person.as_str()).bind(asked.component.as_str()).bind(&asked.model);
+        let query = query.bind(&id).bind(process).bind(run.clone()).bind(session.clone()).bind(person);
+        let query = query.bind(credential.clone()).bind(asked.component.as_str()).bind(&asked.model);
         let query = query.bind(to_sql(asked.tokens)).bind(asked.micros.map(to_sql));
         sql.execute(query.bind(to_sql(self.ledger.now_ms()))).await?;
         change.commit().await?;
@@ -141,31 +151,35 @@ impl Runs {
     }
 }
 
-/// Whose the call is: the process, the session and the person.
-async fn owner(sql: &mut Sql<'_>, run: &RunId) -> Result<(String, SessionId, PersonId), LedgerError> {
-    let query = query_as::<(String, As<SessionId>, As<PersonId>)>(
-        "SELECT runs.process, runs.session, COALESCE(runs.person, sessions.person) FROM runs JOIN sessions ON sessions.id = runs.session \
-         WHERE runs.id = $1 AND runs.state = 'running'",
+/// Whose a call is: the process, the run and its session, the person and the credential.
+type Owner = (String, Option<String>, Option<String>, String, Option<String>);
+
+async fn owner(sql: &mut Sql<'_>, caller: &Caller) -> Result<Owner, LedgerError> {
+    let run = match caller {
+        Caller::Run(run) => run,
+        Caller::Program { process, person, credential, .. } => {
+            return Ok((process.clone(), None, None, person.to_string(), Some(credential.clone())));
+        }
+    };
+    let query = query_as::<Owner>(
+        "SELECT runs.process, runs.id, runs.session, COALESCE(runs.person, sessions.person), runs.credential \
+         FROM runs JOIN sessions ON sessions.id = runs.session WHERE runs.id = $1 AND runs.state = 'running'",
     );
-    match sql.one(query.bind(run.as_str())).await? {
-        Some((process, session, person)) => Ok((process, session.0, person.0)),
-        None => Err(LedgerError::no_such("running run", run.as_str())),
-    }
+    let owner = sql.one(query.bind(run.as_str())).await?;
+    owner.ok_or_else(|| LedgerError::no_such("running run", run.as_str()))
 }
 
 async fn check(
     sql: &mut Sql<'_>,
     asked: &Reservation,
-    session: &SessionId,
-    person: &PersonId,
+    (_, run, session, person, credential): &Owner,
     limit: &Limit,
 ) -> Result<(), ReserveError> {
     let (column, value) = match limit.scope {
-        Scope::Run => ("run", asked.run.as_str()),
-        Scope::Session => ("session", session.as_str()),
-        Scope::Person => ("person", person.as_str()),
-        // It is the run's own, and always looked at.
-        Scope::Credential => return Ok(()),
+        Scope::Run => ("run", run.as_deref().unwrap_or_default()),
+        Scope::Session => ("session", session.as_deref().unwrap_or_default()),
+        Scope::Person => ("person", &**person),
+        Scope::Credential => ("credential", credential.as_deref().unwrap_or_default()),
         Scope::Component => ("component", asked.component.as_str()),
         Scope::Day => ("'all'", "all"),
     };
@@ -187,26 +201,19 @@ async fn check(
     within(limit, "micros", limit.micros, [used_micros.0, reserved_micros.0, asked.micros.unwrap_or(0)])
 }
 
-/// Whether the credential that the run was begun with has as much left for today, UTC.
-async fn of_credential(sql: &mut Sql<'_>, asked: &Reservation, now_ms: u64) -> Result<(), ReserveError> {
-    let of = query_as::<(String, Number)>(
-        "SELECT credential, credential_tokens FROM runs WHERE id = $1 AND credential_tokens IS NOT NULL",
-    );
-    let Some((credential, most)) = sql.one(of.bind(asked.run.as_str())).await? else { return Ok(()) };
+/// Whether the credential that is asked with has as much left for today, UTC.
+async fn of_credential(sql: &mut Sql<'_>, asked: &Reservation, owner: &Owner, now_ms: u64) -> Result<(), ReserveError> {
+    let most = match &asked.caller {
+        Caller::Run(run) => {
+            let of = "SELECT credential_tokens FROM runs WHERE id = $1 AND credential_tokens IS NOT NULL";
+            sql.one(query_as::<(Number,)>(of).bind(run.as_str())).await?.map(|(most,)| most.0)
+        }
+        Caller::Program { tokens_per_day, .. } => *tokens_per_day,
+    };
+    let Some(most) = most else { return Ok(()) };
     let since_ms = now_ms / DAY_MS * DAY_MS;
-    let used = query_as::<(Number,)>(
-        "SELECT CAST(COALESCE(SUM(usage.input + usage.output), 0) AS BIGINT) FROM usage JOIN runs ON runs.id = usage.run \
-         WHERE runs.credential = $1 AND usage.at_ms >= $2",
-    );
-    let used = sql.one(used.bind(&credential).bind(to_sql(since_ms))).await?;
-    let reserved = query_as::<(Number,)>(
-        "SELECT CAST(COALESCE(SUM(reservations.tokens), 0) AS BIGINT) FROM reservations \
-         JOIN runs ON runs.id = reservations.run WHERE runs.credential = $1",
-    );
-    let reserved = sql.one(reserved.bind(&credential)).await?;
-    let counts = [used, reserved].map(|row| row.map_or(0, |(count,)| count.0));
-    let limit = Limit { scope: Scope::Credential, since_ms, tokens: Some(most.0), micros: None };
-    within(&limit, "tokens", limit.tokens, [counts[0], counts[1], asked.tokens])
+    let limit = Limit { scope: Scope::Credential, since_ms, tokens: Some(most), micros: None };
+    check(sql, asked, owner, &limit).await
 }
 
 fn within(limit: &Limit, unit: &'static str, most: Option<u64>, counts: [u64; 3]) -> Result<(), ReserveError> {
@@ -222,8 +229,8 @@ fn within(limit: &Limit, unit: &'static str, most: Option<u64>, counts: [u64; 3]
 /// Moves a reservation to what was used. One that is gone, settled or of a dead process, is left alone.
 pub async fn settle(sql: &mut Sql<'_>, id: &ReservationId, spent: &Spent, now_ms: u64) -> Result<(), LedgerError> {
     let used = query(
-        "INSERT INTO usage (id, run, session, person, component, model, input, output, micros, at_ms) \
-         SELECT id, run, session, person, component, model, $2, $3, $4, $5 FROM reservations WHERE id = $1",
+        "INSERT INTO usage (id, run, session, person, credential, component, model, input, output, micros, at_ms) \
+         SELECT id, run, session, person, credential, component, model, $2, $3, $4, $5 FROM reservations WHERE id = $1",
     );
     let used = used.bind(&id.0).bind(to_sql(spent.input)).bind(to_sql(spent.output));
     sql.execute(used.bind(spent.micros.map(to_sql)).bind(to_sql(now_ms))).await?;

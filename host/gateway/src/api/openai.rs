@@ -1,0 +1,28 @@
+//! OpenAI's API: chat completions, models and embeddings.
+//!
+//! Forms: <https://platform.openai.com/docs/api-reference>.
+
+mod chat;
+mod embeddings;
+mod message;
+mod models;
+mod reply;
+
+use super::{Around, served};
+use crate::refusal::Shape;
+use axum::extract::Request;
+use axum::routing::{get, post};
+use cara_control::Application;
+use std::sync::Arc;
+
+/// The paths.
+pub(super) fn router() -> axum::Router<Arc<Application>> {
+    let chat = async |around: Around, request: Request| served(Shape::OpenAi, around, request, chat::serve).await;
+    let embed =
+        async |around: Around, request: Request| served(Shape::OpenAi, around, request, embeddings::serve).await;
+    axum::Router::new()
+        .route("/v1/chat/completions", post(chat))
+        .route("/v1/embeddings", post(embed))
+        .route("/v1/models", get(models::list))
+        .route("/v1/models/{*id}", get(models::one))
+}

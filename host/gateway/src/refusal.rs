@@ -1,0 +1,205 @@
+//! Why a request is not answered, in the shape that the clients of its path
+//! read.
+
+use crate::failure::{failed, json as answer};
+use axum::response::Response;
+use cara_control::Error;
+use cara_control::completion::{Unanswered, Why};
+use http::{HeaderValue, StatusCode, header};
+use serde_json::{Value, json};
+
+/// Whose clients read it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Shape {
+    Control,
+    OpenAi,
+    Anthropic,
+    Ollama,
+}
+
+impl Shape {
+    /// That of a path.
+    pub(crate) fn of(path: &str) -> Self {
+        match path {
+            _ if path == "/v1/messages" || path.starts_with("/v1/messages/") => Self::Anthropic,
+            _ if path.starts_with("/v1/") => Self::OpenAi,
+            _ if path.starts_with("/api/") => Self::Ollama,
+            _ => Self::Control,
+        }
+    }
+}
+
+/// Why a client of a model API gets no answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Refusal {
+    status: StatusCode,
+    /// The field that is at fault.
+    param: Option<String>,
+    code: Option<&'static str>,
+    message: String,
+    retry_after_ms: Option<u64>,
+    /// Whether trying again helps nobody, whatever the status says.
+    is_final: bool,
+}
+
+impl Refusal {
+    /// Of a status, with the cure after `hint:`.
+    pub(crate) fn new(status: StatusCode, message: impl Into<String>) -> Self {
+        let (param, code, retry_after_ms, is_final) = Default::default();
+        Self { status, param, code, message: message.into(), retry_after_ms, is_final }
+    }
+
+    /// Of a field that is wrong.
+    pub(crate) fn field(param: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { param: Some(param.into()), ..Self::new(StatusCode::BAD_REQUEST, message) }
+    }
+
+    /// Of a field that nobody here can honour.
+    pub(crate) fn unsupported(param: impl Into<String>, why: &str) -> Self {
+        let param = param.into();
+        let message = format!("`{param}` is not supported: {why}\nhint: leave it out");
+        Self { code: Some("unsupported_parameter"), ..Self::field(param, message) }
+    }
+
+    /// Of a field in this place of another one.
+    #[must_use]
+    pub(crate) fn within(mut self, place: &str) -> Self {
+        let param = self.param.take().unwrap_or_default();
+        let dot = if param.is_empty() || param.starts_with('[') { "" } else { "." };
+        self.param = Some(format!("{place}{dot}{param}"));
+        self
+    }
+
+    fn openai(&self) -> Value {
+        let kind = match self.status.as_u16() {
+            401 => "authentication_error",
+            403 => "permission_error",
+            429 if self.code == Some("insufficient_quota") => "insufficient_quota",
+            429 => "rate_limit_error",
+            500.. => "server_error",
+            _ => "invalid_request_error",
+        };
+        json!({ "error": { "message": self.message, "type": kind, "param": self.param, "code": self.code } })
+    }
+
+    fn anthropic(&self) -> Value {
+        let kind = match self.status.as_u16() {
+            401 => "authentication_error",
+            403 => "permission_error",
+            404 => "not_found_error",
+            413 => "request_too_large",
+            429 => "rate_limit_error",
+            503 => "overloaded_error",
+            500.. => "api_error",
+            _ => "invalid_request_error",
+        };
+        json!({ "type": "error", "error": { "type": kind, "message": self.named() } })
+    }
+
+    /// The message with the field before it, where the shape has no place of its own for that.
+    fn named(&self) -> String {
+        match &self.param {
+            Some(param) if !self.message.contains(param.as_str()) => format!("{param}: {}", self.message),
+            _ => self.message.clone(),
+        }
+    }
+
+    /// As JSON.
+    pub(crate) fn json(&self, shape: Shape) -> Value {
+        match shape {
+            Shape::OpenAi => self.openai(),
+            Shape::Anthropic => self.anthropic(),
+            Shape::Ollama => json!({ "error": self.named() }),
+            Shape::Control => json!({ "kind": "invalid", "message": self.message }),
+        }
+    }
+
+    /// As an answer.
+    pub(crate) fn response(&self, shape: Shape) -> Response {
+        let mut response = answer(self.status, self.json(shape).to_string());
+        let headers = response.headers_mut();
+        if let Some(after) = self.retry_after_ms {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(after.div_ceil(1000)));
+        }
+        if self.is_final {
+            headers.insert("x-should-retry", HeaderValue::from_static("false"));
+        }
+        response
+    }
+}
+
+impl From<Unanswered> for Refusal {
+    fn from(unanswered: Unanswered) -> Self {
+        let (status, code) = match unanswered.why {
+            Why::Invalid => (StatusCode::BAD_REQUEST, None),
+            Why::NotFound => (StatusCode::NOT_FOUND, Some("model_not_found")),
+            Why::Refused => (StatusCode::FORBIDDEN, None),
+            Why::Budget => (StatusCode::TOO_MANY_REQUESTS, Some("insufficient_quota")),
+            Why::RateLimit => (StatusCode::TOO_MANY_REQUESTS, Some("rate_limit_exceeded")),
+            Why::Overloaded => (StatusCode::SERVICE_UNAVAILABLE, None),
+            Why::ContextTooLong => (StatusCode::BAD_REQUEST, Some("context_length_exceeded")),
+            Why::Declined => (StatusCode::BAD_REQUEST, Some("content_policy_violation")),
+            Why::Unavailable => (StatusCode::BAD_GATEWAY, None),
+            Why::Cancelled => (StatusCode::REQUEST_TIMEOUT, None),
+            Why::Internal => (StatusCode::INTERNAL_SERVER_ERROR, None),
+        };
+        let is_final = unanswered.why == Why::Budget;
+        let Unanswered { message, retry_after_ms, .. } = unanswered;
+        let param = (unanswered.why == Why::NotFound).then(|| "model".to_owned());
+        Self { status, param, code, message, retry_after_ms, is_final }
+    }
+}
+
+/// A refusal of whatever stands before the use cases: who asks, from where, how often.
+pub(crate) fn refused(path: &str, status: StatusCode, error: &Error) -> Response {
+    match Shape::of(path) {
+        Shape::Control => failed(status, error),
+        shape => {
+            let code = (status == StatusCode::UNAUTHORIZED).then_some("invalid_api_key");
+            Refusal { code, ..Refusal::new(status, error.to_string()) }.response(shape)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use cara_control::ErrorKind;
+
+    #[test]
+    fn each_path_has_the_errors_of_its_clients() {
+        let error = Error::new(ErrorKind::Refused, "nobody knows who asks\nhint: send a token");
+        let kind = |path: &str| Shape::of(path);
+        assert_eq!(kind("/v1/chat/completions"), Shape::OpenAi);
+        assert_eq!(kind("/v1/messages"), Shape::Anthropic);
+        assert_eq!(kind("/v1/messages/count_tokens"), Shape::Anthropic);
+        assert_eq!(kind("/v1/messagesx"), Shape::OpenAi);
+        assert_eq!(kind("/api/chat"), Shape::Ollama);
+        assert_eq!(kind("/control/v1/status"), Shape::Control);
+        let refusal =
+            Refusal { code: Some("invalid_api_key"), ..Refusal::new(StatusCode::UNAUTHORIZED, error.to_string()) };
+        assert_eq!(refusal.json(Shape::OpenAi)["error"]["code"], "invalid_api_key");
+        assert_eq!(refusal.json(Shape::Anthropic)["error"]["type"], "authentication_error");
+        assert_eq!(refusal.json(Shape::Ollama)["error"], error.to_string());
+        assert_eq!(refused("/v1/models", StatusCode::UNAUTHORIZED, &error).status(), StatusCode::UNAUTHORIZED);
+    }
+
+    #[test]
+    fn a_field_is_named_where_the_shape_has_a_place_for_it_and_in_the_text_where_not() {
+        let refusal = Refusal::field("url", "is no URL").within("image_url").within("messages[3].content[1]");
+        assert_eq!(refusal.json(Shape::OpenAi)["error"]["param"], "messages[3].content[1].image_url.url");
+        assert_eq!(refusal.json(Shape::Ollama)["error"], "messages[3].content[1].image_url.url: is no URL");
+        let named = Refusal::unsupported("logprobs", "no provider gives them");
+        assert_eq!(named.json(Shape::Ollama)["error"], named.json(Shape::OpenAi)["error"]["message"]);
+    }
+
+    #[test]
+    fn what_a_budget_has_no_room_for_is_not_tried_again() {
+        let refusal = Refusal::from(Unanswered::new(Why::Budget, "spent"));
+        let response = refusal.response(Shape::OpenAi);
+        assert_eq!(response.status(), StatusCode::TOO_MANY_REQUESTS);
+        assert_eq!(response.headers()["x-should-retry"], "false");
+        let busy = Unanswered { retry_after_ms: Some(1_500), ..Unanswered::new(Why::RateLimit, "slow down") };
+        assert_eq!(Refusal::from(busy).response(Shape::Anthropic).headers()[header::RETRY_AFTER], "2");
+    }
+}
