@@ -52,6 +52,7 @@ mod installed;
 mod issuing;
 mod known_people;
 pub mod ledger;
+mod listeners;
 pub mod logs;
 mod machine;
 pub mod memory;

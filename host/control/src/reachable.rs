@@ -3,13 +3,10 @@
 //! The application must not know what a door is: it keeps what was told, for `cara status` and for who needs to hear that
 //! settings or certificates changed.
 
-use crate::application::Application;
-use crate::error::{ErrorKind, Result};
-use crate::gateway_settings::{GatewaySettings, TlsMode};
-use cara_records::CredentialKind;
+use crate::gateway_settings::TlsMode;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use tokio::sync::watch;
 
 /// How the daemon is reached.
@@ -99,48 +96,18 @@ impl Doors {
         told.map(|told| told.with_ending(now_ms))
     }
 
-    /// Says that certificates, or the list of revoked ones, are others now.
-    pub(crate) fn certificates_changed(&self) {
-        self.certificates.send_modify(|count| *count += 1);
-    }
-}
-
-impl Application {
-    /// Has the status say how this process is reached.
-    pub fn reached_by(&self, tell: impl Fn() -> Reachable + Send + Sync + 'static) {
-        *self.doors.tell.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(tell));
-    }
-
-    /// How this process is reached, beside the socket; nothing where it is no daemon.
-    pub fn reachable(&self) -> Option<Reachable> {
-        self.doors.reachable(self.services.clock.now_ms())
-    }
-
-    /// The settings of the gateway, while they change.
-    pub fn gateway_settings(&self) -> watch::Receiver<Arc<GatewaySettings>> {
-        self.settings.gateway()
-    }
-
-    /// Whether somebody could prove to a door who they are, beside a process of this account and a certificate of a client.
-    ///
-    /// # Errors
-    ///
-    /// The ledger cannot be read.
-    pub async fn has_credential(&self) -> Result<bool> {
-        use CredentialKind::{Certificate, Device, Password, Tailnet, Token};
-        match self.credentials().await {
-            Ok(all) => Ok(all
-                .all()
-                .iter()
-                .any(|held| matches!(held.kind(), Token | Password | Device | Certificate | Tailnet))),
-            // Nobody is let in before the vault is open, and then those who are in it.
-            Err(error) if error.kind == ErrorKind::VaultLocked => Ok(true),
-            Err(error) => Err(error),
-        }
+    /// Has it be told so from now on.
+    pub(crate) fn told_by(&self, tell: impl Fn() -> Reachable + Send + Sync + 'static) {
+        *self.tell.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(tell));
     }
 
     /// Changes when certificates do.
-    pub fn certificates(&self) -> watch::Receiver<u64> {
-        self.doors.certificates.subscribe()
+    pub(crate) fn certificates(&self) -> watch::Receiver<u64> {
+        self.certificates.subscribe()
+    }
+
+    /// Says that certificates, or the list of revoked ones, are others now.
+    pub(crate) fn certificates_changed(&self) {
+        self.certificates.send_modify(|count| *count += 1);
     }
 }

@@ -88,13 +88,14 @@ async fn drained(application: &Application, gateway: Gateway) {
 
 /// Says where a daemon listens, and how a client knows that it is the one.
 fn say_reachable(reachable: &Reachable) {
-    match reachable.listening.as_slice() {
-        [] => show::note("it listens at its socket alone"),
-        addresses => show::note(&format!("it listens at {}", addresses.join(", "))),
-    }
+    show::note(&format!("it listens at {}", at(reachable)));
     if let Some(shown) = &reachable.certificate {
         show::note(&format!("its certificate has the SHA-256 fingerprint {}", shown.fingerprint));
     }
+}
+
+fn at(reachable: &Reachable) -> String {
+    if reachable.listening.is_empty() { "the socket alone".to_owned() } else { reachable.listening.join(", ") }
 }
 
 /// Hears of Ctrl-C.
@@ -221,8 +222,7 @@ impl Show for Status {
 impl Show for Reachable {
     fn show(&self) {
         let field = |name: &str, value: &str| layout::field(0, name, value);
-        let at = if self.listening.is_empty() { "the socket alone".to_owned() } else { self.listening.join(", ") };
-        field("listens", &format!("{at}; {} connections", self.connections));
+        field("listens", &format!("{}; {} connections", at(self), self.connections));
         if let Some(shown) = &self.certificate {
             let until = when::minute(shown.expires_ms);
             field("certificate", &format!("{}, SHA-256 {}, until {until}", shown.from, shown.fingerprint));

@@ -45,18 +45,12 @@ impl Show for TlsState {
                 &format!("SHA-256 {}, until {}", shown.fingerprint, when::minute(shown.expires_ms)),
             );
         }
-        match &self.authority {
-            Some(authority) => {
-                let until = when::minute(authority.expires_ms);
-                layout::field(
-                    0,
-                    "authority",
-                    &format!("`{}`, SHA-256 {}, until {until}", authority.name, authority.fingerprint),
-                );
-                layout::field(0, "file", &authority.certificate);
-            }
-            None => show::note("this home has no certificate authority; `cara tls init-ca` makes it"),
-        }
+        let Some(authority) = &self.authority else {
+            return show::note("this home has no certificate authority; `cara tls init-ca` makes it");
+        };
+        let (name, until) = (&authority.name, when::minute(authority.expires_ms));
+        layout::field(0, "authority", &format!("`{name}`, SHA-256 {}, until {until}", authority.fingerprint));
+        layout::field(0, "file", &authority.certificate);
     }
 }
 
@@ -67,10 +61,8 @@ impl Show for Vec<IssuedCertificate> {
         }
         let rows = self.iter().map(|one| {
             let kind = if one.client { "client" } else { "server" };
-            let until = match one.revoked_ms {
-                Some(revoked_ms) => format!("revoked {}", when::minute(revoked_ms)),
-                None => when::minute(one.expires_ms),
-            };
+            let revoked = one.revoked_ms.map(|at| format!("revoked {}", when::minute(at)));
+            let until = revoked.unwrap_or_else(|| when::minute(one.expires_ms));
             vec![one.name.clone(), kind.to_owned(), one.serial.clone(), until]
         });
         show::table(&["NAME", "KIND", "SERIAL", "UNTIL"], &rows.collect::<Vec<_>>());
