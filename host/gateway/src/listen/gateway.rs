@@ -154,6 +154,14 @@ impl Open {
         Ok(())
     }
 
+    /// The same for what is followed: what was said of the settings of before counts no more.
+    async fn reopen(&mut self, settings: Arc<GatewaySettings>) -> Result<(), Error> {
+        self.told.now().problems.clear();
+        self.apply(settings).await?;
+        self.point_here().await;
+        Ok(())
+    }
+
     fn read_tls(&self, settings: &GatewaySettings) -> Result<Option<Arc<Tls>>, Error> {
         if settings.listen.is_empty() {
             return Ok(None);
@@ -262,15 +270,15 @@ impl Open {
                 changed = settings.changed() => match changed {
                     Ok(()) => {
                         let now = settings.borrow_and_update().clone();
-                        let done = self.apply(now).await;
-                        if done.is_ok() {
-                            self.point_here().await;
-                        }
-                        done
+                        self.reopen(now).await
                     }
                     Err(_) => break,
                 },
-                Ok(()) = certificates.changed() => self.renew(),
+                // What could not be opened for want of a certificate perhaps can be now.
+                Ok(()) = certificates.changed() => {
+                    let now = settings.borrow().clone();
+                    self.reopen(now).await
+                }
                 _ = look.tick(), if self.tls.borrow().is_some() => match self.is_old() {
                     true => self.renew(),
                     false => Ok(()),
