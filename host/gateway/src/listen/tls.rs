@@ -70,6 +70,8 @@ impl Tls {
         };
         let config = builder.with_single_cert(material.chain.clone(), material.key.clone_key());
         let mut config = config.map_err(|error| unusable("certificate and key cannot be used", error))?;
+        // Of what both speak, what is listed first here: the strongest.
+        config.ignore_client_order = true;
         config.alpn_protocols = PROTOCOLS.map(<[u8]>::to_vec).to_vec();
         let (acceptor, shown) = (TlsAcceptor::from(Arc::new(config)), material.shown.clone());
         Ok(Self { acceptor, verifier, shown, material })
