@@ -32,7 +32,16 @@ struct Variation {
 impl Kit {
     /// Tries every option of a request.
     pub(super) async fn options(&self, outside: &Outside, net: &Testnet, grants: &Arc<Grants>, tried: &mut Vec<Tried>) {
-        for Variation { name, what, without, with } in variations(&self.subject.default_model()) {
+        let model = self.subject.default_model();
+        // A model that is told of no tools calls none, and keeps to their schemas.
+        let told = self.ask(outside, net, grants, with_tools(&model, None)).await.1;
+        let is_told = self.ask(outside, net, grants, asked(model.clone(), "hello")).await.1 != told;
+        for Variation { name, what, without, with } in variations(&model) {
+            let forbids = name == "tool-choice" && matches!(with.tool_choice, ToolChoice::None);
+            if !is_told && (forbids || name == "strict") {
+                tried.push(Tried { what, fault: None, answered: Some("the model is told of no tools".into()) });
+                continue;
+            }
             let without = self.ask(outside, net, grants, without).await;
             let with = self.ask(outside, net, grants, with).await;
             tried.push(judged(what, name, &without, with));
@@ -82,19 +91,21 @@ fn judged(what: String, name: &str, without: &Asked, (with, sent): Asked) -> Tri
     }
 }
 
+/// A request with a tool on offer.
+fn with_tools(model: &str, strict: Option<bool>) -> Request {
+    let tool = ToolDefinition {
+        name: "look".into(),
+        description: "Looks at something.".into(),
+        input_schema: r#"{"type":"object","properties":{},"additionalProperties":false}"#.into(),
+        strict,
+    };
+    Request { tools: vec![tool], tool_choice: ToolChoice::Auto, ..asked(model.to_owned(), "hello") }
+}
+
 /// Every option once, or once for each of its values.
 fn variations(model: &str) -> Vec<Variation> {
     let plain = || asked(model.to_owned(), "hello");
-    let tools = |strict| Request {
-        tools: vec![ToolDefinition {
-            name: "look".into(),
-            description: "Looks at something.".into(),
-            input_schema: r#"{"type":"object","properties":{},"additionalProperties":false}"#.into(),
-            strict,
-        }],
-        tool_choice: ToolChoice::Auto,
-        ..plain()
-    };
+    let tools = |strict| with_tools(model, strict);
     let said = |parts: Vec<Part>| Request { messages: vec![Message { role: Role::User, parts }], ..plain() };
     let blob = |media_type: &str| Blob { media_type: media_type.into(), name: None, data: b"hello".to_vec() };
     let image = |detail| said(vec![text(), Part::Image(Image { blob: blob("image/png"), detail })]);
