@@ -99,7 +99,7 @@ impl Gate {
         what: &'static str,
         attempt: impl Future<Output = cara_control::Result<Option<T>>>,
     ) -> Result<T, Refusal> {
-        let settings = self.application.access_settings().map_err(|error| Refusal::failed(&error))?.attempts;
+        let settings = self.settings().access.attempts;
         self.guesses.begin(asker.source, &settings, self.application.now_ms()).map_err(Refusal::wait)?;
         match attempt.await {
             Ok(Some(right)) => {

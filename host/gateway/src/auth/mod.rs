@@ -33,7 +33,7 @@ use axum::extract::{Request, State};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
 use cara_authority::Principal;
-use cara_control::{AccessSettings, Application, Held};
+use cara_control::{AccessSettings, Application, GatewaySettings, Held};
 use http::{HeaderMap, Method, header};
 use refusal::{Refusal, Why};
 use serde_json::json;
@@ -41,6 +41,7 @@ use shown::Shown;
 use std::sync::Arc;
 use std::time::Duration;
 use tailnet::Tailnet;
+use tokio::sync::watch;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
@@ -50,6 +51,8 @@ const GRACE: Duration = Duration::from_millis(500);
 /// What lets in or not.
 pub(crate) struct Gate {
     application: Arc<Application>,
+    /// Without a look at the file for each request.
+    settings: watch::Receiver<Arc<GatewaySettings>>,
     /// Passwords, codes and signatures, which can be guessed.
     guesses: Attempts,
     /// Tokens, cookies and certificates, which cannot: who shows an old one can still come in with a password.
@@ -98,7 +101,7 @@ async fn pass(State(gate): State<Arc<Gate>>, mut request: Request, next: Next) -
             return response;
         }
     };
-    let mut response = match gate.admit(&mut asker, &settings, &mut request).await {
+    let mut response = match gate.admit(&mut asker, &settings.access, &mut request).await {
         Ok(Some(preflight)) => preflight,
         Ok(None) => gate.serve(&asker, request, next).await,
         Err(refusal) => gate.refused(refusal, &peer, &path),
@@ -131,14 +134,20 @@ fn of_account(request: &Request) -> Result<(), Refusal> {
 impl Gate {
     pub(crate) fn new(application: Arc<Application>) -> Arc<Self> {
         let (guesses, shown, audited, tailnet) = Default::default();
-        Arc::new(Self { application, guesses, shown, audited, tailnet })
+        let settings = application.gateway_settings();
+        Arc::new(Self { application, settings, guesses, shown, audited, tailnet })
     }
 
     /// Who asks, by what the connection and trusted proxies say, for a host that is ours.
-    fn asker(&self, peer: &Peer, request: &mut Request) -> Result<(Asker, AccessSettings), Refusal> {
-        let settings = self.application.access_settings().map_err(|error| Refusal::failed(&error))?;
-        let asker = Asker::of(peer, &settings, request)?;
+    fn asker(&self, peer: &Peer, request: &mut Request) -> Result<(Asker, Arc<GatewaySettings>), Refusal> {
+        let settings = self.settings();
+        let asker = Asker::of(peer, &settings.access, request)?;
         Ok((asker, settings))
+    }
+
+    /// What the operator set, as it is now.
+    fn settings(&self) -> Arc<GatewaySettings> {
+        self.settings.borrow().clone()
     }
 
     /// Lets in whoever may, and says who that is; an answer where nothing else is to be done.
