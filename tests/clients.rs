@@ -15,6 +15,8 @@ mod documents;
 mod ollama;
 #[path = "clients/openai.rs"]
 mod openai;
+#[path = "clients/responses.rs"]
+mod responses;
 #[path = "clients/served.rs"]
 mod served;
 #[path = "clients/software.rs"]

@@ -129,6 +129,17 @@ async fn openais_sdk_for_python_chats_streams_calls_tools_and_breaks_off() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn openais_sdk_for_python_keeps_responses_goes_on_from_them_and_listens_again() {
+    if is_on() {
+        let served = in_python("with_openai_responses.py").await;
+        let asked = served.vendor.requests();
+        let bodies: Vec<Value> = asked.iter().filter_map(|asked| serde_json::from_slice(&asked.body).ok()).collect();
+        let detail = |body: &Value| body.to_string().contains("\"detail\":\"low\"");
+        assert!(bodies.iter().any(detail), "how closely an image is looked at reached the vendor");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn openais_sdk_for_javascript_chats_streams_calls_tools_and_breaks_off() {
     if is_on() {
         check_openai(&in_node("with_openai.mjs").await).await;

@@ -31,6 +31,7 @@ use crate::password::Password;
 use crate::preparations::Preparations;
 use crate::reachable::Doors;
 use crate::request_secrets::RequestSecrets;
+use crate::responses::BackgroundResponses;
 use crate::variables::{Brought, Environment, Variables};
 use cara_authority::ComponentId;
 use cara_channels::{Channel, Pace, drive};
@@ -94,6 +95,7 @@ pub struct Application {
     /// Calls of programs on their way into the ledger.
     pub(crate) journal: OnceCell<Arc<Journal>>,
     pub(crate) preparations: Preparations,
+    pub(crate) background_responses: BackgroundResponses,
     /// This application, for work that goes on by itself.
     pub(crate) me: Weak<Self>,
     /// Lets go of the home last.
@@ -171,7 +173,7 @@ impl Application {
         let (records, credentials, entries) = Default::default();
         let (changes, metrics) = (Events::new(Scope::Changes), Metrics::new()?);
         let active_runs = ActiveRuns::telling(&changes);
-        let (journal, preparations) = Default::default();
+        let (journal, preparations, background_responses) = Default::default();
         Ok(Arc::new_cyclic(|me| Self {
             me: me.clone(),
             live,
@@ -191,6 +193,7 @@ impl Application {
             entries,
             journal,
             preparations,
+            background_responses,
             holder,
         }))
     }

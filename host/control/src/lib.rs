@@ -77,6 +77,7 @@ pub mod policy;
 mod preparations;
 pub mod reachable;
 mod request_secrets;
+pub mod responses;
 mod retention;
 mod roles;
 pub mod runs;

@@ -12,6 +12,7 @@ impl Application {
     pub(crate) async fn forget_old(&self) -> Result<()> {
         let records = self.records().await?;
         records.forget_settled().await?;
+        records.forget_responses().await?;
         let Some(before_ms) = self.config()?.sessions.kept_since(records.ledger().now_ms()) else { return Ok(()) };
         let mut removed = 0;
         loop {

@@ -61,6 +61,16 @@ impl Refusal {
         Self { code: Some("unsupported_parameter"), ..Self::field(param, message) }
     }
 
+    /// Of a field that is wrong in a way that has a name.
+    pub(crate) fn coded(param: &str, code: &'static str, message: impl Into<String>) -> Self {
+        Self { code: Some(code), ..Self::field(param, message) }
+    }
+
+    /// The message.
+    pub(crate) fn message(&self) -> &str {
+        &self.message
+    }
+
     /// Of a field in this place of another one.
     #[must_use]
     pub(crate) fn within(mut self, place: &str) -> Self {

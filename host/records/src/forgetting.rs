@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! registry ─ addresses ─┬─ what they said and is in the inbox ─ what goes to where they alone read
-//! person ───────────────┴─ sessions (messages, calls, approvals, files), memory, rules, uses of models
+//! person ───────────────┴─ sessions (messages, calls, approvals, files), memory, rules, uses of models, responses
 //! ```
 //!
 //! What they said in a conversation of several people belongs to that conversation. The audit log has no content, and nothing
@@ -44,6 +44,9 @@ pub struct Kept {
     pub uses: u64,
     /// What lets them in: tokens, devices, sessions of the page.
     pub credentials: u64,
+    /// Answers to programs that are kept for them.
+    #[serde(default)]
+    pub responses: u64,
 }
 
 /// What is kept about somebody beside their sessions and memory.
@@ -111,7 +114,7 @@ impl Records {
         id: &PersonId,
         addresses: &[PersonAddress],
     ) -> Result<Kept, LedgerError> {
-        let mut numbers = [0; 6];
+        let mut numbers = [0; 7];
         let counted = [
             "SELECT COUNT(*) FROM sessions WHERE person = $1",
             "SELECT CAST(COALESCE(SUM(messages), 0) AS BIGINT) FROM sessions WHERE person = $1",
@@ -119,16 +122,29 @@ impl Records {
             "SELECT COUNT(*) FROM memories WHERE person = $1",
             "SELECT COUNT(*) FROM usage WHERE person = $1",
             "SELECT COUNT(*) FROM credentials WHERE person = $1",
+            "SELECT COUNT(*) FROM responses WHERE person = $1",
         ];
         for (number, counted) in numbers.iter_mut().zip(counted) {
             let row = sql.one(query_as::<(Number,)>(counted).bind(id.as_str())).await?;
             *number = row.map_or(0, |(count,)| count.0);
         }
-        let [sessions, messages, attachments, memories, uses, credentials] = numbers;
+        let [sessions, messages, attachments, memories, uses, credentials, responses] = numbers;
         let Messages { inbound, outbound } = self.messages_with(sql, id, addresses).await?;
         let rules = self.rules_of(id).await?.len() as u64;
         let (addresses, inbound, outbound) = (addresses.len() as u64, inbound.len() as u64, outbound.len() as u64);
-        Ok(Kept { addresses, sessions, messages, attachments, memories, rules, inbound, outbound, uses, credentials })
+        Ok(Kept {
+            addresses,
+            sessions,
+            messages,
+            attachments,
+            memories,
+            rules,
+            inbound,
+            outbound,
+            uses,
+            credentials,
+            responses,
+        })
     }
 
     /// The stored rules that answer in somebody's place.
@@ -230,6 +246,7 @@ impl Records {
         ] {
             sql.execute(query(gone).bind(id.as_str())).await?;
         }
+        self.forget_responses_of(sql, id).await?;
         forget_state(sql, id).await?;
         if !self.remove_person(sql, id).await? && kept == Kept::default() {
             return Err(ForgetError::NoSuch(id.clone()));

@@ -13,7 +13,7 @@ use crate::tokens::CredentialRow;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use cara_authority::{Label, PersonAddress, Principal, SessionId};
-use cara_records::{Call, Inbound, Outbound, Records, Use};
+use cara_records::{Call, Inbound, KeptResponse, Outbound, Records, Use};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -46,6 +46,33 @@ pub struct PersonExport {
     pub usage: Vec<Use>,
     /// What lets them in; never what shows it.
     pub credentials: Vec<CredentialRow>,
+    /// Answers to programs that are kept for them, the first first.
+    #[serde(default)]
+    pub responses: Vec<ExportedResponse>,
+}
+
+/// An answer to a program that is kept.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub struct ExportedResponse {
+    /// The id of the answer.
+    pub id: String,
+    /// The one that it goes on from.
+    pub previous: Option<String>,
+    /// What was sent, as the program wrote it.
+    pub input: Value,
+    /// The answer, as the program was told it.
+    pub response: Value,
+    /// When it was begun, Unix milliseconds.
+    pub at_ms: u64,
+}
+
+impl From<KeptResponse> for ExportedResponse {
+    fn from(kept: KeptResponse) -> Self {
+        let KeptResponse { id, previous, input, response, at_ms, .. } = kept;
+        let read = |text: String| serde_json::from_str(&text).unwrap_or(Value::String(text));
+        Self { id, previous, input: read(input), response: read(response), at_ms }
+    }
 }
 
 /// A conversation with all that was done in it.
@@ -221,6 +248,7 @@ impl Operation for ExportPerson {
             outbox: messages.outbound.into_iter().map(ExportedMessage::from).collect(),
             usage: records.uses_of(&id).await?,
             credentials: credentials.map(CredentialRow::from).collect(),
+            responses: records.responses_of(&id).await?.into_iter().map(ExportedResponse::from).collect(),
         })
     }
 }

@@ -1,4 +1,4 @@
-//! OpenAI's API: chat completions, models and embeddings.
+//! OpenAI's API: chat completions, responses, models and embeddings.
 //!
 //! Forms: <https://platform.openai.com/docs/api-reference>.
 
@@ -7,6 +7,7 @@ mod embeddings;
 mod message;
 mod models;
 mod reply;
+mod responses;
 
 use super::{Around, served};
 use crate::refusal::Shape;
@@ -23,6 +24,7 @@ pub(super) fn router() -> axum::Router<Arc<Application>> {
     axum::Router::new()
         .route("/v1/chat/completions", post(chat))
         .route("/v1/embeddings", post(embed))
+        .merge(responses::router())
         .route("/v1/models", get(models::list))
         .route("/v1/models/{*id}", get(models::one))
 }

@@ -70,6 +70,11 @@ pub(super) async fn keep_everything(records: &Records) {
     };
     let reserved = records.reserve(&reservation, &[]).await.unwrap();
     records.settle(&reserved, Spent { input: 5, output: 2, micros: None }).await.unwrap();
+    let (input, response) = (r#"["canary-input"]"#, r#""canary-response""#);
+    let (anna, process) = (person("anna"), Some("plain-process"));
+    let kept = NewResponse { id: "resp_plain", person: &anna, previous: None, input, response, process };
+    records.keep_response(&kept).await.unwrap();
+    records.end_response(&anna, "resp_plain", response, Some(r#"["canary-told"]"#)).await.unwrap();
     records.end_run(run, &[], RunState::Failed, Some("canary-reason"), &[]).await.unwrap();
     records.fork_session(session, 3).await.unwrap();
 }

@@ -18,7 +18,7 @@ macro_rules! version {
 }
 
 /// All versions of the tables; one that was released is never changed.
-pub const MIGRATIONS: [Migration; 10] = [
+pub const MIGRATIONS: [Migration; 11] = [
     version!(1, "ledger", "0001_ledger"),
     version!(2, "records", "0002_records"),
     version!(3, "labels", "0003_labels"),
@@ -29,6 +29,7 @@ pub const MIGRATIONS: [Migration; 10] = [
     version!(8, "pins", "0008_pins", "0008_pins.down"),
     version!(9, "programs", "0009_programs", "0009_programs.down"),
     version!(10, "credentials", "0010_credentials", "0010_credentials.down"),
+    version!(11, "responses", "0011_responses", "0011_responses.down"),
 ];
 
 /// Opens the database, made and brought to this version's tables if need be.

@@ -141,6 +141,7 @@ pub(super) enum ReasoningEffort {
     Medium,
     High,
     Xhigh,
+    Max,
 }
 
 impl ReasoningEffort {
@@ -152,6 +153,20 @@ impl ReasoningEffort {
             Self::Medium => Effort::Medium,
             Self::High => Effort::High,
             Self::Xhigh => Effort::Xhigh,
+            Self::Max => Effort::Max,
+        }
+    }
+
+    /// The word for it.
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Minimal => "minimal",
+            Self::Low => "low",
+            Self::Medium => "medium",
+            Self::High => "high",
+            Self::Xhigh => "xhigh",
+            Self::Max => "max",
         }
     }
 }
