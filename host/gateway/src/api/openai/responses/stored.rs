@@ -3,7 +3,8 @@
 use super::object::unsealed;
 use super::request::SEALED;
 use super::work::stream;
-use crate::refusal::{Refusal, Shape, answer};
+use crate::failure::json as answer;
+use crate::refusal::{Refusal, Shape};
 use axum::extract::{Extension, Path, State};
 use axum::response::Response;
 use cara_authority::Principal;

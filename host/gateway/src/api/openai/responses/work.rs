@@ -2,7 +2,8 @@
 //! kept before its end is told.
 
 use super::events::Writer;
-use crate::refusal::{Refusal, answer};
+use crate::failure::json as answer;
+use crate::refusal::Refusal;
 use axum::body::Body;
 use axum::response::Response;
 use bytes::Bytes;
