@@ -7,6 +7,7 @@
 //! ```
 
 use crate::active_runs::ActiveRuns;
+use crate::background_responses::BackgroundResponses;
 use crate::call_journal::{self, Journal};
 use crate::candidate::Reviewed;
 use crate::change::Topic;
@@ -31,7 +32,6 @@ use crate::password::Password;
 use crate::preparations::Preparations;
 use crate::reachable::Doors;
 use crate::request_secrets::RequestSecrets;
-use crate::responses::BackgroundResponses;
 use crate::variables::{Brought, Environment, Variables};
 use cara_authority::ComponentId;
 use cara_channels::{Channel, Pace, drive};

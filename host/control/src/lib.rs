@@ -18,6 +18,7 @@ mod application;
 pub mod approvals;
 mod assistant_factory;
 pub mod audit;
+mod background_responses;
 mod call_journal;
 mod candidate;
 mod change;
