@@ -68,7 +68,8 @@ pub(crate) async fn run(application: &Application, by: &Principal, id: &str) -> 
 /// Refuses answers in another way than the operator set up, to whoever may not operate.
 pub(crate) fn respondent(by: &Principal, respondent: &Respondent) -> Result<()> {
     agent(by, respondent.agent.as_deref().unwrap_or(AGENT))?;
-    if !(respondent.settings.is_empty() && respondent.environment.0.is_empty()) && !by.has(Scope::Admin) {
+    let brings = !respondent.settings.is_empty() || !respondent.environment.0.is_empty();
+    if brings && !by.has(Scope::Admin) {
         return Err(only_admin("settings and variables of a run"));
     }
     if respondent.system.is_some() {
