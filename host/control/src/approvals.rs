@@ -395,7 +395,7 @@ mod tests {
 
     #[test]
     fn a_rule_without_terms_says_that_it_allows_nothing() {
-        let rule = serde_json::json!({ "component": "a", "tool": "b", "destination": null, "arguments": null, "session": null, "person": "p", "by": "x" });
+        let rule = serde_json::json!({ "component": "a", "tool": "b", "destinations": [], "arguments": null, "session": null, "person": "p", "by": "x" });
         let rule = serde_json::from_value(rule).unwrap();
         let stored = StoredRule { id: RuleId::parse("p-1").unwrap(), rule, added_ms: 0, last_used_ms: None };
         assert!(terms(&stored).starts_with("nothing"));

@@ -55,7 +55,7 @@ impl Topic {
             "config" => Self::Config,
             "people" | "memory" => Self::People,
             "inbox" | "outbox" => Self::Messages,
-            "secrets" | "vault" | "trust" | "tokens" | "devices" | "password" => Self::Access,
+            "secrets" | "tls" | "vault" | "trust" | "tokens" | "devices" | "password" => Self::Access,
             _ => return None,
         })
     }

@@ -34,12 +34,12 @@ pub struct Health {
     /// All of it.
     pub condition: Condition,
     /// What was looked at.
-    pub parts: Vec<Part>,
+    pub parts: Vec<HealthPart>,
 }
 
 /// A part of the daemon.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Part {
+pub struct HealthPart {
     /// Its name: `ledger`, `configuration`, `vault`, `component search`.
     pub name: String,
     /// How it is.
@@ -49,7 +49,7 @@ pub struct Part {
     pub why: Option<String>,
 }
 
-impl Part {
+impl HealthPart {
     fn new(name: impl Into<String>, wrong: Option<(Condition, String)>) -> Self {
         let (condition, why) = wrong.map_or((Condition::Ok, None), |(condition, why)| (condition, Some(why)));
         Self { name: name.into(), condition, why }
@@ -74,15 +74,15 @@ impl Application {
             Ok(_) => None,
             Err(error) => Some((down, error.to_string())),
         };
-        let mut parts = vec![Part::new("daemon", stopping), Part::new("ledger", reader)];
+        let mut parts = vec![HealthPart::new("daemon", stopping), HealthPart::new("ledger", reader)];
         let Configuration { problem, .. } = self.configuration();
-        parts.push(Part::new("configuration", problem.map(|problem| (degraded, problem.message))));
+        parts.push(HealthPart::new("configuration", problem.map(|problem| (degraded, problem.message))));
         match self.installed() {
-            Err(error) => parts.push(Part::new("components", Some((down, error.message)))),
+            Err(error) => parts.push(HealthPart::new("components", Some((down, error.message)))),
             Ok(installed) => {
                 let broken = installed.broken.iter();
                 parts.extend(
-                    broken.map(|(id, why)| Part::new(format!("component {id}"), Some((degraded, why.clone())))),
+                    broken.map(|(id, why)| HealthPart::new(format!("component {id}"), Some((degraded, why.clone())))),
                 );
                 for (id, _, rests) in self.plugins.called() {
                     let rests = rests.map(|left| {
@@ -90,7 +90,7 @@ impl Application {
                         let hint = "hint: `cara logs` says which faults";
                         (degraded, format!("it is not called for {seconds} s, after repeated faults\n{hint}"))
                     });
-                    parts.push(Part::new(format!("component {id}"), rests));
+                    parts.push(HealthPart::new(format!("component {id}"), rests));
                 }
             }
         }

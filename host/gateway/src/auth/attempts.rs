@@ -27,7 +27,7 @@ impl Window {
 
     /// Counts one more, where there is room; else how long there is none.
     fn add(&mut self, most: u32, now_ms: u64, within_ms: u64) -> Result<(), u64> {
-        if self.is_over(now_ms, within_ms) {
+        if self.count == 0 || self.is_over(now_ms, within_ms) {
             *self = Self { count: 0, since_ms: now_ms };
         }
         if self.count >= most {

@@ -16,7 +16,7 @@ const STATUS: &str = "/control/v1/ready";
 async fn as_long_as_there_is_no_credential_nothing_is_answered_from_anywhere() {
     let house = House::new("");
     for entry in operations() {
-        let path = entry.route.path.replace('{', "").replace('}', "");
+        let path = entry.route.path.replace(['{', '}'], "");
         for peer in [near(), from("[::1]:5000"), from("192.0.2.7:5000"), Peer::default()] {
             let answer = house.ask_as(peer, request(entry.route.method.clone(), &path, &[])).await;
             assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{}", entry.route.name);
@@ -92,7 +92,7 @@ async fn scopes_are_what_the_credential_has_and_not_what_the_client_says() {
     for scope in Scope::ALL {
         let (_, token) = house.token(&[*scope]).await;
         for entry in operations().iter().filter(|entry| entry.route.scope != *scope && !entry.route.follows) {
-            let path = entry.route.path.replace('{', "").replace('}', "");
+            let path = entry.route.path.replace(['{', '}'], "");
             let asked = [("authorization", bearer(&token)), ("content-type", "application/json".into())];
             let asked: Vec<(&str, &str)> = asked.iter().map(|(name, value)| (*name, value.as_str())).collect();
             let answer = house.ask(request(entry.route.method.clone(), &path, &asked)).await;

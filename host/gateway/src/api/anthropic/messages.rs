@@ -148,7 +148,7 @@ enum FormatWord {
 fn effort_of(budget: u32) -> Effort {
     match budget {
         ..=4_096 => Effort::Low,
-        ..=16_384 => Effort::Medium,
+        4_097..=16_384 => Effort::Medium,
         _ => Effort::High,
     }
 }

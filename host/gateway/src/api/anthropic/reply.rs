@@ -123,12 +123,16 @@ struct Delta<'a> {
 }
 
 #[derive(Serialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
+#[serde(tag = "type")]
 enum Of<'a> {
-    TextDelta { text: &'a str },
-    ThinkingDelta { thinking: &'a str },
-    SignatureDelta { signature: &'a str },
-    InputJsonDelta { partial_json: &'a str },
+    #[serde(rename = "text_delta")]
+    Text { text: &'a str },
+    #[serde(rename = "thinking_delta")]
+    Thinking { thinking: &'a str },
+    #[serde(rename = "signature_delta")]
+    Signature { signature: &'a str },
+    #[serde(rename = "input_json_delta")]
+    InputJson { partial_json: &'a str },
 }
 
 fn event(to: &mut Vec<u8>, name: &str, data: &impl Serialize) {
@@ -200,7 +204,7 @@ impl Events {
     fn more(&mut self, json: &str, to: &mut Vec<u8>) {
         if let Open::Call { sent, .. } = &mut self.open {
             *sent += json.len();
-            self.delta(Of::InputJsonDelta { partial_json: json }, to);
+            self.delta(Of::InputJson { partial_json: json }, to);
         }
     }
 }
@@ -226,11 +230,11 @@ impl Encode for Events {
                 if self.open != Open::Text {
                     self.open(Open::Text, &json!({ "type": "text", "text": "" }), to);
                 }
-                self.delta(Of::TextDelta { text: &text }, to);
+                self.delta(Of::Text { text: &text }, to);
             }
             Event::Thinking(thinking) => {
                 self.thinking(to);
-                self.delta(Of::ThinkingDelta { thinking: &thinking }, to);
+                self.delta(Of::Thinking { thinking: &thinking }, to);
             }
             Event::Thought(thought) if thought.text.is_empty() && self.open != Open::Thinking => {
                 let data = thought.signature.unwrap_or_default();
@@ -240,10 +244,10 @@ impl Encode for Events {
             Event::Thought(thought) => {
                 if self.open != Open::Thinking {
                     self.thinking(to);
-                    self.delta(Of::ThinkingDelta { thinking: &thought.text }, to);
+                    self.delta(Of::Thinking { thinking: &thought.text }, to);
                 }
                 if let Some(signature) = &thought.signature {
-                    self.delta(Of::SignatureDelta { signature }, to);
+                    self.delta(Of::Signature { signature }, to);
                 }
                 self.close(to);
             }
