@@ -1,18 +1,39 @@
 //! Budgets and roles hold for programs as they do for conversations.
 
 use super::served::Served;
-use cara_authority::{PersonId, PersonRole, Principal};
-use http::StatusCode;
+use cara_authority::{PersonId, PersonRole, Principal, Scope};
+use cara_control::tokens::CreateToken;
+use cara_control::{Events, Operation};
+use cara_gateway::Peer;
+use http::header::AUTHORIZATION;
+use http::{HeaderValue, Request, StatusCode};
 use serde_json::json;
 
-/// The same home, asked by somebody else.
-fn of(served: Served, principal: Principal) -> Served {
-    let router = cara_gateway::router(served.application.clone()).layer(axum::Extension(principal));
+/// The same home, asked by a member, with a token that is for talking.
+async fn of_anna(served: Served) -> Served {
+    let records = served.application.records().await.unwrap();
+    let (anna, role) = (PersonId::parse("anna").unwrap(), PersonRole::Member);
+    records.name_person(&anna, "Anna", role, "a test").await.unwrap();
+    let create = CreateToken {
+        name: "program".into(),
+        scopes: [Scope::Chat].into(),
+        agents: None,
+        tokens_per_day: None,
+        expires_in_ms: None,
+        person: Some("anna".into()),
+        certificate: None,
+        tailnet: None,
+    };
+    let owner = Principal::of_account("a test");
+    let made = create.run(&served.application, &owner, &Events::nobody()).await.unwrap();
+    let shown: HeaderValue = format!("Bearer {}", made.token.unwrap()).parse().unwrap();
+    let shows = axum::middleware::map_request(move |mut request: Request<axum::body::Body>| {
+        request.headers_mut().insert(AUTHORIZATION, shown.clone());
+        request.extensions_mut().insert(Peer::default());
+        std::future::ready(request)
+    });
+    let router = cara_gateway::router(served.application.clone()).layer(shows);
     Served { router, ..served }
-}
-
-fn anna(role: PersonRole) -> Principal {
-    Principal::of_address(PersonId::parse("anna").unwrap(), role, "a token")
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -44,7 +65,7 @@ async fn one_call_has_the_budget_of_a_run() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_role_has_the_models_and_the_agent_that_the_configuration_says() {
     let config = "[role.member]\nmodels = ['openai:m-1']\nagent = 'clerk'\n[agent.clerk]\nsystem = 'be brief'";
-    let served = of(Served::with(config).await, anna(PersonRole::Member));
+    let served = of_anna(Served::with(config).await).await;
     let ask = |model: &str| {
         served.ask("/v1/chat/completions", json!({ "model": model, "messages": [{ "role": "user", "content": "x" }] }))
     };
@@ -70,7 +91,7 @@ async fn a_system_prompt_is_the_operators_where_the_credential_may_say_so_and_fe
     let served = Served::new().await;
     let (_, own) = served.ask("/v1/chat/completions", body.clone()).await;
     assert_eq!(own["choices"][0]["message"]["content"], "the operator", "{own}");
-    let served = of(served, anna(PersonRole::Member));
+    let served = of_anna(served).await;
     let (_, fenced) = served.ask("/v1/chat/completions", body).await;
     assert_eq!(fenced["choices"][0]["message"]["content"], "nobody", "{fenced}");
     let calls = served.calls(2).await;

@@ -95,7 +95,9 @@ fn what_reads_answers_byte_for_byte_the_same_in_process_and_through_the_socket()
 }
 
 /// Routes that no command of the script takes, and who does.
-const WITHOUT: [(&str, &str); 9] = [
+const WITHOUT: [(&str, &str); 11] = [
+    ("changes.follow", "no command: what a page follows; tests/gateway/websocket.rs"),
+    ("health", "no command: what watches the daemon asks; tests/gateway/observed.rs"),
     ("events.follow", "`cara chat`, while nothing is asked; below"),
     ("runs.follow", "no command: a program that comes back to a run, as a page does that is loaded again; runs.rs"),
     ("runs.resume", "`cara chat --session`, after its process was killed; takeover.rs"),

@@ -60,8 +60,10 @@ fn who_comes_back_follows_a_run_from_its_beginning_and_it_needed_nobody() {
     assert_eq!(words, "First. Last.", "{again:?}");
     let last = again.last().unwrap();
     assert_eq!(last["type"], "done", "{again:?}");
-    // Once it has ended, the conversation has its answer, and there is nothing to follow.
-    let (code, error) = answer(&home, &path);
+    // Once it has ended, it is told how, and the conversation has its answer. Of another there is nothing to follow.
+    let (code, ended) = answer(&home, &path);
+    assert_eq!((code, ended["type"].as_str()), (200, Some("done")), "{ended}");
+    let (code, error) = answer(&home, "/control/v1/runs/r-zzzzzzzzzz/events");
     assert_eq!((code, error["kind"].as_str()), (404, Some("not-found")), "{error}");
     let shown = home.json(&["sessions", "show", "s-eeeeeeeeee", "--json"]);
     assert_eq!(shown["messages"].as_array().unwrap().len(), 2, "{shown}");

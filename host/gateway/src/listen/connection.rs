@@ -6,7 +6,7 @@
 //!                          └─ activity: idle, slow, unread, flood ─→ ended
 //! ```
 
-use super::activity::{Activity, Verdict};
+use super::activity::{Activity, IDLE, Verdict};
 use super::body::{Answer, Arriving};
 use super::io::Io;
 use super::peer::{Draining, Peer};
@@ -105,6 +105,8 @@ impl Server {
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
         let (requests, draining) = (self.requests.clone(), Draining(self.draining.clone()));
+        // A process of the same account is not looked at again and again: it could do worse than nothing.
+        let seldom = peer.account.then_some(IDLE);
         let service = {
             let activity = activity.clone();
             hyper::service::service_fn(move |request| {
@@ -129,7 +131,7 @@ impl Server {
                     connection.as_mut().graceful_shutdown();
                 }
                 () = sleep_until(look) => match activity.verdict() {
-                    Verdict::Well(next) => look = next,
+                    Verdict::Well(next) => look = seldom.map_or(next, |seldom| Instant::now() + seldom),
                     Verdict::Idle if !ends => {
                         (ends, look) = (true, Instant::now() + GRACE);
                         connection.as_mut().graceful_shutdown();
