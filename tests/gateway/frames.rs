@@ -1,10 +1,11 @@
 //! A WebSocket client that says what it is told to, right or wrong.
 
 use serde_json::{Value, json};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::UnixStream;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::{TcpStream, UnixStream};
 use tokio::time::timeout;
 
 /// Codes of frames (RFC 6455, section 5.2).
@@ -20,9 +21,14 @@ pub(super) const FIN: u8 = 0x80;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// What a connection goes through.
+trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
+
 /// A connection.
 pub(super) struct Client {
-    stream: UnixStream,
+    stream: Box<dyn Stream>,
     next: i64,
 }
 
@@ -53,12 +59,22 @@ pub(super) fn head_of(head: u8, length: usize, masked: u8) -> Vec<u8> {
 }
 
 impl Client {
-    /// Opens a WebSocket.
+    /// Opens a WebSocket at the socket of a home.
     pub(super) async fn open(socket: &Path) -> Self {
-        let mut stream = UnixStream::connect(socket).await.unwrap();
-        let request = "GET /ws HTTP/1.1\r\nhost: localhost\r\nconnection: Upgrade\r\nupgrade: websocket\r\n\
-                       sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
-                       sec-websocket-protocol: cara.v1\r\n\r\n";
+        Self::opened(Box::new(UnixStream::connect(socket).await.unwrap()), "").await
+    }
+
+    /// Opens one over TCP, with these lines in the head.
+    pub(super) async fn open_at(address: SocketAddr, lines: &str) -> Self {
+        Self::opened(Box::new(TcpStream::connect(address).await.unwrap()), lines).await
+    }
+
+    async fn opened(mut stream: Box<dyn Stream>, lines: &str) -> Self {
+        let request = format!(
+            "GET /ws HTTP/1.1\r\nhost: localhost\r\nconnection: Upgrade\r\nupgrade: websocket\r\n\
+             sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+             sec-websocket-protocol: cara.v1\r\n{lines}\r\n"
+        );
         stream.write_all(request.as_bytes()).await.unwrap();
         let mut head = Vec::new();
         while !head.ends_with(b"\r\n\r\n") {

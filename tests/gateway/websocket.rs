@@ -3,9 +3,13 @@
 
 use super::frames::{BINARY, CLOSE, CONTINUATION, Client, FIN, PING, PONG, TEXT, frame, head_of};
 use crate::people::house::House;
+use cara_authority::Scope;
 use cara_control::HomeFiles;
-use cara_gateway::{Listener, account_router};
+use cara_control::status::ShowStatus;
+use cara_control::tokens::{CreateToken, RevokeToken};
+use cara_gateway::{Gateway, Listener, account_router, router};
 use serde_json::{Value, json};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 const SCRIPT: &str = "order = 'any'\n[[turn]]\nstep = [{ text = 'one two three four five six ', chunk = 1 }]\n";
@@ -238,4 +242,40 @@ async fn the_end_of_the_daemon_is_said() {
     served.house.application.stopping().cancel();
     assert_eq!(client.is_closed().await, Some(1001));
     served.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_credential_that_is_taken_back_closes_its_websocket_and_no_other() {
+    let house = House::new(SCRIPT, "").await;
+    let create = |name: &str| CreateToken {
+        name: name.into(),
+        scopes: [Scope::Read].into(),
+        agents: None,
+        tokens_per_day: None,
+        expires_in_ms: None,
+        person: None,
+        certificate: None,
+        tailnet: None,
+    };
+    let (one, other) = (house.does(create("one")).await.unwrap(), house.does(create("other")).await.unwrap());
+    let local = vec!["127.0.0.1:0".parse().unwrap()];
+    let gateway = Gateway::open(&house.application, router(house.application.clone()), Some(local)).await.unwrap();
+    let reachable = house.does(ShowStatus {}).await.unwrap().reachable.unwrap();
+    let address: SocketAddr = reachable.listening[0].parse().unwrap();
+    let shown = |token: &Option<String>| format!("authorization: Bearer {}\r\n", token.as_ref().unwrap());
+    let mut first = Client::open_at(address, &shown(&one.token)).await;
+    let mut second = Client::open_at(address, &shown(&other.token)).await;
+    for client in [&mut first, &mut second] {
+        client.asks("changes.follow", json!({})).await;
+        assert_eq!(client.message().await["params"]["event"]["type"], "position");
+    }
+    // What it reads it may; what it does not name it may not.
+    let (_, refused) = second.calls("stop", json!({})).await;
+    assert_eq!(refused["error"]["code"], 403, "{refused}");
+    house.does(RevokeToken { id: one.credential.id }).await.unwrap();
+    assert_eq!(first.is_closed().await, Some(1008));
+    assert_eq!(second.calls("ready", json!({})).await.1["result"]["role"], "command");
+    drop(second);
+    gateway.close().await;
+    house.close().await;
 }

@@ -31,12 +31,10 @@ words! {
         Config = "config",
         /// People, or what is remembered about them.
         People = "people",
-        /// Messages that came, or are to go.
+        /// A message in the inbox or the outbox was replayed, retried or dropped.
         Messages = "messages",
         /// Secrets, the vault, credentials, trust.
         Access = "access",
-        /// A part works no longer, or works again.
-        Health = "health",
     }
 }
 
