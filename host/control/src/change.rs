@@ -49,7 +49,7 @@ impl Topic {
         Some(match noun {
             "approvals" | "rules" => Self::Approvals,
             "sessions" => Self::Sessions,
-            "plugins" | "components" | "tools" | "grants" => Self::Components,
+            "plugins" | "tools" | "grants" => Self::Components,
             "config" => Self::Config,
             "people" | "memory" => Self::People,
             "inbox" | "outbox" => Self::Messages,

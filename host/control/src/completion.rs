@@ -28,6 +28,7 @@ pub use unanswered::{Unanswered, Why};
 use crate::allowed;
 use crate::application::Application;
 use crate::call_journal::Journal;
+use crate::configuration::Config;
 use crate::error::{ErrorKind, Result, fail};
 use account::Account;
 use answer::Raw;
@@ -121,17 +122,22 @@ impl Application {
             Named::Agent(agent) => Ok(agent::begin(self, by, &agent, completion).await?.into()),
             Named::Model(component, model) => {
                 let provider = prepared.provider(self, &component, &model).await?;
-                Ok(self.ask(by, &provider, completion).await?.into())
+                Ok(self.ask(by, &prepared.config, &provider, completion).await?.into())
             }
         }
     }
 
     /// Asks a model, and nothing else.
-    async fn ask(&self, by: &Principal, provider: &Provider, completion: Completion) -> Result<Raw, Unanswered> {
+    async fn ask(
+        &self,
+        by: &Principal,
+        config: &Config,
+        provider: &Provider,
+        completion: Completion,
+    ) -> Result<Raw, Unanswered> {
         let Completion { instructions, mut request, .. } = completion;
         let journal = self.journal().await?;
         journal.check()?;
-        let config = self.config()?;
         let operator = speaks_for_operator(by);
         words::refuse_secrets(self, &instructions, &request)?;
         let guards = Guards::from(&config.guards);

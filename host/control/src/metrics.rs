@@ -71,7 +71,7 @@ impl Metrics {
         Ok(Self {
             requests,
             runs: counter("cara.runs", "Runs that ended, by how."),
-            tool_calls: counter("cara.tool.calls", "Calls of tools, by component and outcome."),
+            tool_calls: counter("cara.tool.calls", "Calls of tools, by tool and outcome."),
             approvals: counter("cara.approvals", "Requests to people that were decided, by outcome."),
             active: gauge("cara.runs.active", "Runs that go on."),
             waiting: gauge("cara.approvals.waiting", "Requests that wait for a person."),
@@ -86,12 +86,8 @@ impl Metrics {
 
     /// A request was answered.
     pub fn answered(&self, answered: &Answered<'_>) {
-        let method = match answered.method.as_str() {
-            "GET" | "HEAD" | "POST" | "PUT" | "DELETE" | "OPTIONS" | "PATCH" | "CONNECT" | "TRACE" => {
-                answered.method.to_string()
-            }
-            _ => "_OTHER".to_owned(),
-        };
+        const METHODS: [&str; 9] = ["GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS", "PATCH", "CONNECT", "TRACE"];
+        let method = METHODS.into_iter().find(|method| answered.method == *method).unwrap_or("_OTHER");
         let labels = [
             KeyValue::new("http.request.method", method),
             KeyValue::new("http.route", answered.route.unwrap_or("_OTHER").to_owned()),

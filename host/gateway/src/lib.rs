@@ -1,11 +1,12 @@
-//! Doors to the application: one router, served in process and on a socket of
-//! the home.
+//! Doors to the application: one router, served in process, on a socket of the
+//! home, and over TCP.
 //!
 //! A door authenticates who calls, and has no rule of its own: what may be done, and what it answers, is the application's.
 //!
 //! ```text
 //! command ─→ Client ─┬─ in process ─────────────→ Router ─→ operations ─→ view
-//!                    └─ cara.sock ─→ Server (uid) ──┘          └─ events (SSE)
+//!                    └─ cara.sock ─→ (uid) ──────┤             └─ events (SSE)
+//! program, browser ─→ TCP, TLS ─→ auth ──────────┘
 //! ```
 
 mod api;

@@ -28,7 +28,8 @@ pub fn document() -> Value {
         "info": {
             "title": "cara control API",
             "version": env!("CARGO_PKG_VERSION"),
-            "description": "Served on the socket `cara.sock` of a home, to processes of the same account. A request that accepts \
+            "description": "Served on the socket `cara.sock` of a home, to processes of the same account, and over TCP to whoever \
+                            shows a credential. A request that accepts \
                             `text/event-stream` is told events while the work goes on (`event: event`), and the answer as the last \
                             one (`event: view` or `event: error`); any other gets the answer alone.",
         },

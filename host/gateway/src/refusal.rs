@@ -128,7 +128,9 @@ impl Refusal {
     pub(crate) fn response(&self, shape: Shape) -> Response {
         let mut response = answer(self.status, self.json(shape).to_string());
         let headers = response.headers_mut();
-        if let Some(after) = self.retry_after_ms {
+        // Whoever has too much to do has less in a moment.
+        let moment = (self.status == StatusCode::SERVICE_UNAVAILABLE).then_some(1_000);
+        if let Some(after) = self.retry_after_ms.or(moment) {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(after.div_ceil(1000)));
         }
         if self.is_final {

@@ -246,7 +246,16 @@ impl Connection {
                     }
                 }
             };
-            match alive.run_until_cancelled(timeout(PATIENCE, sink.send(next))).await {
+            // What is there already goes out with it.
+            let sent = async {
+                sink.feed(next).await?;
+                for _ in 0..AHEAD {
+                    let Ok(answer) = answers.try_recv() else { break };
+                    sink.feed(Message::Text(answer)).await?;
+                }
+                sink.flush().await
+            };
+            match alive.run_until_cancelled(timeout(PATIENCE, sent)).await {
                 Some(Ok(Ok(()))) => {}
                 Some(_) => break None,
                 None => break taken_back,

@@ -43,7 +43,7 @@ pub enum Proof {
     },
     /// Whoever signs with this key.
     Signs {
-        /// Ed25519, 64 hexadecimal digits.
+        /// Ed25519, as SubjectPublicKeyInfo in base64.
         key: String,
     },
     /// Whoever types what this was made of.

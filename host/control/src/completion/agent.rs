@@ -111,25 +111,38 @@ fn check(request: &parts::Request) -> Result<(), Unanswered> {
     if !request.tools.is_empty() {
         return Err(no_tools());
     }
-    let own = parts::Request {
-        model: String::new(),
-        system: None,
-        messages: Vec::new(),
-        tools: Vec::new(),
-        tool_choice: parts::ToolChoice::None,
-        parallel_tool_calls: None,
-        response_format: parts::ResponseFormat::Text,
-        max_output_tokens: None,
-        temperature: None,
-        top_p: None,
-        top_k: None,
-        presence_penalty: None,
-        frequency_penalty: None,
-        seed: None,
-        stop: Vec::new(),
-        effort: None,
-    };
-    if own != (parts::Request { messages: Vec::new(), ..request.clone() }) {
+    // Each is named, so that what is added to a request does not compile before it is decided on here.
+    let parts::Request {
+        model,
+        system,
+        messages: _,
+        tools: _,
+        tool_choice,
+        parallel_tool_calls,
+        response_format,
+        max_output_tokens,
+        temperature,
+        top_p,
+        top_k,
+        presence_penalty,
+        frequency_penalty,
+        seed,
+        stop,
+        effort,
+    } = request;
+    let sampling = [temperature, top_p, presence_penalty, frequency_penalty];
+    let is_plain = model.is_empty()
+        && system.is_none()
+        && *tool_choice == parts::ToolChoice::None
+        && parallel_tool_calls.is_none()
+        && *response_format == parts::ResponseFormat::Text
+        && max_output_tokens.is_none()
+        && sampling.into_iter().all(Option::is_none)
+        && top_k.is_none()
+        && seed.is_none()
+        && stop.is_empty()
+        && effort.is_none();
+    if !is_plain {
         return Err(refused("an agent answers as the operator set it\nhint: name a model to choose how it answers"));
     }
     Ok(())
