@@ -21,10 +21,15 @@ pub(crate) struct Daemon {
 }
 
 impl Daemon {
-    /// Starts one, and waits until it answers.
+    /// Starts one at its socket alone, and waits until it answers.
     pub(crate) fn start(cara: &Path, home: &Path) -> Result<Self> {
+        Self::start_at(cara, home, "none")
+    }
+
+    /// The same, with an address for programs.
+    pub(crate) fn start_at(cara: &Path, home: &Path, listen: &str) -> Result<Self> {
         let mut command = command(cara, home);
-        command.args(["start", "--listen", "none"]).stdout(Stdio::null()).stderr(Stdio::null());
+        command.args(["start", "--listen", listen]).stdout(Stdio::null()).stderr(Stdio::null());
         let began = Instant::now();
         let mut daemon = Self { child: command.spawn().context("`cara start` cannot be started")?, ready: 0.0 };
         while !answers(&home.join("cara/cara.sock")) {
@@ -39,6 +44,10 @@ impl Daemon {
     fn sleeping(home: &Path) -> Result<Self> {
         let child = command("/bin/sleep", home).arg("1000").spawn().context("`sleep` cannot be started")?;
         Ok(Self { child, ready: 0.0 })
+    }
+
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
     }
 
     /// Bytes it has resident.

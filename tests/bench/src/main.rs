@@ -14,10 +14,12 @@ mod bare;
 mod boxes;
 mod daemon;
 mod door;
+mod gateway;
 mod load;
 mod people;
 mod plugin;
 mod process;
+mod proxy;
 mod samples;
 mod sandbox;
 mod sessions;
@@ -39,6 +41,8 @@ struct Counts {
     calls: usize,
     /// Events in one stream.
     events: usize,
+    /// Requests in one round by a client.
+    requests: usize,
     /// Starts of the program.
     starts: usize,
     /// Starts with nothing compiled; each takes seconds.
@@ -54,6 +58,7 @@ impl Counts {
         samples: 25,
         calls: 1000,
         events: 10_000,
+        requests: 1600,
         starts: 40,
         cold: 5,
         sessions: 10_000,
@@ -63,6 +68,7 @@ impl Counts {
         samples: 2,
         calls: 20,
         events: 200,
+        requests: 64,
         starts: 2,
         cold: 1,
         sessions: 20,
@@ -71,9 +77,9 @@ impl Counts {
 }
 
 /// What can be measured, in the order of the table.
-const SUBJECTS: [&str; 14] = [
+const SUBJECTS: [&str; 15] = [
     "start", "homeless", "daemon", "door", "memory", "cold", "sandbox", "stream", "turn", "boxes", "people",
-    "sessions", "load", "plugin",
+    "sessions", "load", "plugin", "gateway",
 ];
 
 fn main() -> ExitCode {
@@ -81,6 +87,7 @@ fn main() -> ExitCode {
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let result = match words.as_slice() {
         [process::PEAK, program, arguments @ ..] => process::print_peak(program, arguments),
+        [proxy::SERVE, words @ ..] => proxy::serve(words),
         ["smoke"] => measure(&SUBJECTS, Counts::SMOKE),
         [] | ["all"] => measure(&SUBJECTS, Counts::FULL),
         subjects => measure(subjects, Counts::FULL),
@@ -116,7 +123,8 @@ fn measure(subjects: &[&str], counts: Counts) -> Result<()> {
             "people" => runtime.block_on(people::measure(counts))?,
             "sessions" => sessions::measure(counts, &runtime)?,
             "load" => load::measure(counts)?,
-            _ => plugin::measure(counts)?,
+            "plugin" => plugin::measure(counts)?,
+            _ => gateway::measure(counts, &runtime)?,
         };
         table.add(rows);
     }

@@ -145,6 +145,11 @@ pub(crate) fn note(text: &str) {
     eprintln!("{text}");
 }
 
+/// What whoever started this process waits for.
+pub(crate) fn answer(text: &str) {
+    println!("{text}");
+}
+
 /// Why there is no table.
 pub(crate) fn complain(text: &str) {
     eprintln!("error: {text}");

@@ -14,7 +14,7 @@ fn every_figure_comes_out_beside_its_floor() {
     let own = ["start", "homeless", "daemon", "door", "memory", "cold"];
     for subject in own
         .iter()
-        .chain(&["sandbox", "stream", "turn", "ledger", "run", "boxes", "people", "sessions", "load", "plugin"])
+        .chain(&["sandbox", "stream", "turn", "ledger", "run", "boxes", "people", "sessions", "load", "plugin", "gateway"])
     {
         let mut rows = table.lines().filter(|line| line.starts_with(&format!("{subject}: ")));
         assert!(rows.next().is_some_and(|row| row.contains('x')), "{subject}:\n{table}");
