@@ -4,7 +4,7 @@
 use crate::Counts;
 use crate::daemon::Daemon;
 use crate::process::{cara, command, first_byte};
-use crate::proxy::{CHUNKS, Served};
+use crate::proxy::{CHUNKS, MUCH, Served};
 use crate::samples::Samples;
 use crate::table::{Aim, Row, Unit};
 use anyhow::{Context, Result, bail, ensure};
@@ -147,9 +147,8 @@ fn percentile(values: &[f64], part: f64) -> f64 {
 
 /// So many requests by each of so many connections, one after the other.
 async fn round(side: &Side, form: Form, connections: usize, requests: usize) -> Result<Taken> {
-    let stream = if form == Form::Streamed { r#","stream":true"# } else { "" };
-    let body =
-        format!(r#"{{"model":"openai:gpt-5-mini"{stream},"messages":[{{"role":"user","content":"Say hello, please."}}]}}"#);
+    let (stream, says) = if form == Form::Streamed { (r#","stream":true"#, MUCH) } else { ("", "Say hello, please.") };
+    let body = format!(r#"{{"model":"openai:gpt-5-mini"{stream},"messages":[{{"role":"user","content":"{says}"}}]}}"#);
     let request = format!(
         "POST /v1/chat/completions HTTP/1.1\r\nhost: {}\r\nauthorization: Bearer {}\r\ncontent-type: application/json\r\n\
          content-length: {}\r\n\r\n{body}",

@@ -23,8 +23,11 @@ use tokio::net::TcpListener;
 /// The word with which this program serves: `serve model`, `serve proxy ADDRESS`.
 pub(crate) const SERVE: &str = "serve";
 
-/// Chunks of a streamed answer, each with a word.
+/// Chunks of a long answer, each with a word.
 pub(crate) const CHUNKS: usize = 64;
+
+/// What asks for a long answer.
+pub(crate) const MUCH: &str = "Say much, please.";
 
 /// A server in a process of its own, ended with the value.
 pub(crate) struct Served {
@@ -83,8 +86,14 @@ async fn model(listener: TcpListener) {
         let _ = connection.set_nodelay(true);
         let service = service_fn(|request: Request<Incoming>| async {
             let body = request.into_body().collect().await?.to_bytes();
-            let streamed = memchr::memmem::find(&body, b"\"stream\":true").is_some();
-            Ok::<_, hyper::Error>(if streamed { in_chunks() } else { whole() })
+            let says = |text: &str| memchr::memmem::find(&body, text.as_bytes()).is_some();
+            let answer = match says(r#""stream":true"#) {
+                true if says(MUCH) => in_chunks((0..CHUNKS).map(|_| " word")),
+                // A provider component streams always, also for who wants the whole.
+                true => in_chunks(["Hello, world"].into_iter()),
+                false => whole(),
+            };
+            Ok::<_, hyper::Error>(answer)
         });
         let serving = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(connection), service);
         tokio::spawn(serving);
@@ -99,17 +108,17 @@ fn whole() -> Answer {
     answer.body(body.boxed()).unwrap_or_default()
 }
 
-/// The same with a word in each event, and each event sent by itself.
-fn in_chunks() -> Answer {
+/// The same with each text in an event, and each event sent by itself.
+fn in_chunks(texts: impl Iterator<Item = &'static str> + Send + Sync + 'static) -> Answer {
     let event = |delta: &str, finish: &str| {
         format!(
             r#"data: {{"id":"chatcmpl-1","object":"chat.completion.chunk","created":1,"model":"gpt-5-mini","choices":[{{"index":0,"delta":{delta},"finish_reason":{finish}}}]}}"#
         ) + "\n\n"
     };
-    let words = (0..CHUNKS).map(move |_| event(r#"{"content":" word"}"#, "null"));
+    let texts = texts.map(move |text| event(&format!(r#"{{"content":"{text}"}}"#), "null"));
     let usage = r#"data: {"id":"chatcmpl-1","object":"chat.completion.chunk","created":1,"model":"gpt-5-mini","choices":[],"usage":{"prompt_tokens":8,"completion_tokens":64,"total_tokens":72}}"#;
     let end = [event("{}", r#""stop""#), format!("{usage}\n\n"), "data: [DONE]\n\n".to_owned()];
-    let events = stream::unfold(words.chain(end), |mut left| async {
+    let events = stream::unfold(texts.chain(end), |mut left| async {
         // What comes by itself is written by itself, as a model sends it.
         tokio::task::yield_now().await;
         let event = left.next()?;
