@@ -2,7 +2,7 @@
 //! and the session that holds the database.
 //!
 //! ```text
-//! session: LISTEN cara; the lock HELD, unless the database is shared; a lock of a random key
+//! session: LISTEN "cara SCHEMA"; the lock HELD, unless the database is shared; a lock of a random key
 //! change:  BEGIN; the lock WRITING; the random key is still taken? (or else this process lost the database); …; COMMIT
 //! ```
 
@@ -39,8 +39,8 @@ pub(crate) const LIGHT: &str = "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL 
                                 SELECT pg_advisory_xact_lock(1667330657, hashtext(current_schema()))";
 pub(crate) const SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 
-/// What processes tell each other.
-const CHANNEL: &str = "cara";
+/// The channel on which the processes of a schema tell each other; a name has 63 bytes.
+const CHANNEL: &str = "SELECT left('cara ' || coalesce(current_schema(), ''), 63)";
 
 /// A PostgreSQL that is open.
 pub(crate) struct Postgres {
@@ -91,7 +91,8 @@ impl Postgres {
 
 /// Tells the other processes, with the commit, that they should look again.
 pub(crate) async fn tell(connection: &mut PgConnection) -> Result<(), Cause> {
-    sqlx::query("SELECT pg_notify($1, '')").bind(CHANNEL).execute(connection).await.map(drop)
+    let (channel,): (String,) = sqlx::query_as(CHANNEL).fetch_one(&mut *connection).await?;
+    sqlx::query("SELECT pg_notify($1, '')").bind(channel).execute(connection).await.map(drop)
 }
 
 /// The session that holds the database and hears what other processes tell.
@@ -129,7 +130,8 @@ async fn hold(pool: &PgPool, key: Option<&AtomicI64>) -> Result<PgListener, Caus
         sqlx::query("SELECT pg_advisory_lock($1)").bind(own).execute(&mut listener).await?;
         key.store(own, Ordering::SeqCst);
     }
-    listener.listen(CHANNEL).await?;
+    let (channel,): (String,) = sqlx::query_as(CHANNEL).fetch_one(&mut listener).await?;
+    listener.listen(&channel).await?;
     Ok(listener)
 }
 

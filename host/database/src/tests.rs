@@ -97,6 +97,11 @@ async fn what_a_process_tells_is_heard_with_the_commit_and_not_without() {
     let mut dropped = says.change::<Error>(Commit::Durable).await.unwrap();
     dropped.tell().await.unwrap();
     drop(dropped);
+    // Nor what is told in another schema of the same database.
+    let elsewhere = open(&place(&postgres.url(&postgres.user()))).await.unwrap();
+    let mut change = elsewhere.change::<Error>(Commit::Light).await.unwrap();
+    change.tell().await.unwrap();
+    change.commit().await.unwrap();
     assert!(tokio::time::timeout(Duration::from_millis(200), hears.changed()).await.is_err());
     let mut change = says.change::<Error>(Commit::Light).await.unwrap();
     change.tell().await.unwrap();
