@@ -12,7 +12,8 @@ use cara_control::ErrorKind;
 use cara_control::people::{ExportPerson, ForgetPerson};
 use cara_records::{
     AboutCredential, CallState, Caller, Credential, CredentialKind, Decision, FinishedCall, NewApproval, NewAttachment,
-    NewCall, NewInbound, NewMessage, NewOutbound, NewRule, Origin, Proof, Records, Reservation, Role, RunState, Spent,
+    NewCall, NewInbound, NewMessage, NewOutbound, NewResponse, NewRule, Origin, Proof, Records, Reservation, Role,
+    RunState, Spent,
 };
 use cara_services::ledger::sql::query_as;
 use serde_json::{Value, json};
@@ -34,7 +35,7 @@ const NOBODYS: Kept = Not("is of the home or of components, and of no person");
 const COMPONENTS: Kept = Not("is a component's own, in a form that it alone knows; it is forgotten with its person");
 
 /// All columns of the ledger that are bytes: whatever somebody said is sealed in one of them.
-const COLUMNS: [(&str, Kept); 43] = [
+const COLUMNS: [(&str, Kept); 46] = [
     ("_sqlx_migrations.checksum", NOBODYS),
     ("approvals.agreed", Not("who agreed so far, while others have to: ids of people")),
     ("approvals.binding", FOUND_BY),
@@ -73,6 +74,9 @@ const COLUMNS: [(&str, Kept); 43] = [
     ("person_addresses.address", GivenOut(&["address"])),
     ("person_addresses.lookup", FOUND_BY),
     ("persons.about", GivenOut(&["name"])),
+    ("responses.events", Not("how the answer came, piece by piece; the answer itself is given out")),
+    ("responses.input", GivenOut(&["asked"])),
+    ("responses.response", GivenOut(&["responded"])),
     ("rules.terms", GivenOut(&["rule"])),
     ("runs.reason", GivenOut(&["reason"])),
     ("sessions.title", GivenOut(&["title"])),
@@ -160,6 +164,16 @@ async fn keep(records: &Records, name: &str) {
         used_day: None,
     };
     records.keep_credential(&token, &[], ("credential-issued", json!({}))).await.unwrap();
+    let (asked, responded) = (json!(canary("asked")).to_string(), json!(canary("responded")).to_string());
+    let response = NewResponse {
+        id: &canary("response"),
+        person: &id,
+        previous: None,
+        input: &asked,
+        response: &responded,
+        process: None,
+    };
+    records.keep_response(&response).await.unwrap();
     let goes = NewOutbound {
         address: room,
         by: "run".into(),
