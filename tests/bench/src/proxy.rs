@@ -1,4 +1,5 @@
-//! Two servers that run as processes of their own: a model's, which answers at once, and a bare hyper proxy before it.
+//! Two servers in processes of their own: a model's, which answers at once,
+//! and a bare hyper proxy before it.
 //!
 //! `cara-bench serve model` and `cara-bench serve proxy ADDRESS` print the address they listen at, and end with their
 //! standard input.
