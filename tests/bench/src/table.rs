@@ -125,9 +125,14 @@ impl Table {
                 let _ = writeln!(text, "{}", rule.join("  "));
             }
         }
-        let cores = std::thread::available_parallelism().map_or(0, usize::from);
-        println!("{text}\nmedian (best); {cores} cores, load {}, {}", load(), build());
+        println!("{text}\nmedian (best); {}", machine());
     }
+}
+
+/// What the figures were taken on.
+pub(crate) fn machine() -> String {
+    let cores = std::thread::available_parallelism().map_or(0, usize::from);
+    format!("{cores} cores, load {}, {}", load(), build())
 }
 
 /// How busy the machine is, where it says.
@@ -138,6 +143,12 @@ fn load() -> String {
 
 fn build() -> &'static str {
     if cfg!(debug_assertions) { "DEBUG BUILD: the figures mean nothing" } else { "release build" }
+}
+
+/// A line of what was found, where there is no table.
+#[cfg(target_os = "linux")]
+pub(crate) fn say(text: &str) {
+    println!("{text}");
 }
 
 /// A line beside the table.
