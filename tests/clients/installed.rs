@@ -4,12 +4,13 @@
 //! A lane of its own: with `CARA_FOREIGN=1` it is installed, each at one version (CI does). Without it each test says that it
 //! was skipped.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
-/// Tests run side by side; each folder is made once.
-static TURN: Mutex<()> = Mutex::new(());
+/// Whose turn it is with each folder: tests run side by side, and it is made once.
+static TURNS: Mutex<BTreeMap<String, Arc<Mutex<()>>>> = Mutex::new(BTreeMap::new());
 
 /// Whether the lane is on; says so where it is not.
 pub(super) fn is_on() -> bool {
@@ -33,7 +34,8 @@ pub(super) fn run(command: &mut Command) -> String {
 fn folder(name: &str, packages: &[&str], install: impl FnOnce(&Path)) -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
     let done = folder.join("installed");
-    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    let turn = TURNS.lock().unwrap_or_else(PoisonError::into_inner).entry(name.to_owned()).or_default().clone();
+    let _turn = turn.lock().unwrap_or_else(PoisonError::into_inner);
     if !std::fs::read_to_string(&done).is_ok_and(|what| what == packages.join(" ")) {
         install(&folder);
         std::fs::write(done, packages.join(" ")).unwrap();

@@ -61,6 +61,10 @@ expect-system = { absent = "answer like a pirate" }
 step = [{ text = "nobody" }]
 
 [[turn]]
+expect = "greet the world"
+step = [{ text = "hello.py\n```\nprint('Hello, world')\n```\n", chunk = 5 }]
+
+[[turn]]
 expect = "tell the key"
 step = [{ text = "it is sk-abcdefghijklmnopqrstuvwxyz0123456789" }]
 "#;

@@ -1,5 +1,5 @@
 //! Real clients of other makes over TCP, each with a token: the official SDKs
-//! in Python and JavaScript, Ollama's, `llm`, and two of WebSocket.
+//! in Python and JavaScript, Ollama's, `llm`, `aider`, and two of WebSocket.
 //!
 //! What a client sees is asserted in its script, what the vendor and the host saw of it here.
 
@@ -142,5 +142,40 @@ async fn llm_asks_through_the_openai_api() {
     for told in tokio::task::spawn_blocking(ask).await.unwrap() {
         assert_eq!(told.trim(), "Hello, world");
     }
+    door.close().await;
+}
+
+/// What writes code in a folder; 700 MB with all that it needs, for some versions of Python.
+const AIDER: [&str; 1] = ["aider-chat==0.86.2"];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn aider_edits_a_file_as_the_model_says() {
+    if !is_on() {
+        return;
+    }
+    let fits = "import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 13))";
+    if !Command::new("python3").args(["-c", fits]).status().is_ok_and(|status| status.success()) {
+        println!("skipped: `aider-chat` is for Python 3.10 to 3.12");
+        return;
+    }
+    let served = Served::new().await;
+    let door = served.door().await;
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+    write("hello.py", "print('')\n");
+    // Models of the rehearsal take no temperature.
+    write(".aider.model.settings.yml", r#"[{"name": "openai/rehearsal:script", "use_temperature": false}]"#);
+    let installed = || python("aider", &AIDER).join("aider");
+    let mut aider = Command::new(tokio::task::spawn_blocking(installed).await.unwrap());
+    aider.args(["--model", "openai/rehearsal:script", "--edit-format", "whole", "--no-git", "--yes-always"]);
+    aider.args(["--no-check-update", "--no-show-model-warnings", "--no-show-release-notes", "--analytics-disable"]);
+    aider.args(["--no-pretty", "--no-detect-urls", "--map-tokens", "0", "--message", "greet the world", "hello.py"]);
+    aider.current_dir(folder.path()).env("HOME", folder.path());
+    aider.env("OPENAI_API_BASE", format!("{}/v1", door.url("http"))).env("OPENAI_API_KEY", &door.token);
+    // It looks for a list of prices elsewhere, and is content without.
+    aider.env("NO_PROXY", "localhost").env("HTTPS_PROXY", "http://127.0.0.1:9");
+    let told = tokio::task::spawn_blocking(move || run(&mut aider)).await.unwrap();
+    let edited = std::fs::read_to_string(folder.path().join("hello.py")).unwrap();
+    assert_eq!(edited.trim(), "print('Hello, world')", "{told}");
     door.close().await;
 }
