@@ -34,13 +34,11 @@ async fn judged(choice: Vec<String>) -> usize {
     command.args(choice).current_dir(served.home.path());
     let told = tokio::task::spawn_blocking(move || run(&mut command)).await.unwrap();
     // The home is as good as before, and the token too.
-    let ready = Command::new("curl")
-        .args(["-sf", &format!("{}/control/v1/ready", door.url("http")), "-H"])
-        .arg(format!("Authorization: Bearer {}", door.token))
-        .env("NO_PROXY", "*")
-        .output()
-        .unwrap();
-    assert!(ready.status.success(), "{told}");
+    let mut ready = Command::new("curl");
+    ready.args(["-sf", &format!("{}/control/v1/ready", door.url("http")), "-H"]).env("NO_PROXY", "*");
+    ready.arg(format!("Authorization: Bearer {}", door.token));
+    let ready = tokio::task::spawn_blocking(move || ready.status()).await.unwrap().unwrap();
+    assert!(ready.success(), "{told}");
     door.close().await;
     let tested = told.lines().find_map(|line| line.trim().strip_prefix("Tested: ")).unwrap_or_else(|| panic!("{told}"));
     tested.parse().unwrap()
