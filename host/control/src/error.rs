@@ -103,7 +103,6 @@ pub(crate) use {error, fail};
 
 #[cfg(test)]
 mod tests {
-
     #[test]
     fn the_cure_stands_apart_from_what_happened() {
         let error = error!(NotFound, "there is no `{}`\nhint: look", "x").context("asked");
