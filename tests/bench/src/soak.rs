@@ -15,7 +15,7 @@ mod daemon;
 mod sockets;
 mod vendor;
 
-use crate::table::{machine, say};
+use crate::table::{answer, machine};
 use anyhow::{Context, Result, bail, ensure};
 use chats::Chats;
 use daemon::Daemon;
@@ -70,7 +70,7 @@ async fn soak(size: Size) -> Result<()> {
     chats.one().await.context("not even one chat is answered")?;
     let mut errors = under_load(size, &daemon, chats).await?;
     errors += crowd::half_open(size.half_open, size.answer() / 2, &daemon).await?;
-    say(&machine());
+    answer(&machine());
     if errors > 0 {
         bail!("{errors} errors");
     }
@@ -110,13 +110,17 @@ async fn under_load(size: Size, daemon: &Daemon, chats: Chats) -> Result<usize> 
     all.wait().await;
     sleep(size.answer()).await;
     let told = chats.told();
-    say(&format!(
+    answer(&format!(
         "chats: {} at once for {:?}: {} answers, {} words, {} errors",
         size.chats, size.time, told.answers, told.words, told.errors
     ));
-    say(&format!("WebSockets: {} without a request, {pings} pings answered, {} errors", size.sockets, lost.len()));
-    told.first.iter().chain(lost.first()).for_each(|error| say(&format!("  for example: {error}")));
-    say(&format!("processor: {:.1} s of the daemon, {:.1} µs a word", worked, worked * 1e6 / told.words.max(1) as f64));
+    answer(&format!("WebSockets: {} without a request, {pings} pings answered, {} errors", size.sockets, lost.len()));
+    told.first.iter().chain(lost.first()).for_each(|error| answer(&format!("  for example: {error}")));
+    answer(&format!(
+        "processor: {:.1} s of the daemon, {:.1} µs a word",
+        worked,
+        worked * 1e6 / told.words.max(1) as f64
+    ));
     memory(size, before, &seen, daemon)?;
     Ok(told.errors + lost.len())
 }
@@ -133,8 +137,8 @@ fn memory(size: Size, before: f64, seen: &[f64], daemon: &Daemon) -> Result<()> 
     let (peak, after) = (daemon.peak()?, daemon.resident()?);
     let parts = [("before", before), ("first half", first), ("second half", last), ("peak", peak), ("after", after)];
     let parts = parts.map(|(name, bytes)| format!("{name} {}", mib(bytes)));
-    say(&format!("memory of the daemon: {}", parts.join(", ")));
+    answer(&format!("memory of the daemon: {}", parts.join(", ")));
     let each = (last - before) / (size.chats + size.sockets) as f64;
-    say(&format!("memory of a stream (chats and WebSockets alike): {:.0} KiB", each / 1024.0));
+    answer(&format!("memory of a stream (chats and WebSockets alike): {:.0} KiB", each / 1024.0));
     Ok(())
 }

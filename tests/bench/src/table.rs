@@ -145,18 +145,12 @@ fn build() -> &'static str {
     if cfg!(debug_assertions) { "DEBUG BUILD: the figures mean nothing" } else { "release build" }
 }
 
-/// A line of what was found, where there is no table.
-#[cfg(target_os = "linux")]
-pub(crate) fn say(text: &str) {
-    println!("{text}");
-}
-
 /// A line beside the table.
 pub(crate) fn note(text: &str) {
     eprintln!("{text}");
 }
 
-/// What whoever started this process waits for.
+/// What whoever started this process waits for, where it is no table.
 pub(crate) fn answer(text: &str) {
     println!("{text}");
 }

@@ -1,7 +1,7 @@
 //! Connections that begin a request and never end it, from many addresses.
 
 use super::daemon::Daemon;
-use crate::table::say;
+use crate::table::answer;
 use anyhow::{Context, Result, ensure};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -75,13 +75,13 @@ pub(super) async fn half_open(count: usize, stay: Duration, daemon: &Daemon) -> 
     let (times, errors) = asking.await?;
     drop(open);
     let worst = times.iter().max().copied().unwrap_or_default();
-    say(&format!(
+    answer(&format!(
         "half-open: {count} begun, {refused} not accepted; meanwhile {} requests answered, the slowest after {worst:.1?}, {} errors",
         times.len(),
         errors.len()
     ));
-    errors.first().into_iter().for_each(|error| say(&format!("  for example: {error}")));
-    say(&format!("half-open: memory of the daemon {:+.1} MiB", (with - before) / 1024.0 / 1024.0));
+    errors.first().into_iter().for_each(|error| answer(&format!("  for example: {error}")));
+    answer(&format!("half-open: memory of the daemon {:+.1} MiB", (with - before) / 1024.0 / 1024.0));
     Ok(errors.len())
 }
 
