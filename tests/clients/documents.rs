@@ -22,15 +22,15 @@ fn examples() -> Vec<(String, Vec<String>)> {
 #[tokio::test(flavor = "multi_thread")]
 async fn each_example_of_the_document_answers_as_it_is_shown() {
     let served = Served::new().await;
-    let port = served.listen().await;
+    let door = served.door().await;
     let examples = examples();
     assert!(examples.len() >= 5, "{examples:?}");
-    for (command, shown) in examples {
+    for (command, shown) in &examples {
         let here = command
-            .replace("http://127.0.0.1:18789", &format!("http://localhost:{port}"))
+            .replace("http://127.0.0.1:18789", &door.url("http"))
             .replace("openai:gpt-5-mini", "rehearsal:script");
         let mut shell = Command::new("sh");
-        shell.args(["-c", &here]).env("NO_PROXY", "*").env("CARA_TOKEN", "any");
+        shell.args(["-c", &here]).env("NO_PROXY", "*").env("CARA_TOKEN", &door.token);
         let output = tokio::task::spawn_blocking(move || shell.output()).await.unwrap().unwrap();
         let told = String::from_utf8_lossy(&output.stdout).into_owned();
         assert!(output.status.success(), "{command}: {told}");
@@ -41,4 +41,14 @@ async fn each_example_of_the_document_answers_as_it_is_shown() {
             }
         }
     }
+    // It is the token that lets them in: without it none is answered.
+    for (command, _) in &examples {
+        let here = command.replace("http://127.0.0.1:18789", &door.url("http"));
+        let mut shell = Command::new("sh");
+        shell.args(["-c", &here]).env("NO_PROXY", "*").env("CARA_TOKEN", "cara_wrong");
+        let output = tokio::task::spawn_blocking(move || shell.output()).await.unwrap().unwrap();
+        let told = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(told.contains("error") && !told.contains("Hello") && !told.contains("agent:main"), "{command}\n{told}");
+    }
+    door.close().await;
 }

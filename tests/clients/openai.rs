@@ -316,6 +316,9 @@ async fn a_body_that_is_none_and_paths_that_are_none_are_told_in_the_clients_for
         assert!(status.is_client_error(), "{path}: {text}");
         assert!(serde_json::from_str::<Value>(&text).unwrap().get(field).is_some(), "{path}: {text}");
     }
-    let (status, error) = served.ask("/v1/chat/completions", json!([1])).await;
+    // Not the fields of a request in their order either.
+    let list = json!(["rehearsal:script", [{ "role": "user", "content": "say hello" }]]);
+    let (status, error) = served.ask("/v1/chat/completions", list).await;
     assert!(status == StatusCode::BAD_REQUEST && error["error"]["type"] == "invalid_request_error", "{error}");
+    assert!(error["error"]["message"].as_str().unwrap().contains("no JSON object"), "{error}");
 }

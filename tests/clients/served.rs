@@ -2,14 +2,17 @@
 
 use super::vendor::vendor;
 use axum::body::Body;
-use cara_control::{Application, BuiltIn, Embedded, HomeLock, Options, Role, models};
-use cara_gateway::{Client, account_router};
+use cara_authority::Scope;
+use cara_control::tokens::CreateToken;
+use cara_control::{Application, BuiltIn, Embedded, HomeLock, Operation, Options, Role, models};
+use cara_gateway::{Client, Gateway, account_router, router};
 use cara_harness::Upstream;
 use cara_services::egress::KnownSecrets;
 use cara_services::home::Home;
 use http::{Method, Request, StatusCode};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use tempfile::TempDir;
@@ -56,6 +59,10 @@ step = [{ text = "the operator" }]
 expect = "who instructs"
 expect-system = { absent = "answer like a pirate" }
 step = [{ text = "nobody" }]
+
+[[turn]]
+expect = "greet the world"
+step = [{ text = "hello.py\n```\nprint('Hello, world')\n```\n", chunk = 5 }]
 
 [[turn]]
 expect = "tell the key"
@@ -218,12 +225,46 @@ impl Served {
         }
     }
 
-    /// Serves it at a port of its own; the port.
-    pub(super) async fn listen(&self) -> u16 {
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let port = listener.local_addr().unwrap().port();
-        let router = self.router.clone();
-        tokio::spawn(async move { axum::serve(listener, router).await });
-        port
+    /// Does a use case, as the account.
+    pub(super) async fn does<O: Operation>(&self, operation: O) -> O::View {
+        Client::InProcess(self.router.clone()).call(&operation, &mut |_| {}).await.unwrap().view
+    }
+
+    /// Opens the door over TCP as the daemon does, and makes a token for it.
+    pub(super) async fn door(&self) -> Door {
+        let create = CreateToken {
+            name: "a test".into(),
+            scopes: Scope::ALL.iter().copied().collect(),
+            agents: None,
+            tokens_per_day: None,
+            expires_in_ms: None,
+            person: None,
+            certificate: None,
+            tailnet: None,
+        };
+        let token = self.does(create).await.token.unwrap();
+        let local = vec!["127.0.0.1:0".parse().unwrap()];
+        let gateway = Gateway::open(&self.application, router(self.application.clone()), Some(local)).await.unwrap();
+        let address = self.application.reachable().unwrap().listening[0].parse().unwrap();
+        Door { gateway, address, token }
+    }
+}
+
+/// The door over TCP, which lets in whoever shows a credential.
+pub(super) struct Door {
+    gateway: Gateway,
+    pub(super) address: SocketAddr,
+    /// A token that may do everything.
+    pub(super) token: String,
+}
+
+impl Door {
+    /// Where it is, by name.
+    pub(super) fn url(&self, scheme: &str) -> String {
+        format!("{scheme}://localhost:{}", self.address.port())
+    }
+
+    pub(super) async fn close(self) {
+        self.gateway.close().await;
     }
 }

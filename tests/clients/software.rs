@@ -1,103 +1,48 @@
-//! Real clients of other makes over TCP: the official SDKs in Python and
-//! JavaScript, Ollama's, and `llm`.
+//! Real clients of other makes over TCP, each with a token: the official SDKs
+//! in Python and JavaScript, Ollama's, `llm`, `aider`, and two of WebSocket.
 //!
-//! A lane of its own: with `CARA_FOREIGN=1` they are installed from PyPI and npm into the target folder (CI does). Without it
-//! each test says that it was skipped. What a client sees is asserted in its script, what the vendor and the host saw of it
-//! here.
+//! What a client sees is asserted in its script, what the vendor and the host saw of it here.
 
+use super::installed::{is_on, node, python, run, script};
 use super::served::Served;
 use serde_json::{Value, json};
-use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::OnceLock;
 
 /// What is installed from PyPI, each at one version.
-const PYTHON: [&str; 4] = ["openai==3.57.0", "anthropic==2.14.0", "ollama==0.6.3", "llm==0.36"];
+const PYTHON: [&str; 5] = ["openai==3.57.0", "anthropic==2.14.0", "ollama==0.6.3", "llm==0.36", "autobahn==26.10.2"];
 
 /// What is installed from npm.
-const NODE: [&str; 2] = ["openai@7.59.0", "@anthropic-ai/sdk@1.14.0"];
-
-/// Whether the lane is on; says so where it is not.
-fn is_on() -> bool {
-    let on = std::env::var_os("CARA_FOREIGN").is_some();
-    if !on {
-        println!("skipped\nhint: run it with CARA_FOREIGN=1 to install clients from PyPI and npm");
-    }
-    on
-}
-
-#[track_caller]
-fn run(command: &mut Command) -> String {
-    let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
-    let told = [&output.stdout, &output.stderr].map(|bytes| String::from_utf8_lossy(bytes).into_owned());
-    assert!(output.status.success(), "{command:?}: {}\n{}", told[0], told[1]);
-    told[0].clone()
-}
-
-/// The folder with the programs of Python's clients.
-fn python() -> &'static Path {
-    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
-    FOLDER.get_or_init(|| {
-        let venv = Path::new(env!("CARGO_TARGET_TMPDIR")).join("clients-python");
-        let (programs, done) = (venv.join("bin"), venv.join("installed"));
-        if std::fs::read_to_string(&done).is_ok_and(|what| what == PYTHON.join(" ")) {
-            return programs;
-        }
-        run(Command::new("python3").args(["-m", "venv"]).arg(&venv));
-        run(Command::new(programs.join("pip")).args(["install", "--quiet"]).args(PYTHON));
-        std::fs::write(done, PYTHON.join(" ")).unwrap();
-        programs
-    })
-}
-
-/// The folder with the packages of JavaScript's clients.
-fn node() -> &'static Path {
-    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
-    FOLDER.get_or_init(|| {
-        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("clients-node");
-        let done = folder.join("installed");
-        if !std::fs::read_to_string(&done).is_ok_and(|what| what == NODE.join(" ")) {
-            std::fs::create_dir_all(&folder).unwrap();
-            std::fs::write(folder.join("package.json"), r#"{"private":true,"type":"module"}"#).unwrap();
-            run(Command::new("npm")
-                .args(["install", "--silent", "--no-audit", "--no-fund"])
-                .args(NODE)
-                .current_dir(&folder));
-            std::fs::write(done, NODE.join(" ")).unwrap();
-        }
-        folder
-    })
-}
-
-fn script(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("clients").join(name)
-}
+const NODE: [&str; 3] = ["openai@7.59.0", "@anthropic-ai/sdk@1.14.0", "ws@8.23.0"];
 
 /// Runs a script of Python against a home.
 async fn in_python(name: &'static str) -> Served {
     let served = Served::new().await;
-    let port = served.listen().await;
+    let door = served.door().await;
+    let (url, token) = (door.url("http"), door.token.clone());
     let ran = move || {
-        let mut command = Command::new(python().join("python"));
-        run(command.arg("-B").arg(script(name)).arg(format!("http://localhost:{port}")).env("NO_PROXY", "*"))
+        let mut command = Command::new(python("clients-python", &PYTHON).join("python"));
+        run(command.arg("-B").arg(script(name)).arg(url).env("CARA_TOKEN", token).env("NO_PROXY", "*"))
     };
     let told = tokio::task::spawn_blocking(ran).await.unwrap();
     assert!(told.ends_with("done\n"), "{told}");
+    door.close().await;
     served
 }
 
 /// Runs a script of JavaScript against a home.
 async fn in_node(name: &'static str) -> Served {
     let served = Served::new().await;
-    let port = served.listen().await;
+    let door = served.door().await;
+    let (url, token) = (door.url("http"), door.token.clone());
     let ran = move || {
         // Packages are found beside the script.
-        let here = node().join(name);
+        let here = node("clients-node", &NODE).join(name);
         std::fs::copy(script(name), &here).unwrap();
-        run(Command::new("node").arg(here).arg(format!("http://localhost:{port}")))
+        run(Command::new("node").arg(here).arg(url).env("CARA_TOKEN", token))
     };
     let told = tokio::task::spawn_blocking(ran).await.unwrap();
     assert!(told.ends_with("done\n"), "{told}");
+    door.close().await;
     served
 }
 
@@ -167,24 +112,70 @@ async fn ollamas_client_for_python_chats_lists_and_embeds() {
     }
 }
 
+/// Each waits until the daemon asks whether it is still there, which is after 30 seconds.
+#[tokio::test(flavor = "multi_thread")]
+async fn two_websocket_clients_of_other_makes_call_follow_come_back_and_are_asked_whether_they_are_there() {
+    if is_on() {
+        tokio::join!(in_node("with_ws.mjs"), in_python("with_autobahn.py"));
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn llm_asks_through_the_openai_api() {
     if !is_on() {
         return;
     }
     let served = Served::new().await;
-    let port = served.listen().await;
+    let door = served.door().await;
     let folder = tempfile::tempdir().unwrap();
-    let model = json!([{ "model_id": "cara", "model_name": "rehearsal:script", "api_base": format!("http://localhost:{port}/v1") }]);
+    let base = format!("{}/v1", door.url("http"));
+    let model = json!([{ "model_id": "cara", "model_name": "rehearsal:script", "api_base": base }]);
     std::fs::write(folder.path().join("extra-openai-models.yaml"), model.to_string()).unwrap();
+    let token = door.token.clone();
     let ask = move || {
         ["--no-stream", "--no-log"].map(|option| {
-            let mut command = Command::new(python().join("llm"));
+            let mut command = Command::new(python("clients-python", &PYTHON).join("llm"));
             command.args(["-m", "cara", "say hello", option]).env("LLM_USER_PATH", folder.path());
-            run(command.env("OPENAI_API_KEY", "any").env("NO_PROXY", "*"))
+            run(command.env("OPENAI_API_KEY", &token).env("NO_PROXY", "*"))
         })
     };
     for told in tokio::task::spawn_blocking(ask).await.unwrap() {
         assert_eq!(told.trim(), "Hello, world");
     }
+    door.close().await;
+}
+
+/// What writes code in a folder; 700 MB with all that it needs, for some versions of Python.
+const AIDER: [&str; 1] = ["aider-chat==0.86.2"];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn aider_edits_a_file_as_the_model_says() {
+    if !is_on() {
+        return;
+    }
+    let fits = "import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 13))";
+    if !Command::new("python3").args(["-c", fits]).status().is_ok_and(|status| status.success()) {
+        println!("skipped: `aider-chat` is for Python 3.10 to 3.12");
+        return;
+    }
+    let served = Served::new().await;
+    let door = served.door().await;
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+    write("hello.py", "print('')\n");
+    // Models of the rehearsal take no temperature.
+    write(".aider.model.settings.yml", r#"[{"name": "openai/rehearsal:script", "use_temperature": false}]"#);
+    let installed = || python("aider", &AIDER).join("aider");
+    let mut aider = Command::new(tokio::task::spawn_blocking(installed).await.unwrap());
+    aider.args(["--model", "openai/rehearsal:script", "--edit-format", "whole", "--no-git", "--yes-always"]);
+    aider.args(["--no-check-update", "--no-show-model-warnings", "--no-show-release-notes", "--analytics-disable"]);
+    aider.args(["--no-pretty", "--no-detect-urls", "--map-tokens", "0", "--message", "greet the world", "hello.py"]);
+    aider.current_dir(folder.path()).env("HOME", folder.path());
+    aider.env("OPENAI_API_BASE", format!("{}/v1", door.url("http"))).env("OPENAI_API_KEY", &door.token);
+    // It looks for a list of prices elsewhere, and is content without.
+    aider.env("NO_PROXY", "localhost").env("HTTPS_PROXY", "http://127.0.0.1:9");
+    let told = tokio::task::spawn_blocking(move || run(&mut aider)).await.unwrap();
+    let edited = std::fs::read_to_string(folder.path().join("hello.py")).unwrap();
+    assert_eq!(edited.trim(), "print('Hello, world')", "{told}");
+    door.close().await;
 }

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import Anthropic from '@anthropic-ai/sdk';
 
-const client = new Anthropic({ baseURL: process.argv[2], apiKey: 'any' });
+const client = new Anthropic({ baseURL: process.argv[2], apiKey: process.env.CARA_TOKEN });
 const said = (text, more = {}) => ({
   model: 'rehearsal:script',
   max_tokens: 100,

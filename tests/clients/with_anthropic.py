@@ -1,10 +1,11 @@
 """Anthropic's SDK for Python against the address that is given."""
 
+import os
 import sys
 
 import anthropic
 
-client = anthropic.Anthropic(base_url=sys.argv[1], api_key="any")
+client = anthropic.Anthropic(base_url=sys.argv[1], api_key=os.environ["CARA_TOKEN"])
 
 
 def said(text, model="rehearsal:script", **more):

@@ -1,10 +1,11 @@
 """Ollama's client for Python against the address that is given."""
 
+import os
 import sys
 
 import ollama
 
-client = ollama.Client(host=sys.argv[1])
+client = ollama.Client(host=sys.argv[1], headers={"Authorization": "Bearer " + os.environ["CARA_TOKEN"]})
 MODEL = "rehearsal:script"
 
 

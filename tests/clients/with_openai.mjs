@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import OpenAI from 'openai';
 
-const client = new OpenAI({ baseURL: `${process.argv[2]}/v1`, apiKey: 'any' });
+const client = new OpenAI({ baseURL: `${process.argv[2]}/v1`, apiKey: process.env.CARA_TOKEN });
 const said = (text, more = {}) => ({ model: 'rehearsal:script', messages: [{ role: 'user', content: text }], ...more });
 const create = (request) => client.chat.completions.create(request);
 

@@ -1,11 +1,12 @@
 """OpenAI's SDK for Python against the address that is given."""
 
+import os
 import sys
 
 import openai
 from pydantic import BaseModel
 
-client = openai.OpenAI(base_url=sys.argv[1] + "/v1", api_key="any")
+client = openai.OpenAI(base_url=sys.argv[1] + "/v1", api_key=os.environ["CARA_TOKEN"])
 
 
 def said(text, model="rehearsal:script", **more):

@@ -41,6 +41,7 @@ mod entering;
 mod entries;
 pub mod environment;
 mod error;
+mod error_kind;
 mod event;
 pub mod explain;
 mod gateway_settings;

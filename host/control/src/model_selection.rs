@@ -155,7 +155,7 @@ async fn found(application: &Application, brought: &Brought, events: &Events) ->
             }
         }
     }
-    fail!(Unavailable, "no provider is usable\nhint: name one with `--model`, or store a key with `cara secrets set`")
+    fail!(Conflict, "no provider is usable\nhint: name one with `--model`, or store a key with `cara secrets set`")
 }
 
 /// Why a key of the component counts as given: its variable is set, or a value is stored.

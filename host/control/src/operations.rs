@@ -102,9 +102,16 @@ impl Visitor for Entries {
             route: O::ROUTE,
             schemas: |generator| (generator.subschema_for::<O>(), generator.subschema_for::<O::View>()),
             from_query: |query| serde_urlencoded::from_str::<O>(query).map(Prepared::of).map_err(unreadable),
-            from_json: |body| serde_json::from_slice::<O>(body).map(Prepared::of).map_err(unreadable),
+            from_json: |body| serde_json::from_slice::<O>(named(body)?).map(Prepared::of).map_err(unreadable),
         });
     }
+}
+
+/// Arguments have names: a list would be read as the fields of a type, in their order.
+fn named(body: &[u8]) -> Result<&[u8]> {
+    let text = "the arguments are no JSON object\nhint: `cara api` describes them";
+    let is_object = body.trim_ascii_start().starts_with(b"{");
+    if is_object { Ok(body) } else { Err(Error::new(ErrorKind::Invalid, text)) }
 }
 
 fn unreadable(error: impl std::fmt::Display) -> Error {
@@ -232,6 +239,7 @@ pub fn visit(visitor: &mut impl Visitor) {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
     use cara_authority::Scope;
     use std::collections::BTreeSet;
@@ -255,6 +263,16 @@ mod tests {
                 _ => Scope::Operate,
             };
             assert_eq!(route.scope, wanted, "{}", route.name);
+        }
+    }
+
+    #[test]
+    fn arguments_have_names_and_a_list_is_none() {
+        for Entry { route, from_json, .. } in operations() {
+            for list in ["[]", "[null]", " [null, null]", "null", ""] {
+                let why = from_json(list.as_bytes()).map(drop).unwrap_err();
+                assert!(why.kind == ErrorKind::Invalid && why.hint.is_some(), "{}: {list}: {why}", route.name);
+            }
         }
     }
 

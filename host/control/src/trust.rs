@@ -196,7 +196,7 @@ impl Operation for SetTrustRoot {
     async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
         let from = &self.from;
         let text = self.root.unwrap_or_else(|| TrustRoot::PUBLIC_GOOD.to_owned());
-        TrustRoot::from_json(&text).with_context(|| format!("`{from}` is no trust root"))?;
+        TrustRoot::from_json(&text).map_err(|why| error!(Invalid, "`{from}` is no trust root: {why}"))?;
         let _alone = files::lock(&application.home().trust().with_extension("toml.writer"))?;
         let detail = json!({ "digest": Digest::of(text.as_bytes()).to_string() });
         application.ledger.append("trust-root-set", from, detail).await?;

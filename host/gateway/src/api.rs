@@ -53,8 +53,13 @@ pub(super) async fn served<F: Future<Output = Result<Response, Refusal>>>(
         Ok(body) => body,
         Err((status, text)) => return Refusal::new(status, text).response(shape),
     };
-    if body.is_empty() {
-        let text = "the request has no body\nhint: send JSON";
+    let wrong = match body.trim_ascii_start().first() {
+        Some(b'{') => None,
+        // A list would be read as the fields of a request, in their order.
+        Some(_) => Some("the body is no JSON object\nhint: name each field"),
+        None => Some("the request has no body\nhint: send JSON"),
+    };
+    if let Some(text) = wrong {
         return Refusal::new(StatusCode::BAD_REQUEST, text).response(shape);
     }
     serve(Asked { application, by }, body).await.unwrap_or_else(|refusal| refusal.response(shape))

@@ -98,7 +98,9 @@ fn operation(entry: &Entry, arguments: &Value, [view, error, event]: [Value; 3])
         if let Some(required) = body.get_mut("required").and_then(Value::as_array_mut) {
             required.retain(|name| name.as_str().is_some_and(|name| !in_path(name)));
         }
-        operation["requestBody"] = json!({ "required": true, "content": { "application/json": { "schema": body } } });
+        // Without one, it is as with an empty object.
+        let needed = body.get("required").and_then(Value::as_array).is_some_and(|required| !required.is_empty());
+        operation["requestBody"] = json!({ "required": needed, "content": { "application/json": { "schema": body } } });
     }
     operation
 }

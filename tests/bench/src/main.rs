@@ -5,6 +5,7 @@
 //! target/release/cara-bench all        everything
 //! target/release/cara-bench sandbox    one of start, homeless, daemon, door, memory, cold, sandbox, …
 //! target/release/cara-bench smoke      everything with tiny counts: shows that it works, not how fast
+//! target/release/cara-bench soak       many chats, WebSockets and half-open connections at once, for minutes (Linux)
 //! ```
 //!
 //! A floor is the same work without this program: wasmtime alone, a plain client, `/bin/true`. It is measured in the
@@ -23,6 +24,8 @@ mod proxy;
 mod samples;
 mod sandbox;
 mod sessions;
+#[cfg(target_os = "linux")]
+mod soak;
 mod stream;
 mod table;
 mod turn;
@@ -88,6 +91,8 @@ fn main() -> ExitCode {
     let result = match words.as_slice() {
         [process::PEAK, program, arguments @ ..] => process::print_peak(program, arguments),
         [proxy::SERVE, words @ ..] => proxy::serve(words),
+        #[cfg(target_os = "linux")]
+        ["soak", numbers @ ..] => soak::run(numbers),
         ["smoke"] => measure(&SUBJECTS, Counts::SMOKE),
         [] | ["all"] => measure(&SUBJECTS, Counts::FULL),
         subjects => measure(subjects, Counts::FULL),

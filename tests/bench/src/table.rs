@@ -125,9 +125,14 @@ impl Table {
                 let _ = writeln!(text, "{}", rule.join("  "));
             }
         }
-        let cores = std::thread::available_parallelism().map_or(0, usize::from);
-        println!("{text}\nmedian (best); {cores} cores, load {}, {}", load(), build());
+        println!("{text}\nmedian (best); {}", machine());
     }
+}
+
+/// What the figures were taken on.
+pub(crate) fn machine() -> String {
+    let cores = std::thread::available_parallelism().map_or(0, usize::from);
+    format!("{cores} cores, load {}, {}", load(), build())
 }
 
 /// How busy the machine is, where it says.
@@ -145,7 +150,7 @@ pub(crate) fn note(text: &str) {
     eprintln!("{text}");
 }
 
-/// What whoever started this process waits for.
+/// What whoever started this process waits for, where it is no table.
 pub(crate) fn answer(text: &str) {
     println!("{text}");
 }

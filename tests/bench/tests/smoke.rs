@@ -27,3 +27,16 @@ fn what_cannot_be_measured_is_named_with_what_can() {
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(!output.status.success() && said.contains("`speed`") && said.contains("start, homeless"), "{said}");
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_crowd_of_chats_websockets_and_half_open_connections_is_served() {
+    let output = Command::new(env!("CARGO_BIN_EXE_cara-bench")).args(["soak", "3", "12", "6", "300"]).output().unwrap();
+    let (told, said) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{told}{said}");
+    for line in
+        ["chats: 12 at once", "WebSockets: 6 without", "memory of a stream", "half-open: 300 begun, 0 not accepted"]
+    {
+        assert!(told.contains(line), "{line}: {told}");
+    }
+}

@@ -3,6 +3,7 @@
 use crate::application::Application;
 use crate::error::{Context, Result, error, fail};
 use crate::event::Events;
+use crate::named_file;
 use crate::operation::{Operation, Route};
 use crate::signing_keys::{in_vault, secret};
 use crate::trust::{self, AddedTrust};
@@ -10,7 +11,6 @@ use cara_authority::Principal;
 use cara_packages::keyless::Signing;
 use cara_packages::{Access, ClientError};
 use cara_sdk_sign::{Answer, Instance, SecretKey, Transport, sign, sign_keyless};
-use cara_services::files;
 use cara_services::vault::SecretValue;
 use cara_signing::{Bundle, Package};
 use schemars::JsonSchema;
@@ -104,9 +104,7 @@ impl Operation for ShowKey {
 
 /// A package that nobody could install is not worth a signature.
 pub(crate) fn signable(file: &Path) -> Result<Package> {
-    let bytes = files::read_capped(file, Package::MAX_BYTES as u64)?;
-    let bytes = bytes.ok_or_else(|| error!(NotFound, "`{}` does not exist", file.display()))?;
-    let package = Package::read(bytes)?;
+    let package = Package::read(named_file::read(file, Package::MAX_BYTES as u64)?)?;
     let manifest = cara_authority::Manifest::parse(package.manifest())?;
     cara_authority::Interfaces::read(package.bytes())?.agree(&manifest)?;
     Ok(package)

@@ -11,6 +11,7 @@ use cara_kernel::Checked;
 use cara_packages::lock::{Entry, Pinned};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// An installed component.
@@ -134,8 +135,8 @@ pub struct Inspection {
     pub asks: Vec<String>,
     /// What it can do, computed from binary and manifest.
     pub can: Vec<String>,
-    /// What a call may use up.
-    pub limits: Vec<(String, String)>,
+    /// What a call may use up, by name.
+    pub limits: BTreeMap<String, String>,
     /// The manifest, TOML.
     pub manifest: String,
 }

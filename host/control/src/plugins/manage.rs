@@ -2,15 +2,15 @@
 
 use crate::application::Application;
 use crate::candidate::{Candidate, follow, reference};
-use crate::error::{Context, Result, error, fail};
+use crate::error::{Error, Result, error, fail};
 use crate::event::Events;
 use crate::grants::openings;
+use crate::named_file;
 use crate::operation::{Operation, Route};
 use crate::plugins::install::current;
 use crate::plugins::review::Review;
 use cara_authority::{Capability, ComponentId, Principal};
 use cara_packages::{Access, Credentials, Deadlines, Index, Reference, push};
-use cara_services::files;
 use cara_services::vault::SecretValue;
 use cara_signing::{Bundle, Package};
 use schemars::JsonSchema;
@@ -323,15 +323,12 @@ impl Operation for PushPlugin {
 
 /// A package that can be read, and the signature file beside it.
 pub fn beside(file: &Path) -> Result<(Vec<u8>, String)> {
-    let read = |path: &Path, most: usize| -> Result<Vec<u8>> {
-        let bytes = files::read_capped(path, most as u64)?;
-        bytes.ok_or_else(|| error!(NotFound, "`{}` does not exist", path.display()))
+    let wasm = named_file::read(file, Package::MAX_BYTES as u64)?;
+    let unsigned = |error: Error| Error {
+        hint: Some("`cara plugin sign` signs it".to_owned()),
+        ..error.context(format!("`{}` is not signed", file.display()))
     };
-    let wasm = read(file, Package::MAX_BYTES)?;
-    let signature = signature_path(file);
-    let bundle =
-        read(&signature, Bundle::MAX_BYTES).context("the package is not signed; `cara plugin sign` signs it")?;
-    let bundle = String::from_utf8(bundle).with_context(|| format!("`{}` is not UTF-8", signature.display()))?;
+    let bundle = named_file::text(&signature_path(file), Bundle::MAX_BYTES as u64).map_err(unsigned)?;
     Ok((wasm, bundle))
 }
 

@@ -55,7 +55,9 @@ pub(crate) fn checked(asker: &Asker, settings: &AccessSettings, request: &Reques
         Some(_) => return Err(refused()),
     }
     // Browsers say where from whatever changes something: one that does not was made to hide it.
-    let by_browser = [&SITE, &MODE, &DEST].iter().any(|name| headers.contains_key(*name));
+    // The `fetch` of Node.js, which has no page, says this mode and nothing else.
+    let mode = headers.get(&MODE).is_some_and(|mode| mode != "cors");
+    let by_browser = mode || headers.contains_key(&SITE) || headers.contains_key(&DEST);
     if by_browser && (changes || opens) && origin.is_none() {
         return Err(refused());
     }

@@ -25,7 +25,7 @@ async fn a_page_cannot_drive_the_gateway() {
     let token = bearer(&token);
     // Even with the right token: a page that has it is no page of ours.
     let shown = [vec![("authorization", token.as_str())], vec![("cookie", cookie.as_str()), ("x-csrf-token", &csrf)]];
-    let foreign: [&[(&str, &str)]; 12] = [
+    let foreign: [&[(&str, &str)]; 14] = [
         &[("origin", "https://evil.example")],
         &[("origin", "null")],
         &[("origin", "")],
@@ -38,6 +38,8 @@ async fn a_page_cannot_drive_the_gateway() {
         &[("sec-fetch-site", "same-site"), ("sec-fetch-mode", "cors")],
         &[("sec-fetch-site", "same-origin"), ("sec-fetch-mode", "cors")],
         &[("sec-fetch-mode", "no-cors"), ("sec-fetch-dest", "empty")],
+        &[("sec-fetch-mode", "navigate")],
+        &[("sec-fetch-mode", "cors"), ("sec-fetch-dest", "empty")],
     ];
     for shown in &shown {
         for page in foreign {
@@ -52,6 +54,11 @@ async fn a_page_cannot_drive_the_gateway() {
         assert_eq!(house.ask(post(STOP, &own, &json!({}))).await.status, StatusCode::OK);
     }
     assert_eq!(house.ask(post(STOP, &shown[0], &json!({}))).await.status, StatusCode::OK);
+    // The `fetch` of Node.js says a mode, and is a program's.
+    let fetch = [("sec-fetch-mode", "cors")];
+    assert_eq!(house.ask(post(STOP, &[&shown[0][..], &fetch].concat(), &json!({}))).await.status, StatusCode::OK);
+    let cookie = [&shown[1][..], &fetch].concat();
+    assert_eq!(house.ask(post(STOP, &cookie, &json!({}))).await.status, StatusCode::FORBIDDEN);
     // Nor can one log somebody in, or read.
     for page in &foreign[..8] {
         let login = house.ask(post("/login", page, &json!({ "code": "aaaa-bbbb-cccc" }))).await;
