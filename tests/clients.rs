@@ -21,5 +21,7 @@ mod responses;
 mod served;
 #[path = "clients/software.rs"]
 mod software;
+#[path = "clients/taken_back.rs"]
+mod taken_back;
 #[path = "clients/vendor.rs"]
 mod vendor;

@@ -2,8 +2,11 @@
 //! were asked, and by nobody else.
 
 use super::house::{House, Said, address};
-use cara_authority::{ApprovalId, PersonId, PersonRole, Source};
+use cara_authority::{ApprovalId, PersonId, PersonRole, Scope, Source};
+use cara_control::approvals::{Place, RespondToApproval, Verdict};
 use cara_control::config::CheckConfig;
+use cara_control::tokens::CreateToken;
+use cara_control::{CredentialKind, Events, Operation};
 use cara_records::{ApprovalState, Records};
 
 /// "keep it" is asked about, and so is "keep much", which is too long for a message.
@@ -53,6 +56,25 @@ async fn says(house: &House, said: Said<'_>, messages: usize) -> String {
     let before = house.hears(0).await.len();
     house.says(said).await;
     house.hears(before + messages).await.split_off(before).into_iter().map(|(_, text)| text + "\n").collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_answer_that_was_given_with_a_credential_is_kept_with_it_whatever_place_it_names() {
+    let house = house("").await;
+    house.says(Said::alone("olga", "keep it")).await;
+    let (_, _, id) = question(&house, 1).await;
+    let (agents, tokens_per_day, expires_in_ms, person, certificate, tailnet) = Default::default();
+    let (name, scopes) = ("phone".to_owned(), [Scope::Approve].into());
+    let create = CreateToken { name, scopes, agents, tokens_per_day, expires_in_ms, person, certificate, tailnet };
+    let made = house.does(create).await.unwrap();
+    let (application, token) = (&house.application, made.token.unwrap());
+    let credentials = application.credentials().await.unwrap();
+    let held = credentials.shown(CredentialKind::Token, token.as_bytes(), application.now_ms()).unwrap();
+    let answer = RespondToApproval { id: id.to_string(), verdict: Verdict::Deny, reason: None, by: Place::Prompt };
+    answer.run(application, &held.principal("gateway 192.0.2.7"), &Events::nobody()).await.unwrap();
+    let verdict = house.records().await.approval(&id).await.unwrap().unwrap().verdict.unwrap();
+    assert_eq!(verdict.by, format!("gateway 192.0.2.7 with {}", made.credential.id));
+    house.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -2,16 +2,21 @@
 //! ended when their time is over or their person is somebody else.
 
 #[cfg(test)]
+mod lattice_tests;
+#[cfg(test)]
+mod taken_back_tests;
+#[cfg(test)]
 mod tests;
 
 use crate::access_settings::AccessSettings;
 use crate::application::Application;
-use crate::credentials::{Credentials, Held, roles};
+use crate::credentials::{Credentials, End, Held, roles};
 use crate::error::Result;
-use cara_authority::CredentialId;
+use cara_authority::{CredentialId, Principal};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio_util::sync::CancellationToken;
 
 /// One day, milliseconds.
 const DAY_MS: u64 = 24 * 3_600 * 1_000;
@@ -60,7 +65,7 @@ impl Application {
                 let (over, later): (Vec<_>, Vec<_>) = all.iter().partition(|held| !held.holds(now_ms));
                 for held in over {
                     let (about, event) = (json!({ "kind": held.kind() }), "credential-expired");
-                    if let Err(error) = application.take_back(held.id(), Some((event, about))).await {
+                    if let Err(error) = application.take_back(held.id(), End::Over, Some((event, about))).await {
                         tracing::warn!(%error, "a credential whose time is over stays in the ledger for now");
                     }
                 }
@@ -75,10 +80,21 @@ impl Application {
         }));
     }
 
-    /// Takes a credential back with all that it yielded: first out of memory, which ends what goes on with it, then out of the
+    /// Is cancelled when what whoever asks begins has to end, whoever listens to it: their credential was taken back.
+    pub(crate) async fn work_of(&self, by: &Principal) -> Result<CancellationToken> {
+        let held = self.credentials().await?.of_caller(by, self.now_ms())?;
+        Ok(held.map_or_else(CancellationToken::new, |held| held.work()))
+    }
+
+    /// Ends a credential with all that it yielded: first out of memory, which ends what goes on with it, then out of the
     /// ledger. Says how many went; none where somebody else was faster.
-    pub(crate) async fn take_back(&self, id: &CredentialId, event: Option<(&'static str, Value)>) -> Result<usize> {
-        let taken = self.credentials().await?.take(id);
+    pub(crate) async fn take_back(
+        &self,
+        id: &CredentialId,
+        why: End,
+        event: Option<(&'static str, Value)>,
+    ) -> Result<usize> {
+        let taken = self.credentials().await?.take(id, why);
         let ids: Vec<CredentialId> = taken.iter().map(|held| held.id().clone()).collect();
         self.records().await?.remove_credentials(&ids, event).await?;
         Ok(ids.len())
@@ -87,16 +103,18 @@ impl Application {
     /// Looks at whose credentials are whose again, after people were forgotten or got another role.
     pub(crate) async fn people_changed(&self) -> Result<()> {
         let Some(credentials) = self.credentials.get() else { return Ok(()) };
+        // Nobody gets another secret meanwhile.
+        let _alone = self.entries.proving.lock().await;
         let roles = roles(self.records().await?).await?;
         for held in credentials.all() {
             match roles.get(held.person()) {
                 Some(role) if *role == held.role() => {}
                 Some(role) => {
+                    credentials.replace(&held, Held::new(held.kept(), *role));
                     // What goes on was begun in another role.
-                    credentials.put(Held::new(held.kept(), *role));
-                    held.end();
+                    held.end(End::TakenBack);
                 }
-                None => drop(self.take_back(held.id(), None).await?),
+                None => drop(self.take_back(held.id(), End::TakenBack, None).await?),
             }
         }
         Ok(())

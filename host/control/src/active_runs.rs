@@ -171,8 +171,9 @@ impl ActiveRuns {
         self.0.runs.lock().unwrap_or_else(PoisonError::into_inner).values().any(|active| active.session == *session)
     }
 
-    /// Forgets an open conversation: it is read anew from the ledger.
+    /// Forgets an open conversation, and what happened in its runs: it is read anew from the ledger, if it is still there.
     pub(crate) fn forget(&self, session: &SessionId) {
+        self.0.ended.lock().unwrap_or_else(PoisonError::into_inner).retain(|(_, run)| run.session != *session);
         self.0.open.lock().unwrap_or_else(PoisonError::into_inner).retain(|(id, _)| id != session);
     }
 

@@ -59,8 +59,14 @@ pub(crate) async fn run(application: &Application, by: &Principal, id: &str) -> 
     if by.allowance().agents.is_none() {
         return Ok(());
     }
-    match application.records().await?.run(&RunId::parse(id)?).await? {
-        Some(run) => session(application, by, run.session.as_str()).await,
+    let id = RunId::parse(id)?;
+    let in_session = match application.active_runs.run_or_ended(&id) {
+        Some(active) => Some(active.session.clone()),
+        None => application.records().await?.run(&id).await?.map(|run| run.session),
+    };
+    match in_session {
+        Some(of) => session(application, by, of.as_str()).await,
+        // There is nothing of it to be told or stopped.
         None => Ok(()),
     }
 }

@@ -87,6 +87,8 @@ pub(crate) struct Answers {
     taken: Vec<InboundId>,
     /// The credential whose allowance the run uses.
     charged: Option<Charged>,
+    /// Stops the run, as does whoever takes that credential back.
+    cancel: CancellationToken,
 }
 
 impl Answers {
@@ -125,8 +127,8 @@ impl Answers {
             changes: application.changes.clone(),
         };
         let language_model: Arc<dyn LanguageModel> = Arc::new(provider);
-        let (person, reply, taken, charged) = (None, None, Vec::new(), None);
-        Ok(Self { assistant, language_model, context, events, asked, deciders, person, reply, taken, charged })
+        let (person, reply, taken, charged, cancel) = Default::default();
+        Ok(Self { assistant, language_model, context, events, asked, deciders, person, reply, taken, charged, cancel })
     }
 
     /// The same answers to somebody else, with what they may use.
@@ -151,9 +153,9 @@ impl Answers {
         Self { taken: vec![message], ..self }
     }
 
-    /// The same answers, which use what the credential of whoever asks may.
-    pub(crate) fn charging(self, by: &Principal) -> Self {
-        Self { charged: Charged::of(by), ..self }
+    /// The same answers, which use what the credential of whoever asks may, and end when it is taken back.
+    pub(crate) async fn charging(self, application: &Application, by: &Principal) -> Result<Self> {
+        Ok(Self { charged: Charged::of(by), cancel: application.work_of(by).await?, ..self })
     }
 
     /// The conversation, for this run alone; an error where another run has it.
@@ -198,8 +200,9 @@ impl Answers {
         mut session: OwnedMutexGuard<Session>,
         input: Option<Input>,
     ) -> Arc<Active> {
-        let Self { assistant, language_model, events, asked, deciders, person, reply, taken, charged, .. } = self;
-        let active = Arc::new(Active::new(session.id().clone(), CancellationToken::new(), events.clone()));
+        let Self { assistant, language_model, events, asked, deciders, person, reply, taken, charged, cancel, .. } =
+            self;
+        let active = Arc::new(Active::new(session.id().clone(), cancel, events.clone()));
         events.tell(Event::Began { run: id.to_string(), session: session.id().to_string() });
         let (told, metrics) = (events, application.metrics.clone());
         let run_context = RunContext {

@@ -164,6 +164,14 @@ impl Place {
             Self::Command => "cara approvals",
         }
     }
+
+    /// Where it was, as a door saw it: who came with a credential came with that, whatever is said of the place.
+    fn seen(self, by: &Principal) -> String {
+        match by.credential() {
+            Some(credential) => format!("{} with {credential}", by.door()),
+            None => self.name().to_owned(),
+        }
+    }
 }
 
 /// Answers a request. The first answer counts; the same one, said again by the same answerer, is the same as once.
@@ -177,7 +185,7 @@ pub struct RespondToApproval {
     /// Why not, for the model.
     #[serde(default)]
     pub reason: Option<String>,
-    /// Where the person answered, for the audit log and the model.
+    /// Where the person answered, for the audit log and the model. With a credential the door and the credential are told.
     pub by: Place,
 }
 
@@ -206,7 +214,7 @@ impl Operation for RespondToApproval {
 
     async fn run(self, application: &Arc<Application>, by: &Principal, _: &Events) -> Result<Self::View> {
         let (id, records) = (ApprovalId::parse(&self.id)?, application.records().await?);
-        let by = by.deciding(self.by.name());
+        let by = by.deciding(&self.by.seen(by));
         if self.verdict == Verdict::Deny {
             let answered = records.decide_approval(&id, Decision::Denied(self.reason.clone()), &by).await;
             let Answered { given_before_ms, spent_ms, .. } = or_again(records, &id, &self, &by, None, answered).await?;
@@ -371,7 +379,7 @@ impl Operation for ListRules {
 pub struct ForgetRule {
     /// The rule.
     pub id: String,
-    /// Where the person did it, for the audit log.
+    /// Where the person did it, for the audit log. With a credential the door and the credential are told.
     pub by: Place,
 }
 
@@ -379,9 +387,9 @@ impl Operation for ForgetRule {
     type View = Done;
     const ROUTE: Route = Route::delete("rules.forget", "/control/v1/rules/{id}", "Remove a stored rule.");
 
-    async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
+    async fn run(self, application: &Arc<Application>, by: &Principal, _: &Events) -> Result<Self::View> {
         let rule = RuleId::parse(&self.id)?;
-        if !application.records().await?.remove_rule(&rule, self.by.name()).await? {
+        if !application.records().await?.remove_rule(&rule, &self.by.seen(by)).await? {
             fail!(NotFound, "there is no rule `{rule}`\nhint: `cara approvals rules` shows them");
         }
         Ok(Done {})

@@ -26,6 +26,8 @@ pub struct Background {
     pub(crate) person: PersonId,
     pub(crate) records: Records,
     pub(crate) stop: CancellationToken,
+    /// Is cancelled when the credential is taken back with which it was asked for.
+    pub(crate) work: CancellationToken,
     pub(crate) told: Mutex<Told>,
     /// How much was told, and whether that was all.
     pub(crate) grown: watch::Sender<(usize, bool)>,
@@ -51,7 +53,10 @@ impl Background {
 
     /// Waits until it is to be stopped.
     pub async fn stopped(&self) {
-        self.stop.cancelled().await;
+        tokio::select! {
+            () = self.stop.cancelled() => {}
+            () = self.work.cancelled() => {}
+        }
     }
 
     /// Tells more of it; false where it has become more than is kept. Nothing is kept that nobody may listen to.

@@ -11,11 +11,12 @@
 mod held;
 mod secret;
 
+pub(crate) use held::End;
 pub use held::Held;
 pub(crate) use secret::{TOKEN, code, plain_code, random, sha256, text};
 
-use crate::error::{Result, error, fail};
-use cara_authority::{CredentialId, PersonId, PersonRole, display_safe};
+use crate::error::{Result, fail};
+use cara_authority::{CredentialId, PersonId, PersonRole, Principal, display_safe};
 use cara_records::{CredentialKind, Proof, Records};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -72,7 +73,7 @@ impl Live {
 }
 
 impl Credentials {
-    /// What the ledger has, without what expired or is nobody's.
+    /// What the ledger has, without what expired or is nobody's, and what that yielded.
     pub(crate) async fn load(records: &Records, now_ms: u64) -> Result<Arc<Self>> {
         let roles = roles(records).await?;
         let mut live = Live::default();
@@ -82,6 +83,11 @@ impl Credentials {
                 Some(role) if kept.expires_ms.is_none_or(|at| now_ms < at) => live.put(Held::new(kept, *role)),
                 _ => gone.push(kept.id),
             }
+        }
+        let is_orphan = |live: &Live, held: &Held| held.parent().is_some_and(|id| !live.by_id.contains_key(id));
+        while let Some(orphan) = live.by_id.values().find(|held| is_orphan(&live, held)).map(|held| held.id().clone()) {
+            live.take(&orphan);
+            gone.push(orphan);
         }
         records.remove_credentials(&gone, None).await?;
         Ok(Arc::new(Self { live: RwLock::new(live), came: Notify::new() }))
@@ -139,32 +145,56 @@ impl Credentials {
         }
     }
 
-    /// Takes one out of memory, with all that it yielded: what goes on with them ends. Nothing where somebody else did.
-    pub(crate) fn take(&self, id: &CredentialId) -> Vec<Arc<Held>> {
+    /// Takes one out of memory, with all that it yielded. Nothing where somebody else did.
+    pub(crate) fn take(&self, id: &CredentialId, why: End) -> Vec<Arc<Held>> {
+        self.take_all(why, |live| if live.by_id.contains_key(id) { live.with_children(id) } else { Vec::new() })
+    }
+
+    /// Takes out of memory what one yielded, which itself stays.
+    pub(crate) fn take_yielded(&self, id: &CredentialId) -> Vec<Arc<Held>> {
+        self.take_all(End::TakenBack, |live| live.with_children(id).split_off(1))
+    }
+
+    fn take_all(&self, why: End, which: impl FnOnce(&Live) -> Vec<CredentialId>) -> Vec<Arc<Held>> {
         let mut live = self.write();
-        if !live.by_id.contains_key(id) {
-            return Vec::new();
-        }
-        let all = live.with_children(id);
+        let all = which(&live);
         let taken: Vec<Arc<Held>> = all.iter().filter_map(|id| live.take(id)).collect();
         drop(live);
-        taken.iter().for_each(|held| held.end());
+        taken.iter().for_each(|held| held.end(why));
         taken
     }
 
-    /// Puts one in place of the one with its id, whose hashes count no more.
+    /// Puts in one that is new.
     pub(crate) fn put(&self, held: Arc<Held>) {
-        let mut live = self.write();
-        live.take(held.id());
-        live.put(held);
-        drop(live);
+        self.write().put(held);
         self.came.notify_one();
     }
 
-    /// The one that a caller showed, as long as it holds.
-    pub(crate) fn of_caller(&self, id: &CredentialId, now_ms: u64) -> Result<Arc<Held>> {
-        let over = || error!(Refused, "the credential of this request was taken back\nhint: show another one");
-        self.get(id, now_ms).ok_or_else(over)
+    /// Puts one in place of another with its id, whose hashes count no more. False where that one was taken out, or another
+    /// has its place: what was taken back stays taken back.
+    pub(crate) fn replace(&self, old: &Arc<Held>, new: Arc<Held>) -> bool {
+        let mut live = self.write();
+        let is_there = live.by_id.get(old.id()).is_some_and(|held| Arc::ptr_eq(held, old));
+        if is_there {
+            live.take(old.id());
+            live.put(new);
+        }
+        is_there
+    }
+
+    /// Whether one is another, or was yielded by it.
+    pub(crate) fn is_of(&self, id: &CredentialId, maker: &CredentialId) -> bool {
+        self.read().with_children(maker).contains(id)
+    }
+
+    /// The one that a caller showed, as long as it holds; none where a door needed none.
+    pub(crate) fn of_caller(&self, by: &Principal, now_ms: u64) -> Result<Option<Arc<Held>>> {
+        let Some(id) = by.credential() else { return Ok(None) };
+        // One that has its place by now is another: a request that is under way is not of that.
+        match self.get(id, now_ms).filter(|held| held.made(by)) {
+            None => fail!(Refused, "the credential of this request was taken back\nhint: show another one"),
+            held => Ok(held),
+        }
     }
 
     /// Comes when something was put in.

@@ -4,7 +4,7 @@
 //! Who asks too often is held up by the door; here is only said whether what was shown is right.
 
 use crate::application::Application;
-use crate::credentials::{Held, plain_code, sha256, shown, text};
+use crate::credentials::{End, Held, plain_code, sha256, shown, text};
 use crate::entries::CHALLENGE;
 use crate::error::{Result, error};
 use crate::issuing::yielded;
@@ -80,8 +80,10 @@ impl Application {
         let all = self.credentials().await?.all();
         let Some(held) = all.into_iter().find(|held| held.kind() == CredentialKind::Password) else { return Ok(None) };
         let Proof::Typed { phc } = held.proof().clone() else { return Ok(None) };
-        let _turn = self.entries.passwords.acquire().await?;
+        let turn = self.entries.passwords.clone().acquire_owned().await?;
         let right = spawn_blocking(move || {
+            // Whoever asked may be gone, and this goes on: so its turn is over when this is.
+            let _turn = turn;
             let hash = PasswordHash::new(&phc).ok()?;
             Argon2::default().verify_password(password.as_bytes(), &hash).ok()
         });
@@ -107,7 +109,7 @@ impl Application {
     async fn spend_code(&self, code: &str) -> Result<Option<Arc<Held>>> {
         let credentials = self.credentials().await?;
         let shown = credentials.shown(CredentialKind::Code, plain_code(code).as_bytes(), self.now_ms());
-        Ok(shown.and_then(|held| credentials.take(held.id()).into_iter().next()))
+        Ok(shown.and_then(|held| credentials.take(held.id(), End::Over).into_iter().next()))
     }
 
     /// Makes a device known that has a code and the key which it names; none where one of them is wrong.
@@ -186,7 +188,7 @@ impl Application {
             return Ok(None);
         }
         // Of several requests at once one renews it.
-        let _alone = self.entries.renewing.lock().await;
+        let _alone = self.entries.proving.lock().await;
         let (credentials, now_ms) = (self.credentials().await?, self.now_ms());
         let current = credentials.get(session.id(), now_ms).filter(|held| is_due(held, now_ms));
         let Some(current) = current else { return Ok(None) };
@@ -198,9 +200,8 @@ impl Application {
         let before = Some((before.clone(), now_ms + GRACE_MS));
         let renewed = current.proved_by(Proof::Shown { sha256: hex::encode(sha256(secret.as_bytes())), before });
         let event = ("session-renewed", json!({ "person": renewed.person() }));
-        self.records().await?.keep_credential(&renewed.kept(), &[], event).await?;
-        credentials.put(renewed);
-        Ok(Some(secret))
+        let is_kept = self.records().await?.prove_credential(&renewed.kept(), &[], event).await?;
+        Ok((is_kept && credentials.replace(&current, renewed)).then_some(secret))
     }
 
     /// Ends a session.
@@ -210,7 +211,7 @@ impl Application {
     /// The ledger cannot be used.
     pub async fn leave(&self, session: &Held, door: &str) -> Result<()> {
         let event = ("credential-revoked", json!({ "kind": session.kind(), "by": door }));
-        self.take_back(session.id(), Some(event)).await.map(drop)
+        self.take_back(session.id(), End::Over, Some(event)).await.map(drop)
     }
 }
 

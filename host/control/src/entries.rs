@@ -5,7 +5,7 @@ use crate::error::{Error, Result};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use std::collections::HashMap;
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use tokio::sync::Semaphore;
 
 /// How long a device may take to answer, milliseconds.
@@ -22,9 +22,9 @@ pub(crate) const CHALLENGE: usize = TIME + RANDOM + 32;
 
 /// Who is about to be let in. A challenge that nobody answers takes no room.
 pub(crate) struct Entries {
-    pub(crate) passwords: Semaphore,
-    /// Held while a session gets a new secret.
-    pub(crate) renewing: tokio::sync::Mutex<()>,
+    pub(crate) passwords: Arc<Semaphore>,
+    /// Held while a credential gets another secret, in memory and in the ledger.
+    pub(crate) proving: tokio::sync::Mutex<()>,
     /// Under which challenges are made, while the process lives.
     key: OnceLock<[u8; 32]>,
     /// Challenges that were answered, and until when they could be once more.
@@ -33,8 +33,8 @@ pub(crate) struct Entries {
 
 impl Default for Entries {
     fn default() -> Self {
-        let (renewing, key, answered) = Default::default();
-        Self { passwords: Semaphore::new(PASSWORDS), renewing, key, answered }
+        let (proving, key, answered) = Default::default();
+        Self { passwords: Arc::new(Semaphore::new(PASSWORDS)), proving, key, answered }
     }
 }
 

@@ -1,8 +1,8 @@
 //! New credentials, out of what whoever makes them has: never more.
 
 use crate::application::Application;
-use crate::credentials::{Held, MOST, TOKEN, random, sha256, shown, text};
-use crate::error::{Result, error, fail};
+use crate::credentials::{End, Held, MOST, TOKEN, random, sha256, shown, text};
+use crate::error::{Error, Result, error, fail};
 use crate::known_people;
 use cara_authority::{Allowance, CredentialId, PersonId, PersonRole, Principal, Scope};
 use cara_records::{AboutCredential, Credential, CredentialKind, Proof, Records};
@@ -13,6 +13,9 @@ use zeroize::Zeroizing;
 
 /// The longest name, characters.
 const NAME: usize = 100;
+
+/// The most sessions that one credential yields, and that codes of the account do.
+const SESSIONS: usize = 32;
 
 /// A credential that somebody wants.
 pub(crate) struct Wanted {
@@ -96,7 +99,15 @@ pub(crate) async fn issue(
     if credentials.all().len() >= MOST {
         fail!(Conflict, "there are {MOST} credentials already\nhint: `cara token revoke` takes some back");
     }
-    let maker = by.credential().map(|id| credentials.of_caller(id, now_ms)).transpose()?;
+    let maker = credentials.of_caller(by, now_ms)?;
+    if let Some(maker) = &maker
+        && replaces.iter().any(|gone| credentials.is_of(maker.id(), gone))
+    {
+        fail!(
+            Refused,
+            "what this would replace is what it is asked with\nhint: `cara password set` sets another password"
+        );
+    }
     let kept = Credential {
         id: Records::fresh_credential()?,
         kind,
@@ -107,7 +118,7 @@ pub(crate) async fn issue(
         expires_ms: earlier(expires_ms, maker.as_ref().and_then(|maker| maker.expires_ms())),
         used_day: None,
     };
-    keep(application, kept, role, replaces, ("credential-issued", by.door())).await
+    keep(application, (kept, role), maker.as_ref(), replaces, ("credential-issued", by.door())).await
 }
 
 /// The earlier of two times.
@@ -124,17 +135,21 @@ pub(crate) async fn yielded(
     expires_ms: Option<u64>,
     door: &str,
 ) -> Result<Arc<Held>> {
+    let (credentials, now_ms) = (application.credentials().await?, application.now_ms());
     // A code is spent by what it yields, which is its maker's then.
     let spent = parent.kind() == CredentialKind::Code;
+    let maker = match spent {
+        true => parent.parent().map(|id| credentials.get(id, now_ms).ok_or_else(over)).transpose()?,
+        false => Some(parent.clone()),
+    };
     let csrf = (kind == CredentialKind::Session).then(|| random().map(|bytes| hex::encode(*bytes))).transpose()?;
-    let of_code = |held: &Arc<Held>| held.parent().cloned();
     let kept = Credential {
         id: Records::fresh_credential()?,
         kind,
         person: parent.person().clone(),
-        parent: if spent { of_code(parent) } else { Some(parent.id().clone()) },
+        parent: maker.as_ref().map(|maker| maker.id().clone()),
         about: AboutCredential { name: name.to_owned(), proof, allowance: (**parent.allowance()).clone(), csrf },
-        added_ms: application.now_ms(),
+        added_ms: now_ms,
         expires_ms: match spent {
             // Ten minutes are the code's own; what it was made with ends what it yields as well.
             true => expires_ms,
@@ -142,62 +157,80 @@ pub(crate) async fn yielded(
         },
         used_day: None,
     };
-    let replaces = if spent { vec![parent.id().clone()] } else { Vec::new() };
-    keep(application, kept, parent.role(), &replaces, ("credential-yielded", door)).await
+    // Whoever comes in again and again takes no room without end: the first sessions give way.
+    let all = credentials.all();
+    let is_beside = |held: &&Arc<Held>| held.kind() == kind && held.parent() == kept.parent.as_ref();
+    let beside: Vec<_> = all.iter().filter(is_beside).map(|held| held.id().clone()).collect();
+    let too_many = if kind == CredentialKind::Session { (beside.len() + 1).saturating_sub(SESSIONS) } else { 0 };
+    let replaces: Vec<_> =
+        spent.then(|| parent.id().clone()).into_iter().chain(beside.into_iter().take(too_many)).collect();
+    keep(application, (kept, parent.role()), maker.as_ref(), &replaces, ("credential-yielded", door)).await
+}
+
+/// What is said to whoever makes something with what was taken back meanwhile.
+fn over() -> Error {
+    error!(Refused, "what it was made with was taken back meanwhile\nhint: show another credential")
 }
 
 async fn keep(
     application: &Application,
-    kept: Credential,
-    role: PersonRole,
+    (kept, role): (Credential, PersonRole),
+    maker: Option<&Arc<Held>>,
     replaces: &[CredentialId],
     (event, by): (&'static str, &str),
 ) -> Result<Arc<Held>> {
     let credentials = application.credentials().await?;
     for gone in replaces {
-        credentials.take(gone);
+        credentials.take(gone, End::TakenBack);
     }
     application.records().await?.keep_credential(&kept, replaces, (event, told(&kept, by))).await?;
     let held = Held::new(kept, role);
     credentials.put(held.clone());
-    // What it comes from may have been taken back meanwhile, and with it all that was known to come from it.
-    if let Some(parent) = held.parent()
-        && credentials.get(parent, application.now_ms()).is_none()
-    {
-        application.take_back(held.id(), None).await?;
-        fail!(Refused, "what it was made with was taken back meanwhile\nhint: show another credential");
+    // Its maker may have been taken back meanwhile, with all that was known to come from it; or have another secret, which
+    // ends the same.
+    if maker.is_some_and(|maker| !maker.holds(application.now_ms())) {
+        application.take_back(held.id(), End::TakenBack, None).await?;
+        return Err(over());
     }
     Ok(held)
 }
 
 /// Gives a token another secret; the one before counts no more, what goes on with it ends, and what it yielded is taken back.
+/// With a credential that is done for itself and for what it yielded: whoever has the secret goes with the one that asks.
 pub(crate) async fn rotate(
     application: &Application,
     by: &Principal,
     token: &Arc<Held>,
 ) -> Result<(Arc<Held>, Zeroizing<String>)> {
-    is_yielded(by, token.person(), token.allowance())?;
     let credentials = application.credentials().await?;
-    if let Some(id) = by.credential() {
-        let maker = credentials.of_caller(id, application.now_ms())?;
-        let longer = |end: u64| token.expires_ms().is_none_or(|own| own > end);
-        if maker.id() != token.id() && maker.expires_ms().is_some_and(longer) {
-            fail!(Refused, "the token would hold longer than the one that asks\nhint: `cara token rotate` can do it");
-        }
+    if let Some(maker) = credentials.of_caller(by, application.now_ms())?
+        && !credentials.is_of(token.id(), maker.id())
+    {
+        fail!(
+            Refused,
+            "the token was not made with the one that asks\nhint: `cara token rotate` can do it, or make another and revoke this"
+        );
     }
     let secret = text(TOKEN)?;
     let mut kept = token.kept();
     kept.about.proof = shown(&sha256(secret.as_bytes()));
-    let over =
-        || error!(Conflict, "`{}` was taken back meanwhile\nhint: `cara token create` makes another", token.id());
-    let taken = credentials.take(token.id());
-    if taken.is_empty() {
-        return Err(over());
-    }
-    let yielded: Vec<CredentialId> = taken.iter().skip(1).map(|held| held.id().clone()).collect();
     let event = ("credential-rotated", told(&kept, by.door()));
-    application.records().await?.keep_credential(&kept, &yielded, event).await?;
     let held = Held::new(kept, token.role());
-    credentials.put(held.clone());
-    Ok((held, secret))
+    let _alone = application.entries.proving.lock().await;
+    let is_replaced = credentials.replace(token, held.clone());
+    let mut is_kept = Ok(false);
+    if is_replaced {
+        token.end(End::TakenBack);
+        let yielded: Vec<_> = credentials.take_yielded(token.id()).iter().map(|held| held.id().clone()).collect();
+        is_kept = application.records().await?.prove_credential(&held.kept(), &yielded, event).await;
+    }
+    match is_kept {
+        Ok(true) => Ok((held, secret)),
+        kept => {
+            credentials.take(token.id(), End::TakenBack);
+            kept?;
+            let id = token.id();
+            fail!(Conflict, "`{id}` was taken back meanwhile\nhint: `cara token create` makes another")
+        }
+    }
 }

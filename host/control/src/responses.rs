@@ -2,7 +2,8 @@
 //! worked at while nobody listens.
 //!
 //! What is kept is text in the form of its interface, and this looks into none of it. Each is its person's alone, whichever
-//! credential asks; and work in the background ends with the process, or when it is stopped.
+//! credential asks; and work in the background ends with the process, when it is stopped, or when the credential is taken
+//! back with which it was asked for.
 
 use crate::application::Application;
 use crate::background_responses::Leaving;
@@ -109,9 +110,10 @@ impl Application {
             return Err(Unanswered::new(Why::Overloaded, text));
         }
         let (records, all) = (self.records().await?.clone(), self.background_responses.clone());
+        let work_of = self.work_of(by).await?;
         let (id, person) = (response.id.clone(), by.person().clone());
         let (told, grown) = (Mutex::default(), watch::Sender::new((0, false)));
-        let background = Arc::new(Background { id, person, records, stop, told, grown, is_told, all });
+        let background = Arc::new(Background { id, person, records, stop, work: work_of, told, grown, is_told, all });
         {
             let mut all = self.background_responses.all();
             let own = all.values().filter(|other| other.person == background.person).count();

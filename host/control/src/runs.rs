@@ -20,7 +20,7 @@ use crate::secrets;
 use cara_assistant::part::{Body, Part};
 use cara_assistant::text::without_secrets;
 use cara_assistant::{Ending, Failure, Input, Session, TurnEvent};
-use cara_authority::{Label, Principal, RunId, SessionId, Source};
+use cara_authority::{Label, Principal, RunId, Scope, SessionId, Source};
 use cara_records::{Records, RunState};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -60,11 +60,12 @@ pub enum Words {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Piece {
-    /// Whose words they are.
+    /// Whose words they are. `typed` counts where whoever asks may also answer approvals; else they are composed.
     pub words: Words,
     /// The words.
     pub text: String,
-    /// What else they were made of, such as `web+private`: what a model that composed them had seen.
+    /// What else they were made of, such as `web+private`: what a model that composed them had seen. With a credential it
+    /// takes nothing away: what is composed counts as made of anything.
     #[serde(default)]
     pub label: Label,
 }
@@ -73,6 +74,18 @@ impl Piece {
     /// Words that were made of nothing else.
     pub fn of(words: Words, text: impl Into<String>) -> Self {
         Self { words, text: text.into(), label: Label::NONE }
+    }
+
+    /// What of it is believed of whoever says it. What the person types allows what it names, as a yes does: so whoever may say
+    /// yes may say that it was typed. What a program composed is made of whatever it read, and what it says of that is
+    /// believed of processes of the account alone.
+    fn said_by(self, by: &Principal) -> Self {
+        let (may_say_yes, is_account) = (by.has(Scope::Approve), by.credential().is_none());
+        match self.words {
+            _ if is_account => self,
+            Words::Typed | Words::Pasted | Words::File if may_say_yes => self,
+            _ => Self { words: Words::Composed, label: self.label.join(&Label::UNKNOWN), ..self },
+        }
     }
 }
 
@@ -191,8 +204,9 @@ impl Operation for BeginRun {
             .following()
             .chat();
 
-    async fn run(self, application: &Arc<Application>, by: &Principal, events: &Events) -> Result<Self::View> {
+    async fn run(mut self, application: &Arc<Application>, by: &Principal, events: &Events) -> Result<Self::View> {
         let (within, by, told) = (application.clone(), by.clone(), events.clone());
+        self.message = self.message.into_iter().map(|piece| piece.said_by(&by)).collect();
         // Who goes away does not cut the beginning in half.
         let run = RunId::parse(&self.run)?;
         let begun = application.holder.work.spawn(async move { self.begin(&within, &by, &told).await });
@@ -215,14 +229,14 @@ impl BeginRun {
         }
         let id = RunId::parse(&self.run)?;
         let records = application.records().await?;
-        if let Some(again) = again(application, records, &id, &self.by, self.present, events).await? {
+        if let Some(again) = again(application, by, &id, (&self.by, self.present), events).await? {
             return Ok(again);
         }
         let input = self.input()?;
         if application.holder.stop.is_cancelled() {
             fail!(Conflict, "the process that holds the home is ending\nhint: try again in a moment");
         }
-        let answers = Answers::of(application, &id, &self.by, self.present).await?;
+        let answers = Answers::of(application, &id, &self.by, self.present).await?.charging(application, by).await?;
         let brought = application.brought(&self.by.settings, &self.by.environment)?;
         secrets::refuse_values(application, &brought.environment, &input.words())?;
         let known = brought.environment.known.as_ref().unwrap_or(application.services.egress.known());
@@ -230,7 +244,7 @@ impl BeginRun {
         // The same request may have been faster through another connection.
         if application.active_runs.run(&id).is_some() || records.run(&id).await?.is_some() {
             drop(beginning);
-            let known = again(application, records, &id, &self.by, self.present, events).await?;
+            let known = again(application, by, &id, (&self.by, self.present), events).await?;
             return known
                 .ok_or_else(|| error!(NotFound, "the run `{id}` was deleted meanwhile\nhint: send the message again"));
         }
@@ -253,7 +267,7 @@ impl BeginRun {
         if self.compact {
             session.compact();
         }
-        let active = answers.taking(taken).charging(by).start(application, id, session, Some(input));
+        let active = answers.taking(taken).start(application, id, session, Some(input));
         drop(beginning);
         Ok(Known::GoesOn(active))
     }
@@ -262,18 +276,18 @@ impl BeginRun {
 /// What a request comes to whose run is known: the run is followed, taken up, or its answer is told.
 async fn again(
     application: &Arc<Application>,
-    records: &Records,
+    who: &Principal,
     id: &RunId,
-    by: &Respondent,
-    present: bool,
+    (by, present): (&Respondent, bool),
     events: &Events,
 ) -> Result<Option<Known>> {
+    let records = application.records().await?;
     if let Some(active) = application.active_runs.run(id) {
         return Ok(Some(Known::GoesOn(active)));
     }
     let Some(run) = records.run(id).await? else { return Ok(None) };
     if run.state == RunState::Running {
-        let answers = Answers::of(application, id, by, present).await?;
+        let answers = Answers::of(application, id, by, present).await?.charging(application, who).await?;
         let beginning = begin(application).await?;
         // Of two that take it up, one goes on and the other follows.
         let active = match application.active_runs.run(id) {
@@ -344,7 +358,7 @@ impl ResumeRun {
         allowed::run(application, by, &self.run).await?;
         let id = RunId::parse(&self.run)?;
         let records = application.records().await?;
-        if let Some(again) = again(application, records, &id, &self.by, self.present, events).await? {
+        if let Some(again) = again(application, by, &id, (&self.by, self.present), events).await? {
             return Ok(again);
         }
         let left = said::left(records, &id, &self.by, self.present).await?;

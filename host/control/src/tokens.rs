@@ -2,7 +2,7 @@
 //! names of a tailnet, that stand for one.
 
 use crate::application::Application;
-use crate::credentials::{Held, TOKEN, sha256, shown, text};
+use crate::credentials::{End, Held, TOKEN, sha256, shown, text};
 use crate::error::{Result, error, fail};
 use crate::event::Events;
 use crate::issuing::{Wanted, issue, rotate};
@@ -98,7 +98,7 @@ pub(crate) async fn revoked(
 ) -> Result<Revoked> {
     let held = application.credentials().await?.named(kinds, named)?;
     let event = ("credential-revoked", json!({ "kind": held.kind(), "by": by.door() }));
-    let gone = application.take_back(held.id(), Some(event)).await?;
+    let gone = application.take_back(held.id(), End::TakenBack, Some(event)).await?;
     Ok(Revoked { credential: CredentialRow::of(&held), yielded: gone.saturating_sub(1) as u64 })
 }
 
@@ -230,6 +230,18 @@ impl Application {
     pub async fn of_tailnet(&self, login: &str) -> Result<Option<Arc<Held>>> {
         let Ok(login) = tailnet_login(login) else { return Ok(None) };
         Ok(self.credentials().await?.shown(CredentialKind::Tailnet, login.as_bytes(), self.now_ms()))
+    }
+
+    /// Takes back what lets in whoever has this certificate, by SHA-256 over it in hexadecimal digits.
+    pub(crate) async fn take_back_certificate(&self, by: &Principal, fingerprint: &str) -> Result<()> {
+        let (mut hash, kind) = ([0; 32], CredentialKind::Certificate);
+        let read = hex::decode_to_slice(fingerprint, &mut hash);
+        let credentials = self.credentials().await?;
+        if let Some(held) = read.ok().and_then(|()| credentials.of_hash(kind, &hash, self.now_ms())) {
+            let event = ("credential-revoked", json!({ "kind": kind, "by": by.door() }));
+            self.take_back(held.id(), End::TakenBack, Some(event)).await?;
+        }
+        Ok(())
     }
 }
 

@@ -3,6 +3,7 @@
 //!
 //! How each part is, `/control/v1/health` tells whom it is told to.
 
+use crate::auth::{LIVE, READY};
 use crate::failure::json;
 use axum::extract::State;
 use axum::response::Response;
@@ -20,8 +21,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// Serves `/health/live`: this process answers; and `/health/ready`: 200 where it can do its work, or all but a part of it,
 /// else 503.
 pub(crate) fn router(application: Arc<Application>) -> axum::Router {
-    let router = axum::Router::new().route("/health/live", get(async || said(StatusCode::OK, Condition::Ok)));
-    router.route("/health/ready", get(ready)).with_state(application)
+    let router = axum::Router::new().route(LIVE, get(async || said(StatusCode::OK, Condition::Ok)));
+    router.route(READY, get(ready)).with_state(application)
 }
 
 async fn ready(State(application): State<Arc<Application>>) -> Response {

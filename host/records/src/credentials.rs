@@ -1,7 +1,7 @@
 //! Credentials, as they are kept: what proves them only as a hash or a public
 //! key, sealed.
 
-use super::Records;
+use super::{Records, Seal};
 use cara_authority::{Allowance, CredentialId, PersonId};
 use cara_services::ledger::records::{Spot, fresh};
 use cara_services::ledger::sql::{As, Number, query, query_as};
@@ -106,6 +106,15 @@ fn with_spot<T>(credential: [&str; 4], expires_ms: Option<u64>, with: impl FnOnc
     with(Spot { table: "credentials", column: "about", row: &[id, kind, person, parent, &expires] })
 }
 
+impl Credential {
+    /// What is kept sealed.
+    fn sealed(&self, seal: &Seal) -> Result<Vec<u8>, LedgerError> {
+        let parent = self.parent.as_ref().map_or("", CredentialId::as_str);
+        let place = [self.id.as_str(), self.kind.name(), self.person.as_str(), parent];
+        with_spot(place, self.expires_ms, |spot| seal.seal_json(spot, &self.about))
+    }
+}
+
 impl Records {
     /// A fresh id of a credential.
     ///
@@ -135,31 +144,51 @@ impl Records {
         Ok(all)
     }
 
-    /// Keeps a credential, new or changed, in place of those that it replaces; with one event.
+    /// Keeps a credential that is new, in place of those that it replaces; with one event.
     pub async fn keep_credential(
         &self,
         credential: &Credential,
         replaces: &[CredentialId],
         event: (&'static str, Value),
     ) -> Result<(), LedgerError> {
-        let Credential { id, kind, person, parent, about, added_ms, expires_ms, used_day } = credential;
-        let parent = parent.as_ref().map_or("", CredentialId::as_str);
-        let place = [id.as_str(), kind.name(), person.as_str(), parent];
-        let about = with_spot(place, *expires_ms, |spot| self.seal.seal_json(spot, about))?;
+        let about = credential.sealed(&self.seal)?;
+        let Credential { id, kind, person, parent, added_ms, expires_ms, used_day, .. } = credential;
         let mut change = self.ledger.change().await?;
         for gone in replaces {
             change.sql().execute(query("DELETE FROM credentials WHERE id = $1").bind(gone.as_str())).await?;
         }
         let query = query(
             "INSERT INTO credentials (id, kind, person, parent, about, added_ms, expires_ms, used_day) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (id) DO UPDATE SET about = excluded.about",
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
         );
         let query = query.bind(id.as_str()).bind(kind.name()).bind(person.as_str());
-        let query = query.bind((!parent.is_empty()).then_some(parent)).bind(about).bind(to_sql(*added_ms));
+        let query = query.bind(parent.as_ref().map(CredentialId::as_str)).bind(about).bind(to_sql(*added_ms));
         let query = query.bind(expires_ms.map(to_sql)).bind(used_day.map(to_sql));
         change.sql().execute(query).await?;
         change.event(event.0, id.as_str(), event.1).await?;
         change.commit().await
+    }
+
+    /// Gives a credential that is kept what it is known by from now on, and removes those that go with what it was known by
+    /// before; with one event. False where it is not kept any more, which stays so.
+    pub async fn prove_credential(
+        &self,
+        credential: &Credential,
+        gone: &[CredentialId],
+        event: (&'static str, Value),
+    ) -> Result<bool, LedgerError> {
+        let about = credential.sealed(&self.seal)?;
+        let mut change = self.ledger.change().await?;
+        for gone in gone {
+            change.sql().execute(query("DELETE FROM credentials WHERE id = $1").bind(gone.as_str())).await?;
+        }
+        let query = query("UPDATE credentials SET about = $2 WHERE id = $1").bind(credential.id.as_str()).bind(about);
+        if change.sql().execute(query).await? == 0 {
+            return Ok(false);
+        }
+        change.event(event.0, credential.id.as_str(), event.1).await?;
+        change.commit().await?;
+        Ok(true)
     }
 
     /// Removes credentials, with all that they yielded; with one event about the first.

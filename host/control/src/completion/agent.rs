@@ -187,7 +187,8 @@ pub(super) async fn begin(
         person: person.clone(),
         reply: None,
     };
-    let answers = Answers::of(application, &run, &respondent, false).await?.to(application, answered).charging(by);
+    let answers = Answers::of(application, &run, &respondent, false).await?.to(application, answered);
+    let answers = answers.charging(application, by).await?;
     let title = without_secrets(application.services.egress.known(), &now.words());
     let mut session = Session::begin(records, answers.context.clone(), &title).await?;
     session.seed(records, before).await?;

@@ -14,15 +14,28 @@ pub struct Held {
     allowance: Arc<Allowance>,
     /// The days since 1970 of its last use; 0 for never.
     used_day: AtomicU64,
-    /// Cancelled when it holds no more.
+    /// Cancelled when it was taken back.
+    taken_back: CancellationToken,
+    /// Cancelled when it holds no more; a child of the one before.
     alive: CancellationToken,
+}
+
+/// Why a credential holds no more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum End {
+    /// Its time is over, or its holder left: what listens with it ends, and what it began and nobody has to listen to goes on.
+    Over,
+    /// It was taken back, or another took its place: all that goes on with it ends.
+    TakenBack,
 }
 
 impl Held {
     pub(crate) fn new(kept: Credential, role: PersonRole) -> Arc<Self> {
         let allowance = Arc::new(kept.about.allowance.clone());
         let used_day = AtomicU64::new(kept.used_day.unwrap_or(0));
-        Arc::new(Self { kept, role, allowance, used_day, alive: CancellationToken::new() })
+        let taken_back = CancellationToken::new();
+        let alive = taken_back.child_token();
+        Arc::new(Self { kept, role, allowance, used_day, taken_back, alive })
     }
 
     /// The same with another proof of the same holder: what goes on with it goes on.
@@ -30,7 +43,8 @@ impl Held {
         let mut kept = self.kept();
         kept.about.proof = proof;
         let (allowance, used_day) = (self.allowance.clone(), AtomicU64::new(kept.used_day.unwrap_or(0)));
-        Arc::new(Self { kept, role: self.role, allowance, used_day, alive: self.alive.clone() })
+        let (taken_back, alive) = (self.taken_back.clone(), self.alive.clone());
+        Arc::new(Self { kept, role: self.role, allowance, used_day, taken_back, alive })
     }
 
     /// The id.
@@ -104,8 +118,21 @@ impl Held {
         Principal::of_credential(self.kept.person.clone(), self.role, door, shown)
     }
 
-    pub(crate) fn end(&self) {
-        self.alive.cancel();
+    /// Whether a principal was made of it, and not of one with its id before or after.
+    pub(crate) fn made(&self, principal: &Principal) -> bool {
+        principal.credential() == Some(self.id()) && std::ptr::eq(principal.allowance(), &*self.allowance)
+    }
+
+    /// Is cancelled when what is begun with it has to end, whoever listens to it.
+    pub(crate) fn work(&self) -> CancellationToken {
+        self.taken_back.child_token()
+    }
+
+    pub(crate) fn end(&self, why: End) {
+        match why {
+            End::Over => self.alive.cancel(),
+            End::TakenBack => self.taken_back.cancel(),
+        }
     }
 
     /// As the ledger has it.

@@ -195,7 +195,7 @@ impl Operation for IssueCertificate {
     }
 }
 
-/// Revokes a certificate: connections that were opened with it end.
+/// Revokes a certificate: connections that were opened with it end, and a credential for it is taken back.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RevokeCertificate {
@@ -208,9 +208,9 @@ impl Operation for RevokeCertificate {
     const ROUTE: Route =
         Route::delete("tls.revoke", "/control/v1/tls/certificates/{certificate}", "Revoke a certificate.").admin();
 
-    async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
+    async fn run(self, application: &Arc<Application>, by: &Principal, _: &Events) -> Result<Self::View> {
         let Self { certificate: wanted } = self;
-        changed(application, move |kept, vault, _, now_ms| {
+        let revoked = changed(application, move |kept, vault, _, now_ms| {
             let (mut index, authority) = kept.with_authority()?;
             let is_meant = |known: &Issued| known.serial == wanted || known.name == wanted;
             let found = index.issued.iter_mut().filter(|known| is_meant(known) && known.revoked_ms.is_none());
@@ -227,7 +227,11 @@ impl Operation for RevokeCertificate {
             revise(kept, &mut index, &signer, now_ms)?;
             Ok(revoked)
         })
-        .await
+        .await?;
+        for certificate in &revoked {
+            application.take_back_certificate(by, &certificate.fingerprint).await?;
+        }
+        Ok(revoked)
     }
 }
 

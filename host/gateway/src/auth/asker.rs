@@ -34,7 +34,7 @@ pub(crate) struct Asker {
     pub(crate) host: Asked,
     /// The page of another origin that asks, which the operator lets.
     pub(crate) page: Option<String>,
-    /// The certificate of whoever is at the other end of the connection.
+    /// The certificate of whoever is at the other end of the connection, where no proxy is between.
     pub(crate) certificate: Option<Arc<ClientCertificate>>,
     /// What the audit log calls the door.
     pub(crate) door: String,
@@ -44,8 +44,10 @@ impl Asker {
     pub(crate) fn of(peer: &Peer, settings: &AccessSettings, request: &mut Request) -> Result<Self, Refusal> {
         let near = peer.address.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |address| address.ip().to_canonical());
         let trusted = |address: IpAddr| settings.trusted_proxies.iter().any(|network| network.has(address));
-        let (mut far, mut tls, mut address) = (near, peer.tls, peer.address);
+        let (mut far, mut tls, mut address, mut certificate) = (near, peer.tls, peer.address, peer.certificate.clone());
         if peer.address.is_some() && trusted(near) {
+            // The connection is the proxy's, with all that it shows.
+            (address, certificate) = (None, None);
             let headers = request.headers();
             if let Some(forwarded) = headers.get_all(&FORWARDED[1]).iter().next_back() {
                 // Each proxy adds whom it saw at the end: the last one who is no proxy of ours is who asks.
@@ -58,8 +60,6 @@ impl Asker {
                         other => Some(other.unwrap_or(near)),
                     })
                     .unwrap_or(near);
-                // The connection is the proxy's.
-                address = None;
             }
             tls = one(headers, &FORWARDED[2])? == Some("https");
         }
@@ -69,7 +69,7 @@ impl Asker {
         let host = hosts::asked(request.uri(), request.headers(), settings)?;
         let source = source(far);
         let door = format!("gateway {source}");
-        Ok(Self { source, address, tls, host, page: None, certificate: peer.certificate.clone(), door })
+        Ok(Self { source, address, tls, host, page: None, certificate, door })
     }
 
     /// A process of the account.

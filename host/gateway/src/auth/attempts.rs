@@ -8,7 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 /// The most sources that are remembered one by one; further ones share one count.
 const SOURCES: usize = 4_096;
 
-/// How many refusals are written to the audit log in ten minutes.
+/// How many refusals of one kind are written to the audit log in ten minutes.
 const NOTED: u32 = 200;
 
 const NOTED_WITHIN_MS: u64 = 600_000;

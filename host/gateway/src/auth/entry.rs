@@ -7,6 +7,7 @@
 //! ```
 
 use super::asker::Asker;
+use super::open::{CHALLENGE, DEVICE, LOGIN, PAIR};
 use super::refusal::{Refusal, Why};
 use super::{Gate, Session, cookies};
 use crate::failure::json;
@@ -16,7 +17,7 @@ use axum::{Router, routing};
 use cara_authority::Principal;
 use cara_control::{CredentialKind, Entered, NewDevice};
 use http::{StatusCode, header};
-use http_body_util::{BodyExt, Limited};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json as value};
@@ -32,15 +33,21 @@ const MOST: usize = 8 * 1024;
 /// How long a request may take to arrive.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+const WRONG_PASSWORD: &str = "the password is wrong\nhint: `cara password set` sets another";
+const WRONG_CODE: &str = "the code is wrong, or was used\nhint: `cara device pair` gives a new one";
+const WRONG_PAIRING: &str = "the code or the signature is wrong\nhint: `cara device pair` gives a new code";
+const WRONG_SIGNATURE: &str =
+    "the signature is wrong\nhint: ask for another challenge; docs/gateway.md says what is signed";
+
 /// The paths.
 pub(crate) fn routes(gate: Arc<Gate>) -> Router {
     Router::new()
-        .route("/login", routing::post(login))
+        .route(LOGIN, routing::post(login))
         .route("/logout", routing::post(logout))
         .route("/session", routing::get(session))
-        .route("/devices/pair", routing::post(pair))
-        .route("/devices/challenge", routing::post(challenge))
-        .route("/devices/session", routing::post(device))
+        .route(PAIR, routing::post(pair))
+        .route(CHALLENGE, routing::post(challenge))
+        .route(DEVICE, routing::post(device))
         .with_state(gate)
 }
 
@@ -80,23 +87,30 @@ async fn read<T: DeserializeOwned>(request: Request) -> Result<T, Refusal> {
     let kind = request.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     // A page of another origin can send no JSON without asking first.
     if !kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json")) {
-        return Err(Refusal::new(
-            Why::Page,
-            "the body is not said to be JSON\nhint: send `Content-Type: application/json`",
-        ));
+        let text = "the body is not said to be JSON\nhint: send `Content-Type: application/json`";
+        return Err(Refusal::body(StatusCode::UNSUPPORTED_MEDIA_TYPE, text));
     }
-    let body = timeout(PATIENCE, Limited::new(request.into_body(), MOST).collect()).await;
-    let body = Zeroizing::new(body.ok().and_then(Result::ok).map(|body| body.to_bytes().to_vec()).unwrap_or_default());
-    let wrong = |_| Refusal::new(Why::Wrong, "the body is not what is read here\nhint: docs/gateway.md shows it");
-    serde_json::from_slice(&body).map_err(wrong)
+    let body = match timeout(PATIENCE, Limited::new(request.into_body(), MOST).collect()).await {
+        Ok(Ok(body)) => Zeroizing::new(body.to_bytes().to_vec()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => {
+            let text = "the body is too large\nhint: send at most 8 KiB";
+            return Err(Refusal::body(StatusCode::PAYLOAD_TOO_LARGE, text));
+        }
+        Ok(Err(_)) | Err(_) => {
+            let text = "the body did not arrive\nhint: send it whole within ten seconds";
+            return Err(Refusal::body(StatusCode::BAD_REQUEST, text));
+        }
+    };
+    let wrong = "the body is not what is read here\nhint: docs/gateway.md shows it";
+    serde_json::from_slice(&body).map_err(|_| Refusal::body(StatusCode::BAD_REQUEST, wrong))
 }
 
 impl Gate {
-    /// Lets somebody try, who may be wrong only so often: an attempt counts until it is known to be right.
+    /// Lets somebody guess, who may be wrong only so often: a guess counts until it is known to be right.
     async fn attempt<T>(
         &self,
         asker: &Asker,
-        what: &'static str,
+        wrong: &'static str,
         attempt: impl Future<Output = cara_control::Result<Option<T>>>,
     ) -> Result<T, Refusal> {
         let settings = self.settings().access.attempts;
@@ -106,23 +120,13 @@ impl Gate {
                 self.guesses.right(asker.source, &settings, self.application.now_ms());
                 Ok(right)
             }
-            Ok(None) => {
-                Err(Refusal::new(Why::Wrong, format!("{what} is wrong\nhint: `cara device pair` gives a new code")))
-            }
+            Ok(None) => Err(Refusal::new(Why::Guess, wrong)),
             Err(error) => Err(Refusal::failed(&error)),
         }
     }
 
-    /// The refusal as an answer, which the audit log is told of.
     fn answer(&self, asker: &Asker, path: &str, answered: Result<Response, Refusal>) -> Response {
-        let note = |refusal: Refusal| {
-            if let Some(last) = self.audited.note(self.application.now_ms()) {
-                let detail = value!({ "why": refusal.why(), "path": path, "more-are-not-noted-for-now": last });
-                self.application.audit("access-refused", asker.source.to_string(), detail);
-            }
-            refusal.response(path)
-        };
-        answered.unwrap_or_else(note)
+        answered.unwrap_or_else(|refusal| self.refused(&refusal, Some(asker.source), path))
     }
 
     fn entered(&self, asker: &Asker, Entered { session, secret }: &Entered) -> Response {
@@ -158,18 +162,18 @@ async fn login(State(gate): State<Arc<Gate>>, Extension(asker): Extension<Asker>
         let entered = match login {
             Login::Password(password) => {
                 let entering = application.enter_by_password(Zeroizing::new(password), &asker.door);
-                gate.attempt(&asker, "the password", entering).await?
+                gate.attempt(&asker, WRONG_PASSWORD, entering).await?
             }
             Login::Code(code) => {
                 let code = Zeroizing::new(code);
-                gate.attempt(&asker, "the code", application.enter_by_code(&code, &asker.door)).await?
+                gate.attempt(&asker, WRONG_CODE, application.enter_by_code(&code, &asker.door)).await?
             }
         };
         gate.replace(&asker, before).await;
         Ok::<_, Refusal>(gate.entered(&asker, &entered))
     };
     let entered = entered.await;
-    gate.answer(&asker, "/login", entered)
+    gate.answer(&asker, LOGIN, entered)
 }
 
 async fn pair(State(gate): State<Arc<Gate>>, Extension(asker): Extension<Asker>, request: Request) -> Response {
@@ -178,12 +182,12 @@ async fn pair(State(gate): State<Arc<Gate>>, Extension(asker): Extension<Asker>,
         let code = Zeroizing::new(code);
         let device = NewDevice { code: &code, name: &name, key: &key, signature: &signature };
         let pairing = gate.application.pair(&device, &asker.host.text, &asker.door);
-        let held = gate.attempt(&asker, "the code or the signature", pairing).await?;
+        let held = gate.attempt(&asker, WRONG_PAIRING, pairing).await?;
         let told = value!({ "device": held.id(), "name": held.name(), "scopes": held.allowance().scopes });
         Ok::<_, Refusal>(json(StatusCode::OK, told.to_string()))
     };
     let paired = paired.await;
-    gate.answer(&asker, "/devices/pair", paired)
+    gate.answer(&asker, PAIR, paired)
 }
 
 async fn challenge(State(gate): State<Arc<Gate>>, Extension(asker): Extension<Asker>, request: Request) -> Response {
@@ -193,7 +197,7 @@ async fn challenge(State(gate): State<Arc<Gate>>, Extension(asker): Extension<As
         Ok::<_, Refusal>(json(StatusCode::OK, value!({ "challenge": challenge, "host": asker.host.text }).to_string()))
     };
     let asked = asked.await;
-    gate.answer(&asker, "/devices/challenge", asked)
+    gate.answer(&asker, CHALLENGE, asked)
 }
 
 async fn device(State(gate): State<Arc<Gate>>, Extension(asker): Extension<Asker>, request: Request) -> Response {
@@ -201,13 +205,16 @@ async fn device(State(gate): State<Arc<Gate>>, Extension(asker): Extension<Asker
     let entered = async {
         let Answer { device, challenge, signature } = read(request).await?;
         let (shown, host) = ([challenge.as_str(), signature.as_str()], &asker.host.text);
-        let entering = gate.application.enter_by_device(&device, shown, host, &asker.door);
-        let entered = gate.attempt(&asker, "the signature", entering).await?;
+        let entered = match gate.application.enter_by_device(&device, shown, host, &asker.door).await {
+            Ok(Some(entered)) => entered,
+            Ok(None) => return Err(gate.wrong(&asker, WRONG_SIGNATURE)),
+            Err(error) => return Err(Refusal::failed(&error)),
+        };
         gate.replace(&asker, before).await;
         Ok::<_, Refusal>(gate.entered(&asker, &entered))
     };
     let entered = entered.await;
-    gate.answer(&asker, "/devices/session", entered)
+    gate.answer(&asker, DEVICE, entered)
 }
 
 async fn logout(

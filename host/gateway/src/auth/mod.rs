@@ -15,6 +15,7 @@ mod cookies;
 mod entry;
 mod headers;
 mod hosts;
+mod open;
 mod pages;
 mod refusal;
 mod shown;
@@ -22,9 +23,10 @@ mod tailnet;
 
 pub use alive::Alive;
 pub(crate) use entry::routes;
+pub(crate) use open::{LIVE, READY};
 
 use crate::arguments::HOST;
-use crate::listen::Peer;
+use crate::listen::{Peer, source};
 use alive::until;
 use asker::Asker;
 use attempts::{Attempts, Audited};
@@ -34,10 +36,12 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
 use cara_authority::Principal;
 use cara_control::{AccessSettings, Application, GatewaySettings, Held};
-use http::{HeaderMap, Method, header};
+use http::{HeaderMap, header};
+use open::is_open;
 use refusal::{Refusal, Why};
 use serde_json::json;
 use shown::Shown;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tailnet::Tailnet;
@@ -53,11 +57,14 @@ pub(crate) struct Gate {
     application: Arc<Application>,
     /// Without a look at the file for each request.
     settings: watch::Receiver<Arc<GatewaySettings>>,
-    /// Passwords, codes and signatures, which can be guessed.
+    /// Passwords and codes, which can be guessed: each counts before it is looked at.
     guesses: Attempts,
-    /// Tokens, cookies and certificates, which cannot: who shows an old one can still come in with a password.
+    /// Tokens, cookies, certificates and signatures, which cannot: those that are wrong count, and who shows an old one can
+    /// still come in with a password.
     shown: Attempts,
     audited: Audited,
+    /// The same for guesses: refusals that cost nothing take none of their room.
+    guessed: Audited,
     tailnet: Tailnet,
 }
 
@@ -68,15 +75,6 @@ pub(crate) struct Session(pub(crate) Arc<Held>);
 /// Puts the gate around everything.
 pub(crate) fn guarded(router: Router, gate: Arc<Gate>) -> Router {
     router.layer(from_fn_with_state(gate, pass))
-}
-
-/// Whether nobody has to be known for this: the ways by which somebody becomes known, and a word on whether the daemon is there.
-fn is_open(method: &Method, path: &str) -> bool {
-    match path {
-        "/login" | "/devices/pair" | "/devices/challenge" | "/devices/session" => *method == Method::POST,
-        "/health/live" | "/health/ready" => *method == Method::GET,
-        _ => false,
-    }
 }
 
 async fn pass(State(gate): State<Arc<Gate>>, mut request: Request, next: Next) -> Response {
@@ -96,7 +94,8 @@ async fn pass(State(gate): State<Arc<Gate>>, mut request: Request, next: Next) -
     let (mut asker, settings) = match gate.asker(&peer, &mut request) {
         Ok(asker) => asker,
         Err(refusal) => {
-            let mut response = gate.refused(refusal, &peer, &path);
+            let from = peer.address.map(|address| source(address.ip()));
+            let mut response = gate.refused(&refusal, from, &path);
             headers::secure(&mut response, false);
             return response;
         }
@@ -104,7 +103,7 @@ async fn pass(State(gate): State<Arc<Gate>>, mut request: Request, next: Next) -
     let mut response = match gate.admit(&mut asker, &settings.access, &mut request).await {
         Ok(Some(preflight)) => preflight,
         Ok(None) => gate.serve(&asker, request, next).await,
-        Err(refusal) => gate.refused(refusal, &peer, &path),
+        Err(refusal) => gate.refused(&refusal, Some(asker.source), &path),
     };
     if let Some(origin) = &asker.page {
         pages::allow(&mut response, origin);
@@ -133,9 +132,9 @@ fn of_account(request: &Request) -> Result<(), Refusal> {
 
 impl Gate {
     pub(crate) fn new(application: Arc<Application>) -> Arc<Self> {
-        let (guesses, shown, audited, tailnet) = Default::default();
+        let (guesses, shown, audited, guessed, tailnet) = Default::default();
         let settings = application.gateway_settings();
-        Arc::new(Self { application, settings, guesses, shown, audited, tailnet })
+        Arc::new(Self { application, settings, guesses, shown, audited, guessed, tailnet })
     }
 
     /// Who asks, by what the connection and trusted proxies say, for a host that is ours.
@@ -169,13 +168,15 @@ impl Gate {
         let now_ms = application.now_ms();
         let shown = Shown::of(request.headers(), asker);
         let held = match &shown {
+            // What a browser's connection has by itself is not what a page of somebody else has.
+            Some(Shown::Certificate(_)) | None if what.page.is_some() => None,
             Some(shown) => shown.held(credentials, now_ms),
             None => self.tailnet.held(application, asker, settings).await,
         };
         let held = match held {
             Some(held) => held,
             None if open => return Ok(None),
-            None => return Err(self.nobody(asker, settings, shown.as_ref(), credentials.is_empty(), now_ms)),
+            None => return Err(self.nobody(asker, shown.is_some(), credentials.is_empty())),
         };
         if matches!(shown, Some(Shown::Cookie(_))) && !open {
             pages::of_session(&held, &what, request.headers())?;
@@ -187,26 +188,22 @@ impl Gate {
         Ok(None)
     }
 
-    /// Why nobody is let in: what was shown is wrong, which counts, or there was nothing.
-    fn nobody(
-        &self,
-        asker: &Asker,
-        settings: &AccessSettings,
-        shown: Option<&Shown<'_>>,
-        none_at_all: bool,
-        now_ms: u64,
-    ) -> Refusal {
-        if shown.is_some()
-            && let Err(wait_ms) = self.shown.begin(asker.source, &settings.attempts, now_ms)
-        {
-            return Refusal::wait(wait_ms);
-        }
+    /// Why nobody is let in: what was shown is wrong, or there was nothing.
+    fn nobody(&self, asker: &Asker, is_shown: bool, none_at_all: bool) -> Refusal {
         let cure = match none_at_all {
             true => "nobody is let in yet: `cara token create` makes a token, `cara device pair` a code for a browser",
             false => "send `Authorization: Bearer` with a token of `cara token create`",
         };
-        let what = if shown.is_some() { "what was shown lets nobody in" } else { "nobody knows who asks" };
-        Refusal::new(if shown.is_some() { Why::Wrong } else { Why::Nobody }, format!("{what}\nhint: {cure}"))
+        match is_shown {
+            true => self.wrong(asker, format!("what was shown lets nobody in\nhint: {cure}")),
+            false => Refusal::new(Why::Nobody, format!("nobody knows who asks\nhint: {cure}")),
+        }
+    }
+
+    /// The refusal of what was shown and is wrong, which counts.
+    fn wrong(&self, asker: &Asker, text: impl Into<String>) -> Refusal {
+        let counted = self.shown.begin(asker.source, &self.settings().access.attempts, self.application.now_ms());
+        counted.map_or_else(Refusal::wait, |()| Refusal::new(Why::Wrong, text))
     }
 
     /// Serves the request, as long as the credential holds with which it came.
@@ -245,10 +242,10 @@ impl Gate {
     }
 
     /// Refuses, and notes it in the audit log, as far as there is room for that.
-    fn refused(&self, refusal: Refusal, peer: &Peer, path: &str) -> Response {
-        let now_ms = self.application.now_ms();
-        if let Some(last) = refusal.is_noted().then(|| self.audited.note(now_ms)).flatten() {
-            let source = peer.address.map(|address| address.ip().to_string()).unwrap_or_default();
+    fn refused(&self, refusal: &Refusal, source: Option<IpAddr>, path: &str) -> Response {
+        let room = if refusal.is_guess() { &self.guessed } else { &self.audited };
+        if let Some(last) = refusal.is_noted().then(|| room.note(self.application.now_ms())).flatten() {
+            let source = source.map(|source| source.to_string()).unwrap_or_default();
             let path: String = path.chars().take(100).collect();
             let detail = json!({ "why": refusal.why(), "path": path, "more-are-not-noted-for-now": last });
             self.application.audit("access-refused", source, detail);

@@ -16,6 +16,10 @@ pub(crate) enum Why {
     Nobody,
     /// What was shown lets nobody in.
     Wrong,
+    /// A password or a code that lets nobody in.
+    Guess,
+    /// A body that is not read here.
+    Body,
     /// Too much of that.
     TooOften,
     /// The home cannot say who is let in.
@@ -36,11 +40,17 @@ impl Refusal {
         let status = match why {
             Why::Host => StatusCode::MISDIRECTED_REQUEST,
             Why::Page => StatusCode::FORBIDDEN,
-            Why::Nobody | Why::Wrong => StatusCode::UNAUTHORIZED,
+            Why::Nobody | Why::Wrong | Why::Guess => StatusCode::UNAUTHORIZED,
+            Why::Body => StatusCode::BAD_REQUEST,
             Why::TooOften => StatusCode::TOO_MANY_REQUESTS,
             Why::Failed => StatusCode::SERVICE_UNAVAILABLE,
         };
         Self { why, status, error: Error::new(ErrorKind::Refused, text), wait_ms: None }
+    }
+
+    /// Of a body that is not read, which says nothing about who sends it.
+    pub(crate) fn body(status: StatusCode, text: &str) -> Self {
+        Self { status, ..Self::new(Why::Body, text) }
     }
 
     /// Of whoever was wrong too often.
@@ -60,15 +70,21 @@ impl Refusal {
             Why::Host => "host",
             Why::Page => "page",
             Why::Nobody => "nobody",
-            Why::Wrong => "wrong",
+            Why::Wrong | Why::Guess => "wrong",
+            Why::Body => "body",
             Why::TooOften => "too-often",
             Why::Failed => "failed",
         }
     }
 
-    /// Whether the audit log is told.
+    /// Whether the audit log is told: it was decided that somebody is not let in.
     pub(crate) fn is_noted(&self) -> bool {
-        self.why != Why::Failed
+        !matches!(self.why, Why::Failed | Why::Body)
+    }
+
+    /// Whether something was guessed.
+    pub(crate) fn is_guess(&self) -> bool {
+        self.why == Why::Guess
     }
 
     /// The answer.

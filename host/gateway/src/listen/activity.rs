@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 /// How long the head of a request may take, and the first one after a connection was opened.
 pub(crate) const HEAD: Duration = Duration::from_secs(10);
@@ -98,10 +99,16 @@ impl Activity {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits until the connection has to end at once, because its place is needed.
+    /// Is cancelled when the connection has to end at once, because its place is needed or its certificate is not good any
+    /// more.
+    pub(crate) fn end(&self) -> Option<&CancellationToken> {
+        self.0.place.as_ref().map(Place::end)
+    }
+
+    /// Waits until then.
     pub(crate) async fn ended(&self) {
-        match &self.0.place {
-            Some(place) => place.end().cancelled().await,
+        match self.end() {
+            Some(end) => end.cancelled().await,
             None => std::future::pending().await,
         }
     }

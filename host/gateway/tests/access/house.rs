@@ -6,7 +6,7 @@ use cara_authority::{Principal, Scope};
 use cara_control::devices::PairDevice;
 use cara_control::tokens::{CreateToken, CreatedToken};
 use cara_control::{Application, BuiltIn, Events, HomeLock, Operation, Options, Prepared, Role};
-use cara_gateway::{Peer, router};
+use cara_gateway::{ClientCertificate, Peer, router};
 use cara_services::egress::KnownSecrets;
 use cara_services::home::Home;
 use http::{HeaderMap, Method, Request, StatusCode};
@@ -109,6 +109,15 @@ impl House {
     pub(crate) async fn token(&self, scopes: &[Scope]) -> (String, String) {
         let CreatedToken { credential, token } = self.doing(new_token(scopes)).await;
         (credential.id, token.unwrap())
+    }
+
+    /// Whoever has a certificate that lets in for this.
+    pub(crate) async fn certified(&self, scopes: &[Scope]) -> Peer {
+        let key = rcgen::KeyPair::generate().unwrap();
+        let certificate = rcgen::CertificateParams::default().self_signed(&key).unwrap();
+        self.doing(CreateToken { certificate: Some(certificate.pem()), ..new_token(scopes) }).await;
+        let (subject, fingerprint, _) = cara_control::tls::facts(certificate.der()).unwrap();
+        Peer { tls: true, certificate: Some(Arc::new(ClientCertificate { fingerprint, subject })), ..near() }
     }
 
     pub(crate) async fn code(&self, scopes: &[Scope]) -> String {

@@ -63,7 +63,7 @@ async fn a_page_cannot_drive_the_gateway() {
         );
     }
     let form = request(Method::POST, "/login", &[("content-type", "application/x-www-form-urlencoded")]);
-    assert_eq!(house.ask(form).await.status, StatusCode::FORBIDDEN);
+    assert_eq!(house.ask(form).await.status, StatusCode::UNSUPPORTED_MEDIA_TYPE);
 }
 
 #[tokio::test]
@@ -164,6 +164,17 @@ async fn a_page_that_the_operator_lets_asks_with_a_token_and_never_with_a_cookie
     assert_eq!((answered.status, answered.header("vary")), (StatusCode::OK, "origin"));
     let with_cookie = [&by_browser[..], &[("cookie", cookie.as_str()), ("x-csrf-token", &csrf)]].concat();
     assert_eq!(house.ask(get(READY, &with_cookie)).await.status, StatusCode::FORBIDDEN);
+    // Nor with what the browser's connection has by itself.
+    let certified = house.certified(&[Scope::Read]).await;
+    assert_eq!(house.ask_as(certified.clone(), get(READY, &[])).await.status, StatusCode::OK);
+    for headers in [&by_browser[..], &[page]] {
+        let asked = house.ask_as(certified.clone(), get(READY, headers)).await;
+        assert_eq!(asked.status, StatusCode::UNAUTHORIZED, "{headers:?}");
+        let socket = house.ask_as(certified.clone(), get("/ws", &[headers, &WEBSOCKET].concat())).await;
+        assert_eq!(socket.status, StatusCode::UNAUTHORIZED, "{headers:?}");
+    }
+    let both = [&by_browser[..], &[("authorization", token.as_str())]].concat();
+    assert_eq!(house.ask_as(certified, get(READY, &both)).await.status, StatusCode::OK);
     // Another page is told nothing.
     let evil = [("origin", "https://evil.example"), ("access-control-request-method", "POST")];
     let preflight = house.ask(request(Method::OPTIONS, READY, &evil)).await;

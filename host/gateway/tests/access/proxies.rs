@@ -3,6 +3,7 @@
 
 use super::house::{House, bearer, from, get, post};
 use cara_authority::Scope;
+use cara_gateway::Peer;
 use http::StatusCode;
 use serde_json::json;
 
@@ -78,4 +79,17 @@ async fn a_trusted_proxy_says_that_the_way_is_encrypted() {
     let entered = house.ask_as(from("10.0.0.7:5"), login).await;
     let cookie = entered.header("set-cookie");
     assert!(cookie.starts_with("__Host-cara=") && cookie.ends_with("; Secure"), "{cookie}");
+}
+
+#[tokio::test]
+async fn the_certificate_of_a_proxy_lets_in_nobody_who_comes_through_it() {
+    let house = House::new("[gateway.access]\ntrusted-proxies = ['10.0.0.7']");
+    let certified = house.certified(&[Scope::Read]).await;
+    for headers in [&[][..], &[("x-forwarded-for", "192.0.2.9")]] {
+        for (address, status) in [("10.0.0.7:5", StatusCode::UNAUTHORIZED), ("10.0.0.8:5", StatusCode::OK)] {
+            let peer = Peer { address: from(address).address, ..certified.clone() };
+            let answer = house.ask_as(peer, get("/control/v1/ready", headers)).await;
+            assert_eq!(answer.status, status, "{address} {headers:?}");
+        }
+    }
 }

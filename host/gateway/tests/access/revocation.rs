@@ -1,19 +1,26 @@
 //! What was taken back bites: what goes on ends, and nothing begins.
 
-use super::house::{House, bearer, get, near, post};
+use super::house::{House, bearer, get, near, new_token, post};
 use cara_authority::Scope;
 use cara_control::page_password::{RemovePagePassword, SetPagePassword};
-use cara_control::tokens::{RevokeToken, RotateToken};
+use cara_control::tls::{IssueCertificate, MakeAuthority, RevokeCertificate};
+use cara_control::tokens::{CreateToken, RevokeToken, RotateToken};
+use cara_gateway::{ClientCertificate, Peer};
 use http::StatusCode;
 use http_body_util::BodyExt;
 use serde_json::json;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::timeout;
 
 /// A stream that has no end of its own.
 async fn follow(house: &House, headers: &[(&str, &str)]) -> axum::body::Body {
+    follow_as(house, near(), headers).await
+}
+
+async fn follow_as(house: &House, peer: Peer, headers: &[(&str, &str)]) -> axum::body::Body {
     let headers = [headers, &[("accept", "text/event-stream")]].concat();
-    let answer = house.begin(near(), get("/control/v1/events", &headers)).await;
+    let answer = house.begin(peer, get("/control/v1/events", &headers)).await;
     assert_eq!(answer.status(), StatusCode::OK);
     answer.into_body()
 }
@@ -71,4 +78,26 @@ async fn a_session_ends_with_the_password_that_let_it_in_and_with_a_logout() {
     house.doing(RemovePagePassword {}).await;
     assert!(ends(of_first).await);
     assert_eq!(house.ask(get("/session", &[("cookie", &first)])).await.status, StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test]
+async fn a_certificate_that_is_revoked_is_no_credential_any_more_and_what_it_began_ends() {
+    let house = House::new("[vault]\nstore = 'file'");
+    house.doing(MakeAuthority { name: None }).await;
+    let mut peers = Vec::new();
+    for name in ["laptop", "tablet"] {
+        let issue = IssueCertificate { name: name.to_owned(), client: true, days: None, names: Vec::new() };
+        let issued = house.doing(issue).await;
+        let pem = std::fs::read_to_string(&issued.certificate).unwrap();
+        house.doing(CreateToken { name: name.into(), certificate: Some(pem), ..new_token(&[Scope::Read]) }).await;
+        let certificate = ClientCertificate { fingerprint: issued.fingerprint, subject: format!("CN={name}") };
+        peers.push(Peer { tls: true, certificate: Some(Arc::new(certificate)), ..near() });
+    }
+    let [laptop, tablet] = &peers[..] else { panic!("two") };
+    let (stream, other) = (follow_as(&house, laptop.clone(), &[]).await, follow_as(&house, tablet.clone(), &[]).await);
+    house.doing(RevokeCertificate { certificate: "laptop".to_owned() }).await;
+    assert!(ends(stream).await);
+    let ready = async |peer: &Peer| house.ask_as(peer.clone(), get("/control/v1/ready", &[])).await.status;
+    assert_eq!((ready(laptop).await, ready(tablet).await), (StatusCode::UNAUTHORIZED, StatusCode::OK));
+    assert!(timeout(Duration::from_millis(50), other.collect()).await.is_err(), "that of another goes on");
 }

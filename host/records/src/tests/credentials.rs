@@ -21,10 +21,13 @@ async fn what_was_kept_is_read_and_what_it_yielded_goes_with_it() {
     // Another proof takes the place of the one before; what it comes from does not change by it.
     let mut renewed = used;
     renewed.about.proof = Proof::Signs { key: "k".into() };
-    records.keep_credential(&renewed, &[], ("session-renewed", json!({}))).await.unwrap();
-    assert!(records.credentials().await.unwrap() == [parent.clone(), renewed]);
+    assert!(records.prove_credential(&renewed, &[], ("session-renewed", json!({}))).await.unwrap());
+    assert!(records.credentials().await.unwrap() == [parent.clone(), renewed.clone()]);
     let gone = Some(("credential-revoked", json!({})));
     records.remove_credentials(std::slice::from_ref(&parent.id), gone).await.unwrap();
+    assert!(records.credentials().await.unwrap().is_empty());
+    // What was taken back is not kept once more by another proof of it.
+    assert!(!records.prove_credential(&renewed, &[], ("session-renewed", json!({}))).await.unwrap());
     assert!(records.credentials().await.unwrap().is_empty());
     // One whose maker is gone is not kept.
     assert!(records.keep_credential(&child, &[], (ISSUED, json!({}))).await.is_err());

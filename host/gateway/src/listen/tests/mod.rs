@@ -15,6 +15,7 @@ use super::tls::Tls;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::Extension;
+use axum::extract::ws::{WebSocket, WebSocketUpgrade};
 use axum::routing::{get, post};
 use bytes::Bytes;
 use futures_util::stream;
@@ -65,6 +66,11 @@ fn endless(going: Going) -> Body {
     }))
 }
 
+/// Takes what comes, as long as the connection is there.
+async fn hears(mut socket: WebSocket) {
+    while let Some(Ok(_)) = socket.recv().await {}
+}
+
 impl Stage {
     pub(super) fn new(bounds: Bounds, requests: usize) -> Self {
         let (going, begun) = <(Arc<AtomicUsize>, Arc<AtomicUsize>)>::default();
@@ -72,6 +78,7 @@ impl Stage {
         let router = Router::new()
             .route("/", get(async || "x"))
             .route("/peer", get(async |Extension(peer): Extension<Peer>| format!("{peer:?}")))
+            .route("/ws", get(async |upgrade: WebSocketUpgrade| upgrade.on_upgrade(hears)))
             .route("/body", post(async |body: Bytes| body.len().to_string()))
             .route("/endless", get(async move || endless(Going::of(&of_endless))))
             .route(

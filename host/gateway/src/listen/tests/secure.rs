@@ -188,6 +188,33 @@ async fn a_certificate_that_is_revoked_ends_its_connections_and_opens_no_more() 
 }
 
 #[tokio::test]
+async fn a_certificate_that_is_revoked_ends_what_its_connections_became() {
+    let authority = Authority::new();
+    let stage = stage(&authority, ClientCertificates::Required);
+    let opens = async |serial: u64| {
+        let mut stream = connects(&stage, &authority, Some(authority.client(serial)), NEW).await.unwrap();
+        let head = "GET /ws HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: websocket\r\n\
+                    sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+        stream.write_all(head.as_bytes()).await.unwrap();
+        let mut said = vec![0; 1024];
+        let read = timeout(HOUR, stream.read(&mut said)).await.unwrap().unwrap();
+        assert!(said[..read].starts_with(b"HTTP/1.1 101"), "{}", String::from_utf8_lossy(&said));
+        stream
+    };
+    let (mut revoked, mut other) = (opens(7).await, opens(8).await);
+    let tls = authority.tls(ClientCertificates::Required, &[7]);
+    stage.tls.send_replace(Some(tls.clone()));
+    stage.shared.places.end_unless(|chain| tls.takes(chain));
+    let ended = timeout(Duration::from_secs(1), revoked.read(&mut [0; 64])).await.expect("it ends within a second");
+    assert!(ended.is_err() || ended.unwrap() == 0);
+    // A ping of another's is answered.
+    other.write_all(&[0x89, 0x80, 0, 0, 0, 0]).await.unwrap();
+    let mut pong = [0; 2];
+    timeout(HOUR, other.read_exact(&mut pong)).await.unwrap().unwrap();
+    assert_eq!(pong, [0x8a, 0]);
+}
+
+#[tokio::test]
 async fn a_new_certificate_is_shown_to_who_comes_and_ends_nobody_who_is_there() {
     let (before, after) = (Authority::new(), Authority::new());
     let stage = stage(&before, ClientCertificates::Off);
