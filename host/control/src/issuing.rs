@@ -216,21 +216,19 @@ pub(crate) async fn rotate(
     kept.about.proof = shown(&sha256(secret.as_bytes()));
     let event = ("credential-rotated", told(&kept, by.door()));
     let held = Held::new(kept, token.role());
+    let over =
+        || error!(Conflict, "`{}` was taken back meanwhile\nhint: `cara token create` makes another", token.id());
     let _alone = application.entries.proving.lock().await;
-    let is_replaced = credentials.replace(token, held.clone());
-    let mut is_kept = Ok(false);
-    if is_replaced {
-        token.end(End::TakenBack);
-        let yielded: Vec<_> = credentials.take_yielded(token.id()).iter().map(|held| held.id().clone()).collect();
-        is_kept = application.records().await?.prove_credential(&held.kept(), &yielded, event).await;
+    if !credentials.replace(token, held.clone()) {
+        return Err(over());
     }
-    match is_kept {
-        Ok(true) => Ok((held, secret)),
-        kept => {
-            credentials.take(token.id(), End::TakenBack);
-            kept?;
-            let id = token.id();
-            fail!(Conflict, "`{id}` was taken back meanwhile\nhint: `cara token create` makes another")
-        }
+    token.end(End::TakenBack);
+    let yielded: Vec<_> = credentials.take_yielded(token.id()).iter().map(|held| held.id().clone()).collect();
+    let is_kept = application.records().await?.prove_credential(&held.kept(), &yielded, event).await;
+    if !matches!(is_kept, Ok(true)) {
+        credentials.take(token.id(), End::TakenBack);
+        is_kept?;
+        return Err(over());
     }
+    Ok((held, secret))
 }
