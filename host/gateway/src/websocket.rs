@@ -21,7 +21,7 @@ use axum::extract::State;
 use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgrade, close_code};
 use axum::response::Response;
 use axum::{Extension, Router, routing};
-use cara_authority::{PersonRole, Principal};
+use cara_authority::Principal;
 use cara_control::{Application, Entry, Error, ErrorKind, Events, Prepared, Scope, operations};
 use futures_util::{SinkExt, StreamExt};
 use serde::{Deserialize, Serialize};
@@ -80,10 +80,6 @@ async fn opened(
     Extension(alive): Extension<Alive>,
     upgrade: WebSocketUpgrade,
 ) -> Result<Response, (http::StatusCode, [(http::HeaderName, &'static str); 1], &'static str)> {
-    if by.role() != PersonRole::Owner {
-        let text = "a WebSocket is the owner's\nhint: ask a model by `/v1`";
-        return Err((http::StatusCode::FORBIDDEN, [(http::header::CACHE_CONTROL, "no-store")], text));
-    }
     let Ok(place) = door.places.clone().try_acquire_owned() else {
         let text = "too many WebSockets are open\nhint: close one, then try again\n";
         return Err((http::StatusCode::SERVICE_UNAVAILABLE, [(http::header::RETRY_AFTER, "5")], text));
