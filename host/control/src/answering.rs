@@ -8,7 +8,7 @@ use crate::configuration::{Config, Rights};
 use crate::deciding::{self, Asking, Asks};
 use crate::error::{Result, error, fail};
 use crate::event::{Event, Events, Scope};
-use crate::model_selection::{self, Chosen};
+use crate::model_selection::{self, Chosen, Naming};
 use crate::names::{AGENT, CONSOLE};
 use crate::roles::Permitted;
 use crate::variables::{Brought, Variables};
@@ -59,15 +59,16 @@ pub(crate) async fn chosen(
     config: &Config,
     rights: &Rights,
     agent: &str,
+    means: Naming,
     brought: &Brought,
 ) -> Result<Chosen> {
     let of_agent = config.agent.get(agent).and_then(|agent| agent.model.as_ref());
     let events = Events::nobody();
     match rights.model(of_agent.or(config.chat.model.as_ref()))? {
         Some(named) => {
-            model_selection::naming(application, &named, brought, "the configuration names it", &events).await
+            model_selection::naming(application, &named, means, brought, "the configuration names it", &events).await
         }
-        None => model_selection::choose(application, None, brought, &events).await,
+        None => model_selection::choose(application, None, means, brought, &events).await,
     }
 }
 

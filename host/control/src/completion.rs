@@ -29,12 +29,12 @@ use crate::allowed;
 use crate::application::Application;
 use crate::call_journal::Journal;
 use crate::configuration::Config;
-use crate::error::{ErrorKind, Result, fail};
+use crate::error::{Result, fail};
 use account::Account;
 use answer::Raw;
 use cara_assistant::program::{Program, ProgramMeter, instruct};
 use cara_assistant::{Guards, LanguageModel, Provider};
-use cara_authority::{ComponentId, PersonRole, Principal, Scope};
+use cara_authority::{PersonRole, Principal, Scope};
 use naming::Named;
 use std::sync::Arc;
 
@@ -83,8 +83,8 @@ pub struct Embedded {
     pub tokens: u64,
 }
 
-/// Whether what a program says counts as the operator's: instructions, and words that were typed.
-fn speaks_for_operator(by: &Principal) -> bool {
+/// Whether what a program wants beside the conversation is the operator's instruction.
+pub fn speaks_for_operator(by: &Principal) -> bool {
     by.role() == PersonRole::Owner && by.has(Scope::Operate)
 }
 
@@ -115,6 +115,7 @@ impl Application {
     /// What was named is not there or not for this person, a secret stands in what was said, or a budget has no room.
     pub async fn complete(self: &Arc<Self>, by: &Principal, completion: Completion) -> Result<Answer, Unanswered> {
         allowed::require(by, Scope::Chat, "a model")?;
+        words::check(&completion.request)?;
         let prepared = self.prepared().await?;
         let named = prepared.named(self, by, &completion.model).await?;
         let_in(by, &named)?;
@@ -230,14 +231,4 @@ impl Application {
         let open = async { Journal::open(self.home(), self.records().await?, self.services.clock) };
         Ok(self.journal.get_or_try_init(|| open).await?.clone())
     }
-}
-
-/// The refusal of a provider that was granted nothing.
-fn not_granted(id: &ComponentId) -> crate::error::Error {
-    crate::error::Error::new(
-        ErrorKind::Refused,
-        format!(
-            "provider `{id}` may not be called: nothing is granted to it\nhint: `cara models --model {id}` grants what it asks for"
-        ),
-    )
 }

@@ -249,7 +249,8 @@ mod tests {
                 "people.export" | "tokens.list" | "devices.list" => Scope::Admin,
                 "config.check" | "policy.explain" | "tools.offered" => Scope::Read,
                 "tools.enable" | "tools.disable" | "models.list" | "ledger.downgrade" => Scope::Admin,
-                "plugins.prepare" => Scope::Operate,
+                // Those have the host connect where they say, and look at files.
+                "plugins.prepare" | "plugins.search" | "plugins.verify" => Scope::Operate,
                 _ if reads => Scope::Read,
                 _ if noun == "plugins" || power.contains(&noun) => Scope::Admin,
                 _ => Scope::Operate,

@@ -66,6 +66,11 @@ impl Refusal {
         Self { code: Some(code), ..Self::field(param, message) }
     }
 
+    /// Whether what was named is not there.
+    pub(crate) fn is_missing(&self) -> bool {
+        self.status == StatusCode::NOT_FOUND
+    }
+
     /// The message.
     pub(crate) fn message(&self) -> &str {
         &self.message

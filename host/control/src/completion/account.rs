@@ -8,7 +8,7 @@ use cara_assistant::Provider;
 use cara_assistant::program::{Metered, Program};
 use cara_kernel::bindings::turn::Event;
 use cara_records::{ProgramUse, Spent};
-use serde_json::{Value, json};
+use serde_json::json;
 use std::sync::Arc;
 
 /// How a call ended whose program went away.
@@ -73,10 +73,11 @@ impl Account {
         let went_out = ended == GONE || !self.metered.is_unused() || ["embedded", "complete"].contains(&ended);
         let spent = if went_out { self.metered.spent() } else { Spent::default() };
         let mut detail = json!({ "ended": ended, "seen": self.seen.label });
-        for (name, rules) in [("in", &self.seen.found[..]), ("out", found)] {
-            if !rules.is_empty() {
-                detail[name] = Value::from(rules.to_vec());
-            }
+        if !self.seen.found.is_empty() {
+            detail["in"] = json!(self.seen.found);
+        }
+        if !found.is_empty() {
+            detail["out"] = json!(found);
         }
         let Program { person, credential, .. } = self.program.clone();
         Ok(self.journal.put(ProgramUse {

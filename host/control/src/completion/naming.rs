@@ -3,10 +3,10 @@
 //! `provider:model` is a model. So is `model` alone, where one provider that may be called offers it, and no other.
 //! `agent:NAME` is the whole assistant.
 
-use super::not_granted;
 use crate::application::Application;
 use crate::configuration::Rights;
 use crate::error::{Result, error, fail};
+use crate::model_selection::not_granted;
 use crate::names::AGENT;
 use crate::near_names::near_names;
 use crate::preparations::{MOST, Prepared};

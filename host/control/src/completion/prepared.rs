@@ -1,14 +1,13 @@
 //! Providers that are ready to be called, prepared once: nothing is looked up
 //! for a call as long as configuration, components and grants stay as they are.
 
-use super::not_granted;
 use super::unanswered::Unanswered;
 use crate::application::Application;
 use crate::component_settings::SettingSources;
 use crate::error::Result;
 use crate::home_files::HomeFiles;
 use crate::installed::Installed;
-use crate::model_selection;
+use crate::model_selection::{self, not_granted};
 use crate::preparations::{MOST, Now, Prepared};
 use crate::variables::Brought;
 use cara_assistant::language_model::Granted;
@@ -50,6 +49,11 @@ impl Application {
         let prepared = Arc::new(Prepared::of(self, now).await?);
         *kept() = Some(prepared.clone());
         Ok(prepared)
+    }
+
+    /// Whether a provider was granted what it needs to be called.
+    pub(crate) async fn may_be_called(&self, id: &ComponentId) -> Result<bool> {
+        Ok(self.prepared().await?.granted.contains(id))
     }
 }
 

@@ -2,6 +2,7 @@
 //! kept before its end is told.
 
 use super::events::Writer;
+use crate::body::Place;
 use crate::failure::json as answer;
 use crate::refusal::Refusal;
 use axum::body::Body;
@@ -37,19 +38,28 @@ pub(super) struct Work {
     first: Option<Option<Finish>>,
     is_begun: bool,
     ended: Option<Value>,
+    /// The room that the request takes up: until it was passed on, and as long as it is to be kept.
+    place: Option<Place>,
 }
 
 impl Work {
     /// Waits until something came: what fails before that is a refusal like any other.
-    pub(super) async fn begin(mut answer: Answer, writer: Writer, keep: Option<Keep>) -> Result<Self, Refusal> {
+    pub(super) async fn begin(
+        mut answer: Answer,
+        writer: Writer,
+        keep: Option<Keep>,
+        place: Place,
+    ) -> Result<Self, Refusal> {
         let mut events = Vec::new();
         let first = answer.step(&mut events).await?;
-        Ok(Self { answer, writer, keep, events, first: Some(first), is_begun: false, ended: None })
+        let place = keep.is_some().then_some(place);
+        Ok(Self { answer, writer, keep, events, first: Some(first), is_begun: false, ended: None, place })
     }
 
     /// Waits for nothing: what fails is told in the response. It is kept by whoever works at it.
-    pub(super) fn later(answer: Answer, writer: Writer) -> Self {
-        Self { answer, writer, keep: None, events: Vec::new(), first: None, is_begun: false, ended: None }
+    pub(super) fn later(answer: Answer, writer: Writer, place: Place) -> Self {
+        let (keep, events, first, is_begun, ended) = Default::default();
+        Self { answer, writer, keep, events, first, is_begun, ended, place: Some(place) }
     }
 
     /// More events, as JSON; none after the end.
@@ -67,6 +77,9 @@ impl Work {
             Some(first) => Ok(first),
             None => self.answer.step(&mut self.events).await,
         };
+        if self.keep.is_none() {
+            self.place = None;
+        }
         for event in joined(&mut self.events) {
             self.writer.event(event);
         }
@@ -151,7 +164,7 @@ impl Keep {
         Kept {
             id: response["id"].as_str().unwrap_or_default().to_owned(),
             previous: self.previous.clone(),
-            input: Value::from(self.items.clone()).to_string(),
+            input: serde_json::to_string(&self.items).expect("values are plain data"),
             response: response.to_string(),
         }
     }
