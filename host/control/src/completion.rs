@@ -147,8 +147,9 @@ impl Application {
         instruct(&mut request, instructions, operator)?;
         let wanted = config.run.answer_tokens.min(provider.context_tokens / 4).max(64);
         let meter = self.program_meter().await?;
-        let metered = meter.begin(self.program(by), provider, &mut request, wanted).await?;
-        let account = Account::open(journal, self.program(by), provider, metered, seen)?;
+        let program = self.program(by);
+        let metered = meter.begin(program.clone(), provider, &mut request, wanted).await?;
+        let account = Account::open(journal, program, provider, metered, seen)?;
         Ok(Raw::new(provider, request, guards.output, account))
     }
 
@@ -179,9 +180,10 @@ impl Application {
         }
         let request = parts::EmbedRequest { model: model.clone(), inputs, dimensions };
         let meter = self.program_meter().await?;
-        let metered = meter.begin_embedding(self.program(by), &*provider, &request).await?;
+        let program = self.program(by);
+        let metered = meter.begin_embedding(program.clone(), &*provider, &request).await?;
         let seen = words::Seen::of_texts(by);
-        let mut account = Account::open(journal, self.program(by), &provider, metered, seen)?;
+        let mut account = Account::open(journal, program, &provider, metered, seen)?;
         match provider.embed(request).await {
             Ok(parts::Embeddings { vectors, input_tokens, .. }) => {
                 account.counted(input_tokens);

@@ -54,6 +54,11 @@ impl Refusal {
         Self { param: Some(param.into()), ..Self::new(StatusCode::BAD_REQUEST, message) }
     }
 
+    /// Of a field that is not there.
+    pub(crate) fn missing(param: &str) -> Self {
+        Self::field(param, format!("`{param}` is missing"))
+    }
+
     /// Of a field that nobody here can honour.
     pub(crate) fn unsupported(param: impl Into<String>, why: &str) -> Self {
         let param = param.into();

@@ -120,14 +120,14 @@ impl Records {
         change.commit().await
     }
 
-    /// Ends an answer that was worked at: as it is now, with what happened in the meantime. False where it is gone or has ended.
+    /// Ends an answer that was worked at: as it is now, with what happened in the meantime; one that is gone, or has ended, stays so.
     pub async fn end_response(
         &self,
         person: &PersonId,
         id: &str,
         response: &str,
         events: Option<&str>,
-    ) -> Result<bool, LedgerError> {
+    ) -> Result<(), LedgerError> {
         check(response)?;
         let key = Key { id, person };
         let response = key.with("response", |spot| self.seal.seal(spot, response.as_bytes()))?;
@@ -139,9 +139,8 @@ impl Records {
             "UPDATE responses SET response = $3, events = $4, process = NULL \
              WHERE person = $1 AND id = $2 AND process IS NOT NULL",
         );
-        let ended = change.sql().execute(ended.bind(person.as_str()).bind(id).bind(response).bind(events)).await?;
-        change.commit().await?;
-        Ok(ended > 0)
+        change.sql().execute(ended.bind(person.as_str()).bind(id).bind(response).bind(events)).await?;
+        change.commit().await
     }
 
     /// An answer that is kept for somebody.

@@ -79,12 +79,11 @@ impl Account {
         if !found.is_empty() {
             detail["out"] = json!(found);
         }
-        let Program { person, credential, .. } = self.program.clone();
         Ok(self.journal.put(ProgramUse {
             id: self.id.clone(),
             reserved: self.metered.reservation().is_some(),
-            person,
-            credential,
+            person: self.program.person.clone(),
+            credential: self.program.credential.clone(),
             component: self.component.clone(),
             model: self.model.clone(),
             input: spent.input,

@@ -2,10 +2,10 @@
 //! kept before its end is told.
 
 use super::events::Writer;
+use crate::api::reply;
 use crate::body::Place;
 use crate::failure::json as answer;
 use crate::refusal::Refusal;
-use axum::body::Body;
 use axum::response::Response;
 use bytes::Bytes;
 use cara_authority::Principal;
@@ -15,9 +15,8 @@ use cara_control::completion::{Answer, Finish, Unanswered};
 use cara_control::responses::{Background, Response as Kept};
 use futures_util::stream::unfold;
 use futures_util::{Stream, StreamExt};
-use http::{HeaderValue, StatusCode, header};
+use http::StatusCode;
 use serde_json::Value;
-use std::convert::Infallible;
 use std::sync::Arc;
 
 /// Where a response is kept, once it has ended.
@@ -193,10 +192,5 @@ fn joined(events: &mut Vec<Event>) -> Vec<Event> {
 
 /// Events on their way to a client.
 pub(super) fn stream(pieces: impl Stream<Item = Vec<String>> + Send + 'static) -> Response {
-    let pieces = pieces.map(|told| Ok::<_, Infallible>(Bytes::from(told.concat())));
-    let mut response = Response::new(Body::from_stream(pieces));
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-    response
+    reply::stream("text/event-stream", pieces.map(|told| Ok(Bytes::from(told.concat()))))
 }
