@@ -54,6 +54,9 @@ impl Prepared {
                     }
                     Err(error) => tracing::warn!(operation = route.name, kind = ?error.kind, "not done"),
                 }
+                if route.method != Method::GET {
+                    application.preparations.changed();
+                }
                 let view = done?;
                 if let Some(topic) = Topic::of_operation(route.name) {
                     application.changes.changed(topic, route.name, None);
