@@ -25,7 +25,7 @@ pub fn require(by: &Principal, scope: Scope, what: &str) -> Result<()> {
 
 /// Whether somebody hears what is not of their own conversations: messages to the terminal, and notes of the home.
 pub fn hears_everything(by: &Principal) -> bool {
-    by.credential().is_none() || by.has(Scope::Read) && by.allowance().agents.is_none()
+    by.has(Scope::Read) && by.allowance().agents.is_none()
 }
 
 /// Refuses an agent that whoever asks may not talk to.

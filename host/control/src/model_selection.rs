@@ -81,13 +81,11 @@ pub(crate) async fn naming(
     let Some(declared) = checked.manifest().provider() else {
         fail!(Invalid, "component `{}` offers no models\nhint: `cara plugin list` shows the providers", name.component);
     };
-    match means {
-        Naming::Grants => {
-            let around = application.setting_sources_in(&brought.environment)?;
-            grant(application, &checked, &around, &brought.settings, act, events).await?;
-        }
-        Naming::GrantsNothing if application.may_be_called(&name.component).await? => {}
-        Naming::GrantsNothing => return Err(not_granted(&name.component)),
+    if means == Naming::Grants {
+        let around = application.setting_sources_in(&brought.environment)?;
+        grant(application, &checked, &around, &brought.settings, act, events).await?;
+    } else if !application.may_be_called(&name.component).await? {
+        return Err(not_granted(&name.component));
     }
     say_led(application, &checked, brought, events).await?;
     let model = match &name.model {

@@ -51,7 +51,7 @@ pub use outbox::{
 };
 pub use people::{LinkError, NameError};
 pub use programs::ProgramUse;
-pub use responses::{KeptResponse, MAX_RESPONSE, NewResponse, RESPONSE_KEPT_MS};
+pub use responses::{KeptResponse, MAX_RESPONSE, MOST_RESPONSE_BYTES, MOST_RESPONSES, NewResponse, RESPONSE_KEPT_MS};
 pub use runs::Run;
 pub use sessions::{MOST_AT_ONCE, NewConversation, Session};
 pub use summaries::Summary;

@@ -18,7 +18,7 @@ pub const RESPONSE_KEPT_MS: u64 = 30 * 24 * 3_600 * 1_000;
 pub const MOST_RESPONSES: u64 = 1_000;
 
 /// The most bytes that are kept of one person together; older answers go first.
-pub const MOST_BYTES: u64 = 256 * 1024 * 1024;
+pub const MOST_RESPONSE_BYTES: u64 = 256 * 1024 * 1024;
 
 /// The most bytes of what was sent, of an answer and of its events, each.
 pub const MAX_RESPONSE: u64 = 16 * 1024 * 1024;
@@ -80,10 +80,10 @@ fn check(text: &str) -> Result<(), LedgerError> {
 }
 
 impl Records {
-    /// Keeps an answer; durable when it returns. Where the person would have more than [`MOST_RESPONSES`] or [`MOST_BYTES`], the
+    /// Keeps an answer; durable when it returns. Where the person would have more than [`MOST_RESPONSES`] or [`MOST_RESPONSE_BYTES`], the
     /// oldest that have ended go.
     pub async fn keep_response(&self, new: &NewResponse<'_>) -> Result<(), LedgerError> {
-        self.keep_response_within(new, MOST_RESPONSES, MOST_BYTES).await
+        self.keep_response_within(new, MOST_RESPONSES, MOST_RESPONSE_BYTES).await
     }
 
     /// The same, with so many answers and bytes of the person together.
