@@ -88,7 +88,7 @@ async fn who_may_only_talk_is_not_the_terminal() {
 #[tokio::test(flavor = "multi_thread")]
 async fn notes_of_the_home_are_for_who_may_read_it() {
     // The run waits for a person, and meanwhile the home says something.
-    for (scopes, hears) in [(&[Scope::Chat][..], false), (&[Scope::Chat, Scope::Read], true)] {
+    for (scopes, hears) in [(&[Scope::Chat][..], false), (&[Scope::Chat, Scope::Read][..], true)] {
         let house = House::new(SCRIPT, "").await;
         house.enables("message").await;
         let (shown, run) = (token(&house, create(scopes)).await, run());
