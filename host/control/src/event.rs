@@ -213,15 +213,16 @@ impl Events {
 
     /// Tells all events of another log, after so many of its first ones, to its end.
     pub(crate) fn follow(&self, other: &Self, after: usize) {
-        self.kept().held = None;
+        drop(self.kept().held.take());
         self.put(Entry::Log(other.clone(), after));
     }
 
     /// Ends the log: its readers have heard everything.
     pub fn end(&self) {
         let mut kept = self.kept();
-        (kept.ended, kept.held) = (true, None);
-        drop(kept);
+        kept.ended = true;
+        let held = kept.held.take();
+        drop((kept, held));
         self.0.changed.send_replace(());
     }
 

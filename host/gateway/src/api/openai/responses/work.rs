@@ -77,7 +77,7 @@ impl Work {
             None => self.answer.step(&mut self.events).await,
         };
         if self.keep.is_none() {
-            self.place = None;
+            drop(self.place.take());
         }
         for event in joined(&mut self.events) {
             self.writer.event(event);
