@@ -33,7 +33,7 @@ pub(crate) enum Told {
 impl Told {
     fn written(&self) -> Bytes {
         let (name, data) = match self {
-            Self::Event(_, event) => ("event", serde_json::to_string(event)),
+            Self::Event(_, event) => ("event", serde_json::to_string(&**event)),
             Self::View(view) => ("view", Ok(view.get().to_owned())),
             Self::Error(error) => ("error", serde_json::to_string(error)),
         };

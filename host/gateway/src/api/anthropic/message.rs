@@ -234,7 +234,8 @@ impl Block {
             }
             BlockWord::ToolResult => {
                 let id = self.tool_use_id.ok_or_else(|| Refusal::missing("tool_use_id"))?;
-                let content = self.content.unwrap_or(Content::Parts(Vec::new())).each(Output::Text, Self::output)?;
+                let content =
+                    self.content.unwrap_or(Content::Parts(Vec::new())).each(Output::Text, |block| block.output())?;
                 content::result(id, content, self.is_error == Some(true), "tool_use_id")
             }
         }
