@@ -17,6 +17,9 @@ mod support;
 #[cfg(unix)]
 mod kill;
 
+#[cfg(unix)]
+#[path = "commands/anchor.rs"]
+mod anchor;
 #[path = "commands/approvals.rs"]
 mod approvals;
 #[path = "commands/audit.rs"]

@@ -7,6 +7,7 @@
 //! ```
 
 use crate::active_runs::ActiveRuns;
+use crate::anchoring::Anchoring;
 use crate::background_responses::BackgroundResponses;
 use crate::call_journal::{self, Journal};
 use crate::candidate::Reviewed;
@@ -81,6 +82,7 @@ pub struct Application {
     pub(crate) password: Password,
     pub(crate) services: CallServices,
     pub(crate) active_runs: ActiveRuns,
+    pub(crate) anchoring: Anchoring,
     pub(crate) console: Console,
     pub(crate) conversations: Conversations,
     /// Ends what drives the channels.
@@ -173,7 +175,7 @@ impl Application {
         let (records, credentials, entries) = Default::default();
         let (changes, metrics) = (Events::new(Scope::Changes), Metrics::new()?);
         let active_runs = ActiveRuns::telling(&changes);
-        let (journal, preparations, background_responses) = Default::default();
+        let (journal, preparations, background_responses, anchoring) = Default::default();
         Ok(Arc::new_cyclic(|me| Self {
             me: me.clone(),
             live,
@@ -183,6 +185,7 @@ impl Application {
             password,
             services,
             active_runs,
+            anchoring,
             console,
             conversations,
             outbox_end,

@@ -5,7 +5,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Use cases that are asked for with a body and change nothing that is shown.
-const READS: [&str; 8] = [
+const READS: [&str; 9] = [
+    "audit.compare",
     "chat.open",
     "config.check",
     "models.list",
@@ -85,6 +86,7 @@ mod tests {
             .map(|entry| entry.route.name)
             .collect();
         let known = READS.iter().copied().chain([
+            "audit.anchor",
             "keys.make",
             "keys.sign",
             "keys.sign-keyless",

@@ -9,6 +9,7 @@ mod rights;
 mod words;
 
 use self::pool::PoolSettings;
+use crate::anchor_settings::AuditSettings;
 use crate::error::{Error, Result};
 use crate::gateway_settings::GatewaySettings;
 use cara_assistant::budget::Budgets;
@@ -40,6 +41,8 @@ pub struct Config {
     pub(crate) ledger: LedgerSettings,
     /// Where secrets are kept.
     pub(crate) vault: VaultSettings,
+    /// What becomes of the audit log beside the ledger.
+    pub(crate) audit: AuditSettings,
     /// How the daemon is reached.
     pub(crate) gateway: GatewaySettings,
     /// How many calls of components run at once.

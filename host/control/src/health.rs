@@ -40,7 +40,7 @@ pub struct Health {
 /// A part of the daemon.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct HealthPart {
-    /// Its name: `ledger`, `configuration`, `vault`, `component search`.
+    /// Its name: `ledger`, `configuration`, `audit anchor`, `component search`.
     pub name: String,
     /// How it is.
     pub condition: Condition,
@@ -93,6 +93,9 @@ impl Application {
                     parts.push(HealthPart::new(format!("component {id}"), rests));
                 }
             }
+        }
+        if let Some(problem) = self.anchoring.state().problem {
+            parts.push(HealthPart::new("audit anchor", Some((degraded, problem.to_string()))));
         }
         let condition = parts.iter().map(|part| part.condition).max().unwrap_or(Condition::Ok);
         Health { condition, parts }

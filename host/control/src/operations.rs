@@ -6,9 +6,9 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::event::Events;
 use crate::operation::{Operation, Route};
 use crate::{
-    allowed, approvals, audit, changes, chat, config, devices, environment, explain, grants, health, inbox, ledger,
-    memory, models, outbox, page_password, people, plugins, policy, runs, secrets, sessions, status, tls, tokens,
-    tools, trust, usage, vault,
+    allowed, anchoring, approvals, audit, changes, chat, config, devices, environment, explain, grants, health, inbox,
+    ledger, memory, models, outbox, page_password, people, plugins, policy, runs, secrets, sessions, status, tls,
+    tokens, tools, trust, usage, vault,
 };
 use cara_authority::{PersonRole, Principal};
 use http::Method;
@@ -231,6 +231,8 @@ pub fn visit(visitor: &mut impl Visitor) {
     visitor.visit::<usage::ShowUsage>();
     visitor.visit::<audit::ShowAudit>();
     visitor.visit::<audit::VerifyAudit>();
+    visitor.visit::<audit::CompareAudit>();
+    visitor.visit::<anchoring::AnchorAudit>();
 }
 
 #[cfg(test)]
@@ -250,8 +252,8 @@ mod tests {
                 "approvals.respond" => Scope::Approve,
                 // Those give out all that is kept about somebody, or who has which credential.
                 "people.export" | "tokens.list" | "devices.list" => Scope::Admin,
-                "config.check" | "policy.explain" | "tools.offered" => Scope::Read,
-                "tools.enable" | "tools.disable" | "models.list" | "ledger.downgrade" => Scope::Admin,
+                "config.check" | "policy.explain" | "tools.offered" | "audit.compare" => Scope::Read,
+                "tools.enable" | "tools.disable" | "models.list" | "ledger.downgrade" | "audit.anchor" => Scope::Admin,
                 // Those have the host connect where they say, and look at files.
                 "plugins.prepare" | "plugins.search" | "plugins.verify" => Scope::Operate,
                 _ if reads => Scope::Read,

@@ -38,7 +38,7 @@ pub use boxes::{CONTENT_KEPT_MS, InboundId, LOOKUP_KEPT_MS, MAX_MESSAGE, Outboun
 pub use calls::Call;
 pub use cara_services::ledger::records::*;
 pub use credentials::{AboutCredential, Credential, CredentialKind, Proof};
-pub use events::{Event, events};
+pub use events::{Event, event_hash, events};
 pub use forgetting::{FORGOTTEN, ForgetError, Kept, Messages, Use};
 pub use inbox::{
     Inbound, InboundState, MOST_WAITING, MOST_WAITING_OF_ONE, Missed, NewInbound, ReceiveError, Received, Waiting,

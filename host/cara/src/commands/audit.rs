@@ -1,10 +1,14 @@
-//! `cara audit`: what was done, and whether the log of it is whole.
+//! `cara audit`: what was done, whether the log of it is whole, and anchors of it.
 
 use crate::cli::Audit;
 use crate::door::Door;
+use crate::error::told;
 use crate::output::{Output, Show, columns, layout, show, when};
 use anyhow::{Result, anyhow};
-use cara_control::audit::{AuditRow, ShowAudit, VerifyAudit};
+use cara_control::anchoring::AnchorAudit;
+use cara_control::anchors::{AnchorsHeld, MOST};
+use cara_control::audit::{AuditRow, CompareAudit, ShowAudit, VerifyAudit};
+use cara_control::named_file;
 use std::process::ExitCode;
 
 /// Runs the command.
@@ -24,14 +28,34 @@ pub(crate) async fn run(door: &Door, output: Output, audit: Audit) -> Result<Exi
             }
             output.emit(&shown.events)?;
         }
-        Audit::Verify => {
-            let verified = door.call(VerifyAudit {}).await?;
+        Audit::Verify { anchor } => {
+            let verified = match anchor {
+                None => door.call(VerifyAudit {}).await?,
+                Some(file) => {
+                    door.call(CompareAudit { anchors: named_file::text(&file, MOST as u64).map_err(told)? }).await?
+                }
+            };
             match (&verified.problem, output.json) {
                 (_, true) => layout::json(&verified)?,
                 (None, false) => show::line(&format!("{} events: ok", verified.events.unwrap_or_default())),
                 (Some(problem), false) => return Err(anyhow!("{problem}")),
             }
+            if let Some(held) = verified.held.filter(|_| !output.json) {
+                let AnchorsHeld { anchors, newest, at_ms, logged, unchecked } = held;
+                let logs = match logged + unchecked {
+                    0 => String::new(),
+                    _ => format!("; {logged} proven by a transparency log, {unchecked} not: no trust root is set"),
+                };
+                let at = when::second(at_ms);
+                show::line(&format!("anchors: {anchors} ok; the newest of event {newest}, {at}{logs}"));
+            }
             return Ok(if verified.ok { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+        }
+        Audit::Anchor { file, url, log } => {
+            let file = file.map(std::path::absolute).transpose()?.map(|file| file.display().to_string());
+            let done = door.call(AnchorAudit { file, url, log }).await?;
+            let told = format!("event {} is anchored: {}", done.anchor.seq, done.places.join(", "));
+            output.done(&done, &told)?;
         }
     }
     Ok(ExitCode::SUCCESS)
