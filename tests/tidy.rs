@@ -121,12 +121,13 @@ fn each_kind_of_effect_has_one_home() {
         (
             "files",
             &[&["std", "fs"], &["tokio", "fs"]],
-            // The program's own log, which grows and is followed, the journal of calls, which is only added to and emptied, and
-            // the unit of a service manager, outside the home.
+            // The program's own log, which grows and is followed, the journal of calls, which is only added to and emptied; and
+            // outside the home the file of anchors, which is only added to, and the unit of a service manager.
             &[
                 "host/services/src/files",
                 "host/control/src/logs",
                 "host/control/src/call_journal.rs",
+                "host/control/src/anchoring.rs",
                 "host/control/src/service.rs",
             ],
         ),

@@ -27,6 +27,7 @@ pub mod lasting;
 pub mod markdown;
 mod metering;
 pub mod model;
+pub mod observed;
 pub mod outbound;
 pub mod part;
 pub mod program;

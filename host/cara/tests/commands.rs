@@ -115,6 +115,9 @@ mod takeover;
 mod terminal;
 #[path = "commands/tools.rs"]
 mod tools;
+#[cfg(unix)]
+#[path = "commands/traces.rs"]
+mod traces;
 #[path = "commands/trust.rs"]
 mod trust;
 #[path = "commands/usage.rs"]

@@ -11,6 +11,7 @@ use crate::event::{Event, Events, Scope};
 use crate::model_selection::{self, Chosen, Naming};
 use crate::names::{AGENT, CONSOLE};
 use crate::roles::Permitted;
+use crate::telemetry::run::Runner;
 use crate::variables::{Brought, Variables};
 use cara_assistant::{Assistant, Failure, Input, LanguageModel, Reply, RunContext, Session, SessionContext};
 use cara_authority::{Deciders, PersonId, PersonRole, Principal, RunId, SessionId};
@@ -201,11 +202,17 @@ impl Answers {
         mut session: OwnedMutexGuard<Session>,
         input: Option<Input>,
     ) -> Arc<Active> {
-        let Self { assistant, language_model, events, asked, deciders, person, reply, taken, charged, cancel, .. } =
-            self;
+        let Self { assistant, language_model, context, events, asked, deciders, .. } = self;
+        let (person, reply, taken, charged, cancel) = (self.person, self.reply, self.taken, self.charged, self.cancel);
         let active = Arc::new(Active::new(session.id().clone(), cancel, events.clone()));
         events.tell(Event::Began { run: id.to_string(), session: session.id().to_string() });
-        let (told, metrics) = (events, application.metrics.clone());
+        let watched = application.telemetry.run(&Runner {
+            agent: &context.agent,
+            component: language_model.component(),
+            model: language_model.model(),
+            session: session.id().to_string(),
+        });
+        let (told, heard) = (events, watched.clone());
         let run_context = RunContext {
             person,
             reply,
@@ -214,18 +221,19 @@ impl Answers {
             cancel: active.cancel.clone(),
             gate: active.gate.clone(),
             steering: active.steering.clone(),
+            observer: Some(Arc::new(watched.calls())),
             ..RunContext::new(
                 Arc::new(move |event| {
-                    metrics.happened(&event);
+                    heard.happened(&event);
                     told.tell(Event::Run { event });
                 }),
                 deciders,
                 Arc::new(asked),
             )
         };
-        let metrics = application.metrics.clone();
+        let (within, ending) = (watched.clone(), watched);
         let running = Running::begin(&application.active_runs, id.clone(), &active);
-        let task = tokio::spawn(async move {
+        let task = tokio::spawn(within.during(async move {
             let ended = match input {
                 Some(input) => assistant.run_as(id, &mut session, &language_model, input, run_context).await,
                 None => match assistant.resume(&mut session, &language_model, run_context).await {
@@ -234,7 +242,7 @@ impl Answers {
                 },
             };
             drop(session);
-            metrics.ended(ended.as_ref().err());
+            ending.ended(ended.as_ref().err());
             if ended.is_err() {
                 for message in taken {
                     // Whoever follows is told why; nobody takes it up. One that the run took is settled with it.
@@ -242,7 +250,7 @@ impl Answers {
                 }
             }
             running.end(ended.map_or_else(Ended::Error, Ended::Done));
-        });
+        }));
         *active.task.lock().unwrap_or_else(PoisonError::into_inner) = Some(task.abort_handle());
         active
     }

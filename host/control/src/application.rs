@@ -33,6 +33,8 @@ use crate::password::Password;
 use crate::preparations::Preparations;
 use crate::reachable::Doors;
 use crate::request_secrets::RequestSecrets;
+use crate::telemetry::export::Collector;
+use crate::telemetry::{Spans, Telemetry};
 use crate::variables::{Brought, Environment, Variables};
 use cara_authority::ComponentId;
 use cara_channels::{Channel, Pace, drive};
@@ -79,6 +81,7 @@ pub struct Application {
     /// What changed in the home since this process holds it.
     pub(crate) changes: Events,
     pub(crate) metrics: Metrics,
+    pub(crate) telemetry: Telemetry,
     pub(crate) password: Password,
     pub(crate) services: CallServices,
     pub(crate) active_runs: ActiveRuns,
@@ -173,7 +176,13 @@ impl Application {
         let services = services(&live, known, clock);
         let (console, conversations, outbox_end, reviewed, doors) = Default::default();
         let (records, credentials, entries) = Default::default();
-        let (changes, metrics) = (Events::new(Scope::Changes), Metrics::new()?);
+        let changes = Events::new(Scope::Changes);
+        // A command ends before anything would be sent.
+        let collector = config.telemetry.otlp.as_deref().filter(|_| holder.role != Role::Command);
+        let collector = collector.map(|url| Collector::new(url, services.egress.clone(), &holder.process));
+        let metrics = Metrics::new(collector.as_ref())?;
+        let spans = collector.as_ref().map(Collector::spans).transpose()?.map(|spans| Spans::new(spans, clock));
+        let telemetry = Telemetry::new(metrics.clone(), spans);
         let active_runs = ActiveRuns::telling(&changes);
         let (journal, preparations, background_responses, anchoring) = Default::default();
         Ok(Arc::new_cyclic(|me| Self {
@@ -182,6 +191,7 @@ impl Application {
             in_use,
             changes,
             metrics,
+            telemetry,
             password,
             services,
             active_runs,
@@ -206,9 +216,9 @@ impl Application {
         &self.live.events
     }
 
-    /// What is counted and measured.
-    pub fn metrics(&self) -> &Metrics {
-        &self.metrics
+    /// What is counted, measured and traced.
+    pub fn telemetry(&self) -> &Telemetry {
+        &self.telemetry
     }
 
     /// The home.
@@ -242,6 +252,7 @@ impl Application {
             journal.close().await;
         }
         self.ledger.close().await;
+        self.telemetry.end().await;
     }
 
     /// The configuration as it is now.
@@ -304,6 +315,9 @@ impl Application {
     /// Sends what is in the outbox, and forgets what was kept long enough, until the process ends.
     fn drive(&self, records: &Records) {
         self.console.has_left();
+        if self.telemetry.is_traced() {
+            self.keep_measuring();
+        }
         let (changes, mut rules, end) = (self.changes.clone(), self.settings.rules(), self.outbox_end.clone());
         self.holder.work.spawn(async move {
             // The first is the one in use.

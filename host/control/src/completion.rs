@@ -30,6 +30,7 @@ use crate::application::Application;
 use crate::call_journal::Journal;
 use crate::configuration::Config;
 use crate::error::{Result, fail};
+use crate::telemetry::model_call::Operation;
 use account::Account;
 use answer::Raw;
 use cara_assistant::program::{Program, ProgramMeter, instruct};
@@ -149,7 +150,8 @@ impl Application {
         let meter = self.program_meter().await?;
         let program = self.program(by);
         let metered = meter.begin(program.clone(), provider, &mut request, wanted).await?;
-        let account = Account::open(journal, program, provider, metered, seen)?;
+        let call = self.telemetry.calls().begin(Operation::Chat, &provider.id, &provider.model);
+        let account = Account::open(journal, program, provider, metered, seen, call)?;
         Ok(Raw::new(provider, request, guards.output, account))
     }
 
@@ -183,10 +185,12 @@ impl Application {
         let program = self.program(by);
         let metered = meter.begin_embedding(program.clone(), &*provider, &request).await?;
         let seen = words::Seen::of_texts(by);
-        let mut account = Account::open(journal, program, &provider, metered, seen)?;
+        let call = self.telemetry.calls().begin(Operation::Embeddings, &provider.id, &provider.model);
+        let mut account = Account::open(journal, program, &provider, metered, seen, call)?;
         match provider.embed(request).await {
-            Ok(parts::Embeddings { vectors, input_tokens, .. }) => {
+            Ok(parts::Embeddings { vectors, input_tokens, model: answered, .. }) => {
                 account.counted(input_tokens);
+                account.answered(&answered, None);
                 let tokens = account.spent().input;
                 account.settle("embedded", &[])?;
                 Ok(Embedded { model: format!("{component}:{model}"), vectors, tokens })

@@ -91,6 +91,8 @@ pub mod sessions;
 mod signing_keys;
 pub mod status;
 pub mod tailscale;
+pub mod telemetry;
+mod telemetry_settings;
 pub mod tls;
 pub mod tokens;
 mod tool_offer;

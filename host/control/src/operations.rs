@@ -5,6 +5,7 @@ use crate::change::Topic;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::Events;
 use crate::operation::{Operation, Route};
+use crate::telemetry::within_this;
 use crate::{
     allowed, anchoring, approvals, audit, changes, chat, config, devices, environment, explain, grants, health, inbox,
     ledger, memory, models, outbox, page_password, people, plugins, policy, runs, secrets, sessions, status, tls,
@@ -80,7 +81,7 @@ impl Prepared {
         if self.route.method == Method::GET || self.route.follows {
             return work.await;
         }
-        application.holder.work.spawn(work).await?
+        application.holder.work.spawn(within_this(work)).await?
     }
 }
 

@@ -17,6 +17,7 @@ use crate::error::{Result, error, fail};
 use crate::event::{Event, Events};
 use crate::operation::{Done, Operation, Route};
 use crate::secrets;
+use crate::telemetry::within_this;
 use cara_assistant::part::{Body, Part};
 use cara_assistant::text::without_secrets;
 use cara_assistant::{Ending, Failure, Input, Session, TurnEvent};
@@ -213,7 +214,8 @@ impl Operation for BeginRun {
         self.message = self.message.into_iter().map(|piece| piece.said_by(by)).collect();
         // Who goes away does not cut the beginning in half.
         let run = RunId::parse(&self.run)?;
-        let begun = application.holder.work.spawn(async move { self.begin(&within, &whose, &told).await });
+        let begin = within_this(async move { self.begin(&within, &whose, &told).await });
+        let begun = application.holder.work.spawn(begin);
         begun.await??.ended(application, by, &run, events).await
     }
 }
@@ -351,7 +353,8 @@ impl Operation for ResumeRun {
     async fn run(self, application: &Arc<Application>, by: &Principal, events: &Events) -> Result<Self::View> {
         let (within, whose, told) = (application.clone(), by.clone(), events.clone());
         let run = RunId::parse(&self.run)?;
-        let taken_up = application.holder.work.spawn(async move { self.take_up(&within, &whose, &told).await });
+        let take_up = within_this(async move { self.take_up(&within, &whose, &told).await });
+        let taken_up = application.holder.work.spawn(take_up);
         taken_up.await??.ended(application, by, &run, events).await
     }
 }
