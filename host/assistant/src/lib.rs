@@ -49,7 +49,7 @@ pub use approvals::{Answer, ApprovalSettings, Approvals, Approver, Nobody};
 pub use assistant::{Assistant, CallGate, Listener, RunContext, RunLimits, Steering};
 pub use audience::{Audience, Speaker};
 pub use conversation::SessionSettings;
-pub use event::{Asked, Denial, Ending, Failure, PROMPT, TurnEvent};
+pub use event::{Asked, DEADLINE, Denial, Ending, Failure, PROMPT, TurnEvent};
 pub use guards::fence;
 pub use guards::{GuardSettings, Guards};
 pub use input::Input;

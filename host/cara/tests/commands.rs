@@ -90,6 +90,9 @@ mod plugin_kill;
 mod plugin_test;
 #[path = "commands/plugins.rs"]
 mod plugins;
+#[cfg(unix)]
+#[path = "commands/poison.rs"]
+mod poison;
 #[path = "commands/policy.rs"]
 mod policy;
 #[cfg(unix)]

@@ -4,6 +4,7 @@
 use crate::active_runs::{Active, Ended, Running};
 use crate::application::Application;
 use crate::assistant_factory;
+use crate::change::Topic;
 use crate::configuration::{Config, Rights};
 use crate::deciding::{self, Asking, Asks};
 use crate::error::{Result, error, fail};
@@ -13,7 +14,9 @@ use crate::names::{AGENT, CONSOLE};
 use crate::roles::Permitted;
 use crate::telemetry::run::Runner;
 use crate::variables::{Brought, Variables};
-use cara_assistant::{Assistant, Failure, Input, LanguageModel, Reply, RunContext, Session, SessionContext};
+use cara_assistant::{
+    Assistant, DEADLINE, Failure, Input, LanguageModel, Reply, RunContext, Session, SessionContext, TurnEvent,
+};
 use cara_authority::{Deciders, PersonId, PersonRole, Principal, RunId, SessionId};
 use cara_kernel::Checked;
 use cara_records::{Charged, InboundId};
@@ -212,7 +215,7 @@ impl Answers {
             model: language_model.model(),
             session: session.id().to_string(),
         });
-        let (told, heard) = (events, watched.clone());
+        let (told, heard, changes) = (events, watched.clone(), application.changes.clone());
         let run_context = RunContext {
             person,
             reply,
@@ -225,6 +228,12 @@ impl Answers {
             ..RunContext::new(
                 Arc::new(move |event| {
                     heard.happened(&event);
+                    // Nobody answered, so no use case tells it.
+                    if let TurnEvent::ApprovalDecided { id, by, .. } = &event
+                        && by == DEADLINE
+                    {
+                        changes.changed(Topic::Approvals, "approvals.expired", Some(id));
+                    }
                     told.tell(Event::Run { event });
                 }),
                 deciders,

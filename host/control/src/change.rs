@@ -66,7 +66,8 @@ impl Topic {
 pub struct Change {
     /// What it is about.
     pub topic: Topic,
-    /// What happened: the name of a use case, or `runs.began`, `runs.ended`, `approvals.asked`, `config.changed`.
+    /// What happened: the name of a use case, or `runs.began`, `runs.ended`, `approvals.asked`,
+    /// `approvals.expired`, `config.changed`.
     pub what: String,
     /// The id of what changed, where one thing did.
     pub subject: Option<String>,
