@@ -99,8 +99,8 @@ fn what_a_log_took_is_proven_by_its_root_for_that_message_and_that_key_only() {
 #[test]
 fn an_answer_of_a_log_that_does_not_hold_is_not_kept() {
     let key = HomeKey::generate().unwrap();
-    for (change, told) in [
-        ((|answer| answer.status = 409) as fn(&mut Answer), "the transparency log refuses with status 409"),
+    let cases: [(fn(&mut Answer), &str); 5] = [
+        (|answer| answer.status = 409, "the transparency log refuses with status 409"),
         (|answer| answer.body = "{}".into(), "it has not one entry"),
         (|answer| answer.body = " ".repeat(70_000), "it is 70000 bytes"),
         (
@@ -111,7 +111,8 @@ fn an_answer_of_a_log_that_does_not_hold_is_not_kept() {
             |answer| answer.body = answer.body.replace("\"treeSize\":2", "\"treeSize\":4"),
             "the entry of the transparency log does not hold",
         ),
-    ] {
+    ];
+    for (change, told) in cases {
         let log = Log::new(change);
         let error = log.enter(&key, &log.root()).unwrap_err().to_string();
         assert!(error.contains(told) && error.contains("\nhint: "), "{error}");

@@ -8,6 +8,7 @@
 //! ```
 
 use crate::anchor_settings::AnchorSettings;
+pub use crate::anchor_state::AnchorState;
 use crate::anchors::{self, Anchor, LogProof};
 use crate::application::Application;
 use crate::error::{Context, Error, Result, error, fail};
@@ -24,7 +25,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -37,52 +38,6 @@ const AT_END: Duration = Duration::from_secs(8);
 
 /// How often the daemon looks whether it is time, and whether the configuration says something else.
 const LOOK: Duration = Duration::from_secs(30);
-
-/// How the anchors of this process stand.
-#[derive(Default)]
-pub(crate) struct Anchoring {
-    /// One at a time, so that lines do not mix.
-    turn: tokio::sync::Mutex<()>,
-    state: Mutex<State>,
-}
-
-#[derive(Default)]
-struct State {
-    last: Option<(u64, u64)>,
-    problem: Option<Error>,
-}
-
-/// How anchoring stands.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub struct AnchorState {
-    /// The event that this process anchored last.
-    pub seq: Option<u64>,
-    /// When, Unix milliseconds.
-    pub at_ms: Option<u64>,
-    /// Why the last try failed, if it did.
-    pub problem: Option<Error>,
-}
-
-impl Anchoring {
-    /// How it stands.
-    pub(crate) fn state(&self) -> AnchorState {
-        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        AnchorState {
-            seq: state.last.map(|(seq, _)| seq),
-            at_ms: state.last.map(|(_, at_ms)| at_ms),
-            problem: state.problem.clone(),
-        }
-    }
-
-    fn tried(&self, done: &Result<Anchored>) {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        match done {
-            Ok(anchored) => *state = State { last: Some((anchored.anchor.seq, anchored.anchor.at_ms)), problem: None },
-            Err(error) => state.problem = Some(error.clone()),
-        }
-    }
-}
 
 /// Anchors the head of the audit log: where it is said here, else where the configuration says.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
@@ -150,7 +105,7 @@ impl Transport for Way<'_> {
 impl Application {
     /// Anchors the head at these places. Where one of them fails, the others have it all the same.
     async fn anchor(&self, places: &AnchorSettings) -> Result<Anchored> {
-        let _turn = self.anchoring.turn.lock().await;
+        let _turn = self.anchoring.turn().await;
         let head = self.ledger.newest_event().await?;
         let key = anchors::key_or_new(self.home())?;
         let mut before = String::new();
@@ -271,7 +226,7 @@ async fn anchored(application: &Application, places: &AnchorSettings, last: Opti
         )
     };
     let tried = tokio::time::timeout(most, application.anchor(places)).await.unwrap_or_else(|_| Err(late()));
-    application.anchoring.tried(&tried);
+    application.anchoring.tried(tried.as_ref().map(|anchored| &anchored.anchor));
     match tried {
         Ok(anchored) => {
             tracing::info!(seq = anchored.anchor.seq, "the audit log is anchored");

@@ -75,6 +75,18 @@ pub struct AnchorsHeld {
     pub unchecked: u64,
 }
 
+impl AnchorsHeld {
+    /// What they say, in a line; `at` is the moment of the newest as people read it.
+    pub fn told(&self, at: &str) -> String {
+        let Self { anchors, newest, logged, unchecked, .. } = self;
+        let logs = match logged + unchecked {
+            0 => String::new(),
+            _ => format!("; {logged} proven by a transparency log, {unchecked} not: no trust root is set"),
+        };
+        format!("anchors: {anchors} ok; the newest of event {newest}, {at}{logs}")
+    }
+}
+
 /// Where the key is that signs anchors.
 fn key_file(home: &Home) -> PathBuf {
     home.keys_dir().join("audit-anchor")
@@ -236,13 +248,13 @@ pub(crate) async fn check_all(
     }
     wanted.remove(&0);
     let mut other: Option<(usize, Anchor)> = None;
-    let events = ledger.see_events(&mut |seq, hash| {
+    let mut see = |seq: u64, hash: &[u8]| {
         let here = wanted.remove(&seq).unwrap_or_default();
         let hash = hex::encode(hash);
         let differs = here.into_iter().find(|(_, anchor)| anchor.hash != hash);
         other = other.take().or(differs);
-    });
-    let events = events.await?;
+    };
+    let events = ledger.see_events(&mut see).await?;
     if let Some((number, anchor)) = other.or_else(|| wanted.into_values().flatten().next()) {
         return Err(anchor.missing(number, events));
     }

@@ -7,11 +7,12 @@
 //! ```
 
 use crate::active_runs::ActiveRuns;
-use crate::anchoring::Anchoring;
+use crate::anchor_state::Anchoring;
 use crate::background_responses::BackgroundResponses;
 use crate::call_journal::{self, Journal};
 use crate::candidate::Reviewed;
 use crate::change::Topic;
+use crate::collector::Collector;
 use crate::component_settings::SettingSources;
 use crate::config_check;
 use crate::configuration::{Config, Configuration, Followed, InUse};
@@ -33,7 +34,6 @@ use crate::password::Password;
 use crate::preparations::Preparations;
 use crate::reachable::Doors;
 use crate::request_secrets::RequestSecrets;
-use crate::telemetry::export::Collector;
 use crate::telemetry::{Spans, Telemetry};
 use crate::variables::{Brought, Environment, Variables};
 use cara_authority::ComponentId;

@@ -4,8 +4,8 @@
 //! Names and attributes are those of OpenTelemetry's semantic conventions where there are any: `gen_ai.*`, `http.*`,
 //! `process.*`. Prometheus reads them from `/metrics`.
 
+use crate::collector::Collector;
 use crate::error::{Result, error};
-use crate::telemetry::export::Collector;
 use cara_assistant::{Failure, TurnEvent};
 use opentelemetry::metrics::{Counter, Gauge, Histogram, MeterProvider};
 use opentelemetry::{KeyValue, StringValue, Value};

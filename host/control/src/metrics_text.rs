@@ -1,10 +1,10 @@
 //! What is counted and measured, as Prometheus reads it.
 
 use crate::application::Application;
+use crate::collector::EVERY;
 use crate::error::Result;
 use crate::machine;
 use crate::metrics::failed;
-use crate::telemetry::export::EVERY;
 use cara_records::{InboundState, OutboundState};
 use opentelemetry::KeyValue;
 use prometheus::TextEncoder;

@@ -1,6 +1,6 @@
 //! The process that holds the home: what it does, and ending it.
 
-use crate::anchoring::AnchorState;
+use crate::anchor_state::AnchorState;
 use crate::application::Application;
 use crate::configuration::Configuration;
 use crate::error::{Result, fail};

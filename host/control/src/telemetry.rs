@@ -25,7 +25,6 @@ use std::collections::HashMap;
 use std::future::Future;
 use std::time::Duration;
 
-pub(crate) mod export;
 pub(crate) mod model_call;
 pub(crate) mod run;
 

@@ -1,4 +1,4 @@
-//! `cara audit`: what was done, whether the log of it is whole, and anchors of it.
+//! `cara audit`: what was done, whether the log is whole, anchors of it.
 
 use crate::cli::Audit;
 use crate::door::Door;
@@ -6,7 +6,7 @@ use crate::error::told;
 use crate::output::{Output, Show, columns, layout, show, when};
 use anyhow::{Result, anyhow};
 use cara_control::anchoring::AnchorAudit;
-use cara_control::anchors::{AnchorsHeld, MOST};
+use cara_control::anchors::MOST;
 use cara_control::audit::{AuditRow, CompareAudit, ShowAudit, VerifyAudit};
 use cara_control::named_file;
 use std::process::ExitCode;
@@ -32,7 +32,8 @@ pub(crate) async fn run(door: &Door, output: Output, audit: Audit) -> Result<Exi
             let verified = match anchor {
                 None => door.call(VerifyAudit {}).await?,
                 Some(file) => {
-                    door.call(CompareAudit { anchors: named_file::text(&file, MOST as u64).map_err(told)? }).await?
+                    let anchors = named_file::text(&file, MOST as u64).map_err(told)?;
+                    door.call(CompareAudit { anchors }).await?
                 }
             };
             match (&verified.problem, output.json) {
@@ -41,13 +42,7 @@ pub(crate) async fn run(door: &Door, output: Output, audit: Audit) -> Result<Exi
                 (Some(problem), false) => return Err(anyhow!("{problem}")),
             }
             if let Some(held) = verified.held.filter(|_| !output.json) {
-                let AnchorsHeld { anchors, newest, at_ms, logged, unchecked } = held;
-                let logs = match logged + unchecked {
-                    0 => String::new(),
-                    _ => format!("; {logged} proven by a transparency log, {unchecked} not: no trust root is set"),
-                };
-                let at = when::second(at_ms);
-                show::line(&format!("anchors: {anchors} ok; the newest of event {newest}, {at}{logs}"));
+                show::line(&held.told(&when::second(held.at_ms)));
             }
             return Ok(if verified.ok { ExitCode::SUCCESS } else { ExitCode::FAILURE });
         }
