@@ -181,7 +181,7 @@ impl Application {
         let collector = config.telemetry.otlp.as_deref().filter(|_| holder.role != Role::Command);
         let collector = collector.map(|url| Collector::new(url, services.egress.clone(), &holder.process));
         let metrics = Metrics::new(collector.as_ref())?;
-        let spans = collector.as_ref().map(Collector::spans).transpose()?.map(|spans| Spans::new(spans, clock));
+        let spans = collector.as_ref().map(|collector| Spans::new(collector, clock)).transpose()?;
         let telemetry = Telemetry::new(metrics.clone(), spans);
         let active_runs = ActiveRuns::telling(&changes);
         let (journal, preparations, background_responses, anchoring) = Default::default();

@@ -13,7 +13,7 @@ use http::{HeaderValue, Method, Request, Response, header};
 use http_body_util::{BodyExt, Full, Limited};
 use opentelemetry::KeyValue;
 use opentelemetry_http::{HttpClient, HttpError};
-use opentelemetry_otlp::{MetricExporter, Protocol, SpanExporter, WithExportConfig, WithHttpConfig};
+use opentelemetry_otlp::{MetricExporter, Protocol, RetryPolicy, SpanExporter, WithExportConfig, WithHttpConfig};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::metrics::PeriodicReader;
 use opentelemetry_sdk::trace::{BatchConfigBuilder, BatchSpanProcessor, Sampler, SdkTracerProvider};
@@ -22,6 +22,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::runtime::Handle;
+use tokio_util::sync::CancellationToken;
 
 /// Spans that wait at most; one more is dropped.
 const WAITING: usize = 2_048;
@@ -38,6 +39,9 @@ pub(crate) const EVERY: Duration = Duration::from_secs(60);
 /// How long a collector may take.
 const DEADLINE: Duration = Duration::from_secs(10);
 
+/// How long it may take once the process ends.
+pub(crate) const AT_END: Duration = Duration::from_secs(2);
+
 /// The most bytes of an answer.
 const MOST: usize = 64 * 1024;
 
@@ -49,6 +53,8 @@ pub(crate) struct Collector {
     resource: Resource,
     /// Whether it took nothing last, which is said once.
     failing: Arc<AtomicBool>,
+    /// Cancelled when the process ends.
+    ending: CancellationToken,
 }
 
 impl Collector {
@@ -59,7 +65,13 @@ impl Collector {
             KeyValue::new("service.instance.id", process.to_owned()),
         ]);
         let url = url.trim_end_matches('/').to_owned();
-        Self { url, egress, resource: resource.build(), failing: Arc::default() }
+        let (failing, ending) = Default::default();
+        Self { url, egress, resource: resource.build(), failing, ending }
+    }
+
+    /// Is cancelled when the process ends: then less time is left.
+    pub(crate) fn ending(&self) -> CancellationToken {
+        self.ending.clone()
     }
 
     /// Who tells it.
@@ -68,8 +80,8 @@ impl Collector {
     }
 
     fn way(&self, path: &str) -> Way {
-        let (egress, failing, url) = (self.egress.clone(), self.failing.clone(), format!("{}{path}", self.url));
-        Way { url, egress, failing, runtime: Handle::current() }
+        let (egress, failing, ending) = (self.egress.clone(), self.failing.clone(), self.ending.clone());
+        Way { url: format!("{}{path}", self.url), egress, failing, ending, runtime: Handle::current() }
     }
 
     /// Keeps spans, and sends them.
@@ -80,6 +92,7 @@ impl Collector {
             .with_endpoint(&way.url)
             .with_protocol(Protocol::HttpBinary)
             .with_timeout(DEADLINE)
+            .with_retry_policy(once())
             .with_http_client(way)
             .build()
             .map_err(unmade)?;
@@ -104,11 +117,17 @@ impl Collector {
             .with_endpoint(&way.url)
             .with_protocol(Protocol::HttpBinary)
             .with_timeout(DEADLINE)
+            .with_retry_policy(once())
             .with_http_client(way)
             .build()
             .map_err(unmade)?;
         Ok(PeriodicReader::builder(exporter).with_interval(EVERY).build())
     }
+}
+
+/// What is not taken is lost: whoever sends it again would have more and more that waits.
+fn once() -> RetryPolicy {
+    RetryPolicy::default().with_max_retries(0)
 }
 
 fn unmade(error: impl fmt::Display) -> crate::error::Error {
@@ -120,6 +139,7 @@ struct Way {
     url: String,
     egress: Egress,
     failing: Arc<AtomicBool>,
+    ending: CancellationToken,
     /// The threads of the SDK are none of this runtime.
     runtime: Handle,
 }
@@ -133,8 +153,19 @@ impl fmt::Debug for Way {
 #[async_trait::async_trait]
 impl HttpClient for Way {
     async fn send_bytes(&self, request: Request<Bytes>) -> std::result::Result<Response<Bytes>, HttpError> {
-        let (egress, url, body) = (self.egress.clone(), self.url.clone(), request.into_body());
-        let sent = self.runtime.spawn(async move { sent(&egress, &url, body).await }).await;
+        let (egress, url, ending) = (self.egress.clone(), self.url.clone(), self.ending.clone());
+        let body = request.into_body();
+        let sent = self.runtime.spawn(async move {
+            let late = async {
+                ending.cancelled().await;
+                tokio::time::sleep(AT_END).await;
+            };
+            tokio::select! {
+                sent = sent(&egress, &url, body) => sent,
+                () = late => Err(HttpError::from("the process ends")),
+            }
+        });
+        let sent = sent.await;
         let sent = sent.map_err(HttpError::from).and_then(|sent| sent);
         let failed = match &sent {
             Ok(answer) if answer.status().is_success() => None,

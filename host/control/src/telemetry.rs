@@ -10,6 +10,8 @@
 //!
 //! Without a collector no span is made. Prompts, answers, arguments, results, paths of URLs, names of people are in none.
 
+use crate::collector::{AT_END, Collector};
+use crate::error::Result;
 use crate::metrics::Metrics;
 use cara_services::clock::Clock;
 use opentelemetry::propagation::TextMapPropagator;
@@ -23,15 +25,12 @@ use run::{Runner, WatchedRun};
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::future::Future;
-use std::time::Duration;
+use tokio_util::sync::CancellationToken;
 
 pub(crate) mod model_call;
 pub(crate) mod run;
 
 use model_call::ModelCalls;
-
-/// How long what waits may take to be sent when the process ends.
-const AT_END: Duration = Duration::from_secs(2);
 
 /// What is told of what goes on. A clone is the same.
 #[derive(Clone)]
@@ -46,6 +45,8 @@ pub(crate) struct Spans {
     provider: SdkTracerProvider,
     tracer: SdkTracer,
     clock: Clock,
+    /// Cancelled when the process ends.
+    ending: CancellationToken,
 }
 
 /// A request, as its span has it.
@@ -88,9 +89,10 @@ pub(crate) fn within_this<F: Future>(work: F) -> impl Future<Output = F::Output>
 }
 
 impl Spans {
-    pub(crate) fn new(provider: SdkTracerProvider, clock: Clock) -> Self {
+    pub(crate) fn new(collector: &Collector, clock: Clock) -> Result<Self> {
+        let (provider, ending) = (collector.spans()?, collector.ending());
         let tracer = provider.tracer("cara");
-        Self { provider, tracer, clock }
+        Ok(Self { provider, tracer, clock, ending })
     }
 
     fn now_ms(&self) -> u64 {
@@ -154,6 +156,7 @@ impl Telemetry {
     pub(crate) async fn end(&self) {
         let (spans, metrics) = (self.spans.clone(), self.metrics.clone());
         let Some(spans) = spans else { return };
+        spans.ending.cancel();
         let ended = tokio::task::spawn_blocking(move || {
             let spans = spans.provider.shutdown_with_timeout(AT_END);
             spans.and(metrics.end(AT_END))
