@@ -169,6 +169,31 @@ async fn a_question_that_nobody_answered_in_time_is_a_change() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_part_that_stops_working_is_a_change_and_so_is_one_that_works_again() {
+    let served = Served::new(SCRIPT).await;
+    let (mut one, mut other) = (served.client().await, served.client().await);
+    let config = served.house.application.home().config();
+    let text = std::fs::read_to_string(&config).unwrap();
+    assert_eq!(other.calls("health", json!({})).await.1["result"]["condition"], "ok");
+    one.asks("changes.follow", json!({})).await;
+    assert_eq!(one.message().await["params"]["event"]["type"], "position");
+    for (text, condition) in [("[chat]\nmodle = 1\n", "degraded"), (&text, "ok")] {
+        std::fs::write(&config, text).unwrap();
+        for _ in 0..2 {
+            assert_eq!(other.calls("health", json!({})).await.1["result"]["condition"], condition);
+        }
+        loop {
+            let event = one.message().await["params"]["event"].clone();
+            if event["what"] == "health.changed" {
+                assert_eq!(event["topic"], "health");
+                break;
+            }
+        }
+    }
+    served.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_request_can_be_given_up_and_there_are_only_so_many_at_once() {
     let served = Served::new(SCRIPT).await;
     let mut client = served.client().await;

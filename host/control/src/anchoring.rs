@@ -174,8 +174,10 @@ impl Application {
         (!(is_off && nothing)).then_some(state)
     }
 
-    /// Anchors from now on as the configuration says, and a last time when the process ends.
-    pub fn keep_anchored(&self) {
+    /// What a daemon does by itself from now on: it anchors as the configuration says, a last time when it ends, and looks
+    /// how its parts are.
+    pub fn keep_watch(&self) {
+        self.keep_looking();
         self.holder.work.spawn(keep(self.me.clone(), self.outbox_end.clone()));
     }
 }

@@ -49,7 +49,7 @@ use cara_services::vault::{SecretValue, StoreKind, Vault, VaultOptions};
 use std::collections::BTreeMap;
 use std::ops::Deref;
 use std::path::Path;
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
@@ -86,6 +86,8 @@ pub struct Application {
     pub(crate) services: CallServices,
     pub(crate) active_runs: ActiveRuns,
     pub(crate) anchoring: Anchoring,
+    /// The parts that did not work at the last look, and how they were.
+    pub(crate) ill: Mutex<Vec<String>>,
     pub(crate) console: Console,
     pub(crate) conversations: Conversations,
     /// Ends what drives the channels.
@@ -184,7 +186,7 @@ impl Application {
         let spans = collector.as_ref().map(|collector| Spans::new(collector, clock)).transpose()?;
         let telemetry = Telemetry::new(metrics.clone(), spans);
         let active_runs = ActiveRuns::telling(&changes);
-        let (journal, preparations, background_responses, anchoring) = Default::default();
+        let (journal, preparations, background_responses, anchoring, ill) = Default::default();
         Ok(Arc::new_cyclic(|me| Self {
             me: me.clone(),
             live,
@@ -196,6 +198,7 @@ impl Application {
             services,
             active_runs,
             anchoring,
+            ill,
             console,
             conversations,
             outbox_end,

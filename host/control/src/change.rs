@@ -36,6 +36,8 @@ words! {
         Messages = "messages",
         /// Secrets, the vault, credentials, trust.
         Access = "access",
+        /// Another part works, or does not.
+        Health = "health",
     }
 }
 
@@ -67,7 +69,7 @@ pub struct Change {
     /// What it is about.
     pub topic: Topic,
     /// What happened: the name of a use case, or `runs.began`, `runs.ended`, `approvals.asked`,
-    /// `approvals.expired`, `config.changed`.
+    /// `approvals.expired`, `config.changed`, `health.changed`.
     pub what: String,
     /// The id of what changed, where one thing did.
     pub subject: Option<String>,

@@ -3,6 +3,7 @@
 //! What stops all of it makes it `down`; what stops a part of it, such as one component, makes it `degraded`.
 
 use crate::application::Application;
+use crate::change::Topic;
 use crate::configuration::Configuration;
 use crate::error::Result;
 use crate::event::Events;
@@ -10,7 +11,11 @@ use crate::operation::{Operation, Route};
 use cara_authority::{Principal, words};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
+/// How often the daemon looks by itself how its parts are, so that whoever follows the changes of the home hears of it.
+const LOOK: Duration = Duration::from_secs(30);
 
 words! {
     /// How something is.
@@ -98,6 +103,29 @@ impl Application {
             parts.push(HealthPart::new("audit anchor", Some((degraded, problem.to_string()))));
         }
         let condition = parts.iter().map(|part| part.condition).max().unwrap_or(Condition::Ok);
+        self.tell_of(&parts);
         Health { condition, parts }
+    }
+
+    /// Tells a change where other parts do not work than at the last look.
+    fn tell_of(&self, parts: &[HealthPart]) {
+        let ill = parts.iter().filter(|part| part.condition != Condition::Ok);
+        let ill: Vec<String> = ill.map(|part| format!("{} {}", part.condition, part.name)).collect();
+        let mut last = self.ill.lock().unwrap_or_else(PoisonError::into_inner);
+        if *last != ill {
+            *last = ill;
+            self.changes.changed(Topic::Health, "health.changed", None);
+        }
+    }
+
+    /// Looks how its parts are from now on, until the process ends.
+    pub(crate) fn keep_looking(&self) {
+        let (me, end) = (self.me.clone(), self.outbox_end.clone());
+        self.holder.work.spawn(async move {
+            while end.run_until_cancelled(tokio::time::sleep(LOOK)).await.is_some() {
+                let Some(application) = me.upgrade() else { return };
+                application.health().await;
+            }
+        });
     }
 }
