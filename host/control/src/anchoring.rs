@@ -114,7 +114,7 @@ impl Application {
             before = if files::exists(file)? { named_file::text(file, anchors::MOST as u64)? } else { before };
             anchors::check_last(&self.ledger, &key, &before).await?;
         }
-        let mut anchor = Anchor::new(&key, (head.0, &head.1), self.services.clock.now_ms())?;
+        let mut anchor = Anchor::new(&key, (head.0, head.1.as_slice()), self.services.clock.now_ms())?;
         let (mut at, mut failed) = (Vec::new(), None);
         let access = Access { deadlines: DEADLINES, ..Access::anonymous(&self.services.egress) };
         if let Some(log) = &places.log {
@@ -201,7 +201,15 @@ async fn keep(me: Weak<Application>, end: CancellationToken) {
             if places.is_off() {
                 done = None;
             } else if is_due {
-                let seq = anchored(&application, places, same.and_then(|done| done.seq), ends).await;
+                let last = same.and_then(|done| done.seq);
+                let seq = match ends {
+                    true => anchored(&application, places, last, AT_END).await,
+                    // What ends the process ends this too: there is another look then.
+                    false => {
+                        let anchored = anchored(&application, places, last, DEADLINES.total * 3);
+                        end.run_until_cancelled(anchored).await.flatten()
+                    }
+                };
                 done = Some(Done { places: places.clone(), at: Instant::now(), seq });
             }
         }
@@ -214,12 +222,16 @@ async fn keep(me: Weak<Application>, end: CancellationToken) {
 }
 
 /// Anchors unless the head is the one that was anchored last; the number of the event that is anchored now.
-async fn anchored(application: &Application, places: &AnchorSettings, last: Option<u64>, ends: bool) -> Option<u64> {
+async fn anchored(
+    application: &Application,
+    places: &AnchorSettings,
+    last: Option<u64>,
+    most: Duration,
+) -> Option<u64> {
     let newest = application.ledger.newest_event().await.map(|(seq, _)| seq).ok();
     if last.is_some() && newest == last {
         return last;
     }
-    let most = if ends { AT_END } else { DEADLINES.total * 3 };
     let late = || {
         error!(
             Unavailable,

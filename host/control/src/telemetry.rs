@@ -84,7 +84,7 @@ impl Attributes for u64 {
 }
 
 /// The same work, as a part of what is done now, wherever it is done.
-pub(crate) fn within_this<F: Future>(work: F) -> impl Future<Output = F::Output> {
+pub fn within_this<F: Future>(work: F) -> impl Future<Output = F::Output> {
     work.with_current_context()
 }
 

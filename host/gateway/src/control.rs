@@ -13,6 +13,7 @@ use axum::extract::{Extension, Path, Request, State};
 use axum::response::Response;
 use axum::routing::{MethodFilter, on};
 use cara_authority::Principal;
+use cara_control::telemetry::within_this;
 use cara_control::{Application, Entry, Error, ErrorKind, Events, Prepared, Scope, operations};
 use futures_util::StreamExt as _;
 use http::{HeaderValue, StatusCode, header};
@@ -92,10 +93,11 @@ fn told(
     place: Option<OwnedSemaphorePermit>,
 ) -> Response {
     let reader = stream::reader(&events, &application, &by);
-    let work = async move {
+    // It is done while its answer is read, after the request was answered.
+    let work = within_this(async move {
         let done = stream::done(prepared, application, by, events).await;
         done.map_or_else(Told::Error, Told::View)
-    };
+    });
     // The place is taken until the last frame, or until the reader goes away.
     let frames = stream::frames(reader, work).inspect(move |_| {
         let _taken = &place;
