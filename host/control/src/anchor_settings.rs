@@ -20,25 +20,25 @@ const LEAST: Duration = Duration::from_secs(60);
 /// What becomes of the audit log beside the ledger.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
-pub struct AuditSettings {
+pub(crate) struct AuditSettings {
     /// Where the head of the log is kept, so that an older copy of the ledger that is put back is noticed.
-    pub anchor: AnchorSettings,
+    pub(crate) anchor: AnchorSettings,
 }
 
 /// Where the head of the audit log is kept.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
-pub struct AnchorSettings {
+pub(crate) struct AnchorSettings {
     /// A file outside the home to which a line is added each time, such as on another disk.
-    pub file: Option<PathBuf>,
+    pub(crate) file: Option<PathBuf>,
     /// A URL to which the line is sent (POST, JSON): `https` to a public host, or `http` on this machine.
-    pub url: Option<String>,
+    pub(crate) url: Option<String>,
     /// A transparency log (Rekor, API version 1) that gets the digest of each line and the home's public key, for ever; its
     /// proof stands in `file`.
-    pub log: Option<String>,
+    pub(crate) log: Option<String>,
     /// How often `cara start` does it, where something happened since; `"1h"` unless set, at least `"1m"`. It does it when
     /// it ends, too.
-    pub every: Time,
+    pub(crate) every: Time,
 }
 
 impl Default for AnchorSettings {

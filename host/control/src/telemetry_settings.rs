@@ -9,10 +9,10 @@ use serde::Deserialize;
 /// Who is told of traces and metrics.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
-pub struct TelemetrySettings {
+pub(crate) struct TelemetrySettings {
     /// The URL of an OpenTelemetry collector that takes OTLP over HTTP, `http://127.0.0.1:4318`: `https` to a public host, or
     /// `http` on this machine. Nobody is told unless set.
-    pub otlp: Option<String>,
+    pub(crate) otlp: Option<String>,
 }
 
 impl TelemetrySettings {
