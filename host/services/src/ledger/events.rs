@@ -16,6 +16,8 @@ use sha2::Sha256;
 use subtle::ConstantTimeEq;
 
 type Hash = [u8; 32];
+/// Is shown number and hash of an event.
+type See<'a> = &'a mut (dyn FnMut(u64, &[u8]) + Send);
 type Row = (i64, i64, String, String, String, Vec<u8>, Vec<u8>);
 
 /// What is wrong at a place of the chain.
@@ -78,7 +80,7 @@ impl Ledger {
     }
 
     /// The same, and shows number and hash of each event that holds.
-    pub async fn see_events(&self, see: &mut (dyn FnMut(u64, &[u8]) + Send)) -> Result<u64, ChainError> {
+    pub async fn see_events(&self, see: See<'_>) -> Result<u64, ChainError> {
         // One transaction, so that head and events are of the same moment.
         verify(&mut self.database().await?.snapshot().await?.sql(), &self.inner.audit, see).await
     }
@@ -123,11 +125,7 @@ async fn head(sql: &mut Sql<'_>, key: &[u8; 32]) -> Result<Option<(u64, Vec<u8>)
     Ok(honest.map(|(seq, hash, _)| (seq.0, hash)))
 }
 
-async fn verify(
-    sql: &mut Sql<'_>,
-    key: &[u8; 32],
-    see: &mut (dyn FnMut(u64, &[u8]) + Send),
-) -> Result<u64, ChainError> {
+async fn verify(sql: &mut Sql<'_>, key: &[u8; 32], see: See<'_>) -> Result<u64, ChainError> {
     let head = head(sql, key).await?;
     let end = head.as_ref().map(|(end, _)| *end);
     let broken = |seq, what| Err(ChainError::Broken { seq, what });
