@@ -10,6 +10,8 @@ mod agents;
 mod anthropic;
 #[path = "clients/budgets.rs"]
 mod budgets;
+#[path = "clients/credentials.rs"]
+mod credentials;
 #[path = "clients/documents.rs"]
 mod documents;
 #[path = "clients/h2load.rs"]

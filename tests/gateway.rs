@@ -3,5 +3,6 @@
 #![cfg(unix)]
 
 mod frames;
+mod hearing;
 mod observed;
 mod websocket;

@@ -7,7 +7,7 @@ use std::pin::pin;
 use std::sync::Mutex;
 use std::task::{Context, Poll, Waker};
 
-use crate::instance::{AUTHOR, Instance, PublicKey, Signing, WORKFLOW, pem};
+use crate::instance::{AUTHOR, Instance, PublicKey, Signing, WORKFLOW, answered, pem};
 use crate::support::package;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
@@ -87,26 +87,7 @@ impl Services {
         let signature = envelope["signatures"][0]["sig"].as_str().unwrap();
         let verifier = STANDARD.decode(content["verifiers"][0].as_str().unwrap()).unwrap();
         let certificate = from_pem(&String::from_utf8(verifier).unwrap());
-        let entry = self.instance.entry(&envelope, &payload, signature, &certificate, 60);
-        let number = |value: &Value| json!(value.as_str().unwrap().parse::<i64>().unwrap());
-        let hex = |value: &Value| json!(hex::encode(STANDARD.decode(value.as_str().unwrap()).unwrap()));
-        let proof = &entry["inclusionProof"];
-        json!({ "24296fb24b8ad77a": {
-            "body": entry["canonicalizedBody"],
-            "integratedTime": number(&entry["integratedTime"]),
-            "logID": hex(&entry["logId"]["keyId"]),
-            "logIndex": number(&entry["logIndex"]),
-            "verification": {
-                "inclusionProof": {
-                    "checkpoint": proof["checkpoint"]["envelope"],
-                    "hashes": [hex(&proof["hashes"][0])],
-                    "logIndex": number(&proof["logIndex"]),
-                    "rootHash": hex(&proof["rootHash"]),
-                    "treeSize": number(&proof["treeSize"]),
-                },
-                "signedEntryTimestamp": entry["inclusionPromise"]["signedEntryTimestamp"],
-            },
-        } })
+        answered(&self.instance.entry(&envelope, &payload, signature, &certificate, 60))
     }
 }
 

@@ -4,6 +4,7 @@
 mod instance;
 mod keyless;
 mod keyless_signing;
+mod logged;
 mod refusals;
 mod support;
 mod tamper;

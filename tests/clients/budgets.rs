@@ -1,12 +1,9 @@
 //! Budgets and roles hold for programs as they do for conversations.
 
-use super::served::Served;
+use super::served::{Served, token};
 use cara_authority::{PersonId, PersonRole, Principal, Scope};
 use cara_control::tokens::CreateToken;
-use cara_control::{Events, Operation};
-use cara_gateway::Peer;
-use http::header::AUTHORIZATION;
-use http::{HeaderValue, Request, StatusCode};
+use http::StatusCode;
 use serde_json::json;
 
 /// The same home, asked by a member, with a token that is for talking.
@@ -14,25 +11,7 @@ async fn of_anna(served: Served) -> Served {
     let records = served.application.records().await.unwrap();
     let (anna, role) = (PersonId::parse("anna").unwrap(), PersonRole::Member);
     records.name_person(&anna, "Anna", role, "a test").await.unwrap();
-    let create = CreateToken {
-        name: "program".into(),
-        scopes: [Scope::Chat].into(),
-        agents: None,
-        tokens_per_day: None,
-        expires_in_ms: None,
-        person: Some("anna".into()),
-        certificate: None,
-        tailnet: None,
-    };
-    let owner = Principal::of_account("a test");
-    let made = create.run(&served.application, &owner, &Events::nobody()).await.unwrap();
-    let shown: HeaderValue = format!("Bearer {}", made.token.unwrap()).parse().unwrap();
-    let shows = axum::middleware::map_request(move |mut request: Request<axum::body::Body>| {
-        request.headers_mut().insert(AUTHORIZATION, shown.clone());
-        request.extensions_mut().insert(Peer::default());
-        std::future::ready(request)
-    });
-    let router = cara_gateway::router(served.application.clone()).layer(shows);
+    let router = served.shown(CreateToken { person: Some("anna".into()), ..token(&[Scope::Chat]) }).await;
     Served { router, ..served }
 }
 

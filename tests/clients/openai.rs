@@ -244,32 +244,37 @@ async fn each_call_is_in_usage_and_audit_when_its_answer_has_ended_and_after_a_r
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_process_left_in_its_journal_is_kept_by_the_next_and_once() {
+async fn what_a_process_left_in_its_journal_is_kept_by_the_next_once_and_nothing_that_another_wrote() {
     let served = Served::new().await;
     served.chat("say hello", json!({})).await;
-    served.application.close().await;
-    let Served { application, router, home, .. } = served;
-    drop((application, router));
     // As after `kill -9` between the file and the ledger, and in the middle of a line.
     let line = |id: &str, input: u64| {
         json!({ "id": id, "reserved": false, "person": "local-user", "credential": "account", "component": "rehearsal", "model": "script",
             "input": input, "output": 1, "micros": null, "at_ms": 1, "detail": { "ended": "complete" } })
         .to_string()
     };
-    let journal = home.path().join("cara/calls.1");
-    for _ in 0..2 {
+    let records = served.application.records().await.unwrap();
+    let proved = |line: String| format!("{} {line}\n", hex::encode(records.proof_of_use(line.as_bytes())));
+    let own = [proved(line("u-aaaa", 100)), proved(line("u-bbbb", 200))].concat();
+    let half = proved(line("u-cccc", 400))[..80].to_owned();
+    let changed = proved(line("u-dddd", 800)).replace("800", "900");
+    served.application.close().await;
+    let Served { application, router, home, .. } = served;
+    drop((application, router));
+    let (journal, aside) = (home.path().join("cara/calls.1"), home.path().join("cara/calls.1.unreadable"));
+    for (left, is_odd) in [
+        (format!("{own}{half}"), false),
+        (format!("{own}{half}"), false),
+        (format!("{}\n{changed}{own}", line("u-eeee", 1_600)), true),
+    ] {
         use std::os::unix::fs::PermissionsExt;
-        std::fs::write(
-            &journal,
-            format!("{}\n{}\n{}", line("u-aaaa", 100), line("u-bbbb", 200), &line("u-cccc", 400)[..20]),
-        )
-        .unwrap();
+        std::fs::write(&journal, left).unwrap();
         std::fs::set_permissions(&journal, std::fs::Permissions::from_mode(0o600)).unwrap();
         let application = super::served::application(&home);
         let used = application.records().await.unwrap().usage(0, cara_records::UsageBy::Credential).await.unwrap();
         assert_eq!((used[0].input, used[0].calls), (311, 3));
         application.close().await;
-        assert!(!journal.exists());
+        assert_eq!((journal.exists(), aside.exists()), (false, is_odd));
     }
 }
 

@@ -2,14 +2,15 @@
 
 use super::vendor::vendor;
 use axum::body::Body;
-use cara_authority::Scope;
+use cara_authority::{Principal, Scope};
 use cara_control::tokens::CreateToken;
-use cara_control::{Application, BuiltIn, Embedded, HomeLock, Operation, Options, Role, models};
-use cara_gateway::{Client, Gateway, account_router, router};
+use cara_control::{Application, BuiltIn, Embedded, Events, HomeLock, Operation, Options, Role, models};
+use cara_gateway::{Client, Gateway, Peer, account_router, router};
 use cara_harness::Upstream;
 use cara_services::egress::KnownSecrets;
 use cara_services::home::Home;
-use http::{Method, Request, StatusCode};
+use http::header::AUTHORIZATION;
+use http::{HeaderValue, Method, Request, StatusCode};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use std::net::SocketAddr;
@@ -63,6 +64,12 @@ step = [{ text = "nobody" }]
 [[turn]]
 expect = "greet the world"
 step = [{ text = "hello.py\n```\nprint('Hello, world')\n```\n", chunk = 5 }]
+expect = "Send “hello”"
+step = [{ tool-call = { name = "message_send", arguments = { to = "console:local:me", text = "hello" } } }]
+
+[[turn]]
+expect-tool-result = "denied"
+step = [{ text = "I may not." }]
 
 [[turn]]
 expect = "tell the key"
@@ -144,6 +151,33 @@ fn prepare(home: &TempDir) {
     }
 }
 
+/// A token for these uses.
+pub(super) fn token(scopes: &[Scope]) -> CreateToken {
+    let (agents, tokens_per_day, expires_in_ms, person, certificate, tailnet) = Default::default();
+    let (name, scopes) = ("program".to_owned(), scopes.iter().copied().collect());
+    CreateToken { name, scopes, agents, tokens_per_day, expires_in_ms, person, certificate, tailnet }
+}
+
+/// Sends a request through a door; the status and what came.
+pub(super) async fn sent(
+    router: &axum::Router,
+    method: Method,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: Option<Value>,
+) -> (StatusCode, String) {
+    let mut request = Request::builder().method(method).uri(path).header("host", "localhost");
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    let body = body.map_or_else(Body::empty, |body| Body::from(body.to_string()));
+    let request = request.header("content-type", "application/json").body(body).unwrap();
+    let response = router.clone().oneshot(request).await.unwrap();
+    let status = response.status();
+    let bytes = response.into_body().collect().await.unwrap().to_bytes();
+    (status, String::from_utf8(bytes.into()).unwrap())
+}
+
 impl Served {
     /// With the script, the vendor, and whatever else the configuration says.
     pub(super) async fn with(config: &str) -> Self {
@@ -183,16 +217,20 @@ impl Served {
         headers: &[(&str, &str)],
         body: Option<Value>,
     ) -> (StatusCode, String) {
-        let mut request = Request::builder().method(method).uri(path).header("host", "localhost");
-        for (name, value) in headers {
-            request = request.header(*name, *value);
-        }
-        let body = body.map_or_else(Body::empty, |body| Body::from(body.to_string()));
-        let request = request.header("content-type", "application/json").body(body).unwrap();
-        let response = self.router.clone().oneshot(request).await.unwrap();
-        let status = response.status();
-        let bytes = response.into_body().collect().await.unwrap().to_bytes();
-        (status, String::from_utf8(bytes.into()).unwrap())
+        sent(&self.router, method, path, headers, body).await
+    }
+
+    /// The same home, as whoever shows a token sees it.
+    pub(super) async fn shown(&self, create: CreateToken) -> axum::Router {
+        let owner = Principal::of_account("a test");
+        let made = create.run(&self.application, &owner, &Events::nobody()).await.unwrap();
+        let shown: HeaderValue = format!("Bearer {}", made.token.unwrap()).parse().unwrap();
+        let shows = axum::middleware::map_request(move |mut request: Request<Body>| {
+            request.headers_mut().insert(AUTHORIZATION, shown.clone());
+            request.extensions_mut().insert(Peer::default());
+            std::future::ready(request)
+        });
+        cara_gateway::router(self.application.clone()).layer(shows)
     }
 
     /// Asks for something; the status and the JSON that came.

@@ -69,7 +69,20 @@ impl Client {
         Self::opened(Box::new(TcpStream::connect(address).await.unwrap()), lines).await
     }
 
+    /// How an upgrade over TCP is answered, with these lines in the head.
+    pub(super) async fn answered_at(address: SocketAddr, lines: &str) -> String {
+        Self::head(&mut TcpStream::connect(address).await.unwrap(), lines).await
+    }
+
     async fn opened(mut stream: Box<dyn Stream>, lines: &str) -> Self {
+        let head = Self::head(&mut stream, lines).await;
+        assert!(head.starts_with("http/1.1 101"), "{head}");
+        assert!(head.contains("s3pplmbitxaq9kygzzhzrbk+xoo="), "the example of RFC 6455, section 1.3: {head}");
+        assert!(head.contains("sec-websocket-protocol: cara.v1"), "{head}");
+        Self { stream, next: 1 }
+    }
+
+    async fn head(stream: &mut (impl AsyncRead + AsyncWrite + Unpin), lines: &str) -> String {
         let request = format!(
             "GET /ws HTTP/1.1\r\nhost: localhost\r\nconnection: Upgrade\r\nupgrade: websocket\r\n\
              sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
@@ -80,11 +93,7 @@ impl Client {
         while !head.ends_with(b"\r\n\r\n") {
             head.push(timeout(PATIENCE, stream.read_u8()).await.unwrap().unwrap());
         }
-        let head = String::from_utf8(head).unwrap().to_lowercase();
-        assert!(head.starts_with("http/1.1 101"), "{head}");
-        assert!(head.contains("s3pplmbitxaq9kygzzhzrbk+xoo="), "the example of RFC 6455, section 1.3: {head}");
-        assert!(head.contains("sec-websocket-protocol: cara.v1"), "{head}");
-        Self { stream, next: 1 }
+        String::from_utf8(head).unwrap().to_lowercase()
     }
 
     /// Sends bytes as they are.

@@ -9,7 +9,7 @@ use cara_gateway::account_router;
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
-const SCRIPT: &str = "order = 'any'\n[[turn]]\nstep = [{ text = 'Hello.' }]\n";
+const SCRIPT: &str = "order = 'any'\n[[turn]]\nstep = [{ text = 'Hello.' }, { usage = { input = 100, output = 5 } }]\n";
 
 async fn gets(router: &Router, path: &str) -> (u16, String) {
     let request = Request::get(path).header("host", "localhost").body(Body::empty()).unwrap();
@@ -62,6 +62,17 @@ async fn what_is_counted_has_few_labels_and_no_content() {
     let route = "http_route=\"/control/v1/sessions/{id}\"";
     assert_eq!(value(&text, &["http_server_request_duration_seconds_count", route, "404"]), 1_000.0);
     assert_eq!(value(&text, &["cara_messages", "box=\"inbox\"", "state=\"waiting\""]), 0.0);
+    let model = ["gen_ai_operation_name=\"chat\"", "gen_ai_request_model=\"script\""];
+    let calls = [&["gen_ai_client_operation_duration_seconds_count"][..], &model].concat();
+    assert_eq!(value(&text, &calls), 1.0);
+    let first = [&["gen_ai_client_operation_time_to_first_chunk_seconds_count"][..], &model].concat();
+    assert_eq!(value(&text, &first), 1.0);
+    let output = [&["gen_ai_client_token_usage_sum", "gen_ai_token_type=\"output\""][..], &model].concat();
+    assert_eq!(value(&text, &output), 5.0);
+    assert_eq!(
+        value(&text, &[&["gen_ai_client_token_usage_bucket", "le=\"4\"", "\"output\""][..], &model].concat()),
+        0.0
+    );
     assert_eq!(value(&text, &["cara_messages", "box=\"outbox\"", "state=\"sent\""]), 1.0);
     assert!(value(&text, &["process_memory_usage"]) > 1e6);
     assert!(text.lines().count() < 300, "{text}");

@@ -23,7 +23,11 @@ struct Served {
 
 impl Served {
     async fn new(script: &str) -> Self {
-        let house = House::new(script, "").await;
+        Self::with(script, "").await
+    }
+
+    async fn with(script: &str, config: &str) -> Self {
+        let house = House::new(script, config).await;
         let socket = house.application.home().socket();
         let listener = Listener::open(socket.clone(), account_router(house.application.clone())).unwrap();
         Self { house, listener, socket }
@@ -139,6 +143,52 @@ async fn changes_have_numbers_and_what_is_missed_is_said() {
         let mut late = served.client().await;
         late.asks("changes.follow", gone).await;
         assert_eq!(late.message().await["params"]["event"]["missed"], true);
+    }
+    served.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_question_that_nobody_answered_in_time_is_a_change() {
+    let script = "[[turn]]\nstep = [{ tool-call = { name = 'memory_write', arguments = { key = 'seat', value = 'aisle' } } }]\n\
+                  [[turn]]\nstep = [{ text = 'Not noted.' }]\n";
+    let rules = "[approvals]\ndeadline = \"20ms\"\n[[policy.rule]]\ntool = \"memory_write\"\nthen = \"ask\"";
+    let served = Served::with(script, rules).await;
+    served.house.enables("memory").await;
+    let (mut one, mut other) = (served.client().await, served.client().await);
+    one.asks("changes.follow", json!({})).await;
+    assert_eq!(one.message().await["params"]["event"]["type"], "position");
+    other.calls("runs.begin", begin("r-cccccccccc")).await;
+    let mut heard: Vec<Value> = Vec::new();
+    while !heard.iter().any(|event| event["what"] == "runs.ended") {
+        heard.push(one.message().await["params"]["event"].clone());
+    }
+    let of = |what: &str| heard.iter().find(|event| event["what"] == what).cloned().unwrap_or_default();
+    assert_eq!(of("approvals.expired")["topic"], "approvals", "{heard:?}");
+    assert_eq!(of("approvals.expired")["subject"], of("approvals.asked")["subject"]);
+    served.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_part_that_stops_working_is_a_change_and_so_is_one_that_works_again() {
+    let served = Served::new(SCRIPT).await;
+    let (mut one, mut other) = (served.client().await, served.client().await);
+    let config = served.house.application.home().config();
+    let text = std::fs::read_to_string(&config).unwrap();
+    assert_eq!(other.calls("health", json!({})).await.1["result"]["condition"], "ok");
+    one.asks("changes.follow", json!({})).await;
+    assert_eq!(one.message().await["params"]["event"]["type"], "position");
+    for (text, condition) in [("[chat]\nmodle = 1\n", "degraded"), (&text, "ok")] {
+        std::fs::write(&config, text).unwrap();
+        for _ in 0..2 {
+            assert_eq!(other.calls("health", json!({})).await.1["result"]["condition"], condition);
+        }
+        loop {
+            let event = one.message().await["params"]["event"].clone();
+            if event["what"] == "health.changed" {
+                assert_eq!(event["topic"], "health");
+                break;
+            }
+        }
     }
     served.close().await;
 }

@@ -6,6 +6,7 @@ use crate::event::TurnEvent;
 use crate::guards::Guards;
 use crate::guards::classifier::Classifier;
 use crate::input::Input;
+use crate::observed::Observer;
 use crate::outbound::Outbound;
 use crate::reply::Reply;
 use crate::rules::LiveRules;
@@ -121,13 +122,15 @@ pub struct RunContext {
     pub taken: Vec<InboundId>,
     /// What is added before its next step.
     pub steering: Steering,
+    /// Hears of its calls of models.
+    pub observer: Option<Arc<dyn Observer>>,
 }
 
 impl RunContext {
     /// Who listens to a run for the person of its session, and who is asked in it; nobody waits for it on a channel.
     pub fn new(listen: Listener, deciders: Deciders, approver: Arc<dyn Approver>) -> Self {
-        let (cancel, gate, person, charged, reply, taken, steering) = Default::default();
-        Self { listen, deciders, approver, cancel, gate, person, charged, reply, taken, steering }
+        let (cancel, gate, person, charged, reply, taken, steering, observer) = Default::default();
+        Self { listen, deciders, approver, cancel, gate, person, charged, reply, taken, steering, observer }
     }
 }
 

@@ -132,7 +132,7 @@ impl Denial {
 pub const PROMPT: &str = "prompt";
 
 /// What denied, where nobody answered.
-pub(crate) const DEADLINE: &str = "deadline";
+pub const DEADLINE: &str = "deadline";
 
 /// What denied, where nobody was there to be asked.
 pub(crate) const NOBODY: &str = "nobody";

@@ -5,6 +5,7 @@
 use crate::budget::{Amount, Budgets, Micros, Tokens, cost};
 use crate::event::{Failure, Usage};
 use crate::language_model::LanguageModel;
+use crate::observed::Observer;
 use crate::prompt::Estimate;
 use crate::rules::LiveRules;
 use crate::session::lost;
@@ -32,6 +33,7 @@ pub(crate) struct Meter {
     pub(crate) rules: LiveRules,
     pub(crate) clock: Clock,
     pub(crate) caller: Caller,
+    observer: Option<Arc<dyn Observer>>,
     /// Answers that were begun and are not settled: what they used so far.
     begun: Arc<Mutex<HashMap<ReservationId, Spent>>>,
 }
@@ -46,7 +48,12 @@ pub(crate) struct Paid {
 
 impl Meter {
     pub(crate) fn new(records: Records, rules: LiveRules, clock: Clock, caller: Caller) -> Self {
-        Self { records, rules, clock, caller, begun: Arc::default() }
+        Self { records, rules, clock, caller, observer: None, begun: Arc::default() }
+    }
+
+    /// The same, whose calls somebody hears of.
+    pub(crate) fn observed(self, observer: Option<Arc<dyn Observer>>) -> Self {
+        Self { observer, ..self }
     }
 
     /// Asks a model, under the budget. What it used is settled by the caller, with what else it has to write.
@@ -67,10 +74,13 @@ impl Meter {
         let price = language_model.price();
         let spent = |usage: Option<Usage>, bytes: usize| used(price, estimate, prompt, usage, bytes);
         self.begun().insert(reservation.clone(), spent(None, 0));
+        let observer = self.observer.as_ref();
+        let mut call = observer.map(|observer| observer.asks(language_model.component(), language_model.model()));
         let answered = {
             let (sender, mut events) = mpsc::channel(EVENTS_AHEAD);
-            let mut call = std::pin::pin!(language_model.complete(request, sender));
+            let mut asked = std::pin::pin!(language_model.complete(request, sender));
             let mut watch = |event: Event| {
+                call.iter_mut().for_each(|call| call.came(&event));
                 bytes += size(&event);
                 if let Event::Usage(tokens) = &event {
                     usage = Some((*tokens).into());
@@ -88,7 +98,7 @@ impl Meter {
                             break Err(cut_off());
                         }
                     }
-                    answered = &mut call => {
+                    answered = &mut asked => {
                         while let Ok(event) = events.try_recv() {
                             watch(event);
                         }
@@ -97,6 +107,7 @@ impl Meter {
                 }
             }
         };
+        call.iter_mut().for_each(|call| call.ended(answered.as_ref()));
         let nothing = usage.is_none() && bytes == 0;
         match answered {
             Ok(outcome) => {

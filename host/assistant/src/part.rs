@@ -99,7 +99,7 @@ impl Part {
             Role::Assistant => false,
         };
         let finding = matches!(self.body, Body::Read(_));
-        reading == Reading::Quarantined && foreign && !finding && self.label.is_untrusted()
+        reading == Reading::Quarantined && foreign && !finding && foreign_sources(&self.label).next().is_some()
     }
 
     /// What a model that is shown it has seen. The shape of a reading is the host's, and has few forms.
@@ -135,6 +135,12 @@ impl Part {
             Body::Read(_) => "",
         }
     }
+}
+
+/// Why a model is shown words as material, and not as what is asked of it. What a program asks is asked, though nobody typed
+/// it.
+pub(crate) fn foreign_sources(label: &Label) -> impl Iterator<Item = Source> {
+    label.sources().filter(|source| source.is_untrusted() && *source != Source::Program)
 }
 
 /// What all parts together have seen.

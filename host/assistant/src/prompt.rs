@@ -2,7 +2,7 @@
 //! and the conversation with strangers' words fenced.
 
 use crate::fence::Fence;
-use crate::part::{Body, Message, Part, Role, STOPPED};
+use crate::part::{Body, Message, Part, Role, STOPPED, foreign_sources};
 use crate::reading::{Findings, Reading};
 use crate::values::Values;
 use cara_authority::{Label, Source};
@@ -77,7 +77,7 @@ impl Prompt<'_> {
 
     /// The request.
     pub fn request(&self, model: &str, fence: &Fence, most: u32) -> Request {
-        let fenced = self.label().is_untrusted();
+        let fenced = foreign_sources(&self.label()).next().is_some();
         let system: Vec<String> =
             self.system.map(str::to_owned).into_iter().chain(fenced.then(|| fence.instructions())).collect();
         let summary = self.summary.map(|summary| {
@@ -158,11 +158,8 @@ fn held_back(part: &Part, shape: String) -> Vec<Piece> {
 
 /// Strangers' words between the fence of the turn; others as they are.
 fn quoted(fence: &Fence, label: &Label, text: &str) -> String {
-    if !label.is_untrusted() {
-        return text.to_owned();
-    }
-    let sources: Vec<&str> = label.sources().filter(|source| source.is_untrusted()).map(Source::name).collect();
-    fence.wrap(&sources.join("+"), text)
+    let sources: Vec<&str> = foreign_sources(label).map(Source::name).collect();
+    if sources.is_empty() { text.to_owned() } else { fence.wrap(&sources.join("+"), text) }
 }
 
 /// A request without tools.

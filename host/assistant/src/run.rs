@@ -88,6 +88,7 @@ impl<'a> Run<'a> {
         getrandom::fill(&mut random).map_err(|error| Failure::own("random", error.to_string()))?;
         let (records, rules, caller) = (assistant.records.clone(), assistant.rules.clone(), Caller::Run(id.clone()));
         let meter = Meter::new(records, rules, assistant.services.clock, caller);
+        let meter = meter.observed(run_context.observer.clone());
         Ok(Self {
             toolbox: Arc::default(),
             tools: Vec::new(),

@@ -30,6 +30,8 @@ crate::words! {
         Suspect = "suspect",
         /// What a component says that the operator does not trust for it.
         Component = "component",
+        /// What a program asks for a person: it may have been put together of anybody's words.
+        Program = "program",
     }
 }
 
@@ -40,7 +42,7 @@ impl Source {
 
     /// Whether somebody other than operator and owner may have chosen the words.
     pub fn is_untrusted(self) -> bool {
-        self.is_strangers() || matches!(self, Self::Suspect | Self::Component)
+        self.is_strangers() || matches!(self, Self::Suspect | Self::Component | Self::Program)
     }
 
     /// Whether it is what somebody else wrote, to be read as it is. A guard's suspicion is not, it may be about

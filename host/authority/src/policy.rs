@@ -247,6 +247,7 @@ fn strangers(seen: &Label) -> String {
         Source::File => "a file",
         Source::Suspect => "text that reads like an attack",
         Source::Component => "what an untrusted component answered",
+        Source::Program => "what a program put together",
         _ => "web content",
     };
     seen.sources().filter(|source| source.is_untrusted()).map(word).collect::<Vec<_>>().join(" and ")

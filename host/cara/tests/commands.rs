@@ -17,6 +17,9 @@ mod support;
 #[cfg(unix)]
 mod kill;
 
+#[cfg(unix)]
+#[path = "commands/anchor.rs"]
+mod anchor;
 #[path = "commands/approvals.rs"]
 mod approvals;
 #[path = "commands/audit.rs"]
@@ -87,6 +90,9 @@ mod plugin_kill;
 mod plugin_test;
 #[path = "commands/plugins.rs"]
 mod plugins;
+#[cfg(unix)]
+#[path = "commands/poison.rs"]
+mod poison;
 #[path = "commands/policy.rs"]
 mod policy;
 #[cfg(unix)]
@@ -112,6 +118,9 @@ mod takeover;
 mod terminal;
 #[path = "commands/tools.rs"]
 mod tools;
+#[cfg(unix)]
+#[path = "commands/traces.rs"]
+mod traces;
 #[path = "commands/trust.rs"]
 mod trust;
 #[path = "commands/usage.rs"]

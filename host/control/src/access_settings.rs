@@ -44,7 +44,7 @@ impl Default for AccessSettings {
 #[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
 pub struct AttemptSettings {
     /// Wrong passwords, codes and credentials from one address (with IPv6, one network of 64 bits); 10 unless set.
-    #[schemars(range(min = 1, max = 1000))]
+    #[schemars(range(min = 1, max = 100_000))]
     pub per_source: Count,
     /// The same from everywhere together; 100 unless set. Whoever has a credential still comes in.
     #[schemars(range(min = 1, max = 100_000))]

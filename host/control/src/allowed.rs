@@ -23,6 +23,11 @@ pub fn require(by: &Principal, scope: Scope, what: &str) -> Result<()> {
     Err(Error::new(ErrorKind::Refused, text))
 }
 
+/// Whether somebody hears what is not of their own conversations: messages to the terminal, and notes of the home.
+pub fn hears_everything(by: &Principal) -> bool {
+    by.has(Scope::Read) && by.allowance().agents.is_none()
+}
+
 /// Refuses an agent that whoever asks may not talk to.
 ///
 /// # Errors

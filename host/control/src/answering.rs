@@ -4,15 +4,19 @@
 use crate::active_runs::{Active, Ended, Running};
 use crate::application::Application;
 use crate::assistant_factory;
+use crate::change::Topic;
 use crate::configuration::{Config, Rights};
 use crate::deciding::{self, Asking, Asks};
 use crate::error::{Result, error, fail};
 use crate::event::{Event, Events, Scope};
-use crate::model_selection::{self, Chosen};
+use crate::model_selection::{self, Chosen, Naming};
 use crate::names::{AGENT, CONSOLE};
 use crate::roles::Permitted;
+use crate::telemetry::run::Runner;
 use crate::variables::{Brought, Variables};
-use cara_assistant::{Assistant, Failure, Input, LanguageModel, Reply, RunContext, Session, SessionContext};
+use cara_assistant::{
+    Assistant, DEADLINE, Failure, Input, LanguageModel, Reply, RunContext, Session, SessionContext, TurnEvent,
+};
 use cara_authority::{Deciders, PersonId, PersonRole, Principal, RunId, SessionId};
 use cara_kernel::Checked;
 use cara_records::{Charged, InboundId};
@@ -59,15 +63,16 @@ pub(crate) async fn chosen(
     config: &Config,
     rights: &Rights,
     agent: &str,
+    means: Naming,
     brought: &Brought,
 ) -> Result<Chosen> {
     let of_agent = config.agent.get(agent).and_then(|agent| agent.model.as_ref());
     let events = Events::nobody();
     match rights.model(of_agent.or(config.chat.model.as_ref()))? {
         Some(named) => {
-            model_selection::naming(application, &named, brought, "the configuration names it", &events).await
+            model_selection::naming(application, &named, means, brought, "the configuration names it", &events).await
         }
-        None => model_selection::choose(application, None, brought, &events).await,
+        None => model_selection::choose(application, None, means, brought, &events).await,
     }
 }
 
@@ -200,11 +205,17 @@ impl Answers {
         mut session: OwnedMutexGuard<Session>,
         input: Option<Input>,
     ) -> Arc<Active> {
-        let Self { assistant, language_model, events, asked, deciders, person, reply, taken, charged, cancel, .. } =
+        let Self { assistant, language_model, context, events, asked, deciders, person, reply, taken, charged, cancel, .. } =
             self;
         let active = Arc::new(Active::new(session.id().clone(), cancel, events.clone()));
         events.tell(Event::Began { run: id.to_string(), session: session.id().to_string() });
-        let (told, metrics) = (events, application.metrics.clone());
+        let watched = application.telemetry.run(&Runner {
+            agent: &context.agent,
+            component: language_model.component(),
+            model: language_model.model(),
+            session: session.id().to_string(),
+        });
+        let (told, heard, changes) = (events, watched.clone(), application.changes.clone());
         let run_context = RunContext {
             person,
             reply,
@@ -213,18 +224,25 @@ impl Answers {
             cancel: active.cancel.clone(),
             gate: active.gate.clone(),
             steering: active.steering.clone(),
+            observer: Some(Arc::new(watched.calls())),
             ..RunContext::new(
                 Arc::new(move |event| {
-                    metrics.happened(&event);
+                    heard.happened(&event);
+                    // Nobody answered, so no use case tells it.
+                    if let TurnEvent::ApprovalDecided { id, by, .. } = &event
+                        && by == DEADLINE
+                    {
+                        changes.changed(Topic::Approvals, "approvals.expired", Some(id));
+                    }
                     told.tell(Event::Run { event });
                 }),
                 deciders,
                 Arc::new(asked),
             )
         };
-        let metrics = application.metrics.clone();
+        let (within, ending) = (watched.clone(), watched);
         let running = Running::begin(&application.active_runs, id.clone(), &active);
-        let task = tokio::spawn(async move {
+        let task = tokio::spawn(within.during(async move {
             let ended = match input {
                 Some(input) => assistant.run_as(id, &mut session, &language_model, input, run_context).await,
                 None => match assistant.resume(&mut session, &language_model, run_context).await {
@@ -233,7 +251,7 @@ impl Answers {
                 },
             };
             drop(session);
-            metrics.ended(ended.as_ref().err());
+            ending.ended(ended.as_ref().err());
             if ended.is_err() {
                 for message in taken {
                     // Whoever follows is told why; nobody takes it up. One that the run took is settled with it.
@@ -241,7 +259,7 @@ impl Answers {
                 }
             }
             running.end(ended.map_or_else(Ended::Error, Ended::Done));
-        });
+        }));
         *active.task.lock().unwrap_or_else(PoisonError::into_inner) = Some(task.abort_handle());
         active
     }

@@ -7,10 +7,12 @@
 //! ```
 
 use crate::active_runs::ActiveRuns;
+use crate::anchor_state::Anchoring;
 use crate::background_responses::BackgroundResponses;
 use crate::call_journal::{self, Journal};
 use crate::candidate::Reviewed;
 use crate::change::Topic;
+use crate::collector::Collector;
 use crate::component_settings::SettingSources;
 use crate::config_check;
 use crate::configuration::{Config, Configuration, Followed, InUse};
@@ -32,6 +34,7 @@ use crate::password::Password;
 use crate::preparations::Preparations;
 use crate::reachable::Doors;
 use crate::request_secrets::RequestSecrets;
+use crate::telemetry::{Spans, Telemetry};
 use crate::variables::{Brought, Environment, Variables};
 use cara_authority::ComponentId;
 use cara_channels::{Channel, Pace, drive};
@@ -46,7 +49,7 @@ use cara_services::vault::{SecretValue, StoreKind, Vault, VaultOptions};
 use std::collections::BTreeMap;
 use std::ops::Deref;
 use std::path::Path;
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
@@ -78,9 +81,13 @@ pub struct Application {
     /// What changed in the home since this process holds it.
     pub(crate) changes: Events,
     pub(crate) metrics: Metrics,
+    pub(crate) telemetry: Telemetry,
     pub(crate) password: Password,
     pub(crate) services: CallServices,
     pub(crate) active_runs: ActiveRuns,
+    pub(crate) anchoring: Anchoring,
+    /// The parts that did not work at the last look, and how they were.
+    pub(crate) ill: Mutex<Vec<String>>,
     pub(crate) console: Console,
     pub(crate) conversations: Conversations,
     /// Ends what drives the channels.
@@ -171,18 +178,27 @@ impl Application {
         let services = services(&live, known, clock);
         let (console, conversations, outbox_end, reviewed, doors) = Default::default();
         let (records, credentials, entries) = Default::default();
-        let (changes, metrics) = (Events::new(Scope::Changes), Metrics::new()?);
+        let changes = Events::new(Scope::Changes);
+        // A command ends before anything would be sent.
+        let collector = config.telemetry.otlp.as_deref().filter(|_| holder.role != Role::Command);
+        let collector = collector.map(|url| Collector::new(url, services.egress.clone(), &holder.process));
+        let metrics = Metrics::new(collector.as_ref())?;
+        let spans = collector.as_ref().map(|collector| Spans::new(collector, clock)).transpose()?;
+        let telemetry = Telemetry::new(metrics.clone(), spans);
         let active_runs = ActiveRuns::telling(&changes);
-        let (journal, preparations, background_responses) = Default::default();
+        let (journal, preparations, background_responses, anchoring, ill) = Default::default();
         Ok(Arc::new_cyclic(|me| Self {
             me: me.clone(),
             live,
             in_use,
             changes,
             metrics,
+            telemetry,
             password,
             services,
             active_runs,
+            anchoring,
+            ill,
             console,
             conversations,
             outbox_end,
@@ -203,9 +219,9 @@ impl Application {
         &self.live.events
     }
 
-    /// What is counted and measured.
-    pub fn metrics(&self) -> &Metrics {
-        &self.metrics
+    /// What is counted, measured and traced.
+    pub fn telemetry(&self) -> &Telemetry {
+        &self.telemetry
     }
 
     /// The home.
@@ -239,6 +255,7 @@ impl Application {
             journal.close().await;
         }
         self.ledger.close().await;
+        self.telemetry.end().await;
     }
 
     /// The configuration as it is now.
@@ -301,6 +318,9 @@ impl Application {
     /// Sends what is in the outbox, and forgets what was kept long enough, until the process ends.
     fn drive(&self, records: &Records) {
         self.console.has_left();
+        if self.telemetry.is_traced() {
+            self.keep_measuring();
+        }
         let (changes, mut rules, end) = (self.changes.clone(), self.settings.rules(), self.outbox_end.clone());
         self.holder.work.spawn(async move {
             // The first is the one in use.

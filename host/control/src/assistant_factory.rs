@@ -8,7 +8,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::event::Events;
 use crate::installed::Installed;
 use crate::messages;
-use crate::model_selection;
+use crate::model_selection::{self, Naming};
 use crate::tool_offer::Offer;
 use crate::variables::{Brought, Environment};
 use cara_assistant::guards::classifier::Classifier;
@@ -26,6 +26,7 @@ use std::sync::Arc;
 pub(crate) async fn prepare(
     application: &Application,
     named: &[ComponentId],
+    means: Naming,
     environment: &Environment,
     events: &Events,
 ) -> Result<()> {
@@ -40,9 +41,9 @@ pub(crate) async fn prepare(
         // One whose variable does not fit is left out, which is said where the tools are put together.
         let _misfit = model_selection::say_led(application, checked, &Brought::of(environment), events).await;
     }
-    if let Some(name) = &around.config.guards.classifier {
-        model_selection::naming(application, name, &Brought::of(environment), "the configuration names it", events)
-            .await?;
+    if let Some(name) = around.config.guards.classifier.as_ref().filter(|_| means == Naming::Grants) {
+        let brought = Brought::of(environment);
+        model_selection::naming(application, name, means, &brought, "the configuration names it", events).await?;
     }
     application.check_policy()?;
     say_unclear(application, &around.config, &around.installed, events);
@@ -196,8 +197,8 @@ mod tests {
         events.end();
         let (mut reader, mut said) = (events.read(), String::new());
         while let Some(event) = reader.next().await {
-            if let Event::Note { text } = event {
-                said += &text;
+            if let Event::Note { text } = &*event {
+                said += text;
             }
         }
         said

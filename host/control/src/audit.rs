@@ -1,5 +1,7 @@
-//! What was done, and whether the log of it is whole.
+//! What was done, and whether the log of it is whole, and the one that was
+//! anchored.
 
+use crate::anchors::{self, AnchorsHeld};
 use crate::application::Application;
 use crate::error::Result;
 use crate::event::Events;
@@ -79,6 +81,9 @@ pub struct VerifiedAudit {
     /// How many events were checked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub events: Option<u64>,
+    /// What the anchors say that were compared with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held: Option<AnchorsHeld>,
     /// What is wrong, with its cure.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub problem: Option<String>,
@@ -90,8 +95,40 @@ impl Operation for VerifyAudit {
 
     async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
         Ok(match application.ledger.verify_events().await {
-            Ok(count) => VerifiedAudit { ok: true, events: Some(count), problem: None },
-            Err(problem) => VerifiedAudit { ok: false, events: None, problem: Some(problem.to_string()) },
+            Ok(count) => VerifiedAudit { ok: true, events: Some(count), held: None, problem: None },
+            Err(problem) => VerifiedAudit::broken(&problem),
+        })
+    }
+}
+
+impl VerifiedAudit {
+    fn broken(problem: &impl std::fmt::Display) -> Self {
+        Self { ok: false, events: None, held: None, problem: Some(problem.to_string()) }
+    }
+}
+
+/// Checks that the log is whole, and has every anchor that was made of it: that it is no older copy, and no other one.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CompareAudit {
+    /// The anchors, each on a line, as `audit.anchor` wrote or sent them.
+    pub anchors: String,
+}
+
+impl Operation for CompareAudit {
+    type View = VerifiedAudit;
+    const ROUTE: Route =
+        Route::post("audit.compare", "/control/v1/audit/verify", "Compare the audit log with its anchors.")
+            .reading()
+            // Of a text in JSON, where quotes take two bytes.
+            .up_to(anchors::MOST * 2);
+
+    async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
+        let (key, root) = (anchors::key(application.home())?, application.sigstore_root()?);
+        let held = anchors::check_all(&application.ledger, key.as_ref(), &self.anchors, root.as_deref()).await;
+        Ok(match held {
+            Ok((events, held)) => VerifiedAudit { ok: true, events: Some(events), held: Some(held), problem: None },
+            Err(problem) => VerifiedAudit::broken(&problem),
         })
     }
 }

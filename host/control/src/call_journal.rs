@@ -3,7 +3,7 @@
 //!
 //! A call has ended when its line is in the file: `kill -9` loses none from then on, and a power cut at most what was not on
 //! disk. There are two files in turns: while what is in one is kept, lines go into the other; who holds the home next keeps
-//! what is left in either.
+//! what is left in either. Each line has a proof that a process of this home wrote it.
 //!
 //! ```text
 //! put ─→ calls.0 ─┐ every few ms, in one change
@@ -15,8 +15,8 @@ use cara_records::{ProgramUse, Records};
 use cara_services::clock::Clock;
 use cara_services::files;
 use cara_services::home::Home;
-use std::fs::{File, OpenOptions};
-use std::io::{self, Write};
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -32,12 +32,16 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// How many calls wait at most before no other begins.
 const MOST: usize = 10_000;
 
-/// The most bytes that a process leaves behind in one of the files.
-const LARGEST: u64 = 64 * 1024 * 1024;
+/// The longest line.
+const LONGEST: u64 = 64 * 1024;
+
+/// How many calls that were left are kept together.
+const TOGETHER: usize = 1_000;
 
 /// The calls that are not in the ledger yet.
 pub(crate) struct Journal {
     clock: Clock,
+    records: Records,
     state: Mutex<State>,
     wake: Notify,
     end: CancellationToken,
@@ -64,21 +68,79 @@ fn open(path: &Path) -> io::Result<File> {
     options.open(path)
 }
 
-/// The calls in a file. The last line may be half there: its call had not ended.
-fn read(path: &Path) -> Result<Vec<ProgramUse>> {
-    let bytes = files::read_private(path, LARGEST)?.unwrap_or_default();
-    let lines = bytes.split_inclusive(|byte| *byte == b'\n').filter(|line| line.ends_with(b"\n"));
-    Ok(lines.filter_map(|line| serde_json::from_slice(line).ok()).collect())
+/// A call as a line, which nobody makes who does not have the key of the conversations.
+fn line(records: &Records, one: &ProgramUse) -> Result<Vec<u8>> {
+    let json = serde_json::to_vec(one)?;
+    let proof = hex::encode(records.proof_of_use(&json));
+    Ok([proof.as_bytes(), b" ", &json, b"\n"].concat())
 }
 
-/// Keeps what a process before left.
+/// The call of a line that was made here.
+fn call(records: &Records, line: &[u8]) -> Option<ProgramUse> {
+    let (proof, json) = line.trim_ascii_end().split_at_checked(64)?;
+    let json = json.strip_prefix(b" ")?;
+    let is_own = hex::encode(records.proof_of_use(json)).as_bytes() == proof;
+    is_own.then(|| serde_json::from_slice(json).ok()).flatten()
+}
+
+/// The lines that a process left.
+struct Left {
+    lines: BufReader<File>,
+    /// Whether something stands there that no process left.
+    is_odd: bool,
+}
+
+impl Left {
+    fn open(path: &Path) -> Result<Option<Self>> {
+        let Some(_) = files::private_len(path)? else { return Ok(None) };
+        let cannot = || format!("`{}` cannot be read", path.display());
+        Ok(Some(Self { lines: BufReader::new(File::open(path).with_context(cannot)?), is_odd: false }))
+    }
+
+    /// The next calls; none at the end.
+    fn next(&mut self, records: &Records) -> Vec<ProgramUse> {
+        let mut calls = Vec::new();
+        while calls.len() < TOGETHER {
+            let mut bytes = Vec::new();
+            match (&mut self.lines).take(LONGEST).read_until(b'\n', &mut bytes) {
+                Ok(0) => break,
+                Ok(_) if bytes.ends_with(b"\n") => match call(records, &bytes) {
+                    Some(call) => calls.push(call),
+                    None => self.is_odd = true,
+                },
+                // The last line may be half there: its call had not ended.
+                Ok(read) if (read as u64) < LONGEST => break,
+                _ => {
+                    self.is_odd = true;
+                    break;
+                }
+            }
+        }
+        calls
+    }
+}
+
+/// Keeps what a process before left. What is not understood keeps nobody from the home: it is put aside.
 pub(crate) async fn recover(home: &Home, records: &Records) -> Result<()> {
     for path in &paths(home) {
-        let left = read(path)?;
-        if !left.is_empty() {
-            records.keep_uses(&left).await?;
+        let is_odd = match Left::open(path) {
+            Ok(None) => continue,
+            Ok(Some(mut left)) => loop {
+                let calls = left.next(records);
+                if calls.is_empty() {
+                    break left.is_odd;
+                }
+                records.keep_uses(&calls).await?;
+            },
+            Err(_) => true,
+        };
+        if is_odd {
+            let aside = path.with_extension(format!("{}.unreadable", path.extension().unwrap_or_default().display()));
+            fs::rename(path, &aside).with_context(|| format!("`{}` cannot be put aside", path.display()))?;
+            tracing::warn!(file = %aside.display(), "the journal of calls has what nobody here wrote, and was put aside");
+        } else {
+            files::remove(path)?;
         }
-        files::remove(path)?;
     }
     Ok(())
 }
@@ -91,8 +153,8 @@ impl Journal {
         let files = [open(&first)?, open(&second)?];
         let state = Mutex::new(State { files, current: 0, waiting: Vec::new() });
         let (wake, end, ended) = Default::default();
-        let journal = Arc::new(Self { clock, state, wake, end, ended });
-        tokio::spawn(journal.clone().keep(records.clone()));
+        let journal = Arc::new(Self { clock, records: records.clone(), state, wake, end, ended });
+        tokio::spawn(journal.clone().keep());
         Ok(journal)
     }
 
@@ -117,8 +179,7 @@ impl Journal {
 
     /// Writes a call down that ended.
     pub(crate) fn put(&self, one: ProgramUse) -> Result<()> {
-        let mut line = serde_json::to_vec(&one)?;
-        line.push(b'\n');
+        let line = line(&self.records, &one)?;
         let mut state = self.state();
         let current = state.current;
         let written = state.files[current].write_all(&line);
@@ -133,7 +194,7 @@ impl Journal {
     }
 
     /// Keeps what waits, until the journal is closed.
-    async fn keep(self: Arc<Self>, records: Records) {
+    async fn keep(self: Arc<Self>) {
         loop {
             let closes = self.end.is_cancelled();
             if !closes {
@@ -148,7 +209,7 @@ impl Journal {
                 state.current = 1 - file;
                 (std::mem::take(&mut state.waiting), file)
             };
-            if !self.kept(&records, &group).await {
+            if !self.kept(&group).await {
                 // What is left is in the files.
                 break;
             }
@@ -163,9 +224,9 @@ impl Journal {
     }
 
     /// Keeps a group, tried again until it is; false where the journal is closed before.
-    async fn kept(&self, records: &Records, group: &[ProgramUse]) -> bool {
+    async fn kept(&self, group: &[ProgramUse]) -> bool {
         while !group.is_empty() {
-            let Err(error) = records.keep_uses(group).await else { break };
+            let Err(error) = self.records.keep_uses(group).await else { break };
             tracing::error!(%error, calls = group.len(), "calls of programs wait for the ledger");
             if self.end.is_cancelled() {
                 return false;

@@ -5,7 +5,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Use cases that are asked for with a body and change nothing that is shown.
-const READS: [&str; 8] = [
+const READS: [&str; 9] = [
+    "audit.compare",
     "chat.open",
     "config.check",
     "models.list",
@@ -35,6 +36,8 @@ words! {
         Messages = "messages",
         /// Secrets, the vault, credentials, trust.
         Access = "access",
+        /// Another part works, or does not.
+        Health = "health",
     }
 }
 
@@ -65,7 +68,8 @@ impl Topic {
 pub struct Change {
     /// What it is about.
     pub topic: Topic,
-    /// What happened: the name of a use case, or `runs.began`, `runs.ended`, `approvals.asked`, `config.changed`.
+    /// What happened: the name of a use case, or `runs.began`, `runs.ended`, `approvals.asked`,
+    /// `approvals.expired`, `config.changed`, `health.changed`.
     pub what: String,
     /// The id of what changed, where one thing did.
     pub subject: Option<String>,
@@ -85,6 +89,7 @@ mod tests {
             .map(|entry| entry.route.name)
             .collect();
         let known = READS.iter().copied().chain([
+            "audit.anchor",
             "keys.make",
             "keys.sign",
             "keys.sign-keyless",

@@ -1,12 +1,12 @@
 //! What a conversation begins with: who answers, with which tools, and where
 //! it goes on.
 
-use crate::allowed;
+use crate::allowed::{self, hears_everything};
 use crate::application::Application;
 use crate::assistant_factory;
 use crate::error::{Error, ErrorKind, Result, error, fail};
 use crate::event::Events;
-use crate::model_selection;
+use crate::model_selection::{self, Naming};
 use crate::names::AGENT;
 use crate::operation::{Operation, Route};
 use crate::runs::{Respondent, said};
@@ -14,7 +14,7 @@ use crate::sessions;
 use crate::variables::{Brought, Variables};
 use cara_assistant::part::{Body, Part};
 use cara_assistant::{LanguageModel, ModelName};
-use cara_authority::{ComponentId, Label, PersonId, Principal, Scope, SessionId};
+use cara_authority::{ComponentId, Label, PersonId, Principal, SessionId};
 use cara_records::{Records, Role, RunState};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -111,8 +111,10 @@ impl Operation for OpenChat {
         let config = application.config()?;
         let agent = self.agent.clone().or_else(|| config.chat.agent.clone()).unwrap_or_else(|| AGENT.to_owned());
         allowed::agent(by, &agent)?;
-        let grants = by.has(Scope::Admin);
-        if !(grants || self.tools.is_empty() && self.settings.is_empty() && self.environment.0.is_empty()) {
+        let means = Naming::by(by);
+        if !(means == Naming::Grants
+            || self.tools.is_empty() && self.settings.is_empty() && self.environment.0.is_empty())
+        {
             return Err(allowed::only_admin("tools, settings and variables of a conversation"));
         }
         let configured = config.agent.get(&agent);
@@ -139,7 +141,9 @@ impl Operation for OpenChat {
         };
         // The vault is needed first where the key of the conversations is in it.
         let records = application.records().await?;
-        application.console.show_waiting(records, events).await?;
+        if hears_everything(by) {
+            application.console.show_waiting(records, events).await?;
+        }
         let session = conversation(application, records, by, self.session.as_deref(), self.last).await?;
         let of_agent = configured.and_then(|agent| agent.model.clone());
         let before = match &session {
@@ -150,19 +154,13 @@ impl Operation for OpenChat {
         };
         application.plugins.compile_all(events).await?;
         let chosen = match (named.or(of_agent), before) {
-            // Naming a provider grants what it asks, which is not for everybody: it has what it has.
-            (Some(ModelName { component: id, model: Some(model) }), _) if !grants => {
-                application.checked(&id)?;
-                model_selection::Chosen { id, model, why: None }
-            }
-            (Some(_), _) if !grants => return Err(allowed::only_admin("a provider without one of its models")),
             (Some(named), _) => {
                 let act = match (&self.model, &self.in_place_of) {
                     (Some(_), None) => "--model names it",
                     (Some(_), Some(_)) => "/model names it",
                     (None, _) => "the configuration names it",
                 };
-                match model_selection::naming(application, &named, &brought, act, events).await {
+                match model_selection::naming(application, &named, means, &brought, act, events).await {
                     Err(error) if error.kind == ErrorKind::NotFound => {
                         return Err(meant(application, self.in_place_of.as_deref(), &named, &same)
                             .await
@@ -175,13 +173,13 @@ impl Operation for OpenChat {
                 model_selection::say_led(application, &*application.checked(&before.id)?, &brought, events).await?;
                 before
             }
-            (None, None) => model_selection::choose(application, None, &brought, events).await?,
+            (None, None) => model_selection::choose(application, None, means, &brought, events).await?,
         };
         if let Some(why) = &chosen.why {
             events.note(why);
         }
         let ids = self.tools.iter().map(|id| ComponentId::parse(id)).collect::<std::result::Result<Vec<_>, _>>()?;
-        assistant_factory::prepare(application, &ids, &brought.environment, events).await?;
+        assistant_factory::prepare(application, &ids, means, &brought.environment, events).await?;
         let provider = model_selection::provider(application, &chosen.id, &chosen.model, &brought).await?;
         application.plugins.read_ahead(&chosen.id).await?;
         let tools = match self.no_tools {

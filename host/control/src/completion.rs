@@ -29,12 +29,13 @@ use crate::allowed;
 use crate::application::Application;
 use crate::call_journal::Journal;
 use crate::configuration::Config;
-use crate::error::{ErrorKind, Result, fail};
+use crate::error::{Result, fail};
+use crate::telemetry::model_call::Operation;
 use account::Account;
 use answer::Raw;
 use cara_assistant::program::{Program, ProgramMeter, instruct};
 use cara_assistant::{Guards, LanguageModel, Provider};
-use cara_authority::{ComponentId, PersonRole, Principal, Scope};
+use cara_authority::{PersonRole, Principal, Scope};
 use naming::Named;
 use std::sync::Arc;
 
@@ -83,8 +84,8 @@ pub struct Embedded {
     pub tokens: u64,
 }
 
-/// Whether what a program says counts as the operator's: instructions, and words that were typed.
-fn speaks_for_operator(by: &Principal) -> bool {
+/// Whether what a program wants beside the conversation is the operator's instruction.
+pub fn speaks_for_operator(by: &Principal) -> bool {
     by.role() == PersonRole::Owner && by.has(Scope::Operate)
 }
 
@@ -115,6 +116,7 @@ impl Application {
     /// What was named is not there or not for this person, a secret stands in what was said, or a budget has no room.
     pub async fn complete(self: &Arc<Self>, by: &Principal, completion: Completion) -> Result<Answer, Unanswered> {
         allowed::require(by, Scope::Chat, "a model")?;
+        words::check(&completion.request)?;
         let prepared = self.prepared().await?;
         let named = prepared.named(self, by, &completion.model).await?;
         let_in(by, &named)?;
@@ -146,8 +148,10 @@ impl Application {
         instruct(&mut request, instructions, operator)?;
         let wanted = config.run.answer_tokens.min(provider.context_tokens / 4).max(64);
         let meter = self.program_meter().await?;
-        let metered = meter.begin(self.program(by), provider, &mut request, wanted).await?;
-        let account = Account::open(journal, self.program(by), provider, metered, seen)?;
+        let program = self.program(by);
+        let metered = meter.begin(program.clone(), provider, &mut request, wanted).await?;
+        let call = self.telemetry.calls().begin(Operation::Chat, &provider.id, &provider.model);
+        let account = Account::open(journal, program, provider, metered, seen, call)?;
         Ok(Raw::new(provider, request, guards.output, account))
     }
 
@@ -178,12 +182,15 @@ impl Application {
         }
         let request = parts::EmbedRequest { model: model.clone(), inputs, dimensions };
         let meter = self.program_meter().await?;
-        let metered = meter.begin_embedding(self.program(by), &*provider, &request).await?;
+        let program = self.program(by);
+        let metered = meter.begin_embedding(program.clone(), &*provider, &request).await?;
         let seen = words::Seen::of_texts(by);
-        let mut account = Account::open(journal, self.program(by), &provider, metered, seen)?;
+        let call = self.telemetry.calls().begin(Operation::Embeddings, &provider.id, &provider.model);
+        let mut account = Account::open(journal, program, &provider, metered, seen, call)?;
         match provider.embed(request).await {
-            Ok(parts::Embeddings { vectors, input_tokens, .. }) => {
+            Ok(parts::Embeddings { vectors, input_tokens, model: answered, .. }) => {
                 account.counted(input_tokens);
+                account.answered(&answered, None);
                 let tokens = account.spent().input;
                 account.settle("embedded", &[])?;
                 Ok(Embedded { model: format!("{component}:{model}"), vectors, tokens })
@@ -230,14 +237,4 @@ impl Application {
         let open = async { Journal::open(self.home(), self.records().await?, self.services.clock) };
         Ok(self.journal.get_or_try_init(|| open).await?.clone())
     }
-}
-
-/// The refusal of a provider that was granted nothing.
-fn not_granted(id: &ComponentId) -> crate::error::Error {
-    crate::error::Error::new(
-        ErrorKind::Refused,
-        format!(
-            "provider `{id}` may not be called: nothing is granted to it\nhint: `cara models --model {id}` grants what it asks for"
-        ),
-    )
 }

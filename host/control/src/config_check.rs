@@ -18,6 +18,8 @@ use cara_authority::{ComponentId, ToolName, display_safe};
 pub(crate) fn check(plugins: &Plugins, config: &Config, shown: &str) -> Result<()> {
     components(plugins, config, shown)?;
     config.gateway.check().map_err(|error| error.context(format!("`{shown}`")))?;
+    config.audit.anchor.check().map_err(|error| error.context(format!("`{shown}`")))?;
+    config.telemetry.check().map_err(|error| error.context(format!("`{shown}`")))?;
     settings(plugins, config, shown)?;
     models(plugins, config, shown)?;
     agent(config, shown)?;

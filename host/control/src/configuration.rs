@@ -9,8 +9,10 @@ mod rights;
 mod words;
 
 use self::pool::PoolSettings;
+use crate::anchor_settings::AuditSettings;
 use crate::error::{Error, Result};
 use crate::gateway_settings::GatewaySettings;
+use crate::telemetry_settings::TelemetrySettings;
 use cara_assistant::budget::Budgets;
 use cara_assistant::toolbox::Belief;
 use cara_assistant::{ApprovalSettings, GuardSettings, ModelName, Reading, RunLimits, SessionSettings};
@@ -40,6 +42,8 @@ pub struct Config {
     pub(crate) ledger: LedgerSettings,
     /// Where secrets are kept.
     pub(crate) vault: VaultSettings,
+    /// What becomes of the audit log beside the ledger.
+    pub(crate) audit: AuditSettings,
     /// How the daemon is reached.
     pub(crate) gateway: GatewaySettings,
     /// How many calls of components run at once.
@@ -56,6 +60,8 @@ pub struct Config {
     pub(crate) policy: Policy,
     /// What members and guests may use.
     pub(crate) role: RolesConfig,
+    /// Who is told of traces and metrics.
+    pub(crate) telemetry: TelemetrySettings,
     /// How much may be spent.
     pub(crate) budget: Budgets,
     /// What looks at text.

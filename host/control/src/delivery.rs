@@ -15,6 +15,7 @@ use crate::chat_answers::{self, Said};
 use crate::conversations::Worker;
 use crate::deciding::{self, Asks};
 use crate::error::{Error, ErrorKind, Result, error};
+use crate::model_selection::Naming;
 use crate::runs::said;
 use crate::variables::Variables;
 use cara_assistant::assistant::Steered;
@@ -354,7 +355,7 @@ impl Application {
         let brought = self.brought(&BTreeMap::new(), &Variables::default())?;
         let rights = config.role.of(Some(sender.principal.role()));
         let agent = rights.agent(config.chat.agent.as_deref()).to_owned();
-        let chosen = answering::chosen(self, &config, &rights, &agent, &brought).await?;
+        let chosen = answering::chosen(self, &config, &rights, &agent, Naming::Grants, &brought).await?;
         let respondent = Respondent {
             model: format!("{}:{}", chosen.id, chosen.model),
             agent: Some(agent.clone()),

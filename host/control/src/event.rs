@@ -130,6 +130,8 @@ struct Kept {
     forgotten: usize,
     entries: VecDeque<Entry>,
     ended: bool,
+    /// What is taken up as long as what is asked for has not begun.
+    held: Option<Box<dyn Send>>,
 }
 
 #[derive(Clone)]
@@ -169,6 +171,14 @@ impl Events {
         self.0.changed.send_replace(());
     }
 
+    /// The same log, which keeps something until another one is followed or it ends: until what was asked for goes on by
+    /// itself.
+    #[must_use]
+    pub fn holding(self, what: impl Send + 'static) -> Self {
+        self.kept().held = Some(Box::new(what));
+        self
+    }
+
     /// Tells an event.
     pub fn tell(&self, event: Event) {
         self.put(Entry::Event(Arc::new(event)));
@@ -203,12 +213,16 @@ impl Events {
 
     /// Tells all events of another log, after so many of its first ones, to its end.
     pub(crate) fn follow(&self, other: &Self, after: usize) {
+        drop(self.kept().held.take());
         self.put(Entry::Log(other.clone(), after));
     }
 
     /// Ends the log: its readers have heard everything.
     pub fn end(&self) {
-        self.kept().ended = true;
+        let mut kept = self.kept();
+        kept.ended = true;
+        let held = kept.held.take();
+        drop((kept, held));
         self.0.changed.send_replace(());
     }
 
@@ -295,24 +309,24 @@ impl Reader {
     }
 
     /// The next event; nothing when the log has ended. Dropping the future loses nothing.
-    pub async fn next(&mut self) -> Option<Event> {
+    pub async fn next(&mut self) -> Option<Arc<Event>> {
         Some(self.next_numbered().await?.1)
     }
 
     /// The next event, with its number where its log is followed: the first event of a run is 1, whoever hears it.
-    pub async fn next_numbered(&mut self) -> Option<(Option<u64>, Event)> {
+    pub async fn next_numbered(&mut self) -> Option<(Option<u64>, Arc<Event>)> {
         loop {
             if let Some(beside) = &mut self.beside
                 && let Stands::Entry(Entry::Event(event)) = beside.take()
             {
-                return Some((None, Arc::unwrap_or_clone(event)));
+                return Some((None, event));
             }
             let is_followed = self.within.len() > 1;
             let place = self.within.last_mut()?;
             match (place.take(), &mut self.beside) {
                 (Stands::Entry(Entry::Event(event)), _) => {
                     let number = is_followed.then_some(place.next as u64);
-                    return Some((number, Arc::unwrap_or_clone(event)));
+                    return Some((number, event));
                 }
                 (Stands::Entry(Entry::Log(log, after)), _) => self.within.push(Place::after(&log, after)),
                 (Stands::End, _) => drop(self.within.pop()),
@@ -331,21 +345,21 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
 
-    fn note(text: &str) -> Event {
-        Event::Note { text: text.to_owned() }
+    fn note(text: &str) -> Arc<Event> {
+        Arc::new(Event::Note { text: text.to_owned() })
     }
 
     #[tokio::test]
     async fn a_reader_hears_a_followed_log_in_its_place_and_the_home_from_now_on() {
         let [home, call, run] = [Scope::Home, Scope::Call, Scope::Run].map(Events::new);
-        home.tell(note("long ago"));
+        home.note("long ago");
         let mut reader = call.read().beside(&home);
-        call.tell(note("first"));
+        call.note("first");
         call.follow(&run, 0);
-        call.tell(note("last"));
-        run.tell(note("in the run"));
+        call.note("last");
+        run.note("in the run");
         assert_eq!(reader.next().await, Some(note("first")));
-        home.tell(note("home"));
+        home.note("home");
         assert_eq!(reader.next().await, Some(note("home")));
         assert_eq!(reader.next().await, Some(note("in the run")));
         run.end();

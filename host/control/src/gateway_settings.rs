@@ -222,6 +222,22 @@ impl GatewaySettings {
                 _ => {}
             }
         }
+        let for_clients = [("client-ca", tls.client_ca.is_some()), ("crl", tls.crl.is_some())];
+        let asks_none = tls.client_certificates == ClientCertificates::Off;
+        if let Some((name, _)) = for_clients.into_iter().find(|(_, is_named)| asks_none && *is_named) {
+            fail!(
+                Invalid,
+                "`gateway.tls.{name}` counts only where certificates of clients are asked for\n\
+                 hint: `cara config unset gateway.tls.{name}`, or set `gateway.tls.client-certificates`"
+            );
+        }
+        if !tls.names.is_empty() && ![TlsMode::SelfSigned, TlsMode::Ca].contains(&tls.mode) {
+            fail!(
+                Invalid,
+                "`gateway.tls.names` counts only for a certificate that is made here\n\
+                 hint: `cara config unset gateway.tls.names`, or set `gateway.tls.mode` to `self-signed` or `ca`"
+            );
+        }
         if tls.client_certificates != ClientCertificates::Off {
             if tls.mode == TlsMode::Off {
                 fail!(
@@ -313,6 +329,13 @@ mod tests {
             ("tls = { mode = 'files', certificate = 'c' }", "`gateway.tls.key` is not set"),
             ("tls.key = 'k'", "counts only with"),
             ("tls.client-certificates = 'required'", "need TLS"),
+            ("tls = { mode = 'ca', client-ca = 'c' }", "`gateway.tls.client-ca` counts only"),
+            ("tls = { mode = 'ca', crl = 'c' }", "`gateway.tls.crl` counts only"),
+            ("tls.names = ['a']", "`gateway.tls.names` counts only"),
+            (
+                "tls = { mode = 'files', certificate = 'c', key = 'k', names = ['a'] }",
+                "`gateway.tls.names` counts only",
+            ),
             ("tls = { mode = 'self-signed', client-certificates = 'optional' }", "nobody signs"),
             ("limits.requests = 3", "`gateway.limits.requests` is 3"),
             ("limits.connections = 70000", "`gateway.limits.connections` is 70000"),

@@ -3,6 +3,7 @@
 //! What stops all of it makes it `down`; what stops a part of it, such as one component, makes it `degraded`.
 
 use crate::application::Application;
+use crate::change::Topic;
 use crate::configuration::Configuration;
 use crate::error::Result;
 use crate::event::Events;
@@ -10,7 +11,11 @@ use crate::operation::{Operation, Route};
 use cara_authority::{Principal, words};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
+/// How often the daemon looks by itself how its parts are, so that whoever follows the changes of the home hears of it.
+const LOOK: Duration = Duration::from_secs(30);
 
 words! {
     /// How something is.
@@ -40,7 +45,7 @@ pub struct Health {
 /// A part of the daemon.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct HealthPart {
-    /// Its name: `ledger`, `configuration`, `vault`, `component search`.
+    /// Its name: `ledger`, `configuration`, `audit anchor`, `component search`.
     pub name: String,
     /// How it is.
     pub condition: Condition,
@@ -94,7 +99,33 @@ impl Application {
                 }
             }
         }
+        if let Some(problem) = self.anchoring.state().problem {
+            parts.push(HealthPart::new("audit anchor", Some((degraded, problem.to_string()))));
+        }
         let condition = parts.iter().map(|part| part.condition).max().unwrap_or(Condition::Ok);
+        self.tell_of(&parts);
         Health { condition, parts }
+    }
+
+    /// Tells a change where other parts do not work than at the last look.
+    fn tell_of(&self, parts: &[HealthPart]) {
+        let ill = parts.iter().filter(|part| part.condition != Condition::Ok);
+        let ill: Vec<String> = ill.map(|part| format!("{} {}", part.condition, part.name)).collect();
+        let mut last = self.ill.lock().unwrap_or_else(PoisonError::into_inner);
+        if *last != ill {
+            *last = ill;
+            self.changes.changed(Topic::Health, "health.changed", None);
+        }
+    }
+
+    /// Looks how its parts are from now on, until the process ends.
+    pub(crate) fn keep_looking(&self) {
+        let (me, end) = (self.me.clone(), self.outbox_end.clone());
+        self.holder.work.spawn(async move {
+            while end.run_until_cancelled(tokio::time::sleep(LOOK)).await.is_some() {
+                let Some(application) = me.upgrade() else { return };
+                application.health().await;
+            }
+        });
     }
 }

@@ -1,6 +1,7 @@
 //! What is counted and measured, as Prometheus reads it.
 
 use crate::application::Application;
+use crate::collector::EVERY;
 use crate::error::Result;
 use crate::machine;
 use crate::metrics::failed;
@@ -16,6 +17,28 @@ impl Application {
     ///
     /// The ledger cannot be read.
     pub async fn metrics_text(&self) -> Result<String> {
+        self.measure().await?;
+        TextEncoder::new().encode_to_string(&self.metrics.registry.gather()).map_err(failed)
+    }
+
+    /// Measures again and again what is not counted as it happens, for a collector; until the process ends.
+    pub(crate) fn keep_measuring(&self) {
+        let (me, end) = (self.me.clone(), self.outbox_end.clone());
+        self.holder.work.spawn(async move {
+            loop {
+                let Some(application) = me.upgrade() else { return };
+                if let Err(error) = application.measure().await {
+                    tracing::warn!(%error, "what goes on cannot be measured");
+                }
+                drop(application);
+                if end.run_until_cancelled(tokio::time::sleep(EVERY)).await.is_none() {
+                    return;
+                }
+            }
+        });
+    }
+
+    async fn measure(&self) -> Result<()> {
         let (metrics, records) = (&self.metrics, self.records().await?);
         metrics.active.record(self.busy() as u64, &[]);
         metrics.waiting.record(records.waiting_approvals().await?.len() as u64, &[]);
@@ -42,6 +65,6 @@ impl Application {
         }
         let since = self.services.clock.now_ms().saturating_sub(self.holder.began_ms);
         metrics.uptime.record(Duration::from_millis(since).as_secs_f64(), &[]);
-        TextEncoder::new().encode_to_string(&metrics.registry.gather()).map_err(failed)
+        Ok(())
     }
 }

@@ -10,7 +10,7 @@ use crate::near_names::likest;
 use crate::variables::{Brought, Environment};
 use cara_assistant::{ModelName, Provider};
 use cara_authority::manifest::{Detect, Provider as Provided};
-use cara_authority::{Capability, ComponentId, Grants, RunId, VariableName};
+use cara_authority::{Capability, ComponentId, Grants, Principal, RunId, Scope, VariableName};
 use cara_kernel::Checked;
 use cara_services::vault::SecretId;
 use serde_json::json;
@@ -27,26 +27,52 @@ pub(crate) struct Chosen {
     pub(crate) why: Option<String>,
 }
 
+/// What it means to name a provider, or to have it found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Naming {
+    /// It is granted what its manifest asks: it is the operator's act.
+    Grants,
+    /// It has what it was granted before, and is not called without that.
+    GrantsNothing,
+}
+
+impl Naming {
+    /// What it means where somebody asks for it.
+    pub(crate) fn by(by: &Principal) -> Self {
+        if by.has(Scope::Admin) { Self::Grants } else { Self::GrantsNothing }
+    }
+}
+
+/// The refusal of a provider that was granted nothing.
+pub(crate) fn not_granted(id: &ComponentId) -> Error {
+    error!(
+        Refused,
+        "provider `{id}` may not be called: nothing is granted to it\nhint: `cara models --model {id}` grants what it asks for"
+    )
+}
+
 /// Chooses the model that was named, else that of the configuration, else what can be found.
 pub(crate) async fn choose(
     application: &Application,
     named: Option<&ModelName>,
+    means: Naming,
     brought: &Brought,
     events: &Events,
 ) -> Result<Chosen> {
     if let Some(name) = named {
-        return naming(application, name, brought, "--model names it", events).await;
+        return naming(application, name, means, brought, "--model names it", events).await;
     }
     if let Some(name) = &application.config()?.chat.model {
-        return naming(application, name, brought, "the configuration names it", events).await;
+        return naming(application, name, means, brought, "the configuration names it", events).await;
     }
-    found(application, brought, events).await
+    found(application, means, brought, events).await
 }
 
-/// The model of that name, with what the manifest of its provider asks granted: naming it is the operator's act.
+/// The model of that name, whose provider may be called.
 pub(crate) async fn naming(
     application: &Application,
     name: &ModelName,
+    means: Naming,
     brought: &Brought,
     act: &str,
     events: &Events,
@@ -55,8 +81,12 @@ pub(crate) async fn naming(
     let Some(declared) = checked.manifest().provider() else {
         fail!(Invalid, "component `{}` offers no models\nhint: `cara plugin list` shows the providers", name.component);
     };
-    let around = application.setting_sources_in(&brought.environment)?;
-    grant(application, &checked, &around, &brought.settings, act, events).await?;
+    if means == Naming::Grants {
+        let around = application.setting_sources_in(&brought.environment)?;
+        grant(application, &checked, &around, &brought.settings, act, events).await?;
+    } else if !application.may_be_called(&name.component).await? {
+        return Err(not_granted(&name.component));
+    }
     say_led(application, &checked, brought, events).await?;
     let model = match &name.model {
         Some(model) => model.clone(),
@@ -122,7 +152,7 @@ async fn served(provider: &Provider, wanted: &str) -> Result<String> {
 }
 
 /// The first usable provider by rank.
-async fn found(application: &Application, brought: &Brought, events: &Events) -> Result<Chosen> {
+async fn found(application: &Application, means: Naming, brought: &Brought, events: &Events) -> Result<Chosen> {
     let installed = application.installed()?;
     let mut candidates: Vec<&Arc<Checked>> =
         installed.usable.values().filter(|checked| checked.manifest().provider().is_some()).collect();
@@ -130,12 +160,15 @@ async fn found(application: &Application, brought: &Brought, events: &Events) ->
     for checked in candidates {
         let (manifest, Some(declared)) = (checked.manifest(), checked.manifest().provider()) else { continue };
         let (id, model) = (manifest.id().clone(), declared.default_model.clone());
+        if means == Naming::GrantsNothing && !application.may_be_called(&id).await? {
+            continue;
+        }
         // What was installed keeps to what was granted then; of what is built in, finding it usable grants what it asks.
-        let built_in = installed.lock.0.get(&id).is_none_or(|entry| entry.active.is_none());
+        let grants_it = means == Naming::Grants && installed.lock.0.get(&id).is_none_or(|entry| entry.active.is_none());
         match declared.detect {
             Detect::Secret => {
                 let Some(why) = key_at_hand(application, checked, &brought.environment)? else { continue };
-                if built_in {
+                if grants_it {
                     let around = application.setting_sources_in(&brought.environment)?;
                     grant(application, checked, &around, &brought.settings, &why, events).await?;
                 }
@@ -144,7 +177,7 @@ async fn found(application: &Application, brought: &Brought, events: &Events) ->
                 return Ok(Chosen { id, model, why });
             }
             Detect::Port => {
-                if let Some(chosen) = answering(application, checked, built_in, brought, events).await? {
+                if let Some(chosen) = answering(application, checked, grants_it, brought, events).await? {
                     return Ok(chosen);
                 }
             }
@@ -173,13 +206,13 @@ fn key_at_hand(application: &Application, checked: &Checked, environment: &Envir
 async fn answering(
     application: &Application,
     checked: &Arc<Checked>,
-    built_in: bool,
+    is_granting: bool,
     brought: &Brought,
     events: &Events,
 ) -> Result<Option<Chosen>> {
     let (manifest, interfaces) = (checked.manifest(), checked.interfaces());
     let mut granted = application.ledger.granted(manifest.id()).await?;
-    if built_in {
+    if is_granting {
         granted.extend(variables(checked));
     }
     let around = application.setting_sources_in(&brought.environment)?;
@@ -204,7 +237,7 @@ async fn answering(
     let has = models.iter().any(|offered| is_wanted(&offered.id, &wanted));
     let model = if has { Some(wanted) } else { models.first().map(|model| model.id.clone()) };
     let Some(model) = model else { return Ok(None) };
-    if built_in {
+    if is_granting {
         let act = format!("a server answers at {place}");
         grant(application, checked, &around, &brought.settings, &act, events).await?;
     }

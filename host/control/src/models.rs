@@ -3,7 +3,7 @@
 use crate::application::Application;
 use crate::error::{Error, Result};
 use crate::event::Events;
-use crate::model_selection;
+use crate::model_selection::{self, Naming};
 use crate::operation::{Operation, Route};
 use crate::variables::Variables;
 use cara_assistant::LanguageModel;
@@ -45,12 +45,13 @@ impl Operation for ListModels {
     const ROUTE: Route =
         Route::post("models.list", "/control/v1/models", "List the models that a provider offers.").admin();
 
-    async fn run(self, application: &Arc<Application>, _: &Principal, events: &Events) -> Result<Self::View> {
+    async fn run(self, application: &Arc<Application>, by: &Principal, events: &Events) -> Result<Self::View> {
         application.check_components()?;
         let brought = application.brought(&self.settings, &self.environment)?;
         let named = self.model.as_deref().map(str::parse).transpose()?;
         application.plugins.compile_all(events).await?;
-        let chosen = model_selection::choose(application, named.as_ref(), &brought, events).await?;
+        let means = Naming::by(by);
+        let chosen = model_selection::choose(application, named.as_ref(), means, &brought, events).await?;
         if let Some(why) = &chosen.why {
             events.note(why);
         }

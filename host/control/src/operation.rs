@@ -93,6 +93,13 @@ impl Route {
         self
     }
 
+    /// The same route, for whoever may operate: it reads, and has the host connect or look at files where it is told to.
+    #[must_use]
+    pub const fn operating(mut self) -> Self {
+        self.scope = Scope::Operate;
+        self
+    }
+
     /// The same route, for whoever may change who may do what.
     #[must_use]
     pub const fn admin(mut self) -> Self {

@@ -5,10 +5,11 @@ use crate::change::Topic;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::Events;
 use crate::operation::{Operation, Route};
+use crate::telemetry::within_this;
 use crate::{
-    allowed, approvals, audit, changes, chat, config, devices, environment, explain, grants, health, inbox, ledger,
-    memory, models, outbox, page_password, people, plugins, policy, runs, secrets, sessions, status, tls, tokens,
-    tools, trust, usage, vault,
+    allowed, anchoring, approvals, audit, changes, chat, config, devices, environment, explain, grants, health, inbox,
+    ledger, memory, models, outbox, page_password, people, plugins, policy, runs, secrets, sessions, status, tls,
+    tokens, tools, trust, usage, vault,
 };
 use cara_authority::{PersonRole, Principal};
 use http::Method;
@@ -54,6 +55,9 @@ impl Prepared {
                     }
                     Err(error) => tracing::warn!(operation = route.name, kind = ?error.kind, "not done"),
                 }
+                if route.method != Method::GET {
+                    application.preparations.changed();
+                }
                 let view = done?;
                 if let Some(topic) = Topic::of_operation(route.name) {
                     application.changes.changed(topic, route.name, None);
@@ -77,7 +81,7 @@ impl Prepared {
         if self.route.method == Method::GET || self.route.follows {
             return work.await;
         }
-        application.holder.work.spawn(work).await?
+        application.holder.work.spawn(within_this(work)).await?
     }
 }
 
@@ -235,6 +239,8 @@ pub fn visit(visitor: &mut impl Visitor) {
     visitor.visit::<usage::ShowUsage>();
     visitor.visit::<audit::ShowAudit>();
     visitor.visit::<audit::VerifyAudit>();
+    visitor.visit::<audit::CompareAudit>();
+    visitor.visit::<anchoring::AnchorAudit>();
 }
 
 #[cfg(test)]
@@ -255,9 +261,10 @@ mod tests {
                 "approvals.respond" => Scope::Approve,
                 // Those give out all that is kept about somebody, or who has which credential.
                 "people.export" | "tokens.list" | "devices.list" => Scope::Admin,
-                "config.check" | "policy.explain" | "tools.offered" => Scope::Read,
-                "tools.enable" | "tools.disable" | "models.list" | "ledger.downgrade" => Scope::Admin,
-                "plugins.prepare" => Scope::Operate,
+                "config.check" | "policy.explain" | "tools.offered" | "audit.compare" => Scope::Read,
+                "tools.enable" | "tools.disable" | "models.list" | "ledger.downgrade" | "audit.anchor" => Scope::Admin,
+                // Those have the host connect where they say, and look at files.
+                "plugins.prepare" | "plugins.search" | "plugins.verify" => Scope::Operate,
                 _ if reads => Scope::Read,
                 _ if noun == "plugins" || power.contains(&noun) => Scope::Admin,
                 _ => Scope::Operate,

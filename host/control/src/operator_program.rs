@@ -15,6 +15,9 @@ const PATIENCE: Duration = Duration::from_secs(15);
 /// The most bytes that are read of each of its outputs.
 const MOST: u64 = 1024 * 1024;
 
+/// The variables that a program is given: none of them holds a secret.
+const ENVIRONMENT: [&str; 3] = ["PATH", "HOME", "LANG"];
+
 /// What a program said, and whether it did what it was asked.
 pub(crate) struct Ran {
     pub(crate) done: bool,
@@ -46,6 +49,7 @@ pub(crate) async fn run(program: &Path, arguments: &[&str]) -> Result<Ran> {
         fail!(Invalid, "`{shown}` is no absolute path\nhint: write where the program is from `/` on");
     }
     let mut command = Command::new(program);
+    command.env_clear().envs(ENVIRONMENT.iter().filter_map(|name| Some((name, std::env::var_os(name)?))));
     command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
     let mut child = command
         .spawn()

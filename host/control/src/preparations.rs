@@ -8,15 +8,44 @@ use cara_authority::ComponentId;
 use cara_kernel::bindings::provider::Model;
 use cara_services::files;
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 use tokio::time::Instant;
 
 /// How many models are kept ready, and how many names are remembered: programs choose them.
 pub(crate) const MOST: usize = 256;
 
-/// What was prepared last.
+/// How long nobody looks whether a file is another one; what is changed through this process counts at once.
+const LOOKED: Duration = Duration::from_millis(100);
+
+/// What was prepared last, and when it was looked whether it stands.
 #[derive(Default)]
-pub(crate) struct Preparations(pub(crate) Mutex<Option<Arc<Prepared>>>);
+pub(crate) struct Preparations(Mutex<Option<Looked>>);
+
+type Looked = (Arc<Prepared>, Option<Instant>);
+
+impl Preparations {
+    fn kept(&self) -> MutexGuard<'_, Option<Looked>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What was prepared last, and whether it was looked at a moment ago.
+    pub(crate) fn last(&self) -> Option<(Arc<Prepared>, bool)> {
+        self.kept().as_ref().map(|(last, at)| (last.clone(), at.is_some_and(|at| at.elapsed() < LOOKED)))
+    }
+
+    /// Keeps what stands now.
+    pub(crate) fn keep(&self, prepared: &Arc<Prepared>) {
+        *self.kept() = Some((prepared.clone(), Some(Instant::now())));
+    }
+
+    /// Has whoever is next look at the files.
+    pub(crate) fn changed(&self) {
+        if let Some((_, at)) = self.kept().as_mut() {
+            *at = None;
+        }
+    }
+}
 
 /// What can be called, as things were when it was prepared.
 pub(crate) struct Prepared {

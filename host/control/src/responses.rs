@@ -5,10 +5,11 @@
 //! credential asks; and work in the background ends with the process, when it is stopped, or when the credential is taken
 //! back with which it was asked for.
 
+use crate::allowed;
 use crate::application::Application;
 use crate::background_responses::Leaving;
 use crate::completion::{Unanswered, Why};
-use cara_authority::Principal;
+use cara_authority::{Principal, Scope};
 use cara_records::NewResponse;
 use cara_services::ledger::records::fresh;
 use std::future::Future;
@@ -37,6 +38,11 @@ pub struct Response {
     pub response: String,
 }
 
+/// Refuses whoever may not talk: what is kept here was said and answered.
+fn let_in(by: &Principal) -> Result<(), Unanswered> {
+    Ok(allowed::require(by, Scope::Chat, "responses")?)
+}
+
 impl Application {
     /// An id for a response.
     ///
@@ -63,8 +69,9 @@ impl Application {
     ///
     /// # Errors
     ///
-    /// The ledger fails.
+    /// Whoever asks may not talk, or the ledger fails.
     pub async fn kept_response(&self, by: &Principal, id: &str) -> Result<Option<KeptResponse>, Unanswered> {
+        let_in(by)?;
         Ok(self.records().await?.response(by.person(), id).await?)
     }
 
@@ -72,8 +79,9 @@ impl Application {
     ///
     /// # Errors
     ///
-    /// The ledger fails.
+    /// Whoever asks may not talk, or the ledger fails.
     pub async fn response_events(&self, by: &Principal, id: &str) -> Result<Option<Vec<String>>, Unanswered> {
+        let_in(by)?;
         let events = self.records().await?.response_events(by.person(), id).await?;
         Ok(events.and_then(|events| serde_json::from_str(&events).ok()))
     }
@@ -82,8 +90,9 @@ impl Application {
     ///
     /// # Errors
     ///
-    /// The ledger fails.
+    /// Whoever asks may not talk, or the ledger fails.
     pub async fn delete_response(&self, by: &Principal, id: &str) -> Result<bool, Unanswered> {
+        let_in(by)?;
         Ok(self.records().await?.delete_response(by.person(), id).await?)
     }
 

@@ -17,6 +17,7 @@ use crate::error::{Result, error, fail};
 use crate::event::{Event, Events};
 use crate::operation::{Done, Operation, Route};
 use crate::secrets;
+use crate::telemetry::within_this;
 use cara_assistant::part::{Body, Part};
 use cara_assistant::text::without_secrets;
 use cara_assistant::{Ending, Failure, Input, Session, TurnEvent};
@@ -176,23 +177,27 @@ enum Known {
 }
 
 impl Known {
-    async fn ended(self, application: &Application, run: &RunId, events: &Events) -> Result<Ended> {
+    async fn ended(self, application: &Application, by: &Principal, run: &RunId, events: &Events) -> Result<Ended> {
         match self {
-            Self::GoesOn(active) => follow(application, run, &active, events, 0).await,
+            Self::GoesOn(active) => follow(application, by, run, &active, events, 0).await,
             Self::Over(ended) => Ok(ended),
         }
     }
 }
 
-/// Follows a run from its beginning to its end. Who follows reads messages to the terminal as well.
+/// Follows a run from its beginning to its end. Who follows reads messages to the terminal as well, if they may.
 async fn follow(
     application: &Application,
+    by: &Principal,
     run: &RunId,
     active: &Active,
     events: &Events,
     after: usize,
 ) -> Result<Ended> {
-    let _reads = application.console.follow(application.records().await?, run, active, events).await;
+    let _reads = match allowed::hears_everything(by) {
+        true => application.console.follow(application.records().await?, run, active, events).await,
+        false => None,
+    };
     Ok(active.follow(events, after).await)
 }
 
@@ -205,12 +210,13 @@ impl Operation for BeginRun {
             .chat();
 
     async fn run(mut self, application: &Arc<Application>, by: &Principal, events: &Events) -> Result<Self::View> {
-        let (within, by, told) = (application.clone(), by.clone(), events.clone());
-        self.message = self.message.into_iter().map(|piece| piece.said_by(&by)).collect();
+        let (within, whose, told) = (application.clone(), by.clone(), events.clone());
+        self.message = self.message.into_iter().map(|piece| piece.said_by(by)).collect();
         // Who goes away does not cut the beginning in half.
         let run = RunId::parse(&self.run)?;
-        let begun = application.holder.work.spawn(async move { self.begin(&within, &by, &told).await });
-        begun.await??.ended(application, &run, events).await
+        let begin = within_this(async move { self.begin(&within, &whose, &told).await });
+        let begun = application.holder.work.spawn(begin);
+        begun.await??.ended(application, by, &run, events).await
     }
 }
 
@@ -345,10 +351,11 @@ impl Operation for ResumeRun {
     .chat();
 
     async fn run(self, application: &Arc<Application>, by: &Principal, events: &Events) -> Result<Self::View> {
-        let (within, by, told) = (application.clone(), by.clone(), events.clone());
+        let (within, whose, told) = (application.clone(), by.clone(), events.clone());
         let run = RunId::parse(&self.run)?;
-        let taken_up = application.holder.work.spawn(async move { self.take_up(&within, &by, &told).await });
-        taken_up.await??.ended(application, &run, events).await
+        let take_up = within_this(async move { self.take_up(&within, &whose, &told).await });
+        let taken_up = application.holder.work.spawn(take_up);
+        taken_up.await??.ended(application, by, &run, events).await
     }
 }
 
@@ -392,7 +399,7 @@ impl Operation for FollowRun {
         let active = active.ok_or_else(|| {
             error!(NotFound, "no run `{}` goes on\nhint: `cara status` shows those that do", self.run)
         })?;
-        follow(application, &run, &active, events, usize::try_from(self.after).unwrap_or(usize::MAX)).await
+        follow(application, by, &run, &active, events, usize::try_from(self.after).unwrap_or(usize::MAX)).await
     }
 }
 

@@ -1,5 +1,6 @@
 //! The process that holds the home: what it does, and ending it.
 
+use crate::anchor_state::AnchorState;
 use crate::application::Application;
 use crate::configuration::Configuration;
 use crate::error::{Result, fail};
@@ -95,6 +96,8 @@ pub struct Status {
     pub sessions: u64,
     /// How many requests wait for a person.
     pub approvals_waiting: u64,
+    /// How the audit log is anchored; nothing where the configuration names no place and none was tried.
+    pub anchored: Option<AnchorState>,
 }
 
 /// A component that was called.
@@ -156,6 +159,7 @@ impl Operation for ShowStatus {
                 .collect(),
             sessions: records.session_count().await?,
             approvals_waiting: records.waiting_approvals().await?.len() as u64,
+            anchored: application.anchored(),
         })
     }
 }

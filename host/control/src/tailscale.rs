@@ -164,6 +164,7 @@ mod tests {
     const PLAYED: &str = r#"#!/bin/sh
 cd "$(dirname "$0")"
 echo "$*" >> calls
+env > environment
 case "$*" in
   "serve status --json") cat state 2>/dev/null; exit 0;;
   *off) rm -f state;;
@@ -204,6 +205,18 @@ exit 0
         assert!(calls.contains("funnel --https=443 off") && calls.contains("http://127.0.0.1:18789"), "{calls}");
         settings.serve = TailscaleServe::Off;
         assert_eq!(Leading::of(&settings, "127.0.0.1:1".parse().unwrap(), false).unwrap(), None);
+    }
+
+    #[tokio::test]
+    async fn the_program_is_told_nothing_of_what_is_in_the_environment() {
+        let (folder, settings) = played();
+        leading(&settings).begin().await.unwrap();
+        // The tests themselves run with more, such as what cargo says.
+        assert!(std::env::vars_os().any(|(name, _)| name.to_string_lossy().starts_with("CARGO")));
+        let environment = fs::read_to_string(folder.path().join("environment")).unwrap();
+        let names: Vec<&str> = environment.lines().filter_map(|line| Some(line.split_once('=')?.0)).collect();
+        let known = ["PATH", "HOME", "LANG", "PWD", "OLDPWD", "SHLVL", "_"];
+        assert!(names.contains(&"PATH") && names.iter().all(|name| known.contains(name)), "{names:?}");
     }
 
     #[tokio::test]

@@ -16,7 +16,7 @@ mod openai;
 mod reply;
 mod sampling;
 
-use crate::body::Room;
+use crate::body::{Arrived, Place, Room};
 use crate::refusal::{Refusal, Shape};
 use axum::extract::{Extension, Request, State};
 use axum::response::Response;
@@ -34,6 +34,8 @@ const MOST: usize = 64 * 1024 * 1024;
 pub(super) struct Asked {
     pub(super) application: Arc<Application>,
     pub(super) by: Principal,
+    /// The room that the request takes up, until it was passed on.
+    pub(super) place: Place,
 }
 
 /// The paths of all of them.
@@ -49,11 +51,11 @@ pub(super) async fn served<F: Future<Output = Result<Response, Refusal>>>(
     request: Request,
     serve: impl FnOnce(Asked, Bytes) -> F,
 ) -> Response {
-    let body = match room.read(request, MOST).await {
-        Ok(body) => body,
+    let Arrived { bytes, place } = match room.read(request, MOST, by.person()).await {
+        Ok(arrived) => arrived,
         Err((status, text)) => return Refusal::new(status, text).response(shape),
     };
-    let wrong = match body.trim_ascii_start().first() {
+    let wrong = match bytes.trim_ascii_start().first() {
         Some(b'{') => None,
         // A list would be read as the fields of a request, in their order.
         Some(_) => Some("the body is no JSON object\nhint: name each field"),
@@ -62,7 +64,7 @@ pub(super) async fn served<F: Future<Output = Result<Response, Refusal>>>(
     if let Some(text) = wrong {
         return Refusal::new(StatusCode::BAD_REQUEST, text).response(shape);
     }
-    serve(Asked { application, by }, body).await.unwrap_or_else(|refusal| refusal.response(shape))
+    serve(Asked { application, by, place }, bytes).await.unwrap_or_else(|refusal| refusal.response(shape))
 }
 
 /// What a handler is given of whoever asks.

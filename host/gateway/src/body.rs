@@ -1,71 +1,219 @@
 //! The body of a request, as far as there is room for it.
+//!
+//! What has arrived counts, whatever was announced, and it counts until nobody needs it any more: the request was passed on,
+//! or what it asked for goes on by itself.
 
 use axum::extract::Request;
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
+use cara_authority::PersonId;
 use http::{HeaderMap, StatusCode, header};
 use http_body::Body as _;
-use http_body_util::{BodyExt, LengthLimitError, Limited};
-use std::sync::Arc;
+use http_body_util::BodyExt;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use tokio::sync::Semaphore;
+use tokio::sync::Notify;
 use tokio::time::timeout;
 
-/// How long a body may take to arrive, with the wait for its room.
+/// How long a body may take to arrive.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Bodies up to this size need no room of their own.
+/// How long it waits for room where there is none: what waits takes up room itself.
+const WAIT: Duration = Duration::from_secs(2);
+
+/// Bodies up to this size need no room of their own; larger ones take it in such pieces.
 const SMALL: usize = 64 * 1024;
 
-/// How much room there is for all larger bodies, in KiB: one as large as a route takes, and some more.
-const ROOM: usize = 96 * 1024;
+/// How much room there is for all larger bodies: for one person half of it, which is one as large as a route takes, and
+/// some more.
+const ROOM: usize = 160 * 1024 * 1024;
 
 /// The room for large bodies; a clone is the same.
 #[derive(Clone)]
-pub(crate) struct Room(Arc<Semaphore>);
+pub(crate) struct Room(Arc<Shared>);
 
-impl Default for Room {
-    fn default() -> Self {
-        Self(Arc::new(Semaphore::new(ROOM)))
-    }
+struct Shared {
+    most: usize,
+    taken: Mutex<BTreeMap<PersonId, usize>>,
+    freed: Notify,
 }
 
-fn is_json(headers: &HeaderMap) -> bool {
+/// The room that a body takes up. Dropped, it is free again.
+pub(crate) struct Place {
+    room: Room,
+    person: PersonId,
+    bytes: usize,
+}
+
+/// A body that arrived, and the room that it takes up.
+pub(crate) struct Arrived {
+    pub(crate) bytes: Bytes,
+    pub(crate) place: Place,
+}
+
+/// Why there is no body.
+type Refused = (StatusCode, String);
+
+/// Whether a request says that its body is JSON: a page of another origin cannot have a browser say so unasked.
+pub(crate) fn is_json(headers: &HeaderMap) -> bool {
     let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"))
 }
 
+/// What is refused that does not say so.
+pub(crate) const NO_JSON: &str = "the body is not said to be JSON\nhint: send `Content-Type: application/json`";
+
+impl Default for Room {
+    fn default() -> Self {
+        Self::of(ROOM)
+    }
+}
+
 impl Room {
+    fn of(most: usize) -> Self {
+        Self(Arc::new(Shared { most, taken: Mutex::default(), freed: Notify::new() }))
+    }
+
     /// The body of a request, of at most so many bytes.
-    pub(crate) async fn read(&self, request: Request, most: usize) -> Result<Bytes, (StatusCode, String)> {
+    pub(crate) async fn read(&self, request: Request, most: usize, person: &PersonId) -> Result<Arrived, Refused> {
+        let place = Place { room: self.clone(), person: person.clone(), bytes: 0 };
         if request.body().is_end_stream() {
-            return Ok(Bytes::new());
+            return Ok(Arrived { bytes: Bytes::new(), place });
         }
         if !is_json(request.headers()) {
-            let text = "the body is not said to be JSON\nhint: send `Content-Type: application/json`";
-            return Err((StatusCode::UNSUPPORTED_MEDIA_TYPE, text.to_owned()));
+            return Err((StatusCode::UNSUPPORTED_MEDIA_TYPE, NO_JSON.to_owned()));
         }
-        // A body that does not say how large it is may be as large as the route takes.
-        let size =
-            request.body().size_hint().upper().map_or(most, |size| most.min(usize::try_from(size).unwrap_or(most)));
-        let room = self.0.acquire_many(u32::try_from(size.div_ceil(1024)).unwrap_or(u32::MAX));
-        let _room = match size {
-            ..=SMALL => None,
-            _ => Some(timeout(PATIENCE, room).await.map_err(|_| {
-                let text = "others send large bodies at this moment\nhint: try again";
-                (StatusCode::SERVICE_UNAVAILABLE, text.to_owned())
-            })?),
+        timeout(PATIENCE, place.fill(request, most)).await.unwrap_or_else(|_| {
+            let text = format!("the body did not arrive in {} s\nhint: send it at once", PATIENCE.as_secs());
+            Err((StatusCode::REQUEST_TIMEOUT, text))
+        })
+    }
+}
+
+impl Place {
+    async fn fill(mut self, request: Request, most: usize) -> Result<Arrived, Refused> {
+        let mut body = request.into_body();
+        let too_large = || {
+            let text = format!("the body has more than {most} bytes\nhint: `cara api` says what goes into it");
+            (StatusCode::PAYLOAD_TOO_LARGE, text)
         };
-        match timeout(PATIENCE, Limited::new(request.into_body(), most).collect()).await {
-            Ok(Ok(body)) => Ok(body.to_bytes()),
-            Ok(Err(error)) if error.is::<LengthLimitError>() => {
-                let text = format!("the body has more than {most} bytes\nhint: `cara api` says what goes into it");
-                Err((StatusCode::PAYLOAD_TOO_LARGE, text))
+        if body.size_hint().lower() > most as u64 {
+            return Err(too_large());
+        }
+        let (mut whole, mut rest) = (Bytes::new(), BytesMut::new());
+        while let Some(frame) = body.frame().await {
+            let unreadable = |error: axum::Error| {
+                let text = format!("the body cannot be read: {error}\nhint: send it whole");
+                (StatusCode::BAD_REQUEST, text)
+            };
+            let Ok(data) = frame.map_err(unreadable)?.into_data() else { continue };
+            let size = whole.len() + rest.len() + data.len();
+            if size > most {
+                return Err(too_large());
             }
-            Ok(Err(error)) => Err((StatusCode::BAD_REQUEST, format!("the body cannot be read: {error}"))),
-            Err(_) => {
-                let text = format!("the body did not arrive in {} s\nhint: send it at once", PATIENCE.as_secs());
-                Err((StatusCode::REQUEST_TIMEOUT, text))
+            self.grow(size).await?;
+            match (whole.is_empty(), rest.is_empty()) {
+                // One that comes in one piece is not copied.
+                (true, true) => whole = data,
+                (false, true) => {
+                    rest.extend_from_slice(&std::mem::take(&mut whole));
+                    rest.extend_from_slice(&data);
+                }
+                _ => rest.extend_from_slice(&data),
             }
         }
+        let bytes = if rest.is_empty() { whole } else { rest.freeze() };
+        Ok(Arrived { bytes, place: self })
+    }
+
+    /// Takes up so much room, or says that there is none.
+    async fn grow(&mut self, size: usize) -> Result<(), Refused> {
+        let room = self.room.clone();
+        let grown = async {
+            loop {
+                let freed = room.0.freed.notified();
+                if self.takes(size) {
+                    return;
+                }
+                freed.await;
+            }
+        };
+        timeout(WAIT, grown).await.map_err(|_| {
+            let text = "too many large bodies are under way at this moment\nhint: try again when one was answered";
+            (StatusCode::SERVICE_UNAVAILABLE, text.to_owned())
+        })
+    }
+
+    /// Whether there is room for so much.
+    fn takes(&mut self, size: usize) -> bool {
+        let wanted = if size > SMALL { size.next_multiple_of(SMALL) } else { 0 };
+        if wanted <= self.bytes {
+            return true;
+        }
+        let (most, more) = (self.room.0.most, wanted - self.bytes);
+        let mut taken = self.room.0.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        let (all, own) = (taken.values().sum::<usize>(), taken.get(&self.person).copied().unwrap_or_default());
+        if all + more > most || own + more > most / 2 {
+            return false;
+        }
+        taken.insert(self.person.clone(), own + more);
+        drop(taken);
+        self.bytes = wanted;
+        true
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        if self.bytes == 0 {
+            return;
+        }
+        let mut taken = self.room.0.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        let own = taken.get(&self.person).copied().unwrap_or_default();
+        match own - self.bytes {
+            0 => drop(taken.remove(&self.person)),
+            left => drop(taken.insert(self.person.clone(), left)),
+        }
+        drop(taken);
+        self.room.0.freed.notify_waiters();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use axum::body::Body;
+
+    const MOST: usize = 16 * SMALL;
+
+    fn sends(bytes: usize) -> Request {
+        let request = Request::post("/").header(header::CONTENT_TYPE, "application/json");
+        let pieces: Vec<Result<Bytes, std::convert::Infallible>> =
+            vec![b' '; bytes].chunks(10_000).map(|piece| Ok(Bytes::copy_from_slice(piece))).collect();
+        request.body(Body::from_stream(futures_util::stream::iter(pieces))).unwrap()
+    }
+
+    // The clock jumps to the next deadline when nothing else can go on.
+    #[tokio::test(start_paused = true)]
+    async fn a_body_takes_room_until_nobody_needs_it_and_one_person_at_most_half() {
+        let room = Room::of(MOST);
+        let (owner, anna) = (PersonId::owner(), PersonId::parse("anna").unwrap());
+        let arrives = async |bytes: usize, person: &PersonId| room.read(sends(bytes), MOST, person).await;
+        let kept = arrives(6 * SMALL, &owner).await.unwrap();
+        assert_eq!((kept.bytes.len(), kept.place.bytes), (6 * SMALL, 6 * SMALL));
+        // Half of it is all that one has, however many requests they make.
+        assert_eq!(arrives(3 * SMALL, &owner).await.err().unwrap().0, StatusCode::SERVICE_UNAVAILABLE);
+        let hers = arrives(8 * SMALL, &anna).await.unwrap();
+        for person in [&owner, &anna] {
+            assert!(arrives(SMALL, person).await.is_ok(), "small ones need no room");
+        }
+        let waits = arrives(3 * SMALL, &owner);
+        let frees = async { drop(kept) };
+        assert!(tokio::join!(waits, frees).0.is_ok(), "one that waits goes on once there is room");
+        drop(hers);
+        assert!(room.0.taken.lock().unwrap().is_empty());
+        let large = room.read(sends(3 * SMALL), 2 * SMALL, &owner).await;
+        assert_eq!(large.err().unwrap().0, StatusCode::PAYLOAD_TOO_LARGE);
     }
 }

@@ -14,6 +14,7 @@ use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper_util::rt::TokioIo;
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::timeout;
 use tower::ServiceExt;
@@ -108,7 +109,7 @@ impl Client {
             reader.push(&bytes)?;
             while let Some(next) = reader.next()? {
                 match next {
-                    Told::Event(_, event) => told(event),
+                    Told::Event(_, event) => told(Arc::unwrap_or_clone(event)),
                     Told::View(view) => return Ok(read::<O>(view.get())?),
                     Told::Error(error) => return Err(error.into()),
                 }

@@ -5,15 +5,15 @@
 //! last one; any other gets the view alone.
 
 use crate::arguments::{self, InPath};
-use crate::body::Room;
+use crate::body::{Arrived, Room};
 use crate::failure::{failed, json, status};
 use crate::stream::{self, Told};
 use axum::body::Body;
 use axum::extract::{Extension, Path, Request, State};
 use axum::response::Response;
 use axum::routing::{MethodFilter, on};
-use bytes::Bytes;
 use cara_authority::Principal;
+use cara_control::telemetry::within_this;
 use cara_control::{Application, Entry, Error, ErrorKind, Events, Prepared, Scope, operations};
 use futures_util::StreamExt as _;
 use http::{HeaderValue, StatusCode, header};
@@ -67,22 +67,19 @@ async fn serve(
     let streams = accepts.is_some_and(|accept| accept.contains("text/event-stream"));
     let query = request.uri().query().map(str::to_owned);
     let body = match entry.route.reads_query() {
-        true => Bytes::new(),
-        false => match limits.room.read(request, entry.route.most).await {
-            Ok(body) => body,
+        true => None,
+        false => match limits.room.read(request, entry.route.most, by.person()).await {
+            Ok(arrived) => Some(arrived),
             Err((status, text)) => return failed(status, &Error::new(ErrorKind::Invalid, text)),
         },
     };
-    match arguments::read(entry, &path, query.as_deref(), body) {
-        Ok(prepared) if streams => told(prepared, application, by, place),
-        Ok(prepared) => answered(prepared, application, by).await,
-        Err(error) => failed(status(error.kind), &error),
-    }
-}
-
-async fn answered(prepared: Prepared, application: Arc<Application>, by: Principal) -> Response {
-    match prepared.run(application, by, Events::nobody()).await {
-        Ok(view) => json(StatusCode::OK, view.get().to_owned()),
+    let (body, room) = body.map(|Arrived { bytes, place }| (bytes, place)).unzip();
+    match arguments::read(entry, &path, query.as_deref(), body.unwrap_or_default()) {
+        Ok(prepared) if streams => told(prepared, application, by, Events::new(Scope::Call).holding(room), place),
+        Ok(prepared) => match stream::done(prepared, application, by, Events::nobody().holding(room)).await {
+            Ok(view) => json(StatusCode::OK, view.get().to_owned()),
+            Err(error) => failed(status(error.kind), &error),
+        },
         Err(error) => failed(status(error.kind), &error),
     }
 }
@@ -92,15 +89,15 @@ fn told(
     prepared: Prepared,
     application: Arc<Application>,
     by: Principal,
+    events: Events,
     place: Option<OwnedSemaphorePermit>,
 ) -> Response {
-    let events = Events::new(Scope::Call);
-    let reader = events.read().beside(application.events());
-    let work = async move {
-        let done = prepared.run(application, by, events.clone()).await;
-        events.end();
+    let reader = stream::reader(&events, &application, &by);
+    // It is done while its answer is read, after the request was answered.
+    let work = within_this(async move {
+        let done = stream::done(prepared, application, by, events).await;
         done.map_or_else(Told::Error, Told::View)
-    };
+    });
     // The place is taken until the last frame, or until the reader goes away.
     let frames = stream::frames(reader, work).inspect(move |_| {
         let _taken = &place;

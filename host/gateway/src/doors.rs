@@ -3,7 +3,7 @@
 use crate::auth::{self, Gate, guarded};
 use crate::body::Room;
 use crate::listen::Peer;
-use crate::refusal::refused;
+use crate::refusal::{Shape, refused};
 use crate::{api, control, health, metrics, websocket};
 use axum::extract::{Extension, Request};
 use axum::middleware::from_fn_with_state;
@@ -35,5 +35,6 @@ async fn nothing(request: Request) -> Response {
         request.method(),
         request.uri().path()
     );
-    refused(request.uri().path(), StatusCode::NOT_FOUND, &Error::new(ErrorKind::NotFound, text))
+    let shape = Shape::of(request.uri().path(), request.headers());
+    refused(shape, StatusCode::NOT_FOUND, &Error::new(ErrorKind::NotFound, text))
 }

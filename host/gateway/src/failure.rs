@@ -35,15 +35,3 @@ pub(crate) fn failed(status: StatusCode, error: &Error) -> Response {
     }
     response
 }
-
-/// What a request gets that is one too many.
-pub(crate) fn overloaded() -> Response {
-    let text = "too many requests are under way at this moment\nhint: try again in a second";
-    failed(StatusCode::SERVICE_UNAVAILABLE, &Error::new(ErrorKind::Conflict, text))
-}
-
-/// What a request gets that does not say which host it is for, or says it twice.
-pub(crate) fn misaddressed() -> Response {
-    let text = "the request does not say once which host it is for\nhint: send one `Host`";
-    failed(StatusCode::BAD_REQUEST, &Error::new(ErrorKind::Invalid, text))
-}

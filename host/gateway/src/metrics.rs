@@ -7,7 +7,8 @@ use axum::middleware::Next;
 use axum::response::Response;
 use axum::routing::get;
 use cara_authority::{PersonRole, Principal, Scope};
-use cara_control::metrics::Answered;
+use cara_control::metrics::{Answered, method_name};
+use cara_control::telemetry::Request as Traced;
 use cara_control::{Application, Error, ErrorKind, allowed};
 use http::{HeaderValue, StatusCode, header};
 use std::sync::Arc;
@@ -43,9 +44,27 @@ async fn metrics(State(application): State<Arc<Application>>, Extension(by): Ext
 pub(crate) async fn measured(State(application): State<Arc<Application>>, request: Request, next: Next) -> Response {
     let began = Instant::now();
     let (method, route) = (request.method().clone(), request.extensions().get::<MatchedPath>().cloned());
-    let response = next.run(request).await;
     let route = route.as_ref().map(MatchedPath::as_str);
+    let telemetry = application.telemetry();
+    let response = if telemetry.is_traced() {
+        let traceparent = traceparent(&request).map(str::to_owned);
+        let traced = Traced { method: method_name(&method), route, traceparent: traceparent.as_deref() };
+        let span = telemetry.request(&traced);
+        let response = span.during(next.run(request)).await;
+        span.answered(response.status());
+        response
+    } else {
+        next.run(request).await
+    };
     let answered = Answered { method: &method, route, status: response.status(), took: began.elapsed() };
-    application.metrics().answered(&answered);
+    telemetry.metrics().answered(&answered);
     response
+}
+
+/// Which trace a request says that it belongs to. It is believed of the operator alone: anybody else could put spans into
+/// traces that are none of theirs, and say that nothing of what they do is recorded.
+fn traceparent(request: &Request) -> Option<&str> {
+    let by = request.extensions().get::<Principal>()?;
+    let may = by.role() == PersonRole::Owner && by.has(Scope::Operate);
+    request.headers().get("traceparent").filter(|_| may)?.to_str().ok()
 }

@@ -3,29 +3,38 @@
 
 use crate::failure::{failed, json as answer};
 use axum::response::Response;
-use cara_control::Error;
 use cara_control::completion::{Unanswered, Why};
-use http::{HeaderValue, StatusCode, header};
+use cara_control::{Error, ErrorKind};
+use http::{HeaderMap, HeaderValue, Request, StatusCode, header};
 use serde_json::{Value, json};
+
+/// What Anthropic's clients send with every request.
+const ANTHROPIC: &str = "anthropic-version";
 
 /// Whose clients read it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Shape {
-    Control,
     OpenAi,
     Anthropic,
     Ollama,
 }
 
 impl Shape {
-    /// That of a path.
-    pub(crate) fn of(path: &str) -> Self {
+    /// That of a request; none where it is for cara's own clients.
+    pub(crate) fn of(path: &str, headers: &HeaderMap) -> Option<Self> {
+        let is = |under: &str| path.strip_prefix(under).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
         match path {
-            _ if path == "/v1/messages" || path.starts_with("/v1/messages/") => Self::Anthropic,
-            _ if path.starts_with("/v1/") => Self::OpenAi,
-            _ if path.starts_with("/api/") => Self::Ollama,
-            _ => Self::Control,
+            _ if is("/v1/messages") => Some(Self::Anthropic),
+            _ if is("/v1/models") => Some(Self::of_models(headers)),
+            _ if is("/v1") => Some(Self::OpenAi),
+            _ if is("/api") => Some(Self::Ollama),
+            _ => None,
         }
+    }
+
+    /// That of a list of models, which two kinds of clients ask for at one path.
+    pub(crate) fn of_models(headers: &HeaderMap) -> Self {
+        if headers.contains_key(ANTHROPIC) { Self::Anthropic } else { Self::OpenAi }
     }
 }
 
@@ -54,6 +63,11 @@ impl Refusal {
         Self { param: Some(param.into()), ..Self::new(StatusCode::BAD_REQUEST, message) }
     }
 
+    /// Of a field that is not there.
+    pub(crate) fn missing(param: &str) -> Self {
+        Self::field(param, format!("`{param}` is missing"))
+    }
+
     /// Of a field that nobody here can honour.
     pub(crate) fn unsupported(param: impl Into<String>, why: &str) -> Self {
         let param = param.into();
@@ -64,6 +78,11 @@ impl Refusal {
     /// Of a field that is wrong in a way that has a name.
     pub(crate) fn coded(param: &str, code: &'static str, message: impl Into<String>) -> Self {
         Self { code: Some(code), ..Self::field(param, message) }
+    }
+
+    /// Whether what was named is not there.
+    pub(crate) fn is_missing(&self) -> bool {
+        self.status == StatusCode::NOT_FOUND
     }
 
     /// The message.
@@ -120,7 +139,6 @@ impl Refusal {
             Shape::OpenAi => self.openai(),
             Shape::Anthropic => self.anthropic(),
             Shape::Ollama => json!({ "error": self.named() }),
-            Shape::Control => json!({ "kind": "invalid", "message": self.message }),
         }
     }
 
@@ -163,37 +181,63 @@ impl From<Unanswered> for Refusal {
 }
 
 /// A refusal of whatever stands before the use cases: who asks, from where, how often.
-pub(crate) fn refused(path: &str, status: StatusCode, error: &Error) -> Response {
-    match Shape::of(path) {
-        Shape::Control => failed(status, error),
-        shape => {
+pub(crate) fn refused(shape: Option<Shape>, status: StatusCode, error: &Error) -> Response {
+    match shape {
+        None => failed(status, error),
+        Some(shape) => {
             let code = (status == StatusCode::UNAUTHORIZED).then_some("invalid_api_key");
             Refusal { code, ..Refusal::new(status, error.to_string()) }.response(shape)
         }
     }
 }
 
+/// What a request gets that is one too many.
+pub(crate) fn overloaded<B>(request: &Request<B>) -> Response {
+    let text = "too many requests are under way at this moment\nhint: try again in a second";
+    let shape = Shape::of(request.uri().path(), request.headers());
+    refused(shape, StatusCode::SERVICE_UNAVAILABLE, &Error::new(ErrorKind::Conflict, text))
+}
+
+/// What a request gets that does not say which host it is for, or says it twice.
+pub(crate) fn misaddressed<B>(request: &Request<B>) -> Response {
+    let text = "the request does not say once which host it is for\nhint: send one `Host`";
+    let shape = Shape::of(request.uri().path(), request.headers());
+    refused(shape, StatusCode::BAD_REQUEST, &Error::new(ErrorKind::Invalid, text))
+}
+
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
-    use cara_control::ErrorKind;
 
     #[test]
     fn each_path_has_the_errors_of_its_clients() {
         let error = Error::new(ErrorKind::Refused, "nobody knows who asks\nhint: send a token");
-        let kind = |path: &str| Shape::of(path);
-        assert_eq!(kind("/v1/chat/completions"), Shape::OpenAi);
-        assert_eq!(kind("/v1/messages"), Shape::Anthropic);
-        assert_eq!(kind("/v1/messages/count_tokens"), Shape::Anthropic);
-        assert_eq!(kind("/v1/messagesx"), Shape::OpenAi);
-        assert_eq!(kind("/api/chat"), Shape::Ollama);
-        assert_eq!(kind("/control/v1/status"), Shape::Control);
+        let plain = HeaderMap::new();
+        let anthropic = HeaderMap::from_iter([(ANTHROPIC.parse().unwrap(), HeaderValue::from_static("2023-06-01"))]);
+        for (path, headers, shape) in [
+            ("/v1/chat/completions", &plain, Some(Shape::OpenAi)),
+            ("/v1/chat/completions", &anthropic, Some(Shape::OpenAi)),
+            ("/v1/messages", &plain, Some(Shape::Anthropic)),
+            ("/v1/messages/count_tokens", &plain, Some(Shape::Anthropic)),
+            ("/v1/messagesx", &plain, Some(Shape::OpenAi)),
+            ("/v1/models", &plain, Some(Shape::OpenAi)),
+            ("/v1/models/agent:main", &anthropic, Some(Shape::Anthropic)),
+            ("/api/chat", &anthropic, Some(Shape::Ollama)),
+            ("/control/v1/status", &anthropic, None),
+            ("/apis", &plain, None),
+        ] {
+            assert_eq!(Shape::of(path, headers), shape, "{path} {headers:?}");
+        }
+        let late = Request::get("/v1/models").header(ANTHROPIC, "x").body(()).unwrap();
+        assert_eq!(overloaded(&late).headers()[header::RETRY_AFTER], "1");
         let refusal =
             Refusal { code: Some("invalid_api_key"), ..Refusal::new(StatusCode::UNAUTHORIZED, error.to_string()) };
         assert_eq!(refusal.json(Shape::OpenAi)["error"]["code"], "invalid_api_key");
         assert_eq!(refusal.json(Shape::Anthropic)["error"]["type"], "authentication_error");
         assert_eq!(refusal.json(Shape::Ollama)["error"], error.to_string());
-        assert_eq!(refused("/v1/models", StatusCode::UNAUTHORIZED, &error).status(), StatusCode::UNAUTHORIZED);
+        let refused = refused(Some(Shape::OpenAi), StatusCode::UNAUTHORIZED, &error);
+        assert_eq!(refused.status(), StatusCode::UNAUTHORIZED);
     }
 
     #[test]

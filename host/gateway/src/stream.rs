@@ -3,12 +3,15 @@
 //! Each event has its name (`event`, `view` or `error`) and one line of JSON, and its number as `id` where it has one.
 
 use bytes::{Bytes, BytesMut};
-use cara_control::{Error, ErrorKind, Event, Reader as Log};
+use cara_authority::Principal;
+use cara_control::allowed::hears_everything;
+use cara_control::{Application, Error, ErrorKind, Event, Events, Prepared, Reader as Log};
 use futures_util::stream::{Stream, unfold};
 use serde_json::value::RawValue;
 use std::convert::Infallible;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 
 /// The most bytes of one event.
 const MOST: usize = 64 * 1024 * 1024;
@@ -20,7 +23,7 @@ const FRAME: usize = 64 * 1024;
 #[derive(Debug)]
 pub(crate) enum Told {
     /// Something that happened, with its number where it has one.
-    Event(Option<u64>, Event),
+    Event(Option<u64>, Arc<Event>),
     /// The view of the use case that was done.
     View(Box<RawValue>),
     /// Why the use case was not done.
@@ -30,7 +33,7 @@ pub(crate) enum Told {
 impl Told {
     fn written(&self) -> Bytes {
         let (name, data) = match self {
-            Self::Event(_, event) => ("event", serde_json::to_string(event)),
+            Self::Event(_, event) => ("event", serde_json::to_string(&**event)),
             Self::View(view) => ("view", Ok(view.get().to_owned())),
             Self::Error(error) => ("error", serde_json::to_string(error)),
         };
@@ -43,7 +46,7 @@ impl Told {
 
     fn read(name: &str, data: &str) -> Result<Self, Error> {
         match name {
-            "event" => Ok(Self::Event(None, serde_json::from_str(data)?)),
+            "event" => Ok(Self::Event(None, Arc::new(serde_json::from_str(data)?))),
             "view" => Ok(Self::View(serde_json::from_str(data)?)),
             "error" => Ok(Self::Error(serde_json::from_str(data)?)),
             other => Err(unreadable(&format!("an event called `{other}`"))),
@@ -53,6 +56,26 @@ impl Told {
 
 fn unreadable(what: &str) -> Error {
     Error::new(ErrorKind::Internal, format!("the holder of the home sent {what}\nhint: both have to be of one version"))
+}
+
+/// What somebody hears while their use case goes on.
+pub(crate) fn reader(events: &Events, application: &Application, by: &Principal) -> Log {
+    match hears_everything(by) {
+        true => events.read().beside(application.events()),
+        false => events.read(),
+    }
+}
+
+/// What a use case comes to. Its events have ended by then.
+pub(crate) async fn done(
+    prepared: Prepared,
+    application: Arc<Application>,
+    by: Principal,
+    events: Events,
+) -> Result<Box<RawValue>, Error> {
+    let done = prepared.run(application, by, events.clone()).await;
+    events.end();
+    done
 }
 
 /// Events while work goes on, and at last what came of it, in frames of bounded size that are made when they are wanted: a
@@ -171,7 +194,7 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read_however_it_is_cut() {
-        let note = |text: &str| Event::Note { text: text.into() };
+        let note = |text: &str| Arc::new(Event::Note { text: text.into() });
         let error = Error::new(ErrorKind::NotFound, "a\nhint: b");
         let all: Vec<u8> = [
             Told::Event(Some(7), note("line\n\nline")),

@@ -14,20 +14,21 @@
 //! `runs.follow` and `changes.follow` after the last event heard.
 
 use crate::auth::Alive;
-use crate::failure::status;
+use crate::failure::{failed as refused, status};
 use crate::listen::Draining;
-use crate::stream::Told;
+use crate::stream;
 use axum::extract::State;
 use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgrade, close_code};
 use axum::response::Response;
 use axum::{Extension, Router, routing};
-use cara_authority::Principal;
+use cara_authority::{CredentialId, PersonRole, Principal};
 use cara_control::{Application, Entry, Error, ErrorKind, Events, Prepared, Scope, operations};
 use futures_util::{SinkExt, StreamExt};
+use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::{AbortHandle, JoinSet};
@@ -43,8 +44,8 @@ const MOST: usize = 1024 * 1024;
 /// How many requests of a connection go on at once.
 const REQUESTS: usize = 32;
 
-/// How many connections there are at once, of all clients together.
-const CONNECTIONS: usize = 1024;
+/// How many connections there are at once, of all clients together, and of one credential.
+const CONNECTIONS: (usize, usize) = (1024, 256);
 
 /// How many messages wait for a slow reader; then the work behind them waits.
 const AHEAD: usize = 64;
@@ -63,13 +64,46 @@ const FAREWELL: Duration = Duration::from_millis(500);
 struct Door {
     application: Arc<Application>,
     entries: Arc<HashMap<&'static str, Entry>>,
-    places: Arc<Semaphore>,
+    places: Places,
+}
+
+/// The connections there are, by the credential with which they came; a clone is the same.
+#[derive(Clone, Default)]
+struct Places(Arc<Mutex<BTreeMap<Option<CredentialId>, usize>>>);
+
+/// One of them.
+struct Place(Places, Option<CredentialId>);
+
+impl Places {
+    fn all(&self) -> MutexGuard<'_, BTreeMap<Option<CredentialId>, usize>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn take(&self, of: Option<&CredentialId>) -> Option<Place> {
+        let (of, mut all) = (of.cloned(), self.all());
+        let own = all.get(&of).copied().unwrap_or_default();
+        if own >= CONNECTIONS.1 || all.values().sum::<usize>() >= CONNECTIONS.0 {
+            return None;
+        }
+        all.insert(of.clone(), own + 1);
+        Some(Place(self.clone(), of))
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut all = self.0.all();
+        match all.get_mut(&self.1) {
+            Some(own) if *own > 1 => *own -= 1,
+            _ => drop(all.remove(&self.1)),
+        }
+    }
 }
 
 /// Serves `/ws`.
 pub(crate) fn router(application: Arc<Application>) -> Router {
     let entries = operations().into_iter().map(|entry| (entry.route.name, entry)).collect();
-    let door = Door { application, entries: Arc::new(entries), places: Arc::new(Semaphore::new(CONNECTIONS)) };
+    let door = Door { application, entries: Arc::new(entries), places: Places::default() };
     Router::new().route("/ws", routing::any(opened)).with_state(door)
 }
 
@@ -79,15 +113,19 @@ async fn opened(
     draining: Option<Extension<Draining>>,
     Extension(alive): Extension<Alive>,
     upgrade: WebSocketUpgrade,
-) -> Result<Response, (http::StatusCode, [(http::HeaderName, &'static str); 1], &'static str)> {
-    let Ok(place) = door.places.clone().try_acquire_owned() else {
-        let text = "too many WebSockets are open\nhint: close one, then try again\n";
-        return Err((http::StatusCode::SERVICE_UNAVAILABLE, [(http::header::RETRY_AFTER, "5")], text));
+) -> Response {
+    if by.role() != PersonRole::Owner {
+        let text = "the WebSocket is for the owner of this assistant\nhint: programs of others use the APIs of models";
+        return refused(StatusCode::FORBIDDEN, &Error::new(ErrorKind::Refused, text));
+    }
+    let Some(place) = door.places.take(by.credential()) else {
+        let text = "too many WebSockets are open\nhint: close one, then try again";
+        return refused(StatusCode::SERVICE_UNAVAILABLE, &Error::new(ErrorKind::Conflict, text));
     };
     let upgrade = upgrade.protocols([PROTOCOL]).max_message_size(MOST).max_frame_size(MOST);
     // The connection is to end when its listener is, or the process.
     let ends = draining.map_or_else(CancellationToken::new, |Extension(Draining(ends))| ends);
-    Ok(upgrade.on_upgrade(move |socket| Connection::new(door, by, alive, place).serve(socket, ends)))
+    upgrade.on_upgrade(move |socket| Connection::new(door, by, alive, place).serve(socket, ends))
 }
 
 /// A request, as JSON-RPC has it.
@@ -196,11 +234,11 @@ struct Connection {
     requests: Arc<Semaphore>,
     open: Open,
     work: JoinSet<()>,
-    _place: OwnedSemaphorePermit,
+    _place: Place,
 }
 
 impl Connection {
-    fn new(door: Door, by: Principal, alive: Alive, place: OwnedSemaphorePermit) -> Self {
+    fn new(door: Door, by: Principal, alive: Alive, place: Place) -> Self {
         let (open, work, requests) = (Open::default(), JoinSet::new(), Arc::new(Semaphore::new(REQUESTS)));
         Self { door, by, alive, requests, open, work, _place: place }
     }
@@ -348,12 +386,8 @@ struct Going {
 impl Going {
     async fn run(self, prepared: Prepared) {
         let events = Events::new(Scope::Call);
-        let mut reader = events.read();
-        let work = async {
-            let done = prepared.run(self.application.clone(), self.by.clone(), events.clone()).await;
-            events.end();
-            done.map_or_else(Told::Error, Told::View)
-        };
+        let mut reader = stream::reader(&events, &self.application, &self.by);
+        let work = stream::done(prepared, self.application.clone(), self.by.clone(), events);
         let told = async {
             while let Some((seq, event)) = reader.next_numbered().await {
                 let params = Happened { id: &self.id, seq, event: &event };
@@ -364,12 +398,30 @@ impl Going {
         let (last, ()) = tokio::join!(work, told);
         self.open.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.id);
         let answer = match &last {
-            Told::View(view) => {
-                text(&Answer { jsonrpc: Version::Two, id: Some(&self.id), result: Some(view), error: None })
-            }
-            Told::Error(error) => failed(&self.id, error),
-            Told::Event(..) => return,
+            Ok(view) => text(&Answer { jsonrpc: Version::Two, id: Some(&self.id), result: Some(view), error: None }),
+            Err(error) => failed(&self.id, error),
         };
         let _ = self.sender.send(answer).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn one_credential_does_not_take_the_place_of_all_others() {
+        let (places, of) = (Places::default(), |id: &str| CredentialId::parse(id).unwrap());
+        let mut taken: Vec<Place> =
+            (0..CONNECTIONS.1).map(|_| places.take(Some(&of("t-aaaaaaaaaa"))).unwrap()).collect();
+        assert!(places.take(Some(&of("t-aaaaaaaaaa"))).is_none());
+        let others: Vec<Place> =
+            [Some(of("t-bbbbbbbbbb")), None].iter().filter_map(|of| places.take(of.as_ref())).collect();
+        assert_eq!(others.len(), 2);
+        drop(taken.pop());
+        drop(places.take(Some(&of("t-aaaaaaaaaa"))).unwrap());
+        drop((taken, others));
+        assert!(places.all().is_empty());
     }
 }

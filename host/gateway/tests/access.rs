@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod attempts;
+mod bodies;
 mod doors;
 mod entry;
 mod house;

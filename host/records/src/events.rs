@@ -31,3 +31,10 @@ pub async fn events(ledger: &Ledger, limit: u32) -> Result<Vec<Event>, LedgerErr
     };
     Ok(rows.into_iter().map(read).collect())
 }
+
+/// The hash of an event, as it stands there: whether it holds is not looked at. Nothing where there is no such event.
+pub async fn event_hash(ledger: &Ledger, seq: u64) -> Result<Option<Vec<u8>>, LedgerError> {
+    let query = query_as::<(Vec<u8>,)>("SELECT hash FROM events WHERE seq = $1");
+    let found = ledger.reader().await?.sql().one(query.bind(i64::try_from(seq).unwrap_or(i64::MAX))).await?;
+    Ok(found.map(|(hash,)| hash))
+}

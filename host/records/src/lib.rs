@@ -38,7 +38,7 @@ pub use boxes::{CONTENT_KEPT_MS, InboundId, LOOKUP_KEPT_MS, MAX_MESSAGE, Outboun
 pub use calls::Call;
 pub use cara_services::ledger::records::*;
 pub use credentials::{AboutCredential, Credential, CredentialKind, Proof};
-pub use events::{Event, events};
+pub use events::{Event, event_hash, events};
 pub use forgetting::{FORGOTTEN, ForgetError, Kept, Messages, Use};
 pub use inbox::{
     Inbound, InboundState, MOST_WAITING, MOST_WAITING_OF_ONE, Missed, NewInbound, ReceiveError, Received, Waiting,
@@ -51,7 +51,7 @@ pub use outbox::{
 };
 pub use people::{LinkError, NameError};
 pub use programs::ProgramUse;
-pub use responses::{KeptResponse, MAX_RESPONSE, MOST_RESPONSES, NewResponse, RESPONSE_KEPT_MS};
+pub use responses::{KeptResponse, MAX_RESPONSE, MOST_RESPONSE_BYTES, MOST_RESPONSES, NewResponse, RESPONSE_KEPT_MS};
 pub use runs::Run;
 pub use sessions::{MOST_AT_ONCE, NewConversation, Session};
 pub use summaries::Summary;

@@ -85,6 +85,11 @@ impl Records {
         change.commit().await
     }
 
+    /// What shows of a call, as it is written down before it is kept, that it was written down for this ledger.
+    pub fn proof_of_use(&self, json: &[u8]) -> [u8; 32] {
+        self.seal.lookup("use of a program", &[json])
+    }
+
     /// Gives back what was reserved for programs by other processes, which are gone.
     pub async fn release_programs(&self, process: &str) -> Result<u64, LedgerError> {
         let gone = query("DELETE FROM reservations WHERE credential IS NOT NULL AND process <> $1").bind(process);

@@ -17,6 +17,9 @@ pub const RESPONSE_KEPT_MS: u64 = 30 * 24 * 3_600 * 1_000;
 /// How many answers of one person are kept; older ones go first.
 pub const MOST_RESPONSES: u64 = 1_000;
 
+/// The most bytes that are kept of one person together; older answers go first.
+pub const MOST_RESPONSE_BYTES: u64 = 256 * 1024 * 1024;
+
 /// The most bytes of what was sent, of an answer and of its events, each.
 pub const MAX_RESPONSE: u64 = 16 * 1024 * 1024;
 
@@ -77,8 +80,19 @@ fn check(text: &str) -> Result<(), LedgerError> {
 }
 
 impl Records {
-    /// Keeps an answer; durable when it returns. Where the person has [`MOST_RESPONSES`], the oldest that has ended goes.
+    /// Keeps an answer; durable when it returns. Where the person would have more than [`MOST_RESPONSES`] or [`MOST_RESPONSE_BYTES`], the
+    /// oldest that have ended go.
     pub async fn keep_response(&self, new: &NewResponse<'_>) -> Result<(), LedgerError> {
+        self.keep_response_within(new, MOST_RESPONSES, MOST_RESPONSE_BYTES).await
+    }
+
+    /// The same, with so many answers and bytes of the person together.
+    pub(crate) async fn keep_response_within(
+        &self,
+        new: &NewResponse<'_>,
+        most: u64,
+        most_bytes: u64,
+    ) -> Result<(), LedgerError> {
         let NewResponse { id, person, previous, input, response, process } = *new;
         check(input)?;
         check(response)?;
@@ -89,10 +103,14 @@ impl Records {
         let mut change = self.ledger.change().await?;
         let sql = &mut change.sql();
         let oldest = query(
-            "DELETE FROM responses WHERE id IN (SELECT id FROM responses WHERE person = $1 AND process IS NULL \
-             ORDER BY at_ms DESC, id DESC LIMIT 1000000 OFFSET $2)",
+            "DELETE FROM responses WHERE id IN (SELECT id FROM (SELECT id, COUNT(*) OVER newest AS place, \
+             SUM(LENGTH(input) + LENGTH(response) + COALESCE(LENGTH(events), 0)) OVER newest AS bytes \
+             FROM responses WHERE person = $1 AND process IS NULL WINDOW newest AS (ORDER BY at_ms DESC, id DESC)) AS kept \
+             WHERE place > $2 OR bytes > $3)",
         );
-        sql.execute(oldest.bind(person.as_str()).bind(to_sql(MOST_RESPONSES - 1))).await?;
+        let oldest = oldest.bind(person.as_str()).bind(to_sql(most - 1));
+        let left = most_bytes.saturating_sub((input.len() + response.len()) as u64);
+        sql.execute(oldest.bind(to_sql(left))).await?;
         let put = query(
             "INSERT INTO responses (id, person, previous, input, response, process, at_ms) \
              VALUES ($1, $2, $3, $4, $5, $6, $7)",
@@ -102,14 +120,14 @@ impl Records {
         change.commit().await
     }
 
-    /// Ends an answer that was worked at: as it is now, with what happened in the meantime. False where it is gone or has ended.
+    /// Ends an answer that was worked at: as it is now, with what happened in the meantime; one that is gone, or has ended, stays so.
     pub async fn end_response(
         &self,
         person: &PersonId,
         id: &str,
         response: &str,
         events: Option<&str>,
-    ) -> Result<bool, LedgerError> {
+    ) -> Result<(), LedgerError> {
         check(response)?;
         let key = Key { id, person };
         let response = key.with("response", |spot| self.seal.seal(spot, response.as_bytes()))?;
@@ -121,9 +139,8 @@ impl Records {
             "UPDATE responses SET response = $3, events = $4, process = NULL \
              WHERE person = $1 AND id = $2 AND process IS NOT NULL",
         );
-        let ended = change.sql().execute(ended.bind(person.as_str()).bind(id).bind(response).bind(events)).await?;
-        change.commit().await?;
-        Ok(ended > 0)
+        change.sql().execute(ended.bind(person.as_str()).bind(id).bind(response).bind(events)).await?;
+        change.commit().await
     }
 
     /// An answer that is kept for somebody.

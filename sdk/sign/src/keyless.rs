@@ -31,6 +31,8 @@ use authority::Named;
 use one_time_key::OneTimeKey;
 
 pub use endpoint::{Endpoint, EndpointError};
+pub(crate) use log::{PATH, entry};
+pub(crate) use one_time_key::SPKI;
 
 /// The way to the authority and the log; the host's egress gate stands behind it.
 pub trait Transport: Sync {
@@ -133,6 +135,11 @@ fn read(answer: Answer, by: Party) -> Result<String, KeylessError> {
         (_, Party::Authority) => Err(KeylessError::AuthorityRefuses { status, told }),
         (_, Party::Log) => Err(KeylessError::LogRefuses { status, told }),
     }
+}
+
+/// The body of an answer of a log that took what it was given.
+pub(crate) fn answered(answer: Answer) -> Result<String, KeylessError> {
+    read(answer, Party::Log)
 }
 
 /// The form both give their reasons in. Nothing else of such a body is shown.

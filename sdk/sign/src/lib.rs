@@ -7,14 +7,19 @@
 //! component, component.toml ─→ embed ─→ the bytes of a Package
 //! Package, SecretKey ─→ sign ─────────→ Bundle
 //! Package, token ─────→ sign_keyless ─→ Bundle  (by way of the caller's `Transport`)
+//! message, HomeKey ───→ enter_log ────→ the proof of a transparency log
 //! ```
 
 mod embed;
+mod home_key;
 mod key;
 mod keyless;
+mod logged;
 mod sign;
 
 pub use embed::embed;
+pub use home_key::{HomeKey, HomeKeyError};
 pub use key::{SecretKey, SecretKeyError};
 pub use keyless::{Answer, Endpoint, EndpointError, Instance, KeylessError, Transport, sign_keyless};
+pub use logged::{LoggedError, check_log_entry, enter_log};
 pub use sign::sign;

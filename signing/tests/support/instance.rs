@@ -209,6 +209,18 @@ impl Instance {
         certificate: &[u8],
         after: i64,
     ) -> Value {
+        self.entry_by(envelope, payload, signature, &pem(certificate), after)
+    }
+
+    /// The same for a signature whose key or certificate is PEM.
+    pub(crate) fn entry_by(
+        &self,
+        envelope: &Value,
+        payload: &[u8],
+        signature: &str,
+        verifier: &str,
+        after: i64,
+    ) -> Value {
         let hash = |bytes: &[u8]| json!({ "algorithm": "sha256", "value": hex::encode(sha256(bytes)) });
         let body = json!({
             "apiVersion": "0.0.1",
@@ -216,7 +228,7 @@ impl Instance {
             "spec": {
                 "envelopeHash": hash(envelope.to_string().as_bytes()),
                 "payloadHash": hash(payload),
-                "signatures": [{ "signature": signature, "verifier": STANDARD.encode(pem(certificate)) }],
+                "signatures": [{ "signature": signature, "verifier": STANDARD.encode(verifier) }],
             },
         })
         .to_string();
@@ -249,6 +261,29 @@ impl Instance {
             "canonicalizedBody": STANDARD.encode(&body),
         })
     }
+}
+
+/// An entry in the form of the log's API: numbers are numbers, digests hexadecimal.
+pub(crate) fn answered(entry: &Value) -> Value {
+    let number = |value: &Value| json!(value.as_str().unwrap().parse::<i64>().unwrap());
+    let hex = |value: &Value| json!(hex::encode(STANDARD.decode(value.as_str().unwrap()).unwrap()));
+    let proof = &entry["inclusionProof"];
+    json!({ "24296fb24b8ad77a": {
+        "body": entry["canonicalizedBody"],
+        "integratedTime": number(&entry["integratedTime"]),
+        "logID": hex(&entry["logId"]["keyId"]),
+        "logIndex": number(&entry["logIndex"]),
+        "verification": {
+            "inclusionProof": {
+                "checkpoint": proof["checkpoint"]["envelope"],
+                "hashes": [hex(&proof["hashes"][0])],
+                "logIndex": number(&proof["logIndex"]),
+                "rootHash": hex(&proof["rootHash"]),
+                "treeSize": number(&proof["treeSize"]),
+            },
+            "signedEntryTimestamp": entry["inclusionPromise"]["signedEntryTimestamp"],
+        },
+    } })
 }
 
 pub(crate) fn trusted(name: &str, identity: &str, components: &[&str]) -> TrustedIdentity {

@@ -117,7 +117,7 @@ async fn first_byte(application: &Arc<Application>, records: &Records, number: u
     };
     let mut took = None;
     while let Some(event) = reader.next().await {
-        if let Event::Run { event: TurnEvent::Text { .. } } = event {
+        if let Event::Run { event: TurnEvent::Text { .. } } = *event {
             took.get_or_insert(began.elapsed());
         }
     }

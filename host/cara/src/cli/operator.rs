@@ -191,7 +191,23 @@ pub(crate) enum Audit {
         kind: Option<String>,
     },
     /// Check that no event was changed, removed or reordered. Exit code 1 when one was.
-    Verify,
+    Verify {
+        /// Compare with the anchors in a file, too: an older copy of the ledger, a shorter or another one is named.
+        #[arg(long, value_name = "PATH")]
+        anchor: Option<PathBuf>,
+    },
+    /// Keep the head of the audit log elsewhere, signed: there an older copy of the ledger is told by it.
+    Anchor {
+        /// A file outside the home, to which a line is added; without `--file` and `--url`, what the configuration names.
+        #[arg(long, value_name = "PATH")]
+        file: Option<PathBuf>,
+        /// A URL to which the line is sent.
+        #[arg(long, value_name = "URL")]
+        url: Option<String>,
+        /// A transparency log, a Rekor, whose proof stands in the file. What it gets is public for ever.
+        #[arg(long, value_name = "URL", requires = "file")]
+        log: Option<String>,
+    },
 }
 
 #[derive(Debug, Subcommand)]

@@ -1,10 +1,14 @@
-//! `cara audit`: what was done, and whether the log of it is whole.
+//! `cara audit`: what was done, whether the log is whole, anchors of it.
 
 use crate::cli::Audit;
 use crate::door::Door;
+use crate::error::told;
 use crate::output::{Output, Show, columns, layout, show, when};
 use anyhow::{Result, anyhow};
-use cara_control::audit::{AuditRow, ShowAudit, VerifyAudit};
+use cara_control::anchoring::AnchorAudit;
+use cara_control::anchors::MOST;
+use cara_control::audit::{AuditRow, CompareAudit, ShowAudit, VerifyAudit};
+use cara_control::named_file;
 use std::process::ExitCode;
 
 /// Runs the command.
@@ -24,14 +28,29 @@ pub(crate) async fn run(door: &Door, output: Output, audit: Audit) -> Result<Exi
             }
             output.emit(&shown.events)?;
         }
-        Audit::Verify => {
-            let verified = door.call(VerifyAudit {}).await?;
+        Audit::Verify { anchor } => {
+            let verified = match anchor {
+                None => door.call(VerifyAudit {}).await?,
+                Some(file) => {
+                    let anchors = named_file::text(&file, MOST as u64).map_err(told)?;
+                    door.call(CompareAudit { anchors }).await?
+                }
+            };
             match (&verified.problem, output.json) {
                 (_, true) => layout::json(&verified)?,
                 (None, false) => show::line(&format!("{} events: ok", verified.events.unwrap_or_default())),
                 (Some(problem), false) => return Err(anyhow!("{problem}")),
             }
+            if let Some(held) = verified.held.filter(|_| !output.json) {
+                show::line(&held.told(&when::second(held.at_ms)));
+            }
             return Ok(if verified.ok { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+        }
+        Audit::Anchor { file, url, log } => {
+            let file = file.map(std::path::absolute).transpose()?.map(|file| file.display().to_string());
+            let done = door.call(AnchorAudit { file, url, log }).await?;
+            let told = format!("event {} is anchored: {}", done.anchor.seq, done.places.join(", "));
+            output.done(&done, &told)?;
         }
     }
     Ok(ExitCode::SUCCESS)

@@ -6,6 +6,7 @@ use crate::door::Door;
 use crate::error::told;
 use crate::output::{Output, Show, layout, show, when};
 use anyhow::{Context, Result, bail};
+use cara_control::anchoring::AnchorState;
 use cara_control::config::Configuration;
 use cara_control::logs::Kept;
 use cara_control::reachable::Reachable;
@@ -50,6 +51,7 @@ pub(crate) async fn start(door: &Door, start: &Start, kept: Kept) -> Result<()> 
         "the cara daemon runs with the home `{}`; Ctrl-C stops it",
         application.home().path().display()
     ));
+    application.keep_watch();
     application.reachable().iter().for_each(say_reachable);
     let listens = application.reachable().is_some_and(|reachable| !reachable.listening.is_empty());
     credentials::first(door, listens).await;
@@ -208,6 +210,11 @@ impl Show for Status {
         }
         field("sessions", &self.sessions.to_string());
         field("approvals", &format!("{} waiting", self.approvals_waiting));
+        if let Some(AnchorState { seq, at_ms, problem }) = &self.anchored {
+            let last = seq.zip(*at_ms).map(|(seq, at_ms)| format!("event {seq}, {}", when::second(at_ms)));
+            field("anchored", &last.unwrap_or_else(|| "not yet".to_owned()));
+            problem.iter().for_each(|problem| field("problem", &problem.message));
+        }
         match &self.configuration {
             Configuration { problem: Some(problem), .. } => field("config", &problem.message),
             Configuration { from_next_start, .. } if !from_next_start.is_empty() => {

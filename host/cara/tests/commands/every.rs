@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use std::io::Write;
 use std::process::Stdio;
 use std::sync::LazyLock;
+use tempfile::TempDir;
 
 /// One command a line; words in capitals are looked up when it is their turn, `<` gives what comes on stdin.
 const SCRIPT: &str = "
@@ -108,6 +109,11 @@ usage
 usage --by model
 audit show --limit 3
 audit verify
+audit anchor
+audit anchor --file ANCHORS
+audit anchor --file TOKEN
+audit verify --anchor ANCHORS
+audit verify --anchor BROKEN
 ledger show
 ledger downgrade
 ledger downgrade --to 99 --yes
@@ -269,6 +275,8 @@ pub(crate) struct Stage {
     pub(crate) home: Home,
     session: String,
     asked: [String; 2],
+    /// A folder that is not in the home.
+    outside: TempDir,
 }
 
 impl Stage {
@@ -314,7 +322,7 @@ impl Stage {
             home.write(name, script.as_bytes());
         }
         home.write("index.json", INDEX.as_bytes());
-        Self { home, session, asked }
+        Self { home, session, asked, outside: tempfile::tempdir().unwrap() }
     }
 
     /// What a word in capitals stands for.
@@ -337,6 +345,7 @@ impl Stage {
             "NAMED" => file("named.pem"),
             "EXPORT" => file("export.json"),
             "TOKEN" => file("token"),
+            "ANCHORS" => self.outside.path().join("anchors").to_str().unwrap().to_owned(),
             "BROKEN" => file("broken.toml"),
             "FILE" => file("watch-1.wasm"),
             "NEWER" => file("watch-2.wasm"),
@@ -375,6 +384,7 @@ impl Stage {
     /// Without what is another each time: ids, times, digests, keys, the folder.
     fn told_apart(&self, text: &str) -> String {
         let folder = self.home.path("").to_str().unwrap().trim_end_matches('/').to_owned();
+        let text = text.replace(self.outside.path().to_str().unwrap(), "OUTSIDE");
         let text = whole(&text.replace(&folder, "HOME"));
         let inner = |letter: char| letter.is_ascii_alphanumeric() || "-+=/".contains(letter);
         let words: Vec<&str> = text.split_inclusive(|letter: char| !inner(letter)).collect();

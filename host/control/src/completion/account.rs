@@ -4,11 +4,14 @@
 use super::unanswered::Unanswered;
 use super::words::Seen;
 use crate::call_journal::Journal;
+use crate::telemetry::model_call::ModelCall;
 use cara_assistant::Provider;
+use cara_assistant::observed::ObservedCall;
 use cara_assistant::program::{Metered, Program};
+use cara_kernel::bindings::provider::StopReason;
 use cara_kernel::bindings::turn::Event;
 use cara_records::{ProgramUse, Spent};
-use serde_json::{Value, json};
+use serde_json::json;
 use std::sync::Arc;
 
 /// How a call ended whose program went away.
@@ -23,6 +26,7 @@ pub(super) struct Account {
     model: String,
     metered: Metered,
     seen: Seen,
+    call: ModelCall,
     is_settled: bool,
 }
 
@@ -33,11 +37,12 @@ impl Account {
         provider: &Provider,
         metered: Metered,
         seen: Seen,
+        call: ModelCall,
     ) -> Result<Self, Unanswered> {
         let reservation = metered.reservation().map(|id| id.0.clone());
         let id = reservation.map_or_else(ProgramUse::fresh_id, Ok)?;
         let (component, model) = (provider.id.clone(), provider.model.clone());
-        Ok(Self { id, journal, program, component, model, metered, seen, is_settled: false })
+        Ok(Self { id, journal, program, component, model, metered, seen, call, is_settled: false })
     }
 
     /// Names the call, here and in the audit log.
@@ -47,6 +52,7 @@ impl Account {
 
     /// Takes note of what came; an error where that is more than may be used.
     pub(super) fn saw(&mut self, event: &Event) -> Result<(), Unanswered> {
+        self.call.came(event);
         Ok(self.metered.saw(event)?)
     }
 
@@ -54,7 +60,13 @@ impl Account {
     pub(super) fn counted(&mut self, input: Option<u64>) {
         if let Some(input) = input {
             self.metered.counted(input);
+            self.call.used(input, 0);
         }
+    }
+
+    /// The model answered, as the vendor calls it.
+    pub(super) fn answered(&mut self, model: &str, stop: Option<StopReason>) {
+        self.call.over(Some(model), stop, None);
     }
 
     pub(super) fn spent(&self) -> Spent {
@@ -70,20 +82,21 @@ impl Account {
         if std::mem::replace(&mut self.is_settled, true) {
             return Ok(());
         }
+        self.call.over(None, None, Some(ended.to_owned().into()));
         let went_out = ended == GONE || !self.metered.is_unused() || ["embedded", "complete"].contains(&ended);
         let spent = if went_out { self.metered.spent() } else { Spent::default() };
         let mut detail = json!({ "ended": ended, "seen": self.seen.label });
-        for (name, rules) in [("in", &self.seen.found[..]), ("out", found)] {
-            if !rules.is_empty() {
-                detail[name] = Value::from(rules.to_vec());
-            }
+        if !self.seen.found.is_empty() {
+            detail["in"] = json!(self.seen.found);
         }
-        let Program { person, credential, .. } = self.program.clone();
+        if !found.is_empty() {
+            detail["out"] = json!(found);
+        }
         Ok(self.journal.put(ProgramUse {
             id: self.id.clone(),
             reserved: self.metered.reservation().is_some(),
-            person,
-            credential,
+            person: self.program.person.clone(),
+            credential: self.program.credential.clone(),
             component: self.component.clone(),
             model: self.model.clone(),
             input: spent.input,

@@ -1,9 +1,8 @@
 //! An agent's answer to a program: a run in a conversation of its own, with
 //! the agent's tools, policy and instructions.
 //!
-//! Nobody waits at it: a call that a person has to decide is denied, and its question stays. What the program sends of an
-//! earlier conversation is nobody's own words; what it says that a model answered can be anybody's, so what would need a
-//! person after strangers' words needs one then.
+//! Nobody waits at it: a call that a person has to decide is denied, and its question stays. What a program sends can be
+//! anybody's words, whatever role it gives them, so what would need a person after strangers' words needs one here.
 
 use super::finish::Finish;
 use super::parts::{self, Blob, Event as Told, Message, Part as Piece, Role, StopReason};
@@ -14,6 +13,7 @@ use crate::answering::{self, Answered, Answers, Respondent};
 use crate::application::Application;
 use crate::deciding::{self, Asks};
 use crate::event::{Event, Events, Reader};
+use crate::model_selection::Naming;
 use crate::names::PROGRAMS;
 use crate::variables::Variables;
 use cara_assistant::event::Usage;
@@ -54,8 +54,12 @@ struct Sent {
 }
 
 impl Sent {
-    fn read(by: &Principal, operator: bool, instructions: &str, messages: Vec<Message>) -> Result<Self, Unanswered> {
-        let mut messages = messages;
+    fn read(
+        by: &Principal,
+        operator: bool,
+        instructions: &str,
+        mut messages: Vec<Message>,
+    ) -> Result<Self, Unanswered> {
         let Some(last) = messages.pop().filter(|last| last.role == Role::User) else {
             return Err(refused("the last message is not the user's\nhint: an agent answers what a user says"));
         };
@@ -68,7 +72,7 @@ impl Sent {
         for Message { role, parts } in messages {
             // What a model is said to have answered can be anybody's words.
             let (role, label) = match role {
-                Role::User => (Kept::User, words::told()),
+                Role::User => (Kept::User, words::asked(by)),
                 Role::Assistant => (Kept::Assistant, composed.clone()),
                 Role::Tool | Role::System => return Err(no_tools()),
             };
@@ -86,7 +90,7 @@ impl Sent {
         let (mut now, mut files) = (Input::default(), Vec::new());
         for part in last.parts {
             match part {
-                Piece::Text(text) => now = now.and_said(words::said(operator), text),
+                Piece::Text(text) => now = now.and_said(words::asked(by), text),
                 Piece::Image(image) => files.push(image.blob),
                 Piece::Audio(blob) | Piece::File(blob) => files.push(blob),
                 Piece::CachePoint(_) => {}
@@ -166,7 +170,7 @@ pub(super) async fn begin(
     let (records, config) = (application.records().await?, application.config()?);
     let rights = config.role.of(Some(by.role()));
     let brought = application.brought(&BTreeMap::new(), &Variables::default())?;
-    let chosen = answering::chosen(application, &config, &rights, agent, &brought).await?;
+    let chosen = answering::chosen(application, &config, &rights, agent, Naming::by(by), &brought).await?;
     let own = config.agent.get(agent).and_then(|agent| agent.system.clone()).or_else(|| config.chat.system.clone());
     let asked = (operator && !instructions.is_empty()).then_some(instructions);
     let system: Vec<String> = own.into_iter().chain(asked).collect();
@@ -220,7 +224,7 @@ impl OfAgent {
 
     pub(super) async fn step(&mut self, events: &mut Vec<Told>) -> Result<Option<Finish>, Unanswered> {
         while let Some(event) = self.reader.next().await {
-            if let Event::Run { event } = event {
+            if let Event::Run { event } = &*event {
                 self.take(event, events)?;
             }
             if !events.is_empty() {
@@ -253,22 +257,22 @@ impl OfAgent {
         self.usage.reasoning += last.reasoning;
     }
 
-    fn take(&mut self, event: TurnEvent, events: &mut Vec<Told>) -> Result<(), Unanswered> {
+    fn take(&mut self, event: &TurnEvent, events: &mut Vec<Told>) -> Result<(), Unanswered> {
         match event {
             TurnEvent::Text { text } => {
                 // What is said before and after a tool are two paragraphs of one answer.
                 let broken = std::mem::take(&mut self.broken) && self.said;
                 self.said = true;
-                events.push(Told::Text(if broken { format!("\n\n{text}") } else { text }));
+                events.push(Told::Text(if broken { format!("\n\n{text}") } else { text.clone() }));
             }
-            TurnEvent::Thinking { text } => events.push(Told::Thinking(text)),
+            TurnEvent::Thinking { text } => events.push(Told::Thinking(text.clone())),
             TurnEvent::ToolResult { .. } => {
                 self.broken = true;
                 self.count();
             }
-            TurnEvent::Usage(usage) => self.last = usage,
+            TurnEvent::Usage(usage) => self.last = *usage,
             // What is said from here on is made of this as well.
-            TurnEvent::Seen { label } if !self.reads_all && !self.audience.others(&label).is_empty() => {
+            TurnEvent::Seen { label } if !self.reads_all && !self.audience.others(label).is_empty() => {
                 self.active.cancel.cancel();
                 let text = "the answer would be made of what is private to others\nhint: ask them, or the owner";
                 return Err(Unanswered::new(Why::Refused, text));

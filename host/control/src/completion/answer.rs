@@ -186,6 +186,7 @@ impl Raw {
     fn finish(&mut self, ended: Result<Outcome, Failure>) -> Result<Finish, Unanswered> {
         match ended {
             Ok(outcome) => {
+                self.account.answered(&outcome.model, Some(outcome.stop));
                 self.account.settle("complete", &self.found)?;
                 let spent = self.account.spent();
                 let counted = Usage { input: spent.input, output: spent.output, ..Usage::default() };

@@ -3,10 +3,10 @@
 //! `provider:model` is a model. So is `model` alone, where one provider that may be called offers it, and no other.
 //! `agent:NAME` is the whole assistant.
 
-use super::not_granted;
 use crate::application::Application;
 use crate::configuration::Rights;
 use crate::error::{Result, error, fail};
+use crate::model_selection::not_granted;
 use crate::names::AGENT;
 use crate::near_names::near_names;
 use crate::preparations::{MOST, Prepared};
@@ -48,8 +48,6 @@ pub struct OfferedModel {
     pub owner: String,
     /// Tokens that prompt and answer have together, where that is known.
     pub context_tokens: Option<u32>,
-    /// The longest answer, tokens, where that is known.
-    pub output_tokens: Option<u32>,
 }
 
 /// Whether a name is that of an agent, which answers with its own tools and as the operator set it.
@@ -73,8 +71,8 @@ impl Prepared {
 
     /// Who is meant, if this person may have them answer.
     pub(super) async fn named(&self, application: &Arc<Application>, by: &Principal, name: &str) -> Result<Named> {
-        let shown = display_safe(name);
         if name.is_empty() || name.len() > LONGEST || name.chars().any(|c| c.is_control() || c.is_whitespace()) {
+            let shown = display_safe(name);
             fail!(Invalid, "`{shown}` names no model\nhint: write `provider:model` or `agent:NAME`");
         }
         let rights = self.rights(by);
@@ -82,6 +80,7 @@ impl Prepared {
             let may = agents(self, &rights, by);
             if !may.contains(agent) {
                 let may: Vec<String> = may.iter().map(|agent| format!("`{PREFIX}{agent}`")).collect();
+                let shown = display_safe(name);
                 fail!(NotFound, "there is no agent `{shown}` for you\nhint: there is {}", may.join(", "));
             }
             return Ok(Named::Agent(agent.to_owned()));
@@ -130,7 +129,6 @@ impl Prepared {
         name: &str,
         rights: &Rights,
     ) -> Result<ComponentId> {
-        let shown = display_safe(name);
         let offered = self.listed(application).await;
         let may = |id: &&ComponentId| rights.permit_model(id, Some(name));
         let offers = |id: &&ComponentId| {
@@ -141,6 +139,7 @@ impl Prepared {
             is_declared || offered.iter().any(|(of, model)| of == *id && model.id == name)
         };
         let found: Vec<&ComponentId> = self.granted.iter().filter(may).filter(offers).collect();
+        let shown = || display_safe(name);
         match &found[..] {
             [one] => {
                 let mut meant = self.meant.lock().unwrap_or_else(PoisonError::into_inner);
@@ -158,10 +157,12 @@ impl Prepared {
                     if near.is_empty() { String::new() } else { format!("did you mean {}? ", near.join(" or ")) };
                 Err(error!(
                     NotFound,
-                    "no provider offers `{shown}` to you\nhint: {meant}write `provider:model`; `GET /v1/models` lists what there is"
+                    "no provider offers `{}` to you\nhint: {meant}write `provider:model`; `GET /v1/models` lists what there is",
+                    shown()
                 ))
             }
             several => {
+                let shown = shown();
                 let names: Vec<String> = several.iter().map(|id| format!("`{id}:{shown}`")).collect();
                 Err(error!(Invalid, "several providers offer `{shown}`\nhint: write {}", names.join(" or ")))
             }
@@ -201,7 +202,6 @@ impl Prepared {
             name,
             owner: "cara".to_owned(),
             context_tokens: None,
-            output_tokens: None,
         };
         all.extend(agents(self, &rights, by).into_iter().map(agent));
         let listed = self.listed(application).await;
@@ -211,7 +211,6 @@ impl Prepared {
             name: model.name,
             owner: id.to_string(),
             context_tokens: model.context_tokens,
-            output_tokens: model.output_tokens,
         }));
         Ok(all)
     }

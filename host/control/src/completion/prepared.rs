@@ -1,14 +1,13 @@
 //! Providers that are ready to be called, prepared once: nothing is looked up
 //! for a call as long as configuration, components and grants stay as they are.
 
-use super::not_granted;
 use super::unanswered::Unanswered;
 use crate::application::Application;
 use crate::component_settings::SettingSources;
 use crate::error::Result;
 use crate::home_files::HomeFiles;
 use crate::installed::Installed;
-use crate::model_selection;
+use crate::model_selection::{self, not_granted};
 use crate::preparations::{MOST, Now, Prepared};
 use crate::variables::Brought;
 use cara_assistant::language_model::Granted;
@@ -41,25 +40,34 @@ impl Granted for Ready {
 impl Application {
     /// What can be called now.
     pub(super) async fn prepared(&self) -> Result<Arc<Prepared>> {
-        let kept = || self.preparations.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let now = (self.config()?, self.installed()?, files::stamp(&self.home().prices())?);
-        let last = kept().clone();
-        if let Some(last) = last.filter(|last| last.stands(self, &now)) {
+        let last = self.preparations.last().filter(|(last, _)| last.holds(self));
+        if let Some((last, true)) = last {
             return Ok(last);
         }
-        let prepared = Arc::new(Prepared::of(self, now).await?);
-        *kept() = Some(prepared.clone());
+        let now = (self.config()?, self.installed()?, files::stamp(&self.home().prices())?);
+        let prepared = match last {
+            Some((last, _)) if last.is_of(&now) => last,
+            _ => Arc::new(Prepared::of(self, now).await?),
+        };
+        self.preparations.keep(&prepared);
         Ok(prepared)
+    }
+
+    /// Whether a provider was granted what it needs to be called.
+    pub(crate) async fn may_be_called(&self, id: &ComponentId) -> Result<bool> {
+        Ok(self.prepared().await?.granted.contains(id))
     }
 }
 
 impl Prepared {
-    fn stands(&self, application: &Application, (config, installed, prices): &Now) -> bool {
-        Arc::ptr_eq(&self.config, config)
-            && Arc::ptr_eq(&self.installed, installed)
-            && self.prices == *prices
-            && self.grants == application.ledger.grants_changed()
-            && application.services.clock.now_ms() < self.until_ms
+    /// Whether what was granted is as it was.
+    fn holds(&self, application: &Application) -> bool {
+        self.grants == application.ledger.grants_changed() && application.services.clock.now_ms() < self.until_ms
+    }
+
+    /// Whether it was prepared of this.
+    fn is_of(&self, (config, installed, prices): &Now) -> bool {
+        Arc::ptr_eq(&self.config, config) && Arc::ptr_eq(&self.installed, installed) && self.prices == *prices
     }
 
     async fn of(application: &Application, (config, installed, prices): Now) -> Result<Self> {

@@ -7,19 +7,35 @@ use crate::error::{Result, fail};
 use crate::secrets;
 use cara_assistant::Guards;
 use cara_authority::{Label, Principal, Source};
+use std::collections::BTreeSet;
 
-/// What a model that reads a request has seen, and what was found in it.
+/// The most parts of a conversation.
+const MOST: usize = 10_000;
+
+/// How many rules are named that found something in one call: the audit log keeps them for good.
+const RULES: usize = 16;
+
+/// What a model that reads a request has seen, and the rules that found something in it.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Seen {
     pub(super) label: Label,
-    pub(super) found: Vec<String>,
+    pub(super) found: BTreeSet<String>,
 }
 
 impl Seen {
     /// Of texts that a program alone knows about.
     pub(super) fn of_texts(by: &Principal) -> Self {
-        Self { label: composed(by), found: Vec::new() }
+        Self { label: composed(by), found: BTreeSet::new() }
     }
+}
+
+/// Refuses a conversation of more parts than are looked at.
+pub(super) fn check(request: &Request) -> Result<()> {
+    let count: usize = request.messages.iter().map(|message| message.parts.len()).sum();
+    if count + request.tools.len() > MOST {
+        fail!(Invalid, "the conversation has more than {MOST} parts\nhint: send fewer messages, parts and tools");
+    }
+    Ok(())
 }
 
 /// The label of what a program sends without its being known what it was made of: strangers may have chosen the words, and
@@ -28,14 +44,10 @@ pub(super) fn composed(by: &Principal) -> Label {
     Label::of(Source::Model).join(&Label::UNKNOWN.public()).private_to(by.person())
 }
 
-/// The label of what the program says for the person: composed, and nobody else's.
-pub(super) fn told() -> Label {
-    Label::of(Source::Model)
-}
-
-/// The label of what the person says now.
-pub(super) fn said(operator: bool) -> Label {
-    if operator { Label::of(Source::Owner) } else { told() }
+/// The label of what a program asks for the person. Nobody knows what it put into it, whichever credential it has: no word of
+/// it was typed.
+pub(super) fn asked(by: &Principal) -> Label {
+    Label::of(Source::Program).private_to(by.person())
 }
 
 /// The texts of a part.
@@ -80,18 +92,19 @@ pub(super) fn examined(guards: &Guards, by: &Principal, operator: bool, instruct
         let (label, found) = guards.label_of(text, label);
         seen.label = seen.label.join(&label);
         seen.found.extend(found);
+        while seen.found.len() > RULES {
+            seen.found.pop_last();
+        }
     };
     if !instructions.is_empty() {
         see(instructions, if operator { Label::of(Source::Operator) } else { composed(by) });
     }
-    let last = request.messages.len().saturating_sub(1);
-    for (place, Message { role, parts }) in request.messages.iter().enumerate() {
+    for Message { role, parts } in &request.messages {
         for part in parts {
             let label = match (part, role) {
                 (Part::CachePoint(_), _) => continue,
                 (Part::Image(_) | Part::Audio(_) | Part::File(_), _) => Label::of(Source::File).private_to(by.person()),
-                (Part::Text(_), Role::User) if place == last => said(operator),
-                (Part::Text(_), Role::User) => told(),
+                (Part::Text(_), Role::User) => asked(by),
                 _ => composed(by),
             };
             // What a model said is looked at when it comes, and here it is only what others made it say.

@@ -371,8 +371,9 @@ mod tests {
         assert_eq!(followed.rules().borrow().policy.rule.len(), rules);
         events.end();
         let (mut reader, mut said) = (events.read(), Vec::new());
-        while let Some(Event::Note { text }) = reader.next().await {
-            said.push(text);
+        while let Some(event) = reader.next().await {
+            let Event::Note { text } = &*event else { break };
+            said.push(text.clone());
         }
         (rules, said)
     }

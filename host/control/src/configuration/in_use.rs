@@ -6,6 +6,7 @@ use super::{
 };
 use crate::error::{Result, fail};
 use crate::event::Events;
+use crate::telemetry_settings::TelemetrySettings;
 use cara_services::vault::StoreKind;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -15,12 +16,14 @@ pub(crate) struct AtStart {
     store: Option<StoreKind>,
     pool: PoolSettings,
     ledger: LedgerSettings,
+    telemetry: TelemetrySettings,
 }
 
 impl AtStart {
     /// What counts while the process lives.
     pub(crate) fn of(config: &Config) -> Self {
-        Self { store: config.vault.store, pool: config.pool, ledger: config.ledger.clone() }
+        let (ledger, telemetry) = (config.ledger.clone(), config.telemetry.clone());
+        Self { store: config.vault.store, pool: config.pool, ledger, telemetry }
     }
 
     /// The keys that say something else by now.
@@ -29,6 +32,7 @@ impl AtStart {
             (VAULT_STORE, self.store != now.vault.store),
             ("pool.calls", self.pool != now.pool),
             (LEDGER_URL, self.ledger != now.ledger),
+            ("telemetry.otlp", self.telemetry != now.telemetry),
         ];
         keys.into_iter().filter_map(|(key, waits)| waits.then_some(key)).collect()
     }

@@ -10,11 +10,12 @@ use std::sync::LazyLock;
 
 /// What counts for a key that is not set, as the types say. A key that is missing here then says nothing.
 fn defaults() -> BTreeMap<&'static str, Value> {
-    let Config { run, approvals, policy, budget, guards, results, gateway, .. } = Config::default();
+    let Config { run, approvals, policy, budget, guards, results, gateway, audit, .. } = Config::default();
     let (limits, access) = (gateway.limits, gateway.access);
     BTreeMap::from([
         ("chat.agent", AGENT.into()),
         (VAULT_STORE, "auto".into()),
+        ("audit.anchor.every", time(audit.anchor.every).into()),
         ("gateway.listen", json!(gateway.listen)),
         ("gateway.tls.mode", "off".into()),
         ("gateway.tls.client-certificates", "off".into()),

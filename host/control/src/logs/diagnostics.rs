@@ -4,6 +4,7 @@
 use super::Kept;
 use crate::error::{Result, error};
 use cara_services::egress::KnownSecrets;
+use serde_json::{Map, Value, json};
 use std::io::{self, Write};
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
@@ -38,6 +39,49 @@ pub fn start(filter: Option<&str>, kept: Option<&Kept>, known: &KnownSecrets, as
     });
     let begun = tracing_subscriber::registry().with(wanted).with(beside).with(file).try_init();
     begun.map_err(|why| error!(Internal, "diagnostics cannot be switched on: {why}"))
+}
+
+/// The longest value in a line, bytes: an error with its cause and its cure. Foreign text in it was cut by who put it there.
+const LONGEST: usize = 2_048;
+
+/// The longest line that is shown, bytes.
+const WIDEST: usize = 16 * 1024;
+
+/// A text in which nothing moves a cursor, turns the direction of writing, or begins a line.
+fn shown(text: &str, most: usize) -> String {
+    let mut shown = String::new();
+    for letter in text.replace("\nhint: ", "; hint: ").chars() {
+        let before = shown.len();
+        match letter {
+            '"' | '\'' | '\\' => shown.push(letter),
+            _ => shown.extend(letter.escape_debug()),
+        }
+        if shown.len() > most {
+            shown.truncate(before);
+            shown.push('…');
+            break;
+        }
+    }
+    shown
+}
+
+/// A line beside what is printed: one line, whatever stands in it.
+fn plain(line: &str) -> String {
+    let line = line.strip_suffix('\n').unwrap_or(line);
+    shown(line, WIDEST) + "\n"
+}
+
+/// A line of the log, each text in it safe to show.
+fn object(line: &str) -> String {
+    let Ok(mut fields) = serde_json::from_str::<Map<String, Value>>(line) else {
+        return json!({ "message": shown(line, LONGEST) }).to_string() + "\n";
+    };
+    for value in fields.values_mut() {
+        if let Value::String(text) = value {
+            *text = shown(text, LONGEST);
+        }
+    }
+    Value::Object(fields).to_string() + "\n"
 }
 
 /// Writes lines without known secrets: into the log, or beside what is printed.
@@ -77,12 +121,38 @@ impl Drop for Line {
         let line = String::from_utf8_lossy(&self.bytes);
         let line = self.to.known.scrub_text_of_all(&line);
         match &self.to.kept {
-            None => (self.to.aside)(&line),
+            None => (self.to.aside)(&plain(&line)),
             Some(kept) => {
-                if let Some(error) = kept.write(line.as_bytes()) {
+                if let Some(error) = kept.write(object(&line).as_bytes()) {
                     (self.to.aside)(&format!("the log cannot be written: {error}\n"));
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn no_text_in_a_line_begins_another_or_changes_how_it_is_read() {
+        let hostile = "a\n2026-11-28T00:00:00Z ERROR forged\r\u{1b}[2J\u{202e}b\u{200b}\u{85}\u{2028}";
+        let told = json!({ "message": hostile, "number": 3, "level": "INFO" }).to_string() + "\n";
+        let line = object(&told);
+        let fields: Map<String, Value> = serde_json::from_str(&line).unwrap();
+        let message = fields["message"].as_str().unwrap();
+        assert_eq!(message, r"a\n2026-11-28T00:00:00Z ERROR forged\r\u{1b}[2J\u{202e}b\u{200b}\u{85}\u{2028}");
+        assert_eq!((&fields["number"], line.lines().count()), (&Value::from(3), 1));
+        let beside = plain(&format!("INFO {hostile}\n"));
+        assert_eq!((beside.lines().count(), beside.ends_with('\n')), (1, true));
+        assert!(beside.chars().all(|letter| letter == '\n' || !letter.is_control()) && !beside.contains('\u{202e}'));
+        let long = json!({ "message": "é".repeat(100_000) }).to_string();
+        let cut: Map<String, Value> = serde_json::from_str(&object(&long)).unwrap();
+        assert!(cut["message"].as_str().unwrap().len() <= LONGEST + '…'.len_utf8());
+        let cure = object(&json!({ "error": "it is wrong\nhint: `do` it" }).to_string());
+        assert!(cure.contains("it is wrong; hint: `do` it"), "{cure}");
+        assert!(object("no object\n").contains("no object") && object("no\nobject").lines().count() == 1);
     }
 }

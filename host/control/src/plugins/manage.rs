@@ -258,7 +258,8 @@ pub struct SearchHit {
 
 impl Operation for SearchPlugins {
     type View = Vec<SearchHit>;
-    const ROUTE: Route = Route::get("plugins.search", "/control/v1/plugins/search", "Find components in an index.");
+    const ROUTE: Route =
+        Route::get("plugins.search", "/control/v1/plugins/search", "Find components in an index.").operating();
 
     async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
         let access = Access::anonymous(&application.services.egress);
@@ -362,7 +363,8 @@ pub struct VerifiedPlugin {
 
 impl Operation for VerifyPlugin {
     type View = VerifiedPlugin;
-    const ROUTE: Route = Route::get("plugins.verify", "/control/v1/plugins/verify", "Check a package's signature.");
+    const ROUTE: Route =
+        Route::get("plugins.verify", "/control/v1/plugins/verify", "Check a package's signature.").operating();
 
     async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
         verify(Path::new(&self.file), &application.plugins.trusted()?)

@@ -52,18 +52,27 @@ impl<'de, P: Deserialize<'de>> Deserialize<'de> for Content<P> {
 }
 
 impl<P> Content<P> {
-    /// Does something with each part, which is told by its place; a text is a part as well.
-    pub(super) fn each(
+    /// What a text or each part stands for; a part that is wrong is told by its place.
+    pub(super) fn each<T>(
         self,
-        text: impl FnOnce(String) -> Result<(), Refusal>,
-        mut part: impl FnMut(P) -> Result<(), Refusal>,
-    ) -> Result<(), Refusal> {
+        text: impl FnOnce(String) -> T,
+        mut part: impl FnMut(P) -> Result<T, Refusal>,
+    ) -> Result<Vec<T>, Refusal> {
+        let parts = match self {
+            Self::Text(whole) => return Ok(vec![text(whole)]),
+            Self::Parts(parts) => parts.into_iter().enumerate(),
+        };
+        let each = parts.map(|(place, one)| part(one).map_err(|refusal| refusal.within(&format!("content[{place}]"))));
+        each.collect()
+    }
+}
+
+impl Content<String> {
+    /// The texts.
+    pub(super) fn all(self) -> Vec<String> {
         match self {
-            Self::Text(whole) => text(whole),
-            Self::Parts(parts) => parts
-                .into_iter()
-                .enumerate()
-                .try_for_each(|(place, one)| part(one).map_err(|refusal| refusal.within(&format!("content[{place}]")))),
+            Self::Text(text) => vec![text],
+            Self::Parts(all) => all,
         }
     }
 }

@@ -5,6 +5,15 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
+/// Why most fields are not honoured.
+pub(super) const NO_PROVIDER: &str = "no provider here takes it";
+
+/// Why nobody says what is kept for the next request.
+pub(super) const CACHED: &str = "the vendor's cache is the provider's to use";
+
+/// Why nobody is told for whom a request is made.
+pub(super) const PERSONS: &str = "nothing about persons is told to vendors; the credential says who asks";
+
 /// Reads a request. The usual case is read once; only what is wrong is looked at again, for its place.
 pub(super) fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refusal> {
     serde_json::from_slice(body).map_err(|error| placed::<T>(body).unwrap_or_else(|| wrong("", &error.to_string())))

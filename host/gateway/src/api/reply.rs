@@ -9,8 +9,9 @@ use axum::response::Response;
 use bytes::Bytes;
 use cara_control::completion::parts::{Event, Thought, ToolCall};
 use cara_control::completion::{Answer, Finish};
-use futures_util::stream::unfold;
+use futures_util::stream::{Stream, unfold};
 use http::{HeaderValue, header};
+use serde_json::value::RawValue;
 use std::convert::Infallible;
 
 /// Writes an answer in the form of one interface.
@@ -78,11 +79,25 @@ pub(super) async fn streamed<E: Encode>(mut answer: Answer, encode: E) -> Result
         let piece = going.piece().await;
         piece.map(|piece| (Ok::<_, Infallible>(piece), going))
     });
+    Ok(stream(E::MEDIA_TYPE, pieces))
+}
+
+/// Pieces on their way to a client.
+pub(super) fn stream(
+    media_type: &'static str,
+    pieces: impl Stream<Item = Result<Bytes, Infallible>> + Send + 'static,
+) -> Response {
     let mut response = Response::new(Body::from_stream(pieces));
     let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(E::MEDIA_TYPE));
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-    Ok(response)
+    response
+}
+
+/// The arguments of a call, as JSON; what is none is told as a text.
+pub(super) fn raw(arguments: &str) -> Box<RawValue> {
+    let raw = RawValue::from_string(arguments.to_owned());
+    raw.or_else(|_| serde_json::value::to_raw_value(arguments)).expect("a text is JSON")
 }
 
 /// An answer as a whole.

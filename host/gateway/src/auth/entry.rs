@@ -10,13 +10,14 @@ use super::asker::Asker;
 use super::open::{CHALLENGE, DEVICE, LOGIN, PAIR};
 use super::refusal::{Refusal, Why};
 use super::{Gate, Session, cookies};
+use crate::body::{NO_JSON, is_json};
 use crate::failure::json;
 use axum::extract::{Extension, Request, State};
 use axum::response::Response;
 use axum::{Router, routing};
 use cara_authority::Principal;
 use cara_control::{CredentialKind, Entered, NewDevice};
-use http::{StatusCode, header};
+use http::StatusCode;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -84,11 +85,8 @@ struct Answer {
 
 /// Reads what somebody sends who is not known.
 async fn read<T: DeserializeOwned>(request: Request) -> Result<T, Refusal> {
-    let kind = request.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
-    // A page of another origin can send no JSON without asking first.
-    if !kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json")) {
-        let text = "the body is not said to be JSON\nhint: send `Content-Type: application/json`";
-        return Err(Refusal::body(StatusCode::UNSUPPORTED_MEDIA_TYPE, text));
+    if !is_json(request.headers()) {
+        return Err(Refusal::body(StatusCode::UNSUPPORTED_MEDIA_TYPE, NO_JSON));
     }
     let body = match timeout(PATIENCE, Limited::new(request.into_body(), MOST).collect()).await {
         Ok(Ok(body)) => Zeroizing::new(body.to_bytes().to_vec()),
@@ -126,7 +124,7 @@ impl Gate {
     }
 
     fn answer(&self, asker: &Asker, path: &str, answered: Result<Response, Refusal>) -> Response {
-        answered.unwrap_or_else(|refusal| self.refused(&refusal, Some(asker.source), path))
+        answered.unwrap_or_else(|refusal| self.refused(&refusal, Some(asker.source), path, None))
     }
 
     fn entered(&self, asker: &Asker, Entered { session, secret }: &Entered) -> Response {

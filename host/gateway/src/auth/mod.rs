@@ -27,6 +27,7 @@ pub(crate) use open::{LIVE, READY};
 
 use crate::arguments::HOST;
 use crate::listen::{Peer, source};
+use crate::refusal::Shape;
 use alive::until;
 use asker::Asker;
 use attempts::{Attempts, Audited};
@@ -78,7 +79,7 @@ pub(crate) fn guarded(router: Router, gate: Arc<Gate>) -> Router {
 }
 
 async fn pass(State(gate): State<Arc<Gate>>, mut request: Request, next: Next) -> Response {
-    let path = request.uri().path().to_owned();
+    let (path, shape) = (request.uri().path().to_owned(), Shape::of(request.uri().path(), request.headers()));
     let peer = request.extensions().get::<Peer>().cloned().unwrap_or_default();
     if peer.account {
         return match of_account(&request) {
@@ -88,14 +89,14 @@ async fn pass(State(gate): State<Arc<Gate>>, mut request: Request, next: Next) -
                 request.extensions_mut().insert(Alive(CancellationToken::new()));
                 next.run(request).await
             }
-            Err(why) => why.response(&path),
+            Err(why) => why.response(shape),
         };
     }
     let (mut asker, settings) = match gate.asker(&peer, &mut request) {
         Ok(asker) => asker,
         Err(refusal) => {
             let from = peer.address.map(|address| source(address.ip()));
-            let mut response = gate.refused(&refusal, from, &path);
+            let mut response = gate.refused(&refusal, from, &path, shape);
             headers::secure(&mut response, false);
             return response;
         }
@@ -103,7 +104,7 @@ async fn pass(State(gate): State<Arc<Gate>>, mut request: Request, next: Next) -
     let mut response = match gate.admit(&mut asker, &settings.access, &mut request).await {
         Ok(Some(preflight)) => preflight,
         Ok(None) => gate.serve(&asker, request, next).await,
-        Err(refusal) => gate.refused(&refusal, Some(asker.source), &path),
+        Err(refusal) => gate.refused(&refusal, Some(asker.source), &path, shape),
     };
     if let Some(origin) = &asker.page {
         pages::allow(&mut response, origin);
@@ -211,7 +212,7 @@ impl Gate {
         let Some(Session(held)) = request.extensions().get::<Session>().cloned() else {
             return next.run(request).await;
         };
-        let path = request.uri().path().to_owned();
+        let shape = Shape::of(request.uri().path(), request.headers());
         let cookie = cookies::session(request.headers(), asker).map(str::to_owned);
         let alive = held.alive().clone();
         // What ends its own credential, such as a logout, is still answered.
@@ -225,7 +226,7 @@ impl Gate {
             () = over => None,
         };
         let Some(response) = served else {
-            return Refusal::new(Why::Wrong, "the credential was taken back\nhint: show another one").response(&path);
+            return Refusal::new(Why::Wrong, "the credential was taken back\nhint: show another one").response(shape);
         };
         let mut response = response.map(|body| until(body, alive.clone()));
         if let Some(cookie) = cookie
@@ -242,7 +243,7 @@ impl Gate {
     }
 
     /// Refuses, and notes it in the audit log, as far as there is room for that.
-    fn refused(&self, refusal: &Refusal, source: Option<IpAddr>, path: &str) -> Response {
+    fn refused(&self, refusal: &Refusal, source: Option<IpAddr>, path: &str, shape: Option<Shape>) -> Response {
         let room = if refusal.is_guess() { &self.guessed } else { &self.audited };
         if let Some(last) = refusal.is_noted().then(|| room.note(self.application.now_ms())).flatten() {
             let source = source.map(|source| source.to_string()).unwrap_or_default();
@@ -250,7 +251,7 @@ impl Gate {
             let detail = json!({ "why": refusal.why(), "path": path, "more-are-not-noted-for-now": last });
             self.application.audit("access-refused", source, detail);
         }
-        refusal.response(path)
+        refusal.response(shape)
     }
 }
 

@@ -1,6 +1,6 @@
 //! Why somebody is not let in.
 
-use crate::refusal::refused;
+use crate::refusal::{Shape, refused};
 use axum::response::Response;
 use cara_control::{Error, ErrorKind};
 use http::{HeaderValue, StatusCode, header};
@@ -88,8 +88,8 @@ impl Refusal {
     }
 
     /// The answer.
-    pub(crate) fn response(&self, path: &str) -> Response {
-        let mut response = refused(path, self.status, &self.error);
+    pub(crate) fn response(&self, shape: Option<Shape>) -> Response {
+        let mut response = refused(shape, self.status, &self.error);
         let headers = response.headers_mut();
         if self.status == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));

@@ -11,7 +11,7 @@ use super::body::{Answer, Arriving};
 use super::io::Io;
 use super::peer::{Draining, Peer};
 use super::requests::Requests;
-use crate::failure::{misaddressed, overloaded};
+use crate::refusal::{misaddressed, overloaded};
 use axum::Router;
 use axum::body::Body;
 use http::{HeaderValue, Request, Response, StatusCode, Version, header};
@@ -158,12 +158,12 @@ fn answer(
     async move {
         let Some(place) = place else {
             counted.done();
-            return Ok(overloaded());
+            return Ok(overloaded(&request));
         };
         let mut request = request.map(Arriving::of);
         if !addressed(&mut request) {
             counted.done();
-            return Ok(misaddressed());
+            return Ok(misaddressed(&request));
         }
         request.extensions_mut().insert(peer);
         request.extensions_mut().insert(draining);

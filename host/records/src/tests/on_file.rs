@@ -31,6 +31,8 @@ mod memory;
 mod outbox;
 #[path = "people.rs"]
 mod people;
+#[path = "responses.rs"]
+mod responses;
 #[path = "secrecy.rs"]
 mod secrecy;
 #[path = "sessions.rs"]

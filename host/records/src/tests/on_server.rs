@@ -31,6 +31,8 @@ mod memory;
 mod outbox;
 #[path = "people.rs"]
 mod people;
+#[path = "responses.rs"]
+mod responses;
 #[path = "sessions.rs"]
 mod sessions;
 #[path = "tamper.rs"]

@@ -3,7 +3,8 @@
 //!
 //! Each event's hash is a MAC over the event and the hash before it; the head row says where the chain ends, under a MAC
 //! as well. Who has the file but not the key (`keys/audit`) can change, remove, reorder or cut off nothing unseen. What
-//! they can do is put back the whole of an older copy: no file shows by itself that it is not the newest.
+//! they can do is put back the whole of an older copy: no file shows by itself that it is not the newest. An anchor does,
+//! the head of the chain as somebody else keeps it (`cara audit anchor`).
 
 use super::sql::{Number, Query, Sql, query, query_as};
 use super::{Ledger, LedgerError, to_sql};
@@ -15,6 +16,8 @@ use sha2::Sha256;
 use subtle::ConstantTimeEq;
 
 type Hash = [u8; 32];
+/// Is shown number and hash of an event.
+type See<'a> = &'a mut (dyn FnMut(u64, &[u8]) + Send);
 type Row = (i64, i64, String, String, String, Vec<u8>, Vec<u8>);
 
 /// What is wrong at a place of the chain.
@@ -65,10 +68,21 @@ impl Ledger {
         change.commit().await
     }
 
+    /// Number and hash of the newest event, as the head of the chain says; number 0 before the first.
+    pub async fn newest_event(&self) -> Result<(u64, Vec<u8>), LedgerError> {
+        let newest = head(&mut self.reader().await?.sql(), &self.inner.audit).await?;
+        newest.ok_or_else(|| LedgerError::AuditHead(self.place().clone()))
+    }
+
     /// Checks every event against the chain and returns how many there are.
     pub async fn verify_events(&self) -> Result<u64, ChainError> {
+        self.see_events(&mut |_, _| ()).await
+    }
+
+    /// The same, and shows number and hash of each event that holds.
+    pub async fn see_events(&self, see: See<'_>) -> Result<u64, ChainError> {
         // One transaction, so that head and events are of the same moment.
-        verify(&mut self.database().await?.snapshot().await?.sql(), &self.inner.audit).await
+        verify(&mut self.database().await?.snapshot().await?.sql(), &self.inner.audit, see).await
     }
 }
 
@@ -111,7 +125,7 @@ async fn head(sql: &mut Sql<'_>, key: &[u8; 32]) -> Result<Option<(u64, Vec<u8>)
     Ok(honest.map(|(seq, hash, _)| (seq.0, hash)))
 }
 
-async fn verify(sql: &mut Sql<'_>, key: &[u8; 32]) -> Result<u64, ChainError> {
+async fn verify(sql: &mut Sql<'_>, key: &[u8; 32], see: See<'_>) -> Result<u64, ChainError> {
     let head = head(sql, key).await?;
     let end = head.as_ref().map(|(end, _)| *end);
     let broken = |seq, what| Err(ChainError::Broken { seq, what });
@@ -131,6 +145,7 @@ async fn verify(sql: &mut Sql<'_>, key: &[u8; 32]) -> Result<u64, ChainError> {
             return broken(expected, Break::Changed);
         }
         (count, last) = (expected, own);
+        see(count, &last);
     }
     match head {
         None => Err(ChainError::Head { count }),

@@ -15,7 +15,7 @@ pub struct Endpoint(String);
 
 impl Endpoint {
     /// The URL of `path`, which begins with a slash, below this one.
-    pub(super) fn join(&self, path: &str) -> String {
+    pub(crate) fn join(&self, path: &str) -> String {
         format!("{}{path}", self.0)
     }
 }

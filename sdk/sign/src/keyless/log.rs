@@ -11,7 +11,7 @@ use sigstore_verify::rekor::{DsseEntry, LogEntry};
 use super::KeylessError;
 
 /// The path of the log's API.
-pub(super) const PATH: &str = "/api/v1/log/entries";
+pub(crate) const PATH: &str = "/api/v1/log/entries";
 
 /// Asks the log to take the signature, as an entry of kind `dsse` 0.0.1.
 pub(super) fn request(envelope: &DsseEnvelope, certificate: &DerCertificate) -> String {
@@ -20,7 +20,7 @@ pub(super) fn request(envelope: &DsseEnvelope, certificate: &DerCertificate) -> 
 }
 
 /// The one entry in an answer, by a name nobody needs.
-pub(super) fn entry(answer: &str) -> Result<TransparencyLogEntry, KeylessError> {
+pub(crate) fn entry(answer: &str) -> Result<TransparencyLogEntry, KeylessError> {
     let entries: BTreeMap<String, LogEntry> =
         serde_json::from_str(answer).map_err(|error| KeylessError::log(&error))?;
     let mut entries = entries.into_values();

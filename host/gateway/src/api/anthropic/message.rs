@@ -1,7 +1,7 @@
 //! Messages and tools in Anthropic's form.
 
 use crate::api::content::{self, Content, Conversation, Raw};
-use crate::api::json::Unsupported;
+use crate::api::json::{NO_PROVIDER, Unsupported};
 use crate::refusal::Refusal;
 use cara_control::completion::parts::{Blob, CachePoint, Content as Output, Part, Role, Thought, ToolDefinition};
 use serde::Deserialize;
@@ -150,9 +150,6 @@ enum ToolWord {
     Custom,
 }
 
-/// Why nobody here honours a field.
-const NO_PROVIDER: &str = "no provider here takes it";
-
 impl Tool {
     /// Whether the tools are worth keeping.
     pub(super) fn cached(&self) -> Option<CachePoint> {
@@ -170,10 +167,6 @@ impl Tool {
         }
         content::tool(self.name, self.description, self.input_schema.as_deref(), "input_schema", self.strict)
     }
-}
-
-fn missing(name: &str) -> Refusal {
-    Refusal::field(name, format!("`{name}` is missing"))
 }
 
 impl Source {
@@ -198,7 +191,7 @@ impl Block {
         self.check()?;
         match (self.kind, self.text) {
             (BlockWord::Text, Some(text)) => Ok(text),
-            (BlockWord::Text, None) => Err(missing("text")),
+            (BlockWord::Text, None) => Err(Refusal::missing("text")),
             _ => Err(Refusal::field("type", "only text stands here")),
         }
     }
@@ -214,39 +207,35 @@ impl Block {
             return Err(Refusal::field("type", "a block of this `type` is not of this role"));
         }
         match self.kind {
-            BlockWord::Text => self.text.map(Part::Text).ok_or_else(|| missing("text")),
-            BlockWord::Image => {
-                content::image(self.source.ok_or_else(|| missing("source"))?.blob(None)?, None, "source.media_type")
+            BlockWord::Text => self.text.map(Part::Text).ok_or_else(|| Refusal::missing("text")),
+            BlockWord::Image => content::image(
+                self.source.ok_or_else(|| Refusal::missing("source"))?.blob(None)?,
+                None,
+                "source.media_type",
+            ),
+            BlockWord::Document => {
+                Ok(Part::File(self.source.ok_or_else(|| Refusal::missing("source"))?.blob(self.title)?))
             }
-            BlockWord::Document => Ok(Part::File(self.source.ok_or_else(|| missing("source"))?.blob(self.title)?)),
             BlockWord::Thinking => {
-                let text = self.thinking.ok_or_else(|| missing("thinking"))?;
+                let text = self.thinking.ok_or_else(|| Refusal::missing("thinking"))?;
                 Ok(Part::Thinking(Thought { text, signature: self.signature }))
             }
             BlockWord::RedactedThinking => {
-                let signature = Some(self.data.ok_or_else(|| missing("data"))?);
+                let signature = Some(self.data.ok_or_else(|| Refusal::missing("data"))?);
                 Ok(Part::Thinking(Thought { text: String::new(), signature }))
             }
             BlockWord::ToolUse => {
                 let input = self.input.map(|input| input.get().to_owned()).unwrap_or_default();
-                let (id, name) = (self.id.ok_or_else(|| missing("id"))?, self.name.ok_or_else(|| missing("name"))?);
+                let (id, name) = (
+                    self.id.ok_or_else(|| Refusal::missing("id"))?,
+                    self.name.ok_or_else(|| Refusal::missing("name"))?,
+                );
                 content::call(id, name, input)
             }
             BlockWord::ToolResult => {
-                let id = self.tool_use_id.ok_or_else(|| missing("tool_use_id"))?;
-                let mut outputs = Vec::new();
-                let mut whole = None;
-                self.content.unwrap_or(Content::Parts(Vec::new())).each(
-                    |text| {
-                        whole = Some(Output::Text(text));
-                        Ok(())
-                    },
-                    |block| {
-                        outputs.push(block.output()?);
-                        Ok(())
-                    },
-                )?;
-                let content = whole.into_iter().chain(outputs).collect();
+                let id = self.tool_use_id.ok_or_else(|| Refusal::missing("tool_use_id"))?;
+                let content =
+                    self.content.unwrap_or(Content::Parts(Vec::new())).each(Output::Text, |block| block.output())?;
                 content::result(id, content, self.is_error == Some(true), "tool_use_id")
             }
         }
@@ -271,40 +260,28 @@ pub(super) fn conversation(
 ) -> Result<Conversation, Refusal> {
     let mut conversation = Conversation::default();
     if let Some(system) = system {
-        let mut texts = Vec::new();
-        let mut whole = None;
-        let each = system.each(
-            |text| {
-                whole = Some(text);
-                Ok(())
-            },
+        let texts = system.each(
+            |text| text,
             |block| {
                 // Instructions are one text: what is kept of them is kept as a whole.
                 cached = block.cache_control.map(CacheControl::point).or(cached);
-                texts.push(block.text()?);
-                Ok(())
+                block.text()
             },
         );
-        each.map_err(|refusal| refusal.within("system"))?;
-        whole.into_iter().chain(texts).for_each(|text| conversation.instruct(&text));
+        let texts = texts.map_err(|refusal| refusal.within("system"))?;
+        texts.iter().for_each(|text| conversation.instruct(text));
     }
     for (place, Message { role, content }) in messages.into_iter().enumerate() {
-        let (mut parts, mut whole) = (Vec::new(), None);
-        let each = content.each(
-            |text| {
-                whole = Some(Part::Text(text));
-                Ok(())
-            },
+        let parts = content.each(
+            |text| [Some(Part::Text(text)), None],
             |block| {
                 let cached = block.cache_control.map(|cached| Part::CachePoint(cached.point()));
-                parts.push(block.part(role)?);
-                parts.extend(cached);
-                Ok(())
+                Ok([Some(block.part(role)?), cached])
             },
         );
         let at = format!("messages[{place}]");
-        each.map_err(|refusal| refusal.within(&at))?;
-        let (results, said): (Vec<Part>, Vec<Part>) = apart(whole.into_iter().chain(parts));
+        let parts = parts.map_err(|refusal| refusal.within(&at))?;
+        let (results, said): (Vec<Part>, Vec<Part>) = apart(parts.into_iter().flatten().flatten());
         let role = if role == Speaker::User { Role::User } else { Role::Assistant };
         for (role, parts) in [(Role::Tool, results), (role, said)] {
             if !parts.is_empty() {

@@ -4,7 +4,7 @@ use super::message::{Block, CacheControl, Message, Tool, conversation};
 use super::reply::{self, Events};
 use crate::api::Asked;
 use crate::api::content::{Content, Raw};
-use crate::api::json::{Unsupported, read};
+use crate::api::json::{NO_PROVIDER, PERSONS, Unsupported, read};
 use crate::api::reply::{streamed, whole};
 use crate::api::sampling::{Wanted, within};
 use crate::failure::json as answer;
@@ -155,17 +155,11 @@ fn effort_of(budget: u32) -> Effort {
 
 impl Messages {
     fn check(&self) -> Result<(), Refusal> {
-        const NO_PROVIDER: &str = "no provider here takes it";
         if self.max_tokens == 0 {
             return Err(Refusal::field("max_tokens", "`max_tokens` is 0, and can be 1 or more"));
         }
         for (field, name, harmless, why) in [
-            (
-                &self.metadata,
-                "metadata",
-                &[][..],
-                "nothing about persons is told to vendors; the credential says who asks",
-            ),
+            (&self.metadata, "metadata", &[][..], PERSONS),
             (&self.service_tier, "service_tier", &["\"auto\"", "\"standard_only\""], NO_PROVIDER),
             (&self.container, "container", &[], "a model has no tools but those of the request"),
             (&self.context_management, "context_management", &[], NO_PROVIDER),
@@ -173,7 +167,7 @@ impl Messages {
             (&self.inference_geo, "inference_geo", &[], NO_PROVIDER),
             (&self.diagnostics, "diagnostics", &[], NO_PROVIDER),
             (&self.speed, "speed", &["\"standard\""], NO_PROVIDER),
-            (&self.user_profile_id, "user_profile_id", &[], "nothing about persons is told to vendors"),
+            (&self.user_profile_id, "user_profile_id", &[], PERSONS),
             (&self.workspace_id, "workspace_id", &[], "the account is the provider's"),
         ] {
             field.refuse(name, harmless, why)?;
@@ -226,7 +220,7 @@ impl Messages {
             parallel = disable_parallel_tool_use.map(|disable| ("tool_choice.disable_parallel_tool_use", !disable));
             match (kind, name) {
                 (ChoiceWord::Tool, Some(name)) => Ok(ToolChoice::Named(name)),
-                (ChoiceWord::Tool, None) => Err(Refusal::field("tool_choice.name", "`tool_choice.name` is missing")),
+                (ChoiceWord::Tool, None) => Err(Refusal::missing("tool_choice.name")),
                 (_, Some(_)) => Err(Refusal::field("tool_choice.name", "`tool_choice.name` belongs to `tool`")),
                 (ChoiceWord::Auto, None) => Ok(ToolChoice::Auto),
                 (ChoiceWord::Any, None) => Ok(ToolChoice::Required),

@@ -1,6 +1,6 @@
 //! Answers in Anthropic's form: one message, or events of its blocks.
 
-use crate::api::reply::{Encode, Whole};
+use crate::api::reply::{Encode, Whole, raw};
 use crate::refusal::{Refusal, Shape};
 use cara_control::completion::parts::{Event, StopReason};
 use cara_control::completion::{Answer, Finish};
@@ -32,12 +32,6 @@ fn usage(finish: &Finish) -> Value {
         "cache_read_input_tokens": usage.cache_read,
         "cache_creation_input_tokens": usage.cache_write,
     })
-}
-
-/// The arguments of a call, as JSON; what is none is told as a text.
-fn input(arguments: &str) -> Box<RawValue> {
-    let raw = RawValue::from_string(arguments.to_owned());
-    raw.or_else(|_| serde_json::value::to_raw_value(arguments)).expect("a text is JSON")
 }
 
 #[derive(Serialize)]
@@ -79,7 +73,7 @@ pub(super) fn written(id: &str, whole: Whole) -> String {
         content.push(Block::Text { text: &whole.text, citations: None });
     }
     for call in &whole.calls {
-        content.push(Block::ToolUse { id: &call.id, name: &call.name, input: input(&call.arguments) });
+        content.push(Block::ToolUse { id: &call.id, name: &call.name, input: raw(&call.arguments) });
     }
     let message = Message {
         id: &id_of(id),
@@ -238,7 +232,7 @@ impl Encode for Events {
             }
             Event::Thought(thought) if thought.text.is_empty() && self.open != Open::Thinking => {
                 let data = thought.signature.unwrap_or_default();
-                self.open(Open::Text, &json!({ "type": "redacted_thinking", "data": data }), to);
+                self.open(Open::Thinking, &json!({ "type": "redacted_thinking", "data": data }), to);
                 self.close(to);
             }
             Event::Thought(thought) => {

@@ -4,7 +4,7 @@ use super::message::{FunctionWord, Message, conversation, images};
 use super::reply::{self, Form, Lines};
 use crate::api::Asked;
 use crate::api::content::{self, Content, Conversation, Raw};
-use crate::api::json::{Unsupported, read};
+use crate::api::json::{NO_PROVIDER, Unsupported, read};
 use crate::api::reply::{streamed, whole};
 use crate::api::sampling::{Wanted, within};
 use crate::failure::json as answer;
@@ -183,9 +183,6 @@ struct Function {
     parameters: Option<Raw>,
 }
 
-/// Why nobody here honours a field.
-const NO_PROVIDER: &str = "no provider here takes it";
-
 /// Why nobody here honours what is about a machine that runs models.
 const NO_MACHINE: &str = "it is about how models are run, which is their provider's";
 
@@ -246,10 +243,7 @@ fn wanted(options: Option<Options>, think: Option<Think>, form: Option<&Raw>) ->
             _ => return Err(Refusal::field("options.num_predict", "`options.num_predict` is 1 or more, or -1")),
         },
     };
-    let stop = options.stop.map(|stop| match stop {
-        Content::Text(text) => vec![text],
-        Content::Parts(all) => all,
-    });
+    let stop = options.stop.map(Content::all);
     let effort = think.and_then(|think| match think {
         Think::Whether(false) => Some(Effort::Off),
         // How much is the vendor's to say.

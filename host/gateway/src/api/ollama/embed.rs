@@ -2,7 +2,7 @@
 
 use crate::api::Asked;
 use crate::api::content::Content;
-use crate::api::json::{Unsupported, read};
+use crate::api::json::{NO_PROVIDER, Unsupported, read};
 use crate::failure::json as answer;
 use crate::refusal::Refusal;
 use axum::response::Response;
@@ -42,12 +42,9 @@ pub(super) async fn serve(asked: Asked, body: Bytes) -> Result<Response, Refusal
     for (field, name, harmless) in
         [(&truncate, "truncate", &["false"][..]), (&options, "options", &[]), (&keep_alive, "keep_alive", &[])]
     {
-        field.refuse(name, harmless, "no provider here takes it")?;
+        field.refuse(name, harmless, NO_PROVIDER)?;
     }
-    let inputs = match input {
-        Content::Text(text) => vec![text],
-        Content::Parts(all) => all,
-    };
+    let inputs = input.all();
     let began = Instant::now();
     let Embedded { vectors, tokens, .. } =
         asked.application.embed(&asked.by, Embedding { model: model.clone(), inputs, dimensions }).await?;
@@ -58,7 +55,6 @@ pub(super) async fn serve(asked: Asked, body: Bytes) -> Result<Response, Refusal
         load_duration: 0,
         prompt_eval_count: tokens,
     };
-    let text =
-        serde_json::to_string(&answered).map_err(|error| Refusal::new(StatusCode::BAD_GATEWAY, error.to_string()))?;
+    let text = serde_json::to_string(&answered).expect("an answer is plain data");
     Ok(answer(StatusCode::OK, text))
 }

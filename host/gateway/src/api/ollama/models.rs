@@ -66,7 +66,7 @@ struct Show {
 pub(super) async fn show(asked: Asked, body: Bytes) -> Result<Response, Refusal> {
     let Show { model, name, verbose } = read(&body)?;
     verbose.refuse("verbose", &["false"], "no more is known of a model")?;
-    let wanted = model.or(name).ok_or_else(|| Refusal::field("model", "`model` is missing"))?;
+    let wanted = model.or(name).ok_or_else(|| Refusal::missing("model"))?;
     let models = asked.application.offered_models(&asked.by).await?;
     let none = || {
         let text = format!("there is no model `{wanted}` for you\nhint: `GET /api/tags` lists what there is");

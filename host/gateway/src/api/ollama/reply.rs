@@ -1,6 +1,6 @@
 //! Answers in Ollama's form: one object, or one a line.
 
-use crate::api::reply::{Encode, Whole};
+use crate::api::reply::{Encode, Whole, raw};
 use crate::refusal::{Refusal, Shape};
 use cara_control::completion::Finish;
 use cara_control::completion::parts::{Event, StopReason, ToolCall};
@@ -80,10 +80,7 @@ fn nanoseconds(from: Instant, to: Instant) -> u64 {
 
 impl<'a> From<&'a ToolCall> for Called<'a> {
     fn from(call: &'a ToolCall) -> Self {
-        let arguments = RawValue::from_string(call.arguments.clone());
-        let arguments =
-            arguments.or_else(|_| serde_json::value::to_raw_value(&call.arguments)).expect("a text is JSON");
-        Self { id: &call.id, function: Function { name: &call.name, arguments } }
+        Self { id: &call.id, function: Function { name: &call.name, arguments: raw(&call.arguments) } }
     }
 }
 

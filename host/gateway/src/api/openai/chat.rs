@@ -3,7 +3,7 @@
 use super::message::{FunctionWord, Message, Tool, conversation};
 use super::reply::{self, Chunks};
 use crate::api::content::{Content, Raw};
-use crate::api::json::{Unsupported, read};
+use crate::api::json::{CACHED, NO_PROVIDER, PERSONS, Unsupported, read};
 use crate::api::reply::{streamed, whole};
 use crate::api::sampling::{Wanted, within};
 use crate::api::{Asked, content};
@@ -14,7 +14,7 @@ use bytes::Bytes;
 use cara_control::completion::Completion;
 use cara_control::completion::parts::{Effort, JsonSchema, ResponseFormat, ToolChoice};
 use http::StatusCode;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// A request.
 #[derive(Debug, Deserialize)]
@@ -109,12 +109,22 @@ enum Choice {
     Named(NamedTool),
 }
 
-#[derive(Debug, Clone, Copy, Deserialize)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-enum ChoiceWord {
+pub(super) enum ChoiceWord {
     Auto,
     None,
     Required,
+}
+
+impl ChoiceWord {
+    pub(super) const fn choice(self) -> ToolChoice {
+        match self {
+            Self::Auto => ToolChoice::Auto,
+            Self::None => ToolChoice::None,
+            Self::Required => ToolChoice::Required,
+        }
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -129,6 +139,15 @@ struct NamedTool {
 #[serde(deny_unknown_fields)]
 struct FunctionName {
     name: String,
+}
+
+/// Refuses what is wished of a stream that there is none of, or that does not come in another way.
+pub(super) fn check_stream(stream: Option<bool>, obfuscation: Option<&Unsupported>) -> Result<(), Refusal> {
+    let Some(obfuscation) = obfuscation else { return Ok(()) };
+    if stream != Some(true) {
+        return Err(Refusal::field("stream_options", "`stream_options` belongs to `stream: true`"));
+    }
+    obfuscation.refuse("stream_options.include_obfuscation", &["false"], "pieces are sent as they are")
 }
 
 /// How much the model reasons.
@@ -231,9 +250,7 @@ impl NamedSchema {
 impl Chat {
     /// Refuses what nobody here can honour.
     fn check(&self) -> Result<(), Refusal> {
-        const NO_PROVIDER: &str = "no provider here takes it";
         const NOT_KEPT: &str = "nothing is kept of a conversation with a model";
-        const CACHED: &str = "the vendor's cache is the provider's to use";
         if self.n.is_some_and(|n| n != 1) {
             return Err(Refusal::unsupported("n", "one answer is given to one request"));
         }
@@ -250,24 +267,16 @@ impl Chat {
             (&self.prediction, "prediction", &[], NO_PROVIDER),
             (&self.prompt_cache_key, "prompt_cache_key", &[], CACHED),
             (&self.prompt_cache_retention, "prompt_cache_retention", &[], CACHED),
-            (&self.safety_identifier, "safety_identifier", &[], "nothing about persons is told to vendors"),
+            (&self.safety_identifier, "safety_identifier", &[], PERSONS),
             (&self.service_tier, "service_tier", &["\"auto\"", "\"default\""], NO_PROVIDER),
             (&self.store, "store", &["false"], NOT_KEPT),
-            (&self.user, "user", &[], "nothing about persons is told to vendors; the credential says who asks"),
+            (&self.user, "user", &[], PERSONS),
             (&self.verbosity, "verbosity", &["\"medium\""], NO_PROVIDER),
             (&self.web_search_options, "web_search_options", &[], "a model has no tools but those of the request"),
         ] {
             field.refuse(name, harmless, why)?;
         }
-        let options = self.stream_options.as_ref();
-        if let Some(options) = options {
-            if self.stream != Some(true) {
-                return Err(Refusal::field("stream_options", "`stream_options` belongs to `stream: true`"));
-            }
-            let why = "pieces are sent as they are";
-            options.include_obfuscation.refuse("stream_options.include_obfuscation", &["false"], why)?;
-        }
-        Ok(())
+        check_stream(self.stream, self.stream_options.as_ref().map(|options| &options.include_obfuscation))
     }
 
     fn wanted(&mut self) -> Result<Wanted, Refusal> {
@@ -287,15 +296,10 @@ impl Chat {
             return Err(Refusal::field(name, format!("`{name}` is 0, and can be 1 or more")));
         }
         let tool_choice = self.tool_choice.take().map(|choice| match choice {
-            Choice::Word(ChoiceWord::Auto) => ToolChoice::Auto,
-            Choice::Word(ChoiceWord::None) => ToolChoice::None,
-            Choice::Word(ChoiceWord::Required) => ToolChoice::Required,
+            Choice::Word(word) => word.choice(),
             Choice::Named(NamedTool { kind: FunctionWord::Function, function }) => ToolChoice::Named(function.name),
         });
-        let stop = self.stop.take().map(|stop| match stop {
-            Content::Text(text) => vec![text],
-            Content::Parts(all) => all,
-        });
+        let stop = self.stop.take().map(Content::all);
         let effort = self.reasoning_effort.map(ReasoningEffort::effort);
         let format = self.response_format.take().map(WantedFormat::format).transpose()?.flatten();
         Ok(Wanted {

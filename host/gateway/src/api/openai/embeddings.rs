@@ -2,7 +2,7 @@
 
 use crate::api::Asked;
 use crate::api::content::Content;
-use crate::api::json::{Unsupported, read};
+use crate::api::json::{PERSONS, Unsupported, read};
 use crate::failure::json as answer;
 use crate::refusal::Refusal;
 use axum::response::Response;
@@ -83,7 +83,7 @@ fn numbers(vector: &[f32], encoding: Encoding) -> Numbers<'_> {
 /// Answers a request.
 pub(super) async fn serve(asked: Asked, body: Bytes) -> Result<Response, Refusal> {
     let Embed { model, input, encoding_format, dimensions, user } = read(&body)?;
-    user.refuse("user", &[], "nothing about persons is told to vendors")?;
+    user.refuse("user", &[], PERSONS)?;
     let inputs = match input {
         Content::Text(text) => vec![text],
         Content::Parts(all) => {
@@ -107,8 +107,7 @@ pub(super) async fn serve(asked: Asked, body: Bytes) -> Result<Response, Refusal
     let data = data.collect();
     let list =
         List { object: "list", data, model: &model, usage: Tokens { prompt_tokens: tokens, total_tokens: tokens } };
-    let text =
-        serde_json::to_string(&list).map_err(|error| Refusal::new(StatusCode::BAD_GATEWAY, error.to_string()))?;
+    let text = serde_json::to_string(&list).expect("a list is plain data");
     Ok(answer(StatusCode::OK, text))
 }
 

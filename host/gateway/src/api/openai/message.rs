@@ -74,16 +74,28 @@ enum PieceWord {
 struct ImageUrl {
     url: String,
     #[serde(default)]
-    detail: Option<DetailWord>,
+    detail: Option<ImageDetail>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
-enum DetailWord {
+pub(super) enum ImageDetail {
     Auto,
     Low,
     High,
     Original,
+}
+
+impl ImageDetail {
+    /// The word of the contract; what is the vendor's to say has none.
+    pub(super) const fn detail(self) -> Option<Detail> {
+        match self {
+            Self::Auto => None,
+            Self::Low => Some(Detail::Low),
+            Self::High => Some(Detail::High),
+            Self::Original => Some(Detail::Original),
+        }
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -190,12 +202,7 @@ impl Piece {
             return Ok(Part::Text(text));
         }
         if let Some(ImageUrl { url, detail }) = self.image_url {
-            let detail = match detail {
-                None | Some(DetailWord::Auto) => None,
-                Some(DetailWord::Low) => Some(Detail::Low),
-                Some(DetailWord::High) => Some(Detail::High),
-                Some(DetailWord::Original) => Some(Detail::Original),
-            };
+            let detail = detail.and_then(ImageDetail::detail);
             return content::image(content::data_url(&url, None, "image_url.url")?, detail, "image_url.url");
         }
         if let Some(InputAudio { data, format }) = self.input_audio {
@@ -210,29 +217,21 @@ impl Piece {
         if file_id.is_some() {
             return Err(Refusal::unsupported("file.file_id", "no files are kept; send `file.file_data`"));
         }
-        let data = file_data.ok_or_else(|| Refusal::field("file.file_data", "`file_data` is missing"))?;
+        let data = file_data.ok_or_else(|| Refusal::missing("file.file_data"))?;
         Ok(Part::File(content::data_url(&data, filename, "file.file_data")?))
     }
 }
 
 /// The texts of a content, joined.
 fn text(content: Content<Piece>) -> Result<String, Refusal> {
-    let mut whole = String::new();
-    let mut parts = Vec::new();
-    content.each(
-        |text| {
-            whole = text;
-            Ok(())
-        },
+    let texts = content.each(
+        |text| text,
         |piece| match piece.part()? {
-            Part::Text(text) => {
-                parts.push(text);
-                Ok(())
-            }
+            Part::Text(text) => Ok(text),
             _ => Err(Refusal::field("type", "only text stands here")),
         },
-    )?;
-    Ok(if parts.is_empty() { whole } else { parts.join("\n") })
+    );
+    Ok(texts?.join("\n"))
 }
 
 impl Message {
@@ -242,7 +241,7 @@ impl Message {
         if self.name.is_some() {
             return Err(Refusal::unsupported("name", "no provider here takes it"));
         }
-        let missing = |name: &str| Refusal::field(name, format!("`{name}` is missing"));
+        let missing = Refusal::missing;
         let is_own = |speaker: Speaker| self.role == speaker;
         if self.tool_call_id.is_some() && !is_own(Speaker::Tool) {
             return Err(Refusal::field("tool_call_id", "`tool_call_id` belongs to the role `tool`"));
@@ -282,19 +281,10 @@ impl Message {
 }
 
 fn parts(content: Content<Piece>) -> Result<Vec<Part>, Refusal> {
-    let mut whole = None;
-    let mut parts = Vec::new();
-    content.each(
-        |text| {
-            whole = Some(Part::Text(text));
-            Ok(())
-        },
-        |piece| {
-            parts.push(piece.part()?);
-            Ok(())
-        },
-    )?;
-    Ok(whole.into_iter().filter(|part| *part != Part::Text(String::new())).chain(parts).collect())
+    if matches!(&content, Content::Text(text) if text.is_empty()) {
+        return Ok(Vec::new());
+    }
+    content.each(Part::Text, Piece::part)
 }
 
 /// The messages as one conversation.

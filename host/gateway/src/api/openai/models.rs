@@ -11,15 +11,8 @@ use http::{HeaderMap, StatusCode};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
-/// What Anthropic's clients send with every request.
-const ANTHROPIC: &str = "anthropic-version";
-
 /// When a model was made is not known.
 const UNKNOWN: &str = "1970-01-01T00:00:00Z";
-
-fn shape(headers: &HeaderMap) -> Shape {
-    if headers.contains_key(ANTHROPIC) { Shape::Anthropic } else { Shape::OpenAi }
-}
 
 fn written(shape: Shape, model: &OfferedModel) -> Value {
     match shape {
@@ -40,7 +33,7 @@ pub(super) async fn list(
     Extension(by): Extension<Principal>,
     headers: HeaderMap,
 ) -> Response {
-    let shape = shape(&headers);
+    let shape = Shape::of_models(&headers);
     let models = match offered(&application, &by).await {
         Ok(models) => models,
         Err(refusal) => return refusal.response(shape),
@@ -61,7 +54,7 @@ pub(super) async fn one(
     Path(id): Path<String>,
     headers: HeaderMap,
 ) -> Response {
-    let shape = shape(&headers);
+    let shape = Shape::of_models(&headers);
     let found = offered(&application, &by).await.and_then(|models| {
         let none = || {
             let text = format!("there is no model `{id}` for you\nhint: `GET /v1/models` lists what there is");

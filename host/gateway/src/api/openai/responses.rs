@@ -24,8 +24,9 @@ use axum::extract::Request;
 use axum::response::Response;
 use axum::routing::{get, post};
 use bytes::Bytes;
+use cara_authority::Principal;
 use cara_control::Application;
-use cara_control::completion::Completion;
+use cara_control::completion::{Completion, speaks_for_operator};
 use events::Writer;
 use http::StatusCode;
 use request::Create;
@@ -51,15 +52,12 @@ async fn go_on(asked: &Asked, last: &str, to: &mut Conversation) -> Result<(), R
     let mut chain = Vec::new();
     let (mut next, mut bytes) = (Some(last.to_owned()), 0);
     while let Some(id) = next.take() {
-        let found = asked.application.kept_response(&asked.by, &id).await?;
-        let missing = || {
-            Refusal::coded(
-                "previous_response_id",
-                "previous_response_not_found",
-                stored::none(&id).message().to_owned(),
-            )
+        let found = stored::kept(&asked.application, &asked.by, &id).await;
+        let missing = |why: Refusal| match why.is_missing() {
+            true => Refusal::coded("previous_response_id", "previous_response_not_found", why.message()),
+            false => why,
         };
-        let kept = found.ok_or_else(missing)?;
+        let kept = found.map_err(missing)?;
         if kept.process.is_some() {
             let text = "this response has not ended\nhint: wait for its end, or cancel it";
             return Err(Refusal::field("previous_response_id", text));
@@ -79,6 +77,18 @@ async fn go_on(asked: &Asked, last: &str, to: &mut Conversation) -> Result<(), R
         input::add_kept(response["output"].as_array().map(Vec::as_slice).unwrap_or_default(), to)?;
     }
     Ok(())
+}
+
+/// Items as they are kept, of which it is not kept who said them: instructions that were not the operator's are words of the
+/// client from here on, whoever goes on from them.
+fn kept_as(by: &Principal, mut items: Vec<Value>) -> Vec<Value> {
+    let is_operator = speaks_for_operator(by);
+    for item in
+        items.iter_mut().filter(|item| !is_operator && (item["role"] == "system" || item["role"] == "developer"))
+    {
+        item["role"] = "user".into();
+    }
+    items
 }
 
 async fn serve(asked: Asked, body: Bytes) -> Result<Response, Refusal> {
@@ -103,17 +113,17 @@ async fn serve(asked: Asked, body: Bytes) -> Result<Response, Refusal> {
     let completion = Completion { model: create.model.clone(), instructions: said.instructions, request };
     let answered = asked.application.complete(&asked.by, completion).await?;
     let writer = Writer::new(object);
-    let Asked { application, by } = asked;
+    let Asked { application, by, place } = asked;
     let previous = create.previous_response_id.clone();
-    let keep = Keep { application: application.clone(), by: by.clone(), previous, items };
+    let keep = Keep { application: application.clone(), by: by.clone(), previous, items: kept_as(&by, items) };
     if create.background == Some(true) {
         let now = writer.object().told("in_progress", &[]);
-        let work = move |background| Work::later(answered, writer).in_background(background);
+        let work = move |background| Work::later(answered, writer, place).in_background(background);
         let is_told = create.stream == Some(true);
         let background = application.work_in_background(&by, keep.kept(&now), is_told, work).await?;
         return Ok(if is_told { stored::followed(background, 0) } else { answer(StatusCode::OK, now.to_string()) });
     }
     let keep = create.is_kept().then_some(keep);
-    let work = Work::begin(answered, writer, keep).await?;
+    let work = Work::begin(answered, writer, keep, place).await?;
     if create.stream == Some(true) { Ok(work.streamed()) } else { work.whole().await }
 }

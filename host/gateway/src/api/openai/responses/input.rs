@@ -3,11 +3,12 @@
 
 use super::events::Sealed;
 use crate::api::content::{self, Content, Conversation, Raw};
-use crate::api::json::{Unsupported, read};
+use crate::api::json::{CACHED, Unsupported, read};
+use crate::api::openai::message::ImageDetail;
 use crate::refusal::Refusal;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use cara_control::completion::parts::{Content as Output, Detail, Image, Part, Role, Thought};
+use cara_control::completion::parts::{Content as Output, Image, Part, Role, Thought};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -82,15 +83,6 @@ enum PieceWord {
     Refusal,
 }
 
-#[derive(Clone, Copy, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum ImageDetail {
-    Auto,
-    Low,
-    High,
-    Original,
-}
-
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct FunctionCall {
@@ -153,7 +145,6 @@ struct Summary {
     _kind: String,
 }
 
-const CACHED: &str = "providers keep what is asked for often by themselves";
 const STORED: &str = "there are no files here";
 
 impl Piece {
@@ -177,18 +168,13 @@ impl Piece {
                 return Err(Refusal::field(name, format!("`{name}` belongs to parts of another type")));
             }
         }
+        let there = |field: Option<String>, name: &str| field.ok_or_else(|| Refusal::missing(name));
         Ok(match self.kind {
             PieceWord::InputText | PieceWord::OutputText => Part::Text(there(self.text, "text")?),
             PieceWord::Refusal => Part::Text(there(self.refusal, "refusal")?),
             PieceWord::InputImage => {
                 let blob = content::data_url(&there(self.image_url, "image_url")?, None, "image_url")?;
-                if !blob.media_type.starts_with("image/") {
-                    return Err(Refusal::field(
-                        "image_url",
-                        "this is no image\nhint: send other files as `input_file`",
-                    ));
-                }
-                Part::Image(Image { blob, detail: self.detail.and_then(ImageDetail::detail) })
+                content::image(blob, self.detail.and_then(ImageDetail::detail), "image_url")?
             }
             PieceWord::InputFile => {
                 let data = there(self.file_data, "file_data")?;
@@ -198,35 +184,9 @@ impl Piece {
     }
 }
 
-fn there(field: Option<String>, name: &str) -> Result<String, Refusal> {
-    field.ok_or_else(|| Refusal::field(name, format!("`{name}` is missing")))
-}
-
-impl ImageDetail {
-    const fn detail(self) -> Option<Detail> {
-        match self {
-            Self::Auto => None,
-            Self::Low => Some(Detail::Low),
-            Self::High => Some(Detail::High),
-            Self::Original => Some(Detail::Original),
-        }
-    }
-}
-
 fn parts(content: Content<Piece>) -> Result<Vec<Part>, Refusal> {
-    let mut whole = None;
-    let mut parts = Vec::new();
-    content.each(
-        |text| {
-            whole = Some(Part::Text(text));
-            Ok(())
-        },
-        |piece| {
-            parts.push(piece.part()?);
-            Ok(())
-        },
-    )?;
-    Ok(whole.into_iter().chain(parts).filter(|part| *part != Part::Text(String::new())).collect())
+    let parts = content.each(Part::Text, Piece::part)?;
+    Ok(parts.into_iter().filter(|part| *part != Part::Text(String::new())).collect())
 }
 
 /// Adds an item to a conversation.

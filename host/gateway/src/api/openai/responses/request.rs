@@ -3,8 +3,8 @@
 
 use super::object::Object;
 use crate::api::content::{self, Content, Raw};
-use crate::api::json::Unsupported;
-use crate::api::openai::chat::ReasoningEffort;
+use crate::api::json::{CACHED, NO_PROVIDER, PERSONS, Unsupported};
+use crate::api::openai::chat::{ChoiceWord, ReasoningEffort, check_stream};
 use crate::api::sampling::{Wanted, within};
 use crate::refusal::Refusal;
 use cara_control::completion::parts::{JsonSchema, ResponseFormat, ToolChoice, ToolDefinition};
@@ -96,14 +96,6 @@ enum Choice {
     Named(NamedTool),
 }
 
-#[derive(Clone, Copy, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum ChoiceWord {
-    Auto,
-    None,
-    Required,
-}
-
 #[derive(Deserialize)]
 struct NamedTool {
     #[serde(rename = "type")]
@@ -186,7 +178,7 @@ fn tool(raw: &Raw) -> Result<ToolDefinition, Refusal> {
         return Err(Refusal::unsupported("type", "a model has no tools but the functions of the request"));
     }
     let function: Function = crate::api::json::read(bytes)?;
-    function.output_schema.refuse("output_schema", &[], "no provider here takes it")?;
+    function.output_schema.refuse("output_schema", &[], NO_PROVIDER)?;
     function.defer_loading.refuse("defer_loading", &["false"], "a model is told all tools")?;
     function.allowed_callers.refuse("allowed_callers", &["[\"direct\"]"], "models alone call tools")?;
     let Function { name, description, parameters, strict, .. } = function;
@@ -196,9 +188,6 @@ fn tool(raw: &Raw) -> Result<ToolDefinition, Refusal> {
 impl Create {
     /// Refuses what nobody here can honour.
     pub(super) fn check(&self) -> Result<(), Refusal> {
-        const NO_PROVIDER: &str = "no provider here takes it";
-        const CACHED: &str = "the vendor's cache is the provider's to use";
-        const PERSONS: &str = "nothing about persons is told to vendors; the credential says who asks";
         for (field, name, harmless, why) in [
             (&self.context_management, "context_management", &[][..], NO_PROVIDER),
             (&self.conversation, "conversation", &[], "go on with `previous_response_id`"),
@@ -231,13 +220,7 @@ impl Create {
             let why = format!("`{SEALED}` is all that can be added, not `{}`", cara_authority::display_safe(other));
             return Err(Refusal::unsupported("include", &why));
         }
-        if let Some(options) = &self.stream_options {
-            if self.stream != Some(true) {
-                return Err(Refusal::field("stream_options", "`stream_options` belongs to `stream: true`"));
-            }
-            let why = "pieces are sent as they are";
-            options.include_obfuscation.refuse("stream_options.include_obfuscation", &["false"], why)?;
-        }
+        check_stream(self.stream, self.stream_options.as_ref().map(|options| &options.include_obfuscation))?;
         if self.background == Some(true) && self.store == Some(false) {
             let text = "what is done in the background is kept until somebody asks for it\nhint: leave out `store`";
             return Err(Refusal::field("store", text));
@@ -262,9 +245,7 @@ impl Create {
         let tools = tools.map(|(place, raw)| tool(raw).map_err(|refusal| refusal.within(&format!("tools[{place}]"))));
         let tool_choice = match &self.tool_choice {
             None => None,
-            Some(Choice::Word(ChoiceWord::Auto)) => Some(ToolChoice::Auto),
-            Some(Choice::Word(ChoiceWord::None)) => Some(ToolChoice::None),
-            Some(Choice::Word(ChoiceWord::Required)) => Some(ToolChoice::Required),
+            Some(Choice::Word(word)) => Some(word.choice()),
             Some(Choice::Named(NamedTool { kind, name: Some(name) })) if kind == "function" => {
                 Some(ToolChoice::Named(name.clone()))
             }
@@ -308,9 +289,8 @@ impl Create {
         let tools: Vec<Value> =
             self.tools.iter().flatten().filter_map(|raw| serde_json::from_str(raw.get()).ok()).collect();
         let choice = match &self.tool_choice {
-            None | Some(Choice::Word(ChoiceWord::Auto)) => json!("auto"),
-            Some(Choice::Word(ChoiceWord::None)) => json!("none"),
-            Some(Choice::Word(ChoiceWord::Required)) => json!("required"),
+            None => json!(ChoiceWord::Auto),
+            Some(Choice::Word(word)) => json!(word),
             Some(Choice::Named(NamedTool { kind, name })) => json!({ "type": kind, "name": name }),
         };
         let format = match self.text.as_ref().and_then(|text| text.format.as_ref()) {

@@ -30,15 +30,26 @@ fn told(answered: Result<Response, Refusal>) -> Response {
 }
 
 /// What is refused where there is no response of an id.
-pub(super) fn none(id: &str) -> Refusal {
+fn none(id: &str) -> Refusal {
     let shown = cara_authority::display_safe(id);
     let text =
         format!("there is no response `{shown}` for you\nhint: responses are kept for 30 days, and only with `store`");
     Refusal::new(StatusCode::NOT_FOUND, text)
 }
 
-async fn kept(application: &Arc<Application>, by: &Principal, id: &str) -> Result<KeptResponse, Refusal> {
-    application.kept_response(by, id).await?.ok_or_else(|| none(id))
+/// A response that is kept for whoever asks. One that somebody else answered is as if it were not there to a credential that
+/// is for some agents alone.
+pub(super) async fn kept(application: &Application, by: &Principal, id: &str) -> Result<KeptResponse, Refusal> {
+    #[derive(Deserialize)]
+    struct Answered {
+        model: String,
+    }
+    let kept = application.kept_response(by, id).await?.ok_or_else(|| none(id))?;
+    let may_read = by.allowance().agents.is_none() || {
+        let answered = serde_json::from_str::<Answered>(&kept.response);
+        answered.is_ok_and(|Answered { model }| model.strip_prefix("agent:").is_some_and(|agent| by.may_talk_to(agent)))
+    };
+    if may_read { Ok(kept) } else { Err(none(id)) }
 }
 
 /// A kept response as it is now. One whose process is gone will not be ended by anybody.
@@ -126,6 +137,7 @@ pub(super) fn followed(background: Arc<Background>, after: usize) -> Response {
 /// `DELETE /v1/responses/{id}`.
 pub(super) async fn delete((State(application), Extension(by), Path(id)): Of) -> Response {
     let answered = async {
+        kept(&application, &by, &id).await?;
         if let Some(going) = application.background_response(&by, &id) {
             going.stop();
             going.ended().await;

@@ -2,9 +2,10 @@
 //! kept before its end is told.
 
 use super::events::Writer;
+use crate::api::reply;
+use crate::body::Place;
 use crate::failure::json as answer;
 use crate::refusal::Refusal;
-use axum::body::Body;
 use axum::response::Response;
 use bytes::Bytes;
 use cara_authority::Principal;
@@ -14,9 +15,8 @@ use cara_control::completion::{Answer, Finish, Unanswered};
 use cara_control::responses::{Background, Response as Kept};
 use futures_util::stream::unfold;
 use futures_util::{Stream, StreamExt};
-use http::{HeaderValue, StatusCode, header};
+use http::StatusCode;
 use serde_json::Value;
-use std::convert::Infallible;
 use std::sync::Arc;
 
 /// Where a response is kept, once it has ended.
@@ -37,19 +37,28 @@ pub(super) struct Work {
     first: Option<Option<Finish>>,
     is_begun: bool,
     ended: Option<Value>,
+    /// The room that the request takes up: until it was passed on, and as long as it is to be kept.
+    place: Option<Place>,
 }
 
 impl Work {
     /// Waits until something came: what fails before that is a refusal like any other.
-    pub(super) async fn begin(mut answer: Answer, writer: Writer, keep: Option<Keep>) -> Result<Self, Refusal> {
+    pub(super) async fn begin(
+        mut answer: Answer,
+        writer: Writer,
+        keep: Option<Keep>,
+        place: Place,
+    ) -> Result<Self, Refusal> {
         let mut events = Vec::new();
         let first = answer.step(&mut events).await?;
-        Ok(Self { answer, writer, keep, events, first: Some(first), is_begun: false, ended: None })
+        let place = keep.is_some().then_some(place);
+        Ok(Self { answer, writer, keep, events, first: Some(first), is_begun: false, ended: None, place })
     }
 
     /// Waits for nothing: what fails is told in the response. It is kept by whoever works at it.
-    pub(super) fn later(answer: Answer, writer: Writer) -> Self {
-        Self { answer, writer, keep: None, events: Vec::new(), first: None, is_begun: false, ended: None }
+    pub(super) fn later(answer: Answer, writer: Writer, place: Place) -> Self {
+        let (keep, events, first, is_begun, ended) = Default::default();
+        Self { answer, writer, keep, events, first, is_begun, ended, place: Some(place) }
     }
 
     /// More events, as JSON; none after the end.
@@ -67,6 +76,9 @@ impl Work {
             Some(first) => Ok(first),
             None => self.answer.step(&mut self.events).await,
         };
+        if self.keep.is_none() {
+            drop(self.place.take());
+        }
         for event in joined(&mut self.events) {
             self.writer.event(event);
         }
@@ -151,7 +163,7 @@ impl Keep {
         Kept {
             id: response["id"].as_str().unwrap_or_default().to_owned(),
             previous: self.previous.clone(),
-            input: Value::from(self.items.clone()).to_string(),
+            input: serde_json::to_string(&self.items).expect("values are plain data"),
             response: response.to_string(),
         }
     }
@@ -180,10 +192,5 @@ fn joined(events: &mut Vec<Event>) -> Vec<Event> {
 
 /// Events on their way to a client.
 pub(super) fn stream(pieces: impl Stream<Item = Vec<String>> + Send + 'static) -> Response {
-    let pieces = pieces.map(|told| Ok::<_, Infallible>(Bytes::from(told.concat())));
-    let mut response = Response::new(Body::from_stream(pieces));
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-    response
+    reply::stream("text/event-stream", pieces.map(|told| Ok(Bytes::from(told.concat()))))
 }

@@ -1,0 +1,287 @@
+//! Anchoring: the head of the audit log goes to a file, a URL, a transparency
+//! log; once, or again and again while the daemon runs.
+//!
+//! ```text
+//! head ─→ is the last anchor of the file still in the ledger? ─→ Anchor ─┬→ transparency log ─→ proof ─┐
+//!                     no: nothing is anchored, and that is said          ├→ URL                        │
+//!                                                                        └→ file, a line more ←────────┘
+//! ```
+
+use crate::anchor_settings::AnchorSettings;
+pub use crate::anchor_state::AnchorState;
+use crate::anchors::{self, Anchor, LogProof};
+use crate::application::Application;
+use crate::error::{Context, Error, Result, error, fail};
+use crate::event::Events;
+use crate::home_files::HomeFiles;
+use crate::named_file;
+use crate::operation::{Operation, Route};
+use cara_authority::Principal;
+use cara_packages::keyless::Signing;
+use cara_packages::{Access, ClientError, Deadlines};
+use cara_sdk_sign::{Answer, Transport, enter_log};
+use cara_services::files;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+/// How long a URL or a log may take.
+const DEADLINES: Deadlines = Deadlines { total: Duration::from_secs(30), idle: Duration::from_secs(10) };
+
+/// How long all of it may take when the process ends.
+const AT_END: Duration = Duration::from_secs(8);
+
+/// How often the daemon looks whether it is time, and whether the configuration says something else.
+const LOOK: Duration = Duration::from_secs(30);
+
+/// Anchors the head of the audit log: where it is said here, else where the configuration says.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AnchorAudit {
+    /// The absolute path of a file outside the home; a line is added to it.
+    #[serde(default)]
+    pub file: Option<String>,
+    /// A URL; the line is sent there.
+    #[serde(default)]
+    pub url: Option<String>,
+    /// The URL of a transparency log, a Rekor; its proof stands in the file.
+    #[serde(default)]
+    pub log: Option<String>,
+}
+
+/// What was anchored.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub struct Anchored {
+    /// The head.
+    pub anchor: Anchor,
+    /// Where it is kept now.
+    pub places: Vec<String>,
+}
+
+impl Operation for AnchorAudit {
+    type View = Anchored;
+    const ROUTE: Route =
+        Route::post("audit.anchor", "/control/v1/audit/anchors", "Anchor the head of the audit log.").once().admin();
+
+    async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
+        let named = AnchorSettings {
+            file: self.file.map(PathBuf::from),
+            url: self.url,
+            log: self.log,
+            ..AnchorSettings::default()
+        };
+        let is_named = named != AnchorSettings::default();
+        let places = if is_named { named } else { application.config()?.audit.anchor.clone() };
+        places.check()?;
+        if places.is_off() {
+            fail!(
+                Invalid,
+                "there is nowhere to anchor the audit log\n\
+                 hint: `cara audit anchor --file PATH`, or `cara config set audit.anchor.file PATH` to have the daemon do it"
+            );
+        }
+        application.anchor(&places).await
+    }
+}
+
+/// The way to a URL and a log.
+struct Way<'a>(Signing<'a>);
+
+impl Transport for Way<'_> {
+    type Error = ClientError;
+
+    async fn post(&self, url: &str, body: &str) -> std::result::Result<Answer, ClientError> {
+        let (status, body) = self.0.post(url, body).await?;
+        Ok(Answer { status, body })
+    }
+}
+
+impl Application {
+    /// Anchors the head at these places. Where one of them fails, the others have it all the same.
+    async fn anchor(&self, places: &AnchorSettings) -> Result<Anchored> {
+        let _turn = self.anchoring.turn().await;
+        let head = self.ledger.newest_event().await?;
+        let key = anchors::key_or_new(self.home())?;
+        let mut before = String::new();
+        if let Some(file) = &places.file {
+            outside(self.home().path(), file)?;
+            before = if files::exists(file)? { named_file::text(file, anchors::MOST as u64)? } else { before };
+            anchors::check_last(&self.ledger, &key, &before).await?;
+        }
+        let mut anchor = Anchor::new(&key, (head.0, head.1.as_slice()), self.services.clock.now_ms())?;
+        let (mut at, mut failed) = (Vec::new(), None);
+        let access = Access { deadlines: DEADLINES, ..Access::anonymous(&self.services.egress) };
+        if let Some(log) = &places.log {
+            match self.enter(&anchor, &key, log, &Way(Signing::new(access))).await {
+                Ok(proof) => {
+                    at.push(format!("{log}, entry {}", proof.index));
+                    anchor.log = Some(proof);
+                }
+                Err(error) => failed = Some(error.context(format!("`{log}`"))),
+            }
+        }
+        let line = anchor.line();
+        if let Some(url) = &places.url {
+            match Signing::new(access).post(url, &line).await {
+                Ok((200..=299, _)) => at.push(shown(url)),
+                Ok((status, _)) => {
+                    failed = Some(error!(
+                        Unavailable,
+                        "`{}` answered {status} to the anchor\nhint: see what keeps the anchors there",
+                        shown(url)
+                    ));
+                }
+                Err(error) => failed = Some(Error::from(error).kind(crate::ErrorKind::Unavailable)),
+            }
+        }
+        if let Some(file) = &places.file {
+            append(file, &line, before.is_empty() || before.ends_with('\n'))
+                .with_context(|| format!("`{}` cannot be written", file.display()))?;
+            at.push(file.display().to_string());
+        }
+        failed.map_or(Ok(Anchored { anchor, places: at }), Err)
+    }
+
+    async fn enter(&self, anchor: &Anchor, key: &cara_sdk_sign::HomeKey, log: &str, way: &Way<'_>) -> Result<LogProof> {
+        let root = self.sigstore_root()?.ok_or_else(|| {
+            error!(
+                Refused,
+                "no Sigstore instance is trusted, so nothing proves its log\nhint: `cara trust root public-good`"
+            )
+        })?;
+        let bundle = enter_log(&anchor.message(), key, &log.parse()?, &root, way).await?;
+        let index = cara_sdk_sign::check_log_entry(&bundle, &anchor.message(), key, &root)?;
+        Ok(LogProof { url: log.to_owned(), index, bundle: serde_json::from_str(&bundle)? })
+    }
+
+    /// The text of the trust root, if one is set.
+    pub(crate) fn sigstore_root(&self) -> Result<Option<String>> {
+        let most = cara_signing::TrustRoot::MAX_BYTES as u64;
+        let bytes = files::read_capped(&self.home().trust_root(), most)?;
+        bytes.map(String::from_utf8).transpose().context("the trust root is not UTF-8")
+    }
+
+    /// How the audit log is anchored, where it is or was to be.
+    pub(crate) fn anchored(&self) -> Option<AnchorState> {
+        let (state, is_off) = (self.anchoring.state(), self.config().is_ok_and(|config| config.audit.anchor.is_off()));
+        let nothing = state.seq.is_none() && state.problem.is_none();
+        (!(is_off && nothing)).then_some(state)
+    }
+
+    /// What a daemon does by itself from now on: it anchors as the configuration says, a last time when it ends, and looks
+    /// how its parts are.
+    pub fn keep_watch(&self) {
+        self.keep_looking();
+        self.holder.work.spawn(keep(self.me.clone(), self.outbox_end.clone()));
+    }
+}
+
+/// What was anchored last, and where.
+struct Done {
+    places: AnchorSettings,
+    at: Instant,
+    seq: Option<u64>,
+}
+
+async fn keep(me: Weak<Application>, end: CancellationToken) {
+    let mut done: Option<Done> = None;
+    loop {
+        let ends = end.is_cancelled();
+        let Some(application) = me.upgrade() else { return };
+        if let Ok(config) = application.config() {
+            let places = &config.audit.anchor;
+            let same = done.as_ref().filter(|done| done.places == *places);
+            let is_due = ends || same.is_none_or(|done| done.at.elapsed() >= places.every.0);
+            if places.is_off() {
+                done = None;
+            } else if is_due {
+                let last = same.and_then(|done| done.seq);
+                let seq = match ends {
+                    true => anchored(&application, places, last, AT_END).await,
+                    // What ends the process ends this too: there is another look then.
+                    false => {
+                        let anchored = anchored(&application, places, last, DEADLINES.total * 3);
+                        end.run_until_cancelled(anchored).await.flatten()
+                    }
+                };
+                done = Some(Done { places: places.clone(), at: Instant::now(), seq });
+            }
+        }
+        drop(application);
+        if ends {
+            return;
+        }
+        end.run_until_cancelled(tokio::time::sleep(LOOK)).await;
+    }
+}
+
+/// Anchors unless the head is the one that was anchored last; the number of the event that is anchored now.
+async fn anchored(
+    application: &Application,
+    places: &AnchorSettings,
+    last: Option<u64>,
+    most: Duration,
+) -> Option<u64> {
+    let newest = application.ledger.newest_event().await.map(|(seq, _)| seq).ok();
+    if last.is_some() && newest == last {
+        return last;
+    }
+    let late = || {
+        error!(
+            Unavailable,
+            "anchoring the audit log took over {} s\nhint: look at its file, URL and log",
+            most.as_secs()
+        )
+    };
+    let tried = tokio::time::timeout(most, application.anchor(places)).await.unwrap_or_else(|_| Err(late()));
+    application.anchoring.tried(tried.as_ref().map(|anchored| &anchored.anchor));
+    match tried {
+        Ok(anchored) => {
+            tracing::info!(seq = anchored.anchor.seq, "the audit log is anchored");
+            Some(anchored.anchor.seq)
+        }
+        Err(error) => {
+            tracing::error!(%error, "the audit log is not anchored");
+            None
+        }
+    }
+}
+
+/// A URL as it is shown: a query may hold a token.
+fn shown(url: &str) -> String {
+    url.split(['?', '#']).next().unwrap_or_default().to_owned()
+}
+
+/// Refuses a file in the home: it would be put back together with the ledger.
+fn outside(home: &Path, file: &Path) -> Result<()> {
+    let folder = file.parent().unwrap_or(file);
+    let folder =
+        folder.canonicalize().with_context(|| format!("`{}` is no folder to keep anchors in", folder.display()))?;
+    if folder.starts_with(home.canonicalize().unwrap_or_else(|_| home.to_owned())) {
+        fail!(
+            Refused,
+            "`{}` is in the home, and would be put back together with the ledger\n\
+             hint: name a file elsewhere, best where nobody on this machine can change what is written",
+            file.display()
+        );
+    }
+    Ok(())
+}
+
+/// Adds a line to a file, on disk before this returns; what a crash left of a line before stays a line of its own.
+fn append(file: &Path, line: &str, is_whole: bool) -> std::io::Result<()> {
+    let mut options = std::fs::OpenOptions::new();
+    options.append(true).create(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file = options.open(file)?;
+    let between = if is_whole { "" } else { "\n" };
+    file.write_all(format!("{between}{line}\n").as_bytes())?;
+    file.sync_all()
+}

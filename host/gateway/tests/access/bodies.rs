@@ -1,0 +1,79 @@
+//! Memory and the journal under whoever sends much.
+
+use super::house::{House, bearer, get, near, post, request};
+use axum::body::Body;
+use bytes::Bytes;
+use cara_authority::Scope;
+use http::{Method, StatusCode};
+use serde_json::json;
+use std::convert::Infallible;
+use std::time::Duration;
+use tokio::time::timeout;
+
+const CHAT: &str = "/v1/chat/completions";
+
+#[tokio::test]
+async fn what_is_announced_and_does_not_come_takes_no_room_from_anybody() {
+    let house = House::new("");
+    let (_, token) = house.token(&[Scope::Chat]).await;
+    let shown = bearer(&token);
+    let headers = [("authorization", shown.as_str()), ("content-type", "application/json")];
+    let (arrives, asked) = tokio::sync::oneshot::channel();
+    let mut arrives = Some(arrives);
+    let silent = futures_util::stream::poll_fn(move |_| {
+        // Somebody waits for it: it is being read.
+        arrives.take().map(|arrives| arrives.send(()));
+        std::task::Poll::<Option<Result<Bytes, Infallible>>>::Pending
+    });
+    let slow = request(Method::POST, CHAT, &headers).map(|_| Body::from_stream(silent));
+    let slow = house.begin(near(), slow);
+    tokio::pin!(slow);
+    tokio::select! {
+        _ = &mut slow => panic!("there is no answer to half a request"),
+        begun = asked => begun.unwrap(),
+    }
+    let large = request(Method::POST, CHAT, &headers).map(|_| Body::from(vec![b' '; 40 * 1024 * 1024]));
+    let answer = timeout(Duration::from_secs(20), house.ask(large)).await.expect("an answer at once");
+    assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{answer:?}");
+}
+
+#[tokio::test]
+async fn a_journal_that_cannot_be_read_is_put_aside_and_keeps_nobody_out() {
+    let house = House::new("");
+    let journal = house.application.home().path().join("calls.0");
+    let file = std::fs::File::create(&journal).unwrap();
+    file.set_len(65 * 1024 * 1024).unwrap();
+    let (_, token) = house.token(&[Scope::Read]).await;
+    let answer = house.ask(get("/control/v1/ready", &[("authorization", &bearer(&token))])).await;
+    assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
+    let aside = house.application.home().path().join("calls.0.unreadable");
+    assert!(aside.exists() && !journal.exists(), "what cannot be read is kept for whoever wants to look");
+}
+
+#[tokio::test]
+async fn who_may_only_read_has_the_host_connect_nowhere_and_look_at_no_file() {
+    let house = House::new("");
+    let (_, reader) = house.token(&[Scope::Read]).await;
+    let shown = bearer(&reader);
+    let headers = [("authorization", shown.as_str())];
+    for path in
+        ["/control/v1/plugins/search?index=http://127.0.0.1:1/x.json", "/control/v1/plugins/verify?file=/etc/hostname"]
+    {
+        let answer = house.ask(get(path, &headers)).await;
+        assert_eq!(answer.status, StatusCode::FORBIDDEN, "{path}: {answer:?}");
+        assert!(answer.text.contains("needs the scope `operate`"), "{answer:?}");
+    }
+}
+
+#[tokio::test]
+async fn errors_have_the_shape_of_the_client_wherever_they_come_from() {
+    let house = House::new("");
+    let anthropic = house.ask(get("/v1/models", &[("anthropic-version", "2023-06-01")])).await;
+    assert_eq!(
+        (anthropic.status, &anthropic.json()["error"]["type"]),
+        (StatusCode::UNAUTHORIZED, &json!("authentication_error"))
+    );
+    assert_eq!(anthropic.json()["type"], "error", "{anthropic:?}");
+    let openai = house.ask(post("/v1/chat/completions", &[("anthropic-version", "x")], &json!({}))).await;
+    assert_eq!(openai.json()["error"]["code"], "invalid_api_key", "{openai:?}");
+}
