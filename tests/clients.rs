@@ -30,9 +30,9 @@ mod schemathesis;
 mod served;
 #[path = "clients/software.rs"]
 mod software;
-#[path = "clients/taken_back.rs"]
-mod taken_back;
 #[path = "clients/sslyze.rs"]
 mod sslyze;
+#[path = "clients/taken_back.rs"]
+mod taken_back;
 #[path = "clients/vendor.rs"]
 mod vendor;

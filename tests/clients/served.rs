@@ -64,6 +64,8 @@ step = [{ text = "nobody" }]
 [[turn]]
 expect = "greet the world"
 step = [{ text = "hello.py\n```\nprint('Hello, world')\n```\n", chunk = 5 }]
+
+[[turn]]
 expect = "Send “hello”"
 step = [{ tool-call = { name = "message_send", arguments = { to = "console:local:me", text = "hello" } } }]
 

@@ -205,8 +205,20 @@ impl Answers {
         mut session: OwnedMutexGuard<Session>,
         input: Option<Input>,
     ) -> Arc<Active> {
-        let Self { assistant, language_model, context, events, asked, deciders, person, reply, taken, charged, cancel, .. } =
-            self;
+        let Self {
+            assistant,
+            language_model,
+            context,
+            events,
+            asked,
+            deciders,
+            person,
+            reply,
+            taken,
+            charged,
+            cancel,
+            ..
+        } = self;
         let active = Arc::new(Active::new(session.id().clone(), cancel, events.clone()));
         events.tell(Event::Began { run: id.to_string(), session: session.id().to_string() });
         let watched = application.telemetry.run(&Runner {

@@ -12,10 +12,9 @@ fn every_figure_comes_out_beside_its_floor() {
     let (table, said) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{table}{said}");
     let own = ["start", "homeless", "daemon", "door", "memory", "cold"];
-    for subject in own
-        .iter()
-        .chain(&["sandbox", "stream", "turn", "ledger", "run", "boxes", "people", "sessions", "load", "plugin", "gateway"])
-    {
+    for subject in own.iter().chain(&[
+        "sandbox", "stream", "turn", "ledger", "run", "boxes", "people", "sessions", "load", "plugin", "gateway",
+    ]) {
         let mut rows = table.lines().filter(|line| line.starts_with(&format!("{subject}: ")));
         assert!(rows.next().is_some_and(|row| row.contains('x')), "{subject}:\n{table}");
     }
