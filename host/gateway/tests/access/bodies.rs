@@ -56,9 +56,10 @@ async fn who_may_only_read_has_the_host_connect_nowhere_and_look_at_no_file() {
     let (_, reader) = house.token(&[Scope::Read]).await;
     let shown = bearer(&reader);
     let headers = [("authorization", shown.as_str())];
-    for path in
-        ["/control/v1/plugins/search?index=http://127.0.0.1:1/x.json", "/control/v1/plugins/verify?file=/etc/hostname"]
-    {
+    for path in [
+        "/control/v1/plugins/search?words=x&index=http://127.0.0.1:1/x.json",
+        "/control/v1/plugins/verify?file=/etc/hostname",
+    ] {
         let answer = house.ask(get(path, &headers)).await;
         assert_eq!(answer.status, StatusCode::FORBIDDEN, "{path}: {answer:?}");
         assert!(answer.text.contains("needs the scope `operate`"), "{answer:?}");
