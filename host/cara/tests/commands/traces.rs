@@ -25,17 +25,20 @@ const CANARY: &str = "canary-prompt-7Q";
 /// The trace of whoever asks.
 const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
 
-/// Who takes traces and metrics: paths and bodies.
+/// Paths and bodies that were sent.
+type Taken = Arc<Mutex<Vec<(String, Vec<u8>)>>>;
+
+/// Who takes traces and metrics.
 struct Collector {
     url: String,
-    taken: Arc<Mutex<Vec<(String, Vec<u8>)>>>,
+    taken: Taken,
 }
 
 impl Collector {
     fn new() -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let taken: Arc<Mutex<Vec<(String, Vec<u8>)>>> = Arc::default();
+        let taken = Taken::default();
         let into = taken.clone();
         std::thread::spawn(move || {
             for stream in listener.incoming() {
