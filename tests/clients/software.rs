@@ -129,14 +129,16 @@ async fn llm_asks_through_the_openai_api() {
     let door = served.door().await;
     let folder = tempfile::tempdir().unwrap();
     let base = format!("{}/v1", door.url("http"));
-    let model = json!([{ "model_id": "cara", "model_name": "rehearsal:script", "api_base": base }]);
+    let model = json!([{
+        "model_id": "cara", "model_name": "rehearsal:script", "api_base": base, "api_key_name": "cara",
+    }]);
     std::fs::write(folder.path().join("extra-openai-models.yaml"), model.to_string()).unwrap();
     let token = door.token.clone();
     let ask = move || {
         ["--no-stream", "--no-log"].map(|option| {
             let mut command = Command::new(python("clients-python", &PYTHON).join("llm"));
-            command.args(["-m", "cara", "say hello", option]).env("LLM_USER_PATH", folder.path());
-            run(command.env("OPENAI_API_KEY", &token).env("NO_PROXY", "*"))
+            command.args(["-m", "cara", "say hello", option, "--key", &token]).env("LLM_USER_PATH", folder.path());
+            run(command.env("NO_PROXY", "*"))
         })
     };
     for told in tokio::task::spawn_blocking(ask).await.unwrap() {
