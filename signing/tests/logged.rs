@@ -99,7 +99,8 @@ fn what_a_log_took_is_proven_by_its_root_for_that_message_and_that_key_only() {
 #[test]
 fn an_answer_of_a_log_that_does_not_hold_is_not_kept() {
     let key = HomeKey::generate().unwrap();
-    let cases: [(fn(&mut Answer), &str); 5] = [
+    type Case = (fn(&mut Answer), &'static str);
+    let cases: [Case; 5] = [
         (|answer| answer.status = 409, "the transparency log refuses with status 409"),
         (|answer| answer.body = "{}".into(), "it has not one entry"),
         (|answer| answer.body = " ".repeat(70_000), "it is 70000 bytes"),
