@@ -5,6 +5,7 @@ use cara_authority::Scope;
 use cara_control::page_password::{RemovePagePassword, SetPagePassword};
 use cara_control::tls::{IssueCertificate, MakeAuthority, RevokeCertificate};
 use cara_control::tokens::{CreateToken, RevokeToken, RotateToken};
+use cara_control::vault::MakeVault;
 use cara_gateway::{ClientCertificate, Peer};
 use http::StatusCode;
 use http_body_util::BodyExt;
@@ -83,6 +84,7 @@ async fn a_session_ends_with_the_password_that_let_it_in_and_with_a_logout() {
 #[tokio::test]
 async fn a_certificate_that_is_revoked_is_no_credential_any_more_and_what_it_began_ends() {
     let house = House::new("[vault]\nstore = 'file'");
+    house.doing(MakeVault { password: "a long password".to_owned() }).await;
     house.doing(MakeAuthority { name: None }).await;
     let mut peers = Vec::new();
     for name in ["laptop", "tablet"] {
