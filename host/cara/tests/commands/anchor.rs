@@ -260,20 +260,20 @@ fn the_daemon_anchors_by_itself_and_says_when_the_ledger_was_put_back() {
     kept.home.configure(&shown(&kept.file()));
     kept.goes_on();
     let old = copied(&kept.home);
-    let holder = Holder::of(&kept.home);
+    let mut holder = Holder::of(&kept.home);
     let anchored = status(&kept.home, |anchored| anchored["seq"] == 2);
     assert_eq!(anchored["anchored"]["problem"], Value::Null);
     assert!(kept.home.ok(&["status"]).contains("anchored     event 2, 20"));
     // What happened since is anchored when it ends.
     kept.goes_on();
     kept.home.ok(&["stop"]);
-    drop(holder);
+    assert!(holder.0.wait().unwrap().success());
     let lines = kept.lines();
     assert_eq!(lines.len(), 2, "{lines:?}");
     assert!(kept.verified().contains("the newest of event 4"));
 
     put_back(&kept.home, &old);
-    let holder = Holder::of(&kept.home);
+    let mut holder = Holder::of(&kept.home);
     let told = status(&kept.home, |anchored| !anchored["problem"].is_null());
     let told = told["anchored"]["problem"]["message"].as_str().unwrap().to_owned();
     assert!(told.contains("an older copy of the ledger was put back"), "{told}");
@@ -284,7 +284,7 @@ fn the_daemon_anchors_by_itself_and_says_when_the_ledger_was_put_back() {
     let log = fs::read_to_string(kept.home.path("logs/cara.log")).unwrap();
     assert!(log.contains("the audit log is not anchored"), "{log}");
     kept.home.ok(&["stop"]);
-    drop(holder);
+    assert!(holder.0.wait().unwrap().success());
     assert_eq!(kept.lines(), lines);
 }
 

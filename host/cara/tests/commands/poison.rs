@@ -40,7 +40,7 @@ fn address(home: &Home) -> String {
 fn what_strangers_send_begins_no_line_of_the_log_and_is_cut_at_256_bytes() {
     let home = Home::new();
     home.configure("[gateway]\nlisten = [\"127.0.0.1:0\"]");
-    let holder = Holder::begun(&home, &mut home.command(&["start", "--log", "trace"]));
+    let mut holder = Holder::begun(&home, &mut home.command(&["start", "--log", "debug,cara_gateway=trace"]));
     let (address, text) = (address(&home), hostile());
     let token = home.ok(&["token", "create", "talker", "--scope", "chat,operate,read,admin"]).trim().to_owned();
     let auth = format!("authorization: Bearer {token}\r\ncontent-type: application/json\r\n");
@@ -81,7 +81,7 @@ fn what_strangers_send_begins_no_line_of_the_log_and_is_cut_at_256_bytes() {
     home.run(&["config", "check"]);
     home.configure("");
     home.ok(&["stop"]);
-    drop(holder);
+    assert!(holder.0.wait().unwrap().success());
 
     let log = std::fs::read_to_string(home.path("logs/cara.log")).unwrap();
     assert!(log.lines().count() > 20, "{log}");

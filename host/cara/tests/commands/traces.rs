@@ -156,7 +156,7 @@ fn spans_and_metrics_have_the_names_of_the_conventions_and_no_word_of_what_was_s
         "[gateway]\nlisten = [\"127.0.0.1:0\"]\n[telemetry]\notlp = \"{}\"\n[component.rehearsal.settings]\nscript = \"{script}\"",
         collector.url
     ));
-    let holder = Holder::of(&home);
+    let mut holder = Holder::of(&home);
     let (operator, talker) = (token(&home, "operator", "chat,operate"), token(&home, "talker", "chat"));
     home.chat(CLOCK, CANARY, &[]);
     let address = address(&home);
@@ -167,7 +167,8 @@ fn spans_and_metrics_have_the_names_of_the_conventions_and_no_word_of_what_was_s
     let unknown = asks(&address, &talker, "rehearsal:canary-model-7Q");
     assert!(unknown.starts_with("HTTP/1.1"), "{unknown}");
     home.ok(&["stop"]);
-    drop(holder);
+    // What waits is sent when its doors are closed.
+    assert!(holder.0.wait().unwrap().success());
 
     let spans = collector.spans();
     let named = |name: &str| spans.iter().filter(|span| span.name == name).collect::<Vec<_>>();
