@@ -14,10 +14,15 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// What is not typed here, and why.
-const NOT_TYPED: [(&str, &str); 2] = [
+const NOT_TYPED: [(&str, &str); 4] = [
     ("cargo install --path host/cara", "builds for minutes what cargo built for this test"),
     ("cargo test --workspace", "is what runs this test"),
+    ("cara start --detach", "listens at a port that another test, or a daemon of whoever runs this one, may have"),
+    (ASKS, "asks that daemon; `tests/clients/documents.rs` asks one of its own"),
 ];
+
+/// Asks a daemon what it offers.
+const ASKS: &str = r#"curl -s localhost:18789/v1/models -H "Authorization: Bearer $CARA_TOKEN""#;
 
 /// What is typed on the headless machine alone: it takes a minute, and knows no keystore.
 const ONCE: [&str; 3] = ["cara plugin build hello", "cara plugin test hello", "cara plugin dev hello"];
