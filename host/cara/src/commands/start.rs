@@ -33,6 +33,9 @@ const SAID: u64 = 64 * 1024;
 /// The exit code of `cara status` when no daemon runs, also where another command holds the home.
 const NOT_RUNNING: u8 = 3;
 
+/// What is said of a vault whose password the daemon does not have.
+const LOCKED: &str = "the vault is locked; `cara secrets unlock` opens it";
+
 /// Runs the daemon until somebody stops it.
 pub(crate) async fn start(door: &Door, start: &Start, kept: Kept) -> Result<()> {
     if let Some(pid) = door.holder().await {
@@ -59,6 +62,7 @@ pub(crate) async fn start(door: &Door, start: &Start, kept: Kept) -> Result<()> 
     application.reachable().iter().for_each(say_reachable);
     let listens = application.reachable().is_some_and(|reachable| !reachable.listening.is_empty());
     credentials::first(door, listens).await;
+    say_locked(application.is_vault_locked().await.unwrap_or(false));
     if let Some(problem) = application.configuration().problem {
         tracing::warn!(error = %problem, "the configuration cannot be used");
         show::note(&problem.to_string());
@@ -97,6 +101,13 @@ fn say_reachable(reachable: &Reachable) {
     show::note(&format!("it listens at {}", at(reachable)));
     if let Some(shown) = &reachable.certificate {
         show::note(&format!("its certificate has the SHA-256 fingerprint {}", shown.fingerprint));
+    }
+}
+
+/// Says that nothing in the vault can be used yet.
+fn say_locked(locked: bool) {
+    if locked {
+        show::note(LOCKED);
     }
 }
 
@@ -150,6 +161,7 @@ async fn detached(door: &Door, log: Option<&str>, listen: &[String]) -> Result<(
             show::note(&format!("the cara daemon runs (process {pid}); `cara stop` stops it"));
             say_reachable(reachable);
             credentials::first(door, !reachable.listening.is_empty()).await;
+            say_locked(status.vault_locked);
             status.configuration.problem.iter().for_each(|problem| show::note(&problem.to_string()));
             return Ok(());
         }
@@ -230,6 +242,9 @@ impl Show for Status {
         }
         field("sessions", &self.sessions.to_string());
         field("approvals", &format!("{} waiting", self.approvals_waiting));
+        if self.vault_locked {
+            field("vault", LOCKED.trim_start_matches("the vault is "));
+        }
         if let Some(AnchorState { seq, at_ms, problem }) = &self.anchored {
             let last = seq.zip(*at_ms).map(|(seq, at_ms)| format!("event {seq}, {}", when::second(at_ms)));
             field("anchored", &last.unwrap_or_else(|| "not yet".to_owned()));

@@ -183,6 +183,12 @@ impl Vault {
         Ok(self.names(&self.lock_open())?.contains(id))
     }
 
+    /// Whether there is a vault under a password that nobody gave yet. Opens nothing.
+    pub fn is_locked(&self) -> Result<bool, VaultError> {
+        let open = self.lock_open();
+        Ok(open.is_none() && self.find()?.sealed.is_some_and(|sealed| sealed.source.kind() == StoreKind::File))
+    }
+
     /// The stored secrets of components. Opens nothing.
     pub fn list(&self) -> Result<Vec<SecretId>, VaultError> {
         let names = self.names(&self.lock_open())?;
