@@ -47,6 +47,8 @@ impl Operation for UnlockVault {
         let (vault, password) = (application.vault.clone(), SecretValue::new(self.password.into_bytes())?);
         let _turn = application.password.turn().await?;
         spawn_blocking(move || vault.open_with(&password)).await??;
+        // What was not signed for want of it perhaps can be now.
+        application.doors.certificates_changed();
         Ok(Done {})
     }
 }

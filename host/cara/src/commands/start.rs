@@ -99,6 +99,7 @@ async fn drained(application: &Application, gateway: Gateway) {
 /// Says where a daemon listens, and how a client knows that it is the one.
 fn say_reachable(reachable: &Reachable) {
     show::note(&format!("it listens at {}", at(reachable)));
+    reachable.problems.iter().for_each(|problem| show::note(problem));
     if let Some(shown) = &reachable.certificate {
         show::note(&format!("its certificate has the SHA-256 fingerprint {}", shown.fingerprint));
     }

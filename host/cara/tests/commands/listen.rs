@@ -157,6 +157,25 @@ fn the_authority_of_a_home_signs_what_the_daemon_shows_and_its_key_is_in_the_vau
 }
 
 #[test]
+fn a_certificate_of_the_authority_that_lacks_a_name_is_issued_anew_once_the_vault_is_open() {
+    let mut home = Home::new();
+    home.set("CARA_VAULT_PASSWORD", "correct horse");
+    home.configure(&format!("{SOMEWHERE}\ntls.mode = \"ca\""));
+    home.ok(&["tls", "init-ca"]);
+    home.configure(&format!("{SOMEWHERE}\ntls = {{ mode = \"ca\", names = [\"cara.example\"] }}"));
+    home.set("CARA_VAULT_PASSWORD", "");
+    let _holder = Holder::of(&home);
+    let reachable = reached(&home, listens);
+    let problem = reachable["problems"][0].as_str().unwrap_or_default();
+    assert!(problem.contains("not for `cara.example`\nhint: `cara tls issue gateway`"), "{reachable}");
+    home.set("CARA_VAULT_PASSWORD", "correct horse");
+    home.ok(&["secrets", "unlock"]);
+    let other = reached(&home, |other| other["certificate"]["fingerprint"] != reachable["certificate"]["fingerprint"]);
+    assert_eq!(other["problems"], Value::Array(Vec::new()));
+    assert_eq!(home.json(&["tls", "list", "--json"]).as_array().unwrap().len(), 2);
+}
+
+#[test]
 fn a_daemon_that_stops_lets_go_of_its_address() {
     let home = Home::new();
     home.configure(SOMEWHERE);
