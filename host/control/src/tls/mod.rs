@@ -278,7 +278,7 @@ impl Application {
         match self.reissued(settings) {
             Ok(false) => {}
             Ok(true) => {
-                tracing::info!("the certificate of the daemon was issued anew, for the addresses that it listens at")
+                tracing::info!("the certificate of the daemon was issued anew, for the addresses that it listens at");
             }
             Err(error) => tracing::warn!(%error, "the certificate of the daemon is not issued anew"),
         }
