@@ -273,7 +273,10 @@ impl Connection {
                         Some(Ok(Message::Text(request))) => {
                             match self.request(request.as_str(), &sender) {
                                 Some(refusal) => Message::Text(refusal),
-                                None => continue,
+                                None => match self.given_up.take() {
+                                    Some(given_up) => Message::Text(given_up),
+                                    None => continue,
+                                },
                             }
                         }
                         Some(Ok(Message::Binary(_))) => break Some((close_code::UNSUPPORTED, "requests are text")),
