@@ -150,6 +150,9 @@ fn the_authority_of_a_home_signs_what_the_daemon_shows_and_its_key_is_in_the_vau
     drop(holder);
     let issued = home.json(&["tls", "list", "--json"]);
     assert_eq!(issued.as_array().unwrap().len(), 2);
+    // The one in use is replaced, not revoked; the one before can be.
+    assert!(home.fails(&["tls", "revoke", "gateway"]).contains("hint: `cara tls issue gateway`"));
+    home.ok(&["tls", "revoke", issued[0]["serial"].as_str().unwrap()]);
     let kept = std::fs::read_dir(home.path("tls")).unwrap().map(|entry| entry.unwrap().file_name());
     let kept: Vec<String> =
         kept.map(|name| name.into_string().unwrap()).filter(|name| name.ends_with(".key")).collect();

@@ -214,6 +214,14 @@ impl Operation for RevokeCertificate {
         let revoked = changed(application, move |kept, vault, _, now_ms| {
             let (mut index, authority) = kept.with_authority()?;
             let is_meant = |known: &Issued| known.serial == wanted || known.name == wanted;
+            let last = index.issued.iter().rfind(|known| known.name == GATEWAY);
+            if last.is_some_and(is_meant) {
+                fail!(
+                    Refused,
+                    "`{GATEWAY}` is the certificate of the daemon\nhint: `cara tls issue {GATEWAY}` has it show another; then \
+                     revoke the one before by its serial number"
+                );
+            }
             let found = index.issued.iter_mut().filter(|known| is_meant(known) && known.revoked_ms.is_none());
             let mut revoked = Vec::new();
             for known in found {
