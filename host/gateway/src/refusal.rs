@@ -212,7 +212,7 @@ mod tests {
 
     #[test]
     fn each_path_has_the_errors_of_its_clients() {
-        let error = Error::new(ErrorKind::Refused, "nobody knows who asks\nhint: send a token");
+        let error = Error::new(ErrorKind::Refused, "no credential was sent\nhint: send a token");
         let plain = HeaderMap::new();
         let anthropic = HeaderMap::from_iter([(ANTHROPIC.parse().unwrap(), HeaderValue::from_static("2023-06-01"))]);
         for (path, headers, shape) in [

@@ -99,4 +99,8 @@ async fn errors_have_the_shape_of_the_client_wherever_they_come_from() {
     assert_eq!(anthropic.json()["type"], "error", "{anthropic:?}");
     let openai = house.ask(post("/v1/chat/completions", &[("anthropic-version", "x")], &json!({}))).await;
     assert_eq!(openai.json()["error"]["code"], "invalid_api_key", "{openai:?}");
+    let (_, token) = house.token(&[Scope::Chat]).await;
+    let method = house.ask(get(CHAT, &[("authorization", &bearer(&token))])).await;
+    assert_eq!((method.status, method.header("allow")), (StatusCode::METHOD_NOT_ALLOWED, "POST"), "{method:?}");
+    assert_eq!(method.json()["error"]["type"], "invalid_request_error", "{method:?}");
 }
