@@ -122,8 +122,7 @@ impl Vault {
     /// Opens the vault that is there: false when there is none.
     pub fn open(&self) -> Result<bool, VaultError> {
         let mut open = self.lock_open();
-        self.unlock(&mut open)?;
-        Ok(open.is_some())
+        self.unlock(&mut open).map(|()| open.is_some())
     }
 
     /// Opens the vault that is there with this password, which is checked even where the vault is open.
@@ -185,8 +184,8 @@ impl Vault {
 
     /// Whether there is a vault under a password that nobody gave yet. Opens nothing.
     pub fn is_locked(&self) -> Result<bool, VaultError> {
-        let open = self.lock_open();
-        Ok(open.is_none() && self.find()?.sealed.is_some_and(|sealed| sealed.source.kind() == StoreKind::File))
+        Ok(self.lock_open().is_none()
+            && self.find()?.sealed.is_some_and(|sealed| sealed.source.kind() == StoreKind::File))
     }
 
     /// The stored secrets of components. Opens nothing.
