@@ -184,8 +184,7 @@ impl Vault {
 
     /// Whether there is a vault under a password that nobody gave yet. Opens nothing.
     pub fn is_locked(&self) -> Result<bool, VaultError> {
-        Ok(self.lock_open().is_none()
-            && self.find()?.sealed.is_some_and(|sealed| sealed.source.kind() == StoreKind::File))
+        Ok(self.lock_open().is_none() && self.find()?.sealed.is_some_and(|it| it.source.kind() == StoreKind::File))
     }
 
     /// The stored secrets of components. Opens nothing.
