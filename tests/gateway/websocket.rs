@@ -204,7 +204,11 @@ async fn a_request_can_be_given_up_and_there_are_only_so_many_at_once() {
     }
     let (_, refused) = client.calls("status", json!({})).await;
     assert_eq!(refused["error"]["code"], 409, "{refused}");
-    let (_, cancelled) = client.calls("cancel", json!({ "id": ids[0] })).await;
+    client.asks("cancel", json!({ "id": ids[0] })).await;
+    let given_up = client.message().await;
+    assert_eq!(given_up["id"], json!(ids[0]), "{given_up}");
+    assert_eq!(given_up["error"]["code"], 408, "{given_up}");
+    let cancelled = client.message().await;
     assert_eq!(cancelled["result"], true, "{cancelled}");
     let (_, again) = client.calls("cancel", json!({ "id": ids[0] })).await;
     assert_eq!(again["result"], false, "{again}");

@@ -30,8 +30,8 @@ fn code_lines(text: &str) -> usize {
 
 /// The binary, which parses, calls and prints, in code lines: what was reached, rounded up to 50. Wanted: 3,500 with the
 /// commands of issue 11; people, memory, inbox, outbox, ledger, and who is let in by the gateway, are more files of
-/// commands.
-const BINARY: usize = 4_450;
+/// commands; and what a process in the background says is passed on.
+const BINARY: usize = 4_500;
 
 fn lines_of(all: &[Source], folder: &str) -> usize {
     let files = all.iter().filter(|file| !file.is_test() && file.path.starts_with(folder));

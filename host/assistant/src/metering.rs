@@ -292,8 +292,12 @@ pub(crate) fn spent(over: &OverBudget, component: &str) -> String {
     let (is, it) =
         if over.unit == "micros" { ("is", again.replace("they are", "it is")) } else { ("are", again.into()) };
     let what = if over.used >= over.most { "spent" } else { "not enough for another call" };
+    let cure = match over.limit.scope {
+        Scope::Credential => "`cara token create NAME --scope chat --tokens-per-day N` makes another credential",
+        _ => "raise it in `[budget]` of `config.toml`",
+    };
     format!(
-        "{whose} {most}{of} {is} {what}: {} used, {} reserved, {} left\nhint: {it}raise it in `[budget]` of `config.toml`",
+        "{whose} {most}{of} {is} {what}: {} used, {} reserved, {} left\nhint: {it}{cure}",
         amount(over.unit, over.used),
         amount(over.unit, over.reserved),
         amount(over.unit, over.most.saturating_sub(over.used + over.reserved))

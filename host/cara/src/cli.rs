@@ -295,6 +295,8 @@ pub(crate) enum Secrets {
         #[arg(long)]
         yes: bool,
     },
+    /// Open the vault of the daemon with its password, as after a restart; it is made where there is none.
+    Unlock,
     /// Move the key of the conversations into the vault: then each `cara chat` needs the vault.
     Seal,
     /// Move the key of the conversations back into `keys/ledger-content` (0600), where no vault is needed.

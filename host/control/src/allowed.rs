@@ -17,7 +17,7 @@ pub fn require(by: &Principal, scope: Scope, what: &str) -> Result<()> {
         return Ok(());
     }
     let text = format!(
-        "`{what}` needs the scope `{scope}`, which this credential does not have\nhint: `cara token create NAME --scope {scope}` \
+        "{what} needs the scope `{scope}`, which this credential does not have\nhint: `cara token create NAME --scope {scope}` \
          makes one that has it"
     );
     Err(Error::new(ErrorKind::Refused, text))

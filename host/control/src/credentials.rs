@@ -124,23 +124,26 @@ impl Credentials {
         all
     }
 
-    /// The one of these kinds that an operator means: an id, or a name that only one has.
+    /// The one of these kinds that an operator means: an id, or a name that only one has and what it let in.
     pub(crate) fn named(&self, kinds: &[CredentialKind], text: &str) -> Result<Arc<Held>> {
         let all = self.all();
-        let mut meant = all.iter().filter(|held| kinds.contains(&held.kind()));
+        let meant = all.iter().filter(|held| kinds.contains(&held.kind()));
         if let Some(held) = meant.clone().find(|held| held.id().as_str() == text) {
             return Ok(held.clone());
         }
-        let mut of_name = meant.by_ref().filter(|held| held.name() == text);
+        let of_name: Vec<&Arc<Held>> = meant.filter(|held| held.name() == text).collect();
+        // A device and the sessions that it was let in with have one name: they go with it.
+        let is_yielded = |held: &Held| of_name.iter().any(|other| held.parent() == Some(other.id()));
+        let mut own = of_name.iter().copied().filter(|held| !is_yielded(held));
         let shown = display_safe(text);
-        match (of_name.next(), of_name.next()) {
+        let list = if kinds.contains(&CredentialKind::Token) { "cara token list" } else { "cara device list" };
+        match (own.next(), own.next()) {
             (Some(held), None) => Ok(held.clone()),
-            (None, _) => fail!(
-                NotFound,
-                "there is no credential `{shown}` of that kind\nhint: `cara token list` and `cara device list` show them"
-            ),
+            (None, _) => {
+                fail!(NotFound, "there is no credential `{shown}` of that kind\nhint: `{list}` shows which there are")
+            }
             (Some(_), Some(_)) => {
-                fail!(Conflict, "several are called `{shown}`\nhint: name one by its id, from `cara token list`")
+                fail!(Conflict, "several are called `{shown}`\nhint: name one by its id, from `{list}`")
             }
         }
     }

@@ -273,14 +273,14 @@ impl GatewaySettings {
             fail!(
                 Refused,
                 "`{open}` can be reached from other machines, and nobody has a credential yet\n\
-                 hint: `cara token create NAME` makes one; or set `gateway.tls.client-certificates` to `required`"
+                 hint: `cara token create NAME --scope chat` makes one; or set `gateway.tls.client-certificates` to `required`"
             );
         }
         if self.tailscale.serve == TailscaleServe::Funnel && !has_credential {
             fail!(
                 Refused,
                 "`gateway.tailscale.serve` is `funnel`, which leads the internet here, and nobody has a credential yet\n\
-                 hint: `cara token create NAME` makes one"
+                 hint: `cara token create NAME --scope chat` makes one"
             );
         }
         Ok(())

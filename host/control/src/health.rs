@@ -8,6 +8,7 @@ use crate::configuration::Configuration;
 use crate::error::Result;
 use crate::event::Events;
 use crate::operation::{Operation, Route};
+use crate::vault::LOCKED;
 use cara_authority::{Principal, words};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -99,6 +100,12 @@ impl Application {
                 }
             }
         }
+        let vault = match self.is_vault_locked().await {
+            Ok(false) => None,
+            Ok(true) => Some(LOCKED.to_owned()),
+            Err(error) => Some(error.to_string()),
+        };
+        parts.extend(vault.map(|why| HealthPart::new("vault", Some((degraded, why)))));
         if let Some(problem) = self.anchoring.state().problem {
             parts.push(HealthPart::new("audit anchor", Some((degraded, problem.to_string()))));
         }

@@ -48,6 +48,11 @@ impl Password {
         unattended(self.settings.read().and_then(|config| config.vault.password_file.clone()).as_deref())
     }
 
+    /// Whether the surroundings give one.
+    pub(crate) fn is_given(&self) -> bool {
+        matches!(self.unattended(), Ok(Some(_)))
+    }
+
     /// What the surroundings say.
     pub(crate) fn surroundings(&self) -> Result<SecretValue> {
         let given = self.unattended().map_err(|error| error!(Internal, "{error}"))?;

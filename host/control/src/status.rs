@@ -98,6 +98,8 @@ pub struct Status {
     pub approvals_waiting: u64,
     /// How the audit log is anchored; nothing where the configuration names no place and none was tried.
     pub anchored: Option<AnchorState>,
+    /// Whether the vault waits for its password, so that nothing in it can be used.
+    pub vault_locked: bool,
 }
 
 /// A component that was called.
@@ -160,6 +162,8 @@ impl Operation for ShowStatus {
             sessions: records.session_count().await?,
             approvals_waiting: records.waiting_approvals().await?.len() as u64,
             anchored: application.anchored(),
+            // What else is wrong with it, says whoever needs it.
+            vault_locked: application.is_vault_locked().await.unwrap_or(false),
         })
     }
 }

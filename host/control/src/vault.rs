@@ -12,6 +12,24 @@ use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use tokio::task::spawn_blocking;
 
+/// What is said of a vault that waits for its password, with the cure.
+pub(crate) const LOCKED: &str = "the vault is locked\nhint: `cara secrets unlock` opens it";
+
+impl Application {
+    /// Whether there is a vault that waits for a password, which the surroundings of this process do not give.
+    ///
+    /// # Errors
+    ///
+    /// The vault cannot be read.
+    pub async fn is_vault_locked(&self) -> Result<bool> {
+        if self.password.is_given() {
+            return Ok(false);
+        }
+        let vault = self.vault.clone();
+        Ok(spawn_blocking(move || vault.is_locked()).await??)
+    }
+}
+
 /// Opens the vault with its password, which is checked also where the vault is open.
 #[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -29,6 +47,8 @@ impl Operation for UnlockVault {
         let (vault, password) = (application.vault.clone(), SecretValue::new(self.password.into_bytes())?);
         let _turn = application.password.turn().await?;
         spawn_blocking(move || vault.open_with(&password)).await??;
+        // What was not signed for want of it perhaps can be now.
+        application.doors.certificates_changed();
         Ok(Done {})
     }
 }

@@ -3,6 +3,7 @@
 //! What has arrived counts, whatever was announced, and it counts until nobody needs it any more: the request was passed on,
 //! or what it asked for goes on by itself.
 
+use crate::refusal::Shape;
 use axum::extract::Request;
 use bytes::{Bytes, BytesMut};
 use cara_authority::PersonId;
@@ -60,6 +61,14 @@ pub(crate) fn is_json(headers: &HeaderMap) -> bool {
     kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"))
 }
 
+/// Whether a body is read as JSON. Clients of Ollama do not say that theirs is: no page of another origin can have a browser
+/// send `Authorization` unasked either, so one that has it is not from there.
+fn is_read(request: &Request) -> bool {
+    let headers = request.headers();
+    let is_ollamas = Shape::of(request.uri().path(), headers) == Some(Shape::Ollama);
+    is_json(headers) || (is_ollamas && headers.contains_key(header::AUTHORIZATION))
+}
+
 /// What is refused that does not say so.
 pub(crate) const NO_JSON: &str = "the body is not said to be JSON\nhint: send `Content-Type: application/json`";
 
@@ -80,7 +89,7 @@ impl Room {
         if request.body().is_end_stream() {
             return Ok(Arrived { bytes: Bytes::new(), place });
         }
-        if !is_json(request.headers()) {
+        if !is_read(&request) {
             return Err((StatusCode::UNSUPPORTED_MEDIA_TYPE, NO_JSON.to_owned()));
         }
         timeout(PATIENCE, place.fill(request, most)).await.unwrap_or_else(|_| {

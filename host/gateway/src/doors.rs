@@ -26,7 +26,15 @@ pub fn router(application: Arc<Application>) -> axum::Router {
     let all = all.merge(auth::routes(gate.clone()));
     let measured = from_fn_with_state(application, metrics::measured);
     // A layer of the routes knows which one it is in.
-    guarded(all.route_layer(measured).fallback(nothing), gate)
+    guarded(all.route_layer(measured).method_not_allowed_fallback(another_method).fallback(nothing), gate)
+}
+
+/// Which methods the path has, says the header `Allow`.
+async fn another_method(request: Request) -> Response {
+    let (method, path) = (request.method(), request.uri().path());
+    let text = format!("`{path}` is not asked by `{method}`\nhint: the header `Allow` says by which methods it is");
+    let shape = Shape::of(path, request.headers());
+    refused(shape, StatusCode::METHOD_NOT_ALLOWED, &Error::new(ErrorKind::Invalid, text))
 }
 
 async fn nothing(request: Request) -> Response {

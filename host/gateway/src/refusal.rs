@@ -147,7 +147,7 @@ impl Refusal {
         let mut response = answer(self.status, self.json(shape).to_string());
         let headers = response.headers_mut();
         // Whoever has too much to do has less in a moment.
-        let moment = (self.status == StatusCode::SERVICE_UNAVAILABLE).then_some(1_000);
+        let moment = (self.status == StatusCode::SERVICE_UNAVAILABLE && !self.is_final).then_some(1_000);
         if let Some(after) = self.retry_after_ms.or(moment) {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(after.div_ceil(1000)));
         }
@@ -173,7 +173,7 @@ impl From<Unanswered> for Refusal {
             Why::Cancelled => (StatusCode::REQUEST_TIMEOUT, None),
             Why::Internal => (StatusCode::INTERNAL_SERVER_ERROR, None),
         };
-        let is_final = unanswered.why == Why::Budget;
+        let is_final = unanswered.is_final || unanswered.why == Why::Budget;
         let Unanswered { message, retry_after_ms, .. } = unanswered;
         let param = (unanswered.why == Why::NotFound).then(|| "model".to_owned());
         Self { status, param, code, message, retry_after_ms, is_final }
@@ -212,7 +212,7 @@ mod tests {
 
     #[test]
     fn each_path_has_the_errors_of_its_clients() {
-        let error = Error::new(ErrorKind::Refused, "nobody knows who asks\nhint: send a token");
+        let error = Error::new(ErrorKind::Refused, "no credential was sent\nhint: send a token");
         let plain = HeaderMap::new();
         let anthropic = HeaderMap::from_iter([(ANTHROPIC.parse().unwrap(), HeaderValue::from_static("2023-06-01"))]);
         for (path, headers, shape) in [
@@ -247,6 +247,21 @@ mod tests {
         assert_eq!(refusal.json(Shape::Ollama)["error"], "messages[3].content[1].image_url.url: is no URL");
         let named = Refusal::unsupported("logprobs", "no provider gives them");
         assert_eq!(named.json(Shape::Ollama)["error"], named.json(Shape::OpenAi)["error"]["message"]);
+    }
+
+    #[test]
+    fn what_only_the_operator_cures_is_not_tried_again() {
+        let locked = Error::new(ErrorKind::VaultLocked, "the vault `/home/anna/vault.json` is locked\nhint: type");
+        let missing =
+            Unanswered { is_final: true, ..Unanswered::new(Why::Unavailable, "no key was sent\nhint: store one") };
+        for (unanswered, status) in [(Unanswered::from(locked), 503), (missing, 502)] {
+            let refusal = Refusal::from(unanswered);
+            let response = refusal.response(Shape::OpenAi);
+            assert_eq!(response.status().as_u16(), status);
+            assert_eq!(response.headers()["x-should-retry"], "false");
+            assert!(!response.headers().contains_key(header::RETRY_AFTER));
+            assert!(!refusal.message().contains("anna") && refusal.message().contains("hint: "), "{refusal:?}");
+        }
     }
 
     #[test]

@@ -8,6 +8,7 @@
 //! ← {"jsonrpc":"2.0","method":"event","params":{"id":2,"seq":18,"event":{…}}}     while the use case goes on
 //! ← {"jsonrpc":"2.0","id":2,"result":…}
 //! → {"jsonrpc":"2.0","method":"cancel","params":{"id":2}}                           nobody listens to it any more
+//! ← {"jsonrpc":"2.0","id":2,"error":{"code":408,…}}                                 where it still went on
 //! ```
 //!
 //! A connection that ends gives up what only reads. Runs go on, and changes have numbers: whoever comes back goes on with
@@ -234,13 +235,15 @@ struct Connection {
     requests: Arc<Semaphore>,
     open: Open,
     work: JoinSet<()>,
+    /// The answer of a request that was given up, which goes out before that of who gave it up.
+    given_up: Option<Utf8Bytes>,
     _place: Place,
 }
 
 impl Connection {
     fn new(door: Door, by: Principal, alive: Alive, place: Place) -> Self {
         let (open, work, requests) = (Open::default(), JoinSet::new(), Arc::new(Semaphore::new(REQUESTS)));
-        Self { door, by, alive, requests, open, work, _place: place }
+        Self { door, by, alive, requests, open, work, given_up: None, _place: place }
     }
 
     /// Answers until the client goes away, stands still, or the process ends. What only reads ends with it.
@@ -270,7 +273,10 @@ impl Connection {
                         Some(Ok(Message::Text(request))) => {
                             match self.request(request.as_str(), &sender) {
                                 Some(refusal) => Message::Text(refusal),
-                                None => continue,
+                                None => match self.given_up.take() {
+                                    Some(given_up) => Message::Text(given_up),
+                                    None => continue,
+                                },
                             }
                         }
                         Some(Ok(Message::Binary(_))) => break Some((close_code::UNSUPPORTED, "requests are text")),
@@ -285,7 +291,11 @@ impl Connection {
                 }
             };
             // What is there already goes out with it.
+            let given_up = self.given_up.take();
             let sent = async {
+                if let Some(given_up) = given_up {
+                    sink.feed(Message::Text(given_up)).await?;
+                }
                 sink.feed(next).await?;
                 for _ in 0..AHEAD {
                     let Ok(answer) = answers.try_recv() else { break };
@@ -360,13 +370,14 @@ impl Connection {
     }
 
     /// Gives up a request: what it changes is done all the same, and a run goes on.
-    fn cancel(&self, id: Option<&Id>, params: Option<&RawValue>) -> Option<Utf8Bytes> {
+    fn cancel(&mut self, id: Option<&Id>, params: Option<&RawValue>) -> Option<Utf8Bytes> {
         let Some(Ok(Cancel { id: named })) = params.map(|params| serde_json::from_str(params.get())) else {
             return Some(fault(id, PARAMS, "`cancel` needs the `id` of a request", None));
         };
         let found = self.open.lock().unwrap_or_else(PoisonError::into_inner).remove(&named);
         if let Some(request) = &found {
             request.abort();
+            self.given_up = Some(failed(&named, &Error::new(ErrorKind::Cancelled, "the request was cancelled")));
         }
         let result = RawValue::from_string(found.is_some().to_string()).ok()?;
         id.map(|id| text(&Answer { jsonrpc: Version::Two, id: Some(id), result: Some(&result), error: None }))
@@ -396,7 +407,10 @@ impl Going {
             }
         };
         let (last, ()) = tokio::join!(work, told);
-        self.open.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.id);
+        // One that was given up has its answer.
+        if self.open.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.id).is_none() {
+            return;
+        }
         let answer = match &last {
             Ok(view) => text(&Answer { jsonrpc: Version::Two, id: Some(&self.id), result: Some(view), error: None }),
             Err(error) => failed(&self.id, error),

@@ -18,6 +18,9 @@ use tokio::task::spawn_blocking;
 /// The largest file of a certificate, bytes.
 const LARGEST: u64 = 64 * 1024;
 
+/// What the first code is called until somebody came in with it.
+const FIRST: &str = "first browser";
+
 /// What a device may be used for where nothing is said.
 const OF_DEVICE: [Scope; 3] = [Scope::Read, Scope::Chat, Scope::Approve];
 
@@ -85,13 +88,22 @@ pub(crate) async fn first(door: &Door, listens: bool) {
         return;
     }
     let shown = async {
-        if !door.call(ListTokens {}).await?.is_empty() || !door.call(ListDevices {}).await?.is_empty() {
+        let devices = door.call(ListDevices {}).await?;
+        let is_first = |row: &CredentialRow| row.kind == "code" && row.name == FIRST;
+        if !door.call(ListTokens {}).await?.is_empty() || !devices.iter().all(is_first) {
             return Ok(());
+        }
+        // One of a start before, which nobody used: it was shown once, and perhaps nobody sees it any more.
+        for code in devices {
+            door.call(RevokeDevice { id: code.id }).await?;
         }
         let (agents, tokens_per_day, person) = (None, None, None);
         let scopes = Scope::ALL.iter().copied().collect();
-        let first = PairDevice { name: "first browser".to_owned(), scopes, agents, tokens_per_day, person };
+        let first = PairDevice { name: FIRST.to_owned(), scopes, agents, tokens_per_day, person };
         told(&door.call(first).await?);
+        show::note(
+            "`POST /login` takes it (docs/gateway.md)\na program needs a token: `cara token create NAME --scope chat`",
+        );
         anyhow::Ok(())
     };
     if let Err(error) = shown.await {

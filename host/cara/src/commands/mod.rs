@@ -142,7 +142,7 @@ impl Command {
     #[rustfmt::skip]
     fn only_reads(&self) -> bool {
         matches!(self, Self::Status | Self::Stop | Self::Logs(_) | Self::Grants { .. } | Self::Policy(_) | Self::Explain(_)
-            | Self::Usage(_) | Self::Audit(_) | Self::Ledger(_) | Self::Secrets(Secrets::List) | Self::Trust(Trust::List) | Self::Tls(Tls::Show | Tls::List) | Self::Tools(Tools::List)
+            | Self::Usage(_) | Self::Audit(_) | Self::Ledger(_) | Self::Secrets(Secrets::List | Secrets::Unlock) | Self::Trust(Trust::List) | Self::Tls(Tls::Show | Tls::List) | Self::Tools(Tools::List)
             | Self::Config(ConfigCommand::Get { .. } | ConfigCommand::Diff) | Self::Plugin(Plugin::List | Plugin::Inspect { .. })
             | Self::Sessions(Sessions::List { .. } | Sessions::Show { .. } | Sessions::Export { .. } | Sessions::Search { .. })
             | Self::Token(Token::List) | Self::Device(Device::List) | Self::People(People::List | People::Show { .. } | People::Export { .. })

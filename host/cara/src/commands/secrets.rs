@@ -21,6 +21,8 @@ pub(crate) async fn run(door: &Door, output: Output, command: Secrets) -> Result
         Secrets::Set { secret } => set(door, output, secret).await,
         Secrets::List => door.emit(output, ListSecrets {}).await.map(drop),
         Secrets::Remove { secret, yes } => remove(door, output, secret, yes).await,
+        Secrets::Unlock => output
+            .done(&door.call(vault::PrepareVault {}).await?, "the vault is open in the process that holds the home"),
         Secrets::Seal => {
             let moved = door.call(SealSecrets {}).await?;
             output.done(

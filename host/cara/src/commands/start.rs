@@ -14,7 +14,8 @@ use cara_control::status::{ShowStatus, Status, StopHolder};
 use cara_control::{Application, Done, HomeFiles, Role, asked};
 use cara_gateway::Gateway;
 use cara_services::vault::StoreKind;
-use std::process::{Command, ExitCode, Stdio};
+use std::io::Read;
+use std::process::{ChildStderr, Command, ExitCode, Stdio};
 use std::time::Duration;
 #[cfg(unix)]
 use tokio::signal::unix::{SignalKind, signal};
@@ -26,8 +27,14 @@ const PATIENCE: Duration = Duration::from_secs(15);
 /// How long runs that go on are waited for when the process is to end.
 const DRAIN: Duration = Duration::from_secs(30);
 
+/// The most bytes that are read of what a process in the background says before it ends.
+const SAID: u64 = 64 * 1024;
+
 /// The exit code of `cara status` when no daemon runs, also where another command holds the home.
 const NOT_RUNNING: u8 = 3;
+
+/// What is said of a vault whose password the daemon does not have.
+const LOCKED: &str = "the vault is locked; `cara secrets unlock` opens it";
 
 /// Runs the daemon until somebody stops it.
 pub(crate) async fn start(door: &Door, start: &Start, kept: Kept) -> Result<()> {
@@ -55,6 +62,7 @@ pub(crate) async fn start(door: &Door, start: &Start, kept: Kept) -> Result<()> 
     application.reachable().iter().for_each(say_reachable);
     let listens = application.reachable().is_some_and(|reachable| !reachable.listening.is_empty());
     credentials::first(door, listens).await;
+    say_locked(application.is_vault_locked().await.unwrap_or(false));
     if let Some(problem) = application.configuration().problem {
         tracing::warn!(error = %problem, "the configuration cannot be used");
         show::note(&problem.to_string());
@@ -91,8 +99,16 @@ async fn drained(application: &Application, gateway: Gateway) {
 /// Says where a daemon listens, and how a client knows that it is the one.
 fn say_reachable(reachable: &Reachable) {
     show::note(&format!("it listens at {}", at(reachable)));
+    reachable.problems.iter().for_each(|problem| show::note(problem));
     if let Some(shown) = &reachable.certificate {
         show::note(&format!("its certificate has the SHA-256 fingerprint {}", shown.fingerprint));
+    }
+}
+
+/// Says that nothing in the vault can be used yet.
+fn say_locked(locked: bool) {
+    if locked {
+        show::note(LOCKED);
     }
 }
 
@@ -127,13 +143,15 @@ fn ended(stopping: &CancellationToken) -> Result<impl Future<Output = Interrupt>
 async fn detached(door: &Door, log: Option<&str>, listen: &[String]) -> Result<()> {
     let program = std::env::current_exe().context("the path of this program is unknown")?;
     let mut command = Command::new(program);
-    command.arg("start").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    command.arg("start").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
     command.args(log.iter().flat_map(|filter| ["--log", filter]));
     command.args(listen.iter().flat_map(|address| ["--listen", address]));
     command.args((door.surroundings().store == Some(StoreKind::KeyFile)).then_some("--plain-key-file"));
     #[cfg(unix)]
     std::os::unix::process::CommandExt::process_group(&mut command, 0);
     let mut child = command.spawn().context("the process in the background cannot be started")?;
+    let stderr = child.stderr.take();
+    let saying = tokio::task::spawn_blocking(move || stderr.map(said).unwrap_or_default());
     let began = tokio::time::Instant::now();
     while began.elapsed() < PATIENCE {
         // It answers at its socket before it is known whether it can listen elsewhere.
@@ -144,15 +162,30 @@ async fn detached(door: &Door, log: Option<&str>, listen: &[String]) -> Result<(
             show::note(&format!("the cara daemon runs (process {pid}); `cara stop` stops it"));
             say_reachable(reachable);
             credentials::first(door, !reachable.listening.is_empty()).await;
+            say_locked(status.vault_locked);
             status.configuration.problem.iter().for_each(|problem| show::note(&problem.to_string()));
             return Ok(());
         }
         if let Some(status) = child.try_wait()? {
+            // What it left behind may hold its stream open.
+            let said = tokio::time::timeout(Duration::from_secs(1), saying).await;
+            let said = said.ok().and_then(Result::ok).unwrap_or_default();
+            if let Some((_, why)) = format!("\n{said}").split_once("\nerror: ") {
+                bail!("the process in the background ended at once: {}", why.trim_end());
+            }
             bail!("the process in the background ended at once ({status})\nhint: `cara start` shows why");
         }
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     bail!("the process in the background does not answer\nhint: `cara start` shows what it does")
+}
+
+/// What a process says, as far as it is kept; it is read to its end, so that nothing holds the process up.
+fn said(mut stderr: ChildStderr) -> String {
+    let mut said = Vec::new();
+    let _ = stderr.by_ref().take(SAID).read_to_end(&mut said);
+    let _ = std::io::copy(&mut stderr, &mut std::io::sink());
+    String::from_utf8_lossy(&said).into_owned()
 }
 
 /// Shows what the daemon, or the command that works on the home in its place, does.
@@ -210,6 +243,9 @@ impl Show for Status {
         }
         field("sessions", &self.sessions.to_string());
         field("approvals", &format!("{} waiting", self.approvals_waiting));
+        if self.vault_locked {
+            field("vault", LOCKED.trim_start_matches("the vault is "));
+        }
         if let Some(AnchorState { seq, at_ms, problem }) = &self.anchored {
             let last = seq.zip(*at_ms).map(|(seq, at_ms)| format!("event {seq}, {}", when::second(at_ms)));
             field("anchored", &last.unwrap_or_else(|| "not yet".to_owned()));

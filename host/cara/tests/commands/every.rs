@@ -140,6 +140,7 @@ secrets set nobody < x
 secrets list
 secrets remove openai
 secrets remove openai --yes
+secrets unlock
 secrets rotate-password
 secrets seal
 secrets unseal

@@ -83,7 +83,9 @@ fn an_address_that_is_taken_is_told_with_its_cure() {
     let told = home.fails(&["start", "--listen", &address]);
     assert!(told.contains(&format!("cannot listen at `{address}`: another program has the address")), "{told}");
     assert!(told.contains("hint: `ss -ltnp"), "{told}");
-    assert!(home.fails(&["start", "--detach", "--listen", &address]).contains("ended at once"));
+    // In the background it is told as well.
+    let told = home.fails(&["start", "--detach", "--listen", &address]);
+    assert!(told.contains("ended at once: cara cannot listen at") && told.contains("hint: `ss -ltnp"), "{told}");
 }
 
 #[test]
@@ -148,10 +150,32 @@ fn the_authority_of_a_home_signs_what_the_daemon_shows_and_its_key_is_in_the_vau
     drop(holder);
     let issued = home.json(&["tls", "list", "--json"]);
     assert_eq!(issued.as_array().unwrap().len(), 2);
+    // The one in use is replaced, not revoked; the one before can be.
+    assert!(home.fails(&["tls", "revoke", "gateway"]).contains("hint: `cara tls issue gateway`"));
+    home.ok(&["tls", "revoke", issued[0]["serial"].as_str().unwrap()]);
     let kept = std::fs::read_dir(home.path("tls")).unwrap().map(|entry| entry.unwrap().file_name());
     let kept: Vec<String> =
         kept.map(|name| name.into_string().unwrap()).filter(|name| name.ends_with(".key")).collect();
     assert_eq!(kept, ["gateway.key"], "the key of the authority is in no file");
+}
+
+#[test]
+fn a_certificate_of_the_authority_that_lacks_a_name_is_issued_anew_once_the_vault_is_open() {
+    let mut home = Home::new();
+    home.set("CARA_VAULT_PASSWORD", "correct horse");
+    home.configure(&format!("{SOMEWHERE}\ntls.mode = \"ca\""));
+    home.ok(&["tls", "init-ca"]);
+    home.configure(&format!("{SOMEWHERE}\ntls = {{ mode = \"ca\", names = [\"cara.example\"] }}"));
+    home.set("CARA_VAULT_PASSWORD", "");
+    let _holder = Holder::of(&home);
+    let reachable = reached(&home, listens);
+    let problem = reachable["problems"][0].as_str().unwrap_or_default();
+    assert!(problem.contains("not for `cara.example`\nhint: `cara tls issue gateway`"), "{reachable}");
+    home.set("CARA_VAULT_PASSWORD", "correct horse");
+    home.ok(&["secrets", "unlock"]);
+    let other = reached(&home, |other| other["certificate"]["fingerprint"] != reachable["certificate"]["fingerprint"]);
+    assert_eq!(other["problems"], Value::Array(Vec::new()));
+    assert_eq!(home.json(&["tls", "list", "--json"]).as_array().unwrap().len(), 2);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The vault and the keys of a home: first starts at once, loss and damage,
 //! machines without a keystore.
 
+use super::doors::Holder;
 use super::home::{HELLO, Home, text};
 use std::fs;
 use std::io::Write;
@@ -211,6 +212,17 @@ fn a_machine_without_a_keystore_is_told_once_and_a_chat_never_needs_the_vault() 
     assert!(ok(&home, None, "", &["secrets", "list"]).contains("openai/api-key"));
     let locked = run(&home, None, "sk-third", &["secrets", "set", "openai"]);
     assert!(text(&locked.stderr).contains("is locked: there is no terminal"), "{}", text(&locked.stderr));
+}
+
+#[test]
+fn a_daemon_says_that_its_vault_is_locked_and_a_word_opens_it() {
+    let home = open();
+    let _holder = Holder::of(&home);
+    let status = || ok(&home, None, "", &["status"]);
+    assert!(status().contains("locked; `cara secrets unlock` opens it"), "{}", status());
+    assert!(fails(&home, None, &["secrets", "unlock"]).contains("is locked"));
+    ok(&home, Some(PASSWORD), "", &["secrets", "unlock"]);
+    assert!(!status().contains("locked"), "{}", status());
 }
 
 #[test]

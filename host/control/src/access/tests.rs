@@ -274,8 +274,9 @@ async fn a_device_comes_in_with_its_key_and_with_nothing_that_was_signed_before_
     let entered = entering(id, &challenge, &right, host).await.unwrap();
     assert_eq!(entered.session.allowance().scopes, [Scope::Chat, Scope::Read].into());
     assert!(entering(id, &challenge, &right, host).await.is_none(), "played again");
-    // With the device goes what it came in with.
-    house.doing(&owner(), RevokeDevice { id: id.to_owned() }).await.unwrap();
+    // The name of both means the device, and with it goes what it came in with.
+    assert_eq!(entered.session.name(), name);
+    house.doing(&owner(), RevokeDevice { id: name.to_owned() }).await.unwrap();
     assert!(entered.session.alive().is_cancelled() && house.kinds().await.is_empty());
 }
 

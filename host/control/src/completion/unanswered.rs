@@ -39,12 +39,14 @@ pub struct Unanswered {
     pub message: String,
     /// After how long it may be tried again, milliseconds, where somebody said so.
     pub retry_after_ms: Option<u64>,
+    /// Whether nothing but the operator cures it: trying again helps nobody.
+    pub is_final: bool,
 }
 
 impl Unanswered {
     /// A reason without more.
     pub fn new(why: Why, message: impl Into<String>) -> Self {
-        Self { why, message: message.into(), retry_after_ms: None }
+        Self { why, message: message.into(), retry_after_ms: None, is_final: false }
     }
 }
 
@@ -67,7 +69,18 @@ impl From<Error> for Unanswered {
             ErrorKind::Cancelled => Why::Cancelled,
             ErrorKind::Internal => Why::Internal,
         };
-        Self::new(why, error.to_string())
+        // Where the vault is, and how it is opened in a terminal, is nothing for who asks from elsewhere.
+        let message = match error.kind {
+            ErrorKind::VaultLocked => {
+                "the vault of the gateway is locked\nhint: `cara secrets unlock` at its machine opens it".to_owned()
+            }
+            ErrorKind::VaultMissing => {
+                "the gateway has no vault yet\nhint: `cara secrets set` at its machine makes it".to_owned()
+            }
+            _ => error.to_string(),
+        };
+        let is_final = matches!(error.kind, ErrorKind::VaultLocked | ErrorKind::VaultMissing);
+        Self { is_final, ..Self::new(why, message) }
     }
 }
 
@@ -85,7 +98,9 @@ impl From<Failure> for Unanswered {
             "ledger" | "random" | "plugin" => Why::Internal,
             _ => Why::Unavailable,
         };
-        Self { why, message: failure.told(), retry_after_ms: failure.retry_after_ms }
+        // Such as a key that is missing or wrong.
+        let is_final = why == Why::Unavailable && !failure.retry;
+        Self { why, message: failure.told(), retry_after_ms: failure.retry_after_ms, is_final }
     }
 }
 

@@ -13,6 +13,8 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use x509_cert::Certificate;
 use x509_cert::der::Decode;
+use x509_cert::ext::pkix::SubjectAltName;
+use x509_cert::ext::pkix::name::GeneralName;
 
 /// The name of the files of a certificate that signs itself.
 const SELF_SIGNED: &str = "self-signed";
@@ -34,6 +36,8 @@ pub struct TlsMaterial {
     pub shown: ShownCertificate,
     /// Whether it was made just now.
     pub fresh: bool,
+    /// The names and addresses that the settings want and a certificate of the own authority is not for.
+    pub lacks: Vec<String>,
     /// The files that were read, and how they were.
     pub stamps: Vec<(PathBuf, Option<Stamp>)>,
 }
@@ -66,7 +70,7 @@ impl Application {
     /// A file is missing, cannot be used, or does not belong to another one.
     pub fn tls_material(&self, settings: &GatewaySettings) -> Result<Option<TlsMaterial>> {
         let (kept, tls, now_ms) = (Kept::of(self.home()), &settings.tls, self.services.clock.now_ms());
-        let mut fresh = false;
+        let (mut fresh, mut lacks) = (false, Vec::new());
         let (certificate, key) = match tls.mode {
             TlsMode::Off => return Ok(None),
             TlsMode::SelfSigned => {
@@ -75,6 +79,7 @@ impl Application {
             }
             TlsMode::Ca => {
                 kept.with_authority()?;
+                (_, lacks) = names_of_gateway(&kept, settings)?;
                 (kept.certificate(GATEWAY), kept.key(GATEWAY))
             }
             TlsMode::Files => match (&tls.certificate, &tls.key) {
@@ -107,6 +112,7 @@ impl Application {
             revoked: revoked.as_deref().map(lists).transpose()?.unwrap_or_default(),
             shown: ShownCertificate { from: origin(tls.mode).to_owned(), fingerprint, expires_ms },
             fresh,
+            lacks,
             stamps,
         }))
     }
@@ -139,6 +145,44 @@ pub(crate) fn names(settings: &GatewaySettings) -> Vec<String> {
     let mut seen = std::collections::BTreeSet::new();
     names.retain(|name| seen.insert(name.clone()));
     names
+}
+
+/// The names that the certificate is for which the daemon shows with the mode `ca`, and those that are wanted beside them.
+/// None at all where there is no such certificate.
+pub(crate) fn names_of_gateway(kept: &Kept, settings: &GatewaySettings) -> Result<(Vec<String>, Vec<String>)> {
+    let path = kept.certificate(GATEWAY);
+    if !files::exists(&path)? {
+        return Ok(Default::default());
+    }
+    let has = subject_names(&certificates(&path)?[0])?;
+    // Those of this machine itself come first: whoever issues one for other names has a reason.
+    let wanted = names(settings).into_iter().skip(3).map(|name| written(&name));
+    let lacks = wanted.filter(|name| !has.contains(name)).collect();
+    Ok((has, lacks))
+}
+
+/// A name or an address in the one way that it is compared.
+fn written(name: &str) -> String {
+    name.parse::<IpAddr>().map_or_else(|_| name.to_ascii_lowercase(), |address| address.to_string())
+}
+
+/// The DNS names and addresses that a certificate is for.
+fn subject_names(der: &[u8]) -> Result<Vec<String>> {
+    let certificate = Certificate::from_der(der).context("this is no certificate")?;
+    let names =
+        certificate.tbs_certificate.get::<SubjectAltName>().context("the certificate's names cannot be read")?;
+    let names = names.map(|(_, SubjectAltName(names))| names).unwrap_or_default();
+    let named = names.iter().filter_map(|name| match name {
+        GeneralName::DnsName(name) => Some(written(&name.to_string())),
+        GeneralName::IpAddress(bytes) => address(bytes.as_bytes()).map(|address| address.to_string()),
+        _ => None,
+    });
+    Ok(named.collect())
+}
+
+fn address(bytes: &[u8]) -> Option<IpAddr> {
+    let short = <[u8; 4]>::try_from(bytes).map(IpAddr::from);
+    short.or_else(|_| <[u8; 16]>::try_from(bytes).map(IpAddr::from)).ok()
 }
 
 /// Makes the certificate that signs itself where there is none that lasts: true when it did.

@@ -18,6 +18,7 @@ use self::signing::{AUTHORITY_DAYS, DAYS, Made, Signer};
 use crate::application::Application;
 use crate::error::{Result, fail};
 use crate::event::Events;
+use crate::gateway_settings::{GatewaySettings, TlsMode};
 use crate::operation::{Operation, Route};
 use crate::reachable::{Reachable, ShownCertificate, origin};
 use cara_authority::{Principal, SecretName};
@@ -213,6 +214,14 @@ impl Operation for RevokeCertificate {
         let revoked = changed(application, move |kept, vault, _, now_ms| {
             let (mut index, authority) = kept.with_authority()?;
             let is_meant = |known: &Issued| known.serial == wanted || known.name == wanted;
+            let last = index.issued.iter().rfind(|known| known.name == GATEWAY);
+            if last.is_some_and(is_meant) {
+                fail!(
+                    Refused,
+                    "`{GATEWAY}` is the certificate of the daemon\nhint: `cara tls issue {GATEWAY}` has it show another; then \
+                     revoke the one before by its serial number"
+                );
+            }
             let found = index.issued.iter_mut().filter(|known| is_meant(known) && known.revoked_ms.is_none());
             let mut revoked = Vec::new();
             for known in found {
@@ -264,6 +273,38 @@ impl Operation for ShowTls {
         let Reachable { certificate: shown, .. } = application.reachable().unwrap_or_default();
         let authority = kept.index()?.authority.map(|authority| CertificateAuthority::of(&kept, &authority));
         Ok(TlsState { mode: origin(mode).to_owned(), shown, authority })
+    }
+}
+
+impl Application {
+    /// Issues the certificate that the daemon shows with the mode `ca` anew, where it is not for all that the settings want
+    /// and the vault gives the authority's key; else what is missing is among its material.
+    pub fn reissue_gateway(&self, settings: &GatewaySettings) {
+        if settings.tls.mode != TlsMode::Ca {
+            return;
+        }
+        match self.reissued(settings) {
+            Ok(false) => {}
+            Ok(true) => {
+                tracing::info!("the certificate of the daemon was issued anew, for the addresses that it listens at");
+            }
+            Err(error) => tracing::warn!(%error, "the certificate of the daemon is not issued anew"),
+        }
+    }
+
+    fn reissued(&self, settings: &GatewaySettings) -> Result<bool> {
+        let kept = Kept::of(self.home());
+        let (mut names, lacks) = material::names_of_gateway(&kept, settings)?;
+        if lacks.is_empty() {
+            return Ok(false);
+        }
+        let _alone = kept.lock()?;
+        let (mut index, authority) = kept.with_authority()?;
+        let signer = Signer::new(&authority, &*stored(&self.vault)?)?;
+        names.extend(lacks);
+        let made = signer.issue(GATEWAY, &names, false, DAYS, self.services.clock.now_ms())?;
+        write(&kept, &mut index, made)?;
+        Ok(true)
     }
 }
 

@@ -23,7 +23,13 @@ fn placed<T: DeserializeOwned>(body: &[u8]) -> Option<Refusal> {
     let reader = &mut serde_json::Deserializer::from_slice(body);
     let error = serde_path_to_error::deserialize::<_, T>(reader).err()?;
     let path = error.path().to_string();
-    let message = error.into_inner().to_string();
+    let inner = error.into_inner();
+    let message = inner.to_string();
+    if !inner.is_data() {
+        let why = message.split(" at line ").next().unwrap_or(&message);
+        let text = format!("the body is no JSON: {why}\nhint: send one JSON object");
+        return Some(Refusal::new(http::StatusCode::BAD_REQUEST, text));
+    }
     // The field itself is not in the path of what it is unknown to.
     let unknown = message.strip_prefix("unknown field `").and_then(|rest| rest.split_once('`')).map(|(name, _)| name);
     let path = if path == "." { String::new() } else { path };
@@ -61,5 +67,23 @@ impl Unsupported {
         let value = value.get().trim();
         let is_nothing = ["null", "{}", "[]", "\"\""].contains(&value) || harmless.contains(&value);
         if is_nothing { Ok(()) } else { Err(Refusal::unsupported(name, why)) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::refusal::Shape;
+
+    #[test]
+    fn what_is_no_json_has_no_field_at_fault() {
+        for body in ["{bad", "{\"model\":", "{\"model\": x}"] {
+            let Err(refusal) = read::<std::collections::BTreeMap<String, String>>(body.as_bytes()) else {
+                panic!("{body} is read")
+            };
+            let error = refusal.json(Shape::OpenAi)["error"].clone();
+            assert!(error["param"].is_null(), "{body}: {error}");
+            assert!(refusal.message().starts_with("the body is no JSON: "), "{refusal:?}");
+        }
     }
 }

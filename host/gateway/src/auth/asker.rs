@@ -45,9 +45,10 @@ impl Asker {
         let near = peer.address.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |address| address.ip().to_canonical());
         let trusted = |address: IpAddr| settings.trusted_proxies.iter().any(|network| network.has(address));
         let (mut far, mut tls, mut address, mut certificate) = (near, peer.tls, peer.address, peer.certificate.clone());
+        let mut own = peer.local;
         if peer.address.is_some() && trusted(near) {
             // The connection is the proxy's, with all that it shows.
-            (address, certificate) = (None, None);
+            (address, certificate, own) = (None, None, None);
             let headers = request.headers();
             if let Some(forwarded) = headers.get_all(&FORWARDED[1]).iter().next_back() {
                 // Each proxy adds whom it saw at the end: the last one who is no proxy of ours is who asks.
@@ -66,7 +67,7 @@ impl Asker {
         for name in FORWARDED {
             request.headers_mut().remove(name);
         }
-        let host = hosts::asked(request.uri(), request.headers(), settings)?;
+        let host = hosts::asked(request.uri(), request.headers(), settings, own)?;
         let source = source(far);
         let door = format!("gateway {source}");
         Ok(Self { source, address, tls, host, page: None, certificate, door })

@@ -4,7 +4,10 @@
 use super::refusal::{Refusal, Why};
 use cara_control::AccessSettings;
 use http::{HeaderMap, Uri, header};
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+/// What is said of any other.
+const NOT_OURS: &str = "this is not the host that was asked for";
 
 /// The host that was asked for, which is one of ours.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,12 +18,15 @@ pub(crate) struct Asked {
     pub(crate) is_local: bool,
 }
 
-/// Reads the host of a request. It says it once, or twice the same.
-pub(crate) fn asked(uri: &Uri, headers: &HeaderMap, settings: &AccessSettings) -> Result<Asked, Refusal> {
-    let wrong = || {
-        let text = "this is not the host that was asked for\nhint: ask for `localhost`, or add the name to `gateway.access.hosts`";
-        Refusal::new(Why::Host, text)
-    };
+/// Reads the host of a request. It says it once, or twice the same. `own` is the address of this machine that the connection
+/// reached: whoever asks for it by its numbers asks for this gateway, since no name of somebody else is between.
+pub(crate) fn asked(
+    uri: &Uri,
+    headers: &HeaderMap,
+    settings: &AccessSettings,
+    own: Option<IpAddr>,
+) -> Result<Asked, Refusal> {
+    let wrong = || Refusal::new(Why::Host, format!("{NOT_OURS}\nhint: send one `Host`, such as `localhost`"));
     let mut said: Vec<&str> = uri.authority().map(|authority| authority.as_str()).into_iter().collect();
     for value in headers.get_all(header::HOST) {
         said.push(value.to_str().map_err(|_| wrong())?);
@@ -34,10 +40,23 @@ pub(crate) fn asked(uri: &Uri, headers: &HeaderMap, settings: &AccessSettings) -
     let text = text.to_ascii_lowercase();
     let name = name(&text).ok_or_else(wrong)?;
     let is_local = ["localhost", "127.0.0.1", "::1"].contains(&name.as_str());
-    if is_local || settings.hosts.iter().any(|host| host.as_str() == name) {
+    let is_own = own.is_some_and(|own| own.to_string() == name);
+    if is_local || is_own || settings.hosts.iter().any(|host| host.as_str() == name) {
         return Ok(Asked { text, is_local });
     }
-    Err(wrong())
+    Err(Refusal::new(Why::Host, unknown(&name)))
+}
+
+/// Why a host is not ours, with the command that makes it so where it is one that can be.
+fn unknown(name: &str) -> String {
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || b".-:".contains(&byte);
+    if name.is_empty() || name.len() > 253 || !name.bytes().all(fits) {
+        return format!("{NOT_OURS}\nhint: ask for `localhost`");
+    }
+    format!(
+        "{NOT_OURS}: `{name}`\nhint: ask for `localhost`, or have it be a name of the gateway: `cara config set \
+         gateway.access.hosts '[\"{name}\"]'`"
+    )
 }
 
 /// The name or address without its port, in the one way that it is written. Names are compared letter by letter: what a

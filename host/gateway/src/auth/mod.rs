@@ -196,8 +196,8 @@ impl Gate {
             false => "send `Authorization: Bearer` with a token of `cara token create`",
         };
         match is_shown {
-            true => self.wrong(asker, format!("what was shown lets nobody in\nhint: {cure}")),
-            false => Refusal::new(Why::Nobody, format!("nobody knows who asks\nhint: {cure}")),
+            true => self.wrong(asker, format!("the credential is wrong, has expired, or was taken back\nhint: {cure}")),
+            false => Refusal::new(Why::Nobody, format!("no credential was sent\nhint: {cure}")),
         }
     }
 

@@ -150,7 +150,7 @@ impl Open {
         self.shared.places.bound(descriptors::bounds(settings.limits, self.files));
         self.shared.server.requests.bound(settings.limits.requests as usize);
         self.settings = Arc::new(effective);
-        self.tell(Vec::new());
+        self.tell();
         Ok(())
     }
 
@@ -166,6 +166,7 @@ impl Open {
         if settings.listen.is_empty() {
             return Ok(None);
         }
+        self.application.reissue_gateway(settings);
         let material = self.application.tls_material(settings)?;
         Ok(material.map(Tls::new).transpose()?.map(Arc::new))
     }
@@ -186,7 +187,7 @@ impl Open {
     fn renew(&self) -> Result<(), Error> {
         let tls = self.read_tls(&self.settings)?;
         self.use_tls(tls);
-        self.tell(Vec::new());
+        self.tell();
         Ok(())
     }
 
@@ -197,9 +198,13 @@ impl Open {
         self.tls.borrow().as_ref().is_some_and(|tls| tls.material.is_old() || of_here(&tls.shown))
     }
 
-    fn tell(&self, problems: Vec<String>) {
+    fn tell(&self) {
         let listening = self.listeners.values().map(|tcp| tcp.address.to_string()).collect();
         let certificate = self.tls.borrow().as_ref().map(|tls| tls.shown.clone());
+        let lacks = self.tls.borrow().as_ref().map(|tls| tls.material.lacks.join("`, `"));
+        let lacks = lacks.filter(|lacks| !lacks.is_empty());
+        let hint = "hint: `cara tls issue gateway` issues one that is";
+        let problems = lacks.map(|lacks| format!("the certificate is not for `{lacks}`\n{hint}")).into_iter().collect();
         let announced = self.announced.is_some();
         let mut told = self.told.now();
         *told = Reachable { listening, certificate, announced, problems, ..told.clone() };

@@ -11,6 +11,8 @@ use tokio_util::sync::CancellationToken;
 pub struct Peer {
     /// Its address, if it came over TCP; a mapped IPv4 address as what it is.
     pub address: Option<SocketAddr>,
+    /// The address of this machine that it reached, if it came over TCP; a mapped IPv4 address as what it is.
+    pub local: Option<IpAddr>,
     /// Whether the kernel says that it is a process of the account that holds the home.
     pub account: bool,
     /// Whether the connection is encrypted.

@@ -119,7 +119,8 @@ async fn serve(stream: TcpStream, address: SocketAddr, place: Place, shared: Sha
     // One that takes neither is served all the same.
     let _ = (stream.set_nodelay(true), SockRef::from(&stream).set_tcp_keepalive(&keepalive));
     let address = SocketAddr::new(address.ip().to_canonical(), address.port());
-    let mut peer = Peer { address: Some(address), ..Peer::default() };
+    let local = stream.local_addr().ok().map(|local| local.ip().to_canonical());
+    let mut peer = Peer { address: Some(address), local, ..Peer::default() };
     let tls = shared.tls.borrow().clone();
     let Some(tls) = tls else {
         return shared.server.serve(stream, peer, shared.router, Activity::new(Some(place))).await;

@@ -67,6 +67,28 @@ async fn who_may_only_read_has_the_host_connect_nowhere_and_look_at_no_file() {
 }
 
 #[tokio::test]
+async fn a_body_that_is_not_said_to_be_json_is_read_for_a_client_of_ollama_with_a_token_alone() {
+    let house = House::new("");
+    let (_, token) = house.token(&[Scope::Chat]).await;
+    let shown = bearer(&token);
+    let (cookie, csrf) = house.browser(&[Scope::Chat]).await;
+    let form = ("content-type", "application/x-www-form-urlencoded");
+    let with_token = [("authorization", shown.as_str()), form];
+    let of_page =
+        [("cookie", cookie.as_str()), ("x-csrf-token", csrf.as_str()), ("origin", "http://localhost:18789"), form];
+    for (path, headers, is_read) in [
+        ("/api/chat", &with_token[..], true),
+        ("/api/chat", &with_token[..1], true),
+        (CHAT, &with_token[..], false),
+        ("/api/chat", &of_page[..], false),
+        ("/api/chat", &of_page[..3], false),
+    ] {
+        let answer = house.ask(request(Method::POST, path, headers).map(|_| Body::from("{}"))).await;
+        assert_eq!(answer.status != StatusCode::UNSUPPORTED_MEDIA_TYPE, is_read, "{path} {headers:?}: {answer:?}");
+    }
+}
+
+#[tokio::test]
 async fn errors_have_the_shape_of_the_client_wherever_they_come_from() {
     let house = House::new("");
     let anthropic = house.ask(get("/v1/models", &[("anthropic-version", "2023-06-01")])).await;
@@ -77,4 +99,8 @@ async fn errors_have_the_shape_of_the_client_wherever_they_come_from() {
     assert_eq!(anthropic.json()["type"], "error", "{anthropic:?}");
     let openai = house.ask(post("/v1/chat/completions", &[("anthropic-version", "x")], &json!({}))).await;
     assert_eq!(openai.json()["error"]["code"], "invalid_api_key", "{openai:?}");
+    let (_, token) = house.token(&[Scope::Chat]).await;
+    let method = house.ask(get(CHAT, &[("authorization", &bearer(&token))])).await;
+    assert_eq!((method.status, method.header("allow")), (StatusCode::METHOD_NOT_ALLOWED, "POST"), "{method:?}");
+    assert_eq!(method.json()["error"]["type"], "invalid_request_error", "{method:?}");
 }

@@ -140,6 +140,21 @@ async fn a_host_that_is_not_ours_is_misdirected_however_it_is_written() {
         let answer = house.ask(get(READY, &[("host", host), ("authorization", &token)])).await;
         assert_eq!(answer.status, status, "{host:?}");
     }
+    // The address of this machine that was reached, by its numbers alone; through a proxy nobody knows what was asked for.
+    for (local, host, status) in [
+        ("192.0.2.2", "192.0.2.2:18789", StatusCode::OK),
+        ("192.0.2.2", "192.0.2.2", StatusCode::OK),
+        ("2001:db8::2", "[2001:db8:0::2]:18789", StatusCode::OK),
+        ("192.0.2.2", "192.0.2.3:18789", StatusCode::MISDIRECTED_REQUEST),
+        ("192.0.2.2", "192.0.2.2.evil.com", StatusCode::MISDIRECTED_REQUEST),
+        ("192.0.2.2", "3221225986", StatusCode::MISDIRECTED_REQUEST),
+    ] {
+        let peer = Peer { local: Some(local.parse().unwrap()), ..from("192.0.2.7:4000") };
+        let answer = house.ask_as(peer, get(READY, &[("host", host), ("authorization", &token)])).await;
+        assert_eq!(answer.status, status, "{host} at {local}");
+    }
+    let answer = house.ask(get(READY, &[("host", "attic.lan:18789")])).await;
+    assert!(answer.text.contains("cara config set gateway.access.hosts '[\\\"attic.lan\\\"]'"), "{answer:?}");
     // Twice, another one in the target, or none at all.
     let twice = [("host", "localhost"), ("host", "evil.com"), ("authorization", token.as_str())];
     assert_eq!(house.ask(get(READY, &twice)).await.status, StatusCode::MISDIRECTED_REQUEST);

@@ -73,6 +73,12 @@ async fn a_trusted_proxy_says_that_the_way_is_encrypted() {
     let of = async |address: &str| house.ask_as(from(address), get("/control/v1/ready", &headers)).await;
     assert!(of("10.0.0.7:5").await.headers.contains_key("strict-transport-security"));
     assert!(!of("10.0.0.8:5").await.headers.contains_key("strict-transport-security"));
+    // The address that the proxy reached is not what its client asked for.
+    for (address, status) in [("10.0.0.7:5", StatusCode::MISDIRECTED_REQUEST), ("10.0.0.8:5", StatusCode::OK)] {
+        let peer = Peer { local: Some("10.0.0.2".parse().unwrap()), ..from(address) };
+        let headers = [("host", "10.0.0.2:18789"), ("authorization", token.as_str())];
+        assert_eq!(house.ask_as(peer, get("/control/v1/ready", &headers)).await.status, status, "{address}");
+    }
     // With that, the cookie is one that a browser takes from this host alone.
     let code = house.code(&[Scope::Chat]).await;
     let login = post("/login", &headers[..2], &json!({ "code": code }));

@@ -122,8 +122,7 @@ impl Vault {
     /// Opens the vault that is there: false when there is none.
     pub fn open(&self) -> Result<bool, VaultError> {
         let mut open = self.lock_open();
-        self.unlock(&mut open)?;
-        Ok(open.is_some())
+        self.unlock(&mut open).map(|()| open.is_some())
     }
 
     /// Opens the vault that is there with this password, which is checked even where the vault is open.
@@ -181,6 +180,11 @@ impl Vault {
     /// Whether a value is stored. Opens nothing.
     pub fn holds(&self, id: &SecretId) -> Result<bool, VaultError> {
         Ok(self.names(&self.lock_open())?.contains(id))
+    }
+
+    /// Whether there is a vault under a password that nobody gave yet. Opens nothing.
+    pub fn is_locked(&self) -> Result<bool, VaultError> {
+        Ok(self.lock_open().is_none() && self.find()?.sealed.is_some_and(|it| it.source.kind() == StoreKind::File))
     }
 
     /// The stored secrets of components. Opens nothing.

@@ -76,6 +76,8 @@ async fn who_asks_is_in_each_request() {
     let mut stream = stage.connect().await;
     let own = stream.local_addr().unwrap();
     let said = asks(&mut stream, &get_of("/peer")).await;
-    let told = format!("Peer {{ address: Some({own}), account: false, tls: false, certificate: None }}");
+    let local = own.ip();
+    let told =
+        format!("Peer {{ address: Some({own}), local: Some({local}), account: false, tls: false, certificate: None }}");
     assert!(said.ends_with(&told), "{said}");
 }

@@ -75,6 +75,7 @@ impl Authority {
             revoked: vec![list.signed_by(&self.issuer).unwrap().into()],
             shown,
             fresh: false,
+            lacks: Vec::new(),
             stamps: Vec::new(),
         };
         Arc::new(Tls::new(material).unwrap())
@@ -262,6 +263,7 @@ fn parts_that_do_not_belong_together_are_told() {
         revoked: Vec::new(),
         shown: shown.clone(),
         fresh: false,
+        lacks: Vec::new(),
         stamps: Vec::new(),
     };
     let Err(error) = Tls::new(material) else { panic!("they are used") };
