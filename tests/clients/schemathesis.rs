@@ -15,8 +15,8 @@ const PACKAGES: [&str; 1] = ["schemathesis==4.32.5"];
 /// What answers may take how long, in seconds: a debug build, on a machine that does other things.
 const PATIENCE: &str = "30";
 
-/// Operations whose answer has no end while nobody ends it, and the one that ends the daemon.
-const APART: [&str; 3] = ["changes.follow", "events.follow", "stop"];
+/// Operations that write a file wherever they are told, whose answer has no end while nobody ends it, or that end the daemon.
+const APART: [&str; 4] = ["audit.anchor", "changes.follow", "events.follow", "stop"];
 
 /// Operations with which a request takes away what the others stand on: the token, and the settings of the gate.
 const LAST: [&str; 5] = ["config.replace", "config.set", "config.unset", "tokens.revoke", "tokens.rotate"];
