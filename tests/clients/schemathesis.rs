@@ -49,7 +49,7 @@ fn judge(door: &Door, document: &Path) -> Command {
     let mut command = Command::new(python("schemathesis", &PACKAGES).join("st"));
     command.arg("run").arg(document).args(["--url", &door.url("http"), "--no-color"]);
     command.args(["--header", &format!("Authorization: Bearer {}", door.token)]);
-    command.args(["--phases", "examples,coverage,fuzzing", "--max-examples", "12", "--continue-on-failure"]);
+    command.args(["--phases", "examples,coverage,fuzzing", "--max-examples", "8", "--continue-on-failure"]);
     command.args(["--generation-deterministic", "--request-timeout", PATIENCE]);
     command.args(["--suppress-health-check", "all", "--warnings", "off"]);
     command.args(["--checks", "all", "--exclude-checks", "positive_data_acceptance"]).env("NO_PROXY", "*");
