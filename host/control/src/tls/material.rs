@@ -173,7 +173,7 @@ fn subject_names(der: &[u8]) -> Result<Vec<String>> {
         certificate.tbs_certificate.get::<SubjectAltName>().context("the certificate's names cannot be read")?;
     let names = names.map(|(_, SubjectAltName(names))| names).unwrap_or_default();
     let named = names.iter().filter_map(|name| match name {
-        GeneralName::DnsName(name) => Some(written(&name.to_string())),
+        GeneralName::DnsName(name) => Some(written(name.as_ref())),
         GeneralName::IpAddress(bytes) => address(bytes.as_bytes()).map(|address| address.to_string()),
         _ => None,
     });
