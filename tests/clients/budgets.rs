@@ -1,6 +1,7 @@
 //! Budgets and roles hold for programs as they do for conversations.
 
-use super::served::{Served, token};
+use super::served::Served;
+use crate::people::house::token;
 use cara_authority::{PersonId, PersonRole, Principal, Scope};
 use cara_control::tokens::CreateToken;
 use http::StatusCode;

@@ -1,6 +1,7 @@
 //! What a program's credential does not let it do, whatever it sends.
 
-use super::served::{Served, sent, token};
+use super::served::{Served, sent};
+use crate::people::house::token;
 use cara_authority::{PersonId, PersonRole, Principal, Scope};
 use cara_control::grants::RevokeGrants;
 use cara_control::tokens::CreateToken;

@@ -1,6 +1,7 @@
 //! A home that is served to clients, and the little client of the tests.
 
 use super::vendor::vendor;
+use crate::people::house::token;
 use axum::body::Body;
 use cara_authority::{Principal, Scope};
 use cara_control::tokens::CreateToken;
@@ -153,13 +154,6 @@ fn prepare(home: &TempDir) {
     }
 }
 
-/// A token for these uses.
-pub(super) fn token(scopes: &[Scope]) -> CreateToken {
-    let (agents, tokens_per_day, expires_in_ms, person, certificate, tailnet) = Default::default();
-    let (name, scopes) = ("program".to_owned(), scopes.iter().copied().collect());
-    CreateToken { name, scopes, agents, tokens_per_day, expires_in_ms, person, certificate, tailnet }
-}
-
 /// Sends a request through a door; the status and what came.
 pub(super) async fn sent(
     router: &axum::Router,
@@ -272,17 +266,7 @@ impl Served {
 
     /// Opens the door over TCP as the daemon does, and makes a token for it.
     pub(super) async fn door(&self) -> Door {
-        let create = CreateToken {
-            name: "a test".into(),
-            scopes: Scope::ALL.iter().copied().collect(),
-            agents: None,
-            tokens_per_day: None,
-            expires_in_ms: None,
-            person: None,
-            certificate: None,
-            tailnet: None,
-        };
-        let token = self.does(create).await.token.unwrap();
+        let token = self.does(token(Scope::ALL)).await.token.unwrap();
         let local = vec!["127.0.0.1:0".parse().unwrap()];
         let gateway = Gateway::open(&self.application, router(self.application.clone()), Some(local)).await.unwrap();
         let address = self.application.reachable().unwrap().listening[0].parse().unwrap();

@@ -2,6 +2,7 @@
 //! has it leaves; and what it says of its words is not believed.
 
 use super::served::Served;
+use crate::people::house::token;
 use axum::Router;
 use axum::body::Body;
 use cara_assistant::part::Part;
@@ -34,16 +35,8 @@ async fn owner<O: Operation>(served: &Served, operation: O) -> cara_control::Res
 
 impl Holder {
     async fn of(served: &Served, scopes: &[Scope], agents: Option<&str>) -> Self {
-        let create = CreateToken {
-            name: "program".into(),
-            scopes: scopes.iter().copied().collect(),
-            agents: agents.map(|agent| [agent.to_owned()].into()),
-            tokens_per_day: None,
-            expires_in_ms: None,
-            person: None,
-            certificate: None,
-            tailnet: None,
-        };
+        let agents = agents.map(|agent| [agent.to_owned()].into());
+        let create = CreateToken { agents, ..token(scopes) };
         let made = owner(served, create).await.unwrap();
         let router = router(served.application.clone());
         Self { id: made.credential.id, token: made.token.unwrap(), router }

@@ -2,7 +2,7 @@
 //! whoever may read everything.
 
 use super::frames::Client;
-use crate::people::house::House;
+use crate::people::house::{House, token};
 use axum::body::Body;
 use cara_authority::{PersonRole, Scope};
 use cara_control::outbox::ListOutbox;
@@ -28,13 +28,7 @@ const POLICY: &str = "[[policy.rule]]\ntool = \"message_send\"\nthen = \"allow\"
 /// What the home says to whoever hears it.
 const NOTE: &str = "what the home did";
 
-fn create(scopes: &[Scope]) -> CreateToken {
-    let (agents, tokens_per_day, expires_in_ms, person, certificate, tailnet) = Default::default();
-    let (name, scopes) = ("program".to_owned(), scopes.iter().copied().collect());
-    CreateToken { name, scopes, agents, tokens_per_day, expires_in_ms, person, certificate, tailnet }
-}
-
-async fn token(house: &House, create: CreateToken) -> String {
+async fn secret(house: &House, create: CreateToken) -> String {
     house.does(create).await.unwrap().token.unwrap()
 }
 
@@ -72,14 +66,14 @@ async fn who_may_only_talk_is_not_the_terminal() {
     while waiting().await.first().is_none_or(|row| row.error.is_none()) {
         tokio::task::yield_now().await;
     }
-    let for_main = CreateToken { agents: Some(["main".to_owned()].into()), ..create(&[Scope::Chat]) };
-    for limited in [create(&[Scope::Chat, Scope::Approve]), for_main] {
-        let shown = token(&house, limited).await;
+    let for_main = CreateToken { agents: Some(["main".to_owned()].into()), ..token(&[Scope::Chat]) };
+    for limited in [token(&[Scope::Chat, Scope::Approve]), for_main] {
+        let shown = secret(&house, limited).await;
         let told = whole(begins(&house, &shown, "/control/v1/chat", &json!({})).await).await;
         assert!(told.contains("event: view") && !told.contains("for the owner"), "{told}");
         assert_eq!(waiting().await.len(), 1, "it still waits for its reader");
     }
-    let shown = token(&house, create(&[Scope::Chat, Scope::Read])).await;
+    let shown = secret(&house, token(&[Scope::Chat, Scope::Read])).await;
     let told = whole(begins(&house, &shown, "/control/v1/chat", &json!({})).await).await;
     assert!(told.contains("for the owner"), "{told}");
     house.close().await;
@@ -91,7 +85,7 @@ async fn notes_of_the_home_are_for_who_may_read_it() {
     for (scopes, hears) in [(&[Scope::Chat][..], false), (&[Scope::Chat, Scope::Read][..], true)] {
         let house = House::new(SCRIPT, "").await;
         house.enables("message").await;
-        let (shown, run) = (token(&house, create(scopes)).await, run());
+        let (shown, run) = (secret(&house, token(scopes)).await, run());
         let begun = begins(&house, &shown, "/control/v1/runs", &serde_json::to_value(&run).unwrap()).await;
         let told = tokio::spawn(whole(begun));
         house.waits_for_approval().await;
@@ -113,18 +107,18 @@ async fn a_websocket_hears_the_home_as_http_does_and_is_for_no_guest() {
     let reachable = house.does(ShowStatus {}).await.unwrap().reachable.unwrap();
     let address: SocketAddr = reachable.listening[0].parse().unwrap();
     let shows = |token: String| format!("authorization: Bearer {token}\r\n");
-    let guests = CreateToken { person: Some("gus".into()), ..create(&[Scope::Chat]) };
-    let refused = Client::answered_at(address, &shows(token(&house, guests).await)).await;
+    let guests = CreateToken { person: Some("gus".into()), ..token(&[Scope::Chat]) };
+    let refused = Client::answered_at(address, &shows(secret(&house, guests).await)).await;
     assert!(refused.starts_with("http/1.1 403"), "{refused}");
     let is_note = |message: &Value| message["params"]["event"]["text"] == NOTE;
 
-    let mut reads = Client::open_at(address, &shows(token(&house, create(&[Scope::Read])).await)).await;
+    let mut reads = Client::open_at(address, &shows(secret(&house, token(&[Scope::Read])).await)).await;
     reads.asks("changes.follow", json!({})).await;
     assert_eq!(reads.message().await["params"]["event"]["type"], "position");
     house.application.events().note(NOTE);
     assert!(is_note(&reads.message().await));
 
-    let mut talks = Client::open_at(address, &shows(token(&house, create(&[Scope::Chat])).await)).await;
+    let mut talks = Client::open_at(address, &shows(secret(&house, token(&[Scope::Chat])).await)).await;
     let run = run();
     let id = talks.asks("runs.begin", serde_json::to_value(&run).unwrap()).await;
     house.waits_for_approval().await;

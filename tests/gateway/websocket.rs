@@ -2,7 +2,7 @@
 //! who comes back, and who breaks the protocol.
 
 use super::frames::{BINARY, CLOSE, CONTINUATION, Client, FIN, PING, PONG, TEXT, frame, head_of};
-use crate::people::house::House;
+use crate::people::house::{House, token};
 use cara_authority::Scope;
 use cara_control::HomeFiles;
 use cara_control::status::ShowStatus;
@@ -301,16 +301,7 @@ async fn the_end_of_the_daemon_is_said() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_credential_that_is_taken_back_closes_its_websocket_and_no_other() {
     let house = House::new(SCRIPT, "").await;
-    let create = |name: &str| CreateToken {
-        name: name.into(),
-        scopes: [Scope::Read].into(),
-        agents: None,
-        tokens_per_day: None,
-        expires_in_ms: None,
-        person: None,
-        certificate: None,
-        tailnet: None,
-    };
+    let create = |name: &str| CreateToken { name: name.into(), ..token(&[Scope::Read]) };
     let (one, other) = (house.does(create("one")).await.unwrap(), house.does(create("other")).await.unwrap());
     let local = vec!["127.0.0.1:0".parse().unwrap()];
     let gateway = Gateway::open(&house.application, router(house.application.clone()), Some(local)).await.unwrap();

@@ -3,10 +3,11 @@
 
 use cara_assistant::outbound::MessageBody;
 use cara_authority::{
-    ApprovalId, ConversationAddress, Decider, Label, PersonAddress, PersonId, PersonRole, Principal, Source,
+    ApprovalId, ConversationAddress, Decider, Label, PersonAddress, PersonId, PersonRole, Principal, Scope, Source,
 };
 use cara_channels::{Channel, SendError};
 use cara_control::config::SetSetting;
+use cara_control::tokens::CreateToken;
 use cara_control::tools::EnableTools;
 use cara_control::{Application, BuiltIn, Delivered, Embedded, Events, HomeLock, Operation, Options, Role};
 use cara_records::{DeliveryClass, NewInbound, Outbound, Records};
@@ -343,4 +344,11 @@ pub(crate) fn address(user: &str) -> PersonAddress {
 /// Somebody on a channel.
 pub(crate) fn address_on(channel: &str, user: &str) -> PersonAddress {
     PersonAddress::parse(&format!("{channel}:main:{user}")).unwrap()
+}
+
+/// A token for these uses, to be made.
+pub(crate) fn token(scopes: &[Scope]) -> CreateToken {
+    let (agents, tokens_per_day, expires_in_ms, person, certificate, tailnet) = Default::default();
+    let (name, scopes) = ("program".to_owned(), scopes.iter().copied().collect());
+    CreateToken { name, scopes, agents, tokens_per_day, expires_in_ms, person, certificate, tailnet }
 }

@@ -125,7 +125,8 @@ const EVERY: [&str; 3] = ["dependencies", "build-dependencies", "dev-dependencie
 fn may_use(folder: &str, other: &str) -> bool {
     let layer = |folder: &str| LAYERS.iter().position(|layer| *layer == folder);
     if let Some(own) = layer(folder) {
-        // The binary carries the first-party components, as bytes, and what a new project is made of; it signs for its operator.
+        // The binary carries the first-party components, as bytes, and what a new project is made of; who signs for the
+        // operator, or for a test, does that by `sdk/sign`.
         return layer(other).is_some_and(|other| other < own)
             || (["host/control", "host/devkit"].contains(&folder) && other == "sdk/sign")
             || (folder == "host/cara" && ["components/bundle", "sdk/new"].contains(&other));

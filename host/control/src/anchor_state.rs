@@ -1,4 +1,5 @@
-//! How anchoring the audit log stands in this process.
+//! How anchoring the audit log stands in this process; apart from
+//! `anchoring`, which knows the application that holds this.
 
 use crate::anchors::Anchor;
 use crate::error::Error;
@@ -50,6 +51,11 @@ impl Anchoring {
             Ok(anchor) => *state = State { last: Some((anchor.seq, anchor.at_ms)), problem: None },
             Err(error) => state.problem = Some(error.clone()),
         }
+    }
+
+    /// Nothing is to be anchored any more.
+    pub(crate) fn forget(&self) {
+        *self.state.lock().unwrap_or_else(PoisonError::into_inner) = State::default();
     }
 
     /// The turn of whoever anchors.

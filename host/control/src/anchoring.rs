@@ -16,10 +16,12 @@ use crate::event::Events;
 use crate::home_files::HomeFiles;
 use crate::named_file;
 use crate::operation::{Operation, Route};
+use crate::signing_transport::SigningTransport;
+use cara_assistant::Rules;
 use cara_authority::Principal;
 use cara_packages::keyless::Signing;
-use cara_packages::{Access, ClientError, Deadlines};
-use cara_sdk_sign::{Answer, Transport, enter_log};
+use cara_packages::{Access, Deadlines};
+use cara_sdk_sign::enter_log;
 use cara_services::files;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -27,17 +29,18 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
+use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 /// How long a URL or a log may take.
 const DEADLINES: Deadlines = Deadlines { total: Duration::from_secs(30), idle: Duration::from_secs(10) };
 
+/// How soon the daemon tries again what failed, unless it does it as often anyway.
+const AGAIN: Duration = Duration::from_secs(300);
+
 /// How long all of it may take when the process ends.
 const AT_END: Duration = Duration::from_secs(8);
-
-/// How often the daemon looks whether it is time, and whether the configuration says something else.
-const LOOK: Duration = Duration::from_secs(30);
 
 /// Anchors the head of the audit log: where it is said here, else where the configuration says.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
@@ -86,19 +89,11 @@ impl Operation for AnchorAudit {
                  hint: `cara audit anchor --file PATH`, or `cara config set audit.anchor.file PATH` to have the daemon do it"
             );
         }
-        application.anchor(&places).await
-    }
-}
-
-/// The way to a URL and a log.
-struct Way<'a>(Signing<'a>);
-
-impl Transport for Way<'_> {
-    type Error = ClientError;
-
-    async fn post(&self, url: &str, body: &str) -> std::result::Result<Answer, ClientError> {
-        let (status, body) = self.0.post(url, body).await?;
-        Ok(Answer { status, body })
+        let anchored = application.anchor(&places).await;
+        if !is_named {
+            application.anchoring.tried(anchored.as_ref().map(|anchored| &anchored.anchor));
+        }
+        anchored
     }
 }
 
@@ -118,7 +113,7 @@ impl Application {
         let (mut at, mut failed) = (Vec::new(), None);
         let access = Access { deadlines: DEADLINES, ..Access::anonymous(&self.services.egress) };
         if let Some(log) = &places.log {
-            match self.enter(&anchor, &key, log, &Way(Signing::new(access))).await {
+            match self.enter(&anchor, &key, log, &SigningTransport::new(access)).await {
                 Ok(proof) => {
                     at.push(format!("{log}, entry {}", proof.index));
                     anchor.log = Some(proof);
@@ -148,7 +143,13 @@ impl Application {
         failed.map_or(Ok(Anchored { anchor, places: at }), Err)
     }
 
-    async fn enter(&self, anchor: &Anchor, key: &cara_sdk_sign::HomeKey, log: &str, way: &Way<'_>) -> Result<LogProof> {
+    async fn enter(
+        &self,
+        anchor: &Anchor,
+        key: &cara_sdk_sign::HomeKey,
+        log: &str,
+        way: &SigningTransport<'_>,
+    ) -> Result<LogProof> {
         let root = self.sigstore_root()?.ok_or_else(|| {
             error!(
                 Refused,
@@ -174,11 +175,9 @@ impl Application {
         (!(is_off && nothing)).then_some(state)
     }
 
-    /// What a daemon does by itself from now on: it anchors as the configuration says, a last time when it ends, and looks
-    /// how its parts are.
-    pub fn keep_watch(&self) {
-        self.keep_looking();
-        self.holder.work.spawn(keep(self.me.clone(), self.outbox_end.clone()));
+    /// Anchors as the configuration says from now on, a last time when the process ends.
+    pub fn keep_anchoring(&self) {
+        self.holder.work.spawn(keep(self.me.clone(), self.settings.rules(), self.outbox_end.clone()));
     }
 }
 
@@ -189,7 +188,15 @@ struct Done {
     seq: Option<u64>,
 }
 
-async fn keep(me: Weak<Application>, end: CancellationToken) {
+impl Done {
+    /// When it is time again: what failed is tried sooner.
+    fn due(&self) -> Instant {
+        let every = self.places.every.0;
+        self.at + if self.seq.is_some() { every } else { every.min(AGAIN) }
+    }
+}
+
+async fn keep(me: Weak<Application>, mut configured: watch::Receiver<Arc<Rules>>, end: CancellationToken) {
     let mut done: Option<Done> = None;
     loop {
         let ends = end.is_cancelled();
@@ -197,8 +204,9 @@ async fn keep(me: Weak<Application>, end: CancellationToken) {
         if let Ok(config) = application.config() {
             let places = &config.audit.anchor;
             let same = done.as_ref().filter(|done| done.places == *places);
-            let is_due = ends || same.is_none_or(|done| done.at.elapsed() >= places.every.0);
+            let is_due = ends || same.is_none_or(|done| done.due() <= Instant::now());
             if places.is_off() {
+                application.anchoring.forget();
                 done = None;
             } else if is_due {
                 let last = same.and_then(|done| done.seq);
@@ -217,7 +225,19 @@ async fn keep(me: Weak<Application>, end: CancellationToken) {
         if ends {
             return;
         }
-        end.run_until_cancelled(tokio::time::sleep(LOOK)).await;
+        let due = done.as_ref().map(Done::due);
+        let is_due = async {
+            match due {
+                Some(due) => tokio::time::sleep_until(due).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = end.cancelled() => {}
+            () = is_due => {}
+            // Each configuration that is put in use is told.
+            _ = configured.changed() => {}
+        }
     }
 }
 

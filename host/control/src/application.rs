@@ -80,7 +80,6 @@ pub struct Application {
     pub(crate) in_use: InUse,
     /// What changed in the home since this process holds it.
     pub(crate) changes: Events,
-    pub(crate) metrics: Metrics,
     pub(crate) telemetry: Telemetry,
     pub(crate) password: Password,
     pub(crate) services: CallServices,
@@ -88,6 +87,8 @@ pub struct Application {
     pub(crate) anchoring: Anchoring,
     /// The parts that did not work at the last look, and how they were.
     pub(crate) ill: Mutex<Vec<String>>,
+    /// Held by who looks at them.
+    pub(crate) looking: tokio::sync::Mutex<()>,
     pub(crate) console: Console,
     pub(crate) conversations: Conversations,
     /// Ends what drives the channels.
@@ -184,21 +185,21 @@ impl Application {
         let collector = collector.map(|url| Collector::new(url, services.egress.clone(), &holder.process));
         let metrics = Metrics::new(collector.as_ref())?;
         let spans = collector.as_ref().map(|collector| Spans::new(collector, clock)).transpose()?;
-        let telemetry = Telemetry::new(metrics.clone(), spans);
+        let telemetry = Telemetry::new(metrics, spans);
         let active_runs = ActiveRuns::telling(&changes);
-        let (journal, preparations, background_responses, anchoring, ill) = Default::default();
+        let (journal, preparations, background_responses, anchoring, ill, looking) = Default::default();
         Ok(Arc::new_cyclic(|me| Self {
             me: me.clone(),
             live,
             in_use,
             changes,
-            metrics,
             telemetry,
             password,
             services,
             active_runs,
             anchoring,
             ill,
+            looking,
             console,
             conversations,
             outbox_end,

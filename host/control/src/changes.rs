@@ -42,7 +42,10 @@ impl Operation for FollowChanges {
         };
         events.tell(Event::Position { process: process.clone(), seq, missed });
         events.follow(log, usize::try_from(seq).unwrap_or(usize::MAX));
-        log.ended().await;
+        tokio::select! {
+            () = log.ended() => {}
+            () = application.keep_looking() => {}
+        }
         Ok(Done {})
     }
 }

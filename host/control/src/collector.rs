@@ -86,16 +86,7 @@ impl Collector {
 
     /// Keeps spans, and sends them.
     pub(crate) fn spans(&self) -> Result<SdkTracerProvider> {
-        let way = self.way("/v1/traces");
-        let exporter = SpanExporter::builder()
-            .with_http()
-            .with_endpoint(&way.url)
-            .with_protocol(Protocol::HttpBinary)
-            .with_timeout(DEADLINE)
-            .with_retry_policy(once())
-            .with_http_client(way)
-            .build()
-            .map_err(unmade)?;
+        let exporter = by(SpanExporter::builder().with_http(), self.way("/v1/traces")).build().map_err(unmade)?;
         let batches = BatchConfigBuilder::default()
             .with_max_queue_size(WAITING)
             .with_max_export_batch_size(TOGETHER)
@@ -111,23 +102,15 @@ impl Collector {
 
     /// Reads metrics, and sends them.
     pub(crate) fn reader(&self) -> Result<PeriodicReader<MetricExporter>> {
-        let way = self.way("/v1/metrics");
-        let exporter = MetricExporter::builder()
-            .with_http()
-            .with_endpoint(&way.url)
-            .with_protocol(Protocol::HttpBinary)
-            .with_timeout(DEADLINE)
-            .with_retry_policy(once())
-            .with_http_client(way)
-            .build()
-            .map_err(unmade)?;
+        let exporter = by(MetricExporter::builder().with_http(), self.way("/v1/metrics")).build().map_err(unmade)?;
         Ok(PeriodicReader::builder(exporter).with_interval(EVERY).build())
     }
 }
 
-/// What is not taken is lost: whoever sends it again would have more and more that waits.
-fn once() -> RetryPolicy {
-    RetryPolicy::default().with_max_retries(0)
+/// An exporter that takes this way. What is not taken is lost: whoever sends it again would have more and more that waits.
+fn by<B: WithExportConfig + WithHttpConfig>(exporter: B, way: Way) -> B {
+    let exporter = exporter.with_endpoint(&way.url).with_protocol(Protocol::HttpBinary).with_timeout(DEADLINE);
+    exporter.with_retry_policy(RetryPolicy::default().with_max_retries(0)).with_http_client(way)
 }
 
 fn unmade(error: impl fmt::Display) -> crate::error::Error {

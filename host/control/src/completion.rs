@@ -84,7 +84,7 @@ pub struct Embedded {
     pub tokens: u64,
 }
 
-/// Whether what a program wants beside the conversation is the operator's instruction.
+/// Whether what a program wants beside the conversation, such as its instructions and its trace, is the operator's word.
 pub fn speaks_for_operator(by: &Principal) -> bool {
     by.role() == PersonRole::Owner && by.has(Scope::Operate)
 }

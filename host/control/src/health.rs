@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-/// How often the daemon looks by itself how its parts are, so that whoever follows the changes of the home hears of it.
+/// How often it is looked how the parts are, while somebody follows the changes of the home.
 const LOOK: Duration = Duration::from_secs(30);
 
 words! {
@@ -46,7 +46,7 @@ pub struct Health {
 /// A part of the daemon.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct HealthPart {
-    /// Its name: `ledger`, `configuration`, `audit anchor`, `component search`.
+    /// Its name: `daemon`, `ledger`, `configuration`, `components`, `vault`, `audit anchor`, `component search`.
     pub name: String,
     /// How it is.
     pub condition: Condition,
@@ -125,14 +125,12 @@ impl Application {
         }
     }
 
-    /// Looks how its parts are from now on, until the process ends.
-    pub(crate) fn keep_looking(&self) {
-        let (me, end) = (self.me.clone(), self.outbox_end.clone());
-        self.holder.work.spawn(async move {
-            while end.run_until_cancelled(tokio::time::sleep(LOOK)).await.is_some() {
-                let Some(application) = me.upgrade() else { return };
-                application.health().await;
-            }
-        });
+    /// Looks again and again how its parts are, for whoever follows the changes; one of them all does.
+    pub(crate) async fn keep_looking(&self) {
+        let _one = self.looking.lock().await;
+        loop {
+            tokio::time::sleep(LOOK).await;
+            self.health().await;
+        }
     }
 }

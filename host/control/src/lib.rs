@@ -92,6 +92,7 @@ pub mod secrets;
 pub mod service;
 pub mod sessions;
 mod signing_keys;
+mod signing_transport;
 pub mod status;
 pub mod tailscale;
 pub mod telemetry;

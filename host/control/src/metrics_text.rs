@@ -1,4 +1,5 @@
-//! What is counted and measured, as Prometheus reads it.
+//! What is measured when somebody looks, Prometheus or a collector; apart
+//! from `metrics`, which knows no application.
 
 use crate::application::Application;
 use crate::collector::EVERY;
@@ -18,7 +19,7 @@ impl Application {
     /// The ledger cannot be read.
     pub async fn metrics_text(&self) -> Result<String> {
         self.measure().await?;
-        TextEncoder::new().encode_to_string(&self.metrics.registry.gather()).map_err(failed)
+        TextEncoder::new().encode_to_string(&self.telemetry.metrics().registry.gather()).map_err(failed)
     }
 
     /// Measures again and again what is not counted as it happens, for a collector; until the process ends.
@@ -39,7 +40,7 @@ impl Application {
     }
 
     async fn measure(&self) -> Result<()> {
-        let (metrics, records) = (&self.metrics, self.records().await?);
+        let (metrics, records) = (self.telemetry.metrics(), self.records().await?);
         metrics.active.record(self.busy() as u64, &[]);
         metrics.waiting.record(records.waiting_approvals().await?.len() as u64, &[]);
         let in_box =

@@ -65,8 +65,8 @@ pub(crate) fn is_json(headers: &HeaderMap) -> bool {
 /// send `Authorization` unasked either, so one that has it is not from there.
 fn is_read(request: &Request) -> bool {
     let headers = request.headers();
-    let is_ollamas = Shape::of(request.uri().path(), headers) == Some(Shape::Ollama);
-    is_json(headers) || (is_ollamas && headers.contains_key(header::AUTHORIZATION))
+    let is_ollamas = || Shape::of(request.uri().path(), headers) == Some(Shape::Ollama);
+    is_json(headers) || (headers.contains_key(header::AUTHORIZATION) && is_ollamas())
 }
 
 /// What is refused that does not say so.
@@ -103,7 +103,7 @@ impl Place {
     async fn fill(mut self, request: Request, most: usize) -> Result<Arrived, Refused> {
         let mut body = request.into_body();
         let too_large = || {
-            let text = format!("the body has more than {most} bytes\nhint: `cara api` says what goes into it");
+            let text = format!("the body has more than {most} bytes\nhint: docs/gateway.md says how large each may be");
             (StatusCode::PAYLOAD_TOO_LARGE, text)
         };
         if body.size_hint().lower() > most as u64 {
@@ -137,6 +137,9 @@ impl Place {
 
     /// Takes up so much room, or says that there is none.
     async fn grow(&mut self, size: usize) -> Result<(), Refused> {
+        if self.takes(size) {
+            return Ok(());
+        }
         let room = self.room.clone();
         let grown = async {
             loop {

@@ -39,7 +39,7 @@ async fn another_method(request: Request) -> Response {
 
 async fn nothing(request: Request) -> Response {
     let text = format!(
-        "there is nothing at `{} {}`\nhint: `cara api` lists the paths",
+        "there is nothing at `{} {}`\nhint: docs/gateway.md and `cara api` list the paths",
         request.method(),
         request.uri().path()
     );

@@ -7,6 +7,7 @@ use axum::middleware::Next;
 use axum::response::Response;
 use axum::routing::get;
 use cara_authority::{PersonRole, Principal, Scope};
+use cara_control::completion::speaks_for_operator;
 use cara_control::metrics::{Answered, method_name};
 use cara_control::telemetry::Request as Traced;
 use cara_control::{Application, Error, ErrorKind, allowed};
@@ -65,6 +66,5 @@ pub(crate) async fn measured(State(application): State<Arc<Application>>, reques
 /// traces that are none of theirs, and say that nothing of what they do is recorded.
 fn traceparent(request: &Request) -> Option<&str> {
     let by = request.extensions().get::<Principal>()?;
-    let may = by.role() == PersonRole::Owner && by.has(Scope::Operate);
-    request.headers().get("traceparent").filter(|_| may)?.to_str().ok()
+    request.headers().get("traceparent").filter(|_| speaks_for_operator(by))?.to_str().ok()
 }

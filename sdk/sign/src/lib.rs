@@ -1,7 +1,8 @@
 //! Signs component packages, with a key or with a certificate.
 //!
-//! Nothing here is believed: what it makes is read and checked by `cara-signing`, as anybody's is. So no check of a
-//! package is here, and a mistake here costs a signature that is refused.
+//! Of packages nothing here is believed: what it makes is read and checked by `cara-signing`, as anybody's is. So no check of
+//! a package is here, and a mistake here costs a signature that is refused. Of anchors of an audit log it is believed: it
+//! checks the home's signature, and the proof of a log.
 //!
 //! ```text
 //! component, component.toml ─→ embed ─→ the bytes of a Package

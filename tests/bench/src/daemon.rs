@@ -5,7 +5,9 @@ use crate::process::{ASK, cara, command, first_byte, nothing};
 use crate::samples::{Samples, in_turns};
 use crate::table::{Aim, Row, Unit};
 use anyhow::{Context, Result, ensure};
+use serde_json::Value;
 use std::io::{Read, Write};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
@@ -50,11 +52,34 @@ impl Daemon {
         self.child.id()
     }
 
-    /// Bytes it has resident.
+    /// Where programs reach it.
+    pub(crate) fn listening(cara: &Path, home: &Path) -> Result<SocketAddr> {
+        let began = Instant::now();
+        loop {
+            let mut command = command(cara, home);
+            command.args(["status", "--json"]);
+            let status: Value = serde_json::from_str(&first_byte(command)?.1)?;
+            if let Some(address) = status["reachable"]["listening"][0].as_str() {
+                return address.parse().with_context(|| format!("`{address}` is no address"));
+            }
+            ensure!(began.elapsed() < PATIENCE, "`cara start` does not listen: {status}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Bytes that it has resident.
     pub(crate) fn memory(&self) -> Result<f64> {
+        self.kilobytes("VmRSS:")
+    }
+
+    /// The most bytes that it had resident.
+    pub(crate) fn peak(&self) -> Result<f64> {
+        self.kilobytes("VmHWM:")
+    }
+
+    fn kilobytes(&self, name: &str) -> Result<f64> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
-        let kilobytes = number(&status, "VmRSS:").context("the system does not say what is resident")?;
-        Ok(kilobytes * 1024.0)
+        Ok(number(&status, name).context("the system does not say what is resident")? * 1024.0)
     }
 
     /// How often its threads came back from waiting, so far.
@@ -82,6 +107,18 @@ impl Drop for Daemon {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Seconds of the processors that a process had.
+pub(crate) fn worked(process: u32) -> Result<f64> {
+    /// Parts of a second in which Linux counts them.
+    const TICKS: f64 = 100.0;
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat"))?;
+    // Behind the name, which may hold anything.
+    let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
+    let ticks = |at: usize| fields.get(at).and_then(|field| field.parse::<f64>().ok());
+    let (user, system) = ticks(11).zip(ticks(12)).context("the system does not say how long a process worked")?;
+    Ok((user + system) / TICKS)
 }
 
 /// The number behind a name.

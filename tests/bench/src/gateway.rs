@@ -2,12 +2,12 @@
 //! through a bare hyper proxy, to the same server, in turns.
 
 use crate::Counts;
-use crate::daemon::Daemon;
+use crate::daemon::{Daemon, worked};
 use crate::process::{cara, command, first_byte};
 use crate::proxy::{CHUNKS, MUCH, Served};
 use crate::samples::Samples;
 use crate::table::{Aim, Row, Unit};
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Result, bail, ensure};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Instant;
@@ -54,7 +54,7 @@ pub(crate) fn measure(counts: Counts, runtime: &Runtime) -> Result<Vec<Row>> {
     let (cara, home) = (cara()?, tempfile::tempdir()?);
     let token = prepare(&cara, home.path(), model.address)?;
     let daemon = Daemon::start_at(&cara, home.path(), "127.0.0.1:0")?;
-    let ours = Side { address: listening(&cara, home.path())?, process: daemon.id(), token };
+    let ours = Side { address: Daemon::listening(&cara, home.path())?, process: daemon.id(), token };
     let mut rows = Vec::new();
     for form in [Form::Whole, Form::Streamed] {
         for connections in [1, MANY] {
@@ -81,16 +81,6 @@ fn prepare(cara: &Path, home: &Path, model: SocketAddr) -> Result<String> {
     // Naming a provider is the operator's grant.
     run(&["chat", "--model", "openai:gpt-5-mini", "--message", "hello"])?;
     run(&["token", "create", "bench", "--scope", "chat"])
-}
-
-/// Where the daemon listens.
-fn listening(cara: &Path, home: &Path) -> Result<SocketAddr> {
-    let mut command = command(cara, home);
-    command.args(["status", "--json"]);
-    let status: serde_json::Value = serde_json::from_str(&first_byte(command)?.1)?;
-    let address = status.pointer("/reachable/listening/0").context("`cara status` names no address")?;
-    let address = address.as_str().or_else(|| address.get("address")?.as_str()).context("an address is a text")?;
-    address.parse().with_context(|| format!("`{address}` is no address"))
 }
 
 /// Rounds of both in turns; the first of each is thrown away.
@@ -156,7 +146,7 @@ async fn round(side: &Side, form: Form, connections: usize, requests: usize) -> 
         side.token,
         body.len()
     );
-    let before = processor(side.process);
+    let before = worked(side.process).unwrap_or_default();
     let began = Instant::now();
     let mut tasks = tokio::task::JoinSet::new();
     for _ in 0..connections {
@@ -180,7 +170,8 @@ async fn round(side: &Side, form: Form, connections: usize, requests: usize) -> 
         taken.each.extend(each??);
     }
     taken.all = began.elapsed().as_secs_f64();
-    taken.processor = processor(side.process) - before;
+    // Nothing where the system does not say.
+    taken.processor = worked(side.process).unwrap_or_default() - before;
     Ok(taken)
 }
 
@@ -217,15 +208,4 @@ fn check(form: Form, answer: &[u8]) -> Result<()> {
         bail!("a wrong answer came:\n{}", String::from_utf8_lossy(answer));
     }
     Ok(())
-}
-
-/// Seconds of the processor that a process had; nothing where the system does not say.
-fn processor(process: u32) -> f64 {
-    /// Of the clock that Linux counts by, in every build of it.
-    const TICKS: f64 = 100.0;
-    let text = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
-    // The name, in brackets, may have blanks.
-    let fields = text.rsplit_once(") ").map_or("", |(_, rest)| rest).split(' ');
-    let times = fields.skip(11).take(2).filter_map(|field| field.parse::<f64>().ok());
-    times.sum::<f64>() / TICKS
 }

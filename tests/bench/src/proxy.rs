@@ -63,7 +63,7 @@ impl Drop for Served {
 
 /// Serves until the standard input ends.
 pub(crate) fn serve(words: &[&str]) -> Result<()> {
-    // As `cara start` has it: a thread for each core.
+    // As many threads as the machine of the figures has cores.
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     runtime.block_on(async {
         let listener = TcpListener::bind("127.0.0.1:0").await?;

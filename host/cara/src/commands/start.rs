@@ -58,7 +58,7 @@ pub(crate) async fn start(door: &Door, start: &Start, kept: Kept) -> Result<()> 
         "the cara daemon runs with the home `{}`; Ctrl-C stops it",
         application.home().path().display()
     ));
-    application.keep_watch();
+    application.keep_anchoring();
     application.reachable().iter().for_each(say_reachable);
     let listens = application.reachable().is_some_and(|reachable| !reachable.listening.is_empty());
     credentials::first(door, listens).await;

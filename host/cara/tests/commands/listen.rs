@@ -33,6 +33,11 @@ fn address(reachable: &Value) -> String {
     reachable["listening"][0].as_str().unwrap().to_owned()
 }
 
+/// Where the daemon of a home listens, once it does.
+pub(crate) fn listening(home: &Home) -> String {
+    address(&reached(home, listens))
+}
+
 /// What a request without anything in it is answered with.
 fn asked(address: &str) -> String {
     let mut stream = TcpStream::connect(address).unwrap();

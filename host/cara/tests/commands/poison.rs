@@ -3,10 +3,11 @@
 
 use super::doors::Holder;
 use super::home::{CLOCK, Home};
+use super::listen::listening;
 use serde_json::Value;
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -25,23 +26,12 @@ fn sends(address: &str, head: &[u8], body: &str) {
     let _ = stream.read_to_end(&mut Vec::new());
 }
 
-fn address(home: &Home) -> String {
-    let until = Instant::now() + PATIENCE;
-    loop {
-        let status: Value = serde_json::from_slice(&home.run(&["status", "--json"]).stdout).unwrap_or_default();
-        if let Some(address) = status["reachable"]["listening"][0].as_str() {
-            return address.to_owned();
-        }
-        assert!(Instant::now() < until, "{status:#}");
-    }
-}
-
 #[test]
 fn what_strangers_send_begins_no_line_of_the_log_and_is_cut_at_256_bytes() {
     let home = Home::new();
     home.configure("[gateway]\nlisten = [\"127.0.0.1:0\"]");
     let mut holder = Holder::begun(&home, &mut home.command(&["start", "--log", "debug,cara_gateway=trace"]));
-    let (address, text) = (address(&home), hostile());
+    let (address, text) = (listening(&home), hostile());
     let token = home.ok(&["token", "create", "talker", "--scope", "chat,operate,read,admin"]).trim().to_owned();
     let auth = format!("authorization: Bearer {token}\r\ncontent-type: application/json\r\n");
     let escaped: String = text.bytes().map(|byte| format!("%{byte:02x}")).collect();

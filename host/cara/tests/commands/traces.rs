@@ -3,6 +3,7 @@
 
 use super::doors::Holder;
 use super::home::{CLOCK, Home};
+use super::listen::listening;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::KeyValue;
@@ -10,7 +11,6 @@ use opentelemetry_proto::tonic::common::v1::any_value::Value as Any;
 use opentelemetry_proto::tonic::metrics::v1::metric::Data;
 use opentelemetry_proto::tonic::trace::v1::Span;
 use prost::Message;
-use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -113,17 +113,6 @@ fn attributes(of: &[KeyValue]) -> BTreeMap<String, String> {
     of.iter().map(|value| (value.key.clone(), shown(value))).collect()
 }
 
-fn address(home: &Home) -> String {
-    let until = Instant::now() + PATIENCE;
-    loop {
-        let status: Value = serde_json::from_slice(&home.run(&["status", "--json"]).stdout).unwrap_or_default();
-        if let Some(address) = status["reachable"]["listening"][0].as_str() {
-            return address.to_owned();
-        }
-        assert!(Instant::now() < until, "{status:#}");
-    }
-}
-
 /// Asks a model over TCP, within the trace.
 fn asks(address: &str, token: &str, model: &str) -> String {
     let body = format!(
@@ -159,7 +148,7 @@ fn spans_and_metrics_have_the_names_of_the_conventions_and_no_word_of_what_was_s
     let mut holder = Holder::of(&home);
     let (operator, talker) = (token(&home, "operator", "chat,operate"), token(&home, "talker", "chat"));
     home.chat(CLOCK, CANARY, &[]);
-    let address = address(&home);
+    let address = listening(&home);
     for token in [&operator, &talker] {
         let answer = asks(&address, token, "rehearsal:script");
         assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("canary-answer-7Q"), "{answer}");

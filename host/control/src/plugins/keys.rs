@@ -6,11 +6,11 @@ use crate::event::Events;
 use crate::named_file;
 use crate::operation::{Operation, Route};
 use crate::signing_keys::{in_vault, secret};
+use crate::signing_transport::SigningTransport;
 use crate::trust::{self, AddedTrust};
 use cara_authority::Principal;
-use cara_packages::keyless::Signing;
-use cara_packages::{Access, ClientError};
-use cara_sdk_sign::{Answer, Instance, SecretKey, Transport, sign, sign_keyless};
+use cara_packages::Access;
+use cara_sdk_sign::{Instance, SecretKey, sign, sign_keyless};
 use cara_services::vault::SecretValue;
 use cara_signing::{Bundle, Package};
 use schemars::JsonSchema;
@@ -184,19 +184,7 @@ impl Operation for SignPluginKeyless {
             )
         };
         let token = Zeroizing::new(self.token.ok_or_else(none)?);
-        let way = Way(Signing::new(Access::anonymous(&application.services.egress)));
+        let way = SigningTransport::new(Access::anonymous(&application.services.egress));
         Ok(SignedPlugin::of(&package, &sign_keyless(&package, &token, &instance, &way).await?))
-    }
-}
-
-/// The way to authority and log.
-struct Way<'a>(Signing<'a>);
-
-impl Transport for Way<'_> {
-    type Error = ClientError;
-
-    async fn post(&self, url: &str, body: &str) -> std::result::Result<Answer, ClientError> {
-        let (status, body) = self.0.post(url, body).await?;
-        Ok(Answer { status, body })
     }
 }

@@ -103,7 +103,7 @@ async fn pass(State(gate): State<Arc<Gate>>, mut request: Request, next: Next) -
     };
     let mut response = match gate.admit(&mut asker, &settings.access, &mut request).await {
         Ok(Some(preflight)) => preflight,
-        Ok(None) => gate.serve(&asker, request, next).await,
+        Ok(None) => gate.serve(&asker, request, next, shape).await,
         Err(refusal) => gate.refused(&refusal, Some(asker.source), &path, shape),
     };
     if let Some(origin) = &asker.page {
@@ -208,11 +208,10 @@ impl Gate {
     }
 
     /// Serves the request, as long as the credential holds with which it came.
-    async fn serve(&self, asker: &Asker, request: Request, next: Next) -> Response {
+    async fn serve(&self, asker: &Asker, request: Request, next: Next, shape: Option<Shape>) -> Response {
         let Some(Session(held)) = request.extensions().get::<Session>().cloned() else {
             return next.run(request).await;
         };
-        let shape = Shape::of(request.uri().path(), request.headers());
         let cookie = cookies::session(request.headers(), asker).map(str::to_owned);
         let alive = held.alive().clone();
         // What ends its own credential, such as a logout, is still answered.

@@ -1,42 +1,21 @@
 //! The daemon that is put under load: a process with a home of its own.
 
+use crate::daemon;
 use crate::process::{cara, command, first_byte};
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use serde_json::Value;
 use std::net::SocketAddr;
 use std::path::Path;
-use std::process::{Child, Stdio};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 use tempfile::TempDir;
-
-/// How long it may take until it listens.
-const PATIENCE: Duration = Duration::from_secs(60);
-
-/// Parts of a second in which the system counts what a process works.
-const TICKS: f64 = 100.0;
 
 /// A process that listens, ended with the last of its clones.
 #[derive(Clone)]
 pub(super) struct Daemon {
-    process: Arc<Process>,
+    process: Arc<(daemon::Daemon, TempDir)>,
     pub(super) address: SocketAddr,
     /// What lets in.
     pub(super) token: String,
-}
-
-struct Process {
-    child: Child,
-    #[allow(dead_code, reason = "the home is there as long as the process")]
-    home: TempDir,
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        // It may have ended by itself.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
 }
 
 /// What a command says, as JSON.
@@ -62,49 +41,23 @@ impl Daemon {
         asked(&cara, home.path(), &["models", "--model", "openai"])?;
         let token = asked(&cara, home.path(), &["token", "create", "soak", "--scope", "read,chat"])?;
         let token = token["token"].as_str().context("there is a token")?.to_owned();
-        let mut start = command(&cara, home.path());
-        start.args(["start", "--listen", "127.0.0.1:0"]).stdout(Stdio::null()).stderr(Stdio::null());
-        let process = Arc::new(Process { child: start.spawn().context("`cara start` cannot be started")?, home });
-        let began = Instant::now();
-        loop {
-            let status = asked(&cara, process.home.path(), &["status"]).unwrap_or_default();
-            if let Some(address) = status["reachable"]["listening"][0].as_str() {
-                return Ok(Self { process, address: address.parse()?, token });
-            }
-            ensure!(began.elapsed() < PATIENCE, "`cara start` does not listen: {status}");
-            std::thread::sleep(Duration::from_millis(20));
-        }
-    }
-
-    fn said(&self, file: &str) -> Result<String> {
-        let path = format!("/proc/{}/{file}", self.process.child.id());
-        std::fs::read_to_string(path).context("the daemon ended, or the system does not say what it takes")
-    }
-
-    fn kilobytes(&self, name: &str) -> Result<f64> {
-        let status = self.said("status")?;
-        let line = status.lines().find_map(|line| line.strip_prefix(name));
-        let number = line.and_then(|line| line.split_whitespace().next()).context("the system does not say it")?;
-        Ok(number.parse::<f64>()? * 1024.0)
+        let process = daemon::Daemon::start_at(&cara, home.path(), "127.0.0.1:0")?;
+        let address = daemon::Daemon::listening(&cara, home.path())?;
+        Ok(Self { process: Arc::new((process, home)), address, token })
     }
 
     /// Bytes that are resident.
     pub(super) fn resident(&self) -> Result<f64> {
-        self.kilobytes("VmRSS:")
+        self.process.0.memory()
     }
 
     /// The most that were.
     pub(super) fn peak(&self) -> Result<f64> {
-        self.kilobytes("VmHWM:")
+        self.process.0.peak()
     }
 
     /// Seconds that the processors worked for it.
     pub(super) fn worked(&self) -> Result<f64> {
-        let stat = self.said("stat")?;
-        // Behind the name, which may hold anything.
-        let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
-        let ticks = |at: usize| fields.get(at).and_then(|field| field.parse::<f64>().ok());
-        Ok((ticks(11).context("the system does not say it")? + ticks(12).context("the system does not say it")?)
-            / TICKS)
+        daemon::worked(self.process.0.id())
     }
 }
