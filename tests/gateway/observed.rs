@@ -81,3 +81,17 @@ async fn what_is_counted_has_few_labels_and_no_content() {
     }
     house.close().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_model_calls_a_tool_that_there_is_not_is_no_label() {
+    let script = "order = 'any'\n[[turn]]\nstep = [{ tool-call = { name = 'annas_diagnosis', arguments = {} } }]\n\
+                  [[turn]]\nexpect-tool-result = 'annas_diagnosis'\nstep = [{ text = 'Done.' }]\n";
+    let house = House::new(script, "").await;
+    let router = account_router(house.application.clone());
+    house.knows("anna", cara_authority::PersonRole::Member, "anna").await;
+    house.asks(crate::people::house::Said::alone("anna", "look")).await;
+    let (_, text) = gets(&router, "/metrics").await;
+    assert_eq!(value(&text, &["cara_tool_calls_total", "gen_ai_tool_name=\"_OTHER\"", "outcome=\"failed\""]), 1.0);
+    assert!(!text.contains("diagnosis"), "{text}");
+    house.close().await;
+}

@@ -108,9 +108,10 @@ impl Application {
         let roles = roles(self.records().await?).await?;
         for held in credentials.all() {
             match roles.get(held.person()) {
-                Some(role) if *role == held.role() => {}
+                // What yielded it may have got another role just now, which ended it as well.
+                Some(role) if *role == held.role() && !held.alive().is_cancelled() => {}
                 Some(role) => {
-                    credentials.replace(&held, Held::new(held.kept(), *role));
+                    credentials.replace(&held, credentials.held(held.kept(), *role));
                     // What goes on was begun in another role.
                     held.end(End::TakenBack);
                 }

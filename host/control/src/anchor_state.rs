@@ -5,14 +5,22 @@ use crate::anchors::Anchor;
 use crate::error::Error;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::Semaphore;
 
 /// How the anchors of this process stand.
-#[derive(Default)]
 pub(crate) struct Anchoring {
     /// One at a time, so that lines do not mix.
     turn: tokio::sync::Mutex<()>,
+    /// Whoever compares the log with anchors is alone with it: that takes the processor for as long as somebody likes.
+    pub(crate) comparing: Arc<Semaphore>,
     state: Mutex<State>,
+}
+
+impl Default for Anchoring {
+    fn default() -> Self {
+        Self { turn: tokio::sync::Mutex::default(), comparing: Arc::new(Semaphore::new(1)), state: Mutex::default() }
+    }
 }
 
 #[derive(Default)]

@@ -9,12 +9,11 @@
 
 use crate::anchor_settings::AnchorSettings;
 pub use crate::anchor_state::AnchorState;
-use crate::anchors::{self, Anchor, LogProof};
+use crate::anchors::{self, Anchor, LastLine, LogProof};
 use crate::application::Application;
 use crate::error::{Context, Error, Result, error, fail};
 use crate::event::Events;
 use crate::home_files::HomeFiles;
-use crate::named_file;
 use crate::operation::{Operation, Route};
 use crate::signing_transport::SigningTransport;
 use cara_assistant::Rules;
@@ -25,7 +24,7 @@ use cara_sdk_sign::enter_log;
 use cara_services::files;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use std::io::Write as _;
+use std::io::{ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -55,6 +54,13 @@ pub struct AnchorAudit {
     /// The URL of a transparency log, a Rekor; its proof stands in the file.
     #[serde(default)]
     pub log: Option<String>,
+}
+
+/// Whether a file of anchors may be begun: one that the daemon does not find is missing, whatever the reason.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum File {
+    MayBegin,
+    IsThere,
 }
 
 /// What was anchored.
@@ -89,7 +95,7 @@ impl Operation for AnchorAudit {
                  hint: `cara audit anchor --file PATH`, or `cara config set audit.anchor.file PATH` to have the daemon do it"
             );
         }
-        let anchored = application.anchor(&places).await;
+        let anchored = application.anchor(&places, File::MayBegin).await;
         if !is_named {
             application.anchoring.tried(anchored.as_ref().map(|anchored| &anchored.anchor));
         }
@@ -99,15 +105,25 @@ impl Operation for AnchorAudit {
 
 impl Application {
     /// Anchors the head at these places. Where one of them fails, the others have it all the same.
-    async fn anchor(&self, places: &AnchorSettings) -> Result<Anchored> {
+    async fn anchor(&self, places: &AnchorSettings, begins: File) -> Result<Anchored> {
         let _turn = self.anchoring.turn().await;
         let head = self.ledger.newest_event().await?;
         let key = anchors::key_or_new(self.home())?;
-        let mut before = String::new();
+        let mut last = LastLine { is_ended: true, ..LastLine::default() };
         if let Some(file) = &places.file {
             outside(self.home().path(), file)?;
-            before = if files::exists(file)? { named_file::text(file, anchors::MOST as u64)? } else { before };
-            anchors::check_last(&self.ledger, &key, &before).await?;
+            match LastLine::of(file) {
+                Ok(read) => last = read,
+                Err(error) if error.kind() == ErrorKind::NotFound && begins == File::MayBegin => {}
+                Err(error) if error.kind() == ErrorKind::NotFound => fail!(
+                    NotFound,
+                    "`{}` is not there: a disk may be missing, or somebody took the anchors away\n\
+                     hint: bring it back; a new file is begun by `cara audit anchor` alone",
+                    file.display()
+                ),
+                Err(error) => return Err(error).with_context(|| format!("`{}` cannot be read", file.display())),
+            }
+            anchors::check_last(&self.ledger, &key, &last).await?;
         }
         let mut anchor = Anchor::new(&key, (head.0, head.1.as_slice()), self.services.clock.now_ms())?;
         let (mut at, mut failed) = (Vec::new(), None);
@@ -136,8 +152,7 @@ impl Application {
             }
         }
         if let Some(file) = &places.file {
-            append(file, &line, before.is_empty() || before.ends_with('\n'))
-                .with_context(|| format!("`{}` cannot be written", file.display()))?;
+            append(file, &line, last.is_ended).with_context(|| format!("`{}` cannot be written", file.display()))?;
             at.push(file.display().to_string());
         }
         failed.map_or(Ok(Anchored { anchor, places: at }), Err)
@@ -259,7 +274,8 @@ async fn anchored(
             most.as_secs()
         )
     };
-    let tried = tokio::time::timeout(most, application.anchor(places)).await.unwrap_or_else(|_| Err(late()));
+    let tried =
+        tokio::time::timeout(most, application.anchor(places, File::IsThere)).await.unwrap_or_else(|_| Err(late()));
     application.anchoring.tried(tried.as_ref().map(|anchored| &anchored.anchor));
     match tried {
         Ok(anchored) => {
@@ -290,6 +306,10 @@ fn outside(home: &Path, file: &Path) -> Result<()> {
              hint: name a file elsewhere, best where nobody on this machine can change what is written",
             file.display()
         );
+    }
+    // What a link leads to may be in the home, now or later.
+    if file.symlink_metadata().is_ok_and(|file| !file.is_file()) {
+        fail!(Refused, "`{}` is a link, or no plain file\nhint: name a plain file", file.display());
     }
     Ok(())
 }

@@ -20,9 +20,11 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read as _};
+use std::path::{Path, PathBuf};
 
-/// The most that is read of a file of anchors, bytes.
+/// The most that is compared at once, bytes.
 pub const MOST: usize = 16 * 1024 * 1024;
 
 /// The longest line, with the proof of a transparency log.
@@ -139,10 +141,9 @@ impl Anchor {
         if line.len() > LONGEST {
             fail!(Invalid, "line {number} of the anchors has over {LONGEST} bytes\nhint: {hint}");
         }
-        serde_json::from_str(line).map_err(|error| {
-            let told = display_safe(&error.to_string());
-            error!(Invalid, "line {number} of the anchors is no anchor: {told}\nhint: {hint}")
-        })
+        // Nothing of it is told: the file may be any.
+        let read = serde_json::from_str(line);
+        read.map_err(|_| error!(Invalid, "line {number} of the anchors is no anchor\nhint: {hint}"))
     }
 
     /// Whether this home made it.
@@ -195,68 +196,144 @@ fn lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
     numbered.filter(|(_, line)| !line.is_empty())
 }
 
-/// Whether a ledger has the last anchor of a text, as far as its rows say; a text without any is fine. What the daemon
-/// looks at before it adds another: over a ledger that was put back nothing is anchored.
-pub(crate) async fn check_last(ledger: &Ledger, key: &HomeKey, text: &str) -> Result<()> {
-    let Some((number, line)) = lines(text).last() else { return Ok(()) };
-    let anchor = Anchor::read(line, number)?;
+/// The last line of a file of anchors.
+#[derive(Default)]
+pub(crate) struct LastLine {
+    /// Its number, from 1; 0 where there is none.
+    number: usize,
+    text: String,
+    /// Whether a line behind it is one of its own.
+    pub(crate) is_ended: bool,
+}
+
+impl LastLine {
+    /// Reads a file of any size, line by line.
+    pub(crate) fn of(file: &Path) -> std::io::Result<Self> {
+        let mut reader = BufReader::new(File::open(file)?);
+        let (mut last, mut number, mut line) = (Self { is_ended: true, ..Self::default() }, 0, Vec::new());
+        while reader.by_ref().take(LONGEST as u64 + 1).read_until(b'\n', &mut line)? > 0 {
+            number += 1;
+            last.is_ended = line.ends_with(b"\n");
+            let text = String::from_utf8_lossy(&line);
+            if !text.trim().is_empty() {
+                (last.number, last.text) = (number, text.trim().to_owned());
+            }
+            line.clear();
+        }
+        Ok(last)
+    }
+}
+
+/// Whether a ledger has the anchor of a file's last line, as far as its head and rows say; a file without any is fine. What
+/// is looked at before another is added: over a ledger that was put back nothing is anchored.
+pub(crate) async fn check_last(ledger: &Ledger, key: &HomeKey, LastLine { number, text, .. }: &LastLine) -> Result<()> {
+    if *number == 0 {
+        return Ok(());
+    }
+    let number = *number;
+    let anchor = Anchor::read(text, number)?;
     anchor.check(key, number)?;
     let (last, _) = ledger.newest_event().await?;
     let there = match anchor.seq {
         0 => true,
+        // A row behind the head may be there, and is none of the log.
+        seq if last < seq => false,
         seq => cara_records::event_hash(ledger, seq).await?.is_some_and(|hash| hex::encode(hash) == anchor.hash),
     };
     if there { Ok(()) } else { Err(anchor.missing(number, last)) }
 }
 
-/// Whether the chain is whole and has every anchor of a text; the number of events, and what the anchors say. `root` is the
-/// text of the trust root, if one is set.
-pub(crate) async fn check_all(
-    ledger: &Ledger,
-    key: Option<&HomeKey>,
-    text: &str,
-    root: Option<&str>,
-) -> Result<(u64, AnchorsHeld)> {
-    let Some((first, _)) = lines(text).next() else {
-        fail!(Invalid, "there is no anchor in it\nhint: name the file that `cara audit anchor --file` wrote");
-    };
-    let Some(key) = key else {
-        fail!(
-            Conflict,
-            "line {first} of the anchors is there, and this home has no key that signs any\n\
-             hint: name the file of this home; if it is, the home was put back from before its first anchor"
-        );
-    };
-    // Two that name one event and differ: the ledger has one of them at most.
-    let mut wanted: BTreeMap<u64, Vec<(usize, Anchor)>> = BTreeMap::new();
-    let mut held = AnchorsHeld { anchors: 0, newest: 0, at_ms: 0, logged: 0, unchecked: 0 };
-    for (number, line) in lines(text) {
-        let anchor = Anchor::read(line, number)?;
-        anchor.check(key, number)?;
-        match (&anchor.log, root) {
-            (Some(proof), Some(root)) => {
-                let checked = check_log_entry(&proof.bundle.to_string(), &anchor.message(), key, root);
-                checked.map_err(|error| Error::from(error).context(format!("line {number} of the anchors")))?;
-                held.logged += 1;
+/// The anchors of a text, all made by one home, by the event that each names, and what they say.
+pub(crate) struct Wanted {
+    by_seq: BTreeMap<u64, Vec<(usize, Anchor)>>,
+    held: AnchorsHeld,
+}
+
+impl Wanted {
+    /// Reads and checks each, which takes the processor a while. `root` is the text of the trust root, if one is set.
+    pub(crate) fn of(key: Option<&HomeKey>, text: &str, root: Option<&str>) -> Result<Self> {
+        let Some((first, _)) = lines(text).next() else {
+            fail!(Invalid, "there is no anchor in it\nhint: name the file that `cara audit anchor --file` wrote");
+        };
+        let Some(key) = key else {
+            fail!(
+                Conflict,
+                "line {first} of the anchors is there, and this home has no key that signs any\n\
+                 hint: name the file of this home; if it is, the home was put back from before its first anchor"
+            );
+        };
+        // Two that name one event and differ: the ledger has one of them at most.
+        let mut by_seq: BTreeMap<u64, Vec<(usize, Anchor)>> = BTreeMap::new();
+        let mut held = AnchorsHeld { anchors: 0, newest: 0, at_ms: 0, logged: 0, unchecked: 0 };
+        for (number, line) in lines(text) {
+            let anchor = Anchor::read(line, number)?;
+            let beside = by_seq.entry(anchor.seq).or_default();
+            // The same once more is looked at once.
+            if !beside.iter().any(|(_, other)| *other == anchor) {
+                anchor.check(key, number)?;
+                if let (Some(proof), Some(root)) = (&anchor.log, root) {
+                    let checked = check_log_entry(&proof.bundle.to_string(), &anchor.message(), key, root);
+                    checked.map_err(|error| Error::from(error).context(format!("line {number} of the anchors")))?;
+                }
+                (held.newest, held.at_ms) = (held.newest.max(anchor.seq), held.at_ms.max(anchor.at_ms));
+                beside.push((number, anchor.clone()));
             }
-            (Some(_), None) => held.unchecked += 1,
-            (None, _) => {}
+            held.anchors += 1;
+            match (&anchor.log, root) {
+                (Some(_), Some(_)) => held.logged += 1,
+                (Some(_), None) => held.unchecked += 1,
+                (None, _) => {}
+            }
         }
-        held.anchors += 1;
-        (held.newest, held.at_ms) = (held.newest.max(anchor.seq), held.at_ms.max(anchor.at_ms));
-        wanted.entry(anchor.seq).or_default().push((number, anchor));
+        by_seq.remove(&0);
+        Ok(Self { by_seq, held })
     }
-    wanted.remove(&0);
-    let mut other: Option<(usize, Anchor)> = None;
-    let mut see = |seq: u64, hash: &[u8]| {
-        let here = wanted.remove(&seq).unwrap_or_default();
-        let hash = hex::encode(hash);
-        let differs = here.into_iter().find(|(_, anchor)| anchor.hash != hash);
-        other = other.take().or(differs);
-    };
-    let events = ledger.see_events(&mut see).await?;
-    if let Some((number, anchor)) = other.or_else(|| wanted.into_values().flatten().next()) {
-        return Err(anchor.missing(number, events));
+
+    /// Whether the chain is whole and has every one of them; the number of events, and what they say.
+    pub(crate) async fn compare(mut self, ledger: &Ledger) -> Result<(u64, AnchorsHeld)> {
+        let mut other: Option<(usize, Anchor)> = None;
+        let mut see = |seq: u64, hash: &[u8]| {
+            let here = self.by_seq.remove(&seq).unwrap_or_default();
+            let hash = hex::encode(hash);
+            let differs = here.into_iter().find(|(_, anchor)| anchor.hash != hash);
+            other = other.take().or(differs);
+        };
+        let events = ledger.see_events(&mut see).await?;
+        if let Some((number, anchor)) = other.or_else(|| self.by_seq.into_values().flatten().next()) {
+            return Err(anchor.missing(number, events));
+        }
+        Ok((events, self.held))
     }
-    Ok((events, held))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use cara_services::clock::Clock;
+    use cara_services::ledger::sql::AssertSqlSafe;
+    use serde_json::json;
+    use zeroize::Zeroizing;
+
+    #[tokio::test]
+    async fn a_row_behind_the_head_of_the_log_is_none_of_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let ledger = Ledger::lazy(folder.path().join("ledger.db"), Clock::fixed(1), Zeroizing::new([7; 32]));
+        for _ in 0..2 {
+            ledger.append("test", "x", json!({})).await.unwrap();
+        }
+        let (key, hash) = (HomeKey::generate().unwrap(), [4; 32]);
+        let line = |seq: u64, hash: &[u8]| LastLine {
+            number: 1,
+            text: Anchor::new(&key, (seq, hash), 1).unwrap().line(),
+            is_ended: true,
+        };
+        let (_, own) = ledger.newest_event().await.unwrap();
+        check_last(&ledger, &key, &line(2, &own)).await.unwrap();
+        // Event 4 was anchored, and an older ledger was put back; whoever did has a copy of the row.
+        let row = format!("INSERT INTO events VALUES (4, 1, 'test', 'x', '{{}}', x'00', x'{}')", hex::encode(hash));
+        ledger.reader().await.unwrap().sql().script(AssertSqlSafe(row)).await.unwrap();
+        let told = check_last(&ledger, &key, &line(4, &hash)).await.unwrap_err().to_string();
+        assert!(told.contains("the ledger ends with event 2, and event 4 was there"), "{told}");
+    }
 }

@@ -1,9 +1,9 @@
 //! What was done, and whether the log of it is whole, and the one that was
 //! anchored.
 
-use crate::anchors::{self, AnchorsHeld};
+use crate::anchors::{self, AnchorsHeld, Wanted};
 use crate::application::Application;
-use crate::error::Result;
+use crate::error::{Result, fail};
 use crate::event::Events;
 use crate::operation::{Operation, Route};
 use cara_authority::Principal;
@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use tokio::task::spawn_blocking;
 
 /// An event of the audit log.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -125,7 +126,17 @@ impl Operation for CompareAudit {
 
     async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
         let (key, root) = (anchors::key(application.home())?, application.sigstore_root()?);
-        let held = anchors::check_all(&application.ledger, key.as_ref(), &self.anchors, root.as_deref()).await;
+        let Ok(alone) = application.anchoring.comparing.clone().try_acquire_owned() else {
+            fail!(Conflict, "anchors are being compared already\nhint: try again when that is done");
+        };
+        let wanted = spawn_blocking(move || {
+            let _alone = alone;
+            Wanted::of(key.as_ref(), &self.anchors, root.as_deref())
+        });
+        let held = match wanted.await? {
+            Ok(wanted) => wanted.compare(&application.ledger).await,
+            Err(problem) => Err(problem),
+        };
         Ok(match held {
             Ok((events, held)) => VerifiedAudit { ok: true, events: Some(events), held: Some(held), problem: None },
             Err(problem) => VerifiedAudit::broken(&problem),

@@ -17,7 +17,7 @@ pub(crate) use secret::{TOKEN, code, plain_code, random, sha256, text};
 
 use crate::error::{Result, fail};
 use cara_authority::{CredentialId, PersonId, PersonRole, Principal, display_safe};
-use cara_records::{CredentialKind, Proof, Records};
+use cara_records::{Credential, CredentialKind, Proof, Records};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use tokio::sync::Notify;
@@ -50,6 +50,12 @@ impl Live {
         self.by_id.insert(held.id().clone(), held);
     }
 
+    /// What the ledger keeps as it holds now: it ends with what yielded it.
+    fn held(&self, kept: Credential, role: PersonRole) -> Arc<Held> {
+        let maker = kept.parent.as_ref().and_then(|id| self.by_id.get(id)).cloned();
+        Held::new(kept, role, maker.as_deref())
+    }
+
     /// Takes one out; whoever gets it is the only one who does.
     fn take(&mut self, id: &CredentialId) -> Option<Arc<Held>> {
         let held = self.by_id.remove(id)?;
@@ -77,18 +83,19 @@ impl Credentials {
     pub(crate) async fn load(records: &Records, now_ms: u64) -> Result<Arc<Self>> {
         let roles = roles(records).await?;
         let mut live = Live::default();
-        let mut gone = Vec::new();
-        for kept in records.credentials().await? {
-            match roles.get(&kept.person) {
-                Some(role) if kept.expires_ms.is_none_or(|at| now_ms < at) => live.put(Held::new(kept, *role)),
-                _ => gone.push(kept.id),
-            }
+        let mut left = records.credentials().await?;
+        let holds = |kept: &Credential| kept.expires_ms.is_none_or(|at| now_ms < at);
+        // First what yielded others.
+        while let Some(at) = left.iter().position(|kept| {
+            let is_known = kept.parent.as_ref().is_none_or(|id| live.by_id.contains_key(id));
+            is_known && holds(kept) && roles.contains_key(&kept.person)
+        }) {
+            let kept = left.swap_remove(at);
+            let role = roles[&kept.person];
+            let held = live.held(kept, role);
+            live.put(held);
         }
-        let is_orphan = |live: &Live, held: &Held| held.parent().is_some_and(|id| !live.by_id.contains_key(id));
-        while let Some(orphan) = live.by_id.values().find(|held| is_orphan(&live, held)).map(|held| held.id().clone()) {
-            live.take(&orphan);
-            gone.push(orphan);
-        }
+        let gone: Vec<_> = left.into_iter().map(|kept| kept.id).collect();
         records.remove_credentials(&gone, None).await?;
         Ok(Arc::new(Self { live: RwLock::new(live), came: Notify::new() }))
     }
@@ -165,6 +172,11 @@ impl Credentials {
         drop(live);
         taken.iter().for_each(|held| held.end(why));
         taken
+    }
+
+    /// What the ledger keeps, before it is put in: it ends with what yielded it.
+    pub(crate) fn held(&self, kept: Credential, role: PersonRole) -> Arc<Held> {
+        self.read().held(kept, role)
     }
 
     /// Puts in one that is new.

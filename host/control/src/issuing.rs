@@ -184,7 +184,7 @@ async fn keep(
         credentials.take(gone, End::TakenBack);
     }
     application.records().await?.keep_credential(&kept, replaces, (event, told(&kept, by))).await?;
-    let held = Held::new(kept, role);
+    let held = credentials.held(kept, role);
     credentials.put(held.clone());
     // Its maker may have been taken back meanwhile, with all that was known to come from it; or have another secret, which
     // ends the same.
@@ -215,7 +215,7 @@ pub(crate) async fn rotate(
     let mut kept = token.kept();
     kept.about.proof = shown(&sha256(secret.as_bytes()));
     let event = ("credential-rotated", told(&kept, by.door()));
-    let held = Held::new(kept, token.role());
+    let held = credentials.held(kept, token.role());
     let over =
         || error!(Conflict, "`{}` was taken back meanwhile\nhint: `cara token create` makes another", token.id());
     let _alone = application.entries.proving.lock().await;

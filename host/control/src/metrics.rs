@@ -168,8 +168,8 @@ impl Metrics {
         self.requests.record(answered.took.as_secs_f64(), &labels);
     }
 
-    /// Something happened in a run.
-    pub(crate) fn happened(&self, event: &TurnEvent) {
+    /// Something happened in a run; `is_tool`: a call that it tells of was one of a tool that there is.
+    pub(crate) fn happened(&self, event: &TurnEvent, is_tool: bool) {
         match event {
             TurnEvent::ToolResult { name, failed, denied, .. } => {
                 let outcome = match (denied, failed) {
@@ -177,7 +177,9 @@ impl Metrics {
                     (None, true) => "failed",
                     (None, false) => "done",
                 };
-                let labels = [KeyValue::new("gen_ai.tool.name", name.clone()), KeyValue::new("outcome", outcome)];
+                // What no tool is called is any text of a model.
+                let name = if is_tool { name.clone() } else { "_OTHER".to_owned() };
+                let labels = [KeyValue::new("gen_ai.tool.name", name), KeyValue::new("outcome", outcome)];
                 self.tool_calls.add(1, &labels);
             }
             TurnEvent::ApprovalDecided { allowed, .. } => {

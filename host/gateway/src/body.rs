@@ -29,6 +29,12 @@ const SMALL: usize = 64 * 1024;
 /// some more.
 const ROOM: usize = 160 * 1024 * 1024;
 
+/// What values take up once they are read, and told again: an object, a field of one, a list, a further value.
+const OBJECT: usize = 1024;
+const FIELD: usize = 512;
+const LIST: usize = 128;
+const NEXT: usize = 32;
+
 /// The room for large bodies; a clone is the same.
 #[derive(Clone)]
 pub(crate) struct Room(Arc<Shared>);
@@ -54,6 +60,39 @@ pub(crate) struct Arrived {
 
 /// Why there is no body.
 type Refused = (StatusCode, String);
+
+/// How much of the room the values of a body take up beside its bytes once they are read, more or less.
+fn weight(body: &[u8]) -> usize {
+    let (mut weight, mut rest) = (0, body);
+    while let Some((byte, behind)) = rest.split_first() {
+        rest = behind;
+        weight += match byte {
+            b'{' => OBJECT,
+            b':' => FIELD,
+            b'[' => LIST,
+            b',' => NEXT,
+            b'"' => {
+                rest = behind_text(rest);
+                0
+            }
+            _ => 0,
+        };
+    }
+    weight
+}
+
+/// What follows a text that has begun.
+fn behind_text(mut rest: &[u8]) -> &[u8] {
+    while let Some(at) = memchr::memchr2(b'"', b'\\', rest) {
+        let is_end = rest[at] == b'"';
+        // What is escaped ends nothing.
+        rest = rest.get(at + if is_end { 1 } else { 2 }..).unwrap_or_default();
+        if is_end {
+            return rest;
+        }
+    }
+    &[]
+}
 
 /// Whether a request says that its body is JSON: a page of another origin cannot have a browser say so unasked.
 pub(crate) fn is_json(headers: &HeaderMap) -> bool {
@@ -132,6 +171,12 @@ impl Place {
             }
         }
         let bytes = if rest.is_empty() { whole } else { rest.freeze() };
+        let size = bytes.len() + weight(&bytes);
+        if size > self.room.0.most / 2 {
+            let text = "the body has more values than there is room for\nhint: send fewer objects, lists and fields";
+            return Err((StatusCode::PAYLOAD_TOO_LARGE, text.to_owned()));
+        }
+        self.grow(size).await?;
         Ok(Arrived { bytes, place: self })
     }
 
@@ -204,6 +249,19 @@ mod tests {
         let pieces: Vec<Result<Bytes, std::convert::Infallible>> =
             vec![b' '; bytes].chunks(10_000).map(|piece| Ok(Bytes::copy_from_slice(piece))).collect();
         request.body(Body::from_stream(futures_util::stream::iter(pieces))).unwrap()
+    }
+
+    #[test]
+    fn values_weigh_and_what_stands_in_texts_does_not() {
+        for (body, values) in [
+            (r#"{"a":[1,2],"b":{}}"#, 2 * OBJECT + 2 * FIELD + LIST + 2 * NEXT),
+            (r#""{[,:\"{[,:""#, 0),
+            (r#"["\\",{}]"#, LIST + NEXT + OBJECT),
+            (r#""never ends {{{"#, 0),
+            (r#""ends in a bar\"#, 0),
+        ] {
+            assert_eq!(weight(body.as_bytes()), values, "{body}");
+        }
     }
 
     // The clock jumps to the next deadline when nothing else can go on.

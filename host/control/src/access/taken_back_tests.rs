@@ -110,8 +110,9 @@ async fn a_session_that_is_left_while_it_is_renewed_is_left() {
         // As if it had been an hour ago.
         let mut kept = entered.session.kept();
         kept.added_ms -= 3_600_000;
-        let aged = Held::new(kept, entered.session.role());
-        house.application.credentials().await.unwrap().put(aged.clone());
+        let credentials = house.application.credentials().await.unwrap();
+        let aged = credentials.held(kept, entered.session.role());
+        credentials.put(aged.clone());
         let left = async {
             after(moment).await;
             house.application.leave(&aged, "x").await
@@ -182,4 +183,18 @@ async fn who_comes_in_again_and_again_has_so_many_sessions_and_the_first_give_wa
     assert!(gone == 8 && sessions[20..].iter().all(|session| !session.alive().is_cancelled()));
     let [live, kept] = house.kept().await;
     assert_eq!((live.len(), kept.len()), (33, 33), "the device with its sessions");
+}
+
+#[tokio::test]
+async fn what_a_session_began_before_it_was_left_ends_with_the_token_that_it_came_from() {
+    let house = House::new();
+    let thief = house.create(&owner(), &[Scope::Admin, Scope::Chat]).await.unwrap();
+    let by = house.by(&thief).await;
+    let code = house.does(&by, pair(&[Scope::Chat])).await.unwrap().code;
+    let session = house.application.enter_by_code(&code, "x").await.unwrap().unwrap().session;
+    let work = session.work();
+    house.application.leave(&session, "x").await.unwrap();
+    assert!(session.alive().is_cancelled() && !work.is_cancelled(), "who leaves lets it go on");
+    house.does(&owner(), RevokeToken { id: thief.credential.id }).await.unwrap();
+    assert!(work.is_cancelled());
 }

@@ -323,7 +323,7 @@ async fn a_session_gets_another_secret_and_the_one_before_counts_a_minute_more()
     let mut kept = session.kept();
     kept.added_ms -= 3_600_000;
     let credentials = house.application.credentials().await.unwrap();
-    let aged = Held::new(kept, session.role());
+    let aged = credentials.held(kept, session.role());
     credentials.put(aged.clone());
     let renewals = futures_util::future::join_all((0..5).map(|_| house.application.renew(&aged, &first))).await;
     let renewals: Vec<_> = renewals.into_iter().filter_map(Result::unwrap).collect();

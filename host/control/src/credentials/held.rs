@@ -14,7 +14,7 @@ pub struct Held {
     allowance: Arc<Allowance>,
     /// The days since 1970 of its last use; 0 for never.
     used_day: AtomicU64,
-    /// Cancelled when it was taken back.
+    /// Cancelled when it was taken back, or what yielded it was, also when that was after its own end.
     taken_back: CancellationToken,
     /// Cancelled when it holds no more; a child of the one before.
     alive: CancellationToken,
@@ -30,10 +30,11 @@ pub(crate) enum End {
 }
 
 impl Held {
-    pub(crate) fn new(kept: Credential, role: PersonRole) -> Arc<Self> {
+    /// One that this one yielded, if one did.
+    pub(super) fn new(kept: Credential, role: PersonRole, maker: Option<&Self>) -> Arc<Self> {
         let allowance = Arc::new(kept.about.allowance.clone());
         let used_day = AtomicU64::new(kept.used_day.unwrap_or(0));
-        let taken_back = CancellationToken::new();
+        let taken_back = maker.map_or_else(CancellationToken::new, |maker| maker.taken_back.child_token());
         let alive = taken_back.child_token();
         Arc::new(Self { kept, role, allowance, used_day, taken_back, alive })
     }

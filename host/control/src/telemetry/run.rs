@@ -7,12 +7,12 @@ use cara_assistant::{Failure, TurnEvent};
 use cara_authority::{Action, ComponentId, display_safe};
 use opentelemetry::trace::{FutureExt, Span as _, SpanKind, TraceContextExt};
 use opentelemetry::{Context, KeyValue};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, UNIX_EPOCH};
 
-/// The most calls of tools that are under way at once, as far as spans are concerned.
+/// The most calls of tools that are under way at once, as far as spans and metrics are concerned.
 const MOST: usize = 256;
 
 /// Who runs.
@@ -31,6 +31,8 @@ pub(crate) struct Runner<'a> {
 #[derive(Clone)]
 pub(crate) struct WatchedRun {
     metrics: Metrics,
+    /// Calls that were decided on and have no result yet: those of tools that there are.
+    decided: Arc<Mutex<HashSet<String>>>,
     traced: Option<Arc<Traced>>,
 }
 
@@ -63,7 +65,7 @@ impl WatchedRun {
             let span = spans.begin(format!("invoke_agent {agent}"), SpanKind::Internal, attributes, &now);
             Arc::new(Traced { spans: spans.clone(), within: now.with_span(span), tools: Mutex::default() })
         });
-        Self { metrics, traced }
+        Self { metrics, decided: Arc::default(), traced }
     }
 
     /// Who hears of its calls of models.
@@ -82,7 +84,14 @@ impl WatchedRun {
 
     /// Something happened in it.
     pub(crate) fn happened(&self, event: &TurnEvent) {
-        self.metrics.happened(event);
+        let mut decided = self.decided.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_tool = match event {
+            TurnEvent::ToolDecision { id, .. } if decided.len() < MOST => decided.insert(id.clone()),
+            TurnEvent::ToolResult { id, .. } => decided.remove(id),
+            _ => false,
+        };
+        drop(decided);
+        self.metrics.happened(event, is_tool);
         if let Some(traced) = &self.traced {
             traced.happened(event);
         }

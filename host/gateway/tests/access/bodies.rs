@@ -104,3 +104,18 @@ async fn errors_have_the_shape_of_the_client_wherever_they_come_from() {
     assert_eq!((method.status, method.header("allow")), (StatusCode::METHOD_NOT_ALLOWED, "POST"), "{method:?}");
     assert_eq!(method.json()["error"]["type"], "invalid_request_error", "{method:?}");
 }
+
+#[tokio::test]
+async fn a_body_of_many_small_values_is_refused_before_they_take_hundreds_of_times_its_size() {
+    let house = House::new("");
+    let (_, token) = house.token(&[Scope::Chat]).await;
+    let shown = bearer(&token);
+    let headers = [("authorization", shown.as_str()), ("content-type", "application/json")];
+    let many = r#"{"":0},"#.repeat(150_000);
+    let schema = format!(r#"{{"type":"json_schema","name":"a","schema":{{"a":[{many}{{}}]}}}}"#);
+    let body = format!(r#"{{"model":"x:y","input":"hi","text":{{"format":{schema}}}}}"#);
+    for path in ["/v1/responses", CHAT, "/v1/messages", "/api/chat", "/control/v1/runs"] {
+        let request = request(Method::POST, path, &headers).map(|_| Body::from(body.clone()));
+        assert_eq!(house.ask(request).await.status, StatusCode::PAYLOAD_TOO_LARGE, "{path}");
+    }
+}
