@@ -109,7 +109,7 @@ impl Application {
         let _turn = self.anchoring.turn().await;
         let head = self.ledger.newest_event().await?;
         let key = anchors::key_or_new(self.home())?;
-        let mut last = LastLine { is_ended: true, ..LastLine::default() };
+        let mut last = LastLine::none();
         if let Some(file) = &places.file {
             outside(self.home().path(), file)?;
             match LastLine::of(file) {

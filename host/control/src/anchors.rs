@@ -207,10 +207,15 @@ pub(crate) struct LastLine {
 }
 
 impl LastLine {
+    /// That of an empty file.
+    pub(crate) fn none() -> Self {
+        Self { number: 0, text: String::new(), is_ended: true }
+    }
+
     /// Reads a file of any size, line by line.
     pub(crate) fn of(file: &Path) -> std::io::Result<Self> {
         let mut reader = BufReader::new(File::open(file)?);
-        let (mut last, mut number, mut line) = (Self { is_ended: true, ..Self::default() }, 0, Vec::new());
+        let (mut last, mut number, mut line) = (Self::none(), 0, Vec::new());
         while reader.by_ref().take(LONGEST as u64 + 1).read_until(b'\n', &mut line)? > 0 {
             number += 1;
             last.is_ended = line.ends_with(b"\n");
