@@ -197,7 +197,6 @@ fn lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
 }
 
 /// The last line of a file of anchors.
-#[derive(Default)]
 pub(crate) struct LastLine {
     /// Its number, from 1; 0 where there is none.
     number: usize,
