@@ -91,7 +91,7 @@ async fn what_a_model_calls_a_tool_that_there_is_not_is_no_label() {
     house.knows("anna", cara_authority::PersonRole::Member, "anna").await;
     house.asks(crate::people::house::Said::alone("anna", "look")).await;
     let (_, text) = gets(&router, "/metrics").await;
-    assert_eq!(value(&text, &["cara_tool_calls_total", "gen_ai_tool_name=\"_OTHER\"", "outcome=\"failed\""]), 1.0);
+    assert!(value(&text, &["cara_tool_calls_total", "gen_ai_tool_name=\"_OTHER\"", "outcome=\"failed\""]) >= 1.0);
     assert!(!text.contains("diagnosis"), "{text}");
     house.close().await;
 }

@@ -17,7 +17,8 @@ async fn what_is_announced_and_does_not_come_takes_no_room_from_anybody() {
     let house = House::new("");
     let (_, token) = house.token(&[Scope::Chat]).await;
     let shown = bearer(&token);
-    let headers = [("authorization", shown.as_str()), ("content-type", "application/json")];
+    let kind = ("content-type", "application/json");
+    let headers = [("authorization", shown.as_str()), kind, ("anthropic-version", "2023-06-01")];
     let (arrives, asked) = tokio::sync::oneshot::channel();
     let mut arrives = Some(arrives);
     let silent = futures_util::stream::poll_fn(move |_| {
@@ -110,7 +111,8 @@ async fn a_body_of_many_small_values_is_refused_before_they_take_hundreds_of_tim
     let house = House::new("");
     let (_, token) = house.token(&[Scope::Chat]).await;
     let shown = bearer(&token);
-    let headers = [("authorization", shown.as_str()), ("content-type", "application/json")];
+    let kind = ("content-type", "application/json");
+    let headers = [("authorization", shown.as_str()), kind, ("anthropic-version", "2023-06-01")];
     let many = r#"{"":0},"#.repeat(150_000);
     let schema = format!(r#"{{"type":"json_schema","name":"a","schema":{{"a":[{many}{{}}]}}}}"#);
     let body = format!(r#"{{"model":"x:y","input":"hi","text":{{"format":{schema}}}}}"#);
