@@ -40,8 +40,8 @@ pub(super) const CONNECT: Duration = Duration::from_secs(30);
 const STAGGER: Duration = Duration::from_millis(250);
 /// Addresses that are tried.
 const TRIED: usize = 6;
-/// Connections of one sender, in use or kept open.
-const LINES: usize = 256;
+/// Connections of one sender, in use or kept open: each of a thousand chats over HTTP/1.1 has its own.
+const LINES: usize = 2_048;
 /// Names of one sender that are looked up at once. A look-up of the system cannot be ended, and takes a thread.
 const LOOKUPS: usize = 4;
 
