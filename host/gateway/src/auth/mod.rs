@@ -244,10 +244,13 @@ impl Gate {
     /// Refuses, and notes it in the audit log, as far as there is room for that.
     fn refused(&self, refusal: &Refusal, source: Option<IpAddr>, path: &str, shape: Option<Shape>) -> Response {
         let room = if refusal.is_guess() { &self.guessed } else { &self.audited };
-        if let Some(last) = refusal.is_noted().then(|| room.note(self.application.now_ms())).flatten() {
+        if let Some(noted) = refusal.is_noted().then(|| room.note(self.application.now_ms())).flatten() {
             let source = source.map(|source| source.to_string()).unwrap_or_default();
             let path: String = path.chars().take(100).collect();
-            let detail = json!({ "why": refusal.why(), "path": path, "more-are-not-noted-for-now": last });
+            let detail = json!({
+                "why": refusal.why(), "path": path,
+                "not-noted-before": noted.unnoted, "more-are-not-noted-for-now": noted.is_last,
+            });
             self.application.audit("access-refused", source, detail);
         }
         refusal.response(shape)
