@@ -53,6 +53,10 @@ use tokio_util::sync::CancellationToken;
 /// How long a request that is under way may go on when its credential ends; streams break off at once.
 const GRACE: Duration = Duration::from_millis(500);
 
+/// What is said where a name of a tailnet may let in, and a page may have led a browser here that does not say so.
+const UNSAID: &str = "no credential was sent, and a page may have led a browser here, so no name of a tailnet counts\n\
+                      hint: send the header `X-Cara-Client: 1`, or a token of `cara token create`";
+
 /// What lets in or not.
 pub(crate) struct Gate {
     application: Arc<Application>,
@@ -170,14 +174,21 @@ impl Gate {
         let shown = Shown::of(request.headers(), asker);
         let held = match &shown {
             // What a browser's connection has by itself is not what a page of somebody else has.
-            Some(Shown::Certificate(_)) | None if what.page.is_some() => None,
+            Some(Shown::Certificate(_)) | None if !what.has_connection() => None,
             Some(shown) => shown.held(credentials, now_ms),
             None => self.tailnet.held(application, asker, settings).await,
         };
         let held = match held {
             Some(held) => held,
             None if open => return Ok(None),
-            None => return Err(self.nobody(asker, shown.is_some(), credentials.is_empty())),
+            None if shown.is_none() && settings.tailscale.is_some() && what.is_unsaid => {
+                return Err(Refusal::new(Why::Nobody, UNSAID));
+            }
+            None => {
+                // A certificate that does not count here is none that is wrong.
+                let is_shown = shown.is_some_and(|shown| !shown.is_certificate() || what.has_connection());
+                return Err(self.nobody(asker, is_shown, credentials.is_empty()));
+            }
         };
         if matches!(shown, Some(Shown::Cookie(_))) && !open {
             pages::of_session(&held, &what, request.headers())?;
