@@ -2,6 +2,7 @@
 
 use super::house::{House, bearer, from, get, near, new_token, post, request};
 use cara_authority::Scope;
+use cara_control::config::{ReadConfig, SetSetting};
 use cara_control::operations;
 use cara_control::tokens::CreateToken;
 use cara_gateway::{ClientCertificate, Peer};
@@ -105,6 +106,34 @@ async fn scopes_are_what_the_credential_has_and_not_what_the_client_says() {
             );
         }
     }
+}
+
+#[tokio::test]
+async fn no_credential_has_the_daemon_run_another_program() {
+    let house = House::new("");
+    let (_, token) = house.token(Scope::ALL).await;
+    let shown = [("authorization", bearer(&token)), ("content-type", "application/json".into())];
+    let shown: Vec<(&str, &str)> = shown.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let put = async |path: &str, body: serde_json::Value| {
+        let path = format!("/control/v1/config/{path}");
+        house.ask(request(Method::PUT, &path, &shown).map(|_| axum::body::Body::from(body.to_string()))).await
+    };
+    let sets = "keys/gateway.tailscale.program";
+    let before = house.doing(ReadConfig {}).await.text;
+    let named = format!("{before}[gateway.tailscale]\nprogram = \"/tmp/mine\"\n");
+    for (path, body) in [(sets, json!({ "value": "/tmp/mine" })), ("file", json!({ "before": before, "text": named }))]
+    {
+        let refused = put(path, body).await;
+        assert_eq!(refused.status, StatusCode::FORBIDDEN, "{path}: {refused:?}");
+        assert!(refused.text.contains("no credential changes it"), "{refused:?}");
+    }
+    assert_eq!(house.doing(ReadConfig {}).await.text, before);
+    // At the machine it is set, and all else is changed beside it as before.
+    house.doing(SetSetting { key: "gateway.tailscale.program".into(), value: "/usr/bin/tailscale".into() }).await;
+    let beside = put("keys/chat.system", json!({ "value": "Be brief." })).await;
+    assert_eq!(beside.status, StatusCode::OK, "{beside:?}");
+    assert_eq!(put(sets, json!({ "value": "/tmp/mine" })).await.status, StatusCode::FORBIDDEN);
+    assert!(house.doing(ReadConfig {}).await.text.contains("/usr/bin/tailscale"));
 }
 
 #[tokio::test]
