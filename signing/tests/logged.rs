@@ -123,3 +123,11 @@ fn an_answer_of_a_log_that_does_not_hold_is_not_kept() {
     assert!(log.enter(&key, &other.root()).is_err());
     assert!(log.enter(&key, "{}").is_err());
 }
+
+#[test]
+fn a_proof_that_is_larger_than_any_is_not_read() {
+    let (log, key) = (Log::new(|_| {}), HomeKey::generate().unwrap());
+    let large = " ".repeat(cara_signing::Bundle::MAX_BYTES + 1);
+    let told = check_log_entry(&large, MESSAGE, &key, &log.root()).unwrap_err().to_string();
+    assert!(told.contains("the bundle is too large"), "{told}");
+}

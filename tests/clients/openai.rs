@@ -261,7 +261,7 @@ async fn what_a_process_left_in_its_journal_is_kept_by_the_next_once_and_nothing
     served.application.close().await;
     let Served { application, router, home, .. } = served;
     drop((application, router));
-    let (journal, aside) = (home.path().join("cara/calls.1"), home.path().join("cara/calls.1.unreadable"));
+    let (journal, aside) = (home.path().join("cara/calls.1"), home.path().join("cara/calls.1.unreadable.1"));
     for (left, is_odd) in [
         (format!("{own}{half}"), false),
         (format!("{own}{half}"), false),
@@ -326,4 +326,25 @@ async fn a_body_that_is_none_and_paths_that_are_none_are_told_in_the_clients_for
     let (status, error) = served.ask("/v1/chat/completions", list).await;
     assert!(status == StatusCode::BAD_REQUEST && error["error"]["type"] == "invalid_request_error", "{error}");
     assert!(error["error"]["message"].as_str().unwrap().contains("no JSON object"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_model_that_a_client_makes_up_is_in_no_label_and_one_that_its_provider_lists_is() {
+    let served = Served::new().await;
+    // The vendor answers to whatever name.
+    for model in ["openai:annas-diagnosis", "openai:m-1", &format!("openai:{}", "x".repeat(200))] {
+        let body = json!({ "model": model, "messages": [{ "role": "user", "content": "hello" }] });
+        let (status, answer) = served.ask("/v1/chat/completions", body).await;
+        assert_eq!(status, StatusCode::OK, "{answer}");
+    }
+    let (status, text) = served.send(Method::GET, "/metrics", &[], None).await;
+    assert_eq!(status, StatusCode::OK, "{text}");
+    assert!(!text.contains("annas-diagnosis") && !text.contains("xxxxxxxx"), "{text}");
+    let count = |model: &str| {
+        let label = format!("gen_ai_request_model=\"{model}\"");
+        let is =
+            |line: &&str| line.starts_with("gen_ai_client_operation_duration_seconds_count") && line.contains(&label);
+        text.lines().filter(is).map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap()).sum::<f64>()
+    };
+    assert_eq!((count("_OTHER"), count("m-1")), (2.0, 1.0), "{text}");
 }

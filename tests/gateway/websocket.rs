@@ -86,6 +86,20 @@ async fn a_use_case_answers_as_it_does_over_http_and_failures_have_their_status(
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_message_needs_room_for_all_the_values_in_it() {
+    let served = Served::new(SCRIPT).await;
+    let mut client = served.client().await;
+    let code = |answer: &Value| answer["error"]["code"].as_i64();
+    // Read, these are a hundred times as large.
+    let many = json!({ "id": vec![json!({ "": 0 }); 100_000] });
+    let (_, refused) = client.calls("sessions.show", many).await;
+    assert_eq!(code(&refused), Some(409), "{refused}");
+    let long = json!({ "id": "x".repeat(700_000) });
+    assert_ne!(code(&client.calls("sessions.show", long).await.1), Some(409), "as many bytes, in one value");
+    served.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn who_comes_back_hears_what_was_missed_of_a_run_that_went_on() {
     let served = Served::new(SCRIPT).await;
     let mut client = served.client().await;

@@ -340,4 +340,14 @@ mod tests {
         let told = check_last(&ledger, &key, &line(4, &hash)).await.unwrap_err().to_string();
         assert!(told.contains("the ledger ends with event 2, and event 4 was there"), "{told}");
     }
+
+    #[test]
+    fn a_line_that_is_longer_than_any_anchor_is_refused_by_its_number() {
+        let key = HomeKey::generate().unwrap();
+        let good = Anchor::new(&key, (1, [4; 32].as_slice()), 1).unwrap().line();
+        let long = "x".repeat(LONGEST + 1);
+        let told = Wanted::of(Some(&key), &format!("{good}\n{long}\n{good}\n"), None).err().unwrap().to_string();
+        assert!(told.starts_with("line 2 of the anchors has over 131072 bytes\nhint: "), "{told}");
+        assert!(Wanted::of(Some(&key), &format!("{good}\n{good}\n"), None).is_ok());
+    }
 }

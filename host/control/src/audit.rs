@@ -143,3 +143,25 @@ impl Operation for CompareAudit {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::plugins::tests::{open, with_a_file_for_secrets};
+
+    #[tokio::test]
+    async fn anchors_are_compared_for_one_at_a_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let application = open(&with_a_file_for_secrets(folder.path()));
+        let compare = async || {
+            let operation = CompareAudit { anchors: String::new() };
+            operation.run(&application, &Principal::of_account("a test"), &Events::nobody()).await
+        };
+        let other = application.anchoring.comparing.clone().try_acquire_owned().unwrap();
+        let refused = compare().await.unwrap_err();
+        assert!(refused.message.contains("anchors are being compared already"), "{refused}");
+        drop(other);
+        assert!(compare().await.unwrap().problem.unwrap().contains("there is no anchor in it"));
+    }
+}

@@ -20,6 +20,7 @@ use std::io::{self, BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+use subtle::ConstantTimeEq;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
@@ -50,6 +51,8 @@ pub(crate) struct Journal {
 
 struct State {
     files: [File; 2],
+    /// How many bytes of whole lines are in each.
+    written: [u64; 2],
     /// Into which of them lines go.
     current: usize,
     /// Those whose lines are in it.
@@ -79,8 +82,25 @@ fn line(records: &Records, one: &ProgramUse) -> Result<Vec<u8>> {
 fn call(records: &Records, line: &[u8]) -> Option<ProgramUse> {
     let (proof, json) = line.trim_ascii_end().split_at_checked(64)?;
     let json = json.strip_prefix(b" ")?;
-    let is_own = hex::encode(records.proof_of_use(json)).as_bytes() == proof;
+    let mut shown = [0; 32];
+    hex::decode_to_slice(proof, &mut shown).ok()?;
+    let is_own = bool::from(records.proof_of_use(json).as_slice().ct_eq(&shown));
     is_own.then(|| serde_json::from_slice(json).ok()).flatten()
+}
+
+/// Adds a line as a whole or not at all: what is left of half a line would spoil the next one. `cut` shortens a file.
+fn add<F: Write>(
+    file: &mut F,
+    written: &mut u64,
+    line: &[u8],
+    cut: impl FnOnce(&mut F, u64) -> io::Result<()>,
+) -> io::Result<()> {
+    let added = file.write_all(line);
+    match &added {
+        Ok(()) => *written += line.len() as u64,
+        Err(_) => cut(file, *written)?,
+    }
+    added
 }
 
 /// The lines that a process left.
@@ -120,6 +140,20 @@ impl Left {
     }
 }
 
+/// The first name that no file has which was put aside before.
+fn aside(path: &Path) -> Result<PathBuf> {
+    let mut number = 1_u32;
+    loop {
+        let mut name = path.as_os_str().to_owned();
+        name.push(format!(".unreadable.{number}"));
+        let aside = PathBuf::from(name);
+        if !files::exists(&aside)? {
+            return Ok(aside);
+        }
+        number += 1;
+    }
+}
+
 /// Keeps what a process before left. What is not understood keeps nobody from the home: it is put aside.
 pub(crate) async fn recover(home: &Home, records: &Records) -> Result<()> {
     for path in &paths(home) {
@@ -135,7 +169,7 @@ pub(crate) async fn recover(home: &Home, records: &Records) -> Result<()> {
             Err(_) => true,
         };
         if is_odd {
-            let aside = path.with_extension(format!("{}.unreadable", path.extension().unwrap_or_default().display()));
+            let aside = aside(path)?;
             fs::rename(path, &aside).with_context(|| format!("`{}` cannot be put aside", path.display()))?;
             tracing::warn!(file = %aside.display(), "the journal of calls has what nobody here wrote, and was put aside");
         } else {
@@ -148,10 +182,14 @@ pub(crate) async fn recover(home: &Home, records: &Records) -> Result<()> {
 impl Journal {
     /// Begins to write what comes.
     pub(crate) fn open(home: &Home, records: &Records, clock: Clock) -> Result<Arc<Self>> {
-        let open = |path: &Path| open(path).with_context(|| format!("`{}` cannot be written", path.display()));
+        let open = |path: &Path| {
+            let opened = open(path).and_then(|file| file.metadata().map(|about| (file, about.len())));
+            opened.with_context(|| format!("`{}` cannot be written", path.display()))
+        };
         let [first, second] = paths(home);
-        let files = [open(&first)?, open(&second)?];
-        let state = Mutex::new(State { files, current: 0, waiting: Vec::new() });
+        let ((first, in_first), (second, in_second)) = (open(&first)?, open(&second)?);
+        let (files, written) = ([first, second], [in_first, in_second]);
+        let state = Mutex::new(State { files, written, current: 0, waiting: Vec::new() });
         let (wake, end, ended) = Default::default();
         let journal = Arc::new(Self { clock, records: records.clone(), state, wake, end, ended });
         tokio::spawn(journal.clone().keep());
@@ -180,17 +218,28 @@ impl Journal {
     /// Writes a call down that ended.
     pub(crate) fn put(&self, one: ProgramUse) -> Result<()> {
         let line = line(&self.records, &one)?;
+        // Whoever reads the file reads no longer ones.
+        let is_short = line.len() as u64 <= LONGEST;
         let mut state = self.state();
-        let current = state.current;
-        let written = state.files[current].write_all(&line);
+        let State { files, written, current, waiting } = &mut *state;
+        let added = match is_short {
+            true => add(&mut files[*current], &mut written[*current], &line, |file, len| file.set_len(len)),
+            false => Ok(()),
+        };
         // It is kept all the same: what cannot be written here can often be in the ledger, whose place is made before.
-        state.waiting.push(one);
+        waiting.push(one);
         drop(state);
         self.wake.notify_one();
+        if !is_short {
+            fail!(
+                Internal,
+                "a call cannot be written down: its line has over {LONGEST} bytes\nhint: report it with what `cara logs` shows"
+            );
+        }
         let lost = |why: io::Error| -> Error {
             error!(Internal, "a call cannot be written down: {why}\nhint: see whether the home's disk has room")
         };
-        written.map_err(lost)
+        added.map_err(lost)
     }
 
     /// Keeps what waits, until the journal is closed.
@@ -213,7 +262,15 @@ impl Journal {
                 // What is left is in the files.
                 break;
             }
-            if let Err(error) = self.state().files[file].set_len(0) {
+            let emptied = {
+                let mut state = self.state();
+                let emptied = state.files[file].set_len(0);
+                if emptied.is_ok() {
+                    state.written[file] = 0;
+                }
+                emptied
+            };
+            if let Err(error) = emptied {
                 tracing::warn!(%error, "the journal of calls cannot be emptied; none of them counts twice");
             }
             if closes {
@@ -243,5 +300,117 @@ impl Journal {
     pub(crate) async fn close(&self) {
         self.end.cancel();
         self.ended.cancelled().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::application::Application;
+    use crate::plugins::tests::{open as opened, with_a_file_for_secrets};
+    use cara_authority::{ComponentId, PersonId};
+    use cara_records::UsageBy;
+    use serde_json::{Value, json};
+
+    fn one(id: &str, detail: Value) -> ProgramUse {
+        ProgramUse {
+            id: id.to_owned(),
+            reserved: false,
+            person: PersonId::owner(),
+            credential: "account".to_owned(),
+            component: ComponentId::parse("rehearsal").unwrap(),
+            model: "script".to_owned(),
+            input: 1,
+            output: 1,
+            micros: None,
+            at_ms: 1,
+            detail,
+        }
+    }
+
+    async fn calls(application: &Application) -> u64 {
+        let used = application.records().await.unwrap().usage(0, UsageBy::Credential).await.unwrap();
+        used.iter().map(|total| total.calls).sum()
+    }
+
+    /// A file on a disk with room for so many bytes.
+    struct Full(Vec<u8>, usize);
+
+    impl Write for Full {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            let fits = bytes.len().min(self.1 - self.0.len());
+            if fits == 0 {
+                return Err(io::ErrorKind::StorageFull.into());
+            }
+            self.0.extend_from_slice(&bytes[..fits]);
+            Ok(fits)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn half_a_line_that_a_full_disk_leaves_is_taken_out_again() {
+        let (mut file, mut written) = (Full(Vec::new(), 10), 0);
+        let cut = |file: &mut Full, len: u64| {
+            file.0.truncate(usize::try_from(len).unwrap());
+            Ok(())
+        };
+        add(&mut file, &mut written, b"first\n", cut).unwrap();
+        assert!(add(&mut file, &mut written, b"second\n", cut).is_err());
+        assert_eq!((file.0.as_slice(), written), (&b"first\n"[..], 6));
+        file.1 = 20;
+        add(&mut file, &mut written, b"third\n", cut).unwrap();
+        assert_eq!((file.0.as_slice(), written), (&b"first\nthird\n"[..], 12));
+    }
+
+    #[tokio::test]
+    async fn a_line_that_nobody_would_read_is_not_written_and_its_call_is_kept_all_the_same() {
+        let folder = tempfile::tempdir().unwrap();
+        let application = opened(&with_a_file_for_secrets(folder.path()));
+        let records = application.records().await.unwrap();
+        let journal = Journal::open(application.home(), records, application.services.clock).unwrap();
+        let refused = journal.put(one("u-aaaa", json!("x".repeat(70_000)))).unwrap_err();
+        assert!(refused.message.contains("its line has over 65536 bytes"), "{refused}");
+        let len = |path: &PathBuf| fs::metadata(path).unwrap().len();
+        assert_eq!(paths(application.home()).iter().map(len).sum::<u64>(), 0);
+        journal.put(one("u-bbbb", json!("x"))).unwrap();
+        journal.close().await;
+        assert_eq!(calls(&application).await, 2);
+    }
+
+    #[tokio::test]
+    async fn no_call_begins_while_ten_thousand_wait_for_the_ledger() {
+        let folder = tempfile::tempdir().unwrap();
+        let application = opened(&with_a_file_for_secrets(folder.path()));
+        let records = application.records().await.unwrap();
+        let journal = Journal::open(application.home(), records, application.services.clock).unwrap();
+        journal.state().waiting = vec![one("u-aaaa", Value::Null); MOST];
+        let refused = journal.check().unwrap_err();
+        assert!(refused.message.contains("not written down fast enough") && refused.hint.is_some(), "{refused}");
+        journal.state().waiting.truncate(MOST - 1);
+        journal.check().unwrap();
+        journal.state().waiting.clear();
+        journal.close().await;
+    }
+
+    #[tokio::test]
+    async fn a_line_that_is_too_long_among_good_ones_costs_none_of_them_and_each_such_file_is_put_aside() {
+        let folder = tempfile::tempdir().unwrap();
+        let home = with_a_file_for_secrets(folder.path());
+        let application = opened(&home);
+        let records = application.records().await.unwrap();
+        for number in 1..=3_u64 {
+            let good = |name: &str| line(records, &one(&format!("u-{name}{number}"), Value::Null)).unwrap();
+            let left = [good("a"), vec![b'x'; 70_000], b"\n".to_vec(), good("b")].concat();
+            files::write_private_atomic(&paths(&home)[1], &left).unwrap();
+            recover(&home, records).await.unwrap();
+            assert_eq!(calls(&application).await, 2 * number);
+            let aside = home.path().join(format!("calls.1.unreadable.{number}"));
+            assert!(fs::read(aside).unwrap() == left && !paths(&home)[1].exists(), "{number}");
+        }
     }
 }

@@ -15,6 +15,7 @@ use cara_services::files;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 pub use crate::configuration::Configuration;
@@ -141,7 +142,7 @@ impl Operation for SetSetting {
     const ROUTE: Route =
         Route::put("config.set", "/control/v1/config/keys/{key}", "Set a key of the configuration.").admin();
 
-    async fn run(self, application: &Arc<Application>, _: &Principal, events: &Events) -> Result<Self::View> {
+    async fn run(self, application: &Arc<Application>, by: &Principal, events: &Events) -> Result<Self::View> {
         let path = document::path(&self.key)?;
         if !keys::is_key(&path) {
             if keys::is_table(&path) {
@@ -150,7 +151,7 @@ impl Operation for SetSetting {
             }
             return Err(unknown(&path));
         }
-        let new = change(application, |text, file| document::set(text, file, &path, &self.value))?;
+        let new = change(application, by, |text, file| document::set(text, file, &path, &self.value))?;
         let value = document::entries(&new)?.into_iter().find(|(known, _)| *known == path).map(|(_, value)| value);
         if let [component, id, settings, _] = &path[..]
             && (component.as_str(), settings.as_str()) == ("component", "settings")
@@ -174,21 +175,41 @@ impl Operation for UnsetSetting {
     const ROUTE: Route =
         Route::delete("config.unset", "/control/v1/config/keys/{key}", "Take a key out of the configuration.").admin();
 
-    async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
+    async fn run(self, application: &Arc<Application>, by: &Principal, _: &Events) -> Result<Self::View> {
         let path = document::path(&self.key)?;
-        change(application, |text, file| document::unset(text, file, &path))?;
+        change(application, by, |text, file| document::unset(text, file, &path))?;
         Ok(Setting { key: document::dotted(&path), value: default(application, &path), set: false })
     }
 }
 
 /// Changes the file if what comes of it can be used; from then on it is.
-fn change(application: &Application, changed: impl FnOnce(&str, &str) -> Result<String>) -> Result<String> {
+fn change(
+    application: &Application,
+    by: &Principal,
+    changed: impl FnOnce(&str, &str) -> Result<String>,
+) -> Result<String> {
     let _one_at_a_time = application.settings.writing();
     let file = application.home().config();
     let shown = file.display().to_string();
-    let new = changed(&configuration::text(&file)?, &shown)?;
+    let now = configuration::text(&file)?;
+    let new = changed(&now, &shown)?;
+    if by.credential().is_some() && program(&new).is_some_and(|named| Some(named) != program(&now)) {
+        fail!(
+            Refused,
+            "`{PROGRAM}` is what the daemon runs, and no credential changes it\n\
+             hint: `cara config set {PROGRAM} PATH` at its machine does"
+        );
+    }
     write(application, &new, &shown)?;
     Ok(new)
+}
+
+/// The key of the one program that is run because the configuration names it.
+const PROGRAM: &str = "gateway.tailscale.program";
+
+/// That program; none where a text is no configuration, which is not used.
+fn program(text: &str) -> Option<PathBuf> {
+    toml::from_str::<Config>(text).ok()?.gateway.tailscale.program
 }
 
 fn write(application: &Application, new: &str, shown: &str) -> Result<()> {
@@ -238,9 +259,9 @@ impl Operation for ReplaceConfig {
         .up_to(2 * MOST)
         .admin();
 
-    async fn run(self, application: &Arc<Application>, _: &Principal, events: &Events) -> Result<Self::View> {
+    async fn run(self, application: &Arc<Application>, by: &Principal, events: &Events) -> Result<Self::View> {
         let Self { before, text } = self;
-        let now = change(application, |now, file| {
+        let now = change(application, by, |now, file| {
             if now != before && now != text {
                 fail!(Conflict, "`{file}` was changed meanwhile\nhint: edit it again, and take over what was changed");
             }

@@ -129,7 +129,7 @@ pub enum Mdns {
 pub struct TailscaleSettings {
     /// Who is led here; `off` unless set.
     pub serve: TailscaleServe,
-    /// The program `tailscale`, as an absolute path; the one on `PATH` unless set.
+    /// The program `tailscale`, as an absolute path; the one on `PATH` unless set. No credential sets it.
     pub program: Option<PathBuf>,
 }
 

@@ -92,10 +92,8 @@ pub(crate) struct ModelCalled<'a> {
     pub(crate) operation: &'static str,
     /// The provider.
     pub(crate) component: &'a str,
-    /// The model.
+    /// The model, as it is shown: a program may name any.
     pub(crate) model: &'a str,
-    /// Whether something answered to that name: a program may name any.
-    pub(crate) is_known: bool,
     /// How long it took.
     pub(crate) took: Duration,
     /// How long until something of the answer came.
@@ -192,11 +190,10 @@ impl Metrics {
 
     /// A call of a model ended.
     pub(crate) fn called(&self, called: &ModelCalled<'_>) {
-        let model = if called.is_known { called.model } else { "_OTHER" };
         let mut labels = vec![
             KeyValue::new("gen_ai.operation.name", called.operation),
             KeyValue::new("gen_ai.provider.name", called.component.to_owned()),
-            KeyValue::new("gen_ai.request.model", model.to_owned()),
+            KeyValue::new("gen_ai.request.model", called.model.to_owned()),
         ];
         if let Some((input, output)) = called.usage {
             let kinds = [("input", input), ("output", output)];

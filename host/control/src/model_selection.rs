@@ -12,6 +12,7 @@ use cara_assistant::{ModelName, Provider};
 use cara_authority::manifest::{Detect, Provider as Provided};
 use cara_authority::{Capability, ComponentId, Grants, Principal, RunId, Scope, VariableName};
 use cara_kernel::Checked;
+use cara_kernel::bindings::provider::Model;
 use cara_services::vault::SecretId;
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -92,7 +93,7 @@ pub(crate) async fn naming(
         Some(model) => model.clone(),
         None if declared.detect == Detect::Port => {
             let provider = provider(application, &name.component, &declared.default_model, brought).await?;
-            served(&provider, &declared.default_model).await?
+            served(application, &provider, &declared.default_model).await?
         }
         None => declared.default_model.clone(),
     };
@@ -135,15 +136,21 @@ fn likely(application: &Application, name: &ModelName, error: Error) -> Error {
     }
 }
 
+/// What a provider lists is told by its name from then on.
+pub(crate) fn learn(application: &Application, provider: &ComponentId, models: &[Model]) {
+    application.telemetry.models.learn(provider, models.iter().map(|model| model.id.as_str()));
+}
+
 /// Whether a model that a server names is the one that is wanted.
 fn is_wanted(offered: &str, wanted: &str) -> bool {
     offered == wanted || offered.strip_suffix(":latest") == Some(wanted)
 }
 
 /// The default model where a server has it, else its first one.
-async fn served(provider: &Provider, wanted: &str) -> Result<String> {
+async fn served(application: &Application, provider: &Provider, wanted: &str) -> Result<String> {
     use cara_assistant::LanguageModel;
     let models = provider.models().await.map_err(Error::from)?;
+    learn(application, &provider.id, &models);
     let model =
         models.iter().find(|model| is_wanted(&model.id, wanted)).or(models.first()).map(|model| model.id.clone());
     model.ok_or_else(|| {
@@ -233,6 +240,7 @@ async fn answering(
     let component = application.component(manifest.id()).await?;
     let Ok(returned) = component.models(&grants, &application.services_for(brought)).await else { return Ok(None) };
     let Ok(models) = returned.answer else { return Ok(None) };
+    learn(application, manifest.id(), &models);
     let wanted = manifest.provider().map(|provider| provider.default_model.clone()).unwrap_or_default();
     let has = models.iter().any(|offered| is_wanted(&offered.id, &wanted));
     let model = if has { Some(wanted) } else { models.first().map(|model| model.id.clone()) };
@@ -297,6 +305,9 @@ pub(crate) async fn provider(
     live.open_vault(&checked, &brought.settings, &application.ledger.granted(id).await?).await?;
     application.component(id).await?;
     let facts = facts::facts(application, &checked, model)?;
+    if facts.is_named {
+        application.telemetry.models.learn(id, [model]);
+    }
     let component = Arc::new(LiveComponent { live, id: id.clone(), set: brought.settings.clone() });
     Ok(Provider {
         id: id.clone(),

@@ -58,6 +58,7 @@ impl Operation for ListModels {
         let provider = model_selection::provider(application, &chosen.id, &chosen.model, &brought).await?;
         let offered = provider.models().await.map_err(Error::from)?;
         let id = &chosen.id;
+        model_selection::learn(application, id, &offered);
         let row = |model: cara_kernel::bindings::provider::Model| ModelRow {
             model: format!("{id}:{}", model.id),
             name: model.name,

@@ -146,3 +146,48 @@ impl Application {
         Ok(background)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::plugins::tests::{open, with_a_file_for_secrets};
+    use cara_authority::{PersonId, PersonRole};
+
+    async fn begun(
+        application: &Arc<Application>,
+        by: &Principal,
+        name: String,
+    ) -> Result<Arc<Background>, Unanswered> {
+        let id = format!("resp_{name}");
+        let response = Response { id, previous: None, input: "{}".to_owned(), response: "{}".to_owned() };
+        application.work_in_background(by, response, false, |_| std::future::pending()).await
+    }
+
+    #[tokio::test]
+    async fn in_the_background_are_sixteen_of_one_person_and_sixty_four_of_all() {
+        let folder = tempfile::tempdir().unwrap();
+        let application = open(&with_a_file_for_secrets(folder.path()));
+        let member = |name: &str| Principal::of_address(PersonId::parse(name).unwrap(), PersonRole::Member, "a test");
+        for name in ["anna", "ben", "cleo"] {
+            for number in 0..MOST_OF_ONE {
+                begun(&application, &member(name), format!("{name}{number}"))
+                    .await
+                    .unwrap_or_else(|why| panic!("{why}"));
+            }
+            let refused = begun(&application, &member(name), format!("{name}more")).await.err().unwrap();
+            assert_eq!(refused.why, Why::RateLimit, "{refused}");
+            assert!(refused.message.starts_with("16 responses are worked at for you"), "{refused}");
+        }
+        for number in 3 * MOST_OF_ONE..MOST - 1 {
+            let person = format!("person{number}");
+            begun(&application, &member(&person), person.clone()).await.unwrap_or_else(|why| panic!("{why}"));
+        }
+        let last = begun(&application, &member("dora"), "dora".to_owned()).await.unwrap_or_else(|why| panic!("{why}"));
+        let refused = begun(&application, &member("emil"), "emil".to_owned()).await.err().unwrap();
+        assert_eq!(refused.why, Why::RateLimit, "{refused}");
+        // One that ended leaves its place.
+        last.end("{}", Vec::new()).await;
+        assert!(begun(&application, &member("emil"), "emil".to_owned()).await.is_ok());
+    }
+}

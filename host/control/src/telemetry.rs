@@ -28,15 +28,19 @@ use std::future::Future;
 use tokio_util::sync::CancellationToken;
 
 pub(crate) mod model_call;
+mod model_names;
 pub(crate) mod run;
 
 use model_call::ModelCalls;
+use model_names::ModelNames;
 
 /// What is told of what goes on. A clone is the same.
 #[derive(Clone)]
 pub struct Telemetry {
     metrics: Metrics,
     spans: Option<Spans>,
+    /// Which names of models are told.
+    pub(crate) models: ModelNames,
 }
 
 /// Where spans begin.
@@ -114,7 +118,7 @@ impl Spans {
 
 impl Telemetry {
     pub(crate) fn new(metrics: Metrics, spans: Option<Spans>) -> Self {
-        Self { metrics, spans }
+        Self { metrics, spans, models: ModelNames::default() }
     }
 
     /// What is counted.
@@ -144,12 +148,12 @@ impl Telemetry {
 
     /// A run begins, within what is done now.
     pub(crate) fn run(&self, runner: &Runner<'_>) -> WatchedRun {
-        WatchedRun::begin(self.metrics.clone(), self.spans.as_ref(), runner)
+        WatchedRun::begin(self, runner)
     }
 
     /// Who hears of calls of models within what is done now.
     pub(crate) fn calls(&self) -> ModelCalls {
-        ModelCalls { metrics: self.metrics.clone(), spans: self.spans.clone(), within: Context::current() }
+        ModelCalls { telemetry: self.clone(), within: Context::current() }
     }
 
     /// Sends what waits, for a while, and nothing from then on.

@@ -51,7 +51,7 @@ pub(super) async fn served<F: Future<Output = Result<Response, Refusal>>>(
     request: Request,
     serve: impl FnOnce(Asked, Bytes) -> F,
 ) -> Response {
-    let Arrived { bytes, place } = match room.read(request, MOST, by.person()).await {
+    let Arrived { bytes, place } = match room.read(request, MOST, by.credential()).await {
         Ok(arrived) => arrived,
         Err((status, text)) => return Refusal::new(status, text).response(shape),
     };

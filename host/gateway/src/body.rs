@@ -6,7 +6,7 @@
 use crate::refusal::Shape;
 use axum::extract::Request;
 use bytes::{Bytes, BytesMut};
-use cara_authority::PersonId;
+use cara_authority::CredentialId;
 use http::{HeaderMap, StatusCode, header};
 use http_body::Body as _;
 use http_body_util::BodyExt;
@@ -25,8 +25,8 @@ const WAIT: Duration = Duration::from_secs(2);
 /// Bodies up to this size need no room of their own; larger ones take it in such pieces.
 const SMALL: usize = 64 * 1024;
 
-/// How much room there is for all larger bodies: for one person half of it, which is one as large as a route takes, and
-/// some more.
+/// How much room there is for all larger bodies: for one credential half of it, which is one as large as a route takes, and
+/// some more. The account itself, which shows none, is as one of them.
 const ROOM: usize = 160 * 1024 * 1024;
 
 /// What values take up once they are read, and told again: an object, a field of one, a list, a further value.
@@ -41,14 +41,14 @@ pub(crate) struct Room(Arc<Shared>);
 
 struct Shared {
     most: usize,
-    taken: Mutex<BTreeMap<PersonId, usize>>,
+    taken: Mutex<BTreeMap<Option<CredentialId>, usize>>,
     freed: Notify,
 }
 
 /// The room that a body takes up. Dropped, it is free again.
 pub(crate) struct Place {
     room: Room,
-    person: PersonId,
+    of: Option<CredentialId>,
     bytes: usize,
 }
 
@@ -122,9 +122,24 @@ impl Room {
         Self(Arc::new(Shared { most, taken: Mutex::default(), freed: Notify::new() }))
     }
 
+    fn place(&self, of: Option<&CredentialId>) -> Place {
+        Place { room: self.clone(), of: of.cloned(), bytes: 0 }
+    }
+
+    /// Room for what has arrived already, with its values; none where there is not enough at this moment.
+    pub(crate) fn take(&self, arrived: &[u8], of: Option<&CredentialId>) -> Option<Place> {
+        let mut place = self.place(of);
+        place.takes(arrived.len() + weight(arrived)).then_some(place)
+    }
+
     /// The body of a request, of at most so many bytes.
-    pub(crate) async fn read(&self, request: Request, most: usize, person: &PersonId) -> Result<Arrived, Refused> {
-        let place = Place { room: self.clone(), person: person.clone(), bytes: 0 };
+    pub(crate) async fn read(
+        &self,
+        request: Request,
+        most: usize,
+        of: Option<&CredentialId>,
+    ) -> Result<Arrived, Refused> {
+        let place = self.place(of);
         if request.body().is_end_stream() {
             return Ok(Arrived { bytes: Bytes::new(), place });
         }
@@ -209,11 +224,11 @@ impl Place {
         }
         let (most, more) = (self.room.0.most, wanted - self.bytes);
         let mut taken = self.room.0.taken.lock().unwrap_or_else(PoisonError::into_inner);
-        let (all, own) = (taken.values().sum::<usize>(), taken.get(&self.person).copied().unwrap_or_default());
+        let (all, own) = (taken.values().sum::<usize>(), taken.get(&self.of).copied().unwrap_or_default());
         if all + more > most || own + more > most / 2 {
             return false;
         }
-        taken.insert(self.person.clone(), own + more);
+        taken.insert(self.of.clone(), own + more);
         drop(taken);
         self.bytes = wanted;
         true
@@ -226,10 +241,10 @@ impl Drop for Place {
             return;
         }
         let mut taken = self.room.0.taken.lock().unwrap_or_else(PoisonError::into_inner);
-        let own = taken.get(&self.person).copied().unwrap_or_default();
+        let own = taken.get(&self.of).copied().unwrap_or_default();
         match own - self.bytes {
-            0 => drop(taken.remove(&self.person)),
-            left => drop(taken.insert(self.person.clone(), left)),
+            0 => drop(taken.remove(&self.of)),
+            left => drop(taken.insert(self.of.clone(), left)),
         }
         drop(taken);
         self.room.0.freed.notify_waiters();
@@ -241,6 +256,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use axum::body::Body;
+    use futures_util::StreamExt;
 
     const MOST: usize = 16 * SMALL;
 
@@ -266,24 +282,52 @@ mod tests {
 
     // The clock jumps to the next deadline when nothing else can go on.
     #[tokio::test(start_paused = true)]
-    async fn a_body_takes_room_until_nobody_needs_it_and_one_person_at_most_half() {
+    async fn a_body_takes_room_until_nobody_needs_it_and_one_credential_at_most_half() {
         let room = Room::of(MOST);
-        let (owner, anna) = (PersonId::owner(), PersonId::parse("anna").unwrap());
-        let arrives = async |bytes: usize, person: &PersonId| room.read(sends(bytes), MOST, person).await;
-        let kept = arrives(6 * SMALL, &owner).await.unwrap();
+        // Of one person, who has lost a token: what is done with it leaves them the other half.
+        let (stolen, account) = (Some(CredentialId::parse("t-aaaaaaaaaa").unwrap()), None);
+        let arrives = async |bytes: usize, of: &Option<CredentialId>| room.read(sends(bytes), MOST, of.as_ref()).await;
+        let kept = arrives(6 * SMALL, &stolen).await.unwrap();
         assert_eq!((kept.bytes.len(), kept.place.bytes), (6 * SMALL, 6 * SMALL));
-        // Half of it is all that one has, however many requests they make.
-        assert_eq!(arrives(3 * SMALL, &owner).await.err().unwrap().0, StatusCode::SERVICE_UNAVAILABLE);
-        let hers = arrives(8 * SMALL, &anna).await.unwrap();
-        for person in [&owner, &anna] {
-            assert!(arrives(SMALL, person).await.is_ok(), "small ones need no room");
+        // Half of it is all that one has, however many requests are made with it.
+        assert_eq!(arrives(3 * SMALL, &stolen).await.err().unwrap().0, StatusCode::SERVICE_UNAVAILABLE);
+        let others = arrives(8 * SMALL, &account).await.unwrap();
+        for of in [&stolen, &account] {
+            assert!(arrives(SMALL, of).await.is_ok(), "small ones need no room");
         }
-        let waits = arrives(3 * SMALL, &owner);
+        let waits = arrives(3 * SMALL, &stolen);
         let frees = async { drop(kept) };
         assert!(tokio::join!(waits, frees).0.is_ok(), "one that waits goes on once there is room");
-        drop(hers);
+        drop(others);
         assert!(room.0.taken.lock().unwrap().is_empty());
-        let large = room.read(sends(3 * SMALL), 2 * SMALL, &owner).await;
+        let large = room.read(sends(3 * SMALL), 2 * SMALL, None).await;
         assert_eq!(large.err().unwrap().0, StatusCode::PAYLOAD_TOO_LARGE);
+    }
+
+    // The clock jumps to the next deadline when nothing else can go on.
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_does_not_arrive_is_not_waited_for() {
+        let request = Request::post("/").header(header::CONTENT_TYPE, "application/json");
+        let begun = futures_util::stream::once(async { Ok::<_, std::convert::Infallible>(Bytes::from_static(b"{")) });
+        let body = Body::from_stream(begun.chain(futures_util::stream::pending()));
+        let (began, room) = (tokio::time::Instant::now(), Room::of(MOST));
+        let refused = room.read(request.body(body).unwrap(), MOST, None).await.err().unwrap();
+        assert_eq!(refused.0, StatusCode::REQUEST_TIMEOUT);
+        assert!((PATIENCE..PATIENCE * 2).contains(&began.elapsed()), "{:?}", began.elapsed());
+        assert!(refused.1.contains("did not arrive in 30 s\nhint: "), "{}", refused.1);
+    }
+
+    #[test]
+    fn what_has_arrived_takes_room_with_its_values() {
+        let (room, small) = (Room::of(64 * SMALL), "{}".repeat(SMALL / 2));
+        let taken = room.take(br#"{"a":1}"#, None).unwrap();
+        assert_eq!(taken.bytes, 0);
+        assert!(room.take(small.as_bytes(), None).is_none(), "a small text of many objects has no room by itself");
+        let text = format!("\"{}\"", "x".repeat(20 * SMALL));
+        let first = room.take(text.as_bytes(), None).unwrap();
+        assert!(room.take(text.as_bytes(), None).is_none());
+        drop(first);
+        assert!(room.take(text.as_bytes(), None).is_some());
+        assert!(room.0.taken.lock().unwrap().is_empty());
     }
 }

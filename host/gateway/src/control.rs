@@ -68,7 +68,7 @@ async fn serve(
     let query = request.uri().query().map(str::to_owned);
     let body = match entry.route.reads_query() {
         true => None,
-        false => match limits.room.read(request, entry.route.most, by.person()).await {
+        false => match limits.room.read(request, entry.route.most, by.credential()).await {
             Ok(arrived) => Some(arrived),
             Err((status, text)) => return failed(status, &Error::new(ErrorKind::Invalid, text)),
         },

@@ -20,7 +20,8 @@ pub fn account_router(application: Arc<Application>) -> axum::Router {
 /// Everything, for whoever shows a credential. Whoever serves this says by a [`Peer`] who is at the other end.
 pub fn router(application: Arc<Application>) -> axum::Router {
     let (gate, room) = (Gate::new(application.clone()), Room::default());
-    let all = control::router(application.clone(), room.clone()).merge(websocket::router(application.clone()));
+    let all = control::router(application.clone(), room.clone());
+    let all = all.merge(websocket::router(application.clone(), room.clone()));
     let all = all.merge(api::router(application.clone(), room));
     let all = all.merge(health::router(application.clone())).merge(metrics::router(application.clone()));
     let all = all.merge(auth::routes(gate.clone()));

@@ -15,6 +15,7 @@
 //! `runs.follow` and `changes.follow` after the last event heard.
 
 use crate::auth::Alive;
+use crate::body::{self, Room};
 use crate::failure::{failed as refused, status};
 use crate::listen::Draining;
 use crate::stream;
@@ -66,6 +67,8 @@ struct Door {
     application: Arc<Application>,
     entries: Arc<HashMap<&'static str, Entry>>,
     places: Places,
+    /// For large requests, whichever way they come in.
+    room: Room,
 }
 
 /// The connections there are, by the credential with which they came; a clone is the same.
@@ -102,9 +105,9 @@ impl Drop for Place {
 }
 
 /// Serves `/ws`.
-pub(crate) fn router(application: Arc<Application>) -> Router {
+pub(crate) fn router(application: Arc<Application>, room: Room) -> Router {
     let entries = operations().into_iter().map(|entry| (entry.route.name, entry)).collect();
-    let door = Door { application, entries: Arc::new(entries), places: Places::default() };
+    let door = Door { application, entries: Arc::new(entries), places: Places::default(), room };
     Router::new().route("/ws", routing::any(opened)).with_state(door)
 }
 
@@ -345,6 +348,11 @@ impl Connection {
             let text = format!("there is no method `{method}`; `cara api` lists the use cases");
             return Some(fault(Some(&id), UNKNOWN, &text, None));
         };
+        let Some(taken) = self.door.room.take(request.as_bytes(), self.by.credential()) else {
+            let text = "there is no room for a request as large as this\nhint: try again when others were answered; an object \
+                        or a field takes more than its letters";
+            return Some(failed(&id, &Error::new(ErrorKind::Conflict, text)));
+        };
         let prepared = match (entry.from_json)(params.as_deref().map_or("{}", RawValue::get).as_bytes()) {
             Ok(prepared) => prepared,
             Err(error) => return Some(fault(Some(&id), PARAMS, &error.message, Some(&error))),
@@ -365,7 +373,7 @@ impl Connection {
             open: self.open.clone(),
             _room: room,
         };
-        open.insert(id, self.work.spawn(going.run(prepared)));
+        open.insert(id, self.work.spawn(going.run(prepared, taken)));
         None
     }
 
@@ -395,8 +403,8 @@ struct Going {
 }
 
 impl Going {
-    async fn run(self, prepared: Prepared) {
-        let events = Events::new(Scope::Call);
+    async fn run(self, prepared: Prepared, taken: body::Place) {
+        let events = Events::new(Scope::Call).holding(taken);
         let mut reader = stream::reader(&events, &self.application, &self.by);
         let work = stream::done(prepared, self.application.clone(), self.by.clone(), events);
         let told = async {

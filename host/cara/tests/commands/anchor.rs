@@ -324,3 +324,19 @@ fn a_configuration_of_anchors_that_does_nothing_is_refused() {
         assert!(said.contains(told) && said.contains("hint: "), "{said}");
     }
 }
+
+#[test]
+fn a_file_that_is_too_large_to_compare_and_a_log_that_nothing_proves_are_refused() {
+    let kept = Kept::new();
+    let large = kept.elsewhere.path().join("large");
+    fs::File::create(&large).unwrap().set_len(16 * 1024 * 1024 + 1).unwrap();
+    let told = kept.home.fails(&["audit", "verify", "--anchor", large.to_str().unwrap()]);
+    assert!(told.contains("is too large\nhint: name a file of at most 16777216 bytes"), "{told}");
+    let file = kept.file();
+    let log = ["audit", "anchor", "--file", file.to_str().unwrap(), "--log", "https://log.example.com"];
+    let told = kept.home.fails(&log);
+    assert!(told.contains("no Sigstore instance is trusted, so nothing proves its log\nhint: "), "{told}");
+    // The file has its line all the same, and no proof in it.
+    let lines = kept.lines();
+    assert!(lines.len() == 1 && !lines[0].contains("bundle"), "{lines:?}");
+}

@@ -373,3 +373,18 @@ async fn every_decision_is_in_the_audit_log_and_no_secret_is() {
         assert!(!told.contains(&**secret) && !told.contains(&hex::encode(sha256(secret.as_bytes()))), "{told}");
     }
 }
+
+#[tokio::test]
+async fn a_session_does_not_replace_the_password_that_it_came_from() {
+    let house = House::new();
+    let password = |text: &str| SetPagePassword { password: text.to_owned() };
+    house.doing(&owner(), password("a long password")).await.unwrap();
+    let entered = house.application.enter_by_password(Zeroizing::new("a long password".to_owned()), "x").await;
+    let by = entered.unwrap().unwrap().session.principal("x");
+    let refused = house.doing(&by, password("another long one")).await.unwrap_err();
+    assert_eq!((refused.kind, refused.hint.is_some()), (ErrorKind::Refused, true), "{refused}");
+    assert!(refused.message.contains("what this would replace is what it is asked with"), "{refused}");
+    assert_eq!(house.kinds().await.len(), 2, "password and session stay");
+    house.doing(&owner(), password("another long one")).await.unwrap();
+    assert_eq!(house.kinds().await, [CredentialKind::Password]);
+}

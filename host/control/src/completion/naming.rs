@@ -6,7 +6,7 @@
 use crate::application::Application;
 use crate::configuration::Rights;
 use crate::error::{Result, error, fail};
-use crate::model_selection::not_granted;
+use crate::model_selection::{learn, not_granted};
 use crate::names::AGENT;
 use crate::near_names::near_names;
 use crate::preparations::{MOST, Prepared};
@@ -188,6 +188,7 @@ impl Prepared {
         let answers = join_all(asked).await;
         let mut lists = kept();
         for (id, models) in answers {
+            learn(application, id, &models);
             lists.insert(id.clone(), (now, models));
         }
         lists.iter().flat_map(|(id, (_, models))| models.iter().map(|model| (id.clone(), model.clone()))).collect()

@@ -47,6 +47,13 @@ const LONGEST: usize = 2_048;
 /// The longest line that is shown, bytes.
 const WIDEST: usize = 16 * 1024;
 
+/// The longest name of a field, bytes.
+const LONGEST_NAME: usize = 128;
+
+/// The fields that each line has; so many others are shown, with what is in them.
+const OWN: [&str; 4] = ["timestamp", "level", "target", "message"];
+const OTHERS: usize = 64;
+
 /// A text in which nothing moves a cursor, turns the direction of writing, or begins a line.
 fn shown(text: &str, most: usize) -> String {
     let mut shown = String::new();
@@ -71,17 +78,37 @@ fn plain(line: &str) -> String {
     shown(line, WIDEST) + "\n"
 }
 
+/// A value, each text in it safe to show; `left` says how many values there is room for.
+fn safe(value: Value, left: &mut usize) -> Value {
+    match value {
+        Value::String(text) => shown(&text, LONGEST).into(),
+        Value::Array(all) => all.into_iter().map_while(|value| is_left(left).then(|| safe(value, left))).collect(),
+        Value::Object(fields) => Value::Object(safe_fields(fields, left)),
+        plain => plain,
+    }
+}
+
+fn safe_fields(fields: Map<String, Value>, left: &mut usize) -> Map<String, Value> {
+    let one = |(name, value): (String, Value)| is_left(left).then(|| (shown(&name, LONGEST_NAME), safe(value, left)));
+    fields.into_iter().map_while(one).collect()
+}
+
+/// Whether there is room for one more, which takes it.
+fn is_left(left: &mut usize) -> bool {
+    let is = *left > 0;
+    *left = left.saturating_sub(1);
+    is
+}
+
 /// A line of the log, each text in it safe to show.
 fn object(line: &str) -> String {
-    let Ok(mut fields) = serde_json::from_str::<Map<String, Value>>(line) else {
+    let Ok(fields) = serde_json::from_str::<Map<String, Value>>(line) else {
         return json!({ "message": shown(line, LONGEST) }).to_string() + "\n";
     };
-    for value in fields.values_mut() {
-        if let Value::String(text) = value {
-            *text = shown(text, LONGEST);
-        }
-    }
-    Value::Object(fields).to_string() + "\n"
+    let (own, others): (Map<_, _>, Map<_, _>) = fields.into_iter().partition(|(name, _)| OWN.contains(&name.as_str()));
+    let mut safe = safe_fields(others, &mut { OTHERS });
+    safe.append(&mut safe_fields(own, &mut { OTHERS }));
+    Value::Object(safe).to_string() + "\n"
 }
 
 /// Writes lines without known secrets: into the log, or beside what is printed.
@@ -153,6 +180,20 @@ mod tests {
         assert!(cut["message"].as_str().unwrap().len() <= LONGEST + '…'.len_utf8());
         let cure = object(&json!({ "error": "it is wrong\nhint: `do` it" }).to_string());
         assert!(cure.contains("it is wrong; hint: `do` it"), "{cure}");
+        // Names as well, and what is inside of a value.
+        let nested = json!({ "level": "INFO", "a": [hostile, { hostile: [hostile] }], hostile: 1 });
+        let line = object(&nested.to_string());
+        assert!(line.trim_end().chars().all(|letter| !letter.is_control()) && !line.contains('\u{202e}'), "{line}");
+        let fields: Map<String, Value> = serde_json::from_str(&line).unwrap();
+        let shown = json!(message);
+        assert_eq!((&fields["a"][0], &fields["a"][1][message], &fields[message]), (&shown, &json!([shown]), &json!(1)));
+        // However many there are, a line is bounded, and says when and how bad.
+        let fields: Map<String, Value> = (0..10_000).map(|number| (format!("a{number}"), json!([1, 2]))).collect();
+        let mut many = json!({ "level": "WARN", "timestamp": "now", "0": vec!["x".repeat(3_000); 1_000], "a": fields });
+        many["b".repeat(100_000)] = json!(1);
+        let line = object(&many.to_string());
+        assert!(line.len() < OTHERS * (LONGEST + LONGEST_NAME + 32), "{}", line.len());
+        assert!(line.contains(r#""level":"WARN""#) && line.contains(r#""timestamp":"now""#), "{line}");
         assert!(object("no object\n").contains("no object") && object("no\nobject").lines().count() == 1);
     }
 }

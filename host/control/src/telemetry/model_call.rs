@@ -1,11 +1,12 @@
 //! A call of a model, as a span and as metrics: who was asked, how long it
 //! took, how many tokens; no word of it.
 
-use super::{Attributes, Spans, failed};
+use super::model_names::answered;
+use super::{Attributes, Telemetry, failed};
 use crate::metrics::{Metrics, ModelCalled};
 use cara_assistant::Failure;
 use cara_assistant::observed::{ObservedCall, Observer};
-use cara_authority::{ComponentId, display_safe};
+use cara_authority::ComponentId;
 use cara_kernel::bindings::provider::{Outcome, StopReason};
 use cara_kernel::bindings::turn::Event;
 use opentelemetry::trace::{Span as _, SpanKind};
@@ -36,16 +37,15 @@ impl Operation {
 
 /// Hears of the calls of a run.
 pub(crate) struct ModelCalls {
-    pub(super) metrics: Metrics,
-    pub(super) spans: Option<Spans>,
+    pub(super) telemetry: Telemetry,
     pub(super) within: Context,
 }
 
 impl ModelCalls {
     /// A model is asked.
     pub(crate) fn begin(&self, operation: Operation, component: &ComponentId, model: &str) -> ModelCall {
-        let shown = display_safe(model);
-        let span = self.spans.as_ref().map(|spans| {
+        let shown = self.telemetry.models.shown(component, model);
+        let span = self.telemetry.spans.as_ref().map(|spans| {
             let attributes = vec![
                 KeyValue::new("gen_ai.operation.name", operation.name()),
                 KeyValue::new("gen_ai.provider.name", component.to_string()),
@@ -54,7 +54,7 @@ impl ModelCalls {
             spans.begin(format!("{} {shown}", operation.name()), SpanKind::Client, attributes, &self.within)
         });
         ModelCall {
-            metrics: self.metrics.clone(),
+            metrics: self.telemetry.metrics.clone(),
             span,
             operation,
             component: component.clone(),
@@ -79,6 +79,7 @@ pub(crate) struct ModelCall {
     span: Option<Span>,
     operation: Operation,
     component: ComponentId,
+    /// The model, as it is shown.
     model: String,
     began: Instant,
     /// How long until something of the answer came.
@@ -103,8 +104,6 @@ impl ModelCall {
             operation: self.operation.name(),
             component: self.component.as_str(),
             model: &self.model,
-            // A name that nothing answered to may be any text.
-            is_known: error.is_none() || self.first.is_some() || self.usage.is_some(),
             took,
             first: self.first,
             usage: self.usage,
@@ -112,7 +111,7 @@ impl ModelCall {
         });
         let Some(mut span) = self.span.take() else { return };
         if let Some(model) = model {
-            span.set_attribute(KeyValue::new("gen_ai.response.model", display_safe(model)));
+            span.set_attribute(KeyValue::new("gen_ai.response.model", answered(&self.model, model)));
         }
         if let Some(stop) = stop {
             let reasons = Array::String(vec![StringValue::from(reason(stop))]);

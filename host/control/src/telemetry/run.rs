@@ -1,8 +1,7 @@
 //! A run as a span, with its calls of tools and models below it.
 
 use super::model_call::ModelCalls;
-use super::{Spans, failed_in};
-use crate::metrics::Metrics;
+use super::{Spans, Telemetry, failed_in};
 use cara_assistant::{Failure, TurnEvent};
 use cara_authority::{Action, ComponentId, display_safe};
 use opentelemetry::trace::{FutureExt, Span as _, SpanKind, TraceContextExt};
@@ -30,7 +29,7 @@ pub(crate) struct Runner<'a> {
 /// A run as it is watched.
 #[derive(Clone)]
 pub(crate) struct WatchedRun {
-    metrics: Metrics,
+    telemetry: Telemetry,
     /// Calls that were decided on and have no result yet: those of tools that there are.
     decided: Arc<Mutex<HashSet<String>>>,
     traced: Option<Arc<Traced>>,
@@ -51,13 +50,14 @@ struct Began {
 
 impl WatchedRun {
     /// A run begins, within what is done now.
-    pub(super) fn begin(metrics: Metrics, spans: Option<&Spans>, runner: &Runner<'_>) -> Self {
-        let traced = spans.map(|spans| {
+    pub(super) fn begin(telemetry: &Telemetry, runner: &Runner<'_>) -> Self {
+        let traced = telemetry.spans.as_ref().map(|spans| {
+            let model = telemetry.models.shown(runner.component, runner.model);
             let agent = display_safe(runner.agent);
             let attributes = vec![
                 KeyValue::new("gen_ai.operation.name", "invoke_agent"),
                 KeyValue::new("gen_ai.provider.name", runner.component.to_string()),
-                KeyValue::new("gen_ai.request.model", display_safe(runner.model)),
+                KeyValue::new("gen_ai.request.model", model),
                 KeyValue::new("gen_ai.agent.name", agent.clone()),
                 KeyValue::new("gen_ai.conversation.id", runner.session.clone()),
             ];
@@ -65,16 +65,13 @@ impl WatchedRun {
             let span = spans.begin(format!("invoke_agent {agent}"), SpanKind::Internal, attributes, &now);
             Arc::new(Traced { spans: spans.clone(), within: now.with_span(span), tools: Mutex::default() })
         });
-        Self { metrics, decided: Arc::default(), traced }
+        Self { telemetry: telemetry.clone(), decided: Arc::default(), traced }
     }
 
     /// Who hears of its calls of models.
     pub(crate) fn calls(&self) -> ModelCalls {
-        let (spans, within) = match &self.traced {
-            Some(traced) => (Some(traced.spans.clone()), traced.within.clone()),
-            None => (None, Context::new()),
-        };
-        ModelCalls { metrics: self.metrics.clone(), spans, within }
+        let within = self.traced.as_ref().map(|traced| traced.within.clone()).unwrap_or_default();
+        ModelCalls { telemetry: self.telemetry.clone(), within }
     }
 
     /// What it does, done within it.
@@ -91,7 +88,7 @@ impl WatchedRun {
             _ => false,
         };
         drop(decided);
-        self.metrics.happened(event, is_tool);
+        self.telemetry.metrics.happened(event, is_tool);
         if let Some(traced) = &self.traced {
             traced.happened(event);
         }
@@ -99,7 +96,7 @@ impl WatchedRun {
 
     /// It ended.
     pub(crate) fn ended(&self, failure: Option<&Failure>) {
-        self.metrics.ended(failure);
+        self.telemetry.metrics.ended(failure);
         if let Some(traced) = &self.traced {
             let span = traced.within.span();
             if let Some(failure) = failure {

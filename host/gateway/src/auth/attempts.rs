@@ -8,10 +8,13 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 /// The most sources that are remembered one by one; further ones share one count.
 const SOURCES: usize = 4_096;
 
-/// How many refusals of one kind are written to the audit log in ten minutes.
+/// How many refusals of one kind are written to the audit log in a day, one by one.
 const NOTED: u32 = 200;
 
-const NOTED_WITHIN_MS: u64 = 600_000;
+const DAY_MS: u64 = 24 * HOUR_MS;
+
+/// How often one is written down from then on, with the number of those before it that were not.
+const HOUR_MS: u64 = 3_600_000;
 
 /// A count since a time.
 #[derive(Debug, Clone, Copy, Default)]
@@ -96,16 +99,39 @@ fn within(settings: &AttemptSettings) -> u64 {
     u64::try_from(settings.within.0.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// How much room the audit log has for refusals, which anybody can cause.
+/// How much room the audit log has for refusals, which anybody can cause: nothing is ever taken out of it.
 #[derive(Debug, Default)]
-pub(crate) struct Audited(Mutex<Window>);
+pub(crate) struct Audited(Mutex<Room>);
+
+#[derive(Debug, Default)]
+struct Room {
+    one_by_one: Window,
+    /// When one was written down last.
+    noted_ms: u64,
+    /// How many were not, since then.
+    unnoted: u64,
+}
+
+/// A refusal that is written down.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Noted {
+    /// How many before it were not.
+    pub(crate) unnoted: u64,
+    /// Whether those behind it are not written down one by one.
+    pub(crate) is_last: bool,
+}
 
 impl Audited {
-    /// Whether one more is written down, and whether it is the last for now.
-    pub(crate) fn note(&self, now_ms: u64) -> Option<bool> {
-        let mut window = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        window.add(NOTED, now_ms, NOTED_WITHIN_MS).ok()?;
-        Some(window.count == NOTED)
+    /// Counts a refusal: what is written down of it, if it is.
+    pub(crate) fn note(&self, now_ms: u64) -> Option<Noted> {
+        let mut room = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_one = room.one_by_one.add(NOTED, now_ms, DAY_MS).is_ok();
+        if !is_one && now_ms.saturating_sub(room.noted_ms) < HOUR_MS {
+            room.unnoted += 1;
+            return None;
+        }
+        room.noted_ms = now_ms;
+        Some(Noted { unnoted: std::mem::take(&mut room.unnoted), is_last: room.one_by_one.count == NOTED })
     }
 }
 
@@ -147,10 +173,20 @@ mod tests {
     }
 
     #[test]
-    fn refusals_that_are_written_down_are_bounded() {
+    fn refusals_that_are_written_down_are_bounded_and_none_goes_uncounted() {
         let audited = Audited::default();
-        let noted: Vec<bool> = (0..1_000).filter_map(|_| audited.note(1)).collect();
-        assert_eq!((noted.len(), noted.iter().filter(|last| **last).count()), (200, 1));
-        assert_eq!(audited.note(600_001), Some(false));
+        let at_once: Vec<Noted> = (0..1_000).filter_map(|_| audited.note(1)).collect();
+        assert_eq!((at_once.len(), at_once.iter().filter(|noted| noted.is_last).count()), (200, 1));
+        assert!(at_once.iter().all(|noted| noted.unnoted == 0));
+        assert_eq!(audited.note(HOUR_MS), None);
+        assert_eq!(audited.note(HOUR_MS + 1), Some(Noted { unnoted: 801, is_last: true }), "once an hour");
+        assert_eq!(audited.note(HOUR_MS + 2), None);
+        assert_eq!(audited.note(DAY_MS + 1), Some(Noted { unnoted: 1, is_last: false }), "the next day");
+        // Whoever goes on for a week writes little, and how often it was is there all the same.
+        let audited = Audited::default();
+        let noted: Vec<Noted> = (0..7 * 24 * 60).filter_map(|minute| audited.note(minute * 60_000)).collect();
+        assert!(noted.len() <= 7 * 224, "{}", noted.len());
+        let told = noted.len() as u64 + noted.iter().map(|noted| noted.unnoted).sum::<u64>();
+        assert!((7 * 24 * 60 - 60..=7 * 24 * 60).contains(&told), "{told}");
     }
 }

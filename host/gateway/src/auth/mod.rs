@@ -53,6 +53,10 @@ use tokio_util::sync::CancellationToken;
 /// How long a request that is under way may go on when its credential ends; streams break off at once.
 const GRACE: Duration = Duration::from_millis(500);
 
+/// What is said where a name of a tailnet may let in, and a page may have led a browser here that does not say so.
+const UNSAID: &str = "no credential was sent, and a page may have led a browser here, so no name of a tailnet counts\n\
+                      hint: send the header `X-Cara-Client: 1`, or a token of `cara token create`";
+
 /// What lets in or not.
 pub(crate) struct Gate {
     application: Arc<Application>,
@@ -170,14 +174,21 @@ impl Gate {
         let shown = Shown::of(request.headers(), asker);
         let held = match &shown {
             // What a browser's connection has by itself is not what a page of somebody else has.
-            Some(Shown::Certificate(_)) | None if what.page.is_some() => None,
+            Some(Shown::Certificate(_)) | None if !what.has_connection() => None,
             Some(shown) => shown.held(credentials, now_ms),
             None => self.tailnet.held(application, asker, settings).await,
         };
         let held = match held {
             Some(held) => held,
             None if open => return Ok(None),
-            None => return Err(self.nobody(asker, shown.is_some(), credentials.is_empty())),
+            None if shown.is_none() && settings.tailscale.is_some() && what.is_unsaid => {
+                return Err(Refusal::new(Why::Nobody, UNSAID));
+            }
+            None => {
+                // A certificate that does not count here is none that is wrong.
+                let is_shown = shown.is_some_and(|shown| !shown.is_certificate() || what.has_connection());
+                return Err(self.nobody(asker, is_shown, credentials.is_empty()));
+            }
         };
         if matches!(shown, Some(Shown::Cookie(_))) && !open {
             pages::of_session(&held, &what, request.headers())?;
@@ -244,10 +255,13 @@ impl Gate {
     /// Refuses, and notes it in the audit log, as far as there is room for that.
     fn refused(&self, refusal: &Refusal, source: Option<IpAddr>, path: &str, shape: Option<Shape>) -> Response {
         let room = if refusal.is_guess() { &self.guessed } else { &self.audited };
-        if let Some(last) = refusal.is_noted().then(|| room.note(self.application.now_ms())).flatten() {
+        if let Some(noted) = refusal.is_noted().then(|| room.note(self.application.now_ms())).flatten() {
             let source = source.map(|source| source.to_string()).unwrap_or_default();
             let path: String = path.chars().take(100).collect();
-            let detail = json!({ "why": refusal.why(), "path": path, "more-are-not-noted-for-now": last });
+            let detail = json!({
+                "why": refusal.why(), "path": path,
+                "not-noted-before": noted.unnoted, "more-are-not-noted-for-now": noted.is_last,
+            });
             self.application.audit("access-refused", source, detail);
         }
         refusal.response(shape)

@@ -14,6 +14,9 @@ const SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 const MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 const DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
 
+/// What programs send that show nothing else, and pages of ours. A page of another origin cannot have a browser send it.
+const CLIENT: HeaderName = HeaderName::from_static("x-cara-client");
+
 /// What a page sends with what changes something.
 const CSRF: HeaderName = HeaderName::from_static("x-csrf-token");
 
@@ -28,6 +31,18 @@ pub(crate) struct What {
     opens: bool,
     /// Whether it says that it comes from our own origin.
     is_own: bool,
+    /// Whether another site led a browser here.
+    is_led: bool,
+    /// Whether a page may have led a browser here that says nothing of it: without TLS, browsers send neither `Origin` nor
+    /// `Sec-Fetch-Site` with what only reads, such as an image.
+    pub(crate) is_unsaid: bool,
+}
+
+impl What {
+    /// Whether it has what the connection shows by itself: a certificate, a name of a tailnet.
+    pub(crate) fn has_connection(&self) -> bool {
+        self.page.is_none() && !self.is_led && !self.is_unsaid
+    }
 }
 
 /// Checks where a request comes from, as far as a browser says.
@@ -62,7 +77,16 @@ pub(crate) fn checked(asker: &Asker, settings: &AccessSettings, request: &Reques
         return Err(refused());
     }
     let asks = *method == Method::OPTIONS && headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
-    Ok(What { is_preflight: asks && let_in.is_some(), page: let_in.map(str::to_owned), changes, opens, is_own })
+    let says = site.is_some() || origin.is_some() || headers.contains_key(&CLIENT);
+    Ok(What {
+        is_preflight: asks && let_in.is_some(),
+        page: let_in.map(str::to_owned),
+        changes,
+        opens,
+        is_own,
+        is_led: site.is_some_and(|site| site == "cross-site" || site == "same-site"),
+        is_unsaid: !asker.tls && !changes && !opens && !says,
+    })
 }
 
 /// What comes with a cookie, which a browser sends by itself: from our own page, and what changes something with what only that

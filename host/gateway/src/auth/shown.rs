@@ -36,6 +36,11 @@ impl<'a> Shown<'a> {
         Some(Self::Certificate(fingerprint))
     }
 
+    /// Whether the connection shows it, whatever the request is.
+    pub(crate) fn is_certificate(&self) -> bool {
+        matches!(self, Self::Certificate(_))
+    }
+
     /// What it lets in as.
     pub(crate) fn held(&self, credentials: &Credentials, now_ms: u64) -> Option<Arc<Held>> {
         match self {

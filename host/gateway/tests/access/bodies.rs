@@ -47,7 +47,7 @@ async fn a_journal_that_cannot_be_read_is_put_aside_and_keeps_nobody_out() {
     let (_, token) = house.token(&[Scope::Read]).await;
     let answer = house.ask(get("/control/v1/ready", &[("authorization", &bearer(&token))])).await;
     assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
-    let aside = house.application.home().path().join("calls.0.unreadable");
+    let aside = house.application.home().path().join("calls.0.unreadable.1");
     assert!(aside.exists() && !journal.exists(), "what cannot be read is kept for whoever wants to look");
 }
 

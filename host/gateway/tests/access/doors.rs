@@ -2,6 +2,7 @@
 
 use super::house::{House, bearer, from, get, near, new_token, post, request};
 use cara_authority::Scope;
+use cara_control::config::{ReadConfig, SetSetting};
 use cara_control::operations;
 use cara_control::tokens::CreateToken;
 use cara_gateway::{ClientCertificate, Peer};
@@ -108,6 +109,34 @@ async fn scopes_are_what_the_credential_has_and_not_what_the_client_says() {
 }
 
 #[tokio::test]
+async fn no_credential_has_the_daemon_run_another_program() {
+    let house = House::new("");
+    let (_, token) = house.token(Scope::ALL).await;
+    let shown = [("authorization", bearer(&token)), ("content-type", "application/json".into())];
+    let shown: Vec<(&str, &str)> = shown.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let put = async |path: &str, body: serde_json::Value| {
+        let path = format!("/control/v1/config/{path}");
+        house.ask(request(Method::PUT, &path, &shown).map(|_| axum::body::Body::from(body.to_string()))).await
+    };
+    let sets = "keys/gateway.tailscale.program";
+    let before = house.doing(ReadConfig {}).await.text;
+    let named = format!("{before}[gateway.tailscale]\nprogram = \"/tmp/mine\"\n");
+    for (path, body) in [(sets, json!({ "value": "/tmp/mine" })), ("file", json!({ "before": before, "text": named }))]
+    {
+        let refused = put(path, body).await;
+        assert_eq!(refused.status, StatusCode::FORBIDDEN, "{path}: {refused:?}");
+        assert!(refused.text.contains("no credential changes it"), "{refused:?}");
+    }
+    assert_eq!(house.doing(ReadConfig {}).await.text, before);
+    // At the machine it is set, and all else is changed beside it as before.
+    house.doing(SetSetting { key: "gateway.tailscale.program".into(), value: "/usr/bin/tailscale".into() }).await;
+    let beside = put("keys/chat.system", json!({ "value": "Be brief." })).await;
+    assert_eq!(beside.status, StatusCode::OK, "{beside:?}");
+    assert_eq!(put(sets, json!({ "value": "/tmp/mine" })).await.status, StatusCode::FORBIDDEN);
+    assert!(house.doing(ReadConfig {}).await.text.contains("/usr/bin/tailscale"));
+}
+
+#[tokio::test]
 async fn the_socket_of_the_account_needs_no_credential_and_no_page_reaches_it() {
     let house = House::new("");
     let account = Peer { account: true, ..Peer::default() };
@@ -143,13 +172,10 @@ async fn a_client_certificate_lets_in_whoever_it_was_issued_to() {
     assert_eq!(house.ask_as(shown(own), both).await.status, StatusCode::UNAUTHORIZED);
 }
 
+/// Tailscale's daemon, as far as it is asked who has which address.
 #[cfg(unix)]
-#[tokio::test]
-async fn a_tailnet_lets_in_whom_its_daemon_names_and_no_header_does() {
-    let folder = tempfile::tempdir().unwrap();
-    let socket = folder.path().join("tailscaled.sock");
-    let listener = tokio::net::UnixListener::bind(&socket).unwrap();
-    // Who has which address, as the daemon knows it.
+fn tailnet(socket: &std::path::Path) -> tokio::task::AbortHandle {
+    let listener = tokio::net::UnixListener::bind(socket).unwrap();
     let whois = |uri: http::Uri| async move {
         let (login, tags) = match uri.query().unwrap() {
             "addr=100%2E64%2E0%2E7%3A4000" => ("Anna@example.com", json!([])),
@@ -159,15 +185,81 @@ async fn a_tailnet_lets_in_whom_its_daemon_names_and_no_header_does() {
         json!({ "Node": { "Tags": tags }, "UserProfile": { "LoginName": login } }).to_string()
     };
     let daemon = axum::Router::new().route("/localapi/v0/whois", axum::routing::get(whois));
-    let daemon = tokio::spawn(async move { axum::serve(listener, daemon).await });
+    let served = async move {
+        let _ = axum::serve(listener, daemon).await;
+    };
+    tokio::spawn(served).abort_handle()
+}
+
+/// A house that Anna's name in the tailnet lets in.
+#[cfg(unix)]
+async fn in_tailnet(socket: &std::path::Path) -> House {
     let house = House::new(&format!("[gateway.access]\ntailscale = \"{}\"", socket.display()));
     house.doing(CreateToken { tailnet: Some("anna@example.com".to_owned()), ..new_token(&[Scope::Read]) }).await;
+    house
+}
+
+/// What a page cannot have a browser send.
+#[cfg(unix)]
+const CLIENT: (&str, &str) = ("x-cara-client", "1");
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_tailnet_lets_in_whom_its_daemon_names_and_no_header_does() {
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("tailscaled.sock");
+    let daemon = tailnet(&socket);
+    let house = in_tailnet(&socket).await;
     let status =
         async |address: &str, headers: &[(&str, &str)]| house.ask_as(from(address), get(STATUS, headers)).await.status;
-    assert_eq!(status("100.64.0.7:4000", &[]).await, StatusCode::OK);
-    let claim = [("tailscale-user-login", "anna@example.com"), ("x-forwarded-for", "100.64.0.7")];
+    assert_eq!(status("100.64.0.7:4000", &[CLIENT]).await, StatusCode::OK);
+    let claim = [CLIENT, ("tailscale-user-login", "anna@example.com"), ("x-forwarded-for", "100.64.0.7")];
     for address in ["100.64.0.8:4000", "100.64.0.9:4000", "127.0.0.1:4000", "192.0.2.1:4000"] {
         assert_eq!(status(address, &claim).await, StatusCode::UNAUTHORIZED, "{address}");
     }
+    daemon.abort();
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_page_that_leads_a_browser_here_without_tls_has_no_name_of_a_tailnet() {
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("tailscaled.sock");
+    let daemon = tailnet(&socket);
+    let house = in_tailnet(&socket).await;
+    let anna = || from("100.64.0.7:4000");
+    // As an image of any page is asked for over plain HTTP: nothing says where it comes from.
+    let image = [("accept", "image/avif,image/webp,*/*"), ("user-agent", "Mozilla/5.0")];
+    for method in [Method::GET, Method::HEAD, Method::OPTIONS] {
+        let led = house.ask_as(anna(), request(method.clone(), STATUS, &image)).await;
+        assert_eq!(led.status, StatusCode::UNAUTHORIZED, "{method}: {led:?}");
+        assert!(method != Method::GET || led.text.contains("send the header `X-Cara-Client: 1`"), "{led:?}");
+    }
+    // Over TLS browsers say it, and what is no browser says nothing anywhere.
+    let tls = || Peer { tls: true, ..anna() };
+    let own = [("sec-fetch-site", "same-origin")];
+    for (peer, headers) in [(anna(), &[CLIENT][..]), (anna(), &own[..]), (tls(), &[][..]), (tls(), &own[..])] {
+        let answer = house.ask_as(peer.clone(), get(STATUS, headers)).await;
+        assert_eq!(answer.status, StatusCode::OK, "{} {headers:?}: {answer:?}", peer.tls);
+    }
+    for peer in [anna(), tls()] {
+        let led = house.ask_as(peer, get(STATUS, &[("sec-fetch-site", "cross-site"), CLIENT])).await;
+        assert_eq!(led.status, StatusCode::FORBIDDEN, "{led:?}");
+    }
+    // A link of another site leads a person here, and not as who the connection says: nor does a cookie count then.
+    let link = [("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "navigate"), ("sec-fetch-dest", "document")];
+    let certified = house.certified(&[Scope::Read]).await;
+    for peer in [tls(), certified.clone()] {
+        assert_eq!(house.ask_as(peer, get(STATUS, &link)).await.status, StatusCode::UNAUTHORIZED);
+    }
+    assert_eq!(
+        house.ask_as(certified, get(STATUS, &[])).await.status,
+        StatusCode::OK,
+        "as `curl` asks with mutual TLS"
+    );
+    // What changes something has its `Origin` from every browser: without one it is no page's.
+    let stop = house.ask_as(anna(), post("/control/v1/stop", &[], &json!({}))).await;
+    assert_eq!(stop.status, StatusCode::FORBIDDEN, "known, and without the scope: {stop:?}");
+    assert!(stop.text.contains("needs the scope"), "{stop:?}");
     daemon.abort();
 }

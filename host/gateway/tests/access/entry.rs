@@ -1,6 +1,6 @@
 //! Coming in: a browser with a code, a device with its key.
 
-use super::house::{House, get, post};
+use super::house::{House, bearer, get, post};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use cara_authority::Scope;
@@ -71,4 +71,16 @@ async fn a_device_pairs_with_a_code_and_comes_in_with_its_key() {
     // Whether there is such a device is not told.
     let asked = house.ask(post("/devices/challenge", &[], &json!({ "device": "c-nobody" }))).await;
     assert_eq!((asked.status, asked.json()["challenge"].as_str().unwrap().len()), (StatusCode::OK, challenge.len()));
+}
+
+#[tokio::test]
+async fn what_is_no_session_of_a_browser_is_not_left() {
+    let house = House::new("");
+    let (_, token) = house.token(&[Scope::Read]).await;
+    let shown = bearer(&token);
+    let headers = [("authorization", shown.as_str())];
+    let left = house.ask(post("/logout", &headers, &json!({}))).await;
+    assert_eq!(left.status, StatusCode::FORBIDDEN, "{left:?}");
+    assert!(left.text.contains("only a session of a browser is left"), "{left:?}");
+    assert_eq!(house.ask(get("/session", &headers)).await.status, StatusCode::OK);
 }

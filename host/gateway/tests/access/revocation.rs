@@ -1,11 +1,12 @@
 //! What was taken back bites: what goes on ends, and nothing begins.
 
 use super::house::{House, bearer, get, near, new_token, post};
-use cara_authority::Scope;
+use cara_authority::{Principal, Scope};
 use cara_control::page_password::{RemovePagePassword, SetPagePassword};
-use cara_control::tls::{IssueCertificate, MakeAuthority, RevokeCertificate};
+use cara_control::tls::{IssueCertificate, ListCertificates, MakeAuthority, RevokeCertificate};
 use cara_control::tokens::{CreateToken, RevokeToken, RotateToken};
 use cara_control::vault::MakeVault;
+use cara_control::{Events, Prepared};
 use cara_gateway::{ClientCertificate, Peer};
 use http::StatusCode;
 use http_body_util::BodyExt;
@@ -102,4 +103,18 @@ async fn a_certificate_that_is_revoked_is_no_credential_any_more_and_what_it_beg
     let ready = async |peer: &Peer| house.ask_as(peer.clone(), get("/control/v1/ready", &[])).await.status;
     assert_eq!((ready(laptop).await, ready(tablet).await), (StatusCode::UNAUTHORIZED, StatusCode::OK));
     assert!(timeout(Duration::from_millis(50), other.collect()).await.is_err(), "that of another goes on");
+}
+
+#[tokio::test]
+async fn the_certificate_that_the_daemon_shows_is_not_revoked() {
+    let house = House::new("[vault]\nstore = 'file'");
+    house.doing(MakeVault { password: "a long password".to_owned() }).await;
+    house.doing(MakeAuthority { name: None }).await;
+    let shown = house.doing(ListCertificates {}).await;
+    for certificate in [shown[0].name.clone(), shown[0].serial.clone()] {
+        let (by, revoke) = (Principal::of_account("a test"), RevokeCertificate { certificate });
+        let refused = Prepared::of(revoke).run(house.application.clone(), by, Events::nobody()).await.unwrap_err();
+        assert!(refused.message.contains("is the certificate of the daemon") && refused.hint.is_some(), "{refused}");
+    }
+    assert_eq!(house.doing(ListCertificates {}).await, shown);
 }
