@@ -112,7 +112,7 @@ impl Application {
         let mut last = LastLine::none();
         if let Some(file) = &places.file {
             outside(self.home().path(), file)?;
-            match LastLine::of(file) {
+            match std::fs::File::open(file).and_then(|file| LastLine::of(std::io::BufReader::new(file))) {
                 Ok(read) => last = read,
                 Err(error) if error.kind() == ErrorKind::NotFound && begins == File::MayBegin => {}
                 Err(error) if error.kind() == ErrorKind::NotFound => fail!(

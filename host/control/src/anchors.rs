@@ -20,8 +20,7 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{BufRead, BufReader, Read as _};
+use std::io::{BufRead, Read as _};
 use std::path::{Path, PathBuf};
 
 /// The most that is compared at once, bytes.
@@ -211,11 +210,10 @@ impl LastLine {
         Self { number: 0, text: String::new(), is_ended: true }
     }
 
-    /// Reads a file of any size, line by line.
-    pub(crate) fn of(file: &Path) -> std::io::Result<Self> {
-        let mut reader = BufReader::new(File::open(file)?);
+    /// That of a file of any size, read line by line.
+    pub(crate) fn of(mut file: impl BufRead) -> std::io::Result<Self> {
         let (mut last, mut number, mut line) = (Self::none(), 0, Vec::new());
-        while reader.by_ref().take(LONGEST as u64 + 1).read_until(b'\n', &mut line)? > 0 {
+        while file.by_ref().take(LONGEST as u64 + 1).read_until(b'\n', &mut line)? > 0 {
             number += 1;
             last.is_ended = line.ends_with(b"\n");
             let text = String::from_utf8_lossy(&line);
