@@ -261,7 +261,7 @@ async fn what_a_process_left_in_its_journal_is_kept_by_the_next_once_and_nothing
     served.application.close().await;
     let Served { application, router, home, .. } = served;
     drop((application, router));
-    let (journal, aside) = (home.path().join("cara/calls.1"), home.path().join("cara/calls.1.unreadable.1"));
+    let (journal, aside) = (home.path().join("cara/calls/1"), home.path().join("cara/calls/1.unreadable.1"));
     for (left, is_odd) in [
         (format!("{own}{half}"), false),
         (format!("{own}{half}"), false),

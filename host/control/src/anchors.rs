@@ -21,7 +21,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::io::{BufRead, Read as _};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// The most that is compared at once, bytes.
 pub const MOST: usize = 16 * 1024 * 1024;

@@ -6,8 +6,8 @@
 //! what is left in either. Each line has a proof that a process of this home wrote it.
 //!
 //! ```text
-//! put ─→ calls.0 ─┐ every few ms, in one change
-//!        calls.1 ─┴─→ ledger: usage, audit ─→ the file is emptied
+//! put ─→ calls/0 ─┐ every few ms, in one change
+//!        calls/1 ─┴─→ ledger: usage, audit ─→ the file is emptied
 //! ```
 
 use crate::error::{Context, Error, Result, error, fail};
@@ -25,7 +25,10 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 /// How long calls wait for others, so that they are kept together.
-const GROUP: Duration = Duration::from_millis(2);
+const GROUP: Duration = Duration::from_millis(4);
+
+/// The folder of both files, in the home.
+const FOLDER: &str = "calls";
 
 /// How long nothing is tried after the ledger failed.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -60,7 +63,8 @@ struct State {
 }
 
 fn paths(home: &Home) -> [PathBuf; 2] {
-    ["calls.0", "calls.1"].map(|name| home.path().join(name))
+    // A folder of their own: who follows the configuration is woken by each change beside it.
+    ["0", "1"].map(|name| home.path().join(FOLDER).join(name))
 }
 
 fn open(path: &Path) -> io::Result<File> {
@@ -186,6 +190,7 @@ impl Journal {
             let opened = open(path).and_then(|file| file.metadata().map(|about| (file, about.len())));
             opened.with_context(|| format!("`{}` cannot be written", path.display()))
         };
+        files::ensure_private_dir(&home.path().join(FOLDER))?;
         let [first, second] = paths(home);
         let ((first, in_first), (second, in_second)) = (open(&first)?, open(&second)?);
         let (files, written) = ([first, second], [in_first, in_second]);
@@ -403,13 +408,14 @@ mod tests {
         let home = with_a_file_for_secrets(folder.path());
         let application = opened(&home);
         let records = application.records().await.unwrap();
+        files::ensure_private_dir(&home.path().join(FOLDER)).unwrap();
         for number in 1..=3_u64 {
             let good = |name: &str| line(records, &one(&format!("u-{name}{number}"), Value::Null)).unwrap();
             let left = [good("a"), vec![b'x'; 70_000], b"\n".to_vec(), good("b")].concat();
             files::write_private_atomic(&paths(&home)[1], &left).unwrap();
             recover(&home, records).await.unwrap();
             assert_eq!(calls(&application).await, 2 * number);
-            let aside = home.path().join(format!("calls.1.unreadable.{number}"));
+            let aside = home.path().join(format!("{FOLDER}/1.unreadable.{number}"));
             assert!(fs::read(aside).unwrap() == left && !paths(&home)[1].exists(), "{number}");
         }
     }

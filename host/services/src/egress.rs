@@ -135,6 +135,11 @@ impl Egress {
         let Inner { transport, trusted, senders, .. } = &*self.inner;
         let destination = &exchange.destination;
         let scheme = destination.origin().scheme();
+        let senders = || senders.lock().unwrap_or_else(PoisonError::into_inner);
+        let made = senders().get_mut(destination.sender()).and_then(|own| own.pool(destination.reach(), scheme));
+        if let Some(pool) = made {
+            return Ok(pool);
+        }
         let roots = if scheme == Scheme::Http { Roots::None } else { transport.roots.clone() };
         let untrusted = |error: &(dyn Error + 'static)| EgressError::Tls {
             origin: exchange.origin(),
@@ -145,10 +150,10 @@ impl Egress {
             config.map_err(|error| untrusted(&error))?.map_err(|error| untrusted(&error))
         };
         let config = if scheme == Scheme::Http { read.await? } else { trusted.get_or_try_init(|| read).await?.clone() };
-        let mut senders = senders.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut senders = senders();
         let own = senders.entry(destination.sender().clone());
         let own = own.or_insert_with(|| Connections::new(transport));
-        Ok(own.pool(destination.reach(), scheme, config))
+        Ok(own.pool_with(destination.reach(), scheme, config))
     }
 }
 

@@ -41,13 +41,14 @@ async fn what_is_announced_and_does_not_come_takes_no_room_from_anybody() {
 #[tokio::test]
 async fn a_journal_that_cannot_be_read_is_put_aside_and_keeps_nobody_out() {
     let house = House::new("");
-    let journal = house.application.home().path().join("calls.0");
+    let journal = house.application.home().path().join("calls/0");
+    std::fs::create_dir_all(journal.parent().unwrap()).unwrap();
     let file = std::fs::File::create(&journal).unwrap();
     file.set_len(65 * 1024 * 1024).unwrap();
     let (_, token) = house.token(&[Scope::Read]).await;
     let answer = house.ask(get("/control/v1/ready", &[("authorization", &bearer(&token))])).await;
     assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
-    let aside = house.application.home().path().join("calls.0.unreadable.1");
+    let aside = house.application.home().path().join("calls/0.unreadable.1");
     assert!(aside.exists() && !journal.exists(), "what cannot be read is kept for whoever wants to look");
 }
 

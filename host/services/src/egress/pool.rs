@@ -18,6 +18,8 @@ use std::time::Duration;
 pub(super) const HEADER: usize = 64 * 1024;
 /// How long a connection stays open unused.
 const IDLE: Duration = Duration::from_secs(90);
+/// How many connections to one server stay open unused.
+const UNUSED: usize = 64;
 /// What a server may send of one answer before anybody reads it: the window of an HTTP/2 stream.
 pub const WINDOW: u32 = 256 * 1024;
 /// How many unread answers it takes on one HTTP/2 connection until its others stand still. Each counts to its call.
@@ -39,19 +41,24 @@ impl Connections {
         Self { pools: HashMap::new(), access: Access::new(transport.clone()) }
     }
 
-    /// The pool for a reach, made on first use.
-    pub(super) fn pool(&mut self, reach: Reach, scheme: Scheme, mut config: ClientConfig) -> Pool {
+    /// The pool for a reach, where there is one.
+    pub(super) fn pool(&mut self, reach: Reach, scheme: Scheme) -> Option<Pool> {
         if self.access.lines.available_permits() == 0 {
             // What is kept open and unused goes; what is in use stays until it is read.
             self.pools.clear();
         }
+        self.pools.get(&(reach, scheme)).cloned()
+    }
+
+    /// The pool for a reach, made on first use.
+    pub(super) fn pool_with(&mut self, reach: Reach, scheme: Scheme, mut config: ClientConfig) -> Pool {
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         let pool = || {
             Client::builder(TokioExecutor::new())
                 .timer(TokioTimer::new())
                 .pool_timer(TokioTimer::new())
                 .pool_idle_timeout(IDLE)
-                .pool_max_idle_per_host(8)
+                .pool_max_idle_per_host(UNUSED)
                 .http1_max_buf_size(HEADER)
                 .http2_max_header_list_size(HEADER as u32)
                 .http2_initial_stream_window_size(WINDOW)
