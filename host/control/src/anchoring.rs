@@ -78,7 +78,14 @@ impl Operation for AnchorAudit {
     const ROUTE: Route =
         Route::post("audit.anchor", "/control/v1/audit/anchors", "Anchor the head of the audit log.").once().admin();
 
-    async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
+    async fn run(self, application: &Arc<Application>, by: &Principal, _: &Events) -> Result<Self::View> {
+        if by.credential().is_some() && self.file.is_some() {
+            fail!(
+                Refused,
+                "a file at the daemon's machine is named there, and with no credential\n\
+                 hint: leave it out, and the file of `[audit.anchor]` is used"
+            );
+        }
         let named = AnchorSettings {
             file: self.file.map(PathBuf::from),
             url: self.url,

@@ -193,23 +193,25 @@ fn change(
     let shown = file.display().to_string();
     let now = configuration::text(&file)?;
     let new = changed(&now, &shown)?;
-    if by.credential().is_some() && program(&new).is_some_and(|named| Some(named) != program(&now)) {
+    let mut others = local_paths(&new).into_iter().zip(local_paths(&now)).filter(|(new, now)| new != now);
+    if by.credential().is_some()
+        && let Some((key, _)) = others.find_map(|((key, path), _)| Some((key, path?)))
+    {
         fail!(
             Refused,
-            "`{PROGRAM}` is what the daemon runs, and no credential changes it\n\
-             hint: `cara config set {PROGRAM} PATH` at its machine does"
+            "`{key}` is a path at the daemon's machine, and no credential changes it\n\
+             hint: `cara config set {key} PATH` at that machine does"
         );
     }
     write(application, &new, &shown)?;
     Ok(new)
 }
 
-/// The key of the one program that is run because the configuration names it.
-const PROGRAM: &str = "gateway.tailscale.program";
-
-/// That program; none where a text is no configuration, which is not used.
-fn program(text: &str) -> Option<PathBuf> {
-    toml::from_str::<Config>(text).ok()?.gateway.tailscale.program
+/// What the daemon runs, and what it writes outside the home, by key; nothing where a text is no configuration, which is not
+/// used.
+fn local_paths(text: &str) -> [(&'static str, Option<PathBuf>); 2] {
+    let config = toml::from_str::<Config>(text).unwrap_or_default();
+    [("gateway.tailscale.program", config.gateway.tailscale.program), ("audit.anchor.file", config.audit.anchor.file)]
 }
 
 fn write(application: &Application, new: &str, shown: &str) -> Result<()> {

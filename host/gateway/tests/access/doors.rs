@@ -109,7 +109,7 @@ async fn scopes_are_what_the_credential_has_and_not_what_the_client_says() {
 }
 
 #[tokio::test]
-async fn no_credential_has_the_daemon_run_another_program() {
+async fn no_credential_has_the_daemon_run_another_program_or_write_another_file() {
     let house = House::new("");
     let (_, token) = house.token(Scope::ALL).await;
     let shown = [("authorization", bearer(&token)), ("content-type", "application/json".into())];
@@ -118,15 +118,20 @@ async fn no_credential_has_the_daemon_run_another_program() {
         let path = format!("/control/v1/config/{path}");
         house.ask(request(Method::PUT, &path, &shown).map(|_| axum::body::Body::from(body.to_string()))).await
     };
-    let sets = "keys/gateway.tailscale.program";
+    let (sets, anchors) = ("keys/gateway.tailscale.program", "keys/audit.anchor.file");
     let before = house.doing(ReadConfig {}).await.text;
     let named = format!("{before}[gateway.tailscale]\nprogram = \"/tmp/mine\"\n");
-    for (path, body) in [(sets, json!({ "value": "/tmp/mine" })), ("file", json!({ "before": before, "text": named }))]
-    {
+    let mine = || json!({ "value": "/tmp/mine" });
+    for (path, body) in [(sets, mine()), (anchors, mine()), ("file", json!({ "before": before, "text": named }))] {
         let refused = put(path, body).await;
         assert_eq!(refused.status, StatusCode::FORBIDDEN, "{path}: {refused:?}");
         assert!(refused.text.contains("no credential changes it"), "{refused:?}");
     }
+    let once =
+        request(Method::POST, "/control/v1/audit/anchors", &[&shown[..], &[("idempotency-key", "a-1")]].concat());
+    let once = house.ask(once.map(|_| axum::body::Body::from(json!({ "file": "/tmp/mine" }).to_string()))).await;
+    assert_eq!(once.status, StatusCode::FORBIDDEN, "{once:?}");
+    assert!(once.text.contains("named there"), "{once:?}");
     assert_eq!(house.doing(ReadConfig {}).await.text, before);
     // At the machine it is set, and all else is changed beside it as before.
     house.doing(SetSetting { key: "gateway.tailscale.program".into(), value: "/usr/bin/tailscale".into() }).await;

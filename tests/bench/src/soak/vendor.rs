@@ -27,7 +27,7 @@ pub(super) fn serve(pace: Duration) -> Result<SocketAddr> {
     let (address, listener) = (listener.local_addr()?, TcpListener::from_std(listener)?);
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
-            let answer = service_fn(move |request| async move { Ok::<_, Infallible>(answer(&request, pace)) });
+            let answer = service_fn(move |request| async move { answer(request, pace).await });
             // Who goes away ends it.
             tokio::spawn(hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), answer));
         }
@@ -35,14 +35,17 @@ pub(super) fn serve(pace: Duration) -> Result<SocketAddr> {
     Ok(address)
 }
 
-fn answer(request: &Request<Incoming>, pace: Duration) -> Response<Body> {
-    let (kind, body) = match *request.method() {
+async fn answer(request: Request<Incoming>, pace: Duration) -> Result<Response<Body>, hyper::Error> {
+    let (head, asked) = request.into_parts();
+    // Read before it is answered: hyper closes a connection behind an answer to what is half read, whoever uses it next.
+    asked.collect().await?;
+    let (kind, body) = match head.method {
         Method::GET => ("application/json", Full::from(r#"{"data":[{"id":"m-1"}]}"#).boxed_unsync()),
         _ => ("text/event-stream", words(pace)),
     };
     let mut response = Response::new(body);
     response.headers_mut().insert("content-type", hyper::header::HeaderValue::from_static(kind));
-    response
+    Ok(response)
 }
 
 fn words(pace: Duration) -> Body {
