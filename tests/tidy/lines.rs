@@ -8,7 +8,7 @@ const TRUSTED: [&str; 4] = ["signing/", "host/authority/", "host/kernel/", "host
 
 /// What was reached, rounded up to 50. Wanted: 12,000 with sockets, channels and the jail. Lower it with every change that
 /// removes code; raising it needs a reason in the commit.
-const MOST: usize = 11_950;
+const MOST: usize = 11_965;
 
 /// Lines with code: no blank ones, no comments, no tests.
 fn code_lines(text: &str) -> usize {
