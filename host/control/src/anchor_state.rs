@@ -12,7 +12,7 @@ use tokio::sync::Semaphore;
 pub(crate) struct Anchoring {
     /// One at a time, so that lines do not mix.
     turn: tokio::sync::Mutex<()>,
-    /// Whoever compares the log with anchors is alone with it: that takes the processor for as long as somebody likes.
+    /// One at a time checks the signatures of anchors: that takes the processor for a while, also where the caller left.
     pub(crate) comparing: Arc<Semaphore>,
     state: Mutex<State>,
 }

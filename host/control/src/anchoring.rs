@@ -9,7 +9,7 @@
 
 use crate::anchor_settings::AnchorSettings;
 pub use crate::anchor_state::AnchorState;
-use crate::anchors::{self, Anchor, LastLine, LogProof};
+use crate::anchors::{self, Anchor, LogProof, Newest};
 use crate::application::Application;
 use crate::error::{Context, Error, Result, error, fail};
 use crate::event::Events;
@@ -102,7 +102,9 @@ impl Operation for AnchorAudit {
                  hint: `cara audit anchor --file PATH`, or `cara config set audit.anchor.file PATH` to have the daemon do it"
             );
         }
-        let anchored = application.anchor(&places, File::MayBegin).await;
+        // Whoever has a credential begins no file anew that was taken away.
+        let begins = if by.credential().is_some() { File::IsThere } else { File::MayBegin };
+        let anchored = application.anchor(&places, begins).await;
         if !is_named {
             application.anchoring.tried(anchored.as_ref().map(|anchored| &anchored.anchor));
         }
@@ -116,10 +118,16 @@ impl Application {
         let _turn = self.anchoring.turn().await;
         let head = self.ledger.newest_event().await?;
         let key = anchors::key_or_new(self.home())?;
-        let mut last = LastLine::none();
+        let mut last = Newest::none();
         if let Some(file) = &places.file {
             outside(self.home().path(), file)?;
-            match std::fs::File::open(file).and_then(|file| LastLine::of(std::io::BufReader::new(file))) {
+            match std::fs::File::open(file).and_then(|file| Newest::of(std::io::BufReader::new(file))) {
+                Ok(read) if begins == File::IsThere && read.is_none() => fail!(
+                    NotFound,
+                    "`{}` has no anchor in it: somebody may have taken them away\n\
+                     hint: bring them back; a file is begun by `cara audit anchor` alone",
+                    file.display()
+                ),
                 Ok(read) => last = read,
                 Err(error) if error.kind() == ErrorKind::NotFound && begins == File::MayBegin => {}
                 Err(error) if error.kind() == ErrorKind::NotFound => fail!(
@@ -130,7 +138,7 @@ impl Application {
                 ),
                 Err(error) => return Err(error).with_context(|| format!("`{}` cannot be read", file.display())),
             }
-            anchors::check_last(&self.ledger, &key, &last).await?;
+            last.check(&self.ledger, &key).await?;
         }
         let mut anchor = Anchor::new(&key, (head.0, head.1.as_slice()), self.services.clock.now_ms())?;
         let (mut at, mut failed) = (Vec::new(), None);
@@ -223,7 +231,11 @@ async fn keep(me: Weak<Application>, mut configured: watch::Receiver<Arc<Rules>>
     loop {
         let ends = end.is_cancelled();
         let Some(application) = me.upgrade() else { return };
-        if let Ok(config) = application.config() {
+        let config = application.config();
+        if let (Err(_), Some(done)) = (&config, &mut done) {
+            done.at = Instant::now();
+        }
+        if let Ok(config) = config {
             let places = &config.audit.anchor;
             let same = done.as_ref().filter(|done| done.places == *places);
             let is_due = ends || same.is_none_or(|done| done.due() <= Instant::now());

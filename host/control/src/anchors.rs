@@ -195,54 +195,69 @@ fn lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
     numbered.filter(|(_, line)| !line.is_empty())
 }
 
-/// The last line of a file of anchors.
-pub(crate) struct LastLine {
-    /// Its number, from 1; 0 where there is none.
-    number: usize,
-    text: String,
-    /// Whether a line behind it is one of its own.
+/// The lines of a file of anchors that are looked at before another is added: the last, and the one of the newest event, which
+/// is another where somebody added an older line again.
+#[derive(Default)]
+pub(crate) struct Newest {
+    last: Option<(usize, String)>,
+    highest: Option<(u64, (usize, String))>,
+    /// Whether a line behind them would stand by itself.
     pub(crate) is_ended: bool,
 }
 
-impl LastLine {
-    /// That of an empty file.
+impl Newest {
+    /// Those of an empty file.
     pub(crate) fn none() -> Self {
-        Self { number: 0, text: String::new(), is_ended: true }
+        Self { is_ended: true, ..Self::default() }
     }
 
-    /// That of a file of any size, read line by line.
+    /// Those of a file of any size, read line by line.
     pub(crate) fn of(mut file: impl BufRead) -> std::io::Result<Self> {
-        let (mut last, mut number, mut line) = (Self::none(), 0, Vec::new());
+        let (mut newest, mut number, mut line) = (Self::none(), 0, Vec::new());
         while file.by_ref().take(LONGEST as u64 + 1).read_until(b'\n', &mut line)? > 0 {
             number += 1;
-            last.is_ended = line.ends_with(b"\n");
-            let text = String::from_utf8_lossy(&line);
-            if !text.trim().is_empty() {
-                (last.number, last.text) = (number, text.trim().to_owned());
+            newest.is_ended = line.ends_with(b"\n");
+            let text = String::from_utf8_lossy(&line).trim().to_owned();
+            if let Ok(anchor) = Anchor::read(&text, number)
+                && newest.highest.as_ref().is_none_or(|(seq, _)| *seq <= anchor.seq)
+            {
+                newest.highest = Some((anchor.seq, (number, text.clone())));
+            }
+            if !text.is_empty() {
+                newest.last = Some((number, text));
             }
             line.clear();
         }
-        Ok(last)
+        Ok(newest)
     }
-}
 
-/// Whether a ledger has the anchor of a file's last line, as far as its head and rows say; a file without any is fine. What
-/// is looked at before another is added: over a ledger that was put back nothing is anchored.
-pub(crate) async fn check_last(ledger: &Ledger, key: &HomeKey, LastLine { number, text, .. }: &LastLine) -> Result<()> {
-    if *number == 0 {
-        return Ok(());
+    /// Whether there is no line.
+    pub(crate) fn is_none(&self) -> bool {
+        self.last.is_none()
     }
-    let number = *number;
-    let anchor = Anchor::read(text, number)?;
-    anchor.check(key, number)?;
-    let (last, _) = ledger.newest_event().await?;
-    let there = match anchor.seq {
-        0 => true,
-        // A row behind the head may be there, and is none of the log.
-        seq if last < seq => false,
-        seq => cara_records::event_hash(ledger, seq).await?.is_some_and(|hash| hex::encode(hash) == anchor.hash),
-    };
-    if there { Ok(()) } else { Err(anchor.missing(number, last)) }
+
+    /// Whether a ledger has the anchors of these lines, as far as its head and rows say; a file without any is fine. Over a
+    /// ledger that was put back nothing is anchored.
+    pub(crate) async fn check(&self, ledger: &Ledger, key: &HomeKey) -> Result<()> {
+        let highest = self.highest.as_ref().map(|(_, line)| line);
+        for (number, text) in highest.into_iter().chain(&self.last) {
+            let anchor = Anchor::read(text, *number)?;
+            anchor.check(key, *number)?;
+            let (last, _) = ledger.newest_event().await?;
+            let there = match anchor.seq {
+                0 => true,
+                // A row behind the head may be there, and is none of the log.
+                seq if last < seq => false,
+                seq => {
+                    cara_records::event_hash(ledger, seq).await?.is_some_and(|hash| hex::encode(hash) == anchor.hash)
+                }
+            };
+            if !there {
+                return Err(anchor.missing(*number, last));
+            }
+        }
+        Ok(())
+    }
 }
 
 /// The anchors of a text, all made by one home, by the event that each names, and what they say.
@@ -325,18 +340,19 @@ mod tests {
             ledger.append("test", "x", json!({})).await.unwrap();
         }
         let (key, hash) = (HomeKey::generate().unwrap(), [4; 32]);
-        let line = |seq: u64, hash: &[u8]| LastLine {
-            number: 1,
-            text: Anchor::new(&key, (seq, hash), 1).unwrap().line(),
-            is_ended: true,
-        };
+        let line = |seq: u64, hash: &[u8]| Anchor::new(&key, (seq, hash), 1).unwrap().line();
+        let check =
+            async |lines: &[String]| Newest::of(lines.join("\n").as_bytes()).unwrap().check(&ledger, &key).await;
         let (_, own) = ledger.newest_event().await.unwrap();
-        check_last(&ledger, &key, &line(2, &own)).await.unwrap();
+        check(&[line(2, &own)]).await.unwrap();
         // Event 4 was anchored, and an older ledger was put back; whoever did has a copy of the row.
         let row = format!("INSERT INTO events VALUES (4, 1, 'test', 'x', '{{}}', x'00', x'{}')", hex::encode(hash));
         ledger.reader().await.unwrap().sql().script(AssertSqlSafe(row)).await.unwrap();
-        let told = check_last(&ledger, &key, &line(4, &hash)).await.unwrap_err().to_string();
-        assert!(told.contains("the ledger ends with event 2, and event 4 was there"), "{told}");
+        // Nor does it help to add an older line again.
+        for lines in [vec![line(4, &hash)], vec![line(4, &hash), line(2, &own)]] {
+            let told = check(&lines).await.unwrap_err().to_string();
+            assert!(told.contains("the ledger ends with event 2, and event 4 was there"), "{told}");
+        }
     }
 
     #[test]

@@ -53,9 +53,7 @@ pub(crate) struct Journal {
 }
 
 struct State {
-    files: [File; 2],
-    /// How many bytes of whole lines are in each.
-    written: [u64; 2],
+    files: [Lines<File>; 2],
     /// Into which of them lines go.
     current: usize,
     /// Those whose lines are in it.
@@ -92,19 +90,58 @@ fn call(records: &Records, line: &[u8]) -> Option<ProgramUse> {
     is_own.then(|| serde_json::from_slice(json).ok()).flatten()
 }
 
-/// Adds a line as a whole or not at all: what is left of half a line would spoil the next one. `cut` shortens a file.
-fn add<F: Write>(
-    file: &mut F,
-    written: &mut u64,
-    line: &[u8],
-    cut: impl FnOnce(&mut F, u64) -> io::Result<()>,
-) -> io::Result<()> {
-    let added = file.write_all(line);
-    match &added {
-        Ok(()) => *written += line.len() as u64,
-        Err(_) => cut(file, *written)?,
+/// What can be made shorter.
+trait Cut: Write {
+    fn cut(&mut self, len: u64) -> io::Result<()>;
+}
+
+impl Cut for File {
+    fn cut(&mut self, len: u64) -> io::Result<()> {
+        self.set_len(len)
     }
-    added
+}
+
+/// A file of lines, each there as a whole or not at all: what is left of half a line would spoil the next one.
+struct Lines<F> {
+    file: F,
+    /// How many bytes of whole lines are in it.
+    whole: u64,
+    /// Whether half a line may be behind them.
+    is_spoilt: bool,
+}
+
+impl<F: Cut> Lines<F> {
+    fn new(file: F, whole: u64) -> Self {
+        Self { file, whole, is_spoilt: false }
+    }
+
+    fn add(&mut self, line: &[u8]) -> io::Result<()> {
+        self.mend()?;
+        let added = self.file.write_all(line);
+        match &added {
+            Ok(()) => self.whole += line.len() as u64,
+            Err(_) => {
+                self.is_spoilt = true;
+                // Where that fails too, it is tried before the next line.
+                let _ = self.mend();
+            }
+        }
+        added
+    }
+
+    fn mend(&mut self) -> io::Result<()> {
+        if self.is_spoilt {
+            self.file.cut(self.whole)?;
+            self.is_spoilt = false;
+        }
+        Ok(())
+    }
+
+    fn empty(&mut self) -> io::Result<()> {
+        self.file.cut(0)?;
+        (self.whole, self.is_spoilt) = (0, false);
+        Ok(())
+    }
 }
 
 /// The lines that a process left.
@@ -187,14 +224,13 @@ impl Journal {
     /// Begins to write what comes.
     pub(crate) fn open(home: &Home, records: &Records, clock: Clock) -> Result<Arc<Self>> {
         let open = |path: &Path| {
-            let opened = open(path).and_then(|file| file.metadata().map(|about| (file, about.len())));
+            let opened = open(path).and_then(|file| file.metadata().map(|about| Lines::new(file, about.len())));
             opened.with_context(|| format!("`{}` cannot be written", path.display()))
         };
         files::ensure_private_dir(&home.path().join(FOLDER))?;
         let [first, second] = paths(home);
-        let ((first, in_first), (second, in_second)) = (open(&first)?, open(&second)?);
-        let (files, written) = ([first, second], [in_first, in_second]);
-        let state = Mutex::new(State { files, written, current: 0, waiting: Vec::new() });
+        let files = [open(&first)?, open(&second)?];
+        let state = Mutex::new(State { files, current: 0, waiting: Vec::new() });
         let (wake, end, ended) = Default::default();
         let journal = Arc::new(Self { clock, records: records.clone(), state, wake, end, ended });
         tokio::spawn(journal.clone().keep());
@@ -226,11 +262,8 @@ impl Journal {
         // Whoever reads the file reads no longer ones.
         let is_short = line.len() as u64 <= LONGEST;
         let mut state = self.state();
-        let State { files, written, current, waiting } = &mut *state;
-        let added = match is_short {
-            true => add(&mut files[*current], &mut written[*current], &line, |file, len| file.set_len(len)),
-            false => Ok(()),
-        };
+        let State { files, current, waiting } = &mut *state;
+        let added = if is_short { files[*current].add(&line) } else { Ok(()) };
         // It is kept all the same: what cannot be written here can often be in the ledger, whose place is made before.
         waiting.push(one);
         drop(state);
@@ -267,14 +300,7 @@ impl Journal {
                 // What is left is in the files.
                 break;
             }
-            let emptied = {
-                let mut state = self.state();
-                let emptied = state.files[file].set_len(0);
-                if emptied.is_ok() {
-                    state.written[file] = 0;
-                }
-                emptied
-            };
+            let emptied = self.state().files[file].empty();
             if let Err(error) = emptied {
                 tracing::warn!(%error, "the journal of calls cannot be emptied; none of them counts twice");
             }
@@ -339,16 +365,30 @@ mod tests {
         used.iter().map(|total| total.calls).sum()
     }
 
-    /// A file on a disk with room for so many bytes.
-    struct Full(Vec<u8>, usize);
+    /// A file on a disk with room for so many bytes, which may not be made shorter.
+    struct Full {
+        bytes: Vec<u8>,
+        most: usize,
+        is_broken: bool,
+    }
+
+    impl Cut for Full {
+        fn cut(&mut self, len: u64) -> io::Result<()> {
+            if self.is_broken {
+                return Err(io::Error::other("broken"));
+            }
+            self.bytes.truncate(usize::try_from(len).unwrap());
+            Ok(())
+        }
+    }
 
     impl Write for Full {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            let fits = bytes.len().min(self.1 - self.0.len());
+            let fits = bytes.len().min(self.most - self.bytes.len());
             if fits == 0 {
                 return Err(io::ErrorKind::StorageFull.into());
             }
-            self.0.extend_from_slice(&bytes[..fits]);
+            self.bytes.extend_from_slice(&bytes[..fits]);
             Ok(fits)
         }
 
@@ -359,17 +399,17 @@ mod tests {
 
     #[test]
     fn half_a_line_that_a_full_disk_leaves_is_taken_out_again() {
-        let (mut file, mut written) = (Full(Vec::new(), 10), 0);
-        let cut = |file: &mut Full, len: u64| {
-            file.0.truncate(usize::try_from(len).unwrap());
-            Ok(())
-        };
-        add(&mut file, &mut written, b"first\n", cut).unwrap();
-        assert!(add(&mut file, &mut written, b"second\n", cut).is_err());
-        assert_eq!((file.0.as_slice(), written), (&b"first\n"[..], 6));
-        file.1 = 20;
-        add(&mut file, &mut written, b"third\n", cut).unwrap();
-        assert_eq!((file.0.as_slice(), written), (&b"first\nthird\n"[..], 12));
+        let mut lines = Lines::new(Full { bytes: Vec::new(), most: 10, is_broken: false }, 0);
+        lines.add(b"first\n").unwrap();
+        assert!(lines.add(b"second\n").is_err());
+        assert_eq!((lines.file.bytes.as_slice(), lines.whole), (&b"first\n"[..], 6));
+        // Where it cannot be taken out at once, no line is joined to it.
+        lines.file.is_broken = true;
+        assert!(lines.add(b"second\n").is_err() && lines.add(b"third\n").is_err());
+        assert_eq!(lines.file.bytes, b"first\nseco");
+        (lines.file.is_broken, lines.file.most) = (false, 20);
+        lines.add(b"third\n").unwrap();
+        assert_eq!((lines.file.bytes.as_slice(), lines.whole), (&b"first\nthird\n"[..], 12));
     }
 
     #[tokio::test]

@@ -15,7 +15,6 @@ use cara_services::files;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 pub use crate::configuration::Configuration;
@@ -193,25 +192,35 @@ fn change(
     let shown = file.display().to_string();
     let now = configuration::text(&file)?;
     let new = changed(&now, &shown)?;
-    let mut others = local_paths(&new).into_iter().zip(local_paths(&now)).filter(|(new, now)| new != now);
     if by.credential().is_some()
-        && let Some((key, _)) = others.find_map(|((key, path), _)| Some((key, path?)))
+        && let Some(key) = LOCAL.iter().find(|key| setting(&now, key) != setting(&new, key))
     {
         fail!(
             Refused,
-            "`{key}` is a path at the daemon's machine, and no credential changes it\n\
-             hint: `cara config set {key} PATH` at that machine does"
+            "no credential changes `{key}`\n\
+             hint: `cara config set` or `cara config edit` at the daemon's machine does"
         );
     }
     write(application, &new, &shown)?;
     Ok(new)
 }
 
-/// What the daemon runs, and what it writes outside the home, by key; nothing where a text is no configuration, which is not
-/// used.
-fn local_paths(text: &str) -> [(&'static str, Option<PathBuf>); 2] {
-    let config = toml::from_str::<Config>(text).unwrap_or_default();
-    [("gateway.tailscale.program", config.gateway.tailscale.program), ("audit.anchor.file", config.audit.anchor.file)]
+/// What outlasts a credential that was taken back, or undoes the taking: programs that the daemon runs, files that it trusts or
+/// writes outside the home, the server of the ledger, who else says who somebody is.
+const LOCAL: [&str; 7] = [
+    "audit.anchor",
+    "gateway.access.tailscale",
+    "gateway.access.trusted-proxies",
+    "gateway.tailscale.program",
+    "gateway.tls",
+    "ledger.url",
+    "vault.password-file",
+];
+
+/// What a text says for a key; nothing where it is no TOML, which is not used.
+fn setting(text: &str, key: &str) -> Option<toml::Value> {
+    let whole = toml::Value::Table(toml::from_str(text).ok()?);
+    key.split('.').try_fold(whole, |value, name| value.get(name).cloned())
 }
 
 fn write(application: &Application, new: &str, shown: &str) -> Result<()> {

@@ -59,12 +59,18 @@ pub(crate) struct Arrived {
 }
 
 /// Why there is no body.
-type Refused = (StatusCode, String);
+pub(crate) type Refused = (StatusCode, String);
 
-/// How much of the room the values of a body take up beside its bytes once they are read, more or less.
-fn weight(body: &[u8]) -> usize {
+fn crowded() -> Refused {
+    let text = "too many large bodies are under way at this moment\nhint: try again when one was answered";
+    (StatusCode::SERVICE_UNAVAILABLE, text.to_owned())
+}
+
+/// How much of the room the values of a body take up beside its bytes once they are read, more or less. It is not counted on
+/// once it is over `most`.
+fn weight(body: &[u8], most: usize) -> usize {
     let (mut weight, mut rest) = (0, body);
-    while let Some((byte, behind)) = rest.split_first() {
+    while let Some((byte, behind)) = rest.split_first().filter(|_| weight <= most) {
         rest = behind;
         weight += match byte {
             b'{' => OBJECT,
@@ -126,10 +132,21 @@ impl Room {
         Place { room: self.clone(), of: of.cloned(), bytes: 0 }
     }
 
-    /// Room for what has arrived already, with its values; none where there is not enough at this moment.
-    pub(crate) fn take(&self, arrived: &[u8], of: Option<&CredentialId>) -> Option<Place> {
-        let mut place = self.place(of);
-        place.takes(arrived.len() + weight(arrived)).then_some(place)
+    /// Room for what has arrived already, with its values, if there is enough at this moment.
+    pub(crate) fn take(&self, arrived: &[u8], of: Option<&CredentialId>) -> Result<Place, Refused> {
+        let (size, mut place) = (self.size(arrived)?, self.place(of));
+        if place.takes(size) { Ok(place) } else { Err(crowded()) }
+    }
+
+    /// How much room a body takes with its values, where there ever is so much.
+    fn size(&self, arrived: &[u8]) -> Result<usize, Refused> {
+        let most = self.0.most / 2;
+        let size = arrived.len() + weight(arrived, most);
+        if size > most {
+            let text = "there are more values in it than there is room for\nhint: send fewer objects, lists and fields";
+            return Err((StatusCode::PAYLOAD_TOO_LARGE, text.to_owned()));
+        }
+        Ok(size)
     }
 
     /// The body of a request, of at most so many bytes.
@@ -157,7 +174,7 @@ impl Place {
     async fn fill(mut self, request: Request, most: usize) -> Result<Arrived, Refused> {
         let mut body = request.into_body();
         let too_large = || {
-            let text = format!("the body has more than {most} bytes\nhint: docs/gateway.md says how large each may be");
+            let text = format!("the body has more than {most} bytes\nhint: send it in parts, or as a smaller file");
             (StatusCode::PAYLOAD_TOO_LARGE, text)
         };
         if body.size_hint().lower() > most as u64 {
@@ -186,12 +203,7 @@ impl Place {
             }
         }
         let bytes = if rest.is_empty() { whole } else { rest.freeze() };
-        let size = bytes.len() + weight(&bytes);
-        if size > self.room.0.most / 2 {
-            let text = "the body has more values than there is room for\nhint: send fewer objects, lists and fields";
-            return Err((StatusCode::PAYLOAD_TOO_LARGE, text.to_owned()));
-        }
-        self.grow(size).await?;
+        self.grow(self.room.size(&bytes)?).await?;
         Ok(Arrived { bytes, place: self })
     }
 
@@ -210,10 +222,7 @@ impl Place {
                 freed.await;
             }
         };
-        timeout(WAIT, grown).await.map_err(|_| {
-            let text = "too many large bodies are under way at this moment\nhint: try again when one was answered";
-            (StatusCode::SERVICE_UNAVAILABLE, text.to_owned())
-        })
+        timeout(WAIT, grown).await.map_err(|_| crowded())
     }
 
     /// Whether there is room for so much.
@@ -276,7 +285,7 @@ mod tests {
             (r#""never ends {{{"#, 0),
             (r#""ends in a bar\"#, 0),
         ] {
-            assert_eq!(weight(body.as_bytes()), values, "{body}");
+            assert_eq!(weight(body.as_bytes(), usize::MAX), values, "{body}");
         }
     }
 
@@ -322,12 +331,12 @@ mod tests {
         let (room, small) = (Room::of(64 * SMALL), "{}".repeat(SMALL / 2));
         let taken = room.take(br#"{"a":1}"#, None).unwrap();
         assert_eq!(taken.bytes, 0);
-        assert!(room.take(small.as_bytes(), None).is_none(), "a small text of many objects has no room by itself");
+        assert!(room.take(small.as_bytes(), None).is_err(), "a small text of many objects has no room by itself");
         let text = format!("\"{}\"", "x".repeat(20 * SMALL));
         let first = room.take(text.as_bytes(), None).unwrap();
-        assert!(room.take(text.as_bytes(), None).is_none());
+        assert!(room.take(text.as_bytes(), None).is_err());
         drop(first);
-        assert!(room.take(text.as_bytes(), None).is_some());
+        assert!(room.take(text.as_bytes(), None).is_ok());
         assert!(room.0.taken.lock().unwrap().is_empty());
     }
 }

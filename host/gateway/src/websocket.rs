@@ -348,10 +348,13 @@ impl Connection {
             let text = format!("there is no method `{method}`; `cara api` lists the use cases");
             return Some(fault(Some(&id), UNKNOWN, &text, None));
         };
-        let Some(taken) = self.door.room.take(request.as_bytes(), self.by.credential()) else {
-            let text = "there is no room for a request as large as this\nhint: try again when others were answered; an object \
-                        or a field takes more than its letters";
-            return Some(failed(&id, &Error::new(ErrorKind::Conflict, text)));
+        let taken = match self.door.room.take(request.as_bytes(), self.by.credential()) {
+            Ok(taken) => taken,
+            Err((status, text)) => {
+                let never = status == StatusCode::PAYLOAD_TOO_LARGE;
+                let kind = if never { ErrorKind::Invalid } else { ErrorKind::Conflict };
+                return Some(failed(&id, &Error::new(kind, text)));
+            }
         };
         let prepared = match (entry.from_json)(params.as_deref().map_or("{}", RawValue::get).as_bytes()) {
             Ok(prepared) => prepared,

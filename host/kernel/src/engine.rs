@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 use wasmtime::component::Linker;
-use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
+use wasmtime::{Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
 
 /// How often a running guest is made to yield; also how late a spinning guest notices that its time is up.
 const TICK: Duration = Duration::from_millis(10);
@@ -21,10 +21,6 @@ const SLOT_CORE_INSTANCES: u32 = 50;
 /// What the largest component has.
 const LARGEST_MEMORIES: u32 = 8;
 const LARGEST_TABLES: u32 = 50;
-
-/// How many sandboxes are given back to the system at once: each time, every processor forgets what it knew of the memory. None
-/// is used again before.
-const DECOMMITTED_TOGETHER: usize = 16;
 
 /// How many slots of the pool a sandbox of the component takes.
 pub(crate) fn slots_of(component: &wasmtime::component::Component) -> u32 {
@@ -84,11 +80,11 @@ fn config(pool: PoolSize) -> Config {
         .max_core_instance_size(1 << 20)
         .table_elements(20_000)
         .max_memory_size(256 << 20)
-        .linear_memory_keep_resident(256 << 10)
+        // All that a call wrote goes back to the system at its end. `pagemap_scan` would keep it faster to use again, and leaves
+        // pages that were swapped out as they are; a larger `decommit_batch_size` keeps the memory of ended calls outside of
+        // every limit.
+        .linear_memory_keep_resident(0)
         .table_keep_resident(8 << 10)
-        // Where the system can say which pages a call wrote (Linux 6.7), those alone are put back.
-        .pagemap_scan(Enabled::Auto)
-        .decommit_batch_size(DECOMMITTED_TOGETHER)
         .max_unused_warm_slots(4);
     let mut config = Config::new();
     config

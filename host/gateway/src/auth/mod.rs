@@ -70,6 +70,8 @@ pub(crate) struct Gate {
     audited: Audited,
     /// The same for guesses: refusals that cost nothing take none of their room.
     guessed: Audited,
+    /// The same for whoever shows nothing: a page does that by the hundred, unasked.
+    unshown: Audited,
     tailnet: Tailnet,
 }
 
@@ -137,9 +139,9 @@ fn of_account(request: &Request) -> Result<(), Refusal> {
 
 impl Gate {
     pub(crate) fn new(application: Arc<Application>) -> Arc<Self> {
-        let (guesses, shown, audited, guessed, tailnet) = Default::default();
+        let (guesses, shown, audited, guessed, unshown, tailnet) = Default::default();
         let settings = application.gateway_settings();
-        Arc::new(Self { application, settings, guesses, shown, audited, guessed, tailnet })
+        Arc::new(Self { application, settings, guesses, shown, audited, guessed, unshown, tailnet })
     }
 
     /// Who asks, by what the connection and trusted proxies say, for a host that is ours.
@@ -254,7 +256,11 @@ impl Gate {
 
     /// Refuses, and notes it in the audit log, as far as there is room for that.
     fn refused(&self, refusal: &Refusal, source: Option<IpAddr>, path: &str, shape: Option<Shape>) -> Response {
-        let room = if refusal.is_guess() { &self.guessed } else { &self.audited };
+        let room = match refusal.why {
+            Why::Guess => &self.guessed,
+            Why::Nobody | Why::Page => &self.unshown,
+            _ => &self.audited,
+        };
         if let Some(noted) = refusal.is_noted().then(|| room.note(self.application.now_ms())).flatten() {
             let source = source.map(|source| source.to_string()).unwrap_or_default();
             let path: String = path.chars().take(100).collect();

@@ -29,7 +29,7 @@ pub(crate) enum Why {
 /// A request that is not served.
 #[derive(Debug)]
 pub(crate) struct Refusal {
-    why: Why,
+    pub(super) why: Why,
     status: StatusCode,
     error: Error,
     wait_ms: Option<u64>,
@@ -80,11 +80,6 @@ impl Refusal {
     /// Whether the audit log is told: it was decided that somebody is not let in.
     pub(crate) fn is_noted(&self) -> bool {
         !matches!(self.why, Why::Failed | Why::Body)
-    }
-
-    /// Whether something was guessed.
-    pub(crate) fn is_guess(&self) -> bool {
-        self.why == Why::Guess
     }
 
     /// The answer.

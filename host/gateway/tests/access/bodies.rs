@@ -119,6 +119,8 @@ async fn a_body_of_many_small_values_is_refused_before_they_take_hundreds_of_tim
     let body = format!(r#"{{"model":"x:y","input":"hi","text":{{"format":{schema}}}}}"#);
     for path in ["/v1/responses", CHAT, "/v1/messages", "/api/chat", "/control/v1/runs"] {
         let request = request(Method::POST, path, &headers).map(|_| Body::from(body.clone()));
-        assert_eq!(house.ask(request).await.status, StatusCode::PAYLOAD_TOO_LARGE, "{path}");
+        let refused = house.ask(request).await;
+        assert_eq!(refused.status, StatusCode::PAYLOAD_TOO_LARGE, "{path}");
+        assert!(refused.text.contains("more values in it"), "{path}: {refused:?}");
     }
 }

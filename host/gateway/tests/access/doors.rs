@@ -2,6 +2,7 @@
 
 use super::house::{House, bearer, from, get, near, new_token, post, request};
 use cara_authority::Scope;
+use cara_control::anchoring::AnchorAudit;
 use cara_control::config::{ReadConfig, SetSetting};
 use cara_control::operations;
 use cara_control::tokens::CreateToken;
@@ -133,12 +134,63 @@ async fn no_credential_has_the_daemon_run_another_program_or_write_another_file(
     assert_eq!(once.status, StatusCode::FORBIDDEN, "{once:?}");
     assert!(once.text.contains("named there"), "{once:?}");
     assert_eq!(house.doing(ReadConfig {}).await.text, before);
+    // Nor does it take one away, or set what outlasts it in another way.
+    let file = tempfile::NamedTempFile::new().unwrap();
+    house.doing(SetSetting { key: "audit.anchor.file".into(), value: file.path().display().to_string() }).await;
+    let unset = house.ask(request(Method::DELETE, &format!("/control/v1/config/{anchors}"), &shown)).await;
+    assert_eq!(unset.status, StatusCode::FORBIDDEN, "{unset:?}");
+    for (key, value) in [
+        ("audit.anchor.every", json!("9999 days")),
+        ("gateway.access.tailscale", json!("/tmp/socket")),
+        ("gateway.access.trusted-proxies", json!(["192.0.2.1"])),
+        ("gateway.tls.client-ca", json!("/tmp/ca.pem")),
+        ("ledger.url", json!("postgres://192.0.2.1/cara")),
+        ("vault.password-file", json!("/tmp/password")),
+    ] {
+        let refused = put(&format!("keys/{key}"), json!({ "value": value })).await;
+        assert_eq!(refused.status, StatusCode::FORBIDDEN, "{key}: {refused:?}");
+    }
     // At the machine it is set, and all else is changed beside it as before.
     house.doing(SetSetting { key: "gateway.tailscale.program".into(), value: "/usr/bin/tailscale".into() }).await;
     let beside = put("keys/chat.system", json!({ "value": "Be brief." })).await;
     assert_eq!(beside.status, StatusCode::OK, "{beside:?}");
     assert_eq!(put(sets, json!({ "value": "/tmp/mine" })).await.status, StatusCode::FORBIDDEN);
     assert!(house.doing(ReadConfig {}).await.text.contains("/usr/bin/tailscale"));
+}
+
+#[tokio::test]
+async fn who_has_a_credential_begins_no_file_of_anchors_that_was_taken_away_or_emptied() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("anchors");
+    let house = House::new(&format!("audit.anchor.file = {:?}\n", file.display().to_string()));
+    let (_, token) = house.token(Scope::ALL).await;
+    let shown = bearer(&token);
+    let anchors = async |key: &str| {
+        let headers =
+            [("authorization", shown.as_str()), ("content-type", "application/json"), ("idempotency-key", key)];
+        let request = request(Method::POST, "/control/v1/audit/anchors", &headers);
+        house.ask(request.map(|_| axum::body::Body::from("{}"))).await
+    };
+    assert_eq!(anchors("a-1").await.status, StatusCode::NOT_FOUND);
+    std::fs::write(&file, "\n").unwrap();
+    let empty = anchors("a-2").await;
+    assert!(empty.status == StatusCode::NOT_FOUND && empty.text.contains("no anchor in it"), "{empty:?}");
+    house.doing(AnchorAudit { file: None, url: None, log: None }).await;
+    assert_eq!(anchors("a-3").await.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn what_shows_nothing_takes_no_room_in_the_log_from_what_is_wrong() {
+    let house = House::new("");
+    house.token(&[Scope::Read]).await;
+    for _ in 0..300 {
+        assert_eq!(house.ask(get(STATUS, &[])).await.status, StatusCode::UNAUTHORIZED);
+    }
+    let wrong = house.ask(get(STATUS, &[("authorization", "Bearer cara_t-aaaaaaaaaa_x")])).await;
+    assert_eq!(wrong.status, StatusCode::UNAUTHORIZED);
+    let refused = house.refusals(201).await;
+    let of = |why: &str| refused.iter().filter(|told| *told == why).count();
+    assert_eq!((of("nobody"), of("wrong")), (200, 1));
 }
 
 #[tokio::test]
@@ -251,7 +303,7 @@ async fn a_page_that_leads_a_browser_here_without_tls_has_no_name_of_a_tailnet()
         let led = house.ask_as(peer, get(STATUS, &[("sec-fetch-site", "cross-site"), CLIENT])).await;
         assert_eq!(led.status, StatusCode::FORBIDDEN, "{led:?}");
     }
-    // A link of another site leads a person here, and not as who the connection says: nor does a cookie count then.
+    // A link of another site leads a person here, and not as who the connection says.
     let link = [("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "navigate"), ("sec-fetch-dest", "document")];
     let certified = house.certified(&[Scope::Read]).await;
     for peer in [tls(), certified.clone()] {
