@@ -140,11 +140,11 @@ async fn no_credential_has_the_daemon_run_another_program_or_write_another_file(
     let unset = house.ask(request(Method::DELETE, &format!("/control/v1/config/{anchors}"), &shown)).await;
     assert_eq!(unset.status, StatusCode::FORBIDDEN, "{unset:?}");
     for (key, value) in [
-        ("audit.anchor.every", json!("9999d")),
+        ("audit.anchor.every", json!("24h")),
         ("gateway.access.tailscale", json!("/tmp/socket")),
-        ("gateway.access.trusted-proxies", json!(["192.0.2.1"])),
+        ("gateway.access.trusted-proxies", json!(r#"["192.0.2.1"]"#)),
         ("gateway.tls.client-ca", json!("/tmp/ca.pem")),
-        ("ledger.url", json!("postgres://192.0.2.1/cara")),
+        ("ledger.url", json!("postgres://cara@192.0.2.1/cara")),
         ("vault.password-file", json!("/tmp/password")),
     ] {
         let refused = put(&format!("keys/{key}"), json!({ "value": value })).await;
