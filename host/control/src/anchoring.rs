@@ -58,9 +58,9 @@ pub struct AnchorAudit {
 
 /// Whether a file of anchors may be begun: one that the daemon does not find is missing, whatever the reason.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum File {
-    MayBegin,
-    IsThere,
+enum IfMissing {
+    Begin,
+    Refuse,
 }
 
 /// What was anchored.
@@ -102,9 +102,9 @@ impl Operation for AnchorAudit {
                  hint: `cara audit anchor --file PATH`, or `cara config set audit.anchor.file PATH` to have the daemon do it"
             );
         }
-        // Whoever has a credential begins no file anew that was taken away.
-        let begins = if by.credential().is_some() { File::IsThere } else { File::MayBegin };
-        let anchored = application.anchor(&places, begins).await;
+        // Whoever has a credential if_missing no file anew that was taken away.
+        let if_missing = if by.credential().is_some() { IfMissing::Refuse } else { IfMissing::Begin };
+        let anchored = application.anchor(&places, if_missing).await;
         if !is_named {
             application.anchoring.tried(anchored.as_ref().map(|anchored| &anchored.anchor));
         }
@@ -114,7 +114,7 @@ impl Operation for AnchorAudit {
 
 impl Application {
     /// Anchors the head at these places. Where one of them fails, the others have it all the same.
-    async fn anchor(&self, places: &AnchorSettings, begins: File) -> Result<Anchored> {
+    async fn anchor(&self, places: &AnchorSettings, if_missing: IfMissing) -> Result<Anchored> {
         let _turn = self.anchoring.turn().await;
         let head = self.ledger.newest_event().await?;
         let key = anchors::key_or_new(self.home())?;
@@ -122,14 +122,14 @@ impl Application {
         if let Some(file) = &places.file {
             outside(self.home().path(), file)?;
             match std::fs::File::open(file).and_then(|file| Newest::of(std::io::BufReader::new(file))) {
-                Ok(read) if begins == File::IsThere && read.is_none() => fail!(
+                Ok(read) if if_missing == IfMissing::Refuse && read.is_none() => fail!(
                     NotFound,
                     "`{}` has no anchor in it: somebody may have taken them away\n\
                      hint: bring them back; a file is begun by `cara audit anchor` alone",
                     file.display()
                 ),
                 Ok(read) => last = read,
-                Err(error) if error.kind() == ErrorKind::NotFound && begins == File::MayBegin => {}
+                Err(error) if error.kind() == ErrorKind::NotFound && if_missing == IfMissing::Begin => {}
                 Err(error) if error.kind() == ErrorKind::NotFound => fail!(
                     NotFound,
                     "`{}` is not there: a disk may be missing, or somebody took the anchors away\n\
@@ -233,6 +233,7 @@ async fn keep(me: Weak<Application>, mut configured: watch::Receiver<Arc<Rules>>
         let Some(application) = me.upgrade() else { return };
         let config = application.config();
         if let (Err(_), Some(done)) = (&config, &mut done) {
+            // It cannot be read: looked at again in a while, or when it changes.
             done.at = Instant::now();
         }
         if let Ok(config) = config {
@@ -294,7 +295,7 @@ async fn anchored(
         )
     };
     let tried =
-        tokio::time::timeout(most, application.anchor(places, File::IsThere)).await.unwrap_or_else(|_| Err(late()));
+        tokio::time::timeout(most, application.anchor(places, IfMissing::Refuse)).await.unwrap_or_else(|_| Err(late()));
     application.anchoring.tried(tried.as_ref().map(|anchored| &anchored.anchor));
     match tried {
         Ok(anchored) => {

@@ -193,7 +193,10 @@ fn change(
     let now = configuration::text(&file)?;
     let new = changed(&now, &shown)?;
     if by.credential().is_some()
-        && let Some(key) = LOCAL.iter().find(|key| setting(&now, key) != setting(&new, key))
+        // What is no TOML is refused below, and not used.
+        && let Ok(after) = toml::from_str::<toml::Table>(&new)
+        && let before = toml::from_str(&now).unwrap_or_default()
+        && let Some(key) = LOCAL.iter().find(|key| setting(&before, key) != setting(&after, key))
     {
         fail!(
             Refused,
@@ -217,10 +220,10 @@ const LOCAL: [&str; 7] = [
     "vault.password-file",
 ];
 
-/// What a text says for a key; nothing where it is no TOML, which is not used.
-fn setting(text: &str, key: &str) -> Option<toml::Value> {
-    let whole = toml::Value::Table(toml::from_str(text).ok()?);
-    key.split('.').try_fold(whole, |value, name| value.get(name).cloned())
+/// What a configuration says for a key.
+fn setting<'a>(whole: &'a toml::Table, key: &str) -> Option<&'a toml::Value> {
+    let (first, rest) = key.split_once('.')?;
+    rest.split('.').try_fold(whole.get(first)?, |value, name| value.get(name))
 }
 
 fn write(application: &Application, new: &str, shown: &str) -> Result<()> {

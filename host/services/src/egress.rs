@@ -136,7 +136,7 @@ impl Egress {
         let destination = &exchange.destination;
         let scheme = destination.origin().scheme();
         let senders = || senders.lock().unwrap_or_else(PoisonError::into_inner);
-        let made = senders().get_mut(destination.sender()).and_then(|own| own.pool(destination.reach(), scheme));
+        let made = senders().get_mut(destination.sender()).and_then(|own| own.find(destination.reach(), scheme));
         if let Some(pool) = made {
             return Ok(pool);
         }
@@ -153,7 +153,7 @@ impl Egress {
         let mut senders = senders();
         let own = senders.entry(destination.sender().clone());
         let own = own.or_insert_with(|| Connections::new(transport));
-        Ok(own.pool_with(destination.reach(), scheme, config))
+        Ok(own.find_or_make(destination.reach(), scheme, config))
     }
 }
 

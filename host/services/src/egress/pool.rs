@@ -42,7 +42,7 @@ impl Connections {
     }
 
     /// The pool for a reach, where there is one.
-    pub(super) fn pool(&mut self, reach: Reach, scheme: Scheme) -> Option<Pool> {
+    pub(super) fn find(&mut self, reach: Reach, scheme: Scheme) -> Option<Pool> {
         if self.access.lines.available_permits() == 0 {
             // What is kept open and unused goes; what is in use stays until it is read.
             self.pools.clear();
@@ -51,7 +51,7 @@ impl Connections {
     }
 
     /// The pool for a reach, made on first use.
-    pub(super) fn pool_with(&mut self, reach: Reach, scheme: Scheme, mut config: ClientConfig) -> Pool {
+    pub(super) fn find_or_make(&mut self, reach: Reach, scheme: Scheme, mut config: ClientConfig) -> Pool {
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         let pool = || {
             Client::builder(TokioExecutor::new())
