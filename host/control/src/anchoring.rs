@@ -102,7 +102,7 @@ impl Operation for AnchorAudit {
                  hint: `cara audit anchor --file PATH`, or `cara config set audit.anchor.file PATH` to have the daemon do it"
             );
         }
-        // Whoever has a credential if_missing no file anew that was taken away.
+        // Whoever has a credential begins no file anew that was taken away.
         let if_missing = if by.credential().is_some() { IfMissing::Refuse } else { IfMissing::Begin };
         let anchored = application.anchor(&places, if_missing).await;
         if !is_named {

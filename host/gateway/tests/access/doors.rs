@@ -10,6 +10,8 @@ use cara_gateway::{ClientCertificate, Peer};
 use http::{Method, StatusCode};
 use serde_json::json;
 use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::timeout;
 
 /// A path that anybody with `read` may ask for.
 const STATUS: &str = "/control/v1/ready";
@@ -188,7 +190,7 @@ async fn what_shows_nothing_takes_no_room_in_the_log_from_what_is_wrong() {
     }
     let wrong = house.ask(get(STATUS, &[("authorization", "Bearer cara_t-aaaaaaaaaa_x")])).await;
     assert_eq!(wrong.status, StatusCode::UNAUTHORIZED);
-    let refused = house.refusals(201).await;
+    let refused = timeout(Duration::from_secs(20), house.refusals(201)).await.expect("each has its room");
     let of = |why: &str| refused.iter().filter(|told| *told == why).count();
     assert_eq!((of("nobody"), of("wrong")), (200, 1));
 }
