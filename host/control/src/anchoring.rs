@@ -79,13 +79,6 @@ impl Operation for AnchorAudit {
         Route::post("audit.anchor", "/control/v1/audit/anchors", "Anchor the head of the audit log.").once().admin();
 
     async fn run(self, application: &Arc<Application>, by: &Principal, _: &Events) -> Result<Self::View> {
-        if by.credential().is_some() && self.file.is_some() {
-            fail!(
-                Refused,
-                "a file at the daemon's machine is named there, and with no credential\n\
-                 hint: leave it out, and the file of `[audit.anchor]` is used"
-            );
-        }
         let named = AnchorSettings {
             file: self.file.map(PathBuf::from),
             url: self.url,
@@ -93,6 +86,14 @@ impl Operation for AnchorAudit {
             ..AnchorSettings::default()
         };
         let is_named = named != AnchorSettings::default();
+        // Files there, and ports that only it reaches, are not for whoever has a credential.
+        if is_named && by.credential().is_some() {
+            fail!(
+                Refused,
+                "where anchors go is said at the daemon's machine, and with no credential\n\
+                 hint: leave it out, and they go where `[audit.anchor]` says"
+            );
+        }
         let places = if is_named { named } else { application.config()?.audit.anchor.clone() };
         places.check()?;
         if places.is_off() {
