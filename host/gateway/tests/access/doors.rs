@@ -130,11 +130,13 @@ async fn no_credential_has_the_daemon_run_another_program_or_write_another_file(
         assert_eq!(refused.status, StatusCode::FORBIDDEN, "{path}: {refused:?}");
         assert!(refused.text.contains("no credential changes `"), "{refused:?}");
     }
-    let once =
-        request(Method::POST, "/control/v1/audit/anchors", &[&shown[..], &[("idempotency-key", "a-1")]].concat());
-    let once = house.ask(once.map(|_| axum::body::Body::from(json!({ "file": "/tmp/mine" }).to_string()))).await;
-    assert_eq!(once.status, StatusCode::FORBIDDEN, "{once:?}");
-    assert!(once.text.contains("named there"), "{once:?}");
+    for (key, place) in [("a-1", json!({ "file": "/tmp/mine" })), ("a-2", json!({ "url": "http://127.0.0.1:9/" }))] {
+        let headers = [&shown[..], &[("idempotency-key", key)]].concat();
+        let once = request(Method::POST, "/control/v1/audit/anchors", &headers);
+        let once = house.ask(once.map(|_| axum::body::Body::from(place.to_string()))).await;
+        assert_eq!(once.status, StatusCode::FORBIDDEN, "{once:?}");
+        assert!(once.text.contains("where anchors go is said at the daemon's machine"), "{once:?}");
+    }
     assert_eq!(house.doing(ReadConfig {}).await.text, before);
     // Nor does it take one away, or set what outlasts it in another way.
     let file = tempfile::NamedTempFile::new().unwrap();
