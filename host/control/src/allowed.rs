@@ -28,6 +28,15 @@ pub fn hears_everything(by: &Principal) -> bool {
     by.has(Scope::Read) && by.allowance().agents.is_none()
 }
 
+/// Refuses whoever came with a credential: what they change here would let its thief in again, keep its owner out, or hide
+/// that.
+pub(crate) fn without_credential(by: &Principal, what: &str, cure: &str) -> Result<()> {
+    if by.credential().is_none() {
+        return Ok(());
+    }
+    fail!(Refused, "no credential changes {what}\nhint: {cure} at the daemon's machine does")
+}
+
 /// Refuses an agent that whoever asks may not talk to.
 ///
 /// # Errors

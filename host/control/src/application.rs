@@ -183,7 +183,7 @@ impl Application {
         // A command ends before anything would be sent.
         let collector = config.telemetry.otlp.as_deref().filter(|_| holder.role != Role::Command);
         let collector = collector.map(|url| Collector::new(url, services.egress.clone(), &holder.process));
-        let metrics = Metrics::new(collector.as_ref())?;
+        let metrics = Metrics::new(collector.as_ref(), &holder.process)?;
         let spans = collector.as_ref().map(|collector| Spans::new(collector, clock)).transpose()?;
         let telemetry = Telemetry::new(metrics, spans);
         let active_runs = ActiveRuns::telling(&changes);

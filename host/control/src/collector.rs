@@ -45,6 +45,15 @@ pub(crate) const AT_END: Duration = Duration::from_secs(2);
 /// The most bytes of an answer.
 const MOST: usize = 64 * 1024;
 
+/// What this process is called in metrics and traces.
+pub(crate) fn resource(process: &str) -> Resource {
+    let attributes = [
+        KeyValue::new("service.version", env!("CARGO_PKG_VERSION")),
+        KeyValue::new("service.instance.id", process.to_owned()),
+    ];
+    Resource::builder_empty().with_service_name("cara").with_attributes(attributes).build()
+}
+
 /// A collector, and who tells it.
 pub(crate) struct Collector {
     /// Its URL, without a slash at the end.
@@ -60,13 +69,9 @@ pub(crate) struct Collector {
 impl Collector {
     /// The collector at a URL, which is told of this process.
     pub(crate) fn new(url: &str, egress: Egress, process: &str) -> Self {
-        let resource = Resource::builder_empty().with_service_name("cara").with_attributes([
-            KeyValue::new("service.version", env!("CARGO_PKG_VERSION")),
-            KeyValue::new("service.instance.id", process.to_owned()),
-        ]);
         let url = url.trim_end_matches('/').to_owned();
         let (failing, ending) = Default::default();
-        Self { url, egress, resource: resource.build(), failing, ending }
+        Self { url, egress, resource: resource(process), failing, ending }
     }
 
     /// Is cancelled when the process ends: then less time is left.

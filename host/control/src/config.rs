@@ -1,5 +1,6 @@
 //! What the operator does with the configuration: reads, sets, checks it.
 
+use crate::allowed;
 use crate::application::Application;
 use crate::assistant_factory;
 use crate::config_check;
@@ -15,6 +16,7 @@ use cara_services::files;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use std::path::Path;
 use std::sync::Arc;
 
 pub use crate::configuration::Configuration;
@@ -139,7 +141,11 @@ pub struct SetSetting {
 impl Operation for SetSetting {
     type View = Setting;
     const ROUTE: Route =
-        Route::put("config.set", "/control/v1/config/keys/{key}", "Set a key of the configuration.").admin();
+        Route::put("config.set", "/control/v1/config/keys/{key}", "Set a key of the configuration.").admin().audited();
+
+    fn subject(&self) -> String {
+        self.key.clone()
+    }
 
     async fn run(self, application: &Arc<Application>, by: &Principal, events: &Events) -> Result<Self::View> {
         let path = document::path(&self.key)?;
@@ -157,6 +163,13 @@ impl Operation for SetSetting {
         {
             grants::say_closed(application, &ComponentId::parse(id)?, events).await?;
         }
+        if let (true, Some(Value::String(file))) = (path == ["audit", "anchor", "file"], &value)
+            && !Path::new(file).exists()
+        {
+            events.note(format!(
+                "nothing is anchored there yet\nhint: `cara audit anchor --file {file}` begins the file"
+            ));
+        }
         Ok(Setting { key: document::dotted(&path), value: value.unwrap_or_default(), set: true })
     }
 }
@@ -172,7 +185,13 @@ pub struct UnsetSetting {
 impl Operation for UnsetSetting {
     type View = Setting;
     const ROUTE: Route =
-        Route::delete("config.unset", "/control/v1/config/keys/{key}", "Take a key out of the configuration.").admin();
+        Route::delete("config.unset", "/control/v1/config/keys/{key}", "Take a key out of the configuration.")
+            .admin()
+            .audited();
+
+    fn subject(&self) -> String {
+        self.key.clone()
+    }
 
     async fn run(self, application: &Arc<Application>, by: &Principal, _: &Events) -> Result<Self::View> {
         let path = document::path(&self.key)?;
@@ -192,17 +211,12 @@ fn change(
     let shown = file.display().to_string();
     let now = configuration::text(&file)?;
     let new = changed(&now, &shown)?;
-    if by.credential().is_some()
-        // What is no TOML is refused below, and not used.
-        && let Ok(after) = toml::from_str::<toml::Table>(&new)
+    // What is no TOML is refused below, and not used.
+    if let Ok(after) = toml::from_str::<toml::Table>(&new)
         && let before = toml::from_str(&now).unwrap_or_default()
         && let Some(key) = LOCAL.iter().find(|key| setting(&before, key) != setting(&after, key))
     {
-        fail!(
-            Refused,
-            "no credential changes `{key}`\n\
-             hint: `cara config set` or `cara config edit` at the daemon's machine does"
-        );
+        allowed::without_credential(by, &format!("`{key}`"), "`cara config set` or `cara config edit`")?;
     }
     write(application, &new, &shown)?;
     Ok(new)
@@ -271,7 +285,8 @@ impl Operation for ReplaceConfig {
     type View = Done;
     const ROUTE: Route = Route::put("config.replace", "/control/v1/config/file", "Replace the configuration file.")
         .up_to(2 * MOST)
-        .admin();
+        .admin()
+        .audited();
 
     async fn run(self, application: &Arc<Application>, by: &Principal, events: &Events) -> Result<Self::View> {
         let Self { before, text } = self;

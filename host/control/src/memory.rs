@@ -130,7 +130,12 @@ pub struct ForgetMemory {
 impl Operation for ForgetMemory {
     type View = Done;
     const ROUTE: Route =
-        Route::delete("memory.forget", "/control/v1/memory/{person}/entries/{key}", "Forget an entry of memory.");
+        Route::delete("memory.forget", "/control/v1/memory/{person}/entries/{key}", "Forget an entry of memory.")
+            .audited();
+
+    fn subject(&self) -> String {
+        self.person.clone()
+    }
 
     async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
         let memory = memory(application, &self.person).await?;

@@ -4,7 +4,7 @@
 //! Names and attributes are those of OpenTelemetry's semantic conventions where there are any: `gen_ai.*`, `http.*`,
 //! `process.*`. Prometheus reads them from `/metrics`.
 
-use crate::collector::Collector;
+use crate::collector::{self, Collector};
 use crate::error::{Result, error};
 use cara_assistant::{Failure, TurnEvent};
 use opentelemetry::metrics::{Counter, Gauge, Histogram, MeterProvider};
@@ -110,13 +110,14 @@ pub(crate) fn failed(what: impl std::fmt::Display) -> crate::error::Error {
 
 impl Metrics {
     /// Nothing is counted yet. A collector is sent what Prometheus would read.
-    pub(crate) fn new(collector: Option<&Collector>) -> Result<Self> {
+    pub(crate) fn new(collector: Option<&Collector>, process: &str) -> Result<Self> {
         let registry = Registry::new();
         let reader = opentelemetry_prometheus::exporter().with_registry(registry.clone()).build().map_err(failed)?;
         let view = |_: &Instrument| Stream::builder().with_cardinality_limit(SETS).build().ok();
-        let mut provider = SdkMeterProvider::builder().with_reader(reader).with_view(view);
+        let mut provider =
+            SdkMeterProvider::builder().with_reader(reader).with_view(view).with_resource(collector::resource(process));
         if let Some(collector) = collector {
-            provider = provider.with_reader(collector.reader()?).with_resource(collector.resource());
+            provider = provider.with_reader(collector.reader()?);
         }
         let provider = provider.build();
         let meter = provider.meter("cara");

@@ -3,10 +3,10 @@
 use cara_authority::manifest::Secret;
 use cara_services::vault::SecretId;
 
-/// How to give a value of a secret: for one terminal, or for good.
+/// How to give a value of a secret: for good, or for one terminal.
 pub(crate) fn giving(id: &SecretId, secret: &Secret) -> String {
-    let variable = secret.env.first().map(|name| format!("`export {name}=…` for this terminal, or "));
-    format!("{}{}", variable.unwrap_or_default(), storing(id))
+    let variable = secret.env.first().map(|name| format!(", or `export {name}=…` for one terminal"));
+    format!("{}{}", storing(id), variable.unwrap_or_default())
 }
 
 /// How to store one for good.

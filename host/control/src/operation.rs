@@ -44,12 +44,25 @@ pub struct Route {
     pub follows: bool,
     /// Whether programs of another version may ask for it: what it takes and gives stays as it is.
     pub stable: bool,
+    /// Whether the audit log has an event of its name once it is done.
+    pub audited: bool,
 }
 
 impl Route {
     const fn new(method: Method, name: &'static str, path: &'static str, summary: &'static str) -> Self {
         let scope = if matches!(method, Method::GET) { Scope::Read } else { Scope::Operate };
-        Self { name, method, path, summary, repeatable: true, scope, most: MOST, follows: false, stable: false }
+        Self {
+            name,
+            method,
+            path,
+            summary,
+            repeatable: true,
+            scope,
+            most: MOST,
+            follows: false,
+            stable: false,
+            audited: false,
+        }
     }
 
     /// A route of a use case that reads.
@@ -135,6 +148,13 @@ impl Route {
         self
     }
 
+    /// The same route, of a use case that is written into the audit log once it is done, and writes no event of its own.
+    #[must_use]
+    pub const fn audited(mut self) -> Self {
+        self.audited = true;
+        self
+    }
+
     /// Whether arguments stand in path and query.
     pub fn reads_query(&self) -> bool {
         [Method::GET, Method::DELETE].contains(&self.method)
@@ -147,6 +167,11 @@ pub trait Operation: Serialize + DeserializeOwned + JsonSchema + Send + 'static 
     type View: Serialize + DeserializeOwned + JsonSchema + Send + 'static;
     /// Where the use case is found.
     const ROUTE: Route;
+
+    /// To what it is done, for the audit log: which takes no words of a person, for nothing is taken out of it.
+    fn subject(&self) -> String {
+        String::new()
+    }
 
     /// Does the use case for somebody.
     fn run(

@@ -14,6 +14,7 @@ use crate::{
 use cara_authority::{PersonRole, Principal};
 use http::Method;
 use schemars::{Schema, SchemaGenerator};
+use serde_json::json;
 use serde_json::value::RawValue;
 use std::future::Future;
 use std::pin::Pin;
@@ -44,7 +45,8 @@ impl Prepared {
     pub fn of<O: Operation>(operation: O) -> Self {
         let work = move |application: Arc<Application>, by: Principal, events: Events| -> Work {
             Box::pin(async move {
-                let (route, done) = (O::ROUTE, operation.run(&application, &by, &events).await);
+                let (route, subject) = (O::ROUTE, operation.subject());
+                let done = operation.run(&application, &by, &events).await;
                 let done = done.map_err(|error| application.holder.failed(error));
                 // The log names the operation, never its arguments.
                 match &done {
@@ -59,6 +61,9 @@ impl Prepared {
                     application.preparations.changed();
                 }
                 let view = done?;
+                if route.audited {
+                    write_down(&application, &route, &subject, &by, &events).await;
+                }
                 if let Some(topic) = Topic::of_operation(route.name) {
                     application.changes.changed(topic, route.name, None);
                 }
@@ -82,6 +87,16 @@ impl Prepared {
             return work.await;
         }
         application.holder.work.spawn(within_this(work)).await?
+    }
+}
+
+/// Writes into the audit log what is done. That it cannot be written undoes nothing: with a configuration that leads to no
+/// ledger, the configuration is what has to be changed.
+async fn write_down(application: &Application, route: &Route, subject: &str, by: &Principal, events: &Events) {
+    let detail = json!({ "by": by.door(), "credential": by.credential() });
+    if let Err(error) = application.ledger.append(route.name, subject, detail).await {
+        tracing::error!(%error, operation = route.name, "what was done is not in the audit log");
+        events.note(format!("it is done, and not in the audit log: {error}"));
     }
 }
 
@@ -270,6 +285,73 @@ mod tests {
                 _ => Scope::Operate,
             };
             assert_eq!(route.scope, wanted, "{}", route.name);
+        }
+    }
+
+    /// Those write events of their own, each with what was decided.
+    const OF_THEIR_OWN: [&str; 37] = [
+        "sessions.delete",
+        "people.name",
+        "people.link",
+        "people.unlink",
+        "people.forget",
+        "tokens.create",
+        "tokens.rotate",
+        "tokens.revoke",
+        "devices.pair",
+        "devices.revoke",
+        "password.set",
+        "password.remove",
+        "approvals.respond",
+        "inbox.replay",
+        "inbox.drop",
+        "outbox.retry",
+        "outbox.drop",
+        "rules.forget",
+        "grants.add",
+        "grants.take",
+        "trust.add-key",
+        "trust.add-identity",
+        "trust.set-root",
+        "trust.remove-root",
+        "trust.remove",
+        "trust.revoke",
+        "plugins.install",
+        "plugins.update",
+        "plugins.review",
+        "plugins.rollback",
+        "plugins.switch",
+        "plugins.remove",
+        "tools.enable",
+        "tools.disable",
+        "models.list",
+        "ledger.downgrade",
+        "vault.prepare",
+    ];
+
+    /// Those change a conversation or a title, which `cara sessions` shows, or nothing that lasts.
+    const UNTOLD: [&str; 14] = [
+        "chat.open",
+        "runs.begin",
+        "runs.resume",
+        "runs.stop",
+        "sessions.fork",
+        "sessions.rename",
+        "sessions.pin",
+        "config.check",
+        "policy.explain",
+        "tools.offered",
+        "audit.compare",
+        "plugins.prepare",
+        "plugins.verify",
+        "audit.anchor",
+    ];
+
+    #[test]
+    fn what_changes_something_is_in_the_audit_log_once() {
+        for Entry { route, .. } in operations().iter().filter(|entry| entry.route.method != Method::GET) {
+            let lists = [OF_THEIR_OWN.contains(&route.name), UNTOLD.contains(&route.name), route.audited];
+            assert_eq!(lists.iter().filter(|is| **is).count(), 1, "{}", route.name);
         }
     }
 

@@ -1,5 +1,6 @@
 //! Secrets: stored and removed, never shown.
 
+use crate::allowed;
 use crate::application::Application;
 use crate::content_key;
 use crate::error::{Error, ErrorKind, Result, error, fail};
@@ -123,7 +124,11 @@ pub struct StoredSecret {
 
 impl Operation for SetSecret {
     type View = StoredSecret;
-    const ROUTE: Route = Route::put("secrets.set", "/control/v1/secrets", "Store a secret.").admin();
+    const ROUTE: Route = Route::put("secrets.set", "/control/v1/secrets", "Store a secret.").admin().audited();
+
+    fn subject(&self) -> String {
+        self.secret.clone()
+    }
 
     async fn run(self, application: &Arc<Application>, _: &Principal, events: &Events) -> Result<Self::View> {
         let id = identify(application, &self.secret)?;
@@ -161,7 +166,12 @@ pub struct RemoveSecret {
 
 impl Operation for RemoveSecret {
     type View = Done;
-    const ROUTE: Route = Route::delete("secrets.remove", "/control/v1/secrets", "Remove a stored secret.").admin();
+    const ROUTE: Route =
+        Route::delete("secrets.remove", "/control/v1/secrets", "Remove a stored secret.").admin().audited();
+
+    fn subject(&self) -> String {
+        self.secret.clone()
+    }
 
     async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
         let id = identify(application, &self.secret)?;
@@ -227,7 +237,9 @@ pub struct SealSecrets {}
 impl Operation for SealSecrets {
     type View = MovedSecrets;
     const ROUTE: Route =
-        Route::post("secrets.seal", "/control/v1/secrets/seal", "Move the conversations' key into the vault.").admin();
+        Route::post("secrets.seal", "/control/v1/secrets/seal", "Move the conversations' key into the vault.")
+            .admin()
+            .audited();
 
     async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
         application.records().await?;
@@ -244,7 +256,8 @@ impl Operation for UnsealSecrets {
     type View = MovedSecrets;
     const ROUTE: Route =
         Route::post("secrets.unseal", "/control/v1/secrets/unseal", "Move the conversations' key out of the vault.")
-            .admin();
+            .admin()
+            .audited();
 
     async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
         application.records().await?;
@@ -301,9 +314,11 @@ impl Operation for RotateVaultPassword {
     const ROUTE: Route =
         Route::put("vault.rotate-password", "/control/v1/vault/password", "Encrypt the vault under another password.")
             .once()
-            .admin();
+            .admin()
+            .audited();
 
-    async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
+    async fn run(self, application: &Arc<Application>, by: &Principal, _: &Events) -> Result<Self::View> {
+        allowed::without_credential(by, "the vault's password", "`cara secrets rotate-password`")?;
         let kdf = match self.kdf {
             KdfName::Argon2id => Kdf::default(),
             KdfName::Pbkdf2HmacSha256 => Kdf::pbkdf2(),

@@ -1,5 +1,6 @@
 //! The vault: opened with a password that a client gives, or made under one.
 
+use crate::allowed;
 use crate::application::Application;
 use crate::error::Result;
 use crate::event::Events;
@@ -41,7 +42,7 @@ pub struct UnlockVault {
 impl Operation for UnlockVault {
     type View = Done;
     const ROUTE: Route =
-        Route::post("vault.unlock", "/control/v1/vault/unlock", "Open the vault with its password.").admin();
+        Route::post("vault.unlock", "/control/v1/vault/unlock", "Open the vault with its password.").admin().audited();
 
     async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
         let (vault, password) = (application.vault.clone(), SecretValue::new(self.password.into_bytes())?);
@@ -63,10 +64,13 @@ pub struct MakeVault {
 
 impl Operation for MakeVault {
     type View = Done;
-    const ROUTE: Route =
-        Route::post("vault.make", "/control/v1/vault", "Make an empty vault under a password.").once().admin();
+    const ROUTE: Route = Route::post("vault.make", "/control/v1/vault", "Make an empty vault under a password.")
+        .once()
+        .admin()
+        .audited();
 
-    async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
+    async fn run(self, application: &Arc<Application>, by: &Principal, _: &Events) -> Result<Self::View> {
+        allowed::without_credential(by, "the vault's password", "`cara secrets set`")?;
         application.in_use.check_vault()?;
         let (vault, password) = (application.vault.clone(), SecretValue::new(self.password.into_bytes())?);
         let _turn = application.password.turn().await?;

@@ -249,7 +249,7 @@ impl Show for Status {
         if let Some(AnchorState { seq, at_ms, problem }) = &self.anchored {
             let last = seq.zip(*at_ms).map(|(seq, at_ms)| format!("event {seq}, {}", when::second(at_ms)));
             field("anchored", &last.unwrap_or_else(|| "not yet".to_owned()));
-            problem.iter().for_each(|problem| field("problem", &problem.message));
+            problem.iter().for_each(|problem| field("problem", &problem.to_string().replace("\nhint: ", "; ")));
         }
         match &self.configuration {
             Configuration { problem: Some(problem), .. } => field("config", &problem.message),

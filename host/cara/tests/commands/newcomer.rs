@@ -29,7 +29,7 @@ fn conversation(home: &Home) -> Command {
 fn a_key_that_is_not_there_is_told_with_both_ways_to_give_one() {
     let told = Home::new().fails(&["chat", "--model", "openai", "-m", "hi"]);
     assert!(told.contains("error: no value is stored for secret `openai/api-key`"), "{told}");
-    let cure = "hint: `export OPENAI_API_KEY=…` for this terminal, or `cara secrets set openai/api-key` to store one";
+    let cure = "hint: `cara secrets set openai/api-key` to store one, or `export OPENAI_API_KEY=…` for one terminal";
     assert!(told.contains(cure) && told.matches("hint: ").count() == 1, "{told}");
 }
 

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 use crate::application::{Application, Options};
+use crate::config::{ReadConfig, ReplaceConfig, SetSetting, UnsetSetting};
 use crate::credentials::{Held, sha256};
 use crate::devices::{PairDevice, RevokeDevice};
 use crate::entering::{NewDevice, pairing_message, session_message};
@@ -13,7 +14,9 @@ use crate::operation::Operation;
 use crate::operations::Prepared;
 use crate::page_password::{RemovePagePassword, SetPagePassword};
 use crate::people::{ForgetPerson, GivenRole, NamePerson};
+use crate::secrets::{KdfName, RotateVaultPassword};
 use crate::tokens::{CreateToken, CreatedToken, RevokeToken, RotateToken};
+use crate::vault::{MakeVault, UnlockVault};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use cara_authority::{Principal, Scope};
@@ -372,6 +375,48 @@ async fn every_decision_is_in_the_audit_log_and_no_secret_is() {
     for secret in [&created.token.unwrap(), &rotated.token.unwrap(), &code, &*entered.secret] {
         assert!(!told.contains(&**secret) && !told.contains(&hex::encode(sha256(secret.as_bytes()))), "{told}");
     }
+}
+
+#[tokio::test]
+async fn what_a_credential_changes_is_in_the_audit_log_with_its_id_and_without_a_value() {
+    let house = House::new();
+    let created = house.create(&owner(), &[Scope::Admin]).await.unwrap();
+    let by = house.held(created.token.as_ref().unwrap()).await.unwrap().principal("gateway 127.0.0.1");
+    let instructions = || "chat.system".to_owned();
+    house.doing(&by, SetSetting { key: instructions(), value: "Be the parrot.".to_owned() }).await.unwrap();
+    let before = house.doing(&by, ReadConfig {}).await.unwrap().text;
+    let text = before.replace("parrot", "owl");
+    house.doing(&by, ReplaceConfig { before, text }).await.unwrap();
+    house.doing(&owner(), UnsetSetting { key: instructions() }).await.unwrap();
+    let refused = house.doing(&by, SetSetting { key: "vault.password-file".to_owned(), value: "/x".to_owned() }).await;
+    assert_eq!(refused.unwrap_err().kind, ErrorKind::Refused);
+    let events = cara_records::events(&house.application.ledger, 3).await.unwrap();
+    let told: Vec<_> = events.iter().rev().map(|event| (event.kind.as_str(), event.subject.as_str())).collect();
+    assert_eq!(told, [("config.set", "chat.system"), ("config.replace", ""), ("config.unset", "chat.system")]);
+    let credential = |at: usize| events[at].detail["credential"].as_str();
+    assert_eq!([credential(0), credential(2)], [None, Some(&*created.credential.id)]);
+    assert_eq!(events[2].detail["by"], "gateway 127.0.0.1");
+    let all = format!("{events:?}");
+    assert!(!all.contains("parrot") && !all.contains("owl"), "{all}");
+}
+
+#[tokio::test]
+async fn no_credential_chooses_the_password_of_the_vault() {
+    let house = House::new();
+    let created = house.create(&owner(), &[Scope::Admin]).await.unwrap();
+    let by = house.held(created.token.as_ref().unwrap()).await.unwrap().principal("gateway 127.0.0.1");
+    let password = || "a long password".to_owned();
+    let refused = house.doing(&by, MakeVault { password: password() }).await.unwrap_err();
+    assert_eq!((refused.kind, house.application.vault.kind().unwrap()), (ErrorKind::Refused, None));
+    house.doing(&owner(), MakeVault { password: password() }).await.unwrap();
+    let another = || RotateVaultPassword { old: Some(password()), new: "another one".into(), kdf: KdfName::default() };
+    let refused = house.doing(&by, another()).await.unwrap_err();
+    assert!(refused.kind == ErrorKind::Refused && refused.message.contains("no credential changes"), "{refused}");
+    house.doing(&by, UnlockVault { password: password() }).await.unwrap();
+    house.doing(&owner(), another()).await.unwrap();
+    let kinds = cara_records::events(&house.application.ledger, 3).await.unwrap();
+    let kinds: Vec<&str> = kinds.iter().map(|event| event.kind.as_str()).collect();
+    assert_eq!(kinds, ["vault.rotate-password", "vault.unlock", "vault.make"]);
 }
 
 #[tokio::test]

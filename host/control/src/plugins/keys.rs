@@ -52,7 +52,11 @@ pub struct MakeKey {
 impl Operation for MakeKey {
     type View = PublicKey;
     const ROUTE: Route =
-        Route::post("keys.make", "/control/v1/keys", "Make a key to sign packages with.").once().admin();
+        Route::post("keys.make", "/control/v1/keys", "Make a key to sign packages with.").once().admin().audited();
+
+    fn subject(&self) -> String {
+        self.name.clone()
+    }
 
     async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
         let patterns = trust::patterns(&self.trust)?;
@@ -141,7 +145,13 @@ pub struct SignPlugin {
 impl Operation for SignPlugin {
     type View = SignedPlugin;
     const ROUTE: Route =
-        Route::post("keys.sign", "/control/v1/keys/{name}/sign", "Sign a package with a key of the vault.").admin();
+        Route::post("keys.sign", "/control/v1/keys/{name}/sign", "Sign a package with a key of the vault.")
+            .admin()
+            .audited();
+
+    fn subject(&self) -> String {
+        self.name.clone()
+    }
 
     async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
         let package = signable(Path::new(&self.file))?;
@@ -167,8 +177,10 @@ pub struct SignPluginKeyless {
 
 impl Operation for SignPluginKeyless {
     type View = SignedPlugin;
-    const ROUTE: Route =
-        Route::post("keys.sign-keyless", "/control/v1/keyless/sign", "Sign a package by certificate.").once().admin();
+    const ROUTE: Route = Route::post("keys.sign-keyless", "/control/v1/keyless/sign", "Sign a package by certificate.")
+        .once()
+        .admin()
+        .audited();
 
     async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
         let package = signable(Path::new(&self.file))?;

@@ -296,7 +296,9 @@ pub struct PushPlugin {
 impl Operation for PushPlugin {
     type View = String;
     const ROUTE: Route =
-        Route::post("plugins.push", "/control/v1/plugins/push", "Put a signed package into a registry.").admin();
+        Route::post("plugins.push", "/control/v1/plugins/push", "Put a signed package into a registry.")
+            .admin()
+            .audited();
 
     async fn run(self, application: &Arc<Application>, _: &Principal, events: &Events) -> Result<Self::View> {
         let (wasm, bundle) = beside(Path::new(&self.file))?;

@@ -113,7 +113,8 @@ impl Operation for MakeAuthority {
     const ROUTE: Route =
         Route::post("tls.init-ca", "/control/v1/tls/authority", "Make the certificate authority of the home.")
             .once()
-            .admin();
+            .admin()
+            .audited();
 
     async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
         let name = self.name.unwrap_or_else(|| "cara".to_owned());
@@ -162,7 +163,7 @@ pub struct IssueCertificate {
 impl Operation for IssueCertificate {
     type View = IssuedCertificate;
     const ROUTE: Route =
-        Route::post("tls.issue", "/control/v1/tls/certificates", "Issue a certificate.").once().admin();
+        Route::post("tls.issue", "/control/v1/tls/certificates", "Issue a certificate.").once().admin().audited();
 
     async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
         let Self { name, client, days, names } = self;
@@ -207,7 +208,9 @@ pub struct RevokeCertificate {
 impl Operation for RevokeCertificate {
     type View = Vec<IssuedCertificate>;
     const ROUTE: Route =
-        Route::delete("tls.revoke", "/control/v1/tls/certificates/{certificate}", "Revoke a certificate.").admin();
+        Route::delete("tls.revoke", "/control/v1/tls/certificates/{certificate}", "Revoke a certificate.")
+            .admin()
+            .audited();
 
     async fn run(self, application: &Arc<Application>, by: &Principal, _: &Events) -> Result<Self::View> {
         let Self { certificate: wanted } = self;

@@ -206,7 +206,10 @@ impl Gate {
     fn nobody(&self, asker: &Asker, is_shown: bool, none_at_all: bool) -> Refusal {
         let cure = match none_at_all {
             true => "nobody is let in yet: `cara token create` makes a token, `cara device pair` a code for a browser",
-            false => "send `Authorization: Bearer` with a token of `cara token create`",
+            false => {
+                "send `Authorization: Bearer` with a token of `cara token create`; a browser sends a code of `cara device \
+                 pair` to `/login`"
+            }
         };
         match is_shown {
             true => self.wrong(asker, format!("the credential is wrong, has expired, or was taken back\nhint: {cure}")),

@@ -55,7 +55,11 @@ impl Refusal {
 
     /// Of whoever was wrong too often.
     pub(crate) fn wait(wait_ms: u64) -> Self {
-        let text = "there were too many wrong attempts\nhint: wait, and see `cara audit show --kind access-refused`";
+        let seconds = wait_ms.div_ceil(1000).max(1);
+        let text = format!(
+            "there were too many wrong attempts\nhint: wait {seconds} s, and see `cara audit show --kind access-refused`; \
+             tokens and `cara` at the daemon's machine go on"
+        );
         Self { wait_ms: Some(wait_ms), ..Self::new(Why::TooOften, text) }
     }
 

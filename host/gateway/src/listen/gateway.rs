@@ -315,7 +315,7 @@ fn untaken(address: SocketAddr, error: &io::Error) -> Error {
     let cure = match error.kind() {
         io::ErrorKind::AddrInUse => format!(
             "`ss -ltnp 'sport = :{port}'` says which program has it; or listen elsewhere, as in `cara config set \
-             gateway.listen '[\"127.0.0.1:0\"]'`"
+             gateway.listen '[\"127.0.0.1:18790\"]'`"
         ),
         io::ErrorKind::PermissionDenied => format!("take a port above 1023 in the place of {port}"),
         io::ErrorKind::AddrNotAvailable => {
