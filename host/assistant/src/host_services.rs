@@ -55,6 +55,9 @@ impl TurnServices {
     /// All of them, as the kernel takes them.
     pub(crate) fn offered(self: &Arc<Self>) -> HostServices {
         HostServices {
+            // A tool is called, and no channel.
+            inbox: None,
+            sent: None,
             labels: Some(self.clone()),
             approvals: Some(self.clone()),
             attachments: Some(self.clone()),

@@ -75,6 +75,21 @@ impl From<Content> for Piece {
     }
 }
 
+impl Piece {
+    /// The piece as a component takes it; none, where the bytes of a file are damaged.
+    pub fn into_content(self) -> Option<Content> {
+        let blob = |File { media_type, name, data }: File| {
+            Some(Blob { media_type, name, data: BASE64_STANDARD.decode(data).ok()? })
+        };
+        Some(match self {
+            Self::Text(text) => Content::Text(text),
+            Self::Image(file) => Content::Image(blob(file)?),
+            Self::Audio(file) => Content::Audio(blob(file)?),
+            Self::File(file) => Content::File(blob(file)?),
+        })
+    }
+}
+
 impl MessageBody {
     /// Words alone.
     pub fn text(text: impl Into<String>) -> Self {

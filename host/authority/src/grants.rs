@@ -15,6 +15,7 @@ use crate::refusal::{Refusal, Rule};
 use crate::settings::Settings;
 use http::{Method, Uri};
 use std::fmt;
+use std::time::Duration;
 
 mod secret;
 
@@ -31,6 +32,7 @@ pub struct Grants {
     withheld: Vec<secret::Withheld>,
     state: Option<u64>,
     powers: Vec<Power>,
+    channel: bool,
     /// Of all that is granted by a pattern, only these.
     only: Option<Vec<Origin>>,
     settings: Settings,
@@ -43,6 +45,17 @@ pub struct Grants {
 struct Within {
     tool: ToolName,
     effects: Vec<Effect>,
+}
+
+/// Having a `ChannelGrant` tells you: this component is a channel by its binary and its manifest, and is called as one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChannelGrant(ComponentId);
+
+impl ChannelGrant {
+    /// The channel in addresses.
+    pub fn component(&self) -> &ComponentId {
+        &self.0
+    }
 }
 
 /// One granted `[[http]]` entry.
@@ -72,6 +85,7 @@ impl Grants {
             withheld: Vec::new(),
             state: None,
             powers: Vec::new(),
+            channel: manifest.channel().is_some(),
             only: None,
             limits: Limits::default_for(interfaces.kinds()).narrowed(manifest.limits()).overridden(overrides),
             settings,
@@ -135,6 +149,26 @@ impl Grants {
     #[must_use]
     pub fn only(&self, origins: Vec<Origin>) -> Self {
         Self { only: Some(origins), ..self.clone() }
+    }
+
+    /// The same for a request that no sandbox waits for: a server may take so long.
+    #[must_use]
+    pub fn within_time(&self, time: Duration) -> Self {
+        let limits = Limits { wall: time, idle: time, ..self.limits.clone() };
+        Self { limits, ..self.clone() }
+    }
+
+    /// Whether it is a channel: what it hands in then came to one of its accounts.
+    ///
+    /// # Errors
+    ///
+    /// It is none, or a tool of it is called.
+    pub fn channel(&self) -> Result<ChannelGrant, Refusal> {
+        if self.channel && self.within.is_none() {
+            return Ok(ChannelGrant(self.component.clone()));
+        }
+        let text = format!("component `{}` is not called as a channel, and cannot hand in messages", self.component);
+        Err(Refusal::new(Rule::Denied, text))
     }
 
     /// Whose powers these are.

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use wasmparser::{Chunk, Parser, Payload};
 
 /// Interfaces of ours that a component may import from this host, beside `types`.
-const OFFERED: [&str; 6] = ["log", "clock", "settings", "state", "secrets", "turn"];
+const OFFERED: [&str; 7] = ["log", "clock", "settings", "state", "secrets", "turn", "inbox"];
 
 /// Whether this host serves an interface of ours.
 fn served(name: &str) -> bool {
@@ -35,7 +35,9 @@ pub enum InterfacesError {
     )]
     NotOffered(String),
     /// No export that this host can call.
-    #[error("the component exports no provider and no tool\nhint: build it against {CONTRACT} with `cara_sdk`")]
+    #[error(
+        "the component exports no provider, no tool and no channel\nhint: build it against {CONTRACT} with `cara_sdk`"
+    )]
     NoKind,
 }
 
@@ -171,6 +173,9 @@ impl Interfaces {
             let declared = manifest.powers().iter().any(|declared| declared.name == *power);
             (self.imports_power(*power), declared, format!("cara:plugin/{power}"), "[[power]]")
         }));
+        // A channel may have nothing to hand in.
+        let inbox = self.imports_ours("inbox");
+        both.push((inbox, inbox && manifest.channel().is_some(), "cara:plugin/inbox".to_owned(), "[channel]"));
         for (imported, declared, import, table) in both {
             match (imported, declared) {
                 (true, false) => return Err(Disagreement::Undeclared { id: id(), import, table }),

@@ -10,6 +10,8 @@ crate::words! {
         Provider = "provider",
         /// Offers tools.
         Tool = "tool",
+        /// Connects a chat network.
+        Channel = "channel",
     }
 }
 
@@ -19,6 +21,7 @@ impl Kind {
         match self {
             Self::Provider => "[provider]",
             Self::Tool => "[[tool]]",
+            Self::Channel => "[channel]",
         }
     }
 }

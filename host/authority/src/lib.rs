@@ -42,7 +42,7 @@ pub use capability::Capability;
 pub use cara_signing::{display_safe, with_causes};
 pub use destination::{Destination, Reach, Sender};
 pub use effect::Effect;
-pub use grants::{Grants, SecretGrant};
+pub use grants::{ChannelGrant, Grants, SecretGrant};
 pub use id::{
     AccountId, ApprovalId, ComponentId, CredentialId, PersonId, RuleId, RunId, SecretName, SessionId, SettingKey,
     ToolName, VariableName,

@@ -21,8 +21,8 @@ mod reference_tests;
 mod secret;
 pub use crate::effect::Effect;
 pub use declared::{
-    DestinationArgument, Detect, HttpDeclaration, ModelFacts, PowerDeclaration, Price, Provider, Setting, State,
-    Target, Tool,
+    Channel, DestinationArgument, Detect, HttpDeclaration, ModelFacts, PowerDeclaration, Price, Provider, Setting,
+    State, Target, Tool,
 };
 pub use secret::{Algorithm, Chain, HOST_HEADERS, Key, PathTemplate, Secret, Spot};
 
@@ -82,6 +82,7 @@ struct Table {
     /// Where its source is.
     source: Option<String>,
     provider: Option<Provider>,
+    channel: Option<Channel>,
     #[serde(default)]
     #[schemars(with = "Vec<declared::HttpTable>")]
     http: Vec<HttpDeclaration>,
@@ -144,7 +145,10 @@ impl Manifest {
         for tool in &table.tool {
             tool.check().and_then(|()| tool.check_reach(&table.http)).map_err(problem)?;
         }
-        let tools = table.provider.is_none() && !table.tool.is_empty();
+        if table.channel.as_ref().is_some_and(|channel| channel.text_units < 100) {
+            return Err(problem("`text-units` of `[channel]` is under 100".into()));
+        }
+        let tools = table.provider.is_none() && table.channel.is_none() && !table.tool.is_empty();
         if tools && !table.http.is_empty() && !table.tool.iter().any(Tool::may_request) {
             return Err(problem(
                 "it has `[[http]]`, and the `effects` of no tool let it make requests\nhint: add `reads-untrusted` to those that do, or leave `effects` out".into(),
@@ -208,6 +212,11 @@ impl Manifest {
         self.table.provider.as_ref()
     }
 
+    /// What its messages are like, if it is a channel.
+    pub fn channel(&self) -> Option<&Channel> {
+        self.table.channel.as_ref()
+    }
+
     /// The hosts that the component asks to connect to.
     pub fn http(&self) -> &[HttpDeclaration] {
         &self.table.http
@@ -233,6 +242,7 @@ impl Manifest {
         match kind {
             Kind::Provider => self.provider().is_some(),
             Kind::Tool => !self.tools().is_empty(),
+            Kind::Channel => self.channel().is_some(),
         }
     }
 

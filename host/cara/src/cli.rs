@@ -15,10 +15,12 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 mod access;
+mod channel;
 mod daemon;
 mod operator;
 mod plugin;
 pub(crate) use access::*;
+pub(crate) use channel::*;
 pub(crate) use daemon::*;
 pub(crate) use operator::*;
 pub(crate) use plugin::*;
@@ -97,6 +99,9 @@ pub(crate) enum Command {
     /// Answer the requests that wait for you, and manage the rules that answer for you.
     #[command(subcommand)]
     Approvals(Approvals),
+    /// Add, test and remove accounts of channels: Telegram and other places where you talk to the assistant.
+    #[command(subcommand)]
+    Channel(Channel),
     /// Show the messages that came, and have one answered once more.
     #[command(subcommand)]
     Inbox(Inbox),

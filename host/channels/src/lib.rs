@@ -8,6 +8,7 @@
 //!      ↑ receipt ─────────── settled ←──────┴─ what it came to
 //! ```
 
+mod account;
 mod channel;
 mod drive;
 mod outbox;
@@ -15,6 +16,7 @@ mod pace;
 #[cfg(test)]
 mod tests;
 
+pub use account::{Account, AccountDriver, AccountState, Trouble};
 pub use channel::{Channel, Failure, SendError};
 pub use drive::drive;
 pub use outbox::{Outbox, Settled, settled};

@@ -12,6 +12,7 @@ use crate::background_responses::BackgroundResponses;
 use crate::call_journal::{self, Journal};
 use crate::candidate::Reviewed;
 use crate::change::Topic;
+use crate::channels::Accounts;
 use crate::collector::Collector;
 use crate::component_settings::SettingSources;
 use crate::config_check;
@@ -91,6 +92,8 @@ pub struct Application {
     pub(crate) looking: tokio::sync::Mutex<()>,
     pub(crate) console: Console,
     pub(crate) conversations: Conversations,
+    /// Accounts of channels that are driven.
+    pub(crate) accounts: Accounts,
     /// Ends what drives the channels.
     pub(crate) outbox_end: CancellationToken,
     pub(crate) reviewed: Reviewed,
@@ -177,7 +180,7 @@ impl Application {
         let environment = Environment::of_home(role == Role::Daemon);
         let live = Live { plugins, ledger, settings, environment, events, vault };
         let services = services(&live, known, clock);
-        let (console, conversations, outbox_end, reviewed, doors) = Default::default();
+        let (console, conversations, outbox_end, reviewed, doors, accounts) = Default::default();
         let (records, credentials, entries) = Default::default();
         let changes = Events::new(Scope::Changes);
         // A command ends before anything would be sent.
@@ -202,6 +205,7 @@ impl Application {
             looking,
             console,
             conversations,
+            accounts,
             outbox_end,
             reviewed,
             doors,

@@ -70,7 +70,7 @@ pub(crate) async fn assistant(
     Ok(Assistant {
         approvals: Approvals::new(records.clone(), clock, &config.approvals),
         services: application.services_for(&Brought::of(environment)),
-        outbound: Arc::new(Outbox::new(records.clone(), messages::channels())),
+        outbound: Arc::new(Outbox::new(records.clone(), messages::channels(&config))),
         records,
         tools,
         rules: application.settings.rules().into(),

@@ -5,8 +5,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Use cases that are asked for with a body and change nothing that is shown.
-const READS: [&str; 9] = [
+const READS: [&str; 10] = [
     "audit.compare",
+    "channels.test",
     "chat.open",
     "config.check",
     "models.list",
@@ -34,6 +35,8 @@ words! {
         People = "people",
         /// A message in the inbox or the outbox was replayed, retried or dropped.
         Messages = "messages",
+        /// An account of a channel was added, removed or paused, connected or failed.
+        Channels = "channels",
         /// Secrets, the vault, credentials, trust.
         Access = "access",
         /// Another part works, or does not.
@@ -56,6 +59,7 @@ impl Topic {
             "config" => Self::Config,
             "people" | "memory" => Self::People,
             "inbox" | "outbox" => Self::Messages,
+            "channels" => Self::Channels,
             "secrets" | "tls" | "vault" | "trust" | "tokens" | "devices" | "password" => Self::Access,
             _ => return None,
         })
@@ -69,7 +73,7 @@ pub struct Change {
     /// What it is about.
     pub topic: Topic,
     /// What happened: the name of a use case, or `runs.began`, `runs.ended`, `approvals.asked`,
-    /// `approvals.expired`, `config.changed`, `health.changed`.
+    /// `approvals.expired`, `config.changed`, `channels.state`, `health.changed`.
     pub what: String,
     /// The id of what changed, where one thing did.
     pub subject: Option<String>,

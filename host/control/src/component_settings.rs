@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 mod values;
 
-pub(crate) use values::of_configuration;
+pub(crate) use values::{as_text, of_configuration};
 
 /// What says how a component's settings are set.
 #[derive(Clone)]
@@ -118,6 +118,14 @@ pub(crate) fn secret_of<'a>(installed: &'a Installed, variable: &str) -> Option<
         checked.manifest().secrets().iter().any(|secret| secret.env.iter().any(|name| name == variable))
     };
     installed.usable.values().find(holds).map(|checked| checked.manifest().id())
+}
+
+/// Checks a setting as somebody typed it.
+pub(crate) fn check_text(manifest: &Manifest, key: &str, text: &str) -> Result<()> {
+    let setting = manifest.setting_keys().iter().find(|setting| setting.key.as_str() == key);
+    let setting = setting.ok_or_else(|| unknown(manifest.id(), key, manifest.setting_keys()))?;
+    values::read(setting, text)?;
+    Ok(())
 }
 
 fn misfit(variable: &VariableName, setting: &Setting) -> Error {

@@ -174,6 +174,25 @@ impl Operation for SetSetting {
     }
 }
 
+/// Sets keys in one change.
+pub(crate) fn set_all(
+    application: &Application,
+    by: &Principal,
+    all: impl IntoIterator<Item = SetSetting>,
+) -> Result<()> {
+    let new = |text: &str, file: &str| {
+        all.into_iter().try_fold(text.to_owned(), |text, SetSetting { key, value }| {
+            document::set(&text, file, &document::path(&key)?, &value)
+        })
+    };
+    change(application, by, new).map(drop)
+}
+
+/// Takes a key or a table out.
+pub(crate) fn unset_one(application: &Application, by: &Principal, key: &str) -> Result<()> {
+    change(application, by, |text, file| document::unset(text, file, &document::path(key)?)).map(drop)
+}
+
 /// Takes a key or a table out of the file, so that the default counts.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

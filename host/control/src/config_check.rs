@@ -21,6 +21,7 @@ pub(crate) fn check(plugins: &Plugins, config: &Config, shown: &str) -> Result<(
     config.audit.anchor.check().map_err(|error| error.context(format!("`{shown}`")))?;
     config.telemetry.check().map_err(|error| error.context(format!("`{shown}`")))?;
     settings(plugins, config, shown)?;
+    channels(plugins, config, shown)?;
     models(plugins, config, shown)?;
     agent(config, shown)?;
     tools_of_roles(plugins, config, shown)?;
@@ -59,6 +60,37 @@ fn settings(plugins: &Plugins, config: &Config, shown: &str) -> Result<()> {
                 let cure =
                     error.hint.clone().unwrap_or_else(|| format!("`cara plugin inspect {id}` shows its settings"));
                 Error { hint: Some(cure), ..error }
+            })?;
+        }
+    }
+    Ok(())
+}
+
+/// An account of what is no channel is an error, and a setting that the channel does not have.
+fn channels(plugins: &Plugins, config: &Config, shown: &str) -> Result<()> {
+    let installed = plugins.now()?;
+    for (id, accounts) in &config.channel {
+        let Some(checked) = installed.usable.get(id) else {
+            if known(&installed).any(|known| known == id) {
+                // One that cannot be used now may be later.
+                continue;
+            }
+            let channels = installed.usable.iter().filter(|(_, checked)| checked.manifest().channel().is_some());
+            let near = near_name(id.as_str(), channels.map(|(id, _)| id.as_str()));
+            let meant = near.map(|near| format!("`{near}`, if you mean that one; ")).unwrap_or_default();
+            fail!(
+                Invalid,
+                "`{shown}` has an account of channel `{id}`, which is not installed\nhint: {meant}`cara plugin list` shows what is"
+            );
+        };
+        if checked.manifest().channel().is_none() {
+            fail!(Invalid, "`{shown}` has an account of `{id}`, which is no channel\nhint: take `[channel.{id}]` away");
+        }
+        for (account, own) in accounts {
+            let values = of_configuration(checked.manifest(), &own.settings);
+            checked.manifest().settings(&values).map_err(|error| {
+                let of = format!("`{shown}`: `channel.{id}.{account}`");
+                Error::from(error).kind(ErrorKind::Invalid).context(of)
             })?;
         }
     }
@@ -168,7 +200,7 @@ pub(crate) fn policy(plugins: &Plugins, config: &Config, shown: &str) -> Result<
     let tools: Vec<String> = tools.collect();
     let components: Vec<String> = installed.usable.keys().map(ToString::to_string).collect();
     let agents: Vec<String> = std::iter::once(AGENT.to_owned()).chain(config.agent.keys().cloned()).collect();
-    let channels: Vec<String> = messages::channels();
+    let channels: Vec<String> = messages::channels(config);
     let known = Known { tools: &tools, components: &components, agents: &agents, channels: &channels };
     for (id, own) in &config.component {
         let Some(checked) = installed.usable.get(id) else { continue };

@@ -18,7 +18,7 @@ use cara_assistant::toolbox::Belief;
 use cara_assistant::{ApprovalSettings, GuardSettings, ModelName, Reading, RunLimits, SessionSettings};
 use cara_authority::limits::{LimitsTable, Time};
 use cara_authority::policy::Results;
-use cara_authority::{ComponentId, Policy, ToolName};
+use cara_authority::{AccountId, ComponentId, Policy, ToolName};
 use cara_services::ledger::{Place, Server};
 use cara_services::vault::StoreKind;
 use schemars::JsonSchema;
@@ -70,6 +70,8 @@ pub struct Config {
     pub(crate) agent: BTreeMap<String, AgentConfig>,
     /// What the operator sets for single components, by their ids.
     pub(crate) component: BTreeMap<ComponentId, ComponentConfig>,
+    /// Accounts of channels: `[channel.ID.ACCOUNT]`.
+    pub(crate) channel: BTreeMap<ComponentId, BTreeMap<AccountId, AccountConfig>>,
     /// Whose components are trusted to say what their results are.
     pub(crate) results: ResultsConfig,
 }
@@ -207,6 +209,17 @@ pub(crate) struct ComponentConfig {
     pub(crate) results: Option<Believed>,
     /// What the operator knows of its tools, by their names.
     pub(crate) tool: BTreeMap<ToolName, ToolConfig>,
+}
+
+/// An account of a channel.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
+pub(crate) struct AccountConfig {
+    /// Whether it rests: nothing is asked of its platform, and what is to be sent waits.
+    pub(crate) paused: bool,
+    /// Settings of the component for this account, over `[component.ID.settings]`; `cara plugin inspect` shows which there
+    /// are.
+    pub(crate) settings: BTreeMap<String, Value>,
 }
 
 /// Whether a component is trusted to say what its results are.

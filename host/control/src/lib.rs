@@ -27,6 +27,7 @@ mod call_journal;
 mod candidate;
 mod change;
 pub mod changes;
+pub mod channels;
 pub mod chat;
 mod chat_answers;
 mod collector;

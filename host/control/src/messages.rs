@@ -7,7 +7,7 @@
 //! ```
 
 use crate::active_runs::Active;
-use crate::configuration::InboxConfig;
+use crate::configuration::{Config, InboxConfig};
 use crate::event::{Event, Events};
 use crate::names::CONSOLE;
 use cara_assistant::outbound::MessageBody;
@@ -23,9 +23,9 @@ use std::time::Duration;
 /// How long the beginning of a chat waits for what lay there to be shown.
 const SHOWN_WITHIN: Duration = Duration::from_secs(5);
 
-/// The channels that there are.
-pub(crate) fn channels() -> Vec<String> {
-    vec![CONSOLE.to_owned()]
+/// The channels that there are: the terminal, and those with an account.
+pub(crate) fn channels(config: &Config) -> Vec<String> {
+    std::iter::once(CONSOLE.to_owned()).chain(config.channel.keys().map(ToString::to_string)).collect()
 }
 
 /// Keeps that what waits and is older than the setting is not answered any more; each conversation is told so in one message.

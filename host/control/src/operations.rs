@@ -7,9 +7,9 @@ use crate::event::Events;
 use crate::operation::{Operation, Route};
 use crate::telemetry::within_this;
 use crate::{
-    allowed, anchoring, approvals, audit, changes, chat, config, devices, environment, explain, grants, health, inbox,
-    ledger, memory, models, outbox, page_password, people, plugins, policy, runs, secrets, sessions, status, tls,
-    tokens, tools, trust, usage, vault,
+    allowed, anchoring, approvals, audit, changes, channels, chat, config, devices, environment, explain, grants,
+    health, inbox, ledger, memory, models, outbox, page_password, people, plugins, policy, runs, secrets, sessions,
+    status, tls, tokens, tools, trust, usage, vault,
 };
 use cara_authority::{PersonRole, Principal};
 use http::Method;
@@ -59,6 +59,7 @@ impl Prepared {
                 }
                 if route.method != Method::GET {
                     application.preparations.changed();
+                    application.accounts.changed();
                 }
                 let view = done?;
                 if route.audited {
@@ -181,6 +182,12 @@ pub fn visit(visitor: &mut impl Visitor) {
     visitor.visit::<approvals::ListApprovals>();
     visitor.visit::<approvals::ShowApproval>();
     visitor.visit::<approvals::RespondToApproval>();
+    visitor.visit::<channels::ListChannels>();
+    visitor.visit::<channels::DescribeChannel>();
+    visitor.visit::<channels::AddChannel>();
+    visitor.visit::<channels::TestChannel>();
+    visitor.visit::<channels::PauseChannel>();
+    visitor.visit::<channels::RemoveChannel>();
     visitor.visit::<inbox::ListInbox>();
     visitor.visit::<inbox::ShowInbound>();
     visitor.visit::<inbox::ReplayInbound>();
@@ -275,7 +282,7 @@ mod tests {
                 "runs.begin" | "runs.resume" | "runs.follow" | "runs.stop" | "chat.open" => Scope::Chat,
                 "approvals.respond" => Scope::Approve,
                 // Those give out all that is kept about somebody, or who has which credential.
-                "people.export" | "tokens.list" | "devices.list" => Scope::Admin,
+                "people.export" | "tokens.list" | "devices.list" | "channels.add" | "channels.remove" => Scope::Admin,
                 "config.check" | "policy.explain" | "tools.offered" | "audit.compare" => Scope::Read,
                 "tools.enable" | "tools.disable" | "models.list" | "ledger.downgrade" | "audit.anchor" => Scope::Admin,
                 // Those have the host connect where they say, and look at files.
@@ -330,7 +337,7 @@ mod tests {
     ];
 
     /// Those change a conversation or a title, which `cara sessions` shows, or nothing that lasts.
-    const UNTOLD: [&str; 14] = [
+    const UNTOLD: [&str; 15] = [
         "chat.open",
         "runs.begin",
         "runs.resume",
@@ -345,6 +352,7 @@ mod tests {
         "plugins.prepare",
         "plugins.verify",
         "audit.anchor",
+        "channels.test",
     ];
 
     #[test]

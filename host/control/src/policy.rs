@@ -187,7 +187,7 @@ fn named<'a>(application: &Application, asked: &'a ExplainPolicy) -> Result<(&'a
         let known: Vec<&str> = std::iter::once(AGENT).chain(config.agent.keys().map(String::as_str)).collect();
         fail!(NotFound, "there is no agent `{}`\nhint: there are {}", display_safe(agent), known.join(", "));
     }
-    let (channel, channels) = (asked.channel.as_deref().unwrap_or(CONSOLE), messages::channels());
+    let (channel, channels) = (asked.channel.as_deref().unwrap_or(CONSOLE), messages::channels(&config));
     if channel != CONSOLE && !channels.iter().any(|known| known == channel) {
         fail!(NotFound, "there is no channel `{}`\nhint: there are {}", display_safe(channel), channels.join(", "));
     }

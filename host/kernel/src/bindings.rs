@@ -12,9 +12,11 @@ wasmtime::component::bindgen!({
             import cara:plugin/state@0.2.0;
             import cara:plugin/secrets@0.2.0;
             import cara:plugin/turn@0.2.0;
+            import cara:plugin/inbox@0.2.0;
             include cara:plugin/host-services@0.2.0;
             export cara:plugin/provider@0.2.0;
             export cara:plugin/tool@0.2.0;
+            export cara:plugin/channel@0.2.0;
         }
     ",
     world: "cara:host/host",
@@ -30,4 +32,4 @@ wasmtime::component::bindgen!({
 });
 
 pub use cara::plugin::*;
-pub use exports::cara::plugin::{provider, tool};
+pub use exports::cara::plugin::{channel, provider, tool};

@@ -43,7 +43,7 @@ impl Kernel {
         let fault = |cause| Fault::new(grants.component(), cause);
         let place = loaded.share.enter().await.map_err(fault)?;
         let _running = self.running();
-        let call = Arc::new(Call::new(grants.clone(), services, loaded.share.clone(), place));
+        let call = Arc::new(Call::new(grants.clone(), services, loaded.share.clone(), Some(place)));
         // After the store is gone: what it had in the pool is the next call's.
         let _leaving = Leaving(call.clone());
         let mut store = Store::new(&self.shared.engine, CallState::new(call.clone(), turn));

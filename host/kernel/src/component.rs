@@ -9,6 +9,7 @@ use crate::fault::{Cause, Fault};
 use crate::imports::CallServices;
 use crate::imports::turn::Turn;
 use crate::loader::{Checked, Loaded};
+use crate::pool::Share;
 use cara_authority::{ComponentId, Grants};
 use std::sync::Arc;
 use std::time::Duration;
@@ -91,6 +92,11 @@ impl Component {
             loaded.map_err(|error| refuse(error.to_string()))?.map_err(|error| refuse(error.to_string()))
         };
         self.loaded.get_or_try_init(|| load).await
+    }
+
+    /// Its share of the pool.
+    pub(crate) async fn share(&self) -> Result<Arc<Share>, Fault> {
+        Ok(self.loaded().await?.share.clone())
     }
 
     /// Makes one call, unless the component rests.

@@ -1,6 +1,6 @@
 //! From a verified package to a component that can be called.
 
-use crate::bindings::{provider, tool};
+use crate::bindings::{channel, provider, tool};
 use crate::cache::CompiledCache;
 use crate::engine::{Kernel, slots_of};
 use crate::imports::CallState;
@@ -100,6 +100,7 @@ pub struct Loaded {
     pub(crate) share: Arc<Share>,
     pub(crate) provider: Option<provider::GuestIndices>,
     pub(crate) tool: Option<tool::GuestIndices>,
+    pub(crate) channel: Option<channel::GuestIndices>,
 }
 
 impl Loaded {
@@ -120,8 +121,9 @@ impl Kernel {
         let is = |kind| checked.interfaces.kinds().contains(&kind);
         let provider = is(Kind::Provider).then(|| provider::GuestIndices::new(&pre)).transpose().map_err(link)?;
         let tool = is(Kind::Tool).then(|| tool::GuestIndices::new(&pre)).transpose().map_err(link)?;
+        let channel = is(Kind::Channel).then(|| channel::GuestIndices::new(&pre)).transpose().map_err(link)?;
         let share = self.shared.pool.share(slots_of(&component));
-        Ok(Loaded { pre, share, provider, tool, checked })
+        Ok(Loaded { pre, share, provider, tool, channel, checked })
     }
 
     /// Compiles a component into the cache, if its code is not there yet. Blocks.

@@ -5,6 +5,10 @@
 //! and knows no difference.
 
 #[cfg(target_arch = "wasm32")]
+pub(crate) use crate::bindings::channel_component::cara::plugin::inbox;
+#[cfg(target_arch = "wasm32")]
+pub(crate) use crate::bindings::channel_component::wasi::random::random;
+#[cfg(target_arch = "wasm32")]
 pub(crate) use crate::bindings::provider_component::cara::plugin::{clock, log, secrets, settings, state, turn};
 #[cfg(target_arch = "wasm32")]
 pub(crate) use crate::bindings::tool_component::cara::plugin::*;

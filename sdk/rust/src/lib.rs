@@ -3,8 +3,8 @@
 //!
 //! One module for each interface of `wit/`, under the same name, and beside them `http` (a client over
 //! `wasi:http`), `sse` and `ndjson` (readers of streamed answers), `json` and `error`. A component implements
-//! [`provider::Provider`] or [`tool::Tool`] on a type of its own and names it in [`export_provider!`] or
-//! [`export_tool!`]; it then imports exactly what its code calls.
+//! [`provider::Provider`], [`tool::Tool`] or [`channel::Channel`] on a type of its own and names it in [`export_provider!`],
+//! [`export_tool!`] or [`export_channel!`]; it then imports exactly what its code calls.
 //!
 //! ```
 //! use cara_sdk::provider::{EmbedRequest, Embeddings, Model, Outcome, Provider, Request, StopReason};
@@ -37,12 +37,14 @@ pub mod approvals;
 pub mod attachments;
 #[doc(hidden)]
 pub mod bindings;
+pub mod channel;
 pub mod clock;
 pub mod configuration;
 pub mod error;
 pub mod exec;
 mod host;
 pub mod http;
+pub mod inbox;
 pub mod json;
 pub mod log;
 pub mod memory;
@@ -50,6 +52,7 @@ pub mod messaging;
 pub mod models;
 pub mod ndjson;
 pub mod provider;
+pub mod random;
 #[cfg(feature = "schemars")]
 pub mod schema;
 pub mod secrets;
@@ -110,5 +113,19 @@ macro_rules! export_tool {
         $crate::bindings::tool_component::export!($type with_types_in $crate::bindings::tool_component);
         #[cfg(not(target_arch = "wasm32"))]
         const _: () = $crate::tool::check::<$type>();
+    };
+}
+
+/// Makes this crate a component that connects a chat network: `export_channel!(MyChannel);`
+///
+/// The type implements [`channel::Channel`]. May stand beside [`export_tool!`]. On other targets than wasm it only checks
+/// that the trait is implemented. The example of [`channel`] is a whole one.
+#[macro_export]
+macro_rules! export_channel {
+    ($type:ident) => {
+        #[cfg(target_arch = "wasm32")]
+        $crate::bindings::channel_component::export!($type with_types_in $crate::bindings::channel_component);
+        #[cfg(not(target_arch = "wasm32"))]
+        const _: () = $crate::channel::check::<$type>();
     };
 }

@@ -3,7 +3,7 @@
 use crate::host;
 use crate::types::Refusal;
 
-pub use crate::bindings::tool_component::cara::plugin::messaging::{Address, Inbound, Outbound, Receipt};
+pub use crate::types::{Address, Outbound, Receipt};
 
 /// Sends a message; needs an approval where the policy says so. The same idempotency key twice sends once.
 ///
@@ -33,31 +33,4 @@ pub use crate::bindings::tool_component::cara::plugin::messaging::{Address, Inbo
 /// ```
 pub fn send(to: &Address, message: &Outbound) -> Result<Receipt, Refusal> {
     host::messaging::send(to, message)
-}
-
-/// Hands in a message that arrived; returns once it is durable. Only a channel may.
-///
-/// # Errors
-/// When the component is no channel, or the message cannot be stored.
-///
-/// ```
-/// use cara_sdk::messaging::{self, Address, Inbound};
-/// use cara_sdk::testing::MockHost;
-///
-/// let message = Inbound {
-///     address: Address { channel: String::new(), account: String::new(), conversation: "42".to_owned(), thread: None },
-///     message_id: "7".to_owned(),
-///     sender_id: "u1".to_owned(),
-///     sender_name: None,
-///     group: false,
-///     mentioned: false,
-///     content: Vec::new(),
-///     sent_ms: 0,
-/// };
-/// let mock = MockHost::new();
-/// mock.run(|| messaging::deliver(&message)).unwrap();
-/// assert_eq!(mock.delivered(), [message]);
-/// ```
-pub fn deliver(message: &Inbound) -> Result<(), Refusal> {
-    host::messaging::deliver(message)
 }

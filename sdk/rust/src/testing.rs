@@ -37,7 +37,7 @@ use serde::Serialize;
 
 use crate::http::Method;
 use crate::types::{Blob, Refusal};
-use crate::{approvals, exec, log, memory, messaging, models, sessions, state, tool, turn};
+use crate::{approvals, exec, inbox, log, memory, messaging, models, sessions, state, tool, turn};
 
 pub(crate) mod double;
 mod reply;
@@ -93,7 +93,8 @@ struct Inner {
     configuration: serde_json::Value,
     memory: BTreeMap<String, memory::Entry>,
     messages: Vec<(messaging::Address, messaging::Outbound)>,
-    delivered: Vec<messaging::Inbound>,
+    delivered: Vec<inbox::Inbound>,
+    random: u64,
     answers: VecDeque<models::Response>,
     asked: Vec<models::Request>,
     sessions: Vec<Conversation>,
@@ -124,6 +125,7 @@ impl Default for Inner {
             memory: BTreeMap::new(),
             messages: Vec::new(),
             delivered: Vec::new(),
+            random: 0,
             answers: VecDeque::new(),
             asked: Vec::new(),
             sessions: Vec::new(),
@@ -344,7 +346,7 @@ impl MockHost {
 
     /// The messages that were delivered from channels.
     #[must_use]
-    pub fn delivered(&self) -> Vec<messaging::Inbound> {
+    pub fn delivered(&self) -> Vec<inbox::Inbound> {
         self.look(|inner| inner.delivered.clone())
     }
 

@@ -8,8 +8,8 @@
 //! ```
 
 pub use crate::bindings::provider_component::cara::plugin::types::{
-    Blob, CachePoint, Content, Detail, Error, ErrorKind, Image, Message, Part, Refusal, Role, Thought, ToolCall,
-    ToolDefinition, ToolResult, Usage,
+    Address, Blob, CachePoint, Content, Detail, Error, ErrorKind, Image, Message, Outbound, Part, Receipt, Refusal,
+    Role, Thought, ToolCall, ToolDefinition, ToolResult, Usage,
 };
 
 /// ```

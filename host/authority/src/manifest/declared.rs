@@ -227,6 +227,14 @@ pub struct Provider {
     pub model: Vec<ModelFacts>,
 }
 
+/// The `[channel]` table: what the messages of a chat network are like. Needed exactly when the code exports `channel`.
+#[derive(Debug, Clone, Copy, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Channel {
+    /// The longest text of one message, UTF-16 code units; at least 100. A longer answer is sent as several messages.
+    pub text_units: u32,
+}
+
 /// What a manifest, or the operator, knows of a model.
 #[derive(Debug, Clone, PartialEq, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]

@@ -3,6 +3,7 @@
 mod approvals;
 mod audit;
 mod boxes;
+mod channel;
 mod chat;
 mod config;
 mod credentials;
@@ -27,8 +28,8 @@ mod usage;
 
 use crate::boot::Surroundings;
 use crate::cli::{
-    Approvals, Arguments, Command, ConfigCommand, Device, Inbox, MemoryCommand, Outbox, People, Plugin, Secrets,
-    Sessions, Start, Tls, Token, Tools, Trust,
+    Approvals, Arguments, Channel, Command, ConfigCommand, Device, Inbox, MemoryCommand, Outbox, People, Plugin,
+    Secrets, Sessions, Start, Tls, Token, Tools, Trust,
 };
 use crate::door::Door;
 use crate::error::told;
@@ -109,6 +110,7 @@ async fn one(door: &Door, output: Output, command: Command, kept: Option<Kept>) 
         Command::Password(password) => credentials::password(door, output, password).await?,
         Command::Memory(memory) => memory::run(door, output, memory).await?,
         Command::Approvals(approvals) => approvals::run(door, output, approvals).await?,
+        Command::Channel(channel) => channel::run(door, output, channel).await?,
         Command::Inbox(inbox) => boxes::inbox(door, output, inbox).await?,
         Command::Outbox(outbox) => boxes::outbox(door, output, outbox).await?,
         Command::Policy(policy) => policy::run(door, output, policy).await?,
@@ -148,6 +150,7 @@ impl Command {
             | Self::Token(Token::List) | Self::Device(Device::List) | Self::People(People::List | People::Show { .. } | People::Export { .. })
             | Self::Memory(MemoryCommand::List { .. } | MemoryCommand::Show { .. } | MemoryCommand::Search { .. })
             | Self::Approvals(Approvals::List | Approvals::Show { .. } | Approvals::Rules)
+            | Self::Channel(Channel::List)
             | Self::Inbox(Inbox::List { .. } | Inbox::Show { .. }) | Self::Outbox(Outbox::List { .. } | Outbox::Show { .. }))
     }
 }

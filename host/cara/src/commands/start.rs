@@ -59,6 +59,7 @@ pub(crate) async fn start(door: &Door, start: &Start, kept: Kept) -> Result<()> 
         application.home().path().display()
     ));
     application.keep_anchoring();
+    application.drive_channels();
     application.reachable().iter().for_each(say_reachable);
     let listens = application.reachable().is_some_and(|reachable| !reachable.listening.is_empty());
     credentials::first(door, listens).await;

@@ -15,6 +15,11 @@ pub(super) fn read(setting: &Setting, text: &str) -> Result<Value, BadSetting> {
     setting.kind.check(&setting.key, &completed(setting, value))
 }
 
+/// A value as the command line takes it.
+pub(crate) fn as_text(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
 /// Values of the configuration, with what URLs leave out.
 pub(crate) fn of_configuration(manifest: &Manifest, configured: &BTreeMap<String, Value>) -> BTreeMap<String, Value> {
     let declared = |key: &str| manifest.setting_keys().iter().find(|setting| setting.key.as_str() == key);

@@ -1,6 +1,7 @@
 //! What a component exports: one file a kind,
 //! each function a call in a sandbox of its own.
 
+mod channel;
 pub mod provider;
 mod tool;
 

@@ -40,12 +40,12 @@ struct Clock {
 const KEPT_REFUSALS: usize = 16;
 
 impl Call {
-    pub(crate) fn new(grants: Arc<Grants>, services: CallServices, share: Arc<Share>, place: Place) -> Self {
+    pub(crate) fn new(grants: Arc<Grants>, services: CallServices, share: Arc<Share>, place: Option<Place>) -> Self {
         let limits = grants.limits();
         Self {
             memory: Memory::new(limits.memory),
             share,
-            place: Mutex::new(Some(place)),
+            place: Mutex::new(place),
             log_lines: AtomicU32::new(0),
             requests: AtomicU32::new(0),
             egress: Arc::new(Budget::new(limits.egress)),
@@ -58,6 +58,12 @@ impl Call {
             grants,
             services,
         }
+    }
+
+    /// What the host does for the component outside of its sandbox, for as long as a server may take.
+    pub(crate) fn outside(grants: &Grants, services: &CallServices, share: Arc<Share>, time: Duration) -> Self {
+        let grants = Arc::new(grants.within_time(time));
+        Self::new(grants, services.clone(), share, None)
     }
 
     /// Records a refusal, so that the operator sees its text and cure whatever the guest makes of it.

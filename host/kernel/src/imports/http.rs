@@ -1,14 +1,19 @@
 //! `wasi:http/outgoing-handler`:
 //! a guest's request on its way to the egress gate.
 
+use super::CallServices;
 use super::context::{Call, fields};
+use crate::bindings::channel;
+use crate::bindings::types::ErrorKind;
 use crate::memory::Held;
-use cara_authority::{Refusal, Rule};
+use crate::pool::Share;
+use bytes::Bytes;
+use cara_authority::{Grants, Refusal, Rule};
 use cara_services::egress::{EgressError, EgressLimits};
 use futures_util::stream;
-use http::{Request, Response};
+use http::{Method, Request, Response};
 use http_body::Body;
-use http_body_util::{BodyExt, StreamBody};
+use http_body_util::{BodyExt, Full, Limited, StreamBody};
 use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -122,7 +127,12 @@ async fn send(
     lower(&mut limits.first_byte, options.first_byte_timeout);
     lower(&mut limits.between_bytes, options.between_bytes_timeout);
     let credentials = call.credentials(&destination).await?;
-    let response = call.services.egress.send(destination, request, &credentials, &limits).await?;
+    let reads = matches!(*request.method(), Method::GET | Method::HEAD);
+    let response = call.services.egress.send(destination, request, &credentials, &limits).await;
+    if !reads && response.as_ref().map_or_else(may_have_sent, |_| true) {
+        call.services.host_services.sent.iter().for_each(|sent| sent.store(true, Ordering::Relaxed));
+    }
+    let response = response?;
     let most = fields(grants.limits());
     if response.headers().iter().map(|(name, value)| name.as_str().len() + value.len()).sum::<usize>() > most {
         let text = format!("the header of the answer is over {most} bytes");
@@ -136,6 +146,47 @@ async fn send(
         report(&reporter, error)
     };
     Ok(response.map(|body| body.map_err(open).boxed_unsync()))
+}
+
+/// How long a server may take for a request that no sandbox waits for.
+const PATIENCE: Duration = Duration::from_secs(90);
+
+/// Makes a request for a component outside of its sandbox. What fails is told with its kind.
+pub(crate) async fn outside(
+    grants: &Grants,
+    services: &CallServices,
+    share: Arc<Share>,
+    request: &channel::Request,
+) -> Result<channel::Response, (Refusal, ErrorKind)> {
+    let invalid = |text: String| (Refusal::new(Rule::Invalid, text), ErrorKind::BadRequest);
+    let call = Arc::new(Call::outside(grants, services, share, PATIENCE));
+    let most = grants.limits().output as usize;
+    let body = Full::new(Bytes::copy_from_slice(&request.body)).map_err(|never| match never {}).boxed_unsync();
+    let made = Request::builder().method(&*request.method).uri(&*request.url);
+    let made = request.headers.iter().fold(made, |made, (name, value)| made.header(name, value));
+    let made = made.body(body).map_err(|error| invalid(format!("the request cannot be made: {error}")))?;
+    let failed = |error: EgressError| match error {
+        EgressError::Refused(refusal) => (refusal, ErrorKind::Refused),
+        other => (Refusal::new(Rule::Unavailable, other.to_string()), ErrorKind::Network),
+    };
+    let response = send(&call, made, RequestOptions::default()).await.map_err(failed)?;
+    let (head, body) = response.into_parts();
+    let body = Limited::new(body, most).collect().await.map_err(|_| {
+        let text = format!("the answer broke off, or is over {most} bytes");
+        (Refusal::new(Rule::Unavailable, text), ErrorKind::Network)
+    })?;
+    let text = |value: &http::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+    let headers = head.headers.iter().map(|(name, value)| (name.to_string(), text(value))).collect();
+    Ok(channel::Response { status: head.status.as_u16(), headers, body: body.to_bytes().to_vec() })
+}
+
+/// Whether a request that failed may have reached the server: all before TLS stands certainly did not.
+fn may_have_sent(error: &EgressError) -> bool {
+    let unsent = matches!(
+        error,
+        EgressError::Refused(_) | EgressError::Resolve { .. } | EgressError::Connect { .. } | EgressError::Tls { .. }
+    );
+    !unsent
 }
 
 /// Records why a request failed, for the operator, and gives the guest an error it can tell apart.

@@ -10,6 +10,7 @@ mod clock;
 mod configuration;
 mod context;
 pub(crate) mod http;
+mod inbox;
 pub(crate) mod log;
 mod memory;
 mod messaging;
@@ -29,6 +30,7 @@ use cara_authority::{Effect, Power, Refusal, Rule, ServiceGrant};
 use context::fields;
 use http::Gate;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use turn::Turn;
 use wasi::Ambient;
 use wasmtime::Engine;
@@ -36,8 +38,8 @@ use wasmtime::component::{HasSelf, Linker, ResourceTable};
 use wasmtime_wasi_http::WasiHttpCtx;
 
 pub use self::{
-    approvals::Approvals, attachments::Attachments, configuration::Configuration, memory::Memory, messaging::Messaging,
-    models::Models, sessions::Sessions,
+    approvals::Approvals, attachments::Attachments, configuration::Configuration, inbox::Inbox, memory::Memory,
+    messaging::Messaging, models::Models, sessions::Sessions,
 };
 pub(crate) use context::Call;
 pub use services::{CallServices, Labels, SecretSource};
@@ -48,10 +50,13 @@ pub use services::{CallServices, Labels, SecretSource};
 #[derive(Clone, Default)]
 #[allow(missing_docs, reason = "each is named like its interface")]
 pub struct HostServices {
+    /// Set once a request of the call that does more than read may have reached a server.
+    pub sent: Option<Arc<AtomicBool>>,
     pub labels: Option<Arc<dyn Labels>>,
     pub approvals: Option<Arc<dyn Approvals>>,
     pub attachments: Option<Arc<dyn Attachments>>,
     pub configuration: Option<Arc<dyn Configuration>>,
+    pub inbox: Option<Arc<dyn Inbox>>,
     pub memory: Option<Arc<dyn Memory>>,
     pub messaging: Option<Arc<dyn Messaging>>,
     pub models: Option<Arc<dyn Models>>,

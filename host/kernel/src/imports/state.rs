@@ -14,6 +14,9 @@ impl Call {
     /// written gets the label of the call.
     fn own(&self) -> Result<ComponentState, Refusal> {
         let state = self.services.ledger.state(&self.grants)?;
+        if let Some(account) = &self.services.account {
+            return Ok(state.of_account(account));
+        }
         let Some(labels) = &self.services.host_services.labels else { return Ok(state) };
         Ok(state.labelled(labels.label()).of(labels.person()))
     }

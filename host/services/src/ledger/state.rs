@@ -2,7 +2,7 @@
 
 use super::sql::{As, Number, Sql, query, query_as};
 use super::{Ledger, LedgerError, to_sql};
-use cara_authority::{ComponentId, Grants, Label, PersonId, Refusal, Rule, display_safe};
+use cara_authority::{AccountId, ComponentId, Grants, Label, PersonId, Refusal, Rule, display_safe};
 
 const MAX_KEY: usize = 256;
 const MAX_VALUE: usize = 256 * 1024;
@@ -70,6 +70,13 @@ impl ComponentState {
         let is_owner = *person == PersonId::owner();
         let of = if is_owner { Vec::new() } else { owned_by(person) };
         Self { of, ..self }
+    }
+
+    /// The same, of one account of a channel.
+    #[must_use]
+    pub fn of_account(self, account: &AccountId) -> Self {
+        // No text begins with that byte, and nothing of a person does.
+        Self { of: [&[0xfe], account.as_str().as_bytes(), &[0]].concat(), ..self }
     }
 
     fn stored(&self, key: &str) -> Vec<u8> {

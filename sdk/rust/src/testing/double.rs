@@ -214,7 +214,7 @@ pub(crate) mod memory {
 
 pub(crate) mod messaging {
     use super::*;
-    use crate::messaging::{Address, Inbound, Outbound, Receipt};
+    use crate::messaging::{Address, Outbound, Receipt};
     pub(crate) fn send(to: &Address, message: &Outbound) -> Result<Receipt, Refusal> {
         ask("messaging", |inner| {
             // The same key twice sends once.
@@ -226,12 +226,33 @@ pub(crate) mod messaging {
             Ok(Receipt { message_id: format!("message-{}", at + 1) })
         })
     }
-    pub(crate) fn deliver(message: &Inbound) -> Result<(), Refusal> {
-        ask("messaging", |inner| {
-            if !inner.delivered.iter().any(|other| other.message_id == message.message_id) {
-                inner.delivered.push(message.clone());
+}
+
+pub(crate) mod inbox {
+    use super::*;
+    use crate::inbox::Inbound;
+    pub(crate) fn deliver(messages: &[Inbound]) -> Result<(), Refusal> {
+        ask("inbox", |inner| {
+            for message in messages {
+                if !inner.delivered.iter().any(|other| other.message_id == message.message_id) {
+                    inner.delivered.push(message.clone());
+                }
             }
             Ok(())
+        })
+    }
+}
+
+pub(crate) mod random {
+    use super::*;
+    /// A sequence that is the same in every test.
+    pub(crate) fn get_random_bytes(length: u64) -> Vec<u8> {
+        within("random", |inner| {
+            let byte = |state: &mut u64| {
+                *state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                (*state >> 56) as u8
+            };
+            (0..length).map(|_| byte(&mut inner.random)).collect()
         })
     }
 }

@@ -1,0 +1,440 @@
+//! Channels: their accounts as the operator adds, tests, pauses and removes
+//! them, and how each stands.
+//!
+//! ```text
+//! [channel.ID.ACCOUNT] ─→ registry ─→ cara_channels::AccountDriver ─→ exports/channel ─→ inbox ─→ Application::deliver
+//!                             └─────→ cara_channels::drive (outbox) ─→ exports/channel.send
+//! ```
+
+mod account;
+mod registry;
+#[cfg(test)]
+mod tests;
+
+use crate::application::Application;
+use crate::component_settings::check_text;
+use crate::config::{self, SetSetting};
+use crate::configuration::{Config, document};
+use crate::error::{Error, Result, error, fail};
+use crate::event::Events;
+use crate::model_selection;
+use crate::near_names::near_name;
+use crate::operation::{Done, Operation, Route};
+use account::LiveAccount;
+use cara_authority::{AccountId, ComponentId, Principal};
+use cara_channels::Account;
+use cara_kernel::Checked;
+use cara_kernel::bindings::channel::{Delivery, Started};
+use cara_services::vault::SecretId;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+pub(crate) use registry::Accounts;
+
+/// The account when none is named.
+pub const MAIN: &str = "main";
+
+fn default_account() -> String {
+    MAIN.to_owned()
+}
+
+/// An installed component that is a channel.
+fn channel(application: &Application, id: &str) -> Result<(ComponentId, Arc<Checked>)> {
+    let installed = application.installed()?;
+    let all = installed.usable.iter().filter(|(_, checked)| checked.manifest().channel().is_some());
+    let all: BTreeMap<&str, &Arc<Checked>> = all.map(|(id, checked)| (id.as_str(), checked)).collect();
+    if let Some(checked) = all.get(id) {
+        return Ok((ComponentId::parse(id)?, (*checked).clone()));
+    }
+    let shown = cara_authority::display_safe(id);
+    let cure = match near_name(id, all.keys().copied()) {
+        Some(near) => format!("`{near}`, if you mean that one"),
+        None if all.is_empty() => "`cara plugin install` brings one here".to_owned(),
+        None => format!("there are {}", all.keys().map(|id| format!("`{id}`")).collect::<Vec<_>>().join(", ")),
+    };
+    fail!(NotFound, "there is no channel `{shown}`\nhint: {cure}")
+}
+
+/// An account that is configured.
+fn configured(config: &Config, id: &ComponentId, account: &str) -> Result<AccountId> {
+    let account = AccountId::parse(account)?;
+    let is_there = config.channel.get(id).is_some_and(|accounts| accounts.contains_key(&account));
+    if is_there { Ok(account) } else { Err(none(id, &account)) }
+}
+
+fn none(id: &ComponentId, account: &AccountId) -> Error {
+    error!(
+        NotFound,
+        "channel `{id}` has no account `{account}`\nhint: `cara channel list` shows them; `cara channel add` adds one"
+    )
+}
+
+/// The key of an account in the configuration.
+fn key(id: &ComponentId, account: &AccountId, rest: &[&str]) -> String {
+    let path = ["channel", id.as_str(), account.as_str()];
+    document::dotted(&path.iter().chain(rest).map(|name| (*name).to_owned()).collect::<Vec<_>>())
+}
+
+cara_authority::words! {
+    /// How an account stands.
+    AccountCondition {
+        /// It is driven, and the platform answered last.
+        Connected = "connected",
+        /// It is driven, and did not answer yet.
+        Connecting = "connecting",
+        /// What was tried last failed, and is tried again.
+        Failing = "failing",
+        /// The operator paused it.
+        Paused = "paused",
+        /// No daemon runs, which would drive it.
+        Stopped = "stopped",
+    }
+}
+
+/// An account of a channel.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub struct AccountRow {
+    /// The channel: the component's id.
+    pub channel: String,
+    /// The account, as the operator calls it.
+    pub account: String,
+    /// How it stands.
+    pub condition: AccountCondition,
+    /// The platform's id of it; nothing before it was connected.
+    pub id: Option<String>,
+    /// How people call it there.
+    pub name: Option<String>,
+    /// How it delivers: `keyed` and for how many milliseconds, `checkable` or `blind`.
+    pub delivery: Option<String>,
+    /// Since when it is connected, Unix milliseconds.
+    pub connected_ms: Option<u64>,
+    /// When a message came last, since the daemon began.
+    pub last_in_ms: Option<u64>,
+    /// When one was sent last.
+    pub last_out_ms: Option<u64>,
+    /// What went wrong last, as long as it does.
+    pub error: Option<String>,
+    /// When it is tried again.
+    pub retry_ms: Option<u64>,
+}
+
+fn shown(delivery: Delivery) -> String {
+    match delivery {
+        Delivery::Keyed(window_ms) => format!("keyed {window_ms}"),
+        Delivery::Checkable => "checkable".to_owned(),
+        Delivery::Blind => "blind".to_owned(),
+    }
+}
+
+/// Lists the accounts of channels, and how each stands.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+pub struct ListChannels {}
+
+impl Operation for ListChannels {
+    type View = Vec<AccountRow>;
+    const ROUTE: Route =
+        Route::get("channels.list", "/control/v1/channels", "List the accounts of channels, and how each stands.");
+
+    async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
+        let config = application.config()?;
+        let all = config.channel.iter().flat_map(|(id, all)| all.iter().map(move |(account, own)| (id, account, own)));
+        let rows = all.map(|(id, account, own)| {
+            let driven = application.accounts.state(id, account);
+            let condition = match &driven {
+                _ if own.paused => AccountCondition::Paused,
+                None => AccountCondition::Stopped,
+                Some((state, _)) if state.error.is_some() => AccountCondition::Failing,
+                Some((state, _)) if state.connected_ms.is_some() => AccountCondition::Connected,
+                Some(_) => AccountCondition::Connecting,
+            };
+            let (state, seen) = driven.unwrap_or_default();
+            let (id_there, name) = state.me.map(|me| (me.id, me.name)).unzip();
+            AccountRow {
+                channel: id.to_string(),
+                account: account.to_string(),
+                condition,
+                id: id_there,
+                name,
+                delivery: state.delivery.map(shown),
+                connected_ms: state.connected_ms,
+                last_in_ms: seen.in_ms,
+                last_out_ms: seen.out_ms,
+                error: state.error.or(seen.failed),
+                retry_ms: state.retry_ms,
+            }
+        });
+        Ok(rows.collect())
+    }
+}
+
+/// Says what adding an account of a channel takes.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DescribeChannel {
+    /// The channel.
+    pub channel: String,
+    /// The account; `main` when left out.
+    #[serde(default = "default_account")]
+    pub account: String,
+}
+
+/// What an account of a channel is made of.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ChannelNeeds {
+    /// Whether there is such an account already.
+    pub exists: bool,
+    /// The secrets of it.
+    pub secrets: Vec<NeededSecret>,
+    /// The settings of it.
+    pub settings: Vec<NeededSetting>,
+}
+
+/// A secret of an account.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct NeededSecret {
+    /// As `cara secrets set` takes it: `telegram/bot-token@main`.
+    pub secret: String,
+    /// What it is, and where to get it.
+    pub label: String,
+    /// Whether a value is stored.
+    pub stored: bool,
+    /// Whether the channel works without.
+    pub optional: bool,
+}
+
+/// A setting of an account.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct NeededSetting {
+    /// Its key.
+    pub key: String,
+    /// What it is for.
+    pub label: String,
+    /// What counts where it is not set; nothing where it has to be.
+    pub default: Option<serde_json::Value>,
+}
+
+fn secret_of(id: &ComponentId, account: &AccountId, name: &cara_authority::SecretName) -> SecretId {
+    SecretId::component(id.clone(), name.clone()).of(Some(account.clone()))
+}
+
+impl Operation for DescribeChannel {
+    type View = ChannelNeeds;
+    const ROUTE: Route = Route::get(
+        "channels.describe",
+        "/control/v1/channels/{channel}",
+        "Say what adding an account of a channel takes.",
+    );
+
+    async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
+        let (id, checked) = channel(application, &self.channel)?;
+        let (account, stored) = (AccountId::parse(&self.account)?, application.vault.list()?);
+        let secrets = checked.manifest().secrets().iter().map(|secret| {
+            let wanted = secret_of(&id, &account, &secret.name);
+            let (stored, optional) = (stored.contains(&wanted), secret.optional);
+            NeededSecret { secret: wanted.to_string(), label: secret.label.clone(), stored, optional }
+        });
+        let settings = checked.manifest().setting_keys().iter().map(|setting| NeededSetting {
+            key: setting.key.to_string(),
+            label: setting.label.clone(),
+            default: setting.default.clone(),
+        });
+        let exists = configured(&*application.config()?, &id, &self.account).is_ok();
+        Ok(ChannelNeeds { exists, secrets: secrets.collect(), settings: settings.collect() })
+    }
+}
+
+/// Who an account is on its platform.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ConnectedAccount {
+    /// The channel.
+    pub channel: String,
+    /// The account.
+    pub account: String,
+    /// The platform's id of it.
+    pub id: String,
+    /// How people call it there.
+    pub name: String,
+    /// How it delivers: `keyed` and for how many milliseconds, `checkable` or `blind`.
+    pub delivery: String,
+}
+
+/// Connects an account once.
+async fn probe(
+    application: &Application,
+    id: &ComponentId,
+    account: &AccountId,
+    settings: BTreeMap<String, String>,
+) -> Result<ConnectedAccount> {
+    let live = LiveAccount::new(application.me.clone(), id.clone(), account.clone(), Arc::default()).with(settings);
+    let Started { me, delivery, .. } =
+        live.start().await.map_err(|trouble| error!(Conflict, "{trouble}").context("the account does not connect"))?;
+    let (channel, account) = (id.to_string(), account.to_string());
+    Ok(ConnectedAccount { channel, account, id: me.id, name: me.name, delivery: shown(delivery) })
+}
+
+/// Adds an account of a channel, once its platform answers: grants the component what it asks for, and sets the account in the
+/// configuration.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AddChannel {
+    /// The channel.
+    pub channel: String,
+    /// The account, as it is to be called; `main` when left out.
+    #[serde(default = "default_account")]
+    pub account: String,
+    /// Settings of it, each as TOML; text needs no quotes.
+    #[serde(default)]
+    pub settings: BTreeMap<String, String>,
+}
+
+impl Operation for AddChannel {
+    type View = ConnectedAccount;
+    const ROUTE: Route =
+        Route::post("channels.add", "/control/v1/channels", "Add an account of a channel.").once().admin().audited();
+
+    fn subject(&self) -> String {
+        format!("{}:{}", self.channel, self.account)
+    }
+
+    async fn run(self, application: &Arc<Application>, by: &Principal, events: &Events) -> Result<Self::View> {
+        let (id, checked) = channel(application, &self.channel)?;
+        let account = AccountId::parse(&self.account)?;
+        if configured(&*application.config()?, &id, &self.account).is_ok() {
+            fail!(
+                Conflict,
+                "channel `{id}` has an account `{account}` already\n\
+                 hint: `cara channel test` tries it; name another one with `--account`"
+            );
+        }
+        for (key, text) in &self.settings {
+            check_text(checked.manifest(), key, text)?;
+        }
+        let around = application.setting_sources()?;
+        let act = "cara channel add";
+        model_selection::grant(application, &checked, &around, &self.settings, act, events).await?;
+        let connected = probe(application, &id, &account, self.settings.clone()).await?;
+        // Last, for from then on it is driven.
+        let paused = SetSetting { key: key(&id, &account, &["paused"]), value: "false".to_owned() };
+        let settings = self
+            .settings
+            .into_iter()
+            .map(|(name, value)| SetSetting { key: key(&id, &account, &["settings", &name]), value });
+        config::set_all(application, by, settings.chain([paused]))?;
+        Ok(connected)
+    }
+}
+
+/// Connects an account once, and says who it is.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TestChannel {
+    /// The channel.
+    pub channel: String,
+    /// The account; `main` when left out.
+    #[serde(default = "default_account")]
+    pub account: String,
+}
+
+impl Operation for TestChannel {
+    type View = ConnectedAccount;
+    const ROUTE: Route = Route::post(
+        "channels.test",
+        "/control/v1/channels/{channel}/{account}/test",
+        "Connect an account once, and say who it is.",
+    );
+
+    async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
+        let (id, _) = channel(application, &self.channel)?;
+        let account = configured(&*application.config()?, &id, &self.account)?;
+        probe(application, &id, &account, BTreeMap::new()).await
+    }
+}
+
+/// Has an account rest, or go on.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PauseChannel {
+    /// The channel.
+    pub channel: String,
+    /// The account; `main` when left out.
+    #[serde(default = "default_account")]
+    pub account: String,
+    /// Whether it rests.
+    pub paused: bool,
+}
+
+impl Operation for PauseChannel {
+    type View = Done;
+    const ROUTE: Route = Route::put(
+        "channels.pause",
+        "/control/v1/channels/{channel}/{account}/paused",
+        "Have an account of a channel rest, or go on.",
+    )
+    .audited();
+
+    fn subject(&self) -> String {
+        format!("{}:{}", self.channel, self.account)
+    }
+
+    async fn run(self, application: &Arc<Application>, by: &Principal, _: &Events) -> Result<Self::View> {
+        let id = ComponentId::parse(&self.channel)?;
+        let account = configured(&*application.config()?, &id, &self.account)?;
+        let paused = SetSetting { key: key(&id, &account, &["paused"]), value: self.paused.to_string() };
+        config::set_all(application, by, [paused])?;
+        Ok(Done {})
+    }
+}
+
+/// Removes an account of a channel, with its secrets.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RemoveChannel {
+    /// The channel.
+    pub channel: String,
+    /// The account; `main` when left out.
+    #[serde(default = "default_account")]
+    pub account: String,
+}
+
+/// What was removed with an account.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct RemovedChannel {
+    /// Secrets that were removed.
+    pub secrets: Vec<String>,
+}
+
+impl Operation for RemoveChannel {
+    type View = RemovedChannel;
+    const ROUTE: Route = Route::delete(
+        "channels.remove",
+        "/control/v1/channels/{channel}/{account}",
+        "Remove an account of a channel, with its secrets.",
+    )
+    .admin()
+    .audited();
+
+    fn subject(&self) -> String {
+        format!("{}:{}", self.channel, self.account)
+    }
+
+    async fn run(self, application: &Arc<Application>, by: &Principal, _: &Events) -> Result<Self::View> {
+        let id = ComponentId::parse(&self.channel)?;
+        let account = configured(&*application.config()?, &id, &self.account)?;
+        config::unset_one(application, by, &key(&id, &account, &[]))?;
+        let of_it = |secret: &SecretId| {
+            let named = SecretId::component(id.clone(), secret.name.clone()).of(Some(account.clone()));
+            *secret == named
+        };
+        let (vault, all) = (application.vault.clone(), application.vault.list()?);
+        let gone: Vec<SecretId> = all.into_iter().filter(of_it).collect();
+        let secrets = gone.iter().map(ToString::to_string).collect();
+        if !gone.is_empty() {
+            let removed = move || gone.iter().try_for_each(|secret| vault.remove(secret).map(drop));
+            tokio::task::spawn_blocking(removed).await??;
+        }
+        Ok(RemovedChannel { secrets })
+    }
+}
