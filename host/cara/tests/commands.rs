@@ -114,6 +114,9 @@ mod supply_chain;
 #[path = "commands/takeover.rs"]
 mod takeover;
 #[cfg(unix)]
+#[path = "commands/telegram.rs"]
+mod telegram;
+#[cfg(unix)]
 #[path = "commands/terminal.rs"]
 mod terminal;
 #[path = "commands/tools.rs"]

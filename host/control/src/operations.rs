@@ -94,6 +94,10 @@ impl Prepared {
 /// Writes into the audit log what is done. That it cannot be written undoes nothing: with a configuration that leads to no
 /// ledger, the configuration is what has to be changed.
 async fn write_down(application: &Application, route: &Route, subject: &str, by: &Principal, events: &Events) {
+    // A log is begun by the first thing that needs a ledger: until then it may still be said where that is to be.
+    if by.credential().is_none() && !application.ledger.is_there() {
+        return;
+    }
     let detail = json!({ "by": by.door(), "credential": by.credential() });
     if let Err(error) = application.ledger.append(route.name, subject, detail).await {
         tracing::error!(%error, operation = route.name, "what was done is not in the audit log");
@@ -337,7 +341,7 @@ mod tests {
     ];
 
     /// Those change a conversation or a title, which `cara sessions` shows, or nothing that lasts.
-    const UNTOLD: [&str; 15] = [
+    const UNTOLD: [&str; 16] = [
         "chat.open",
         "runs.begin",
         "runs.resume",
@@ -353,6 +357,7 @@ mod tests {
         "plugins.verify",
         "audit.anchor",
         "channels.test",
+        "stop",
     ];
 
     #[test]

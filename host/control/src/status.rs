@@ -175,7 +175,7 @@ pub struct StopHolder {}
 impl Operation for StopHolder {
     type View = Done;
     const ROUTE: Route =
-        Route::post("stop", "/control/v1/stop", "End the process that holds the home.").once().stable().audited();
+        Route::post("stop", "/control/v1/stop", "End the process that holds the home.").once().stable();
 
     async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
         let (command, role) = (&application.holder.command, application.holder.role);

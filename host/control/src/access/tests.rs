@@ -380,7 +380,7 @@ async fn every_decision_is_in_the_audit_log_and_no_secret_is() {
 #[tokio::test]
 async fn what_a_credential_changes_is_in_the_audit_log_with_its_id_and_without_a_value() {
     let house = House::new();
-    let created = house.create(&owner(), &[Scope::Admin]).await.unwrap();
+    let created = house.create(&owner(), &[Scope::Admin, Scope::Read]).await.unwrap();
     let by = house.held(created.token.as_ref().unwrap()).await.unwrap().principal("gateway 127.0.0.1");
     let instructions = || "chat.system".to_owned();
     house.doing(&by, SetSetting { key: instructions(), value: "Be the parrot.".to_owned() }).await.unwrap();

@@ -279,6 +279,11 @@ impl Ledger {
         Ok(Change { transaction, answers: false, ledger: self })
     }
 
+    /// Whether it was begun: a file that is missing was not, and of a server nobody knows before it is asked.
+    pub fn is_there(&self) -> bool {
+        !matches!(self.place(), Place::File(path) if !path.exists())
+    }
+
     /// Where it is.
     pub fn place(&self) -> &Place {
         &self.inner.place

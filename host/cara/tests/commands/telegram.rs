@@ -1,0 +1,178 @@
+//! `cara channel`, and conversations on Telegram with the whole program.
+
+mod fake;
+
+use super::doors::Holder;
+use super::home::{Home, text};
+use fake::{Failure, Fake};
+use serde_json::{Value, json};
+use std::io::Write;
+use std::process::{Output, Stdio};
+use std::time::{Duration, Instant};
+
+const TOKEN: &str = "110201543:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw";
+
+/// A home whose model says "Hello.", which knows the owner as 4711.
+fn home() -> Home {
+    let home = Home::new();
+    home.configure(
+        "[chat]\nmodel = \"rehearsal:script\"\n[component.rehearsal.settings]\nscript = '''\norder = \"any\"\n[[turn]]\nstep = [{ text = \"Hello **you**.\" }]\n'''",
+    );
+    home
+}
+
+fn with_input(home: &Home, arguments: &[&str], input: &str) -> Output {
+    let mut child = home.command(arguments).stdin(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    child.wait_with_output().unwrap()
+}
+
+/// Adds the account, with the vault in a plain file.
+fn added(home: &Home, fake: &Fake) {
+    let base = format!("base-url={}", fake.url());
+    let add = ["--plain-key-file", "channel", "add", "telegram", "--set", &base];
+    let output = with_input(home, &add, &format!("{TOKEN}\n"));
+    let said = format!("{}{}", text(&output.stdout), text(&output.stderr));
+    assert!(output.status.success(), "{said}");
+    assert!(said.contains("added: `telegram:main` is cara_bot (id 77)") && !said.contains(TOKEN), "{said}");
+}
+
+fn rows(home: &Home) -> Value {
+    home.json(&["channel", "list", "--json"])
+}
+
+/// Waits until the account stands so.
+#[track_caller]
+fn stands(home: &Home, condition: &str) -> Value {
+    let until = Instant::now() + Duration::from_secs(60);
+    loop {
+        let row = rows(home)[0].clone();
+        if row["condition"] == condition {
+            return row;
+        }
+        assert!(Instant::now() < until, "never {condition}: {row:#}");
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn an_account_is_added_once_its_platform_answers_and_goes_with_its_secrets() {
+    let (home, fake) = (home(), Fake::new(TOKEN));
+    assert!(home.notes(&["channel", "list"]).contains("there is no account of a channel"));
+    assert!(home.fails(&["channel", "add", "telegramm"]).contains("hint: `telegram`, if you mean that one"));
+    let base = format!("base-url={}", fake.url());
+    let wrong = with_input(
+        &home,
+        &["--plain-key-file", "channel", "add", "telegram", "--set", &base],
+        "110201543:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsax\n",
+    );
+    let told = text(&wrong.stderr);
+    assert!(!wrong.status.success() && told.contains("Telegram does not know the token"), "{told}");
+    assert!(rows(&home).as_array().unwrap().is_empty(), "nothing was added");
+    home.ok(&["secrets", "remove", "telegram/bot-token@main", "--yes"]);
+    added(&home, &fake);
+    let row = rows(&home)[0].clone();
+    assert_eq!((row["channel"].as_str(), row["condition"].as_str()), (Some("telegram"), Some("stopped")));
+    assert!(home.ok(&["channel", "test", "telegram"]).contains("it works: `telegram:main` is cara_bot"));
+    assert!(home.fails(&["channel", "add", "telegram"]).contains("has an account `main` already"));
+    home.ok(&["channel", "pause", "telegram"]);
+    assert_eq!(rows(&home)[0]["condition"], "paused");
+    home.ok(&["channel", "resume", "telegram"]);
+    assert!(home.fails(&["channel", "remove", "telegram"]).contains("there is no terminal to ask on"));
+    assert!(home.ok(&["channel", "remove", "telegram", "--yes"]).contains("with telegram/bot-token@main"));
+    assert!(rows(&home).as_array().unwrap().is_empty());
+    assert!(!home.ok(&["secrets", "list", "--json"]).contains("telegram"));
+    let kinds = home.json(&["audit", "show", "--limit", "20", "--json"]).to_string();
+    for kind in ["channels.add", "channels.pause", "channels.remove"] {
+        assert!(kinds.contains(kind), "{kinds}");
+    }
+    assert!(home.fails(&["channel", "test", "telegram"]).contains("has no account `main`"));
+}
+
+#[test]
+fn whom_nobody_named_is_not_answered_and_the_owner_is_once_whatever_comes_between() {
+    let (home, fake) = (home(), Fake::new(TOKEN));
+    added(&home, &fake);
+    home.ok(&["people", "link", "owner", "telegram:main:4711"]);
+    let mut holder = Holder::of(&home);
+    stands(&home, "connected");
+    fake.says(666, "hello, I am the owner");
+    let asked = fake.says(4711, "hello");
+    fake.wait("an answer", |state| state.sent.iter().any(|(method, _)| method == "sendMessage"));
+    fake.wait("all is confirmed", |state| state.updates.is_empty());
+    let state = fake.state();
+    let (_, sent) = state.sent.iter().find(|(method, _)| method == "sendMessage").unwrap();
+    assert_eq!((&sent["chat_id"], &sent["text"]), (&json!(4711), &json!("Hello <b>you</b>.")));
+    assert_eq!(sent["reply_parameters"]["message_id"], asked);
+    assert_eq!(sent["link_preview_options"]["is_disabled"], true);
+    drop(state);
+    assert!(fake.texts(666).is_empty());
+    let row = stands(&home, "connected");
+    assert!(row["last-in-ms"].is_u64() && row["last-out-ms"].is_u64() && row["error"].is_null(), "{row:#}");
+    // What Telegram gives again is one message; what came while nothing ran is answered at the next start.
+    let again = fake.state().offsets.iter().flatten().max().copied().unwrap();
+    assert!(again > 100);
+    home.ok(&["stop"]);
+    assert!(holder.0.wait().unwrap().success());
+    fake.says(4711, "while you were away");
+    let _holder = Holder::of(&home);
+    fake.wait("both are answered", |state| {
+        state.sent.iter().filter(|(method, to)| method == "sendMessage" && to["chat_id"] == 4711).count() == 2
+    });
+    fake.wait("all is confirmed", |state| state.updates.is_empty());
+    assert_eq!(home.json(&["inbox", "list", "--json"]).as_array().unwrap().len(), 2);
+    let all = home.json(&["outbox", "list", "--state", "sent", "--json"]);
+    assert_eq!(all.as_array().unwrap().iter().filter(|row| row["class"] == "blind").count(), 2, "{all:#}");
+}
+
+#[test]
+fn what_telegram_says_of_waiting_is_heard_and_what_may_have_arrived_is_not_sent_again() {
+    let (home, fake) = (home(), Fake::new(TOKEN));
+    added(&home, &fake);
+    home.ok(&["people", "link", "owner", "telegram:main:4711"]);
+    let _holder = Holder::of(&home);
+    stands(&home, "connected");
+    let failure = |method, status, parameters, done| Failure { method, status, parameters, done };
+    fake.fails(failure("getUpdates", 502, Value::Null, false));
+    fake.fails(failure("sendMessage", 429, json!({ "retry_after": 1 }), false));
+    fake.says(4711, "one");
+    fake.wait("it is sent after all", |state| state.sent.iter().any(|(method, _)| method == "sendMessage"));
+    assert_eq!(fake.texts(4711).len(), 1);
+    fake.fails(failure("sendMessage", 500, Value::Null, true));
+    fake.says(4711, "two");
+    fake.wait("it is sent", |state| state.sent.iter().filter(|(method, _)| method == "sendMessage").count() == 2);
+    let until = Instant::now() + Duration::from_secs(60);
+    let unknown = loop {
+        let unknown = home.json(&["outbox", "list", "--state", "unknown", "--json"]);
+        if unknown.as_array().is_some_and(|all| all.len() == 1) {
+            break unknown;
+        }
+        assert!(Instant::now() < until, "never unknown");
+        std::thread::yield_now();
+    };
+    assert!(unknown[0]["may-have-arrived"] == true, "{unknown:#}");
+    assert_eq!(fake.texts(4711).len(), 2, "it is not sent again");
+}
+
+#[test]
+fn a_token_that_was_taken_back_is_said_with_its_cure_and_another_one_counts_at_once() {
+    let (home, fake) = (home(), Fake::new(TOKEN));
+    added(&home, &fake);
+    home.ok(&["people", "link", "owner", "telegram:main:4711"]);
+    let _holder = Holder::of(&home);
+    stands(&home, "connected");
+    let another = "110201543:BBHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw";
+    another.clone_into(&mut fake.state().token);
+    fake.says(4711, "are you there?");
+    let row = stands(&home, "failing");
+    let told = row["error"].as_str().unwrap();
+    assert!(told.contains("Telegram does not know the token") && !told.contains(TOKEN), "{told}");
+    assert!(row["retry-ms"].is_u64(), "{row:#}");
+    let set = with_input(&home, &["secrets", "set", "telegram/bot-token@main"], &format!("{another}\n"));
+    assert!(set.status.success(), "{}", text(&set.stderr));
+    stands(&home, "connected");
+    fake.wait("the answer", |state| state.sent.iter().any(|(method, _)| method == "sendMessage"));
+    let log = std::fs::read_dir(home.path("logs")).unwrap().map(|file| std::fs::read_to_string(file.unwrap().path()).unwrap());
+    let log: String = log.collect();
+    assert!(!log.contains(TOKEN) && !log.contains(another), "no token is in the log");
+}
