@@ -104,7 +104,12 @@ fn a_refused_key_is_named_by_where_it_came_from_and_never_shown() {
     home.configure(&format!("[component.openai.settings]\nbase-url = \"{url}\""));
     let message = ["chat", "--model", "openai:gpt-5", "--message", "hi"];
     let error = home.fails(&message);
-    assert!(error.contains("hint: no key was sent, since there is none: `cara secrets set openai/api-key` to store one, or `export"), "{error}");
+    assert!(
+        error.contains(
+            "hint: no key was sent, since there is none: `cara secrets set openai/api-key` to store one, or `export"
+        ),
+        "{error}"
+    );
     home.set("OPENAI_API_KEY", "sk-canary-of-the-variable");
     let error = home.fails(&message);
     assert!(error.contains("401: Incorrect API key provided"), "{error}");

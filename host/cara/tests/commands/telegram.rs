@@ -1,5 +1,6 @@
 //! `cara channel`, and conversations on Telegram with the whole program.
 
+#[path = "telegram/fake.rs"]
 mod fake;
 
 use super::doors::Holder;
@@ -14,7 +15,8 @@ const TOKEN: &str = "110201543:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw";
 
 /// A home whose model says "Hello.", which knows the owner as 4711.
 fn home() -> Home {
-    let home = Home::new();
+    let mut home = Home::new();
+    home.set("CARA_VAULT_PASSWORD", "correct horse battery");
     home.configure(
         "[chat]\nmodel = \"rehearsal:script\"\n[component.rehearsal.settings]\nscript = '''\norder = \"any\"\n[[turn]]\nstep = [{ text = \"Hello **you**.\" }]\n'''",
     );
@@ -27,10 +29,10 @@ fn with_input(home: &Home, arguments: &[&str], input: &str) -> Output {
     child.wait_with_output().unwrap()
 }
 
-/// Adds the account, with the vault in a plain file.
+/// Adds the account.
 fn added(home: &Home, fake: &Fake) {
     let base = format!("base-url={}", fake.url());
-    let add = ["--plain-key-file", "channel", "add", "telegram", "--set", &base];
+    let add = ["channel", "add", "telegram", "--set", &base];
     let output = with_input(home, &add, &format!("{TOKEN}\n"));
     let said = format!("{}{}", text(&output.stdout), text(&output.stderr));
     assert!(output.status.success(), "{said}");
@@ -63,7 +65,7 @@ fn an_account_is_added_once_its_platform_answers_and_goes_with_its_secrets() {
     let base = format!("base-url={}", fake.url());
     let wrong = with_input(
         &home,
-        &["--plain-key-file", "channel", "add", "telegram", "--set", &base],
+        &["channel", "add", "telegram", "--set", &base],
         "110201543:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsax\n",
     );
     let told = text(&wrong.stderr);
@@ -73,13 +75,13 @@ fn an_account_is_added_once_its_platform_answers_and_goes_with_its_secrets() {
     added(&home, &fake);
     let row = rows(&home)[0].clone();
     assert_eq!((row["channel"].as_str(), row["condition"].as_str()), (Some("telegram"), Some("stopped")));
-    assert!(home.ok(&["channel", "test", "telegram"]).contains("it works: `telegram:main` is cara_bot"));
+    assert!(home.notes(&["channel", "test", "telegram"]).contains("it works: `telegram:main` is cara_bot"));
     assert!(home.fails(&["channel", "add", "telegram"]).contains("has an account `main` already"));
     home.ok(&["channel", "pause", "telegram"]);
     assert_eq!(rows(&home)[0]["condition"], "paused");
     home.ok(&["channel", "resume", "telegram"]);
     assert!(home.fails(&["channel", "remove", "telegram"]).contains("there is no terminal to ask on"));
-    assert!(home.ok(&["channel", "remove", "telegram", "--yes"]).contains("with telegram/bot-token@main"));
+    assert!(home.notes(&["channel", "remove", "telegram", "--yes"]).contains("with telegram/bot-token@main"));
     assert!(rows(&home).as_array().unwrap().is_empty());
     assert!(!home.ok(&["secrets", "list", "--json"]).contains("telegram"));
     let kinds = home.json(&["audit", "show", "--limit", "20", "--json"]).to_string();
@@ -172,7 +174,9 @@ fn a_token_that_was_taken_back_is_said_with_its_cure_and_another_one_counts_at_o
     assert!(set.status.success(), "{}", text(&set.stderr));
     stands(&home, "connected");
     fake.wait("the answer", |state| state.sent.iter().any(|(method, _)| method == "sendMessage"));
-    let log = std::fs::read_dir(home.path("logs")).unwrap().map(|file| std::fs::read_to_string(file.unwrap().path()).unwrap());
+    let log = std::fs::read_dir(home.path("logs"))
+        .unwrap()
+        .map(|file| std::fs::read_to_string(file.unwrap().path()).unwrap());
     let log: String = log.collect();
     assert!(!log.contains(TOKEN) && !log.contains(another), "no token is in the log");
 }

@@ -258,7 +258,13 @@ const KNOWN: [(&str, &[&str], &[&str]); 5] = [
 ];
 
 /// Whether a request is as documented.
-fn judge(verb: &str, head: &[String], method: &str, arguments: &Value, described: Option<&Value>) -> Result<(), String> {
+fn judge(
+    verb: &str,
+    head: &[String],
+    method: &str,
+    arguments: &Value,
+    described: Option<&Value>,
+) -> Result<(), String> {
     let wrong = |what: &str| Err(format!("{method}: {what}: {arguments}"));
     if verb != "POST" || !head.iter().any(|line| line.eq_ignore_ascii_case("content-type: application/json")) {
         return wrong("arguments come by POST, as JSON");
@@ -284,16 +290,16 @@ fn judge(verb: &str, head: &[String], method: &str, arguments: &Value, described
 
 /// A text without its tags.
 fn visible(html: &str) -> String {
-    let mut inside = false;
-    let kept = html.chars().filter(|c| {
-        inside = match c {
-            '<' => true,
-            '>' => return std::mem::take(&mut inside) && false,
-            _ => inside,
-        };
-        !inside
-    });
-    kept.collect()
+    let (mut kept, mut inside) = (String::new(), false);
+    for c in html.chars() {
+        match c {
+            '<' => inside = true,
+            '>' => inside = false,
+            c if !inside => kept.push(c),
+            _ => {}
+        }
+    }
+    kept
 }
 
 /// Whether an object has the fields that it has to have, each of its type, and no other.
