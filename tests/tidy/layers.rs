@@ -32,7 +32,7 @@ const LAYERS: [&str; 14] = [
 ];
 
 /// Crates a component may use beside the SDK: no I/O, no clock, no randomness.
-const PURE: [&str; 15] = [
+const PURE: [&str; 16] = [
     "base64",
     "encoding_rs",
     "fend-core",
@@ -42,6 +42,7 @@ const PURE: [&str; 15] = [
     "httpdate",
     "jiff",
     "memchr",
+    "pulldown-cmark",
     "schemars",
     "serde",
     "serde_json",

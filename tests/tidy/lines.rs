@@ -6,9 +6,9 @@ use super::source::{Source, sources};
 /// What a mistake in breaks a promise.
 const TRUSTED: [&str; 4] = ["signing/", "host/authority/", "host/kernel/", "host/services/"];
 
-/// What was reached. Wanted: 12,000 with sockets, channels and the jail. Lower it with every change that
-/// removes code; raising it needs a reason in the commit.
-const MOST: usize = 11_965;
+/// What was reached: the channel world is 260 of them. Wanted: 12,000 with sockets, channels and the jail. Lower it with every
+/// change that removes code; raising it needs a reason in the commit.
+const MOST: usize = 12_240;
 
 /// Lines with code: no blank ones, no comments, no tests.
 fn code_lines(text: &str) -> usize {
@@ -29,9 +29,9 @@ fn code_lines(text: &str) -> usize {
 }
 
 /// The binary, which parses, calls and prints, in code lines: what was reached, rounded up to 50. Wanted: 3,500 with the
-/// commands of issue 11; people, memory, inbox, outbox, ledger, and who is let in by the gateway, are more files of
+/// commands of issue 11; people, memory, inbox, outbox, ledger, channels, and who is let in by the gateway, are more files of
 /// commands; and what a process in the background says is passed on.
-const BINARY: usize = 4_500;
+const BINARY: usize = 4_700;
 
 fn lines_of(all: &[Source], folder: &str) -> usize {
     let files = all.iter().filter(|file| !file.is_test() && file.path.starts_with(folder));

@@ -41,6 +41,7 @@ mod rules;
 pub mod run;
 mod schema;
 pub mod session;
+mod splitting;
 pub mod text;
 pub mod toolbox;
 pub mod values;

@@ -2,6 +2,7 @@
 
 use crate::address::{Address, addresses};
 use crate::outbound::MessageBody;
+use crate::splitting::pieces;
 use cara_authority::{ConversationAddress, Label, RunId};
 use cara_records::{InboundId, NewOutbound};
 use serde_json::json;
@@ -19,21 +20,27 @@ pub struct Reply {
     pub inbound: Vec<InboundId>,
     /// The platform's id of the last of them.
     pub to: Option<String>,
+    /// The longest text of one message there, UTF-16 code units; of any length where nothing is said.
+    pub text_units: Option<u32>,
 }
 
 impl Reply {
-    /// The message that goes out. One run has one answer, whatever is tried again.
-    pub(crate) fn message(&self, run: &RunId, text: &str, label: Label) -> NewOutbound {
-        let body = MessageBody { reply_to: self.to.clone(), ..MessageBody::text(text) };
-        NewOutbound {
+    /// The messages that go out. One run has one answer, whatever is tried again.
+    pub(crate) fn messages(&self, run: &RunId, text: &str, label: &Label) -> Vec<NewOutbound> {
+        let pieces = match self.text_units {
+            Some(units) => pieces(text, units as usize),
+            None => vec![text.to_owned()],
+        };
+        let message = |(number, text): (usize, String)| NewOutbound {
             address: self.address.clone(),
             by: BY.to_owned(),
-            key: run.to_string(),
+            key: if number == 0 { run.to_string() } else { format!("{run}/{}", number + 1) },
             answers: self.inbound.last().cloned(),
             run: Some(run.clone()),
-            body: json!(body),
-            label,
-        }
+            body: json!(MessageBody { reply_to: self.to.clone().filter(|_| number == 0), ..MessageBody::text(text) }),
+            label: label.clone(),
+        };
+        pieces.into_iter().enumerate().map(message).collect()
     }
 }
 

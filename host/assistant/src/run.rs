@@ -214,7 +214,9 @@ impl<'a> Run<'a> {
             let message = (!stopped.is_empty()).then(|| stored(Role::Assistant, &stopped));
             let (reason, spent) = (Some(failure.message.as_str()), self.meter.left());
             let told = self.run_context.reply.as_ref().filter(|_| state == RunState::Failed);
-            let told = told.map(|reply| reply.message(&self.id, &answer::unanswered(&failure), Label::NONE));
+            let told = told
+                .map(|reply| reply.messages(&self.id, &answer::unanswered(&failure), &Label::NONE))
+                .unwrap_or_default();
             let records = &self.assistant.records;
             let ended =
                 records.end_run_with(&self.id, message.as_slice(), state, reason, &spent, told.as_slice()).await;

@@ -6,13 +6,13 @@
 //!              └─ Live: what is installed, granted, stored and set now; each request takes it with its own environment
 //! ```
 
+use crate::accounts::Accounts;
 use crate::active_runs::ActiveRuns;
 use crate::anchor_state::Anchoring;
 use crate::background_responses::BackgroundResponses;
 use crate::call_journal::{self, Journal};
 use crate::candidate::Reviewed;
 use crate::change::Topic;
-use crate::channels::Accounts;
 use crate::collector::Collector;
 use crate::component_settings::SettingSources;
 use crate::config_check;

@@ -2,36 +2,39 @@
 //! them, and how each stands.
 //!
 //! ```text
-//! [channel.ID.ACCOUNT] ─→ registry ─→ cara_channels::AccountDriver ─→ exports/channel ─→ inbox ─→ Application::deliver
+//! [channel.ID.ACCOUNT] ─→ driving ─→ cara_channels::AccountDriver ─→ exports/channel ─→ inbox ─→ Application::deliver
 //!                             └─────→ cara_channels::drive (outbox) ─→ exports/channel.send
 //! ```
 
 mod account;
-mod registry;
-#[cfg(test)]
-mod tests;
+mod driving;
+mod list;
 
 use crate::application::Application;
 use crate::component_settings::check_text;
 use crate::config::{self, SetSetting};
 use crate::configuration::{Config, document};
+use crate::credentials;
 use crate::error::{Error, Result, error, fail};
 use crate::event::Events;
+use crate::holder::Role;
+use crate::known_people;
 use crate::model_selection;
 use crate::near_names::near_name;
 use crate::operation::{Done, Operation, Route};
 use account::LiveAccount;
-use cara_authority::{AccountId, ComponentId, Principal};
+use cara_authority::{AccountId, ComponentId, PersonId, Principal};
 use cara_channels::Account;
 use cara_kernel::Checked;
-use cara_kernel::bindings::channel::{Delivery, Started};
+use cara_kernel::bindings::channel::Started;
 use cara_services::vault::SecretId;
+use list::shown;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-pub(crate) use registry::Accounts;
+pub use list::{AccountCondition, AccountRow, ListChannels};
 
 /// The account when none is named.
 pub const MAIN: &str = "main";
@@ -75,99 +78,6 @@ fn none(id: &ComponentId, account: &AccountId) -> Error {
 fn key(id: &ComponentId, account: &AccountId, rest: &[&str]) -> String {
     let path = ["channel", id.as_str(), account.as_str()];
     document::dotted(&path.iter().chain(rest).map(|name| (*name).to_owned()).collect::<Vec<_>>())
-}
-
-cara_authority::words! {
-    /// How an account stands.
-    AccountCondition {
-        /// It is driven, and the platform answered last.
-        Connected = "connected",
-        /// It is driven, and did not answer yet.
-        Connecting = "connecting",
-        /// What was tried last failed, and is tried again.
-        Failing = "failing",
-        /// The operator paused it.
-        Paused = "paused",
-        /// No daemon runs, which would drive it.
-        Stopped = "stopped",
-    }
-}
-
-/// An account of a channel.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub struct AccountRow {
-    /// The channel: the component's id.
-    pub channel: String,
-    /// The account, as the operator calls it.
-    pub account: String,
-    /// How it stands.
-    pub condition: AccountCondition,
-    /// The platform's id of it; nothing before it was connected.
-    pub id: Option<String>,
-    /// How people call it there.
-    pub name: Option<String>,
-    /// How it delivers: `keyed` and for how many milliseconds, `checkable` or `blind`.
-    pub delivery: Option<String>,
-    /// Since when it is connected, Unix milliseconds.
-    pub connected_ms: Option<u64>,
-    /// When a message came last, since the daemon began.
-    pub last_in_ms: Option<u64>,
-    /// When one was sent last.
-    pub last_out_ms: Option<u64>,
-    /// What went wrong last, as long as it does.
-    pub error: Option<String>,
-    /// When it is tried again.
-    pub retry_ms: Option<u64>,
-}
-
-fn shown(delivery: Delivery) -> String {
-    match delivery {
-        Delivery::Keyed(window_ms) => format!("keyed {window_ms}"),
-        Delivery::Checkable => "checkable".to_owned(),
-        Delivery::Blind => "blind".to_owned(),
-    }
-}
-
-/// Lists the accounts of channels, and how each stands.
-#[derive(Debug, Serialize, Deserialize, JsonSchema)]
-pub struct ListChannels {}
-
-impl Operation for ListChannels {
-    type View = Vec<AccountRow>;
-    const ROUTE: Route =
-        Route::get("channels.list", "/control/v1/channels", "List the accounts of channels, and how each stands.");
-
-    async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
-        let config = application.config()?;
-        let all = config.channel.iter().flat_map(|(id, all)| all.iter().map(move |(account, own)| (id, account, own)));
-        let rows = all.map(|(id, account, own)| {
-            let driven = application.accounts.state(id, account);
-            let condition = match &driven {
-                _ if own.paused => AccountCondition::Paused,
-                None => AccountCondition::Stopped,
-                Some((state, _)) if state.error.is_some() => AccountCondition::Failing,
-                Some((state, _)) if state.connected_ms.is_some() => AccountCondition::Connected,
-                Some(_) => AccountCondition::Connecting,
-            };
-            let (state, seen) = driven.unwrap_or_default();
-            let (id_there, name) = state.me.map(|me| (me.id, me.name)).unzip();
-            AccountRow {
-                channel: id.to_string(),
-                account: account.to_string(),
-                condition,
-                id: id_there,
-                name,
-                delivery: state.delivery.map(shown),
-                connected_ms: state.connected_ms,
-                last_in_ms: seen.in_ms,
-                last_out_ms: seen.out_ms,
-                error: state.error.or(seen.failed),
-                retry_ms: state.retry_ms,
-            }
-        });
-        Ok(rows.collect())
-    }
 }
 
 /// Says what adding an account of a channel takes.
@@ -326,6 +236,67 @@ impl Operation for AddChannel {
         Ok(connected)
     }
 }
+
+/// Makes a code by which somebody becomes known: whoever sends it to the account, alone, within ten minutes.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PairChannel {
+    /// The channel.
+    pub channel: String,
+    /// The account; `main` when left out.
+    #[serde(default = "default_account")]
+    pub account: String,
+    /// Who it will be; the owner when left out.
+    #[serde(default)]
+    pub person: Option<String>,
+}
+
+/// A code for somebody on a channel.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub struct ChannelCode {
+    /// The code: it is told this once.
+    pub code: String,
+    /// From when on it counts no more, Unix milliseconds.
+    pub expires_ms: u64,
+}
+
+impl Operation for PairChannel {
+    type View = ChannelCode;
+    const ROUTE: Route = Route::post(
+        "channels.pair",
+        "/control/v1/channels/{channel}/{account}/codes",
+        "Make a code by which somebody on a channel becomes known.",
+    )
+    .once()
+    .admin()
+    .audited();
+
+    fn subject(&self) -> String {
+        format!("{}:{}", self.channel, self.account)
+    }
+
+    async fn run(self, application: &Arc<Application>, _: &Principal, _: &Events) -> Result<Self::View> {
+        let (id, _) = channel(application, &self.channel)?;
+        let account = configured(&*application.config()?, &id, &self.account)?;
+        let person = known_people::person(self.person.as_deref().unwrap_or("owner"))?;
+        if person != PersonId::owner() {
+            known_people::find(application.records().await?, &person).await?;
+        }
+        if application.holder.role != Role::Daemon {
+            fail!(Conflict, "no daemon runs, which would hear the code\nhint: `cara start` runs one");
+        }
+        let (code, now_ms) = (credentials::code()?, application.now_ms());
+        let expires_ms = now_ms + CODE_MS;
+        if !application.accounts.codes.keep(&code, (&id, &account), person, [now_ms, expires_ms]) {
+            fail!(Conflict, "there are too many codes already\nhint: they end within ten minutes");
+        }
+        Ok(ChannelCode { code: code.to_string(), expires_ms })
+    }
+}
+
+/// How long a code counts.
+const CODE_MS: u64 = 10 * 60 * 1_000;
 
 /// Connects an account once, and says who it is.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]

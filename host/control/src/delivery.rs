@@ -106,8 +106,7 @@ impl Application {
     pub async fn deliver(self: &Arc<Self>, message: NewInbound) -> Result<Delivered> {
         let (records, settings) = (self.records().await?, self.config()?.sessions);
         let Some(sender) = Sender::of(records, &message, settings).await? else {
-            self.conversations.ignored(&message.sender.to_string());
-            return Ok(Delivered::Ignored);
+            return self.greeted(&message).await;
         };
         let is_for_us = match settings.groups {
             _ if !message.group => true,
@@ -280,7 +279,7 @@ impl Application {
             return Ok(());
         };
         match self.run_for(key, &sender, &last.message, ids, Some(run.clone())).await {
-            Ok(begun) => self.follow(key, &sender, begun).await,
+            Ok(begun) => self.follow(key, &sender, begun, &last.message.address).await,
             Err(error) if can_wait(&error) => return Err(error),
             Err(error) => {
                 tracing::warn!(%error, "a run could not be taken up");
@@ -291,12 +290,35 @@ impl Application {
         Ok(())
     }
 
-    /// Waits for the end of a run, in which more of its sender's words may be taken.
-    async fn follow(&self, key: &str, sender: &Sender, active: Arc<Active>) {
+    /// What becomes of a message of somebody unknown: whoever writes a code that the owner gave them is known from then on.
+    async fn greeted(&self, message: &NewInbound) -> Result<Delivered> {
+        let (records, address) = (self.records().await?, &message.sender);
+        let pairing =
+            (!message.group).then(|| self.accounts.codes.spend(message, &words(message), self.now_ms())).flatten();
+        let Some(person) = pairing else {
+            self.conversations.ignored(&address.to_string());
+            return Ok(Delivered::Ignored);
+        };
+        match records.link_address(&person, address, "a code that was given out").await {
+            Ok(()) => {}
+            Err(error) => return Err(error!(Conflict, "a code was right, and its person cannot be linked: {error}")),
+        }
+        let received = records.receive(message).await?;
+        records.enqueue(&notice(message, &received.id, "I know you now. Write to me here whenever you like.")).await?;
+        records.drop_inbound(&received.id, "a code").await?;
+        Ok(Delivered::Taken(received.id))
+    }
+
+    /// Waits for the end of a run, in which more of its sender's words may be taken; meanwhile the conversation is shown that
+    /// an answer is written.
+    async fn follow(&self, key: &str, sender: &Sender, active: Arc<Active>, at: &ConversationAddress) {
         if let Some(worker) = self.conversations.workers().get_mut(key) {
             worker.runs = Some((sender.principal.person().clone(), active.clone()));
         }
-        active.ended().await;
+        tokio::select! {
+            () = active.ended() => {}
+            () = self.typing(at) => {}
+        }
         if let Some(worker) = self.conversations.workers().get_mut(key) {
             worker.runs = None;
         }
@@ -323,7 +345,7 @@ impl Application {
         self.leave_if_over(key, config.sessions, received_ms).await?;
         match self.run_for(key, &sender, &message, vec![id.clone()], None).await {
             Ok(active) => {
-                self.follow(key, &sender, active).await;
+                self.follow(key, &sender, active, &message.address).await;
                 // A run that did not begin took nothing: to try at once again would be to try for ever.
                 match records.inbound(&id).await? {
                     Some(inbound) if inbound.state == InboundState::Waiting => Err(error!(
@@ -370,7 +392,9 @@ impl Application {
             remembers: !sender.audience.is_group() || config.sessions.group_memory,
             ..SessionContext::direct(person.clone(), channel, &agent)
         };
-        let reply = Reply { address: message.address.clone(), inbound, to: Some(message.platform_id.clone()) };
+        let text_units = self.channel_facts(&message.address.channel).map(|channel| channel.text_units);
+        let reply =
+            Reply { address: message.address.clone(), inbound, to: Some(message.platform_id.clone()), text_units };
         let before = match &left {
             Some(run) => records.run(run).await?.map(|run| run.session),
             None => records.conversation(key).await?,

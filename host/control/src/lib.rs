@@ -11,6 +11,7 @@
 
 mod access;
 mod access_settings;
+mod accounts;
 mod active_runs;
 pub mod allowed;
 mod anchor_settings;

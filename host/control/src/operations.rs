@@ -189,6 +189,7 @@ pub fn visit(visitor: &mut impl Visitor) {
     visitor.visit::<channels::ListChannels>();
     visitor.visit::<channels::DescribeChannel>();
     visitor.visit::<channels::AddChannel>();
+    visitor.visit::<channels::PairChannel>();
     visitor.visit::<channels::TestChannel>();
     visitor.visit::<channels::PauseChannel>();
     visitor.visit::<channels::RemoveChannel>();
@@ -286,7 +287,8 @@ mod tests {
                 "runs.begin" | "runs.resume" | "runs.follow" | "runs.stop" | "chat.open" => Scope::Chat,
                 "approvals.respond" => Scope::Approve,
                 // Those give out all that is kept about somebody, or who has which credential.
-                "people.export" | "tokens.list" | "devices.list" | "channels.add" | "channels.remove" => Scope::Admin,
+                "people.export" | "tokens.list" | "devices.list" | "channels.add" | "channels.remove"
+                | "channels.pair" => Scope::Admin,
                 "config.check" | "policy.explain" | "tools.offered" | "audit.compare" => Scope::Read,
                 "tools.enable" | "tools.disable" | "models.list" | "ledger.downgrade" | "audit.anchor" => Scope::Admin,
                 // Those have the host connect where they say, and look at files.

@@ -1,4 +1,4 @@
-//! Handing in what came on a channel, as in `wit/inbox.wit`. Only for channels.
+//! Handing in what came on a channel, as in `wit/inbox.wit`.
 
 use crate::host;
 use crate::types::{Address, Refusal};

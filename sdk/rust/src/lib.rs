@@ -119,7 +119,22 @@ macro_rules! export_tool {
 /// Makes this crate a component that connects a chat network: `export_channel!(MyChannel);`
 ///
 /// The type implements [`channel::Channel`]. May stand beside [`export_tool!`]. On other targets than wasm it only checks
-/// that the trait is implemented. The example of [`channel`] is a whole one.
+/// that the trait is implemented. The example of [`channel`] is a whole one:
+///
+/// ```
+/// # use cara_sdk::channel::{Account, Action, Channel, Event, Handled, Started};
+/// # use cara_sdk::types::{Address, Outbound, Receipt};
+/// # use cara_sdk::Error;
+/// # struct Wall;
+/// cara_sdk::export_channel!(Wall);
+/// # impl Channel for Wall {
+/// #     fn start(_: String) -> Result<Started, Error> { Err(Error::unsupported("none")) }
+/// #     fn on_event(_: Account, _: Event) -> Result<Handled, Error> { Err(Error::unsupported("none")) }
+/// #     fn send(_: Account, _: Address, _: Outbound) -> Result<Receipt, Error> { Err(Error::unsupported("none")) }
+/// #     fn confirm(_: Account, _: Address, _: String) -> Result<Option<Receipt>, Error> { Ok(None) }
+/// #     fn act(_: Account, _: Action) -> Result<(), Error> { Err(Error::unsupported("none")) }
+/// # }
+/// ```
 #[macro_export]
 macro_rules! export_channel {
     ($type:ident) => {

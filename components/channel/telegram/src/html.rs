@@ -165,7 +165,7 @@ mod tests {
             ("**a** *b* ~~c~~ `d < e`", "<b>a</b> <i>b</i> <s>c</s> <code>d &lt; e</code>"),
             ("a < b & c", "a &lt; b &amp; c"),
             ("<script>x</script>", "&lt;script&gt;x&lt;/script&gt;"),
-            ("[t](https://e.example/?a=1&b=\"2\")", "[t](https://e.example/?a=1&amp;b=&quot;2&quot;)"),
+            ("[t](https://e.example/?a=\"2\")", "<a href=\"https://e.example/?a=&quot;2&quot;\">t</a>"),
             ("[t](https://e.example/?a=1&b=2)", "<a href=\"https://e.example/?a=1&amp;b=2\">t</a>"),
             ("# Title\n\ntext", "<b>Title</b>\n\ntext"),
             ("one\n\ntwo", "one\n\ntwo"),

@@ -40,10 +40,10 @@ pub(super) fn unanswered(failure: &Failure) -> String {
 }
 
 impl Run<'_> {
-    /// The message to a channel that answers, if one is waited for there. What may not be said there is taken out of the
+    /// The messages to a channel that answer, if an answer is waited for there. What may not be said there is taken out of the
     /// answer as well.
-    pub(super) async fn reply(&mut self, parts: &mut Vec<Part>) -> Result<Option<NewOutbound>, Failure> {
-        let Some(reply) = self.run_context.reply.clone() else { return Ok(None) };
+    pub(super) async fn reply(&mut self, parts: &mut Vec<Part>) -> Result<Vec<NewOutbound>, Failure> {
+        let Some(reply) = self.run_context.reply.clone() else { return Ok(Vec::new()) };
         let (mut text, filled) = self.words(parts);
         let label = parts.iter().map(|part| part.label.clone());
         let label = label.chain([self.prompt().label(), filled]).collect::<Label>();
@@ -63,7 +63,7 @@ impl Run<'_> {
                 self.sources.find(address.as_str(), &rules.policy).provenance == Provenance::Model
             });
         }
-        Ok(Some(reply.message(&self.id, &text, label)))
+        Ok(reply.messages(&self.id, &text, &label))
     }
 
     /// What is said in an answer, as a person reads it, and what the words came from that stand in place of names.

@@ -11,9 +11,10 @@ use std::path::Path;
 type Object = Map<String, Value>;
 
 /// The tables of a manifest in the order a reader meets them, with how each is written.
-const TABLES: [(&str, &str); 8] = [
+const TABLES: [(&str, &str); 9] = [
     ("provider", "[provider]"),
     ("tool", "[[tool]]"),
+    ("channel", "[channel]"),
     ("http", "[[http]]"),
     ("secret", "[[secret]]"),
     ("setting", "[[setting]]"),

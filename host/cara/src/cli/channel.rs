@@ -26,6 +26,14 @@ pub(crate) enum Channel {
     List,
     /// Connect an account once, and say who it is.
     Test(AccountChoice),
+    /// Make a code, once, for ten minutes: whoever sends it to the account becomes known. The daemon has to run.
+    Pair {
+        #[command(flatten)]
+        choice: AccountChoice,
+        /// Who it will be; you, when left out. `cara people name` makes others known.
+        #[arg(long, value_name = "ID")]
+        person: Option<String>,
+    },
     /// Have an account rest: nothing is fetched for it, and what is to be sent waits.
     Pause(AccountChoice),
     /// Have an account go on that was paused.

@@ -2,12 +2,12 @@
 
 use crate::cli::{AccountChoice, Channel};
 use crate::door::Door;
-use crate::output::{Output, Show, show, when};
+use crate::output::{Output, Show, show, stdio, when};
 use anyhow::{Result, bail};
 use cara_assistant::text::exact;
 use cara_control::channels::{
     AccountCondition, AccountRow, AddChannel, ChannelNeeds, ConnectedAccount, DescribeChannel, ListChannels,
-    PauseChannel, RemoveChannel, TestChannel,
+    PairChannel, PauseChannel, RemoveChannel, TestChannel,
 };
 use cara_control::secrets::SetSecret;
 use cara_control::vault::PrepareVault;
@@ -23,6 +23,16 @@ pub(crate) async fn run(door: &Door, output: Output, command: Channel) -> Result
         Channel::Test(AccountChoice { channel, account }) => {
             let connected = door.call(TestChannel { channel, account }).await?;
             output.done(&connected, &format!("it works: {}", who(&connected)))
+        }
+        Channel::Pair { choice: AccountChoice { channel, account }, person } => {
+            let code = door.call(PairChannel { channel: channel.clone(), account: account.clone(), person }).await?;
+            output.print(&code, || {
+                let until = when::minute(code.expires_ms);
+                show::note(&format!(
+                    "whoever sends this to `{channel}:{account}`, alone, until {until} is known then:"
+                ));
+                stdio::write(&format!("{}\n", code.code));
+            })
         }
         Channel::Pause(choice) => pause(door, output, choice, true).await,
         Channel::Resume(choice) => pause(door, output, choice, false).await,
@@ -56,9 +66,10 @@ async fn add(door: &Door, output: Output, choice: AccountChoice, settings: Vec<(
     let settings = settings.into_iter().collect();
     let added = door.call(AddChannel { channel, account, settings }).await?;
     output.done(&added, &format!("added: {}", who(&added)))?;
-    show::note(
-        "nobody is answered there yet whom you did not name: `cara people link owner CHANNEL:ACCOUNT:YOUR-ID` is you",
-    );
+    show::note(&format!(
+        "nobody is answered there yet: with the daemon running, `cara channel pair {} --account {}` makes a code; send it there",
+        added.channel, added.account
+    ));
     if door.holder().await.is_none() {
         show::note("no daemon runs: `cara start` drives it");
     }
@@ -93,7 +104,9 @@ async fn remove(door: &Door, output: Output, choice: AccountChoice, yes: bool) -
 impl Show for Vec<AccountRow> {
     fn show(&self) {
         if self.is_empty() {
-            return show::note("there is no account of a channel; `cara channel add telegram` adds one");
+            return show::note(
+                "there is no account of a channel; `cara channel add NAME` adds one, `cara plugin list` shows which there are",
+            );
         }
         let time = |ms: Option<u64>| ms.map(when::minute).unwrap_or_default();
         let cells = self.iter().map(|row| {

@@ -86,6 +86,15 @@ approvals allow a-nobody
 approvals rules
 approvals forget RULE
 approvals forget 7
+channel list
+channel add nothing
+channel add telegram --set base-url=http://127.0.0.1:9
+channel test telegram
+channel test nothing
+channel pair telegram
+channel pause telegram
+channel resume telegram
+channel remove telegram --yes
 inbox list
 inbox list --state missed
 inbox show i-nobody

@@ -180,3 +180,62 @@ fn a_token_that_was_taken_back_is_said_with_its_cure_and_another_one_counts_at_o
     let log: String = log.collect();
     assert!(!log.contains(TOKEN) && !log.contains(another), "no token is in the log");
 }
+
+#[test]
+fn a_code_makes_whoever_sends_it_alone_known_once_and_the_conversation_sees_that_somebody_writes() {
+    let (home, fake) = (home(), Fake::new(TOKEN));
+    added(&home, &fake);
+    assert!(home.fails(&["channel", "pair", "telegram"]).contains("hint: `cara start` runs one"));
+    let _holder = Holder::of(&home);
+    stands(&home, "connected");
+    let code = home.ok(&["channel", "pair", "telegram"]).trim().to_owned();
+    assert_eq!(code.len(), 14, "{code}");
+    let wrong: String = code.chars().rev().collect();
+    let group = json!({ "id": -100, "type": "supergroup", "title": "Us" });
+    fake.message(group, 4711, &format!("/start {code}"));
+    fake.says(4711, &wrong);
+    fake.says(4711, "hello");
+    fake.wait("all is confirmed", |state| state.updates.is_empty());
+    assert!(fake.state().sent.is_empty(), "nobody is known yet");
+    fake.says(4711, &code.to_uppercase());
+    fake.wait("a greeting", |state| !state.sent.is_empty());
+    assert!(fake.texts(4711)[0].starts_with("I know you now"));
+    fake.says(666, &code);
+    fake.says(4711, "hello");
+    fake.wait("an answer", |state| state.sent.iter().filter(|(method, _)| method == "sendMessage").count() == 2);
+    fake.wait("all is confirmed", |state| state.updates.is_empty());
+    assert!(fake.texts(666).is_empty(), "a code counts once");
+    let state = fake.state();
+    let typing = state.sent.iter().position(|(method, to)| method == "sendChatAction" && to["action"] == "typing");
+    assert!(typing.is_some_and(|at| at + 1 < state.sent.len()), "{:?}", state.sent);
+    drop(state);
+    let people = home.json(&["people", "show", "owner", "--json"]).to_string();
+    assert!(people.contains("telegram:main:4711"), "{people}");
+    assert!(!home.ok(&["inbox", "list", "--json"]).contains(&wrong), "what strangers write is not kept");
+}
+
+#[test]
+fn a_long_answer_comes_as_several_messages_in_their_order() {
+    let (home, fake) = (home(), Fake::new(TOKEN));
+    let lines: String = (0..400).map(|line| format!("let number{line} = {line} < 7;\\n")).collect();
+    let answer = format!("Look:\\n\\n```rust\\n{lines}```\\n\\nThat is all.");
+    home.configure(&format!(
+        "[chat]\nmodel = \"rehearsal:script\"\n[component.rehearsal.settings]\nscript = '''\n[[turn]]\nstep = [{{ text = \"{answer}\" }}]\n'''"
+    ));
+    added(&home, &fake);
+    home.ok(&["people", "link", "owner", "telegram:main:4711"]);
+    let _holder = Holder::of(&home);
+    stands(&home, "connected");
+    fake.says(4711, "show me");
+    fake.wait("the end of the answer", |state| {
+        let last = state.sent.iter().rev().find(|(method, _)| method == "sendMessage");
+        last.is_some_and(|(_, sent)| sent["text"].as_str().is_some_and(|text| text.ends_with("That is all.")))
+    });
+    let texts = fake.texts(4711);
+    assert!(texts.len() >= 3, "{}", texts.len());
+    let all = texts.concat();
+    let places: Vec<usize> = (0..400).map(|line| all.find(&format!("number{line} ")).unwrap()).collect();
+    assert!(places.is_sorted());
+    assert!(texts.iter().all(|text| text.matches("<pre>").count() == text.matches("</pre>").count()));
+    assert_eq!(all.matches(" &lt; 7").count(), 400);
+}

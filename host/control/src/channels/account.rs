@@ -1,6 +1,6 @@
 //! An account of a channel, met with what is granted and set at each call.
 
-use super::registry::Traffic;
+use crate::accounts::Traffic;
 use crate::application::Application;
 use crate::component_settings::as_text;
 use crate::current_components::LiveComponent;
@@ -10,8 +10,8 @@ use cara_assistant::outbound::{MessageBody, Piece};
 use cara_authority::{
     AccountId, ChannelGrant, ComponentId, ConversationAddress, Grants, Label, PersonAddress, Refusal, Rule,
 };
-use cara_channels::{Account, AccountState, Channel, Failure, SendError, Trouble};
-use cara_kernel::bindings::channel::{self, Delivery, Event, Handled, Identity, Request, Response, Started};
+use cara_channels::{Account, Channel, Failure, SendError, Trouble};
+use cara_kernel::bindings::channel::{self, Action, Delivery, Event, Handled, Identity, Request, Response, Started};
 use cara_kernel::bindings::inbox::Inbound;
 use cara_kernel::bindings::types::{self, Address, ErrorKind as Kind};
 use cara_kernel::exports::Returned;
@@ -23,7 +23,6 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
-use tokio::sync::watch;
 
 /// One account of a channel.
 #[derive(Clone)]
@@ -132,6 +131,13 @@ impl LiveAccount {
         Ok(())
     }
 
+    /// Shows that an answer is written; whether it makes sense to do so again.
+    pub(super) async fn shows_typing(&self, me: Identity, at: &ConversationAddress) -> bool {
+        let Ok(call) = self.call().await else { return false };
+        let typing = Action::Typing(address(at));
+        answered(call.component.act(&call.grants, &call.services, self.me(me), typing).await).is_ok()
+    }
+
     fn me(&self, me: Identity) -> channel::Account {
         channel::Account { id: self.account.to_string(), me }
     }
@@ -225,15 +231,15 @@ impl LiveChannel {
         Self { application, name: id.to_string(), id }
     }
 
-    /// The account of an address, if it is connected now.
-    fn connected(&self, account: &str) -> Result<(LiveAccount, Identity, watch::Receiver<AccountState>), SendError> {
+    /// The account of an address, if it was connected, and who it is there.
+    fn connected(&self, account: &str) -> Result<(LiveAccount, Identity), SendError> {
         let absent = |text: String| SendError::new(Failure::Absent, text);
+        let not_connected = || absent(format!("account `{account}` is not connected"));
         let application = self.application.upgrade().ok_or_else(|| absent("the process ends".to_owned()))?;
-        let found = application.accounts.find(&self.id, account);
-        let (account, state) = found.ok_or_else(|| absent(format!("account `{account}` is not connected")))?;
-        let me = state.borrow().me.clone();
-        let me = me.ok_or_else(|| absent(format!("account `{}` is not connected", account.account)))?;
-        Ok((account, me, state))
+        let account = AccountId::parse(account).map_err(|_| not_connected())?;
+        let (traffic, state) = application.accounts.find(&self.id, &account).ok_or_else(not_connected)?;
+        let me = state.me.ok_or_else(not_connected)?;
+        Ok((LiveAccount::new(self.application.clone(), self.id.clone(), account, traffic), me))
     }
 }
 
@@ -264,9 +270,8 @@ impl Channel for LiveChannel {
     /// What an account said last; before it ever was connected nothing is sent to it.
     fn class(&self, account: &str) -> Option<DeliveryClass> {
         let application = self.application.upgrade()?;
-        let (_, state) = application.accounts.find(&self.id, account)?;
-        let delivery = state.borrow().delivery;
-        Some(match delivery {
+        let (_, state) = application.accounts.find(&self.id, &AccountId::parse(account).ok()?)?;
+        Some(match state.delivery {
             Some(Delivery::Keyed(window_ms)) => DeliveryClass::Keyed { window_ms },
             Some(Delivery::Checkable) => DeliveryClass::Checkable,
             Some(Delivery::Blind) | None => DeliveryClass::Blind,
@@ -275,7 +280,7 @@ impl Channel for LiveChannel {
 
     async fn send(&self, message: &Outbound) -> Result<String, SendError> {
         let to = &message.message.address;
-        let (account, me, _) = self.connected(&to.account)?;
+        let (account, me) = self.connected(&to.account)?;
         let body: MessageBody = serde_json::from_value(message.message.body.clone())
             .map_err(|error| SendError::new(Failure::Refused, format!("the message has another form: {error}")))?;
         let content = body.parts.into_iter().map(Piece::into_content).collect::<Option<Vec<_>>>();
@@ -302,7 +307,7 @@ impl Channel for LiveChannel {
     }
 
     async fn confirm(&self, to: &ConversationAddress, key: &str) -> Result<Option<String>, SendError> {
-        let (account, me, _) = self.connected(&to.account)?;
+        let (account, me) = self.connected(&to.account)?;
         let done = async {
             let call = account.call().await?;
             let asked = call.component.confirm_message(

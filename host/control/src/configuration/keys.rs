@@ -58,8 +58,8 @@ fn time(time: Time) -> String {
     unit.map_or_else(|| format!("{ms}ms"), |(unit, name)| format!("{}{name}", ms / unit))
 }
 
-/// The table whose keys have the names that a component gives them.
-const SETTINGS: &str = "component.*.settings";
+/// The tables whose keys have the names that a component gives them.
+const SETTINGS: [&str; 2] = ["component.*.settings", "channel.*.*.settings"];
 
 /// All keys, with `*` for a name that the operator chooses.
 pub(crate) fn keys() -> &'static BTreeSet<String> {
@@ -101,10 +101,14 @@ fn fits(pattern: &str, path: &[String]) -> bool {
 
 /// Whether there is a key of this path that has a value of its own.
 pub(crate) fn is_key(path: &[String]) -> bool {
-    let setting = path.split_last().is_some_and(|(_, table)| fits(SETTINGS, table));
+    let setting = path.split_last().is_some_and(|(_, table)| SETTINGS.iter().any(|settings| fits(settings, table)));
     // A rule is an element of a list, which has a value as a whole.
     let rules = fits("policy.rule", path);
-    setting || rules || keys().iter().any(|key| key != SETTINGS && !key.starts_with("policy.rule.") && fits(key, path))
+    setting
+        || rules
+        || keys()
+            .iter()
+            .any(|key| !SETTINGS.contains(&key.as_str()) && !key.starts_with("policy.rule.") && fits(key, path))
 }
 
 /// Whether there are keys below this path.
@@ -112,7 +116,7 @@ pub(crate) fn is_table(path: &[String]) -> bool {
     keys().iter().any(|key| {
         let names = key.split('.').count();
         let above = key.split('.').take(path.len()).collect::<Vec<_>>().join(".");
-        let open = key == SETTINGS && names == path.len();
+        let open = SETTINGS.contains(&key.as_str()) && names == path.len();
         (names > path.len() || open) && fits(&above, path) && !fits("policy.rule", path)
     })
 }

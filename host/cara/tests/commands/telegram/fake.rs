@@ -288,7 +288,7 @@ fn judge(
     }
 }
 
-/// A text without its tags.
+/// A text without its tags, and each entity as the one character that it is.
 fn visible(html: &str) -> String {
     let (mut kept, mut inside) = (String::new(), false);
     for c in html.chars() {
@@ -299,7 +299,7 @@ fn visible(html: &str) -> String {
             _ => {}
         }
     }
-    kept
+    ["&lt;", "&gt;", "&amp;", "&quot;"].iter().fold(kept, |text, name| text.replace(name, "x"))
 }
 
 /// Whether an object has the fields that it has to have, each of its type, and no other.

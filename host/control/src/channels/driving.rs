@@ -1,99 +1,21 @@
-//! The accounts of channels that are driven in this process, and how each
-//! stands.
+//! Drives the accounts that are configured, and says how each stands.
 
 use super::account::{LiveAccount, LiveChannel};
+use crate::accounts::{Driven, Traffic};
 use crate::application::Application;
 use crate::change::Topic;
 use crate::configuration::AccountConfig;
 use crate::error::Result;
-use cara_authority::{AccountId, ComponentId};
+use cara_authority::manifest::Channel;
+use cara_authority::{AccountId, ComponentId, ConversationAddress};
 use cara_channels::{AccountDriver, AccountState, Pace};
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use tokio::sync::{Notify, watch};
-use tokio_util::sync::CancellationToken;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
 
-/// What came and went by an account since it is driven.
-#[derive(Debug, Default)]
-pub(crate) struct Traffic(Mutex<Seen>);
-
-/// The last of what an account did.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Seen {
-    /// When a message came last, Unix milliseconds.
-    pub(crate) in_ms: Option<u64>,
-    /// When one was sent last.
-    pub(crate) out_ms: Option<u64>,
-    /// Why the last message that was not sent was not.
-    pub(crate) failed: Option<String>,
-}
-
-impl Traffic {
-    fn seen(&self) -> MutexGuard<'_, Seen> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub(crate) fn now(&self) -> Seen {
-        self.seen().clone()
-    }
-
-    pub(crate) fn came(&self, now_ms: u64) {
-        self.seen().in_ms = Some(now_ms);
-    }
-
-    pub(crate) fn went(&self, now_ms: u64) {
-        let mut seen = self.seen();
-        (seen.out_ms, seen.failed) = (Some(now_ms), None);
-    }
-
-    pub(crate) fn failed(&self, text: &str) {
-        self.seen().failed = Some(text.to_owned());
-    }
-}
-
-/// An account that is driven.
-struct Driven {
-    config: AccountConfig,
-    live: LiveAccount,
-    traffic: Arc<Traffic>,
-    state: watch::Receiver<AccountState>,
-    stop: CancellationToken,
-}
-
-/// The accounts that are driven.
-#[derive(Default)]
-pub(crate) struct Accounts {
-    driven: Mutex<BTreeMap<(ComponentId, AccountId), Driven>>,
-    /// Channels whose part of the outbox is driven.
-    sending: Mutex<BTreeSet<ComponentId>>,
-    /// Wakes what waits after a failure.
-    changed: Arc<Notify>,
-}
-
-impl Accounts {
-    fn driven(&self) -> MutexGuard<'_, BTreeMap<(ComponentId, AccountId), Driven>> {
-        self.driven.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// An account that is driven, and how it stands.
-    pub(super) fn find(&self, id: &ComponentId, account: &str) -> Option<(LiveAccount, watch::Receiver<AccountState>)> {
-        let key = (id.clone(), AccountId::parse(account).ok()?);
-        self.driven().get(&key).map(|driven| (driven.live.clone(), driven.state.clone()))
-    }
-
-    /// How an account stands, and what it did last.
-    pub(super) fn state(&self, id: &ComponentId, account: &AccountId) -> Option<(AccountState, Seen)> {
-        let driven = self.driven();
-        let driven = driven.get(&(id.clone(), account.clone()))?;
-        let state = driven.state.borrow().clone();
-        Some((state, driven.traffic.now()))
-    }
-
-    /// Has accounts that wait try again: something was changed that may have been the cause.
-    pub(crate) fn changed(&self) {
-        self.changed.notify_waiters();
-    }
-}
+/// How long platforms show that somebody writes: Telegram five seconds, others longer.
+const TYPING: Duration = Duration::from_millis(4_500);
 
 impl Application {
     /// Drives the accounts of channels that are configured, and goes along with changes, until the process ends.
@@ -118,6 +40,26 @@ impl Application {
         });
     }
 
+    /// What the manifest of a channel says of its messages.
+    pub(crate) fn channel_facts(&self, channel: &str) -> Option<Channel> {
+        self.checked(&ComponentId::parse(channel).ok()?).ok()?.manifest().channel().copied()
+    }
+
+    /// Shows in a conversation that an answer is being written, again and again; never ends.
+    pub(crate) async fn typing(&self, at: &ConversationAddress) {
+        let account = ComponentId::parse(&at.channel).ok().zip(AccountId::parse(&at.account).ok());
+        let found = account.and_then(|(id, account)| {
+            let (traffic, state) = self.accounts.find(&id, &account)?;
+            Some((LiveAccount::new(self.me.clone(), id, account, traffic), state.me?))
+        });
+        if let Some((account, me)) = found {
+            while account.shows_typing(me.clone(), at).await {
+                tokio::time::sleep(TYPING).await;
+            }
+        }
+        std::future::pending().await
+    }
+
     async fn drive_configured(self: &Arc<Self>) -> Result<()> {
         let config = self.config()?;
         let mut wanted = BTreeMap::new();
@@ -138,8 +80,7 @@ impl Application {
                 continue;
             }
             self.drive_account(&id, &account, own);
-            let is_new = self.accounts.sending.lock().unwrap_or_else(PoisonError::into_inner).insert(id.clone());
-            if is_new {
+            if self.accounts.sends(&id) {
                 self.attach_channel(Arc::new(LiveChannel::new(self.me.clone(), id))).await?;
             }
         }
@@ -152,16 +93,16 @@ impl Application {
         let (tell, state) = watch::channel(AccountState::default());
         let stop = self.outbox_end.child_token();
         let driver = AccountDriver {
-            account: Arc::new(live.clone()),
+            account: Arc::new(live),
             pace: Pace::default(),
             clock: self.services.clock,
             state: tell,
-            changed: self.accounts.changed.clone(),
+            changed: self.accounts.woken(),
         };
         let ends = stop.clone();
         self.holder.work.spawn(async move { driver.drive(ends).await });
         self.tell_of_account(id, account, state.clone());
-        let driven = Driven { config, live, traffic, state, stop };
+        let driven = Driven { config, traffic, state, stop };
         self.accounts.driven().insert((id.clone(), account.clone()), driven);
     }
 
