@@ -7,6 +7,7 @@
 mod amounts;
 mod answers;
 pub(crate) mod bodies;
+mod channels;
 mod compute;
 mod loads;
 mod manifests;

@@ -86,15 +86,6 @@ approvals allow a-nobody
 approvals rules
 approvals forget RULE
 approvals forget 7
-channel list
-channel add nothing
-channel add telegram --set base-url=http://127.0.0.1:9
-channel test telegram
-channel test nothing
-channel pair telegram
-channel pause telegram
-channel resume telegram
-channel remove telegram --yes
 inbox list
 inbox list --state missed
 inbox show i-nobody
@@ -146,6 +137,16 @@ tools enable nothing
 tools disable memory
 secrets set openai < sk-a-stored-key
 secrets set nobody < x
+channel list
+channel add nothing
+channel add telegram --set base-url=http://127.0.0.1:9 < 1:a-token
+channel test telegram
+channel test nothing
+channel pair telegram
+channel pause telegram
+channel resume telegram
+channel remove telegram --yes
+secrets remove telegram/bot-token@main --yes
 secrets list
 secrets remove openai
 secrets remove openai --yes

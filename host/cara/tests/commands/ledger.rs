@@ -87,7 +87,7 @@ fn a_home_keeps_its_ledger_on_a_server_and_has_it_alone() {
     drop(holder);
     one.ok(&["config", "set", "ledger.url", &url]);
     one.ok(&["ledger", "downgrade", "--to", "5", "--yes"]);
-    assert_eq!(one.ok(&["audit", "verify"]), "3 events: ok\n");
+    assert_eq!(one.ok(&["audit", "verify"]), "4 events: ok\n");
     // Whose key is another one, finds that out.
     assert!(other.fails(&["tools", "enable", "memory"]).contains("the head of the audit log"));
     let wrong = format!("{}-none", postgres.url("nobody"));

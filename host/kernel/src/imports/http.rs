@@ -166,6 +166,8 @@ pub(crate) async fn outside(
     let made = request.headers.iter().fold(made, |made, (name, value)| made.header(name, value));
     let made = made.body(body).map_err(|error| invalid(format!("the request cannot be made: {error}")))?;
     let failed = |error: EgressError| match error {
+        // A secret that is not at hand.
+        EgressError::Refused(refusal) if refusal.rule() == Rule::Unavailable => (refusal, ErrorKind::Auth),
         EgressError::Refused(refusal) => (refusal, ErrorKind::Refused),
         other => (Refusal::new(Rule::Unavailable, other.to_string()), ErrorKind::Network),
     };
