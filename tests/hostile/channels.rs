@@ -6,7 +6,7 @@ use cara_kernel::bindings::channel::{Account, Event, Identity, Request};
 use cara_kernel::bindings::inbox::Inbound;
 use cara_kernel::bindings::types::{Address, ErrorKind, Outbound};
 use cara_kernel::{CallServices, HostServices, Inbox};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
 /// Remembers what was handed in: by which channel, for which account, how much.
@@ -160,10 +160,28 @@ async fn the_host_knows_what_was_sent_whatever_the_channel_says() {
             false => house.testbed.guest("hostile-channel").setting("base-url", url).load().grants,
         };
         let (mut services, account) = house.of(&house.subject(), "main");
-        let known = Arc::new(AtomicBool::new(false));
+        let known = Arc::new(AtomicU32::new(0));
         services.host_services.sent = Some(known.clone());
         let answer = subject.send_message(&grants, &services, account, to(), message()).await.unwrap().answer;
         assert!(answer.is_err());
-        assert_eq!(known.load(Ordering::Relaxed), sent);
+        assert_eq!(known.load(Ordering::Relaxed) > 0, sent);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_whose_call_is_cut_off_while_the_server_is_silent_may_have_been_sent() {
+    let house = House::new().await;
+    let silent = Upstream::start(|_| Reply::silence()).await;
+    let wanted = house.testbed.guest("hostile-channel").setting("base-url", silent.url());
+    house.testbed.secrets.set("hostile-channel", "token@main", "canary-of-the-token");
+    let subject = wanted.limits("wall = \"500ms\"").load();
+    let (mut services, account) = house.of(&subject, "main");
+    let known = Arc::new(AtomicU32::new(0));
+    services.host_services.sent = Some(known.clone());
+    let to = Address { channel: String::new(), account: String::new(), conversation: "1".into(), thread: None };
+    let message = Outbound { content: Vec::new(), reply_to: None, idempotency_key: "k".into() };
+    let ended = subject.component.send_message(&subject.grants, &services, account, to, message).await;
+    // It ends by the wall, or by the request's own time, which is over at the same moment.
+    assert!(ended.is_err() || ended.is_ok_and(|returned| returned.answer.is_err()));
+    assert_eq!(known.load(Ordering::Relaxed), 1);
 }

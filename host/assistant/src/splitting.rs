@@ -14,24 +14,56 @@ pub(crate) fn pieces(text: &str, units: usize) -> Vec<String> {
             return pieces;
         }
         // Room to close a fence again.
-        let cut = cut(rest, room.saturating_sub(CLOSE.len()).max(1));
-        let (piece, next) = rest.split_at(cut);
+        let (piece, next) = rest.split_at(cut(rest, room.saturating_sub(MOST_CLOSE.min(room / 2)).max(1)));
         let whole = format!("{opened}{}", piece.trim_end());
-        opened = open_fence(&whole).map(|fence| format!("{fence}\n")).unwrap_or_default();
-        pieces.push(if opened.is_empty() { whole } else { format!("{whole}{CLOSE}") });
-        rest = if opened.is_empty() { next.trim_start() } else { next.strip_prefix('\n').unwrap_or(next) };
-        // A line that opens a fence and leaves no room is no fence worth keeping.
-        if width(&opened) + CLOSE.len() + 1 >= units {
-            opened.clear();
-        }
+        // A fence with a long line is not opened again: that would leave no room for what is in it.
+        let fence = Fence::open_at_end(&whole).filter(|fence| fence.fits(units));
+        rest = if fence.is_some() { next.strip_prefix('\n').unwrap_or(next) } else { next.trim_start_matches('\n') };
+        opened = fence.as_ref().map(|fence| format!("{}\n", fence.line)).unwrap_or_default();
+        let piece = fence.map_or_else(|| whole.clone(), |fence| format!("{whole}\n{}", fence.mark));
+        pieces.extend(Some(piece).filter(|piece| !piece.is_empty()));
         if rest.is_empty() {
             return pieces;
         }
     }
 }
 
-/// What closes a fence.
-const CLOSE: &str = "\n```";
+/// The most that closing a fence takes.
+const MOST_CLOSE: usize = 17;
+
+/// A fence of code (CommonMark 0.31, section 4.5): at least three of a sign, and in its first line what kind of code it is.
+struct Fence {
+    line: String,
+    mark: String,
+}
+
+impl Fence {
+    fn opened_by(line: &str) -> Option<Self> {
+        let text = line.trim_start_matches(' ');
+        let sign = text.chars().next().filter(|sign| "`~".contains(*sign))?;
+        let length = text.chars().take_while(|c| *c == sign).count();
+        let is_one = line.len() - text.len() <= 3 && length >= 3 && !(sign == '`' && text[length..].contains('`'));
+        is_one.then(|| Self { line: line.to_owned(), mark: text[..length].to_owned() })
+    }
+
+    fn is_closed_by(&self, line: &str) -> bool {
+        let text = line.trim();
+        text.starts_with(&self.mark) && text.chars().all(|c| self.mark.starts_with(c))
+    }
+
+    /// The fence that is open at the end of a text.
+    fn open_at_end(text: &str) -> Option<Self> {
+        text.lines().fold(None, |open: Option<Self>, line| match open {
+            None => Self::opened_by(line),
+            Some(open) if open.is_closed_by(line) => None,
+            open => open,
+        })
+    }
+
+    fn fits(&self, units: usize) -> bool {
+        self.mark.len() < MOST_CLOSE && width(&self.line) + MOST_CLOSE < units / 2
+    }
+}
 
 fn width(text: &str) -> usize {
     text.chars().map(char::len_utf16).sum()
@@ -58,20 +90,6 @@ fn cut(text: &str, units: usize) -> usize {
     paragraph.filter(late).or_else(|| line().filter(late)).or_else(|| word().filter(late)).unwrap_or(end)
 }
 
-/// The line that opened the fence which is open at the end of a text.
-fn open_fence(text: &str) -> Option<&str> {
-    let mut open: Option<&str> = None;
-    for line in text.lines() {
-        let mark = line.trim_start();
-        open = match open {
-            None if mark.starts_with("```") => Some(line),
-            Some(_) if mark.trim_end() == "```" => None,
-            other => other,
-        };
-    }
-    open
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -91,12 +109,30 @@ mod tests {
         assert!(all.len() > 3);
         for piece in &all {
             assert!(width(piece) <= 200, "{piece}");
-            assert_eq!(open_fence(piece), None, "{piece}");
+            assert!(Fence::open_at_end(piece).is_none(), "{piece}");
         }
         assert!(all[1].starts_with("```rust\n") && all.last().is_some_and(|last| last.ends_with("That is all.")));
         let lines: Vec<&str> =
             all.iter().flat_map(|piece| piece.lines()).filter(|line| line.starts_with("let")).collect();
         assert_eq!(lines, code.lines().collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_fence_is_one_by_its_sign_its_length_and_its_line() {
+        for (text, is_open) in [
+            ("```rust\nlet", true),
+            ("````md\n```\nx\n```\n", true),
+            ("````md\n```\nx\n````", false),
+            ("~~~\nx", true),
+            ("~~~\nx\n~~~~", false),
+            ("```x``` is inline", false),
+            ("    ```\nindented", false),
+            ("``", false),
+        ] {
+            assert_eq!(Fence::open_at_end(text).is_some(), is_open, "{text}");
+        }
+        let nested = pieces(&format!("- a\n  - b\n\n{}\n\n  - c", "x".repeat(60)), 70);
+        assert!(nested.last().is_some_and(|last| last.ends_with("  - c")), "{nested:?}");
     }
 
     #[test]
@@ -111,8 +147,7 @@ mod tests {
             }
             let all = pieces(&text, 100);
             assert!(all.iter().all(|piece| width(piece) <= 100), "{text:?}");
-            let kept =
-                |text: &str| text.matches('🦜').count() + text.matches('é').count() + text.matches("word").count();
+            let kept = |text: &str| text.matches('🦜').count() + text.matches('é').count() + text.matches('w').count();
             assert_eq!(all.iter().map(|piece| kept(piece)).sum::<usize>(), kept(&text), "{text:?}");
         }
     }

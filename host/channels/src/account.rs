@@ -14,8 +14,8 @@ use cara_services::clock::Clock;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{Mutex, Notify, watch};
-use tokio::task::{AbortHandle, JoinSet};
+use tokio::sync::{Mutex, watch};
+use tokio::task::{AbortHandle, Id, JoinSet};
 use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
@@ -24,6 +24,9 @@ const MOST_SOURCES: usize = 32;
 
 /// The shortest time between two events of a source: a server that answers at once keeps nobody busy.
 const SHORTEST: Duration = Duration::from_millis(50);
+
+/// The longest that a platform is obeyed which says when it wants to be asked again.
+const LONGEST_WISH: Duration = Duration::from_secs(60 * 60);
 
 /// How often in a row a source may fail before the account is connected anew.
 const ANEW: u64 = 5;
@@ -77,7 +80,7 @@ pub struct AccountDriver {
     /// Where it is told how the account stands.
     pub state: watch::Sender<AccountState>,
     /// Wakes an account that waits: something was changed.
-    pub changed: Arc<Notify>,
+    pub changed: watch::Receiver<()>,
 }
 
 /// What a source came to.
@@ -85,6 +88,27 @@ struct Ended {
     source: Source,
     failures: u64,
     handled: Result<Handled, Trouble>,
+    /// What was changed before it began is seen; what was changed since wakes it.
+    seen: watch::Receiver<()>,
+}
+
+/// Waits until something is changed.
+async fn woken(mut changed: watch::Receiver<()>) {
+    // Without a sender nothing is changed any more.
+    if changed.changed().await.is_err() {
+        std::future::pending().await
+    }
+}
+
+/// Waits for the next try: until then, or until something is changed. A platform that said when is not asked before.
+async fn wait(until: Instant, trouble: &Trouble, changed: watch::Receiver<()>) {
+    match trouble.retry_after {
+        Some(_) => sleep_until(until).await,
+        None => tokio::select! {
+            () = sleep_until(until) => {}
+            () = woken(changed) => {}
+        },
+    }
 }
 
 impl AccountDriver {
@@ -95,36 +119,48 @@ impl AccountDriver {
     }
 
     async fn go_on(&self) {
-        let mut failures = 0;
+        let (mut failures, mut started_before) = (0, true);
         loop {
+            let mut seen = self.changed.clone();
+            seen.mark_unchanged();
             let trouble = match self.account.start().await {
                 Ok(started) => {
-                    failures = 0;
-                    let now_ms = self.clock.now_ms();
-                    self.state.send_replace(AccountState {
-                        me: Some(started.me.clone()),
-                        delivery: Some(started.delivery),
-                        connected_ms: Some(now_ms),
-                        error: None,
-                        retry_ms: None,
-                    });
-                    self.connected(started).await
+                    self.is_connected(&started, !started_before);
+                    started_before = true;
+                    let (trouble, has_worked) = self.connected(started).await;
+                    if has_worked {
+                        failures = 0;
+                    }
+                    trouble
                 }
-                Err(trouble) => trouble,
+                Err(trouble) => {
+                    started_before = false;
+                    trouble
+                }
             };
             failures += 1;
             let until = self.failed(failures, &trouble);
             self.state.send_modify(|state| state.connected_ms = None);
-            tokio::select! {
-                () = sleep_until(until) => {}
-                () = self.changed.notified() => {}
-            }
+            wait(until, &trouble, seen).await;
         }
+    }
+
+    /// Says that the account is connected. What failed since it was last, only an event that is handled shows to be mended.
+    fn is_connected(&self, started: &Started, mends: bool) {
+        let now_ms = self.clock.now_ms();
+        self.state.send_modify(|state| {
+            state.me = Some(started.me.clone());
+            state.delivery = Some(started.delivery);
+            state.connected_ms = Some(now_ms);
+            state.retry_ms = None;
+            state.error.take_if(|_| mends);
+        });
     }
 
     /// Says what went wrong, and when it is tried again.
     fn failed(&self, failures: u64, trouble: &Trouble) -> Instant {
-        let wait = Duration::from_millis(self.pace.wait_ms(failures, trouble.retry_after));
+        let wait =
+            Duration::from_millis(self.pace.wait_ms(failures, trouble.retry_after.map(|wish| wish.min(LONGEST_WISH))));
         let retry_ms = self.clock.now_ms().saturating_add(u64::try_from(wait.as_millis()).unwrap_or(u64::MAX));
         self.state.send_modify(|state| {
             state.error = Some(trouble.text.clone());
@@ -133,50 +169,53 @@ impl AccountDriver {
         Instant::now() + wait
     }
 
-    /// Drives the sources until the account has to be connected anew.
-    async fn connected(&self, started: Started) -> Trouble {
+    /// Drives the sources until the account has to be connected anew. Says why, and whether any event was handled.
+    async fn connected(&self, started: Started) -> (Trouble, bool) {
         let mut sources = Sources {
             driver: self,
             me: started.me,
             turn: Arc::default(),
             under_way: JoinSet::new(),
             ids: HashMap::new(),
+            has_too_many: false,
         };
-        for source in started.sources {
-            sources.begin(source, 0, Instant::now());
+        for source in started.sources.into_iter().take(2 * MOST_SOURCES) {
+            sources.begin(source, None);
         }
+        let mut has_worked = false;
         loop {
-            let Some(ended) = sources.under_way.join_next().await else {
-                // One that only sends. A change of something may give it sources.
-                self.changed.notified().await;
-                return Trouble {
-                    text: "something was changed".to_owned(),
-                    retry_after: Some(Duration::ZERO),
-                    refused: false,
-                };
+            let Some(ended) = sources.under_way.join_next_with_id().await else {
+                // One that only sends.
+                return std::future::pending().await;
             };
-            let Ok(Ended { source, failures, handled }) = ended else {
+            let (task, Ended { source, failures, handled, seen }) = match ended {
+                Ok(ended) => ended,
                 // One that was replaced was aborted.
-                if ended.is_err_and(|error| error.is_cancelled()) {
-                    continue;
+                Err(error) if error.is_cancelled() => continue,
+                Err(_) => {
+                    let text = "the host failed".to_owned();
+                    return (Trouble { text, retry_after: None, refused: false }, has_worked);
                 }
-                return Trouble { text: "the host failed".to_owned(), retry_after: None, refused: false };
             };
+            if !sources.is_current(&source, task) {
+                continue;
+            }
             match handled {
                 Ok(handled) => {
+                    has_worked = true;
                     self.state.send_if_modified(|state| {
                         state.retry_ms = None;
                         state.error.take().is_some()
                     });
                     sources.ids.remove(id(&source));
-                    for next in handled.next {
-                        sources.begin(next, 0, Instant::now());
+                    for next in handled.next.into_iter().take(2 * MOST_SOURCES) {
+                        sources.begin(next, None);
                     }
                 }
-                Err(trouble) if trouble.refused || failures + 1 >= ANEW => return trouble,
+                Err(trouble) if trouble.refused || failures + 1 >= ANEW => return (trouble, has_worked),
                 Err(trouble) => {
                     let until = self.failed(failures + 1, &trouble);
-                    sources.begin(source, failures + 1, until);
+                    sources.begin(source, Some(Again { failures: failures + 1, until, trouble, seen }));
                 }
             }
         }
@@ -198,33 +237,49 @@ struct Sources<'a> {
     turn: Arc<Mutex<()>>,
     under_way: JoinSet<Ended>,
     ids: HashMap<String, AbortHandle>,
+    /// Whether it was said that there are too many.
+    has_too_many: bool,
+}
+
+/// What a source is made again after.
+struct Again {
+    failures: u64,
+    until: Instant,
+    trouble: Trouble,
+    seen: watch::Receiver<()>,
 }
 
 impl Sources<'_> {
+    /// Whether what ended is the newest of its id.
+    fn is_current(&self, source: &Source, task: Id) -> bool {
+        self.ids.get(id(source)).is_some_and(|newest| newest.id() == task)
+    }
+
     /// Begins a source, in the place of one with its id.
-    fn begin(&mut self, source: Source, failures: u64, until: Instant) {
+    fn begin(&mut self, source: Source, again: Option<Again>) {
         let name = id(&source).to_owned();
         if let Some(before) = self.ids.remove(&name) {
             before.abort();
         }
         if self.ids.len() >= MOST_SOURCES {
-            tracing::warn!("an account has more than {MOST_SOURCES} sources; one is left out");
+            if !std::mem::replace(&mut self.has_too_many, true) {
+                tracing::warn!("an account has more than {MOST_SOURCES} sources; the others are left out");
+            }
             return;
         }
         let (account, me, turn) = (self.driver.account.clone(), self.me.clone(), self.turn.clone());
-        let woken = (failures > 0).then(|| self.driver.changed.clone());
+        let mut seen = self.driver.changed.clone();
         let begun = self.under_way.spawn(async move {
-            match woken {
-                Some(changed) => tokio::select! {
-                    () = sleep_until(until) => {}
-                    () = changed.notified() => {}
-                },
+            let failures = again.as_ref().map_or(0, |again| again.failures);
+            match again {
+                Some(again) => wait(again.until, &again.trouble, again.seen).await,
                 None => sleep(Duration::from_millis(after_ms(&source).into())).await,
             }
+            seen.mark_unchanged();
             let began = Instant::now();
             let handled = happen(&*account, me, &turn, &source).await;
             sleep_until(began + SHORTEST).await;
-            Ended { source, failures, handled }
+            Ended { source, failures, handled, seen }
         });
         self.ids.insert(name, begun);
     }

@@ -69,7 +69,9 @@ pub(crate) struct Accounts {
     /// Channels whose part of the outbox is driven.
     sending: Mutex<BTreeSet<ComponentId>>,
     /// Wakes what waits after a failure.
-    changed: Arc<Notify>,
+    changed: watch::Sender<()>,
+    /// Has what is configured looked at again.
+    again: Notify,
     /// Codes that let somebody talk.
     pub(crate) codes: Codes,
 }
@@ -114,6 +116,16 @@ impl Codes {
         has_room
     }
 
+    /// Forgets those of an account.
+    pub(crate) fn forget(&self, id: &ComponentId, account: &AccountId) {
+        self.kept(0).retain(|code| (code.channel.as_str(), code.account.as_str()) != (id.as_str(), account.as_str()));
+    }
+
+    /// Whether any code waits.
+    pub(crate) fn are_some(&self, now_ms: u64) -> bool {
+        !self.kept(now_ms).is_empty()
+    }
+
     /// Whose code a text is, where it was sent to; it counts this once.
     pub(crate) fn spend(&self, message: &NewInbound, text: &str, now_ms: u64) -> Option<PersonId> {
         let hash = sha256(plain_code(text.trim()).as_bytes());
@@ -133,9 +145,9 @@ impl Accounts {
         self.driven.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Notes that a channel's part of the outbox is driven; whether it was not before.
-    pub(crate) fn sends(&self, id: &ComponentId) -> bool {
-        self.sending.lock().unwrap_or_else(PoisonError::into_inner).insert(id.clone())
+    /// The channels whose part of the outbox is driven.
+    pub(crate) fn sending(&self) -> MutexGuard<'_, BTreeSet<ComponentId>> {
+        self.sending.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What came and went by an account that is driven, and how it stands.
@@ -148,11 +160,28 @@ impl Accounts {
 
     /// Has accounts that wait try again: something was changed that may have been the cause.
     pub(crate) fn changed(&self) {
-        self.changed.notify_waiters();
+        self.changed.send_replace(());
     }
 
     /// What is woken then.
-    pub(crate) fn woken(&self) -> Arc<Notify> {
-        self.changed.clone()
+    pub(crate) fn woken(&self) -> watch::Receiver<()> {
+        self.changed.subscribe()
+    }
+
+    /// Ends what goes on for accounts of a channel, or for one, and has it begun anew: as somebody else, perhaps.
+    pub(crate) fn anew(&self, id: &ComponentId, account: Option<&AccountId>) {
+        self.driven().retain(|(channel, name), driven| {
+            let is_meant = channel == id && account.is_none_or(|account| account == name);
+            if is_meant {
+                driven.stop.cancel();
+            }
+            !is_meant
+        });
+        self.again.notify_one();
+    }
+
+    /// Waits until accounts are to be begun anew.
+    pub(crate) async fn asked_anew(&self) {
+        self.again.notified().await;
     }
 }

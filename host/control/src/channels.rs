@@ -9,6 +9,7 @@
 mod account;
 mod driving;
 mod list;
+mod pairing;
 
 use crate::application::Application;
 use crate::component_settings::check_text;
@@ -27,6 +28,7 @@ use cara_authority::{AccountId, ComponentId, PersonId, Principal};
 use cara_channels::Account;
 use cara_kernel::Checked;
 use cara_kernel::bindings::channel::Started;
+use cara_records::OutboundState;
 use cara_services::vault::SecretId;
 use list::shown;
 use schemars::JsonSchema;
@@ -179,6 +181,8 @@ async fn probe(
     settings: BTreeMap<String, String>,
 ) -> Result<ConnectedAccount> {
     let live = LiveAccount::new(application.me.clone(), id.clone(), account.clone(), Arc::default()).with(settings);
+    // A vault that is locked is told as such: whoever asks can give the password.
+    live.open_vault(application).await?;
     let Started { me, delivery, .. } =
         live.start().await.map_err(|trouble| error!(Conflict, "{trouble}").context("the account does not connect"))?;
     let (channel, account) = (id.to_string(), account.to_string());
@@ -224,8 +228,19 @@ impl Operation for AddChannel {
         }
         let around = application.setting_sources()?;
         let act = "cara channel add";
-        model_selection::grant(application, &checked, &around, &self.settings, act, events).await?;
-        let connected = probe(application, &id, &account, self.settings.clone()).await?;
+        let new = model_selection::record(application, &checked, &around, &self.settings, act).await?;
+        let connected = match probe(application, &id, &account, self.settings.clone()).await {
+            Ok(connected) => connected,
+            Err(error) => {
+                // What was granted for this alone.
+                application.ledger.revoke(&id, &new, "cara channel add did not connect").await?;
+                return Err(error);
+            }
+        };
+        if !new.is_empty() {
+            let new: Vec<String> = new.iter().map(ToString::to_string).collect();
+            events.note(format!("granted to `{id}`: {} ({act})", new.join(", ")));
+        }
         // Last, for from then on it is driven.
         let paused = SetSetting { key: key(&id, &account, &["paused"]), value: "false".to_owned() };
         let settings = self
@@ -347,7 +362,7 @@ impl Operation for PauseChannel {
     .audited();
 
     fn subject(&self) -> String {
-        format!("{}:{}", self.channel, self.account)
+        format!("{}:{} {}", self.channel, self.account, if self.paused { "paused" } else { "resumed" })
     }
 
     async fn run(self, application: &Arc<Application>, by: &Principal, _: &Events) -> Result<Self::View> {
@@ -394,7 +409,17 @@ impl Operation for RemoveChannel {
     async fn run(self, application: &Arc<Application>, by: &Principal, _: &Events) -> Result<Self::View> {
         let id = ComponentId::parse(&self.channel)?;
         let account = configured(&*application.config()?, &id, &self.account)?;
-        config::unset_one(application, by, &key(&id, &account, &[]))?;
+        application.accounts.codes.forget(&id, &account);
+        // What waits for it would go by the next account of that name.
+        let records = application.records().await?;
+        for waiting in records.outbox_unsent(u32::MAX).await? {
+            let at = &waiting.message.address;
+            if (at.channel.as_str(), at.account.as_str()) == (id.as_str(), account.as_str())
+                && waiting.state == OutboundState::Waiting
+            {
+                records.drop_outbound(&waiting.id, "cara channel remove").await?;
+            }
+        }
         let of_it = |secret: &SecretId| {
             let named = SecretId::component(id.clone(), secret.name.clone()).of(Some(account.clone()));
             *secret == named
@@ -406,6 +431,7 @@ impl Operation for RemoveChannel {
             let removed = move || gone.iter().try_for_each(|secret| vault.remove(secret).map(drop));
             tokio::task::spawn_blocking(removed).await??;
         }
+        config::unset_one(application, by, &key(&id, &account, &[]))?;
         Ok(RemovedChannel { secrets })
     }
 }

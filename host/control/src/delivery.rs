@@ -25,7 +25,9 @@ use cara_assistant::session::title;
 use cara_assistant::text::without_secrets;
 use cara_assistant::{Audience, Input, Reply, SessionContext, Speaker};
 use cara_authority::{ConversationAddress, Label, PersonId, PersonRole, Principal, RunId, Source};
-use cara_records::{Inbound, InboundId, InboundState, NewConversation, NewInbound, NewOutbound, Records, RunState};
+use cara_records::{
+    Inbound, InboundId, InboundState, NewConversation, NewInbound, NewOutbound, ReceiveError, Records, RunState,
+};
 use cara_services::ledger::LedgerError;
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
@@ -105,8 +107,12 @@ impl Application {
     /// The message was not taken in, and the platform must not be told that it was.
     pub async fn deliver(self: &Arc<Self>, message: NewInbound) -> Result<Delivered> {
         let (records, settings) = (self.records().await?, self.config()?.sessions);
+        if let Some(greeted) = self.greeted(&message).await? {
+            return Ok(greeted);
+        }
         let Some(sender) = Sender::of(records, &message, settings).await? else {
-            return self.greeted(&message).await;
+            self.conversations.ignored(&message.sender.to_string());
+            return Ok(Delivered::Ignored);
         };
         let is_for_us = match settings.groups {
             _ if !message.group => true,
@@ -120,8 +126,16 @@ impl Application {
         let said = chat_answers::said(&message);
         // Others' messages keep nobody from answering a question.
         let received = match said {
-            Some(_) if sender.principal.role() != PersonRole::Guest => records.receive_own(&message).await?,
-            _ => records.receive(&message).await?,
+            Some(_) if sender.principal.role() != PersonRole::Guest => records.receive_own(&message).await,
+            _ => records.receive(&message).await,
+        };
+        let received = match received {
+            // Whoever fills a conversation keeps nobody else of the account waiting.
+            Err(ReceiveError::Full { of_one: true, .. }) => {
+                records.enqueue(&full(&message, self.now_ms())).await?;
+                return Ok(Delivered::Ignored);
+            }
+            received => received?,
         };
         let key = settings.scope.key(&message.address, &sender.audience);
         if let (Some(said), false) = (said, received.again) {
@@ -290,25 +304,6 @@ impl Application {
         Ok(())
     }
 
-    /// What becomes of a message of somebody unknown: whoever writes a code that the owner gave them is known from then on.
-    async fn greeted(&self, message: &NewInbound) -> Result<Delivered> {
-        let (records, address) = (self.records().await?, &message.sender);
-        let pairing =
-            (!message.group).then(|| self.accounts.codes.spend(message, &words(message), self.now_ms())).flatten();
-        let Some(person) = pairing else {
-            self.conversations.ignored(&address.to_string());
-            return Ok(Delivered::Ignored);
-        };
-        match records.link_address(&person, address, "a code that was given out").await {
-            Ok(()) => {}
-            Err(error) => return Err(error!(Conflict, "a code was right, and its person cannot be linked: {error}")),
-        }
-        let received = records.receive(message).await?;
-        records.enqueue(&notice(message, &received.id, "I know you now. Write to me here whenever you like.")).await?;
-        records.drop_inbound(&received.id, "a code").await?;
-        Ok(Delivered::Taken(received.id))
-    }
-
     /// Waits for the end of a run, in which more of its sender's words may be taken; meanwhile the conversation is shown that
     /// an answer is written.
     async fn follow(&self, key: &str, sender: &Sender, active: Arc<Active>, at: &ConversationAddress) {
@@ -440,8 +435,22 @@ async fn first_of(records: &Records, addresses: &BTreeSet<ConversationAddress>) 
     Ok(next)
 }
 
+/// What a conversation is told, once in a while, in which too many messages wait.
+fn full(message: &NewInbound, now_ms: u64) -> NewOutbound {
+    let text = "Too many messages wait here already, so I do not take in more. Send again later what still matters.";
+    NewOutbound {
+        address: message.address.clone(),
+        by: "host".to_owned(),
+        key: format!("full {} {}", message.address, now_ms / (10 * 60 * 1_000)),
+        answers: None,
+        run: None,
+        body: json!(MessageBody::text(text)),
+        label: Label::of(Source::Operator),
+    }
+}
+
 /// A message of the host's own in a conversation.
-fn notice(message: &NewInbound, id: &InboundId, text: &str) -> NewOutbound {
+pub(crate) fn notice(message: &NewInbound, id: &InboundId, text: &str) -> NewOutbound {
     let body = MessageBody { reply_to: Some(message.platform_id.clone()), ..MessageBody::text(text) };
     NewOutbound {
         address: message.address.clone(),
@@ -455,7 +464,7 @@ fn notice(message: &NewInbound, id: &InboundId, text: &str) -> NewOutbound {
 }
 
 /// The words of a message.
-fn words(message: &NewInbound) -> String {
+pub(crate) fn words(message: &NewInbound) -> String {
     let body = serde_json::from_value::<MessageBody>(message.body.clone());
     body.map(|body| body.shown().join("\n")).unwrap_or_default()
 }

@@ -59,13 +59,15 @@ impl Prepared {
                 }
                 if route.method != Method::GET {
                     application.preparations.changed();
-                    application.accounts.changed();
                 }
                 let view = done?;
                 if route.audited {
                     write_down(&application, &route, &subject, &by, &events).await;
                 }
                 if let Some(topic) = Topic::of_operation(route.name) {
+                    if matches!(topic, Topic::Config | Topic::Components | Topic::Access | Topic::Channels) {
+                        application.accounts.changed();
+                    }
                     application.changes.changed(topic, route.name, None);
                 }
                 Ok(serde_json::value::to_raw_value(&view)?)

@@ -152,6 +152,7 @@ impl Operation for SetSecret {
         });
         let key = stored.await??.unwrap_or_default();
         model_selection::grant(application, &checked, &around, &BTreeMap::new(), "its key was stored", events).await?;
+        application.accounts.anew(component, id.account.as_ref());
         Ok(StoredSecret { secret: id.to_string(), key })
     }
 }
@@ -178,8 +179,11 @@ impl Operation for RemoveSecret {
         if !application.vault.list()?.contains(&id) {
             return Err(none(&id.to_string()));
         }
-        let vault = application.vault.clone();
-        spawn_blocking(move || vault.remove(&id)).await??;
+        let (vault, gone) = (application.vault.clone(), id.clone());
+        spawn_blocking(move || vault.remove(&gone)).await??;
+        if let Owner::Component(component) = &id.owner {
+            application.accounts.anew(component, id.account.as_ref());
+        }
         Ok(Done {})
     }
 }

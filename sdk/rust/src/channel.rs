@@ -39,8 +39,8 @@ use crate::Error;
 use crate::http::{Method, Request};
 
 pub use crate::bindings::channel_component::exports::cara::plugin::channel::{
-    Account, Action, Answer, Delivery, Edit, Event, Guest as Channel, Handled, Identity, Poll, Response, Source,
-    Started, Timer,
+    Account, Action, Answer, Delivery, Event, Guest as Channel, Handled, Identity, Poll, Response, Source, Started,
+    Timer,
 };
 
 /// Checks that a type is a channel, where no export is made.

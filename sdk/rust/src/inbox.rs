@@ -38,6 +38,7 @@ impl Inbound {
             group: false,
             mentioned: false,
             automated: false,
+            quoted: false,
             content: Vec::new(),
             sent_ms: 0,
         }

@@ -6,7 +6,7 @@ use pulldown_cmark::{CodeBlockKind, Event, Options, Parser, Tag, TagEnd};
 /// A text as Telegram's HTML. What Telegram has no form for stays as words.
 pub(crate) fn html(markdown: &str) -> String {
     let options = Options::ENABLE_STRIKETHROUGH | Options::ENABLE_TABLES | Options::ENABLE_TASKLISTS;
-    let mut writer = Writer { out: String::new(), lists: Vec::new(), quoted: 0, cell: 0 };
+    let mut writer = Writer { out: String::new(), lists: Vec::new(), quoted: 0, cell: 0, link: None };
     for event in Parser::new_ext(markdown, options) {
         writer.event(event);
     }
@@ -20,6 +20,8 @@ struct Writer {
     /// How many quotes are open: Telegram nests none.
     quoted: usize,
     cell: usize,
+    /// Where a link leads that Telegram does not know.
+    link: Option<String>,
 }
 
 impl Writer {
@@ -100,11 +102,15 @@ impl Writer {
             Tag::Emphasis => self.out.push_str("<i>"),
             Tag::Strong => self.out.push_str("<b>"),
             Tag::Strikethrough => self.out.push_str("<s>"),
-            Tag::Link { dest_url, .. } => {
+            // Telegram knows whole addresses alone.
+            Tag::Link { dest_url, .. } if dest_url.contains("://") => {
                 self.out.push_str("<a href=\"");
                 self.text(dest_url);
                 self.out.push_str("\">");
+                self.link = None;
             }
+            Tag::Link { dest_url, .. } => self.link = Some(dest_url.to_string()),
+            Tag::HtmlBlock => self.block(""),
             // A picture is not fetched; its words stay.
             Tag::Image { .. } => self.out.push('['),
             Tag::Table(_) => self.block(""),
@@ -142,7 +148,14 @@ impl Writer {
             TagEnd::Emphasis => self.out.push_str("</i>"),
             TagEnd::Strong => self.out.push_str("</b>"),
             TagEnd::Strikethrough => self.out.push_str("</s>"),
-            TagEnd::Link => self.out.push_str("</a>"),
+            TagEnd::Link => match self.link.take() {
+                Some(address) => {
+                    self.out.push_str(" (");
+                    self.text(&address);
+                    self.out.push(')');
+                }
+                None => self.out.push_str("</a>"),
+            },
             TagEnd::Image => self.out.push(']'),
             TagEnd::TableHead | TagEnd::TableRow => self.out.push('\n'),
             _ => {}
@@ -167,6 +180,8 @@ mod tests {
             ("<script>x</script>", "&lt;script&gt;x&lt;/script&gt;"),
             ("[t](https://e.example/?a=\"2\")", "<a href=\"https://e.example/?a=&quot;2&quot;\">t</a>"),
             ("[t](https://e.example/?a=1&b=2)", "<a href=\"https://e.example/?a=1&amp;b=2\">t</a>"),
+            ("[docs](docs/a.md) there", "docs (docs/a.md) there"),
+            ("one\n\n<div>x</div>", "one\n\n&lt;div&gt;x&lt;/div&gt;"),
             ("# Title\n\ntext", "<b>Title</b>\n\ntext"),
             ("one\n\ntwo", "one\n\ntwo"),
             ("- a\n- b\n  - c", "• a\n• b\n  • c"),

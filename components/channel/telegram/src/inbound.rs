@@ -3,11 +3,19 @@
 use crate::wire::{Entity, Message, Update, User};
 use cara_sdk::channel::Identity;
 use cara_sdk::inbox::{Inbound, conversation_of};
+use cara_sdk::log::{self, Level};
 use cara_sdk::types::Content;
 
 /// The message of an update, if it is one that somebody wrote.
 pub(crate) fn inbound(update: Update, me: &Identity) -> Option<Inbound> {
-    let message = update.message?;
+    let message: Message = match serde_json::from_value(update.message?) {
+        Ok(message) => message,
+        Err(error) => {
+            let error = error.to_string();
+            log::write(Level::Warn, "an update is left out: it is not as documented", &[("error", &error)]);
+            return None;
+        }
+    };
     let from = message.from.as_ref()?;
     let group = match message.chat.kind.as_str() {
         "private" => false,
@@ -21,13 +29,15 @@ pub(crate) fn inbound(update: Update, me: &Identity) -> Option<Inbound> {
     let thread = message.message_thread_id.filter(|_| message.is_topic_message).map(|id| id.to_string());
     Some(Inbound {
         address: conversation_of(&message.chat.id.to_string(), thread.as_deref()),
-        message_id: format!("{}:{}", message.chat.id, message.message_id),
+        // Each bot counts the messages of a private chat for itself.
+        message_id: format!("{}:{}:{}", me.id, message.chat.id, message.message_id),
         sender_id: from.id.to_string(),
         sender_name: Some(name(from)),
         group,
         mentioned: !group || mentions(&message, me),
         // Who writes as a channel or as the group itself has no id of their own.
         automated: from.is_bot || message.sender_chat.is_some(),
+        quoted: message.forward_origin.is_some() || message.via_bot.is_some() || message.is_automatic_forward,
         content: vec![Content::Text(text)],
         sent_ms: message.date.saturating_mul(1_000),
     })
@@ -108,7 +118,7 @@ mod tests {
     #[test]
     fn a_direct_message_is_for_the_bot_and_known_by_ids() {
         let came = read(message(|message| message["chat"] = json!({ "id": 4711, "type": "private" }))).unwrap();
-        assert_eq!((came.sender_id.as_str(), came.message_id.as_str()), ("4711", "4711:5"));
+        assert_eq!((came.sender_id.as_str(), came.message_id.as_str()), ("4711", "77:4711:5"));
         assert_eq!((came.address.conversation.as_str(), came.address.thread), ("4711", None));
         assert!(!came.group && came.mentioned && !came.automated);
         assert_eq!((came.sender_name.as_deref(), came.sent_ms), (Some("Anna"), 1_700_000_000_000));
@@ -147,6 +157,10 @@ mod tests {
     fn what_programs_and_channels_post_is_told_apart_and_what_is_no_message_is_left_out() {
         assert!(read(message(|message| message["from"]["is_bot"] = json!(true))).unwrap().automated);
         assert!(read(message(|m| m["sender_chat"] = json!({ "id": -100, "type": "supergroup" }))).unwrap().automated);
+        for foreign in ["forward_origin", "via_bot"] {
+            assert!(read(message(|message| message[foreign] = json!({ "type": "user" }))).unwrap().quoted, "{foreign}");
+        }
+        assert!(!read(message(|_| {})).unwrap().quoted);
         assert!(read(message(|message| message["chat"]["type"] = json!("channel"))).is_none());
         assert!(read(message(|message| message["text"] = Value::Null)).is_none());
         assert!(read(message(|message| message["from"] = Value::Null)).is_none());

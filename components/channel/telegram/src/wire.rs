@@ -39,7 +39,8 @@ pub(crate) struct Chat {
 #[derive(Debug, Deserialize)]
 pub(crate) struct Update {
     pub(crate) update_id: i64,
-    pub(crate) message: Option<Message>,
+    /// Read on its own: one that is not as documented keeps no other back.
+    pub(crate) message: Option<serde_json::Value>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -50,6 +51,10 @@ pub(crate) struct Message {
     pub(crate) is_topic_message: bool,
     pub(crate) from: Option<User>,
     pub(crate) sender_chat: Option<Chat>,
+    pub(crate) forward_origin: Option<serde_json::Value>,
+    pub(crate) via_bot: Option<serde_json::Value>,
+    #[serde(default)]
+    pub(crate) is_automatic_forward: bool,
     pub(crate) chat: Chat,
     /// Unix seconds.
     pub(crate) date: u64,
@@ -105,6 +110,8 @@ pub(crate) struct Entity {
 pub(crate) struct GetUpdates {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) offset: Option<i64>,
+    /// The most updates of one answer.
+    pub(crate) limit: u32,
     /// Seconds.
     pub(crate) timeout: u32,
     pub(crate) allowed_updates: [&'static str; 1],
@@ -121,16 +128,6 @@ pub(crate) struct SendMessage {
     pub(crate) link_preview_options: LinkPreview,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) reply_parameters: Option<ReplyParameters>,
-}
-
-#[derive(Debug, Clone, Serialize)]
-pub(crate) struct EditMessage {
-    pub(crate) chat_id: i64,
-    pub(crate) message_id: i64,
-    pub(crate) text: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) parse_mode: Option<&'static str>,
-    pub(crate) link_preview_options: LinkPreview,
 }
 
 #[derive(Debug, Clone, Serialize)]
@@ -173,9 +170,13 @@ impl<T> Answer<T> {
             return Err(Error::bad_request(format!("the group became the supergroup {chat}: write to that")));
         }
         Err(match self.error_code.unwrap_or_default() {
-            401 | 404 => Error::auth(format!("Telegram does not know the token: {said}")),
+            401 | 404 => Error::auth(format!(
+                "Telegram does not know the token: {said}; `cara secrets set telegram/bot-token@ACCOUNT` stores another one"
+            )),
             403 => Error::new(ErrorKind::Refused, format!("Telegram refused: {said}")),
-            409 => Error::network(format!("another program takes the messages of this bot: {said}")),
+            409 => Error::network(format!(
+                "another program takes the messages of this bot, or a webhook (`deleteWebhook` takes that away): {said}"
+            )),
             429 => Error::new(ErrorKind::RateLimit, format!("Telegram asks to wait: {said}")).after(retry_ms),
             400..=499 => Error::bad_request(format!("Telegram refused: {said}")),
             _ => Error::network(format!("Telegram failed: {said}")),

@@ -7,18 +7,18 @@ use clap::{Args, Subcommand};
 pub(crate) struct AccountChoice {
     /// The channel, such as `telegram`.
     pub(crate) channel: String,
-    /// The account, as you call it.
+    /// The account, by a name of your choice.
     #[arg(long, value_name = "NAME", default_value = cara_control::channels::MAIN)]
     pub(crate) account: String,
 }
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Channel {
-    /// Add an account: asks for what the channel needs, tries it, and has the daemon drive it.
+    /// Add an account: asks for its secrets, tries it, and has the daemon connect it.
     Add {
         #[command(flatten)]
         choice: AccountChoice,
-        /// Set a setting of the account. May be repeated.
+        /// Set a setting of the account; `cara plugin inspect NAME` shows which there are. May be repeated.
         #[arg(long = "set", value_name = "KEY=VALUE", value_parser = pair)]
         settings: Vec<(String, String)>,
     },
@@ -26,17 +26,17 @@ pub(crate) enum Channel {
     List,
     /// Connect an account once, and say who it is.
     Test(AccountChoice),
-    /// Make a code, once, for ten minutes: whoever sends it to the account becomes known. The daemon has to run.
+    /// Make a single-use code, valid for ten minutes: whoever sends it to the account is linked to you. Needs a running daemon.
     Pair {
         #[command(flatten)]
         choice: AccountChoice,
-        /// Who it will be; you, when left out. `cara people name` makes others known.
+        /// Somebody else whom it links; `cara people name` makes others known.
         #[arg(long, value_name = "ID")]
         person: Option<String>,
     },
-    /// Have an account rest: nothing is fetched for it, and what is to be sent waits.
+    /// Pause an account: nothing is fetched for it, and what is to be sent waits.
     Pause(AccountChoice),
-    /// Have an account go on that was paused.
+    /// Resume an account that was paused.
     Resume(AccountChoice),
     /// Remove an account, with its secrets.
     Remove {

@@ -5,11 +5,13 @@ use crate::door::Door;
 use crate::output::{Output, Show, show, stdio, when};
 use anyhow::{Result, bail};
 use cara_assistant::text::exact;
+use cara_control::Role;
 use cara_control::channels::{
     AccountCondition, AccountRow, AddChannel, ChannelNeeds, ConnectedAccount, DescribeChannel, ListChannels,
     PairChannel, PauseChannel, RemoveChannel, TestChannel,
 };
 use cara_control::secrets::SetSecret;
+use cara_control::status::ShowStatus;
 use cara_control::vault::PrepareVault;
 use cara_terminal::{password, prompt::agree};
 use std::io::IsTerminal;
@@ -29,7 +31,7 @@ pub(crate) async fn run(door: &Door, output: Output, command: Channel) -> Result
             output.print(&code, || {
                 let until = when::minute(code.expires_ms);
                 show::note(&format!(
-                    "whoever sends this to `{channel}:{account}`, alone, until {until} is known then:"
+                    "whoever sends this to `{channel}:{account}` in a direct message, until {until}, is linked:"
                 ));
                 stdio::write(&format!("{}\n", code.code));
             })
@@ -64,13 +66,14 @@ async fn add(door: &Door, output: Output, choice: AccountChoice, settings: Vec<(
         door.call(SetSecret { secret: secret.secret, value }).await?;
     }
     let settings = settings.into_iter().collect();
+    show::note(&format!("asking the platform who `{channel}:{account}` is"));
     let added = door.call(AddChannel { channel, account, settings }).await?;
     output.done(&added, &format!("added: {}", who(&added)))?;
     show::note(&format!(
-        "nobody is answered there yet: with the daemon running, `cara channel pair {} --account {}` makes a code; send it there",
+        "nobody may talk to it yet: with the daemon running, `cara channel pair {} --account {}` makes a code to send there",
         added.channel, added.account
     ));
-    if door.holder().await.is_none() {
+    if door.call(ShowStatus {}).await?.role != Role::Daemon {
         show::note("no daemon runs: `cara start` drives it");
     }
     Ok(())
@@ -80,7 +83,7 @@ async fn pause(door: &Door, output: Output, choice: AccountChoice, paused: bool)
     let AccountChoice { channel, account } = choice;
     let name = format!("`{channel}:{account}`");
     let done = door.call(PauseChannel { channel, account, paused }).await?;
-    output.done(&done, &if paused { format!("{name} rests") } else { format!("{name} goes on") })
+    output.done(&done, &if paused { format!("{name} is paused") } else { format!("{name} is resumed") })
 }
 
 async fn remove(door: &Door, output: Output, choice: AccountChoice, yes: bool) -> Result<()> {
@@ -105,7 +108,7 @@ impl Show for Vec<AccountRow> {
     fn show(&self) {
         if self.is_empty() {
             return show::note(
-                "there is no account of a channel; `cara channel add NAME` adds one, `cara plugin list` shows which there are",
+                "there is no account of a channel; `cara channel add NAME` adds one, such as the ones in `docs/channels.md`",
             );
         }
         let time = |ms: Option<u64>| ms.map(when::minute).unwrap_or_default();
@@ -117,7 +120,8 @@ impl Show for Vec<AccountRow> {
         show::table(&["ACCOUNT", "CONDITION", "NAME", "LAST IN", "LAST OUT"], &cells.collect::<Vec<_>>());
         for row in self {
             if let Some(error) = &row.error {
-                let retry = row.retry_ms.map(|ms| format!("; tried again {}", when::second(ms))).unwrap_or_default();
+                let retry = row.retry_ms.map(|ms| format!("; next try at {}", when::second(ms))).unwrap_or_default();
+                let error = error.replace("\nhint: ", "; ");
                 show::note(&format!("{}:{}: {error}{retry}", row.channel, row.account));
             }
         }

@@ -95,21 +95,21 @@ impl Account for Told {
 struct Fixture {
     told: Arc<Told>,
     state: watch::Receiver<AccountState>,
-    changed: Arc<Notify>,
+    changed: watch::Sender<()>,
     stop: CancellationToken,
     driven: JoinHandle<()>,
 }
 
 impl Fixture {
     fn of(told: Told) -> Self {
-        let (told, changed, stop) = (Arc::new(told), Arc::new(Notify::new()), CancellationToken::new());
+        let (told, changed, stop) = (Arc::new(told), watch::Sender::new(()), CancellationToken::new());
         let (tell, state) = watch::channel(AccountState::default());
         let driver = AccountDriver {
             account: told.clone(),
             pace: Pace::default(),
             clock: Clock::system(),
             state: tell,
-            changed: changed.clone(),
+            changed: changed.subscribe(),
         };
         let ends = stop.clone();
         let driven = tokio::spawn(async move { driver.drive(ends).await });
@@ -171,7 +171,7 @@ async fn a_refused_credential_connects_anew_and_a_change_wakes_what_waits() {
     let failing = state.wait_for(|state| state.error.is_some() && state.connected_ms.is_none()).await.unwrap().clone();
     assert!(failing.error.unwrap().contains("who are you?") && failing.retry_ms.is_some());
     let before = Instant::now();
-    fixture.changed.notify_waiters();
+    fixture.changed.send_replace(());
     let words = fixture.told.happened(6).await;
     assert_eq!(words, ["start", "request a", "start", "start", "request a", "event a"]);
     assert!(before.elapsed() < Duration::from_millis(500), "nobody waits for the next try");
@@ -188,6 +188,39 @@ async fn a_source_that_keeps_failing_has_the_account_connected_anew() {
     let words = fixture.told.happened(12).await;
     assert_eq!(words.iter().filter(|word| *word == "start").count(), 2, "{words:?}");
     assert_eq!(words.iter().filter(|word| *word == "event a").count(), 5);
+    let gaps = fixture.gaps();
+    let anew = words.iter().rposition(|word| *word == "start").unwrap();
+    assert!(fixture.state.borrow().error.is_some(), "only an event that is handled shows that it is mended: {gaps:?}");
+    assert!(anew > 1);
+    fixture.ended().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_account_whose_sources_never_work_is_connected_less_and_less_often() {
+    let told = Told::default();
+    let refused = || Trouble { refused: true, ..trouble("no") };
+    told.starts.lock().unwrap().extend((0..9).map(|_| Ok(vec![poll("a")])));
+    told.answers.lock().unwrap().extend((0..9).map(|_| Err(refused())));
+    let fixture = Fixture::of(told);
+    fixture.told.happened(18).await;
+    let log = fixture.told.log.lock().unwrap().clone();
+    let starts: Vec<Instant> = log.iter().filter(|(what, _)| what == "start").map(|(_, at)| *at).collect();
+    let waits: Vec<Duration> = starts.windows(2).map(|two| two[1] - two[0]).collect();
+    assert!(waits[7] > Duration::from_secs(100) && waits[0] < Duration::from_secs(3), "{waits:?}");
+    fixture.ended().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_change_during_a_try_counts_and_a_platform_that_says_when_is_not_asked_before_for_any() {
+    let told = Told::default();
+    told.starts.lock().unwrap().push_back(Ok(vec![poll("a")]));
+    let later = Trouble { retry_after: Some(Duration::from_secs(30)), ..trouble("flood") };
+    told.answers.lock().unwrap().push_back(Err(later));
+    let fixture = Fixture::of(told);
+    fixture.told.happened(2).await;
+    fixture.changed.send_replace(());
+    fixture.told.happened(4).await;
+    assert!(fixture.gaps()[1] >= Duration::from_secs(30));
     fixture.ended().await;
 }
 

@@ -8,7 +8,7 @@ use crate::error::{Error, ErrorKind, Result as Done, error};
 use cara_assistant::language_model::Granted;
 use cara_assistant::outbound::{MessageBody, Piece};
 use cara_authority::{
-    AccountId, ChannelGrant, ComponentId, ConversationAddress, Grants, Label, PersonAddress, Refusal, Rule,
+    AccountId, ChannelGrant, ComponentId, ConversationAddress, Grants, Label, PersonAddress, Refusal, Rule, Source,
 };
 use cara_channels::{Account, Channel, Failure, SendError, Trouble};
 use cara_kernel::bindings::channel::{self, Action, Delivery, Event, Handled, Identity, Request, Response, Started};
@@ -20,7 +20,7 @@ use cara_records::{DeliveryClass, NewInbound, Outbound};
 use cara_services::vault::SecretId;
 use serde_json::json;
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -48,18 +48,26 @@ struct Failed {
     text: String,
     retry: bool,
     retry_after: Option<Duration>,
+    /// Whether the host refused something on the way.
+    refused: bool,
 }
 
 impl Failed {
     fn own(text: impl Into<String>) -> Self {
-        Self { kind: Kind::Fault, text: text.into(), retry: true, retry_after: None }
+        Self { kind: Kind::Fault, text: text.into(), retry: true, retry_after: None, refused: false }
     }
 
     fn of(error: types::Error, refusals: &[Refusal]) -> Self {
         let types::Error { kind, message, retry, retry_after_ms } = error;
         // What the host refused names its cure, whatever the component made of it.
         let text = refusals.first().map_or(message, ToString::to_string);
-        Self { kind, text, retry, retry_after: retry_after_ms.map(Duration::from_millis) }
+        Self {
+            kind,
+            text,
+            retry,
+            retry_after: retry_after_ms.map(Duration::from_millis),
+            refused: !refusals.is_empty(),
+        }
     }
 }
 
@@ -112,15 +120,13 @@ impl LiveAccount {
         let component = LiveComponent { live, id: self.id.clone(), set: set.unwrap_or_default() };
         let (component, grants) =
             component.now().await.map_err(|failure| Error::new(ErrorKind::Conflict, failure.message))?;
-        let inbox = LiveInbox { application: self.application.clone(), traffic: self.traffic.clone() };
-        let host_services = HostServices { inbox: Some(Arc::new(inbox)), ..HostServices::default() };
         let account = Some(self.account.clone());
-        let services = CallServices { account, host_services, ..application.services.clone() };
+        let services = CallServices { account, host_services: HostServices::default(), ..application.services.clone() };
         Ok(Call { component, grants, services })
     }
 
     /// Opens the vault, if a secret of this account is in it.
-    async fn open_vault(&self, application: &Application) -> Done<()> {
+    pub(super) async fn open_vault(&self, application: &Application) -> Done<()> {
         for secret in application.checked(&self.id)?.manifest().secrets() {
             let id = SecretId::component(self.id.clone(), secret.name.clone()).of(Some(self.account.clone()));
             if application.vault.at_hand(&id)?.is_none() && application.vault.holds(&id)? {
@@ -151,7 +157,10 @@ impl Account for LiveAccount {
     }
 
     async fn on_event(&self, me: Identity, event: Event) -> Result<Handled, Trouble> {
-        let call = self.call().await?;
+        let mut call = self.call().await?;
+        // Here alone messages come in.
+        let inbox = LiveInbox { application: self.application.clone(), traffic: self.traffic.clone() };
+        call.services.host_services.inbox = Some(Arc::new(inbox));
         Ok(answered(call.component.on_event(&call.grants, &call.services, self.me(me), event).await)?)
     }
 
@@ -189,7 +198,7 @@ impl Inbox for LiveInbox {
 /// A message as the host takes it in: where it came is what the host knows, not what the component says. None that a program
 /// sent: two assistants would talk to each other for ever.
 fn stamped(by: &ChannelGrant, account: &AccountId, message: Inbound) -> Result<Option<NewInbound>, Refusal> {
-    let Inbound { address, message_id, sender_id, sender_name, group, mentioned, automated, content, sent_ms } =
+    let Inbound { address, message_id, sender_id, sender_name, group, mentioned, automated, quoted, content, sent_ms } =
         message;
     if automated {
         return Ok(None);
@@ -207,7 +216,7 @@ fn stamped(by: &ChannelGrant, account: &AccountId, message: Inbound) -> Result<O
     }
     let body = MessageBody { parts: content.into_iter().map(Piece::from).collect(), reply_to: None };
     let sender_name = sender_name.map(|name| name.chars().filter(|c| !c.is_control()).take(MOST_NAME).collect());
-    let label = Label::NONE;
+    let label = if quoted { Label::of(Source::OtherPerson) } else { Label::NONE };
     let body = json!(body);
     let platform_id = message_id;
     Ok(Some(NewInbound { address, sender, sender_name, platform_id, group, mentioned, body, label, sent_ms }))
@@ -251,7 +260,8 @@ fn address(to: &ConversationAddress) -> Address {
 /// What is known of a message after an error: of what may have left for the platform nobody knows whether it got there.
 fn judged(failed: Failed, sent: bool) -> SendError {
     let failure = match failed.kind {
-        Kind::Auth | Kind::RateLimit | Kind::Overloaded => Failure::NotSent,
+        // What the host refused came before or after; what the platform refused it did not take.
+        Kind::Auth | Kind::RateLimit | Kind::Overloaded if !(sent && failed.refused) => Failure::NotSent,
         Kind::Refused | Kind::BadRequest | Kind::Unsupported | Kind::ContextTooLong if !failed.retry => {
             Failure::Refused
         }
@@ -286,7 +296,7 @@ impl Channel for LiveChannel {
         let content = body.parts.into_iter().map(Piece::into_content).collect::<Option<Vec<_>>>();
         let content = content.ok_or_else(|| SendError::new(Failure::Refused, "a file of the message is damaged"))?;
         let wanted = types::Outbound { content, reply_to: body.reply_to, idempotency_key: message.id.to_string() };
-        let sent = Arc::new(AtomicBool::new(false));
+        let sent = Arc::new(AtomicU32::new(0));
         let done = async {
             let mut call = account.call().await?;
             call.services.host_services.sent = Some(sent.clone());
@@ -301,7 +311,7 @@ impl Channel for LiveChannel {
             }
             Err(failed) => {
                 account.traffic.failed(&failed.text);
-                Err(judged(failed, sent.load(Ordering::Relaxed)))
+                Err(judged(failed, sent.load(Ordering::Relaxed) > 0))
             }
         }
     }

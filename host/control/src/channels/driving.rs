@@ -9,13 +9,22 @@ use crate::error::Result;
 use cara_authority::manifest::Channel;
 use cara_authority::{AccountId, ComponentId, ConversationAddress};
 use cara_channels::{AccountDriver, AccountState, Pace};
+use futures_util::FutureExt;
 use std::collections::BTreeMap;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 /// How long platforms show that somebody writes: Telegram five seconds, others longer.
 const TYPING: Duration = Duration::from_millis(4_500);
+
+/// For how long it is shown at most: a run may wait for an approval for hours.
+const LONGEST_TYPING: Duration = Duration::from_secs(5 * 60);
+
+/// How long is waited before what could not be driven is tried again.
+const AGAIN: Duration = Duration::from_secs(30);
 
 impl Application {
     /// Drives the accounts of channels that are configured, and goes along with changes, until the process ends.
@@ -25,13 +34,15 @@ impl Application {
         self.holder.work.spawn(async move {
             loop {
                 let Some(application) = me.upgrade() else { return };
-                if let Err(error) = application.drive_configured().await {
+                let done = application.drive_configured().await;
+                if let Err(error) = &done {
                     tracing::warn!(%error, "channels are not driven as configured");
                 }
-                drop(application);
-                match end.run_until_cancelled(rules.changed()).await {
-                    Some(Ok(())) => {}
-                    _ => break,
+                tokio::select! {
+                    () = end.cancelled() => break,
+                    changed = rules.changed() => if changed.is_err() { break },
+                    () = application.accounts.asked_anew() => {}
+                    () = tokio::time::sleep(AGAIN), if done.is_err() => {}
                 }
             }
             if let Some(application) = me.upgrade() {
@@ -48,21 +59,25 @@ impl Application {
     /// Shows in a conversation that an answer is being written, again and again; never ends.
     pub(crate) async fn typing(&self, at: &ConversationAddress) {
         let account = ComponentId::parse(&at.channel).ok().zip(AccountId::parse(&at.account).ok());
-        let found = account.and_then(|(id, account)| {
-            let (traffic, state) = self.accounts.find(&id, &account)?;
-            Some((LiveAccount::new(self.me.clone(), id, account, traffic), state.me?))
-        });
-        if let Some((account, me)) = found {
-            while account.shows_typing(me.clone(), at).await {
-                tokio::time::sleep(TYPING).await;
+        // One that was paused meanwhile is not called.
+        let until = Instant::now() + LONGEST_TYPING;
+        while let Some((id, account)) = &account
+            && Instant::now() < until
+            && let Some((traffic, state)) = self.accounts.find(id, account)
+            && let Some(me) = state.me
+        {
+            let live = LiveAccount::new(self.me.clone(), id.clone(), account.clone(), traffic);
+            if !live.shows_typing(me, at).await {
+                break;
             }
+            tokio::time::sleep(TYPING).await;
         }
         std::future::pending().await
     }
 
     async fn drive_configured(self: &Arc<Self>) -> Result<()> {
         let config = self.config()?;
-        let mut wanted = BTreeMap::new();
+        let (mut wanted, mut failed) = (BTreeMap::new(), Ok(()));
         for (id, accounts) in &config.channel {
             for (account, own) in accounts.iter().filter(|(_, own)| !own.paused) {
                 wanted.insert((id.clone(), account.clone()), own.clone());
@@ -79,12 +94,20 @@ impl Application {
             if self.accounts.driven().contains_key(&(id.clone(), account.clone())) {
                 continue;
             }
-            self.drive_account(&id, &account, own);
-            if self.accounts.sends(&id) {
-                self.attach_channel(Arc::new(LiveChannel::new(self.me.clone(), id))).await?;
+            // What fails here is tried again; the accounts that come after do not wait for it.
+            if !self.accounts.sending().contains(&id) {
+                let channel = Arc::new(LiveChannel::new(self.me.clone(), id.clone()));
+                match self.attach_channel(channel).await {
+                    Ok(()) => drop(self.accounts.sending().insert(id.clone())),
+                    Err(error) => {
+                        failed = Err(error);
+                        continue;
+                    }
+                }
             }
+            self.drive_account(&id, &account, own);
         }
-        Ok(())
+        failed
     }
 
     fn drive_account(self: &Arc<Self>, id: &ComponentId, account: &AccountId, config: AccountConfig) {
@@ -100,7 +123,14 @@ impl Application {
             changed: self.accounts.woken(),
         };
         let ends = stop.clone();
-        self.holder.work.spawn(async move { driver.drive(ends).await });
+        self.holder.work.spawn(async move {
+            // What panics is a mistake of the host; the account goes on all the same.
+            while let Err(error) = AssertUnwindSafe(driver.drive(ends.clone())).catch_unwind().await {
+                let _ = error;
+                tracing::error!("what drives an account failed, and begins anew");
+                tokio::time::sleep(AGAIN).await;
+            }
+        });
         self.tell_of_account(id, account, state.clone());
         let driven = Driven { config, traffic, state, stop };
         self.accounts.driven().insert((id.clone(), account.clone()), driven);

@@ -28,7 +28,11 @@ fn size(headers: &[(String, String)]) -> usize {
 fn sources_size(sources: &[Source]) -> u64 {
     let size = |source: &Source| match source {
         Source::Poll(poll) => {
-            poll.id.len() + poll.request.url.len() + poll.request.body.len() + size(&poll.request.headers)
+            poll.id.len()
+                + poll.request.method.len()
+                + poll.request.url.len()
+                + poll.request.body.len()
+                + size(&poll.request.headers)
         }
         Source::Timer(timer) => timer.id.len(),
     };

@@ -128,9 +128,12 @@ async fn send(
     lower(&mut limits.between_bytes, options.between_bytes_timeout);
     let credentials = call.credentials(&destination).await?;
     let reads = matches!(*request.method(), Method::GET | Method::HEAD);
+    // Before: a call that is cut off is not asked any more.
+    let sent = call.services.host_services.sent.as_ref().filter(|_| !reads);
+    sent.map(|sent| sent.fetch_add(1, Ordering::Relaxed));
     let response = call.services.egress.send(destination, request, &credentials, &limits).await;
-    if !reads && response.as_ref().map_or_else(may_have_sent, |_| true) {
-        call.services.host_services.sent.iter().for_each(|sent| sent.store(true, Ordering::Relaxed));
+    if response.as_ref().is_err_and(|error| !may_have_sent(error)) {
+        sent.map(|sent| sent.fetch_sub(1, Ordering::Relaxed));
     }
     let response = response?;
     let most = fields(grants.limits());

@@ -30,7 +30,7 @@ use cara_authority::{Effect, Power, Refusal, Rule, ServiceGrant};
 use context::fields;
 use http::Gate;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::AtomicU32;
 use turn::Turn;
 use wasi::Ambient;
 use wasmtime::Engine;
@@ -50,8 +50,9 @@ pub use services::{CallServices, Labels, SecretSource};
 #[derive(Clone, Default)]
 #[allow(missing_docs, reason = "each is named like its interface")]
 pub struct HostServices {
-    /// Set once a request of the call that does more than read may have reached a server.
-    pub sent: Option<Arc<AtomicBool>>,
+    /// How many requests of the call that do more than read may have reached a server: counted before each begins, and taken
+    /// back where it certainly did not.
+    pub sent: Option<Arc<AtomicU32>>,
     pub labels: Option<Arc<dyn Labels>>,
     pub approvals: Option<Arc<dyn Approvals>>,
     pub attachments: Option<Arc<dyn Attachments>>,

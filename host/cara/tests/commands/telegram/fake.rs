@@ -109,6 +109,16 @@ impl Fake {
         message_id
     }
 
+    /// Something comes, whatever it is.
+    pub(crate) fn update(&self, message: Value) {
+        let mut state = self.state();
+        let update = state.next_update;
+        state.next_update += 1;
+        state.updates.push_back((update, json!({ "update_id": update, "message": message })));
+        drop(state);
+        self.changed();
+    }
+
     pub(crate) fn fails(&self, failure: Failure) {
         self.state().failures.push_back(failure);
     }
@@ -210,7 +220,7 @@ fn answer(head: &[String], body: &[u8], shared: &(Mutex<State>, Condvar), descri
     let result = match method {
         "getMe" => json!({ "id": 77, "is_bot": true, "first_name": "Cara", "username": "cara_bot" }),
         "getUpdates" => return updates(state, changed, &arguments),
-        "sendMessage" | "sendChatAction" | "editMessageText" => {
+        "sendMessage" | "sendChatAction" => {
             state.sent.push((method.to_owned(), arguments.clone()));
             state.next_message += 1;
             let chat = json!({ "id": arguments["chat_id"], "type": "private" });
@@ -239,13 +249,18 @@ fn updates<'a>(mut state: MutexGuard<'a, State>, changed: &Condvar, arguments: &
         let left = until.saturating_duration_since(Instant::now());
         state = changed.wait_timeout(state, left).unwrap().0;
     }
-    let all: Vec<Value> = state.updates.iter().take(100).map(|(_, update)| update.clone()).collect();
+    let all: Vec<Value> = state
+        .updates
+        .iter()
+        .take(usize::try_from(arguments["limit"].as_u64().unwrap_or(100)).unwrap())
+        .map(|(_, update)| update.clone())
+        .collect();
     (200, json!({ "ok": true, "result": all }))
 }
 
 /// What the documentation says of the requests that are made here, where the whole description is not at hand: fields, and
 /// which of them have to be there.
-const KNOWN: [(&str, &[&str], &[&str]); 5] = [
+const KNOWN: [(&str, &[&str], &[&str]); 4] = [
     ("getMe", &[], &[]),
     ("getUpdates", &["offset", "limit", "timeout", "allowed_updates"], &[]),
     (
@@ -254,7 +269,6 @@ const KNOWN: [(&str, &[&str], &[&str]); 5] = [
         &["chat_id", "text"],
     ),
     ("sendChatAction", &["chat_id", "message_thread_id", "action"], &["chat_id", "action"]),
-    ("editMessageText", &["chat_id", "message_id", "text", "parse_mode", "link_preview_options"], &["text"]),
 ];
 
 /// Whether a request is as documented.
