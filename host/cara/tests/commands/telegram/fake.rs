@@ -27,6 +27,8 @@ pub(crate) struct Failure {
 #[derive(Default)]
 pub(crate) struct State {
     pub(crate) token: String,
+    /// The token of another bot, and the offsets that it asked for.
+    pub(crate) other: Option<(String, Vec<Option<i64>>)>,
     /// Updates that were not confirmed: their ids, and what is in them.
     pub(crate) updates: VecDeque<(i64, Value)>,
     next_update: i64,
@@ -204,6 +206,16 @@ fn answer(head: &[String], body: &[u8], shared: &(Mutex<State>, Condvar), descri
         return error(404, "Not Found", &Value::Null);
     };
     let mut state = lock.lock().unwrap();
+    if let Some((_, offsets)) = state.other.as_mut().filter(|(other, _)| other == token) {
+        if method == "getMe" {
+            let me = json!({ "id": 78, "is_bot": true, "first_name": "Other", "username": "other_bot" });
+            return (200, json!({ "ok": true, "result": me }));
+        }
+        let arguments: Value = serde_json::from_slice(body).unwrap_or_else(|_| json!({}));
+        offsets.push(arguments["offset"].as_i64());
+        changed.notify_all();
+        return (200, json!({ "ok": true, "result": [] }));
+    }
     if token != state.token {
         return error(401, "Unauthorized", &Value::Null);
     }
