@@ -420,10 +420,7 @@ impl Operation for RemoveChannel {
                 records.drop_outbound(&waiting.id, "cara channel remove").await?;
             }
         }
-        let of_it = |secret: &SecretId| {
-            let named = SecretId::component(id.clone(), secret.name.clone()).of(Some(account.clone()));
-            *secret == named
-        };
+        let of_it = |secret: &SecretId| *secret == secret_of(&id, &account, &secret.name);
         let (vault, all) = (application.vault.clone(), application.vault.list()?);
         let gone: Vec<SecretId> = all.into_iter().filter(of_it).collect();
         let secrets = gone.iter().map(ToString::to_string).collect();

@@ -71,6 +71,7 @@ fn an_account_is_added_once_its_platform_answers_and_goes_with_its_secrets() {
     let told = text(&wrong.stderr);
     assert!(!wrong.status.success() && told.contains("Telegram does not know the token"), "{told}");
     assert!(rows(&home).as_array().unwrap().is_empty(), "nothing was added");
+    assert!(!home.ok(&["grants", "--json"]).contains(&fake.url()), "what was granted for it is taken back");
     home.ok(&["secrets", "remove", "telegram/bot-token@main", "--yes"]);
     added(&home, &fake);
     let row = rows(&home)[0].clone();
